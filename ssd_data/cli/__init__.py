@@ -1,0 +1,82 @@
+"""The command line: one file a command, named after it, that parses, calls and prints.
+
+A command's module has ``command``, a click command. Nothing heavier than click is imported before a
+command runs, so that ``ssd-data --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pkgutil import iter_modules
+
+import click
+
+from ssd_data import __version__
+from ssd_data.cli.shared import report_error
+from ssd_data.errors import SsdDataError, UsageError
+
+
+class Commands(click.Group):
+    """Finds commands by their file's name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All files of this folder but those that hold no command."""
+        found = sorted(m.name for m in iter_modules(__path__) if m.name != "shared")
+        return [name.replace("_", "-") for name in found]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, None where there is none."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = import_module(f"{__name__}.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; an unknown one's error names the nearest."""
+        from difflib import get_close_matches
+
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if near := get_close_matches(args[0], self.list_commands(ctx), n=1):
+                text = f"{error.message} Did you mean '{near[0]}'?"
+                raise click.UsageError(text, ctx) from None
+            raise
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="ssd-data")
+def root() -> None:
+    """Raw detection data sets to Caffe AnnotatedDatum LMDBs and labelmaps.
+
+    \b
+    Example:
+      ssd-data build voc0712 --root VOCdevkit --link .
+
+    Exit status: 0 done, 1 failed, 2 wrong usage.
+    """
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    args = sys.argv[1:] if args is None else args
+    try:
+        root.main(args, prog_name="ssd-data", standalone_mode=False)
+    except click.Abort:
+        click.echo("interrupted; nothing was changed", err=True)
+        sys.exit(130)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        report_error(UsageError(error.format_message()), args, usage=error)
+        sys.exit(2)
+    except SsdDataError as error:
+        report_error(error, args)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone, as `head` does
+        sys.exit(1)

@@ -1,0 +1,226 @@
+"""``ssd-data build``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ssd_data.cli import shared
+
+if TYPE_CHECKING:
+    from ssd_data.builder import BuildResult
+    from ssd_data.dataset import Dataset
+
+
+@click.command(short_help="Build a data set's LMDBs, labelmap and lists.")
+@click.argument("dataset", required=False)
+@click.option(
+    "--root",
+    type=shared.PATH,
+    help="Where a recipe's files lie; for --list, the root of its paths.",
+)
+@shared.out_option("Folder to write to.  [default: ./<NAME>]")
+@click.option(
+    "--list",
+    "list_file",
+    type=shared.PATH,
+    help="Build from a list of 'image annotation' lines, as create_annoset.py does.",
+)
+@click.option("--labelmap", type=shared.PATH, help="Labelmap to use instead of the data set's own.")
+@click.option(
+    "--split",
+    "splits",
+    multiple=True,
+    metavar="NAME",
+    help="Split to build; repeatable.  [default: those linked as training and test]",
+)
+@click.option("--size", metavar="N|WxH", help="Resize to N x N or W x H.")
+@click.option(
+    "--min-dim", type=int, default=0, metavar="N", help="Enlarge until the shorter side is N."
+)
+@click.option(
+    "--max-dim", type=int, default=0, metavar="N", help="Shrink until the longer side is N."
+)
+@click.option("--gray", is_flag=True, help="Store one gray channel.")
+@click.option(
+    "--encode",
+    type=click.Choice(["jpg", "png", "raw"]),
+    default="jpg",
+    show_default=True,
+    help="How pictures are stored.",
+)
+@click.option(
+    "--quality",
+    type=int,
+    default=95,
+    show_default=True,
+    metavar="N",
+    help="JPEG quality where pictures are encoded anew.",
+)
+@click.option(
+    "--unknown",
+    type=click.Choice(["fail", "skip"]),
+    default="fail",
+    show_default=True,
+    help="Boxes whose class the labelmap lacks.",
+)
+@click.option(
+    "--map",
+    "renames",
+    multiple=True,
+    metavar="OLD=NEW",
+    help="Rename a class, or drop it (OLD=); repeatable.",
+)
+@click.option(
+    "--outside",
+    type=click.Choice(["keep", "clip", "drop", "fail"]),
+    default="keep",
+    show_default=True,
+    help="Boxes that leave the picture.",
+)
+@click.option(
+    "--empty",
+    type=click.Choice(["drop", "keep", "fail"]),
+    help="Boxes inverted or without area.  [default: drop; with --list keep]",
+)
+@click.option(
+    "--missing",
+    type=click.Choice(["fail", "skip"]),
+    default="fail",
+    show_default=True,
+    help="Pictures absent or unreadable, or whose annotation is.",
+)
+@click.option(
+    "--shuffle/--no-shuffle",
+    default=None,
+    help="Shuffle all splits, or none.  [default: training splits; with --list none]",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the shuffle.")
+@click.option("--limit", type=int, metavar="N", help="Only the first N pictures of each split.")
+@click.option(
+    "--verify",
+    type=click.Choice(["header", "decode"]),
+    default="header",
+    show_default=True,
+    help="How kept pictures are checked.",
+)
+@click.option(
+    "--max-pixels",
+    type=int,
+    default=100_000_000,
+    show_default=True,
+    metavar="N",
+    help="Refuse larger pictures.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Threads; the result is the same with any.  [default: one a processor]",
+)
+@click.option("--redo", is_flag=True, help="Replace a build that was made otherwise.")
+@click.option(
+    "--link",
+    type=shared.PATH,
+    metavar="DIR",
+    help="Also link the result into DIR, as 'ssd-data link' does.",
+)
+@shared.json_option
+@shared.quiet_option
+def command(
+    dataset: str | None, list_file: Path | None, as_json: bool, quiet: bool, **options: Any
+) -> None:
+    """Build the LMDBs of DATASET with labelmap, lists and size files.
+
+    DATASET is a recipe (voc0712, voc2007, voc2012, coco2014, coco2017, widerface), a recipe file of
+    your own (my.toml) or a folder in VOC, COCO, WIDER FACE or Images/ + Labels/ layout. A recipe's
+    files are looked for in --root, else in $SSD_DATA_ROOT, else here and in ./data.
+
+    \b
+    Examples:
+      ssd-data build voc0712 --root VOCdevkit --link .
+      ssd-data build widerface --size 640
+      ssd-data build my_pictures -o my_lmdbs
+      ssd-data build --list trainval.txt --labelmap labelmap.prototxt --root .
+    """
+    from ssd_data.builder import build
+
+    found = _dataset(dataset, list_file, options)
+    build_options = _options(found, options)
+    labelmap = options["labelmap"]
+    result = build(
+        found,
+        options["out"],
+        build_options,
+        splits=options["splits"],
+        labelmap=_labelmap(labelmap),
+        workers=options["workers"],
+        redo=options["redo"],
+        link=options["link"],
+        track=(lambda items, total, what: items) if quiet else shared.track,
+    )
+    if as_json:
+        shared.print_json(
+            {"out": result.out, "built": result.built, "links": result.linked, **result.manifest}
+        )
+    elif not quiet:
+        _print(result)
+
+
+def _labelmap(path: Path | None) -> Any:
+    from ssd_data.labelmap import read_labelmap
+
+    return None if path is None else read_labelmap(path)
+
+
+def _dataset(name: str | None, list_file: Path | None, options: dict[str, Any]) -> Dataset:
+    from ssd_data import dataset
+
+    if (name is None) == (list_file is None):
+        raise click.UsageError("Give a DATASET or --list, one of the two.")
+    if list_file is None:
+        return dataset.find(str(name), options["root"], options["splits"])
+    if options["labelmap"] is None or options["root"] is None:
+        raise click.UsageError("--list needs --labelmap and --root.")
+    if options["splits"]:
+        raise click.UsageError("--split does not go with --list: a list is one split.")
+    return dataset.from_list(list_file, options["root"], options["labelmap"])
+
+
+def _options(found: Dataset, options: dict[str, Any]) -> Any:
+    from ssd_data.options import BuildOptions
+
+    from_list = found.format == "annoset"
+    names = "min_dim max_dim gray encode quality unknown outside missing shuffle seed limit verify"
+    return BuildOptions(
+        size=shared.parse_size(options["size"]),
+        map=shared.parse_map(options["renames"]),
+        empty=options["empty"] or ("keep" if from_list else "drop"),
+        max_pixels=options["max_pixels"],
+        **{name: options[name] for name in names.split()},
+    )
+
+
+def _print(result: BuildResult) -> None:
+    rows: list[list[object]] = [
+        ["split", "records", "boxes", "difficult", "without boxes", "MB", ""]
+    ]
+    splits = result.manifest["splits"]
+    for name, split in splits.items():
+        state = "built" if name in result.built else "up to date"
+        counts = [split[key] for key in ("records", "boxes", "difficult", "without_boxes")]
+        rows.append([name, *counts, f"{split['bytes'] / 1e6:.1f}", state])
+    shared.print_table(rows, right=range(1, 6))
+    for name in result.built:
+        for kind, entry in splits[name]["notes"].items():
+            click.echo(f"{name}: {entry['count']} x {kind}")
+            for place in entry["listed"][:3]:
+                click.echo(f"    {place}")
+            if entry["count"] > 3:
+                click.echo("    … all in build.json" if entry["count"] <= 1000 else "    …")
+    state = "up to date" if result.up_to_date else "done"
+    click.echo(f"{state}: {result.out}")
+    for link in result.linked:
+        click.echo(f"linked: {link}")

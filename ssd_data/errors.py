@@ -1,0 +1,46 @@
+"""The handful of errors that this package raises.
+
+Each says *where* (``file:line``, key, option), *what* is wrong and *what to do*, so that the
+command line can print it without a traceback and a program can read its parts.
+"""
+
+from __future__ import annotations
+
+
+class SsdDataError(Exception):
+    """Base of all errors a user can cause and cure.
+
+    Args:
+        what: one sentence that says what is wrong.
+        where: ``file:line``, a key, an option; empty where there is no such place.
+        hint: one sentence that says what to do about it.
+    """
+
+    def __init__(self, what: str, *, where: object = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = str(where)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{text}\n  {self.hint}" if self.hint else text
+
+
+class InputError(SsdDataError):
+    """A raw data set, labelmap, recipe, picture or LMDB is not what it should be."""
+
+
+class OutputError(SsdDataError):
+    """The result cannot be written: it exists, is locked, the disk is full, no permission."""
+
+
+class UsageError(SsdDataError):
+    """The call itself is wrong: options that exclude each other, an unknown name."""
+
+
+class MissingExtraError(SsdDataError):
+    """A command needs packages that were not installed with ssd-data."""
+
+    def __init__(self, extra: str, what: str) -> None:
+        super().__init__(what, hint=f"pip install 'ssd-data[{extra}]'")

@@ -1,0 +1,147 @@
+"""WIDER FACE: one list for all pictures, rows of ``x y w h`` and six attributes a face.
+
+Source options: ``list`` (``wider_face_split/wider_face_train_bbx_gt.txt``) and ``images`` (the
+folder its paths start from). ``xmax = x + w``, ``ymax = y + h``; ``invalid`` faces are difficult.
+A picture without faces is written in two ways, both read: a count of 0 with or without a row of
+zeros behind it, and a count of 1 with a row of zeros.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ssd_data.boxes import from_xywh
+from ssd_data.errors import InputError
+from ssd_data.formats import Options
+from ssd_data.paths import below, read_lines
+from ssd_data.structures import AnnotatedImage, Entry
+from ssd_data.tally import Tally
+
+LAYOUT = """\
+wider_face_split/wider_face_train_bbx_gt.txt
+wider_face_split/wider_face_val_bbx_gt.txt
+WIDER_train/images/<event>/<picture>.jpg
+WIDER_val/images/<event>/<picture>.jpg"""
+ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
+CLASS = "face"
+
+
+def recognise(folder: Path) -> dict[str, list[Options]] | None:
+    """The splits whose list lies in ``wider_face_split``."""
+    found: dict[str, list[Options]] = {}
+    for split in ("train", "val"):
+        name = f"wider_face_split/wider_face_{split}_bbx_gt.txt"
+        if (folder / name).is_file():
+            found[split] = [{"list": name, "images": f"WIDER_{split}/images"}]
+    return found or None
+
+
+def needs(options: Options) -> list[str]:
+    """The paths below the root that a source cannot do without."""
+    return [str(options[key]) for key in ("list", "images") if key in options]
+
+
+def classes(root: Path, options: Options) -> list[tuple[str, str]]:
+    """WIDER FACE knows one class."""
+    return [(CLASS, CLASS)]
+
+
+def read(root: Path, options: Options, notes: Tally) -> Iterator[Entry]:
+    """The pictures of one list, in its order.
+
+    Raises:
+        InputError: the list is cut short or its counts do not fit its rows.
+    """
+    name = str(options["list"])
+    lines = _Lines(read_lines(below(root, name), "list of faces"), name)
+    while (found := lines.picture()) is not None:
+        line, picture = found
+        image = f"{options['images']}/{picture}"
+        below(root, image, f"{name}:{line}")
+        yield _image(image, name, lines.faces(picture))
+
+
+def _image(image: str, name: str, faces: list[tuple[int, list[float]]]) -> AnnotatedImage:
+    if not faces:
+        return AnnotatedImage(image, name)
+    rows = np.array([row for _, row in faces], np.float32)
+    values = (
+        rows[:, 4:].clip(-128, 127).astype(np.int8)
+        if rows.shape[1] == 10
+        else np.zeros((0, 6), np.int8)
+    )
+    attributes = dict(zip(ATTRIBUTES, values.T, strict=True)) if len(values) else {}
+    return AnnotatedImage(
+        image=image,
+        annotation=name,
+        classes=(CLASS,) * len(faces),
+        boxes=from_xywh(rows[:, :4]),
+        difficult=attributes.get("invalid", np.zeros(len(faces))) == 1,
+        places=tuple(line for line, _ in faces),
+        attributes=attributes,
+    )
+
+
+class _Lines:
+    """Reads the list line by line; every error names its line."""
+
+    def __init__(self, lines: list[str], name: str) -> None:
+        self.lines = [line.strip() for line in lines]
+        self.name = name
+        self.at = 0
+
+    def picture(self) -> tuple[int, str] | None:
+        """Line number and path of the next picture, None at the end."""
+        while self.at < len(self.lines) and not self.lines[self.at]:
+            self.at += 1
+        if self.at == len(self.lines):
+            return None
+        picture = self.lines[self.at]
+        if _row(picture) is not None:
+            raise self._error(f'a picture\'s path should stand here, found "{picture}"')
+        self.at += 1
+        return self.at, picture
+
+    def faces(self, picture: str) -> list[tuple[int, list[float]]]:
+        """Line number and values of each face of the picture whose count comes next."""
+        count = self._count(picture)
+        rows: list[tuple[int, list[float]]] = []
+        for done in range(max(count, 1)):
+            row = _row(self.lines[self.at]) if self.at < len(self.lines) else None
+            if count == 0 and (row is None or any(row)):
+                return []  # no row of zeros behind the 0
+            if row is None or len(row) < 4:
+                raise self._error(f"{count} faces are announced for {picture}, {done} rows follow")
+            if not all(abs(value) < 1e9 for value in row):
+                raise self._error("a value is not a number")
+            if len(row) not in (4, 10) or (rows and len(row) != len(rows[0][1])):
+                raise self._error(f"a face's row has 10 values (or 4), this one {len(row)}")
+            self.at += 1
+            rows.append((self.at, row))
+        nothing = count <= 1 and not any(rows[0][1])
+        return [] if nothing else rows
+
+    def _count(self, picture: str) -> int:
+        text = self.lines[self.at] if self.at < len(self.lines) else "the end of the file"
+        if not (text.isascii() and text.isdecimal() and len(text) < 10):
+            raise self._error(f"the number of faces of {picture} should stand here, found {text!r}")
+        self.at += 1
+        return int(text)
+
+    def _error(self, what: str) -> InputError:
+        return InputError(
+            what,
+            where=f"{self.name}:{self.at + 1}",
+            hint="The list is cut short or was edited; take it from the original archive",
+        )
+
+
+def _row(line: str) -> list[float] | None:
+    """The numbers of a face's row, None where the line is no such row."""
+    try:
+        return [float(word) for word in line.split()] if line else None
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""Caffe's messages under our own package name; see ``caffe.proto``."""

@@ -1,0 +1,220 @@
+"""LMDBs: a writer that grows its map and a reader that refuses what is none.
+
+The folder holds ``data.mdb`` (and ``lock.mdb``, which Caffe's readers need). Keys rise, so records
+are appended; a batch is one transaction, which is written again when the map has to grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import lmdb
+
+from ssd_data.errors import InputError, OutputError
+from ssd_data.records import decode_record
+from ssd_data.structures import Record
+
+BATCH_BYTES = 4 << 20
+FIRST_MAP_SIZE = 64 << 20
+
+
+class LmdbWriter:
+    """Writes one new LMDB. It is durable only after :meth:`close`.
+
+    Raises:
+        OutputError: the folder cannot be made or written; the disk is full.
+    """
+
+    def __init__(self, path: Path, map_size: int = FIRST_MAP_SIZE) -> None:
+        self.path = path
+        self.count = 0
+        self._last_key = b""
+        self._batch: list[tuple[bytes, bytes]] = []
+        self._batch_bytes = 0
+        with _output_errors(path):
+            path.mkdir(parents=True)
+            # Nothing is synced before close(): until then the folder bears no database's name.
+            self._env = lmdb.open(
+                str(path), map_size=map_size, sync=False, metasync=False, meminit=False
+            )
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Append a record; keys must rise."""
+        if key <= self._last_key:
+            raise OutputError(f"key {key!r} does not follow {self._last_key!r}", where=self.path)
+        if len(key) > self._env.max_key_size():
+            limit = self._env.max_key_size()
+            raise OutputError(f"key {key!r} is longer than LMDB's {limit} bytes", where=self.path)
+        self._last_key = key
+        self._batch.append((key, value))
+        self._batch_bytes += len(value)
+        self.count += 1
+        if self._batch_bytes >= BATCH_BYTES:
+            self._write()
+
+    def _write(self) -> None:
+        with _output_errors(self.path):
+            while True:
+                try:
+                    with self._env.begin(write=True) as transaction:
+                        transaction.cursor().putmulti(self._batch, append=True)
+                    break
+                except lmdb.MapFullError:
+                    size = self._env.info()["map_size"] + 2 * self._batch_bytes
+                    self._env.set_mapsize(_round_up(max(2 * size, FIRST_MAP_SIZE), 1 << 20))
+        self._batch = []
+        self._batch_bytes = 0
+
+    def close(self) -> None:
+        """Write what is left and sync all of it to the disk."""
+        self._write()
+        with _output_errors(self.path):
+            self._env.sync(True)
+            self._env.close()
+            # A lock file is each machine's own; readers make theirs.
+            (self.path / "lock.mdb").unlink(missing_ok=True)
+
+    def __enter__(self) -> LmdbWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._env.close()
+
+
+class LmdbReader:
+    """An AnnotatedDatum LMDB, ours or the original's, as a sequence of :class:`Record`.
+
+    Opened without a lock, so that read-only media will do; do not read what is being written.
+
+    Raises:
+        InputError: there is no LMDB, it is empty, cut short, or holds something else.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._env = _open_existing(self.path)
+        self._keys: list[bytes] | None = None
+        if not len(self):
+            raise InputError("the LMDB is empty", where=self.path)
+
+    def __len__(self) -> int:
+        return int(self._env.stat()["entries"])
+
+    def keys(self) -> list[bytes]:
+        """All keys in order; the pictures' pages are not touched."""
+        if self._keys is None:
+            with self._env.begin(buffers=True) as transaction:
+                self._keys = [bytes(key) for key in transaction.cursor().iternext(values=False)]
+        return self._keys
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """All keys and raw values, in order."""
+        with self._env.begin() as transaction:
+            yield from transaction.cursor()
+
+    def __iter__(self) -> Iterator[Record]:
+        for key, value in self.items():
+            yield decode_record(key, value)
+
+    def value(self, key: bytes) -> bytes:
+        """One raw value.
+
+        Raises:
+            InputError: there is no such key.
+        """
+        with self._env.begin() as transaction:
+            value = transaction.get(key)
+        if value is None:
+            raise InputError(
+                f'no record has the key "{key.decode(errors="replace")}"', where=self.path
+            )
+        return bytes(value)
+
+    def __getitem__(self, which: int | str) -> Record:
+        """A record by index (0 is the first, -1 the last) or by key.
+
+        Raises:
+            InputError: there is no such record.
+        """
+        if isinstance(which, str):
+            key = which.encode()
+        else:
+            try:
+                key = self.keys()[which]
+            except IndexError:
+                raise InputError(
+                    f"no record {which}: there are {len(self)}", where=self.path
+                ) from None
+        return decode_record(key, self.value(key))
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._env.close()
+
+    def __enter__(self) -> LmdbReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def is_lmdb(path: Path) -> bool:
+    """Whether ``path`` is a folder with a ``data.mdb``."""
+    return (path / "data.mdb").is_file()
+
+
+def _open_existing(path: Path) -> lmdb.Environment:
+    data = path / "data.mdb"
+    if not data.is_file():
+        raise InputError("no LMDB here: data.mdb is missing", where=path)
+    if not data.stat().st_size:
+        raise InputError("not an LMDB: data.mdb is empty", where=path)
+    try:
+        environment = lmdb.open(str(path), readonly=True, lock=False, create=False, max_dbs=0)
+    except lmdb.Error as error:
+        raise InputError(f"not a readable LMDB: {error}", where=path) from None
+    # LMDB maps the file: a page behind its end would kill the process.
+    pages = environment.info()["last_pgno"] + 1
+    if pages * environment.stat()["psize"] > data.stat().st_size:
+        environment.close()
+        raise InputError("the LMDB is cut short: pages are missing at its end", where=path)
+    return environment
+
+
+class _output_errors:  # noqa: N801 - reads as a statement
+    """Turn LMDB's and the system's write errors into OutputError."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, lmdb.MapFullError) or error is None:
+            return
+        if isinstance(error, lmdb.Error | OSError):
+            raise OutputError(
+                f"cannot write: {getattr(error, 'strerror', None) or error}",
+                where=self.path,
+                hint="Check free space and permissions; nothing that was there is changed",
+            ) from None
+
+
+def _round_up(number: int, step: int) -> int:
+    return -(-number // step) * step

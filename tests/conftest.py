@@ -1,0 +1,28 @@
+"""What all tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+GOLDEN = ROOT / "tests" / "golden"
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    return GOLDEN
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data; tests that need it skip where it is not."""
+    folder = Path(os.environ.get("SSD_DATA_SHARED", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder} (set SSD_DATA_SHARED)")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_ambient_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSD_DATA_ROOT", raising=False)
