@@ -10,13 +10,9 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
-
-import cv2
-from PIL import Image
 
 from ssd_data import links
 from ssd_data.convert import BoxRuleError, Made, make_record
@@ -33,6 +29,7 @@ from ssd_data.manifest import (
 )
 from ssd_data.options import BuildOptions
 from ssd_data.parallel import default_workers, ordered_map
+from ssd_data.pictures import picture_limits
 from ssd_data.publish import OutFolder, write_text
 from ssd_data.scan import LabelledImage, Scan, scan, unknown_classes
 from ssd_data.store import LmdbReader, LmdbWriter, is_lmdb
@@ -142,7 +139,7 @@ class _Job:
         if old is not None and not differences(old, new):
             new["splits"].update(old["splits"])
         failures: list[str] = []
-        with _limits(self.options.max_pixels):
+        with picture_limits():
             for split in todo:
                 record = self._write(split, scans.pop(split), failures)
                 new["splits"][split] = {**record, "input_digest": digests[split]}
@@ -322,16 +319,3 @@ def _list_text(lines: Iterable[tuple[str, str]]) -> str:
         f"{image}{chr(9) if ' ' in image + annotation else ' '}{annotation}\n"
         for image, annotation in lines
     )
-
-
-@contextmanager
-def _limits(max_pixels: int) -> Iterator[None]:
-    """OpenCV without threads of its own beside ours; Pillow with our limit of pixels."""
-    threads, limit = cv2.getNumThreads(), Image.MAX_IMAGE_PIXELS
-    cv2.setNumThreads(1)
-    Image.MAX_IMAGE_PIXELS = max(max_pixels, limit or 0)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)
-        Image.MAX_IMAGE_PIXELS = limit

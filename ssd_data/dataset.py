@@ -89,13 +89,16 @@ class Dataset:
     def _scan(self) -> LabelMap:
         """The names that annotations use, sorted; label numbers where txt files use those."""
         used: set[str | int] = set()
+        error = InputError("no box has a class, so no labelmap can be made", where=self.root)
         for split in self.splits:
             for entry in self.entries(split, Tally()):
-                if not isinstance(entry, Unreadable):
+                if isinstance(entry, Unreadable):
+                    error = entry.error
+                else:
                     used.update(self.map.get(str(c), c) for c in entry.classes)
         used.discard("")
         if not used:
-            raise InputError("no box has a class, so no labelmap can be made", where=self.root)
+            raise error
         if numbers := [c for c in used if isinstance(c, int)]:
             top = max(numbers)
             if set(range(1, top + 1)) != used:

@@ -6,6 +6,7 @@ annotations say, ``display_name`` what people read (in COCO's labelmap ``name`` 
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from google.protobuf import text_format
 
-from ssd_data.errors import InputError
+from ssd_data.errors import InputError, OutputError
 from ssd_data.proto import caffe_pb2
 
 BACKGROUND_NAME = "none_of_the_above"
@@ -127,12 +128,14 @@ class LabelMap:
                 assert item is not None
                 found.append(f'label {label} "{item.name}" stands only in {where.origin}')
                 continue
-            for field in ("name", "display_name"):
-                a, b = getattr(mine, field), getattr(theirs, field)
-                if a != b:
-                    found.append(
-                        f'label {label}: {field} is "{a}" in {self.origin}, "{b}" in {other.origin}'
-                    )
+            pairs = {"name": (mine.name, theirs.name)}
+            if (mine.display_name, theirs.display_name) != pairs["name"]:
+                pairs["display_name"] = (mine.display_name, theirs.display_name)
+            found += [
+                f'label {label}: {field} "{a}" in {self.origin}, "{b}" in {other.origin}'
+                for field, (a, b) in pairs.items()
+                if a != b
+            ]
         return found
 
     def to_text(self) -> str:
@@ -184,6 +187,25 @@ def read_labelmap(path: Path | str) -> LabelMap:
     except OSError as error:
         raise InputError(f"cannot read the labelmap: {error.strerror}", where=path) from None
     return parse_labelmap(text, str(path))
+
+
+def write_labelmap(labelmap: LabelMap, path: Path, redo: bool = False) -> None:
+    """Write a labelmap file, whole or not at all.
+
+    Raises:
+        InputError: the labelmap has a fault.
+        OutputError: the file is there (and not ``redo``) or cannot be written.
+    """
+    text = labelmap.require_sound().to_text()
+    if path.exists() and not redo:
+        raise OutputError("exists", where=path, hint="Replace it with --redo")
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, "utf-8")
+        os.replace(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise OutputError(f"cannot write the labelmap: {error.strerror}", where=path) from None
 
 
 def _shorten(numbers: list[int], most: int = 8) -> str:

@@ -7,6 +7,8 @@ formats are Pillow's to read. Pixels are OpenCV's, as in Caffe: BGR, EXIF orient
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,6 +47,22 @@ class PictureInfo:
     height: int
     mode: str
     orientation_at: int | None = None
+
+
+@contextmanager
+def picture_limits() -> Iterator[None]:
+    """For as long as it lasts: ours is the only limit of pixels, and ours are the only threads.
+
+    Pillow's own limit is lifted, since :func:`probe` has one; OpenCV starts no threads beside ours.
+    """
+    threads, limit = cv2.getNumThreads(), Image.MAX_IMAGE_PIXELS
+    cv2.setNumThreads(1)
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
+        Image.MAX_IMAGE_PIXELS = limit
 
 
 def probe(data: bytes, where: str, max_pixels: int = MAX_PIXELS) -> PictureInfo:

@@ -31,7 +31,8 @@ class OutFolder:
         staging: where to write; moved into the folder by :meth:`publish`.
 
     Raises:
-        OutputError: another process holds the lock, or the folder cannot be written.
+        OutputError: another process holds the lock, or something cannot be written: any OSError
+            that leaves the context becomes one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,11 +52,7 @@ class OutFolder:
             self.staging.mkdir()
         except OSError as error:
             self._release()
-            raise OutputError(
-                f"cannot write here: {error.strerror}",
-                where=error.filename or self.path,
-                hint="Choose another folder with --out or change its permissions",
-            ) from None
+            raise self._failed(error) from None
         return self
 
     def __exit__(
@@ -68,6 +65,15 @@ class OutFolder:
         self._release()
         if self._made and not any(self.path.iterdir()):
             self.path.rmdir()
+        if isinstance(error, OSError):
+            raise self._failed(error) from None
+
+    def _failed(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"cannot write: {error.strerror or error}",
+            where=error.filename or self.path,
+            hint="Free space, mend permissions or choose another folder; what was there is whole",
+        )
 
     def _release(self) -> None:
         if self._lock >= 0:
@@ -79,7 +85,7 @@ class OutFolder:
         """Move all that is staged into the folder, ``last`` at the end.
 
         Raises:
-            OutputError: the disk is full or permissions were taken away; nothing is changed then.
+            OSError: as the system says; leaving the folder's context makes it an OutputError.
         """
         names = sorted(p.name for p in self.staging.iterdir())
         order = [
@@ -87,18 +93,11 @@ class OutFolder:
             *(name for name in names if name == last),
         ]
         journal = {name: _identity(self.staging / name) for name in order}
-        try:
-            _sync_tree(self.staging)
-            write_text(self.staging / JOURNAL, json.dumps(journal))
-            os.rename(self.staging, self.path / READY)
-            sync_folder(self.path)
-            self._finish()
-        except OSError as error:
-            raise OutputError(
-                f"cannot publish the result: {error.strerror}",
-                where=error.filename or self.path,
-                hint="Free space or mend permissions, then run the same command again",
-            ) from None
+        _sync_tree(self.staging)
+        write_text(self.staging / JOURNAL, json.dumps(journal))
+        os.rename(self.staging, self.path / READY)
+        sync_folder(self.path)
+        self._finish()
 
     def _finish(self) -> None:
         """Move what lies in ``.ready`` into place; may be interrupted and called again."""

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.errors import SsdDataError
+from ssd_data.errors import InputError
 
 Boxes: TypeAlias = npt.NDArray[np.float32]
 Flags: TypeAlias = npt.NDArray[np.bool_]
@@ -69,7 +69,7 @@ class Unreadable:
 
     image: str
     annotation: str
-    error: SsdDataError
+    error: InputError
 
 
 Entry: TypeAlias = AnnotatedImage | Unreadable

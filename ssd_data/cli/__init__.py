@@ -65,12 +65,11 @@ def main(args: list[str] | None = None) -> None:
     """Run the command line and exit."""
     args = sys.argv[1:] if args is None else args
     try:
-        root.main(args, prog_name="ssd-data", standalone_mode=False)
+        # Outside standalone mode click returns the status of ctx.exit() instead of exiting.
+        sys.exit(root.main(args, prog_name="ssd-data", standalone_mode=False) or 0)
     except click.Abort:
         click.echo("interrupted; nothing was changed", err=True)
         sys.exit(130)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
     except click.ClickException as error:
         report_error(UsageError(error.format_message()), args, usage=error)
         sys.exit(2)

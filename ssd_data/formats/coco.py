@@ -27,6 +27,7 @@ LAYOUT = """\
 annotations/instances_<split>.json
 <split>/<file_name>    (or images/<split>/<file_name>)"""
 SUFFIX = ".json"
+NEWLINE = b"\n"
 _T = TypeVar("_T")
 
 
@@ -262,8 +263,10 @@ def _locate(view: memoryview, name: str) -> str:
 
 def _line(data: mmap.mmap, error: Exception, name: str) -> str:
     """``file:line`` from msgspec's ``(byte n)``."""
+    if "truncated" in str(error):
+        return f"{name}:{data[:].count(NEWLINE) + 1} (its end)"
     position = str(error).rpartition("(byte ")[2].rstrip(")")
     if not position.isdecimal():
         return name
-    line = data[: int(position)].count(b"\n") + 1
+    line = data[: int(position)].count(NEWLINE) + 1
     return f"{name}:{line} (byte {position})"

@@ -1,0 +1,89 @@
+"""``ssd-data labelmap``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ssd_data.cli import shared
+
+
+@click.command(short_help="Write a labelmap, or check one against data.")
+@click.argument("source", required=False)
+@shared.out_option("File to write.  [default: standard output]")
+@click.option("--names", metavar="A,B,…", help="Class names in the order of their labels.")
+@click.option("--names-file", type=shared.PATH, help="Class names, one a line.")
+@click.option("--check", type=shared.PATH, metavar="LABELMAP", help="Compare LABELMAP with SOURCE.")
+@click.option("--root", type=shared.PATH, help="Where a recipe's files lie.")
+@click.option("--redo", is_flag=True, help="Replace the file if it is there.")
+@shared.json_option
+@shared.quiet_option
+def command(
+    source: str | None,
+    out: Path | None,
+    names: str | None,
+    names_file: Path | None,
+    check: Path | None,
+    root: Path | None,
+    redo: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Write the labelmap of SOURCE, or compare one with it.
+
+    SOURCE is a recipe, a data set's folder (its annotations are scanned, names sorted), an LMDB or
+    a labelmap; or give --names. With --check every difference is named; exit status 1 if any.
+
+    \b
+    Examples:
+      ssd-data labelmap voc0712 -o labelmap.prototxt
+      ssd-data labelmap --names face -o labelmap.prototxt
+      ssd-data labelmap --check labelmap.prototxt VOC0712/VOC0712_test_lmdb
+    """
+    from ssd_data.agreement import labelmap_of
+    from ssd_data.labelmap import LabelMap, write_labelmap
+    from ssd_data.paths import read_lines
+
+    if [source, names, names_file].count(None) != 2:
+        raise click.UsageError("Give one of SOURCE, --names and --names-file.")
+    if check is not None:
+        if source is None:
+            raise click.UsageError("--check compares with a SOURCE.")
+        _check(check, source, root, as_json, quiet)
+        return
+    if source is not None:
+        labelmap = labelmap_of(source, root)
+    elif names is not None:
+        labelmap = LabelMap.from_names(name.strip() for name in names.split(","))
+    else:
+        assert names_file is not None
+        lines = read_lines(names_file, "list of names")
+        labelmap = LabelMap.from_names(line.strip() for line in lines if line.strip())
+    labelmap.require_sound()
+    if out is not None:
+        write_labelmap(labelmap, out, redo)
+    if as_json:
+        items = [
+            {"label": i.label, "name": i.name, "display_name": i.display_name} for i in labelmap
+        ]
+        shared.print_json({"out": out, "items": items})
+    elif out is None:
+        click.echo(labelmap.to_text(), nl=False)
+    elif not quiet:
+        click.echo(f"{len(labelmap)} items, background included: {out}")
+
+
+def _check(check: Path, source: str, root: Path | None, as_json: bool, quiet: bool) -> None:
+    from ssd_data.agreement import disagreements
+    from ssd_data.labelmap import read_labelmap
+
+    found = disagreements(read_labelmap(check), source, root)
+    if as_json:
+        shared.print_json({"labelmap": check, "source": source, "differences": found})
+    elif not quiet:
+        for difference in found:
+            click.echo(difference)
+        click.echo(f"{len(found)} differences" if found else f"{check} fits {source}")
+    if found:
+        raise click.exceptions.Exit(1)
