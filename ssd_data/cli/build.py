@@ -12,6 +12,8 @@ from ssd_data.cli import shared
 if TYPE_CHECKING:
     from ssd_data.builder import BuildResult
     from ssd_data.dataset import Dataset
+    from ssd_data.labelmap import LabelMap
+    from ssd_data.options import BuildOptions
 
 
 @click.command(short_help="Build a data set's LMDBs, labelmap and lists.")
@@ -147,8 +149,8 @@ def command(
     """
     from ssd_data.builder import build
 
+    build_options = _options(options, from_list=list_file is not None)
     found = _dataset(dataset, list_file, options)
-    build_options = _options(found, options)
     labelmap = options["labelmap"]
     result = build(
         found,
@@ -169,7 +171,7 @@ def command(
         _print(result)
 
 
-def _labelmap(path: Path | None) -> Any:
+def _labelmap(path: Path | None) -> LabelMap | None:
     from ssd_data.labelmap import read_labelmap
 
     return None if path is None else read_labelmap(path)
@@ -189,10 +191,9 @@ def _dataset(name: str | None, list_file: Path | None, options: dict[str, Any]) 
     return dataset.from_list(list_file, options["root"], options["labelmap"])
 
 
-def _options(found: Dataset, options: dict[str, Any]) -> Any:
+def _options(options: dict[str, Any], from_list: bool) -> BuildOptions:
     from ssd_data.options import BuildOptions
 
-    from_list = found.format == "annoset"
     names = "min_dim max_dim gray encode quality unknown outside missing shuffle seed limit verify"
     return BuildOptions(
         size=shared.parse_size(options["size"]),

@@ -1,0 +1,75 @@
+"""What a wheel holds, and that it works from any folder."""
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    copy = folder / "source"
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.split("\n")  # fmt: skip
+    for name in filter(None, listed):
+        if (ROOT / name).is_file() and not name.startswith("tests/golden"):
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            (copy / name).write_bytes((ROOT / name).read_bytes())
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)],
+        cwd=copy, check=True, capture_output=True,
+    )  # fmt: skip
+    return next(folder.glob("*.whl"))
+
+
+def test_nothing_but_ssd_data_is_installed(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"ssd_data"}
+    held = {name.removeprefix("ssd_data/") for name in names}
+    for path in (ROOT / "datasets").iterdir():
+        assert f"datasets/{path.name}" in held
+    for path in (ROOT / "labelmaps").iterdir():
+        assert f"labelmaps/{path.name}" in held
+    sources = {p.relative_to(ROOT / "ssd_data").as_posix() for p in ROOT.glob("ssd_data/**/*.py")}
+    assert sources <= held
+    assert {"py.typed", "proto/caffe.desc", "proto/caffe.proto", "proto/caffe_pb2.pyi"} <= held
+
+
+def test_the_wheel_works_from_any_folder(wheel: Path, tmp_path: Path) -> None:
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    program = (
+        "import ssd_data, ssd_data.recipes as r, pathlib\n"
+        "assert 'site' in ssd_data.__file__, ssd_data.__file__\n"
+        "for name in r.names():\n"
+        "    print(name, len(ssd_data.read_labelmap(r.load(name).labelmap)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True,
+        env={"PYTHONPATH": str(tmp_path / "site")}, check=True,
+    )  # fmt: skip
+    assert done.stdout.split("\n")[:-1] == [
+        "coco2014 81", "coco2017 81", "voc0712 21", "voc2007 21", "voc2012 21", "widerface 2",
+    ]  # fmt: skip
+
+
+def test_the_metadata_never_asks_for_caffe(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    name = next(n for n in archive.namelist() if n.endswith("METADATA"))
+    required = [
+        line.split()[1].lower()
+        for line in archive.read(name).decode().splitlines()
+        if line.startswith("Requires-Dist") and "extra" not in line
+    ]
+    assert {re.split("[<>=;,]", r)[0] for r in required} == {
+        "click", "lmdb", "lxml", "msgspec", "numpy", "opencv-python-headless", "pillow",
+        "protobuf", "tqdm", "tomli",
+    }  # fmt: skip
+    assert "opencv-python-headless<5,>=4.7" in required
