@@ -10,12 +10,12 @@ from conftest import ROOT
 LAYERS = [
     ["errors", "resources", "parallel", "tally"],
     ["structures", "proto"],
-    ["boxes", "paths", "labelmap", "pictures"],
+    ["boxes", "paths", "labelmap", "pictures", "drawing_shapes"],
     ["options", "records", "formats"],
     ["recipes", "store", "publish"],
     ["dataset"],
     ["scan", "manifest"],
-    ["convert", "links", "agreement", "exporters"],
+    ["convert", "links", "agreement", "exporters", "sample_layouts"],
     ["builder", "survey", "draw", "check", "export", "sample", "rules"],
     ["cli"],
 ]

@@ -53,7 +53,7 @@ def command(
 
     Each picture shows one to six circles, squares and triangles that overlap and may leave it. All
     layouts hold the same pictures; in the WIDER FACE one the circles are the faces. The same seed
-    and size give the same files.
+    and size give the same pictures and boxes.
 
     \b
     Examples:
