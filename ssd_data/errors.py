@@ -37,10 +37,3 @@ class OutputError(SsdDataError):
 
 class UsageError(SsdDataError):
     """The call itself is wrong: options that exclude each other, an unknown name."""
-
-
-class MissingExtraError(SsdDataError):
-    """A command needs packages that were not installed with ssd-data."""
-
-    def __init__(self, extra: str, what: str) -> None:
-        super().__init__(what, hint=f"pip install 'ssd-data[{extra}]'")

@@ -53,15 +53,19 @@ class PictureInfo:
 def picture_limits() -> Iterator[None]:
     """For as long as it lasts: ours is the only limit of pixels, and ours are the only threads.
 
-    Pillow's own limit is lifted, since :func:`probe` has one; OpenCV starts no threads beside ours.
+    Pillow's own limit is lifted, since :func:`probe` has one; OpenCV starts no threads beside ours
+    and writes nothing of broken pictures to standard error, since our errors say it.
     """
-    threads, limit = cv2.getNumThreads(), Image.MAX_IMAGE_PIXELS
+    threads, level = cv2.getNumThreads(), cv2.utils.logging.getLogLevel()
+    limit = Image.MAX_IMAGE_PIXELS
     cv2.setNumThreads(1)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     Image.MAX_IMAGE_PIXELS = None
     try:
         yield
     finally:
         cv2.setNumThreads(threads)
+        cv2.utils.logging.setLogLevel(level)
         Image.MAX_IMAGE_PIXELS = limit
 
 

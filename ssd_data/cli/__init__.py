@@ -7,6 +7,7 @@ command runs, so that ``ssd-data --help`` answers at once.
 from __future__ import annotations
 
 import sys
+import warnings
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -64,6 +65,7 @@ def root() -> None:
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit."""
     args = sys.argv[1:] if args is None else args
+    warnings.filterwarnings("ignore", module="PIL")  # of broken pictures; our errors say it
     try:
         # Outside standalone mode click returns the status of ctx.exit() instead of exiting.
         sys.exit(root.main(args, prog_name="ssd-data", standalone_mode=False) or 0)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -103,14 +102,3 @@ def parse_map(pairs: Iterable[str]) -> dict[str, str]:
             raise click.BadParameter(f'"{pair}" is not OLD=NEW', param_hint="--map")
         table[old] = new
     return table
-
-
-@contextmanager
-def needs_extra(extra: str, what: str) -> Iterator[None]:
-    """Turn a missing import into the pip line that mends it."""
-    from ssd_data.errors import MissingExtraError
-
-    try:
-        yield
-    except ImportError as error:
-        raise MissingExtraError(extra, f"{what} needs {error.name}") from None
