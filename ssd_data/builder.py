@@ -70,7 +70,7 @@ def build(
     labelmap: LabelMap | None = None,
     workers: int | None = None,
     redo: bool = False,
-    link: Path | None = None,
+    link: Path | str | None = None,
     track: Track = lambda made, total, name: made,
 ) -> BuildResult:
     """Build a data set's LMDBs.
@@ -95,6 +95,8 @@ def build(
     wanted = list(dict.fromkeys(splits)) or dataset.default_splits()
     labelmap = (labelmap or dataset.classes()).require_sound()
     folder_path = Path(out) if out is not None else default_out(dataset)
+    if link is not None:
+        links.refuse_obstacles(Path(link), [*dataset.links, LABELMAP])
     with OutFolder(folder_path) as folder:
         job = _Job(dataset, options, labelmap, folder, workers or default_workers(), track)
         result = job.run(wanted, redo)

@@ -111,7 +111,7 @@ class Dataset:
         return LabelMap.from_names(sorted(str(c) for c in used))
 
 
-def find(what: str, root: Path | None = None, splits: Collection[str] = ()) -> Dataset:
+def find(what: str | Path, root: Path | str | None = None, splits: Collection[str] = ()) -> Dataset:
     """A data set by recipe name, recipe path or folder.
 
     Args:
@@ -124,7 +124,8 @@ def find(what: str, root: Path | None = None, splits: Collection[str] = ()) -> D
         UsageError: there is neither a recipe nor a folder of that name.
         InputError: the files are not there; the error shows what was expected and found.
     """
-    path = Path(what)
+    path, what = Path(what), str(what)
+    root = None if root is None else Path(root)
     if path.is_dir() and what not in recipes.names():
         if root is not None:
             raise UsageError("--root belongs to a recipe; a folder is its own root", where=what)
@@ -214,12 +215,13 @@ def _nothing_fits(recipe: Recipe, tried: list[Path], wanted: Collection[str]) ->
     )
 
 
-def recognise(folder: Path) -> Dataset:
+def recognise(folder: Path | str) -> Dataset:
     """A data set by its folder's layout, or by that of the one folder inside that has one.
 
     Raises:
         InputError: no layout fits; the error shows those that are known.
     """
+    folder = Path(folder)
     name = folder.resolve().name
     if found := _layout(folder):
         return _from_layout(name, folder, *found)
@@ -270,17 +272,18 @@ def _first_like(found: Mapping[str, object], *starts: str) -> str | None:
     return None
 
 
-def from_list(file: Path, root: Path, labelmap: Path) -> Dataset:
+def from_list(file: Path | str, root: Path | str, labelmap: Path | str) -> Dataset:
     """A list of ``image annotation`` lines, as ``create_annoset.py`` takes it."""
+    root = Path(root)
     if not root.is_dir():
         raise InputError("no such folder", where=root)
-    stem = file.stem
+    stem = Path(file).stem
     return Dataset(
         name=stem,
         root=root,
         format="annoset",
         splits={stem: Split(({"list": str(file)},))},
         links={f"{stem}_lmdb": stem},
-        labelmap=labelmap,
+        labelmap=Path(labelmap),
         lmdb_pattern="{split}_lmdb",
     )

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from ssd_data.errors import InputError, OutputError
 from ssd_data.manifest import LABELMAP, read_manifest
 
 
-def link(build: Path, into: Path, *, copy: bool = False) -> list[str]:
+def link(build: Path | str, into: Path | str, *, copy: bool = False) -> list[str]:
     """Link a build's LMDBs and labelmap into a folder.
 
     Each link takes its name in one step, links that lead nowhere included; a file or folder that
@@ -30,6 +31,7 @@ def link(build: Path, into: Path, *, copy: bool = False) -> list[str]:
         InputError: ``build`` holds no build, or none of the splits that are linked.
         OutputError: a real file or folder is in the way (no link is made then), or no permission.
     """
+    build, into = Path(build), Path(into)
     manifest = read_manifest(build)
     if manifest is None:
         raise InputError("no build here: build.json is missing", where=build)
@@ -41,16 +43,10 @@ def link(build: Path, into: Path, *, copy: bool = False) -> list[str]:
     }
     targets |= _list_links(manifest["format"], build, splits)
     targets[LABELMAP] = build / LABELMAP
-    for name, target in targets.items():
+    for target in targets.values():
         if not target.exists():
             raise InputError("the build is not whole: this is missing", where=target)
-        here = into / name
-        if here.exists() and not here.is_symlink():
-            raise OutputError(
-                "a real file or folder is in the way",
-                where=here,
-                hint="Move it; it was not touched",
-            )
+    refuse_obstacles(into, targets)
     try:
         into.mkdir(parents=True, exist_ok=True)
         for name, target in targets.items():
@@ -62,6 +58,21 @@ def link(build: Path, into: Path, *, copy: bool = False) -> list[str]:
             hint="" if copy else "Where links cannot be made, --copy copies",
         ) from None
     return [str(into / name) for name in targets]
+
+
+def refuse_obstacles(into: Path, names: Iterable[str]) -> None:
+    """Make sure that each name is free, or a link.
+
+    Raises:
+        OutputError: a real file or folder bears one of the names.
+    """
+    for here in (into / name for name in names):
+        if here.exists() and not here.is_symlink():
+            raise OutputError(
+                "a real file or folder is in the way",
+                where=here,
+                hint="Move it; it was not touched",
+            )
 
 
 def _list_links(kind: str, build: Path, splits: dict[str, dict[str, str]]) -> dict[str, Path]:

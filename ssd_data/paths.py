@@ -15,19 +15,21 @@ def below(root: Path, relative: str, where: object = "") -> Path:
     Raises:
         InputError: the path is empty, absolute, holds ``..`` that leaves the root, or a NUL.
     """
-    path = PurePosixPath(relative)
-    if not relative or "\0" in relative or path.is_absolute():
-        raise InputError(
-            f'"{relative}" is not a path below the root', where=where, hint=f"The root is {root}"
-        )
+    fault = "is not a path below the root"
+    if relative and "\0" not in relative and not relative.startswith("/"):
+        if ".." not in relative or not _climbs_out(relative):
+            return Path(root, relative)
+        fault = "leaves the root"
+    raise InputError(f'"{relative}" {fault}', where=where, hint=f"The root is {root}")
+
+
+def _climbs_out(relative: str) -> bool:
     depth = 0
-    for part in path.parts:
+    for part in PurePosixPath(relative).parts:
         depth += -1 if part == ".." else 1
         if depth < 0:
-            raise InputError(
-                f'"{relative}" leaves the root', where=where, hint=f"The root is {root}"
-            )
-    return root / path
+            return True
+    return False
 
 
 def read_lines(path: Path, what: str) -> list[str]:

@@ -112,7 +112,7 @@ def _probe_jpeg(data: bytes, where: str) -> PictureInfo:
     if precision != 8:
         raise InputError(f"a JPEG of {precision} bits a value cannot be read", where=where)
     # Cameras and editors append zeros or a thumbnail behind the end marker.
-    if data.find(b"\xff\xd9", max(at, len(data) - 65536)) < 0 and b"\xff\xd9" not in data[at:]:
+    if not data.endswith(b"\xff\xd9") and data.rfind(b"\xff\xd9", at) < 0:
         raise InputError("truncated JPEG: the end marker is missing", where=where)
     mode = {1: _EIGHT_BIT_GRAY, 3: _EIGHT_BIT_RGB, 4: "CMYK"}.get(components, f"{components} bands")
     return PictureInfo("jpg", width, height, mode, orientation_at)

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests" / "golden"
@@ -26,3 +27,8 @@ def shared() -> Path:
 @pytest.fixture(autouse=True)
 def _no_ambient_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSD_DATA_ROOT", raising=False)
+
+
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("here", deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "here")

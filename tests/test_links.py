@@ -95,3 +95,11 @@ def test_lists_of_one_data_set_share_a_folder(golden: Path, tmp_path: Path) -> N
     assert {p.name for p in (tmp_path / "examples").iterdir()} == names
     assert len(LmdbReader(tmp_path / "examples" / "trainval_lmdb")) == 9
     assert len(LmdbReader(tmp_path / "examples" / "test_lmdb")) == 3
+
+
+def test_an_obstacle_is_found_before_anything_is_built(tmp_path: Path) -> None:
+    voc = Voc(tmp_path / "raw")
+    (tmp_path / "links" / "trainval_lmdb").mkdir(parents=True)
+    with pytest.raises(OutputError, match="in the way"):
+        build(find(voc.root), tmp_path / "out", link=tmp_path / "links")
+    assert not (tmp_path / "out").exists()

@@ -19,6 +19,7 @@ A format module has any of these:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, TypeAlias
@@ -28,6 +29,7 @@ from ssd_data.errors import InputError
 Options: TypeAlias = Mapping[str, Any]
 
 
+@cache
 def names() -> list[str]:
     """The names of all formats, sorted."""
     return sorted(module.name for module in iter_modules(__path__))
@@ -52,6 +54,7 @@ def having(attribute: str) -> Iterator[tuple[str, Any]]:
             yield name, module
 
 
+@cache
 def by_suffix(suffix: str) -> Any | None:
     """The format that reads single annotation files with this suffix, such as ``.xml``."""
     for _, module in having("read_file"):

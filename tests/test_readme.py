@@ -1,0 +1,113 @@
+"""Every command and program in the README and the docs is run; shown output is what comes."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+AS_VOC = {"circle": "person", "square": "car", "triangle": "dog"}
+AS_COCO = {"circle": "person", "square": "car", "triangle": "dog"}
+
+
+def blocks(page: Path, kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+
+
+def run(command: str, folder: Path) -> str:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command, shell=True, cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, "PATH": path},
+    )  # fmt: skip
+    assert done.returncode == 0, (command, done.stdout, done.stderr)
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with VOCdevkit, WIDER_FACE, coco and a folder of one's own, all drawn."""
+    folder = tmp_path_factory.mktemp("world")
+    run("ssd-data sample sample --train 12 --test 5 --size 96", folder)
+    sample = folder / "sample"
+    for year in ("VOC2007", "VOC2012"):
+        shutil.copytree(sample / "voc", folder / "VOCdevkit" / year)
+    for path in (folder / "VOCdevkit").rglob("*.xml"):
+        text = path.read_text()
+        for shape, name in AS_VOC.items():
+            text = text.replace(f"<name>{shape}<", f"<name>{name}<")
+        path.write_text(text)
+    lines = (folder / "VOCdevkit" / "VOC2007" / "ImageSets" / "Main" / "trainval.txt").read_text()
+    pairs = [f"VOC2007/JPEGImages/{n}.jpg VOC2007/Annotations/{n}.xml" for n in lines.split()]
+    (folder / "trainval.txt").write_text("\n".join(pairs) + "\n")
+    (sample / "widerface").rename(folder / "WIDER_FACE")
+    (sample / "coco").rename(folder / "coco")
+    for split in ("train", "val"):
+        (folder / "coco" / split).rename(folder / "coco" / f"{split}2017")
+        json = folder / "coco" / "annotations" / f"instances_{split}.json"
+        json.rename(json.with_name(f"instances_{split}2017.json"))
+    (sample / "voc").rename(folder / "my_pictures")
+    shutil.rmtree(sample)
+    return folder
+
+
+def test_the_commands_of_the_readme(world: Path) -> None:
+    ran = 0
+    for block in blocks(ROOT / "README.md", "sh"):
+        for line in block.splitlines():
+            command = line.split("#")[0].strip()
+            if command.startswith("ssd-data"):
+                run(command, world)
+                ran += 1
+    assert ran >= 8
+    for name in ("trainval_lmdb", "test_lmdb", "MobileNet-SSD/labelmap.prototxt"):
+        assert (world / name).exists()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_programs(page: Path, world: Path) -> None:
+    if not (world / "VOC0712").exists():
+        run("ssd-data build voc0712 --root VOCdevkit", world)
+    for index, program in enumerate(blocks(page, "python")):
+        (world / f"program{index}.py").write_text(program)
+        run(f"{sys.executable} program{index}.py", world)
+
+
+def test_recipes(tmp_path: Path) -> None:
+    from ssd_data.recipes import parse
+
+    (recipe,) = blocks(ROOT / "docs" / "data-sets.md", "toml")
+    (tmp_path / "blood.toml").write_text(recipe)
+    assert parse(tmp_path / "blood.toml").name == "BLOOD"
+
+
+def test_the_demo_shows_what_the_readme_shows(tmp_path: Path) -> None:
+    (block,) = blocks(ROOT / "README.md", "console")
+    commands = re.split(r"^\$ (.*)\n", block, flags=re.M)[1:]
+    for command, expected in zip(commands[::2], commands[1::2], strict=True):
+        printed = run(command, tmp_path)
+        shown = expected.rstrip()
+        if shown.endswith("…"):  # the beginning of a longer output
+            assert printed.startswith(shown[:-1].rstrip()), command
+        else:
+            assert printed.rstrip() == shown, command
+    made = (ROOT / "Makefile").read_text()
+    for command in commands[::2]:
+        assert command.split("demo/")[0].split("ssd-data ")[1].strip() in made
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
+            assert "://" in target or (page.parent / target).exists(), (page.name, target)
+
+
+def test_the_files_that_contributing_names_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    for name in re.findall(r"`([\w/]+\.(?:py|toml|proto))`", text):
+        assert any((ROOT / base / name).exists() for base in ("", "ssd_data")), name
