@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ssd_data.builder import BuildResult, build
     from ssd_data.dataset import Dataset, find, from_list, recognise
     from ssd_data.errors import InputError, OutputError, SsdDataError, UsageError
+    from ssd_data.exporting import ExportResult, export
     from ssd_data.labelmap import LabelMap, LabelMapItem, parse_labelmap, read_labelmap
     from ssd_data.links import link
     from ssd_data.options import BuildOptions
@@ -36,6 +37,7 @@ _HOME = {
     "BuildOptions": "options",
     "BuildResult": "builder",
     "Dataset": "dataset",
+    "ExportResult": "exporting",
     "InputError": "errors",
     "LabelMap": "labelmap",
     "LabelMapItem": "labelmap",
@@ -46,6 +48,7 @@ _HOME = {
     "SsdDataError": "errors",
     "UsageError": "errors",
     "build": "builder",
+    "export": "exporting",
     "find": "dataset",
     "from_list": "dataset",
     "link": "links",
@@ -58,6 +61,7 @@ __all__ = [
     "BuildOptions",
     "BuildResult",
     "Dataset",
+    "ExportResult",
     "InputError",
     "LabelMap",
     "LabelMapItem",
@@ -68,6 +72,7 @@ __all__ = [
     "SsdDataError",
     "UsageError",
     "build",
+    "export",
     "find",
     "from_list",
     "link",

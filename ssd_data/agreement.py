@@ -35,10 +35,13 @@ def labelmap_of(source: str, root: Path | None = None) -> LabelMap:
 
 
 def beside_lmdb(path: Path) -> Path | None:
-    """The labelmap in an LMDB's folder or the folder above it, None where there is none."""
+    """The labelmap in an LMDB's folder or the folder above it, None where there is none.
+
+    Of an LMDB that is linked, the folder above the link comes before the folder above its target.
+    """
     if not is_lmdb(path):
         return None
-    for folder in (path, path.resolve().parent):
+    for folder in (path, path.parent, path.resolve().parent):
         if (folder / "labelmap.prototxt").is_file():
             return folder / "labelmap.prototxt"
     return None

@@ -161,7 +161,7 @@ def _lock(folder: Path) -> int:
         except BlockingIOError:
             os.close(descriptor)
             raise OutputError(
-                "another build is writing into this folder",
+                "another ssd-data is writing into this folder",
                 where=folder,
                 hint="Wait until it is done, or choose another folder with --out",
             ) from None

@@ -7,6 +7,7 @@ are appended; a batch is one transaction, which is written again when the map ha
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -113,13 +114,13 @@ class LmdbReader:
     def keys(self) -> list[bytes]:
         """All keys in order; the pictures' pages are not touched."""
         if self._keys is None:
-            with self._env.begin(buffers=True) as transaction:
+            with self._reading(), self._env.begin(buffers=True) as transaction:
                 self._keys = [bytes(key) for key in transaction.cursor().iternext(values=False)]
         return self._keys
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """All keys and raw values, in order."""
-        with self._env.begin() as transaction:
+        with self._reading(), self._env.begin() as transaction:
             yield from transaction.cursor()
 
     def __iter__(self) -> Iterator[Record]:
@@ -132,7 +133,7 @@ class LmdbReader:
         Raises:
             InputError: there is no such key.
         """
-        with self._env.begin() as transaction:
+        with self._reading(), self._env.begin() as transaction:
             value = transaction.get(key)
         if value is None:
             raise InputError(
@@ -156,6 +157,13 @@ class LmdbReader:
                     f"no record {which}: there are {len(self)}", where=self.path
                 ) from None
         return decode_record(key, self.value(key))
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except lmdb.Error as error:
+            raise InputError(f"the LMDB is damaged: {error}", where=self.path) from None
 
     def close(self) -> None:
         """Let go of the files."""

@@ -16,7 +16,7 @@ LAYERS = [
     ["dataset"],
     ["scan", "manifest"],
     ["convert", "links", "agreement", "exporters", "sample_layouts"],
-    ["builder", "survey", "draw", "check", "export", "sample", "rules"],
+    ["builder", "survey", "draw", "check", "exporting", "sample", "rules"],
     ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}

@@ -187,7 +187,7 @@ def test_no_permission(dataset: Dataset, tmp_path: Path) -> None:
 
 def test_two_builds_at_once(dataset: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with publish.OutFolder(out), pytest.raises(OutputError, match="another build is writing"):
+    with publish.OutFolder(out), pytest.raises(OutputError, match="another ssd-data is writing"):
         build(dataset, out, OLD)
     assert build(dataset, out, OLD).built == ["trainval", "test"]
 

@@ -95,6 +95,18 @@ def test_a_cut_lmdb_does_not_kill_the_process(golden: Path, tmp_path: Path) -> N
         LmdbReader(tmp_path)
 
 
+def test_damaged_pages_are_an_error(tmp_path: Path) -> None:
+    with LmdbWriter(tmp_path / "db") as writer:
+        for i in range(600):
+            writer.put(key_of(i, f"{i}.jpg"), value(1))
+    data = bytearray((tmp_path / "db" / "data.mdb").read_bytes())
+    for page in range(2, len(data) // 4096):
+        data[page * 4096 + 10 : page * 4096 + 16] = b"\0" * 6  # flags and bounds of each page
+    (tmp_path / "db" / "data.mdb").write_bytes(data)
+    with pytest.raises(InputError, match="damaged"), LmdbReader(tmp_path / "db") as reader:
+        list(reader.items())
+
+
 def test_other_contents(tmp_path: Path) -> None:
     datum = caffe_pb2.Datum(channels=3, height=1, width=1, data=b"abc", label=7)
     path = raw_lmdb(tmp_path / "datum", {b"0": datum.SerializeToString()})

@@ -11,9 +11,10 @@ A format module has any of these:
   in this layout;
 * ``SUFFIX`` and ``read_file(path, image, annotation, notes) -> AnnotatedImage``: one annotation
   file a picture, as lists name them;
-* ``classes(root, options) -> list[(name, display name)] | None``: the classes where the data set
-  itself states them;
-* ``Exporter``: writes records back (see ``ssd_data.export``).
+* ``classes(root, options) -> list[(name, display name)]``: the classes, where the data set itself
+  states them.
+
+The way back is in ``ssd_data.exporters``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,83 @@
+"""``ssd-data export``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ssd_data.cli import shared
+
+if TYPE_CHECKING:
+    from ssd_data.exporting import ExportResult
+
+
+@click.command(short_help="Write an LMDB back to pictures and annotations.")
+@click.argument("lmdb", type=shared.PATH)
+@click.option("--to", type=click.Choice(["coco", "voc"]), required=True, help="The layout.")
+@shared.out_option("Folder to write; must not exist, or be empty.", required=True)
+@click.option(
+    "--labelmap",
+    type=shared.PATH,
+    help="What the labels mean.  [default: labelmap.prototxt beside or in LMDB]",
+)
+@click.option(
+    "--split",
+    metavar="NAME",
+    help="The split's name.  [default: that in LMDB's name, <NAME>_<split>_lmdb; else all]",
+)
+@shared.json_option
+@shared.quiet_option
+def command(
+    lmdb: Path,
+    to: str,
+    out: Path,
+    labelmap: Path | None,
+    split: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Write the records of LMDB, made here or by Caffe, as a VOC tree or a COCO folder.
+
+    The pictures' bytes stay as they are stored (raw values become PNG), and what is built from the
+    result has the same boxes to the bit, but for those of resized pictures that no pixels can
+    state: they are counted. Keys stay the same where they have a JPEGImages folder (voc), or start
+    with the split's name (coco; so name it: --split val2017).
+
+    \b
+    Examples:
+      ssd-data export VOC0712/VOC0712_test_lmdb --to coco -o test_coco
+      ssd-data export old_lmdb --to voc -o old --labelmap labelmap_voc.prototxt
+    """
+    from ssd_data.exporting import export
+    from ssd_data.labelmap import read_labelmap
+
+    result = export(
+        lmdb,
+        to,
+        out,
+        labelmap=None if labelmap is None else read_labelmap(labelmap),
+        split=split,
+        track=(lambda items, total, what: items) if quiet else shared.track,
+    )
+    if as_json:
+        shared.print_json(result.to_json())
+    elif not quiet:
+        _print(result)
+
+
+def _print(result: ExportResult) -> None:
+    import shlex
+
+    columns = ["split", "pictures", "boxes", "difficult", "rounded", "renamed"]
+    row = [getattr(result, column) for column in columns]
+    shared.print_table([columns, row], right=range(1, len(columns)))
+    for kind, entry in result.notes.kinds.items():
+        click.echo(f"{entry.count} x {kind}")
+        for place in entry.listed[:3]:
+            click.echo(f"    {place}")
+        if entry.count > 3:
+            click.echo("    …")
+    click.echo(f"done: {result.out}")
+    click.echo(f"to build it again: {shlex.join(result.command)}")
