@@ -1,0 +1,104 @@
+"""``ssd-data check``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ssd_data.cli import shared
+
+if TYPE_CHECKING:
+    from ssd_data.check import Finding, Findings
+
+SHOWN = 3
+
+
+@click.command(short_help="Find what would make training fail or learn nonsense.")
+@click.argument("what", metavar="LMDB|DATASET")
+@click.option("--root", type=shared.PATH, help="Where a recipe's files lie.")
+@click.option("--labelmap", type=shared.PATH, help="Labelmap to use instead of the one found.")
+@click.option(
+    "--split",
+    "splits",
+    multiple=True,
+    metavar="NAME",
+    help="Split of a build or data set; repeatable.  [default: all of a build; those linked]",
+)
+@click.option(
+    "--decode/--no-decode",
+    default=True,
+    help="Decode all pixels, or read pictures' headers only.  [default: --decode]",
+)
+@shared.json_option
+@shared.quiet_option
+def command(
+    what: str,
+    root: Path | None,
+    labelmap: Path | None,
+    splits: tuple[str, ...],
+    decode: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Check an LMDB, all LMDBs of a build's folder, or a raw data set before it is built.
+
+    DATASET is what 'ssd-data build' takes; nothing is written. The exit status is 1 if there are
+    errors, 0 with warnings only.
+
+    \b
+    Examples:
+      ssd-data check VOC0712
+      ssd-data check trainval_lmdb --no-decode
+      ssd-data check voc0712 --root VOCdevkit --split trainval
+    """
+    from ssd_data.check import check
+    from ssd_data.labelmap import read_labelmap
+
+    findings = check(
+        what,
+        None if labelmap is None else read_labelmap(labelmap),
+        splits,
+        root=root,
+        decode=decode,
+        track=(lambda items, total, name: items) if quiet else shared.track,
+    )
+    if as_json:
+        shared.print_json(findings.to_json())
+    else:
+        _print(findings, quiet)
+    if findings.errors:
+        click.get_current_context().exit(1)
+
+
+def _print(findings: Findings, quiet: bool) -> None:
+    if not quiet:
+        rows: list[list[object]] = [["checked", "records", "boxes"]]
+        rows += [[table[key] for key in ("name", "records", "boxes")] for table in findings.checked]
+        shared.print_table(rows, right=[1, 2])
+        click.echo(f"labelmap: {findings.labelmap or 'none'}\n")
+    _print_all("errors", findings.errors)
+    if not quiet:
+        _print_all("warnings", findings.warnings)
+        click.echo(f"{_count(findings.errors, 'error')}, {_count(findings.warnings, 'warning')}")
+
+
+def _count(found: list[Finding], what: str) -> str:
+    count = sum(finding.count for finding in found)
+    return f"{count or 'no'} {what}{'' if count == 1 else 's'}"
+
+
+def _print_all(title: str, found: list[Finding]) -> None:
+    if not found:
+        return
+    width = max(len(str(finding.count)) for finding in found)
+    click.echo(f"{title}:")
+    for finding in found:
+        click.echo(f"  {finding.count:{width}} x {finding.message}  [{finding.kind}]")
+        for place in finding.places[:SHOWN]:
+            if place:
+                click.echo(f"  {'':{width}}     {place}")
+        if finding.count > SHOWN:
+            click.echo(f"  {'':{width}}     … and {finding.count - SHOWN} more")
+    click.echo()
