@@ -299,11 +299,10 @@ class _Summary:
 
 
 def _note_failure(error: SsdDataError, skip: bool, failures: list[str], notes: Tally) -> None:
-    text = f"{error.where}: {error.what}" if error.where else error.what
     if skip:
-        notes.add("picture left out (skipped)", text)
+        notes.add("picture left out (skipped)", error.sentence)
     else:
-        failures.append(f"{text} ({error.hint})" if error.hint else text)
+        failures.append(f"{error.sentence} ({error.hint})" if error.hint else error.sentence)
 
 
 def _failed(failures: list[str]) -> InputError:

@@ -22,9 +22,13 @@ class SsdDataError(Exception):
         self.where = str(where)
         self.hint = hint
 
+    @property
+    def sentence(self) -> str:
+        """Where and what, without the hint."""
+        return f"{self.where}: {self.what}" if self.where else self.what
+
     def __str__(self) -> str:
-        text = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{text}\n  {self.hint}" if self.hint else text
+        return f"{self.sentence}\n  {self.hint}" if self.hint else self.sentence
 
 
 class InputError(SsdDataError):

@@ -16,7 +16,11 @@ LAYERS = [
     ["dataset"],
     ["scan", "manifest"],
     ["convert", "links", "agreement", "exporters", "sample_layouts"],
-    ["builder", "survey", "draw", "check", "exporting", "sample", "rules"],
+    ["builder", "survey", "draw", "exporting", "sample"],
+    ["findings"],
+    ["cases"],
+    ["rules"],
+    ["check"],
     ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}

@@ -16,11 +16,13 @@ import pytest
 from PIL import Image
 
 from ssd_data import check as module
+from ssd_data import rules
 from ssd_data.builder import build
-from ssd_data.check import Findings, check, check_build, check_dataset, check_lmdb
+from ssd_data.check import check, check_build, check_dataset, check_lmdb
 from ssd_data.cli import main
 from ssd_data.dataset import find, recognise
 from ssd_data.errors import InputError, UsageError
+from ssd_data.findings import Findings
 from ssd_data.labelmap import LabelMap, LabelMapItem
 from ssd_data.options import BuildOptions
 from ssd_data.records import encode_record
@@ -167,16 +169,16 @@ def test_a_broken_rule_is_found(tmp_path: Path, rule: str):
 
 def test_every_rule_has_a_test():
     tested = {*BROKEN, "no-box-at-all", "absent-class", "name-size", "build-json"}
-    assert {name for _, name, _ in (*module.CASE_RULES, *module.WHOLE_RULES)} == tested
+    assert {name for _, name, _ in (*rules.CASE_RULES, *rules.WHOLE_RULES)} == tested
 
 
 def test_a_rule_of_ones_own_is_asked(tmp_path: Path):
-    @module.box_rule(module.WARNING, "hard-box", "box is difficult")
+    @rules.box_rule(rules.WARNING, "hard-box", "box is difficult")
     def _hard(record: Any, labelmap: Any) -> Any:
         return record.difficult
 
     findings = check_lmdb(write(tmp_path / "a", sound()), LABELS)
-    del module.CASE_RULES[module.WARNING, "hard-box", "box is difficult"]
+    del rules.CASE_RULES[rules.WARNING, "hard-box", "box is difficult"]
     assert kinds(findings) == {"hard-box": 3}
     assert findings.warnings[0].places[0] == ("00000000_p/0.jpg: box 1: dog 19.2 14.4 57.6 43.2")
 

@@ -10,7 +10,7 @@ import click
 from ssd_data.cli import shared
 
 if TYPE_CHECKING:
-    from ssd_data.check import Finding, Findings
+    from ssd_data.findings import Finding, Findings
 
 SHOWN = 3
 
