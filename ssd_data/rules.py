@@ -1,6 +1,6 @@
 """The rules of ``ssd-data check``, one small function each.
 
-A rule looks at the boxes of a record, at a record (``Case``) or at a whole LMDB or split (``Whole``,
+A rule looks at the boxes of a record, a record (``Case``) or a whole LMDB or split (``Whole``,
 both in ``cases.py``), and says where it is broken. To add one, write it below its decorator;
 nothing else lists it.
 """
