@@ -13,6 +13,7 @@ demo: $(VENV)/.run  ## draw a sample data set, build its LMDBs, check and look a
 	$(BIN)/ssd-data build $(DEMO)/sample/voc -o $(DEMO)/SHAPES --link $(DEMO)
 	$(BIN)/ssd-data check $(DEMO)/SHAPES
 	$(BIN)/ssd-data inspect $(DEMO)/test_lmdb --draw $(DEMO)/pictures --limit 20
+	@echo "done: look at $(DEMO)/pictures; . $(VENV)/bin/activate, then ssd-data --help"
 
 test: $(VENV)/.dev lint types tests  ## everything that CI checks
 

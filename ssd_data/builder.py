@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -95,8 +96,13 @@ def build(
     wanted = list(dict.fromkeys(splits)) or dataset.default_splits()
     labelmap = (labelmap or dataset.classes()).require_sound()
     folder_path = Path(out) if out is not None else default_out(dataset)
+    if folder_path.resolve() == dataset.root.resolve() and dataset.format != "annoset":
+        raise OutputError(
+            "this is the data set's own folder", where=folder_path, hint="Choose another with --out"
+        )
     if link is not None:
-        links.refuse_obstacles(Path(link), [*dataset.links, LABELMAP])
+        names = [name for name, split in dataset.links.items() if split in wanted]
+        links.refuse_obstacles(Path(link), [*names, LABELMAP], dataset.links, folder_path)
     with OutFolder(folder_path) as folder:
         job = _Job(dataset, options, labelmap, folder, workers or default_workers(), track)
         result = job.run(wanted, redo)
@@ -127,7 +133,7 @@ class _Job:
         old = read_manifest(self.folder.path)
         new = new_manifest(self.dataset, self.options, self.labelmap)
         if old is not None:
-            self._refuse_other(old, new, redo)
+            self._refuse_other(old, new, wanted, redo)
         scans = {split: scan(self.dataset, split, self.labelmap, self.options) for split in wanted}
         self._refuse_unknown(scans)
         digests = {split: s.input_digest(self.dataset.root) for split, s in scans.items()}
@@ -146,7 +152,7 @@ class _Job:
                 record = self._write(split, scans.pop(split), failures)
                 new["splits"][split] = {**record, "input_digest": digests[split]}
         if failures:
-            raise _failed(failures)
+            raise self._failed(failures)
         self._stage(LABELMAP, self.labelmap.to_text())
         self._stage(MANIFEST, json.dumps(new, indent=1) + "\n")
         self.folder.publish(last=MANIFEST)
@@ -169,7 +175,7 @@ class _Job:
             hint="Build it anew with --redo",
         )
 
-    def _refuse_other(self, old: Manifest, new: Manifest, redo: bool) -> None:
+    def _refuse_other(self, old: Manifest, new: Manifest, wanted: list[str], redo: bool) -> None:
         path = self.folder.path / MANIFEST
         # The lists of one data set come one by one, so their names are no data set's.
         if old.get("name") != new["name"] and not old.get("format") == new["format"] == "annoset":
@@ -178,11 +184,18 @@ class _Job:
                 where=path,
                 hint="One folder holds one data set: choose another with --out",
             )
-        if not redo and (found := differences(old, new)):
+        found = differences(old, new)
+        if found and not redo:
             raise OutputError(
                 "this folder was built with " + ", ".join(found),
                 where=path,
                 hint="Build it anew with --redo, or choose another folder with --out",
+            )
+        if found and (left := [split for split in old["splits"] if split not in wanted]):
+            raise OutputError(
+                f'"{left[0]}" would stay as it was built, with ' + ", ".join(found),
+                where=path,
+                hint="Build all splits of a folder alike, or choose another folder with --out",
             )
 
     def _refuse_overwriting(self, old: Manifest | None, todo: list[str], redo: bool) -> None:
@@ -192,7 +205,10 @@ class _Job:
             known |= {self.dataset.lmdb_name(split), f"{split}.txt", f"{split}_name_size.txt"}
         for name in (LABELMAP, *(n for s in todo for n in self._names(s))):
             path = self.folder.path / name
-            if path.exists() and name not in known and not redo and not self._is_input(path):
+            if path.exists() and path.is_dir() != name.endswith("_lmdb"):
+                raise OutputError("a folder or file is in the way", where=path, hint="Move it")
+            there = os.path.lexists(path) and name not in known
+            if there and not redo and not self._is_input(path):
                 raise OutputError(
                     "exists, and no build.json says that a build made it",
                     where=path,
@@ -232,7 +248,7 @@ class _Job:
                     skippable = skips and not isinstance(made.error, BoxRuleError)
                     _note_failure(made.error, skippable, failures, scanned.notes)
                     if len(failures) >= MOST_FAILURES:
-                        raise _failed(failures)
+                        raise self._failed(failures)
                 elif not failures:
                     writer.put(made.key, made.value)
                     summary.add(made)
@@ -254,6 +270,15 @@ class _Job:
 
         made = ordered_map(make, images, self.workers)
         yield from self.track(made, len(images), split)
+
+    def _failed(self, failures: list[str]) -> InputError:
+        shown = "\n  ".join(failures[:MOST_FAILURES])
+        more = ", perhaps more" if len(failures) >= MOST_FAILURES else ""
+        return InputError(
+            f"nothing was built: {len(failures)} problems{more}\n  {shown}",
+            hint=f"The root is {self.dataset.root.resolve()}. Mend what is wrong, or leave such "
+            "pictures out with --missing skip",
+        )
 
     def _verify(self, name: str, summary: _Summary) -> None:
         """Read the new LMDB back: every key, in order, none more."""
@@ -303,15 +328,6 @@ def _note_failure(error: SsdDataError, skip: bool, failures: list[str], notes: T
         notes.add("picture left out (skipped)", error.sentence)
     else:
         failures.append(f"{error.sentence} ({error.hint})" if error.hint else error.sentence)
-
-
-def _failed(failures: list[str]) -> InputError:
-    shown = "\n  ".join(failures[:MOST_FAILURES])
-    more = ", perhaps more" if len(failures) >= MOST_FAILURES else ""
-    return InputError(
-        f"nothing was built: {len(failures)} problems{more}\n  {shown}",
-        hint="Mend them, or leave such pictures out with --missing skip",
-    )
 
 
 def _list_text(lines: Iterable[tuple[str, str]]) -> str:

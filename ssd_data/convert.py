@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from posixpath import basename, splitext
 
 import numpy as np
 
 from ssd_data import boxes as boxlib
 from ssd_data.errors import InputError
 from ssd_data.options import BuildOptions
-from ssd_data.paths import below
+from ssd_data.paths import below, read_bytes
 from ssd_data.pictures import (
     PictureInfo,
     decode,
@@ -25,6 +26,9 @@ from ssd_data.records import encode_record, key_of
 from ssd_data.scan import LabelledImage
 from ssd_data.structures import Boxes, Flags, Labels
 from ssd_data.tally import Tally
+
+MOST_BYTES = 1 << 30
+MOST_KEY_BYTES = 511  # LMDB's own limit
 
 
 class BoxRuleError(InputError):
@@ -57,6 +61,9 @@ def make_record(root: Path, image: LabelledImage, options: BuildOptions) -> Made
     """
     made = Made(key_of(image.number, image.entry.image))
     try:
+        if len(made.key) > MOST_KEY_BYTES:
+            where = image.entry.image
+            raise InputError(f"the key is longer than LMDB's {MOST_KEY_BYTES} bytes", where=where)
         _fill(made, root, image, options)
     except InputError as error:
         made.error = error
@@ -65,7 +72,7 @@ def make_record(root: Path, image: LabelledImage, options: BuildOptions) -> Made
 
 def _fill(made: Made, root: Path, image: LabelledImage, options: BuildOptions) -> None:
     entry = image.entry
-    file = _read(below(root, entry.image), entry.image)
+    file = read_bytes(below(root, entry.image), "picture", MOST_BYTES, entry.image)
     info = probe(file, entry.image, options.max_pixels)
     data, shape = _stored(file, info, entry.image, options, made.notes)
     width, height = entry.width or info.width, entry.height or info.height
@@ -77,18 +84,9 @@ def _fill(made: Made, root: Path, image: LabelledImage, options: BuildOptions) -
         data, shape, labels, boxes, difficult, encoded=options.encode != "raw"
     )
     made.digest = hashlib.sha256(made.value).digest()
-    name = Path(entry.image).stem if entry.image_id is None else entry.image_id
+    name = splitext(basename(entry.image))[0] if entry.image_id is None else entry.image_id
     made.size_line = f"{name} {info.height} {info.width}\n"
     made.labels, made.difficult = labels, difficult
-
-
-def _read(path: Path, name: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise InputError("the picture is missing", where=name) from None
-    except OSError as error:
-        raise InputError(f"cannot read the picture: {error.strerror}", where=name) from None
 
 
 def _stored(
@@ -97,7 +95,7 @@ def _stored(
     """The bytes to store and their channels, height, width; the file's own where they will do."""
     if info.orientation_at is not None:
         notes.add("EXIF orientation ignored (its tag is set to 1)", name)
-    suffix = Path(name).suffix.lower().lstrip(".").replace("jpeg", "jpg")
+    suffix = splitext(name)[1].lower().lstrip(".").replace("jpeg", "jpg")
     if suffix != info.format:
         notes.add("the file's ending is not its format's (its content counts)", name)
     wanted = "L" if options.gray else "RGB"
@@ -106,11 +104,11 @@ def _stored(
             decode(file, name)
         shape = (1 if options.gray else 3, info.height, info.width)
         return without_orientation(file, info), shape
-    if info.mode != wanted:
+    if info.mode not in (wanted, "RGB"):
         notes.add(f"{info.mode} picture stored with {1 if options.gray else 3} channels", name)
     pixels = decode(file, name, options.gray)
     how = resized_size(info.width, info.height, options.size, options.min_dim, options.max_dim)
-    pixels = resize(pixels, how)
+    pixels = resize(pixels, how, name, options.max_pixels)
     height, width = pixels.shape[:2]
     shape = (1 if options.gray else 3, height, width)
     return encode(pixels, options.encode, options.quality), shape
@@ -122,10 +120,12 @@ def _boxes(
     """Fractional boxes after the rules for boxes without area and boxes that leave the picture."""
     entry = image.entry
     boxes = boxlib.normalize(entry.boxes, width, height)
-    keep = np.ones(len(boxes), np.bool_)
     # Empty is judged on pixels: a fraction's rounding must not decide it.
     empty = boxlib.is_empty(entry.boxes)
     outside = boxlib.is_outside(boxes)
+    if not (outside.any() or empty.any()):
+        return image.labels, boxes, entry.difficult
+    keep = np.ones(len(boxes), np.bool_)
     if outside.any():
         _report(image, outside & ~empty, options.outside, "leaves the picture", notes)
         if options.outside == "drop":

@@ -83,7 +83,9 @@ class Dataset:
         reader = formats.load(self.format)
         if hasattr(reader, "classes"):
             found = reader.classes(self.root, first)
-            return LabelMap.from_names([n for n, _ in found], [d for _, d in found])
+            return LabelMap.from_names(
+                [n for n, _ in found], [d for _, d in found], f"the classes of {self.root}"
+            )
         return self._scan()
 
     def _scan(self) -> LabelMap:
@@ -101,14 +103,16 @@ class Dataset:
             raise error
         if numbers := [c for c in used if isinstance(c, int)]:
             top = max(numbers)
-            if set(range(1, top + 1)) != used:
+            if len(used) != top or min(numbers) != 1 or len(numbers) != top:
                 raise InputError(
                     f"the labels of the txt files are not 1 to {min(top, 10**6)} without gaps",
                     where=self.root,
                     hint="Say which classes they mean with --labelmap FILE",
                 )
             return LabelMap.from_names([str(n) for n in range(1, top + 1)])
-        return LabelMap.from_names(sorted(str(c) for c in used))
+        return LabelMap.from_names(
+            sorted(str(c) for c in used), origin=f"the names found in {self.root}"
+        )
 
 
 def find(what: str | Path, root: Path | str | None = None, splits: Collection[str] = ()) -> Dataset:

@@ -11,11 +11,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 
 from google.protobuf import text_format
 
 from ssd_data.errors import InputError, OutputError
+from ssd_data.paths import read_text
 from ssd_data.proto import caffe_pb2
 
 BACKGROUND_NAME = "none_of_the_above"
@@ -44,7 +46,10 @@ class LabelMap:
 
     @classmethod
     def from_names(
-        cls, names: Iterable[str], display_names: Iterable[str] | None = None
+        cls,
+        names: Iterable[str],
+        display_names: Iterable[str] | None = None,
+        origin: str = "list of names",
     ) -> LabelMap:
         """A labelmap with the background as 0 and ``names`` as 1, 2, …"""
         names = list(names)
@@ -52,7 +57,7 @@ class LabelMap:
         items = [LabelMapItem(BACKGROUND_NAME, 0, BACKGROUND_DISPLAY_NAME)]
         pairs = zip(names, shown, strict=True)
         items += [LabelMapItem(name, i, display) for i, (name, display) in enumerate(pairs, 1)]
-        return cls(items, "list of names")
+        return cls(items, origin)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -100,8 +105,8 @@ class LabelMap:
             found.append("the background (label 0) is missing")
         if any(label < 0 for label in labels):
             found.append("a label is negative")
-        if labels and (gaps := sorted(set(range(1, max(labels))) - set(labels))):
-            found.append(f"the numbering has gaps: {_shorten(gaps)} missing")
+        if gaps := _gaps(sorted(label for label in labels if label > 0)):
+            found.append(f"the numbering has gaps: {gaps} missing")
         if not any(label > 0 for label in labels):
             found.append("there is no class but the background")
         return found
@@ -177,15 +182,7 @@ def read_labelmap(path: Path | str) -> LabelMap:
     Raises:
         InputError: the file is absent, unreadable or not a labelmap.
     """
-    path = Path(path)
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError("too large for a labelmap", where=path)
-        text = path.read_text("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError("not a labelmap: the file is not UTF-8 text", where=path) from None
-    except OSError as error:
-        raise InputError(f"cannot read the labelmap: {error.strerror}", where=path) from None
+    text = read_text(Path(path), "labelmap", MAX_BYTES)
     return parse_labelmap(text, str(path))
 
 
@@ -208,6 +205,15 @@ def write_labelmap(labelmap: LabelMap, path: Path, redo: bool = False) -> None:
         raise OutputError(f"cannot write the labelmap: {error.strerror}", where=path) from None
 
 
-def _shorten(numbers: list[int], most: int = 8) -> str:
-    shown = ", ".join(map(str, numbers[:most]))
-    return f"{shown} and {len(numbers) - most} more" if len(numbers) > most else shown
+def _gaps(labels: list[int], most: int = 8) -> str:
+    """The numbers from 1 on that are not among the sorted labels; the first few of them."""
+    missing = (labels[-1] if labels else 0) - len(labels)
+    if missing <= 0:
+        return ""
+    first: list[int] = []
+    for before, behind in pairwise([0, *labels]):
+        first += range(before + 1, min(behind, before + 2 + most - len(first)))
+        if len(first) >= most:
+            break
+    shown = ", ".join(map(str, first[:most]))
+    return f"{shown} and {missing - most} more" if missing > most else shown

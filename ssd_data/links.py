@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from ssd_data.errors import InputError, OutputError
 from ssd_data.manifest import LABELMAP, read_manifest
+
+STANDARD = ("trainval_lmdb", "test_lmdb")
 
 
 def link(build: Path | str, into: Path | str, *, copy: bool = False) -> list[str]:
@@ -46,7 +48,7 @@ def link(build: Path | str, into: Path | str, *, copy: bool = False) -> list[str
     for target in targets.values():
         if not target.exists():
             raise InputError("the build is not whole: this is missing", where=target)
-    refuse_obstacles(into, targets)
+    refuse_obstacles(into, targets.keys(), manifest["links"], build)
     try:
         into.mkdir(parents=True, exist_ok=True)
         for name, target in targets.items():
@@ -60,12 +62,28 @@ def link(build: Path | str, into: Path | str, *, copy: bool = False) -> list[str
     return [str(into / name) for name in targets]
 
 
-def refuse_obstacles(into: Path, names: Iterable[str]) -> None:
-    """Make sure that each name is free, or a link.
+def refuse_obstacles(
+    into: Path, names: Collection[str], family: Iterable[str], build: Path
+) -> None:
+    """Make sure that links can be made, and that none of another build stays beside them.
+
+    Args:
+        into: the folder of the links.
+        names: the links that are to be made.
+        family: the links that the data set knows; they and the standard ones are looked at.
+        build: the folder of the build.
 
     Raises:
-        OutputError: a real file or folder bears one of the names.
+        OutputError: a real file or folder bears one of the names, or a link that is not to be
+            made now leads to another build.
     """
+    for here in (into / name for name in {*STANDARD, *family} - set(names)):
+        if here.is_symlink() and here.resolve().parent != build.resolve():
+            raise OutputError(
+                f"this link leads to another build, {here.resolve().parent}",
+                where=here,
+                hint="Remove it, or build its split too: labelmap and LMDBs belong together",
+            )
     for here in (into / name for name in names):
         if here.exists() and not here.is_symlink():
             raise OutputError(

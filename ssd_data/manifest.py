@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -15,9 +16,11 @@ from ssd_data.dataset import Dataset
 from ssd_data.errors import InputError
 from ssd_data.labelmap import LabelMap
 from ssd_data.options import BuildOptions
+from ssd_data.paths import is_plain_name, read_text
 
 MANIFEST = "build.json"
 LABELMAP = "labelmap.prototxt"
+MAX_BYTES = 256 << 20
 Manifest: TypeAlias = dict[str, Any]
 _PACKAGES = ("lmdb", "protobuf", "pillow", "opencv-python-headless", "numpy")
 
@@ -29,27 +32,45 @@ def read_manifest(folder: Path) -> Manifest | None:
         InputError: the file is there and is not a build's.
     """
     path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return None
-    except (OSError, ValueError, RecursionError) as error:
+    text = read_text(path, "build's record", MAX_BYTES)
+    try:
+        manifest = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
         raise InputError(f"cannot read the build's record: {error}", where=path) from None
-    if not _is_manifest(manifest):
-        raise InputError("not the record of a build", where=path)
+    try:
+        _check(manifest)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise InputError("not the record of a build", where=path) from None
     checked: Manifest = manifest
     return checked
 
 
-def _is_manifest(value: object) -> bool:
-    if not isinstance(value, dict) or not isinstance(value.get("splits"), dict):
-        return False
-    splits = value["splits"].values()
-    tables = (value.get("options"), value.get("labelmap"), value.get("links"))
-    return all(isinstance(table, dict) for table in tables) and all(
-        isinstance(s, dict) and isinstance(s.get("lmdb"), str) and "/" not in s["lmdb"]
-        for s in splits
-    )
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _check(manifest: Any) -> None:
+    """Refuse, by any of a few exceptions, what no build has written; names become paths."""
+    for key, kind in (("name", str), ("format", str), ("options", dict), ("labelmap", dict)):
+        _require(isinstance(manifest[key], kind))
+    for name, split in manifest["links"].items():
+        _require(is_plain_name(name) and isinstance(split, str))
+    for split, made in manifest["splits"].items():
+        _require(is_plain_name(split))
+        for key in ("lmdb", "list", "name_size"):
+            _require(isinstance(made[key], str) and is_plain_name(made[key]))
+        for key in ("listed", "records", "boxes", "difficult", "without_boxes", "bytes"):
+            _require(isinstance(made[key], int))
+        for entry in made["notes"].values():
+            _require(isinstance(entry["count"], int))
+            _require(all(isinstance(place, str) for place in entry["listed"]))
+
+
+def _require(condition: bool) -> None:
+    if not condition:
+        raise ValueError
 
 
 def new_manifest(dataset: Dataset, options: BuildOptions, labelmap: LabelMap) -> Manifest:
@@ -84,10 +105,14 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """How two builds' options and labelmaps differ, each as ``key then (now …)``."""
     then, now = old["options"], new["options"]
     found = [
-        f"{key} {json.dumps(then.get(key))} (now {json.dumps(now[key])})"
+        f"{key} {_shown(then.get(key))} (now {_shown(now[key])})"
         for key in now
         if then.get(key) != now[key]
     ]
     if old["labelmap"].get("sha256") != new["labelmap"]["sha256"]:
         found.append("another labelmap")
     return found
+
+
+def _shown(value: object) -> str:
+    return "not given" if value is None else json.dumps(value)

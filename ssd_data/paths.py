@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
+import stat
 from pathlib import Path, PurePosixPath
 
 from ssd_data.errors import InputError
+
+TEXT_BYTES = 1 << 30
+_UNFIT = re.compile("[\\x00-\\x1f\\x7f\\ud800-\\udfff]")
 
 
 def below(root: Path, relative: str, where: object = "") -> Path:
@@ -13,10 +19,13 @@ def below(root: Path, relative: str, where: object = "") -> Path:
     Links below the root are followed: people keep their pictures on other disks.
 
     Raises:
-        InputError: the path is empty, absolute, holds ``..`` that leaves the root, or a NUL.
+        InputError: the path is empty, absolute, holds ``..`` that leaves the root, or control
+            characters or bytes that are not UTF-8.
     """
     fault = "is not a path below the root"
-    if relative and "\0" not in relative and not relative.startswith("/"):
+    if _UNFIT.search(relative):
+        relative, fault = listable(relative), "holds characters that no list can hold"
+    elif relative and not relative.startswith("/"):
         if ".." not in relative or not _climbs_out(relative):
             return Path(root, relative)
         fault = "leaves the root"
@@ -32,16 +41,64 @@ def _climbs_out(relative: str) -> bool:
     return False
 
 
-def read_lines(path: Path, what: str) -> list[str]:
-    """The lines of a UTF-8 text file, without line ends (LF or CRLF) and byte order mark.
+def read_bytes(path: Path, what: str, most: int, where: object = "") -> bytes:
+    """A regular file's bytes; never waits for a pipe, never reads a device.
+
+    Args:
+        path: the file.
+        what: what it is, for the error.
+        most: how many bytes it may have.
+        where: names it in the error; the path by default.
 
     Raises:
-        InputError: the file is absent, unreadable or not UTF-8 text.
+        InputError: the file is absent, unreadable, no regular file, or larger than ``most``.
+    """
+    where = where or path
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise InputError(f"the {what} is no regular file", where=where)
+            if status.st_size > most:
+                raise InputError(f"the {what} is larger than {most} bytes", where=where)
+            return file.readall()
+    except FileNotFoundError:
+        raise InputError(f"the {what} is missing", where=where) from None
+    except ValueError as error:
+        raise InputError(f"cannot read the {what}: {error}", where=ascii(str(path))) from None
+    except OSError as error:
+        raise InputError(f"cannot read the {what}: {error.strerror}", where=where) from None
+
+
+def read_text(path: Path, what: str, most: int = TEXT_BYTES, where: object = "") -> str:
+    """A UTF-8 text file without its byte order mark, see :func:`read_bytes`.
+
+    Raises:
+        InputError: as :func:`read_bytes`, or the file is not UTF-8 text.
     """
     try:
-        text = path.read_text("utf-8-sig")
+        return read_bytes(path, what, most, where).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"the {what} is not UTF-8 text ({error.reason})", where=path) from None
-    except OSError as error:
-        raise InputError(f"cannot read the {what}: {error.strerror}", where=path) from None
-    return text.splitlines()
+        message = f"the {what} is not UTF-8 text ({error.reason})"
+        raise InputError(message, where=where or path) from None
+
+
+def read_lines(path: Path, what: str) -> list[str]:
+    """The lines of a text file, without line ends (LF or CRLF).
+
+    Raises:
+        InputError: as :func:`read_text`.
+    """
+    lines = read_text(path, what).replace("\r\n", "\n").split("\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+def listable(path: str) -> str:
+    """The path, or where no list can hold it, the same with escapes."""
+    return ascii(path)[1:-1] if _UNFIT.search(path) else path
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a name from a recipe can name a file or folder here."""
+    return bool(name) and name.isprintable() and "/" not in name and not name.startswith(".")

@@ -7,6 +7,7 @@ formats are Pillow's to read. Pixels are OpenCV's, as in Caffe: BGR, EXIF orient
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ MAX_PIXELS = 100_000_000
 RAISE_LIMIT = "Raise --max-pixels if the picture is meant to be that large"
 _EIGHT_BIT_RGB, _EIGHT_BIT_GRAY = "RGB", "L"
 _SOF_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_FILL = re.compile(rb"\xff+")
 _ORIENTATION_TAG = 0x0112
 
 
@@ -96,8 +98,11 @@ def _probe_jpeg(data: bytes, where: str) -> PictureInfo:
         if data[at] != 0xFF:
             raise InputError("corrupt JPEG: no marker where one should stand", where=where)
         marker = data[at + 1]
-        if marker in (0x01, 0xFF) or 0xD0 <= marker <= 0xD7:  # fill bytes, no length
-            at += 1 if marker == 0xFF else 2
+        if marker == 0xFF:  # fill bytes
+            at = _FILL.match(data, at).end() - 1  # type: ignore[union-attr]
+            continue
+        if marker == 0x01 or 0xD0 <= marker <= 0xD7:  # no length
+            at += 2
             continue
         length = int.from_bytes(data[at + 2 : at + 4], "big")
         if marker == 0xE1 and orientation_at is None and data[at + 4 : at + 10] == b"Exif\0\0":
@@ -238,10 +243,20 @@ def resized_size(
     return None if factor == 1 else float(factor)
 
 
-def resize(image: Pixels, how: float | tuple[int, int] | None) -> Pixels:
-    """Bilinear, as the original; ``how`` comes from :func:`resized_size`."""
+def resize(
+    image: Pixels, how: float | tuple[int, int] | None, where: str, max_pixels: int = MAX_PIXELS
+) -> Pixels:
+    """Bilinear, as the original; ``how`` comes from :func:`resized_size`.
+
+    Raises:
+        InputError: the result would have no pixel, or more than ``max_pixels``.
+    """
     if how is None:
         return image
+    size = how if isinstance(how, tuple) else tuple(round(n * how) for n in image.shape[1::-1])
+    if not 0 < size[0] * size[1] <= max_pixels:
+        text = f"resized to {size[0]}x{size[1]} the picture has no pixel, or over {max_pixels}"
+        raise InputError(text, where=where, hint=RAISE_LIMIT)
     if isinstance(how, tuple):
         return np.asarray(cv2.resize(image, how), np.uint8)
     return np.asarray(cv2.resize(image, None, fx=how, fy=how), np.uint8)

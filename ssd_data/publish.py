@@ -18,7 +18,8 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-from ssd_data.errors import OutputError
+from ssd_data.errors import InputError, OutputError
+from ssd_data.paths import is_plain_name, read_text
 
 STAGING, READY, LOCK, JOURNAL = ".staging", ".ready", ".lock", ".journal.json"
 
@@ -46,13 +47,16 @@ class OutFolder:
             self._made = not self.path.exists()
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self.path)
+            shutil.rmtree(self.staging, ignore_errors=True)
             if (self.path / READY).is_dir():
                 self._finish()
-            shutil.rmtree(self.staging, ignore_errors=True)
             self.staging.mkdir()
         except OSError as error:
             self._release()
             raise self._failed(error) from None
+        except OutputError:
+            self._release()
+            raise
         return self
 
     def __exit__(
@@ -102,9 +106,8 @@ class OutFolder:
     def _finish(self) -> None:
         """Move what lies in ``.ready`` into place; may be interrupted and called again."""
         ready = self.path / READY
-        journal: dict[str, int] = json.loads((ready / JOURNAL).read_text())
-        for name, identity in journal.items():
-            if _identity(self.path / name) != identity:
+        for name, identity in _read_journal(ready).items():
+            if _identity(self.path / name) != identity and os.path.lexists(ready / name):
                 _replace(ready / name, self.path / name)
         sync_folder(self.path)
         # The journal goes first: without it what is left can only be rubbish.
@@ -112,10 +115,30 @@ class OutFolder:
         shutil.rmtree(self.staging)
 
 
+def _read_journal(ready: Path) -> dict[str, int]:
+    """Names and identities of what is to be published; nothing but plain names.
+
+    Raises:
+        OutputError: no build has written this.
+    """
+    fault = OutputError(
+        "what an interrupted build left here cannot be read", where=ready, hint="Remove this folder"
+    )
+    try:
+        journal = json.loads(read_text(ready / JOURNAL, "journal", 1 << 20))
+    except (InputError, ValueError, RecursionError):
+        raise fault from None
+    if not isinstance(journal, dict):
+        raise fault
+    if not all(is_plain_name(n) and isinstance(i, int) for n, i in journal.items()):
+        raise fault
+    return journal
+
+
 def _identity(path: Path) -> int:
     """Tells a new item from the one it replaces, across renames; 0 where there is none."""
     try:
-        return path.stat().st_ino
+        return path.lstat().st_ino
     except OSError:
         return 0
 
@@ -124,6 +147,9 @@ def _replace(source: Path, target: Path) -> None:
     """Put a file or folder in another's place; the old one is gone from its name at once."""
     if not source.is_dir():
         os.replace(source, target)
+    elif target.is_symlink():
+        target.unlink()
+        os.rename(source, target)
     elif not target.exists():
         os.rename(source, target)
     elif not _exchange(source, target):
@@ -155,7 +181,7 @@ def _lock(folder: Path) -> int:
     """A descriptor that holds the folder's lock until it is closed or the process ends."""
     path = folder / LOCK
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -21,12 +21,14 @@ from typing import Any, TypeAlias
 
 from ssd_data import formats, resources
 from ssd_data.errors import InputError, UsageError
+from ssd_data.paths import is_plain_name, read_text
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+MAX_BYTES = 1 << 20
 Source: TypeAlias = dict[str, Any]
 
 
@@ -84,16 +86,14 @@ def parse(path: Path) -> Recipe:
         InputError: it is not TOML, lacks a key, has an unknown one or one of the wrong type.
     """
     try:
-        table = tomllib.loads(path.read_text("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = tomllib.loads(read_text(path, "recipe", MAX_BYTES))
+    except (ValueError, RecursionError) as error:
         raise InputError(f"not TOML: {error}", where=path) from None
-    except OSError as error:
-        raise InputError(f"cannot read the recipe: {error.strerror}", where=path) from None
     keys = _Keys(table, str(path))
     labelmap = keys.take("labelmap", str, "")
     name = keys.take("name", str, path.stem)
-    if not name or "/" in name or name.startswith("."):
-        raise InputError(f'"{name}" cannot name a folder', where=f"{path}: name")
+    if not is_plain_name(name) or not labelmap.isprintable():
+        raise InputError(f"{name!r} cannot name a folder, or a labelmap", where=f"{path}: name")
     recipe = Recipe(
         name=name,
         format=keys.take("format", str),
@@ -107,14 +107,14 @@ def parse(path: Path) -> Recipe:
         origin=str(path),
     )
     keys.finish()
-    formats.load(recipe.format)
+    _check_sources(recipe)
     _check_links(recipe)
     return recipe
 
 
 def _labelmap(path: Path, name: str) -> Path:
-    beside = path.parent / name
-    return beside if beside.is_file() else resources.folder("labelmaps") / name
+    beside, shipped = path.parent / name, resources.folder("labelmaps") / name
+    return shipped if shipped.is_file() and not beside.is_file() else beside
 
 
 def _several(value: object) -> tuple[str, ...]:
@@ -127,8 +127,8 @@ def _splits(table: Mapping[str, Any], origin: str) -> dict[str, SplitRecipe]:
         where = f"{origin}: splits.{name}"
         if not isinstance(value, dict):
             raise InputError("a split is a table", where=where)
-        if not name or "/" in name or name.startswith("."):
-            raise InputError(f'"{name}" cannot name a file', where=where)
+        if not is_plain_name(name):
+            raise InputError(f"{name!r} cannot name a file", where=where)
         keys = _Keys(value, where)
         shuffle = keys.take("shuffle", bool, False)
         sources = keys.take("sources", list, [])
@@ -148,6 +148,25 @@ def _is_sources(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(s, dict) for s in value)
 
 
+def _check_sources(recipe: Recipe) -> None:
+    required = formats.load(recipe.format).REQUIRED
+    for name, split in recipe.splits.items():
+        where = f"{recipe.origin}: splits.{name}"
+        for source in (source for choice in split.choices for source in choice):
+            if missing := [key for key in required if key not in source]:
+                raise InputError(f'a source lacks "{missing[0]}"', where=where)
+            for key, value in source.items():
+                paths = value if isinstance(value, list) else [value]
+                if not all(_is_value(path, key in required) for path in paths):
+                    raise InputError(f'"{key}" is no path or list of paths', where=where)
+
+
+def _is_value(value: object, is_path: bool) -> bool:
+    if isinstance(value, str):
+        return value.isprintable()
+    return isinstance(value, int | float) and not is_path
+
+
 def _check_links(recipe: Recipe) -> None:
     for link, splits in recipe.links.items():
         for split in splits:
@@ -157,7 +176,7 @@ def _check_links(recipe: Recipe) -> None:
                     where=f"{recipe.origin}: links.{link}",
                     hint=f"Splits: {', '.join(recipe.splits)}",
                 )
-        if "/" in link or link.startswith("."):
+        if not is_plain_name(link):
             raise InputError(
                 "a link's name is a plain name", where=f"{recipe.origin}: links.{link}"
             )

@@ -19,7 +19,7 @@ MAX_DIMENSION = 1 << 20
 
 def key_of(number: int, image: str) -> bytes:
     """The record's key: the list line's number in eight digits and the picture's path."""
-    return f"{number:08d}_{image}".encode()
+    return f"{number:08d}_{image}".encode("utf-8", "surrogateescape")
 
 
 def encode_record(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from ssd_data.dataset import Dataset
 from ssd_data.errors import InputError
 from ssd_data.labelmap import LabelMap
 from ssd_data.options import BuildOptions
+from ssd_data.paths import listable
 from ssd_data.structures import AnnotatedImage, Labels, Unreadable
 from ssd_data.tally import Tally
 
@@ -59,7 +61,7 @@ class Scan:
         for image in self.images:
             entry = image.entry
             try:
-                status = (root / entry.image).stat()
+                status = os.stat(f"{root}/{entry.image}")  # noqa: PTH116 - Path takes as long as the call
                 stamp = (status.st_size, status.st_mtime_ns)
             except OSError:
                 stamp = (-1, -1)
@@ -88,13 +90,31 @@ def scan(dataset: Dataset, split: str, labelmap: LabelMap, options: BuildOptions
         entries.sort(key=lambda _: random.random())
     if options.limit is not None:
         del entries[options.limit :]
+    known = _Known(labelmap, options)
     for number, entry in enumerate(entries):
-        result.lines.append((entry.image, entry.annotation))
+        result.lines.append((listable(entry.image), listable(entry.annotation)))
         if isinstance(entry, Unreadable):
             result.failures.append(entry)
         else:
-            result.images.append(_label(number, entry, labelmap, options, result))
+            labels = np.array([known[stated] for stated in entry.classes], np.int32)
+            image = LabelledImage(number, entry, labels)
+            if not labels.all():
+                image = _label(number, entry, labelmap, options, result)
+            result.images.append(image)
     return result
+
+
+class _Known(dict[str | int, int]):
+    """The label of each class as annotations state it, 0 where it has none; found once each."""
+
+    def __init__(self, labelmap: LabelMap, options: BuildOptions) -> None:
+        super().__init__()
+        self.labelmap, self.map = labelmap, options.map
+
+    def __missing__(self, stated: str | int) -> int:
+        name = self.map.get(str(stated), stated)
+        self[stated] = label = max(self.labelmap.label(name) or 0, 0) if name != "" else 0
+        return label
 
 
 def _label(

@@ -6,6 +6,7 @@ are appended; a batch is one transaction, which is written again when the map ha
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from types import TracebackType
 import lmdb
 
 from ssd_data.errors import InputError, OutputError
+from ssd_data.lmdb_pages import require_sound
 from ssd_data.records import decode_record
 from ssd_data.structures import Record
 
@@ -38,7 +40,7 @@ class LmdbWriter:
             path.mkdir(parents=True)
             # Nothing is synced before close(): until then the folder bears no database's name.
             self._env = lmdb.open(
-                str(path), map_size=map_size, sync=False, metasync=False, meminit=False
+                os.fsencode(path), map_size=map_size, sync=False, metasync=False, meminit=False
             )
 
     def put(self, key: bytes, value: bytes) -> None:
@@ -184,19 +186,16 @@ def is_lmdb(path: Path) -> bool:
 def _open_existing(path: Path) -> lmdb.Environment:
     data = path / "data.mdb"
     if not data.is_file():
-        raise InputError("no LMDB here: data.mdb is missing", where=path)
+        inside = sorted(p.name for p in path.iterdir() if is_lmdb(p)) if path.is_dir() else []
+        hint = f"Here are {', '.join(inside)}: name one" if inside else ""
+        raise InputError("no LMDB here: data.mdb is missing", where=path, hint=hint)
     if not data.stat().st_size:
         raise InputError("not an LMDB: data.mdb is empty", where=path)
     try:
-        environment = lmdb.open(str(path), readonly=True, lock=False, create=False, max_dbs=0)
-    except lmdb.Error as error:
+        require_sound(data)
+        return lmdb.open(os.fsencode(path), readonly=True, lock=False, create=False, max_dbs=0)
+    except (lmdb.Error, OSError) as error:
         raise InputError(f"not a readable LMDB: {error}", where=path) from None
-    # LMDB maps the file: a page behind its end would kill the process.
-    pages = environment.info()["last_pgno"] + 1
-    if pages * environment.stat()["psize"] > data.stat().st_size:
-        environment.close()
-        raise InputError("the LMDB is cut short: pages are missing at its end", where=path)
-    return environment
 
 
 class _output_errors:  # noqa: N801 - reads as a statement

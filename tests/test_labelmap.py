@@ -85,7 +85,7 @@ def test_broken_labelmaps(text: str, message: str) -> None:
 
 
 def test_unreadable_files(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="the labelmap is missing"):
         read_labelmap(tmp_path / "none")
     (tmp_path / "binary").write_bytes(b"\xff\x00\xfe")
     with pytest.raises(InputError, match="not UTF-8"):

@@ -103,3 +103,16 @@ def test_an_obstacle_is_found_before_anything_is_built(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="in the way"):
         build(find(voc.root), tmp_path / "out", link=tmp_path / "links")
     assert not (tmp_path / "out").exists()
+
+
+def test_links_of_two_builds_do_not_mix(built: Path, tmp_path: Path) -> None:
+    link(built, tmp_path / "links")
+    other = find(Voc(tmp_path / "other").root)  # it has no test split
+    before = {p.name: p.readlink() for p in (tmp_path / "links").iterdir()}
+    for _ in range(2):
+        with pytest.raises(OutputError, match="test_lmdb: this link leads to another build"):
+            build(other, tmp_path / "two", link=tmp_path / "links")
+        build(other, tmp_path / "two")
+        with pytest.raises(OutputError, match="leads to another build"):
+            link(tmp_path / "two", tmp_path / "links")
+    assert {p.name: p.readlink() for p in (tmp_path / "links").iterdir()} == before

@@ -12,7 +12,16 @@ from typing import Any
 import pytest
 from trees import Voc
 
-from ssd_data import BuildOptions, InputError, LmdbReader, OutputError, build, publish, recognise
+from ssd_data import (
+    BuildOptions,
+    InputError,
+    LabelMap,
+    LmdbReader,
+    OutputError,
+    build,
+    publish,
+    recognise,
+)
 from ssd_data.dataset import Dataset
 from ssd_data.manifest import read_manifest
 
@@ -210,18 +219,28 @@ def test_the_same_again_is_up_to_date(dataset: Dataset, tmp_path: Path) -> None:
 def test_other_options_need_redo(dataset: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "out"
     build(dataset, out, OLD)
-    with pytest.raises(OutputError, match=r"size null \(now \[32, 24\]\)[\s\S]*--redo"):
+    with pytest.raises(OutputError, match=r"size not given \(now \[32, 24\]\)[\s\S]*--redo"):
         build(dataset, out, NEW)
     assert build(dataset, out, NEW, redo=True).built == ["trainval", "test"]
 
 
-def test_redo_of_one_split_with_other_options_forgets_the_other(
+def test_a_folder_never_holds_splits_that_were_built_differently(
     dataset: Dataset, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     build(dataset, out, OLD)
-    manifest = build(dataset, out, NEW, splits=["test"], redo=True).manifest
-    assert list(manifest["splits"]) == ["test"]
+    before = contents(out)
+    other = LabelMap.from_names(["dog", "cat"])
+    for options, labelmap in ((NEW, None), (OLD, other)):
+        with pytest.raises(OutputError, match='"trainval" would stay as it was built'):
+            build(dataset, out, options, splits=["test"], labelmap=labelmap, redo=True)
+    assert contents(out) == before
+    assert build(dataset, out, OLD, splits=["test"], redo=True).built == ["test"]
+
+
+def test_the_data_sets_own_folder_is_refused(dataset: Dataset) -> None:
+    with pytest.raises(OutputError, match="own folder"):
+        build(dataset, dataset.root, OLD)
 
 
 def test_a_changed_picture_or_annotation_needs_redo(dataset: Dataset, tmp_path: Path) -> None:

@@ -77,8 +77,8 @@ def test_what_is_no_lmdb(tmp_path: Path) -> None:
         LmdbReader(tmp_path)
     for name, data, message in (
         ("zero", b"", "data.mdb is empty"),
-        ("text", b"hello" * 5000, "not a readable LMDB"),
-        ("short", b"hello", "not a readable LMDB"),
+        ("text", b"hello" * 5000, "damaged: its first page"),
+        ("short", b"hello", "damaged"),
     ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "data.mdb").write_bytes(data)

@@ -6,6 +6,7 @@ command runs, so that ``ssd-data --help`` answers at once.
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from importlib import import_module
@@ -16,6 +17,8 @@ import click
 from ssd_data import __version__
 from ssd_data.cli.shared import report_error
 from ssd_data.errors import SsdDataError, UsageError
+
+DEBUG = "SSD_DATA_DEBUG"
 
 
 class Commands(click.Group):
@@ -80,4 +83,11 @@ def main(args: list[str] | None = None) -> None:
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone, as `head` does
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        hint = f"If the input is not to blame, please report it with what {DEBUG}=1 shows"
+        text = f"{type(error).__name__}: {ascii(str(error))[1:-1]}"
+        report_error(SsdDataError(text, hint=hint), args)
         sys.exit(1)

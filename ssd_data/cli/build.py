@@ -40,10 +40,18 @@ if TYPE_CHECKING:
 )
 @click.option("--size", metavar="N|WxH", help="Resize to N x N or W x H.")
 @click.option(
-    "--min-dim", type=int, default=0, metavar="N", help="Enlarge until the shorter side is N."
+    "--min-dim",
+    type=int,
+    default=0,
+    metavar="N",
+    help="Enlarge until the shorter side is N; overrides --size.",
 )
 @click.option(
-    "--max-dim", type=int, default=0, metavar="N", help="Shrink until the longer side is N."
+    "--max-dim",
+    type=int,
+    default=0,
+    metavar="N",
+    help="Shrink until the longer side is N; overrides --size.",
 )
 @click.option("--gray", is_flag=True, help="Store one gray channel.")
 @click.option(

@@ -84,7 +84,7 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     words = text.lower().split("x")
-    if len(words) > 2 or not all(word.isdecimal() and word.isascii() for word in words):
+    if len(words) > 2 or not all(w.isdecimal() and w.isascii() and len(w) < 7 for w in words):
         raise click.BadParameter(f'"{text}" is neither N nor WxH', param_hint="--size")
     return int(words[0]), int(words[-1])
 

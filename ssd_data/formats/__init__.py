@@ -7,6 +7,7 @@ A format module has any of these:
   whose own annotation is broken is an ``Unreadable``; a broken list or JSON raises ``InputError``.
   ``notes`` (a Tally) takes what is odd but no error;
 * ``needs(options) -> list[str]``: the paths below the root without which a source is not there;
+* ``REQUIRED``: the keys that a source cannot do without;
 * ``recognise(folder) -> dict[split, list of options] | None``: the splits a folder has, if it is
   in this layout;
 * ``SUFFIX`` and ``read_file(path, image, annotation, notes) -> AnnotatedImage``: one annotation
@@ -19,6 +20,7 @@ The way back is in ``ssd_data.exporters``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
@@ -62,3 +64,14 @@ def by_suffix(suffix: str) -> Any | None:
         if suffix.lower() == module.SUFFIX:
             return module
     return None
+
+
+def number(text: str) -> float:
+    """A number as annotations write it; not a number (NaN) for anything else.
+
+    Python's own ``float`` also takes ``1_000`` and the digits of other scripts.
+    """
+    try:
+        return float(text) if text.isascii() and "_" not in text else math.nan
+    except ValueError:
+        return math.nan

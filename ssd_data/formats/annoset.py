@@ -16,6 +16,8 @@ from ssd_data.paths import below, read_lines
 from ssd_data.structures import Entry, Unreadable
 from ssd_data.tally import Tally
 
+REQUIRED = ("list",)
+
 
 def needs(options: Options) -> list[str]:
     """Nothing below the root but what the list names."""

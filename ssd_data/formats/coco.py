@@ -8,13 +8,15 @@ A class is the category's id as a string, as in Caffe's COCO labelmap; ``iscrowd
 from __future__ import annotations
 
 import mmap
+from array import array
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from ssd_data.boxes import from_xywh
 from ssd_data.errors import InputError
@@ -27,27 +29,32 @@ LAYOUT = """\
 annotations/instances_<split>.json
 <split>/<file_name>    (or images/<split>/<file_name>)"""
 SUFFIX = ".json"
+REQUIRED = ("json", "images")
 NEWLINE = b"\n"
 _T = TypeVar("_T")
 
 
+_Side: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**31)] | None
+_Id: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
+
 class _Image(msgspec.Struct, gc=False):
-    id: int
+    id: _Id
     file_name: str
-    width: int | None = None
-    height: int | None = None
+    width: _Side = None
+    height: _Side = None
 
 
 class _Annotation(msgspec.Struct, gc=False):
-    image_id: int
-    category_id: int
-    bbox: msgspec.Raw  # decoded one by one: a tuple of floats would take three times the memory
-    id: int = -1
+    image_id: _Id
+    category_id: _Id
+    bbox: msgspec.Raw
+    id: _Id = -1
     iscrowd: int | bool | None = 0
 
 
 class _Category(msgspec.Struct):
-    id: int
+    id: _Id
     name: str
 
 
@@ -57,12 +64,12 @@ class _Categories(msgspec.Struct):
 
 class _Instances(msgspec.Struct):
     images: list[_Image]
-    annotations: list[_Annotation]
+    annotations: list[msgspec.Raw]  # views of the file: as objects they take twice the memory
 
 
 class _Size(msgspec.Struct):
-    width: int | None = None
-    height: int | None = None
+    width: _Side = None
+    height: _Side = None
 
 
 class _OwnAnnotation(msgspec.Struct):
@@ -76,6 +83,7 @@ class _OneImage(msgspec.Struct):
     image: _Size = msgspec.field(default_factory=_Size)
 
 
+_decode_annotation = msgspec.json.Decoder(_Annotation).decode
 _decode_bbox = msgspec.json.Decoder(tuple[float, float, float, float]).decode
 
 
@@ -133,25 +141,37 @@ def _twice(images: list[_Image]) -> int:
     return twice
 
 
+def _columns(annotations: list[msgspec.Raw], name: str) -> list[npt.NDArray[Any]]:
+    """Image, category, id, crowd and four numbers a box; ``annotations`` is emptied."""
+    owner, category, id_, crowd = (array(kind) for kind in "qqqb")
+    boxes: array[float] = array("f")
+    for index, raw in enumerate(annotations):
+        try:
+            annotation = _decode_annotation(raw)
+        except msgspec.ValidationError as error:
+            raise _misfit(error, f"{name}: annotations[{index}]") from None
+        owner.append(annotation.image_id)
+        category.append(annotation.category_id)
+        id_.append(annotation.id)
+        crowd.append(bool(annotation.iscrowd))
+        boxes.extend(_bbox(annotation.bbox, f"{name}: annotation", annotation.id))
+    annotations.clear()
+    kinds = (np.int64, np.int64, np.int64, np.bool_, np.float32)
+    columns: list[array[Any]] = [owner, category, id_, crowd, boxes]
+    return [np.frombuffer(c, kind) for c, kind in zip(columns, kinds, strict=True)]
+
+
 class _Table:
     """The annotations as arrays, sorted by image; the JSON's own objects are let go."""
 
     def __init__(self, instances: _Instances, name: str, notes: Tally) -> None:
         self.name = name
-        annotations = instances.annotations
-        count = len(annotations)
-        owner = np.fromiter((a.image_id for a in annotations), np.int64, count)
+        owner, category, id_, crowd, boxes = _columns(instances.annotations, name)
         order = np.argsort(owner, kind="stable")
-        self.owner = owner[order]
-        self.category = np.fromiter((a.category_id for a in annotations), np.int64, count)[order]
-        self.id = np.fromiter((a.id for a in annotations), np.int64, count)[order]
-        self.crowd = np.fromiter((bool(a.iscrowd) for a in annotations), np.bool_, count)[order]
-        boxes = np.empty((count, 4), np.float32)
-        for i, annotation in enumerate(annotations):
-            boxes[i] = _bbox(annotation.bbox, f"{name}: annotation {annotation.id}")
-        self.boxes = from_xywh(boxes)[order]
-        del boxes
-        annotations.clear()
+        self.owner, self.category, self.id = owner[order], category[order], id_[order]
+        self.crowd = crowd[order]
+        self.boxes = from_xywh(boxes.reshape(-1, 4)[order])
+        self.classes = {int(number): str(number) for number in np.unique(category)}
         self._note(instances.images, notes)
 
     def _note(self, images: list[_Image], notes: Tally) -> None:
@@ -170,7 +190,7 @@ class _Table:
         return AnnotatedImage(
             image=path,
             annotation=self.name,
-            classes=tuple(map(str, self.category[mine].tolist())),
+            classes=tuple(self.classes[n] for n in self.category[mine].tolist()),
             boxes=self.boxes[mine],
             difficult=self.crowd[mine],
             width=image.width or None,
@@ -189,7 +209,7 @@ def read_file(path: Path, image: str, annotation: str, notes: Tally) -> Annotate
     """
     one = _decode_file(path, _OneImage, annotation)
     places = tuple(range(len(one.annotation)))
-    rows = [_bbox(a.bbox, f"{annotation}: entry {i}") for i, a in enumerate(one.annotation)]
+    rows = [_bbox(a.bbox, f"{annotation}: entry", i) for i, a in enumerate(one.annotation)]
     return AnnotatedImage(
         image=image,
         annotation=annotation,
@@ -203,19 +223,30 @@ def read_file(path: Path, image: str, annotation: str, notes: Tally) -> Annotate
     )
 
 
-def _bbox(raw: msgspec.Raw, where: str) -> tuple[float, float, float, float]:
+def _bbox(raw: msgspec.Raw, what: str, number: int) -> tuple[float, float, float, float]:
     try:
-        box = _decode_bbox(raw)
+        x, y, width, height = box = _decode_bbox(raw)
     except msgspec.DecodeError as error:
+        where = f"{what} {number}"
         raise InputError(f"bbox is not four numbers: {error}", where=where) from None
-    if not all(abs(value) < 1e9 for value in box):
-        raise InputError("bbox is not four finite numbers", where=where)
+    if not (abs(x) < 1e9 and abs(y) < 1e9 and abs(width) < 1e9 and abs(height) < 1e9):
+        raise InputError("bbox is not four finite numbers", where=f"{what} {number}")
     return box
+
+
+def _misfit(error: msgspec.ValidationError, where: str) -> InputError:
+    return InputError(
+        f"not what the format says: {error}",
+        where=where,
+        hint="Boxes come from instances_*.json; captions and results files are others",
+    )
 
 
 def _decode_file(path: Path, kind: type[_T], name: str) -> _T:
     """Decode only what ``kind`` names, straight from the file's pages, in one pass."""
     try:
+        if not path.is_file():
+            raise InputError("the annotation is no regular file, or missing", where=name)
         with path.open("rb") as file:
             if not path.stat().st_size:
                 raise InputError("the JSON is empty", where=name)
@@ -228,11 +259,7 @@ def _decode_file(path: Path, kind: type[_T], name: str) -> _T:
     try:
         return msgspec.json.decode(view[3:] if data[:3] == b"\xef\xbb\xbf" else view, type=kind)
     except msgspec.ValidationError as error:
-        raise InputError(
-            f"not what the format says: {error}",
-            where=_locate(view, name),
-            hint="Boxes come from instances_*.json; captions and results files are others",
-        ) from None
+        raise _misfit(error, _locate(view, name)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"malformed JSON: {error}", where=_line(data, error, name)) from None
 

@@ -24,6 +24,7 @@ Labels/<name>.xml    (VOC XML, or .txt: label xmin ymin xmax ymax in pixels)"""
 PAIRS = (("Images", "Labels"), ("images", "labels"), ("JPEGImages", "Annotations"))
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 RATIO = 0.8
+REQUIRED = ("images", "labels")
 
 
 def recognise(folder: Path) -> dict[str, list[Options]] | None:
@@ -83,7 +84,14 @@ def _files(folder: Path) -> list[str]:
 
 def _share(names: list[str], options: Options) -> list[str]:
     """A share of the shuffled names, sorted again; the shares of one seed do not overlap."""
-    random = Random(int(options.get("seed", 0)))
+    random = Random(str(options.get("seed", 0)))
     shuffled = sorted(names, key=lambda _: random.random())
-    first, last = (round(float(options[key]) * len(names)) for key in ("from", "to"))
-    return sorted(shuffled[first:last])
+    first, last = (_part(options, key, default) for key, default in (("from", 0.0), ("to", 1.0)))
+    return sorted(shuffled[round(first * len(names)) : round(last * len(names))])
+
+
+def _part(options: Options, key: str, default: float) -> float:
+    value = options.get(key, default)
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise InputError(f'"{key}" is {value!r}, not a share between 0 and 1')
+    return value

@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from ssd_data.errors import InputError
-from ssd_data.paths import read_lines
+from ssd_data.formats import number
+from ssd_data.paths import read_text
 from ssd_data.structures import AnnotatedImage
 from ssd_data.tally import Tally
 
 SUFFIX = ".txt"
+MAX_BYTES = 64 << 20
 
 
 def read_file(path: Path, image: str, annotation: str, notes: Tally) -> AnnotatedImage:
@@ -24,14 +26,9 @@ def read_file(path: Path, image: str, annotation: str, notes: Tally) -> Annotate
     Raises:
         InputError: the file is absent, a line is not a label and four numbers, or it is YOLO's.
     """
-    if not path.exists():
-        raise InputError("the annotation is missing", where=annotation)
-    numbered = [
-        (number, line.split())
-        for number, line in enumerate(read_lines(path, "annotation"), 1)
-        if line.strip()
-    ]
-    rows = [_corners(words, f"{annotation}:{number}") for number, words in numbered]
+    text = read_text(path, "annotation", MAX_BYTES, annotation)
+    numbered = [(n, line.split()) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
+    rows = [_corners(words, f"{annotation}:{line}") for line, words in numbered]
     if rows and all(0 <= value <= 1 for row in rows for value in row):
         raise InputError(
             "the boxes are fractions, as in YOLO's files; pixels are wanted",
@@ -44,7 +41,7 @@ def read_file(path: Path, image: str, annotation: str, notes: Tally) -> Annotate
         classes=tuple(_class(words) for _, words in numbered),
         boxes=np.array(rows, np.float32).reshape(-1, 4),
         difficult=np.zeros(len(rows), np.bool_),
-        places=tuple(number for number, _ in numbered),
+        places=tuple(line for line, _ in numbered),
     )
 
 
@@ -54,10 +51,7 @@ def _class(words: list[str]) -> str | int:
 
 
 def _corners(words: list[str], where: str) -> list[float]:
-    try:
-        values = [float(word) for word in words[-4:]]
-    except ValueError:
-        values = []
-    if len(words) < 5 or len(values) != 4 or not all(abs(value) < 1e9 for value in values):
+    values = [number(word) for word in words[-4:]]
+    if len(words) < 5 or not all(abs(value) < 1e9 for value in values):
         raise InputError(f'"{" ".join(words)}" is not label xmin ymin xmax ymax', where=where)
     return values

@@ -6,6 +6,7 @@ name) and, where the folders are called otherwise, ``images`` and ``annotations`
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,8 @@ import numpy as np
 from lxml import etree
 
 from ssd_data.errors import InputError
-from ssd_data.formats import Options
-from ssd_data.paths import below, read_lines
+from ssd_data.formats import Options, number
+from ssd_data.paths import below, read_bytes, read_lines
 from ssd_data.structures import NO_BOXES, AnnotatedImage, Boxes, Entry, Unreadable
 from ssd_data.tally import Tally
 
@@ -25,6 +26,7 @@ LAYOUT = """\
 SUFFIX = ".xml"
 MAX_BYTES = 64 << 20
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
+REQUIRED = ("set",)
 
 
 def recognise(folder: Path) -> dict[str, list[Options]] | None:
@@ -54,14 +56,14 @@ def read(root: Path, options: Options, notes: Tally) -> Iterator[Entry]:
     annotations = f"{prefix}{options.get('annotations', 'Annotations')}"
     set_name = f"{prefix}ImageSets/Main/{options['set']}.txt"
     known = _pictures(below(root, images))
-    for number, line in enumerate(read_lines(below(root, set_name), "list"), 1):
+    for index, line in enumerate(read_lines(below(root, set_name), "list"), 1):
         if not line.strip():
             continue
         stem, image = _find(line.strip(), known)
         annotation = f"{annotations}/{stem}.xml"
         try:
-            below(root, f"{images}/{image}", f"{set_name}:{number}")
-            path = below(root, annotation, f"{set_name}:{number}")
+            below(root, f"{images}/{image}", f"{set_name}:{index}")
+            path = below(root, annotation, f"{set_name}:{index}")
             yield read_file(path, f"{images}/{image}", annotation, notes)
         except InputError as error:
             yield Unreadable(f"{images}/{image}", annotation, error)
@@ -69,8 +71,10 @@ def read(root: Path, options: Options, notes: Tally) -> Iterator[Entry]:
 
 def _pictures(folder: Path) -> dict[str, str]:
     """The files of a folder and its subfolders, stem to name; absent pictures are met later."""
-    files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix)
-    return {name.rpartition(".")[0]: name for name in sorted(files, reverse=True)}
+    start = len(f"{folder}/")
+    files = (f"{place}/{name}"[start:] for place, _, names in os.walk(folder) for name in names)
+    named = (file for file in files if "." in file.rpartition("/")[2][1:])
+    return {name.rpartition(".")[0]: name for name in sorted(named, reverse=True)}
 
 
 def _find(line: str, known: dict[str, str]) -> tuple[str, str]:
@@ -95,9 +99,9 @@ def read_file(path: Path, image: str, annotation: str, notes: Tally) -> Annotate
         raise InputError(
             f"the root element is <{document.tag!s}>, not <annotation>", where=f"{annotation}:1"
         )
-    objects = [_Object(element, annotation) for element in document.findall("object")]
+    objects = [_Object(element, annotation) for element in document.iterchildren("object")]
     width, height = _size(document, annotation, notes)
-    stated = (document.findtext("filename") or "").strip()
+    stated = _text(document, "filename")
     if stated and stated.rpartition(".")[0] not in (Path(image).stem, "") and stated != image:
         notes.add("<filename> names another picture (the list's is used)", annotation)
     boxes: Boxes = np.array([o.box for o in objects], np.float32) if objects else NO_BOXES
@@ -116,20 +120,16 @@ def read_file(path: Path, image: str, annotation: str, notes: Tally) -> Annotate
 def _parse(path: Path, annotation: str) -> etree._Element:
     # A parser is not shared between threads; nothing outside the file is ever fetched.
     parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=False
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,  # they would part the text they stand in
+        remove_pis=True,
     )
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError("the annotation is missing", where=annotation) from None
-    except OSError as error:
-        raise InputError(
-            f"cannot read the annotation: {error.strerror}", where=annotation
-        ) from None
+    data = read_bytes(path, "annotation", MAX_BYTES, annotation)
     if not data.strip():
         raise InputError("the annotation is empty", where=annotation)
-    if len(data) > MAX_BYTES:
-        raise InputError("the annotation is larger than 64 MiB", where=annotation)
     try:
         document = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
@@ -144,12 +144,12 @@ def _parse(path: Path, annotation: str) -> etree._Element:
 
 
 def _size(document: etree._Element, annotation: str, notes: Tally) -> tuple[int | None, int | None]:
-    size = document.find("size")
+    size = _child(document, "size")
     if size is None:
         return None, None
     values = []
     for tag in ("width", "height"):
-        element = size.find(tag)
+        element = _child(size, tag)
         if element is None:
             return None, None
         values.append(int(_number(element, annotation)))
@@ -165,19 +165,31 @@ class _Object:
     def __init__(self, element: etree._Element, annotation: str) -> None:
         self.line = int(element.sourceline or 0)
         where = f"{annotation}:{self.line}"
-        self.name = (element.findtext("name") or "").strip()
+        self.name = _text(element, "name")
+        if any(len(name) for name in element.iterchildren("name")):
+            raise InputError("<name> holds other elements", where=where)
         if not self.name:
             raise InputError("<object> without a <name>", where=where)
-        found = element.findall("bndbox")
+        found = list(element.iterchildren("bndbox"))
         if len(found) != 1:
             count = "no" if not found else f"{len(found)}"
             raise InputError(f"<object> with {count} <bndbox>", where=where)
         self.box = [_corner(found[0], tag, annotation) for tag in CORNERS]
-        self.difficult = (element.findtext("difficult") or "0").strip() == "1"
+        self.difficult = _text(element, "difficult") == "1"
+
+
+def _child(element: etree._Element, tag: str) -> etree._Element | None:
+    """The first child of that name; ``find`` takes twice as long."""
+    return next(element.iterchildren(tag), None)
+
+
+def _text(element: etree._Element, tag: str) -> str:
+    child = _child(element, tag)
+    return "" if child is None else (child.text or "").strip()
 
 
 def _corner(bndbox: etree._Element, tag: str, annotation: str) -> float:
-    element = bndbox.find(tag)
+    element = _child(bndbox, tag)
     if element is None:
         raise InputError(f"<bndbox> without <{tag}>", where=f"{annotation}:{bndbox.sourceline}")
     return _number(element, annotation)
@@ -185,11 +197,8 @@ def _corner(bndbox: etree._Element, tag: str, annotation: str) -> float:
 
 def _number(element: etree._Element, annotation: str) -> float:
     text = (element.text or "").strip()
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not abs(value) < 1e9:
+    value = number(text)
+    if not abs(value) < 1e9 or len(element):
         raise InputError(
             f'<{element.tag!s}> is "{text}", not a number',
             where=f"{annotation}:{element.sourceline}",

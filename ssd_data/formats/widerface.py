@@ -27,6 +27,7 @@ WIDER_train/images/<event>/<picture>.jpg
 WIDER_val/images/<event>/<picture>.jpg"""
 ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
 CLASS = "face"
+REQUIRED = ("list", "images")
 
 
 def recognise(folder: Path) -> dict[str, list[Options]] | None:
@@ -142,6 +143,6 @@ class _Lines:
 def _row(line: str) -> list[float] | None:
     """The numbers of a face's row, None where the line is no such row."""
     try:
-        return [float(word) for word in line.split()] if line else None
+        return list(map(float, line.split())) if line and "_" not in line else None
     except ValueError:
         return None
