@@ -12,7 +12,7 @@ import numpy as np
 from ssd_data import boxes as boxlib
 from ssd_data.errors import InputError
 from ssd_data.options import BuildOptions
-from ssd_data.paths import below, read_bytes
+from ssd_data.paths import read_bytes, require_below
 from ssd_data.pictures import (
     PictureInfo,
     decode,
@@ -72,7 +72,8 @@ def make_record(root: Path, image: LabelledImage, options: BuildOptions) -> Made
 
 def _fill(made: Made, root: Path, image: LabelledImage, options: BuildOptions) -> None:
     entry = image.entry
-    file = read_bytes(below(root, entry.image), "picture", MOST_BYTES, entry.image)
+    require_below(root, entry.image)
+    file = read_bytes(f"{root}/{entry.image}", "picture", MOST_BYTES, entry.image)
     info = probe(file, entry.image, options.max_pixels)
     data, shape = _stored(file, info, entry.image, options, made.notes)
     width, height = entry.width or info.width, entry.height or info.height

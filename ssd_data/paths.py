@@ -16,6 +16,16 @@ _UNFIT = re.compile("[\\x00-\\x1f\\x7f\\ud800-\\udfff]")
 def below(root: Path, relative: str, where: object = "") -> Path:
     """``root / relative``, refused where it is absolute or climbs out of ``root``.
 
+    Raises:
+        InputError: see :func:`require_below`.
+    """
+    require_below(root, relative, where)
+    return Path(root, relative)
+
+
+def require_below(root: Path, relative: str, where: object = "") -> None:
+    """Refuse a path that is absolute or climbs out of ``root``.
+
     Links below the root are followed: people keep their pictures on other disks.
 
     Raises:
@@ -27,7 +37,7 @@ def below(root: Path, relative: str, where: object = "") -> Path:
         relative, fault = listable(relative), "holds characters that no list can hold"
     elif relative and not relative.startswith("/"):
         if ".." not in relative or not _climbs_out(relative):
-            return Path(root, relative)
+            return
         fault = "leaves the root"
     raise InputError(f'"{relative}" {fault}', where=where, hint=f"The root is {root}")
 
@@ -41,7 +51,7 @@ def _climbs_out(relative: str) -> bool:
     return False
 
 
-def read_bytes(path: Path, what: str, most: int, where: object = "") -> bytes:
+def read_bytes(path: Path | str, what: str, most: int, where: object = "") -> bytes:
     """A regular file's bytes; never waits for a pipe, never reads a device.
 
     Args:

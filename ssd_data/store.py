@@ -19,7 +19,7 @@ from ssd_data.lmdb_pages import require_sound
 from ssd_data.records import decode_record
 from ssd_data.structures import Record
 
-BATCH_BYTES = 4 << 20
+BATCH_BYTES = 1 << 20
 FIRST_MAP_SIZE = 64 << 20
 
 

@@ -151,6 +151,49 @@ def test_records_come_back_grouped_by_label(rows: list[tuple[int, ...]]) -> None
     assert (record.channels, record.height, record.width, record.encoded) == (3, 2, 5, True)
 
 
+def by_protobuf(
+    data: bytes, shape: tuple[int, int, int], rows: list[tuple[int, ...]], encoded: bool
+) -> bytes:
+    """The naive twin of encode_record: the same message, written by protobuf."""
+    message = caffe_pb2.AnnotatedDatum(type=caffe_pb2.AnnotatedDatum.BBOX)
+    channels, height, width = shape
+    message.datum.CopyFrom(
+        caffe_pb2.Datum(
+            channels=channels, height=height, width=width, data=data, label=-1, encoded=encoded
+        )
+    )
+    for label in dict.fromkeys(row[0] for row in rows):
+        group = message.annotation_group.add(group_label=label)
+        for row in (row for row in rows if row[0] == label):
+            names = ("xmin", "ymin", "xmax", "ymax", "difficult")
+            box = caffe_pb2.NormalizedBBox(**dict(zip(names, row[1:], strict=True)))
+            group.annotation.add(instance_id=len(group.annotation), bbox=box)
+    return message.SerializeToString()
+
+
+@given(
+    data=st.binary(max_size=300),
+    shape=st.tuples(st.integers(1, 4), st.integers(1, 70_000), st.integers(1, 70_000)),
+    rows=st.lists(
+        st.tuples(
+            st.sampled_from([1, 2, 127, 128, 300, 2**31 - 1, -1]),
+            *[st.floats(width=32, allow_nan=False)] * 4,
+            st.booleans(),
+        ),
+        max_size=200,
+    ),
+    encoded=st.booleans(),
+)
+def test_the_wire_format_is_protobufs(
+    data: bytes, shape: tuple[int, int, int], rows: list[tuple[int, ...]], encoded: bool
+) -> None:
+    labels = np.array([row[0] for row in rows], np.int32)
+    boxes = np.array([row[1:5] for row in rows], np.float32).reshape(-1, 4)
+    difficult = np.array([row[5] for row in rows], np.bool_)
+    ours = encode_record(data, shape, labels, boxes, difficult, encoded)
+    assert ours == by_protobuf(data, shape, rows, encoded)
+
+
 def test_the_compiled_descriptor_is_that_of_the_schema(tmp_path: Path) -> None:
     from grpc_tools import protoc
 

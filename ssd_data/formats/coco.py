@@ -21,7 +21,7 @@ import numpy.typing as npt
 from ssd_data.boxes import from_xywh
 from ssd_data.errors import InputError
 from ssd_data.formats import Options
-from ssd_data.paths import below, read_lines
+from ssd_data.paths import below, read_lines, require_below
 from ssd_data.structures import AnnotatedImage, Entry, Unreadable
 from ssd_data.tally import Tally
 
@@ -130,7 +130,7 @@ def read(root: Path, options: Options, notes: Tally) -> Iterator[Entry]:
     for image in images:
         path = f"{options['images']}/{image.file_name}"
         try:
-            below(root, path, f"{name}: image {image.id}")
+            require_below(root, path, f"{name}: image {image.id}")
             yield table.image(image, path)
         except InputError as error:
             yield Unreadable(path, name, error)

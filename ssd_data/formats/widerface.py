@@ -16,7 +16,7 @@ import numpy as np
 from ssd_data.boxes import from_xywh
 from ssd_data.errors import InputError
 from ssd_data.formats import Options
-from ssd_data.paths import below, read_lines
+from ssd_data.paths import below, read_lines, require_below
 from ssd_data.structures import AnnotatedImage, Entry
 from ssd_data.tally import Tally
 
@@ -61,7 +61,7 @@ def read(root: Path, options: Options, notes: Tally) -> Iterator[Entry]:
     while (found := lines.picture()) is not None:
         line, picture = found
         image = f"{options['images']}/{picture}"
-        below(root, image, f"{name}:{line}")
+        require_below(root, image, f"{name}:{line}")
         yield _image(image, name, lines.faces(picture))
 
 
