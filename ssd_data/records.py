@@ -51,8 +51,8 @@ def encode_record(
         group = groups.setdefault(label, [])
         group.append(_annotation(len(group), box, hard))
     parts = [b"\x0a", size, header, data, rest, b"\x10\x00"]  # the last: type BBOX
-    for label, annotations in groups.items():
-        parts.append(_field(b"\x1a", b"\x08" + _varint(label) + b"".join(annotations)))
+    for label, members in groups.items():
+        parts.append(_field(b"\x1a", b"\x08" + _varint(label) + b"".join(members)))
     return b"".join(parts)
 
 
