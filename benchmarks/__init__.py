@@ -1,0 +1,1 @@
+"""Measurements of the package against a stand-in for the original and against limits."""

@@ -1,0 +1,20 @@
+"""The benchmarks run; what they measure is not looked at here."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.build import main
+
+
+def test_a_quick_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["kept", "--quick", "--dir", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "### Bytes kept" in printed
+    assert "stand-in" in printed
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_topic() -> None:
+    with pytest.raises(SystemExit):
+        main(["everything"])
