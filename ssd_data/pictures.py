@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -30,6 +30,7 @@ _EIGHT_BIT_RGB, _EIGHT_BIT_GRAY = "RGB", "L"
 _SOF_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _FILL = re.compile(rb"\xff+")
 _ORIENTATION_TAG = 0x0112
+_LOGGING: Any = getattr(cv2.utils, "logging", cv2)  # early releases have it at the top
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +59,16 @@ def picture_limits() -> Iterator[None]:
     Pillow's own limit is lifted, since :func:`probe` has one; OpenCV starts no threads beside ours
     and writes nothing of broken pictures to standard error, since our errors say it.
     """
-    threads, level = cv2.getNumThreads(), cv2.utils.logging.getLogLevel()
+    threads, level = cv2.getNumThreads(), _LOGGING.getLogLevel()
     limit = Image.MAX_IMAGE_PIXELS
     cv2.setNumThreads(1)
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    _LOGGING.setLogLevel(0)  # silent
     Image.MAX_IMAGE_PIXELS = None
     try:
         yield
     finally:
         cv2.setNumThreads(threads)
-        cv2.utils.logging.setLogLevel(level)
+        _LOGGING.setLogLevel(level)
         Image.MAX_IMAGE_PIXELS = limit
 
 
