@@ -52,10 +52,15 @@ class _Tree:
         if self.size not in (2**n for n in range(9, 17)):
             raise _DamagedError(f"a page size of {self.size}")
         metas = [_META.unpack_from(pages, HEADER + self.size * i) for i in (0, 1)]
-        magic, version, _, _, _, main, self.last, _ = max(metas, key=lambda meta: meta[-1])
+        newest = max(metas, key=lambda meta: meta[-1])
+        magic, version, _, map_size, free, main, self.last, _ = newest
         if (magic, version) != (MAGIC, VERSION):
             raise _DamagedError(f"a data version of {version}, not {VERSION}")
-        _, _, self.depth, _, _, _, self.entries, self.root = _TREE.unpack(main)
+        _, flags, self.depth, _, _, _, self.entries, self.root = _TREE.unpack(main)
+        if flags or _TREE.unpack(free)[0] != self.size:
+            raise _DamagedError("its two first pages do not fit each other")
+        if not (self.last + 1) * self.size <= map_size < 1 << 47:
+            raise _DamagedError(f"a map size of {map_size}")
         if (self.last + 1) * self.size > len(pages):
             raise _DamagedError("it is cut short, pages are missing at its end")
 

@@ -107,6 +107,7 @@ class LmdbReader:
         self.path = Path(path)
         self._env = _open_existing(self.path)
         self._keys: list[bytes] | None = None
+        self._closed = False
         if not len(self):
             raise InputError("the LMDB is empty", where=self.path)
 
@@ -165,10 +166,12 @@ class LmdbReader:
         try:
             yield
         except lmdb.Error as error:
-            raise InputError(f"the LMDB is damaged: {error}", where=self.path) from None
+            if not self._closed:  # else a loop that was left early is being put away
+                raise InputError(f"the LMDB is damaged: {error}", where=self.path) from None
 
     def close(self) -> None:
         """Let go of the files."""
+        self._closed = True
         self._env.close()
 
     def __enter__(self) -> LmdbReader:
