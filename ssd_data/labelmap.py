@@ -6,7 +6,6 @@ annotations say, ``display_name`` what people read (in COCO's labelmap ``name`` 
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from google.protobuf import text_format
 from ssd_data.errors import InputError, OutputError
 from ssd_data.paths import read_text
 from ssd_data.proto import caffe_pb2
+from ssd_data.whole import write_whole
 
 BACKGROUND_NAME = "none_of_the_above"
 BACKGROUND_DISPLAY_NAME = "background"
@@ -196,13 +196,7 @@ def write_labelmap(labelmap: LabelMap, path: Path, redo: bool = False) -> None:
     text = labelmap.require_sound().to_text()
     if path.exists() and not redo:
         raise OutputError("exists", where=path, hint="Replace it with --redo")
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_text(text, "utf-8")
-        os.replace(beside, path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise OutputError(f"cannot write the labelmap: {error.strerror}", where=path) from None
+    write_whole(path, text)
 
 
 def _gaps(labels: list[int], most: int = 8) -> str:

@@ -14,6 +14,8 @@ for _file in descriptor_pb2.FileDescriptorSet.FromString(
     files(__package__).joinpath("caffe.desc").read_bytes()
 ).file:
     _pool.AddSerializedFile(_file.SerializeToString())
+    for _enum in _file.enum_type:
+        globals().update({_value.name: _value.number for _value in _enum.value})
     for _message in _file.message_type:
         globals()[_message.name] = message_factory.GetMessageClass(
             _pool.FindMessageTypeByName(f"{_file.package}.{_message.name}")
