@@ -12,6 +12,7 @@ LAYERS = [
     ["structures", "proto"],
     ["prototxt", "upgrade"],
     ["boxes", "labelmap", "pictures", "drawing_shapes", "graph", "caffemodel"],
+    ["matching"],
     ["options", "records", "formats"],
     ["recipes", "store", "publish"],
     ["dataset"],
@@ -22,6 +23,7 @@ LAYERS = [
     ["cases"],
     ["rules"],
     ["check"],
+    ["engines"],
     ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
@@ -92,8 +94,10 @@ def test_files_and_functions_stay_small(path: Path) -> None:
             assert (node.end_lineno or 0) - start < 45, node.name
 
 
-def test_the_data_half_never_imports_torch() -> None:
+def test_only_the_embedded_engine_imports_torch() -> None:
     for path in FILES:
+        if path.is_relative_to(ROOT / "ssd_data" / "engines" / "torch"):
+            continue
         tree = ast.parse(path.read_text())
         for node in ast.walk(tree):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []

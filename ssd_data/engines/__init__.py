@@ -1,0 +1,1 @@
+"""Engines: what computes a net. ``torch`` is the embedded one."""

@@ -1,0 +1,1 @@
+"""The embedded engine: Caffe nets on PyTorch, layer by layer as the original computes them."""

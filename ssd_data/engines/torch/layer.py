@@ -1,0 +1,148 @@
+"""What a layer is, and how one is found: by its type's name, in ``layers/``."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import ClassVar, TypeAlias
+
+import torch
+from torch import Tensor
+
+from ssd_data.engines.torch import layers
+from ssd_data.engines.torch.blob import Blob
+from ssd_data.engines.torch.fillers import fill
+from ssd_data.errors import InputError
+from ssd_data.graph import Node, Phase
+from ssd_data.proto import caffe_pb2
+
+Tops: TypeAlias = Tensor | tuple[Tensor, ...]
+
+
+class LayerError(InputError):
+    """A layer's parameters or the shapes of what it reads are wrong; ``where`` names file, line
+    and layer."""
+
+
+class Layer:
+    """One layer of a net.
+
+    A subclass defines :meth:`forward`, and :meth:`setup` where it has parameters or checks. Both
+    get the bottoms as float32 tensors. Gradients come from autograd.
+
+    Attributes:
+        param: the layer's message.
+        phase: ``caffe_pb2.TRAIN`` or ``TEST``.
+        params: its parameters as blobs, as ``net.params[name]`` shows them.
+        weights: the same as tensors, for :meth:`forward`.
+    """
+
+    bottoms: ClassVar[tuple[int, int]] = (1, 1)  # fewest and most
+    is_loss: ClassVar[bool] = False  # its first top has a loss weight of 1 unless one is given
+    statistics: ClassVar[bool] = False  # its parameters are not learned
+    no_gradient: ClassVar[tuple[int, ...]] = ()  # bottoms that never get one (labels)
+
+    def __init__(self, node: Node, phase: Phase) -> None:
+        self.node = node
+        self.param = node.param
+        self.phase = phase
+        self.params: list[Blob] = []
+        self.weights: list[Tensor] = []
+        fewest, most = self.bottoms
+        if not fewest <= len(node.bottoms) <= most:
+            wanted = str(fewest) if fewest == most else f"{fewest} to {most}"
+            raise self.error(f"has {len(node.bottoms)} bottoms; {self.param.type} takes {wanted}")
+
+    def setup(self, *bottoms: Tensor) -> None:
+        """Check the parameters and make the weights; the bottoms have shapes, but no values."""
+
+    def forward(self, *bottoms: Tensor) -> Tops:
+        """The tops."""
+        raise NotImplementedError
+
+    @property
+    def training(self) -> bool:
+        """Whether the layer is in phase TRAIN."""
+        return self.phase == caffe_pb2.TRAIN
+
+    def add_weight(self, shape: tuple[int, ...], filler: caffe_pb2.FillerParameter | float) -> None:
+        """Make the next parameter; a number stands for a constant filler."""
+        tensor = torch.empty(shape)
+        if isinstance(filler, (int, float)):
+            tensor.fill_(filler)
+        else:
+            fill(tensor, filler, self.node.where)
+        self.params.append(Blob(tensor))
+        self.weights.append(tensor)
+
+    def infer(self, *bottoms: Tensor) -> tuple[Tensor, ...]:
+        """The tops' shapes, as tensors on torch's meta device.
+
+        Raises:
+            LayerError: the bottoms' shapes do not fit.
+        """
+        kept = self.weights
+        self.weights = [w.to("meta") for w in kept]
+        try:
+            return as_tuple(self.forward(*bottoms))
+        except (RuntimeError, IndexError, ValueError) as error:
+            shapes = ", ".join("x".join(map(str, b.shape)) or "scalar" for b in bottoms)
+            text = str(error).splitlines()[0]
+            raise self.error(f"cannot take bottoms of shape {shapes}: {text}") from None
+        finally:
+            self.weights = kept
+
+    def axis(self, number: int, bottom: Tensor) -> int:
+        """An axis counted from the front; Caffe's may be negative.
+
+        Raises:
+            LayerError: the bottom has no such axis.
+        """
+        if not -bottom.dim() <= number < bottom.dim():
+            raise self.error(f"has axis {number}, but its bottom has {bottom.dim()} axes")
+        return number % bottom.dim()
+
+    def error(self, what: str, hint: str = "") -> LayerError:
+        """An error that names this layer."""
+        return LayerError(what, where=self.node.where, hint=hint)
+
+
+def as_tuple(tops: Tops) -> tuple[Tensor, ...]:
+    """The tops as a tuple, also where there is one."""
+    return tops if isinstance(tops, tuple) else (tops,)
+
+
+def known_types() -> list[str]:
+    """All layer types, as their files spell them: in small letters."""
+    return sorted(module.name for module in iter_modules(layers.__path__))
+
+
+def make_layer(node: Node, phase: Phase) -> Layer:
+    """The layer for a node.
+
+    Raises:
+        LayerError: no file in ``layers/`` has its type's name.
+    """
+    known = known_types()
+    name = node.type.lower()
+    if name in known:
+        kind: type[Layer] | None = getattr(
+            import_module(f"{layers.__name__}.{name}"), node.type, None
+        )
+        if kind is not None:
+            return kind(node, phase)
+    names = [_spelling(name) for name in known]
+    near = get_close_matches(name, known, n=1)
+    hint = f"Did you mean {_spelling(near[0])}? " if near else ""
+    raise LayerError(
+        f'no layer type is called "{node.type}"',
+        where=node.where,
+        hint=f"{hint}Known are {', '.join(names)}",
+    )
+
+
+def _spelling(name: str) -> str:
+    """The class's own name in a layer's file."""
+    module = import_module(f"{layers.__name__}.{name}")
+    return next(n for n in vars(module) if n.lower() == name)

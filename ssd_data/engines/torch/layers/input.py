@@ -1,0 +1,28 @@
+"""Input: blobs that the caller fills (``input_param``)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ssd_data.engines.torch.layer import Layer
+
+
+class Input(Layer):
+    """Gives nothing when it runs: its tops hold what the caller put there."""
+
+    bottoms = (0, 0)
+
+    def infer(self, *bottoms: Tensor) -> tuple[Tensor, ...]:
+        """Shapes as the message has them: one for all tops, or one each."""
+        shapes = [tuple(shape.dim) for shape in self.param.input_param.shape]
+        if len(shapes) not in (1, len(self.node.tops)):
+            raise self.error(f"has {len(shapes)} shapes for {len(self.node.tops)} tops")
+        shapes = shapes * len(self.node.tops) if len(shapes) == 1 else shapes
+        if any(n < 0 for shape in shapes for n in shape):
+            raise self.error("has a negative size")
+        return tuple(torch.empty(shape, device="meta") for shape in shapes)
+
+    def forward(self, *bottoms: Tensor) -> tuple[Tensor, ...]:
+        """Nothing."""
+        return ()

@@ -1,0 +1,27 @@
+"""Normalize: SSD's L2 normalisation with a learned scale (``norm_param``)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ssd_data.engines.torch.layer import Layer
+from ssd_data.proto import caffe_pb2
+
+
+class Normalize(Layer):
+    """y = scale · x / sqrt(Σ x² + eps), the sum over the channels of each place, or over all
+    values of a picture (``across_spatial``)."""
+
+    def setup(self, *bottoms: Tensor) -> None:
+        """Make the scale: one a channel, or one for all."""
+        p = self.param.norm_param
+        default = caffe_pb2.FillerParameter(type="constant", value=1)
+        filler = p.scale_filler if p.HasField("scale_filler") else default
+        self.add_weight(() if p.channel_shared else (bottoms[0].shape[1],), filler)
+
+    def forward(self, *bottoms: Tensor) -> Tensor:
+        """The bottom's shape."""
+        p, x = self.param.norm_param, bottoms[0]
+        axes = (1, 2, 3) if p.across_spatial else (1,)
+        norm = ((x * x).sum(axes, keepdim=True) + p.eps).sqrt()
+        return x / norm * self.weights[0].view(1, -1, 1, 1)

@@ -1,0 +1,16 @@
+"""Sigmoid."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ssd_data.engines.torch.layer import Layer
+
+
+class Sigmoid(Layer):
+    """y = 1 / (1 + exp(-x))."""
+
+    def forward(self, *bottoms: Tensor) -> Tensor:
+        """The bottom's shape."""
+        return torch.sigmoid(bottoms[0])

@@ -1,0 +1,16 @@
+"""Softmax (``softmax_param``)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ssd_data.engines.torch.layer import Layer
+
+
+class Softmax(Layer):
+    """exp(x) over its sum along ``axis``."""
+
+    def forward(self, *bottoms: Tensor) -> Tensor:
+        """The bottom's shape."""
+        return torch.softmax(bottoms[0], self.axis(self.param.softmax_param.axis, bottoms[0]))
