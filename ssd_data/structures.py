@@ -20,6 +20,7 @@ Boxes: TypeAlias = npt.NDArray[np.float32]
 Flags: TypeAlias = npt.NDArray[np.bool_]
 Labels: TypeAlias = npt.NDArray[np.int32]
 Pixels: TypeAlias = npt.NDArray[np.uint8]
+Scores: TypeAlias = npt.NDArray[np.float32]
 
 NO_BOXES: Boxes = np.zeros((0, 4), np.float32)
 NO_BOXES.setflags(write=False)
@@ -115,3 +116,29 @@ class Record:
         from ssd_data.pictures import decode_stored
 
         return decode_stored(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """What a detector found in one picture, by label, then by falling score.
+
+    Attributes:
+        labels: int32 (N,); scores: float32 (N,);
+        boxes: float32 (N, 4), fractions of the picture, xmin ymin xmax ymax, not clipped.
+    """
+
+    labels: Labels
+    scores: Scores
+    boxes: Boxes
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def in_pixels(self, width: int, height: int) -> Boxes:
+        """The boxes in pixels of a picture of that size, float32 (N, 4)."""
+        return self.boxes * np.array([width, height] * 2, np.float32)
+
+    def above(self, score: float) -> Detections:
+        """Those of at least that score."""
+        kept = self.scores >= score
+        return Detections(self.labels[kept], self.scores[kept], self.boxes[kept])
