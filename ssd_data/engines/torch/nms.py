@@ -1,0 +1,89 @@
+"""Non-maximum suppression of many groups of boxes at once, without a loop over boxes.
+
+The result is the greedy one: a box stays unless a better one of its group that stays overlaps it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+BLOCK = 256
+
+
+def suppress(boxes: Tensor, valid: Tensor, threshold: float, eta: float = 1.0) -> Tensor:
+    """Which boxes stay, bool (G, K).
+
+    Args:
+        boxes: (G, K, 4), each group's by falling score.
+        valid: bool (G, K); the others take no part.
+        threshold: boxes that overlap a better one by more than this go.
+        eta: what the threshold is multiplied by after each box that stays, while it is above 0.5.
+    """
+    if eta < 1 and threshold > 0.5:
+        return torch.stack(
+            [_adaptive(b, v, threshold, eta) for b, v in zip(boxes, valid, strict=True)]
+        )
+    stays = valid.clone()
+    for start in range(0, boxes.shape[1], BLOCK):
+        block = boxes[:, start : start + BLOCK]
+        free = stays[:, start : start + BLOCK]
+        if start:
+            better = _first(boxes[:, :start], stays[:, :start])
+            free &= ~(overlap(better[0], block) > threshold).logical_and_(
+                better[1][:, :, None]
+            ).any(1)
+        stays[:, start : start + BLOCK] = _settle(overlap(block, block) > threshold, free)
+    return stays
+
+
+def overlap(a: Tensor, b: Tensor) -> Tensor:
+    """Jaccard overlap of each of a (…, N, 4) with each of b (…, M, 4): (…, N, M).
+
+    0 where boxes only touch, and for inverted ones.
+    """
+    low = torch.maximum(a[..., :, None, :2], b[..., None, :, :2])
+    high = torch.minimum(a[..., :, None, 2:], b[..., None, :, 2:])
+    sides = (high - low).clamp_(min=0)
+    common = sides[..., 0] * sides[..., 1]
+    total = area(a)[..., :, None] + area(b)[..., None, :] - common
+    return torch.where(common > 0, common / total, torch.zeros_like(common))
+
+
+def area(boxes: Tensor) -> Tensor:
+    """Width times height; 0 of inverted boxes."""
+    sides = boxes[..., 2:] - boxes[..., :2]
+    return torch.where((sides < 0).any(-1), torch.zeros_like(sides[..., 0]), sides.prod(-1))
+
+
+def _settle(over: Tensor, free: Tensor) -> Tensor:
+    """The greedy answer within one block, as the fixed point of "no better one that stays".
+
+    Each round settles at least one more link of every chain of overlaps, so it ends; chains are
+    short, so it ends soon.
+    """
+    over = over.triu(1)
+    stays = free
+    while True:
+        now = free & ~(over & stays[:, :, None]).any(1)
+        if torch.equal(now, stays):
+            return now
+        stays = now
+
+
+def _first(boxes: Tensor, stays: Tensor) -> tuple[Tensor, Tensor]:
+    """Only the boxes that stay, moved to the front; and which places hold one."""
+    count = max(int(stays.sum(1).max()), 1)
+    order = torch.argsort(stays.to(torch.int8), dim=1, descending=True, stable=True)[:, :count]
+    return boxes.gather(1, order[:, :, None].expand(-1, -1, 4)), stays.gather(1, order)
+
+
+def _adaptive(boxes: Tensor, valid: Tensor, threshold: float, eta: float) -> Tensor:
+    """One group, box by box: here each box that stays changes the threshold for the next."""
+    overlaps = overlap(boxes, boxes)
+    stays = torch.zeros_like(valid)
+    for i in torch.nonzero(valid).flatten().tolist():
+        if not bool((overlaps[i, :i][stays[:i]] > threshold).any()):
+            stays[i] = True
+            threshold = threshold * eta if threshold > 0.5 else threshold
+    return stays

@@ -1,0 +1,130 @@
+"""Prior boxes: the default boxes of one feature map, as PriorBox lays them out.
+
+Formulas and their order: weiliu89/caffe, ``src/caffe/layers/prior_box_layer.cpp``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ssd_data.errors import InputError
+from ssd_data.proto import caffe_pb2
+from ssd_data.structures import Boxes
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PriorShapes:
+    """What a ``prior_box_param`` says, checked.
+
+    Attributes:
+        sizes: (width, height) in pixels of the boxes at each place, in order.
+        variances: four numbers.
+    """
+
+    sizes: tuple[tuple[float, float], ...]
+    variances: tuple[float, float, float, float]
+
+
+def prior_shapes(param: caffe_pb2.PriorBoxParameter, where: str = "") -> PriorShapes:
+    """The boxes at one place.
+
+    Raises:
+        InputError: no size, a size that is not positive, a ``max_size`` that is not larger than its
+            ``min_size``, or a wrong number of variances.
+    """
+
+    def fail(what: str) -> InputError:
+        return InputError(what, where=where)
+
+    if not param.min_size:
+        raise fail("prior_box_param has no min_size")
+    if min(param.min_size) <= 0:
+        raise fail("min_size must be positive")
+    if param.max_size and len(param.max_size) != len(param.min_size):
+        raise fail(f"{len(param.max_size)} max_size for {len(param.min_size)} min_size")
+    if any(b <= a for a, b in zip(param.min_size, param.max_size, strict=False)):
+        raise fail("max_size must be greater than min_size")
+    if len(param.variance) not in (0, 1, 4) or any(v <= 0 for v in param.variance):
+        raise fail("variance must be one positive number or four")
+    if any(ratio <= 0 for ratio in param.aspect_ratio):
+        raise fail("aspect_ratio must be positive")
+    variances = list(param.variance) or [0.1]
+    variances *= 4 // len(variances)
+    return PriorShapes(
+        tuple(_sizes(param)), (variances[0], variances[1], variances[2], variances[3])
+    )
+
+
+def _sizes(param: caffe_pb2.PriorBoxParameter) -> list[tuple[float, float]]:
+    """Square, the geometric mean's square, then the other ratios, for each ``min_size``."""
+    ratios = aspect_ratios(param)
+    sizes = []
+    for i, size in enumerate(param.min_size):
+        smallest = int(size)  # the original holds it in an int
+        sizes.append((float(smallest), float(smallest)))
+        if param.max_size:
+            mean = float(np.float32(math.sqrt(smallest * int(param.max_size[i]))))
+            sizes.append((mean, mean))
+        for ratio in ratios[1:]:
+            root = np.sqrt(np.float32(ratio))
+            sizes.append((float(smallest * root), float(smallest / root)))
+    return sizes
+
+
+def aspect_ratios(param: caffe_pb2.PriorBoxParameter) -> list[float]:
+    """1 first, then the others once each, with their inverses where ``flip`` is set."""
+    ratios = [1.0]
+    for ratio in param.aspect_ratio:
+        if all(abs(ratio - known) >= 1e-6 for known in ratios):
+            ratios += [ratio, float(np.float32(1.0 / ratio))] if param.flip else [ratio]
+    return ratios
+
+
+def prior_boxes(
+    param: caffe_pb2.PriorBoxParameter, map_size: Size, image_size: Size, where: str = ""
+) -> Boxes:
+    """The prior boxes of a feature map.
+
+    Args:
+        map_size: (height, width) of the map; image_size: of the net's input, in pixels, which
+            ``img_size`` or ``img_h`` and ``img_w`` override.
+
+    Returns:
+        float32 (height * width * boxes a place, 4), fractions of the input, row by row.
+    """
+    shapes = prior_shapes(param, where)
+    height, width = map_size
+    image_height, image_width = _image_size(param, image_size)
+    step_height, step_width = _steps(param, map_size, (image_height, image_width))
+    f = np.float32
+    x = ((np.arange(width, dtype=f) + f(param.offset)) * f(step_width)).astype(f)
+    y = ((np.arange(height, dtype=f) + f(param.offset)) * f(step_height)).astype(f)
+    sides = np.array(shapes.sizes, f).astype(np.float64) / 2  # the original halves in double
+    boxes = np.empty((height, width, len(sides), 4), np.float64)
+    boxes[..., 0] = (x[None, :, None] - sides[:, 0]) / image_width
+    boxes[..., 1] = (y[:, None, None] - sides[:, 1]) / image_height
+    boxes[..., 2] = (x[None, :, None] + sides[:, 0]) / image_width
+    boxes[..., 3] = (y[:, None, None] + sides[:, 1]) / image_height
+    result: Boxes = boxes.reshape(-1, 4).astype(f)
+    return result.clip(f(0), f(1)) if param.clip else result
+
+
+def _image_size(param: caffe_pb2.PriorBoxParameter, default: Size) -> Size:
+    if param.HasField("img_h") or param.HasField("img_w"):
+        return param.img_h, param.img_w
+    return (param.img_size, param.img_size) if param.HasField("img_size") else default
+
+
+def _steps(
+    param: caffe_pb2.PriorBoxParameter, map_size: Size, image_size: Size
+) -> tuple[float, float]:
+    if param.HasField("step_h") or param.HasField("step_w"):
+        return param.step_h, param.step_w
+    if param.HasField("step"):
+        return param.step, param.step
+    return image_size[0] / map_size[0], image_size[1] / map_size[1]
