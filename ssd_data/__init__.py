@@ -11,6 +11,14 @@ The Python interface::
 
     result = build(find("voc0712", root="VOCdevkit"), out="VOC0712")
 
+Scripts written for pycaffe find its face here (``Net`` needs the extra ``ssd-data[torch]``)::
+
+    import ssd_data as caffe
+
+    net = caffe.Net("deploy.prototxt", "weights.caffemodel", caffe.TEST)
+    net.blobs["data"].data[...] = picture
+    found = net.forward()["detection_out"]
+
 Names are imported when they are first used, so that ``import ssd_data`` costs next to nothing.
 """
 
@@ -20,10 +28,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+TRAIN, TEST = 0, 1  # a net's phases, as pycaffe numbers them
 
 if TYPE_CHECKING:
+    from ssd_data import io
     from ssd_data.builder import BuildResult, build
     from ssd_data.dataset import Dataset, find, from_list, recognise
+    from ssd_data.engines.torch.mode import set_device, set_mode_cpu, set_mode_gpu
+    from ssd_data.engines.torch.net import Net
     from ssd_data.errors import InputError, OutputError, SsdDataError, UsageError
     from ssd_data.exporting import ExportResult, export
     from ssd_data.labelmap import LabelMap, LabelMapItem, parse_labelmap, read_labelmap
@@ -43,6 +55,7 @@ _HOME = {
     "LabelMapItem": "labelmap",
     "LmdbReader": "store",
     "LmdbWriter": "store",
+    "Net": "engines.torch.net",
     "OutputError": "errors",
     "Record": "structures",
     "SsdDataError": "errors",
@@ -55,8 +68,13 @@ _HOME = {
     "parse_labelmap": "labelmap",
     "read_labelmap": "labelmap",
     "recognise": "dataset",
+    "set_device": "engines.torch.mode",
+    "set_mode_cpu": "engines.torch.mode",
+    "set_mode_gpu": "engines.torch.mode",
 }
 __all__ = [
+    "TEST",
+    "TRAIN",
     "AnnotatedImage",
     "BuildOptions",
     "BuildResult",
@@ -67,6 +85,7 @@ __all__ = [
     "LabelMapItem",
     "LmdbReader",
     "LmdbWriter",
+    "Net",
     "OutputError",
     "Record",
     "SsdDataError",
@@ -75,14 +94,20 @@ __all__ = [
     "export",
     "find",
     "from_list",
+    "io",
     "link",
     "parse_labelmap",
     "read_labelmap",
     "recognise",
+    "set_device",
+    "set_mode_cpu",
+    "set_mode_gpu",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "io":
+        return import_module("ssd_data.io")
     if name in _HOME:
         return getattr(import_module(f"ssd_data.{_HOME[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

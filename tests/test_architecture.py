@@ -23,7 +23,7 @@ LAYERS = [
     ["cases"],
     ["rules"],
     ["check"],
-    ["engines"],
+    ["io", "engines"],
     ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}

@@ -125,6 +125,8 @@ class Interpreter:
         """Give all blobs the shapes that follow from the inputs'; ``forward`` does so itself."""
         shapes: dict[str, Tensor] = {n: self.blobs[n].tensor.to("meta") for n in self.graph.inputs}
         for layer in self.steps:
+            if layer.node.type == "Input":
+                continue  # the caller gave these their shapes
             tops = layer.infer(*(shapes[name] for name in layer.node.bottoms))
             self._take_shapes(layer, tops, shapes)
 
