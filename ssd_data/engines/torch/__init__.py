@@ -1,1 +1,39 @@
-"""The embedded engine: Caffe nets on PyTorch, layer by layer as the original computes them."""
+"""The embedded engine: Caffe nets on PyTorch.
+
+:class:`~ssd_data.engines.torch.net.Net` computes layer by layer as the original; what detects and
+scores is a compiled copy of the net (``compiled.py``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ssd_data.errors import UsageError
+
+if TYPE_CHECKING:
+    from ssd_data.engines.torch.compiled import Compiled
+
+
+def require_torch() -> None:
+    """Make sure that PyTorch is there.
+
+    Raises:
+        UsageError: it is not.
+    """
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        raise UsageError(
+            "this needs PyTorch", hint="Install it: pip install 'ssd-data[torch]'"
+        ) from None
+
+
+def load(
+    deploy: Path | str, weights: Path | str, *, device: str | None = None, half: bool = False
+) -> Compiled:
+    """See :func:`ssd_data.engines.load_engine`."""
+    require_torch()
+    from ssd_data.engines.torch.compiled import load as load_compiled
+
+    return load_compiled(deploy, weights, device=device, half=half)

@@ -11,7 +11,9 @@ from torch import Tensor
 BLOCK = 256
 
 
-def suppress(boxes: Tensor, valid: Tensor, threshold: float, eta: float = 1.0) -> Tensor:
+def suppress(
+    boxes: Tensor, valid: Tensor, threshold: float, *, eta: float = 1.0, most: int = -1
+) -> Tensor:
     """Which boxes stay, bool (G, K).
 
     Args:
@@ -19,21 +21,22 @@ def suppress(boxes: Tensor, valid: Tensor, threshold: float, eta: float = 1.0) -
         valid: bool (G, K); the others take no part.
         threshold: boxes that overlap a better one by more than this go.
         eta: what the threshold is multiplied by after each box that stays, while it is above 0.5.
+        most: how many of a group are wanted; where all have them, the rest counts as gone.
     """
     if eta < 1 and threshold > 0.5:
-        return torch.stack(
-            [_adaptive(b, v, threshold, eta) for b, v in zip(boxes, valid, strict=True)]
-        )
-    stays = valid.clone()
+        groups = zip(boxes, valid, strict=True)
+        return torch.stack([_adaptive(b, v, threshold, eta) for b, v in groups])
+    stays = torch.zeros_like(valid)
+    kept, real = boxes[:, :0], valid[:, :0]  # those that stay, of all groups side by side
     for start in range(0, boxes.shape[1], BLOCK):
-        block = boxes[:, start : start + BLOCK]
-        free = stays[:, start : start + BLOCK]
+        block, free = boxes[:, start : start + BLOCK], valid[:, start : start + BLOCK]
         if start:
-            better = _first(boxes[:, :start], stays[:, :start])
-            free &= ~(overlap(better[0], block) > threshold).logical_and_(
-                better[1][:, :, None]
-            ).any(1)
+            free = free & ~((overlap(kept, block) > threshold) & real[:, :, None]).any(1)
         stays[:, start : start + BLOCK] = _settle(overlap(block, block) > threshold, free)
+        kept, real = _first(boxes[:, : start + BLOCK], stays[:, : start + BLOCK])
+        wanting = real.sum(1) < most if most >= 0 else torch.ones_like(valid[:, 0])
+        if not bool((wanting & valid[:, start + BLOCK :].any(1)).any()):
+            break
     return stays
 
 
@@ -42,12 +45,12 @@ def overlap(a: Tensor, b: Tensor) -> Tensor:
 
     0 where boxes only touch, and for inverted ones.
     """
-    low = torch.maximum(a[..., :, None, :2], b[..., None, :, :2])
-    high = torch.minimum(a[..., :, None, 2:], b[..., None, :, 2:])
-    sides = (high - low).clamp_(min=0)
-    common = sides[..., 0] * sides[..., 1]
-    total = area(a)[..., :, None] + area(b)[..., None, :] - common
-    return torch.where(common > 0, common / total, torch.zeros_like(common))
+    ax, ay, ar, ab = (side[..., :, None] for side in a.unbind(-1))
+    bx, by, br, bb = (side[..., None, :] for side in b.unbind(-1))
+    width = (torch.minimum(ar, br) - torch.maximum(ax, bx)).clamp_(min=0)
+    common = width.mul_((torch.minimum(ab, bb) - torch.maximum(ay, by)).clamp_(min=0))
+    total = (area(a)[..., :, None] + area(b)[..., None, :]).sub_(common)
+    return common.div_(total).nan_to_num_(0.0)  # 0 / 0 of boxes without area
 
 
 def area(boxes: Tensor) -> Tensor:

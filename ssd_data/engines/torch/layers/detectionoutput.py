@@ -104,7 +104,8 @@ class DetectionOutput(Layer):
         valid = torch.zeros(shape, dtype=torch.bool, device=boxes.device)
         valid[inverse, place] = True
         nms = self.p.nms_param
-        return suppress(table, valid, nms.nms_threshold, nms.eta)[inverse, place]
+        stays = suppress(table, valid, nms.nms_threshold, eta=nms.eta, most=self.p.keep_top_k)
+        return stays[inverse, place]
 
 
 def _cut(rows: Tensor, most: int) -> Tensor:

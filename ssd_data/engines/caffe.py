@@ -1,0 +1,78 @@
+"""Real Caffe through pycaffe, where it can be imported."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ssd_data.engines import Array, Engine
+from ssd_data.errors import UsageError
+from ssd_data.graph import Graph, read_graph
+
+HINT = "Point CAFFE_ROOT to a Caffe that was built with its Python module (or PYTHONPATH to it)"
+
+
+class Caffe(Engine):
+    """A pycaffe net."""
+
+    name = "caffe"
+
+    def __init__(self, graph: Graph, net: Any) -> None:
+        super().__init__(graph)
+        self.net = net
+
+    def forward(self, batch: Array) -> dict[str, Array]:
+        """See :meth:`Engine.forward`."""
+        blob = self.net.blobs[self.input]
+        if tuple(blob.data.shape) != batch.shape:
+            blob.reshape(*batch.shape)
+            self.net.reshape()
+        blob.data[...] = batch
+        self.net.forward()
+        return {name: np.array(self.net.blobs[name].data, np.float32) for name in self.outputs}
+
+
+def import_caffe() -> Any:
+    """The module ``caffe``.
+
+    Raises:
+        UsageError: there is none, or it is the empty package of that name.
+    """
+    root = os.environ.get("CAFFE_ROOT")
+    folder = str(Path(root) / "python") if root else None
+    if folder and folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        module = import_module("caffe")
+    except ImportError as error:
+        raise UsageError(
+            f"pycaffe cannot be imported: {error}", where="--engine caffe", hint=HINT
+        ) from None
+    if not hasattr(module, "Net"):
+        raise UsageError(
+            f"the module caffe at {getattr(module, '__path__', '?')} is not pycaffe",
+            where="--engine caffe",
+            hint=f"The package of that name on PyPI is empty: pip uninstall caffe. {HINT}",
+        )
+    return module
+
+
+def load(
+    deploy: Path | str, weights: Path | str, *, device: str | None = None, half: bool = False
+) -> Caffe:
+    """See :func:`ssd_data.engines.load_engine`."""
+    if half:
+        raise UsageError("the engine caffe has no half precision")
+    graph = read_graph(deploy, "TEST")
+    caffe = import_caffe()
+    if device in (None, "auto", "cpu"):
+        caffe.set_mode_cpu()
+    else:
+        caffe.set_device(int(str(device).rpartition(":")[2] or 0) if ":" in str(device) else 0)
+        caffe.set_mode_gpu()
+    return Caffe(graph, caffe.Net(str(deploy), str(weights), caffe.TEST))

@@ -1,0 +1,60 @@
+"""OpenCV 4.x's DNN module (``cv2.dnn``), which reads prototxts and caffemodels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ssd_data.caffemodel import read_caffemodel
+from ssd_data.engines import Array, Engine
+from ssd_data.errors import InputError, UsageError
+from ssd_data.graph import Graph, read_graph
+
+
+class OpenCV(Engine):
+    """Runs on the CPU."""
+
+    name = "opencv"
+
+    def __init__(self, graph: Graph, deploy: Path | str, weights: Path | str) -> None:
+        super().__init__(graph)
+        try:
+            self.net = cv2.dnn.readNetFromCaffe(str(deploy), str(weights))
+        except cv2.error as error:
+            text = str(error.err or error).strip().splitlines()[0]
+            raise InputError(f"OpenCV's DNN cannot read this net: {text}", where=deploy) from None
+        producers = graph.producers()
+        # OpenCV knows layers, not blobs: a blob's values are those of its last layer.
+        self.layers = [producers[blob][-1].name for blob in self.outputs]
+
+    def forward(self, batch: Array) -> dict[str, Array]:
+        """See :meth:`Engine.forward`."""
+        self.net.setInput(np.ascontiguousarray(batch, np.float32), self.input)
+        try:
+            arrays = self.net.forward(self.layers)
+        except cv2.error as error:
+            text = str(error.err or error).strip().splitlines()[0]
+            raise InputError(
+                f"OpenCV's DNN cannot run this net: {text}", where=self.graph.origin
+            ) from None
+        return {
+            blob: np.asarray(a, np.float32) for blob, a in zip(self.outputs, arrays, strict=True)
+        }
+
+
+def load(
+    deploy: Path | str, weights: Path | str, *, device: str | None = None, half: bool = False
+) -> OpenCV:
+    """See :func:`ssd_data.engines.load_engine`."""
+    if not hasattr(cv2.dnn, "readNetFromCaffe"):
+        raise UsageError(
+            f"OpenCV {cv2.__version__} has no Caffe importer any more",
+            where="--engine opencv",
+            hint="Install one that has: pip install 'opencv-python-headless<5'",
+        )
+    if device not in (None, "auto", "cpu") or half:
+        raise UsageError("the engine opencv runs on the CPU, in single precision")
+    read_caffemodel(weights)  # our errors say more than OpenCV's
+    return OpenCV(read_graph(deploy, "TEST"), deploy, weights)

@@ -1,0 +1,155 @@
+"""A compiled copy of a deploy net, for detecting and scoring; never what ``Net`` shows or saves.
+
+BatchNorm and Scale are folded into the convolutions, a ReLU runs in the memory of the convolution
+before it, blobs are let go of after their last reader, pictures lie with their channels last (where
+PyTorch's convolutions are fastest, and SSD's Permute costs nothing), and batches have any size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ssd_data.engines import Array, Engine
+from ssd_data.engines.torch.blob import to_numpy
+from ssd_data.engines.torch.interpreter import exact_arithmetic
+from ssd_data.engines.torch.layer import Layer, as_tuple
+from ssd_data.engines.torch.layers.convolution import Convolution
+from ssd_data.engines.torch.mode import find_device
+from ssd_data.engines.torch.net import Net
+from ssd_data.errors import UsageError
+from ssd_data.graph import Graph, Node, read_graph
+
+_RECTIFIERS: dict[str, Callable[[Tensor], Tensor]] = {
+    "ReLU": functional.relu_,
+    "ReLU6": lambda x: functional.hardtanh_(x, 0.0, 6.0),
+}
+_SINGLE = {"DetectionOutput", "PriorBox", "Softmax", "Sigmoid"}  # never in half precision
+
+
+@dataclass(slots=True)
+class Step:
+    """One call: which blobs go in and come out, and which are not needed after it."""
+
+    call: Callable[..., tuple[Tensor, ...]]
+    bottoms: list[str]
+    tops: list[str]
+    done_with: list[str] = field(default_factory=list)
+
+
+class Compiled(Engine):
+    """The embedded engine for inference."""
+
+    name = "torch"
+
+    def __init__(self, net: Net, half: bool = False) -> None:
+        super().__init__(net.graph)
+        self.device = net.device
+        self.type = torch.float16 if half else torch.float32
+        self.steps = _forget(_steps(net, self.type), set(self.outputs))
+
+    def forward(self, batch: Array) -> dict[str, Array]:
+        """See :meth:`Engine.forward`."""
+        return {name: to_numpy(top) for name, top in self.run(torch.from_numpy(batch)).items()}
+
+    def run(self, batch: Tensor) -> dict[str, Tensor]:
+        """The same on tensors; the outputs lie on the net's device."""
+        batch = batch.to(self.device, self.type)
+        blobs = {self.input: batch.contiguous(memory_format=torch.channels_last)}
+        with torch.inference_mode(), exact_arithmetic():
+            for step in self.steps:
+                tops = step.call(*(blobs[name] for name in step.bottoms))
+                blobs.update(zip(step.tops, tops, strict=False))
+                for name in step.done_with:
+                    del blobs[name]
+        return blobs
+
+
+def load(
+    deploy: Path | str, weights: Path | str, *, device: str | None = None, half: bool = False
+) -> Compiled:
+    """See :func:`ssd_data.engines.load_engine`."""
+    place = find_device(device)
+    if half and place.type == "cpu":
+        raise UsageError("half precision runs on a GPU only", hint="Use --device cuda")
+    net = Net(read_graph(deploy, "TEST"), weights=weights, device=str(place))
+    return Compiled(net, half)
+
+
+def _steps(net: Net, kind: torch.dtype) -> list[Step]:
+    steps: list[Step] = []
+    index = 0
+    while index < len(net.steps):
+        layer = net.steps[index]
+        index += 1
+        if layer.node.type == "Input":
+            continue
+        node = layer.node
+        if isinstance(layer, Convolution) and layer.node.type != "Deconvolution":
+            follower = net.steps[index].node if index < len(net.steps) else None
+            rectify = _rectifier(net.graph, node, follower)
+            steps.append(Step(_convolution(layer, kind, rectify), node.bottoms, node.tops))
+            if rectify is not None and follower is not None:
+                steps[-1].tops = follower.tops
+                index += 1
+        else:
+            steps.append(Step(_as_is(layer, kind), node.bottoms, node.tops))
+    return steps
+
+
+def _rectifier(
+    graph: Graph, node: Node, follower: Node | None
+) -> Callable[[Tensor], Tensor] | None:
+    """The next layer's function, if it is a plain ReLU that alone reads this layer's top."""
+    if follower is None or follower.type not in _RECTIFIERS or follower.bottoms != node.tops:
+        return None
+    if follower.param.relu_param.negative_slope:
+        return None
+    readers = [n for n in graph.nodes if node.tops[0] in n.bottoms]
+    in_place = follower.tops == node.tops
+    return _RECTIFIERS[follower.type] if in_place or len(readers) == 1 else None
+
+
+def _convolution(
+    layer: Convolution, kind: torch.dtype, rectify: Callable[[Tensor], Tensor] | None
+) -> Callable[..., tuple[Tensor, ...]]:
+    tensors = [p.tensor.detach().to(kind) for p in layer.params]
+    weight = tensors[0].contiguous(memory_format=torch.channels_last)
+    bias = tensors[1] if len(tensors) > 1 else None
+    geometry = (layer.stride, layer.pad, layer.dilation, layer.group)
+
+    def call(x: Tensor) -> tuple[Tensor, ...]:
+        y = functional.conv2d(x, weight, bias, *geometry)
+        return (rectify(y) if rectify is not None else y,)
+
+    return call
+
+
+def _as_is(layer: Layer, kind: torch.dtype) -> Callable[..., tuple[Tensor, ...]]:
+    single = layer.node.type in _SINGLE
+    wanted = torch.float32 if single else kind
+    layer.weights = [p.tensor.detach().to(wanted) for p in layer.params]
+    forward = layer.forward
+    if kind == torch.float32:
+        return lambda *bottoms: as_tuple(forward(*bottoms))
+
+    def call(*bottoms: Tensor) -> tuple[Tensor, ...]:
+        return as_tuple(forward(*(b.to(wanted) for b in bottoms)))
+
+    return call
+
+
+def _forget(steps: list[Step], outputs: set[str]) -> list[Step]:
+    """Note after which step each blob is not needed any more."""
+    seen = set(outputs)
+    for step in reversed(steps):
+        step.done_with = [name for name in {*step.bottoms, *step.tops} if name not in seen]
+        seen.update(step.bottoms)
+        # A blob written anew is another one before: in place the name stays in use.
+        seen.difference_update(set(step.tops) - set(step.bottoms) - outputs)
+    return steps
