@@ -13,6 +13,7 @@ LAYERS = [
     ["prototxt", "upgrade"],
     ["boxes", "labelmap", "pictures", "drawing_shapes", "graph", "caffemodel"],
     ["matching"],
+    ["weights"],
     ["options", "records", "formats"],
     ["recipes", "store", "publish"],
     ["dataset"],
@@ -24,6 +25,7 @@ LAYERS = [
     ["rules"],
     ["check"],
     ["engines"],
+    ["proof"],
     ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
