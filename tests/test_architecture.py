@@ -13,6 +13,7 @@ LAYERS = [
     ["prototxt", "upgrade"],
     ["boxes", "labelmap", "pictures", "drawing_shapes", "graph", "caffemodel", "priors"],
     ["matching"],
+    ["weights"],
     ["options", "records", "formats"],
     ["recipes", "store", "publish"],
     ["dataset"],
@@ -24,6 +25,7 @@ LAYERS = [
     ["rules"],
     ["check"],
     ["io", "engines"],
+    ["proof"],
     ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}

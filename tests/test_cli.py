@@ -14,7 +14,9 @@ from trees import Voc, xml
 from ssd_data.cli import main
 
 COMMANDS = sorted(
-    p.stem for p in (ROOT / "ssd_data" / "cli").glob("*.py") if p.stem not in ("__init__", "shared")
+    p.stem.replace("_", "-")
+    for p in (ROOT / "ssd_data" / "cli").glob("*.py")
+    if p.stem not in ("__init__", "shared")
 )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ssd_data.caffemodel import LayerWeights, read_caffemodel, write_caffemodel
+from ssd_data.caffemodel import Caffemodel, LayerWeights, read_caffemodel, write_caffemodel
 from ssd_data.engines.torch.blob import Array, Blob
 from ssd_data.engines.torch.interpreter import Interpreter
 from ssd_data.engines.torch.layer import Layer
@@ -154,7 +154,9 @@ class Net(Interpreter):
 
     # ---- weights ----
 
-    def copy_from(self, weights: Path | str, *, skip_mismatch: bool = False) -> Matching:
+    def copy_from(
+        self, weights: Path | str | Caffemodel, *, skip_mismatch: bool = False
+    ) -> Matching:
         """Take a caffemodel's arrays for the layers that have its names.
 
         Returns:
@@ -165,7 +167,8 @@ class Net(Interpreter):
         """
         learned = [s for s in self.steps if s.params]
         slots = [Slot(s.node.name, s.node.where, tuple(p.shape for p in s.params)) for s in learned]
-        result = match(read_caffemodel(weights), slots, skip_mismatch)
+        model = weights if isinstance(weights, Caffemodel) else read_caffemodel(weights)
+        result = match(model, slots, skip_mismatch)
         for index, arrays in result.found.items():
             for param, array in zip(learned[index].params, arrays, strict=True):
                 with torch.no_grad():

@@ -1,0 +1,139 @@
+"""``ssd-data merge-bn``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ssd_data.cli import shared
+
+if TYPE_CHECKING:
+    from ssd_data.graph import Graph
+    from ssd_data.weights.merge_bn import Merge
+
+ALLOWED = 1e-4  # of an output's largest value; rounding in single precision stays far below
+
+
+@click.command(short_help="Merge BatchNorm and Scale into the layers before them.")
+@click.argument("deploy", type=shared.PATH)
+@click.argument("weights", type=shared.PATH)
+@shared.out_option("Folder for the merged net, under the same names.", required=True)
+@click.option("--eps", type=float, help="Merge by this eps.  [default: each BatchNorm's own]")
+@click.option("--check/--no-check", default=True, help="Compare outputs (needs PyTorch), or not.")
+@click.option("--redo", is_flag=True, help="Replace what is there.")
+@shared.json_option
+@shared.quiet_option
+def command(
+    deploy: Path,
+    weights: Path,
+    out: Path,
+    eps: float | None,
+    check: bool,
+    redo: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Write DEPLOY (a prototxt) and WEIGHTS (a caffemodel) without BatchNorm and Scale.
+
+    Layers are found through the net's graph: each BatchNorm or Scale that alone reads the output
+    of a Convolution, Deconvolution or InnerProduct goes into it. Others stay, and are listed with
+    the reason. Both nets compute random inputs, and the largest difference of their outputs is
+    printed; nothing is written if it is more than 1e-4 of the largest value.
+
+    \b
+    Example:
+      ssd-data merge-bn deploy.prototxt wider_iter_90000.caffemodel -o merged
+    """
+    from ssd_data.caffemodel import read_caffemodel, write_caffemodel
+    from ssd_data.graph import to_graph
+    from ssd_data.paths import read_text
+    from ssd_data.proto import caffe_pb2
+    from ssd_data.prototxt import MOST_BYTES, parse_prototxt
+    from ssd_data.weights.merge_bn import merge_bn
+    from ssd_data.weights.rewrite import merged_text
+    from ssd_data.whole import write_whole
+
+    targets = (out / deploy.name, out / f"{weights.stem}.caffemodel")
+    _refuse(targets, (deploy, weights), redo)
+    text = read_text(deploy, "prototxt", MOST_BYTES)
+    graph = to_graph(parse_prototxt(text, caffe_pb2.NetParameter, str(deploy)))
+    model = read_caffemodel(weights)
+    merge = merge_bn(graph, model.layers, eps)
+    proof = _prove(graph, model.layers, merge, eps) if check else {}
+    write_whole(targets[0], merged_text(text, graph, merge))
+    write_caffemodel(targets[1], merge.net, merge.layers)
+    result = {
+        "rows": [
+            {k: getattr(r, k) for k in ("name", "type", "into", "reason")} for r in merge.rows
+        ],
+        "left_out": merge.left_out,
+        "differences": proof,
+        "files": [str(path) for path in targets],
+    }
+    if as_json:
+        shared.print_json(result)
+    elif not quiet:
+        _print(merge, proof, result["files"])
+
+
+def _refuse(targets: tuple[Path, Path], sources: tuple[Path, Path], redo: bool) -> None:
+    from ssd_data.errors import OutputError, UsageError
+
+    for target, source in zip(targets, sources, strict=True):
+        if target.exists() and source.exists() and target.samefile(source):
+            raise UsageError("is the net to be merged", where=target, hint="Give another folder")
+        if target.exists() and not redo:
+            raise OutputError("exists", where=target, hint="Replace it with --redo")
+
+
+def _prove(graph: Graph, layers: list[Any], merge: Merge, eps: float | None) -> dict[str, Any]:
+    """Differences to the net by that eps and, where that makes it another, to the net itself."""
+    from ssd_data.errors import OutputError
+    from ssd_data.graph import to_graph
+    from ssd_data.proof import compare
+
+    merged = to_graph(merge.net, graph.phase)
+    found = compare(merge.reference, layers, merged, merge.layers)
+    for difference in found:
+        if not difference.relative <= ALLOWED:
+            raise OutputError(
+                f'"{difference.name}" differs by {difference.largest:.2g} after merging, of '
+                f"values up to {difference.scale:.2g}; nothing was written",
+                where=graph.origin,
+                hint="Please report it with the net; --no-check writes it all the same",
+            )
+    proof = {"merged": [_row(d) for d in found]}
+    if eps is not None:
+        proof["own eps"] = [_row(d) for d in compare(graph, layers, merged, merge.layers)]
+    return proof
+
+
+def _row(difference: Any) -> dict[str, Any]:
+    return {name: getattr(difference, name) for name in ("name", "largest", "scale")}
+
+
+def _print(merge: Merge, proof: dict[str, Any], files: Any) -> None:
+    from ssd_data.weights.merge_bn import merged_count
+
+    taken: dict[str, list[str]] = {}
+    for row in merge.rows:
+        if row.into:
+            taken.setdefault(row.into, []).append(f"{row.type} {row.name}")
+    if taken:
+        shared.print_table([["layer", "took in"], *([k, ", ".join(v)] for k, v in taken.items())])
+    kept = [[row.name, row.type, row.reason] for row in merge.rows if not row.into]
+    if kept:
+        click.echo()
+        shared.print_table([["kept", "type", "because it"], *kept])
+    count = merged_count(merge.rows)
+    click.echo(f"\n{count} of {len(merge.rows)} merged, {len(merge.rows) - count} kept")
+    if merge.left_out:
+        click.echo(f"left out, not in the net: {', '.join(merge.left_out)}")
+    titles = {"merged": "to the net before", "own eps": "to the net with its own eps"}
+    for key, differences in proof.items():
+        for found in differences:
+            text = f"{found['largest']:.1e} (values up to {found['scale']:.3g})"
+            click.echo(f"largest difference {titles[key]}, in {found['name']}: {text}")
+    click.echo(f"done: {files[0]}, {files[1]}")

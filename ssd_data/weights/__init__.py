@@ -1,0 +1,1 @@
+"""What is done to weights on disk: merging BatchNorm, moving heads, looking at them."""
