@@ -15,10 +15,15 @@ LAYERS = [
     ["matching"],
     ["options", "records", "formats"],
     ["recipes", "store", "publish"],
+    ["netbuilder"],
+    ["netdata"],
+    ["netheads", "mobilenetv2", "vgg"],
+    ["netdesign"],
+    ["families"],
     ["dataset"],
     ["scan", "manifest"],
     ["convert", "links", "agreement", "exporters", "sample_layouts"],
-    ["builder", "survey", "draw", "exporting", "sample"],
+    ["builder", "survey", "draw", "exporting", "sample", "modelling"],
     ["findings"],
     ["cases"],
     ["rules"],
@@ -27,7 +32,7 @@ LAYERS = [
     ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
-PLUGINS = {"formats", "exporters"}
+PLUGINS = {"formats", "exporters", "families"}
 FILES = sorted((ROOT / "ssd_data").rglob("*.py"))
 
 
