@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.errors import InputError, OutputError, UsageError
-from ssd_data.families import Model, generate
+from ssd_data.families import Model, generate, load
 from ssd_data.labelmap import read_labelmap
 from ssd_data.manifest import read_manifest
 from ssd_data.netdata import TEST_SOURCE, TRAIN_SOURCE
@@ -84,6 +84,7 @@ def write_model(
     solver = _with_paths(model, files, Path(out) / family)
     if manifest is not None:
         _fit_to_build(model, solver, manifest, notes)
+        _evaluate_in_pixels(model, Path(build or ""), manifest)
     else:
         batch = model.settings.test_batch_size
         notes.append(
@@ -147,6 +148,15 @@ def _fit_to_build(
     notes.append(f"test_iter {solver.test_iter[0]} x batch {batch} covers {records} test pictures")
     if over:
         notes.append(f"the last test batch starts over: {over} pictures are tested twice")
+
+
+def _evaluate_in_pixels(model: Model, build: Path, manifest: Mapping[str, Any]) -> None:
+    """Name the list of the test pictures' sizes, where the published test net does."""
+    made = manifest["splits"].get(manifest["links"].get(TEST_SOURCE))
+    if made is None or not load(model.family).DETECTOR.pixels:
+        return
+    param = model.nets["test"].layer[-1].detection_evaluate_param
+    param.name_size_file = (build / made["name_size"]).as_posix()
 
 
 def _note_on_merging(model: Model) -> list[str]:

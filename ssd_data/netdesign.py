@@ -71,6 +71,7 @@ class Detector:
         heads: how its heads look.
         test_output: DetectionOutput's thresholds in the test net.
         deploy_output: those in the deploy net.
+        pixels: the published test net knows the pictures' sizes and evaluates in pixels.
     """
 
     preprocessing: Preprocessing
@@ -80,6 +81,7 @@ class Detector:
     heads: Heads
     test_output: Output
     deploy_output: Output
+    pixels: bool = False
 
 
 def start(net: NetBuilder, detector: Detector, settings: Settings, stage: Stage) -> None:

@@ -92,6 +92,12 @@ def test_a_build_gives_classes_and_test_batches(
     assert loss.num_classes == 4
 
 
+def test_nets_that_evaluate_in_pixels_get_the_sizes(build: Path) -> None:
+    assert run("model", "vgg_ssd", "--build", build, "-o", "m", "-q") == 0
+    evaluate = read_graph("m/test.prototxt").nodes[-1].param.detection_evaluate_param
+    assert Path(evaluate.name_size_file).read_text().count("\n") == 13
+
+
 def test_full_batches_are_not_noted(build: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, table = run_json(
         capsys, "model", "mobilenet_ssd", "--build", build, "-o", "m", "--test-batch-size", 13

@@ -162,5 +162,5 @@ def _list(as_json: bool) -> None:
     shared.print_table(rows)
     click.echo()
     for name, module in modules.items():
-        has = {option: None for options in module.VARIANTS.values() for option in options}
-        click.echo(f"{name}: " + " ".join(f"--{option.replace('_', '-')}" for option in has))
+        options = families.options_of(module, next(iter(module.VARIANTS)))
+        click.echo(f"{name}: " + " ".join(f"--{o.replace('_', '-')}" for o in sorted(options)))

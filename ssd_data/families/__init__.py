@@ -7,6 +7,7 @@ A family's module has:
 * ``DETECTOR``: its :class:`~ssd_data.netdesign.Detector`;
 * ``VARIANTS``: name to settings as published; the first is the default. A variant has the options
   that its settings name, and no others;
+* ``FIXED``: settings that are no options of the family, where it has such;
 * ``build(settings, stage) -> NetParameter``: the net of a stage;
 * ``solver(settings) -> SolverParameter``: the published solver, without the nets' paths.
 """
@@ -91,7 +92,8 @@ def generate(family: str, num_classes: int, **options: Any) -> Model:
 def resolve(family: str, num_classes: int, options: Mapping[str, Any]) -> Settings:
     """The settings that options give, see :func:`generate`."""
     given = {key: value for key, value in options.items() if value is not None}
-    variants: Mapping[str, Mapping[str, Any]] = load(family).VARIANTS
+    module = load(family)
+    variants: Mapping[str, Mapping[str, Any]] = module.VARIANTS
     variant = given.pop("variant", next(iter(variants)))
     if variant not in variants:
         raise UsageError(
@@ -100,16 +102,22 @@ def resolve(family: str, num_classes: int, options: Mapping[str, Any]) -> Settin
             hint=f"Known: {', '.join(variants)}",
         )
     published = variants[variant]
+    known = options_of(module, variant)
     for key in given:
-        if key not in published:
+        if key not in known:
             raise UsageError(
                 f"{family} ({variant}) does not have this option",
                 where=f"--{key.replace('_', '-')}",
-                hint="It has " + ", ".join(f"--{k.replace('_', '-')}" for k in published),
+                hint="It has " + ", ".join(f"--{k.replace('_', '-')}" for k in known),
             )
     settings = Settings(variant=variant, num_classes=num_classes, **{**published, **given})
     _check(settings)
     return settings
+
+
+def options_of(module: Any, variant: str) -> list[str]:
+    """The names of the options that a variant of a family's module has."""
+    return [key for key in module.VARIANTS[variant] if key not in getattr(module, "FIXED", ())]
 
 
 def _check(settings: Settings) -> None:
