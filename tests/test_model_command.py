@@ -1,10 +1,13 @@
 """``ssd-data model``: four files, fitted to a build, and clear errors."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import ROOT
 
 from ssd_data import families
 from ssd_data.cli import main
@@ -198,3 +201,20 @@ def test_a_file_as_folder_is_one_error(capsys: pytest.CaptureFixture[str]) -> No
     Path("m").write_text("")
     assert run("model", "mobilenet_ssd", "--num-classes", 2, "-o", "m") == 1
     assert "cannot write" in capsys.readouterr().err
+
+
+def test_the_commands_of_the_page(build: Path) -> None:
+    page = (ROOT / "docs" / "families.md").read_text("utf-8")
+    (block,) = re.findall(r"^```sh\n(.*?)^```", page, re.M | re.S)
+    Path("VOC0712").symlink_to(build)
+    for line in block.splitlines():
+        program, *args = shlex.split(line, comments=True)
+        assert program == "ssd-data"
+        assert run(*args) == 0, line
+
+
+def test_the_page_tells_of_every_variant() -> None:
+    page = (ROOT / "docs" / "families.md").read_text("utf-8")
+    for name in families.names():
+        for variant in families.load(name).VARIANTS:
+            assert f"| `{variant}` |" in page, (name, variant)
