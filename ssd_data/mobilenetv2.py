@@ -1,4 +1,5 @@
-"""The body of MobileNet V2 (arXiv:1801.04381) and SSDLite's layers above it, as Caffe nets have it.
+"""The body of MobileNet V2 (arXiv:1801.04381) and SSDLite's layers above it, as Caffe nets have it;
+and the detector that TensorFlow's models make of it, whatever its heads.
 
 Names are those of chuanqi305's conversion of TensorFlow's model, which bonseyes' SFD nets keep.
 """
@@ -10,6 +11,9 @@ from dataclasses import dataclass, field
 
 from ssd_data.errors import UsageError
 from ssd_data.netbuilder import NetBuilder
+from ssd_data.netdesign import Detector, Settings, Stage, finish, new_solver, start
+from ssd_data.netheads import ssd_maps
+from ssd_data.proto import caffe_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,3 +174,36 @@ class MobileNetV2:
 
     def _channels(self, count: int) -> int:
         return count if self.width == 1 else divisible(count * self.width)
+
+
+SSD_BODY = Body(blocks([6]), extras=((256, 512), (128, 256), (128, 256), (64, 128)))
+SSD_MAPS = ("conv_13/expand", "Conv_1", *(f"layer_19_2_{i}" for i in (2, 3, 4, 5)))
+
+
+def ssd_net(
+    settings: Settings, stage: Stage, detector: Detector, *, merged: bool
+) -> caffe_pb2.NetParameter:
+    """The detector of chuanqi305's conversions: six maps, heads as ``detector`` has them."""
+    net = NetBuilder("MobileNetv2-SSDLite", eps=0.001, merged=merged, relu6=settings.relu6)
+    start(net, detector, settings, stage)
+    padded = settings.size if settings.tf_padding else None
+    MobileNetV2(net, SSD_BODY, settings.width_multiplier, padded).add()
+    maps = ssd_maps(SSD_MAPS, settings.size, settings.min_sizes)
+    return finish(net, detector, settings, stage, maps)
+
+
+def ssd_solver(settings: Settings) -> caffe_pb2.SolverParameter:
+    """``solver_train.prototxt``; interval and batches of the test as ``solver_test`` has them."""
+    return new_solver(
+        settings,
+        test_iter=[1000],
+        test_interval=10000,
+        base_lr=0.00001,
+        max_iter=120000,
+        gamma=0.5,
+        weight_decay=0.00001,
+        snapshot=1000,
+        test_initialization=False,
+        stepvalue=[20000, 40000],
+        type="RMSProp",
+    )

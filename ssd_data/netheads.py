@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from ssd_data.errors import UsageError
 from ssd_data.netbuilder import NetBuilder
@@ -136,13 +135,7 @@ def ssd_maps(
     scales = [0.2 + 0.75 * i / steps for i in range(steps + 1)]
     sizes = min_sizes or tuple(round(side * scale, 4) for scale in scales)
     maps = with_sizes([FeatureMap(blob, min_sizes=(0.0,)) for blob in blobs], sizes)
-    for i, (low, high) in enumerate(pairwise([*sizes, side])):
-        if i and high < low:
-            raise UsageError(
-                f"the sizes go down from {low:g} to {high:g}",
-                where="--min-sizes",
-                hint=f"Each map's largest prior is the next one's size, the last one's is {side:g}",
-            )
+    for i, high in enumerate([*sizes[1:], side]):
         first = replace(maps[i], aspect_ratios=(2.0,))
         maps[i] = replace(first, max_sizes=(high,), aspect_ratios=(2.0, 3.0)) if i else first
     return maps
@@ -155,9 +148,13 @@ def add_heads(
 
     Returns:
         names of the blobs with all offsets, all class scores, all priors.
+
+    Raises:
+        UsageError: a prior's max_size is not above its min_size, which Caffe refuses.
     """
     maps = list(maps)
     for one in maps:
+        _require_rising(one)
         if one.norm:
             _normalize(net, one)
         _head(net, one, "loc" + how.suffix, one.priors * 4, how)
@@ -192,6 +189,16 @@ def _head_depthwise(net: NetBuilder, name: str, bottom: str) -> str:
     net.batch_norm(name, name)
     net.activate(f"{name}/relu", name)
     return name
+
+
+def _require_rising(one: FeatureMap) -> None:
+    for low, high in zip(one.min_sizes, one.max_sizes, strict=False):
+        if high <= low:
+            raise UsageError(
+                f"{one.name} would have a min_size of {low:g} and a max_size of {high:g}",
+                where="--min-sizes",
+                hint="A map's max_size is the next map's size: let them rise, below the input's",
+            )
 
 
 def _normalize(net: NetBuilder, one: FeatureMap) -> None:

@@ -58,7 +58,8 @@ BODIES = {
         mark="_",
     ),
 }
-# Base learning rate, steps. The last step is also the end.
+
+# Where the learning rate halves; the last step is also the end.
 LARGE_STEPS = {"mod2": (35000, 60000, 80000), "plain": (80000, 90000, 100000)}
 SMALL_STEPS = (60000, 80000, 90000)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ssd_data.netbuilder import NetBuilder
@@ -82,19 +82,21 @@ def build(settings: Settings, stage: Stage) -> caffe_pb2.NetParameter:
 
 
 def _maps(blobs: list[str], extent: Extent, settings: Settings) -> list[FeatureMap]:
-    """A map's max_size is the next map's published min_size."""
-    maps = [
-        FeatureMap(
-            blob,
-            min_sizes=(extent.sizes[i],),
-            max_sizes=(extent.sizes[i + 1],),
+    """A map's max_size is the next map's min_size."""
+    bare = [FeatureMap(blob, min_sizes=(0.0,)) for blob in blobs]
+    sizes = settings.min_sizes or extent.sizes[:-1]
+    return [
+        replace(
+            one,
+            max_sizes=(high,),
             aspect_ratios=(2.0,) if i in extent.few else (2.0, 3.0),
-            norm=20 if blob == "conv4_3" else 0,
+            norm=20 if one.blob == "conv4_3" else 0,
             step=extent.steps[i],
         )
-        for i, blob in enumerate(blobs)
+        for i, (one, high) in enumerate(
+            zip(with_sizes(bare, sizes), (*sizes[1:], extent.sizes[-1]), strict=True)
+        )
     ]
-    return with_sizes(maps, settings.min_sizes) if settings.min_sizes else maps
 
 
 def solver(settings: Settings) -> caffe_pb2.SolverParameter:
