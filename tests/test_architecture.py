@@ -16,10 +16,16 @@ LAYERS = [
     ["weights"],
     ["options", "records", "formats"],
     ["recipes", "store", "publish"],
+    ["netbuilder"],
+    ["netdata"],
+    ["netheads", "vgg"],
+    ["netdesign"],
+    ["mobilenetv2"],
+    ["families"],
     ["dataset"],
     ["scan", "manifest"],
     ["convert", "links", "agreement", "exporters", "sample_layouts"],
-    ["builder", "survey", "draw", "exporting", "sample"],
+    ["builder", "survey", "draw", "exporting", "sample", "modelling"],
     ["findings"],
     ["cases"],
     ["rules"],
@@ -29,7 +35,7 @@ LAYERS = [
     ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
-PLUGINS = {"formats", "exporters"}
+PLUGINS = {"formats", "exporters", "families"}
 FILES = sorted((ROOT / "ssd_data").rglob("*.py"))
 
 

@@ -1,0 +1,166 @@
+"""``ssd-data model``"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ssd_data.cli import shared
+
+if TYPE_CHECKING:
+    from ssd_data.modelling import Written
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+# Options of families: name and click's settings. What a family does not have it refuses.
+FAMILY_OPTIONS: dict[str, dict[str, Any]] = {
+    "--variant": {"metavar": "NAME", "help": "One of the family's variants, see --list."},
+    "--size": {"metavar": "N|WxH", "help": "The input's side in pixels, or width x height."},
+    "--width-multiplier": {
+        "type": float, "metavar": "X", "help": "Times the channels of the body.",
+    },
+    "--batch-size": {"type": int, "metavar": "N", "help": "Pictures in a training batch."},
+    "--test-batch-size": {"type": int, "metavar": "N", "help": "Pictures in a test batch."},
+    "--iter-size": {"type": int, "metavar": "N", "help": "Batches that one solver step adds up."},
+    "--min-sizes": {
+        "metavar": "A,B,…",
+        "help": "The priors' sides in pixels, map by map.  [default: as published, for the size]",
+    },
+    "--relu6/--no-relu6": {"default": None, "help": "Activations stop at 6, or do not."},
+    "--tf-padding/--no-tf-padding": {
+        "default": None, "help": "Strided layers pad as TensorFlow does, or as Caffe does.",
+    },
+    "--merged/--unmerged": {
+        "default": None,
+        "help": "BatchNorm in the convolutions of the nets that are published so, or layers of it.",
+    },
+    "--from-scratch": {
+        "is_flag": True, "default": None, "help": "All layers learn at the same rate.",
+    },
+    "--new-heads": {
+        "is_flag": True, "default": None,
+        "help": "Name the class heads anew, so that no other classes' weights load into them.",
+    },
+}  # fmt: skip
+
+
+def family_options(function: _F) -> _F:
+    """All options of the families."""
+    for name, settings in reversed(FAMILY_OPTIONS.items()):
+        function = click.option(name, **settings)(function)
+    return function
+
+
+@click.command(short_help="Write train, test, deploy and solver prototxts.")
+@click.argument("family", required=False)
+@shared.out_option("Folder of the four prototxts.", metavar="DIR")
+@click.option(
+    "--num-classes", type=int, metavar="N", help="Classes; the background counts: 21 for VOC."
+)
+@click.option("--labelmap", type=shared.PATH, help="Take the classes from this labelmap.")
+@click.option(
+    "--build", type=shared.PATH, metavar="DIR", help="Take classes and test pictures from a build."
+)
+@family_options
+@click.option("--list", "list_all", is_flag=True, help="Show families, variants, their options.")
+@click.option("--redo", is_flag=True, help="Replace files that are there.")
+@shared.json_option
+@shared.quiet_option
+def command(
+    family: str | None,
+    out: Path | None,
+    num_classes: int | None,
+    labelmap: Path | None,
+    build: Path | None,
+    list_all: bool,
+    redo: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Write a net of FAMILY for training, for testing and for use, and its solver.
+
+    Layers, names and priors are those of the published prototxts, so that published weights load.
+    Run Caffe in the folder that this runs in: the nets read the links trainval_lmdb, test_lmdb and
+    labelmap.prototxt there.
+
+    \b
+    Examples:
+      ssd-data model --list
+      ssd-data model mobilenet_ssd --num-classes 21 -o ssd
+      ssd-data model sfd_mobilenetv2 --variant mod2 --build WIDERFACE -o sfd
+    """
+    if list_all:
+        _list(as_json)
+        return
+    if family is None or out is None:
+        raise click.UsageError("Give a FAMILY and -o DIR, or --list.")
+    from ssd_data.modelling import write_model
+
+    options["size"] = shared.parse_size(options["size"])
+    options["min_sizes"] = _numbers(options["min_sizes"])
+    written = write_model(
+        family,
+        out,
+        num_classes=num_classes,
+        labelmap=labelmap,
+        build=build,
+        redo=redo,
+        **options,
+    )
+    if as_json:
+        shared.print_json(_table(written))
+    elif not quiet:
+        for path in written.files.values():
+            click.echo(path)
+        for note in written.notes:
+            click.echo(f"note: {note}")
+
+
+def _numbers(text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(float(word) for word in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f'"{text}" is not A,B,…', param_hint="--min-sizes") from None
+
+
+def _table(written: Written) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    model = written.model
+    return {
+        "family": model.family,
+        "settings": asdict(model.settings),
+        "files": written.files,
+        "test_iter": list(written.solver.test_iter),
+        "preprocessing": asdict(model.preprocessing),
+        "notes": written.notes,
+    }
+
+
+def _list(as_json: bool) -> None:
+    from ssd_data import families
+
+    modules = {name: families.load(name) for name in families.names()}
+    if as_json:
+        tables = {
+            name: {"title": m.TITLE, "source": m.SOURCE, "variants": m.VARIANTS}
+            for name, m in modules.items()
+        }
+        shared.print_json({"families": tables})
+        return
+    rows: list[list[object]] = [["family", "variant", "size", "batch", "what"]]
+    for name, module in modules.items():
+        for variant, has in module.VARIANTS.items():
+            width, height = has["size"]
+            batch = f"{has['batch_size']} x {has['iter_size']}"
+            rows.append([name, variant, f"{width}x{height}", batch, module.TITLE])
+    shared.print_table(rows)
+    click.echo()
+    for name, module in modules.items():
+        options = families.options_of(module, next(iter(module.VARIANTS)))
+        click.echo(f"{name}: " + " ".join(f"--{o.replace('_', '-')}" for o in sorted(options)))

@@ -1,0 +1,138 @@
+"""Families of nets, one file a family; the file's name is its registration.
+
+A family's module has:
+
+* ``TITLE``: one line that says what it is;
+* ``SOURCE``: the repository whose published files its nets equal;
+* ``DETECTOR``: its :class:`~ssd_data.netdesign.Detector`;
+* ``VARIANTS``: name to settings as published; the first is the default. A variant has the options
+  that its settings name, and no others;
+* ``FIXED``: settings that are no options of the family, where it has such;
+* ``build(settings, stage) -> NetParameter``: the net of a stage;
+* ``solver(settings) -> SolverParameter``: the published solver, without the nets' paths.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+from ssd_data.errors import UsageError
+from ssd_data.netdata import Preprocessing
+from ssd_data.netdesign import STAGES, Settings, Stage
+from ssd_data.proto import caffe_pb2
+
+MOST_CLASSES, MOST_SIDE, MOST_BATCH = 100_000, 8192, 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The nets and the solver that some settings give, in memory.
+
+    Attributes:
+        family: its name.
+        settings: all of them, the family's own values included.
+        nets: one for each of ``train``, ``test``, ``deploy``.
+        solver: without the nets' paths and its number of test batches where none is published.
+        preprocessing: mean and scale of its input, blue first.
+    """
+
+    family: str
+    settings: Settings
+    nets: Mapping[Stage, caffe_pb2.NetParameter]
+    solver: caffe_pb2.SolverParameter
+    preprocessing: Preprocessing
+
+
+@cache
+def names() -> list[str]:
+    """The names of all families, sorted."""
+    return sorted(module.name for module in iter_modules(__path__))
+
+
+def load(name: str) -> Any:
+    """The module of a family.
+
+    Raises:
+        UsageError: there is no such family.
+    """
+    if name not in names():
+        near = get_close_matches(name, names(), n=1)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        raise UsageError(f'unknown family "{name}"', hint=f"{hint}Known: {', '.join(names())}")
+    return import_module(f"{__name__}.{name}")
+
+
+def generate(family: str, num_classes: int, **options: Any) -> Model:
+    """The nets and the solver of a family.
+
+    Args:
+        family: its name, see :func:`names`.
+        num_classes: classes, the background included.
+        options: the fields of :class:`~ssd_data.netdesign.Settings` that shall differ from the
+            published ones; None for those that shall not.
+
+    Raises:
+        UsageError: unknown family or variant, an option that it does not have, a value that makes
+            no net.
+    """
+    module = load(family)
+    settings = resolve(family, num_classes, options)
+    nets = {stage: module.build(settings, stage) for stage in STAGES}
+    solver = module.solver(settings)
+    return Model(family, settings, nets, solver, module.DETECTOR.preprocessing)
+
+
+def resolve(family: str, num_classes: int, options: Mapping[str, Any]) -> Settings:
+    """The settings that options give, see :func:`generate`."""
+    given = {key: value for key, value in options.items() if value is not None}
+    module = load(family)
+    variants: Mapping[str, Mapping[str, Any]] = module.VARIANTS
+    variant = given.pop("variant", next(iter(variants)))
+    if variant not in variants:
+        raise UsageError(
+            f'{family} has no variant "{variant}"',
+            where="--variant",
+            hint=f"Known: {', '.join(variants)}",
+        )
+    published = variants[variant]
+    known = options_of(module, variant)
+    for key in given:
+        if key not in known:
+            raise UsageError(
+                f"{family} ({variant}) does not have this option",
+                where=f"--{key.replace('_', '-')}",
+                hint="It has " + ", ".join(f"--{k.replace('_', '-')}" for k in known),
+            )
+    settings = Settings(variant=variant, num_classes=num_classes, **{**published, **given})
+    _check(settings)
+    return settings
+
+
+def options_of(module: Any, variant: str) -> list[str]:
+    """The names of the options that a variant of a family's module has."""
+    return [key for key in module.VARIANTS[variant] if key not in getattr(module, "FIXED", ())]
+
+
+def _check(settings: Settings) -> None:
+    for option, value, least, most in (
+        ("--num-classes", settings.num_classes, 2, MOST_CLASSES),
+        ("--size", min(settings.size), 32, MOST_SIDE),
+        ("--size", max(settings.size), 32, MOST_SIDE),
+        ("--batch-size", settings.batch_size, 1, MOST_BATCH),
+        ("--test-batch-size", settings.test_batch_size, 1, MOST_BATCH),
+        ("--iter-size", settings.iter_size, 1, MOST_BATCH),
+        ("--width-multiplier", settings.width_multiplier, 0.01, 16),
+    ):
+        if not least <= value <= most:
+            hint = "The background counts too" if option == "--num-classes" else ""
+            raise UsageError(f"{value:g} is not in {least} … {most}", where=option, hint=hint)
+    for side in settings.min_sizes:
+        if not (math.isfinite(side) and 0 < side <= MOST_SIDE):
+            raise UsageError(f"{side:g} is not in 0 … {MOST_SIDE}", where="--min-sizes")

@@ -1,0 +1,44 @@
+"""MobileNet V2 (arXiv:1801.04381) under six SSD heads, 300x300, converted from TensorFlow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ssd_data.mobilenetv2 import ssd_net, ssd_solver
+from ssd_data.netdata import HALF_RANGE, jaccard_samplers
+from ssd_data.netdesign import Detector, Settings, Stage
+from ssd_data.netheads import Heads, Output, Scores
+from ssd_data.proto import caffe_pb2
+
+TITLE = "MobileNet V2 with SSD heads"
+SOURCE = "github.com/chuanqi305/MobileNetv2-SSDLite"
+VARIANTS: dict[str, dict[str, Any]] = {
+    "v2": {
+        "size": (300, 300),
+        "batch_size": 24,
+        "test_batch_size": 8,
+        "iter_size": 1,
+        "width_multiplier": 1.0,
+        "relu6": False,
+        "min_sizes": (),
+        "tf_padding": True,
+        "merged": False,  # of the deploy net
+    }
+}
+DETECTOR = Detector(
+    preprocessing=HALF_RANGE,
+    samplers=jaccard_samplers,
+    expand=True,
+    scores=Scores(logistic=True),
+    heads=Heads(kernel=3),
+    test_output=Output(0.45, 400, 200, 0.01),
+    deploy_output=Output(0.45, 100, 100, 0.25),
+)
+
+
+def build(settings: Settings, stage: Stage) -> caffe_pb2.NetParameter:
+    """The net of a stage."""
+    return ssd_net(settings, stage, DETECTOR, merged=settings.merged and stage == "deploy")
+
+
+solver = ssd_solver

@@ -1,0 +1,78 @@
+"""SFD, a face detector (arXiv:1708.05237), on VGG-16, 640x640."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ssd_data.netbuilder import NetBuilder
+from ssd_data.netdata import CAFFE_MEAN, coverage_samplers
+from ssd_data.netdesign import Detector, Settings, Stage, finish, new_solver, start
+from ssd_data.netheads import FeatureMap, Heads, Output, Scores, with_sizes
+from ssd_data.proto import caffe_pb2
+from ssd_data.vgg import add_pair, add_vgg
+
+TITLE = "SFD, a face detector, on VGG-16"
+SOURCE = "github.com/bonseyes/SFD"
+VARIANTS: dict[str, dict[str, Any]] = {
+    "vgg16": {
+        "size": (640, 640),
+        "batch_size": 8,
+        "test_batch_size": 4,
+        "iter_size": 4,
+        "min_sizes": (),
+    }
+}
+OUTPUT = Output(0.3, 5000, 750, 0.05)
+DETECTOR = Detector(
+    preprocessing=CAFFE_MEAN,
+    samplers=coverage_samplers,
+    expand=False,
+    scores=Scores(overlap=0.35, neg_overlap=0.35),
+    heads=Heads(kernel=3),
+    test_output=OUTPUT,
+    deploy_output=OUTPUT,
+    pixels=True,
+)
+# Blob, its Normalize layer's first factor, side of its priors.
+MAPS = (
+    ("conv3_3", 10, 16),
+    ("conv4_3", 8, 32),
+    ("conv5_3", 5, 64),
+    ("fc7", 0, 128),
+    ("conv6_2", 0, 256),
+    ("conv7_2", 0, 512),
+)
+
+
+def build(settings: Settings, stage: Stage) -> caffe_pb2.NetParameter:
+    """The net of a stage."""
+    net = NetBuilder("SFD_nm_640x640_WiderFace", filler="xavier")
+    start(net, DETECTOR, settings, stage)
+    top = add_vgg(net, keep_size=False)
+    top = add_pair(net, 6, top, 256, 512, last=(3, 2, 1))
+    add_pair(net, 7, top, 128, 256, last=(3, 2, 1))
+    maps = [
+        FeatureMap(blob, min_sizes=(float(side),), norm=norm, step=4 << i)
+        for i, (blob, norm, side) in enumerate(MAPS)
+    ]
+    maps = with_sizes(maps, settings.min_sizes) if settings.min_sizes else maps
+    return finish(net, DETECTOR, settings, stage, maps)
+
+
+def solver(settings: Settings) -> caffe_pb2.SolverParameter:
+    """The published ``solver.prototxt``."""
+    return new_solver(
+        settings,
+        test_iter=[807],
+        test_interval=1000,
+        base_lr=0.001,
+        max_iter=120000,
+        gamma=0.1,
+        momentum=0.9,
+        weight_decay=0.0005,
+        snapshot=2500,
+        device_id=0,
+        test_initialization=True,
+        stepvalue=[80000, 100000, 120000],
+        type="SGD",
+    )

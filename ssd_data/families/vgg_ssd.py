@@ -1,0 +1,118 @@
+"""SSD300 and SSD512 (arXiv:1512.02325) on VGG-16, as the SSD branch's scripts make them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ssd_data.netbuilder import NetBuilder
+from ssd_data.netdata import CAFFE_MEAN, jaccard_samplers
+from ssd_data.netdesign import Detector, Settings, Stage, finish, new_solver, start
+from ssd_data.netheads import FeatureMap, Heads, Output, Scores, with_sizes
+from ssd_data.proto import caffe_pb2
+from ssd_data.vgg import add_pair, add_vgg
+
+TITLE = "SSD300 and SSD512 on VGG-16"
+SOURCE = "github.com/weiliu89/caffe (branch ssd)"
+OUTPUT = Output(0.45, 400, 200, 0.01)
+DETECTOR = Detector(
+    preprocessing=CAFFE_MEAN,
+    samplers=jaccard_samplers,
+    expand=True,
+    scores=Scores(),
+    heads=Heads(kernel=3),
+    test_output=OUTPUT,
+    deploy_output=OUTPUT,
+    pixels=True,
+)
+HALVE, SHRINK, END = (3, 2, 1), (3, 1, 0), (4, 1, 1)  # kernel, stride, pad
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The numbers that go with an input size.
+
+    Attributes:
+        pairs: conv6 and following: channels of the 1x1 and the other convolution, and its shape.
+        sizes: the priors' sides in pixels and, at the end, the last map's max_size.
+        steps: pixels from one prior to the next.
+        few: maps without priors of aspect ratio 3.
+    """
+
+    pairs: tuple[tuple[int, int, tuple[int, int, int]], ...]
+    sizes: tuple[float, ...]
+    steps: tuple[int, ...]
+    few: tuple[int, ...]
+
+
+EXTENTS = {
+    "ssd300": Extent(
+        ((256, 512, HALVE), (128, 256, HALVE), (128, 256, SHRINK), (128, 256, SHRINK)),
+        (30, 60, 111, 162, 213, 264, 315),
+        (8, 16, 32, 64, 100, 300),
+        (0, 4, 5),
+    ),
+    "ssd512": Extent(
+        ((256, 512, HALVE), *((128, 256, HALVE),) * 3, (128, 256, END)),
+        (35.84, 76.8, 153.6, 230.4, 307.2, 384, 460.8, 537.6),
+        (8, 16, 32, 64, 128, 256, 512),
+        (0, 5, 6),
+    ),
+}
+COMMON: dict[str, Any] = {"test_batch_size": 8, "min_sizes": ()}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "ssd300": {"size": (300, 300), "batch_size": 32, "iter_size": 1, **COMMON},
+    "ssd512": {"size": (512, 512), "batch_size": 16, "iter_size": 2, **COMMON},
+}
+FIXED = ("size",)  # layers, priors and steps are made for it: take the other variant
+
+
+def build(settings: Settings, stage: Stage) -> caffe_pb2.NetParameter:
+    """The net of a stage."""
+    width, height = settings.size
+    net = NetBuilder(f"VGG_SSD_{width}x{height}", filler="xavier")
+    start(net, DETECTOR, settings, stage)
+    extent = EXTENTS[settings.variant]
+    top = add_vgg(net, keep_size=True)
+    blobs = ["conv4_3", top]
+    for number, (narrow, wide, last) in enumerate(extent.pairs, 6):
+        top = add_pair(net, number, top, narrow, wide, last=last)
+        blobs.append(top)
+    return finish(net, DETECTOR, settings, stage, _maps(blobs, extent, settings))
+
+
+def _maps(blobs: list[str], extent: Extent, settings: Settings) -> list[FeatureMap]:
+    """A map's max_size is the next map's min_size."""
+    bare = [FeatureMap(blob, min_sizes=(0.0,)) for blob in blobs]
+    sizes = settings.min_sizes or extent.sizes[:-1]
+    return [
+        replace(
+            one,
+            max_sizes=(high,),
+            aspect_ratios=(2.0,) if i in extent.few else (2.0, 3.0),
+            norm=20 if one.blob == "conv4_3" else 0,
+            step=extent.steps[i],
+        )
+        for i, (one, high) in enumerate(
+            zip(with_sizes(bare, sizes), (*sizes[1:], extent.sizes[-1]), strict=True)
+        )
+    ]
+
+
+def solver(settings: Settings) -> caffe_pb2.SolverParameter:
+    """The solver of ``ssd_pascal.py``; 4,952 test pictures are those of VOC2007."""
+    return new_solver(
+        settings,
+        test_iter=[-(-4952 // settings.test_batch_size)],
+        test_interval=10000,
+        base_lr=0.001,
+        max_iter=120000,
+        gamma=0.1,
+        momentum=0.9,
+        weight_decay=0.0005,
+        snapshot=80000,
+        device_id=0,
+        test_initialization=False,
+        stepvalue=[80000, 100000, 120000],
+        type="SGD",
+    )
