@@ -97,6 +97,7 @@ def to_graph(
     *,
     level: int = 0,
     stages: tuple[str, ...] = (),
+    origin: str = "",
 ) -> Graph:
     """Filter a net's layers by phase, level and stages, and wire them.
 
@@ -104,7 +105,7 @@ def to_graph(
         InputError: the net is empty, or its layers do not fit together.
     """
     if isinstance(source, caffe_pb2.NetParameter):
-        source = Prototxt(source, source.name or "net")
+        source = Prototxt(source, origin or source.name or "net")
     state = caffe_pb2.NetState()
     state.CopyFrom(source.message.state)
     state.phase = phase_number(phase)  # type: ignore[assignment]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ssd_data.caffemodel import Caffemodel, read_caffemodel
 from ssd_data.engines import Array, Engine
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.interpreter import exact_arithmetic
@@ -22,8 +23,9 @@ from ssd_data.engines.torch.layer import Layer, as_tuple
 from ssd_data.engines.torch.layers.convolution import Convolution
 from ssd_data.engines.torch.mode import find_device
 from ssd_data.engines.torch.net import Net
-from ssd_data.errors import UsageError
-from ssd_data.graph import Graph, Node, read_graph
+from ssd_data.errors import InputError, UsageError
+from ssd_data.graph import Graph, Node, read_graph, to_graph
+from ssd_data.weights.merge_bn import merge_bn
 
 _RECTIFIERS: dict[str, Callable[[Tensor], Tensor]] = {
     "ReLU": functional.relu_,
@@ -77,7 +79,16 @@ def load(
     place = find_device(device)
     if half and place.type == "cpu":
         raise UsageError("half precision runs on a GPU only", hint="Use --device cuda")
-    net = Net(read_graph(deploy, "TEST"), weights=weights, device=str(place))
+    merged = merge_bn(read_graph(deploy, "TEST"), read_caffemodel(weights).layers)
+    net = Net(to_graph(merged.net, "TEST", origin=str(deploy)), device=str(place))
+    matching = net.copy_from(Caffemodel(merged.layers, origin=str(weights)))
+    if matching.new:
+        raise InputError(
+            f"{len(matching.new)} layers of {deploy} are not in this caffemodel: "
+            + ", ".join(matching.new[:5]),
+            where=weights,
+            hint="Is it the caffemodel of this net? ssd-data weights show lists its layers",
+        )
     return Compiled(net, half)
 
 
