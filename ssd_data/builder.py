@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from ssd_data import links
 from ssd_data.convert import BoxRuleError, Made, make_record
 from ssd_data.dataset import Dataset
@@ -304,7 +306,7 @@ class _Summary:
         self.keys.append(made.key)
         self.size_lines.append(made.size_line)
         self.classes.update(made.labels.tolist())
-        self.difficult += int(made.difficult.sum())
+        self.difficult += int(np.count_nonzero(made.difficult))
         self.without_boxes += not len(made.labels)
         self.bytes += len(made.value)
         self.notes.merge(made.notes)

@@ -121,11 +121,11 @@ def _boxes(
     """Fractional boxes after the rules for boxes without area and boxes that leave the picture."""
     entry = image.entry
     boxes = boxlib.normalize(entry.boxes, width, height)
+    if boxlib.all_sound(entry.boxes, width, height):
+        return image.labels, boxes, entry.difficult
     # Empty is judged on pixels: a fraction's rounding must not decide it.
     empty = boxlib.is_empty(entry.boxes)
     outside = boxlib.is_outside(boxes)
-    if not (outside.any() or empty.any()):
-        return image.labels, boxes, entry.difficult
     keep = np.ones(len(boxes), np.bool_)
     if outside.any():
         _report(image, outside & ~empty, options.outside, "leaves the picture", notes)

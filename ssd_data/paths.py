@@ -66,19 +66,29 @@ def read_bytes(path: Path | str, what: str, most: int, where: object = "") -> by
     where = where or path
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise InputError(f"the {what} is no regular file", where=where)
             if status.st_size > most:
                 raise InputError(f"the {what} is larger than {most} bytes", where=where)
-            return file.readall()
+            return _read_all(descriptor, status.st_size)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         raise InputError(f"the {what} is missing", where=where) from None
     except ValueError as error:
         raise InputError(f"cannot read the {what}: {error}", where=ascii(str(path))) from None
     except OSError as error:
         raise InputError(f"cannot read the {what}: {error.strerror}", where=where) from None
+
+
+def _read_all(descriptor: int, size: int) -> bytes:
+    """All bytes of a file, in one call where it has ``size`` of them."""
+    data = os.read(descriptor, size + 1)
+    if len(data) == size:
+        return data
+    return data + b"".join(iter(lambda: os.read(descriptor, 1 << 20), b""))
 
 
 def read_text(path: Path, what: str, most: int = TEXT_BYTES, where: object = "") -> str:
