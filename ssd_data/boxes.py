@@ -24,6 +24,17 @@ def normalize(boxes: Boxes, width: int, height: int) -> Boxes:
     return fractions
 
 
+def all_sound(boxes: Boxes, width: int, height: int) -> bool:
+    """Whether all boxes, in pixels, have an area and lie in the picture.
+
+    Counted in Python: a picture's few boxes take NumPy many times as long.
+    """
+    return all(
+        0 <= xmin < xmax <= width and 0 <= ymin < ymax <= height
+        for xmin, ymin, xmax, ymax in boxes.tolist()
+    )
+
+
 def is_empty(boxes: Boxes) -> Flags:
     """Which boxes have no area: inverted or with a side of zero; bool (N,)."""
     return (boxes[:, 2] <= boxes[:, 0]) | (boxes[:, 3] <= boxes[:, 1])

@@ -15,8 +15,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from ssd_data import links
-from ssd_data.convert import BoxRuleError, Made, make_record
+from ssd_data.convert import BoxRuleError, Made, make_records
 from ssd_data.dataset import Dataset
 from ssd_data.errors import InputError, OutputError, SsdDataError
 from ssd_data.labelmap import LabelMap
@@ -29,7 +31,7 @@ from ssd_data.manifest import (
     read_manifest,
 )
 from ssd_data.options import BuildOptions
-from ssd_data.parallel import default_workers, ordered_map
+from ssd_data.parallel import default_workers
 from ssd_data.pictures import picture_limits
 from ssd_data.publish import OutFolder, write_text
 from ssd_data.scan import LabelledImage, Scan, scan, unknown_classes
@@ -265,10 +267,7 @@ class _Job:
         }
 
     def _records(self, split: str, images: list[LabelledImage]) -> Iterator[Made]:
-        def make(image: LabelledImage) -> Made:
-            return make_record(self.dataset.root, image, self.options)
-
-        made = ordered_map(make, images, self.workers)
+        made = make_records(self.dataset.root, images, self.options, self.workers)
         yield from self.track(made, len(images), split)
 
     def _failed(self, failures: list[str]) -> InputError:
@@ -304,7 +303,7 @@ class _Summary:
         self.keys.append(made.key)
         self.size_lines.append(made.size_line)
         self.classes.update(made.labels.tolist())
-        self.difficult += int(made.difficult.sum())
+        self.difficult += int(np.count_nonzero(made.difficult))
         self.without_boxes += not len(made.labels)
         self.bytes += len(made.value)
         self.notes.merge(made.notes)

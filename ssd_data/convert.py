@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from posixpath import basename, splitext
 
@@ -12,7 +15,8 @@ import numpy as np
 from ssd_data import boxes as boxlib
 from ssd_data.errors import InputError
 from ssd_data.options import BuildOptions
-from ssd_data.paths import read_bytes, require_below
+from ssd_data.parallel import ordered_map
+from ssd_data.paths import announce, is_below, read_bytes, require_below
 from ssd_data.pictures import (
     PictureInfo,
     decode,
@@ -28,6 +32,7 @@ from ssd_data.structures import Boxes, Flags, Labels
 from ssd_data.tally import Tally
 
 MOST_BYTES = 1 << 30
+AHEAD = 16
 MOST_KEY_BYTES = 511  # LMDB's own limit
 
 
@@ -42,6 +47,7 @@ class Made:
     Attributes:
         size_line: the record's line of ``<split>_name_size.txt``.
         labels: int32 (N,) of the boxes that were stored; difficult: bool (N,).
+        rest: what is left to do, while the record is being made.
     """
 
     key: bytes
@@ -52,6 +58,7 @@ class Made:
     difficult: Flags = field(default_factory=lambda: np.zeros(0, np.bool_))
     notes: Tally = field(default_factory=Tally)
     error: InputError | None = None
+    rest: Callable[[], None] | None = None
 
 
 def make_record(root: Path, image: LabelledImage, options: BuildOptions) -> Made:
@@ -59,22 +66,67 @@ def make_record(root: Path, image: LabelledImage, options: BuildOptions) -> Made
 
     An ``InputError`` of this picture or its boxes is returned, not raised.
     """
-    made = Made(key_of(image.number, image.entry.image))
+    return _finish(_begin(root, image, options))
+
+
+def make_records(
+    root: Path, images: Iterable[LabelledImage], options: BuildOptions, workers: int
+) -> Iterator[Made]:
+    """:func:`make_record` of each picture, in order.
+
+    Threads do what takes long outside the interpreter's lock: they decode, encode and digest. The
+    short steps before that are done by the caller: threads would mostly wait for each other.
+    """
+    begun = (_begin(root, image, options) for image in _announced(root, images))
+    return ordered_map(_finish, begun, workers)
+
+
+def _announced(root: Path, images: Iterable[LabelledImage]) -> Iterator[LabelledImage]:
+    """The same pictures; the disk fetches those that come next."""
+    waiting: deque[LabelledImage] = deque()
+    for image in images:
+        if is_below(image.entry.image):
+            announce(f"{root}/{image.entry.image}")
+        waiting.append(image)
+        if len(waiting) > AHEAD:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def _begin(root: Path, image: LabelledImage, options: BuildOptions) -> Made:
+    """A record, whole but for its digest where the picture's own bytes are stored unseen."""
+    name = image.entry.image
+    made = Made(key_of(image.number, name))
     try:
         if len(made.key) > MOST_KEY_BYTES:
-            where = image.entry.image
-            raise InputError(f"the key is longer than LMDB's {MOST_KEY_BYTES} bytes", where=where)
-        _fill(made, root, image, options)
+            raise InputError(f"the key is longer than LMDB's {MOST_KEY_BYTES} bytes", where=name)
+        require_below(root, name)
+        file = read_bytes(f"{root}/{name}", "picture", MOST_BYTES, name)
+        info = probe(file, name, options.max_pixels)
+        if _is_kept(info, options) and options.verify == "header":
+            _fill(made, file, info, image, options)
+        else:
+            made.rest = partial(_fill, made, file, info, image, options)
     except InputError as error:
         made.error = error
     return made
 
 
-def _fill(made: Made, root: Path, image: LabelledImage, options: BuildOptions) -> None:
+def _finish(made: Made) -> Made:
+    if made.rest is not None:
+        try:
+            made.rest()
+        except InputError as error:
+            made.error = error
+        made.rest = None  # lets go of the file's bytes
+    made.digest = hashlib.sha256(made.value).digest()
+    return made
+
+
+def _fill(
+    made: Made, file: bytes, info: PictureInfo, image: LabelledImage, options: BuildOptions
+) -> None:
     entry = image.entry
-    require_below(root, entry.image)
-    file = read_bytes(f"{root}/{entry.image}", "picture", MOST_BYTES, entry.image)
-    info = probe(file, entry.image, options.max_pixels)
     data, shape = _stored(file, info, entry.image, options, made.notes)
     width, height = entry.width or info.width, entry.height or info.height
     if (width, height) != (info.width, info.height):
@@ -84,10 +136,15 @@ def _fill(made: Made, root: Path, image: LabelledImage, options: BuildOptions) -
     made.value = encode_record(
         data, shape, labels, boxes, difficult, encoded=options.encode != "raw"
     )
-    made.digest = hashlib.sha256(made.value).digest()
     name = splitext(basename(entry.image))[0] if entry.image_id is None else entry.image_id
     made.size_line = f"{name} {info.height} {info.width}\n"
     made.labels, made.difficult = labels, difficult
+
+
+def _is_kept(info: PictureInfo, options: BuildOptions) -> bool:
+    """Whether the picture's own bytes are what is stored."""
+    mode = "L" if options.gray else "RGB"
+    return info.format == options.encode and info.mode == mode and not options.resizes
 
 
 def _stored(
@@ -99,13 +156,12 @@ def _stored(
     suffix = splitext(name)[1].lower().lstrip(".").replace("jpeg", "jpg")
     if suffix != info.format:
         notes.add("the file's ending is not its format's (its content counts)", name)
-    wanted = "L" if options.gray else "RGB"
-    if info.format == options.encode and info.mode == wanted and not options.resizes:
+    if _is_kept(info, options):
         if options.verify == "decode":
             decode(file, name)
         shape = (1 if options.gray else 3, info.height, info.width)
         return without_orientation(file, info), shape
-    if info.mode not in (wanted, "RGB"):
+    if info.mode not in ("L" if options.gray else "RGB", "RGB"):
         notes.add(f"{info.mode} picture stored with {1 if options.gray else 3} channels", name)
     pixels = decode(file, name, options.gray)
     how = resized_size(info.width, info.height, options.size, options.min_dim, options.max_dim)
@@ -121,11 +177,11 @@ def _boxes(
     """Fractional boxes after the rules for boxes without area and boxes that leave the picture."""
     entry = image.entry
     boxes = boxlib.normalize(entry.boxes, width, height)
+    if boxlib.all_sound(entry.boxes, width, height):
+        return image.labels, boxes, entry.difficult
     # Empty is judged on pixels: a fraction's rounding must not decide it.
     empty = boxlib.is_empty(entry.boxes)
     outside = boxlib.is_outside(boxes)
-    if not (outside.any() or empty.any()):
-        return image.labels, boxes, entry.difficult
     keep = np.ones(len(boxes), np.bool_)
     if outside.any():
         _report(image, outside & ~empty, options.outside, "leaves the picture", notes)

@@ -32,14 +32,21 @@ def require_below(root: Path, relative: str, where: object = "") -> None:
         InputError: the path is empty, absolute, holds ``..`` that leaves the root, or control
             characters or bytes that are not UTF-8.
     """
+    if is_below(relative):
+        return
     fault = "is not a path below the root"
     if _UNFIT.search(relative):
         relative, fault = listable(relative), "holds characters that no list can hold"
     elif relative and not relative.startswith("/"):
-        if ".." not in relative or not _climbs_out(relative):
-            return
         fault = "leaves the root"
     raise InputError(f'"{relative}" {fault}', where=where, hint=f"The root is {root}")
+
+
+def is_below(relative: str) -> bool:
+    """Whether :func:`require_below` lets the path pass."""
+    if not relative or relative.startswith("/") or _UNFIT.search(relative):
+        return False
+    return ".." not in relative or not _climbs_out(relative)
 
 
 def _climbs_out(relative: str) -> bool:
@@ -66,19 +73,45 @@ def read_bytes(path: Path | str, what: str, most: int, where: object = "") -> by
     where = where or path
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise InputError(f"the {what} is no regular file", where=where)
             if status.st_size > most:
                 raise InputError(f"the {what} is larger than {most} bytes", where=where)
-            return file.readall()
+            return _read_all(descriptor, status.st_size)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         raise InputError(f"the {what} is missing", where=where) from None
     except ValueError as error:
         raise InputError(f"cannot read the {what}: {error}", where=ascii(str(path))) from None
     except OSError as error:
         raise InputError(f"cannot read the {what}: {error.strerror}", where=where) from None
+
+
+def announce(path: str) -> None:
+    """Let the system fetch a file that is read soon; what is wrong with it is said then."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except (OSError, ValueError):
+        return
+    try:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
+    except OSError:
+        pass  # a pipe, or a file system that knows no advice
+    finally:
+        os.close(descriptor)
+
+
+def _read_all(descriptor: int, size: int) -> bytes:
+    """All bytes of a file, in one call where it has ``size`` of them."""
+    data = os.read(descriptor, size + 1)
+    if len(data) == size:
+        return data
+    return data + b"".join(iter(lambda: os.read(descriptor, 1 << 20), b""))
 
 
 def read_text(path: Path, what: str, most: int = TEXT_BYTES, where: object = "") -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ MAX_PIXELS = 100_000_000
 RAISE_LIMIT = "Raise --max-pixels if the picture is meant to be that large"
 _EIGHT_BIT_RGB, _EIGHT_BIT_GRAY = "RGB", "L"
 _SOF_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_FRAME = struct.Struct(">BHHB")  # precision, height, width, components
 _FILL = re.compile(rb"\xff+")
 _ORIENTATION_TAG = 0x0112
 _LOGGING: Any = getattr(cv2.utils, "logging", cv2)  # early releases have it at the top
@@ -113,8 +115,7 @@ def _probe_jpeg(data: bytes, where: str) -> PictureInfo:
         at += 2 + max(length, 2)
     else:
         raise InputError("truncated JPEG: the frame header is missing", where=where)
-    precision, components = data[at + 4], data[at + 9]
-    height, width = (int.from_bytes(data[i : i + 2], "big") for i in (at + 5, at + 7))
+    precision, height, width, components = _FRAME.unpack_from(data, at + 4)
     if precision != 8:
         raise InputError(f"a JPEG of {precision} bits a value cannot be read", where=where)
     # Cameras and editors append zeros or a thumbnail behind the end marker.

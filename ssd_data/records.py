@@ -8,6 +8,7 @@ which ``instance_id`` counts from 0; boxes as float32 fractions with ``difficult
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -47,9 +48,10 @@ def encode_record(
     size = _varint(len(header) + len(data) + len(rest))
     groups: dict[int, list[bytes]] = {}
     rows = zip(labels.tolist(), boxes.tolist(), difficult.tolist(), strict=True)
-    for label, box, hard in rows:
+    for label, (xmin, ymin, xmax, ymax), hard in rows:
         group = groups.setdefault(label, [])
-        group.append(_annotation(len(group), box, hard))
+        box = _BOX.pack(0x0D, xmin, 0x15, ymin, 0x1D, xmax, 0x25, ymax, 0x30, hard)
+        group.append(_before_box(len(group)) + box)
     parts = [b"\x0a", size, header, data, rest, b"\x10\x00"]  # the last: type BBOX
     for label, members in groups.items():
         parts.append(_field(b"\x1a", b"\x08" + _varint(label) + b"".join(members)))
@@ -62,10 +64,11 @@ _LABEL = b"\x28" + b"\xff" * 9 + b"\x01"  # label: -1
 _BOX = struct.Struct("<BfBfBfBfB?")
 
 
-def _annotation(instance: int, box: list[float], difficult: bool) -> bytes:
-    xmin, ymin, xmax, ymax = box
-    packed = _BOX.pack(0x0D, xmin, 0x15, ymin, 0x1D, xmax, 0x25, ymax, 0x30, difficult)
-    return _field(b"\x12", b"\x08" + _varint(instance) + b"\x12\x16" + packed)
+@lru_cache(1024)
+def _before_box(instance: int) -> bytes:
+    """An annotation up to its box."""
+    start = b"\x08" + _varint(instance) + b"\x12" + _varint(_BOX.size)
+    return b"\x12" + _varint(len(start) + _BOX.size) + start
 
 
 def _field(tag: bytes, content: bytes) -> bytes:

@@ -96,9 +96,9 @@ def scan(dataset: Dataset, split: str, labelmap: LabelMap, options: BuildOptions
         if isinstance(entry, Unreadable):
             result.failures.append(entry)
         else:
-            labels = np.array([known[stated] for stated in entry.classes], np.int32)
-            image = LabelledImage(number, entry, labels)
-            if not labels.all():
+            labels = [known[stated] for stated in entry.classes]
+            image = LabelledImage(number, entry, np.array(labels, np.int32))
+            if 0 in labels:
                 image = _label(number, entry, labelmap, options, result)
             result.images.append(image)
     return result

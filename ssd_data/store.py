@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,7 @@ from ssd_data.records import decode_record
 from ssd_data.structures import Record
 
 BATCH_BYTES = 1 << 20
+SYNC_BYTES = 16 << 20
 FIRST_MAP_SIZE = 64 << 20
 
 
@@ -35,10 +37,12 @@ class LmdbWriter:
         self.count = 0
         self._last_key = b""
         self._batch: list[tuple[bytes, bytes]] = []
-        self._batch_bytes = 0
+        self._batch_bytes = self._unsynced = 0
+        self._syncer = ThreadPoolExecutor(1, thread_name_prefix="ssd-data-sync")
+        self._sync: Future[None] | None = None
         with _output_errors(path):
             path.mkdir(parents=True)
-            # Nothing is synced before close(): until then the folder bears no database's name.
+            # Commits need no sync: until close() the folder bears no database's name.
             self._env = lmdb.open(
                 os.fsencode(path), map_size=map_size, sync=False, metasync=False, meminit=False
             )
@@ -67,12 +71,25 @@ class LmdbWriter:
                 except lmdb.MapFullError:
                     size = self._env.info()["map_size"] + 2 * self._batch_bytes
                     self._env.set_mapsize(_round_up(max(2 * size, FIRST_MAP_SIZE), 1 << 20))
+        self._unsynced += self._batch_bytes
         self._batch = []
         self._batch_bytes = 0
+        if self._unsynced >= SYNC_BYTES and (self._sync is None or self._sync.done()):
+            self._finish_sync()
+            self._sync = self._syncer.submit(self._env.sync, True)
+            self._unsynced = 0
+
+    def _finish_sync(self) -> None:
+        """Wait for the sync that runs beside; its error must be raised, no later one has it."""
+        with _output_errors(self.path):
+            if self._sync is not None:
+                self._sync.result()
 
     def close(self) -> None:
-        """Write what is left and sync all of it to the disk."""
+        """Write what is left and sync all of it to the disk, most of which has begun before."""
         self._write()
+        self._finish_sync()
+        self._syncer.shutdown()
         with _output_errors(self.path):
             self._env.sync(True)
             self._env.close()
@@ -91,6 +108,7 @@ class LmdbWriter:
         if kind is None:
             self.close()
         else:
+            self._syncer.shutdown()
             self._env.close()
 
 

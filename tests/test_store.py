@@ -1,6 +1,7 @@
 """LMDBs: grown on demand, appended, and what is none is refused."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import lmdb
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trees import jpeg
 
-from ssd_data import InputError, LmdbReader, LmdbWriter, OutputError
+from ssd_data import InputError, LmdbReader, LmdbWriter, OutputError, store
 from ssd_data.proto import caffe_pb2
 from ssd_data.records import decode_record, encode_record, key_of
 
@@ -202,3 +203,35 @@ def test_the_compiled_descriptor_is_that_of_the_schema(tmp_path: Path) -> None:
     done = protoc.main(["protoc", f"-I{source}", f"--descriptor_set_out={out}", "caffe.proto"])
     assert not done
     assert out.read_bytes() == (source / "caffe.desc").read_bytes(), "run `make proto`"
+
+
+class TestSyncsBeside:
+    @pytest.fixture(autouse=True)
+    def often(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(store, "SYNC_BYTES", 1)
+        monkeypatch.setattr(store, "BATCH_BYTES", 1)
+
+    def test_while_the_map_grows(self, tmp_path: Path) -> None:
+        with LmdbWriter(tmp_path / "db", map_size=1 << 16) as writer:
+            for i in range(200):
+                writer.put(key_of(i, "a.jpg"), b"x" * 10_000)
+        with LmdbReader(tmp_path / "db") as reader:
+            assert [len(v) for _, v in reader.items()] == [10_000] * 200
+
+    def test_one_that_fails_is_reported_though_later_ones_do_not(self, tmp_path: Path) -> None:
+        faults = [lmdb.Error("the disk is broken")]
+
+        def sync(force: bool) -> None:
+            if faults:
+                raise faults.pop()
+
+        writer = LmdbWriter(tmp_path / "db")
+        inner = writer._env
+        writer._env = SimpleNamespace(
+            begin=inner.begin, max_key_size=inner.max_key_size, sync=sync, close=inner.close
+        )
+        writer.put(b"1", b"x")
+        with pytest.raises(OutputError, match="cannot write: the disk is broken"):
+            writer.close()
+        assert not faults
+        inner.close()

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from ssd_data.boxes import from_xywh
 from ssd_data.errors import InputError
@@ -26,8 +29,13 @@ wider_face_split/wider_face_val_bbx_gt.txt
 WIDER_train/images/<event>/<picture>.jpg
 WIDER_val/images/<event>/<picture>.jpg"""
 ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
+WIDTH = 10  # of a row: the box and the attributes
+MOST = 1e9
 CLASS = "face"
 REQUIRED = ("list", "images")
+_Number = Annotated[float, msgspec.Meta(gt=-MOST, lt=MOST)]
+_Row = Annotated[list[_Number], msgspec.Meta(min_length=WIDTH, max_length=WIDTH)]
+_decode = msgspec.json.Decoder(list[_Row]).decode
 
 
 def recognise(folder: Path) -> dict[str, list[Options]] | None:
@@ -62,26 +70,27 @@ def read(root: Path, options: Options, notes: Tally) -> Iterator[Entry]:
         line, picture = found
         image = f"{options['images']}/{picture}"
         require_below(root, image, f"{name}:{line}")
-        yield _image(image, name, lines.faces(picture))
+        yield _image(image, name, lines.faces(picture), line + 2)
 
 
-def _image(image: str, name: str, faces: list[tuple[int, list[float]]]) -> AnnotatedImage:
+def _image(image: str, name: str, faces: list[list[float]], first: int) -> AnnotatedImage:
+    """The picture whose faces stand from line ``first`` on."""
     if not faces:
         return AnnotatedImage(image, name)
-    rows = np.array([row for _, row in faces], np.float32)
-    values = (
-        rows[:, 4:].clip(-128, 127).astype(np.int8)
-        if rows.shape[1] == 10
-        else np.zeros((0, 6), np.int8)
-    )
-    attributes = dict(zip(ATTRIBUTES, values.T, strict=True)) if len(values) else {}
+    rows = np.array(faces, np.float32)
+    attributes: dict[str, npt.NDArray[np.int8]] = {}
+    difficult = np.zeros(len(faces), np.bool_)
+    if len(faces[0]) == WIDTH:
+        values = rows[:, 4:].clip(-128, 127).astype(np.int8)
+        attributes = dict(zip(ATTRIBUTES, values.T, strict=True))
+        difficult = attributes["invalid"] == 1
     return AnnotatedImage(
         image=image,
         annotation=name,
         classes=(CLASS,) * len(faces),
         boxes=from_xywh(rows[:, :4]),
-        difficult=attributes.get("invalid", np.zeros(len(faces))) == 1,
-        places=tuple(line for line, _ in faces),
+        difficult=difficult,
+        places=tuple(range(first, first + len(faces))),
         attributes=attributes,
     )
 
@@ -106,24 +115,33 @@ class _Lines:
         self.at += 1
         return self.at, picture
 
-    def faces(self, picture: str) -> list[tuple[int, list[float]]]:
-        """Line number and values of each face of the picture whose count comes next."""
+    def faces(self, picture: str) -> list[list[float]]:
+        """The values of each face of the picture whose count comes next."""
         count = self._count(picture)
-        rows: list[tuple[int, list[float]]] = []
+        rows = _plain_rows(self.lines[self.at : self.at + count])
+        if count and len(rows) == count:
+            self.at += count
+        else:
+            rows = self._careful_rows(count, picture)
+        nothing = count <= 1 and not any(any(row) for row in rows)
+        return [] if nothing else rows
+
+    def _careful_rows(self, count: int, picture: str) -> list[list[float]]:
+        """Row by row, so that an error can name its line."""
+        rows: list[list[float]] = []
         for done in range(max(count, 1)):
             row = _row(self.lines[self.at]) if self.at < len(self.lines) else None
             if count == 0 and (row is None or any(row)):
-                return []  # no row of zeros behind the 0
+                break  # no row of zeros behind the 0
             if row is None or len(row) < 4:
                 raise self._error(f"{count} faces are announced for {picture}, {done} rows follow")
-            if not all(abs(value) < 1e9 for value in row):
+            if not all(abs(value) < MOST for value in row):
                 raise self._error("a value is not a number")
-            if len(row) not in (4, 10) or (rows and len(row) != len(rows[0][1])):
+            if len(row) not in (4, WIDTH) or (rows and len(row) != len(rows[0])):
                 raise self._error(f"a face's row has 10 values (or 4), this one {len(row)}")
             self.at += 1
-            rows.append((self.at, row))
-        nothing = count <= 1 and not any(rows[0][1])
-        return [] if nothing else rows
+            rows.append(row)
+        return rows
 
     def _count(self, picture: str) -> int:
         text = self.lines[self.at] if self.at < len(self.lines) else "the end of the file"
@@ -138,6 +156,15 @@ class _Lines:
             where=f"{self.name}:{self.at + 1}",
             hint="The list is cut short or was edited; take it from the original archive",
         )
+
+
+def _plain_rows(lines: list[str]) -> list[list[float]]:
+    """Rows of ten numbers, which are JSON but for the commas; none where any row is not that."""
+    text = "|".join(lines)
+    try:
+        return [] if "," in text else _decode(f"[[{text.replace(' ', ',').replace('|', '],[')}]]")
+    except msgspec.MsgspecError:
+        return []
 
 
 def _row(line: str) -> list[float] | None:
