@@ -11,7 +11,7 @@ LAYERS = [
     ["errors", "resources", "parallel", "tally", "paths", "whole", "lmdb_pages"],
     ["structures", "proto"],
     ["prototxt", "upgrade"],
-    ["boxes", "labelmap", "pictures", "drawing_shapes", "graph", "caffemodel", "priors"],
+    ["boxes", "drawing", "labelmap", "pictures", "drawing_shapes", "graph", "caffemodel", "priors"],
     ["matching"],
     ["weights"],
     ["options", "records", "formats"],
