@@ -49,3 +49,17 @@ def is_outside(boxes: Boxes) -> Flags:
 def clip(boxes: Boxes) -> Boxes:
     """Fractional boxes cut at the picture's border."""
     return boxes.clip(np.float32(0), np.float32(1))
+
+
+def overlaps(boxes: Boxes, others: Boxes) -> Boxes:
+    """Jaccard overlap of each box with each other one: float32 (N, M); 0 where one is empty.
+
+    No offset of one: boxes are fractions, or pixels whose right and lower ends are outside.
+    """
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    common = (high - low).clip(0).prod(2)
+    areas = [(b[:, 2:] - b[:, :2]).clip(0).prod(1) for b in (boxes, others)]
+    total = areas[0][:, None] + areas[1][None, :] - common
+    shares: Boxes = np.divide(common, total, out=np.zeros_like(common), where=total > 0)
+    return shares

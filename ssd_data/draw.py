@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -17,7 +18,7 @@ from ssd_data.parallel import ordered_map
 from ssd_data.structures import Detections, Pixels, Record
 from ssd_data.survey import Look, class_name, printable
 
-JPEG_QUALITY = 92
+JPEG_QUALITY, VIDEO_RATE = 92, 10.0
 
 
 def draw(record: Record, labelmap: LabelMap | None = None) -> Image.Image:
@@ -65,6 +66,63 @@ def draw_file(record: Record, labelmap: LabelMap | None = None) -> bytes:
         InputError: the picture does not decode.
     """
     return to_jpeg(draw(record, labelmap))
+
+
+class DetectionFiles:
+    """Writes drawn detections into a folder: a JPEG file a picture, an MP4 file a video.
+
+    Args:
+        folder: where to; None draws nothing.
+        labelmap: names the classes.
+    """
+
+    def __init__(self, folder: Path | None, labelmap: LabelMap | None) -> None:
+        self.folder, self.labelmap = folder, labelmap
+        self._names = FileNames()
+        self._video: cv2.VideoWriter | None = None
+        self._source = ""
+        self._size = (0, 0)
+
+    def __enter__(self) -> DetectionFiles:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def add(self, name: str, picture: Pixels, found: Detections) -> None:
+        """Draw one picture; ``path#number`` names a frame of a video.
+
+        Raises:
+            OutputError: the folder cannot be made or written.
+        """
+        if self.folder is None:
+            return
+        source, is_frame, _ = name.rpartition("#")
+        drawn = draw_detections(name, picture, found, self.labelmap)
+        if not is_frame:
+            write_picture(self.folder, self._names.name(Path(name).name), to_jpeg(drawn))
+            return
+        if source != self._source:
+            self._close()
+            self._open(source, drawn.size)
+        assert self._video is not None
+        frame = np.asarray(drawn.resize(self._size))[:, :, ::-1]
+        self._video.write(np.ascontiguousarray(frame))
+
+    def _open(self, source: str, size: tuple[int, int]) -> None:
+        assert self.folder is not None
+        self._source, self._size = source, (size[0] // 2 * 2, size[1] // 2 * 2)
+        path = self.folder / Path(self._names.name(Path(source).name)).with_suffix(".mp4")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        kind = cv2.VideoWriter.fourcc(*"mp4v")
+        self._video = cv2.VideoWriter(str(path), kind, VIDEO_RATE, self._size)
+        if not self._video.isOpened():
+            raise OutputError("OpenCV cannot write this video", where=path)
+
+    def _close(self) -> None:
+        if self._video is not None:
+            self._video.release()
+        self._video, self._source = None, ""
 
 
 class FileNames:

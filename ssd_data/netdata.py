@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ssd_data.netbuilder import NetBuilder
+from ssd_data.preprocessing import Preprocessing
 from ssd_data.proto import caffe_pb2
 
 TRAIN, TEST = caffe_pb2.TRAIN, caffe_pb2.TEST
@@ -19,19 +19,6 @@ _INTERPOLATIONS = (
     _RESIZE.LANCZOS4,
 )
 JACCARD_OVERLAPS = (0.1, 0.3, 0.5, 0.7, 0.9)
-
-
-@dataclass(frozen=True, slots=True)
-class Preprocessing:
-    """What happens to a picture's values before the net: ``(value - mean) * scale``.
-
-    Attributes:
-        mean: of blue, green and red, in 0 … 255.
-        scale: a factor.
-    """
-
-    mean: tuple[float, float, float]
-    scale: float = 1.0
 
 
 CAFFE_MEAN = Preprocessing((104.0, 117.0, 123.0))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from ssd_data.netbuilder import NetBuilder
-from ssd_data.netdata import Preprocessing, input_blob, test_data, training_data
+from ssd_data.netdata import input_blob, test_data, training_data
 from ssd_data.netheads import (
     FeatureMap,
     Heads,
@@ -18,6 +18,7 @@ from ssd_data.netheads import (
     evaluation,
     loss,
 )
+from ssd_data.preprocessing import Preprocessing
 from ssd_data.proto import caffe_pb2
 
 Stage: TypeAlias = Literal["train", "test", "deploy"]

@@ -12,7 +12,7 @@ LAYERS = [
     ["structures", "proto"],
     ["prototxt", "upgrade"],
     ["boxes", "drawing", "labelmap", "pictures", "drawing_shapes", "graph", "caffemodel", "priors"],
-    ["matching"],
+    ["matching", "preprocessing"],
     ["weights"],
     ["options", "records", "formats"],
     ["recipes", "store", "publish"],
@@ -31,6 +31,7 @@ LAYERS = [
     ["rules"],
     ["check"],
     ["io", "engines"],
+    ["detect", "parity"],
     ["proof"],
     ["cli"],
 ]

@@ -19,6 +19,7 @@ from ssd_data.cli.shared import report_error
 from ssd_data.errors import SsdDataError, UsageError
 
 DEBUG = "SSD_DATA_DEBUG"
+HELPERS = {"shared", "net_options"}  # files of this folder that are no commands
 
 
 class Commands(click.Group):
@@ -26,7 +27,7 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All files of this folder but those that hold no command."""
-        found = sorted(m.name for m in iter_modules(__path__) if m.name != "shared")
+        found = sorted(m.name for m in iter_modules(__path__) if m.name not in HELPERS)
         return [name.replace("_", "-") for name in found]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

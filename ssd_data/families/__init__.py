@@ -24,8 +24,8 @@ from pkgutil import iter_modules
 from typing import Any
 
 from ssd_data.errors import UsageError
-from ssd_data.netdata import Preprocessing
 from ssd_data.netdesign import STAGES, Settings, Stage
+from ssd_data.preprocessing import Preprocessing
 from ssd_data.proto import caffe_pb2
 
 MOST_CLASSES, MOST_SIDE, MOST_BATCH = 100_000, 8192, 65_536

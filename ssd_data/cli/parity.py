@@ -1,0 +1,148 @@
+"""``ssd-data parity``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ssd_data.cli import net_options, shared
+
+if TYPE_CHECKING:
+    from ssd_data.engines import Array, Engine
+    from ssd_data.parity import Difference
+
+
+@click.command(short_help="Compare what several engines make of a net.")
+@click.argument("deploy", type=shared.PATH)
+@click.argument("weights", type=shared.PATH)
+@click.argument("pictures", metavar="[IMAGE|FOLDER]…", nargs=-1, type=shared.PATH)
+@click.option(
+    "--engines",
+    default="torch,opencv",
+    show_default=True,
+    metavar="A,B",
+    help="The first is what the others are compared with.",
+)
+@click.option(
+    "--tolerance",
+    type=float,
+    default=1e-3,
+    show_default=True,
+    help="Largest difference, of an output's largest value.",
+)
+@click.option(
+    "--random",
+    "count",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    metavar="N",
+    help="How many random pictures, where none are given.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the random pictures.")
+@click.option("--device", default="cpu", show_default=True, help="For the engines with a choice.")
+@net_options.preprocessing_options
+@shared.json_option
+@shared.quiet_option
+def command(
+    deploy: Path,
+    weights: Path,
+    pictures: tuple[Path, ...],
+    engines: str,
+    tolerance: float,
+    count: int,
+    seed: int,
+    device: str,
+    train: Path | None,
+    family: str | None,
+    mean: str | None,
+    scale: float | None,
+    size: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Run the same pictures, or random ones, through DEPLOY with WEIGHTS in several engines.
+
+    Prints the largest difference of each output. Detections are compared as sets: one that only one
+    engine has counts as unmatched, unless it lies at a threshold. Exit status 1 beyond the
+    tolerance or with an unmatched detection.
+
+    \b
+    Examples:
+      ssd-data parity deploy.prototxt net.caffemodel --engines torch,opencv
+      ssd-data parity deploy.prototxt wider.caffemodel photos --mean 104,117,123
+    """  # fmt: skip
+    from ssd_data.engines import load_engine
+    from ssd_data.parity import compare
+
+    names = [name.strip() for name in engines.split(",")]
+    if len(names) < 2:
+        raise click.BadParameter("name at least two engines", param_hint="--engines")
+    nets = [
+        load_engine(name, deploy, weights, device="cpu" if name == "opencv" else device)
+        for name in names
+    ]
+    if pictures:
+        prepare = net_options.preprocessing(deploy, train, family, mean, scale)
+        batches = _read(nets[0], pictures, prepare, shared.parse_size(size))
+    else:
+        batches = _random(nets[0], count, seed, shared.parse_size(size))
+    rows = compare(nets, batches)
+    passed = all(row.within(tolerance) for row in rows)
+    if as_json:
+        shared.print_json(_table(names, rows, len(batches), tolerance, passed))
+    elif not quiet:
+        _print(rows, len(batches))
+    if not passed:
+        click.echo(f"error: the engines differ by more than {tolerance:g}", err=True)
+        click.get_current_context().exit(1)
+
+
+def _read(
+    net: Engine, pictures: tuple[Path, ...], prepare: Any, size: tuple[int, int] | None
+) -> list[Array]:
+    from ssd_data.detect import find_files, read_frames
+
+    size = size or (net.shape[3], net.shape[2])
+    batches = []
+    for frame in read_frames(find_files(pictures)):
+        if frame.error is not None:
+            raise frame.error
+        batches.append(prepare.apply(frame.picture, size)[None])
+    return batches
+
+
+def _random(net: Engine, count: int, seed: int, size: tuple[int, int] | None) -> list[Array]:
+    """Values like those of a picture whose mean was subtracted, in the net's own shape."""
+    import numpy as np
+
+    random = np.random.default_rng(seed)
+    height, width = size[::-1] if size else net.shape[2:]
+    shape = (1, net.shape[1], height, width)
+    return [random.uniform(-1, 1, shape).astype(np.float32) for _ in range(count)]
+
+
+def _table(
+    names: list[str], rows: list[Difference], pictures: int, tolerance: float, passed: bool
+) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "engines": names,
+        "pictures": pictures,
+        "tolerance": tolerance,
+        "outputs": [asdict(row) for row in rows],
+        "passed": passed,
+    }
+
+
+def _print(rows: list[Difference], pictures: int) -> None:
+    table: list[list[object]] = [["output", "engine", "largest", "relative", "unmatched"]]
+    table += [
+        [row.output, row.engine, f"{row.largest:.2e}", f"{row.relative:.2e}", row.unmatched]
+        for row in rows
+    ]
+    shared.print_table(table, right=[2, 3, 4])
+    click.echo(f"{pictures} picture{'' if pictures == 1 else 's'}")
