@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -84,6 +86,23 @@ def preprocessing(
         found: Preprocessing = load(family).DETECTOR.preprocessing
         return found
     return find_preprocessing(deploy) if train is None else read_preprocessing(train)
+
+
+@contextmanager
+def weights_file(deploy: Path, weights: Path, seed: int = 0) -> Iterator[Path]:
+    """The caffemodel; in the place of the word ``random`` a temporary one of random weights."""
+    if str(weights) != "random" or weights.exists():
+        yield weights
+        return
+    from ssd_data.engines.torch import require_torch
+
+    require_torch()
+    from ssd_data.engines.torch.randomise import write_random_weights
+
+    with TemporaryDirectory(prefix="ssd-data-") as folder:
+        file = Path(folder) / "random.caffemodel"
+        write_random_weights(deploy, file, seed)
+        yield file
 
 
 def _three(text: str) -> tuple[float, float, float]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Compare what several engines make of a net.")
 @click.argument("deploy", type=shared.PATH)
-@click.argument("weights", type=shared.PATH)
+@click.argument("weights", metavar="WEIGHTS|random", type=shared.PATH)
 @click.argument("pictures", metavar="[IMAGE|FOLDER]…", nargs=-1, type=shared.PATH)
 @click.option(
     "--engines",
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="How many random pictures, where none are given.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the random pictures.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of what is random.")
 @click.option("--device", default="cpu", show_default=True, help="For the engines with a choice.")
 @net_options.preprocessing_options
 @shared.json_option
@@ -65,6 +65,8 @@ def command(
 ) -> None:
     """Run the same pictures, or random ones, through DEPLOY with WEIGHTS in several engines.
 
+    The word random in the place of WEIGHTS fills the net with random ones.
+
     Prints the largest difference of each output. Detections are compared as sets: one that only one
     engine has counts as unmatched, unless it lies at a threshold. Exit status 1 beyond the
     tolerance or with an unmatched detection.
@@ -73,6 +75,7 @@ def command(
     Examples:
       ssd-data parity deploy.prototxt net.caffemodel --engines torch,opencv
       ssd-data parity deploy.prototxt wider.caffemodel photos --mean 104,117,123
+      ssd-data parity deploy.prototxt random
     """  # fmt: skip
     from ssd_data.engines import load_engine
     from ssd_data.parity import compare
@@ -80,10 +83,11 @@ def command(
     names = [name.strip() for name in engines.split(",")]
     if len(names) < 2:
         raise click.BadParameter("name at least two engines", param_hint="--engines")
-    nets = [
-        load_engine(name, deploy, weights, device="cpu" if name == "opencv" else device)
-        for name in names
-    ]
+    with net_options.weights_file(deploy, weights, seed) as file:
+        nets = [
+            load_engine(name, deploy, file, device="cpu" if name == "opencv" else device)
+            for name in names
+        ]
     if pictures:
         prepare = net_options.preprocessing(deploy, train, family, mean, scale)
         batches = _read(nets[0], pictures, prepare, shared.parse_size(size))

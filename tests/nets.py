@@ -1,0 +1,66 @@
+"""Small nets for tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ssd_data.engines.torch.randomise import write_random_weights
+
+# A detector of 64 x 64 pictures with two maps, BatchNorm, ReLU in place, and 3 classes.
+DETECTOR = """
+name: "tiny"
+layer {{ name: "data" type: "Input" top: "data"
+  input_param {{ shape {{ dim: 1 dim: 3 dim: 64 dim: 64 }} }} }}
+layer {{ name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+  convolution_param {{ num_output: 8 kernel_size: 3 stride: 4 pad: 1 bias_term: false }} }}
+layer {{ name: "bn1" type: "BatchNorm" bottom: "conv1" top: "conv1" }}
+layer {{ name: "scale1" type: "Scale" bottom: "conv1" top: "conv1"
+  scale_param {{ bias_term: true }} }}
+layer {{ name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }}
+layer {{ name: "conv2" type: "Convolution" bottom: "conv1" top: "conv2"
+  convolution_param {{ num_output: 8 kernel_size: 3 stride: 2 pad: 1 group: 8 }} }}
+layer {{ name: "relu2" type: "ReLU" bottom: "conv2" top: "conv2" }}
+{heads}
+layer {{ name: "loc" type: "Concat" bottom: "loc1_flat" bottom: "loc2_flat" top: "loc" }}
+layer {{ name: "conf" type: "Concat" bottom: "conf1_flat" bottom: "conf2_flat" top: "conf" }}
+layer {{ name: "priors" type: "Concat" bottom: "prior1" bottom: "prior2" top: "priors"
+  concat_param {{ axis: 2 }} }}
+layer {{ name: "conf_rows" type: "Reshape" bottom: "conf" top: "conf_rows"
+  reshape_param {{ shape {{ dim: 0 dim: -1 dim: 3 }} }} }}
+layer {{ name: "softmax" type: "Softmax" bottom: "conf_rows" top: "softmax"
+  softmax_param {{ axis: 2 }} }}
+layer {{ name: "scores" type: "Flatten" bottom: "softmax" top: "scores" }}
+layer {{ name: "detection_out" type: "DetectionOutput" bottom: "loc" bottom: "scores"
+  bottom: "priors" top: "detection_out"
+  detection_output_param {{ num_classes: 3 share_location: true background_label_id: 0
+    nms_param {{ nms_threshold: 0.45 top_k: 100 }} code_type: CENTER_SIZE keep_top_k: 50
+    confidence_threshold: 0.4 }} }}
+"""
+HEAD = """
+layer {{ name: "loc{i}" type: "Convolution" bottom: "conv{i}" top: "loc{i}"
+  convolution_param {{ num_output: 8 kernel_size: 1 }} }}
+layer {{ name: "loc{i}_perm" type: "Permute" bottom: "loc{i}" top: "loc{i}_perm"
+  permute_param {{ order: 0 order: 2 order: 3 order: 1 }} }}
+layer {{ name: "loc{i}_flat" type: "Flatten" bottom: "loc{i}_perm" top: "loc{i}_flat" }}
+layer {{ name: "conf{i}" type: "Convolution" bottom: "conv{i}" top: "conf{i}"
+  convolution_param {{ num_output: 6 kernel_size: 1 }} }}
+layer {{ name: "conf{i}_perm" type: "Permute" bottom: "conf{i}" top: "conf{i}_perm"
+  permute_param {{ order: 0 order: 2 order: 3 order: 1 }} }}
+layer {{ name: "conf{i}_flat" type: "Flatten" bottom: "conf{i}_perm" top: "conf{i}_flat" }}
+layer {{ name: "prior{i}" type: "PriorBox" bottom: "conv{i}" bottom: "data" top: "prior{i}"
+  prior_box_param {{ min_size: {size} max_size: {larger} clip: false
+    variance: 0.1 variance: 0.1 variance: 0.2 variance: 0.2 }} }}
+"""
+
+
+def detector_text() -> str:
+    heads = [HEAD.format(i=i, size=12 * i, larger=24 * i) for i in (1, 2)]
+    return DETECTOR.format(heads="".join(heads))
+
+
+def write_detector(folder: Path, seed: int = 0) -> tuple[Path, Path]:
+    """The tiny detector with random weights: its deploy prototxt and caffemodel."""
+    deploy, weights = folder / "deploy.prototxt", folder / "tiny.caffemodel"
+    deploy.write_text(detector_text())
+    write_random_weights(deploy, weights, seed)
+    return deploy, weights
