@@ -56,23 +56,27 @@ class LossLayer(Layer):
             valid = torch.tensor(count, device=valid.device)
         return self.total(valid.float()).clamp(min=1)
 
-    def check_first_axes(self, *bottoms: Tensor) -> None:
-        """The predictions and what they should be belong to as many pictures."""
+    @property
+    def ignored(self) -> int | None:
+        """``ignore_label``, None where none is given."""
+        p = self.param.loss_param
+        return p.ignore_label if p.HasField("ignore_label") else None
+
+    def infer(self, *bottoms: Tensor) -> tuple[Tensor, ...]:
+        """A scalar.
+
+        Raises:
+            LayerError: the bottoms' shapes do not fit one another.
+        """
         first, second = (b.shape[0] if b.dim() else 1 for b in bottoms[:2])
         if first != second:
             raise self.error(f"has {first} predictions and {second} labels")
+        self.check_shapes(*bottoms)
+        return (torch.empty((), device="meta"),)
 
-    def check_labels(self, labels: Tensor, classes: int) -> None:
-        """All labels (int64, any shape) lie in [0, classes).
-
-        Raises:
-            LayerError: one does not, and would read another's memory in the original.
-        """
-        if labels.numel():
-            low, high = (int(n) for n in torch.stack(labels.aminmax()).tolist())
-            if low < 0 or high >= classes:
-                wrong = low if low < 0 else high
-                raise self.error(
-                    f"label {wrong} is not in [0, {classes})",
-                    hint="The net has fewer classes than the data's labels",
-                )
+    def check_shapes(self, *bottoms: Tensor) -> None:
+        """As many values in each bottom; a layer whose bottoms differ has a check of its own."""
+        for bottom in bottoms[1:]:
+            if bottom.numel() != bottoms[0].numel():
+                shapes = " and ".join(str(tuple(b.shape)) for b in (bottoms[0], bottom))
+                raise self.error(f"has bottoms of shape {shapes}")

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ssd_data.engines.torch.boxes import CORNER, Coding, Priors, outside
+from ssd_data.engines.torch.labels import require_labels
 from ssd_data.engines.torch.loss import LossLayer
 from ssd_data.engines.torch.losses import (
     half_square,
@@ -76,12 +77,11 @@ class MultiBoxLoss(LossLayer):
         if p.mining_type == MultiBox.HARD_EXAMPLE and p.sample_size <= 0:
             raise self.error(f"sample_size is {p.sample_size}, not above 0")
 
-    def infer(self, *bottoms: Tensor) -> tuple[Tensor, ...]:
-        """A scalar, where the bottoms' shapes fit one another."""
+    def check_shapes(self, *bottoms: Tensor) -> None:
+        """As many predictions as the priors ask for, and eight numbers a box."""
         loc, conf, prior, label = bottoms
         count = prior.numel() // 8
         self.loc_classes = 1 if self.p.share_location else self.p.num_classes
-        self.check_first_axes(loc, conf)
         if prior.numel() != 8 * count or prior.shape[:2] != (1, 2):
             raise self.error(f"priors have shape {tuple(prior.shape)}, not 1 x 2 x (priors * 4)")
         pairs = [(loc, self.loc_classes * 4, "location"), (conf, self.p.num_classes, "confidence")]
@@ -92,7 +92,6 @@ class MultiBoxLoss(LossLayer):
                 )
         if label.shape[-1] != 8:
             raise self.error(f"labels have shape {tuple(label.shape)}, not 1 x 1 x boxes x 8")
-        return (torch.empty((), device="meta"),)
 
     def forward(self, *bottoms: Tensor) -> Tensor:
         """The loss, a scalar; of a part whose ``propagate_down`` is false nothing enters."""
@@ -140,7 +139,7 @@ class MultiBoxLoss(LossLayer):
                 f"a ground truth box has the background's label, {p.background_label_id}"
             )
         if self.mines or not (p.map_object_to_agnostic and p.share_location):
-            self.check_labels(labels, p.num_classes)
+            require_labels(self, labels, p.num_classes)
         kept = (rows[:, 7] == 0) | p.use_difficult_gt
         device = label.device
         return Truth(picture[kept].to(device), labels[kept].to(device), rows[kept, 3:7].to(device))
