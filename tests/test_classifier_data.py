@@ -215,7 +215,7 @@ def test_image_rand_skip(listed: Path) -> None:
         (" 7", "is not a path, a space and a label"),
         ("broken.jpg 1", "truncated JPEG"),
         ("text.png 1", "not a picture"),
-        (". 1", "Is a directory"),
+        (". 1", "is no regular file"),
         (f"x.png {1 << 31}", "is not a path, a space and a label"),
     ],
 )

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from multibox_twin import Settings, overlap_of, twin
 
-from ssd_data.engines.torch.boxes import overlaps
+from ssd_data.engines.torch.boxes import overlap
 from ssd_data.engines.torch.interpreter import Interpreter
 from ssd_data.engines.torch.layers.multiboxloss import MultiBoxLoss
 from ssd_data.engines.torch.matching import Truth, match
@@ -169,14 +169,14 @@ def test_ties_go_to_the_lower_prior_and_the_earlier_truth() -> None:
 def test_overlaps_like_the_twin(seed: int, grid: int) -> None:
     rng = np.random.default_rng(seed)
     one, other = (rng.integers(-2, grid, (6, 4)).astype(np.float32) / grid for _ in range(2))
-    ours = overlaps(torch.from_numpy(one)[:, None], torch.from_numpy(other)).numpy()
+    ours = overlap(torch.from_numpy(one), torch.from_numpy(other)).numpy()
     theirs = np.array([[overlap_of(a, b) for b in other] for a in one], np.float32)
     np.testing.assert_array_equal(ours, theirs)
 
 
 def test_no_number_is_no_overlap() -> None:
     box = torch.tensor([[0.0, 0, 1, 1], [0, 0, torch.nan, 1], [-torch.inf, 0, torch.inf, 1]])
-    assert overlaps(box[:1], box).tolist() == [1, 0, 0]
+    assert overlap(box[:1], box).tolist() == [[1, 0, 0]]
 
 
 @pytest.mark.parametrize("by_prior", [True, False])
@@ -273,6 +273,21 @@ def test_refused_shapes(which: int) -> None:
     shapes = [(2, 16), (2, 12), (1, 2, 16), (1, 1, 3, 8)]
     shapes[which] = (*shapes[which][:-1], shapes[which][-1] + 1)
     with pytest.raises(InputError, match="prior|label"):
+        layer.infer(*(torch.empty(s, device="meta") for s in shapes))
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        ([(0, 16), (0, 12), (1, 2, 16), (1, 1, 3, 8)], "the batch is empty"),
+        ([(2, 0), (2, 0), (1, 2, 0), (1, 1, 3, 8)], "priors have shape"),
+        ([(2, 16), (2, 12), (2, 16), (1, 1, 3, 8)], "priors have shape"),
+        ([(2, 16), (2, 12), (1, 2, 16), ()], "labels have shape"),
+    ],
+)
+def test_refused_odd_shapes(shapes: list[tuple[int, ...]], message: str) -> None:
+    layer = make(Settings(), 2, 4, 3)
+    with pytest.raises(InputError, match=message):
         layer.infer(*(torch.empty(s, device="meta") for s in shapes))
 
 

@@ -1,4 +1,4 @@
-"""Boxes as tensors: areas, overlaps, and the offsets between priors and boxes.
+"""Boxes as tensors: areas, overlaps, and the offsets of boxes from their priors.
 
 Boxes are float32 (…, 4): xmin, ymin, xmax, ymax, fractions of the picture. All of it is single
 precision in the original's order of operations (``src/caffe/util/bbox_util.cpp``), so that what
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ssd_data.engines.torch.decoding import decode
 from ssd_data.proto import caffe_pb2
 
 CORNER = caffe_pb2.PriorBoxParameter.CORNER
@@ -54,18 +55,9 @@ class Coding:
                 offsets = offsets / _size(priors.boxes).repeat(1, 2)
         return offsets if self.in_target else offsets / priors.variances
 
-    def decode(self, offsets: Tensor, priors: Priors) -> Tensor:
-        """Boxes (…, 4) from offsets (…, 4) and priors that broadcast to them; not clipped."""
-        if not self.in_target:
-            offsets = priors.variances * offsets
-        if self.kind == CORNER:
-            return priors.boxes + offsets
-        size = _size(priors.boxes)
-        if self.kind != CENTER_SIZE:
-            return priors.boxes + offsets * size.repeat(*[1] * (size.dim() - 1), 2)
-        center = offsets[..., :2] * size + _center(priors.boxes)
-        half = offsets[..., 2:].exp() * size / 2
-        return torch.cat([center - half, center + half], -1)
+    def decode(self, locations: Tensor, priors: Priors) -> Tensor:
+        """Boxes (…, 4) from locations (…, 4) and priors that broadcast to them; not clipped."""
+        return decode(locations, priors.boxes, priors.variances, self.kind, self.in_target)
 
 
 def _size(boxes: Tensor) -> Tensor:
@@ -77,21 +69,24 @@ def _center(boxes: Tensor) -> Tensor:
 
 
 def area(boxes: Tensor) -> Tensor:
-    """Width times height, 0 for an inverted box; (…)."""
-    width, height = _size(boxes).unbind(-1)
-    return torch.where((width < 0) | (height < 0), 0.0, width * height)
+    """Width times height; 0 of inverted boxes; (…)."""
+    sides = _size(boxes)
+    return torch.where((sides < 0).any(-1), 0.0, sides.prod(-1))
 
 
-def overlaps(one: Tensor, other: Tensor) -> Tensor:
-    """Jaccard overlap of boxes whose leading axes broadcast; 0 where nothing is shared."""
+def overlap(a: Tensor, b: Tensor) -> Tensor:
+    """Jaccard overlap of each of a (…, N, 4) with each of b (…, M, 4): (…, N, M).
+
+    0 where boxes only touch, and for inverted ones.
+    """
     # A coordinate at a time, dense and in place: several times as fast as along an axis of four.
-    a = one.movedim(-1, 0).contiguous()
-    b = other.movedim(-1, 0).contiguous()
-    width = torch.minimum(a[2], b[2]).sub_(torch.maximum(a[0], b[0])).clamp_(min=0)
-    height = torch.minimum(a[3], b[3]).sub_(torch.maximum(a[1], b[1])).clamp_(min=0)
-    shared = width.mul_(height)
-    union = (area(one) + area(other)).sub_(shared)
-    return shared.div_(union).nan_to_num_(0, torch.inf)
+    ax, ay, ar, ab = (side[..., :, None] for side in a.movedim(-1, 0).contiguous())
+    bx, by, br, bb = (side[..., None, :] for side in b.movedim(-1, 0).contiguous())
+    width = torch.minimum(ar, br).sub_(torch.maximum(ax, bx)).clamp_(min=0)
+    height = torch.minimum(ab, bb).sub_(torch.maximum(ay, by)).clamp_(min=0)
+    common = width.mul_(height)
+    total = (area(a)[..., :, None] + area(b)[..., None, :]).sub_(common)
+    return common.div_(total).nan_to_num_(0.0)  # 0 / 0 of boxes without area
 
 
 def outside(boxes: Tensor) -> Tensor:

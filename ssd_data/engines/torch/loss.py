@@ -68,9 +68,11 @@ class LossLayer(Layer):
         Raises:
             LayerError: the bottoms' shapes do not fit one another.
         """
-        first, second = (b.shape[0] if b.dim() else 1 for b in bottoms[:2])
+        first, second = map(pictures, bottoms[:2])
         if first != second:
             raise self.error(f"has {first} predictions and {second} labels")
+        if not first:
+            raise self.error("has no predictions: the batch is empty")
         self.check_shapes(*bottoms)
         return (torch.empty((), device="meta"),)
 
@@ -80,3 +82,8 @@ class LossLayer(Layer):
             if bottom.numel() != bottoms[0].numel():
                 shapes = " and ".join(str(tuple(b.shape)) for b in (bottoms[0], bottom))
                 raise self.error(f"has bottoms of shape {shapes}")
+
+
+def pictures(bottom: Tensor) -> int:
+    """The size of the first axis; 1 where there is none."""
+    return bottom.shape[0] if bottom.dim() else 1

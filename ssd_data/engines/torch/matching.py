@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ssd_data.engines.torch.boxes import outside, overlaps
+from ssd_data.engines.torch.boxes import outside, overlap
 
 UNMATCHED = -1
 IGNORED = -2
@@ -69,7 +69,7 @@ def match(
     if not len(truth):
         return index, boxes.new_zeros(shape)
     own = boxes[truth.picture] if boxes.dim() == 3 else boxes
-    table = overlaps(truth.boxes[:, None], own)
+    table = overlap(truth.boxes[:, None], own).squeeze(1)
     table.masked_fill_(table <= LEAST_OVERLAP, 0)
     if ignore_outside:
         left_out = outside(own).any(-1).expand(table.shape)

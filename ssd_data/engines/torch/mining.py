@@ -9,8 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ssd_data.engines.torch.boxes import area, overlaps
+from ssd_data.engines.torch.boxes import area
 from ssd_data.engines.torch.losses import sigmoid_losses
+from ssd_data.engines.torch.nms import suppress
 
 LEAST_AREA = 1e-5  # smaller boxes take no part in the suppression
 
@@ -41,7 +42,11 @@ def greatest(losses: Tensor, eligible: Tensor, count: Tensor) -> Tensor:
     Returns:
         bool (N, P).
     """
-    return _ranks(losses, eligible) < torch.minimum(count, eligible.sum(1))[:, None]
+    order = _by_loss(losses, eligible)
+    taken = torch.arange(losses.shape[1], device=losses.device) < torch.minimum(
+        count, eligible.sum(1)
+    ).unsqueeze(1)
+    return torch.empty_like(eligible).scatter_(1, order, taken)
 
 
 def greatest_apart(
@@ -51,32 +56,19 @@ def greatest_apart(
 
     Args:
         boxes: float32 (P, 4) or (N, P, 4).
-        top_k: so many of the greatest take part, and so many are taken at most; -1 for all.
+        top_k: so many of the greatest take part; -1 for all.
     """
-    boxes = boxes.expand(*losses.shape, 4)
-    free = eligible & (area(boxes).double() >= LEAST_AREA)
+    order = _by_loss(losses, eligible)
+    boxes = boxes.expand(*losses.shape, 4).gather(1, order[..., None].expand(-1, -1, 4))
+    free = eligible.gather(1, order) & (area(boxes).double() >= LEAST_AREA)
     if top_k >= 0:
-        free &= _ranks(losses, eligible) < top_k
-        count = count.clamp(max=top_k)
-    chosen = torch.zeros_like(eligible)
-    picture = torch.arange(len(losses), device=losses.device)
-    order = losses.masked_fill(~free, -torch.inf)
-    for turn in range(int(count.max()) if len(count) else 0):
-        best = order.argmax(1)
-        takes = free[picture, best] & (count > turn)
-        if not takes.any():
-            break
-        chosen[picture, best] |= takes
-        near = overlaps(boxes[picture, best][:, None], boxes) > threshold
-        near[picture, best] = True
-        free &= ~near
-        order.masked_fill_(near, -torch.inf)
-    return chosen
+        free[:, top_k:] = False
+    stays = suppress(boxes, free, threshold, most=int(count.max()))
+    stays &= stays.cumsum(1) <= count[:, None]
+    return torch.empty_like(eligible).scatter_(1, order, stays)
 
 
-def _ranks(losses: Tensor, eligible: Tensor) -> Tensor:
-    """Each prior's place among its picture's by falling loss, the eligible ones first."""
-    least_last = losses.masked_fill(~eligible, -torch.inf)
-    order = least_last.argsort(dim=1, descending=True, stable=True)
-    places = torch.arange(losses.shape[1], device=losses.device).expand(losses.shape)
-    return torch.empty_like(order).scatter_(1, order, places)
+def _by_loss(losses: Tensor, eligible: Tensor) -> Tensor:
+    """Each picture's priors by falling loss, the eligible ones first; int64 (N, P)."""
+    eligible_first = losses.masked_fill(~eligible, -torch.inf)
+    return eligible_first.argsort(dim=1, descending=True, stable=True)

@@ -82,15 +82,14 @@ class MultiBoxLoss(LossLayer):
         loc, conf, prior, label = bottoms
         count = prior.numel() // 8
         self.loc_classes = 1 if self.p.share_location else self.p.num_classes
-        if prior.numel() != 8 * count or prior.shape[:2] != (1, 2):
+        if not count or prior.numel() != 8 * count or prior.shape[:2] != (1, 2):
             raise self.error(f"priors have shape {tuple(prior.shape)}, not 1 x 2 x (priors * 4)")
         pairs = [(loc, self.loc_classes * 4, "location"), (conf, self.p.num_classes, "confidence")]
         for bottom, each, name in pairs:
-            if bottom[0].numel() != count * each:
-                raise self.error(
-                    f"has {bottom[0].numel()} {name} predictions for {count} priors of {each}"
-                )
-        if label.shape[-1] != 8:
+            size = bottom.shape[1:].numel()
+            if size != count * each:
+                raise self.error(f"has {size} {name} predictions for {count} priors of {each}")
+        if label.shape[-1:] != (8,):
             raise self.error(f"labels have shape {tuple(label.shape)}, not 1 x 1 x boxes x 8")
 
     def forward(self, *bottoms: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ssd_data.engines.torch.loss import BATCH_SIZE, LossLayer
+from ssd_data.engines.torch.loss import BATCH_SIZE, LossLayer, pictures
 from ssd_data.engines.torch.losses import sigmoid_losses
 
 
@@ -25,5 +25,5 @@ class SigmoidCrossEntropyLoss(LossLayer):
         kept = torch.ones_like(target, dtype=torch.bool)
         if self.ignored is not None:
             kept = target.trunc() != self.ignored
-        normalizer = self.normalizer(len(x), x[0].numel(), kept.sum())
+        normalizer = self.normalizer(pictures(x), x.shape[1:].numel(), kept.sum())
         return sigmoid_losses(x[kept], target[kept]).sum() / normalizer
