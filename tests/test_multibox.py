@@ -206,6 +206,11 @@ def test_a_part_that_is_not_propagated_is_not_in_the_loss() -> None:
         assert loss == getattr(layer.parts, name) > 0
 
 
+def test_propagate_down_is_for_all_bottoms_or_none() -> None:
+    with pytest.raises(InputError, match="has 1 propagate_down for 4 bottoms"):
+        make(Settings(), 1, 4, 1, "propagate_down: true")
+
+
 def test_normalizer_may_be_summed_over_processes() -> None:
     s = Settings()
     loc, conf, prior, label = draw(s, 1, 2, 12, 4)
