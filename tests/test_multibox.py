@@ -93,8 +93,9 @@ def all_settings(draw: st.DrawFn) -> Settings:
     mining = draw(st.sampled_from(["NONE", "MAX_NEGATIVE", "HARD_EXAMPLE"]))
     agnostic = draw(st.booleans()) and draw(st.booleans())
     flag = st.booleans()
+    classes = 2 if agnostic else draw(st.integers(2, 4))
     return Settings(
-        num_classes=2 if agnostic else draw(st.integers(2, 4)),
+        num_classes=classes,
         map_object_to_agnostic=agnostic,
         loc_loss_type=draw(st.sampled_from(["SMOOTH_L1", "L2"])),
         conf_loss_type=draw(st.sampled_from(["SOFTMAX", "LOGISTIC"])),
@@ -103,7 +104,7 @@ def all_settings(draw: st.DrawFn) -> Settings:
         match_type=draw(st.sampled_from(["PER_PREDICTION", "BIPARTITE"])),
         overlap_threshold=draw(st.sampled_from([0.5, 0.3, 0.0])),
         use_prior_for_matching=draw(flag),
-        background_label_id=0,
+        background_label_id=draw(st.integers(0, 1)) if classes > 2 else 0,
         use_difficult_gt=draw(flag),
         neg_pos_ratio=draw(st.sampled_from([3.0, 0.5, 7.0])),
         neg_overlap=draw(st.sampled_from([0.5, 0.35])),
