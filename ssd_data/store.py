@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from weakref import WeakValueDictionary
 
 import lmdb
 
@@ -23,6 +24,7 @@ from ssd_data.structures import Record
 BATCH_BYTES = 1 << 20
 SYNC_BYTES = 16 << 20
 FIRST_MAP_SIZE = 64 << 20
+_SHARED: WeakValueDictionary[str, LmdbReader] = WeakValueDictionary()
 
 
 class LmdbWriter:
@@ -197,6 +199,21 @@ class LmdbReader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def open_shared(path: Path | str) -> LmdbReader:
+    """A reader that all who ask for the same folder share, since LMDB opens one but once a process.
+
+    Do not close it: it closes when nobody holds it any longer.
+
+    Raises:
+        InputError: as :class:`LmdbReader`.
+    """
+    key = os.path.realpath(path)
+    reader = _SHARED.get(key)
+    if reader is None:
+        reader = _SHARED[key] = LmdbReader(path)
+    return reader
 
 
 def is_lmdb(path: Path) -> bool:

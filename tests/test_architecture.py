@@ -12,7 +12,7 @@ LAYERS = [
     ["structures", "proto"],
     ["prototxt", "upgrade"],
     ["boxes", "drawing", "labelmap", "pictures", "drawing_shapes", "graph", "caffemodel", "priors"],
-    ["matching", "preprocessing"],
+    ["matching", "preprocessing", "transform"],
     ["weights"],
     ["options", "records", "formats"],
     ["recipes", "store", "publish"],

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import loss
 from benchmarks.build import main
 
 
@@ -18,3 +19,8 @@ def test_a_quick_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 def test_an_unknown_topic() -> None:
     with pytest.raises(SystemExit):
         main(["everything"])
+
+
+def test_the_loss_of_a_small_batch(capsys: pytest.CaptureFixture[str]) -> None:
+    loss.main(["--batch", "1", "--boxes", "2", "--rounds", "1"])
+    assert "MultiBoxLoss" in capsys.readouterr().out

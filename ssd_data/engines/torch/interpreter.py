@@ -73,7 +73,7 @@ class Interpreter:
             tops = as_tuple(layer.forward(*bottoms))
         if learns:
             self._tape[i] = (bottoms, tops)
-        return tuple(top.detach() for top in tops)
+        return tuple(top.detach().to(self.device) for top in tops)  # data layers' are on the CPU
 
     def propagate(self, last: int, first: int) -> None:
         """Compute gradients from layer ``last`` back to ``first``, both included.

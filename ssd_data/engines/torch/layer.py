@@ -53,6 +53,12 @@ class Layer:
         if not fewest <= len(node.bottoms) <= most:
             wanted = str(fewest) if fewest == most else f"{fewest} to {most}"
             raise self.error(f"has {len(node.bottoms)} bottoms; {self.param.type} takes {wanted}")
+        asked = len(self.param.propagate_down)
+        if asked not in (0, len(node.bottoms)):
+            raise self.error(
+                f"has {asked} propagate_down for {len(node.bottoms)} bottoms",
+                hint="Give one for each bottom, or none",
+            )
 
     def setup(self, *bottoms: Tensor) -> None:
         """Check the parameters and make the weights; the bottoms have shapes, but no values."""

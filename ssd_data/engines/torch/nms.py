@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ssd_data.engines.torch.boxes import overlap
+
 BLOCK = 256
 
 
@@ -38,25 +40,6 @@ def suppress(
         if not bool((wanting & valid[:, start + BLOCK :].any(1)).any()):
             break
     return stays
-
-
-def overlap(a: Tensor, b: Tensor) -> Tensor:
-    """Jaccard overlap of each of a (…, N, 4) with each of b (…, M, 4): (…, N, M).
-
-    0 where boxes only touch, and for inverted ones.
-    """
-    ax, ay, ar, ab = (side[..., :, None] for side in a.unbind(-1))
-    bx, by, br, bb = (side[..., None, :] for side in b.unbind(-1))
-    width = (torch.minimum(ar, br) - torch.maximum(ax, bx)).clamp_(min=0)
-    common = width.mul_((torch.minimum(ab, bb) - torch.maximum(ay, by)).clamp_(min=0))
-    total = (area(a)[..., :, None] + area(b)[..., None, :]).sub_(common)
-    return common.div_(total).nan_to_num_(0.0)  # 0 / 0 of boxes without area
-
-
-def area(boxes: Tensor) -> Tensor:
-    """Width times height; 0 of inverted boxes."""
-    sides = boxes[..., 2:] - boxes[..., :2]
-    return torch.where((sides < 0).any(-1), torch.zeros_like(sides[..., 0]), sides.prod(-1))
 
 
 def _settle(over: Tensor, free: Tensor) -> Tensor:

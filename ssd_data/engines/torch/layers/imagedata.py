@@ -1,0 +1,87 @@
+"""ImageData: labelled pictures from files that a list names (``image_data_param``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from torch import Tensor
+
+from ssd_data.engines.torch.labelled import Labelled, LabelledPictures
+from ssd_data.errors import InputError
+from ssd_data.paths import read_bytes, read_lines
+from ssd_data.pictures import decode, probe, resize
+from ssd_data.transform import as_planes
+
+MOST_BYTES = 1 << 30
+MOST_LABEL = (1 << 31) - 1
+_LABEL = re.compile(r"-?\d{1,10}", re.ASCII)
+
+
+class ImageData(LabelledPictures):
+    """Pictures in the list's order or, with ``shuffle``, in a new one each time round.
+
+    Each line of ``source`` has a path, a space and a label; the path is put behind ``root_folder``
+    letter by letter, so that a folder needs its slash. Empty lines are passed over.
+    """
+
+    def setup(self, *bottoms: Tensor) -> None:
+        """Read the list, then as for all labelled pictures."""
+        p = self.param.image_data_param
+        if bool(p.new_height) != bool(p.new_width):
+            raise self.error("new_height and new_width go together: one of them is 0")
+        self.size = (p.new_width, p.new_height) if p.new_width else None
+        self.lines = read_list(p.source)
+        super().setup(*bottoms)
+
+    def batch_size(self) -> int:
+        """``batch_size``, 1 unless given."""
+        return self.param.image_data_param.batch_size
+
+    def records(self) -> Iterator[Labelled]:
+        """All of the list, again and again.
+
+        Raises:
+            InputError: a picture is absent or broken, with the list and the line.
+        """
+        p = self.param.image_data_param
+        skip = int(self.random.integers(p.rand_skip)) if p.rand_skip else 0
+        if skip >= len(self.lines):
+            raise self.error(f"rand_skip passes over {skip} of {len(self.lines)} pictures")
+        while True:
+            count = len(self.lines)
+            order = self.random.permutation(count) if p.shuffle else range(count)
+            for index in order[skip:]:
+                number, path, label = self.lines[index]
+                yield self._record(path, label, f"{p.source}:{number}")
+            skip = 0
+
+    def _record(self, path: str, label: int, where: str) -> Labelled:
+        p = self.param.image_data_param
+        file = p.root_folder + path
+        data = read_bytes(file, f"picture {file}", MOST_BYTES, where)
+        probe(data, where)
+        picture = resize(decode(data, where, gray=not p.is_color), self.size, where)
+        return Labelled(as_planes(picture), label, where)
+
+
+def read_list(source: str) -> list[tuple[int, str, int]]:
+    """A list file's entries: line number, path and label.
+
+    Raises:
+        InputError: the list is absent or empty, or a line has no label.
+    """
+    entries = []
+    for number, line in enumerate(read_lines(Path(source), "list"), start=1):
+        if not line.strip():
+            continue
+        path, _, label = line.rstrip().rpartition(" ")
+        if not path or not _LABEL.fullmatch(label) or int(label) > MOST_LABEL:
+            raise InputError(
+                f'"{line}" is not a path, a space and a label', where=f"{source}:{number}"
+            )
+        entries.append((number, path, int(label)))
+    if not entries:
+        raise InputError("the list is empty", where=source)
+    return entries

@@ -1,0 +1,89 @@
+"""What loss layers have in common: a scalar top and a normaliser (``loss_layer.cpp``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ssd_data.engines.torch.layer import Layer
+from ssd_data.proto import caffe_pb2
+
+FULL, VALID, BATCH_SIZE, NONE = (
+    caffe_pb2.LossParameter.FULL,
+    caffe_pb2.LossParameter.VALID,
+    caffe_pb2.LossParameter.BATCH_SIZE,
+    caffe_pb2.LossParameter.NONE,
+)
+
+
+class LossLayer(Layer):
+    """A layer whose first top is a loss.
+
+    Attributes:
+        total: adds a count up over all processes that share a batch; by default there is one.
+    """
+
+    bottoms = (2, 2)
+    is_loss = True
+    no_gradient: ClassVar[tuple[int, ...]] = (1,)
+    usual_normalization: ClassVar[int] = VALID
+    total: Callable[[Tensor], Tensor] = staticmethod(lambda count: count)
+
+    @property
+    def normalization(self) -> int:
+        """``loss_param``'s mode; the older ``normalize`` where that alone is given."""
+        p = self.param.loss_param
+        if p.HasField("normalization"):
+            return p.normalization
+        if p.HasField("normalize"):
+            return VALID if p.normalize else BATCH_SIZE
+        return self.usual_normalization
+
+    def normalizer(self, outer: int, inner: int, valid: Tensor) -> Tensor:
+        """What a sum of losses is divided by; at least 1, so that nothing gives 0 and not NaN.
+
+        Args:
+            outer, inner: their product is the number of predictions, ``outer`` that of pictures.
+            valid: how many of them counted.
+        """
+        if self.normalization == NONE:
+            return torch.ones((), device=valid.device)
+        if self.normalization != VALID:
+            count = outer * (inner if self.normalization == FULL else 1)
+            valid = torch.tensor(count, device=valid.device)
+        return self.total(valid.float()).clamp(min=1)
+
+    @property
+    def ignored(self) -> int | None:
+        """``ignore_label``, None where none is given."""
+        p = self.param.loss_param
+        return p.ignore_label if p.HasField("ignore_label") else None
+
+    def infer(self, *bottoms: Tensor) -> tuple[Tensor, ...]:
+        """A scalar.
+
+        Raises:
+            LayerError: the bottoms' shapes do not fit one another.
+        """
+        first, second = map(pictures, bottoms[:2])
+        if first != second:
+            raise self.error(f"has {first} predictions and {second} labels")
+        if not first:
+            raise self.error("has no predictions: the batch is empty")
+        self.check_shapes(*bottoms)
+        return (torch.empty((), device="meta"),)
+
+    def check_shapes(self, *bottoms: Tensor) -> None:
+        """As many values in each bottom; a layer whose bottoms differ has a check of its own."""
+        for bottom in bottoms[1:]:
+            if bottom.numel() != bottoms[0].numel():
+                shapes = " and ".join(str(tuple(b.shape)) for b in (bottoms[0], bottom))
+                raise self.error(f"has bottoms of shape {shapes}")
+
+
+def pictures(bottom: Tensor) -> int:
+    """The size of the first axis; 1 where there is none."""
+    return bottom.shape[0] if bottom.dim() else 1

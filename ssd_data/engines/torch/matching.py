@@ -1,0 +1,126 @@
+"""Which prior is whose: the matching of boxes and ground truth (``MatchBBox``, ``FindMatches``).
+
+Truths of all pictures lie in one table, so that a crowded picture costs no other one anything.
+Ties fall as in the original, which walks through priors, then truths: to the lower prior, then to
+the earlier truth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ssd_data.engines.torch.boxes import outside, overlap
+
+UNMATCHED = -1
+IGNORED = -2
+LEAST_OVERLAP = 1e-6  # what is not above it is no overlap
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """The ground truth of a batch.
+
+    Attributes:
+        picture: int64 (M,), index of the picture in the batch.
+        label: int64 (M,). boxes: float32 (M, 4), fractions.
+    """
+
+    picture: Tensor
+    label: Tensor
+    boxes: Tensor
+
+    def __len__(self) -> int:
+        return len(self.picture)
+
+    def rows(self, which: Tensor) -> Truth:
+        """Those of the given indices."""
+        return Truth(self.picture[which], self.label[which], self.boxes[which])
+
+
+def match(
+    boxes: Tensor,
+    truth: Truth,
+    pictures: int,
+    *,
+    threshold: float | None = None,
+    ignore_outside: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Match every picture's boxes with its truths.
+
+    First each truth takes the free box that overlaps it most, the greatest overlap first; then, if
+    there is a ``threshold``, each free box takes the truth that it overlaps most, at least so much.
+
+    Args:
+        boxes: float32 (P, 4), the same for all pictures, or (N, P, 4).
+        truth: in any order.
+        pictures: N.
+        threshold: None is BIPARTITE, else PER_PREDICTION.
+        ignore_outside: boxes that leave the picture match nothing and are no negatives.
+
+    Returns:
+        index: int64 (N, P), a row of ``truth``, or UNMATCHED, or IGNORED.
+        overlap: float32 (N, P), the greatest overlap with any truth.
+    """
+    shape = (pictures, boxes.shape[-2])
+    index = torch.full(shape, UNMATCHED, device=boxes.device)
+    if not len(truth):
+        return index, boxes.new_zeros(shape)
+    own = boxes[truth.picture] if boxes.dim() == 3 else boxes
+    table = overlap(truth.boxes[:, None], own).squeeze(1)
+    table.masked_fill_(table <= LEAST_OVERLAP, 0)
+    if ignore_outside:
+        left_out = outside(own).any(-1).expand(table.shape)
+        table.masked_fill_(left_out, 0)
+        index[truth.picture] = torch.where(left_out, IGNORED, UNMATCHED)
+    rows, taken = bipartite(table, truth.picture)
+    index[truth.picture[rows], taken] = rows
+    best, row = _best_truth(table, truth.picture, pictures)
+    if threshold is not None:
+        free = (index == UNMATCHED) & (best > 0) & (best >= threshold)
+        index = torch.where(free, row, index)
+    return index, best
+
+
+def bipartite(table: Tensor, picture: Tensor) -> tuple[Tensor, Tensor]:
+    """Pairs of truths and boxes, the greatest overlap first, each in one pair at most.
+
+    A pair whose overlap is the greatest both of its truth and of its box will be taken whatever
+    else is, so all such pairs are taken at once; a few rounds do instead of one for each truth.
+
+    Args:
+        table: float32 (M, P), overlaps of truths and boxes, 0 where they cannot pair.
+        picture: int64 (M,), of each truth; truths of one picture contend for its boxes.
+
+    Returns:
+        rows and boxes of the pairs, each int64 (K,).
+    """
+    waiting = torch.arange(len(table), device=table.device)
+    left = table.clone()
+    rows, boxes = [], []
+    while len(waiting):
+        value, box = left.max(1)
+        rivals = left[:, box]
+        mates = picture[waiting][:, None] == picture[waiting]
+        earlier = waiting[:, None] < waiting
+        beaten = mates & ((rivals > value) | ((rivals == value) & earlier))
+        wins = (value > 0) & ~beaten.any(0)
+        rows.append(waiting[wins])
+        boxes.append(box[wins])
+        mate, winner = mates[:, wins].nonzero(as_tuple=True)
+        left[mate, boxes[-1][winner]] = 0
+        still = (value > 0) & ~wins
+        waiting, left = waiting[still], left[still]
+    return torch.cat(rows), torch.cat(boxes)
+
+
+def _best_truth(table: Tensor, picture: Tensor, pictures: int) -> tuple[Tensor, Tensor]:
+    """For each box of each picture (N, P) its greatest overlap, and the first truth that has it."""
+    where = picture[:, None].expand(table.shape)
+    best = table.new_zeros(pictures, table.shape[1]).scatter_reduce(0, where, table, "amax")
+    rows = torch.arange(len(table), device=table.device)[:, None]
+    candidates = torch.where(table == best[picture], rows, len(table))
+    row = torch.full(best.shape, len(table), device=table.device)
+    return best, row.scatter_reduce(0, where, candidates, "amin")
