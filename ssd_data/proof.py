@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 RANGES = (1.0, 128.0)  # values of the random inputs: within ±1, and within ±128
 _PICKS_BOXES = ("DetectionOutput", "DetectionEvaluate")
+_SQUASHES = ("Softmax", "Sigmoid", "Flatten", "Reshape")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,8 @@ def compare(
 ) -> list[Difference]:
     """Run two nets on the same random inputs, one within ±1 and one within ±128.
 
-    The outputs are compared; in place of a DetectionOutput's, which are a choice of boxes, what it
-    reads: locations and confidences. Layers that these do not need are not run.
+    The outputs are compared; in place of a DetectionOutput's, which are a choice of boxes, the
+    locations and scores that it makes them from. Layers that these do not need are not run.
 
     Raises:
         InputError: a layer lacks its arrays, cannot be computed, or an output is no number.
@@ -72,13 +73,23 @@ def compare(
 
 
 def compared_blobs(graph: Graph) -> list[str]:
-    """The outputs, or what a DetectionOutput makes them from."""
+    """The outputs, or what a DetectionOutput makes them from, or what a Softmax or Sigmoid reads.
+
+    Far from the inputs that a net is made for, scores are large, and small differences in them
+    are large ones in confidences.
+    """
     names: dict[str, None] = {}
     writers = graph.producers()
-    for name in graph.outputs:
+    waiting = list(graph.outputs)
+    while waiting:
+        name = waiting.pop(0)
         last = writers[name][-1]
-        picked = last.bottoms[:2] if last.type in _PICKS_BOXES else [name]
-        names.update(dict.fromkeys(picked))
+        if last.type in _PICKS_BOXES:
+            waiting += last.bottoms[:2]
+        elif last.type in _SQUASHES and name not in last.bottoms:
+            waiting += last.bottoms
+        else:
+            names[name] = None
     return list(names)
 
 

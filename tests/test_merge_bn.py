@@ -497,3 +497,32 @@ def test_opencv_finds_the_same(shared: Path, tmp_path: Path) -> None:
         found.append(net.forward("mbox_conf_flatten"))
     assert np.abs(found[0] - found[1]).max() < 1e-5
     assert np.abs(found[0] - found[2]).max() > 1e-3
+
+
+MARGIN = (
+    conv("c", "data", "wide", "pad: 2 stride: 2 bias_term: false")
+    + layer("Slice", "slice", "wide", "over", "slice_param { axis: 2 slice_point: 1 }").replace(
+        'top: "over"', 'top: "over" top: "rows"'
+    )
+    + layer("Slice", "slice", "rows", "left", "slice_param { axis: 3 slice_point: 1 }").replace(
+        'top: "left"', 'top: "left" top: "cut"'
+    )
+)
+SILENCE = 'layer { name: "silence" type: "Silence" bottom: "over" bottom: "left" }\n'
+
+
+@pytest.mark.parametrize("top", ["cut", "new"])
+def test_a_margin_cut_off_as_tensorflow_pads(top: str) -> None:
+    text = FOUR + MARGIN + bn("b", "cut", top) + scale("s", top, top) + SILENCE
+    merge = merged(text + layer("ReLU", "r", top, top))
+    assert what(merge) == ["c", "c"]
+    assert list(merge.net.layer[3].top) == ["left", top]
+
+
+def test_margins_that_someone_reads_stay() -> None:
+    assert what(merged(FOUR + MARGIN + bn("b", "cut", "cut"))) == ['follows Slice "slice"']
+    text = FOUR + MARGIN + bn("b", "cut", "cut") + SILENCE
+    merge = merged(text + layer("ReLU", "r", "rows", "r"))
+    assert what(merge) == ['goes back to "rows", as "r" does']
+    text = text.replace("axis: 2 slice_point: 1", "axis: 1 slice_point: 1")
+    assert what(merged(text)) == ['follows Slice "slice"']

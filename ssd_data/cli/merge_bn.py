@@ -39,8 +39,9 @@ def command(
 
     Layers are found through the net's graph: each BatchNorm or Scale that alone reads the output
     of a Convolution, Deconvolution or InnerProduct goes into it. Others stay, and are listed with
-    the reason. Both nets compute random inputs, and the largest difference of their outputs is
-    printed; nothing is written if it is more than 1e-4 of the largest value.
+    the reason. Both nets compute random inputs, and the largest difference of their outputs (of a
+    detector: of its locations and scores) is printed; nothing is written if it is more than 1e-4
+    of the largest value.
 
     \b
     Example:

@@ -89,7 +89,7 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     return int(words[0]), int(words[-1])
 
 
-def parse_map(pairs: Iterable[str]) -> dict[str, str]:
+def parse_map(pairs: Iterable[str], option: str = "--map") -> dict[str, str]:
     """``OLD=NEW`` pairs as a table; ``OLD=`` drops the class.
 
     Raises:
@@ -99,6 +99,6 @@ def parse_map(pairs: Iterable[str]) -> dict[str, str]:
     for pair in pairs:
         old, equals, new = pair.partition("=")
         if not equals or not old:
-            raise click.BadParameter(f'"{pair}" is not OLD=NEW', param_hint="--map")
+            raise click.BadParameter(f'"{pair}" is not OLD=NEW', param_hint=option)
         table[old] = new
     return table

@@ -21,7 +21,7 @@ from ssd_data.errors import InputError, UsageError
 from ssd_data.graph import Graph, Node, to_graph
 from ssd_data.proto import caffe_pb2
 from ssd_data.weights.channels import LINEAR, by_output, outputs_of
-from ssd_data.weights.obstacles import Obstacles
+from ssd_data.weights.ways import Ways
 from ssd_data.weights.wiring import pair, wire
 
 Doubles = npt.NDArray[np.float64]
@@ -48,7 +48,7 @@ class Merge:
         rows: one for each BatchNorm and Scale, in the net's order.
         left_out: names of the caffemodel's layers that the net does not have.
         into: index of a merged layer → index of the layer that took it in, both in the old graph.
-        tops: index of a layer that took others in → the name of its top from now on.
+        tops: index of a layer → which of its tops has another name from now on, and that name.
         reference: the old net, with the eps that was merged by.
     """
 
@@ -57,7 +57,7 @@ class Merge:
     rows: list[Row]
     left_out: list[str]
     into: dict[int, int]
-    tops: dict[int, str]
+    tops: dict[int, tuple[int, str]]
     reference: Graph
 
 
@@ -182,30 +182,33 @@ def merge_bn(graph: Graph, layers: Iterable[LayerWeights], eps: float | None = N
     wiring = wire(graph)
     arrays, left_out = pair(nodes, layers)
     merger = _Merger(graph, arrays, eps)
-    obstacles = Obstacles(graph, wiring)
-    rows, tops = [], {}
+    ways = Ways(graph, wiring)
+    rows: list[Row] = []
+    tops: dict[int, tuple[int, str]] = {}
     for index, node in enumerate(nodes):
         if node.type not in MERGED:
             continue
-        writer = wiring.writers[wiring.bottoms[index][0]] if node.bottoms else index
-        host = merger.into.get(writer, writer)
-        if reason := obstacles.find(index, host):
-            rows.append(Row(node.name, node.type, reason=reason))
+        way = ways.find(index, merger.into)
+        if way.obstacle:
+            rows.append(Row(node.name, node.type, reason=way.obstacle))
             continue
-        merger.take_in(index, host)
-        tops[host] = node.tops[0]
-        rows.append(Row(node.name, node.type, into=nodes[host].name))
+        merger.take_in(index, way.host)
+        tops[way.writer] = (way.top, node.tops[0])
+        rows.append(Row(node.name, node.type, into=nodes[way.host].name))
     net = _without(graph, merger.into, tops)
     reference = graph if eps is None else _with_eps(graph, merger.into, eps)
     return Merge(net, merger.weights(), rows, left_out, merger.into, tops, reference)
 
 
-def _without(graph: Graph, into: dict[int, int], tops: dict[int, str]) -> caffe_pb2.NetParameter:
+def _without(
+    graph: Graph, into: dict[int, int], tops: dict[int, tuple[int, str]]
+) -> caffe_pb2.NetParameter:
     net = caffe_pb2.NetParameter()
     net.CopyFrom(graph.net)
-    for index, top in tops.items():
+    for index, (place, top) in tops.items():
+        net.layer[index].top[place] = top
+    for index in set(into.values()):
         layer = net.layer[index]
-        layer.top[0] = top
         own = layer.inner_product_param if layer.type == LINEAR[-1] else layer.convolution_param
         if not own.bias_term:
             own.bias_term = True

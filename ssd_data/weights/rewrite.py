@@ -69,9 +69,11 @@ def _edit(text: str, graph: Graph, merge: Merge) -> str:
             continue
         if index in merge.into:
             changes.append((*_whole_lines(text, layer.start, layer.end), ""))
-        elif index in merge.tops:
-            changes += [(*span, f'"{merge.tops[index]}"') for span in layer.tops]
+        if index in merge.into.values():
             changes += [(*span, "true") for span in layer.bias_terms]
+        if index in merge.tops:
+            place, name = merge.tops[index]
+            changes += [(*span, f'"{name}"') for span in layer.tops[place : place + 1]]
         index += 1
     for start, end, new in sorted(changes, reverse=True):
         text = text[:start] + new + text[end:]

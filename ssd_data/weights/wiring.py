@@ -21,11 +21,13 @@ class Wiring:
         writers: for each version the layer that wrote it.
         readers: for each version the layers that read it, once a bottom.
         bottoms: for each layer the versions that it reads.
+        tops: for each layer the versions that it writes.
     """
 
     writers: list[int] = field(default_factory=list)
     readers: list[list[int]] = field(default_factory=list)
     bottoms: list[list[int]] = field(default_factory=list)
+    tops: list[list[int]] = field(default_factory=list)
 
 
 def wire(graph: Graph) -> Wiring:
@@ -36,8 +38,10 @@ def wire(graph: Graph) -> Wiring:
         wiring.bottoms.append([current[name] for name in node.bottoms])
         for version in wiring.bottoms[-1]:
             wiring.readers[version].append(index)
+        wiring.tops.append([])
         for name in node.tops:
             current[name] = len(wiring.writers)
+            wiring.tops[-1].append(len(wiring.writers))
             wiring.writers.append(index)
             wiring.readers.append([])
     return wiring

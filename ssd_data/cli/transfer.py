@@ -1,0 +1,117 @@
+"""``ssd-data transfer``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ssd_data.cli import shared
+
+if TYPE_CHECKING:
+    from ssd_data.weights.transfer import Transfer
+
+SHOWN = 8
+_SAID = {
+    "background": "the background",
+    "name": "the same name",
+    "synonym": "another spelling",
+    "map": "--map",
+    "like": "--like",
+    "anew": "starts anew",
+}
+
+
+@click.command(short_help="Weights for other classes: heads by class name.")
+@click.argument("weights", type=shared.PATH)
+@click.option("--from", "old", type=shared.PATH, required=True, help="Labelmap of the weights.")
+@click.option("--to", "new", type=shared.PATH, required=True, help="Labelmap of the net.")
+@click.option("--net", type=shared.PATH, required=True, help="Prototxt of the net to train.")
+@shared.out_option("Caffemodel to write.", required=True)
+@click.option("--map", "renamed", multiple=True, metavar="NEW=OLD", help="NEW is OLD; repeatable.")
+@click.option(
+    "--like",
+    multiple=True,
+    metavar="NEW=OLD",
+    help="NEW, which WEIGHTS do not know, starts from OLD; repeatable.  [default: by the filler]",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of fillers.  [default: 0]")
+@click.option("--redo", is_flag=True, help="Replace what is there.")
+@shared.json_option
+@shared.quiet_option
+def command(
+    weights: Path,
+    old: Path,
+    new: Path,
+    net: Path,
+    out: Path,
+    renamed: tuple[str, ...],
+    like: tuple[str, ...],
+    seed: int,
+    redo: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Move WEIGHTS, a caffemodel, into a net of other classes.
+
+    The confidence heads are found through the net; their outputs are moved by class name, as people
+    see it (display_name), with VOC's and COCO's six spellings of the same thing. All other layers
+    are taken by name, if their shape is the net's.
+
+    \b
+    Example:
+      ssd-data transfer coco.caffemodel --from labelmap_coco.prototxt \\
+        --to labelmap_voc.prototxt --net train.prototxt -o voc_start.caffemodel
+    """
+    from ssd_data.caffemodel import read_caffemodel, write_caffemodel
+    from ssd_data.errors import OutputError
+    from ssd_data.graph import read_graph
+    from ssd_data.labelmap import read_labelmap
+    from ssd_data.weights.classes import assign
+    from ssd_data.weights.transfer import transfer
+
+    if out.exists() and not redo:
+        raise OutputError("exists", where=out, hint="Replace it with --redo")
+    labelmap = read_labelmap(old)
+    tables = shared.parse_map(renamed), shared.parse_map(like, "--like")
+    classes = assign(labelmap, read_labelmap(new), *tables)
+    graph = read_graph(net, "TRAIN")
+    result = transfer(read_caffemodel(weights), labelmap, graph, classes, seed)
+    write_caffemodel(out, graph.net, result.layers)
+    if as_json:
+        shared.print_json(_json(result, out))
+    elif not quiet:
+        _print(result, out)
+
+
+def _json(result: Transfer, out: Path) -> dict[str, object]:
+    names = ("label", "name", "source", "source_name", "how")
+    return {
+        "classes": [{name: getattr(row, name) for name in names} for row in result.classes],
+        "heads": [dict(zip(("layer", "from", "priors"), x, strict=True)) for x in result.heads],
+        "kept": result.kept,
+        "anew": result.anew,
+        "left_out": result.left_out,
+        "file": str(out),
+    }
+
+
+def _print(result: Transfer, out: Path) -> None:
+    rows: list[list[object]] = [["label", "class", "from", "old class", "by"]]
+    for row in result.classes:
+        source = "" if row.source is None else row.source
+        rows.append([row.label, row.name, source, row.source_name, _SAID[row.how]])
+    shared.print_table(rows, right=[0, 2])
+    click.echo()
+    heads: list[list[object]] = [["head", "from", "priors a place"], *map(list, result.heads)]
+    shared.print_table(heads, right=[2])
+    click.echo(f"\n{len(result.kept)} other layers kept")
+    for title, names in (("start anew", result.anew), ("left out", result.left_out)):
+        if names:
+            click.echo(f"{len(names)} layers {title}:")
+            for name in names[:SHOWN]:
+                click.echo(f"  {name}")
+            if len(names) > SHOWN:
+                click.echo(f"  … and {len(names) - SHOWN} more")
+    click.echo(f"done: {out}")
