@@ -1,0 +1,2 @@
+"""stub"""
+def extras(*a, **k): return {}
