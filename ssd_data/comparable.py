@@ -16,10 +16,11 @@ from ssd_data.scores import Floats, Found, Truth
 
 POLICIES = ("fail", "count", "skip")
 SPARSE = 0.2  # of the pictures with truth may go unmentioned in a file for all pictures
-SAMPLE = 200_000
-FEW = 0.02
+SAMPLE = 20_000
+FACTOR, SHARE, LEAST = 3, 0.1, 5  # how many more true boxes another reading has to hit
+FRACTIONS = "fractions of the picture, not pixels"
 CONVENTIONS = {
-    "fractions of the picture, not pixels": lambda b, s: b * s,
+    FRACTIONS: lambda b, s: b * s,
     "corners (xmin ymin xmax ymax) where width and height should stand": lambda b, s: np.hstack(
         [b[:, :2], b[:, 2:] - b[:, :2]]
     ),
@@ -27,6 +28,9 @@ CONVENTIONS = {
         [b[:, :2], b[:, 2:] + b[:, :2]]
     ),
     "in the order y x, not x y": lambda b, s: b[:, [1, 0, 3, 2]],
+    "moved by half their size: the centre stands where a corner should": lambda b, s: (
+        b - np.tile(b[:, 2:] - b[:, :2], 2) / 2
+    ),
     "centre, width and height where corners should stand": lambda b, s: np.hstack(
         [b[:, :2] - b[:, 2:] / 2, b[:, :2] + b[:, 2:] / 2]
     ),
@@ -104,7 +108,9 @@ def _restricted(truth: Truth, found: Found) -> tuple[Truth, Found]:
 
 
 def require_convention(truth: Truth, found: Found) -> None:
-    """Refuse boxes that hit next to nothing as they are, but do when read another way.
+    """Refuse boxes that hit little as they are, but far more when read another way.
+
+    The best of them are compared with the true boxes at an overlap of 0.5.
 
     Raises:
         InputError: with the convention in which they seem to be.
@@ -113,26 +119,25 @@ def require_convention(truth: Truth, found: Found) -> None:
         return
     rows = np.sort(np.argsort(-found.scores, kind="stable")[:SAMPLE])
     boxes = found.boxes[rows]
+    size = np.full((len(rows), 4), np.nan)
+    if truth.sizes.any():
+        size = truth.sizes[found.picture[rows]][:, [0, 1, 0, 1]].astype(np.float64)
+    if np.quantile(np.abs(boxes), 0.99) <= 2 < np.median(truth.boxes[:, 2:]):
+        raise _wrong(found, FRACTIONS)
     group = found.picture[rows] * len(truth.classes) + found.label[rows]
     truth_group = truth.picture * len(truth.classes) + truth.label
-    possible = int(np.isin(truth_group, group).sum())
+    possible = min(int(np.isin(truth_group, group).sum()), len(rows))
 
     def hit(candidate: Floats) -> int:
         best, index = best_overlaps(candidate, group, truth.boxes, truth_group)
         return len(np.unique(index[best >= 0.5]))
 
-    if not possible or hit(boxes) > FEW * possible:
-        return
-    if truth.sizes.any():
-        size = truth.sizes[found.picture[rows]][:, [0, 1, 0, 1]].astype(np.float64)
-    else:
-        size = np.full((1, 4), np.nan)
-        if np.quantile(np.abs(boxes), 0.99) <= 2 < np.median(truth.boxes[:, 2:]):
-            raise _wrong(found, "fractions of the picture, not pixels")
     now = hit(boxes)
+    if 2 * now >= possible:
+        return
     hits = {name: hit(change(boxes, size)) for name, change in CONVENTIONS.items()}
     name = max(hits, key=lambda key: hits[key])
-    if hits[name] > max(5 * now, 5 * FEW * possible):
+    if hits[name] >= max(FACTOR * now, SHARE * possible, LEAST):
         raise _wrong(found, name)
 
 
@@ -140,5 +145,5 @@ def _wrong(found: Found, name: str) -> InputError:
     return InputError(
         f"the boxes are in another convention; it seems they are {name}",
         where=found.origin,
-        hint="Hardly one overlaps a true box as the format says they are to be read",
+        hint="Read as the format says, they hit far fewer true boxes",
     )

@@ -46,6 +46,7 @@ def jaccard(first: Floats, second: Floats, plus: int = 0) -> Floats:
     width *= height
     union = areas(first, plus) + areas(second, plus)
     union -= width
+    # What is not a number overlaps nothing, as in the original.
     overlap: Floats = np.divide(width, union, out=np.zeros_like(width), where=width > 0)
     return overlap
 
@@ -77,7 +78,6 @@ def best_overlaps(
         owner = np.repeat(np.arange(len(rows)), counts)
         other = np.arange(len(owner)) - first[owner] + start[rows][owner]
         overlap = jaccard(found[rows[owner]], truth[order[other]], plus)
-        overlap[np.isnan(overlap)] = 0  # a box that is not a number overlaps nothing
         highest = np.maximum.reduceat(overlap, first)
         place = np.where(overlap == highest[owner], np.arange(len(owner)), len(owner))
         best[rows] = highest
