@@ -1,12 +1,15 @@
-"""A single file, written whole or not at all. (Folders: ``publish.py``.)"""
+"""A file or a new folder, written whole or not at all. (Results that replace others: ``publish.py``.)"""
 
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from ssd_data.errors import OutputError
+from ssd_data.paths import require_below
 
 
 def write_whole(path: Path, data: bytes | str) -> None:
@@ -27,3 +30,30 @@ def write_whole(path: Path, data: bytes | str) -> None:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
         raise OutputError(f"cannot write it: {error.strerror}", where=path) from None
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes | str]) -> None:
+    """Write many files as one new folder, which appears under its name when all of it is there.
+
+    Args:
+        folder: must not exist, or be empty.
+        files: path below the folder → content.
+
+    Raises:
+        OutputError: the folder holds something, a path leaves it, or it cannot be written.
+    """
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise OutputError("the folder is not empty", where=folder, hint="Choose another")
+        beside.mkdir(parents=True)
+        for name, data in files.items():
+            require_below(folder, name)
+            path = beside / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
+        beside.replace(folder)
+    except OSError as error:
+        raise OutputError(f"cannot write it: {error.strerror}", where=folder) from None
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

@@ -1,0 +1,75 @@
+"""The files in which tools exchange detections: one file here a format, named after its metric.
+
+Each has ``read_truth``, ``read_detections`` and a writer beside them; numbers are read as the
+format's official tool reads them. What that tool would trip over is one error with file and line;
+what it would pass over is counted in the notes.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from ssd_data.errors import InputError, SsdDataError
+from ssd_data.scores import Floats, Found, Truth
+
+FAR = 1e9
+
+
+def optional(module: str) -> Any:
+    """A module that only scoring needs.
+
+    Raises:
+        SsdDataError: it is not installed; the hint says how to.
+    """
+    try:
+        return import_module(module)
+    except ImportError:
+        raise SsdDataError(
+            f"this needs {module.partition('.')[0].replace('_', '-')}",
+            hint="Install it: pip install 'ssd-data[score]'",
+        ) from None
+
+
+def shown(names: list[str], most: int = 5) -> str:
+    """The first few names of a list and how many there are besides."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def line_of_numbers(line: str, count: int, where: str) -> list[float]:
+    """The numbers of one line: finite, and as many as the format wants.
+
+    Raises:
+        InputError: they are not.
+    """
+    words = line.split()
+    try:
+        values = [float(word) for word in words]
+    except ValueError:
+        raise InputError(f'"{line.strip()[:60]}" are not {count} numbers', where=where) from None
+    if len(values) != count or "_" in line:
+        raise InputError(f"{count} numbers should stand here, found {len(values)}", where=where)
+    if not np.isfinite(values[:-1]).all() or max(map(abs, values[:-1])) > FAR:
+        raise InputError("a coordinate is not a finite number", where=where)
+    if not np.isfinite(values[-1]):
+        raise InputError("the score is not a finite number", where=where)
+    return values
+
+
+def note_odd_boxes(found: Found, truth: Truth) -> None:
+    """Count boxes that are inverted, or lie wholly outside their picture, or stand twice."""
+    boxes = found.boxes
+    inverted = (boxes[:, 2] < boxes[:, 0]) | (boxes[:, 3] < boxes[:, 1])
+    size: Floats = truth.sizes[found.picture].astype(np.float64)
+    known = size[:, 0] > 0
+    outside = (boxes[:, 2] < -1) | (boxes[:, 3] < -1)
+    outside |= known & ((boxes[:, 0] > size[:, 0] + 1) | (boxes[:, 1] > size[:, 1] + 1))
+    for odd, what in (
+        (inverted, "inverted box: it is scored as the official tool does, finding nothing"),
+        (outside & ~inverted, "box wholly outside its picture"),
+    ):
+        for row in np.flatnonzero(odd):
+            found.notes.add(what, truth.pictures[found.picture[row]])
