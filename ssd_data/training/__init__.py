@@ -1,0 +1,1 @@
+"""Training: the solver and its rules, snapshots, logs, and the loop around them."""

@@ -1,0 +1,172 @@
+"""Snapshots: ``.caffemodel`` and ``.solverstate`` as Caffe writes them, and a small file beside.
+
+The file beside, ``.resume.json``, holds what Caffe does not keep: where the data stands and the
+random state. All are written whole, the solver state last: a snapshot is there when it is there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from ssd_data.caffemodel import Array, LayerWeights, read_caffemodel, to_array, to_blob, to_bytes
+from ssd_data.errors import InputError
+from ssd_data.paths import read_bytes, read_text
+from ssd_data.proto import caffe_pb2
+from ssd_data.training.rates import Progress
+from ssd_data.whole import write_whole
+
+MOST_BYTES = 2 << 30
+STATE, MODEL, BESIDE = ".solverstate", ".caffemodel", ".resume.json"
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """What a solver state holds.
+
+    Attributes:
+        progress: where the run stood.
+        learned_net: path of the caffemodel, as written.
+        history: the update rule's arrays.
+        beside: what the file beside holds; empty where there is none, as with Caffe's own.
+    """
+
+    progress: Progress
+    learned_net: str
+    history: list[Array]
+    beside: Mapping[str, Any] = field(default_factory=dict)
+
+
+def snapshot_path(prefix: str, iteration: int, ending: str) -> Path:
+    """``<prefix>_iter_<iteration><ending>``, as Caffe names it."""
+    return Path(f"{prefix}_iter_{iteration}{ending}")
+
+
+def write_snapshot(
+    prefix: str,
+    progress: Progress,
+    net: caffe_pb2.NetParameter,
+    layers: Sequence[LayerWeights],
+    history: Sequence[Array],
+    beside: Mapping[str, Any],
+) -> tuple[Path, Path]:
+    """Write the three files; returns the caffemodel's and the solver state's path.
+
+    Raises:
+        OutputError: a file cannot be written; what was there before is still there.
+    """
+    model, state, extra = (
+        snapshot_path(prefix, progress.iteration, ending) for ending in (MODEL, STATE, BESIDE)
+    )
+    message = caffe_pb2.SolverState(
+        iter=progress.iteration,
+        learned_net=str(model),
+        current_step=progress.step,
+        minimum_loss=progress.minimum_loss,
+        iter_last_event=progress.last_event,
+        history=[to_blob(array) for array in history],
+    )
+    write_whole(model, to_bytes(net, layers))
+    write_whole(extra, json.dumps(dict(beside), indent=1) + "\n")
+    write_whole(state, message.SerializeToString())
+    return model, state
+
+
+def read_snapshot(path: Path | str) -> Snapshot:
+    """Read a solver state and the file beside it.
+
+    Raises:
+        InputError: the file is missing, cut short, or no solver state.
+    """
+    path = Path(path)
+    if path.suffix == ".h5":
+        raise InputError(
+            "HDF5 snapshots are not read",
+            where=path,
+            hint="Take the .solverstate of snapshot_format BINARYPROTO",
+        )
+    state = caffe_pb2.SolverState()
+    try:
+        state.ParseFromString(read_bytes(path, "solver state", MOST_BYTES))
+    except DecodeError:
+        raise InputError("this is no solver state, or one that was cut short", where=path) from None
+    if not state.HasField("iter"):
+        raise InputError("this is no solver state", where=path)
+    history = [to_array(blob, f"{path}: history {i}") for i, blob in enumerate(state.history)]
+    progress = Progress(
+        state.iter, state.current_step, 0.0, state.minimum_loss, state.iter_last_event
+    )
+    return Snapshot(progress, state.learned_net, history, _read_beside(path))
+
+
+def _read_beside(path: Path) -> dict[str, Any]:
+    file = path.with_suffix(BESIDE)
+    if not file.is_file():
+        return {}
+    try:
+        table = json.loads(read_text(file, "resume file"))
+    except ValueError:
+        raise InputError("the file beside the solver state is not JSON", where=file) from None
+    if not isinstance(table, dict):
+        raise InputError("the file beside the solver state is no table", where=file)
+    return table
+
+
+def learned_net(snapshot: Snapshot, state: Path | str) -> Path:
+    """The snapshot's caffemodel: where the state says, else beside the state.
+
+    Raises:
+        InputError: it is at neither place.
+    """
+    named = Path(snapshot.learned_net)
+    beside = Path(state).parent / named.name
+    for path in (named, beside, Path(state).with_suffix(MODEL)):
+        if path.is_file():
+            return path
+    raise InputError(
+        f'its caffemodel "{named}" is missing',
+        where=state,
+        hint="The path is relative to the folder that the training ran in; the file may also lie "
+        "beside the solver state",
+    )
+
+
+def find_snapshots(prefix: str) -> list[tuple[int, Path]]:
+    """(iteration, solver state) of all snapshots of a prefix, the newest first."""
+    start = Path(prefix)
+    pattern = re.compile(re.escape(start.name) + r"_iter_(\d{1,9})\.solverstate")
+    if not start.parent.is_dir():
+        return []
+    found = [(pattern.fullmatch(path.name), path) for path in start.parent.iterdir()]
+    return sorted(((int(m[1]), path) for m, path in found if m), reverse=True)
+
+
+def newest_whole(prefix: str) -> Path | None:
+    """The newest snapshot that can be read, its caffemodel included; None where there is none."""
+    for _, path in find_snapshots(prefix):
+        try:
+            read_caffemodel(learned_net(read_snapshot(path), path))
+        except InputError:
+            continue
+        return path
+    return None
+
+
+def prune(prefix: str, keep: int, spare: Sequence[Path] = ()) -> list[Path]:
+    """Delete all but the ``keep`` newest snapshots of a prefix; those in ``spare`` stay as well."""
+    removed = []
+    for _, state in find_snapshots(prefix)[keep:]:
+        if state in spare:
+            continue
+        for ending in (STATE, BESIDE, MODEL):  # without its state a snapshot is none
+            path = state.with_suffix(ending)
+            if path.is_file():
+                path.unlink()
+                removed.append(path)
+    return removed

@@ -1,0 +1,147 @@
+"""Update rules: Caffe's solver types (``src/caffe/solvers/*_solver.cpp``).
+
+Each takes a parameter's gradient ``g`` (clipped, averaged, with decay added), its histories and the
+rate, moves the histories in place and returns what is subtracted from the parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from ssd_data.errors import InputError
+from ssd_data.proto import caffe_pb2
+
+Rule: TypeAlias = Callable[[Tensor, list[Tensor], float, "caffe_pb2.SolverParameter", int], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A solver type: its rule, how many histories a parameter has, and whether it has momentum."""
+
+    rule: Rule
+    histories: int
+    takes_momentum: bool = True
+
+
+def find_kind(param: caffe_pb2.SolverParameter) -> Kind:
+    """The rule of a solver's ``type``.
+
+    Raises:
+        InputError: no type has that name, or a momentum is given that it does not take.
+    """
+    name = param.type
+    if param.HasField("solver_type"):  # the form before 2015
+        name = _OLD_NAMES[param.solver_type]
+    if name not in KINDS:
+        hint = "Known are " + ", ".join(KINDS)
+        raise InputError(f'no solver type is called "{name}"', hint=hint)
+    kind = KINDS[name]
+    if not kind.takes_momentum and param.momentum:
+        raise InputError(f"momentum cannot be used with {name}", hint="Leave momentum out")
+    return kind
+
+
+def _sgd(
+    g: Tensor, history: list[Tensor], rate: float, param: caffe_pb2.SolverParameter, iteration: int
+) -> Tensor:
+    """h = momentum · h + rate · g; the history contains the rate."""
+    return history[0].mul_(param.momentum).add_(g, alpha=rate)
+
+
+def _nesterov(
+    g: Tensor, history: list[Tensor], rate: float, param: caffe_pb2.SolverParameter, iteration: int
+) -> Tensor:
+    before = history[0].clone()
+    after = history[0].mul_(param.momentum).add_(g, alpha=rate)
+    return after * (1 + param.momentum) - before * param.momentum
+
+
+def _adagrad(
+    g: Tensor, history: list[Tensor], rate: float, param: caffe_pb2.SolverParameter, iteration: int
+) -> Tensor:
+    history[0].addcmul_(g, g)
+    return g / (history[0].sqrt() + param.delta) * rate
+
+
+def _rmsprop(
+    g: Tensor, history: list[Tensor], rate: float, param: caffe_pb2.SolverParameter, iteration: int
+) -> Tensor:
+    history[0].mul_(param.rms_decay).addcmul_(g, g, value=1 - param.rms_decay)
+    return g / (history[0].sqrt() + param.delta) * rate
+
+
+def _adadelta(
+    g: Tensor, history: list[Tensor], rate: float, param: caffe_pb2.SolverParameter, iteration: int
+) -> Tensor:
+    """The second history, of the updates, is moved before the rate is applied."""
+    momentum, delta = param.momentum, param.delta
+    gradients, updates = history
+    gradients.mul_(momentum).addcmul_(g, g, value=1 - momentum)
+    update = g * ((updates + delta) / (gradients + delta)).sqrt()
+    updates.mul_(momentum).addcmul_(update, update, value=1 - momentum)
+    return update * rate
+
+
+def _adam(
+    g: Tensor, history: list[Tensor], rate: float, param: caffe_pb2.SolverParameter, iteration: int
+) -> Tensor:
+    beta1, beta2 = param.momentum, param.momentum2
+    first, second = history
+    first.mul_(beta1).add_(g, alpha=1 - beta1)
+    second.mul_(beta2).addcmul_(g, g, value=1 - beta2)
+    count = iteration + 1
+    correction = float((1 - beta2**count) ** 0.5 / (1 - beta1**count))
+    return first / (second.sqrt() + param.delta) * (rate * correction)
+
+
+KINDS: dict[str, Kind] = {
+    "SGD": Kind(_sgd, 1),
+    "Nesterov": Kind(_nesterov, 1),
+    "AdaGrad": Kind(_adagrad, 1, takes_momentum=False),
+    "RMSProp": Kind(_rmsprop, 1, takes_momentum=False),
+    "AdaDelta": Kind(_adadelta, 2),
+    "Adam": Kind(_adam, 2),
+}
+_S = caffe_pb2.SolverParameter
+_OLD_NAMES = {
+    _S.SGD: "SGD",
+    _S.NESTEROV: "Nesterov",
+    _S.ADAGRAD: "AdaGrad",
+    _S.RMSPROP: "RMSProp",
+    _S.ADADELTA: "AdaDelta",
+    _S.ADAM: "Adam",
+}
+
+
+def regularize(g: Tensor, weights: Tensor, decay: float, kind: str) -> Tensor:
+    """Add weight decay to a gradient, in place: L2 ``decay · w``, L1 ``decay · sign(w)``.
+
+    Raises:
+        InputError: no regularisation has that name.
+    """
+    if not decay:
+        return g
+    if kind == "L2":
+        return g.add_(weights, alpha=decay)
+    if kind == "L1":
+        return g.add_(torch.sign(weights), alpha=decay)
+    raise InputError(f'no regularization_type is called "{kind}"', hint="Known are L2, L1")
+
+
+def clip_(gradients: list[Tensor], most: float) -> float:
+    """Scale all gradients so that their common L2 norm is at most ``most``; returns the norm.
+
+    A negative ``most`` leaves them.
+    """
+    if most < 0:
+        return 0.0
+    norm = float(torch.stack([g.square().sum() for g in gradients]).sum().sqrt())
+    if norm > most:
+        for g in gradients:
+            g.mul_(most / norm)
+    return norm
