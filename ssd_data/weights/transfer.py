@@ -88,8 +88,8 @@ def transfer(
             arrays, priors = _head(node, layer.arrays, old, classes, random)
             result.layers.append(LayerWeights(node.name, node.type, arrays))
             result.heads.append((node.name, _name_in(model, node), priors))
-        elif difference := _difference(node, layer.arrays):
-            result.anew.append(f"{node.name}: {difference}")
+        elif fault := difference(node, layer.arrays):
+            result.anew.append(f"{node.name}: {fault}")
         else:
             result.layers.append(LayerWeights(node.name, node.type, layer.arrays))
             result.kept.append(node.name)
@@ -151,12 +151,12 @@ def _head(
             if row.source is not None:
                 new[:, row.label] = source[:, row.source]
         made.append(new.reshape(priors * count, *rest))
-    if difference := _difference(node, made):
-        raise InputError(difference, where=node.where)
+    if fault := difference(node, made):
+        raise InputError(fault, where=node.where)
     return made, priors
 
 
-def _difference(node: Node, arrays: Sequence[Array]) -> str:
+def difference(node: Node, arrays: Sequence[Array]) -> str:
     """What speaks against a layer's arrays; input channels are left to whoever loads them."""
     if node.type not in LINEAR:
         return ""
