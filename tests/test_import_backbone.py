@@ -149,11 +149,21 @@ def test_tensorflows_padding_is_noted() -> None:
     assert "Conv/bn" in {layer.name for layer in result.layers}
 
 
-def test_faces_on_mobilenet_v2() -> None:
-    """The names that end with an underscore are found as well."""
-    graph = to_graph(generate("sfd_mobilenetv2", 2, variant="plain").nets["deploy"])
-    result = import_backbone(state_of("torchvision V2"), graph, HALF_RANGE)
-    assert len(result.taken) >= 50
+@pytest.mark.parametrize(
+    ("family", "variant"),
+    [("mobilenetv2_ssd", "v2"), ("sfd_mobilenetv2", "plain"), ("sfd_mobilenetv2", "mod1")],
+)
+def test_other_nets_with_this_body(family: str, variant: str) -> None:
+    graph = to_graph(generate(family, 2, variant=variant).nets["train"], "TRAIN")
+    assert len(import_backbone(state_of("torchvision V2"), graph, HALF_RANGE).taken) == 52
+
+
+def test_names_with_the_mark_of_mod2() -> None:
+    """They are found, and the body is another one: that is said."""
+    graph = to_graph(generate("sfd_mobilenetv2", 2, variant="mod2").nets["deploy"])
+    with pytest.raises(InputError, match="96x16x1x1 do not fit 48 outputs") as caught:
+        import_backbone(state_of("torchvision V2"), graph, HALF_RANGE)
+    assert "conv_1/expand_" in caught.value.where
 
 
 @pytest.mark.parametrize(
