@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +261,20 @@ def test_other_files_are_refused(name: str, data: bytes, tmp_path: Path) -> None
     (tmp_path / name).write_bytes(data)
     with pytest.raises(InputError):
         read_state_dict(tmp_path / name)
+
+
+def test_a_zip_that_would_grow(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(1 << 20)}, tmp_path / "x.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "x.pth") as plain,
+        zipfile.ZipFile(tmp_path / "y.pth", "w", zipfile.ZIP_DEFLATED) as small,
+    ):
+        for entry in plain.infolist():
+            small.writestr(entry.filename, plain.read(entry))
+    assert (tmp_path / "y.pth").stat().st_size < 1 << 16
+    assert read_state_dict(tmp_path / "x.pth")["a"].shape == (1 << 20,)
+    with pytest.raises(InputError, match="compressed"):
+        read_state_dict(tmp_path / "y.pth")
 
 
 def test_the_command(tmp_path: Path, run: Any) -> None:  # noqa: F811

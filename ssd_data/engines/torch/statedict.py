@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,8 @@ def read_state_dict(path: Path | str) -> dict[str, npt.NDArray[np.float32]]:
 
 def _read_pickle(data: bytes, path: Path | str) -> Any:
     try:
+        if data.startswith(b"PK"):
+            _refuse_inflated(zipfile.ZipFile(io.BytesIO(data)))
         return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a broken or hostile pickle leads to
         text = str(error).strip().splitlines()
@@ -59,6 +62,12 @@ def _read_pickle(data: bytes, path: Path | str) -> Any:
             where=path,
             hint="Save the module's state_dict(), tensors alone, with torch.save",
         ) from None
+
+
+def _refuse_inflated(archive: zipfile.ZipFile) -> None:
+    """torch.save compresses nothing; what does may grow without bounds."""
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+        raise ValueError("its zip file is compressed, as torch.save never does")
 
 
 def _read_safetensors(data: bytes, path: Path | str) -> Any:
