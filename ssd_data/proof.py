@@ -11,6 +11,7 @@ import numpy as np
 from ssd_data.caffemodel import Caffemodel, LayerWeights
 from ssd_data.errors import InputError, UsageError
 from ssd_data.graph import Graph
+from ssd_data.weights.wiring import pair
 
 if TYPE_CHECKING:
     from ssd_data.engines.torch.net import Net
@@ -114,9 +115,11 @@ def _load(graph: Graph, layers: Sequence[LayerWeights], names: Sequence[str]) ->
             hint="Install ssd-data[torch]; it computes the nets to compare them",
         ) from None
     part = needed(graph, names)
-    kept = {node.name for node in part.nodes}
+    kept = {id(node) for node in part.nodes}
+    found, _ = pair(graph.nodes, layers)
+    chosen = [found[i] for i, n in enumerate(graph.nodes) if i in found and id(n) in kept]
     net = Net(part)
-    model = Caffemodel([layer for layer in layers if layer.name in kept], origin=graph.origin)
+    model = Caffemodel(chosen, origin=graph.origin)
     if missing := net.copy_from(model).new if any(s.params for s in net.steps) else []:
         raise InputError(
             f'the caffemodel has no arrays for layer "{missing[0]}"', where=graph.origin

@@ -22,6 +22,7 @@ from ssd_data.caffemodel import (
 from ssd_data.engines.torch.net import Net
 from ssd_data.errors import InputError, UsageError
 from ssd_data.graph import Graph, parse_graph, read_graph, to_graph
+from ssd_data.proof import compare, needed
 from ssd_data.prototxt import to_text
 from ssd_data.weights.merge_bn import Merge, merge_bn
 from ssd_data.weights.rewrite import merged_text
@@ -425,6 +426,19 @@ def test_a_merge_that_is_not_the_same_is_not_written(
     assert run("merge-bn", *small, "-o", tmp_path / "out", "--no-check").status == 0
 
 
+def test_the_proof_takes_each_of_one_names_own_arrays() -> None:
+    """Also where the first of that name is not needed for what is compared."""
+    text = FOUR + conv("x", "data", "unused") + layer("PriorBox", "p", "unused data", "prior")
+    text += conv("x", "data", "loc") + bn("b", "loc", "loc") + conv("y", "data", "conf")
+    text += layer("DetectionOutput", "out", "loc conf prior", "out")
+    graph = parse_graph(text)
+    layers = random_weights(needed(graph, ["unused", "loc", "conf"]))
+    merge = merge_bn(graph, layers)
+    found = compare(graph, layers, to_graph(merge.net), merge.layers)
+    assert [difference.name for difference in found] == ["loc", "conf"]
+    assert all(difference.relative < 1e-5 for difference in found)
+
+
 def test_a_net_that_gives_nan_is_said(run: Any, small: tuple[Path, Path], tmp_path: Path) -> None:  # noqa: F811
     model = read_caffemodel(small[1])
     model["k"][1][...] = -1
@@ -458,8 +472,6 @@ def test_the_published_face_detector(shared: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value_range", [1.0, 128.0])
 def test_the_published_face_detector_finds_the_same(shared: Path, value_range: float) -> None:
-    from ssd_data.proof import needed
-
     folder = shared / "models" / "sfd_mobilenetv2_mod11"
     graph = read_graph(folder / "deploy.prototxt")
     layers = read_caffemodel(folder / "wider_iter_90000.caffemodel").layers

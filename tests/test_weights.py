@@ -185,6 +185,15 @@ def test_stats_says_what_is_ill(files: tuple[Path, Path], run: Any) -> None:  # 
     assert (found[4]["nan"], found[4]["most"]) == (1, "nan")
 
 
+def test_names_cannot_write_to_the_terminal(tmp_path: Path, run: Any) -> None:  # noqa: F811
+    net = parse_graph(TEXT.replace('name: "i"', 'name: "\\033[2J"')).net
+    layers = a_model().layers
+    layers[-1].name = "\033[2J"
+    write_caffemodel(tmp_path / "x.caffemodel", net, layers)
+    for name in ("show", "stats"):
+        assert "\033" not in run("weights", name, tmp_path / "x.caffemodel").out
+
+
 def test_other_files(tmp_path: Path, run: Any) -> None:  # noqa: F811
     page = tmp_path / "x.caffemodel"
     page.write_text("<!DOCTYPE html>")

@@ -39,7 +39,9 @@ def print_json(value: Any) -> None:
 
 def print_table(rows: Iterable[Iterable[object]], *, right: Iterable[int] = ()) -> None:
     """Columns parted by two spaces; those in ``right`` are aligned to the right."""
-    lines = [[str(cell) for cell in row] for row in rows]
+    from ssd_data.paths import listable  # names come from strangers' files
+
+    lines = [[listable(str(cell)) for cell in row] for row in rows]
     if not lines:
         return
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]

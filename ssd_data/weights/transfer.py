@@ -69,7 +69,8 @@ def transfer(
             f"num_classes is {heads.classes}, but its labelmap has {len(classes)} with background",
             where=graph.origin,
         )
-    if heads.others and [row.source for row in classes] != list(range(_count(old))):
+    unmoved = all(row.source == row.label for row in classes) and len(classes) == _count(old)
+    if heads.others and not unmoved:
         node = heads.others[0]
         raise InputError(
             f"confidences come through {node.type}, whose outputs are not ordered by class",
@@ -88,8 +89,8 @@ def transfer(
             arrays, priors = _head(node, layer.arrays, old, classes, random)
             result.layers.append(LayerWeights(node.name, node.type, arrays))
             result.heads.append((node.name, _name_in(model, node), priors))
-        elif difference := _difference(node, layer.arrays):
-            result.anew.append(f"{node.name}: {difference}")
+        elif fault := difference(node, layer.arrays):
+            result.anew.append(f"{node.name}: {fault}")
         else:
             result.layers.append(LayerWeights(node.name, node.type, layer.arrays))
             result.kept.append(node.name)
@@ -151,12 +152,12 @@ def _head(
             if row.source is not None:
                 new[:, row.label] = source[:, row.source]
         made.append(new.reshape(priors * count, *rest))
-    if difference := _difference(node, made):
-        raise InputError(difference, where=node.where)
+    if fault := difference(node, made):
+        raise InputError(fault, where=node.where)
     return made, priors
 
 
-def _difference(node: Node, arrays: Sequence[Array]) -> str:
+def difference(node: Node, arrays: Sequence[Array]) -> str:
     """What speaks against a layer's arrays; input channels are left to whoever loads them."""
     if node.type not in LINEAR:
         return ""
