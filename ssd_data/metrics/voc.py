@@ -2,8 +2,8 @@
 
 ``11point``, ``MaxIntegral`` and ``Integral`` are what DetectionEvaluate and TestDetection make of
 the same boxes: fractions of the picture, nothing added to the sides, single precision, and a mean
-over all classes. ``VOC07`` and ``VOC10`` are the devkit's: pixels with one added to the sides, and a
-mean over the classes that have a true box. Difficult boxes are ignored in all five.
+over all classes. ``VOC07`` and ``VOC10`` are the devkit's: pixels with one added to the sides, and
+a mean over the classes that have a true box. Difficult boxes are ignored in all five.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def score_arrays(truth: Truth, found: Found, options: Options) -> Scores:
 def _rules(options: Options) -> dict[str, Any]:
     return {
         "ap": {
-            "11point, MaxIntegral, Integral": "the SSD branch's: fractions of the picture, float32, "
-            "mean over all classes (0 for one without true boxes)",
+            "11point, MaxIntegral, Integral": "the SSD branch's: fractions of the picture, "
+            "float32, mean over all classes (0 for one without true boxes)",
             "VOC07, VOC10": "the devkit's: pixels, mean over the classes with true boxes",
         },
         "overlap": list(options.iou),
