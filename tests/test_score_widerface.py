@@ -1,5 +1,6 @@
 """WIDER FACE: the published answer, the official procedure done naively, and bad input."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scored import Wider
 
+from ssd_data.analysis import EXTRAS
 from ssd_data.errors import InputError, OutputError
 from ssd_data.exchange.widerface import read_detections, read_truth, write_widerface_folder
 from ssd_data.metrics import Options, score
@@ -107,6 +109,27 @@ def test_order_does_not_matter(items: Any, random: Any) -> None:
     mixed = [(random.sample(r, len(r)), f, m) for r, f, m in random.sample(items, len(items))]
     after = score_arrays(*arrays(mixed), Options()).ap
     assert after == before
+
+
+def test_boxes_of_different_pictures_may_mix() -> None:
+    random = np.random.default_rng(3)
+    items = [
+        ([(*b, s) for b, s in zip(f, random.random(len(f)), strict=True)], f, 15)
+        for f in random.integers(1, 60, (5, 6, 4)).tolist()
+    ]
+    truth, found = arrays(items)
+    order = random.permutation(len(found.scores))
+    mixed = replace(
+        found,
+        picture=found.picture[order],
+        label=found.label,
+        scores=found.scores[order],
+        boxes=found.boxes[order],
+    )
+    before = score_arrays(truth, found, Options(extras=tuple(EXTRAS)))
+    after = score_arrays(truth, mixed, Options(extras=tuple(EXTRAS)))
+    assert (after.ap, after.more) == (before.ap, before.more)
+    assert 0 < before.ap["hard"] < 1
 
 
 def test_missing_pictures(wider: Wider) -> None:
@@ -245,10 +268,14 @@ def test_bad_truth(wider: Wider, tmp_path: Path) -> None:
     (tmp_path / "wider_face_val_bbx_gt.txt").write_text("")
     with pytest.raises(InputError, match="which are easy, medium or hard"):
         score("widerface", tmp_path / "wider_face_val_bbx_gt.txt", wider.pred)
+    path.parent.rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="which are easy, medium or hard"):
+        score("widerface", tmp_path, wider.pred)
 
 
 def test_the_parent_of_ground_truth_will_do(wider: Wider) -> None:
     assert len(read_truth(wider.truth.parent).pictures) == 3
+    assert len(read_truth(wider.truth / "wider_face_val.mat").pictures) == 3
 
 
 def test_what_is_written_is_read(wider: Wider, tmp_path: Path) -> None:

@@ -78,7 +78,10 @@ def read_truth(folder: Path) -> Truth:
 
 
 def _ground_truth(folder: Path) -> Path:
-    if folder.suffix == ".txt":
+    if folder.suffix == ".mat":
+        return folder.parent
+    lists_only = any(folder.glob("*_bbx_gt.txt")) and not any(folder.glob("*.mat"))
+    if folder.suffix == ".txt" or lists_only:
         raise InputError(
             "the list of faces does not say which are easy, medium or hard", where=folder, hint=HINT
         )
@@ -154,17 +157,16 @@ def read_detections(folder: Path, truth: Truth) -> Found:
     contents = ordered_map(lambda name: read_bytes(files[name], WHAT, MAX_BYTES), known, 2)
     pairs = zip(known, contents, strict=True)
     rows = [_parse_file(data, files[name], name, notes) for name, data in pairs]
-    values = np.concatenate(rows)
     spoken_of = np.zeros(len(index), np.bool_)
     places = np.array([index[name] for name in known])
     spoken_of[places] = True
-    boxes = values[:, :4].copy()
+    boxes = np.concatenate([row[:, :4] for row in rows])
     boxes[:, 2:] += boxes[:, :2]
     found = Found(
         origin=str(folder),
         picture=np.repeat(places, [len(r) for r in rows]),
-        label=np.zeros(len(values), np.int64),
-        scores=values[:, 4].copy(),
+        label=np.zeros(len(boxes), np.int64),
+        scores=np.concatenate([row[:, 4] for row in rows]),
         boxes=boxes,
         spoken_of=spoken_of,
         notes=notes,
