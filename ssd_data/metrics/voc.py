@@ -124,8 +124,9 @@ def _devkit(
 ) -> dict[str, list[float | None]]:
     """Per version the AP of each class (None without a true box), as VOCevaldet has it."""
     number = len(truth.classes)
-    order = np.argsort(-found.scores, kind="stable")
-    label = found.label[order]
+    order = np.lexsort((-found.scores, found.label))
+    label, scores = found.label[order], found.scores[order]
+    ends = np.searchsorted(label, np.arange(number + 1))
     best, index = best_overlaps(
         found.boxes[order],
         found.picture[order] * number + label,
@@ -139,12 +140,11 @@ def _devkit(
     hits = first_of_each(index, reaches & ~ignored)
     result: dict[str, list[float | None]] = {version: [] for version in DEVKIT_VERSIONS}
     for i, name in enumerate(truth.classes):
-        mine = (label == i) & ~ignored
+        mine = np.arange(ends[i], ends[i + 1])[~ignored[ends[i] : ends[i + 1]]]
         positives = int((~truth.ignored[truth.label == i]).sum())
-        scores = found.scores[order][mine]
-        recall, precision = curve(scores, hits[mine], max(positives, 1))
+        recall, precision = curve(scores[mine], hits[mine], max(positives, 1))
         if positives:
-            curves.setdefault(name, PrCurve(recall, precision, scores))
+            curves.setdefault(name, PrCurve(recall, precision, scores[mine]))
         for version in DEVKIT_VERSIONS:
             ap = average_precision(recall, precision, version) if positives else None
             result[version].append(ap)
