@@ -109,6 +109,9 @@ def test_missing_pictures(coco: CocoScored) -> None:
     assert scored(coco, missing="count").ap["AP"] == pytest.approx((1 + 51 / 101) / 2)
     skipped = scored(coco, missing="skip")
     assert (skipped.ap["AP"], skipped.subset) == (pytest.approx(1), "2 of 3")
+    coco.results = coco.results[2:]
+    skipped = scored(coco, missing="skip")
+    assert (skipped.ap["AP"], skipped.subset) == (pytest.approx(1), "1 of 3")
     coco.results = {"images": [{"id": i} for i in (7, 8, 9)], "annotations": coco.results}
     assert not scored(coco).notes
 

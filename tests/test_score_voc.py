@@ -41,9 +41,9 @@ def test_the_truth_found_again_is_1(voc: VocScored) -> None:
     json.dumps(result.to_json(), allow_nan=False)
 
 
-grid = st.integers(0, 6).map(lambda n: 20.0 * n + 1)
+grid = st.integers(0, 8).map(lambda n: n + 1.0)
 box = st.tuples(grid, grid, grid, grid).map(
-    lambda b: (min(b[0], b[2]), min(b[1], b[3]), max(b[0], b[2]) + 9, max(b[1], b[3]) + 9)
+    lambda b: (min(b[0], b[2]), min(b[1], b[3]), max(b[0], b[2]) + 2, max(b[1], b[3]) + 2)
 )
 found = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, 1), st.sampled_from([0.125, 0.25, 0.5, 0.75]), box),
@@ -110,6 +110,14 @@ def test_order_does_not_matter_where_scores_differ(det: Any, gt: Any, random: An
     assert after == pytest.approx(before, abs=1e-9)
 
 
+def test_only_the_devkit_adds_one_to_the_sides() -> None:
+    """10 x 10 of 10 x 14 pixels are 0.714, 9 x 9 of 9 x 13 are 0.692."""
+    pair = arrays([(0, 0, 0.5, (1, 1, 10, 14))], [(0, 0, (1, 1, 10, 10), False)])
+    result = score_arrays(*pair, Options(iou=(0.7,)))
+    assert result.classes["a"]["VOC10@0.7"] == 1
+    assert result.classes["a"]["Integral@0.7"] == 0
+
+
 def test_difficult_boxes_are_ignored(voc: VocScored) -> None:
     voc.difficult("000003")
     result = scored(voc)
@@ -150,6 +158,10 @@ def test_missing_pictures(tmp_path: Path) -> None:
     assert scored(voc, missing="count").ap["VOC10"] == pytest.approx(0.7)
     skipped = scored(voc, missing="skip")
     assert (skipped.ap["VOC10"], skipped.subset) == (1, "7 of 10")
+    voc.file("cat").write_text("".join(lines[4:]))
+    skipped = scored(voc, missing="skip")
+    assert (skipped.ap["VOC10"], skipped.subset) == (1, "6 of 10")
+    assert skipped.ap["11point"] == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.parametrize(

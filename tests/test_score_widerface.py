@@ -145,6 +145,9 @@ def test_missing_pictures(wider: Wider) -> None:
     assert skipped.ap["hard"] == 1
     assert skipped.to_json()["subset"] == "2 of 3"
     assert skipped.counts["truths"] == 3
+    wider.detect("1--B/three", [[0, 0, 30, 30, 0.5], [100, 100, 50, 60, 0.4]])
+    wider.file("0--A/one").unlink()
+    assert scored(wider, missing="skip").ap == {"easy": 1, "medium": 1, "hard": 1}
 
 
 def test_a_file_without_boxes_is_not_missing(wider: Wider) -> None:
