@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from ssd_data.exporting import ExportResult, export
     from ssd_data.labelmap import LabelMap, LabelMapItem, parse_labelmap, read_labelmap
     from ssd_data.links import link
+    from ssd_data.metrics import score
     from ssd_data.options import BuildOptions
+    from ssd_data.scores import Scores
     from ssd_data.store import LmdbReader, LmdbWriter
     from ssd_data.structures import AnnotatedImage, Record
 
@@ -58,6 +60,7 @@ _HOME = {
     "Net": "engines.torch.net",
     "OutputError": "errors",
     "Record": "structures",
+    "Scores": "scores",
     "SsdDataError": "errors",
     "UsageError": "errors",
     "build": "builder",
@@ -68,6 +71,7 @@ _HOME = {
     "parse_labelmap": "labelmap",
     "read_labelmap": "labelmap",
     "recognise": "dataset",
+    "score": "metrics",
     "set_device": "engines.torch.mode",
     "set_mode_cpu": "engines.torch.mode",
     "set_mode_gpu": "engines.torch.mode",
@@ -88,6 +92,7 @@ __all__ = [
     "Net",
     "OutputError",
     "Record",
+    "Scores",
     "SsdDataError",
     "UsageError",
     "build",
@@ -99,6 +104,7 @@ __all__ = [
     "parse_labelmap",
     "read_labelmap",
     "recognise",
+    "score",
     "set_device",
     "set_mode_cpu",
     "set_mode_gpu",

@@ -140,12 +140,15 @@ def confusion(truth: Truth, found: Found, plus: int) -> Table:
     passed[reaches] = truth.ignored[index[reaches]]
     taken = first_of_each(index, reaches & ~passed)
     number = len(truth.classes)
-    table = np.zeros((number + 1, number + 1), np.int64)
-    np.add.at(table, (truth.label[index[taken]], label[taken]), 1)
     missed = ~truth.ignored
     missed[index[taken]] = False
-    np.add.at(table, (truth.label[missed], number), 1)
-    np.add.at(table, (number, label[~taken & ~passed]), 1)
+    wide = number + 1
+    cells = [
+        truth.label[index[taken]] * wide + label[taken],
+        truth.label[missed] * wide + number,
+        number * wide + label[~taken & ~passed],
+    ]
+    table = np.bincount(np.concatenate(cells), minlength=wide * wide).reshape(wide, wide)
     return {"classes": [*truth.classes, "background"], "table": table.tolist()}
 
 
@@ -157,9 +160,7 @@ def errors(truth: Truth, found: Found, plus: int) -> Table:
     ``background``: none of these.
     """
     best, index, hits, passed = _match(truth, found, plus)
-    other, other_index = best_overlaps(
-        found.boxes, found.picture, truth.boxes, truth.picture, plus
-    )
+    other, other_index = best_overlaps(found.boxes, found.picture, truth.boxes, truth.picture, plus)
     wrong = ~hits & ~passed
     duplicate = wrong & (best >= OVERLAP)
     on_other = other >= OVERLAP
@@ -169,9 +170,7 @@ def errors(truth: Truth, found: Found, plus: int) -> Table:
     background = wrong & ~duplicate & ~classification & ~localisation
     missed = ~truth.ignored
     missed[index[hits]] = False
-    parts = dict(
-        zip(KINDS, (classification, localisation, duplicate, background), strict=True)
-    )
+    parts = dict(zip(KINDS, (classification, localisation, duplicate, background), strict=True))
 
     def row(mine: Flags, truths: Flags) -> dict[str, int]:
         counts = {"hits": hits, **parts}

@@ -5,6 +5,7 @@ A mismatch here would be scored as 0.0 elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +20,7 @@ SPARSE = 0.2  # of the pictures with truth may go unmentioned in a file for all 
 SAMPLE = 20_000
 FACTOR, SHARE, LEAST = 3, 0.1, 5  # how many more true boxes another reading has to hit
 FRACTIONS = "fractions of the picture, not pixels"
-CONVENTIONS = {
+CONVENTIONS: dict[str, Callable[[Floats, Floats], Floats]] = {
     FRACTIONS: lambda b, s: b * s,
     "corners (xmin ymin xmax ymax) where width and height should stand": lambda b, s: np.hstack(
         [b[:, :2], b[:, 2:] - b[:, :2]]
@@ -51,7 +52,7 @@ def require_comparable(
             and noted, and refused above a fifth of the pictures that have truth.
 
     Returns:
-        truth and detections to score, and the subset in words, empty where it is the whole.
+        truth and detections to score, and with "skip" the subset in words, else empty.
 
     Raises:
         InputError: pictures are missing, or the boxes fit only in another convention.
@@ -68,8 +69,6 @@ def require_comparable(
     subset = ""
     if missing == "skip":
         subset = f"{found.spoken_of.sum():,} of {len(truth.pictures):,}"
-        if found.spoken_of.all():
-            subset = ""
         truth, found = _restricted(truth, found)
     elif names:
         tolerated = not file_a_picture and len(names) <= SPARSE * with_truth.sum()
@@ -117,7 +116,9 @@ def require_convention(truth: Truth, found: Found) -> None:
     """
     if not len(found.boxes) or not len(truth.boxes):
         return
-    rows = np.sort(np.argsort(-found.scores, kind="stable")[:SAMPLE])
+    rows = np.arange(len(found.scores))
+    if len(rows) > SAMPLE:
+        rows = np.sort(np.argpartition(-found.scores, SAMPLE)[:SAMPLE])
     boxes = found.boxes[rows]
     size = np.full((len(rows), 4), np.nan)
     if truth.sizes.any():

@@ -128,10 +128,12 @@ def mean_ap(rows: Rows, ap_version: str = "11point") -> tuple[float, dict[int, f
     counts = rows[:, 0] == -1
     numbers, rows = rows[counts], rows[~counts]
     rows = rows[(rows[:, 3] != 0) | (rows[:, 4] != 0)]
+    rows = rows[np.argsort(rows[:, 1], kind="stable")]
     each: dict[int, float] = {}
     total = np.float32(0)
     for label in np.unique(numbers[:, 1]):
-        mine = rows[rows[:, 1] == label]
+        first = np.searchsorted(rows[:, 1], label, "left")
+        mine = rows[first : np.searchsorted(rows[:, 1], label, "right")]
         positives = int(numbers[numbers[:, 1] == label, 2].astype(np.int64).sum())
         ap = 0.0
         if positives and len(mine):

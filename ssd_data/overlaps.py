@@ -20,9 +20,7 @@ PAIRS = 1 << 20
 
 def areas(boxes: Floats, plus: int = 0) -> Floats:
     """Width times height, each ``plus`` more; shape (...) from (..., 4)."""
-    result: Floats = (boxes[..., 2] - boxes[..., 0] + plus) * (
-        boxes[..., 3] - boxes[..., 1] + plus
-    )
+    result: Floats = (boxes[..., 2] - boxes[..., 0] + plus) * (boxes[..., 3] - boxes[..., 1] + plus)
     return result
 
 

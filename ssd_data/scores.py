@@ -82,7 +82,7 @@ class Scores:
         ap: the metric's numbers by its own names.
         rules: by which rules they were made, in words and numbers.
         counts: pictures, truths, ignored, detections.
-        subset: such as "205 of 3,226" where the truth was restricted to the pictures with
+        subset: such as "205 of 3,226" where the truth was to be restricted to the pictures with
             detections, else empty.
         classes: class → its numbers.
         notes: what was odd, counted.

@@ -1,4 +1,4 @@
-"""A file or a new folder, written whole or not at all. (Results that replace others: ``publish.py``.)"""
+"""A file or a new folder, written whole or not at all. (What replaces folders: ``publish.py``.)"""
 
 from __future__ import annotations
 

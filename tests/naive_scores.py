@@ -172,9 +172,7 @@ def wider(pictures: list[tuple[Any, Any, set[int]]]) -> float:
         recall_list = [0] * len(boxes)
         proposal, recalled = [], []
         for x, y, w, h, _ in ranked:
-            o = [
-                overlap((x, y, x + w, y + h), (a, b, a + c, b + d), 1) for a, b, c, d in boxes
-            ]
+            o = [overlap((x, y, x + w, y + h), (a, b, a + c, b + d), 1) for a, b, c, d in boxes]
             at = o.index(max(o))
             proposal.append(1)
             if o[at] >= 0.5:

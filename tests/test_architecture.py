@@ -10,18 +10,23 @@ from conftest import ROOT
 LAYERS = [
     ["errors", "resources", "parallel", "tally", "paths", "whole", "lmdb_pages"],
     ["structures", "proto"],
+    ["scores", "overlaps"],
+    ["average_precision"],
     ["prototxt", "upgrade"],
     ["boxes", "drawing", "labelmap", "pictures", "drawing_shapes", "graph", "caffemodel", "priors"],
     ["matching", "preprocessing", "transform"],
     ["weights"],
     ["options", "records", "formats"],
-    ["recipes", "store", "publish"],
+    ["recipes", "store", "publish", "detection_evaluate"],
     ["netbuilder"],
     ["netdata"],
     ["netheads", "vgg"],
     ["netdesign"],
     ["mobilenetv2"],
     ["families"],
+    ["exchange"],
+    ["analysis", "comparable", "plots"],
+    ["metrics"],
     ["dataset"],
     ["scan", "manifest"],
     ["convert", "links", "agreement", "exporters", "sample_layouts"],
@@ -36,7 +41,7 @@ LAYERS = [
     ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
-PLUGINS = {"formats", "exporters", "families"}
+PLUGINS = {"formats", "exporters", "exchange", "families", "metrics"}
 FILES = sorted((ROOT / "ssd_data").rglob("*.py"))
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import loss
+from benchmarks import loss, scores
 from benchmarks.build import main
 
 
@@ -13,6 +13,12 @@ def test_a_quick_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     printed = capsys.readouterr().out
     assert "### Bytes kept" in printed
     assert "stand-in" in printed
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_quick_run_of_the_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert scores.main(["--quick", "--dir", str(tmp_path)]) == 0
+    assert '"ratio"' in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
 
 

@@ -61,9 +61,7 @@ def test_the_truth_found_again_is_1(coco: CocoScored) -> None:
 grid = st.integers(0, 5).map(lambda n: 20.0 * n)
 side = st.integers(1, 5).map(lambda n: 20.0 * n)
 box = st.tuples(grid, grid, side, side)
-found = st.lists(
-    st.tuples(st.integers(0, 2), st.integers(0, 1), box), min_size=1, max_size=10
-)
+found = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 1), box), min_size=1, max_size=10)
 true = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, 1), box, st.booleans()), min_size=1, max_size=8
 )
@@ -111,6 +109,9 @@ def test_missing_pictures(coco: CocoScored) -> None:
     assert scored(coco, missing="count").ap["AP"] == pytest.approx((1 + 51 / 101) / 2)
     skipped = scored(coco, missing="skip")
     assert (skipped.ap["AP"], skipped.subset) == (pytest.approx(1), "2 of 3")
+    coco.results = coco.results[2:]
+    skipped = scored(coco, missing="skip")
+    assert (skipped.ap["AP"], skipped.subset) == (pytest.approx(1), "1 of 3")
     coco.results = {"images": [{"id": i} for i in (7, 8, 9)], "annotations": coco.results}
     assert not scored(coco).notes
 
@@ -126,7 +127,9 @@ def test_nothing_found(coco: CocoScored) -> None:
 
 def test_what_is_not_in_the_truth(coco: CocoScored) -> None:
     coco.results[1]["image_id"] = 70
-    with pytest.raises(InputError, match="1 of 4 entries have an image id that the truth lacks: 70"):
+    with pytest.raises(
+        InputError, match="1 of 4 entries have an image id that the truth lacks: 70"
+    ):
         scored(coco)
     coco.results[1].update(image_id=7, category_id=4)
     with pytest.raises(InputError, match="category id that the truth lacks: 4") as caught:

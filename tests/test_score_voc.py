@@ -41,14 +41,12 @@ def test_the_truth_found_again_is_1(voc: VocScored) -> None:
     json.dumps(result.to_json(), allow_nan=False)
 
 
-grid = st.integers(0, 6).map(lambda n: 20.0 * n + 1)
+grid = st.integers(0, 8).map(lambda n: n + 1.0)
 box = st.tuples(grid, grid, grid, grid).map(
-    lambda b: (min(b[0], b[2]), min(b[1], b[3]), max(b[0], b[2]) + 9, max(b[1], b[3]) + 9)
+    lambda b: (min(b[0], b[2]), min(b[1], b[3]), max(b[0], b[2]) + 2, max(b[1], b[3]) + 2)
 )
 found = st.lists(
-    st.tuples(
-        st.integers(0, 2), st.integers(0, 1), st.sampled_from([0.125, 0.25, 0.5, 0.75]), box
-    ),
+    st.tuples(st.integers(0, 2), st.integers(0, 1), st.sampled_from([0.125, 0.25, 0.5, 0.75]), box),
     min_size=1,
     max_size=15,
 )
@@ -93,9 +91,7 @@ def test_naive_twins(det: Any, gt: Any, iou: float) -> None:
             assert result.classes[name][version + behind] == pytest.approx(expected, abs=1e-12)
     # Sizes are a power of two, so that fractions are exact.
     caffe = np.array([(d[0], d[1] + 1, d[2], *np.array(d[3:]) / 256) for d in flat], np.float32)
-    label = np.array(
-        [(g[0], g[1] + 1, 0, *np.array(g[2:6]) / 256, g[6]) for g in true], np.float32
-    )
+    label = np.array([(g[0], g[1] + 1, 0, *np.array(g[2:6]) / 256, g[6]) for g in true], np.float32)
     rows = naive.detection_evaluate(caffe, label, 3, iou, False)
     for version in SSD_VERSIONS:
         expected = naive.test_detection(rows, version)
@@ -112,6 +108,14 @@ def test_order_does_not_matter_where_scores_differ(det: Any, gt: Any, random: An
     # Of true boxes that a detection overlaps alike the first counts, so these keep their order.
     after = score_arrays(*arrays(mixed, [(turned[g[0]], *g[1:]) for g in gt]), Options()).ap
     assert after == pytest.approx(before, abs=1e-9)
+
+
+def test_only_the_devkit_adds_one_to_the_sides() -> None:
+    """10 x 10 of 10 x 14 pixels are 0.714, 9 x 9 of 9 x 13 are 0.692."""
+    pair = arrays([(0, 0, 0.5, (1, 1, 10, 14))], [(0, 0, (1, 1, 10, 10), False)])
+    result = score_arrays(*pair, Options(iou=(0.7,)))
+    assert result.classes["a"]["VOC10@0.7"] == 1
+    assert result.classes["a"]["Integral@0.7"] == 0
 
 
 def test_difficult_boxes_are_ignored(voc: VocScored) -> None:
@@ -154,6 +158,10 @@ def test_missing_pictures(tmp_path: Path) -> None:
     assert scored(voc, missing="count").ap["VOC10"] == pytest.approx(0.7)
     skipped = scored(voc, missing="skip")
     assert (skipped.ap["VOC10"], skipped.subset) == (1, "7 of 10")
+    voc.file("cat").write_text("".join(lines[4:]))
+    skipped = scored(voc, missing="skip")
+    assert (skipped.ap["VOC10"], skipped.subset) == (1, "6 of 10")
+    assert skipped.ap["11point"] == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -234,9 +242,23 @@ def test_another_convention(tmp_path: Path, convention: str) -> None:
         scored(voc)
 
 
-def test_truth_that_is_not_there(voc: VocScored, tmp_path: Path) -> None:
+def test_a_devkit_of_several_years(voc: VocScored) -> None:
+    devkit = voc.root.parent
+    assert score("voc", devkit, voc.pred).ap["VOC10"] == 1
+    own = devkit / "own.txt"
+    own.write_text("000001\n000002\n")
+    with pytest.raises(InputError, match='no picture "000003"'):
+        scored(voc, split=str(own))
+    other = devkit / "VOC2012" / "ImageSets" / "Main"
+    other.mkdir(parents=True)
+    (other / "test.txt").write_text("")
+    with pytest.raises(InputError, match="VOC2007, VOC2012 all have the image set test"):
+        score("voc", devkit, voc.pred)
+
+
+def test_truth_that_is_not_there(voc: VocScored) -> None:
     with pytest.raises(InputError, match="no VOC truth here"):
-        score("voc", tmp_path, voc.pred)
+        score("voc", voc.pred, voc.pred)
     with pytest.raises(InputError, match="list of pictures is missing"):
         scored(voc, split="val")
     path = voc.root / "ImageSets" / "Main" / "test.txt"
@@ -248,7 +270,9 @@ def test_truth_that_is_not_there(voc: VocScored, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="annotation is missing"):
         scored(voc)
     with pytest.raises(UsageError, match="threshold"):
-        score_arrays(*arrays([(0, 0, 0.5, (1, 1, 9, 9))], [(0, 0, (1, 1, 9, 9), False)]), Options(iou=(1.5,)))
+        score_arrays(
+            *arrays([(0, 0, 0.5, (1, 1, 9, 9))], [(0, 0, (1, 1, 9, 9), False)]), Options(iou=(1.5,))
+        )
 
 
 def test_an_lmdb_is_truth_as_well(shared: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """WIDER FACE: the published answer, the official procedure done naively, and bad input."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scored import Wider
 
+from ssd_data.analysis import EXTRAS
 from ssd_data.errors import InputError, OutputError
 from ssd_data.exchange.widerface import read_detections, read_truth, write_widerface_folder
 from ssd_data.metrics import Options, score
@@ -96,9 +98,7 @@ def test_a_naive_twin(items: Any) -> None:
     result = score_arrays(*arrays(items), Options())
     masks = {"easy": lambda m: m, "medium": lambda m: ~m, "hard": lambda m: -1}
     for name, mask in masks.items():
-        kept = [
-            (r, f, {i for i in range(len(f)) if mask(m) >> i & 1}) for r, f, m in items
-        ]
+        kept = [(r, f, {i for i in range(len(f)) if mask(m) >> i & 1}) for r, f, m in items]
         assert result.ap[name] == pytest.approx(naive.wider(kept), abs=1e-12), name
 
 
@@ -109,6 +109,28 @@ def test_order_does_not_matter(items: Any, random: Any) -> None:
     mixed = [(random.sample(r, len(r)), f, m) for r, f, m in random.sample(items, len(items))]
     after = score_arrays(*arrays(mixed), Options()).ap
     assert after == before
+
+
+def test_boxes_of_different_pictures_may_mix() -> None:
+    random = np.random.default_rng(3)
+    items = [
+        ([(*b, s) for b, s in zip(f, random.random(len(f)), strict=True)], f, 15)
+        for f in random.integers(1, 60, (5, 6, 4)).tolist()
+    ]
+    truth, found = arrays(items)
+    order = random.permutation(len(found.scores))
+    mixed = replace(
+        found,
+        picture=found.picture[order],
+        label=found.label,
+        scores=found.scores[order],
+        boxes=found.boxes[order],
+    )
+    before = score_arrays(truth, found, Options(extras=tuple(EXTRAS)))
+    after = score_arrays(truth, mixed, Options(extras=tuple(EXTRAS)))
+    assert (after.ap, after.more) == (before.ap, before.more)
+    elsewhere = replace(mixed, picture=np.roll(mixed.picture, 1))
+    assert score_arrays(truth, elsewhere, Options()).ap != before.ap
 
 
 def test_missing_pictures(wider: Wider) -> None:
@@ -123,6 +145,9 @@ def test_missing_pictures(wider: Wider) -> None:
     assert skipped.ap["hard"] == 1
     assert skipped.to_json()["subset"] == "2 of 3"
     assert skipped.counts["truths"] == 3
+    wider.detect("1--B/three", [[0, 0, 30, 30, 0.5], [100, 100, 50, 60, 0.4]])
+    wider.file("0--A/one").unlink()
+    assert scored(wider, missing="skip").ap == {"easy": 1, "medium": 1, "hard": 1}
 
 
 def test_a_file_without_boxes_is_not_missing(wider: Wider) -> None:
@@ -132,7 +157,7 @@ def test_a_file_without_boxes_is_not_missing(wider: Wider) -> None:
     result = scored(wider)
     assert result.ap["hard"] == pytest.approx(3 / 5)
     assert any(kind.startswith("empty file") for kind in result.notes.kinds)
-    assert not scored(wider, missing="skip").subset
+    assert scored(wider, missing="skip").subset == "3 of 3"
 
 
 @pytest.mark.parametrize(
@@ -203,7 +228,9 @@ def test_another_convention(tmp_path: Path, convention: str) -> None:
     faces = random.integers(20, 400, (40, 4)).astype(float)
     wider = Wider(tmp_path, {f"0--A/{i}": [box.tolist()] for i, box in enumerate(faces)})
     for i, (x, y, w, h) in enumerate(faces.tolist()):
-        changed = [x, y, x + w, y + h] if convention == "corners" else [v / 800 for v in (x, y, w, h)]
+        changed = (
+            [x, y, x + w, y + h] if convention == "corners" else [v / 800 for v in (x, y, w, h)]
+        )
         wider.detect(f"0--A/{i}", [[*changed, 0.5]])
     with pytest.raises(InputError, match=f"another convention; it seems they are {convention}"):
         scored(wider)
@@ -245,10 +272,14 @@ def test_bad_truth(wider: Wider, tmp_path: Path) -> None:
     (tmp_path / "wider_face_val_bbx_gt.txt").write_text("")
     with pytest.raises(InputError, match="which are easy, medium or hard"):
         score("widerface", tmp_path / "wider_face_val_bbx_gt.txt", wider.pred)
+    path.parent.rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="which are easy, medium or hard"):
+        score("widerface", tmp_path, wider.pred)
 
 
 def test_the_parent_of_ground_truth_will_do(wider: Wider) -> None:
     assert len(read_truth(wider.truth.parent).pictures) == 3
+    assert len(read_truth(wider.truth / "wider_face_val.mat").pictures) == 3
 
 
 def test_what_is_written_is_read(wider: Wider, tmp_path: Path) -> None:
@@ -274,5 +305,7 @@ def test_what_is_written_is_read(wider: Wider, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="not empty"):
         write_widerface_folder(out, detections, dict.fromkeys(detections, size))
     with pytest.raises(InputError, match="leaves the root"):
-        write_widerface_folder(tmp_path / "x", {"../../a": detections["0--A/one.jpg"]}, {"../../a": size})
+        write_widerface_folder(
+            tmp_path / "x", {"../../a": detections["0--A/one.jpg"]}, {"../../a": size}
+        )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["ground_truth", "pred", "written"]

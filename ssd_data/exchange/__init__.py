@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ssd_data.errors import InputError, SsdDataError
-from ssd_data.scores import Floats, Found, Truth
+from ssd_data.scores import Found, Truth
 
 FAR = 1e9
 
@@ -63,10 +63,10 @@ def note_odd_boxes(found: Found, truth: Truth) -> None:
     """Count boxes that are inverted, or lie wholly outside their picture, or stand twice."""
     boxes = found.boxes
     inverted = (boxes[:, 2] < boxes[:, 0]) | (boxes[:, 3] < boxes[:, 1])
-    size: Floats = truth.sizes[found.picture].astype(np.float64)
-    known = size[:, 0] > 0
     outside = (boxes[:, 2] < -1) | (boxes[:, 3] < -1)
-    outside |= known & ((boxes[:, 0] > size[:, 0] + 1) | (boxes[:, 1] > size[:, 1] + 1))
+    if truth.sizes.any():
+        width, height = np.where(truth.sizes > 0, truth.sizes, np.inf)[found.picture].T
+        outside |= (boxes[:, 0] > width + 1) | (boxes[:, 1] > height + 1)
     for odd, what in (
         (inverted, "inverted box: it is scored as the official tool does, finding nothing"),
         (outside & ~inverted, "box wholly outside its picture"),

@@ -25,6 +25,7 @@ from ssd_data.tally import Tally
 from ssd_data.whole import write_whole
 
 MAX_BYTES = 1 << 32
+INSTANCES, RESULTS = "instances JSON", "results JSON"
 _Id = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _Side = Annotated[float, msgspec.Meta(ge=0, le=2**31)]
 _T = TypeVar("_T")
@@ -94,7 +95,7 @@ def read_truth(path: Path) -> CocoTruth:
     Raises:
         InputError: it is malformed, or an id stands twice or is not there.
     """
-    read = _decode(path, _Instances, "instances JSON")
+    read = _decode(read_bytes(path, INSTANCES, MAX_BYTES), path, _Instances, INSTANCES)
     image_ids = np.array([image.id for image in read.images], np.int64)
     categories = sorted(read.categories, key=lambda category: category.id)
     category_ids = np.array([category.id for category in categories], np.int64)
@@ -136,8 +137,9 @@ def read_detections(path: Path, coco: CocoTruth) -> tuple[Found, Floats]:
     Raises:
         InputError: it is malformed, or an image or category is not in the truth.
     """
-    kind: Any = _Results if _starts_with_brace(path) else list[_Result]
-    read = _decode(path, kind, "results JSON")
+    data = read_bytes(path, RESULTS, MAX_BYTES)
+    kind: Any = _Results if data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" else list[_Result]
+    read = _decode(data, path, kind, RESULTS)
     results: list[_Result] = read.annotations if isinstance(read, _Results) else read
     xywh = _boxes(path, [result.bbox for result in results])
     scores = np.array([result.score for result in results], np.float64)
@@ -154,12 +156,7 @@ def read_detections(path: Path, coco: CocoTruth) -> tuple[Found, Floats]:
     return found, xywh
 
 
-def _starts_with_brace(path: Path) -> bool:
-    return read_bytes(path, "results JSON", MAX_BYTES)[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{"
-
-
-def _decode(path: Path, kind: type[_T], what: str) -> _T:
-    data = read_bytes(path, what, MAX_BYTES)
+def _decode(data: bytes, path: Path, kind: type[_T], what: str) -> _T:
     try:
         return msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=kind)
     except msgspec.ValidationError as error:
@@ -183,7 +180,7 @@ def _places(path: Path, ids: list[int], known: npt.NDArray[np.int64], what: str)
     """Where each id stands among the known ones."""
     wanted = np.array(ids, np.int64)
     order = np.argsort(known)
-    place = order[np.searchsorted(known, wanted, sorter=order).clip(max=len(known) - 1)]
+    place: Ints = order[np.searchsorted(known, wanted, sorter=order).clip(max=len(known) - 1)]
     if (bad := np.flatnonzero(known[place] != wanted)).size:
         strangers = [str(number) for number in np.unique(wanted[bad])]
         raise InputError(
@@ -192,7 +189,7 @@ def _places(path: Path, ids: list[int], known: npt.NDArray[np.int64], what: str)
             where=f"{path}: entry {bad[0]}",
             hint=f"The truth's {what} ids run from {known.min()} to {known.max()}",
         )
-    return place.astype(np.int64)
+    return place
 
 
 def write_coco_results(

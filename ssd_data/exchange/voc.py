@@ -89,8 +89,9 @@ def read_truth(path: Path, split: str | None = None, labelmap: Path | None = Non
     """The true boxes, from annotations or an LMDB; difficult ones are ignored.
 
     Args:
-        path: the list of an image set, the folder that holds ``ImageSets``, or an LMDB.
-        split: which list of a folder's ``ImageSets/Main``; "test" by default.
+        path: the list of an image set, the folder that holds ``ImageSets``, a devkit in which one
+            year has that list, or an LMDB.
+        split: which list of a folder's ``ImageSets/Main``, "test" by default; or a list's path.
         labelmap: the classes; by default all that occur (LMDB: ``labelmap.prototxt`` beside it).
 
     Raises:
@@ -99,9 +100,7 @@ def read_truth(path: Path, split: str | None = None, labelmap: Path | None = Non
     classes = None if labelmap is None else read_labelmap(labelmap)
     if is_lmdb(path):
         return _from_lmdb(path, classes)
-    if path.is_dir():
-        path = path / "ImageSets" / "Main" / f"{split or 'test'}.txt"
-    root = path.absolute().parent.parent.parent
+    root, path = _image_set(path, split)
     if not (root / "Annotations").is_dir():
         raise InputError(
             "there is no VOC truth here",
@@ -123,6 +122,21 @@ def read_truth(path: Path, split: str | None = None, labelmap: Path | None = Non
             read.difficult.tolist(),
         )
     return boxes.truth(path, classes)
+
+
+def _image_set(path: Path, split: str | None) -> tuple[Path, Path]:
+    """The folder that holds Annotations, and the list of pictures."""
+    if not path.is_dir():
+        return path.absolute().parent.parent.parent, path
+    if split and split.endswith(".txt"):
+        return path, Path(split)
+    name = Path("ImageSets", "Main", f"{split or 'test'}.txt")
+    years = sorted(file.parents[2] for file in path.glob(f"VOC*/{name}"))
+    if len(years) > 1 and not (path / name).exists():
+        text = f"{shown([year.name for year in years])} all have the image set {name.stem}"
+        raise InputError(text, where=path, hint=f"Name one: {years[0]}")
+    root = path if (path / name).exists() or not years else years[0]
+    return root, root / name
 
 
 def _from_lmdb(path: Path, labelmap: LabelMap | None) -> Truth:

@@ -9,6 +9,7 @@ as ``xmax = x + w``, as the official tool does, which then adds one to each side
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 
 from ssd_data.errors import InputError
 from ssd_data.exchange import line_of_numbers, note_odd_boxes, optional
+from ssd_data.parallel import ordered_map
 from ssd_data.paths import read_bytes
 from ssd_data.scores import Floats, Found, Truth
 from ssd_data.structures import Detections, Flags
@@ -26,6 +28,8 @@ from ssd_data.whole import write_folder
 
 SETS = ("easy", "medium", "hard")
 MAX_BYTES = 1 << 28
+WHAT = "file of detections"
+ENDING = re.compile(r"\.(jpe?g|png)$", re.I)
 HINT = "Take ground_truth from the official evaluation (eval_tools.zip)"
 _COMMAS = bytes.maketrans(b" \n", b",,")
 _NUMBERS = b"0123456789.eE+-"
@@ -56,6 +60,8 @@ def read_truth(folder: Path) -> Truth:
     if not boxes or len(set(pictures)) < len(pictures):
         raise InputError("it names no picture, or one twice", where=where, hint=HINT)
     corners = np.concatenate(boxes)
+    if not np.isfinite(corners).all():
+        raise InputError("a face's box is not a number", where=where, hint=HINT)
     corners[:, 2:] += corners[:, :2]
     counts = [len(box) for box in boxes]
     return Truth(
@@ -72,7 +78,10 @@ def read_truth(folder: Path) -> Truth:
 
 
 def _ground_truth(folder: Path) -> Path:
-    if folder.suffix == ".txt":
+    if folder.suffix == ".mat":
+        return folder.parent
+    lists_only = any(folder.glob("*_bbx_gt.txt")) and not any(folder.glob("*.mat"))
+    if folder.suffix == ".txt" or lists_only:
         raise InputError(
             "the list of faces does not say which are easy, medium or hard", where=folder, hint=HINT
         )
@@ -100,7 +109,7 @@ def _load(path: Path, names: Sequence[str]) -> list[Sequence[Any]]:
     for name in names:
         if name not in found:
             raise InputError(f'the field "{name}" is missing', where=path, hint=HINT)
-        if getattr(found[name], "dtype", None) != object:
+        if not np.asarray(found[name]).dtype.hasobject:
             raise InputError(f'the field "{name}" is no cell array', where=path, hint=HINT)
     return [_cells(found[name]) for name in names]
 
@@ -120,10 +129,9 @@ def _counted(path: Path, counts: list[int]) -> Flags:
     starts = np.cumsum(counts) - counts
     flags = np.zeros(sum(counts), np.bool_)
     for start, count, rows in zip(starts, counts, chosen, strict=True):
-        places = rows.astype(np.int64)
-        if len(places) and not (places.min() >= 1 and places.max() <= count):
+        if not np.isin(rows, np.arange(1, count + 1)).all():
             raise InputError("it counts a face that is not there", where=path, hint=HINT)
-        flags[start + places - 1] = True
+        flags[start + rows.astype(np.int64) - 1] = True
     return flags
 
 
@@ -146,18 +154,19 @@ def read_detections(folder: Path, truth: Truth) -> Found:
         )
     for name in files.keys() - index.keys():
         notes.add("file of a picture that the truth does not have (not read)", files[name])
-    rows = [_read_file(files[name], name, notes) for name in known]
-    values = np.concatenate(rows)
+    contents = ordered_map(lambda name: read_bytes(files[name], WHAT, MAX_BYTES), known, 2)
+    pairs = zip(known, contents, strict=True)
+    rows = [_parse_file(data, files[name], name, notes) for name, data in pairs]
     spoken_of = np.zeros(len(index), np.bool_)
     places = np.array([index[name] for name in known])
     spoken_of[places] = True
-    boxes = values[:, :4].copy()
+    boxes = np.concatenate([row[:, :4] for row in rows])
     boxes[:, 2:] += boxes[:, :2]
     found = Found(
         origin=str(folder),
         picture=np.repeat(places, [len(r) for r in rows]),
-        label=np.zeros(len(values), np.int64),
-        scores=values[:, 4].copy(),
+        label=np.zeros(len(boxes), np.int64),
+        scores=np.concatenate([row[:, 4] for row in rows]),
         boxes=boxes,
         spoken_of=spoken_of,
         notes=notes,
@@ -183,9 +192,8 @@ def _files(folder: Path) -> dict[str, str]:
     return files
 
 
-def _read_file(path: str, name: str, notes: Tally) -> Floats:
+def _parse_file(data: bytes, path: str, name: str, notes: Tally) -> Floats:
     """One picture's rows of x, y, width, height, score; float64 (N, 5)."""
-    data = read_bytes(path, "file of detections", MAX_BYTES)
     if b"\r" in data or b"\t" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\t", b" ")
     header, _, rest = data.partition(b"\n")
@@ -251,7 +259,7 @@ def write_widerface_folder(
     """
     files: dict[str, str] = {}
     for name, found in detections.items():
-        stem = os.path.splitext(name)[0] if name.endswith((".jpg", ".png", ".jpeg")) else name
+        stem = ENDING.sub("", name)
         mine = found.labels == label
         boxes = found.in_pixels(*sizes[name])[mine].astype(np.float64)
         boxes[:, 2:] -= boxes[:, :2]

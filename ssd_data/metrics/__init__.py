@@ -20,7 +20,7 @@ class Options:
 
     Attributes:
         missing: "fail", "count" or "skip": pictures without detections.
-        split: which image set of a VOC folder.
+        split: which image set of a VOC folder, or the path of a list.
         labelmap: VOC's classes; by default all that the truth has.
         iou: thresholds of overlap, for VOC.
         extras: any of :data:`ssd_data.analysis.EXTRAS`.

@@ -118,7 +118,9 @@ def _evaluate(coco: CocoTruth, kept: Any, found: Found, xywh: Floats) -> Any:
     dataset = {
         "images": [{"id": number} for number in images.tolist()],
         "annotations": annotations,
-        "categories": [{"id": number, "name": str(number)} for number in coco.category_ids.tolist()],
+        "categories": [
+            {"id": number, "name": str(number)} for number in coco.category_ids.tolist()
+        ],
     }
     with contextlib.redirect_stdout(io.StringIO()):
         true = library.COCO(dataset)

@@ -2,8 +2,8 @@
 
 ``11point``, ``MaxIntegral`` and ``Integral`` are what DetectionEvaluate and TestDetection make of
 the same boxes: fractions of the picture, nothing added to the sides, single precision, and a mean
-over all classes. ``VOC07`` and ``VOC10`` are the devkit's: pixels with one added to the sides, and a
-mean over the classes that have a true box. Difficult boxes are ignored in all five.
+over all classes. ``VOC07`` and ``VOC10`` are the devkit's: pixels with one added to the sides, and
+a mean over the classes that have a true box. Difficult boxes are ignored in all five.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def score_arrays(truth: Truth, found: Found, options: Options) -> Scores:
 def _rules(options: Options) -> dict[str, Any]:
     return {
         "ap": {
-            "11point, MaxIntegral, Integral": "the SSD branch's: fractions of the picture, float32, "
-            "mean over all classes (0 for one without true boxes)",
+            "11point, MaxIntegral, Integral": "the SSD branch's: fractions of the picture, "
+            "float32, mean over all classes (0 for one without true boxes)",
             "VOC07, VOC10": "the devkit's: pixels, mean over the classes with true boxes",
         },
         "overlap": list(options.iou),
@@ -124,8 +124,9 @@ def _devkit(
 ) -> dict[str, list[float | None]]:
     """Per version the AP of each class (None without a true box), as VOCevaldet has it."""
     number = len(truth.classes)
-    order = np.argsort(-found.scores, kind="stable")
-    label = found.label[order]
+    order = np.lexsort((-found.scores, found.label))
+    label, scores = found.label[order], found.scores[order]
+    ends = np.searchsorted(label, np.arange(number + 1))
     best, index = best_overlaps(
         found.boxes[order],
         found.picture[order] * number + label,
@@ -139,12 +140,11 @@ def _devkit(
     hits = first_of_each(index, reaches & ~ignored)
     result: dict[str, list[float | None]] = {version: [] for version in DEVKIT_VERSIONS}
     for i, name in enumerate(truth.classes):
-        mine = (label == i) & ~ignored
+        mine = np.arange(ends[i], ends[i + 1])[~ignored[ends[i] : ends[i + 1]]]
         positives = int((~truth.ignored[truth.label == i]).sum())
-        scores = found.scores[order][mine]
-        recall, precision = curve(scores, hits[mine], max(positives, 1))
+        recall, precision = curve(scores[mine], hits[mine], max(positives, 1))
         if positives:
-            curves.setdefault(name, PrCurve(recall, precision, scores))
+            curves.setdefault(name, PrCurve(recall, precision, scores[mine]))
         for version in DEVKIT_VERSIONS:
             ap = average_precision(recall, precision, version) if positives else None
             result[version].append(ap)

@@ -46,11 +46,8 @@ def score_arrays(truth: Truth, found: Found, options: Options) -> Scores:
     total = len(truth.pictures)
     truth, found, subset = require_comparable(truth, found, options.missing, file_a_picture=True)
     best, index = best_faces(truth, found)
-    scores = normalised(found)
-    curves = {
-        name: setting_curve(truth, found.picture, scores, best, index, truth.sets[name])
-        for name in SETS
-    }
+    reached = thresholds_reached(normalised(found))
+    curves = {name: setting_curve(truth, reached, best, index, truth.sets[name]) for name in SETS}
     counts: dict[str, int] = {
         "pictures": len(truth.pictures),
         "pictures_of_the_set": total,
@@ -102,19 +99,26 @@ def best_faces(truth: Truth, found: Found) -> tuple[Floats, Ints]:
     starts = np.searchsorted(truth.picture, numbers)
     order = np.argsort(found.picture, kind="stable")
     ends = np.searchsorted(found.picture[order], numbers)
+    sorted_already = bool((order[1:] > order[:-1]).all())
     for i in range(len(truth.pictures)):
-        rows, first, last = order[ends[i] : ends[i + 1]], starts[i], starts[i + 1]
-        if not len(rows) or first == last:
+        mine, first, last = slice(ends[i], ends[i + 1]), starts[i], starts[i + 1]
+        if mine.start == mine.stop or first == last:
             continue
+        rows = mine if sorted_already else order[mine]
         overlap = jaccard(found.boxes[rows, None], truth.boxes[None, first:last], 1)
         chosen = overlap.argmax(axis=1)
         index[rows] = first + chosen
-        best[rows] = overlap[np.arange(len(rows)), chosen]
+        best[rows] = np.take_along_axis(overlap, chosen[:, None], 1)[:, 0]
     return best, index
 
 
+def thresholds_reached(scores: Floats) -> Ints:
+    """How many of the thresholds each normalised score reaches; the lowest is 0, so at least 1."""
+    return np.searchsorted(THRESHOLDS[::-1], scores, "right")
+
+
 def setting_curve(
-    truth: Truth, picture: Ints, scores: Floats, best: Floats, index: Ints, counted: Flags
+    truth: Truth, reached: Ints, best: Floats, index: Ints, counted: Flags
 ) -> PrCurve:
     """Precision and recall of one setting at the 1,000 thresholds.
 
@@ -124,19 +128,18 @@ def setting_curve(
     hit = best >= OVERLAP
     of_ignored = hit.copy()
     of_ignored[hit] = ~counted[index[hit]]
-    proposals = _at_least(scores[(best >= 0) & ~of_ignored])
+    proposals = _at_least(reached[(best >= 0) & ~of_ignored])
     matched = hit & ~of_ignored
-    highest = np.full(len(truth.boxes), -np.inf)
-    np.maximum.at(highest, index[matched], scores[matched])
-    recalled = _at_least(highest[highest >= 0])
+    highest = np.zeros(len(truth.boxes), np.int64)
+    np.maximum.at(highest, index[matched], reached[matched])
+    recalled = _at_least(highest)
     precision = np.divide(recalled, proposals, out=np.zeros(len(proposals)), where=proposals > 0)
     recall: Any = recalled / max(int(counted.sum()), 1)
     return PrCurve(recall, precision, THRESHOLDS)
 
 
-def _at_least(scores: Floats) -> Floats:
-    """How many scores reach each threshold."""
-    counts: Floats = len(scores) - np.searchsorted(np.sort(scores), THRESHOLDS, "left").astype(
-        np.float64
-    )
+def _at_least(reached: Ints) -> Ints:
+    """How many reach each threshold, the highest first."""
+    number = len(THRESHOLDS)
+    counts: Ints = np.cumsum(np.bincount(reached, minlength=number + 1)[:0:-1])
     return counts
