@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ssd_data.engines.torch.blob import Blob, to_numpy
 from ssd_data.engines.torch.net import Net
+from ssd_data.engines.torch.trainable import Trainable
 from ssd_data.errors import InputError, SsdDataError
 from ssd_data.proto import caffe_pb2
 from ssd_data.training import snapshots
@@ -93,6 +94,7 @@ class Solver:
         if self.param.random_seed >= 0:
             torch.manual_seed(self.param.random_seed)
         self.net = Net(self.file.train, device=device)
+        self.trainable = Trainable(self.net)
         self.test_nets = [Net(graph, device=device) for graph in self.file.tests]
         self.progress = Progress()
         self.listeners: list[Listener] = []
@@ -120,7 +122,7 @@ class Solver:
             return
         if param.display and self.iter % param.display == 0:
             # A forward in TRAIN, which also moves the statistics of BatchNorm, as in the original.
-            self._show(self._smooth(float(self.net.run(0, len(self.net.steps) - 1))))
+            self._show(self._smooth(float(self.trainable.forward().detach())))
         if param.test_interval and self.iter % param.test_interval == 0:
             self.test_all()
 
@@ -233,15 +235,14 @@ class Solver:
     # ---- one iteration ----
 
     def _forward_backward(self) -> float:
-        net, last = self.net, len(self.net.steps) - 1
-        net.clear_param_diffs()
+        self.net.clear_param_diffs()
         total = 0.0
         for _ in range(self.param.iter_size):
-            loss = float(net.run(0, last))
-            if not math.isfinite(loss):
-                raise self._diverged(loss)
-            net.propagate(last, 0)
-            total += loss
+            loss = self.trainable.forward()
+            if not math.isfinite(value := float(loss.detach())):
+                raise self._diverged(value)
+            self.trainable.backward(loss)
+            total += value
         return total / self.param.iter_size
 
     def _update(self) -> None:

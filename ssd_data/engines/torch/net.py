@@ -150,7 +150,7 @@ class Net(Interpreter):
         """Set the parameters' gradients to zero; ``backward`` adds to them."""
         for layer in self.steps:
             for param in layer.params:
-                param.grad = torch.zeros_like(param.tensor)
+                param.grad.zero_()
 
     # ---- weights ----
 

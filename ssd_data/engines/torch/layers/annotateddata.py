@@ -1,0 +1,98 @@
+"""AnnotatedData: augmented pictures and their boxes from an LMDB (``annotated_data_param``)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ssd_data.batches import Batches
+from ssd_data.engines.torch.layer import Layer
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """How a data layer reads; the same for any number of workers.
+
+    Attributes:
+        seed: of all that is random. workers: threads; 0 reads only when asked.
+        jpeg_roundtrip: whether pictures pass the original's JPEG round trips.
+        rank, world: this process and their number.
+    """
+
+    seed: int = 0
+    workers: int | None = None
+    jpeg_roundtrip: bool = True
+    rank: int = 0
+    world: int = 1
+
+
+class AnnotatedData(Layer):
+    """Tops: pictures (batch, channels, height, width), and labels (1, 1, boxes, 8).
+
+    Attributes:
+        feed: how it reads; set it before the first forward.
+        position: how many records were read; setting it goes on from there.
+        keys: of the last batch. waited: seconds spent waiting for batches.
+    """
+
+    bottoms = (0, 0)
+
+    def setup(self, *bottoms: Tensor) -> None:
+        """Nothing is read before the first forward but one batch, for its shape."""
+        self.feed = Feed()
+        self.keys: tuple[str, ...] = ()
+        self.waited = 0.0
+        self._start = 0
+        self._batches: Batches | None = None
+        if not 1 <= len(self.node.tops) <= 2:
+            raise self.error(f"has {len(self.node.tops)} tops; AnnotatedData has data and label")
+
+    def infer(self, *bottoms: Tensor) -> tuple[Tensor, ...]:
+        """The shapes of the first batch."""
+        with Batches(self.param, self.phase, workers=0) as batches:
+            batch = next(batches)
+        shapes = (batch.data.shape, batch.label.shape)
+        return tuple(torch.empty(shape, device="meta") for shape in shapes)
+
+    def forward(self, *bottoms: Tensor) -> tuple[Tensor, ...]:
+        """The next batch."""
+        if self._batches is None:
+            self._batches = self._open()
+        started = time.perf_counter()
+        batch = next(self._batches)
+        self.waited += time.perf_counter() - started
+        self.keys = batch.keys
+        return torch.from_numpy(batch.data), torch.from_numpy(batch.label)
+
+    @property
+    def position(self) -> int:
+        """How many records were read, by all processes together."""
+        return self._start if self._batches is None else self._batches.position
+
+    @position.setter
+    def position(self, value: int) -> None:
+        self.close()
+        self._start = value
+
+    def close(self) -> None:
+        """Stop the workers; the next forward goes on where it was."""
+        if self._batches is not None:
+            self._start = self._batches.position
+            self._batches.close()
+            self._batches = None
+
+    def _open(self) -> Batches:
+        feed = self.feed
+        return Batches(
+            self.param,
+            self.phase,
+            seed=feed.seed,
+            workers=feed.workers,
+            jpeg_roundtrip=feed.jpeg_roundtrip,
+            start=self._start,
+            rank=feed.rank,
+            world=feed.world,
+        )

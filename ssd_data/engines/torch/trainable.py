@@ -1,0 +1,161 @@
+"""A net as it is trained: the same layers and parameters, run as one graph of autograd.
+
+BatchNorm and a Scale behind it run as one function, a ReLU runs in the memory before it, and
+pictures may lie with their channels last. The values are the net's; of blobs written in place only
+the last version is kept, and blobs have no gradients, only parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ssd_data.engines.torch.interpreter import exact_arithmetic
+from ssd_data.engines.torch.layer import Layer, as_tuple
+from ssd_data.engines.torch.layers.batchnorm import BatchNorm
+from ssd_data.engines.torch.layers.scale import Scale
+from ssd_data.engines.torch.net import Net
+
+Call = Callable[..., tuple[Tensor, ...]]
+
+
+@dataclass(slots=True)
+class Step:
+    """One call and the layers that it stands for."""
+
+    call: Call
+    layers: list[Layer]
+    bottoms: list[str]
+    tops: list[str]
+    loss_weights: list[float]
+
+
+class Trainable:
+    """Runs a training net forward and backward.
+
+    Args:
+        net: whose parameters, data layers and blobs are used.
+        channels_last: whether pictures and weights lie with their channels last.
+        precision: of convolutions under automatic mixed precision, None for single.
+    """
+
+    def __init__(
+        self, net: Net, *, channels_last: bool = True, precision: torch.dtype | None = None
+    ) -> None:
+        self.net, self.channels_last, self.precision = net, channels_last, precision
+        self.learned = [
+            param
+            for layer, wanted in zip(net.steps, net.flow.params, strict=True)
+            for param, needed in zip(layer.params, wanted, strict=True)
+            if needed
+        ]
+        if channels_last:
+            for param in self.learned:
+                if param.tensor.dim() == 4:
+                    values = param.tensor.detach()
+                    param.tensor = values.contiguous(memory_format=torch.channels_last)
+        self.steps = _steps(net)
+
+    def forward(self) -> Tensor:
+        """The weighted loss of the next batch, with what backward needs; blobs get their values."""
+        net = self.net
+        loss = torch.zeros((), device=net.device)
+        values: dict[str, Tensor] = {name: net.blobs[name].tensor for name in net.inputs}
+        self._bind()
+        with exact_arithmetic(), self._mixed():
+            for step in self.steps:
+                tops = step.call(*(values[name] for name in step.bottoms))
+                for name, top, weight in zip(step.tops, tops, step.loss_weights, strict=False):
+                    values[name] = self._placed(top) if not step.bottoms else top
+                    net.blobs[name].tensor = values[name].detach()
+                    if weight:
+                        loss = loss + weight * top.sum()
+        return loss
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the parameters' gradients to their ``grad``."""
+        leaves = [param.tensor for param in self.learned]
+        with exact_arithmetic():
+            grads = torch.autograd.grad(loss, leaves, allow_unused=True)
+        for param, grad in zip(self.learned, grads, strict=True):
+            if grad is not None:
+                param.grad.add_(grad)
+
+    def _bind(self) -> None:
+        for layer, wanted in zip(self.net.steps, self.net.flow.params, strict=True):
+            pairs = zip(layer.params, wanted, strict=True)
+            layer.weights = [p.tensor.requires_grad_(needed) for p, needed in pairs]
+
+    def _placed(self, top: Tensor) -> Tensor:
+        top = top.to(self.net.device, non_blocking=True)
+        if self.channels_last and top.dim() == 4 and top.shape[1] > 1:
+            return top.contiguous(memory_format=torch.channels_last)
+        return top
+
+    def _mixed(self) -> torch.autocast:
+        kind, dtype = self.net.device.type, self.precision
+        return torch.autocast(kind, dtype or torch.bfloat16, enabled=dtype is not None)
+
+
+def _steps(net: Net) -> list[Step]:
+    steps: list[Step] = []
+    layers = [layer for layer in net.steps if layer.node.type != "Input"]
+    index_of = {id(layer): i for i, layer in enumerate(net.steps)}
+    at = 0
+    while at < len(layers):
+        group = _group(layers, at)
+        at += len(group)
+        weights = net.flow.loss_weights[index_of[id(group[-1])]]
+        steps.append(Step(_call(group), group, group[0].node.bottoms, group[-1].node.tops, weights))
+    return steps
+
+
+def _group(layers: list[Layer], at: int) -> list[Layer]:
+    """The layers from one on that run as one call: BatchNorm with Scale, anything with ReLU."""
+    group = [layers[at]]
+    if isinstance(group[0], BatchNorm):
+        follower = _in_place(layers, at + 1, group[0])
+        if isinstance(follower, Scale) and follower.start == 1 and len(follower.params) == 2:
+            group.append(follower)
+    follower = _in_place(layers, at + len(group), group[-1])
+    plain = follower is not None and follower.node.type == "ReLU"
+    if plain and follower and not follower.param.relu_param.negative_slope:
+        group.append(follower)
+    return group
+
+
+def _in_place(layers: list[Layer], index: int, before: Layer) -> Layer | None:
+    """The next layer, if it does nothing but write onto the one before it."""
+    if index >= len(layers) or len(before.node.tops) != 1:
+        return None
+    node = layers[index].node
+    return layers[index] if node.bottoms == node.tops == before.node.tops else None
+
+
+def _call(group: list[Layer]) -> Call:
+    rectifies = len(group) > 1 and group[-1].node.type == "ReLU"
+    body = group[:-1] if rectifies else group
+    first = body[0]
+    if isinstance(first, BatchNorm):
+        scale = body[1] if len(body) > 1 else None
+
+        def run(*bottoms: Tensor) -> tuple[Tensor, ...]:
+            weight, bias = scale.weights if scale is not None else (None, None)
+            return (first.normalize(bottoms[0], weight, bias),)
+
+    else:
+
+        def run(*bottoms: Tensor) -> tuple[Tensor, ...]:
+            return as_tuple(first.forward(*bottoms))
+
+    if not rectifies:
+        return run
+
+    def rectified(*bottoms: Tensor) -> tuple[Tensor, ...]:
+        return (functional.relu_(run(*bottoms)[0]),)
+
+    return rectified
