@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -32,9 +33,10 @@ class Columns:
                 if len(self.images) == count:
                     return
                 own = rows[rows[:, 0] == number]
-                shares = float((data == 0).all(0).mean())
-                means, deviations = data.mean((1, 2)), data.std((1, 2))
-                self.images.append([len(own), *means, *deviations, shares])
+                share = 1 - float(np.count_nonzero(data.any(0))) / data[0].size
+                moments = [cv2.meanStdDev(plane) for plane in data]
+                means, deviations = ([float(m[n].item()) for m in moments] for n in (0, 1))
+                self.images.append([len(own), *means, *deviations, share])
                 boxes = own[:, 3:7]
                 extents = boxes[:, 2:] - boxes[:, :2]
                 self.boxes.append(np.hstack([extents, (boxes[:, :2] + boxes[:, 2:]) / 2]))

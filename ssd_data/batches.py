@@ -165,14 +165,13 @@ class Batches:
 
     def _item(self, position: int, out: Array | None) -> Item:
         key = self._keys[(position + self._skip) % len(self._keys)]
-        record = decode_record(key, self._reader.value(key))
+        where = f"{self._reader.path}: {key.decode('utf-8', 'backslashreplace')}"
         try:
+            record = decode_record(key, self._reader.value(key))
             data, rows = self.transformer(record, generator_at(self.seed, position), out)
         except InputError as error:
-            where = f"{self._reader.path}: {record.key}"
             raise InputError(error.what, where=where, hint=error.hint) from None
         except cv2.error as error:
-            where = f"{self._reader.path}: {record.key}"
             raise InputError(f"OpenCV cannot use it: {error.err}", where=where) from None
         return record.key, data, rows
 
@@ -204,7 +203,8 @@ class Batches:
 
 def generator_at(seed: int, position: int) -> np.random.Generator:
     """All that is random of the record at a position of the stream."""
-    return np.random.Generator(np.random.Philox(key=[seed % _WORD, position % _WORD]))
+    key = np.array((seed % _WORD, position % _WORD), np.uint64)
+    return np.random.Generator(np.random.Philox(key=key))
 
 
 def _skip(most: int, seed: int) -> int:

@@ -36,7 +36,8 @@ def distorted(pixels, distortion):
 
 def expanded(pixels, e, means):
     canvas = np.zeros((e.height, e.width, *pixels.shape[2:]), np.uint8)
-    canvas[:] = [int(np.rint(mean)) for mean in means] if pixels.ndim == 3 else int(means[0])
+    values = [round(mean) for mean in means]
+    canvas[:] = values if pixels.ndim == 3 else values[0]
     canvas[e.y : e.y + pixels.shape[0], e.x : e.x + pixels.shape[1]] = pixels
     return canvas
 
