@@ -6,6 +6,7 @@ any number of workers gives the same bytes, and a stream goes on where another h
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -52,6 +53,9 @@ class Batches:
         start: how many records were read before, see :attr:`position`.
         rank, world: this process and their number; of each ``world`` records it reads one.
 
+    Attributes:
+        waited: seconds that the caller has spent in ``next``: the data's share of its time.
+
     Raises:
         InputError: the layer's parameters are wrong, the LMDB cannot be read, or, from ``next``, a
             record cannot be used: it names the LMDB and the key. After that there are no batches.
@@ -91,6 +95,7 @@ class Batches:
         self._ahead = max(2, -(-2 * count // self.batch_size)) if count else 1
         self._pending: deque[_Pending] = deque()
         self._next = self._position = start
+        self.waited = 0.0
 
     def __len__(self) -> int:
         """The number of records, not of batches, of which there is no end."""
@@ -105,8 +110,9 @@ class Batches:
         return self
 
     def __next__(self) -> Batch:
-        if not self._open_still():
+        if not self._ahead:  # it is closed
             raise StopIteration
+        began = time.perf_counter()
         try:
             while len(self._pending) < self._ahead:
                 self._pending.append(self._begin())
@@ -115,10 +121,8 @@ class Batches:
             self.close()
             raise
         self._position += self.batch_size * self.world
+        self.waited += time.perf_counter() - began
         return batch
-
-    def _open_still(self) -> bool:
-        return self._ahead > 0
 
     def close(self) -> None:
         """Stop the workers and let go of the LMDB; there are no batches after that."""

@@ -1,7 +1,7 @@
 """What the data layer delivers is distributed as what the original's delivers.
 
-Between two samples of 2,000 and 4,000 pictures of one distribution the statistic exceeds .037 in one
-of twenty columns and .05 in one of 400; the seed is fixed.
+Between two samples of 2,000 and 4,000 pictures of one distribution the statistic exceeds .037 in
+one of twenty columns and .05 in one of 400; the seed is fixed.
 """
 
 from pathlib import Path

@@ -313,3 +313,10 @@ def test_the_training_goldens_are_read_whole(shared):
             assert np.array_equal(own[:, 1], record.labels)
             assert np.array_equal(own[:, 7], record.difficult)
             assert np.allclose(own[:, 3:7], record.boxes, rtol=0, atol=1e-6)
+
+
+def test_the_time_waited_is_told(records):
+    with Batches(training(records), TRAIN, workers=0) as batches:
+        assert batches.waited == 0
+        next(batches)
+        assert batches.waited > 0

@@ -23,6 +23,7 @@ from ssd_data.structures import Boxes, Flags
 
 Regions: TypeAlias = npt.NDArray[np.float32]
 MOST_TRIALS = 100_000
+BOXES = 4096  # compared at a time, so that memory stays bounded
 KINDS = ("jaccard_overlap", "sample_coverage", "object_coverage")
 _MEASURES: tuple[Callable[[Regions, Boxes], Boxes], ...] = (
     overlaps,
@@ -92,9 +93,12 @@ class Samplers:
         fits = self._kinds < 0
         for number, measure in enumerate(_MEASURES):
             mine = self._kinds == number
-            if len(boxes) and mine.any():
-                values, bounds = measure(tried[mine], boxes), self._bounds[mine]
-                fits[mine] = ((values >= bounds[:, :1]) & (values <= bounds[:, 1:])).any(1)
+            if not mine.any():
+                continue
+            low, high = self._bounds[mine, :1], self._bounds[mine, 1:]
+            for at in range(0, len(boxes), BOXES):
+                values = measure(tried[mine], boxes[at : at + BOXES])
+                fits[mine] |= ((values >= low) & (values <= high)).any(1)
         return fits
 
 
