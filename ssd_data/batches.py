@@ -24,8 +24,8 @@ from ssd_data.parallel import default_workers
 from ssd_data.pictures import picture_limits
 from ssd_data.proto import caffe_pb2
 from ssd_data.records import decode_record
-from ssd_data.store import open_shared
-from ssd_data.structures import Batch
+from ssd_data.store import LmdbReader, open_shared
+from ssd_data.structures import Batch, Record
 
 Array: TypeAlias = npt.NDArray[np.float32]
 Item: TypeAlias = tuple[str, Array, Array]  # key, values, rows
@@ -84,11 +84,12 @@ class Batches:
             jpeg_roundtrip=jpeg_roundtrip,
             where=where,
         )
-        self._open = ExitStack()
-        self._reader = open_shared(layer.data_param.source)
+        self.source = layer.data_param.source
+        self._reader: LmdbReader | None = open_shared(self.source)
         self._keys = self._reader.keys()
-        self._channels = self.transformer.channels(self._reader[0])
+        self._channels = self.transformer.channels(self._record(0)[0])
         self._skip = _skip(layer.data_param.rand_skip, seed)
+        self._open = ExitStack()
         self._open.enter_context(picture_limits())
         count = default_workers() if workers is None else workers
         self._pool = ThreadPoolExecutor(count, "ssd-data-batches") if count else None
@@ -134,6 +135,7 @@ class Batches:
         if self._pool is not None:
             self._pool.shutdown()
         self._open.close()
+        self._reader = None
 
     def __enter__(self) -> Batches:
         return self
@@ -168,16 +170,24 @@ class Batches:
         return [self._item(at, out) for at, out in zip(positions, outs, strict=True)]
 
     def _item(self, position: int, out: Array | None) -> Item:
-        key = self._keys[(position + self._skip) % len(self._keys)]
-        where = f"{self._reader.path}: {key.decode('utf-8', 'backslashreplace')}"
+        record, where = self._record(position + self._skip)
         try:
-            record = decode_record(key, self._reader.value(key))
             data, rows = self.transformer(record, generator_at(self.seed, position), out)
         except InputError as error:
             raise InputError(error.what, where=where, hint=error.hint) from None
         except cv2.error as error:
             raise InputError(f"OpenCV cannot use it: {error.err}", where=where) from None
         return record.key, data, rows
+
+    def _record(self, number: int) -> tuple[Record, str]:
+        """The record of that number, the first one after the last, and where it stands."""
+        assert self._reader is not None
+        key = self._keys[number % len(self._keys)]
+        where = f"{self.source}: {key.decode('utf-8', 'backslashreplace')}"
+        try:
+            return decode_record(key, self._reader.value(key)), where
+        except InputError as error:
+            raise InputError(error.what, where=where, hint=error.hint) from None
 
     def _finish(self, pending: _Pending) -> Batch:
         items = [item for task in pending.tasks for item in task.result()]
@@ -199,7 +209,7 @@ class Batches:
                 )
                 raise InputError(
                     f"a batch holds pictures of several sizes: {sizes}",
-                    where=f"{self._reader.path}: {key}",
+                    where=f"{self.source}: {key}",
                     hint="Give the layer a resize_param, or take one picture a batch",
                 )
         return np.stack([values for _, values, _ in items])
