@@ -91,6 +91,15 @@ def find_data(given: Path | None) -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def find_pictures(given: Path | None) -> Path | None:
+    """A VOCdevkit: what was given, else where tests look for real data, else none."""
+    if given is not None:
+        return given
+    shared = os.environ.get("SSD_DATA_SHARED", ROOT.parent / "shared" / "data")
+    folder = Path(shared) / "VOCdevkit"
+    return folder if folder.is_dir() else None
+
+
 @contextmanager
 def work_folder(given: Path | None, keep: bool = False) -> Iterator[Path]:
     """A new folder below ``given`` (else the current one), removed at the end."""

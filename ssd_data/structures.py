@@ -119,6 +119,23 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """What a data layer gives a net at once.
+
+    Attributes:
+        data: float32 (N, channels, height, width) after mean and scale, BGR.
+        label: float32 (1, 1, M, 8), a row a box in the pictures' order: item_id (0 … N-1),
+            group_label, instance_id, xmin, ymin, xmax, ymax (fractions of the input), difficult;
+            one row of -1 where there is no box.
+        keys: of the N records.
+    """
+
+    data: npt.NDArray[np.float32]
+    label: npt.NDArray[np.float32]
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Detections:
     """What a detector found in one picture, by label, then by falling score.
 

@@ -1,0 +1,147 @@
+"""Measure the data layer: ``python -m benchmarks.augment [mobilenet] [sfd] [statistics]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from benchmarks import datalayer
+from benchmarks.kolmogorov import Columns, distances, golden
+from benchmarks.shared import Result, Rounds, Setting, Topic, find_pictures, show, work_folder
+from ssd_data.batches import Batches
+from ssd_data.builder import build
+from ssd_data.dataset import find
+from ssd_data.families import generate
+from ssd_data.options import BuildOptions
+from ssd_data.proto import caffe_pb2
+
+# The family whose training layer it is, its name in the goldens, pictures/s of the original, once.
+LAYERS = {
+    "mobilenet": ("mobilenet_ssd", "mobilenet_ssd", 56),
+    "sfd": ("sfd_mobilenetv2", "sfd640", 85),
+}
+TARGETS = {True: ">= 1.8", False: ">= 4"}
+WORKERS = 2
+DRAWS = 4000  # pictures whose statistics are compared: as many as the goldens have
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the topics and print a table each."""
+    parser = argparse.ArgumentParser("python -m benchmarks.augment", description=__doc__)
+    known = [*LAYERS, "statistics"]
+    parser.add_argument("topic", nargs="*", help=f"{', '.join(known)}; all of them by default")
+    parser.add_argument("--data", type=Path, help="a VOCdevkit; else that of $SSD_DATA_SHARED")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured")
+    parser.add_argument("--patience", type=float, default=0, help="seconds to wait for quiet")
+    parser.add_argument("--quick", action="store_true", help="a smoke test; figures mean nothing")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.topic) - set(known):
+        parser.error(f"no such topic: {', '.join(sorted(unknown))}")
+    devkit = find_pictures(options.data)
+    if devkit is None:
+        parser.error("no VOCdevkit: give --data or set SSD_DATA_SHARED")
+    rounds = 1 if options.quick else options.rounds
+    with work_folder(None) as folder:
+        limit = 24 if options.quick else None
+        source = build_trainval(devkit, folder / "lmdb", limit)
+        setting = Setting(folder, devkit, options.quick, rounds, options.patience)
+        for name in options.topic or known:
+            topic = (
+                statistics(setting, source)
+                if name == "statistics"
+                else speed(setting, source, name)
+            )
+            print(show(topic), flush=True)
+    return 0
+
+
+def build_trainval(devkit: Path, out: Path, limit: int | None = None) -> Path:
+    """An LMDB of VOC2007's trainval pictures in the order of their list."""
+    options = BuildOptions(shuffle=False, limit=limit)
+    build(find("voc2007", root=devkit), out, options, splits=["trainval"])
+    return next(out.glob("*trainval_lmdb"))
+
+
+def layer_of(name: str, source: Path) -> caffe_pb2.LayerParameter:
+    """The training data layer of a family, as published."""
+    layer = generate(LAYERS[name][0], 21).nets["train"].layer[0]
+    layer.data_param.source = str(source)
+    return layer
+
+
+def speed(setting: Setting, source: Path, name: str) -> Topic:
+    """Pictures a second, with the JPEG round trips and without, against the stand-in."""
+    layer = layer_of(name, source)
+    works = datalayer.draw(layer)
+    count = len(works)
+    rounds = Rounds(setting)
+    ways = [(again, workers) for again in TARGETS for workers in (1, WORKERS)]
+    for number in range(setting.rounds):
+        rounds.time("stand-in", lambda _: datalayer.run(works, layer))
+        for again, workers in ways:
+            rounds.time(
+                _label(again, workers), partial(_epoch, layer, count, again, workers, number)
+            )
+    original = f"; the original {LAYERS[name][2]}"
+    results = [Result("stand-in", "", rounds.speed("stand-in", count) + original)]
+    taken = _batches(count, layer) * layer.data_param.batch_size
+    for again, workers in ways:
+        label = _label(again, workers)
+        ratio = rounds.ratio("stand-in", label) * taken / count
+        target = TARGETS[again] if workers == WORKERS else ""
+        results.append(Result(label, rounds.speed(label, taken), "", ratio, target))
+    note = f"{count} pictures, {setting.rounds} rounds; meanwhile other processes took up to "
+    note += f"{max(rounds.others):.1f} processors."
+    return Topic(f"{name}: the training data layer", results, [note])
+
+
+def _label(again: bool, workers: int) -> str:
+    return f"{_trips(again)}, {workers} worker{'s' * (workers > 1)}"
+
+
+def _trips(again: bool) -> str:
+    return "round trips" if again else "no round trips"
+
+
+def _batches(count: int, layer: caffe_pb2.LayerParameter) -> int:
+    """Whole batches that hold ``count`` pictures."""
+    return -(-count // layer.data_param.batch_size)
+
+
+def _epoch(
+    layer: caffe_pb2.LayerParameter, count: int, again: bool, workers: int, seed: int, _: Path
+) -> None:
+    """From the start of the threads to their end, and what they have read ahead."""
+    with Batches(layer, workers=workers, jpeg_roundtrip=again, seed=seed) as batches:
+        for _batch in islice(batches, _batches(count, layer)):
+            pass
+
+
+def statistics(setting: Setting, source: Path) -> Topic:
+    """How far the distributions lie from the original's: Kolmogorov-Smirnov, the worst column."""
+    draws = 48 if setting.quick else DRAWS
+    results = []
+    for name, (_, file, _) in LAYERS.items():
+        assert setting.data is not None
+        reference = golden(setting.data.parents[1] / "golden" / f"augment_{file}.npz")
+        for again in TARGETS:
+            start = time.perf_counter()
+            columns = Columns()
+            with Batches(layer_of(name, source), seed=1, jpeg_roundtrip=again) as batches:
+                columns.take(batches, draws)
+            found = distances(columns.arrays(), reference)
+            worst = max(found, key=lambda column: found[column])
+            shown = ", ".join(f"{column} {value:.4f}" for column, value in found.items())
+            took = time.perf_counter() - start
+            what = f"{name}, {_trips(again)} ({took:.0f} s)"
+            results.append(Result(what, shown, f"worst: {worst}", found[worst], "<= 0.05"))
+    return Topic("Kolmogorov-Smirnov statistics", results, [f"{draws} pictures each."])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
