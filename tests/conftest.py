@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+# Threads of several test processes would wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import settings
 

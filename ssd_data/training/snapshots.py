@@ -73,7 +73,7 @@ def write_snapshot(
         history=[to_blob(array) for array in history],
     )
     write_whole(model, to_bytes(net, layers))
-    write_whole(extra, json.dumps(dict(beside), indent=1) + "\n")
+    write_whole(extra, json.dumps(dict(beside), indent=1, default=str) + "\n")
     write_whole(state, message.SerializeToString())
     return model, state
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ssd_data.engines.torch.blob import Blob, to_numpy
+from ssd_data.engines.torch.layers.annotateddata import AnnotatedData
 from ssd_data.engines.torch.net import Net
 from ssd_data.engines.torch.trainable import Trainable
 from ssd_data.errors import InputError, SsdDataError
 from ssd_data.proto import caffe_pb2
 from ssd_data.training import snapshots
+from ssd_data.training.clock import Clock
 from ssd_data.training.rates import Progress, learning_rate
 from ssd_data.training.solverfile import SolverFile, read_solver, to_solver_file
 from ssd_data.training.testing import Tested, run_test
@@ -34,12 +36,26 @@ class Displayed:
 
     Attributes:
         outputs: the training net's outputs: name, loss weight, values.
+        parts: of a MultiBoxLoss the loss by locations and by confidences, and the matches.
+        speed: pictures a second since the last one. waiting: share of time spent on waiting for
+            data.
     """
 
     iteration: int
     loss: float
     rate: float
     outputs: list[tuple[str, float, list[float]]]
+    parts: dict[str, float] = field(default_factory=dict)
+    speed: float = 0.0
+    waiting: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """An update was made."""
+
+    iteration: int
+    loss: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +67,7 @@ class Snapshotted:
     state: Path
 
 
-Event: TypeAlias = Displayed | Tested | Snapshotted
+Event: TypeAlias = Displayed | Tested | Snapshotted | Stepped
 Listener: TypeAlias = Callable[[Event], None]
 
 
@@ -100,8 +116,10 @@ class Solver:
         self.listeners: list[Listener] = []
         self.params = list(_parameters(self.net, self.kind.histories))
         self.stopped = False
+        self.options: dict[str, object] = {}  # written beside each snapshot
         self._losses: list[float] = []
         self._first = 0
+        self._clock = Clock()
 
     @property
     def iter(self) -> int:
@@ -144,7 +162,7 @@ class Solver:
                 self._show(loss)
             self._update()
             self.progress.iteration += 1
-            self._tell_progress()
+            self._tell(Stepped(self.iter, loss))
             if self.param.snapshot and self.iter % self.param.snapshot == 0:
                 self.snapshot()
             if self.stopped:
@@ -211,25 +229,29 @@ class Solver:
 
     def beside(self) -> dict[str, object]:
         """What a snapshot keeps besides Caffe's files: where data and random state stand."""
-        state = torch.get_rng_state().numpy().tobytes().hex()
-        positions = {
-            layer.node.name: layer.position
-            for layer in self.net.steps
-            if hasattr(layer, "position") and layer.node.tops and not layer.node.bottoms
+        return {
+            "version": 1,
+            "positions": [
+                {layer.node.name: layer.position for layer in _feeding(net)}
+                for net in (self.net, *self.test_nets)
+            ],
+            "options": self.options,
+            "random": torch.get_rng_state().numpy().tobytes().hex(),
         }
-        return {"version": 1, "positions": positions, "random": state}
 
-    def resume_from(self, beside: object) -> None:
-        """Set data and random state; of Caffe's own snapshots the position follows from the
-        iteration: iteration times ``iter_size`` times the batch."""
-        table = beside if isinstance(beside, dict) else {}
-        positions = table.get("positions", {})
-        for layer in self.net.steps:
-            if hasattr(layer, "position") and layer.node.tops and not layer.node.bottoms:
+    def resume_from(self, beside: Mapping[str, Any]) -> None:
+        """Set data and random state.
+
+        Of Caffe's own snapshots the position follows from the iteration: iteration times
+        ``iter_size`` times the batch.
+        """
+        kept = beside.get("positions") or [{}]
+        for net, positions in zip((self.net, *self.test_nets), kept, strict=False):
+            for layer in _feeding(net):
                 batch = layer.param.data_param.batch_size
-                counted = self.iter * self.param.iter_size * batch
+                counted = self.iter * self.param.iter_size * batch if net is self.net else 0
                 layer.position = int(positions.get(layer.node.name, counted))
-        if isinstance(state := table.get("random"), str):
+        if state := beside.get("random"):
             torch.set_rng_state(torch.frombuffer(bytearray.fromhex(state), dtype=torch.uint8))
 
     # ---- one iteration ----
@@ -295,14 +317,13 @@ class Solver:
         for name in self.net.outputs:
             values = np.ravel(self.net.blobs[name].data).tolist()
             outputs.append((name, weights.get(name, 0.0), values))
-        self._tell(Displayed(self.iter, loss, learning_rate_peek(self), outputs))
+        rate = learning_rate_peek(self)
+        speed, waiting = self._clock.read(self.iter, self.net, self.param.iter_size)
+        self._tell(Displayed(self.iter, loss, rate, outputs, _parts(self.net), speed, waiting))
 
     def _tell(self, event: Event) -> None:
         for listener in self.listeners:
             listener(event)
-
-    def _tell_progress(self) -> None:
-        """For what counts iterations; see :class:`ssd_data.training.loop.Loop`."""
 
     def _diverged(self, loss: float) -> DivergedError:
         """Names the first blob that is no number, and the records of the batch."""
@@ -324,11 +345,25 @@ class Solver:
         )
 
 
+def _feeding(net: Net) -> Iterator[AnnotatedData]:
+    """The layers of a net that read an LMDB."""
+    return (layer for layer in net.steps if isinstance(layer, AnnotatedData))
+
+
 def learning_rate_peek(solver: Solver) -> float:
     """The rate that the coming update will have, without moving any policy."""
     p = solver.progress
     copy = Progress(p.iteration, p.step, p.smoothed_loss, p.minimum_loss, p.last_event)
     return learning_rate(solver.param, copy)
+
+
+def _parts(net: Net) -> dict[str, float]:
+    """What a MultiBoxLoss says of its last batch."""
+    for layer in net.steps:
+        parts = getattr(layer, "parts", None)
+        if parts is not None:
+            return {name: float(getattr(parts, name)) for name in ("loc", "conf", "matches")}
+    return {}
 
 
 def _parameters(net: Net, histories: int) -> Iterator[Param]:

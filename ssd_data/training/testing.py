@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -11,7 +12,11 @@ from ssd_data.detection_evaluate import mean_ap
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.net import Net
 from ssd_data.errors import InputError
+from ssd_data.graph import Graph, read_graph
 from ssd_data.proto import caffe_pb2
+from ssd_data.prototxt import read_prototxt
+from ssd_data.store import open_shared
+from ssd_data.training.solverfile import read_solver
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,8 @@ class Tested:
     Attributes:
         iteration: when. net: its index.
         outputs: (name, value) of each: mean AP of a detection net, means of a classifier's outputs.
-        per_class: label → AP, of a detection net's first output.
+        per_class: label → AP, of a detection net's first output; shows_classes: whether the solver
+            asks for them to be printed.
         loss: mean of its losses, where ``test_compute_loss`` asks for it.
     """
 
@@ -30,6 +36,7 @@ class Tested:
     outputs: list[tuple[str, float]]
     per_class: dict[int, float] = field(default_factory=dict)
     loss: float | None = None
+    shows_classes: bool = False
 
 
 def run_test(
@@ -86,4 +93,42 @@ def _detection(
         mean, each = mean_ap(np.concatenate(parts), param.ap_version)
         outputs.append((name, mean))
         classes = classes or each
-    return Tested(iteration, index, outputs, classes, loss)
+    return Tested(iteration, index, outputs, classes, loss, param.show_per_class_result)
+
+
+def nets_to_test(
+    path: Path, iterations: int | None = None
+) -> list[tuple[Graph, caffe_pb2.SolverParameter, int]]:
+    """The test nets of a solver, or a test net alone, with how many batches each is to run.
+
+    Raises:
+        InputError: the file is neither, or names no test net.
+    """
+    if _is_solver(path):
+        file = read_solver(path)
+        if not file.tests:
+            raise InputError("this solver has no test net", where=path)
+        counts = [iterations or n for n in file.param.test_iter]
+        return [(g, file.param, n) for g, n in zip(file.tests, counts, strict=True)]
+    graph = read_graph(path, "TEST")
+    param = caffe_pb2.SolverParameter(eval_type="detection", ap_version="11point")
+    if not any(node.type == "DetectionEvaluate" for node in graph.nodes):
+        param.eval_type = "classification"
+    return [(graph, param, iterations or _batches(graph))]
+
+
+def _is_solver(path: Path) -> bool:
+    """A solver names rates and nets, a net has layers."""
+    found = read_prototxt(path, caffe_pb2.SolverParameter)
+    return bool(found.message.ListFields()) and not any(
+        text.endswith(("SolverParameter.layer", "SolverParameter.layers")) for text in found.ignored
+    )
+
+
+def _batches(graph: Graph) -> int:
+    """How many batches read all records of the data layer once."""
+    for node in graph.nodes:
+        if node.param.HasField("data_param") and node.param.data_param.batch_size:
+            records = len(open_shared(node.param.data_param.source))
+            return -(-records // node.param.data_param.batch_size)
+    raise InputError("the net reads no LMDB", where=graph.origin, hint="Give --iterations")

@@ -87,9 +87,7 @@ class _ByBatch(torch.autograd.Function):
         return torch.addcmul(_along(bias, x), y, _along(weight, x)), mean, variance
 
     @staticmethod
-    def backward(
-        ctx: Any, dy: Tensor, *_: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Any, dy: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         y, weight, deviation = ctx.saved_tensors
         axes, count, scale = _others(y), y.numel() // deviation.numel(), weight / deviation
         product = dy * y

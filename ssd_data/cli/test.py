@@ -1,0 +1,93 @@
+"""``ssd-data test``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ssd_data.cli import shared
+
+if TYPE_CHECKING:
+    from ssd_data.proto import caffe_pb2
+    from ssd_data.training.testing import Tested
+
+
+@click.command(short_help="Score weights as the original's test phase does.")
+@click.argument("net", metavar="SOLVER|TEST_PROTOTXT", type=shared.PATH)
+@click.option("--weights", type=shared.PATH, required=True, help="The caffemodel.")
+@click.option(
+    "--iterations",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Batches.  [default: the solver's test_iter; of a net alone, all records once]",
+)
+@click.option(
+    "--ap-version",
+    type=click.Choice(["11point", "MaxIntegral", "Integral"]),
+    help="Which average precision.  [default: the solver's, else 11point]",
+)
+@click.option("--labelmap", type=shared.PATH, help="Names the classes.")
+@click.option(
+    "--device", default="auto", show_default=True, metavar="NAME", help="cpu, cuda, cuda:1 or auto."
+)
+@shared.json_option
+@shared.quiet_option
+def command(
+    net: Path,
+    weights: Path,
+    iterations: int | None,
+    ap_version: str | None,
+    labelmap: Path | None,
+    device: str,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Run the test net of a solver, or a test net, with WEIGHTS, and print mAP, per class too.
+
+    The sums are the original's (DetectionEvaluate, then the solver's AP), on the LMDB that the
+    net's data layer names.
+
+    \b
+    Examples:
+      ssd-data test solver.prototxt --weights ssd_iter_120000.caffemodel
+      ssd-data test test.prototxt --weights net.caffemodel --ap-version MaxIntegral
+    """  # fmt: skip
+    from ssd_data.engines.torch import require_torch
+
+    require_torch()
+    from ssd_data.engines.torch.net import Net
+    from ssd_data.labelmap import read_labelmap
+    from ssd_data.training.testing import nets_to_test, run_test
+
+    names = None if labelmap is None else read_labelmap(labelmap)
+    results: list[tuple[Tested, caffe_pb2.SolverParameter]] = []
+    for graph, param, count in nets_to_test(net, iterations):
+        if ap_version is not None:
+            param.ap_version = ap_version
+        loaded = Net(graph, weights=weights, device=device)
+        tested = run_test(loaded, count, param, index=len(results))
+        assert tested is not None
+        results.append((tested, param))
+    if as_json:
+        shared.print_json({"nets": [_table(tested, param) for tested, param in results]})
+        return
+    for tested, param in results:
+        if not quiet and tested.per_class:
+            rows: list[list[object]] = [["class", "AP"]]
+            for label, ap in tested.per_class.items():
+                rows.append([names.display_name(label) if names else f"class{label}", f"{ap:.4f}"])
+            shared.print_table(rows, right=[1])
+        for i, (name, value) in enumerate(tested.outputs):
+            kind = f" ({param.ap_version})" if param.eval_type == "detection" else ""
+            click.echo(f"Test net output #{i}: {name} = {value:.8g}{kind}")
+
+
+def _table(tested: Tested, param: caffe_pb2.SolverParameter) -> dict[str, Any]:
+    return {
+        "outputs": dict(tested.outputs),
+        "per_class": tested.per_class,
+        "ap_version": param.ap_version if param.eval_type == "detection" else None,
+        "loss": tested.loss,
+    }

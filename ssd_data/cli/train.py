@@ -1,0 +1,173 @@
+"""``ssd-data train``"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ssd_data.cli import shared
+
+if TYPE_CHECKING:
+    from ssd_data.training.loop import Run
+    from ssd_data.training.solver import Event
+
+
+@click.command(short_help="Train a detector as a solver's prototxt says.")
+@click.argument("solver", required=False, type=shared.PATH)
+@click.option("--weights", metavar="F[,F]", help="Caffemodels to start from, one after another.")
+@click.option(
+    "--resume", metavar="F|auto", help="Go on from a solver state; auto: from the newest whole one."
+)
+@click.option(
+    "--device", default="auto", show_default=True, metavar="NAME", help="cpu, cuda, cuda:1 or auto."
+)
+@click.option("--workers", type=click.IntRange(0), metavar="N", help="Threads that read pictures.")
+@click.option("--seed", type=click.IntRange(0), metavar="N", help="Of all that is random.")
+@click.option("--max-iter", type=click.IntRange(1), metavar="N", help="Instead of the solver's.")
+@click.option(
+    "--jpeg-roundtrip/--no-jpeg-roundtrip",
+    default=True,
+    help="Training pictures pass the original's JPEG round trips.  [default: they do]",
+)
+@click.option("--keep", type=click.IntRange(1), metavar="N", help="Delete all but N snapshots.")
+@click.option("--skip-mismatch", is_flag=True, help="Start layers of another shape anew.")
+@click.option("--build", type=shared.PATH, metavar="DIR", help="Write nets for this build first.")
+@click.option("--family", metavar="NAME", help="Of the nets to write, see model --list.")
+@shared.out_option("With --build: folder of the nets.  [default: the family's name]")
+@shared.json_option
+@shared.quiet_option
+def command(
+    solver: Path | None,
+    weights: str | None,
+    resume: str | None,
+    device: str,
+    workers: int | None,
+    seed: int | None,
+    max_iter: int | None,
+    jpeg_roundtrip: bool,
+    keep: int | None,
+    skip_mismatch: bool,
+    build: Path | None,
+    family: str | None,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Do what 'caffe train' does with SOLVER: train, test, and write snapshots.
+
+    Paths in the solver and its nets are relative to the folder you run in. Beside the snapshots lie
+    a log in Caffe's format, a table (.jsonl) and a picture of the curves. Ctrl-C writes a snapshot
+    and stops; a second one stops at once.
+
+    \b
+    Examples:
+      ssd-data train solver.prototxt --weights mobilenet.caffemodel
+      ssd-data train solver.prototxt --resume auto
+      ssd-data train --build SHAPES --family mobilenet_ssd
+    """
+    from ssd_data.engines.torch import require_torch
+
+    require_torch()
+    from ssd_data.training.log import Screen
+    from ssd_data.training.loop import TrainOptions, train
+    from ssd_data.training.solverfile import read_solver
+
+    if build is not None:
+        if solver is not None or family is None:
+            raise click.UsageError("Give a SOLVER, or --build with --family.")
+        solver = _generate(build, family, out)
+    elif solver is None or family is not None:
+        raise click.UsageError("Give a SOLVER, or --build with --family.")
+    file = read_solver(solver)
+    for text in file.ignored:
+        click.echo(f"ignored: {text}", err=True)
+    options = TrainOptions(
+        [Path(name) for name in weights.split(",")] if weights else [],
+        resume,
+        device,
+        seed,
+        workers,
+        max_iter,
+        jpeg_roundtrip,
+        keep,
+        skip_mismatch,
+    )
+    with Bar(max_iter or file.param.max_iter, quiet) as bar:
+        run = train(file, options, [Screen(), bar], lambda text: click.echo(text, err=True))
+    if as_json:
+        shared.print_json(_table(run))
+    elif not quiet:
+        _print(run)
+    if not run.finished:
+        click.get_current_context().exit(130)
+
+
+def _generate(build: Path, family: str, out: Path | None) -> Path:
+    """Write the nets and make the links that they read."""
+    from ssd_data.links import link
+    from ssd_data.modelling import write_model
+
+    folder = out or Path(family)
+    write_model(family, folder, build=build, redo=True)
+    link(build, Path())
+    return folder / "solver.prototxt"
+
+
+class Bar:
+    """A progress bar on standard error, on a terminal only."""
+
+    def __init__(self, total: int, quiet: bool) -> None:
+        self.bar: Any = None
+        if sys.stderr.isatty() and not quiet:
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=total, unit="it", file=sys.stderr, dynamic_ncols=True)
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def __call__(self, event: Event) -> None:
+        """Move on with each update."""
+        from ssd_data.training.solver import Displayed, Stepped
+
+        if self.bar is None:
+            return
+        if isinstance(event, Stepped):
+            self.bar.update(event.iteration - self.bar.n)
+            self.bar.set_postfix_str(f"loss {event.loss:.4g}", refresh=False)
+        elif isinstance(event, Displayed) and event.speed:
+            text = f"{event.speed:.1f} pictures/s, {event.waiting:.0%} waiting"
+            self.bar.set_description_str(text, refresh=False)
+
+
+def _table(run: Run) -> dict[str, Any]:
+    tested = run.tested
+    return {
+        "iteration": run.iteration,
+        "finished": run.finished,
+        "loss": run.loss,
+        "test": None if tested is None else dict(tested.outputs),
+        "best": None
+        if run.best is None
+        else dict(zip(("iteration", "value"), run.best, strict=True)),
+        "snapshots": [{"model": s.model, "state": s.state} for s in run.snapshots],
+        "resumed": run.resumed,
+        "weights": [{"rows": matching.rows()} for matching in run.matchings],
+    }
+
+
+def _print(run: Run) -> None:
+    state = "done" if run.finished else "stopped"
+    click.echo(f"{state} at iteration {run.iteration}, loss {run.loss:.6g}")
+    if run.tested is not None:
+        for name, value in run.tested.outputs:
+            click.echo(f"{name} {value:.4f}")
+    if run.snapshots:
+        click.echo(f"{run.snapshots[-1].model}\n{run.snapshots[-1].state}")

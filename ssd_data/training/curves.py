@@ -1,0 +1,61 @@
+"""A picture of a run: loss, learning rate and mAP over the iterations."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from ssd_data.whole import write_whole
+
+
+def read_table(path: Path) -> list[dict[str, Any]]:
+    """The events of a run's ``.jsonl``; a half-written last line is left out."""
+    rows = []
+    for line in path.read_text("utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            continue
+    return rows
+
+
+def draw_run(table: Path) -> Path | None:
+    """Draw ``<prefix>_curves.png`` from ``<prefix>.jsonl``; None where matplotlib is missing.
+
+    Raises:
+        OutputError: the picture cannot be written.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return None
+    rows = read_table(table)
+    trained = [row for row in rows if row.get("event") == "train"]
+    tested = [row for row in rows if row.get("event") == "test" and row.get("outputs")]
+    figure = Figure(figsize=(8, 7), layout="constrained")
+    loss, rate, score = figure.subplots(3, 1, sharex=True, height_ratios=[3, 1, 2])
+    iterations = [row["iteration"] for row in trained]
+    loss.plot(iterations, [row["loss"] for row in trained], label="loss", color="#1f5fbf")
+    for part, colour in (("loc", "#b8551f"), ("conf", "#2b8a3e")):
+        if any(row.get("parts", {}).get(part) is not None for row in trained):
+            values = [row["parts"].get(part) for row in trained]
+            loss.plot(iterations, values, label=part, color=colour, linewidth=0.8, alpha=0.7)
+    loss.set(ylabel="loss")
+    loss.legend(loc="upper right")
+    rate.step(iterations, [row["lr"] for row in trained], where="post", color="#555")
+    rate.set(ylabel="rate", yscale="log" if any(row["lr"] > 0 for row in trained) else "linear")
+    if tested:
+        name = next(iter(tested[0]["outputs"]))
+        points = [(r["iteration"], r["outputs"][name]) for r in tested if name in r["outputs"]]
+        score.plot(*zip(*points, strict=True), "o-", color="#7a3eb1")
+        score.set(ylabel=name, ylim=(0, 1.02))
+    score.set(xlabel="iteration")
+    for axes in (loss, rate, score):
+        axes.grid(alpha=0.3)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
+    path = table.with_name(f"{table.stem}_curves.png")
+    write_whole(path, picture.getvalue())
+    return path

@@ -1,0 +1,162 @@
+"""What is written down of a run: Caffe's own log, a table of numbers, and the lines on the screen.
+
+The log has the lines of ``caffe train`` with glog's prefix, so that parsers of such logs read it;
+the table is JSON lines, one an event.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from ssd_data.errors import OutputError
+from ssd_data.training.solver import Displayed, Event, Snapshotted, Stepped
+from ssd_data.training.testing import Tested
+
+LOG, TABLE = ".log", ".jsonl"
+
+
+def lines(event: Event) -> list[tuple[str, str]]:
+    """(source file, text) of an event as ``caffe train`` prints it."""
+    if isinstance(event, Displayed):
+        found = [("solver.cpp:243", f"Iteration {event.iteration}, loss = {number(event.loss)}")]
+        found += [("solver.cpp:259", text) for text in _outputs("Train", event.outputs)]
+        rate = f"Iteration {event.iteration}, lr = {event.rate:.6g}"
+        return [*found, ("sgd_solver.cpp:138", rate)]
+    if isinstance(event, Tested):
+        first = f"Iteration {event.iteration}, Testing net (#{event.net})"
+        found = [("solver.cpp:433", first)]
+        if event.loss is not None:
+            found.append(("solver.cpp:460", f"Test loss: {number(event.loss)}"))
+        found += [
+            ("solver.cpp:540", f"class{label}: {number(ap)}")
+            for label, ap in event.per_class.items()
+            if event.shows_classes
+        ]
+        return found + [
+            ("solver.cpp:546", f"    Test net output #{i}: {name} = {number(value)}")
+            for i, (name, value) in enumerate(event.outputs)
+        ]
+    if isinstance(event, Snapshotted):
+        return [
+            ("solver.cpp:596", f"Snapshotting to binary proto file {event.model}"),
+            ("sgd_solver.cpp:307", f"Snapshotting solver state to binary proto file {event.state}"),
+        ]
+    return []
+
+
+def number(value: float) -> str:
+    """At least six significant digits, as short as that allows."""
+    return f"{value:.8g}"
+
+
+def _outputs(kind: str, outputs: Iterable[tuple[str, float, list[float]]]) -> list[str]:
+    found: list[str] = []
+    for name, weight, values in outputs:
+        for value in values:
+            text = f"    {kind} net output #{len(found)}: {name} = {number(value)}"
+            if weight:
+                text += f" (* {number(weight)} = {number(weight * value)} loss)"
+            found.append(text)
+    return found
+
+
+class RunLog:
+    """Writes ``<prefix>.log`` and ``<prefix>.jsonl``, line by line, onto what is there.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.log_path, self.table_path = Path(f"{prefix}{LOG}"), Path(f"{prefix}{TABLE}")
+        try:
+            self.log_path.parent.mkdir(parents=True, exist_ok=True)
+            self._log = self.log_path.open("a", encoding="utf-8")
+            self._table = self.table_path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise OutputError(
+                f"cannot write it: {error.strerror}",
+                where=error.filename,
+                hint="See snapshot_prefix in the solver",
+            ) from None
+        self._started = time.monotonic()
+
+    def begin(self, net: str, policy: str, table: dict[str, Any]) -> None:
+        """Note that a run begins, with everything that it depends on."""
+        self._write("caffe.cpp:251", "Starting Optimization")
+        self._write("solver.cpp:294", f"Solving {net}")
+        self._write("solver.cpp:295", f"Learning Rate Policy: {policy}")
+        self._add({"event": "begin", **table})
+
+    def __call__(self, event: Event) -> None:
+        """Note an event."""
+        for source, text in lines(event):
+            self._write(source, text)
+        if not isinstance(event, Stepped):
+            self._add(_row(event))
+
+    def end(self, done: bool) -> None:
+        """Note the end of the run."""
+        text = "Optimization Done." if done else "Optimization stopped early."
+        self._write("solver.cpp:337", text)
+        self._log.close()
+        self._table.close()
+
+    def _write(self, source: str, text: str) -> None:
+        stamp = datetime.now().strftime("%m%d %H:%M:%S.%f")
+        self._log.write(f"I{stamp} {os.getpid():>5} {source}] {text}\n")
+        self._log.flush()
+
+    def _add(self, row: dict[str, Any]) -> None:
+        row["seconds"] = round(time.monotonic() - self._started, 3)
+        self._table.write(json.dumps(row, default=str) + "\n")
+        self._table.flush()
+
+
+def _row(event: Event) -> dict[str, Any]:
+    if isinstance(event, Displayed):
+        return {
+            "event": "train",
+            "iteration": event.iteration,
+            "loss": event.loss,
+            "lr": event.rate,
+            "outputs": {name: values for name, _, values in event.outputs},
+            "parts": event.parts,
+            "pictures_per_second": event.speed,
+            "waiting_share": event.waiting,
+        }
+    if isinstance(event, Tested):
+        return {
+            "event": "test",
+            "iteration": event.iteration,
+            "net": event.net,
+            "outputs": dict(event.outputs),
+            "per_class": event.per_class,
+            "loss": event.loss,
+        }
+    assert isinstance(event, Snapshotted)
+    return {
+        "event": "snapshot",
+        "iteration": event.iteration,
+        "model": str(event.model),
+        "state": str(event.state),
+    }
+
+
+class Screen:
+    """The same lines on standard error, as ``caffe train`` prints them but for the prefix."""
+
+    def __init__(self, file: TextIO | None = None) -> None:
+        self.file = file
+
+    def __call__(self, event: Event) -> None:
+        """Print an event."""
+        for _, text in lines(event):
+            print(text, file=self.file or sys.stderr, flush=True)

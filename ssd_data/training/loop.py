@@ -1,0 +1,244 @@
+"""A training run from beginning to end: resume, signals, logs, snapshots kept, curves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from ssd_data import __version__
+from ssd_data.engines.torch.layers.annotateddata import AnnotatedData, Feed
+from ssd_data.errors import InputError
+from ssd_data.matching import Matching
+from ssd_data.training import snapshots
+from ssd_data.training.curves import draw_run
+from ssd_data.training.log import RunLog
+from ssd_data.training.solver import Event, Listener, Snapshotted, Solver
+from ssd_data.training.solverfile import SolverFile
+from ssd_data.training.testing import Tested
+
+AUTO = "auto"
+
+
+@dataclass(slots=True)
+class TrainOptions:
+    """How a run differs from what its solver says.
+
+    Attributes:
+        weights: caffemodels to start from, one after another.
+        resume: a solver state, or ``auto`` for the newest whole one of the solver's prefix.
+        device: as for Net; ``auto`` takes a GPU where there is one.
+        seed: of weights, order and augmentation; by default the solver's ``random_seed``, else 0.
+        workers: threads that read and augment; the run does not depend on their number.
+        max_iter: instead of the solver's.
+        jpeg_roundtrip: whether training pictures pass the original's JPEG round trips.
+        keep: how many snapshots stay, besides the best by mAP; None keeps all.
+        skip_mismatch: start layers of another shape anew.
+    """
+
+    weights: Sequence[Path] = ()
+    resume: Path | str | None = None
+    device: str | None = None
+    seed: int | None = None
+    workers: int | None = None
+    max_iter: int | None = None
+    jpeg_roundtrip: bool = True
+    keep: int | None = None
+    skip_mismatch: bool = False
+
+
+@dataclass(slots=True)
+class Run:
+    """What a run came to.
+
+    Attributes:
+        iteration: how many updates were made in all.
+        finished: False where it was stopped by a signal.
+        loss: the last smoothed one.
+        tested: what the last test gave.
+        best: iteration and value of the best test, by its first output.
+        snapshots: the files that were written. matchings: what became of each ``weights``.
+        resumed: the solver state that it went on from.
+    """
+
+    iteration: int = 0
+    finished: bool = False
+    loss: float = 0.0
+    tested: Tested | None = None
+    best: tuple[int, float] | None = None
+    snapshots: list[Snapshotted] = field(default_factory=list)
+    matchings: list[Matching] = field(default_factory=list)
+    resumed: Path | None = None
+
+
+def train(
+    file: SolverFile,
+    options: TrainOptions | None = None,
+    listeners: Sequence[Listener] = (),
+    say: Callable[[str], None] = lambda text: None,
+) -> Run:
+    """Train as a solver says.
+
+    Args:
+        file: from :func:`~ssd_data.training.solverfile.read_solver`.
+        listeners: are told of every event. say: is told what is happening besides.
+
+    Raises:
+        InputError: solver, nets, data or weights are wrong.
+        DivergedError: the loss is no number any more.
+        OutputError: a snapshot or log cannot be written.
+    """
+    options = options or TrainOptions()
+    if options.max_iter is not None:
+        file.param.max_iter = options.max_iter
+    seed = options.seed if options.seed is not None else max(file.param.random_seed, 0)
+    file.param.random_seed = seed
+    resume = find_resume(file, options.resume)
+    solver = Solver(file, options.device)
+    run = Run(resumed=resume)
+    for layer in solver.net.steps:
+        if isinstance(layer, AnnotatedData):
+            layer.feed = Feed(seed, options.workers, options.jpeg_roundtrip)
+    for path in options.weights if resume is None else ():
+        matching = solver.net.copy_from(path, skip_mismatch=options.skip_mismatch)
+        run.matchings.append(matching)
+        say(_told(path, matching))
+    if resume is not None:
+        say(f"resuming from {resume}")
+        solver.restore(resume)
+    solver.options = {**asdict(options), "seed": seed}
+    log = RunLog(file.param.snapshot_prefix or "train")
+    keeper = _Keeper(file.param.snapshot_prefix, options.keep, run)
+    solver.listeners += [log, keeper, *listeners]
+    solver.listeners.append(_Curves(log.table_path))
+    log.begin(file.train.net.name, file.param.lr_policy, _begin(file, solver, options, resume))
+    try:
+        with _signals(solver, say):
+            solver.solve()
+            if solver.stopped and not _is_saved(solver, run):
+                solver.snapshot()
+    finally:
+        log.end(done=not solver.stopped)
+        for layer in (layer for net in (solver.net, *solver.test_nets) for layer in net.steps):
+            if isinstance(layer, AnnotatedData):
+                layer.close()
+    run.iteration, run.finished = solver.iter, not solver.stopped
+    run.loss = solver.progress.smoothed_loss
+    return run
+
+
+def find_resume(file: SolverFile, resume: Path | str | None) -> Path | None:
+    """The solver state to go on from, None to begin.
+
+    Raises:
+        InputError: the file that is named is not there.
+    """
+    if resume is None:
+        return None
+    if resume == AUTO:
+        return snapshots.newest_whole(file.param.snapshot_prefix)
+    if not Path(resume).is_file():
+        raise InputError("there is no such solver state", where=resume)
+    return Path(resume)
+
+
+def _told(path: Path, matching: Matching) -> str:
+    anew = len(matching.new) + len(matching.mismatched)
+    text = f"{path}: {len(matching.kept)} layers kept, {anew} start anew"
+    return f"{text}, {len(matching.left_out)} left out"
+
+
+def _begin(
+    file: SolverFile, solver: Solver, options: TrainOptions, resume: Path | None
+) -> dict[str, Any]:
+    return {
+        "solver": file.origin,
+        "options": asdict(options),
+        "iteration": solver.iter,
+        "resumed": resume,
+        "command": sys.argv,
+        "folder": Path.cwd(),
+        "versions": {
+            "ssd-data": __version__,
+            "torch": torch.__version__,
+            "python": sys.version.split()[0],
+        },
+        "device": str(solver.net.device),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _is_saved(solver: Solver, run: Run) -> bool:
+    return bool(run.snapshots) and run.snapshots[-1].iteration == solver.iter
+
+
+@contextmanager
+def _signals(solver: Solver, say: Callable[[str], None]) -> Iterator[None]:
+    """The first SIGINT or SIGTERM ends the run after this update; the second ends it at once."""
+    asked = False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            os._exit(128 + number)
+        asked = True
+        say("stopping: a snapshot is written after this iteration; once more stops at once")
+        solver.stop()
+
+    old = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            old[number] = signal.signal(number, handle)
+        except ValueError:  # not in the main thread: whoever runs us has the signals
+            break
+    try:
+        yield
+    finally:
+        for number, before in old.items():
+            signal.signal(number, before)
+
+
+class _Keeper:
+    """Remembers tests and snapshots, and deletes old ones."""
+
+    def __init__(self, prefix: str, keep: int | None, run: Run) -> None:
+        self.prefix, self.keep, self.run = prefix, keep, run
+        self._values: dict[int, float] = {}
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Tested):
+            self.run.tested = event
+            if event.net == 0 and event.outputs:
+                value = event.outputs[0][1]
+                self._values[event.iteration] = value
+                if self.run.best is None or value > self.run.best[1]:
+                    self.run.best = (event.iteration, value)
+        if isinstance(event, Snapshotted):
+            self.run.snapshots.append(event)
+            if self.keep is not None:
+                snapshots.prune(self.prefix, max(self.keep, 1), self._best())
+
+    def _best(self) -> list[Path]:
+        """The snapshot that the best test was made of."""
+        there = dict(snapshots.find_snapshots(self.prefix))
+        tested = [i for i in self._values if i in there]
+        return [there[max(tested, key=self._values.__getitem__)]] if tested else []
+
+
+class _Curves:
+    """Draws the run at every test."""
+
+    def __init__(self, table: Path) -> None:
+        self.table = table
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Tested):
+            draw_run(self.table)
