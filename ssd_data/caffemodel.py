@@ -109,20 +109,20 @@ def to_array(blob: caffe_pb2.BlobProto, where: str = "blob") -> Array:
         values = _raw_values(blob, where)
     else:
         values = np.asarray(blob.double_data if blob.double_data else blob.data, np.float32)
-    shape = shape_of(blob)
+    shape = _shape(blob, values.size)
     if any(n < 0 for n in shape) or math.prod(shape) != values.size:
         text = "x".join(map(str, shape))
         raise InputError(f"an array of shape {text} holds {values.size} values", where=where)
     return values.reshape(shape)
 
 
-def shape_of(blob: caffe_pb2.BlobProto) -> tuple[int, ...]:
+def _shape(blob: caffe_pb2.BlobProto, count: int) -> tuple[int, ...]:
     """A blob's shape; of the old form always (num, channels, height, width)."""
     if blob.HasField("shape"):
         return tuple(blob.shape.dim)
     if any(blob.HasField(name) for name in ("num", "channels", "height", "width")):
         return (blob.num, blob.channels, blob.height, blob.width)
-    return (len(blob.data),) if len(blob.data) != 1 else ()
+    return (count,) if count != 1 else ()
 
 
 def _raw_values(blob: caffe_pb2.BlobProto, where: str) -> Array:

@@ -79,8 +79,10 @@ def load(
     place = find_device(device)
     if half and place.type == "cpu":
         raise UsageError("half precision runs on a GPU only", hint="Use --device cuda")
-    merged = merge_bn(read_graph(deploy, "TEST"), read_caffemodel(weights).layers)
+    graph = read_graph(deploy, "TEST")
+    merged = merge_bn(graph, read_caffemodel(weights).layers)
     net = Net(to_graph(merged.net, "TEST", origin=str(deploy)), device=str(place))
+    net.graph.ignored = graph.ignored
     matching = net.copy_from(Caffemodel(merged.layers, origin=str(weights)))
     if matching.new:
         raise InputError(

@@ -43,7 +43,8 @@ class Pooling(Layer):
         x = bottoms[0]
         is_max = self.param.pooling_param.pool == _P.MAX
         if self.param.pooling_param.global_pooling:
-            return x.amax((2, 3), keepdim=True) if is_max else x.mean((2, 3), keepdim=True)
+            whole = (x.shape[2], x.shape[3])
+            return functional.max_pool2d(x, whole) if is_max else x.mean((2, 3), keepdim=True)
         sizes = [self._size(x.shape[axis + 2], axis) for axis in (0, 1)]
         if min(sizes) < 1:
             raise ValueError("the kernel is larger than the padded picture")

@@ -25,4 +25,4 @@ class PReLU(Layer):
         """The bottom's shape."""
         x, slope = bottoms[0], self.weights[0]
         slope = slope.view(1, -1, *[1] * (x.dim() - 2))
-        return torch.clamp(x, min=0) + slope * torch.clamp(x, max=0)
+        return torch.where(x > 0, x, slope * x)
