@@ -7,6 +7,7 @@ others': so backward can start and end at any layer, and every blob has its grad
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -46,8 +47,11 @@ class Interpreter:
         self.flow = plan(self.steps, graph.net.force_backward)
         self._seed_losses()
 
-    def run(self, first: int, last: int) -> Tensor:
-        """Compute layers by index, both included; the weighted sum of their losses."""
+    def run(self, first: int, last: int, after: Callable[[int], None] | None = None) -> Tensor:
+        """Compute layers by index, both included; the weighted sum of their losses.
+
+        ``after`` is called with each layer's index when it has run.
+        """
         loss = torch.zeros((), device=self.device)
         with exact_arithmetic():
             for i in range(first, last + 1):
@@ -59,6 +63,8 @@ class Interpreter:
                 for weight, top in zip(self.flow.loss_weights[i], tops, strict=False):
                     if weight:
                         loss += weight * top.sum()
+                if after:
+                    after(i)
         return loss
 
     def _compute(self, i: int, layer: Layer, bottoms: list[Tensor]) -> tuple[Tensor, ...]:
@@ -75,8 +81,10 @@ class Interpreter:
             self._tape[i] = (bottoms, tops)
         return tuple(top.detach().to(self.device) for top in tops)  # data layers' are on the CPU
 
-    def propagate(self, last: int, first: int) -> None:
+    def propagate(self, last: int, first: int, after: Callable[[int], None] | None = None) -> None:
         """Compute gradients from layer ``last`` back to ``first``, both included.
+
+        ``after`` is called with each layer's index when it has run.
 
         Raises:
             UsageError: no forward was run.
@@ -86,6 +94,8 @@ class Interpreter:
             for i in range(last, first - 1, -1):
                 if self.flow.layers[i]:
                     self._propagate(i, written)
+                if after:
+                    after(i)
 
     def _propagate(self, i: int, written: set[tuple[str, int]]) -> None:
         if i not in self._tape:
