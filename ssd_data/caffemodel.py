@@ -86,16 +86,13 @@ def read_caffemodel(path: Path | str) -> Caffemodel:
         ) from None
     if not net.layer and not net.layers:
         raise InputError("this caffemodel holds no layer", where=path)
+    arrays = []
+    for old in net.layer or net.layers:
+        arrays.append([to_array(blob, f"{path}: {old.name}") for blob in old.blobs])
+        old.ClearField("blobs")
     net = upgrade(net, str(path))
-    layers = [
-        LayerWeights(
-            layer.name, layer.type, [to_array(b, f"{path}: {layer.name}") for b in layer.blobs]
-        )
-        for layer in net.layer
-        if layer.blobs
-    ]
-    for layer in net.layer:
-        layer.ClearField("blobs")
+    named = zip(net.layer[-len(arrays) :], arrays, strict=True)  # not one made of input fields
+    layers = [LayerWeights(layer.name, layer.type, own) for layer, own in named if own]
     return Caffemodel(layers, net.name, str(path), net)
 
 

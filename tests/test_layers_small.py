@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import GOLDEN
 from google.protobuf import text_format
 
 from ssd_data.engines.torch.fillers import fill
+from ssd_data.engines.torch.layer import as_tuple
 from ssd_data.engines.torch.net import Net
 from ssd_data.errors import InputError
 from ssd_data.graph import parse_graph
@@ -295,6 +297,27 @@ def differences(
         result[index] = (above - total()) / (2 * STEP)
         of[index] = kept
     return result
+
+
+def assert_outlines(net: Net) -> None:
+    for layer in net.steps:
+        if layer.node.type != "Input" and not layer.is_loss:
+            bottoms = [torch.empty(net.blobs[b].shape, device="meta") for b in layer.node.bottoms]
+            said = layer.infer(*bottoms)
+            layer.weights = [w.to("meta") for w in layer.weights]
+            computed = as_tuple(layer.forward(*bottoms))
+            assert [s.shape for s in said] == [c.shape for c in computed], layer.node.type
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_shapes_are_those_that_forward_gives(name: str) -> None:
+    kind, param, shapes, tops, _ = CASES[name]
+    assert_outlines(make(kind, param, shapes, tops))
+
+
+@pytest.mark.parametrize("path", sorted((GOLDEN / "layers").glob("layer_*.prototxt")))
+def test_the_shapes_in_the_originals_cases(path: Path) -> None:
+    assert_outlines(Net(path, "TEST"))
 
 
 # ---- kinks: what the original does where the definition leaves a choice ----

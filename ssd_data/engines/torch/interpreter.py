@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ class Interpreter:
 
     Args:
         graph: the net.
-        device: where its blobs lie.
+        device: where its blobs lie. On ``meta`` there are shapes alone, and no memory is taken.
 
     Attributes:
         steps: the layers, in order.
@@ -43,7 +44,8 @@ class Interpreter:
         self.steps: list[Layer] = []
         self.blobs: OrderedDict[str, Blob] = OrderedDict()
         self._tape: Tape = {}
-        self._set_up()
+        with device if device.type == "meta" else nullcontext():
+            self._set_up()
         self.flow = plan(self.steps, graph.net.force_backward)
         self._seed_losses()
 

@@ -114,9 +114,7 @@ def summarise(graph: Graph) -> Summary:
     Raises:
         LayerError: a layer's type, parameters or shapes are wrong.
     """
-    meta = torch.device("meta")
-    with meta:  # parameters have a shape, but no memory either
-        net = Interpreter(graph, meta)
+    net = Interpreter(graph, torch.device("meta"))
     reaches: dict[str, _Reach | None] = {}
     counted: set[int] = set()
     summary = Summary(graph.net.name)

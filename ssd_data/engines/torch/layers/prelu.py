@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ssd_data.engines.torch.layer import Layer
+from ssd_data.engines.torch.layer import Elementwise
 from ssd_data.proto import caffe_pb2
 
 
-class PReLU(Layer):
+class PReLU(Elementwise):
     """y = x where x > 0, else slope · x, with one slope a channel or one for all."""
 
     def setup(self, *bottoms: Tensor) -> None:
@@ -20,6 +20,11 @@ class PReLU(Layer):
         default = caffe_pb2.FillerParameter(type="constant", value=0.25)
         filler = p.filler if p.HasField("filler") else default
         self.add_weight(() if p.channel_shared else (bottoms[0].shape[1],), filler)
+
+    def outline(self, *bottoms: Tensor) -> Tensor:
+        """The bottom's shape, if it has a channel for each value."""
+        self.check_along(tuple(self.weights[0].shape), bottoms[0], 1)
+        return bottoms[0]
 
     def forward(self, *bottoms: Tensor) -> Tensor:
         """The bottom's shape."""
