@@ -86,16 +86,13 @@ def read_caffemodel(path: Path | str) -> Caffemodel:
         ) from None
     if not net.layer and not net.layers:
         raise InputError("this caffemodel holds no layer", where=path)
+    arrays = []
+    for old in net.layer or net.layers:
+        arrays.append([to_array(blob, f"{path}: {old.name}") for blob in old.blobs])
+        old.ClearField("blobs")
     net = upgrade(net, str(path))
-    layers = [
-        LayerWeights(
-            layer.name, layer.type, [to_array(b, f"{path}: {layer.name}") for b in layer.blobs]
-        )
-        for layer in net.layer
-        if layer.blobs
-    ]
-    for layer in net.layer:
-        layer.ClearField("blobs")
+    named = zip(net.layer[-len(arrays) :], arrays, strict=True)  # not one made of input fields
+    layers = [LayerWeights(layer.name, layer.type, own) for layer, own in named if own]
     return Caffemodel(layers, net.name, str(path), net)
 
 
@@ -109,20 +106,20 @@ def to_array(blob: caffe_pb2.BlobProto, where: str = "blob") -> Array:
         values = _raw_values(blob, where)
     else:
         values = np.asarray(blob.double_data if blob.double_data else blob.data, np.float32)
-    shape = shape_of(blob)
+    shape = _shape(blob, values.size)
     if any(n < 0 for n in shape) or math.prod(shape) != values.size:
         text = "x".join(map(str, shape))
         raise InputError(f"an array of shape {text} holds {values.size} values", where=where)
     return values.reshape(shape)
 
 
-def shape_of(blob: caffe_pb2.BlobProto) -> tuple[int, ...]:
+def _shape(blob: caffe_pb2.BlobProto, count: int) -> tuple[int, ...]:
     """A blob's shape; of the old form always (num, channels, height, width)."""
     if blob.HasField("shape"):
         return tuple(blob.shape.dim)
     if any(blob.HasField(name) for name in ("num", "channels", "height", "width")):
         return (blob.num, blob.channels, blob.height, blob.width)
-    return (len(blob.data),) if len(blob.data) != 1 else ()
+    return (count,) if count != 1 else ()
 
 
 def _raw_values(blob: caffe_pb2.BlobProto, where: str) -> Array:

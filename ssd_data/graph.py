@@ -55,7 +55,7 @@ class Graph:
         net: the message without the layers that do not take part.
         inputs: names of the blobs that the Input layers give, in order.
         outputs: names of the blobs that nothing reads, sorted, as Caffe has them.
-        ignored: fields of other forks that were left out.
+        ignored: fields of other forks that were left out, ``file:line: field``.
     """
 
     net: caffe_pb2.NetParameter
@@ -111,6 +111,12 @@ def to_graph(
     state.phase = phase_number(phase)  # type: ignore[assignment]
     state.level = state.level or level
     state.stage.extend(s for s in stages if s not in state.stage)
+    if source.message.input and not (source.message.input_shape or source.message.input_dim):
+        raise InputError(
+            "the inputs have no sizes",
+            where=source.origin,
+            hint="Give each input one input_shape, or four input_dim",
+        )
     net = upgrade(source.message, source.origin)
     shift = len(net.layer) - len(source.layer_lines)  # an Input layer made of input fields
     nodes = []

@@ -66,15 +66,8 @@ def write_model(
         InputError: labelmap or build cannot be read.
         OutputError: a file is there already, or cannot be written.
     """
-    if [num_classes, labelmap, build].count(None) != 2:
-        raise UsageError("give one of --num-classes, --labelmap and --build")
     manifest = _manifest(Path(build)) if build is not None else None
-    if manifest is not None:
-        num_classes = int(manifest["labelmap"]["classes"])
-    elif labelmap is not None:
-        num_classes = 1 + max((item.label for item in read_labelmap(Path(labelmap))), default=0)
-    assert num_classes is not None
-    model = generate(family, num_classes, **options)
+    model = generate(family, count_classes(num_classes, labelmap, build), **options)
     files = {name: Path(out) / f"{name}.prototxt" for name in (*model.nets, "solver")}
     if not redo:
         _refuse_existing(files)
@@ -95,6 +88,27 @@ def write_model(
         write_whole(files[stage], to_text(net))
     write_whole(files["solver"], to_text(solver))
     return Written(model, files, solver, notes)
+
+
+def count_classes(
+    num_classes: int | None = None,
+    labelmap: Path | str | None = None,
+    build: Path | str | None = None,
+) -> int:
+    """Classes, the background included, from the one of these that is given.
+
+    Raises:
+        UsageError: none of them is, or several are.
+        InputError: labelmap or build cannot be read.
+    """
+    if [num_classes, labelmap, build].count(None) != 2:
+        raise UsageError("give one of --num-classes, --labelmap and --build")
+    if build is not None:
+        return int(_manifest(Path(build))["labelmap"]["classes"])
+    if labelmap is not None:
+        return 1 + max((item.label for item in read_labelmap(Path(labelmap))), default=0)
+    assert num_classes is not None
+    return num_classes
 
 
 def _manifest(build: Path) -> dict[str, Any]:

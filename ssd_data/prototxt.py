@@ -37,7 +37,8 @@ class Prototxt(Generic[_M]):
         message: what it says.
         origin: the file's name, for errors.
         layer_lines: for each ``layer`` (or ``layers``) of a net, the line that it starts on.
-        ignored: ``file:line: field`` of the fields that no message of the SSD branch has.
+        ignored: ``file:line: field`` of the fields that no message of the SSD branch has, each at
+            its first place.
     """
 
     message: _M
@@ -87,30 +88,35 @@ def _refuse_other_files(text: str, origin: str) -> None:
 
 def _survey(text: str, result: Prototxt[Any]) -> None:
     """Note the layers' lines and the unknown fields; values are left to the parser."""
-    scopes: list[Any] = [result.message.DESCRIPTOR]  # None inside an unknown message
-    pending: Any = None
+    # The open messages' types, None for an unknown one, and the fields that hold them.
+    scopes: list[Any] = [result.message.DESCRIPTOR]
+    holders: list[Any] = [None]
+    field: Any = None
+    ignored: dict[str, int] = {}
     for word, follows, line in _words(text):
         if word in _OPENING:
-            scopes.append(pending)
+            if len(scopes) == 1 and field is not None and field.name in _LAYER_FIELDS:
+                result.layer_lines.append(line)
+            scopes.append(None if field is None else field.message_type)
+            holders.append(field)
             if len(scopes) > MOST_DEPTH:
                 raise InputError(
                     f"nested deeper than {MOST_DEPTH}", where=f"{result.origin}:{line}"
                 )
         elif word in _CLOSING:
             scopes = scopes[:-1] or [None]
-        elif follows in _OPENING or follows == ":":
+            field = holders.pop() if holders else None  # a list's next message is the same's
+        elif (follows in _OPENING or follows == ":") and word.isidentifier():
             scope = scopes[-1]
-            known = scope.fields_by_name.get(word) if scope is not None else None
-            pending = known.message_type if known is not None else None
-            if len(scopes) == 1 and word in _LAYER_FIELDS and known is not None:
-                result.layer_lines.append(line)
-            if scope is not None and known is None:
-                result.ignored.append(f"{result.origin}:{line}: {scope.name}.{word}")
+            field = scope.fields_by_name.get(word) if scope is not None else None
+            if scope is not None and field is None:
+                ignored.setdefault(f"{scope.name}.{word}", line)
+    result.ignored = [f"{result.origin}:{line}: {name}" for name, line in ignored.items()]
 
 
 def _words(text: str) -> Iterator[tuple[str, str, int]]:
     """Each token, the next one (a bracket, where only a colon is between) and its line."""
-    tokens = text_format.Tokenizer(text.splitlines())
+    tokens = text_format.Tokenizer(text.split("\n"))
     word, line = "", 0
     while not tokens.AtEnd():
         here = tokens._line + 1  # type: ignore[attr-defined]  # no public way to a token's line
@@ -137,7 +143,7 @@ def _readable(
         near = get_close_matches(found[2].upper(), known, n=1)
         hint = f"Did you mean {near[0]}?" if near else "Known are " + ", ".join(known)
         message = f"{found[2]} is no {found[1].split('.')[-1]}"
-    lines = text.splitlines()
+    lines = text.split("\n")
     said = lines[line - 1] if 0 < line <= len(lines) else ""
     message = message.removeprefix(f"'{said}': ")  # some of protobuf's errors repeat the line
     shown = ascii(said.strip()[:80])[1:-1]

@@ -75,8 +75,14 @@ def _from_v1(old: caffe_pb2.V1LayerParameter, origin: str) -> caffe_pb2.LayerPar
 
 
 def _input_fields_to_layer(net: caffe_pb2.NetParameter, origin: str) -> None:
-    """``input`` with ``input_shape`` or four ``input_dim`` each, as one Input layer in front."""
+    """``input`` with ``input_shape`` or four ``input_dim`` each, as one Input layer in front.
+
+    Without sizes nothing is left of them: so old caffemodels have them.
+    """
     shapes, dims = list(net.input_shape), list(net.input_dim)
+    if not shapes and not dims:
+        net.ClearField("input")
+        return
     if not shapes and len(dims) == 4 * len(net.input):
         shapes = [caffe_pb2.BlobShape(dim=dims[i : i + 4]) for i in range(0, len(dims), 4)]
     if len(shapes) != len(net.input):

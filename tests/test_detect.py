@@ -110,6 +110,28 @@ def test_preprocessing_is_the_data_layers(tmp_path: Path, run: Any) -> None:  # 
     assert read_preprocessing(path).apply(picture, (5, 7)).shape == (3, 7, 5)
 
 
+def test_fields_of_other_forks_are_said_once(
+    net: list[str],
+    folder: Path,
+    tmp_path: Path,
+    run: Any,  # noqa: F811
+) -> None:
+    deploy = Path(net[0])
+    deploy.write_text(deploy.read_text().replace("name:", "quantize: 8 name:", 1))
+    (folder / "c.jpg").unlink()
+    warning = f"warning: {deploy}:2: NetParameter.quantize is no field of Caffe's SSD branch"
+    for command in (
+        ["detect", *net, str(folder), *MEAN],
+        ["parity", *net, "--engines", "torch,torch"],
+        ["merge-bn", *net, "-o", str(tmp_path / "merged"), "--redo"],
+    ):
+        result = run(*command, "--json")
+        assert result.status == 0, result.err
+        assert result.json
+        assert result.err == f"{warning}; ignored\n"
+        assert run(*command, "-q").err == ""
+
+
 def test_parity_of_a_sound_net(net: list[str], folder: Path, run: Any) -> None:  # noqa: F811
     result = run("parity", *net, "--json")
     assert result.status == 0, result.err

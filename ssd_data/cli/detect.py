@@ -81,6 +81,8 @@ def command(
     prepare = net_options.preprocessing(deploy, train, family, mean, scale)
     files = find_files(places)
     net = load_engine(engine, deploy, weights, device=device, half=half)
+    if not quiet:
+        shared.warn_of_ignored(net.graph.ignored)
     wanted = shared.parse_size(size)
     bad: list[str] = []
     rows: list[dict[str, Any]] = []

@@ -60,6 +60,8 @@ def command(
     _refuse(targets, (deploy, weights), redo)
     text = read_text(deploy, "prototxt", MOST_BYTES)
     graph = to_graph(parse_prototxt(text, caffe_pb2.NetParameter, str(deploy)))
+    if not quiet:
+        shared.warn_of_ignored(graph.ignored)
     model = read_caffemodel(weights)
     merge = merge_bn(graph, model.layers, eps)
     proof = _prove(graph, model.layers, merge, eps) if check else {}

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ssd_data.cli import shared
+from ssd_data.cli import net_summary, shared
 
 if TYPE_CHECKING:
+    from ssd_data.families import Model
+    from ssd_data.graph import Graph
     from ssd_data.modelling import Written
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -54,7 +56,7 @@ def family_options(function: _F) -> _F:
 
 
 @click.command(short_help="Write train, test, deploy and solver prototxts.")
-@click.argument("family", required=False)
+@click.argument("family", metavar="FAMILY|PROTOTXT", required=False)
 @shared.out_option("Folder of the four prototxts.", metavar="DIR")
 @click.option(
     "--num-classes", type=int, metavar="N", help="Classes; the background counts: 21 for VOC."
@@ -65,6 +67,11 @@ def family_options(function: _F) -> _F:
 )
 @family_options
 @click.option("--list", "list_all", is_flag=True, help="Show families, variants, their options.")
+@click.option(
+    "--summary",
+    is_flag=True,
+    help="Show the deploy net's layers, sizes and priors; without -o nothing is written.",
+)
 @click.option("--redo", is_flag=True, help="Replace files that are there.")
 @shared.json_option
 @shared.quiet_option
@@ -75,6 +82,7 @@ def command(
     labelmap: Path | None,
     build: Path | None,
     list_all: bool,
+    summary: bool,
     redo: bool,
     as_json: bool,
     quiet: bool,
@@ -86,21 +94,33 @@ def command(
     Run Caffe in the folder that this runs in: the nets read the links trainval_lmdb, test_lmdb and
     labelmap.prototxt there.
 
+    With --summary, of a FAMILY's deploy net or of any PROTOTXT: shapes, learned parameters,
+    multiply-adds of convolutions and inner products, and of each map with priors its stride and
+    its receptive field. Both are in pixels of the input.
+
     \b
     Examples:
       ssd-data model --list
+      ssd-data model sfd_mobilenetv2 --variant mod2 --num-classes 2 --summary
+      ssd-data model deploy.prototxt --summary
       ssd-data model mobilenet_ssd --num-classes 21 -o ssd
       ssd-data model sfd_mobilenetv2 --variant mod2 --build WIDERFACE -o sfd
     """
     if list_all:
         _list(as_json)
         return
-    if family is None or out is None:
-        raise click.UsageError("Give a FAMILY and -o DIR, or --list.")
-    from ssd_data.modelling import write_model
-
+    if family is None or (out is None and not summary):
+        raise click.UsageError("Give a FAMILY and -o DIR or --summary, or --list.")
     options["size"] = shared.parse_size(options["size"])
     options["min_sizes"] = _numbers(options["min_sizes"])
+    if out is None:
+        graph = _graph(family, (num_classes, labelmap, build), options)
+        if not quiet:
+            shared.warn_of_ignored(graph.ignored)
+        net_summary.show(graph, as_json, quiet)
+        return
+    from ssd_data.modelling import write_model
+
     written = write_model(
         family,
         out,
@@ -111,8 +131,11 @@ def command(
         **options,
     )
     if as_json:
-        shared.print_json(_table(written))
+        shared.print_json(_table(written, summary))
     elif not quiet:
+        if summary:
+            net_summary.show(_deploy(written.model))
+            click.echo()
         for path in written.files.values():
             click.echo(path)
         for note in written.notes:
@@ -128,11 +151,35 @@ def _numbers(text: str | None) -> tuple[float, ...] | None:
         raise click.BadParameter(f'"{text}" is not A,B,…', param_hint="--min-sizes") from None
 
 
-def _table(written: Written) -> dict[str, Any]:
+def _graph(
+    name: str, classes: tuple[int | None, Path | None, Path | None], options: dict[str, Any]
+) -> Graph:
+    """A family's deploy net, or the net of a file."""
+    from ssd_data import families
+    from ssd_data.graph import read_graph
+
+    if name in families.names() or not (Path(name).is_file() or name.endswith(".prototxt")):
+        from ssd_data.modelling import count_classes
+
+        families.load(name)
+        return _deploy(families.generate(name, count_classes(*classes), **options))
+    if any(value is not None for value in (*classes, *options.values())):
+        raise click.UsageError("The options of a FAMILY do not go with a PROTOTXT.")
+    return read_graph(name, "TEST")
+
+
+def _deploy(model: Model) -> Graph:
+    from ssd_data.graph import to_graph
+
+    return to_graph(model.nets["deploy"], "TEST", origin=model.family)
+
+
+def _table(written: Written, summary: bool) -> dict[str, Any]:
     from dataclasses import asdict
 
     model = written.model
     return {
+        **({"summary": net_summary.table(_deploy(model))} if summary else {}),
         "family": model.family,
         "settings": asdict(model.settings),
         "files": written.files,

@@ -88,6 +88,8 @@ def command(
             load_engine(name, deploy, file, device="cpu" if name == "opencv" else device)
             for name in names
         ]
+    if not quiet:
+        shared.warn_of_ignored(nets[0].graph.ignored)
     if pictures:
         prepare = net_options.preprocessing(deploy, train, family, mean, scale)
         batches = _read(nets[0], pictures, prepare, shared.parse_size(size))

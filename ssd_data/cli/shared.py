@@ -64,6 +64,12 @@ def track(items: Iterable[_T], total: int, what: str) -> Iterable[_T]:
     return bar
 
 
+def warn_of_ignored(fields: Iterable[str]) -> None:
+    """Say once, on standard error, which fields of other forks a net's reading left out."""
+    for field in fields:
+        click.echo(f"warning: {field} is no field of Caffe's SSD branch; ignored", err=True)
+
+
 def report_error(
     error: SsdDataError, args: list[str], usage: click.ClickException | None = None
 ) -> None:

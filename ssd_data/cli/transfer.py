@@ -77,6 +77,8 @@ def command(
     tables = shared.parse_map(renamed), shared.parse_map(like, "--like")
     classes = assign(labelmap, read_labelmap(new), *tables)
     graph = read_graph(net, "TRAIN")
+    if not quiet:
+        shared.warn_of_ignored(graph.ignored)
     result = transfer(read_caffemodel(weights), labelmap, graph, classes, seed)
     write_caffemodel(out, graph.net, result.layers)
     if as_json:

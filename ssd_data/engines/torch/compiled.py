@@ -49,10 +49,12 @@ class Compiled(Engine):
 
     name = "torch"
 
-    def __init__(self, net: Net, half: bool = False) -> None:
+    def __init__(self, net: Net, device: torch.device, half: bool = False) -> None:
         super().__init__(net.graph)
-        self.device = net.device
+        self.device = device
         self.type = torch.float16 if half else torch.float32
+        for layer in net.steps:
+            layer.weights = [param.tensor.detach().to(device) for param in layer.params]
         self.steps = _forget(_steps(net, self.type), set(self.outputs))
 
     def forward(self, batch: Array) -> dict[str, Array]:
@@ -79,8 +81,10 @@ def load(
     place = find_device(device)
     if half and place.type == "cpu":
         raise UsageError("half precision runs on a GPU only", hint="Use --device cuda")
-    merged = merge_bn(read_graph(deploy, "TEST"), read_caffemodel(weights).layers)
-    net = Net(to_graph(merged.net, "TEST", origin=str(deploy)), device=str(place))
+    graph = read_graph(deploy, "TEST")
+    merged = merge_bn(graph, read_caffemodel(weights).layers)
+    net = Net(to_graph(merged.net, "TEST", origin=str(deploy)), device="meta")
+    net.graph.ignored = graph.ignored
     matching = net.copy_from(Caffemodel(merged.layers, origin=str(weights)))
     if matching.new:
         raise InputError(
@@ -89,7 +93,7 @@ def load(
             where=weights,
             hint="Is it the caffemodel of this net? ssd-data weights show lists its layers",
         )
-    return Compiled(net, half)
+    return Compiled(net, place, half)
 
 
 def _steps(net: Net, kind: torch.dtype) -> list[Step]:
@@ -129,7 +133,7 @@ def _rectifier(
 def _convolution(
     layer: Convolution, kind: torch.dtype, rectify: Callable[[Tensor], Tensor] | None
 ) -> Callable[..., tuple[Tensor, ...]]:
-    tensors = [p.tensor.detach().to(kind) for p in layer.params]
+    tensors = [w.to(kind) for w in layer.weights]
     weight = tensors[0].contiguous(memory_format=torch.channels_last)
     bias = tensors[1] if len(tensors) > 1 else None
     geometry = (layer.stride, layer.pad, layer.dilation, layer.group)
@@ -144,7 +148,7 @@ def _convolution(
 def _as_is(layer: Layer, kind: torch.dtype) -> Callable[..., tuple[Tensor, ...]]:
     single = layer.node.type in _SINGLE
     wanted = torch.float32 if single else kind
-    layer.weights = [p.tensor.detach().to(wanted) for p in layer.params]
+    layer.weights = [w.to(wanted) for w in layer.weights]
     forward = layer.forward
     if kind == torch.float32:
         return lambda *bottoms: as_tuple(forward(*bottoms))

@@ -76,7 +76,7 @@ def _bilinear(tensor: Tensor, filler: caffe_pb2.FillerParameter, where: str) -> 
         raise InputError("the bilinear filler wants a square kernel", where=where)
     width = tensor.shape[3]
     factor = math.ceil(width / 2)
-    centre = (width - 1) / (2 * factor)
+    centre = (2 * factor - 1 - factor % 2) / (2 * factor)  # the original's, odd for 3 and 6
     line = 1 - (torch.arange(width) / factor - centre).abs()
     tensor.copy_(line[:, None] * line[None, :])
 

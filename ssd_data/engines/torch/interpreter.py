@@ -7,6 +7,8 @@ others': so backward can start and end at any layer, and every blob has its grad
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -26,7 +28,7 @@ class Interpreter:
 
     Args:
         graph: the net.
-        device: where its blobs lie.
+        device: where its blobs lie. On ``meta`` there are shapes alone, and no memory is taken.
 
     Attributes:
         steps: the layers, in order.
@@ -42,12 +44,16 @@ class Interpreter:
         self.steps: list[Layer] = []
         self.blobs: OrderedDict[str, Blob] = OrderedDict()
         self._tape: Tape = {}
-        self._set_up()
+        with device if device.type == "meta" else nullcontext():
+            self._set_up()
         self.flow = plan(self.steps, graph.net.force_backward)
         self._seed_losses()
 
-    def run(self, first: int, last: int) -> Tensor:
-        """Compute layers by index, both included; the weighted sum of their losses."""
+    def run(self, first: int, last: int, after: Callable[[int], None] | None = None) -> Tensor:
+        """Compute layers by index, both included; the weighted sum of their losses.
+
+        ``after`` is called with each layer's index when it has run.
+        """
         loss = torch.zeros((), device=self.device)
         with exact_arithmetic():
             for i in range(first, last + 1):
@@ -59,6 +65,8 @@ class Interpreter:
                 for weight, top in zip(self.flow.loss_weights[i], tops, strict=False):
                     if weight:
                         loss += weight * top.sum()
+                if after:
+                    after(i)
         return loss
 
     def _compute(self, i: int, layer: Layer, bottoms: list[Tensor]) -> tuple[Tensor, ...]:
@@ -75,8 +83,10 @@ class Interpreter:
             self._tape[i] = (bottoms, tops)
         return tuple(top.detach().to(self.device) for top in tops)  # data layers' are on the CPU
 
-    def propagate(self, last: int, first: int) -> None:
+    def propagate(self, last: int, first: int, after: Callable[[int], None] | None = None) -> None:
         """Compute gradients from layer ``last`` back to ``first``, both included.
+
+        ``after`` is called with each layer's index when it has run.
 
         Raises:
             UsageError: no forward was run.
@@ -86,6 +96,8 @@ class Interpreter:
             for i in range(last, first - 1, -1):
                 if self.flow.layers[i]:
                     self._propagate(i, written)
+                if after:
+                    after(i)
 
     def _propagate(self, i: int, written: set[tuple[str, int]]) -> None:
         if i not in self._tape:

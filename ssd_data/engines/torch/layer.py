@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import ClassVar, TypeAlias
@@ -77,10 +78,18 @@ class Layer:
         tensor = torch.empty(shape)
         if isinstance(filler, (int, float)):
             tensor.fill_(filler)
-        else:
+        elif not tensor.is_meta:
             fill(tensor, filler, self.node.where)
         self.params.append(Blob(tensor))
         self.weights.append(tensor)
+
+    def outline(self, *bottoms: Tensor) -> Tops:
+        """The tops' shapes, see :meth:`infer`: by default what :meth:`forward` makes of shapes.
+
+        PyTorch takes a second to get ready for arithmetic without values; a layer that most nets
+        have says its shapes itself.
+        """
+        return self.forward(*bottoms)
 
     def infer(self, *bottoms: Tensor) -> tuple[Tensor, ...]:
         """The tops' shapes, as tensors on torch's meta device.
@@ -91,13 +100,22 @@ class Layer:
         kept = self.weights
         self.weights = [w.to("meta") for w in kept]
         try:
-            return as_tuple(self.forward(*bottoms))
+            return as_tuple(self.outline(*bottoms))
         except (RuntimeError, IndexError, ValueError) as error:
             shapes = ", ".join("x".join(map(str, b.shape)) or "scalar" for b in bottoms)
             text = str(error).splitlines()[0]
             raise self.error(f"cannot take bottoms of shape {shapes}: {text}") from None
         finally:
             self.weights = kept
+
+    def check_along(self, shape: tuple[int, ...], bottom: Tensor, start: int) -> None:
+        """An array lies along the bottom's axes from ``start`` on.
+
+        Raises:
+            ValueError: its sizes are others.
+        """
+        if tuple(bottom.shape[start : start + len(shape)]) != shape:
+            raise ValueError(f"an array of {shape} does not lie along it from axis {start} on")
 
     def axis(self, number: int, bottom: Tensor) -> int:
         """An axis counted from the front; Caffe's may be negative.
@@ -114,11 +132,25 @@ class Layer:
         return LayerError(what, where=self.node.where, hint=hint)
 
 
+class Elementwise(Layer):
+    """A layer whose one top has its first bottom's shape."""
+
+    def outline(self, *bottoms: Tensor) -> Tops:
+        """The first bottom's shape."""
+        return bottoms[0]
+
+
+def sized(*shape: int) -> Tensor:
+    """A tensor that has a shape and no values."""
+    return torch.empty(shape, device="meta")
+
+
 def as_tuple(tops: Tops) -> tuple[Tensor, ...]:
     """The tops as a tuple, also where there is one."""
     return tops if isinstance(tops, tuple) else (tops,)
 
 
+@cache
 def known_types() -> list[str]:
     """All layer types, as their files spell them: in small letters."""
     return sorted(module.name for module in iter_modules(layers.__path__))

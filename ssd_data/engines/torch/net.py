@@ -171,8 +171,11 @@ class Net(Interpreter):
         result = match(model, slots, skip_mismatch)
         for index, arrays in result.found.items():
             for param, array in zip(learned[index].params, arrays, strict=True):
-                with torch.no_grad():
-                    param.tensor.copy_(torch.from_numpy(array))
+                if param.tensor.is_meta:
+                    param.tensor = torch.from_numpy(array)
+                else:
+                    with torch.no_grad():
+                        param.tensor.copy_(torch.from_numpy(array))
         return result
 
     def weights(self) -> list[LayerWeights]:

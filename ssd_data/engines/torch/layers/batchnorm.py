@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ssd_data.engines.torch.layer import Layer
+from ssd_data.engines.torch.layer import Elementwise
 
 
-class BatchNorm(Layer):
+class BatchNorm(Elementwise):
     """Parameters: sums of means and of variances (channels), and the factor they are scaled by.
 
     Without ``use_global_stats`` a batch is normalised by its own biased variance, and the sums
@@ -30,6 +30,12 @@ class BatchNorm(Layer):
         self.add_weight((channels,), 0.0)
         self.add_weight((channels,), 0.0)
         self.add_weight((1,), 0.0)
+
+    def outline(self, *bottoms: Tensor) -> Tensor:
+        """The bottom's shape, if it has the channels that the statistics are of."""
+        if bottoms[0].dim() > 1:
+            self.check_along(tuple(self.weights[0].shape), bottoms[0], 1)
+        return bottoms[0]
 
     def forward(self, *bottoms: Tensor) -> Tensor:
         """The bottom's shape."""

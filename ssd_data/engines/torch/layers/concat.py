@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ssd_data.engines.torch.layer import Layer
+from ssd_data.engines.torch.layer import Layer, sized
 
 
 class Concat(Layer):
@@ -13,8 +13,19 @@ class Concat(Layer):
 
     bottoms = (1, 1000)
 
-    def forward(self, *bottoms: Tensor) -> Tensor:
+    def outline(self, *bottoms: Tensor) -> Tensor:
         """All sizes but that of the axis are the bottoms'."""
+        axis = self._axis(bottoms[0])
+        if len({(*b.shape[:axis], *b.shape[axis + 1 :]) for b in bottoms}) > 1:
+            raise ValueError(f"they differ in more than axis {axis}")
+        shape = list(bottoms[0].shape)
+        shape[axis] = sum(b.shape[axis] for b in bottoms)
+        return sized(*shape)
+
+    def forward(self, *bottoms: Tensor) -> Tensor:
+        """The bottoms' values."""
+        return torch.cat(bottoms, self._axis(bottoms[0]))
+
+    def _axis(self, bottom: Tensor) -> int:
         p = self.param.concat_param
-        axis = p.concat_dim if p.HasField("concat_dim") else p.axis
-        return torch.cat(bottoms, self.axis(axis, bottoms[0]))
+        return self.axis(p.concat_dim if p.HasField("concat_dim") else p.axis, bottom)

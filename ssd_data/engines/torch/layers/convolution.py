@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from torch import Tensor
 from torch.nn import functional
 
-from ssd_data.engines.torch.layer import Layer
+from ssd_data.engines.torch.layer import Layer, sized
 
 
 class Convolution(Layer):
@@ -27,6 +27,7 @@ class Convolution(Layer):
         if min(self.kernel) < 1 or min(self.stride) < 1 or min(self.dilation) < 1:
             raise self.error("has a kernel, stride or dilation of 0", "Set kernel_size")
         channels, self.group, outputs = bottoms[0].shape[1], max(p.group, 1), p.num_output
+        self._channels = channels
         if not outputs or channels % self.group or outputs % self.group:
             raise self.error(
                 f"group {self.group} does not divide {channels} channels and {outputs} outputs"
@@ -36,6 +37,20 @@ class Convolution(Layer):
         self.add_weight((*self._weight_axes(channels, outputs), *self.kernel), p.weight_filler)
         if p.bias_term:
             self.add_weight((outputs,), p.bias_filler)
+
+    def outline(self, *bottoms: Tensor) -> Tensor:
+        """(batch, outputs, height, width)."""
+        x = bottoms[0]
+        if x.shape[1] != self._channels:
+            raise ValueError(f"it has not {self._channels} channels")
+        sides = [self._side(x.shape[axis + 2], axis) for axis in (0, 1)]
+        if min(sides) < 1:
+            raise ValueError("the kernel is larger than the padded picture")
+        return sized(x.shape[0], self.param.convolution_param.num_output, *sides)
+
+    def _side(self, length: int, axis: int) -> int:
+        reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1
+        return (length + 2 * self.pad[axis] - reach) // self.stride[axis] + 1
 
     def forward(self, *bottoms: Tensor) -> Tensor:
         """(batch, outputs, height, width)."""

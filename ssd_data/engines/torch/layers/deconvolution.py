@@ -11,6 +11,10 @@ from ssd_data.engines.torch.layers.convolution import Convolution
 class Deconvolution(Convolution):
     """Weight (inputs, outputs / group, kernel height, width), then bias."""
 
+    def _side(self, length: int, axis: int) -> int:
+        reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1
+        return (length - 1) * self.stride[axis] + reach - 2 * self.pad[axis]
+
     def forward(self, *bottoms: Tensor) -> Tensor:
         """(batch, outputs, height, width)."""
         weight, bias = (*self.weights, None)[:2]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from ssd_data.engines.torch.layer import Layer
+from ssd_data.engines.torch.layer import Elementwise
 
 
-class Dropout(Layer):
+class Dropout(Elementwise):
     """In TRAIN each value is 0 with probability ``dropout_ratio``, the rest scaled up."""
 
     def forward(self, *bottoms: Tensor) -> Tensor:

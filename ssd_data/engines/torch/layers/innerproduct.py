@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor
 
-from ssd_data.engines.torch.layer import Layer
+from ssd_data.engines.torch.layer import Layer, sized
 
 
 class InnerProduct(Layer):
@@ -26,6 +26,13 @@ class InnerProduct(Layer):
         self.add_weight(shape, p.weight_filler)
         if p.bias_term:
             self.add_weight((p.num_output,), p.bias_filler)
+
+    def outline(self, *bottoms: Tensor) -> Tensor:
+        """The axes before ``axis``, then the outputs."""
+        p, x = self.param.inner_product_param, bottoms[0]
+        if math.prod(x.shape[self.start :]) * p.num_output != self.weights[0].numel():
+            raise ValueError(f"it has not the inputs of {tuple(self.weights[0].shape)}")
+        return sized(*x.shape[: self.start], p.num_output)
 
     def forward(self, *bottoms: Tensor) -> Tensor:
         """The axes before ``axis``, then the outputs."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from ssd_data.engines.torch.layer import Layer
+from ssd_data.engines.torch.layer import Elementwise
 from ssd_data.proto import caffe_pb2
 
 
-class LRN(Layer):
+class LRN(Elementwise):
     """y = x / (k + alpha / n · Σ x²) ^ beta over n neighbours; within a channel n is an area,
     and k is 1."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ssd_data.engines.torch.layer import Layer
+from ssd_data.engines.torch.layer import Elementwise
 from ssd_data.proto import caffe_pb2
 
 
-class Normalize(Layer):
+class Normalize(Elementwise):
     """y = scale · x / sqrt(Σ x² + eps), the sum over the channels of each place, or over all
     values of a picture (``across_spatial``)."""
 
@@ -18,6 +18,11 @@ class Normalize(Layer):
         default = caffe_pb2.FillerParameter(type="constant", value=1)
         filler = p.scale_filler if p.HasField("scale_filler") else default
         self.add_weight(() if p.channel_shared else (bottoms[0].shape[1],), filler)
+
+    def outline(self, *bottoms: Tensor) -> Tensor:
+        """The bottom's shape, if it has a channel for each value."""
+        self.check_along(tuple(self.weights[0].shape), bottoms[0], 1)
+        return bottoms[0]
 
     def forward(self, *bottoms: Tensor) -> Tensor:
         """The bottom's shape."""

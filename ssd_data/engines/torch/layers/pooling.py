@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ssd_data.engines.torch.layer import Layer
+from ssd_data.engines.torch.layer import Layer, sized
 from ssd_data.proto import caffe_pb2
 
 _P = caffe_pb2.PoolingParameter
@@ -38,15 +38,21 @@ class Pooling(Layer):
         elif any(a >= b for a, b in zip(self.pad, self.kernel, strict=True)):
             raise self.error("pads by the whole kernel or more")
 
+    def outline(self, *bottoms: Tensor) -> Tensor:
+        """(batch, channels, height, width)."""
+        x = bottoms[0]
+        if self.param.pooling_param.global_pooling:
+            return sized(*x.shape[:2], 1, 1)
+        return sized(*x.shape[:2], *self._sizes(x))
+
     def forward(self, *bottoms: Tensor) -> Tensor:
         """(batch, channels, height, width)."""
         x = bottoms[0]
         is_max = self.param.pooling_param.pool == _P.MAX
         if self.param.pooling_param.global_pooling:
-            return x.amax((2, 3), keepdim=True) if is_max else x.mean((2, 3), keepdim=True)
-        sizes = [self._size(x.shape[axis + 2], axis) for axis in (0, 1)]
-        if min(sizes) < 1:
-            raise ValueError("the kernel is larger than the padded picture")
+            whole = (x.shape[2], x.shape[3])
+            return functional.max_pool2d(x, whole) if is_max else x.mean((2, 3), keepdim=True)
+        sizes = self._sizes(x)
         # Padding on the far side, so that windows that reach beyond are whole ones.
         far = [self._far(x.shape[axis + 2], sizes[axis], axis) for axis in (0, 1)]
         (top, left), (bottom, right) = self.pad, far
@@ -56,6 +62,12 @@ class Pooling(Layer):
             return functional.max_pool2d(padded, self.kernel, self.stride)
         sums = functional.avg_pool2d(padded, self.kernel, self.stride, divisor_override=1)
         return sums / self._areas(x, sizes)
+
+    def _sizes(self, x: Tensor) -> list[int]:
+        sizes = [self._size(x.shape[axis + 2], axis) for axis in (0, 1)]
+        if min(sizes) < 1:
+            raise ValueError("the kernel is larger than the padded picture")
+        return sizes
 
     def _size(self, length: int, axis: int) -> int:
         pad, kernel, stride = self.pad[axis], self.kernel[axis], self.stride[axis]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ssd_data.engines.torch.layer import Layer
+from ssd_data.engines.torch.layer import Elementwise
 
 
-class Power(Layer):
+class Power(Elementwise):
     """y = (shift + scale · x) ^ power."""
 
     def forward(self, *bottoms: Tensor) -> Tensor:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ssd_data.engines.torch.layer import Layer
+from ssd_data.engines.torch.layer import Elementwise
 from ssd_data.proto import caffe_pb2
 
 
-class PReLU(Layer):
+class PReLU(Elementwise):
     """y = x where x > 0, else slope · x, with one slope a channel or one for all."""
 
     def setup(self, *bottoms: Tensor) -> None:
@@ -21,8 +21,13 @@ class PReLU(Layer):
         filler = p.filler if p.HasField("filler") else default
         self.add_weight(() if p.channel_shared else (bottoms[0].shape[1],), filler)
 
+    def outline(self, *bottoms: Tensor) -> Tensor:
+        """The bottom's shape, if it has a channel for each value."""
+        self.check_along(tuple(self.weights[0].shape), bottoms[0], 1)
+        return bottoms[0]
+
     def forward(self, *bottoms: Tensor) -> Tensor:
         """The bottom's shape."""
         x, slope = bottoms[0], self.weights[0]
         slope = slope.view(1, -1, *[1] * (x.dim() - 2))
-        return torch.clamp(x, min=0) + slope * torch.clamp(x, max=0)
+        return torch.where(x > 0, x, slope * x)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from ssd_data.engines.torch.layer import Layer
+from ssd_data.engines.torch.layer import Elementwise
 
 
-class ReLU(Layer):
+class ReLU(Elementwise):
     """y = x where x > 0, else negative_slope · x."""
 
     def forward(self, *bottoms: Tensor) -> Tensor:

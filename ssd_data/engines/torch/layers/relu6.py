@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from ssd_data.engines.torch.layer import Layer
+from ssd_data.engines.torch.layer import Elementwise
 
 
-class ReLU6(Layer):
+class ReLU6(Elementwise):
     """y = min(max(x, 0), 6)."""
 
     def forward(self, *bottoms: Tensor) -> Tensor:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ssd_data.engines.torch.layer import Layer
+from ssd_data.engines.torch.layer import Elementwise
 
 
-class Sigmoid(Layer):
+class Sigmoid(Elementwise):
     """y = 1 / (1 + exp(-x))."""
 
     def forward(self, *bottoms: Tensor) -> Tensor:
