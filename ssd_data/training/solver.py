@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -18,41 +17,28 @@ from ssd_data.engines.torch.trainable import Trainable
 from ssd_data.errors import InputError, SsdDataError
 from ssd_data.proto import caffe_pb2
 from ssd_data.training import snapshots
+from ssd_data.training.events import Displayed, Event, Listener, Snapshotted, Tested
 from ssd_data.training.rates import Progress, learning_rate
 from ssd_data.training.solverfile import SolverFile, read_solver, to_solver_file
-from ssd_data.training.testing import Tested, run_test
+from ssd_data.training.testing import run_test
 from ssd_data.training.updates import clip_, find_kind, regularize
+
+__all__ = [  # the events are known from here as well
+    "Displayed",
+    "DivergedError",
+    "Event",
+    "Listener",
+    "Param",
+    "Snapshotted",
+    "Solver",
+    "Tested",
+    "get_solver",
+    "learning_rate_peek",
+]
 
 
 class DivergedError(SsdDataError):
     """The loss is NaN or infinite."""
-
-
-@dataclass(frozen=True, slots=True)
-class Displayed:
-    """What is shown every ``display`` iterations: the loss before the update, smoothed.
-
-    Attributes:
-        outputs: the training net's outputs: name, loss weight, values.
-    """
-
-    iteration: int
-    loss: float
-    rate: float
-    outputs: list[tuple[str, float, list[float]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshotted:
-    """Two files were written."""
-
-    iteration: int
-    model: Path
-    state: Path
-
-
-Event: TypeAlias = Displayed | Tested | Snapshotted
-Listener: TypeAlias = Callable[[Event], None]
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,24 +11,9 @@ from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.net import Net
 from ssd_data.errors import InputError
 from ssd_data.proto import caffe_pb2
+from ssd_data.training.events import Tested
 
-
-@dataclass(frozen=True, slots=True)
-class Tested:
-    """What a test net gave.
-
-    Attributes:
-        iteration: when. net: its index.
-        outputs: (name, value) of each: mean AP of a detection net, means of a classifier's outputs.
-        per_class: label → AP, of a detection net's first output.
-        loss: mean of its losses, where ``test_compute_loss`` asks for it.
-    """
-
-    iteration: int
-    net: int
-    outputs: list[tuple[str, float]]
-    per_class: dict[int, float] = field(default_factory=dict)
-    loss: float | None = None
+__all__ = ["Tested", "run_test"]
 
 
 def run_test(
