@@ -17,7 +17,7 @@ LAYERS = [
     ["matching", "preprocessing", "transform", "augment"],
     ["weights"],
     ["options", "records", "formats"],
-    ["recipes", "store", "publish", "detection_evaluate"],
+    ["recipes", "store", "publish", "detection_evaluate", "skim"],
     ["batches"],
     ["netbuilder"],
     ["netdata"],
