@@ -17,6 +17,7 @@ from conftest import GOLDEN
 
 from ssd_data.caffemodel import LayerWeights, read_caffemodel, write_caffemodel
 from ssd_data.cli import main
+from ssd_data.cli.preflight_table import print_preflight
 from ssd_data.proto import caffe_pb2
 from ssd_data.records import decode_record, encode_record
 from ssd_data.store import LmdbReader, LmdbWriter
@@ -143,6 +144,21 @@ def test_json(folder: Path) -> None:
     table = json.loads(json.dumps(check().to_json()))
     assert set(table) == {"errors", "warnings", "paths", "weights"}
     assert set(table["warnings"][0]) == {"where", "what", "hint"}
+
+
+def test_printed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit(SOLVER, r"snapshot: \d+", "snapshot: 0 momentum: 0.5")
+    print_preflight(check())
+    out, err = capsys.readouterr()
+    lines = err.splitlines()
+    assert out == ""
+    assert lines[0].split() == ["path", "what", "for", "leads", "to", "records"]
+    assert any(line.startswith("trainval_lmdb ") and line.endswith(" 9") for line in lines)
+    assert f"error: {SOLVER}: momentum cannot be used with RMSProp" in lines
+    assert "  Leave momentum out" in lines
+    assert f"warning: {SOLVER}: snapshot is 0: snapshots are written at the end" in lines
+    print_preflight(check(), quiet=True)
+    assert len(capsys.readouterr().err.splitlines()) == 2
 
 
 @pytest.mark.parametrize("kind", ["sgd", "rmsprop"])
@@ -361,6 +377,7 @@ def test_a_net_without_a_loss(folder: Path) -> None:
         (r"snapshot: ", "snapshot_format: HDF5 snapshot: ", "HDF5"),
         (r"snapshot: ", "clip_gradients: 0 snapshot: ", "clip_gradients is 0"),
         (r"snapshot: ", "loss_scale: 8 snapshot: ", "not known"),
+        (r'snapshot: \d+\s+snapshot_prefix: "[^"]*"', "", "the last snapshot is _iter_"),
     ],
 )
 def test_doubtful_choices(folder: Path, old: str, new: str, words: str) -> None:

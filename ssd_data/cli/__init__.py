@@ -19,7 +19,7 @@ from ssd_data.cli.shared import report_error
 from ssd_data.errors import SsdDataError, UsageError
 
 DEBUG = "SSD_DATA_DEBUG"
-HELPERS = {"shared", "net_options"}  # files of this folder that are no commands
+HELPERS = {"shared", "net_options", "preflight_table"}  # files of this folder that are no commands
 
 
 class Commands(click.Group):

@@ -8,7 +8,6 @@ from itertools import pairwise
 from pathlib import Path
 
 from ssd_data.errors import InputError
-from ssd_data.graph import Graph
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.rates import Progress, learning_rate
 from ssd_data.training.report import Preflight
@@ -129,7 +128,10 @@ def check_snapshots(found: Preflight, file: SolverFile, size: int, engine: str) 
     param = file.param
     if not param.HasField("snapshot_prefix"):
         if param.snapshot_after_train:
-            found.error(file.origin, "has no snapshot_prefix", "Set it, for instance to my/ssd")
+            last = f"_iter_{param.max_iter}.caffemodel"
+            found.warn(
+                file.origin, f"has no snapshot_prefix: the last snapshot is {last}", "Set it"
+            )
         return
     folder = Path(param.snapshot_prefix).parent
     existing = folder
@@ -153,8 +155,3 @@ def check_snapshots(found: Preflight, file: SolverFile, size: int, engine: str) 
             f"{free >> 20} MiB are free, and a snapshot takes {-(-size >> 20)} MiB",
             "Free space, or choose another snapshot_prefix",
         )
-
-
-def describe_nets(file: SolverFile) -> list[tuple[str, Graph]]:
-    """Each net with what it is for."""
-    return [("train", file.train), *(("test", graph) for graph in file.tests)]
