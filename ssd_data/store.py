@@ -146,6 +146,13 @@ class LmdbReader:
         with self._reading(), self._env.begin() as transaction:
             yield from transaction.cursor()
 
+    def views(self) -> Iterator[tuple[bytes, memoryview]]:
+        """All keys and raw values, in order, without copying a value: a view holds until the next
+        is asked for, and bytes that are not looked at are not read from the disk."""
+        with self._reading(), self._env.begin(buffers=True) as transaction:
+            for key, value in transaction.cursor():
+                yield bytes(key), value
+
     def __iter__(self) -> Iterator[Record]:
         for key, value in self.items():
             yield decode_record(key, value)

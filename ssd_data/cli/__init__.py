@@ -19,7 +19,8 @@ from ssd_data.cli.shared import report_error
 from ssd_data.errors import SsdDataError, UsageError
 
 DEBUG = "SSD_DATA_DEBUG"
-HELPERS = {"shared", "net_options", "net_summary"}  # files of this folder that are no commands
+# Files of this folder that are no commands.
+HELPERS = {"shared", "net_options", "net_summary", "preflight_table"}
 
 
 class Commands(click.Group):

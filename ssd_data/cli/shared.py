@@ -37,8 +37,11 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=1, ensure_ascii=False, default=str))
 
 
-def print_table(rows: Iterable[Iterable[object]], *, right: Iterable[int] = ()) -> None:
-    """Columns parted by two spaces; those in ``right`` are aligned to the right."""
+def print_table(
+    rows: Iterable[Iterable[object]], *, right: Iterable[int] = (), err: bool = False
+) -> None:
+    """Columns parted by two spaces, those in ``right`` aligned to the right; on standard output,
+    or with ``err`` on standard error."""
     from ssd_data.paths import listable  # names come from strangers' files
 
     lines = [[listable(str(cell)) for cell in row] for row in rows]
@@ -51,7 +54,7 @@ def print_table(rows: Iterable[Iterable[object]], *, right: Iterable[int] = ()) 
             cell.rjust(width) if i in to_right else cell.ljust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
-        click.echo("  ".join(cells).rstrip())
+        click.echo("  ".join(cells).rstrip(), err=err)
 
 
 def track(items: Iterable[_T], total: int, what: str) -> Iterable[_T]:

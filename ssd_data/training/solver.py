@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,55 +20,36 @@ from ssd_data.errors import InputError, SsdDataError
 from ssd_data.proto import caffe_pb2
 from ssd_data.training import snapshots
 from ssd_data.training.clock import Clock
+from ssd_data.training.events import (
+    Displayed,
+    Event,
+    Listener,
+    Snapshotted,
+    Stepped,
+    Tested,
+)
 from ssd_data.training.rates import Progress, learning_rate
 from ssd_data.training.solverfile import SolverFile, read_solver, to_solver_file
-from ssd_data.training.testing import Tested, run_test
+from ssd_data.training.testing import run_test
 from ssd_data.training.updates import clip_, find_kind, regularize
+
+__all__ = [  # the events are known from here as well
+    "Displayed",
+    "DivergedError",
+    "Event",
+    "Listener",
+    "Param",
+    "Snapshotted",
+    "Solver",
+    "Stepped",
+    "Tested",
+    "get_solver",
+    "learning_rate_peek",
+]
 
 
 class DivergedError(SsdDataError):
     """The loss is NaN or infinite."""
-
-
-@dataclass(frozen=True, slots=True)
-class Displayed:
-    """What is shown every ``display`` iterations: the loss before the update, smoothed.
-
-    Attributes:
-        outputs: the training net's outputs: name, loss weight, values.
-        parts: of a MultiBoxLoss the loss by locations and by confidences, and the matches.
-        speed: pictures a second since the last one. waiting: share of time spent on waiting for
-            data.
-    """
-
-    iteration: int
-    loss: float
-    rate: float
-    outputs: list[tuple[str, float, list[float]]]
-    parts: dict[str, float] = field(default_factory=dict)
-    speed: float = 0.0
-    waiting: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Stepped:
-    """An update was made."""
-
-    iteration: int
-    loss: float
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshotted:
-    """Two files were written."""
-
-    iteration: int
-    model: Path
-    state: Path
-
-
-Event: TypeAlias = Displayed | Tested | Snapshotted | Stepped
-Listener: TypeAlias = Callable[[Event], None]
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,27 +15,8 @@ from ssd_data.graph import Graph, read_graph
 from ssd_data.proto import caffe_pb2
 from ssd_data.prototxt import read_prototxt
 from ssd_data.store import open_shared
+from ssd_data.training.events import Tested
 from ssd_data.training.solverfile import read_solver
-
-
-@dataclass(frozen=True, slots=True)
-class Tested:
-    """What a test net gave.
-
-    Attributes:
-        iteration: when. net: its index.
-        outputs: (name, value) of each: mean AP of a detection net, means of a classifier's outputs.
-        per_class: label → AP, of a detection net's first output; shows_classes: whether the solver
-            asks for them to be printed.
-        loss: mean of its losses, where ``test_compute_loss`` asks for it.
-    """
-
-    iteration: int
-    net: int
-    outputs: list[tuple[str, float]]
-    per_class: dict[int, float] = field(default_factory=dict)
-    loss: float | None = None
-    shows_classes: bool = False
 
 
 def run_test(

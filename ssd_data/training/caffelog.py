@@ -1,0 +1,185 @@
+"""Caffe's own log, line by line, to the events that the embedded solver tells.
+
+The lines are those of ``src/caffe/solver.cpp`` and ``src/caffe/solvers/sgd_solver.cpp``, behind
+glog's prefix with the day as ``1121`` or ``20261121``. Other lines are passed over: nets are
+printed into the log, and layers write there as well.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from ssd_data.paths import read_text
+from ssd_data.training.events import Displayed, Event, Snapshotted, Tested
+
+MOST_BYTES = 4 << 30
+MOST_LINE = 1 << 16  # a longer line is no log's
+
+_PREFIX = r"[IWEF](?:\d{4}|\d{8}) \d\d:\d\d:\d\d\.\d{6} +\d+ [^\s\]]+:\d+\] ?"
+_LINE = re.compile(rf"({_PREFIX})(.*)")
+_WITHIN = re.compile(rf"(?<=.)(?={_PREFIX})")
+_NUMBER = r"(-?(?:\d+(?:\.\d*)?(?:e[-+]?\d+)?|nan|inf))"
+
+_ITERATION = re.compile(r"_iter_(\d+)\.")
+
+
+class LogParser:
+    """Turns a log that grows into events; each comes when the log goes on behind it.
+
+    A line counts when its end is there. Where a run was killed within a line and another run's log
+    follows, the half line is dropped.
+
+    Attributes:
+        iteration: the last one that the log speaks of; -1 before the first.
+        finished: whether the run came to its end.
+        stopped_early: whether it ended because it was asked to.
+    """
+
+    def __init__(self) -> None:
+        self.iteration = -1
+        self.finished = self.stopped_early = False
+        self._half = ""
+        self._rate = math.nan
+        self._displayed: Displayed | None = None
+        self._tested: Tested | None = None
+        self._model: Path | None = None
+        self._snapshot: Snapshotted | None = None
+
+    def feed(self, text: str) -> list[Event]:
+        """The events of the next piece of a log, which may end within a line."""
+        *lines, self._half = (self._half + text).split("\n")
+        self._half = self._half[-MOST_LINE:]
+        return [event for line in lines for event in self._line(line)]
+
+    def close(self) -> list[Event]:
+        """The last events; a line without an end is dropped."""
+        self._half = ""
+        return list(self._flush())
+
+    def _line(self, line: str) -> Iterator[Event]:
+        # In "…loss = 4.I1121 …" a killed run's line has no end: only what follows counts.
+        found = _LINE.match(_WITHIN.split(line)[-1])
+        if found is None:
+            return
+        if found[0].startswith("F"):
+            self._snapshot = None  # the fatal line may say that it could not be written
+        yield from self._flush_snapshot()
+        text = found[2].rstrip()
+        for pattern, take in _LINES:
+            if m := pattern.fullmatch(text):
+                yield from take(self, m)
+                return
+
+    def _take_loss(self, m: re.Match[str]) -> Iterator[Event]:
+        yield from self._flush()
+        self.iteration = int(m[1])
+        self._displayed = Displayed(self.iteration, float(m[2]), self._rate, [])
+
+    def _take_rate(self, m: re.Match[str]) -> Iterator[Event]:
+        self._rate = float(m[2])
+        d, self._displayed = self._displayed, None
+        if d is not None and d.iteration == int(m[1]):
+            yield Displayed(d.iteration, d.loss, self._rate, d.outputs)
+
+    def _take_train_output(self, m: re.Match[str]) -> Iterator[Event]:
+        """Of a blob with several values each has a line."""
+        if self._displayed is not None:
+            outputs = self._displayed.outputs
+            if outputs and outputs[-1][0] == m[1]:
+                outputs[-1][2].append(float(m[2]))
+            else:
+                outputs.append((m[1], float(m[3] or 0), [float(m[2])]))
+        yield from ()
+
+    def _take_testing(self, m: re.Match[str]) -> Iterator[Event]:
+        yield from self._flush()
+        self.iteration = int(m[1])
+        self._tested = Tested(self.iteration, int(m[2]), [])
+
+    def _take_test_output(self, m: re.Match[str]) -> Iterator[Event]:
+        if self._tested is not None:
+            self._tested.outputs.append((m[1], float(m[2])))
+        yield from ()
+
+    def _take_class(self, m: re.Match[str]) -> Iterator[Event]:
+        if self._tested is not None and not self._tested.outputs:  # the first output's alone
+            self._tested.per_class[int(m[1])] = float(m[2])
+        yield from ()
+
+    def _take_test_loss(self, m: re.Match[str]) -> Iterator[Event]:
+        if self._tested is not None:
+            self._tested = replace(self._tested, loss=float(m[1]))
+        yield from ()
+
+    def _take_interruption(self, m: re.Match[str]) -> Iterator[Event]:
+        self._tested = None
+        yield from ()
+
+    def _take_model(self, m: re.Match[str]) -> Iterator[Event]:
+        yield from self._flush()
+        self._model = Path(m[1])
+
+    def _take_state(self, m: re.Match[str]) -> Iterator[Event]:
+        """Both files are named before they are written: the next line says that they are."""
+        state = Path(m[1])
+        found = _ITERATION.search(state.name)
+        if self._model is not None and found is not None:
+            self._snapshot = Snapshotted(int(found[1]), self._model, state)
+        self._model = None
+        yield from ()
+
+    def _take_end(self, m: re.Match[str]) -> Iterator[Event]:
+        self.finished = True
+        self.stopped_early |= m[1] != "Done"
+        yield from self._flush()
+
+    def _take_start(self, m: re.Match[str]) -> Iterator[Event]:
+        self.finished = self.stopped_early = False
+        yield from self._flush()
+
+    def _flush(self) -> Iterator[Event]:
+        yield from self._flush_snapshot()
+        if (d := self._displayed) is not None:
+            yield d
+        if (t := self._tested) is not None and t.outputs:
+            yield t
+        self._displayed = self._tested = None
+
+    def _flush_snapshot(self) -> Iterator[Event]:
+        snapshot, self._snapshot = self._snapshot, None
+        if snapshot is not None:
+            yield snapshot
+
+
+_WEIGHTED = rf"(?: \(\* {_NUMBER} = {_NUMBER} loss\))?"
+_LINES: list[tuple[re.Pattern[str], Callable[[LogParser, re.Match[str]], Iterator[Event]]]] = [
+    (re.compile(pattern), take)
+    for pattern, take in (
+        (rf"Iteration (\d+)(?: \(.*\))?, loss = {_NUMBER}", LogParser._take_loss),
+        (rf" *Train net output #\d+: (.+?) = {_NUMBER}{_WEIGHTED}", LogParser._take_train_output),
+        (rf"Iteration (\d+), lr = {_NUMBER}", LogParser._take_rate),
+        (r"Iteration (\d+), Testing net \(#(\d+)\)", LogParser._take_testing),
+        (rf" *Test net output #\d+: (.+?) = {_NUMBER}{_WEIGHTED}", LogParser._take_test_output),
+        (rf"class(\d+): {_NUMBER}", LogParser._take_class),
+        (rf"Test loss: {_NUMBER}", LogParser._take_test_loss),
+        (r"Test interrupted\.", LogParser._take_interruption),
+        (r"Snapshotting to (?:binary proto|HDF5) file (.+)", LogParser._take_model),
+        (r"Snapshotting solver state to (?:binary proto|HDF5) file (.+)", LogParser._take_state),
+        (r"Optimization (Done|stopped early)\.", LogParser._take_end),
+        (r"(?:Solving .*|Initializing solver .*)", LogParser._take_start),
+    )
+]
+
+
+def parse_log(path: Path | str) -> list[Event]:
+    """All events of a log file, of several runs where it holds several.
+
+    Raises:
+        InputError: the file is missing or no text.
+    """
+    parser = LogParser()
+    return parser.feed(read_text(Path(path), "log", MOST_BYTES)) + parser.close()
