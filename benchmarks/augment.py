@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from statistics import median
 
 from benchmarks import datalayer
 from benchmarks.kolmogorov import Columns, distances, golden
@@ -95,6 +96,12 @@ def speed(setting: Setting, source: Path, name: str) -> Topic:
         ratio = rounds.ratio("stand-in", label) * taken / count
         target = TARGETS[again] if workers == WORKERS else ""
         results.append(Result(label, rounds.speed(label, taken), "", ratio, target))
+    for again in TARGETS:
+        ours = [s / taken for s in rounds.busy[_label(again, WORKERS)]]
+        theirs = [s / count for s in rounds.busy["stand-in"]]
+        ratio = median(b / a for a, b in zip(ours, theirs, strict=True))
+        shown = [f"{1000 * median(s):.1f} ms a picture" for s in (ours, theirs)]
+        results.append(Result(f"processor time, {_trips(again)}", *shown, ratio))
     note = f"{count} pictures, {setting.rounds} rounds; meanwhile other processes took up to "
     note += f"{max(rounds.others):.1f} processors."
     return Topic(f"{name}: the training data layer", results, [note])

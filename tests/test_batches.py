@@ -290,10 +290,8 @@ def test_closed_early(records):
 # What the original was fed in the training goldens.
 
 
-def test_the_training_goldens_are_read_whole(shared):
-    folder = shared.parent / "golden" / "training"
-    if not folder.is_dir():
-        pytest.skip(f"no goldens at {folder}")
+def test_the_training_goldens_are_read_whole(golden):
+    folder = golden / "training"
     net = text_format.Parse((folder / "train.prototxt").read_text(), caffe_pb2.NetParameter())
     data = net.layer[0]
     data.data_param.source = str(folder / "lmdb")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import loss, scores
+from benchmarks import augment, loss, scores
 from benchmarks.build import main
 
 
@@ -30,3 +30,17 @@ def test_an_unknown_topic() -> None:
 def test_the_loss_of_a_small_batch(capsys: pytest.CaptureFixture[str]) -> None:
     loss.main(["--batch", "1", "--boxes", "2", "--rounds", "1"])
     assert "MultiBoxLoss" in capsys.readouterr().out
+
+
+def test_a_quick_run_of_the_data_layers(
+    shared: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert augment.main(["--quick", "--data", str(shared / "VOCdevkit"), "sfd", "mobilenet"]) == 0
+    printed = capsys.readouterr().out
+    assert "### mobilenet: the training data layer" in printed
+    assert "no round trips, 2 workers" in printed
+    assert not list(tmp_path.iterdir())
