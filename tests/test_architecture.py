@@ -36,12 +36,12 @@ LAYERS = [
     ["rules"],
     ["check"],
     ["io", "engines"],
-    ["detect", "parity"],
-    ["proof"],
+    ["detect", "parity", "protocols"],
+    ["proof", "evaluation"],
     ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
-PLUGINS = {"formats", "exporters", "exchange", "families", "metrics"}
+PLUGINS = {"formats", "exporters", "exchange", "families", "metrics", "protocols"}
 FILES = sorted((ROOT / "ssd_data").rglob("*.py"))
 
 
