@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ssd_data.comparable import restricted
 from ssd_data.errors import InputError
 from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.sources import EvalSet
@@ -22,7 +23,10 @@ from ssd_data.metrics.widerface import score_arrays as score_wider
 from ssd_data.metrics.widerface import widest
 from ssd_data.scores import Found, Scores, Truth
 from ssd_data.structures import Detections
+from ssd_data.tally import Tally
 
+FAR = 1000.0  # sides of the picture
+NOT_A_NUMBER = "picture with boxes or scores that are not a number (left out)"
 FILES = {"voc": "detections", "coco": "detections.json", "widerface": "detections"}
 NO_SEGMENTATION = "of the boxes: records and VOC's annotations state no other"
 NO_LISTS = "all: every face that is not invalid; easy, medium and hard need the official lists"
@@ -34,7 +38,7 @@ class Scored:
 
     Attributes:
         scores: the numbers.
-        truth, found: as they were scored, for looking at single pictures.
+        truth, found: of the pictures that were looked at.
         plus: what the metric adds to a box's sides.
         files: the detections in the metric's own format.
     """
@@ -50,10 +54,16 @@ class _Chosen(Mapping[str, Detections]):
     """The journal's detections of some pictures, read when they are asked for."""
 
     def __init__(self, journal: Journal, names: list[str]) -> None:
-        self.journal, self.names = journal, names
+        self.journal, self.names, self.notes = journal, names, Tally()
 
     def __getitem__(self, name: str) -> Detections:
-        return self.journal[name]
+        found = self.journal[name]
+        sound = ~np.isnan(found.boxes).any(axis=1) & np.isfinite(found.scores)
+        if not sound.all():
+            self.notes.add(NOT_A_NUMBER, name)
+        # Untrained nets find boxes as wide as float32 goes: they overlap nothing either way.
+        boxes = found.boxes[sound].clip(-FAR, FAR)
+        return Detections(found.labels[sound], found.scores[sound], boxes)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
@@ -110,7 +120,13 @@ def write_and_score(
     if files.is_dir():
         shutil.rmtree(files, ignore_errors=True)
     score = {"voc": _voc, "coco": _coco, "widerface": _wider}[data.metric]
-    return score(data, chosen, looked_at, files, options)
+    scored = score(data, chosen, looked_at, files, options)
+    scored.scores.notes.merge(chosen.notes)
+    return scored
+
+
+def _scored(scores: Scores, truth: Truth, found: Found, plus: int, files: Path) -> Scored:
+    return Scored(scores, *restricted(truth, found), plus, files)
 
 
 def _looked_at(found: Found, truth: Truth, names: Collection[str]) -> Found:
@@ -131,7 +147,7 @@ def _voc(
     classes = {item.label: item.name for item in data.labelmap if item.label > 0}
     voc.write_voc_detections(files, chosen, chosen.journal.sizes, classes)
     found = _looked_at(voc.read_detections(files, truth), truth, names)
-    return Scored(score_voc(truth, found, options), truth, found, 1, files)
+    return _scored(score_voc(truth, found, options), truth, found, 1, files)
 
 
 def _coco(
@@ -148,7 +164,7 @@ def _coco(
     scores = score_coco(truth, found, xywh, options)
     if truth.truth.origin == str(data.origin):
         scores = replace(scores, rules={**scores.rules, "area": NO_SEGMENTATION})
-    return Scored(scores, truth.truth, found, 0, files)
+    return _scored(scores, truth.truth, found, 0, files)
 
 
 def _wider(
@@ -162,4 +178,4 @@ def _wider(
     scores = score_wider(truth, found, options)
     if "all" in truth.sets:
         scores = replace(scores, rules={**scores.rules, "sets": NO_LISTS})
-    return Scored(scores, widest(truth), found, 1, files)
+    return _scored(scores, widest(truth), found, 1, files)

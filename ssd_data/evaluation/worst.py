@@ -33,7 +33,6 @@ def draw_worst(data: EvalSet, scored: Scored, count: int, folder: Path) -> list[
     truth, found = scored.truth, scored.found
     errors, shown = errors_by_picture(truth, found, scored.plus)
     place = {name: i for i, name in enumerate(data.names)}
-    errors[~found.spoken_of] = 0
     names = FileNames()
     files = []
     for number, i in enumerate(np.argsort(-errors, kind="stable")[:count], 1):
