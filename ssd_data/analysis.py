@@ -41,15 +41,19 @@ def extras(truth: Truth, found: Found, wanted: Sequence[str], plus: int) -> dict
         raise UsageError(f'no extra "{unknown[0]}"', hint=f"There are {', '.join(EXTRAS)}")
     if not wanted:
         return {}
+    found = _by_score(found)
+    return {name: EXTRAS[name](truth, found, plus) for name in wanted}
+
+
+def _by_score(found: Found) -> Found:
     order = np.argsort(-found.scores, kind="stable")
-    found = replace(
+    return replace(
         found,
         picture=found.picture[order],
         label=found.label[order],
         scores=found.scores[order],
         boxes=found.boxes[order],
     )
-    return {name: EXTRAS[name](truth, found, plus) for name in wanted}
 
 
 def _match(truth: Truth, found: Found, plus: int) -> tuple[Floats, Ints, Flags, Flags]:
@@ -183,6 +187,34 @@ def errors(truth: Truth, found: Found, plus: int) -> Table:
         for label, name in enumerate(truth.classes)
     }
     return {"all": everything, "classes": each}
+
+
+def errors_by_picture(truth: Truth, found: Found, plus: int) -> tuple[Ints, Flags]:
+    """How many errors each picture has, and which detections were looked at.
+
+    Those are the ones that reach their class's best threshold (:func:`best_thresholds`).
+
+    Returns:
+        int64 (P,): missed true boxes and false detections; bool (N,), in the order of ``found``.
+    """
+    number = len(truth.pictures)
+    thresholds = best_thresholds(truth, _by_score(found), plus).values()
+    least = np.array([np.inf if row is None else row["threshold"] for row in thresholds])
+    shown = found.scores >= least[found.label]
+    chosen = _by_score(
+        replace(
+            found,
+            picture=found.picture[shown],
+            label=found.label[shown],
+            scores=found.scores[shown],
+            boxes=found.boxes[shown],
+        )
+    )
+    _, index, hits, passed = _match(truth, chosen, plus)
+    missed = ~truth.ignored
+    missed[index[hits]] = False
+    wrong = np.bincount(chosen.picture[~hits & ~passed], minlength=number)
+    return wrong + np.bincount(truth.picture[missed], minlength=number), shown
 
 
 EXTRAS: Mapping[str, Callable[[Truth, Found, int], Table]] = {

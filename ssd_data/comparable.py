@@ -69,7 +69,7 @@ def require_comparable(
     subset = ""
     if missing == "skip":
         subset = f"{found.spoken_of.sum():,} of {len(truth.pictures):,}"
-        truth, found = _restricted(truth, found)
+        truth, found = restricted(truth, found)
     elif names:
         tolerated = not file_a_picture and len(names) <= SPARSE * with_truth.sum()
         if missing == "fail" and not tolerated:
@@ -86,7 +86,12 @@ def require_comparable(
     return truth, found, subset
 
 
-def _restricted(truth: Truth, found: Found) -> tuple[Truth, Found]:
+def restricted(truth: Truth, found: Found) -> tuple[Truth, Found]:
+    """Both with those pictures only that the detections speak of.
+
+    Raises:
+        InputError: there is none.
+    """
     kept = found.spoken_of
     if not kept.any():
         raise InputError("it has no detections at all", where=found.origin)

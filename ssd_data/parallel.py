@@ -24,9 +24,12 @@ def default_workers() -> int:
     return os.cpu_count() or 1
 
 
-def ordered_map(function: Callable[[_T], _R], items: Iterable[_T], workers: int) -> Iterator[_R]:
+def ordered_map(
+    function: Callable[[_T], _R], items: Iterable[_T], workers: int, chunk_size: int = CHUNK
+) -> Iterator[_R]:
     """``map(function, items)`` in ``workers`` threads; never far ahead of the consumer.
 
+    Of ``items`` at most ``(2 * workers + 1) * chunk_size`` are worked on or wait.
     The results, their order and the first exception are those of ``map``.
     """
     if workers <= 1:
@@ -37,7 +40,7 @@ def ordered_map(function: Callable[[_T], _R], items: Iterable[_T], workers: int)
         return [function(item) for item in chunk]
 
     source = iter(items)
-    chunks = iter(lambda: list(islice(source, CHUNK)), [])
+    chunks = iter(lambda: list(islice(source, chunk_size)), [])
     pending: deque[Future[list[_R]]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="ssd-data") as pool:
         try:

@@ -55,15 +55,16 @@ class PictureInfo:
 
 
 @contextmanager
-def picture_limits() -> Iterator[None]:
+def picture_limits(keep_threads: bool = False) -> Iterator[None]:
     """For as long as it lasts: ours is the only limit of pixels, and ours are the only threads.
 
     Pillow's own limit is lifted, since :func:`probe` has one; OpenCV starts no threads beside ours
-    and writes nothing of broken pictures to standard error, since our errors say it.
+    (unless ``keep_threads`` is set, for its own nets) and writes nothing of broken pictures to
+    standard error, since our errors say it.
     """
     threads, level = cv2.getNumThreads(), _LOGGING.getLogLevel()
     limit = Image.MAX_IMAGE_PIXELS
-    cv2.setNumThreads(1)
+    cv2.setNumThreads(threads if keep_threads else 1)
     _LOGGING.setLogLevel(0)  # silent
     Image.MAX_IMAGE_PIXELS = None
     try:

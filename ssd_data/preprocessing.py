@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -32,16 +32,17 @@ class Preprocessing:
     mean: tuple[float, float, float]
     scale: float = 1.0
 
-    def apply(self, picture: Pixels, size: tuple[int, int] | None) -> Array:
+    def apply(self, picture: Pixels | Array, size: tuple[int, int] | None) -> Array:
         """A net's input: float32 (3, height, width), blue first.
 
         Args:
-            picture: uint8 (height, width, 3), BGR.
+            picture: uint8 (or float32 of the same range) (height, width, 3), BGR.
             size: (width, height) to warp the picture to, bilinear; None leaves it.
         """
+        values: npt.NDArray[Any] = picture
         if size is not None and picture.shape[1::-1] != size:
-            picture = np.asarray(cv2.resize(picture, size), np.uint8)
-        values = picture.astype(np.float32) - np.array(self.mean, np.float32)
+            values = np.asarray(cv2.resize(picture, size))
+        values = values.astype(np.float32) - np.array(self.mean, np.float32)
         if self.scale != 1:
             values *= np.float32(self.scale)
         return np.ascontiguousarray(values.transpose(2, 0, 1))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from ssd_data.errors import OutputError
 from ssd_data.paths import require_below
 
 
-def write_whole(path: Path, data: bytes | str) -> None:
-    """Give a file its new content, through a temporary file beside it that is synced first.
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Write a file's new content piece by piece, into a temporary file beside it that is synced.
 
     Raises:
         OutputError: it cannot be written; what was there before is still there.
@@ -22,18 +24,52 @@ def write_whole(path: Path, data: bytes | str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as file:
-            file.write(data.encode("utf-8") if isinstance(data, str) else data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:
+        raise OutputError(f"cannot write it: {error.strerror}", where=path) from None
+    finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
-        raise OutputError(f"cannot write it: {error.strerror}", where=path) from None
+
+
+def write_whole(path: Path, data: bytes | str) -> None:
+    """Give a file its new content, see :func:`new_file`.
+
+    Raises:
+        OutputError: it cannot be written; what was there before is still there.
+    """
+    with new_file(path) as file:
+        file.write(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A hidden folder to write into, which appears under its name when all of it is there.
+
+    Args:
+        folder: must not exist, or be empty.
+
+    Raises:
+        OutputError: the folder holds something, or it cannot be written.
+    """
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise OutputError("the folder is not empty", where=folder, hint="Choose another")
+        beside.mkdir(parents=True)
+        yield beside
+        beside.replace(folder)
+    except OSError as error:
+        raise OutputError(f"cannot write it: {error.strerror}", where=folder) from None
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes | str]) -> None:
-    """Write many files as one new folder, which appears under its name when all of it is there.
+    """Write many files as one new folder, see :func:`new_folder`.
 
     Args:
         folder: must not exist, or be empty.
@@ -42,18 +78,9 @@ def write_folder(folder: Path, files: Mapping[str, bytes | str]) -> None:
     Raises:
         OutputError: the folder holds something, a path leaves it, or it cannot be written.
     """
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
-        if folder.is_dir() and any(folder.iterdir()):
-            raise OutputError("the folder is not empty", where=folder, hint="Choose another")
-        beside.mkdir(parents=True)
+    with new_folder(folder) as beside:
         for name, data in files.items():
             require_below(folder, name)
             path = beside / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
-        beside.replace(folder)
-    except OSError as error:
-        raise OutputError(f"cannot write it: {error.strerror}", where=folder) from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)

@@ -26,13 +26,13 @@ layer {{ name: "conf" type: "Concat" bottom: "conf1_flat" bottom: "conf2_flat" t
 layer {{ name: "priors" type: "Concat" bottom: "prior1" bottom: "prior2" top: "priors"
   concat_param {{ axis: 2 }} }}
 layer {{ name: "conf_rows" type: "Reshape" bottom: "conf" top: "conf_rows"
-  reshape_param {{ shape {{ dim: 0 dim: -1 dim: 3 }} }} }}
+  reshape_param {{ shape {{ dim: 0 dim: -1 dim: {classes} }} }} }}
 layer {{ name: "softmax" type: "Softmax" bottom: "conf_rows" top: "softmax"
   softmax_param {{ axis: 2 }} }}
 layer {{ name: "scores" type: "Flatten" bottom: "softmax" top: "scores" }}
 layer {{ name: "detection_out" type: "DetectionOutput" bottom: "loc" bottom: "scores"
   bottom: "priors" top: "detection_out"
-  detection_output_param {{ num_classes: 3 share_location: true background_label_id: 0
+  detection_output_param {{ num_classes: {classes} share_location: true background_label_id: 0
     nms_param {{ nms_threshold: 0.45 top_k: 100 }} code_type: CENTER_SIZE keep_top_k: 50
     confidence_threshold: 0.4 }} }}
 """
@@ -43,7 +43,7 @@ layer {{ name: "loc{i}_perm" type: "Permute" bottom: "loc{i}" top: "loc{i}_perm"
   permute_param {{ order: 0 order: 2 order: 3 order: 1 }} }}
 layer {{ name: "loc{i}_flat" type: "Flatten" bottom: "loc{i}_perm" top: "loc{i}_flat" }}
 layer {{ name: "conf{i}" type: "Convolution" bottom: "conv{i}" top: "conf{i}"
-  convolution_param {{ num_output: 6 kernel_size: 1 }} }}
+  convolution_param {{ num_output: {conf} kernel_size: 1 }} }}
 layer {{ name: "conf{i}_perm" type: "Permute" bottom: "conf{i}" top: "conf{i}_perm"
   permute_param {{ order: 0 order: 2 order: 3 order: 1 }} }}
 layer {{ name: "conf{i}_flat" type: "Flatten" bottom: "conf{i}_perm" top: "conf{i}_flat" }}
@@ -53,14 +53,14 @@ layer {{ name: "prior{i}" type: "PriorBox" bottom: "conv{i}" bottom: "data" top:
 """
 
 
-def detector_text() -> str:
-    heads = [HEAD.format(i=i, size=12 * i, larger=24 * i) for i in (1, 2)]
-    return DETECTOR.format(heads="".join(heads))
+def detector_text(classes: int = 3) -> str:
+    heads = [HEAD.format(i=i, size=12 * i, larger=24 * i, conf=2 * classes) for i in (1, 2)]
+    return DETECTOR.format(heads="".join(heads), classes=classes)
 
 
-def write_detector(folder: Path, seed: int = 0) -> tuple[Path, Path]:
+def write_detector(folder: Path, seed: int = 0, classes: int = 3) -> tuple[Path, Path]:
     """The tiny detector with random weights: its deploy prototxt and caffemodel."""
     deploy, weights = folder / "deploy.prototxt", folder / "tiny.caffemodel"
-    deploy.write_text(detector_text())
+    deploy.write_text(detector_text(classes))
     write_random_weights(deploy, weights, seed)
     return deploy, weights

@@ -37,13 +37,13 @@ LAYERS = [
     ["rules"],
     ["check"],
     ["io", "engines"],
-    ["detect", "parity"],
-    ["proof"],
+    ["detect", "parity", "protocols"],
+    ["proof", "evaluation"],
     ["training"],
     ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
-PLUGINS = {"formats", "exporters", "exchange", "families", "metrics"}
+PLUGINS = {"formats", "exporters", "exchange", "families", "metrics", "protocols"}
 TORCH = ("engines/torch", "training")
 FILES = sorted((ROOT / "ssd_data").rglob("*.py"))
 

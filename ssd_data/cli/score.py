@@ -91,12 +91,13 @@ def command(
     if as_json:
         shared.print_json(scores.to_json())
     elif not quiet:
-        _print(scores)
+        print_scores(scores)
         if drawn:
             click.echo(f"\n{len(drawn)} curves drawn into {plot}")
 
 
-def _print(scores: Scores) -> None:
+def print_scores(scores: Scores) -> None:
+    """What people read of scores."""
     shared.print_table([[name, _number(value)] for name, value in scores.ap.items()], right=[1])
     if scores.subset:
         click.echo(f"\nsubset: {scores.subset}")

@@ -11,7 +11,7 @@ from ssd_data.cli import shared
 
 if TYPE_CHECKING:
     from ssd_data.proto import caffe_pb2
-    from ssd_data.training.testing import Tested
+    from ssd_data.training.events import Tested
 
 
 @click.command(short_help="Score weights as the original's test phase does.")

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssd_data.errors import InputError, UsageError
-from ssd_data.graph import Graph
+from ssd_data.graph import Graph, read_graph, to_graph
 from ssd_data.structures import Detections
 
 Array: TypeAlias = npt.NDArray[np.float32]
@@ -78,6 +78,7 @@ def load_engine(
     *,
     device: str | None = None,
     half: bool = False,
+    threshold: float | None = None,
 ) -> Engine:
     """Load a deploy net with its weights into an engine.
 
@@ -85,6 +86,7 @@ def load_engine(
         name: ``torch`` (the embedded one), ``opencv`` or ``caffe``.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``auto``, where the engine has a choice.
         half: half precision, on a GPU.
+        threshold: takes the place of the DetectionOutput's ``confidence_threshold``.
 
     Raises:
         UsageError: no engine has that name, it cannot be imported here, or it has no such option.
@@ -94,8 +96,24 @@ def load_engine(
         hint = f"Known are {', '.join(known_engines())}"
         raise UsageError(f'no engine is called "{name}"', where="--engine", hint=hint)
     module = import_module(f"{__name__}.{name}")
-    engine: Engine = module.load(deploy, weights, device=device, half=half)
+    engine: Engine = module.load(deploy, weights, device=device, half=half, threshold=threshold)
     return engine
+
+
+def read_deploy(deploy: Path | str, threshold: float | None = None) -> Graph:
+    """A deploy net's graph, with another ``confidence_threshold`` where one is given.
+
+    Raises:
+        InputError: it is no net, or has no DetectionOutput that a threshold could belong to.
+    """
+    graph = read_graph(deploy, "TEST")
+    if threshold is not None:
+        detection_blob(graph)
+        for layer in graph.net.layer:
+            if layer.type == DETECTION_TYPE:
+                layer.detection_output_param.confidence_threshold = threshold
+        graph = to_graph(graph.net, "TEST", origin=str(deploy))
+    return graph
 
 
 def input_shape(graph: Graph) -> tuple[int, int, int, int]:

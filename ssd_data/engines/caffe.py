@@ -6,13 +6,15 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from ssd_data.engines import Array, Engine
+from ssd_data.engines import Array, Engine, read_deploy
 from ssd_data.errors import UsageError
-from ssd_data.graph import Graph, read_graph
+from ssd_data.graph import Graph
+from ssd_data.prototxt import to_text
 
 HINT = "Point CAFFE_ROOT to a Caffe that was built with its Python module (or PYTHONPATH to it)"
 
@@ -63,16 +65,26 @@ def import_caffe() -> Any:
 
 
 def load(
-    deploy: Path | str, weights: Path | str, *, device: str | None = None, half: bool = False
+    deploy: Path | str,
+    weights: Path | str,
+    *,
+    device: str | None = None,
+    half: bool = False,
+    threshold: float | None = None,
 ) -> Caffe:
     """See :func:`ssd_data.engines.load_engine`."""
     if half:
         raise UsageError("the engine caffe has no half precision")
-    graph = read_graph(deploy, "TEST")
+    graph = read_deploy(deploy, threshold)
     caffe = import_caffe()
     if device in (None, "auto", "cpu"):
         caffe.set_mode_cpu()
     else:
         caffe.set_device(int(str(device).rpartition(":")[2] or 0) if ":" in str(device) else 0)
         caffe.set_mode_gpu()
-    return Caffe(graph, caffe.Net(str(deploy), str(weights), caffe.TEST))
+    if threshold is None:
+        return Caffe(graph, caffe.Net(str(deploy), str(weights), caffe.TEST))
+    with TemporaryDirectory(prefix="ssd-data-") as folder:
+        file = Path(folder) / "deploy.prototxt"
+        file.write_text(to_text(graph.net))
+        return Caffe(graph, caffe.Net(str(file), str(weights), caffe.TEST))

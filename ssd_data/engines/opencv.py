@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
 
 from ssd_data.caffemodel import read_caffemodel
-from ssd_data.engines import Array, Engine
+from ssd_data.engines import Array, Engine, read_deploy
 from ssd_data.errors import InputError, UsageError
-from ssd_data.graph import Graph, read_graph
+from ssd_data.graph import Graph
+from ssd_data.prototxt import to_text
 
 
 class OpenCV(Engine):
@@ -18,10 +20,18 @@ class OpenCV(Engine):
 
     name = "opencv"
 
-    def __init__(self, graph: Graph, deploy: Path | str, weights: Path | str) -> None:
+    def __init__(
+        self, graph: Graph, deploy: Path | str, weights: Path | str, rewritten: bool = False
+    ) -> None:
         super().__init__(graph)
         try:
-            self.net = cv2.dnn.readNetFromCaffe(str(deploy), str(weights))
+            if rewritten:  # what OpenCV reads is the graph, not the file it came from
+                with TemporaryDirectory(prefix="ssd-data-") as folder:
+                    file = Path(folder) / "deploy.prototxt"
+                    file.write_text(to_text(graph.net))
+                    self.net = cv2.dnn.readNetFromCaffe(str(file), str(weights))
+            else:
+                self.net = cv2.dnn.readNetFromCaffe(str(deploy), str(weights))
         except cv2.error as error:
             text = str(error.err or error).strip().splitlines()[0]
             raise InputError(f"OpenCV's DNN cannot read this net: {text}", where=deploy) from None
@@ -45,7 +55,12 @@ class OpenCV(Engine):
 
 
 def load(
-    deploy: Path | str, weights: Path | str, *, device: str | None = None, half: bool = False
+    deploy: Path | str,
+    weights: Path | str,
+    *,
+    device: str | None = None,
+    half: bool = False,
+    threshold: float | None = None,
 ) -> OpenCV:
     """See :func:`ssd_data.engines.load_engine`."""
     if not hasattr(cv2.dnn, "readNetFromCaffe"):
@@ -57,4 +72,4 @@ def load(
     if device not in (None, "auto", "cpu") or half:
         raise UsageError("the engine opencv runs on the CPU, in single precision")
     read_caffemodel(weights)  # our errors say more than OpenCV's
-    return OpenCV(read_graph(deploy, "TEST"), deploy, weights)
+    return OpenCV(read_deploy(deploy, threshold), deploy, weights, rewritten=threshold is not None)

@@ -22,7 +22,7 @@ from ssd_data.paths import read_bytes
 from ssd_data.scores import Floats, Found, Ints, Truth
 from ssd_data.structures import Detections
 from ssd_data.tally import Tally
-from ssd_data.whole import write_whole
+from ssd_data.whole import new_file
 
 MAX_BYTES = 1 << 32
 INSTANCES, RESULTS = "instances JSON", "results JSON"
@@ -202,7 +202,7 @@ def write_coco_results(
 
     Args:
         path: the file; what was there is replaced.
-        detections: image id → what was found, boxes as fractions.
+        detections: image id → what was found, boxes as fractions; read one by one.
         sizes: image id → width and height in pixels.
         categories: label → category id; other labels are left out.
 
@@ -210,14 +210,17 @@ def write_coco_results(
         OutputError: it cannot be written; what was there before is still there.
     """
     table = dict(categories if isinstance(categories, Mapping) else enumerate(categories, 1))
-    rows = []
-    for image_id, found in detections.items():
-        boxes = found.in_pixels(*sizes[image_id]).astype(np.float64)
-        boxes[:, 2:] -= boxes[:, :2]
-        values = zip(
-            found.labels.tolist(), boxes.round(4).tolist(), found.scores.tolist(), strict=True
-        )
-        for label, box, score in values:
-            if label in table:
-                rows.append(msgspec.json.encode(_Result(image_id, table[label], box, score)))
-    write_whole(path, b"[" + b",\n".join(rows) + b"]\n")
+    before = b"["
+    with new_file(path) as file:
+        for image_id, found in detections.items():
+            boxes = found.in_pixels(*sizes[image_id]).astype(np.float64)
+            boxes[:, 2:] -= boxes[:, :2]
+            values = zip(
+                found.labels.tolist(), boxes.round(4).tolist(), found.scores.tolist(), strict=True
+            )
+            for label, box, score in values:
+                if label in table:
+                    row = msgspec.json.encode(_Result(image_id, table[label], box, score))
+                    file.write(before + row)
+                    before = b",\n"
+        file.write(b"[]\n" if before == b"[" else b"]\n")

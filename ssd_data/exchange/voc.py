@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TextIO
 
 import msgspec
 import numpy as np
@@ -20,12 +22,12 @@ from ssd_data.errors import InputError
 from ssd_data.exchange import line_of_numbers, note_odd_boxes, shown
 from ssd_data.formats.voc import read_file
 from ssd_data.labelmap import LabelMap, read_labelmap
-from ssd_data.paths import below, read_bytes, read_lines
+from ssd_data.paths import below, read_bytes, read_lines, require_below
 from ssd_data.scores import Floats, Found, Ints, Truth
 from ssd_data.store import LmdbReader, is_lmdb
 from ssd_data.structures import Detections
 from ssd_data.tally import Tally
-from ssd_data.whole import write_folder
+from ssd_data.whole import new_folder
 
 MAX_BYTES = 1 << 31
 NAME = re.compile(r"(?:.*_)?det_[^_]+_(.+)\.txt", re.S)
@@ -148,7 +150,7 @@ def _from_lmdb(path: Path, labelmap: LabelMap | None) -> Truth:
         hint = "Say what the labels mean with --labelmap FILE"
         raise InputError("there is no labelmap.prototxt beside it", where=path, hint=hint)
     split = place.name.removesuffix("_lmdb").rpartition("_")[2]
-    listed = _name_sizes(place.parent / f"{split}_name_size.txt")
+    listed = read_name_sizes(place.parent / f"{split}_name_size.txt")
     names = {item.label: item.name for item in labelmap}
     boxes = _Boxes()
     with LmdbReader(path) as records:
@@ -169,8 +171,12 @@ def _from_lmdb(path: Path, labelmap: LabelMap | None) -> Truth:
     return boxes.truth(path, labelmap)
 
 
-def _name_sizes(path: Path) -> list[tuple[str, tuple[int, int]]]:
-    """Name, (width, height) from lines ``name height width``; empty where there is no file."""
+def read_name_sizes(path: Path) -> list[tuple[str, tuple[int, int]]]:
+    """Name, (width, height) from lines ``name height width``; empty where there is no file.
+
+    Raises:
+        InputError: a line is something else.
+    """
     if not path.is_file():
         return []
     rows = []
@@ -310,7 +316,8 @@ def write_voc_detections(
 
     Args:
         folder: must not exist, or be empty.
-        detections: the picture's name as image sets have it → what was found, boxes as fractions.
+        detections: the picture's name as image sets have it → what was found, boxes as fractions;
+            read one by one.
         sizes: the same names → width and height in pixels.
         classes: label → class; each gets its file. Other labels are left out.
         image_set: stands in the files' names.
@@ -318,13 +325,19 @@ def write_voc_detections(
     Raises:
         OutputError: the folder is not empty or cannot be written.
     """
-    lines: dict[int, list[str]] = {label: [] for label in classes}
-    for name, found in detections.items():
-        boxes = found.in_pixels(*sizes[name]).tolist()
-        rows = zip(found.labels.tolist(), found.scores.tolist(), boxes, strict=True)
-        for label, score, (xmin, ymin, xmax, ymax) in rows:
-            if label in lines:
-                row = f"{name} {score:.8g} {xmin:.4f} {ymin:.4f} {xmax:.4f} {ymax:.4f}\n"
-                lines[label].append(row)
-    files = {f"comp4_det_{image_set}_{classes[n]}.txt": "".join(lines[n]) for n in classes}
-    write_folder(folder, files)
+    names = {label: f"comp4_det_{image_set}_{classes[label]}.txt" for label in classes}
+    for file in names.values():
+        require_below(folder, file)
+    with new_folder(folder) as beside, ExitStack() as stack:
+        files = {n: stack.enter_context(_open(beside / name)) for n, name in names.items()}
+        for name, found in detections.items():
+            boxes = found.in_pixels(*sizes[name]).tolist()
+            rows = zip(found.labels.tolist(), found.scores.tolist(), boxes, strict=True)
+            for label, score, (xmin, ymin, xmax, ymax) in rows:
+                if label in files:
+                    row = f"{name} {score:.8g} {xmin:.4f} {ymin:.4f} {xmax:.4f} {ymax:.4f}\n"
+                    files[label].write(row)
+
+
+def _open(path: Path) -> TextIO:
+    return path.open("w", encoding="utf-8", newline="\n")

@@ -20,11 +20,11 @@ import numpy as np
 from ssd_data.errors import InputError
 from ssd_data.exchange import line_of_numbers, note_odd_boxes, optional
 from ssd_data.parallel import ordered_map
-from ssd_data.paths import read_bytes
+from ssd_data.paths import read_bytes, require_below
 from ssd_data.scores import Floats, Found, Truth
 from ssd_data.structures import Detections, Flags
 from ssd_data.tally import Tally
-from ssd_data.whole import write_folder
+from ssd_data.whole import new_folder
 
 SETS = ("easy", "medium", "hard")
 MAX_BYTES = 1 << 28
@@ -250,21 +250,25 @@ def write_widerface_folder(
 
     Args:
         folder: must not exist, or be empty.
-        detections: ``EVENT/picture`` (an ending is dropped) → what was found, boxes as fractions.
+        detections: ``EVENT/picture`` (an ending is dropped) → what was found, boxes as fractions;
+            read one by one.
         sizes: the same names → width and height in pixels.
         label: the label of faces; others are left out.
 
     Raises:
         OutputError: the folder is not empty or cannot be written.
+        InputError: a name leads out of the folder.
     """
-    files: dict[str, str] = {}
-    for name, found in detections.items():
-        stem = ENDING.sub("", name)
-        mine = found.labels == label
-        boxes = found.in_pixels(*sizes[name])[mine].astype(np.float64)
-        boxes[:, 2:] -= boxes[:, :2]
-        rows = np.column_stack([boxes, found.scores[mine]])
-        lines = [f"{x:.4f} {y:.4f} {w:.4f} {h:.4f} {s:.8g}\n" for x, y, w, h, s in rows.tolist()]
-        title = stem.rpartition("/")[2]
-        files[f"{stem}.txt"] = f"{title}\n{len(rows)}\n{''.join(lines)}"
-    write_folder(folder, files)
+    with new_folder(folder) as beside:
+        for name, found in detections.items():
+            stem = ENDING.sub("", name)
+            mine = found.labels == label
+            boxes = found.in_pixels(*sizes[name])[mine].astype(np.float64)
+            boxes[:, 2:] -= boxes[:, :2]
+            rows = np.column_stack([boxes, found.scores[mine]]).tolist()
+            lines = [f"{x:.4f} {y:.4f} {w:.4f} {h:.4f} {s:.8g}\n" for x, y, w, h, s in rows]
+            title = stem.rpartition("/")[2]
+            require_below(folder, f"{stem}.txt")
+            path = beside / f"{stem}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{title}\n{len(rows)}\n{''.join(lines)}", encoding="utf-8")

@@ -34,7 +34,11 @@ RULES = {
 def score(truth: Path, detections: Path, options: Options) -> Scores:
     """See :func:`ssd_data.metrics.score`."""
     coco = read_truth(truth)
-    found, xywh = read_detections(detections, coco)
+    return score_arrays(coco, *read_detections(detections, coco), options)
+
+
+def score_arrays(coco: CocoTruth, found: Found, xywh: Floats, options: Options) -> Scores:
+    """The same from what has been read; ``xywh`` are the found boxes, float64 (N, 4)."""
     total = len(coco.truth.pictures)
     boxes, found, subset = require_comparable(coco.truth, found, options.missing)
     kept = np.isin(coco.truth.pictures, boxes.pictures)

@@ -7,6 +7,7 @@ face is found from its best box's score on. So nothing depends on the order of t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from ssd_data import analysis
 from ssd_data.average_precision import average_precision
 from ssd_data.comparable import require_comparable
-from ssd_data.exchange.widerface import SETS, read_detections, read_truth
+from ssd_data.exchange.widerface import read_detections, read_truth
 from ssd_data.metrics import Options
 from ssd_data.overlaps import jaccard
 from ssd_data.scores import Floats, Found, Ints, PrCurve, Scores, Truth
@@ -47,13 +48,15 @@ def score_arrays(truth: Truth, found: Found, options: Options) -> Scores:
     truth, found, subset = require_comparable(truth, found, options.missing, file_a_picture=True)
     best, index = best_faces(truth, found)
     reached = thresholds_reached(normalised(found))
-    curves = {name: setting_curve(truth, reached, best, index, truth.sets[name]) for name in SETS}
+    curves = {
+        name: setting_curve(truth, reached, best, index, truth.sets[name]) for name in truth.sets
+    }
     counts: dict[str, int] = {
         "pictures": len(truth.pictures),
         "pictures_of_the_set": total,
         "pictures_without_file": int((~found.spoken_of).sum()),
         "truths": len(truth.boxes),
-        **{f"truths_{name}": int(truth.sets[name].sum()) for name in SETS},
+        **{f"truths_{name}": int(counted.sum()) for name, counted in truth.sets.items()},
         "detections": len(found.boxes),
     }
     ap: dict[str, float | None] = {
@@ -67,16 +70,14 @@ def score_arrays(truth: Truth, found: Found, options: Options) -> Scores:
         counts=counts,
         subset=subset,
         notes=found.notes,
-        more=analysis.extras(_hard(truth), found, options.extras, plus=1),
+        more=analysis.extras(widest(truth), found, options.extras, plus=1),
         curves=curves,
     )
 
 
-def _hard(truth: Truth) -> Truth:
-    """The truth of the hard setting, which holds the two others."""
-    from dataclasses import replace
-
-    return replace(truth, ignored=~truth.sets["hard"])
+def widest(truth: Truth) -> Truth:
+    """The truth of the last setting, which holds the others: hard."""
+    return replace(truth, ignored=~truth.sets[list(truth.sets)[-1]])
 
 
 def normalised(found: Found) -> Floats:

@@ -30,10 +30,15 @@ def require_torch() -> None:
 
 
 def load(
-    deploy: Path | str, weights: Path | str, *, device: str | None = None, half: bool = False
+    deploy: Path | str,
+    weights: Path | str,
+    *,
+    device: str | None = None,
+    half: bool = False,
+    threshold: float | None = None,
 ) -> Compiled:
     """See :func:`ssd_data.engines.load_engine`."""
     require_torch()
     from ssd_data.engines.torch.compiled import load as load_compiled
 
-    return load_compiled(deploy, weights, device=device, half=half)
+    return load_compiled(deploy, weights, device=device, half=half, threshold=threshold)

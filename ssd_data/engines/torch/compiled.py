@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ssd_data.caffemodel import Caffemodel, read_caffemodel
-from ssd_data.engines import Array, Engine
+from ssd_data.engines import Array, Engine, read_deploy
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.interpreter import exact_arithmetic
 from ssd_data.engines.torch.layer import Layer, as_tuple
@@ -24,7 +24,7 @@ from ssd_data.engines.torch.layers.convolution import Convolution
 from ssd_data.engines.torch.mode import find_device
 from ssd_data.engines.torch.net import Net
 from ssd_data.errors import InputError, UsageError
-from ssd_data.graph import Graph, Node, read_graph, to_graph
+from ssd_data.graph import Graph, Node, to_graph
 from ssd_data.weights.merge_bn import merge_bn
 
 _RECTIFIERS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -75,13 +75,18 @@ class Compiled(Engine):
 
 
 def load(
-    deploy: Path | str, weights: Path | str, *, device: str | None = None, half: bool = False
+    deploy: Path | str,
+    weights: Path | str,
+    *,
+    device: str | None = None,
+    half: bool = False,
+    threshold: float | None = None,
 ) -> Compiled:
     """See :func:`ssd_data.engines.load_engine`."""
     place = find_device(device)
     if half and place.type == "cpu":
         raise UsageError("half precision runs on a GPU only", hint="Use --device cuda")
-    graph = read_graph(deploy, "TEST")
+    graph = read_deploy(deploy, threshold)
     merged = merge_bn(graph, read_caffemodel(weights).layers)
     net = Net(to_graph(merged.net, "TEST", origin=str(deploy)), device="meta")
     net.graph.ignored = graph.ignored

@@ -1,0 +1,178 @@
+"""``ssd-data eval``"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ssd_data.cli import net_options, shared
+from ssd_data.cli.score import EXTRAS, print_scores
+
+if TYPE_CHECKING:
+    from ssd_data.evaluation.run import Report
+
+NATIVE = "native"
+
+
+@click.command(short_help="Detect over a data set and score what was found.")
+@click.argument("dataset", metavar="LMDB|DATASET")
+@click.option("--deploy", type=shared.PATH, required=True, help="The net's deploy prototxt.")
+@click.option("--weights", type=shared.PATH, required=True, help="Its caffemodel.")
+@click.option(
+    "--metric",
+    type=click.Choice(["coco", "voc", "widerface"]),
+    help="By whose rules.  [default: the data set's own]",
+)
+@click.option("--root", type=shared.PATH, metavar="DIR", help="Where a recipe's files lie.")
+@click.option("--split", metavar="NAME", help="Which pictures.  [default: those for testing]")
+@click.option("--labelmap", type=shared.PATH, help="The classes.  [default: the data set's]")
+@click.option(
+    "--truth",
+    type=shared.PATH,
+    help="widerface: the .mat files.  [default: eval_tools/ground_truth of the data set]; "
+    "coco: the instances JSON.",
+)
+@click.option(
+    "--protocol",
+    type=click.Choice(["single", "sfd"]),
+    default="single",
+    show_default=True,
+    help="One pass, at --size (native: each picture at its own); or SFD's multi-scale test.",
+)
+@click.option(
+    "--threshold",
+    type=float,
+    default=0.01,
+    show_default=True,
+    help="Least score of a detection, in the place of the net's own.",
+)
+@click.option(
+    "--batch", type=click.IntRange(1), default=8, show_default=True, help="Pictures at a time."
+)
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N pictures.")
+@click.option(
+    "--missing",
+    type=click.Choice(["fail", "count", "skip"]),
+    default="fail",
+    show_default=True,
+    help="Pictures that cannot be read: an error; all their objects are missed; or left out.",
+)
+@click.option(
+    "--iou", type=float, multiple=True, metavar="F", help="voc: overlap; repeatable.  [default: .5]"
+)
+@click.option(
+    "--with", "extras", type=click.Choice(EXTRAS), multiple=True, help="Show more; repeatable."
+)
+@click.option(
+    "--draw-worst",
+    "worst",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Draw the N worst pictures into --out, truth and detections side by side.",
+)
+@shared.out_option("Keep detections, scores and curves here; the same command again goes on.")
+@net_options.preprocessing_options
+@net_options.engine_options
+@shared.json_option
+@shared.quiet_option
+def command(
+    dataset: str,
+    deploy: Path,
+    weights: Path,
+    metric: str | None,
+    root: Path | None,
+    split: str | None,
+    labelmap: Path | None,
+    truth: Path | None,
+    protocol: str,
+    threshold: float,
+    batch: int,
+    limit: int | None,
+    missing: str,
+    iou: tuple[float, ...],
+    extras: tuple[str, ...],
+    worst: int | None,
+    out: Path | None,
+    train: Path | None,
+    family: str | None,
+    mean: str | None,
+    scale: float | None,
+    size: str | None,
+    engine: str,
+    device: str,
+    half: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Run a net over an LMDB, a recipe's data set or a folder, and score what it finds.
+
+    The metric is the data set's own. With --out a run that was stopped goes on where it was. All
+    numbers are fractions, not per cent.
+
+    \b
+    Examples:
+      ssd-data eval VOC0712/VOC0712_test_lmdb --deploy deploy.prototxt --weights net.caffemodel
+      ssd-data eval coco2017 --deploy deploy.prototxt --weights net.caffemodel --out scores
+      ssd-data eval widerface --protocol sfd --mean 104,117,123 --out sfd --draw-worst 20 \\
+        --deploy deploy.prototxt --weights wider.caffemodel
+    """
+    from ssd_data.engines import load_engine
+    from ssd_data.evaluation.run import Detector, Wanted, evaluate
+    from ssd_data.evaluation.sources import Choice, open_set
+
+    if worst and out is None:
+        raise click.UsageError("--draw-worst draws into the folder that --out names.")
+    if iou and metric not in (None, "voc"):
+        raise click.UsageError("--iou is for voc.")
+    if protocol == "sfd" and size is not None:
+        raise click.UsageError("--protocol sfd chooses its sizes itself: leave out --size.")
+    if not 0 <= threshold <= 1:
+        raise click.BadParameter("a score lies between 0 and 1", param_hint="--threshold")
+    wanted_size = None if size == NATIVE else shared.parse_size(size)
+    prepare = net_options.preprocessing(deploy, train, family, mean, scale)
+    data = open_set(dataset, Choice(metric, split, root, labelmap, truth))
+    with ExitStack() as stack:
+        weights = stack.enter_context(net_options.weights_file(deploy, weights))
+        net = load_engine(engine, deploy, weights, device=device, half=half, threshold=threshold)
+        if size is None and protocol == "single":
+            wanted_size = (net.shape[3], net.shape[2])
+        detector = Detector(net, weights, prepare, protocol, wanted_size, batch, threshold, half)
+        wanted = Wanted(
+            limit, missing, iou or (0.5,), tuple(dict.fromkeys(extras)), out is not None, worst or 0
+        )
+        folder = out or Path(stack.enter_context(TemporaryDirectory(prefix="ssd-data-")))
+        track: Any = (lambda names, total, what: names) if quiet else shared.track
+        report = evaluate(data, detector, folder, wanted, track)
+    if as_json:
+        shared.print_json({**report.to_json(), "speed": _speed(report)})
+    elif not quiet:
+        _print(report, out)
+
+
+def _speed(report: Report) -> dict[str, float | int]:
+    rate = report.detected / report.seconds if report.seconds else 0.0
+    return {
+        "detected": report.detected,
+        "resumed": report.resumed,
+        "seconds": round(report.seconds, 3),
+        "pictures_per_second": round(rate, 2),
+    }
+
+
+def _print(report: Report, out: Path | None) -> None:
+    print_scores(report.scores)
+    click.echo()
+    rows = [[name.replace("_", " "), value] for name, value in report.made_with.items()]
+    shared.print_table(rows)
+    speed = _speed(report)
+    click.echo(
+        f"\n{report.detected:,} pictures detected, {speed['pictures_per_second']} pictures/s"
+    )
+    if report.resumed:
+        click.echo(f"{report.resumed:,} pictures had been detected before")
+    if out is not None:
+        click.echo(f"{len(report.drawn)} pictures drawn; all is in {out}")

@@ -1,0 +1,111 @@
+"""A net over many pictures: threads read and prepare ahead, so that the net need not wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ssd_data.engines import Engine
+from ssd_data.errors import InputError
+from ssd_data.evaluation.journal import Journal
+from ssd_data.evaluation.sources import EvalSet
+from ssd_data.parallel import default_workers, ordered_map
+from ssd_data.protocols import Plan
+from ssd_data.tally import Tally
+
+POLICIES = ("fail", "count", "skip")
+
+
+@dataclass(slots=True)
+class _Ready:
+    """A picture on its way: index, size, what goes into the net; or why there is nothing."""
+
+    index: int
+    size: tuple[int, int] = (0, 0)
+    prepared: Any = None
+    error: InputError | None = None
+
+
+@dataclass(slots=True)
+class Missing:
+    """What happens to pictures that cannot be read.
+
+    Attributes:
+        policy: "fail", "count" (as if nothing were found in it) or "skip" (left out of the truth).
+        notes: which ones they were.
+    """
+
+    policy: str = "fail"
+    notes: Tally = field(default_factory=Tally)
+
+
+def detect_all(
+    data: EvalSet,
+    engine: Engine,
+    plan: Plan,
+    journal: Journal,
+    *,
+    limit: int | None = None,
+    missing: Missing | None = None,
+    workers: int | None = None,
+) -> Iterator[str]:
+    """Detect in all pictures that the journal lacks; yields their names as they are done.
+
+    Args:
+        limit: only the first so many pictures of the set.
+        workers: threads that read and prepare; the result does not depend on it.
+
+    Raises:
+        InputError: a picture cannot be read, or the net cannot take it.
+        OutputError: the journal cannot be written.
+    """
+    missing = missing or Missing()
+    indices = range(len(data.names) if limit is None else min(limit, len(data.names)))
+    todo = [i for i in indices if data.names[i] not in journal]
+    threads = workers or max(2, default_workers())
+    waiting: list[_Ready] = []
+    for ready in ordered_map(_preparer(data, plan), todo, threads, chunk_size=1):
+        if ready.error is not None:
+            _pass_over(data.names[ready.index], ready.error, missing)
+            continue
+        waiting.append(ready)
+        if len(waiting) == plan.batch:
+            yield from _run(data, engine, plan, journal, waiting)
+            waiting = []
+    if waiting:
+        yield from _run(data, engine, plan, journal, waiting)
+
+
+def _preparer(data: EvalSet, plan: Plan) -> Callable[[int], _Ready]:
+    def prepare(index: int) -> _Ready:
+        try:
+            picture = data.read(index)
+        except InputError as error:
+            return _Ready(index, error=error)
+        width, height = data.sizes[index].tolist()
+        size = (width, height) if width else (picture.shape[1], picture.shape[0])
+        return _Ready(index, size, plan.prepare(picture))
+
+    return prepare
+
+
+def _pass_over(name: str, error: InputError, missing: Missing) -> None:
+    if missing.policy == "fail":
+        raise InputError(
+            error.what,
+            where=error.where,
+            hint=error.hint or "Go on without it with --missing skip, or --missing count",
+        )
+    missing.notes.add(f"picture that cannot be read: {error.what}", name)
+
+
+def _run(
+    data: EvalSet, engine: Engine, plan: Plan, journal: Journal, batch: Sequence[_Ready]
+) -> Iterator[str]:
+    results = plan.run(engine, [ready.prepared for ready in batch])
+    for ready, found in zip(batch, results, strict=True):
+        journal.add(data.names[ready.index], ready.size, found)
+    journal.flush()
+    for ready in batch:
+        yield data.names[ready.index]

@@ -1,0 +1,207 @@
+"""What was found so far: a file that is only ever appended to, one line of JSON a picture.
+
+Line 1 says what the detections were made with; a run with anything else is refused. A picture's
+line holds its boxes byte for byte and a checksum of them. A process that is killed leaves at most
+one line that is cut short: from the first unsound line on, the file is thrown away.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import msgspec
+import numpy as np
+
+from ssd_data.errors import OutputError
+from ssd_data.structures import Detections
+
+FORMAT = 1
+
+
+class _Line(msgspec.Struct):
+    name: str
+    width: int
+    height: int
+    labels: bytes
+    scores: bytes
+    boxes: bytes
+    crc: int
+
+
+_decode = msgspec.json.Decoder(_Line).decode
+
+
+class Journal(Mapping[str, Detections]):
+    """Detections by the pictures' names, on the disk; in memory are names and places only.
+
+    Args:
+        path: the file; made with its folder where it is not there.
+        made_with: everything that a detection depends on; JSON.
+
+    Attributes:
+        sizes: name → (width, height) that the boxes are scored in.
+        resumed: how many pictures were there already.
+
+    Raises:
+        OutputError: the file belongs to another run, is in use, or cannot be written.
+    """
+
+    def __init__(self, path: Path, made_with: Mapping[str, Any]) -> None:
+        self.path = path
+        self.sizes: dict[str, tuple[int, int]] = {}
+        self._places: dict[str, int] = {}
+        header = msgspec.json.encode({"format": FORMAT, **made_with}) + b"\n"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: BinaryIO = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+        except OSError as error:
+            raise OutputError(f"cannot write here: {error.strerror}", where=path) from None
+        try:
+            self._lock()
+            self._start(header)
+        except BaseException:
+            self._file.close()
+            raise
+        self.resumed = len(self)
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            hint = "Wait for it, or choose another --out"
+            raise OutputError("another run is writing this", where=self.path, hint=hint) from None
+
+    def _start(self, header: bytes) -> None:
+        first = self._file.readline()
+        if first.endswith(b"\n"):
+            self._refuse_other(first, header)
+            self._read()
+        else:  # new, or killed before its first line was whole
+            if first and not header.startswith(first):
+                raise self._stranger()
+            self._file.seek(0)
+            self._file.truncate()
+            self._file.write(header)
+            self._file.flush()
+
+    def _refuse_other(self, first: bytes, header: bytes) -> None:
+        now = msgspec.json.decode(header)
+        try:
+            then = msgspec.json.decode(first, type=dict[str, Any])
+        except (msgspec.DecodeError, RecursionError):
+            raise self._stranger() from None
+        if then.get("format") != FORMAT:
+            raise self._stranger()
+        if keys := [key for key in {**now, **then} if now.get(key) != then.get(key)]:
+            what = "; ".join(f"{key} {_shown(then, key)} (now {_shown(now, key)})" for key in keys)
+            raise OutputError(
+                f"this folder holds detections that were made otherwise: {what}",
+                where=self.path.parent,
+                hint="Choose another --out, or remove this one",
+            )
+
+    def _stranger(self) -> OutputError:
+        hint = "Choose another --out"
+        return OutputError("this file is not of an evaluation", where=self.path, hint=hint)
+
+    def _read(self) -> None:
+        """Note where the sound lines are, and cut off what comes after them."""
+        place = self._file.tell()
+        for line in self._file:
+            read = _sound(line)
+            if read is None or read.name in self._places:
+                break
+            self._places[read.name] = place
+            self.sizes[read.name] = (read.width, read.height)
+            place += len(line)
+        self._file.truncate(place)
+
+    def add(self, name: str, size: tuple[int, int], found: Detections) -> None:
+        """Append what was found in a picture; it is there after :meth:`flush`.
+
+        Raises:
+            OutputError: the disk is full.
+        """
+        parts = found.labels.tobytes(), found.scores.tobytes(), found.boxes.tobytes()
+        line = _Line(name, *size, *parts, _checksum(name, size, parts))
+        try:
+            place = self._file.seek(0, os.SEEK_END)
+            self._file.write(msgspec.json.encode(line) + b"\n")
+        except OSError as error:
+            raise OutputError(f"cannot write it: {error.strerror}", where=self.path) from None
+        self._places[name] = place
+        self.sizes[name] = size
+
+    def flush(self) -> None:
+        """Give all lines to the system: they are there even if this process is killed.
+
+        Raises:
+            OutputError: the disk is full.
+        """
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise OutputError(f"cannot write it: {error.strerror}", where=self.path) from None
+
+    def __getitem__(self, name: str) -> Detections:
+        self._file.seek(self._places[name])
+        read = _sound(self._file.readline())
+        if read is None:
+            raise OutputError("the file was changed meanwhile", where=self.path)
+        return _detections(read)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+
+def _checksum(name: str, size: tuple[int, int], parts: tuple[bytes, bytes, bytes]) -> int:
+    value = zlib.crc32(f"{name} {size[0]} {size[1]}".encode("utf-8", "surrogatepass"))
+    for part in parts:
+        value = zlib.crc32(part, value)
+    return value
+
+
+def _sound(line: bytes) -> _Line | None:
+    """A picture's line; None where it is cut short or changed."""
+    try:
+        read = _decode(line) if line.endswith(b"\n") else None
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    if read is None:
+        return None
+    parts = read.labels, read.scores, read.boxes
+    sums = read.crc == _checksum(read.name, (read.width, read.height), parts)
+    count = len(read.labels) // 4
+    return read if sums and [len(p) for p in parts] == [4 * count, 4 * count, 16 * count] else None
+
+
+def _detections(read: _Line) -> Detections:
+    return Detections(
+        np.frombuffer(read.labels, np.int32),
+        np.frombuffer(read.scores, np.float32),
+        np.frombuffer(read.boxes, np.float32).reshape(-1, 4),
+    )
+
+
+def _shown(table: Mapping[str, Any], key: str) -> str:
+    return msgspec.json.encode(table[key]).decode() if key in table else "not stated"

@@ -1,0 +1,213 @@
+"""Detect and score in one go, and go on where an earlier run was stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from ssd_data import metrics
+from ssd_data.engines import DETECTION_TYPE, Engine
+from ssd_data.errors import InputError, OutputError, UsageError
+from ssd_data.evaluation.detecting import POLICIES, Missing, detect_all
+from ssd_data.evaluation.journal import Journal
+from ssd_data.evaluation.results import Scored, write_and_score
+from ssd_data.evaluation.sources import EvalSet
+from ssd_data.evaluation.worst import draw_worst
+from ssd_data.pictures import picture_limits
+from ssd_data.plots import draw_curves
+from ssd_data.preprocessing import Preprocessing
+from ssd_data.protocols import make_plan
+from ssd_data.prototxt import to_text
+from ssd_data.scores import Scores
+from ssd_data.whole import write_whole
+
+JOURNAL, SCORES, CURVES, WORST = "found.jsonl", "scores.json", "curves", "worst"
+Track: TypeAlias = Callable[[Iterable[str], int, str], Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """A net and how pictures go into it.
+
+    Attributes:
+        engine: the loaded net.
+        weights: its caffemodel.
+        preprocessing: of the pictures.
+        protocol: "single" or "sfd".
+        size: (width, height) that "single" warps to; None leaves pictures as they are.
+        batch: how many go through the net at a time, where they have one size.
+        threshold: the net's own, which lower scores do not reach.
+        half: whether it computes in half precision.
+    """
+
+    engine: Engine
+    weights: Path
+    preprocessing: Preprocessing
+    protocol: str = "single"
+    size: tuple[int, int] | None = None
+    batch: int = 1
+    threshold: float = 0.01
+    half: bool = False
+
+    def made_with(self) -> dict[str, Any]:
+        """All that detections depend on, as JSON."""
+        digest = hashlib.sha256()
+        with self.weights.open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+        size = "multi-scale" if self.protocol == "sfd" else "native"
+        return {
+            "net": hashlib.sha256(to_text(self.engine.graph.net).encode()).hexdigest()[:16],
+            "weights": digest.hexdigest()[:16],
+            "engine": self.engine.name,
+            "half": self.half,
+            "mean": list(self.preprocessing.mean),
+            "scale": self.preprocessing.scale,
+            "protocol": self.protocol,
+            "size": "x".join(map(str, self.size)) if self.size else size,
+            "threshold": self.threshold,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What comes of an evaluation.
+
+    Attributes:
+        limit: only the first so many pictures.
+        missing: pictures that cannot be read: "fail", "count" or "skip".
+        iou: thresholds of overlap, for VOC.
+        extras: any of :data:`ssd_data.analysis.EXTRAS`.
+        curves: draw precision-recall curves.
+        worst: how many of the worst pictures to draw.
+    """
+
+    limit: int | None = None
+    missing: str = "fail"
+    iou: tuple[float, ...] = (0.5,)
+    extras: tuple[str, ...] = ()
+    curves: bool = False
+    worst: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """What an evaluation gave.
+
+    Attributes:
+        scores: the numbers.
+        made_with: net, weights and options, as JSON.
+        detected: how many pictures went through the net; resumed: how many had before.
+        seconds: that took, scoring not included.
+        drawn: curves and pictures.
+    """
+
+    scores: Scores
+    made_with: Mapping[str, Any]
+    detected: int
+    resumed: int
+    seconds: float
+    drawn: list[Path] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """The scores, and as ``detector`` what they were made with."""
+        return {**self.scores.to_json(), "detector": dict(self.made_with)}
+
+
+def evaluate(
+    data: EvalSet,
+    detector: Detector,
+    folder: Path,
+    wanted: Wanted | None = None,
+    track: Track = lambda names, total, what: names,
+) -> Report:
+    """Detect in all pictures of a set and score what was found.
+
+    Args:
+        folder: takes the detections as they are found (``found.jsonl``), then the same in the
+            metric's own format, ``scores.json``, ``curves`` and ``worst``. Pictures that it has
+            from an earlier run with the same net, weights and options are not detected again.
+        track: wraps the names of pictures as they are done, to show progress.
+
+    Raises:
+        UsageError: an option is out of range.
+        InputError: set and net do not fit together, or a picture cannot be read.
+        OutputError: the folder holds something else, is in use, or cannot be written.
+    """
+    wanted = wanted or Wanted()
+    _check(data, detector, wanted, folder)
+    plan = make_plan(detector.protocol, detector.preprocessing, detector.size, detector.batch)
+    made_with = {**detector.made_with(), **data.identity}
+    missing = Missing(wanted.missing)
+    with Journal(folder / JOURNAL, made_with) as journal:
+        start = time.perf_counter()
+        total = min(len(data.names), wanted.limit or len(data.names))
+        before = sum(name in journal for name in data.names[:total])
+        with picture_limits(keep_threads=detector.engine.name == "opencv"):
+            done = detect_all(
+                data, detector.engine, plan, journal, limit=wanted.limit, missing=missing
+            )
+            detected = sum(1 for _ in track(done, total - before, "eval"))
+        seconds = time.perf_counter() - start
+        unread = [name for kind in missing.notes.kinds.values() for name in kind.listed]
+        scored = write_and_score(
+            data,
+            journal,
+            folder,
+            metrics.Options(iou=wanted.iou, extras=wanted.extras),
+            limit=wanted.limit,
+            counted=unread if wanted.missing == "count" else (),
+        )
+    scored.scores.notes.merge(missing.notes)
+    report = Report(scored.scores, made_with, detected, before, seconds)
+    text = json.dumps(report.to_json(), indent=1, ensure_ascii=False)
+    write_whole(folder / SCORES, text + "\n")
+    return replace(report, drawn=_draw(data, scored, folder, wanted))
+
+
+def _draw(data: EvalSet, scored: Scored, folder: Path, wanted: Wanted) -> list[Path]:
+    drawn = draw_curves(scored.scores, folder / CURVES) if wanted.curves else []
+    if wanted.worst:
+        drawn += draw_worst(data, scored, wanted.worst, folder / WORST)
+    return drawn
+
+
+def _check(data: EvalSet, detector: Detector, wanted: Wanted, folder: Path) -> None:
+    if wanted.missing not in POLICIES:
+        raise UsageError(f'--missing is one of {", ".join(POLICIES)}, not "{wanted.missing}"')
+    if wanted.limit is not None and wanted.limit < 1:
+        raise UsageError("at least one picture is needed", where="--limit")
+    if not 0 <= detector.threshold <= 1:
+        raise UsageError("a score lies between 0 and 1", where="--threshold")
+    if detector.batch < 1:
+        raise UsageError("at least one picture at a time", where="--batch")
+    _check_classes(data, detector.engine)
+    try:
+        strangers = not (folder / JOURNAL).exists() and any(folder.iterdir())
+    except FileNotFoundError:
+        strangers = False
+    except OSError as error:
+        raise OutputError(f"cannot write here: {error.strerror}", where=folder) from None
+    if strangers:
+        hint = "Choose a folder that does not exist yet, is empty, or is of an earlier eval"
+        raise OutputError("the folder holds other things", where=folder, hint=hint)
+
+
+def _check_classes(data: EvalSet, engine: Engine) -> None:
+    """Refuse a net of another number of classes than the labelmap has."""
+    for layer in engine.graph.net.layer:
+        if layer.type == DETECTION_TYPE:
+            has = layer.detection_output_param.num_classes
+            wants = 1 + max((item.label for item in data.labelmap), default=0)
+            if has != wants:
+                raise InputError(
+                    f"the net finds {has} classes, {data.labelmap.origin} has {wants} "
+                    "(background included)",
+                    where=engine.graph.origin,
+                    hint="Is it the net of this data set? Else give its classes with --labelmap",
+                )

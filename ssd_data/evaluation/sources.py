@@ -1,0 +1,231 @@
+"""What is evaluated: a split's pictures, by their names in the metric's files, and their truth."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ssd_data import metrics
+from ssd_data.dataset import TEST_LINK, Dataset, find
+from ssd_data.errors import InputError, UsageError
+from ssd_data.evaluation import truths
+from ssd_data.evaluation.truths import Listed
+from ssd_data.exchange.coco import CocoTruth
+from ssd_data.exchange.voc import read_name_sizes
+from ssd_data.labelmap import LabelMap, read_labelmap
+from ssd_data.manifest import LABELMAP, Manifest, read_manifest
+from ssd_data.options import BuildOptions
+from ssd_data.paths import below, read_bytes
+from ssd_data.pictures import decode, probe
+from ssd_data.records import decode_record
+from ssd_data.scan import scan, unknown_classes
+from ssd_data.scores import Ints, Truth
+from ssd_data.store import LmdbReader, is_lmdb, open_shared
+from ssd_data.structures import Pixels
+
+MOST_BYTES = 1 << 30
+RESIZING = ("size", "min_dim", "max_dim")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EvalSet:
+    """The pictures of one split, and what is true of them.
+
+    Attributes:
+        origin: the LMDB or the data set's root.
+        metric: what scores it.
+        names: the pictures as the metric's files call them, each once.
+        labelmap: its classes.
+        truth: true boxes; of COCO with what only COCO has.
+        sizes: int64 (P, 2), width and height that boxes are to be scored in; 0 where that is the
+            picture as it is read.
+        read: the picture of an index, uint8 (height, width, 3), BGR; threads may call it.
+        identity: tells this set from another, for what is kept on the disk.
+    """
+
+    origin: Path
+    metric: str
+    names: tuple[str, ...]
+    labelmap: LabelMap
+    truth: Truth | CocoTruth
+    sizes: Ints
+    read: Callable[[int], Pixels]
+    identity: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What of a data set is wanted.
+
+    Attributes:
+        metric: "voc", "coco" or "widerface"; by default what the recipe or ``build.json`` says.
+        split: by default the one that is linked for testing.
+        root: where a recipe's files lie.
+        labelmap: the classes; by default the data set's own.
+        truth: WIDER FACE's ``ground_truth``; by default ``eval_tools/ground_truth`` below the root.
+    """
+
+    metric: str | None = None
+    split: str | None = None
+    root: Path | None = None
+    labelmap: Path | None = None
+    truth: Path | None = None
+
+
+def open_set(what: str | Path, choice: Choice | None = None) -> EvalSet:
+    """An LMDB, the LMDB that a build's folder links for testing, or a raw data set.
+
+    Raises:
+        UsageError: there is no such data set, or nothing says which metric it is scored by.
+        InputError: it is broken, or lacks what the metric needs.
+    """
+    choice = choice or Choice()
+    path = Path(what)
+    if is_lmdb(path):
+        return _open_lmdb(path, choice)
+    if path.is_dir() and (manifest := read_manifest(path)) is not None:
+        split = choice.split or manifest["links"].get(TEST_LINK, "")
+        if split not in manifest["splits"]:
+            known = ", ".join(manifest["splits"])
+            raise UsageError(f'this build has no split "{split}"', hint=f"Splits: {known}")
+        return _open_lmdb(path / manifest["splits"][split]["lmdb"], choice)
+    return _open_raw(find(what, choice.root, [choice.split] if choice.split else []), choice)
+
+
+def _metric(wanted: str | None, *known: str) -> str:
+    if wanted is not None and wanted not in metrics.names():
+        raise UsageError(f'no metric "{wanted}"', hint=f"There are {', '.join(metrics.names())}")
+    for name in (wanted, *known):
+        if name in metrics.names():
+            return str(name)
+    raise UsageError(
+        "nothing says how this data set is scored",
+        where="--metric",
+        hint=f"Name one of {', '.join(metrics.names())}",
+    )
+
+
+def _open_lmdb(path: Path, choice: Choice) -> EvalSet:
+    place = path.resolve()
+    manifest = read_manifest(place.parent) or {}
+    if manifest and all(made["lmdb"] != place.name for made in manifest["splits"].values()):
+        manifest = {}
+    metric = _metric(choice.metric, manifest.get("metric", ""), manifest.get("format", ""))
+    files = [choice.labelmap] if choice.labelmap else [place / LABELMAP, place.parent / LABELMAP]
+    labelmap = next((read_labelmap(f) for f in files if choice.labelmap or f.is_file()), None)
+    if labelmap is None:
+        hint = "Say what the labels mean with --labelmap FILE"
+        raise InputError("there is no labelmap.prototxt beside it", where=path, hint=hint)
+    records = open_shared(place)
+    listed = Listed()
+    for record in records:
+        listed.add(
+            record.image, (record.width, record.height), record.labels, record.boxes,
+            record.difficult,
+        )  # fmt: skip
+    sizes = _sizes(path, place, manifest, listed)
+    listed.to_pixels(sizes)
+    root = Path(str(manifest.get("root", "")))
+    names, truth = truths.make(metric, listed, labelmap, path, choice.truth, root)
+    keys = records.keys()
+
+    def read(index: int) -> Pixels:
+        return in_colour(decode_record(keys[index], records.value(keys[index])).decode())
+
+    return EvalSet(
+        path, metric, names, labelmap, truth, sizes, read, _identity(place, names, records)
+    )
+
+
+def _sizes(path: Path, place: Path, manifest: Manifest, listed: Listed) -> Ints:
+    """Width and height of the original pictures, int64 (P, 2).
+
+    Without ``build.json`` an LMDB of one square size is taken for one that was resized.
+    """
+    stored = np.array(listed.sizes, np.int64).reshape(-1, 2)
+    split = place.name.removesuffix("_lmdb").rpartition("_")[2]
+    file = place.parent / f"{split}_name_size.txt"
+    if found := read_name_sizes(file):
+        if len(found) != len(stored):
+            text = f"it has {len(found):,} lines, the LMDB {len(stored):,} records"
+            raise InputError(text, where=file)
+        return np.array([size for _, size in found], np.int64)
+    resized = len(stored) > 1 and bool((stored == stored[0, 0]).all())
+    if manifest:
+        resized = any(manifest["options"].get(key) for key in RESIZING)
+    if resized:
+        raise InputError(
+            f"its pictures were resized, and {file.name} with their own sizes is not there",
+            where=path,
+            hint="Each line of that file has a picture's name, height and width",
+        )
+    return stored
+
+
+def _open_raw(dataset: Dataset, choice: Choice) -> EvalSet:
+    metric = _metric(choice.metric, dataset.metric, dataset.format)
+    split = choice.split or dataset.links.get(TEST_LINK) or next(iter(dataset.splits))
+    labelmap = read_labelmap(choice.labelmap) if choice.labelmap else dataset.classes()
+    scanned = scan(dataset, split, labelmap, BuildOptions(map=dataset.map, shuffle=False))
+    if lines := unknown_classes({split: scanned}, labelmap):
+        raise InputError(
+            f"{len(lines)} classes are not in the labelmap", where=dataset.root,
+            hint="\n".join(lines),
+        )  # fmt: skip
+    if scanned.failures:
+        first = scanned.failures[0].error
+        raise InputError(
+            f"{len(scanned.failures)} annotations cannot be read; the first: {first.what}",
+            where=first.where,
+        )
+    listed = Listed()
+    images = [image.entry.image for image in scanned.images]
+    for image in scanned.images:
+        entry = image.entry
+        size = (entry.width or 0, entry.height or 0)
+        listed.add(
+            entry.image, size, image.labels, entry.boxes, entry.difficult, entry.image_id
+        )  # fmt: skip
+    place = choice.truth
+    if metric == "coco" and dataset.format == "coco" and place is None:
+        sources = dataset.splits[split].sources
+        if len(sources) > 1:
+            text = f'the split "{split}" has {len(sources)} JSONs; COCO\'s numbers are of one'
+            raise InputError(text, where=dataset.root, hint="Choose another with --split")
+        place = dataset.root / str(sources[0]["json"])
+    names, truth = truths.make(metric, listed, labelmap, dataset.root, place, dataset.root)
+
+    def read(index: int) -> Pixels:
+        data = read_bytes(below(dataset.root, images[index]), "picture", MOST_BYTES, images[index])
+        probe(data, images[index])
+        return decode(data, images[index])
+
+    sizes = np.zeros((len(names), 2), np.int64)
+    return EvalSet(
+        dataset.root, metric, names, labelmap, truth, sizes, read,
+        {**_identity(dataset.root.resolve(), names), "split": split},
+    )  # fmt: skip
+
+
+def _identity(
+    place: Path, names: tuple[str, ...], lmdb: LmdbReader | None = None
+) -> dict[str, Any]:
+    table: dict[str, Any] = {"set": str(place), "pictures": len(names)}
+    digest = hashlib.sha256("\n".join(names).encode("utf-8", "surrogateescape"))
+    table["names"] = digest.hexdigest()[:16]
+    if lmdb is not None:
+        table["bytes"] = (place / "data.mdb").stat().st_size
+    return table
+
+
+def in_colour(picture: Pixels) -> Pixels:
+    """A gray picture with its values as blue, green and red; others as they are."""
+    if picture.ndim == 3 and picture.shape[2] == 3:
+        return picture
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), np.uint8)

@@ -1,0 +1,84 @@
+"""The pictures with most errors, truth and detections side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ssd_data.analysis import errors_by_picture
+from ssd_data.draw import FileNames, to_jpeg, write_picture
+from ssd_data.drawing import Scene, paint
+from ssd_data.evaluation.results import Scored
+from ssd_data.evaluation.sources import EvalSet
+from ssd_data.scores import Floats, Ints
+from ssd_data.structures import Flags, Pixels
+from ssd_data.survey import printable
+
+GAP, GROUND = 12, (24, 25, 29)
+
+
+def draw_worst(data: EvalSet, scored: Scored, count: int, folder: Path) -> list[Path]:
+    """Draw the pictures with most missed and false boxes, the worst first.
+
+    What is drawn of the detections reaches its class's best threshold (F1), and that is what the
+    errors are counted of. At the left the truth, ignored boxes dashed; at the right the detections.
+
+    Raises:
+        OutputError: the folder cannot be written.
+        InputError: a picture cannot be read any more.
+    """
+    truth, found = scored.truth, scored.found
+    errors, shown = errors_by_picture(truth, found, scored.plus)
+    place = {name: i for i, name in enumerate(data.names)}
+    names = FileNames()
+    files = []
+    for number, i in enumerate(np.argsort(-errors, kind="stable")[:count], 1):
+        name = truth.pictures[i]
+        if not errors[i] or name not in place:
+            break
+        picture = data.read(place[name])
+        size = data.sizes[place[name]]
+        if not size.all():
+            size = np.array(picture.shape[1::-1])
+        here, mine = truth.picture == i, shown & (found.picture == i)
+        title = f"{name}: {errors[i]} errors"
+        halves = _halves(picture, size, title, scored, here, mine)
+        files.append(folder / names.name(f"{number:03d}_{name}"))
+        write_picture(folder, files[-1].name, to_jpeg(_beside(*halves)))
+    return files
+
+
+def _halves(
+    picture: Pixels, size: Ints, title: str, scored: Scored, here: Flags, mine: Flags
+) -> Iterator[Image.Image]:
+    truth, found = scored.truth, scored.found
+    classes = dict(enumerate(truth.classes, 1))
+
+    def scene(
+        what: str, labels: Ints, boxes: Floats, dashed: Flags, scores: Floats | None
+    ) -> Scene:
+        fractions = (boxes / np.tile(size, 2)).astype(np.float32)
+        return Scene(
+            printable(f"{what}: {title}"),
+            picture,
+            (labels + 1).astype(np.int32),
+            {label: printable(name) for label, name in classes.items()},
+            fractions,
+            dashed,
+            None if scores is None else scores.astype(np.float32),
+        )
+
+    yield paint(scene("truth", truth.label[here], truth.boxes[here], truth.ignored[here], None))
+    none = np.zeros(int(mine.sum()), np.bool_)
+    yield paint(scene("found", found.label[mine], found.boxes[mine], none, found.scores[mine]))
+
+
+def _beside(left: Image.Image, right: Image.Image) -> Image.Image:
+    height = max(left.height, right.height)
+    both = Image.new("RGB", (left.width + GAP + right.width, height), GROUND)
+    both.paste(left, (0, 0))
+    both.paste(right, (left.width + GAP, 0))
+    return both
