@@ -20,8 +20,9 @@ from test_cli import run  # noqa: F401 - a fixture
 
 from ssd_data.errors import InputError
 from ssd_data.training import snapshots
+from ssd_data.training.events import Displayed
 from ssd_data.training.loop import TrainOptions, train
-from ssd_data.training.solver import Displayed, DivergedError, Solver
+from ssd_data.training.solver import DivergedError, Solver
 from ssd_data.training.solverfile import read_solver
 
 RUNS = {"rmsprop": 4, "sgd": 8}  # how many losses must agree to 1e-3

@@ -11,8 +11,8 @@ import click
 from ssd_data.cli import shared
 
 if TYPE_CHECKING:
+    from ssd_data.training.events import Event
     from ssd_data.training.loop import Run
-    from ssd_data.training.solver import Event
 
 
 @click.command(short_help="Train a detector as a solver's prototxt says.")
@@ -135,7 +135,7 @@ class Bar:
 
     def __call__(self, event: Event) -> None:
         """Move on with each update."""
-        from ssd_data.training.solver import Displayed, Stepped
+        from ssd_data.training.events import Displayed, Stepped
 
         if self.bar is None:
             return

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ssd_data.errors import OutputError
-from ssd_data.training.events import Tested
-from ssd_data.training.solver import Displayed, Event, Snapshotted, Stepped
+from ssd_data.training.events import Displayed, Event, Snapshotted, Stepped, Tested
 
 LOG, TABLE = ".log", ".jsonl"
 

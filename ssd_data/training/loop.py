@@ -20,9 +20,9 @@ from ssd_data.errors import InputError
 from ssd_data.matching import Matching
 from ssd_data.training import snapshots
 from ssd_data.training.curves import draw_run
-from ssd_data.training.events import Tested
+from ssd_data.training.events import Event, Listener, Snapshotted, Tested
 from ssd_data.training.log import RunLog
-from ssd_data.training.solver import Event, Listener, Snapshotted, Solver
+from ssd_data.training.solver import Solver
 from ssd_data.training.solverfile import SolverFile
 
 AUTO = "auto"

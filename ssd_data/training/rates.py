@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from sys import float_info
 
 from ssd_data.errors import InputError
@@ -44,6 +44,11 @@ def learning_rate(param: caffe_pb2.SolverParameter, progress: Progress) -> float
             f'no lr_policy is called "{param.lr_policy}"', hint="Known are " + ", ".join(_POLICIES)
         )
     return param.base_lr * policy(param, progress)
+
+
+def coming_rate(param: caffe_pb2.SolverParameter, progress: Progress) -> float:
+    """The same without moving the progress."""
+    return learning_rate(param, replace(progress))
 
 
 def _fixed(param: caffe_pb2.SolverParameter, progress: Progress) -> float:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from ssd_data.engines.torch.blob import Blob, to_numpy
+from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.layers.annotateddata import AnnotatedData
 from ssd_data.engines.torch.net import Net
 from ssd_data.engines.torch.trainable import Trainable
@@ -28,38 +26,15 @@ from ssd_data.training.events import (
     Stepped,
     Tested,
 )
-from ssd_data.training.rates import Progress, learning_rate
+from ssd_data.training.parameters import parameters
+from ssd_data.training.rates import Progress, coming_rate, learning_rate
 from ssd_data.training.solverfile import SolverFile, read_solver, to_solver_file
 from ssd_data.training.testing import run_test
 from ssd_data.training.updates import clip_, find_kind, regularize
 
-__all__ = [  # the events are known from here as well
-    "Displayed",
-    "DivergedError",
-    "Event",
-    "Listener",
-    "Param",
-    "Snapshotted",
-    "Solver",
-    "Stepped",
-    "Tested",
-    "get_solver",
-    "learning_rate_peek",
-]
-
 
 class DivergedError(SsdDataError):
     """The loss is NaN or infinite."""
-
-
-@dataclass(slots=True)
-class Param:
-    """One parameter with what the update rule keeps of it."""
-
-    blob: Blob
-    lr_mult: float
-    decay_mult: float
-    history: list[Tensor] = field(default_factory=list)
 
 
 class Solver:
@@ -95,7 +70,7 @@ class Solver:
         self.test_nets = [Net(graph, device=device) for graph in self.file.tests]
         self.progress = Progress()
         self.listeners: list[Listener] = []
-        self.params = list(_parameters(self.net, self.kind.histories))
+        self.params = parameters(self.net, self.kind.histories)
         self.stopped = False
         self.options: dict[str, object] = {}  # written beside each snapshot
         self._losses: list[float] = []
@@ -298,7 +273,7 @@ class Solver:
         for name in self.net.outputs:
             values = np.ravel(self.net.blobs[name].data).tolist()
             outputs.append((name, weights.get(name, 0.0), values))
-        rate = learning_rate_peek(self)
+        rate = coming_rate(self.param, self.progress)
         speed, waiting = self._clock.read(self.iter, self.net, self.param.iter_size)
         self._tell(Displayed(self.iter, loss, rate, outputs, _parts(self.net), speed, waiting))
 
@@ -331,13 +306,6 @@ def _feeding(net: Net) -> Iterator[AnnotatedData]:
     return (layer for layer in net.steps if isinstance(layer, AnnotatedData))
 
 
-def learning_rate_peek(solver: Solver) -> float:
-    """The rate that the coming update will have, without moving any policy."""
-    p = solver.progress
-    copy = Progress(p.iteration, p.step, p.smoothed_loss, p.minimum_loss, p.last_event)
-    return learning_rate(solver.param, copy)
-
-
 def _parts(net: Net) -> dict[str, float]:
     """What a MultiBoxLoss says of its last batch."""
     for layer in net.steps:
@@ -345,21 +313,6 @@ def _parts(net: Net) -> dict[str, float]:
         if parts is not None:
             return {name: float(getattr(parts, name)) for name in ("loc", "conf", "matches")}
     return {}
-
-
-def _parameters(net: Net, histories: int) -> Iterator[Param]:
-    """All parameters once each, in the layers' order, statistics included, as Caffe lists them."""
-    seen: set[int] = set()
-    for layer in net.steps:
-        specs = layer.param.param
-        for i, blob in enumerate(layer.params):
-            if id(blob) in seen:
-                continue
-            seen.add(id(blob))
-            spec = specs[i] if i < len(specs) else caffe_pb2.ParamSpec()
-            rate = 0.0 if layer.statistics else spec.lr_mult
-            history = [torch.zeros_like(blob.tensor.detach()) for _ in range(histories)]
-            yield Param(blob, rate, spec.decay_mult, history)
 
 
 def get_solver(path: Path | str, device: str | None = None) -> Solver:
