@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssd_data.cli import shared
+from ssd_data.cli.preflight_table import print_preflight
+from ssd_data.errors import InputError
 
 if TYPE_CHECKING:
     from ssd_data.training.events import Event
@@ -34,6 +36,14 @@ if TYPE_CHECKING:
 )
 @click.option("--keep", type=click.IntRange(1), metavar="N", help="Delete all but N snapshots.")
 @click.option("--skip-mismatch", is_flag=True, help="Start layers of another shape anew.")
+@click.option(
+    "--engine",
+    type=click.Choice(["torch", "caffe"]),
+    default="torch",
+    show_default=True,
+    help="What trains: PyTorch, or a real Caffe.",
+)
+@click.option("--caffe", type=shared.PATH, metavar="F", help="Caffe's executable, or its folder.")
 @click.option("--build", type=shared.PATH, metavar="DIR", help="Write nets for this build first.")
 @click.option("--family", metavar="NAME", help="Of the nets to write, see model --list.")
 @shared.out_option("With --build: folder of the nets.  [default: the family's name]")
@@ -50,6 +60,8 @@ def command(
     jpeg_roundtrip: bool,
     keep: int | None,
     skip_mismatch: bool,
+    engine: str,
+    caffe: Path | None,
     build: Path | None,
     family: str | None,
     out: Path | None,
@@ -58,7 +70,8 @@ def command(
 ) -> None:
     """Do what 'caffe train' does with SOLVER: train, test, and write snapshots.
 
-    Paths in the solver and its nets are relative to the folder you run in. Beside the snapshots lie
+    Before anything starts, solver, nets, LMDBs, labelmap and weights are checked against one
+    another. Paths in the solver and its nets are relative to the folder you run in. Beside the snapshots lie
     a log in Caffe's format, a table (.jsonl) and a picture of the curves. Ctrl-C writes a snapshot
     and stops; a second one stops at once.
 
@@ -67,12 +80,15 @@ def command(
       ssd-data train solver.prototxt --weights mobilenet.caffemodel
       ssd-data train solver.prototxt --resume auto
       ssd-data train --build SHAPES --family mobilenet_ssd
+      ssd-data train solver.prototxt --engine caffe --caffe ~/caffe
     """
     from ssd_data.engines.torch import require_torch
 
-    require_torch()
+    if engine == "torch":
+        require_torch()
     from ssd_data.training.log import Screen
-    from ssd_data.training.loop import TrainOptions, train
+    from ssd_data.training.loop import TrainOptions, find_resume, train, train_on_caffe
+    from ssd_data.training.preflight import preflight
     from ssd_data.training.solverfile import read_solver
 
     if build is not None:
@@ -95,14 +111,32 @@ def command(
         keep,
         skip_mismatch,
     )
+    found = preflight(
+        file,
+        options.weights,
+        find_resume(file, resume),
+        engine=engine,
+        skip_mismatch=skip_mismatch,
+    )
+    print_preflight(found, quiet)
+    if found.errors:
+        count = "1 error" if len(found.errors) == 1 else f"{len(found.errors)} errors"
+        raise InputError(f"{count}; nothing was started", where=solver)
     with Bar(max_iter or file.param.max_iter, quiet) as bar:
-        run = train(file, options, [Screen(), bar], lambda text: click.echo(text, err=True))
+        if engine == "caffe":
+            run = train_on_caffe(file, options, caffe, [bar], _say)
+        else:
+            run = train(file, options, [Screen(), bar], _say)
     if as_json:
         shared.print_json(_table(run))
     elif not quiet:
         _print(run)
     if not run.finished:
         click.get_current_context().exit(130)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _generate(build: Path, family: str, out: Path | None) -> Path:

@@ -16,12 +16,13 @@ import torch
 
 from ssd_data import __version__
 from ssd_data.engines.torch.layers.annotateddata import AnnotatedData, Feed
-from ssd_data.errors import InputError
+from ssd_data.errors import InputError, UsageError
 from ssd_data.matching import Matching
 from ssd_data.training import snapshots
 from ssd_data.training.curves import draw_run
-from ssd_data.training.events import Event, Listener, Snapshotted, Tested
+from ssd_data.training.events import Displayed, Event, Listener, Snapshotted, Tested
 from ssd_data.training.log import RunLog
+from ssd_data.training.realcaffe import run_caffe
 from ssd_data.training.solver import Solver
 from ssd_data.training.solverfile import SolverFile
 
@@ -116,12 +117,11 @@ def train(
         solver.restore(resume)
     solver.options = {**asdict(options), "seed": seed}
     log = RunLog(file.param.snapshot_prefix or "train")
-    keeper = _Keeper(file.param.snapshot_prefix, options.keep, run)
-    solver.listeners += [log, keeper, *listeners]
-    solver.listeners.append(_Curves(log.table_path))
-    log.begin(file.train.net.name, file.param.lr_policy, _begin(file, solver, options, resume))
+    solver.listeners += _listeners(file, options, run, log, listeners)
+    about = {**_begin(file, options, resume), "device": str(solver.net.device)}
+    log.begin(file.train.net.name, file.param.lr_policy, about)
     try:
-        with _signals(solver, say):
+        with _signals(say, solver.stop):
             solver.solve()
             if solver.stopped and not _is_saved(solver, run):
                 solver.snapshot()
@@ -133,6 +133,66 @@ def train(
     run.iteration, run.finished = solver.iter, not solver.stopped
     run.loss = solver.progress.smoothed_loss
     return run
+
+
+def train_on_caffe(
+    file: SolverFile,
+    options: TrainOptions,
+    binary: Path | None = None,
+    listeners: Sequence[Listener] = (),
+    say: Callable[[str], None] = lambda text: None,
+) -> Run:
+    """The same run by a real Caffe, see :func:`~ssd_data.training.realcaffe.run_caffe`.
+
+    Raises:
+        UsageError: there is no Caffe, or it has not what an option asks for.
+        CaffeError: it could not be started, or ended with an error.
+    """
+    for name, value in (("--workers", options.workers), ("--skip-mismatch", options.skip_mismatch)):
+        if value:
+            raise UsageError("a real Caffe does not have this option", where=name)
+    if not options.jpeg_roundtrip:
+        raise UsageError("a real Caffe always makes them", where="--no-jpeg-roundtrip")
+    resume = find_resume(file, options.resume)
+    run = Run(resumed=resume)
+    log = RunLog(file.param.snapshot_prefix or "train")
+    log.begin(file.train.net.name, file.param.lr_policy, _begin(file, options, resume))
+    changes = {"max_iter": options.max_iter, "random_seed": options.seed}
+    count = 0
+
+    def asked() -> None:
+        nonlocal count
+        count += 1
+
+    def follow(event: Event) -> None:
+        if isinstance(event, Displayed):
+            run.iteration, run.loss = event.iteration, event.loss
+        if isinstance(event, Snapshotted):
+            run.iteration = max(run.iteration, event.iteration)
+
+    try:
+        with _signals(say, asked, twice=asked):
+            run_caffe(
+                file.origin,
+                binary=binary,
+                weights=options.weights if resume is None else (),
+                resume=resume,
+                device=options.device,
+                listeners=[*_listeners(file, options, run, log, listeners), follow],
+                asked=lambda: count,
+                changes={name: value for name, value in changes.items() if value is not None},
+            )
+    finally:
+        log.end(done=not count)
+    run.finished = not count
+    return run
+
+
+def _listeners(
+    file: SolverFile, options: TrainOptions, run: Run, log: RunLog, others: Sequence[Listener]
+) -> list[Listener]:
+    keeper = _Keeper(file.param.snapshot_prefix, options.keep, run)
+    return [log, keeper, *others, _Curves(log.table_path)]
 
 
 def find_resume(file: SolverFile, resume: Path | str | None) -> Path | None:
@@ -156,13 +216,10 @@ def _told(path: Path, matching: Matching) -> str:
     return f"{text}, {len(matching.left_out)} left out"
 
 
-def _begin(
-    file: SolverFile, solver: Solver, options: TrainOptions, resume: Path | None
-) -> dict[str, Any]:
+def _begin(file: SolverFile, options: TrainOptions, resume: Path | None) -> dict[str, Any]:
     return {
         "solver": file.origin,
         "options": asdict(options),
-        "iteration": solver.iter,
         "resumed": resume,
         "command": sys.argv,
         "folder": Path.cwd(),
@@ -171,7 +228,6 @@ def _begin(
             "torch": torch.__version__,
             "python": sys.version.split()[0],
         },
-        "device": str(solver.net.device),
         "threads": torch.get_num_threads(),
     }
 
@@ -181,17 +237,24 @@ def _is_saved(solver: Solver, run: Run) -> bool:
 
 
 @contextmanager
-def _signals(solver: Solver, say: Callable[[str], None]) -> Iterator[None]:
+def _signals(
+    say: Callable[[str], None],
+    once: Callable[[], None],
+    twice: Callable[[], None] | None = None,
+) -> Iterator[None]:
     """The first SIGINT or SIGTERM ends the run after this update; the second ends it at once."""
     asked = False
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal asked
-        if asked:
+        if not asked:
+            say("stopping: a snapshot is written after this iteration; once more stops at once")
+            once()
+        elif twice is not None:
+            twice()
+        else:
             os._exit(128 + number)
         asked = True
-        say("stopping: a snapshot is written after this iteration; once more stops at once")
-        solver.stop()
 
     old = {}
     for number in (signal.SIGINT, signal.SIGTERM):
