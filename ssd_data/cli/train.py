@@ -71,9 +71,9 @@ def command(
     """Do what 'caffe train' does with SOLVER: train, test, and write snapshots.
 
     Before anything starts, solver, nets, LMDBs, labelmap and weights are checked against one
-    another. Paths in the solver and its nets are relative to the folder you run in. Beside the snapshots lie
-    a log in Caffe's format, a table (.jsonl) and a picture of the curves. Ctrl-C writes a snapshot
-    and stops; a second one stops at once.
+    another. Paths in the solver and its nets are relative to the folder you run in. Beside the
+    snapshots lie a log in Caffe's format, a table (.jsonl) and a picture of the curves. Ctrl-C
+    writes a snapshot and stops; a second one stops at once.
 
     \b
     Examples:
