@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 from augment_twin import draft
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pictures import as_rows, picture, record
 
@@ -64,7 +64,9 @@ def test_parts_give_what_whole_pictures_give(family, again, channels):
 @given(
     seeds, st.integers(1, 90), st.integers(1, 90), st.lists(st.floats(0, 1), min_size=4, max_size=4)
 )
-@settings(max_examples=60)
+@example(0, 19, 1, [1.0, 1.0, 0.0, 0.0])  # the last block is three pixels wide
+@example(0, 20, 1, [1.0, 1.0, 0.0, 0.0])
+@settings(max_examples=100)
 def test_a_round_trip_of_a_part_is_that_of_the_whole(seed, width, height, edges):
     pixels = picture(width, height, seed)
     left, right = sorted(int(edge * (width - 1)) for edge in edges[:2])
@@ -72,6 +74,17 @@ def test_a_round_trip_of_a_part_is_that_of_the_whole(seed, width, height, edges)
     needed = (left, top, right + 1, bottom + 1)
     ours = Canvas.of(pixels).reencode(needed).pixels(needed)
     assert np.array_equal(ours, round_trip(pixels)[top : bottom + 1, left : right + 1])
+
+
+@pytest.mark.parametrize("height", [1, 17])
+def test_round_trips_at_every_column_of_small_pictures(height):
+    for width in range(1, 40):
+        pixels = picture(width, height, width)
+        whole = round_trip(pixels)
+        for x in range(width):
+            needed = (x, height - 1, x + 1, height)
+            ours = Canvas.of(pixels).reencode(needed).pixels(needed)
+            assert np.array_equal(ours, whole[height - 1 :, x : x + 1]), (width, x)
 
 
 @given(seeds, st.integers(1, 40), st.integers(1, 40), st.integers(0, 99), st.integers(0, 99))

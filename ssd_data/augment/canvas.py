@@ -4,7 +4,8 @@ A picture in a canvas of four times its width is mostly ground, and of a picture
 cropped most is thrown away. A JPEG round trip of the part alone gives the very pixels that a round
 trip of the whole does, as long as the part's edges lie on the edges of JPEG's blocks: the discrete
 cosine transform and the rounding of its coefficients know nothing outside a block of 16x16 pixels
-(4:2:0), and the decoder's interpolation of colours looks one colour sample (two pixels) further.
+(4:2:0), and the decoder's interpolation of colours looks one colour sample (two pixels) further. It
+does not interpolate pictures of up to four pixels' width, so no part is made that narrow.
 Colour conversions want multiples of 64 pixels (``STRIDE``): OpenCV works on as many at a time, and
 on what is left of a row with other roundings.
 """
@@ -23,7 +24,7 @@ from ssd_data.structures import Pixels
 
 Rect: TypeAlias = tuple[int, int, int, int]
 Colour: TypeAlias = tuple[int, ...]
-BLOCK, STRIDE, CONTEXT = 16, 64, 2
+BLOCK, STRIDE, CONTEXT = 16, 64, 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
