@@ -7,12 +7,14 @@ DEMO ?= demo
 
 .PHONY: demo test check tests lint format types proto clean
 
-demo: $(VENV)/.run  ## draw a sample data set, build its LMDBs, check and look at them
+demo: $(VENV)/.run  ## draw a sample data set, build its LMDBs, look at them, make and run a net for them
 	rm -rf $(DEMO)
 	$(BIN)/ssd-data sample $(DEMO)/sample
 	$(BIN)/ssd-data build $(DEMO)/sample/voc -o $(DEMO)/SHAPES --link $(DEMO)
 	$(BIN)/ssd-data check $(DEMO)/SHAPES
 	$(BIN)/ssd-data inspect $(DEMO)/test_lmdb --draw $(DEMO)/pictures --limit 20
+	$(BIN)/ssd-data model mobilenet_ssd --build $(DEMO)/SHAPES --size 160 --width-multiplier 0.25 -o $(DEMO)/net
+	$(BIN)/ssd-data parity $(DEMO)/net/deploy.prototxt random
 	@echo "done: look at $(DEMO)/pictures; . $(VENV)/bin/activate, then ssd-data --help"
 
 test: $(VENV)/.dev lint types tests  ## everything that CI checks
@@ -45,7 +47,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.run: setup.cfg constraints.txt | $(VENV)/bin/python
 	$(PIP) setuptools
-	$(PIP) --no-build-isolation --editable .
+	$(PIP) --no-build-isolation --editable '.[torch]'
 	touch $@
 
 $(VENV)/.dev: setup.cfg constraints.txt | $(VENV)/bin/python

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import augment, loss, scores
+from benchmarks import agreement, augment, loss, nets, scores
 from benchmarks.build import main
 
 
@@ -44,3 +44,19 @@ def test_a_quick_run_of_the_data_layers(
     assert "### mobilenet: the training data layer" in printed
     assert "no round trips, 2 workers" in printed
     assert not list(tmp_path.iterdir())
+
+
+def test_nets_in_one_round(capsys: pytest.CaptureFixture[str]) -> None:
+    nets.main(["--quick", "--threads", "1", "--processor-time"])
+    printed = capsys.readouterr().out
+    assert printed.count("###") == 4
+    assert "detections: torch 800, opencv 800" in printed
+
+
+def test_the_docs_have_every_layer_that_is_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    """Types and numbers of cases; the differences depend on the machine's arithmetic."""
+    agreement.main()
+    page = (Path(__file__).parent.parent / "docs" / "engines.md").read_text("utf-8")
+    for line in capsys.readouterr().out.splitlines():
+        beginning = "|".join(line.split("|")[:3])
+        assert beginning in page

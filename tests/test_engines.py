@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from nets import write_detector
 
 from ssd_data.engines import load_engine
+from ssd_data.engines.torch.blob import to_numpy
+from ssd_data.engines.torch.compiled import AT_ONCE, _join
 from ssd_data.engines.torch.net import Net
 from ssd_data.engines.torch.nms import overlap, suppress
 from ssd_data.errors import InputError, UsageError
@@ -58,6 +60,20 @@ def test_a_batch_gives_what_single_pictures_give(detector: tuple[Path, Path]) ->
         np.testing.assert_array_equal(found.labels, alone.labels)
         np.testing.assert_allclose(found.scores, alone.scores, atol=1e-5)
         np.testing.assert_allclose(found.boxes, alone.boxes, atol=1e-4)
+
+
+def test_large_batches_go_in_parts(detector: tuple[Path, Path]) -> None:
+    engine = load_engine("torch", *detector)
+    batch = pictures(AT_ONCE * 2 + 1)
+    ours = engine.forward(batch)["detection_out"]
+    whole = to_numpy(engine.run(torch.from_numpy(batch))["detection_out"])
+    assert sorted(set(ours[0, 0, :, 0])) == list(range(len(batch)))
+    assert not differences(ours[0, 0], whole[0, 0], keep=50, threshold=0.45)
+    # Nothing found: one row a picture; nothing in one part: no row of it.
+    rows = [torch.tensor([[[[i, -1.0] + [0] * 5 for i in range(2)]]])] * 2
+    assert _join(rows, [0, 2])[0, 0, :, :2].tolist() == [[0, -1], [1, -1], [2, -1], [3, -1]]
+    found = torch.tensor([[[[1.0, 2, 0.5, 0, 0, 1, 1]]]])
+    assert _join([rows[0], found], [0, 2])[0, 0].tolist() == [[3, 2, 0.5, 0, 0, 1, 1]]
 
 
 def test_weights_of_another_net_are_refused(detector: tuple[Path, Path], tmp_path: Path) -> None:

@@ -138,6 +138,8 @@ def command(
     with ExitStack() as stack:
         weights = stack.enter_context(net_options.weights_file(deploy, weights))
         net = load_engine(engine, deploy, weights, device=device, half=half, threshold=threshold)
+        if not quiet:
+            shared.warn_of_ignored(net.graph.ignored)
         if size is None and protocol == "single":
             wanted_size = (net.shape[3], net.shape[2])
         detector = Detector(net, weights, prepare, protocol, wanted_size, batch, threshold, half)

@@ -33,7 +33,7 @@ def suppress(
     for start in range(0, boxes.shape[1], BLOCK):
         block, free = boxes[:, start : start + BLOCK], valid[:, start : start + BLOCK]
         if start:
-            free = free & ~((overlap(kept, block) > threshold) & real[:, :, None]).any(1)
+            free = free & ~_hit(real, (overlap(kept, block) > threshold).float())
         stays[:, start : start + BLOCK] = _settle(overlap(block, block) > threshold, free)
         kept, real = _first(boxes[:, : start + BLOCK], stays[:, : start + BLOCK])
         wanting = real.sum(1) < most if most >= 0 else torch.ones_like(valid[:, 0])
@@ -48,13 +48,21 @@ def _settle(over: Tensor, free: Tensor) -> Tensor:
     Each round settles at least one more link of every chain of overlaps, so it ends; chains are
     short, so it ends soon.
     """
-    over = over.triu(1)
+    better = over.float().triu_(1)
     stays = free
     while True:
-        now = free & ~(over & stays[:, :, None]).any(1)
+        now = free & ~_hit(stays, better)
         if torch.equal(now, stays):
             return now
         stays = now
+
+
+def _hit(stays: Tensor, over: Tensor) -> Tensor:
+    """Which of M boxes one of those that stay (G, N) overlaps; ``over`` (G, N, M) is 0 or 1.
+
+    As a product of matrices: far faster than the same of truth values, and exact, since counts are.
+    """
+    return torch.bmm(stays[:, None].float(), over)[:, 0] > 0
 
 
 def _first(boxes: Tensor, stays: Tensor) -> tuple[Tensor, Tensor]:
