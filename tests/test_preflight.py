@@ -18,6 +18,7 @@ from conftest import GOLDEN
 from ssd_data.caffemodel import LayerWeights, read_caffemodel, write_caffemodel
 from ssd_data.cli import main
 from ssd_data.cli.preflight_table import print_preflight
+from ssd_data.graph import read_graph
 from ssd_data.proto import caffe_pb2
 from ssd_data.records import decode_record, encode_record
 from ssd_data.store import LmdbReader, LmdbWriter
@@ -176,6 +177,23 @@ def test_the_golden_runs(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert [len(w.new) for w in found.weights] == [0]
 
 
+@pytest.mark.parametrize("phase", ["TRAIN", "TEST"])
+def test_shapes_are_the_nets_own(folder: Path, phase: str) -> None:
+    from ssd_data.engines.torch.net import Net
+    from ssd_data.engines.torch.shapes import infer_shapes
+
+    graph = read_graph(TRAIN if phase == "TRAIN" else TEST, phase)
+    net = Net(graph)
+    given = {name: net.blobs[name].shape for name in ("data", "label")}
+    shapes = infer_shapes(graph, given)
+    assert shapes.whole
+    assert shapes.losses is (phase == "TRAIN")
+    assert shapes.blobs == {name: blob.shape for name, blob in net.blobs.items()}
+    params = [blob.shape for step in net.steps for blob in step.params]
+    assert shapes.parameters == params
+    assert len(shapes.slots) == sum(bool(step.params) for step in net.steps)
+
+
 # ---- data ----
 
 
@@ -281,13 +299,17 @@ def test_means_that_do_not_fit(folder: Path) -> None:
 def test_data_layers_fields(folder: Path) -> None:
     edit(TRAIN, r"batch_size: \d+", "batch_size: 0")
     edit(TRAIN, r"resize_param \{", "force_color: true force_gray: true resize_param {")
+    edit(TRAIN, r"brightness_delta: \d+", "brightness_delta: -1")
+    edit(TRAIN, r"max_trials: 50", "max_trials: 2000000000")
     edit(TEST, r"(resize_param \{[^}]*)height: 64", r"\1height: 0")
     edit(TEST, r"scale: [\d.]+", "scale: 0.5 mean_file: 'gone'")
     errors = texts(check().errors)
     for words in (
         "no batch_size", "force_color and force_gray", "width 64 and height 0", "gone", "Keep one",
+        "mean_file is not supported", "brightness_delta", "max_trials",
     ):  # fmt: skip
         assert words in errors
+    assert "not supported" not in texts(check(engine="caffe").errors)
     assert "scale 0.5, but 0.007843" in texts(check().warnings)
 
 
@@ -430,7 +452,6 @@ def test_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def weights(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A caffemodel of the sample's net, and a snapshot of its solver, in one folder."""
     from ssd_data.engines.torch.shapes import infer_shapes
-    from ssd_data.graph import read_graph
     from ssd_data.training.rates import Progress
     from ssd_data.training.snapshots import write_snapshot
 
