@@ -76,6 +76,13 @@ def test_events_and_log_are_the_golden_run(kind: str) -> None:
     ]
 
 
+def test_its_log_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    run_caffe("solver.prototxt", binary=write_standin(Path("bin/caffe")))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("solver.cpp:243] Iteration 0, loss = 25.0168\n") == 1
+
+
 def test_the_call_and_the_working_folder(folder: Path) -> None:
     binary = write_standin(Path("bin/caffe"))
     weights = [Path("a.caffemodel"), Path("b c.caffemodel")]

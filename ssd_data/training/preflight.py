@@ -77,10 +77,11 @@ def preflight(
         tested = check_shapes(found, graph, sources)
         if shapes is not None and tested is not None:
             check_sharing(found, shapes, tested, graph.origin)
-    if weights and resume is not None:
-        found.error("--resume", "weights and a snapshot are both given", "Keep one")
-    check_weights(found, shapes, weights, skip_mismatch)
-    if resume is not None:
+    if resume is None:
+        check_weights(found, shapes, weights, skip_mismatch)
+    else:
+        if weights:
+            found.warn("--weights", f"not used: the run goes on from {resume}")
         check_resume(found, shapes, resume, file.param)
     check_snapshots(found, file, snapshot_size(shapes, file.param), engine)
     return found

@@ -81,6 +81,12 @@ def _require_executable(path: Path, where: str) -> Path:
     return path.absolute()  # run from the working folder, whatever that is
 
 
+def write_to_stderr(line: str) -> None:
+    """Pass a line of a log on, to what is standard error now."""
+    sys.stderr.write(line)
+    sys.stderr.flush()
+
+
 def run_caffe(
     solver: Path | str,
     *,
@@ -91,7 +97,7 @@ def run_caffe(
     listeners: Sequence[Listener] = (),
     asked: Callable[[], int] = lambda: 0,
     changes: Mapping[str, Any] | None = None,
-    echo: Callable[[str], object] | None = sys.stderr.write,
+    echo: Callable[[str], object] | None = write_to_stderr,
 ) -> int:
     """Train in the working folder until Caffe ends: ``caffe train``, else its Python module.
 
