@@ -292,6 +292,19 @@ def caffe(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     return module
 
 
+def test_pycaffe_is_heard_as_caffe_is(caffe: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    run_caffe("solver.prototxt", changes={"max_iter": 120})
+    lines = capsys.readouterr().err.splitlines()
+    for line in (
+        "Iteration 7, loss = 186",
+        "    Train net output #0: mbox_loss = 93 (* 2 = 186 loss)",
+        "Iteration 7, lr = 0.01",
+        "Iteration 120, Testing net (#0)",
+        "    Test net output #0: detection_eval = 1",
+    ):
+        assert lines.count(line) == 1, line
+
+
 def test_pycaffe_to_the_end(caffe: Any) -> None:
     events: list[Event] = []
     done = run_caffe("solver.prototxt", weights=[Path("w")], listeners=[events.append])

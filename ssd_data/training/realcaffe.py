@@ -111,8 +111,7 @@ def run_caffe(
             each iteration). Once: Caffe writes a snapshot after its iteration and ends. Twice: it
             is ended at once. A KeyboardInterrupt counts as well.
         changes: solver fields with other values than the file's (``max_iter``, ``random_seed``).
-        echo: gets what Caffe logs, line by line; None for nobody. (pycaffe logs to standard error
-            by itself.)
+        echo: gets what Caffe logs, line by line; None for nobody.
 
     Returns:
         how many iterations it has come to, as far as its log tells; -1 where it does not.
@@ -144,6 +143,7 @@ def run_caffe(
             listeners=listeners,
             asked=asked,
             changes=changes,
+            echo=echo,
         )
     with solver_for_caffe(solver, device, changes or {}) as (path, param):
         command = [str(found), "train", f"--solver={path}"]
