@@ -210,6 +210,25 @@ def test_an_lmdb_that_lies_beside_the_solver(folder: Path) -> None:
     only(check().errors, "It is there from", str(folder / "ssd"))
 
 
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        ("/nowhere/train_lmdb", '"/nowhere/train_lmdb" is not there\n  Write your own path'),
+        (r"a\\000b", "cannot be looked at"),
+        ("a" * 5000, "cannot be looked at"),
+    ],
+)
+def test_paths_that_lead_nowhere(folder: Path, stated: str, words: str) -> None:
+    edit(TRAIN, 'source: "trainval_lmdb"', f'source: "{stated}"')
+    only(check().errors, TRAIN, words)
+
+
+def test_a_path_that_two_nets_name_stands_once(folder: Path) -> None:
+    Path("labelmap.prototxt").unlink()
+    labelmaps = [p for p in check().paths if p.role == "labelmap"]
+    assert [p.there for p in labelmaps] == [False]
+
+
 def test_a_dangling_link(folder: Path) -> None:
     Path("test_lmdb").unlink()
     Path("test_lmdb").symlink_to("SHAPES/gone_lmdb")
