@@ -254,6 +254,13 @@ def test_labels_above_the_classes(folder: Path) -> None:
     assert "lacks label 7" in texts(check().warnings)
 
 
+def test_the_first_label_that_is_no_class(folder: Path) -> None:
+    rebuild("trainval_lmdb", relabel(5, 3))
+    assert check().errors == []
+    rebuild("trainval_lmdb", relabel(5, 4))
+    only(check().errors, "label of 4 or above, up to 4", "num_classes 5 or more")
+
+
 def test_the_backgrounds_label(folder: Path) -> None:
     rebuild("test_lmdb", relabel(2, 0))
     only(check().errors, "test_lmdb", "label 0", "00000002")
