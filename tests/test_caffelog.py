@@ -13,6 +13,7 @@ from ssd_data.errors import InputError
 from ssd_data.training.caffelog import LogParser, parse_log
 from ssd_data.training.events import Displayed, Event, Snapshotted
 from ssd_data.training.events import Tested as Scores  # pytest takes Test… for tests
+from ssd_data.training.log import RunLog
 
 FOLDER = GOLDEN / "training"
 KINDS = ("rmsprop", "sgd")
@@ -148,6 +149,21 @@ def test_scores_by_class_and_the_losses_of_a_test() -> None:
     assert math.isnan(first.per_class[2])
     assert second == Scores(100, 1, [("accuracy", 0.25), ("loss", 3.0)])
     assert math.isnan(displayed(events)[0].loss)
+
+
+def test_our_own_log_is_read_as_well(tmp_path: Path) -> None:
+    events: list[Event] = [
+        Displayed(0, 24.817501, 0.002, [("mbox_loss", 1.0, [4.5]), ("scores", 0.0, [1.0, 2.0])]),
+        Snapshotted(60, Path("x_iter_60.caffemodel"), Path("x_iter_60.solverstate")),
+        Scores(60, 0, [("detection_eval", 0.625)], {1: 0.5, 2: 0.75}, 3.5, shows_classes=True),
+        Scores(60, 1, [("accuracy", 0.25)]),
+    ]
+    own = RunLog(str(tmp_path / "run"))
+    own.begin("tiny", "fixed", {})
+    for event in events:
+        own(event)
+    own.end(done=True)
+    assert parse_log(own.log_path) == events
 
 
 def test_newer_caffes_say_how_fast_they_are() -> None:

@@ -18,6 +18,7 @@ from conftest import GOLDEN
 from ssd_data.caffemodel import LayerWeights, read_caffemodel, write_caffemodel
 from ssd_data.cli import main
 from ssd_data.cli.preflight_table import print_preflight
+from ssd_data.graph import read_graph
 from ssd_data.proto import caffe_pb2
 from ssd_data.records import decode_record, encode_record
 from ssd_data.store import LmdbReader, LmdbWriter
@@ -176,6 +177,23 @@ def test_the_golden_runs(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert [len(w.new) for w in found.weights] == [0]
 
 
+@pytest.mark.parametrize("phase", ["TRAIN", "TEST"])
+def test_shapes_are_the_nets_own(folder: Path, phase: str) -> None:
+    from ssd_data.engines.torch.net import Net
+    from ssd_data.engines.torch.shapes import infer_shapes
+
+    graph = read_graph(TRAIN if phase == "TRAIN" else TEST, phase)
+    net = Net(graph)
+    given = {name: net.blobs[name].shape for name in ("data", "label")}
+    shapes = infer_shapes(graph, given)
+    assert shapes.whole
+    assert shapes.losses is (phase == "TRAIN")
+    assert shapes.blobs == {name: blob.shape for name, blob in net.blobs.items()}
+    params = [blob.shape for step in net.steps for blob in step.params]
+    assert shapes.parameters == params
+    assert len(shapes.slots) == sum(bool(step.params) for step in net.steps)
+
+
 # ---- data ----
 
 
@@ -190,6 +208,25 @@ def test_an_lmdb_that_lies_beside_the_solver(folder: Path) -> None:
     Path("ssd/trainval_lmdb").unlink()
     shutil.copytree(next(Path("SHAPES").glob("*trainval_lmdb")), "ssd/trainval_lmdb")
     only(check().errors, "It is there from", str(folder / "ssd"))
+
+
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        ("/nowhere/train_lmdb", '"/nowhere/train_lmdb" is not there\n  Write your own path'),
+        (r"a\\000b", "cannot be looked at"),
+        ("a" * 5000, "cannot be looked at"),
+    ],
+)
+def test_paths_that_lead_nowhere(folder: Path, stated: str, words: str) -> None:
+    edit(TRAIN, 'source: "trainval_lmdb"', f'source: "{stated}"')
+    only(check().errors, TRAIN, words)
+
+
+def test_a_path_that_two_nets_name_stands_once(folder: Path) -> None:
+    Path("labelmap.prototxt").unlink()
+    labelmaps = [p for p in check().paths if p.role == "labelmap"]
+    assert [p.there for p in labelmaps] == [False]
 
 
 def test_a_dangling_link(folder: Path) -> None:
@@ -215,6 +252,13 @@ def test_labels_above_the_classes(folder: Path) -> None:
     trouble = only(check().errors, "trainval_lmdb", "up to 7", "num_classes is 4", "00000005")
     assert "num_classes 8" in trouble.hint
     assert "lacks label 7" in texts(check().warnings)
+
+
+def test_the_first_label_that_is_no_class(folder: Path) -> None:
+    rebuild("trainval_lmdb", relabel(5, 3))
+    assert check().errors == []
+    rebuild("trainval_lmdb", relabel(5, 4))
+    only(check().errors, "label of 4 or above, up to 4", "num_classes 5 or more")
 
 
 def test_the_backgrounds_label(folder: Path) -> None:
@@ -281,13 +325,17 @@ def test_means_that_do_not_fit(folder: Path) -> None:
 def test_data_layers_fields(folder: Path) -> None:
     edit(TRAIN, r"batch_size: \d+", "batch_size: 0")
     edit(TRAIN, r"resize_param \{", "force_color: true force_gray: true resize_param {")
+    edit(TRAIN, r"brightness_delta: \d+", "brightness_delta: -1")
+    edit(TRAIN, r"max_trials: 50", "max_trials: 2000000000")
     edit(TEST, r"(resize_param \{[^}]*)height: 64", r"\1height: 0")
     edit(TEST, r"scale: [\d.]+", "scale: 0.5 mean_file: 'gone'")
     errors = texts(check().errors)
     for words in (
         "no batch_size", "force_color and force_gray", "width 64 and height 0", "gone", "Keep one",
+        "mean_file is not supported", "brightness_delta", "max_trials",
     ):  # fmt: skip
         assert words in errors
+    assert "not supported" not in texts(check(engine="caffe").errors)
     assert "scale 0.5, but 0.007843" in texts(check().warnings)
 
 
@@ -430,7 +478,6 @@ def test_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def weights(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A caffemodel of the sample's net, and a snapshot of its solver, in one folder."""
     from ssd_data.engines.torch.shapes import infer_shapes
-    from ssd_data.graph import read_graph
     from ssd_data.training.rates import Progress
     from ssd_data.training.snapshots import write_snapshot
 
@@ -503,7 +550,7 @@ def test_snapshots_that_fit_or_do_not(folder: Path, weights: Path) -> None:
     errors = texts(check(resume=alone).errors)
     assert "gone.caffemodel" in errors
     assert "arrays of history" in errors
-    assert "both given" in texts(check("x", resume=state).errors)
+    assert "not used" in texts(check("x", resume=state).warnings)
     Path("broken.solverstate").write_bytes(b"\x08")
     only(check(resume=Path("broken.solverstate")).errors, "cut short")
 

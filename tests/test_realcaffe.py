@@ -76,6 +76,13 @@ def test_events_and_log_are_the_golden_run(kind: str) -> None:
     ]
 
 
+def test_its_log_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    run_caffe("solver.prototxt", binary=write_standin(Path("bin/caffe")))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("solver.cpp:243] Iteration 0, loss = 25.0168\n") == 1
+
+
 def test_the_call_and_the_working_folder(folder: Path) -> None:
     binary = write_standin(Path("bin/caffe"))
     weights = [Path("a.caffemodel"), Path("b c.caffemodel")]
@@ -283,6 +290,19 @@ def caffe(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     module.get_solver = get_solver
     monkeypatch.setitem(sys.modules, "caffe", module)
     return module
+
+
+def test_pycaffe_is_heard_as_caffe_is(caffe: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    run_caffe("solver.prototxt", changes={"max_iter": 120})
+    lines = capsys.readouterr().err.splitlines()
+    for line in (
+        "Iteration 7, loss = 186",
+        "    Train net output #0: mbox_loss = 93 (* 2 = 186 loss)",
+        "Iteration 7, lr = 0.01",
+        "Iteration 120, Testing net (#0)",
+        "    Test net output #0: detection_eval = 1",
+    ):
+        assert lines.count(line) == 1, line
 
 
 def test_pycaffe_to_the_end(caffe: Any) -> None:

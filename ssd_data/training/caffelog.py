@@ -107,6 +107,7 @@ class LogParser:
 
     def _take_class(self, m: re.Match[str]) -> Iterator[Event]:
         if self._tested is not None and not self._tested.outputs:  # the first output's alone
+            self._tested = replace(self._tested, shows_classes=True)
             self._tested.per_class[int(m[1])] = float(m[2])
         yield from ()
 

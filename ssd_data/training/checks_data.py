@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ssd_data.augment.resize import new_size
+from ssd_data.augment.transform import Transformer
 from ssd_data.errors import InputError
 from ssd_data.graph import Graph, Node
 from ssd_data.proto import caffe_pb2
@@ -17,6 +19,13 @@ from ssd_data.training.report import Preflight
 
 ANNOTATED, PLAIN = "AnnotatedData", "Data"
 Shape = tuple[int, ...]
+_APART = (
+    ("force_color", "force_gray"),
+    ("resize_param",),
+    ("expand_param",),
+    ("distort_param",),
+    ("noise_param",),
+)
 
 
 @dataclass(slots=True)
@@ -113,30 +122,49 @@ def _survey_once(found: Preflight, node: Node, path: Path, known: dict[str, Lmdb
 # ---- pictures ----
 
 
-def check_pictures(found: Preflight, source: Source) -> None:
+def check_pictures(found: Preflight, source: Source, engine: str = "torch") -> None:
     """The data layer's fields against one another and against the pictures' channels."""
     node, p = source.node, source.node.param.transform_param
     batch = node.param.data_param.batch_size
     sizing = p.resize_param
     if not batch:
         found.error(node.where, "data_param has no batch_size")
-    if p.force_color and p.force_gray:
-        found.error(node.where, "force_color and force_gray are both set", "Keep one")
     if p.HasField("mean_file"):
         found.locate("mean", p.mean_file, node.where)
         if p.mean_value:
             found.error(node.where, "mean_file and mean_value are both given", "Keep one")
-    if p.HasField("resize_param"):
-        if not (sizing.height and sizing.width):
-            size = f"width {sizing.width} and height {sizing.height}"
-            found.error(node.where, f"resize_param has {size}", "Give both")
-        if sizing.resize_mode == sizing.FIT_SMALL_SIZE and batch > 1:
+        if engine != "caffe" and node.type == ANNOTATED:
+            found.error(node.where, "a mean_file is not supported", "Give mean_value instead")
+    if node.type == ANNOTATED:
+        _check_transform(found, node)
+        if p.HasField("resize_param") and sizing.resize_mode == sizing.FIT_SMALL_SIZE and batch > 1:
             hint = "Pictures differ in size then: take one a batch"
             found.error(node.where, f"FIT_SMALL_SIZE with a batch_size of {batch}", hint)
-    elif source.lmdb is not None and node.type == ANNOTATED and batch > 1 and not p.crop_size:
-        found.warn(node.where, "no resize_param: all pictures must have one size", "Set one")
+        if not (p.HasField("resize_param") or p.crop_size or p.crop_h) and batch > 1:
+            found.warn(node.where, "no resize_param: all pictures must have one size", "Set one")
     if source.lmdb is not None:
         _check_channels(found, source, source.lmdb)
+
+
+def _check_transform(found: Preflight, node: Node) -> None:
+    """What the augmentation itself refuses; each part apart, so that all of it is said."""
+    whole = node.param.transform_param
+    parts: list[tuple[caffe_pb2.TransformationParameter, list[caffe_pb2.BatchSampler]]] = [
+        (caffe_pb2.TransformationParameter(), [sampler])
+        for sampler in node.param.annotated_data_param.batch_sampler
+    ]
+    for names in _APART:
+        part = caffe_pb2.TransformationParameter()
+        part.CopyFrom(whole)
+        for one in part.DESCRIPTOR.fields:
+            if one.name not in names:
+                part.ClearField(one.name)
+        parts.append((part, []))
+    for part, samplers in parts:
+        try:
+            Transformer(part, samplers, where=node.where)
+        except InputError as error:
+            found.take(error)
 
 
 def _check_channels(found: Preflight, source: Source, lmdb: Lmdb) -> None:
@@ -169,28 +197,18 @@ def picture_shape(source: Source) -> Shape | None:
     channels = first.channels if first is not None else 3
     if p.force_color or p.force_gray:
         channels = 3 if p.force_color else 1
+    sizing = p.resize_param
     height, width = p.crop_size or p.crop_h, p.crop_size or p.crop_w
     if not (height and width):
-        sizing = p.resize_param
-        warps = p.HasField("resize_param") and sizing.resize_mode != sizing.FIT_SMALL_SIZE
-        if warps:
+        if p.HasField("resize_param"):
             height, width = sizing.height, sizing.width
+            if sizing.resize_mode == sizing.FIT_SMALL_SIZE and height and width:
+                if first is None:
+                    return None
+                width, height = new_size(sizing, first.width, first.height)
         elif first is not None:
-            height, width = _small_size(sizing, first) if sizing.height else first_size(first)
+            height, width = first.height, first.width
     return (batch, channels, height, width) if batch and height and width else None
-
-
-def first_size(first: Skimmed) -> tuple[int, int]:
-    """(height, width) of a record's picture."""
-    return first.height, first.width
-
-
-def _small_size(sizing: caffe_pb2.ResizeParameter, first: Skimmed) -> tuple[int, int]:
-    """The smaller side fits, the other follows (``InferNewSize``, ``im_transforms.cpp``)."""
-    aspect = first.width / first.height
-    if aspect < sizing.width / sizing.height:
-        return int(sizing.width / aspect), sizing.width
-    return sizing.height, int(aspect * sizing.height)
 
 
 # ---- the two phases ----

@@ -84,7 +84,7 @@ def _rate_doubts(p: caffe_pb2.SolverParameter) -> list[tuple[str, str]]:
             found.append(("lr_policy multistep has no stepvalue: the rate never drops", ""))
         if any(b <= a for a, b in pairwise(steps)):
             found.append(("the values of stepvalue do not rise", "Put them in order"))
-        if late := [n for n in steps if n >= p.max_iter]:
+        if late := [n for n in steps if n > p.max_iter]:
             found.append((f"stepvalue {late[0]} is never reached: max_iter is {p.max_iter}", ""))
     if p.lr_policy == "plateau" and not p.plateau_winsize:
         found.append(("lr_policy plateau has no plateau_winsize: the rate never drops", ""))

@@ -62,8 +62,8 @@ def preflight(
     check_solver(found, file)
     check_tests(found, file)
     known: dict[str, Lmdb] = {}
-    train = _check_net(found, "train", file.train, known)
-    tests = [_check_net(found, "test", graph, known) for graph in file.tests]
+    train = _check_net(found, "train", file.train, known, engine)
+    tests = [_check_net(found, "test", graph, known, engine) for graph in file.tests]
     check_classes(found, [file.train, *file.tests])
     check_one_labelmap(found, [*train, *(source for sources in tests for source in sources)])
     shapes = check_shapes(found, file.train, train)
@@ -77,10 +77,11 @@ def preflight(
         tested = check_shapes(found, graph, sources)
         if shapes is not None and tested is not None:
             check_sharing(found, shapes, tested, graph.origin)
-    if weights and resume is not None:
-        found.error("--resume", "weights and a snapshot are both given", "Keep one")
-    check_weights(found, shapes, weights, skip_mismatch)
-    if resume is not None:
+    if resume is None:
+        check_weights(found, shapes, weights, skip_mismatch)
+    else:
+        if weights:
+            found.warn("--weights", f"not used: the run goes on from {resume}")
         check_resume(found, shapes, resume, file.param)
     check_snapshots(found, file, snapshot_size(shapes, file.param), engine)
     return found
@@ -130,11 +131,13 @@ def _blame_nets(found: Preflight, path: Path) -> None:
             found.take(error)
 
 
-def _check_net(found: Preflight, role: str, graph: Graph, known: dict[str, Lmdb]) -> list[Source]:
+def _check_net(
+    found: Preflight, role: str, graph: Graph, known: dict[str, Lmdb], engine: str
+) -> list[Source]:
     sources = check_sources(found, role, graph, known)
     classes = classes_of(graph)
     for source in sources:
-        check_pictures(found, source)
+        check_pictures(found, source, engine)
         check_labels(found, source, classes)
         check_labelmap(found, source, classes)
     for field in graph.ignored:

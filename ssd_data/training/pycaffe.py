@@ -17,6 +17,7 @@ from ssd_data.detection_evaluate import mean_ap
 from ssd_data.proto import caffe_pb2
 from ssd_data.prototxt import read_prototxt
 from ssd_data.training.events import Displayed, Event, Listener, Snapshotted, Tested
+from ssd_data.training.log import lines
 from ssd_data.training.rates import Progress, learning_rate
 from ssd_data.training.realcaffe import gpus, solver_for_caffe
 from ssd_data.training.snapshots import MODEL, STATE, read_snapshot, snapshot_path
@@ -34,6 +35,7 @@ def run_pycaffe(
     listeners: Sequence[Listener] = (),
     asked: Callable[[], int] = lambda: 0,
     changes: Mapping[str, Any] | None = None,
+    echo: Callable[[str], object] | None = None,
 ) -> int:
     """Train with ``caffe.get_solver``; see :func:`ssd_data.training.realcaffe.run_caffe`.
 
@@ -42,7 +44,7 @@ def run_pycaffe(
     the last part's.
 
     Args:
-        caffe: the module.
+        caffe: the module. echo: gets the events' lines as ``caffe train`` has them.
 
     Returns:
         how many iterations were made.
@@ -62,10 +64,17 @@ def run_pycaffe(
             net.copy_from(str(file))
     if resume is not None:
         driven.restore(str(resume))
+    if echo is not None:
+        listeners = [*listeners, lambda event: _echo(event, echo)]
     run = _Run(driven, param, listeners, asked)
     if resume is not None and resume.suffix == STATE:
         run.progress = read_snapshot(resume).progress  # which steps of the rate were made
     return run.solve()
+
+
+def _echo(event: Event, echo: Callable[[str], object]) -> None:
+    for _, text in lines(event):
+        echo(f"{text}\n")
 
 
 def _set_device(caffe: Any, device: str | None, param: caffe_pb2.SolverParameter) -> None:

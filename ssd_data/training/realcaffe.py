@@ -81,6 +81,12 @@ def _require_executable(path: Path, where: str) -> Path:
     return path.absolute()  # run from the working folder, whatever that is
 
 
+def write_to_stderr(line: str) -> None:
+    """Pass a line of a log on, to what is standard error now."""
+    sys.stderr.write(line)
+    sys.stderr.flush()
+
+
 def run_caffe(
     solver: Path | str,
     *,
@@ -91,7 +97,7 @@ def run_caffe(
     listeners: Sequence[Listener] = (),
     asked: Callable[[], int] = lambda: 0,
     changes: Mapping[str, Any] | None = None,
-    echo: Callable[[str], object] | None = sys.stderr.write,
+    echo: Callable[[str], object] | None = write_to_stderr,
 ) -> int:
     """Train in the working folder until Caffe ends: ``caffe train``, else its Python module.
 
@@ -105,8 +111,7 @@ def run_caffe(
             each iteration). Once: Caffe writes a snapshot after its iteration and ends. Twice: it
             is ended at once. A KeyboardInterrupt counts as well.
         changes: solver fields with other values than the file's (``max_iter``, ``random_seed``).
-        echo: gets what Caffe logs, line by line; None for nobody. (pycaffe logs to standard error
-            by itself.)
+        echo: gets what Caffe logs, line by line; None for nobody.
 
     Returns:
         how many iterations it has come to, as far as its log tells; -1 where it does not.
@@ -138,6 +143,7 @@ def run_caffe(
             listeners=listeners,
             asked=asked,
             changes=changes,
+            echo=echo,
         )
     with solver_for_caffe(solver, device, changes or {}) as (path, param):
         command = [str(found), "train", f"--solver={path}"]

@@ -106,25 +106,31 @@ class Preflight:
         """
         note = self.error if fatal else self.warn
         path = Path(stated)
-        real = os.path.realpath(path)
-        absolute = os.path.normpath(Path.cwd() / path)
-        resolved = Resolved(
-            role, listable(stated), listable(absolute), listable(real) if real != absolute else ""
-        )
-        if resolved not in self.paths:
-            self.paths.append(resolved)
-        if path.exists():
-            return path
-        resolved.there = False
-        if path.is_symlink():
-            hint = "Link it anew: ssd-data link BUILD"
-            note(origin, f'"{stated}" is a link to {real}, which is not there', hint)
-            return None
         try:
-            return find(stated, origin)
+            self._resolve(role, path, stated)
+            if path.exists():
+                return path
+            if path.is_symlink():
+                what = f'"{stated}" is a link to {os.path.realpath(path)}, which is not there'
+                note(origin, what, "Link it anew: ssd-data link BUILD")
+            elif path.is_absolute():
+                note(origin, f'"{stated}" is not there', "Write your own path, or link it there")
+            else:
+                return find(stated, origin)
         except InputError as error:
             note(error.where, error.what, error.hint)
+        except (OSError, ValueError) as error:  # no permission; a name that no file can have
+            note(origin, f'"{stated}" cannot be looked at: {error}')
         return None
+
+    def _resolve(self, role: str, path: Path, stated: str) -> None:
+        """Note where a path leads, once for each that it is used for."""
+        real, absolute = os.path.realpath(path), os.path.normpath(Path.cwd() / path)
+        target = listable(real) if real != absolute else ""
+        there = os.path.exists(path)  # noqa: PTH110 - False also where it may not be looked at
+        resolved = Resolved(role, listable(stated), listable(absolute), target, there)
+        if all((p.role, p.stated) != (resolved.role, resolved.stated) for p in self.paths):
+            self.paths.append(resolved)
 
     def rows(self) -> list[list[object]]:
         """A table of the paths, its first row the heads."""

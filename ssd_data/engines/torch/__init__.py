@@ -6,6 +6,7 @@ scores is a compiled copy of the net (``compiled.py``).
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,11 @@ from ssd_data.errors import UsageError
 
 if TYPE_CHECKING:
     from ssd_data.engines.torch.compiled import Compiled
+
+
+# Threads that wait for work give their processor to others, instead of spinning: on a machine that
+# is shared, PyTorch is else many times slower. It counts where torch was not imported before.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def require_torch() -> None:
