@@ -98,8 +98,8 @@ def command(
     elif solver is None or family is not None:
         raise click.UsageError("Give a SOLVER, or --build with --family.")
     file = read_solver(solver)
-    for text in file.ignored:
-        click.echo(f"ignored: {text}", err=True)
+    if max_iter is not None:
+        file.param.max_iter = max_iter
     options = TrainOptions(
         [Path(name) for name in weights.split(",")] if weights else [],
         resume,
@@ -122,7 +122,7 @@ def command(
     if found.errors:
         count = "1 error" if len(found.errors) == 1 else f"{len(found.errors)} errors"
         raise InputError(f"{count}; nothing was started", where=solver)
-    with Bar(max_iter or file.param.max_iter, quiet) as bar:
+    with Bar(file.param.max_iter, quiet) as bar:
         if engine == "caffe":
             run = train_on_caffe(file, options, caffe, [bar], _say)
         else:
