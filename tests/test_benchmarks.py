@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import agreement, augment, loss, nets, scores
+from benchmarks import eval as evaluation
 from benchmarks.build import main
 
 
@@ -60,3 +61,10 @@ def test_the_docs_have_every_layer_that_is_compared(capsys: pytest.CaptureFixtur
     for line in capsys.readouterr().out.splitlines():
         beginning = "|".join(line.split("|")[:3])
         assert beginning in page
+
+
+def test_a_quick_run_of_eval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["--pictures", "2", "--batch", "1", "--rounds", "1", "--dir", str(tmp_path)]
+    assert evaluation.main(few) == 0
+    assert "ratio of the rates" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from ssd_data.caffemodel import read_caffemodel
-from ssd_data.engines import Array, Engine, read_deploy
+from ssd_data.engines import DETECTION_TYPE, Array, Engine, read_deploy
 from ssd_data.errors import InputError, UsageError
 from ssd_data.graph import Graph
 from ssd_data.prototxt import to_text
@@ -24,6 +24,7 @@ class OpenCV(Engine):
         self, graph: Graph, deploy: Path | str, weights: Path | str, rewritten: bool = False
     ) -> None:
         super().__init__(graph)
+        _refuse_unbounded(graph)
         try:
             if rewritten:  # what OpenCV reads is the graph, not the file it came from
                 with TemporaryDirectory(prefix="ssd-data-") as folder:
@@ -52,6 +53,17 @@ class OpenCV(Engine):
         return {
             blob: np.asarray(a, np.float32) for blob, a in zip(self.outputs, arrays, strict=True)
         }
+
+
+def _refuse_unbounded(graph: Graph) -> None:
+    """OpenCV makes room for ``keep_top_k`` boxes: without a number it writes beyond its memory."""
+    for node in graph.nodes:
+        if node.type == DETECTION_TYPE and node.param.detection_output_param.keep_top_k < 1:
+            raise InputError(
+                "OpenCV's DNN needs a keep_top_k above 0",
+                where=node.where,
+                hint="Give the DetectionOutput one, such as 200, or use --engine torch",
+            )
 
 
 def load(

@@ -14,7 +14,8 @@ could hold:
 
 All are voted on: the best box takes those that it overlaps by 0.3 or more; their mean, weighted by
 score, gets the best's score. **A box that overlaps no other is thrown away.** The first 750 stay.
-One is added to all sides when areas and sizes are computed, and to those of the result.
+One is added to all sides when areas and sizes are computed, and to those of the result, which is
+rounded as its authors' files are: corner and sides to a tenth of a pixel, scores to three decimals.
 """
 
 from __future__ import annotations
@@ -64,10 +65,12 @@ def detect(engine: Engine, picture: Pixels, preprocessing: Preprocessing) -> Det
     big = np.concatenate([at(factor) for factor in larger])
     big = big[shorter_side(big) < SMALL if larger[-1] > 1 else longer_side(big) > LARGE]
     voted = vote(np.concatenate([at(first), mirrored, small, big]))[:MOST_BOXES]
-    voted[:, 2:4] += 1  # their files hold xmax - xmin + 1 as the width
-    boxes = voted[:, :4] / np.array([width, height] * 2)
+    corner = voted[:, :2].round(1)
+    sides = (voted[:, 2:4] - voted[:, :2] + 1).round(1)
+    boxes = np.hstack([corner, corner + sides]) / np.array([width, height] * 2)
     labels = np.ones(len(voted), np.int32)
-    return Detections(labels, voted[:, 4].astype(np.float32), boxes.astype(np.float32))
+    scores = voted[:, 4].round(3).astype(np.float32)
+    return Detections(labels, scores, boxes.astype(np.float32))
 
 
 def plan(preprocessing: Preprocessing, size: tuple[int, int] | None, batch: int = 1) -> Plan:
