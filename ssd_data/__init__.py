@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from ssd_data.scores import Scores
     from ssd_data.store import LmdbReader, LmdbWriter
     from ssd_data.structures import AnnotatedImage, Record
+    from ssd_data.training.solver import Solver, get_solver
 
 _HOME = {
     "AnnotatedImage": "structures",
@@ -61,6 +62,7 @@ _HOME = {
     "OutputError": "errors",
     "Record": "structures",
     "Scores": "scores",
+    "Solver": "training.solver",
     "SsdDataError": "errors",
     "UsageError": "errors",
     "build": "builder",
@@ -72,6 +74,7 @@ _HOME = {
     "read_labelmap": "labelmap",
     "recognise": "dataset",
     "score": "metrics",
+    "get_solver": "training.solver",
     "set_device": "engines.torch.mode",
     "set_mode_cpu": "engines.torch.mode",
     "set_mode_gpu": "engines.torch.mode",
@@ -93,12 +96,14 @@ __all__ = [
     "OutputError",
     "Record",
     "Scores",
+    "Solver",
     "SsdDataError",
     "UsageError",
     "build",
     "export",
     "find",
     "from_list",
+    "get_solver",
     "io",
     "link",
     "parse_labelmap",
