@@ -18,6 +18,7 @@ from ssd_data.options import BuildOptions
 from ssd_data.parallel import ordered_map
 from ssd_data.paths import announce, is_below, read_bytes, require_below
 from ssd_data.pictures import (
+    MOST_BYTES,
     PictureInfo,
     decode,
     encode,
@@ -31,7 +32,6 @@ from ssd_data.scan import LabelledImage
 from ssd_data.structures import Boxes, Flags, Labels
 from ssd_data.tally import Tally
 
-MOST_BYTES = 1 << 30
 AHEAD = 16
 MOST_KEY_BYTES = 511  # LMDB's own limit
 

@@ -11,12 +11,10 @@ import numpy as np
 
 from ssd_data.engines import Engine
 from ssd_data.errors import InputError, UsageError
-from ssd_data.paths import read_bytes
-from ssd_data.pictures import decode, probe
+from ssd_data.pictures import read_picture
 from ssd_data.preprocessing import Preprocessing
 from ssd_data.structures import Detections, Pixels
 
-MOST_BYTES = 1 << 30
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
 VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"}
 
@@ -74,9 +72,7 @@ def read_frames(files: Iterable[Path], every: int = 1) -> Iterator[Frame]:
 
 def _picture(path: Path) -> Frame:
     try:
-        data = read_bytes(path, "picture", MOST_BYTES)
-        probe(data, str(path))
-        return Frame(str(path), decode(data, str(path)))
+        return Frame(str(path), read_picture(path))
     except InputError as error:
         return Frame(str(path), error=error)
 

@@ -11,11 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ssd_data.errors import UsageError
-from ssd_data.paths import read_bytes
-from ssd_data.pictures import decode, probe
+from ssd_data.pictures import read_picture
 
 Array: TypeAlias = npt.NDArray[np.float32]
-MOST_BYTES = 1 << 30
 
 
 def load_image(filename: Path | str, color: bool = True) -> Array:
@@ -26,9 +24,7 @@ def load_image(filename: Path | str, color: bool = True) -> Array:
     Raises:
         InputError: the file is missing or no picture.
     """
-    data = read_bytes(filename, "picture", MOST_BYTES)
-    probe(data, str(filename))
-    pixels = decode(data, str(filename), gray=not color)
+    pixels = read_picture(filename, gray=not color)
     values = pixels[:, :, ::-1] if color else pixels[:, :, None]
     return np.ascontiguousarray(values, np.float32) / np.float32(255)
 

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -19,11 +20,13 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ssd_data.errors import InputError
+from ssd_data.paths import read_bytes
 from ssd_data.structures import Pixels
 
 if TYPE_CHECKING:
     from ssd_data.structures import Record
 
+MOST_BYTES = 1 << 30  # of a picture file
 JPEG_QUALITY = 95  # OpenCV's default, which the original uses
 MAX_PIXELS = 100_000_000
 RAISE_LIMIT = "Raise --max-pixels if the picture is meant to be that large"
@@ -196,6 +199,24 @@ def decode(data: bytes, where: str, gray: bool = False) -> Pixels:
     if image is None:
         raise InputError("cannot decode the picture: its data is corrupt", where=where)
     return np.asarray(image, np.uint8)
+
+
+def read_picture(
+    path: Path | str, where: str = "", what: str = "picture", gray: bool = False
+) -> Pixels:
+    """A picture file's pixels, its header looked at before; see :func:`decode`.
+
+    Args:
+        path: the file. where: names it in errors; the path by default.
+        what: what it is, for errors of the file itself.
+
+    Raises:
+        InputError: the file is missing, no picture, too large or broken.
+    """
+    where = where or str(path)
+    data = read_bytes(path, what, MOST_BYTES, where)
+    probe(data, where)
+    return decode(data, where, gray)
 
 
 def encode(image: Pixels, encoding: str, quality: int = JPEG_QUALITY) -> bytes:

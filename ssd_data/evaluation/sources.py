@@ -21,15 +21,14 @@ from ssd_data.exchange.voc import read_name_sizes
 from ssd_data.labelmap import LabelMap, read_labelmap
 from ssd_data.manifest import LABELMAP, Manifest, read_manifest
 from ssd_data.options import BuildOptions
-from ssd_data.paths import below, read_bytes
-from ssd_data.pictures import decode, probe
+from ssd_data.paths import below
+from ssd_data.pictures import read_picture
 from ssd_data.records import decode_record
 from ssd_data.scan import scan, unknown_classes
 from ssd_data.scores import Ints, Truth
 from ssd_data.store import LmdbReader, is_lmdb, open_shared
 from ssd_data.structures import Pixels
 
-MOST_BYTES = 1 << 30
 RESIZING = ("size", "min_dim", "max_dim")
 
 
@@ -202,9 +201,7 @@ def _open_raw(dataset: Dataset, choice: Choice) -> EvalSet:
     names, truth = truths.make(metric, listed, labelmap, dataset.root, place, dataset.root)
 
     def read(index: int) -> Pixels:
-        data = read_bytes(below(dataset.root, images[index]), "picture", MOST_BYTES, images[index])
-        probe(data, images[index])
-        return decode(data, images[index])
+        return read_picture(below(dataset.root, images[index]), images[index])
 
     sizes = np.zeros((len(names), 2), np.int64)
     return EvalSet(

@@ -10,11 +10,10 @@ from torch import Tensor
 
 from ssd_data.engines.torch.labelled import Labelled, LabelledPictures
 from ssd_data.errors import InputError
-from ssd_data.paths import read_bytes, read_lines
-from ssd_data.pictures import decode, probe, resize
+from ssd_data.paths import read_lines
+from ssd_data.pictures import read_picture, resize
 from ssd_data.transform import as_planes
 
-MOST_BYTES = 1 << 30
 MOST_LABEL = (1 << 31) - 1
 _LABEL = re.compile(r"-?\d{1,10}", re.ASCII)
 
@@ -60,10 +59,8 @@ class ImageData(LabelledPictures):
     def _record(self, path: str, label: int, where: str) -> Labelled:
         p = self.param.image_data_param
         file = p.root_folder + path
-        data = read_bytes(file, f"picture {file}", MOST_BYTES, where)
-        probe(data, where)
-        picture = resize(decode(data, where, gray=not p.is_color), self.size, where)
-        return Labelled(as_planes(picture), label, where)
+        picture = read_picture(file, where, f"picture {file}", gray=not p.is_color)
+        return Labelled(as_planes(resize(picture, self.size, where)), label, where)
 
 
 def read_list(source: str) -> list[tuple[int, str, int]]:
