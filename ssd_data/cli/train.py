@@ -100,9 +100,10 @@ def command(
     file = read_solver(solver)
     if max_iter is not None:
         file.param.max_iter = max_iter
+    state = find_resume(file, resume)  # looked for once: it reads whole snapshots
     options = TrainOptions(
         [Path(name) for name in weights.split(",")] if weights else [],
-        resume,
+        state,
         device,
         seed,
         workers,
@@ -114,7 +115,7 @@ def command(
     found = preflight(
         file,
         options.weights,
-        find_resume(file, resume),
+        state,
         engine=engine,
         skip_mismatch=skip_mismatch,
     )
