@@ -103,6 +103,12 @@ class Batches:
         return len(self._keys)
 
     @property
+    def shape(self) -> tuple[int, int, int, int] | None:
+        """Of every batch's data; None where it depends on the pictures."""
+        size = self.transformer.shape()
+        return None if size is None else (self.batch_size, self._channels, *size)
+
+    @property
     def position(self) -> int:
         """How many records all processes together have read for the batches given so far."""
         return self._position
@@ -145,10 +151,7 @@ class Batches:
 
     def _begin(self) -> _Pending:
         """Give a batch to the workers."""
-        shape = self.transformer.shape()
-        data = None
-        if shape is not None:
-            data = np.empty((self.batch_size, self._channels, *shape), np.float32)
+        data = None if self.shape is None else np.empty(self.shape, np.float32)
         first = self._next + self.rank
         positions = range(first, first + self.batch_size * self.world, self.world)
         self._next += self.batch_size * self.world

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from ssd_data.engines.torch.net import Net
+from ssd_data.training.feeding import feeding
 
 
 class Clock:
@@ -18,8 +19,9 @@ class Clock:
     def read(self, iteration: int, net: Net, iter_size: int) -> tuple[float, float]:
         """(pictures a second, share of time waited) since the last reading; 0 at the first."""
         now = time.perf_counter()
-        waited = sum(getattr(layer, "waited", 0.0) for layer in net.steps)
-        batch = sum(layer.param.data_param.batch_size for layer in net.steps if _gives(layer))
+        layers = list(feeding(net))
+        waited = sum(layer.waited for layer in layers)
+        batch = sum(layer.param.data_param.batch_size for layer in layers)
         speed = share = 0.0
         if self._iteration is not None and now > self._time:
             pictures = (iteration - self._iteration) * iter_size * batch
@@ -27,7 +29,3 @@ class Clock:
             share = min(1.0, (waited - self._waited) / (now - self._time))
         self._time, self._iteration, self._waited = now, iteration, waited
         return speed, share
-
-
-def _gives(layer: object) -> bool:
-    return hasattr(layer, "position")

@@ -15,12 +15,13 @@ from typing import Any
 import torch
 
 from ssd_data import __version__
-from ssd_data.engines.torch.layers.annotateddata import AnnotatedData, Feed
+from ssd_data.engines.torch.layers.annotateddata import Feed
 from ssd_data.errors import InputError, UsageError
 from ssd_data.matching import Matching
 from ssd_data.training import snapshots
 from ssd_data.training.curves import draw_run
 from ssd_data.training.events import Displayed, Event, Listener, Snapshotted, Tested
+from ssd_data.training.feeding import feeding
 from ssd_data.training.log import RunLog
 from ssd_data.training.realcaffe import run_caffe
 from ssd_data.training.solver import Solver
@@ -105,9 +106,8 @@ def train(
     resume = find_resume(file, options.resume)
     solver = Solver(file, options.device)
     run = Run(resumed=resume)
-    for layer in solver.net.steps:
-        if isinstance(layer, AnnotatedData):
-            layer.feed = Feed(seed, options.workers, options.jpeg_roundtrip)
+    for layer in feeding(solver.net):
+        layer.feed = Feed(seed, options.workers, options.jpeg_roundtrip)
     for path in options.weights if resume is None else ():
         matching = solver.net.copy_from(path, skip_mismatch=options.skip_mismatch)
         run.matchings.append(matching)
@@ -127,9 +127,8 @@ def train(
                 solver.snapshot()
     finally:
         log.end(done=not solver.stopped)
-        for layer in (layer for net in (solver.net, *solver.test_nets) for layer in net.steps):
-            if isinstance(layer, AnnotatedData):
-                layer.close()
+        for layer in feeding(solver.net, *solver.test_nets):
+            layer.close()
     run.iteration, run.finished = solver.iter, not solver.stopped
     run.loss = solver.progress.smoothed_loss
     return run

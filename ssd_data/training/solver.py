@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from ssd_data.engines.torch.blob import to_numpy
-from ssd_data.engines.torch.layers.annotateddata import AnnotatedData
 from ssd_data.engines.torch.net import Net
 from ssd_data.engines.torch.trainable import Trainable
 from ssd_data.errors import InputError, SsdDataError
@@ -26,6 +25,7 @@ from ssd_data.training.events import (
     Stepped,
     Tested,
 )
+from ssd_data.training.feeding import feeding
 from ssd_data.training.parameters import parameters
 from ssd_data.training.rates import Progress, coming_rate, learning_rate
 from ssd_data.training.solverfile import SolverFile, read_solver, to_solver_file
@@ -188,7 +188,7 @@ class Solver:
         return {
             "version": 1,
             "positions": [
-                {layer.node.name: layer.position for layer in _feeding(net)}
+                {layer.node.name: layer.position for layer in feeding(net)}
                 for net in (self.net, *self.test_nets)
             ],
             "options": self.options,
@@ -203,7 +203,7 @@ class Solver:
         """
         kept = beside.get("positions") or [{}]
         for net, positions in zip((self.net, *self.test_nets), kept, strict=False):
-            for layer in _feeding(net):
+            for layer in feeding(net):
                 batch = layer.param.data_param.batch_size
                 counted = self.iter * self.param.iter_size * batch if net is self.net else 0
                 layer.position = int(positions.get(layer.node.name, counted))
@@ -292,18 +292,13 @@ class Solver:
             else:
                 continue
             break
-        keys = [key for layer in self.net.steps for key in getattr(layer, "keys", ())]
+        keys = [key for layer in feeding(self.net) for key in layer.keys]
         records = f"; records: {', '.join(keys[:8])}" if keys else ""
         return DivergedError(
             f"the loss is {loss} in iteration {self.iter}{records}",
             where=where,
             hint="Lower base_lr, or see ssd-data check and ssd-data weights stats",
         )
-
-
-def _feeding(net: Net) -> Iterator[AnnotatedData]:
-    """The layers of a net that read an LMDB."""
-    return (layer for layer in net.steps if isinstance(layer, AnnotatedData))
 
 
 def _parts(net: Net) -> dict[str, float]:

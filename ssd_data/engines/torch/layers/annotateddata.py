@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ssd_data.batches import Batches
-from ssd_data.engines.torch.layer import Layer
+from ssd_data.engines.torch.layer import Layer, sized
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,37 +34,39 @@ class AnnotatedData(Layer):
     Attributes:
         feed: how it reads; set it before the first forward.
         position: how many records were read; setting it goes on from there.
-        keys: of the last batch. waited: seconds spent waiting for batches.
+        keys: of the last batch.
     """
 
     bottoms = (0, 0)
 
     def setup(self, *bottoms: Tensor) -> None:
-        """Nothing is read before the first forward but one batch, for its shape."""
+        """No batch is made before the first forward, unless its shape depends on the pictures."""
         self.feed = Feed()
         self.keys: tuple[str, ...] = ()
-        self.waited = 0.0
         self._start = 0
+        self._waited = 0.0
         self._batches: Batches | None = None
         if not 1 <= len(self.node.tops) <= 2:
             raise self.error(f"has {len(self.node.tops)} tops; AnnotatedData has data and label")
 
     def infer(self, *bottoms: Tensor) -> tuple[Tensor, ...]:
-        """The shapes of the first batch."""
+        """The data's shape, and that of a label of one box."""
         with Batches(self.param, self.phase, workers=0) as batches:
-            batch = next(batches)
-        shapes = (batch.data.shape, batch.label.shape)
-        return tuple(torch.empty(shape, device="meta") for shape in shapes)
+            data = batches.shape or next(batches).data.shape
+        return sized(*data), sized(1, 1, 1, 8)
 
     def forward(self, *bottoms: Tensor) -> tuple[Tensor, ...]:
         """The next batch."""
         if self._batches is None:
             self._batches = self._open()
-        started = time.perf_counter()
         batch = next(self._batches)
-        self.waited += time.perf_counter() - started
         self.keys = batch.keys
         return torch.from_numpy(batch.data), torch.from_numpy(batch.label)
+
+    @property
+    def waited(self) -> float:
+        """Seconds spent waiting for batches."""
+        return self._waited + (self._batches.waited if self._batches is not None else 0.0)
 
     @property
     def position(self) -> int:
@@ -80,7 +81,7 @@ class AnnotatedData(Layer):
     def close(self) -> None:
         """Stop the workers; the next forward goes on where it was."""
         if self._batches is not None:
-            self._start = self._batches.position
+            self._start, self._waited = self._batches.position, self.waited
             self._batches.close()
             self._batches = None
 
