@@ -140,6 +140,11 @@ class Elementwise(Layer):
         return bottoms[0]
 
 
+def along(values: Tensor, x: Tensor, start: int = 1) -> Tensor:
+    """Values that lie along x's axes from ``start`` on, in a shape that broadcasts to x."""
+    return values.reshape(*values.shape, *[1] * (x.dim() - start - values.dim()))
+
+
 def sized(*shape: int) -> Tensor:
     """A tensor that has a shape and no values."""
     return torch.empty(shape, device="meta")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ssd_data.engines.torch.layer import Elementwise
+from ssd_data.engines.torch.layer import Elementwise, along
 
 
 class BatchNorm(Elementwise):
@@ -84,13 +84,13 @@ class _ByBatch(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         axes = _others(x)
         mean = x.mean(axes)
-        y = x - _along(mean, x)
+        y = x - along(mean, x)
         variance = (y * y).mean(axes)
         deviation = (variance + eps).sqrt()
-        y.div_(_along(deviation, x))
+        y.div_(along(deviation, x))
         ctx.save_for_backward(y, weight, deviation)
         ctx.mark_non_differentiable(mean, variance)
-        return torch.addcmul(_along(bias, x), y, _along(weight, x)), mean, variance
+        return torch.addcmul(along(bias, x), y, along(weight, x)), mean, variance
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
@@ -99,14 +99,10 @@ class _ByBatch(torch.autograd.Function):
         product = dy * y
         to_bias, to_weight = dy.sum(axes), product.sum(axes)
         shift, slope = -to_bias / count * scale, -to_weight / count * scale
-        dx = torch.addcmul(_along(shift, y), y, _along(slope, y), out=product)
-        return dx.addcmul_(dy, _along(scale, y)), to_weight, to_bias, None
+        dx = torch.addcmul(along(shift, y), y, along(slope, y), out=product)
+        return dx.addcmul_(dy, along(scale, y)), to_weight, to_bias, None
 
 
 def _others(x: Tensor) -> list[int]:
     """All axes but the channels'."""
     return [axis for axis in range(x.dim()) if axis != 1]
-
-
-def _along(values: Tensor, x: Tensor) -> Tensor:
-    return values.view(1, -1, *[1] * (x.dim() - 2))

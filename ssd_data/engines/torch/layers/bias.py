@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ssd_data.engines.torch.layer import Elementwise
+from ssd_data.engines.torch.layer import Elementwise, along
 
 
 class Bias(Elementwise):
@@ -29,4 +29,4 @@ class Bias(Elementwise):
     def forward(self, *bottoms: Tensor) -> Tensor:
         """The first bottom's shape."""
         x, bias = (*bottoms, *self.weights)
-        return x + bias.reshape(*bias.shape, *[1] * (x.dim() - self.start - bias.dim()))
+        return x + along(bias, x, self.start)

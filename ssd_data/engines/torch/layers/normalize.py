@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ssd_data.engines.torch.layer import Elementwise
+from ssd_data.engines.torch.layer import Elementwise, along
 from ssd_data.proto import caffe_pb2
 
 
@@ -29,4 +29,4 @@ class Normalize(Elementwise):
         p, x = self.param.norm_param, bottoms[0]
         axes = (1, 2, 3) if p.across_spatial else (1,)
         norm = ((x * x).sum(axes, keepdim=True) + p.eps).sqrt()
-        return x / norm * self.weights[0].view(1, -1, 1, 1)
+        return x / norm * along(self.weights[0], x)

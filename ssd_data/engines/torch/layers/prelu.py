@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ssd_data.engines.torch.layer import Elementwise
+from ssd_data.engines.torch.layer import Elementwise, along
 from ssd_data.proto import caffe_pb2
 
 
@@ -29,5 +29,4 @@ class PReLU(Elementwise):
     def forward(self, *bottoms: Tensor) -> Tensor:
         """The bottom's shape."""
         x, slope = bottoms[0], self.weights[0]
-        slope = slope.view(1, -1, *[1] * (x.dim() - 2))
-        return torch.where(x > 0, x, slope * x)
+        return torch.where(x > 0, x, along(slope, x) * x)

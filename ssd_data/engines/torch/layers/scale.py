@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ssd_data.engines.torch.layer import Elementwise
+from ssd_data.engines.torch.layer import Elementwise, along
 
 
 class Scale(Elementwise):
@@ -36,8 +36,3 @@ class Scale(Elementwise):
         x, *weights = *bottoms, *self.weights
         y = x * along(weights[0], x, self.start)
         return y + along(weights[1], x, self.start) if len(weights) > 1 else y
-
-
-def along(values: Tensor, x: Tensor, start: int) -> Tensor:
-    """Values that lie along x's axes from ``start`` on, in a shape that broadcasts to x."""
-    return values.reshape(*values.shape, *[1] * (x.dim() - start - values.dim()))
