@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from ssd_data.errors import OutputError
-from ssd_data.paths import require_below
 
 
 @contextmanager
@@ -66,21 +65,3 @@ def new_folder(folder: Path) -> Iterator[Path]:
         raise OutputError(f"cannot write it: {error.strerror}", where=folder) from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-
-
-def write_folder(folder: Path, files: Mapping[str, bytes | str]) -> None:
-    """Write many files as one new folder, see :func:`new_folder`.
-
-    Args:
-        folder: must not exist, or be empty.
-        files: path below the folder → content.
-
-    Raises:
-        OutputError: the folder holds something, a path leaves it, or it cannot be written.
-    """
-    with new_folder(folder) as beside:
-        for name, data in files.items():
-            require_below(folder, name)
-            path = beside / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
