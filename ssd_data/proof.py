@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ssd_data.caffemodel import Caffemodel, LayerWeights
-from ssd_data.errors import InputError, UsageError
+from ssd_data.engines.torch import require_torch
+from ssd_data.errors import InputError
 from ssd_data.graph import Graph
 from ssd_data.weights.wiring import pair
 
@@ -107,13 +108,9 @@ def needed(graph: Graph, names: Iterable[str]) -> Graph:
 
 
 def _load(graph: Graph, layers: Sequence[LayerWeights], names: Sequence[str]) -> Net:
-    try:
-        from ssd_data.engines.torch.net import Net
-    except ImportError:
-        raise UsageError(
-            "PyTorch is not installed",
-            hint="Install ssd-data[torch]; it computes the nets to compare them",
-        ) from None
+    require_torch()
+    from ssd_data.engines.torch.net import Net
+
     part = needed(graph, names)
     kept = {id(node) for node in part.nodes}
     found, _ = pair(graph.nodes, layers)

@@ -55,6 +55,7 @@ def command(
       ssd-data import-backbone mobilenet_v2.pth --net train.prototxt -o start.caffemodel
     """
     from ssd_data.caffemodel import write_caffemodel
+    from ssd_data.engines.torch import require_torch
     from ssd_data.errors import OutputError, UsageError
     from ssd_data.graph import read_graph
     from ssd_data.weights.import_backbone import Source, import_backbone
@@ -64,10 +65,9 @@ def command(
     source = Source(_three(mean, "--mean"), _three(std, "--std", positive=True), eps)
     if not 0 <= eps < 1:
         raise UsageError(f"--eps is {eps}, not in 0 … 1")
-    try:
-        from ssd_data.engines.torch.statedict import read_state_dict
-    except ImportError:
-        raise UsageError("PyTorch is not installed", hint="Install ssd-data[torch]") from None
+    require_torch()
+    from ssd_data.engines.torch.statedict import read_state_dict
+
     graph = read_graph(net, "TRAIN")
     inputs = _inputs(graph, net_mean, net_scale)
     result = import_backbone(read_state_dict(state), graph, inputs, source)
