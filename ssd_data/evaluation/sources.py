@@ -17,9 +17,9 @@ from ssd_data.errors import InputError, UsageError
 from ssd_data.evaluation import truths
 from ssd_data.evaluation.truths import Listed
 from ssd_data.exchange.coco import CocoTruth
-from ssd_data.exchange.voc import read_name_sizes
 from ssd_data.labelmap import LabelMap, read_labelmap
 from ssd_data.manifest import LABELMAP, Manifest, read_manifest
+from ssd_data.name_sizes import file_beside, read_name_sizes
 from ssd_data.options import BuildOptions
 from ssd_data.paths import below
 from ssd_data.pictures import read_picture
@@ -148,9 +148,8 @@ def _sizes(path: Path, place: Path, manifest: Manifest, listed: Listed) -> Ints:
     Without ``build.json`` an LMDB of one square size is taken for one that was resized.
     """
     stored = np.array(listed.sizes, np.int64).reshape(-1, 2)
-    split = place.name.removesuffix("_lmdb").rpartition("_")[2]
-    file = place.parent / f"{split}_name_size.txt"
-    if found := read_name_sizes(file):
+    file = file_beside(place)
+    if found := read_name_sizes(file) if file.is_file() else []:
         if len(found) != len(stored):
             text = f"it has {len(found):,} lines, the LMDB {len(stored):,} records"
             raise InputError(text, where=file)

@@ -22,6 +22,7 @@ from ssd_data.errors import InputError
 from ssd_data.exchange import line_of_numbers, note_odd_boxes, shown
 from ssd_data.formats.voc import read_file
 from ssd_data.labelmap import LabelMap, read_labelmap
+from ssd_data.name_sizes import file_beside, read_name_sizes
 from ssd_data.paths import below, read_bytes, read_lines, require_below
 from ssd_data.scores import Floats, Found, Ints, Truth
 from ssd_data.store import LmdbReader, is_lmdb
@@ -149,13 +150,13 @@ def _from_lmdb(path: Path, labelmap: LabelMap | None) -> Truth:
     if labelmap is None:
         hint = "Say what the labels mean with --labelmap FILE"
         raise InputError("there is no labelmap.prototxt beside it", where=path, hint=hint)
-    split = place.name.removesuffix("_lmdb").rpartition("_")[2]
-    listed = read_name_sizes(place.parent / f"{split}_name_size.txt")
+    sizes = file_beside(place)
+    listed = read_name_sizes(sizes) if sizes.is_file() else []
     names = {item.label: item.name for item in labelmap}
     boxes = _Boxes()
     with LmdbReader(path) as records:
         if listed and len(listed) != len(records):
-            text = f"{split}_name_size.txt has {len(listed):,} lines, the LMDB {len(records):,}"
+            text = f"{sizes.name} has {len(listed):,} lines, the LMDB {len(records):,}"
             raise InputError(text, where=path)
         for number, record in enumerate(records):
             stem = Path(record.image).stem
@@ -169,23 +170,6 @@ def _from_lmdb(path: Path, labelmap: LabelMap | None) -> Truth:
             classes = [names[int(label)] for label in record.labels]
             boxes.add(name, size, classes, pixels, record.difficult.tolist())
     return boxes.truth(path, labelmap)
-
-
-def read_name_sizes(path: Path) -> list[tuple[str, tuple[int, int]]]:
-    """Name, (width, height) from lines ``name height width``; empty where there is no file.
-
-    Raises:
-        InputError: a line is something else.
-    """
-    if not path.is_file():
-        return []
-    rows = []
-    for number, line in enumerate(read_lines(path, "file of names and sizes"), 1):
-        words = line.rsplit(maxsplit=2)
-        if len(words) != 3 or not (words[1].isdecimal() and words[2].isdecimal()):
-            raise InputError("a line has a name, height and width", where=f"{path}:{number}")
-        rows.append((words[0], (int(words[2]), int(words[1]))))
-    return rows
 
 
 def read_detections(folder: Path, truth: Truth, missing: str = "fail") -> Found:

@@ -13,7 +13,7 @@ from ssd_data.detection_evaluate import evaluate
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.layer import Layer
 from ssd_data.errors import InputError
-from ssd_data.paths import read_lines
+from ssd_data.name_sizes import read_name_sizes
 from ssd_data.proto import caffe_pb2
 
 
@@ -41,7 +41,10 @@ class DetectionEvaluate(Layer):
         self.sizes: npt.NDArray[np.int64] | None = None
         self.position = 0
         if p.HasField("name_size_file"):
-            self.sizes = _read_sizes(Path(p.name_size_file))
+            listed = read_name_sizes(Path(p.name_size_file))
+            if not listed:
+                raise InputError("the file is empty", where=p.name_size_file)
+            self.sizes = np.array([(height, width) for _, (width, height) in listed], np.int64)
 
     def forward(self, *bottoms: Tensor) -> Tensor:
         """(1, 1, rows, 5)."""
@@ -67,20 +70,3 @@ class DetectionEvaluate(Layer):
         which = (self.position + np.arange(pictures)) % len(self.sizes)
         self.position = (self.position + pictures) % len(self.sizes)
         return self.sizes[which]
-
-
-def _read_sizes(path: Path) -> npt.NDArray[np.int64]:
-    """Height and width of each line ``name height width``."""
-    sizes = []
-    for number, line in enumerate(read_lines(path, "name_size_file"), 1):
-        words = line.rsplit(None, 2)
-        if len(words) != 3 or not (words[1].isdecimal() and words[2].isdecimal()):
-            raise InputError(
-                "this line is not: name height width",
-                where=f"{path}:{number}",
-                hint="ssd-data build writes such a file, <split>_name_size.txt",
-            )
-        sizes.append((int(words[1]), int(words[2])))
-    if not sizes:
-        raise InputError("the file is empty", where=path)
-    return np.array(sizes, np.int64)
