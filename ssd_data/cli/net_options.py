@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ssd_data.cli import shared
+from ssd_data.plugins import plugins
 
 if TYPE_CHECKING:
     from ssd_data.preprocessing import Preprocessing
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_ENGINES = ("torch", "opencv", "caffe")
 _PREPROCESSING: tuple[tuple[str, dict[str, Any]], ...] = (
     (
         "--train",
@@ -49,7 +49,7 @@ def engine_options(function: _F) -> _F:
         (
             "--engine",
             {
-                "type": click.Choice(_ENGINES),
+                "type": click.Choice(plugins("engines")),
                 "default": "torch",
                 "show_default": True,
                 "help": "What computes the net.",

@@ -10,7 +10,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import TypeAlias
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy.typing as npt
 
 from ssd_data.errors import InputError, UsageError
 from ssd_data.graph import Graph, read_graph, to_graph
+from ssd_data.plugins import plugins
 from ssd_data.structures import Detections
 
 Array: TypeAlias = npt.NDArray[np.float32]
@@ -68,7 +68,7 @@ class Engine(ABC):
 
 def known_engines() -> list[str]:
     """The engines' names."""
-    return sorted(module.name for module in iter_modules(__path__))
+    return plugins("engines")
 
 
 def load_engine(

@@ -21,13 +21,13 @@ from dataclasses import dataclass
 from importlib import import_module
 from itertools import count, product
 from pathlib import Path, PurePosixPath
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ssd_data.errors import InputError
+from ssd_data.plugins import plugins
 from ssd_data.structures import Boxes, Flags
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Picture:
 
 def names() -> list[str]:
     """The names of all exporters, sorted."""
-    return sorted(module.name for module in iter_modules(__path__))
+    return plugins("exporters")
 
 
 def load(name: str) -> Any:

@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import Any
 
 from ssd_data.errors import UsageError
 from ssd_data.netdesign import STAGES, Settings, Stage
+from ssd_data.plugins import plugins
 from ssd_data.preprocessing import Preprocessing
 from ssd_data.proto import caffe_pb2
 
@@ -53,7 +53,7 @@ class Model:
 @cache
 def names() -> list[str]:
     """The names of all families, sorted."""
-    return sorted(module.name for module in iter_modules(__path__))
+    return plugins("families")
 
 
 def load(name: str) -> Any:

@@ -24,10 +24,10 @@ import math
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import Any, TypeAlias
 
 from ssd_data.errors import InputError
+from ssd_data.plugins import plugins
 
 Options: TypeAlias = Mapping[str, Any]
 
@@ -35,7 +35,7 @@ Options: TypeAlias = Mapping[str, Any]
 @cache
 def names() -> list[str]:
     """The names of all formats, sorted."""
-    return sorted(module.name for module in iter_modules(__path__))
+    return plugins("formats")
 
 
 def load(name: str) -> Any:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 
 from ssd_data.errors import UsageError
+from ssd_data.plugins import plugins
 from ssd_data.scores import Scores
 
 
@@ -35,7 +35,7 @@ class Options:
 
 def names() -> list[str]:
     """The metrics there are."""
-    return sorted(module.name for module in iter_modules(__path__))
+    return plugins("metrics")
 
 
 def score(metric: str, truth: Path, detections: Path, options: Options | None = None) -> Scores:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import Any
 
 from ssd_data.engines import Engine
 from ssd_data.errors import UsageError
+from ssd_data.plugins import plugins
 from ssd_data.preprocessing import Preprocessing
 from ssd_data.structures import Detections, Pixels
 
@@ -36,7 +36,7 @@ class Plan:
 
 def names() -> list[str]:
     """The protocols there are."""
-    return sorted(module.name for module in iter_modules(__path__))
+    return plugins("protocols")
 
 
 def make_plan(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import ClassVar, TypeAlias
 
 import torch
@@ -16,6 +15,7 @@ from ssd_data.engines.torch.blob import Blob
 from ssd_data.engines.torch.fillers import fill
 from ssd_data.errors import InputError
 from ssd_data.graph import Node, Phase
+from ssd_data.plugins import plugins
 from ssd_data.proto import caffe_pb2
 
 Tops: TypeAlias = Tensor | tuple[Tensor, ...]
@@ -158,7 +158,7 @@ def as_tuple(tops: Tops) -> tuple[Tensor, ...]:
 @cache
 def known_types() -> list[str]:
     """All layer types, as their files spell them: in small letters."""
-    return sorted(module.name for module in iter_modules(layers.__path__))
+    return plugins("engines/torch/layers")
 
 
 def make_layer(node: Node, phase: Phase) -> Layer:
