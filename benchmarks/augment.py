@@ -15,10 +15,10 @@ from benchmarks import datalayer
 from benchmarks.kolmogorov import Columns, distances, golden
 from benchmarks.shared import Result, Rounds, Setting, Topic, find_pictures, show, work_folder
 from ssd_data.batches import Batches
-from ssd_data.builder import build
-from ssd_data.dataset import find
+from ssd_data.building.builder import build
+from ssd_data.building.dataset import find
+from ssd_data.building.options import BuildOptions
 from ssd_data.families import generate
-from ssd_data.options import BuildOptions
 from ssd_data.proto import caffe_pb2
 
 # The family whose training layer it is, its name in the goldens, pictures/s of the original, once.

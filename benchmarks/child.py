@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data import formats
-from ssd_data.builder import build
-from ssd_data.dataset import recognise
-from ssd_data.options import BuildOptions
-from ssd_data.scan import scan
+from ssd_data.building.builder import build
+from ssd_data.building.dataset import recognise
+from ssd_data.building.options import BuildOptions
+from ssd_data.building.scan import scan
 from ssd_data.tally import Tally
 
 Answer = dict[str, Any]

@@ -18,8 +18,8 @@ from ssd_data.augment import Transformer, distort, resize
 from ssd_data.augment.rows import rows_of
 from ssd_data.augment.transform import Draft
 from ssd_data.batches import generator_at
+from ssd_data.lmdbs.store import LmdbReader
 from ssd_data.proto import caffe_pb2
-from ssd_data.store import LmdbReader
 
 
 @dataclass(frozen=True, slots=True)

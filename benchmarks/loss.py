@@ -17,7 +17,7 @@ import torch
 
 from ssd_data.engines.torch.net import Net
 from ssd_data.families import generate
-from ssd_data.graph import to_graph
+from ssd_data.nets.graph import to_graph
 from ssd_data.proto import caffe_pb2
 
 

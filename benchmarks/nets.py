@@ -21,12 +21,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ssd_data.caffemodel import read_caffemodel
 from ssd_data.engines import Array, load_engine
 from ssd_data.engines.torch.compiled import Compiled
 from ssd_data.engines.torch.randomise import write_random_weights
 from ssd_data.families import generate
-from ssd_data.prototxt import to_text
+from ssd_data.nets.caffemodel import read_caffemodel
+from ssd_data.nets.prototxt import to_text
 
 Run = Callable[[], object]
 Clock = Callable[[], float]

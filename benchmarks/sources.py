@@ -12,7 +12,7 @@ from random import Random
 import cv2
 import numpy as np
 
-from ssd_data.dataset import Dataset, recognise
+from ssd_data.building.dataset import Dataset, recognise
 from ssd_data.formats import widerface
 from ssd_data.structures import AnnotatedImage, Pixels
 from ssd_data.tally import Tally

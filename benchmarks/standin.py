@@ -15,8 +15,8 @@ import lmdb
 import numpy as np
 
 from ssd_data.boxes import normalize
-from ssd_data.dataset import Dataset
-from ssd_data.records import encode_record, key_of
+from ssd_data.building.dataset import Dataset
+from ssd_data.lmdbs.records import encode_record, key_of
 from ssd_data.structures import AnnotatedImage, Pixels
 from ssd_data.tally import Tally
 

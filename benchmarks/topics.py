@@ -20,10 +20,10 @@ from benchmarks.shared import (
     remove,
     run_child,
 )
-from ssd_data.builder import build
-from ssd_data.dataset import Dataset
-from ssd_data.options import BuildOptions
-from ssd_data.scan import scan
+from ssd_data.building.builder import build
+from ssd_data.building.dataset import Dataset
+from ssd_data.building.options import BuildOptions
+from ssd_data.building.scan import scan
 
 SPLIT = "train"
 SIDE = (640, 640)

@@ -32,32 +32,32 @@ TRAIN, TEST = 0, 1  # a net's phases, as pycaffe numbers them
 
 if TYPE_CHECKING:
     from ssd_data import io
-    from ssd_data.builder import BuildResult, build
-    from ssd_data.dataset import Dataset, find, from_list, recognise
+    from ssd_data.building.builder import BuildResult, build
+    from ssd_data.building.dataset import Dataset, find, from_list, recognise
+    from ssd_data.building.links import link
+    from ssd_data.building.options import BuildOptions
     from ssd_data.engines.torch.mode import set_device, set_mode_cpu, set_mode_gpu
     from ssd_data.engines.torch.net import Net
     from ssd_data.errors import InputError, OutputError, SsdDataError, UsageError
     from ssd_data.exporting import ExportResult, export
     from ssd_data.labelmap import LabelMap, LabelMapItem, parse_labelmap, read_labelmap
-    from ssd_data.links import link
+    from ssd_data.lmdbs.store import LmdbReader, LmdbWriter
     from ssd_data.metrics import score
-    from ssd_data.options import BuildOptions
     from ssd_data.scores import Scores
-    from ssd_data.store import LmdbReader, LmdbWriter
     from ssd_data.structures import AnnotatedImage, Record
     from ssd_data.training.solver import Solver, get_solver
 
 _HOME = {
     "AnnotatedImage": "structures",
-    "BuildOptions": "options",
-    "BuildResult": "builder",
-    "Dataset": "dataset",
+    "BuildOptions": "building.options",
+    "BuildResult": "building.builder",
+    "Dataset": "building.dataset",
     "ExportResult": "exporting",
     "InputError": "errors",
     "LabelMap": "labelmap",
     "LabelMapItem": "labelmap",
-    "LmdbReader": "store",
-    "LmdbWriter": "store",
+    "LmdbReader": "lmdbs.store",
+    "LmdbWriter": "lmdbs.store",
     "Net": "engines.torch.net",
     "OutputError": "errors",
     "Record": "structures",
@@ -65,14 +65,14 @@ _HOME = {
     "Solver": "training.solver",
     "SsdDataError": "errors",
     "UsageError": "errors",
-    "build": "builder",
+    "build": "building.builder",
     "export": "exporting",
-    "find": "dataset",
-    "from_list": "dataset",
-    "link": "links",
+    "find": "building.dataset",
+    "from_list": "building.dataset",
+    "link": "building.links",
     "parse_labelmap": "labelmap",
     "read_labelmap": "labelmap",
-    "recognise": "dataset",
+    "recognise": "building.dataset",
     "score": "metrics",
     "get_solver": "training.solver",
     "set_device": "engines.torch.mode",

@@ -20,11 +20,11 @@ import numpy.typing as npt
 
 from ssd_data.augment import Transformer, resize
 from ssd_data.errors import InputError
+from ssd_data.lmdbs.records import decode_record
+from ssd_data.lmdbs.store import LmdbReader, open_shared
 from ssd_data.parallel import default_workers
 from ssd_data.pictures import picture_limits
 from ssd_data.proto import caffe_pb2
-from ssd_data.records import decode_record
-from ssd_data.store import LmdbReader, open_shared
 from ssd_data.structures import Batch, Record
 
 Array: TypeAlias = npt.NDArray[np.float32]

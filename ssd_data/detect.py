@@ -11,8 +11,8 @@ import numpy as np
 
 from ssd_data.engines import Engine
 from ssd_data.errors import InputError, UsageError
+from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.pictures import read_picture
-from ssd_data.preprocessing import Preprocessing
 from ssd_data.structures import Detections, Pixels
 
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}

@@ -14,9 +14,9 @@ from PIL import Image
 from ssd_data.drawing import Scene, paint
 from ssd_data.errors import InputError, OutputError
 from ssd_data.labelmap import LabelMap
+from ssd_data.lmdbs.survey import Look, class_name, printable
 from ssd_data.parallel import ordered_map
 from ssd_data.structures import Detections, Pixels, Record
-from ssd_data.survey import Look, class_name, printable
 
 JPEG_QUALITY, VIDEO_RATE = 92, 10.0
 

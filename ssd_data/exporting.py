@@ -19,14 +19,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ssd_data import exporters
+from ssd_data.building.manifest import LABELMAP, read_manifest
 from ssd_data.errors import InputError, OutputError, UsageError
 from ssd_data.exporters import ROUNDED, Picture, Target
+from ssd_data.files.publish import OutFolder, write_text
 from ssd_data.labelmap import LabelMap, read_labelmap
-from ssd_data.manifest import LABELMAP, read_manifest
+from ssd_data.lmdbs.records import decode_record, key_of
+from ssd_data.lmdbs.store import LmdbReader
 from ssd_data.pictures import decode_stored, encode, picture_limits, probe
-from ssd_data.publish import OutFolder, write_text
-from ssd_data.records import decode_record, key_of
-from ssd_data.store import LmdbReader
 from ssd_data.structures import Record
 from ssd_data.tally import Tally
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from google.protobuf import text_format
 
 from ssd_data.errors import InputError, OutputError
-from ssd_data.paths import read_text
+from ssd_data.files.paths import read_text
+from ssd_data.files.whole import write_whole
 from ssd_data.proto import caffe_pb2
-from ssd_data.whole import write_whole
 
 BACKGROUND_NAME = "none_of_the_above"
 BACKGROUND_DISPLAY_NAME = "background"

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ssd_data.building.manifest import read_manifest
+from ssd_data.design.data import TEST_SOURCE, TRAIN_SOURCE
 from ssd_data.errors import InputError, OutputError, UsageError
 from ssd_data.families import Model, generate, load
+from ssd_data.files.whole import write_whole
 from ssd_data.labelmap import read_labelmap
-from ssd_data.manifest import read_manifest
-from ssd_data.netdata import TEST_SOURCE, TRAIN_SOURCE
+from ssd_data.nets.prototxt import to_text
 from ssd_data.proto import caffe_pb2
-from ssd_data.prototxt import to_text
-from ssd_data.whole import write_whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ssd_data.errors import InputError
-from ssd_data.paths import read_bytes
+from ssd_data.files.paths import read_bytes
 from ssd_data.structures import Pixels
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ssd_data.caffemodel import Caffemodel, LayerWeights
 from ssd_data.engines.torch import require_torch
 from ssd_data.errors import InputError
-from ssd_data.graph import Graph
+from ssd_data.nets.caffemodel import Caffemodel, LayerWeights
+from ssd_data.nets.graph import Graph
 from ssd_data.weights.wiring import pair
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
+from ssd_data.nets.prototxt import read_prototxt
+from ssd_data.nets.upgrade import upgrade
 from ssd_data.proto import caffe_pb2
-from ssd_data.prototxt import read_prototxt
-from ssd_data.upgrade import upgrade
 
 Shape = tuple[int, ...]
 Row = tuple[str, ...]  # name, type, bottoms, tops, shapes of the tops, parameters

@@ -12,7 +12,7 @@ from ssd_data import InputError
 from ssd_data.augment import Transformer, crop, mirror, resize, rows
 from ssd_data.augment.sampler import Samplers
 from ssd_data.batches import generator_at
-from ssd_data.netdata import coverage_samplers, jaccard_samplers
+from ssd_data.design.data import coverage_samplers, jaccard_samplers
 from ssd_data.proto import caffe_pb2
 
 Transform, Constraint = caffe_pb2.TransformationParameter, caffe_pb2.EmitConstraint

@@ -9,7 +9,7 @@ import pytest
 from trees import Voc, jpeg, xml
 
 from ssd_data import BuildOptions, InputError, LabelMap, LmdbReader, build, from_list, recognise
-from ssd_data.dataset import Dataset
+from ssd_data.building.dataset import Dataset
 from ssd_data.labelmap import write_labelmap
 
 CLASSES = LabelMap.from_names(["cat", "dog"])

@@ -14,8 +14,8 @@ from trees import jpeg
 from ssd_data import InputError, LmdbReader, LmdbWriter
 from ssd_data.batches import Batches, generator_at
 from ssd_data.families import generate
+from ssd_data.lmdbs.records import encode_record, key_of
 from ssd_data.proto import caffe_pb2
-from ssd_data.records import encode_record, key_of
 
 TRAIN, TEST = caffe_pb2.TRAIN, caffe_pb2.TEST
 SCALE = np.float32(0.007843)

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from nets import write_detector
 
-from ssd_data.caffemodel import (
+from ssd_data.engines.torch.net import Net
+from ssd_data.errors import InputError, OutputError
+from ssd_data.nets.caffemodel import (
     Caffemodel,
     LayerWeights,
     read_caffemodel,
@@ -27,9 +29,7 @@ from ssd_data.caffemodel import (
     to_bytes,
     write_caffemodel,
 )
-from ssd_data.engines.torch.net import Net
-from ssd_data.errors import InputError, OutputError
-from ssd_data.matching import Slot, match
+from ssd_data.nets.matching import Slot, match
 from ssd_data.proto import caffe_pb2
 
 VALUES = np.array([[1.5, -2.25, 0.1], [3, 4, 65504]], np.float32)

@@ -13,20 +13,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from PIL import Image
 
-from ssd_data import check as module
-from ssd_data import rules
-from ssd_data.builder import build
-from ssd_data.check import check, check_build, check_dataset, check_lmdb
+from ssd_data.building.builder import build
+from ssd_data.building.dataset import find, recognise
+from ssd_data.building.options import BuildOptions
+from ssd_data.checking import check as module
+from ssd_data.checking import rules
+from ssd_data.checking.check import check, check_build, check_dataset, check_lmdb
+from ssd_data.checking.findings import Findings
 from ssd_data.cli import main
-from ssd_data.dataset import find, recognise
 from ssd_data.errors import InputError, UsageError
-from ssd_data.findings import Findings
 from ssd_data.labelmap import LabelMap, LabelMapItem
-from ssd_data.options import BuildOptions
-from ssd_data.records import encode_record
-from ssd_data.store import LmdbWriter
+from ssd_data.lmdbs.records import encode_record
+from ssd_data.lmdbs.store import LmdbWriter
 
 LABELS = LabelMap.from_names(["cat", "dog"])
 Rows = list[tuple[float, ...]]
@@ -394,8 +395,8 @@ def test_what_a_build_would_note(voc: Voc):
 
 
 def test_notes_are_still_called_as_the_build_calls_them():
-    notes = (Path(module.__file__).parent / "convert.py").read_text()
-    notes += (Path(module.__file__).parent / "formats" / "annoset.py").read_text()
+    notes = (ROOT / "ssd_data" / "building" / "convert.py").read_text()
+    notes += (ROOT / "ssd_data" / "formats" / "annoset.py").read_text()
     assert all(f'"{start}' in notes for start in module.NOTES)
 
 

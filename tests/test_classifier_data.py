@@ -15,9 +15,9 @@ from trees import jpeg
 
 from ssd_data.engines.torch.net import Net
 from ssd_data.errors import InputError
-from ssd_data.graph import parse_graph
+from ssd_data.nets.graph import parse_graph
+from ssd_data.nets.transform import Transform, read_mean
 from ssd_data.proto import caffe_pb2
-from ssd_data.transform import Transform, read_mean
 
 
 def net(kind: str, more: str, phase: str = "TEST", tops: str = 'top: "data" top: "label"') -> Net:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from trees import Voc, jpeg, xml
 
-from ssd_data import InputError, UsageError, build, find, recipes
+from ssd_data import InputError, UsageError, build, find
+from ssd_data.building import recipes
 from ssd_data.tally import Tally
 
 

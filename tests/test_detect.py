@@ -13,7 +13,7 @@ from test_cli import run  # noqa: F401 - a fixture
 from trees import jpeg
 
 from ssd_data.labelmap import LabelMap, write_labelmap
-from ssd_data.preprocessing import Preprocessing, read_preprocessing
+from ssd_data.nets.preprocessing import Preprocessing, read_preprocessing
 
 
 @pytest.fixture

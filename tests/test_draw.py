@@ -15,7 +15,7 @@ from ssd_data.draw import FileNames, draw, draw_file, write_picture
 from ssd_data.drawing import LARGEST, MOST_NAMES, SMALLEST, colour
 from ssd_data.errors import InputError, OutputError
 from ssd_data.labelmap import LabelMap
-from ssd_data.records import decode_record, encode_record
+from ssd_data.lmdbs.records import decode_record, encode_record
 from ssd_data.structures import Record
 
 LABELS = LabelMap.from_names(["cat", "dog"])

@@ -21,8 +21,9 @@ from nets import write_detector
 from scipy.io import savemat
 from scored import cells
 
-from ssd_data.builder import build
-from ssd_data.dataset import find
+from ssd_data.building.builder import build
+from ssd_data.building.dataset import find
+from ssd_data.building.options import BuildOptions
 from ssd_data.engines import load_engine
 from ssd_data.evaluation.detecting import detect_all
 from ssd_data.evaluation.journal import Journal
@@ -30,10 +31,9 @@ from ssd_data.evaluation.results import write_and_score
 from ssd_data.evaluation.sources import open_set
 from ssd_data.exchange import widerface
 from ssd_data.metrics import Options, score
-from ssd_data.options import BuildOptions
-from ssd_data.preprocessing import Preprocessing
+from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.protocols import make_plan
-from ssd_data.sample import draw_sample
+from ssd_data.samples.sample import draw_sample
 from ssd_data.structures import Detections
 from ssd_data.tally import Tally
 

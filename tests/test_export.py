@@ -34,8 +34,8 @@ from ssd_data import exporters as ex
 from ssd_data.cli import main, root
 from ssd_data.cli.export import command as export_command
 from ssd_data.exporting import ExportResult, export
+from ssd_data.lmdbs.records import decode_record, encode_record
 from ssd_data.proto import caffe_pb2
-from ssd_data.records import decode_record, encode_record
 
 Items = list[tuple[bytes, bytes]]
 FORMATS = ("voc", "coco")

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from netfacts import Row, facts, priors, read_table, solver_facts
 
 from ssd_data import families
+from ssd_data.design.detector import STAGES
 from ssd_data.errors import UsageError
-from ssd_data.graph import parse_graph
-from ssd_data.netdesign import STAGES
+from ssd_data.nets.graph import parse_graph
+from ssd_data.nets.prototxt import to_text
 from ssd_data.proto import caffe_pb2
-from ssd_data.prototxt import to_text
 
 # Where the generated nets differ from published ones on purpose, beside the data's paths.
 PATHS = ("data_param.source", "annotated_data_param.label_map_file")

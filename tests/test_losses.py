@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ssd_data.engines.torch.net import Net
 from ssd_data.errors import InputError
-from ssd_data.graph import parse_graph
+from ssd_data.nets.graph import parse_graph
 
 MODES = ["FULL", "VALID", "BATCH_SIZE", "NONE", "normalize: true", "normalize: false", ""]
 

@@ -12,18 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_cli import run  # noqa: F401 - a fixture
 
-from ssd_data.caffemodel import (
+from ssd_data.engines.torch.net import Net
+from ssd_data.errors import InputError, UsageError
+from ssd_data.nets.caffemodel import (
     Caffemodel,
     LayerWeights,
     read_caffemodel,
     to_bytes,
     write_caffemodel,
 )
-from ssd_data.engines.torch.net import Net
-from ssd_data.errors import InputError, UsageError
-from ssd_data.graph import Graph, parse_graph, read_graph, to_graph
+from ssd_data.nets.graph import Graph, parse_graph, read_graph, to_graph
+from ssd_data.nets.prototxt import to_text
 from ssd_data.proof import compare, needed
-from ssd_data.prototxt import to_text
 from ssd_data.weights.merge_bn import Merge, merge_bn
 from ssd_data.weights.rewrite import merged_text
 

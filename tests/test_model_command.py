@@ -11,10 +11,10 @@ from conftest import ROOT
 
 from ssd_data import families
 from ssd_data.cli import main
-from ssd_data.graph import read_graph
 from ssd_data.labelmap import LabelMap, write_labelmap
+from ssd_data.nets.graph import read_graph
+from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
-from ssd_data.prototxt import read_prototxt
 
 FILES = ["train.prototxt", "test.prototxt", "deploy.prototxt", "solver.prototxt"]
 

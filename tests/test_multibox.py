@@ -16,7 +16,7 @@ from ssd_data.engines.torch.interpreter import Interpreter
 from ssd_data.engines.torch.layers.multiboxloss import MultiBoxLoss
 from ssd_data.engines.torch.matching import Truth, match
 from ssd_data.errors import InputError
-from ssd_data.graph import parse_graph
+from ssd_data.nets.graph import parse_graph
 
 
 def make(s: Settings, pictures: int, priors: int, boxes: int, more: str = "") -> MultiBoxLoss:

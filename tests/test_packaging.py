@@ -46,7 +46,7 @@ def test_nothing_but_ssd_data_is_installed(wheel: Path) -> None:
 def test_the_wheel_works_from_any_folder(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     program = (
-        "import ssd_data, ssd_data.recipes as r, pathlib\n"
+        "import ssd_data, ssd_data.building.recipes as r, pathlib\n"
         "assert 'site' in ssd_data.__file__, ssd_data.__file__\n"
         "for name in r.names():\n"
         "    print(name, len(ssd_data.read_labelmap(r.load(name).labelmap)))\n"

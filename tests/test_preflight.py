@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from conftest import GOLDEN
 
-from ssd_data.caffemodel import LayerWeights, read_caffemodel, write_caffemodel
 from ssd_data.cli import main
 from ssd_data.cli.preflight_table import print_preflight
-from ssd_data.graph import read_graph
+from ssd_data.lmdbs.records import decode_record, encode_record
+from ssd_data.lmdbs.store import LmdbReader, LmdbWriter
+from ssd_data.nets.caffemodel import LayerWeights, read_caffemodel, write_caffemodel
+from ssd_data.nets.graph import read_graph
 from ssd_data.proto import caffe_pb2
-from ssd_data.records import decode_record, encode_record
-from ssd_data.store import LmdbReader, LmdbWriter
 from ssd_data.training import checks_solver
 from ssd_data.training.preflight import preflight, preflight_path
 from ssd_data.training.report import Preflight, Trouble

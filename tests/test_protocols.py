@@ -15,8 +15,8 @@ from nets import write_detector
 
 from ssd_data.engines import Array, Engine, load_engine
 from ssd_data.errors import InputError, UsageError
-from ssd_data.graph import parse_graph
-from ssd_data.preprocessing import Preprocessing
+from ssd_data.nets.graph import parse_graph
+from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.protocols import make_plan, names, sfd, single
 from ssd_data.structures import Detections
 

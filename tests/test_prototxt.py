@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssd_data.errors import InputError
-from ssd_data.graph import Graph, parse_graph, read_graph, to_graph
+from ssd_data.nets.graph import Graph, parse_graph, read_graph, to_graph
+from ssd_data.nets.prototxt import MOST_BYTES, parse_prototxt, read_prototxt, to_text
+from ssd_data.nets.upgrade import upgrade
 from ssd_data.proto import caffe_pb2
-from ssd_data.prototxt import MOST_BYTES, parse_prototxt, read_prototxt, to_text
-from ssd_data.upgrade import upgrade
 
 INPUT = 'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 } } }\n'
 

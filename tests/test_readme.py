@@ -79,7 +79,7 @@ def test_programs(page: Path, world: Path) -> None:
 
 
 def test_recipes(tmp_path: Path) -> None:
-    from ssd_data.recipes import parse
+    from ssd_data.building.recipes import parse
 
     (recipe,) = blocks(ROOT / "docs" / "data-sets.md", "toml")
     (tmp_path / "blood.toml").write_text(recipe)

@@ -14,8 +14,8 @@ import pytest
 
 from ssd_data import OutputError, UsageError, build, recognise
 from ssd_data.cli import main
-from ssd_data.drawing_shapes import CLASSES, DIFFICULT, HIDDEN, LARGEST, _box, _form, draw
-from ssd_data.sample import LayoutResult, draw_sample
+from ssd_data.samples.sample import LayoutResult, draw_sample
+from ssd_data.samples.shapes import CLASSES, DIFFICULT, HIDDEN, LARGEST, _box, _form, draw
 from ssd_data.tally import Tally
 
 TRAIN, TEST, SIZE = 30, 10, 96
@@ -247,7 +247,10 @@ class TestFolder:
 
     def test_a_kill_leaves_no_folder(self, tmp_path):
         out = tmp_path / "out"
-        code = f"from ssd_data.sample import draw_sample; draw_sample({str(out)!r}, train=99999)"
+        code = (
+            "from ssd_data.samples.sample import draw_sample; "
+            f"draw_sample({str(out)!r}, train=99999)"
+        )
         with subprocess.Popen([sys.executable, "-c", code]) as process:
             deadline = time.monotonic() + 60
             while not list(tmp_path.glob(".out-*/sample/voc/JPEGImages/*")):

@@ -11,9 +11,9 @@ import pytest
 import test_cli
 from scored import CocoScored, VocScored, Wider
 
-from ssd_data.analysis import EXTRAS
 from ssd_data.cli import score as command
 from ssd_data.metrics import names, score
+from ssd_data.scoring.analysis import EXTRAS
 
 run = test_cli.run  # the fixture
 

@@ -7,10 +7,10 @@ from conftest import GOLDEN
 from hypothesis import given, strategies
 
 from ssd_data.errors import InputError
+from ssd_data.lmdbs.records import decode_record
+from ssd_data.lmdbs.skim import Skimmed, skim
+from ssd_data.lmdbs.store import open_shared
 from ssd_data.proto import caffe_pb2
-from ssd_data.records import decode_record
-from ssd_data.skim import Skimmed, skim
-from ssd_data.store import open_shared
 
 
 def decoded(key: bytes, value: bytes) -> Skimmed | str:

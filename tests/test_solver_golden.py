@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from conftest import GOLDEN
 
+from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
-from ssd_data.prototxt import read_prototxt
 from ssd_data.training.solver import Solver
 
 FOLDER = GOLDEN / "layers"

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trees import jpeg
 
-from ssd_data import InputError, LmdbReader, LmdbWriter, OutputError, store
+from ssd_data import InputError, LmdbReader, LmdbWriter, OutputError
+from ssd_data.lmdbs import store
+from ssd_data.lmdbs.records import decode_record, encode_record, key_of
 from ssd_data.proto import caffe_pb2
-from ssd_data.records import decode_record, encode_record, key_of
 
 
 def value(count: int = 1, data: bytes = b"") -> bytes:

@@ -14,7 +14,7 @@ from test_cli import run  # noqa: F401 - a fixture
 from ssd_data import families
 from ssd_data.engines.torch.net import Net
 from ssd_data.engines.torch.summary import summarise
-from ssd_data.graph import parse_graph, to_graph
+from ssd_data.nets.graph import parse_graph, to_graph
 
 NET = """
 force_backward: true

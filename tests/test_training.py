@@ -92,7 +92,7 @@ def test_snapshots_are_files_that_caffe_reads(folder: Path) -> None:
     assert ours.learned_net == str(model) == "again_iter_60.caffemodel"
     for a, b in zip(ours.history, original.history, strict=True):
         np.testing.assert_array_equal(a, b)
-    from ssd_data.caffemodel import read_caffemodel
+    from ssd_data.nets.caffemodel import read_caffemodel
 
     pairs = zip(
         read_caffemodel(model).layers, read_caffemodel("sgd_iter_60.caffemodel").layers, strict=True

@@ -15,7 +15,7 @@ from pytorch_bodies import TimmV1, trained
 from test_readme import blocks, run
 from test_transfer import a_model, detector
 
-from ssd_data.caffemodel import to_bytes
+from ssd_data.nets.caffemodel import to_bytes
 
 PAGE = ROOT / "docs" / "weights.md"
 DETECTOR = "sfd_mobilenetv2_mod11"

@@ -10,10 +10,10 @@ import click
 from ssd_data.cli import shared
 
 if TYPE_CHECKING:
-    from ssd_data.builder import BuildResult
-    from ssd_data.dataset import Dataset
+    from ssd_data.building.builder import BuildResult
+    from ssd_data.building.dataset import Dataset
+    from ssd_data.building.options import BuildOptions
     from ssd_data.labelmap import LabelMap
-    from ssd_data.options import BuildOptions
 
 
 @click.command(short_help="Build a data set's LMDBs, labelmap and lists.")
@@ -155,7 +155,7 @@ def command(
       ssd-data build my_pictures -o my_lmdbs
       ssd-data build --list trainval.txt --labelmap labelmap.prototxt --root .
     """
-    from ssd_data.builder import build
+    from ssd_data.building.builder import build
 
     build_options = _options(options, from_list=list_file is not None)
     found = _dataset(dataset, list_file, options)
@@ -186,7 +186,7 @@ def _labelmap(path: Path | None) -> LabelMap | None:
 
 
 def _dataset(name: str | None, list_file: Path | None, options: dict[str, Any]) -> Dataset:
-    from ssd_data import dataset
+    from ssd_data.building import dataset
 
     if (name is None) == (list_file is None):
         raise click.UsageError("Give a DATASET or --list, one of the two.")
@@ -200,7 +200,7 @@ def _dataset(name: str | None, list_file: Path | None, options: dict[str, Any]) 
 
 
 def _options(options: dict[str, Any], from_list: bool) -> BuildOptions:
-    from ssd_data.options import BuildOptions
+    from ssd_data.building.options import BuildOptions
 
     names = "min_dim max_dim gray encode quality unknown outside missing shuffle seed limit verify"
     return BuildOptions(

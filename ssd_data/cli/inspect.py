@@ -12,10 +12,10 @@ from ssd_data.cli import shared
 
 if TYPE_CHECKING:
     from ssd_data.labelmap import LabelMap
+    from ssd_data.lmdbs.store import LmdbReader
+    from ssd_data.lmdbs.survey import Look
     from ssd_data.pictures import PictureInfo
-    from ssd_data.store import LmdbReader
     from ssd_data.structures import Record
-    from ssd_data.survey import Look
 
 SHOWN = 5
 BAR = 24
@@ -63,10 +63,10 @@ def command(
       ssd-data inspect trainval_lmdb --draw pictures --limit 100
       ssd-data inspect trainval_lmdb --index 0 --draw .
     """
-    from ssd_data.agreement import beside_lmdb
+    from ssd_data.building.agreement import beside_lmdb
     from ssd_data.labelmap import read_labelmap
+    from ssd_data.lmdbs.store import LmdbReader
     from ssd_data.pictures import picture_limits
-    from ssd_data.store import LmdbReader
 
     if sum(option is not None for option in (key, index, limit)) > 1:
         raise click.UsageError("--key, --index and --limit exclude each other.")
@@ -101,7 +101,7 @@ def _looks(looks: Iterable[Look], folder: Path | None, names: LabelMap | None) -
 def _all(
     reader: LmdbReader, names: LabelMap | None, limit: int | None, folder: Path | None, quiet: bool
 ) -> dict[str, Any]:
-    from ssd_data.survey import Survey, items, look
+    from ssd_data.lmdbs.survey import Survey, items, look
 
     survey = Survey(names)
     total = min(limit or len(reader), len(reader))
@@ -119,7 +119,7 @@ def _one(
     reader: LmdbReader, names: LabelMap | None, which: int | str, folder: Path | None
 ) -> dict[str, Any]:
     from ssd_data.errors import InputError
-    from ssd_data.survey import find_item, look
+    from ssd_data.lmdbs.survey import find_item, look
 
     (seen,) = _looks([look(*find_item(reader, which))], folder, names)
     if seen.error is not None or seen.record is None or seen.info is None:
@@ -131,7 +131,7 @@ def _one(
 
 
 def _record(name: str, record: Record, info: PictureInfo, names: LabelMap | None) -> dict[str, Any]:
-    from ssd_data.survey import class_name, pixel_boxes, remark
+    from ssd_data.lmdbs.survey import class_name, pixel_boxes, remark
 
     pixels = pixel_boxes(record)
     boxes = [

@@ -10,7 +10,7 @@ import click
 from ssd_data.cli import shared
 
 if TYPE_CHECKING:
-    from ssd_data.graph import Graph
+    from ssd_data.nets.graph import Graph
     from ssd_data.weights.merge_bn import Merge
 
 ALLOWED = 1e-4  # of an output's largest value; rounding in single precision stays far below
@@ -47,14 +47,14 @@ def command(
     Example:
       ssd-data merge-bn deploy.prototxt wider_iter_90000.caffemodel -o merged
     """
-    from ssd_data.caffemodel import read_caffemodel, write_caffemodel
-    from ssd_data.graph import to_graph
-    from ssd_data.paths import read_text
+    from ssd_data.files.paths import read_text
+    from ssd_data.files.whole import write_whole
+    from ssd_data.nets.caffemodel import read_caffemodel, write_caffemodel
+    from ssd_data.nets.graph import to_graph
+    from ssd_data.nets.prototxt import MOST_BYTES, parse_prototxt
     from ssd_data.proto import caffe_pb2
-    from ssd_data.prototxt import MOST_BYTES, parse_prototxt
     from ssd_data.weights.merge_bn import merge_bn
     from ssd_data.weights.rewrite import merged_text
-    from ssd_data.whole import write_whole
 
     targets = (out / deploy.name, out / f"{weights.stem}.caffemodel")
     _refuse(targets, (deploy, weights), redo)
@@ -94,7 +94,7 @@ def _refuse(targets: tuple[Path, Path], sources: tuple[Path, Path], redo: bool) 
 def _prove(graph: Graph, layers: list[Any], merge: Merge, eps: float | None) -> dict[str, Any]:
     """Differences to the net by that eps and, where that makes it another, to the net itself."""
     from ssd_data.errors import OutputError
-    from ssd_data.graph import to_graph
+    from ssd_data.nets.graph import to_graph
     from ssd_data.proof import compare
 
     merged = to_graph(merge.net, graph.phase)

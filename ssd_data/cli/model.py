@@ -12,8 +12,8 @@ from ssd_data.cli import net_summary, shared
 
 if TYPE_CHECKING:
     from ssd_data.families import Model
-    from ssd_data.graph import Graph
     from ssd_data.modelling import Written
+    from ssd_data.nets.graph import Graph
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 # Options of families: name and click's settings. What a family does not have it refuses.
@@ -156,7 +156,7 @@ def _graph(
 ) -> Graph:
     """A family's deploy net, or the net of a file."""
     from ssd_data import families
-    from ssd_data.graph import read_graph
+    from ssd_data.nets.graph import read_graph
 
     if name in families.names() or not (Path(name).is_file() or name.endswith(".prototxt")):
         from ssd_data.modelling import count_classes
@@ -169,7 +169,7 @@ def _graph(
 
 
 def _deploy(model: Model) -> Graph:
-    from ssd_data.graph import to_graph
+    from ssd_data.nets.graph import to_graph
 
     return to_graph(model.nets["deploy"], "TEST", origin=model.family)
 

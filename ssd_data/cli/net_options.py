@@ -14,7 +14,7 @@ from ssd_data.cli import shared
 from ssd_data.plugins import plugins
 
 if TYPE_CHECKING:
-    from ssd_data.preprocessing import Preprocessing
+    from ssd_data.nets.preprocessing import Preprocessing
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _PREPROCESSING: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -67,13 +67,13 @@ def preprocessing(
     mean: str | None,
     scale: float | None,
 ) -> Preprocessing:
-    """What the options say; see :mod:`ssd_data.preprocessing`.
+    """What the options say; see :mod:`ssd_data.nets.preprocessing`.
 
     Raises:
         click.UsageError: they exclude each other.
         InputError: nothing says it.
     """
-    from ssd_data.preprocessing import Preprocessing, find_preprocessing, read_preprocessing
+    from ssd_data.nets.preprocessing import Preprocessing, find_preprocessing, read_preprocessing
 
     by_hand = mean is not None or scale is not None
     if sum((train is not None, family is not None, by_hand)) > 1:

@@ -10,7 +10,7 @@ from ssd_data.cli import shared
 
 if TYPE_CHECKING:
     from ssd_data.engines.torch.summary import Summary
-    from ssd_data.graph import Graph
+    from ssd_data.nets.graph import Graph
 
 
 def show(graph: Graph, as_json: bool = False, quiet: bool = False) -> None:

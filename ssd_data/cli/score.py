@@ -75,8 +75,8 @@ def command(
     """
     import json
 
+    from ssd_data.files.whole import write_whole
     from ssd_data.metrics import Options, score
-    from ssd_data.whole import write_whole
 
     if metric != "voc" and (split or labelmap or iou):
         raise click.UsageError("--split, --labelmap and --iou are for voc")
@@ -84,7 +84,7 @@ def command(
     scores = score(metric, truth, detections, options)
     drawn = []
     if plot is not None:
-        from ssd_data.plots import draw_curves
+        from ssd_data.scoring.plots import draw_curves
 
         drawn = draw_curves(scores, plot)
     if out is not None:

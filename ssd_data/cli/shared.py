@@ -42,7 +42,7 @@ def print_table(
 ) -> None:
     """Columns parted by two spaces, those in ``right`` aligned to the right; on standard output,
     or with ``err`` on standard error."""
-    from ssd_data.paths import listable  # names come from strangers' files
+    from ssd_data.files.paths import listable  # names come from strangers' files
 
     lines = [[listable(str(cell)) for cell in row] for row in rows]
     if not lines:

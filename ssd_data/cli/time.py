@@ -57,7 +57,7 @@ def command(
       ssd-data time deploy.prototxt net.caffemodel --iterations 10 --batch 8
     """
     from ssd_data.engines.torch import require_torch
-    from ssd_data.graph import read_graph
+    from ssd_data.nets.graph import read_graph
 
     require_torch()
     from ssd_data.engines.torch.timing import measure, prepare

@@ -142,7 +142,7 @@ def _say(text: str) -> None:
 
 def _generate(build: Path, family: str, out: Path | None) -> Path:
     """Write the nets and make the links that they read."""
-    from ssd_data.links import link
+    from ssd_data.building.links import link
     from ssd_data.modelling import write_model
 
     folder = out or Path(family)

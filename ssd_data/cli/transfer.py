@@ -64,10 +64,10 @@ def command(
       ssd-data transfer coco.caffemodel --from labelmap_coco.prototxt \\
         --to labelmap_voc.prototxt --net train.prototxt -o voc_start.caffemodel
     """
-    from ssd_data.caffemodel import read_caffemodel, write_caffemodel
     from ssd_data.errors import OutputError
-    from ssd_data.graph import read_graph
     from ssd_data.labelmap import read_labelmap
+    from ssd_data.nets.caffemodel import read_caffemodel, write_caffemodel
+    from ssd_data.nets.graph import read_graph
     from ssd_data.weights.classes import assign
     from ssd_data.weights.transfer import transfer
 

@@ -37,7 +37,7 @@ def show(file: Path, as_json: bool, quiet: bool) -> None:
     Example:
       ssd-data weights show wider_iter_90000.caffemodel
     """
-    from ssd_data.caffemodel import read_caffemodel
+    from ssd_data.nets.caffemodel import read_caffemodel
     from ssd_data.weights.stats import shape_text
 
     model = read_caffemodel(file)
@@ -77,7 +77,7 @@ def diff(first: Path, second: Path, tolerance: float, as_json: bool, quiet: bool
     Example:
       ssd-data weights diff merged.caffemodel theirs.caffemodel --tolerance 1e-5
     """
-    from ssd_data.caffemodel import read_caffemodel
+    from ssd_data.nets.caffemodel import read_caffemodel
     from ssd_data.weights.stats import difference
 
     rows = difference(read_caffemodel(first).layers, read_caffemodel(second).layers)
@@ -106,7 +106,7 @@ def stats(file: Path, as_json: bool, quiet: bool) -> None:
     Example:
       ssd-data weights stats wider_iter_90000.caffemodel
     """
-    from ssd_data.caffemodel import read_caffemodel
+    from ssd_data.nets.caffemodel import read_caffemodel
     from ssd_data.weights.stats import stats as collect
 
     rows = collect(read_caffemodel(file))

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssd_data.errors import InputError, UsageError
-from ssd_data.graph import Graph, read_graph, to_graph
+from ssd_data.nets.graph import Graph, read_graph, to_graph
 from ssd_data.plugins import plugins
 from ssd_data.structures import Detections
 

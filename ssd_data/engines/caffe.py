@@ -13,8 +13,8 @@ import numpy as np
 
 from ssd_data.engines import Array, Engine, read_deploy
 from ssd_data.errors import UsageError
-from ssd_data.graph import Graph
-from ssd_data.prototxt import to_text
+from ssd_data.nets.graph import Graph
+from ssd_data.nets.prototxt import to_text
 
 HINT = "Point CAFFE_ROOT to a Caffe that was built with its Python module (or PYTHONPATH to it)"
 

@@ -8,11 +8,11 @@ from tempfile import TemporaryDirectory
 import cv2
 import numpy as np
 
-from ssd_data.caffemodel import read_caffemodel
 from ssd_data.engines import DETECTION_TYPE, Array, Engine, read_deploy
 from ssd_data.errors import InputError, UsageError
-from ssd_data.graph import Graph
-from ssd_data.prototxt import to_text
+from ssd_data.nets.caffemodel import read_caffemodel
+from ssd_data.nets.graph import Graph
+from ssd_data.nets.prototxt import to_text
 
 
 class OpenCV(Engine):

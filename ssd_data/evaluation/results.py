@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ssd_data.comparable import restricted
 from ssd_data.errors import InputError
 from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.sources import EvalSet
@@ -22,6 +21,7 @@ from ssd_data.metrics.voc import score_arrays as score_voc
 from ssd_data.metrics.widerface import score_arrays as score_wider
 from ssd_data.metrics.widerface import widest
 from ssd_data.scores import Found, Scores, Truth
+from ssd_data.scoring.comparable import restricted
 from ssd_data.structures import Detections
 from ssd_data.tally import Tally
 

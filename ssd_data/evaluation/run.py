@@ -18,13 +18,13 @@ from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.results import Scored, write_and_score
 from ssd_data.evaluation.sources import EvalSet
 from ssd_data.evaluation.worst import draw_worst
+from ssd_data.files.whole import write_whole
+from ssd_data.nets.preprocessing import Preprocessing
+from ssd_data.nets.prototxt import to_text
 from ssd_data.pictures import picture_limits
-from ssd_data.plots import draw_curves
-from ssd_data.preprocessing import Preprocessing
 from ssd_data.protocols import make_plan
-from ssd_data.prototxt import to_text
 from ssd_data.scores import Scores
-from ssd_data.whole import write_whole
+from ssd_data.scoring.plots import draw_curves
 
 JOURNAL, SCORES, CURVES, WORST = "found.jsonl", "scores.json", "curves", "worst"
 Track: TypeAlias = Callable[[Iterable[str], int, str], Iterable[str]]
@@ -82,7 +82,7 @@ class Wanted:
         limit: only the first so many pictures.
         missing: pictures that cannot be read: "fail", "count" or "skip".
         iou: thresholds of overlap, for VOC.
-        extras: any of :data:`ssd_data.analysis.EXTRAS`.
+        extras: any of :data:`ssd_data.scoring.analysis.EXTRAS`.
         curves: draw precision-recall curves.
         worst: how many of the worst pictures to draw.
     """

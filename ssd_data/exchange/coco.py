@@ -18,11 +18,11 @@ import numpy.typing as npt
 
 from ssd_data.errors import InputError
 from ssd_data.exchange import FAR, note_odd_boxes, shown
-from ssd_data.paths import read_bytes
+from ssd_data.files.paths import read_bytes
+from ssd_data.files.whole import new_file
 from ssd_data.scores import Floats, Found, Ints, Truth
 from ssd_data.structures import Detections
 from ssd_data.tally import Tally
-from ssd_data.whole import new_file
 
 MAX_BYTES = 1 << 32
 INSTANCES, RESULTS = "instances JSON", "results JSON"

@@ -20,15 +20,15 @@ import numpy as np
 
 from ssd_data.errors import InputError
 from ssd_data.exchange import line_of_numbers, note_odd_boxes, shown
+from ssd_data.files.name_sizes import file_beside, read_name_sizes
+from ssd_data.files.paths import below, read_bytes, read_lines, require_below
+from ssd_data.files.whole import new_folder
 from ssd_data.formats.voc import read_file
 from ssd_data.labelmap import LabelMap, read_labelmap
-from ssd_data.name_sizes import file_beside, read_name_sizes
-from ssd_data.paths import below, read_bytes, read_lines, require_below
+from ssd_data.lmdbs.store import LmdbReader, is_lmdb
 from ssd_data.scores import Floats, Found, Ints, Truth
-from ssd_data.store import LmdbReader, is_lmdb
 from ssd_data.structures import Detections
 from ssd_data.tally import Tally
-from ssd_data.whole import new_folder
 
 MAX_BYTES = 1 << 31
 NAME = re.compile(r"(?:.*_)?det_[^_]+_(.+)\.txt", re.S)

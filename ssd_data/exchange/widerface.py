@@ -19,12 +19,12 @@ import numpy as np
 
 from ssd_data.errors import InputError
 from ssd_data.exchange import line_of_numbers, note_odd_boxes, optional
+from ssd_data.files.paths import read_bytes, require_below
+from ssd_data.files.whole import new_folder
 from ssd_data.parallel import ordered_map
-from ssd_data.paths import read_bytes, require_below
 from ssd_data.scores import Floats, Found, Truth
 from ssd_data.structures import Detections, Flags
 from ssd_data.tally import Tally
-from ssd_data.whole import new_folder
 
 SETS = ("easy", "medium", "hard")
 MAX_BYTES = 1 << 28

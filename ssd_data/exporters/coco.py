@@ -25,8 +25,8 @@ from ssd_data.exporters import (
     with_ending,
     xywh,
 )
+from ssd_data.files.paths import read_lines
 from ssd_data.labelmap import LabelMap
-from ssd_data.paths import read_lines
 from ssd_data.structures import Record
 
 FOLDER = "annotations"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ssd_data.design.builder import CAFFE, NetBuilder
+from ssd_data.design.data import HALF_RANGE, jaccard_samplers
+from ssd_data.design.detector import Detector, Settings, Stage, finish, new_solver, start
+from ssd_data.design.heads import Heads, Output, Scores, ssd_maps
 from ssd_data.errors import UsageError
-from ssd_data.netbuilder import CAFFE, NetBuilder
-from ssd_data.netdata import HALF_RANGE, jaccard_samplers
-from ssd_data.netdesign import Detector, Settings, Stage, finish, new_solver, start
-from ssd_data.netheads import Heads, Output, Scores, ssd_maps
 from ssd_data.proto import caffe_pb2
 
 TITLE = "MobileNet V1 with SSD heads"

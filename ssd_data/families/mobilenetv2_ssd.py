@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ssd_data.mobilenetv2 import ssd_net, ssd_solver
-from ssd_data.netdata import HALF_RANGE, jaccard_samplers
-from ssd_data.netdesign import Detector, Settings, Stage
-from ssd_data.netheads import Heads, Output, Scores
+from ssd_data.design.data import HALF_RANGE, jaccard_samplers
+from ssd_data.design.detector import Detector, Settings, Stage
+from ssd_data.design.heads import Heads, Output, Scores
+from ssd_data.design.mobilenetv2 import ssd_net, ssd_solver
 from ssd_data.proto import caffe_pb2
 
 TITLE = "MobileNet V2 with SSD heads"

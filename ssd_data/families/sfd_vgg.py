@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ssd_data.netbuilder import NetBuilder
-from ssd_data.netdata import CAFFE_MEAN, coverage_samplers
-from ssd_data.netdesign import Detector, Settings, Stage, finish, new_solver, start
-from ssd_data.netheads import FeatureMap, Heads, Output, Scores, with_sizes
+from ssd_data.design.builder import NetBuilder
+from ssd_data.design.data import CAFFE_MEAN, coverage_samplers
+from ssd_data.design.detector import Detector, Settings, Stage, finish, new_solver, start
+from ssd_data.design.heads import FeatureMap, Heads, Output, Scores, with_sizes
+from ssd_data.design.vgg import add_pair, add_vgg
 from ssd_data.proto import caffe_pb2
-from ssd_data.vgg import add_pair, add_vgg
 
 TITLE = "SFD, a face detector, on VGG-16"
 SOURCE = "github.com/bonseyes/SFD"

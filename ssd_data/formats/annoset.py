@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ssd_data import formats
 from ssd_data.errors import InputError
+from ssd_data.files.paths import below, read_lines
 from ssd_data.formats import Options
-from ssd_data.paths import below, read_lines
 from ssd_data.structures import Entry, Unreadable
 from ssd_data.tally import Tally
 

@@ -13,8 +13,8 @@ from random import Random
 
 from ssd_data import formats
 from ssd_data.errors import InputError
+from ssd_data.files.paths import below
 from ssd_data.formats import Options
-from ssd_data.paths import below
 from ssd_data.structures import Entry, Unreadable
 from ssd_data.tally import Tally
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ssd_data.errors import InputError
+from ssd_data.files.paths import read_text
 from ssd_data.formats import number
-from ssd_data.paths import read_text
 from ssd_data.structures import AnnotatedImage
 from ssd_data.tally import Tally
 

@@ -14,8 +14,8 @@ import numpy as np
 from lxml import etree
 
 from ssd_data.errors import InputError
+from ssd_data.files.paths import below, read_bytes, read_lines
 from ssd_data.formats import Options, number
-from ssd_data.paths import below, read_bytes, read_lines
 from ssd_data.structures import NO_BOXES, AnnotatedImage, Boxes, Entry, Unreadable
 from ssd_data.tally import Tally
 

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from ssd_data.boxes import from_xywh
 from ssd_data.errors import InputError
+from ssd_data.files.paths import below, read_lines, require_below
 from ssd_data.formats import Options
-from ssd_data.paths import below, read_lines, require_below
 from ssd_data.structures import AnnotatedImage, Entry
 from ssd_data.tally import Tally
 

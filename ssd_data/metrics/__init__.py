@@ -23,7 +23,7 @@ class Options:
         split: which image set of a VOC folder, or the path of a list.
         labelmap: VOC's classes; by default all that the truth has.
         iou: thresholds of overlap, for VOC.
-        extras: any of :data:`ssd_data.analysis.EXTRAS`.
+        extras: any of :data:`ssd_data.scoring.analysis.EXTRAS`.
     """
 
     missing: str = "fail"

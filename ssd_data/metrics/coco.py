@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ssd_data import analysis
-from ssd_data.comparable import require_comparable
 from ssd_data.exchange import optional
 from ssd_data.exchange.coco import CocoTruth, read_detections, read_truth
 from ssd_data.metrics import Options
 from ssd_data.scores import Floats, Found, PrCurve, Scores, Truth
+from ssd_data.scoring import analysis
+from ssd_data.scoring.comparable import require_comparable
 
 NAMES = (
     *("AP", "AP50", "AP75", "APsmall", "APmedium", "APlarge"),

@@ -13,15 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from ssd_data import analysis
-from ssd_data.average_precision import DEVKIT_VERSIONS, SSD_VERSIONS, average_precision, curve
-from ssd_data.comparable import require_comparable
-from ssd_data.detection_evaluate import evaluate, mean_ap
 from ssd_data.errors import UsageError
 from ssd_data.exchange.voc import read_detections, read_truth
 from ssd_data.metrics import Options
-from ssd_data.overlaps import best_overlaps, first_of_each
 from ssd_data.scores import Found, PrCurve, Scores, Truth
+from ssd_data.scoring import analysis
+from ssd_data.scoring.average_precision import (
+    DEVKIT_VERSIONS,
+    SSD_VERSIONS,
+    average_precision,
+    curve,
+)
+from ssd_data.scoring.comparable import require_comparable
+from ssd_data.scoring.detection_evaluate import evaluate, mean_ap
+from ssd_data.scoring.overlaps import best_overlaps, first_of_each
 
 NO_SIZE = "picture whose size the truth does not state: the SSD branch's numbers are left out"
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from ssd_data import analysis
-from ssd_data.average_precision import average_precision
-from ssd_data.comparable import require_comparable
 from ssd_data.exchange.widerface import read_detections, read_truth
 from ssd_data.metrics import Options
-from ssd_data.overlaps import jaccard
 from ssd_data.scores import Floats, Found, Ints, PrCurve, Scores, Truth
+from ssd_data.scoring import analysis
+from ssd_data.scoring.average_precision import average_precision
+from ssd_data.scoring.comparable import require_comparable
+from ssd_data.scoring.overlaps import jaccard
 from ssd_data.structures import Flags
 
 THRESHOLDS = 1 - np.arange(1, 1001) / 1000

@@ -13,8 +13,8 @@ from typing import Any
 
 from ssd_data.engines import Engine
 from ssd_data.errors import UsageError
+from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.plugins import plugins
-from ssd_data.preprocessing import Preprocessing
 from ssd_data.structures import Detections, Pixels
 
 

@@ -28,7 +28,7 @@ import numpy as np
 
 from ssd_data.engines import Engine
 from ssd_data.errors import UsageError
-from ssd_data.preprocessing import Array, Preprocessing
+from ssd_data.nets.preprocessing import Array, Preprocessing
 from ssd_data.protocols import Plan
 from ssd_data.scores import Floats
 from ssd_data.structures import Detections, Pixels

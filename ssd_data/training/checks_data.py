@@ -11,10 +11,10 @@ from pathlib import Path
 from ssd_data.augment.resize import new_size
 from ssd_data.augment.transform import Transformer
 from ssd_data.errors import InputError
-from ssd_data.graph import Graph, Node
+from ssd_data.lmdbs.skim import Skimmed, skim
+from ssd_data.lmdbs.store import LmdbReader, is_lmdb, open_shared
+from ssd_data.nets.graph import Graph, Node
 from ssd_data.proto import caffe_pb2
-from ssd_data.skim import Skimmed, skim
-from ssd_data.store import LmdbReader, is_lmdb, open_shared
 from ssd_data.training.report import Preflight
 
 ANNOTATED, PLAIN = "AnnotatedData", "Data"

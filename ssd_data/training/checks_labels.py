@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ssd_data.errors import InputError
-from ssd_data.graph import Graph
 from ssd_data.labelmap import LabelMap, read_labelmap
+from ssd_data.nets.graph import Graph
 from ssd_data.training.checks_data import Lmdb, Source
 from ssd_data.training.report import Preflight
 

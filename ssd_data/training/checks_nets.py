@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ssd_data.caffemodel import read_caffemodel
 from ssd_data.errors import InputError
-from ssd_data.graph import Graph, Node
-from ssd_data.matching import match
+from ssd_data.nets.caffemodel import read_caffemodel
+from ssd_data.nets.graph import Graph, Node
+from ssd_data.nets.matching import match
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.checks_data import ANNOTATED, Shape, Source, picture_shape
 from ssd_data.training.report import Loaded, Preflight

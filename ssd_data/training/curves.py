@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ssd_data.whole import write_whole
+from ssd_data.files.whole import write_whole
 
 
 def read_table(path: Path) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ import torch
 from ssd_data import __version__
 from ssd_data.engines.torch.layers.annotateddata import Feed
 from ssd_data.errors import InputError, UsageError
-from ssd_data.matching import Matching
+from ssd_data.nets.matching import Matching
 from ssd_data.training import snapshots
 from ssd_data.training.curves import draw_run
 from ssd_data.training.events import Displayed, Event, Listener, Snapshotted, Tested

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ssd_data.errors import InputError
-from ssd_data.graph import Graph, to_graph
-from ssd_data.paths import read_lines
+from ssd_data.files.paths import read_lines
+from ssd_data.nets.graph import Graph, to_graph
+from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
-from ssd_data.prototxt import read_prototxt
 from ssd_data.training.checks_data import (
     Lmdb,
     Source,

@@ -25,9 +25,9 @@ from typing import IO, Any
 
 from ssd_data.engines.caffe import import_caffe
 from ssd_data.errors import SsdDataError, UsageError
-from ssd_data.paths import listable
+from ssd_data.files.paths import listable
+from ssd_data.nets.prototxt import read_prototxt, to_text
 from ssd_data.proto import caffe_pb2
-from ssd_data.prototxt import read_prototxt, to_text
 from ssd_data.training.caffelog import LogParser
 from ssd_data.training.events import Listener
 

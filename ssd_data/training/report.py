@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.errors import InputError, SsdDataError
-from ssd_data.paths import listable
+from ssd_data.files.paths import listable
 from ssd_data.training.solverfile import find
 
 LISTED = 5

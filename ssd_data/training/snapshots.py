@@ -15,12 +15,19 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from ssd_data.caffemodel import Array, LayerWeights, read_caffemodel, to_array, to_blob, to_bytes
 from ssd_data.errors import InputError
-from ssd_data.paths import read_bytes, read_text
+from ssd_data.files.paths import read_bytes, read_text
+from ssd_data.files.whole import write_whole
+from ssd_data.nets.caffemodel import (
+    Array,
+    LayerWeights,
+    read_caffemodel,
+    to_array,
+    to_blob,
+    to_bytes,
+)
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.rates import Progress
-from ssd_data.whole import write_whole
 
 MOST_BYTES = 2 << 30
 STATE, MODEL, BESIDE = ".solverstate", ".caffemodel", ".resume.json"

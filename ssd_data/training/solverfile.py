@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssd_data.errors import InputError
-from ssd_data.graph import Graph, to_graph
+from ssd_data.nets.graph import Graph, to_graph
+from ssd_data.nets.prototxt import Prototxt, read_prototxt
 from ssd_data.proto import caffe_pb2
-from ssd_data.prototxt import Prototxt, read_prototxt
 
 _TRAIN_FIELDS = ("train_net", "net", "train_net_param", "net_param")
 

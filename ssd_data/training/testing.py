@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ssd_data.detection_evaluate import mean_ap
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.net import Net
 from ssd_data.errors import InputError
-from ssd_data.graph import Graph, read_graph
+from ssd_data.lmdbs.store import open_shared
+from ssd_data.nets.graph import Graph, read_graph
+from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
-from ssd_data.prototxt import read_prototxt
-from ssd_data.store import open_shared
+from ssd_data.scoring.detection_evaluate import mean_ap
 from ssd_data.training.events import Tested
 from ssd_data.training.solverfile import read_solver
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ssd_data.errors import InputError
-from ssd_data.graph import Graph, Node
+from ssd_data.nets.graph import Graph, Node
 from ssd_data.weights.wiring import wire
 
 _ENDS = ("MultiBoxLoss", "DetectionOutput")

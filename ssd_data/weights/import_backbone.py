@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.caffemodel import LayerWeights
 from ssd_data.errors import InputError
-from ssd_data.graph import Graph, Node
-from ssd_data.preprocessing import Preprocessing
+from ssd_data.nets.caffemodel import LayerWeights
+from ssd_data.nets.graph import Graph, Node
+from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.weights.backbones import Unit, recognise
 from ssd_data.weights.transfer import difference
 from ssd_data.weights.wiring import Wiring, wire

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.caffemodel import LayerWeights
 from ssd_data.errors import InputError, UsageError
-from ssd_data.graph import Graph, Node, to_graph
+from ssd_data.nets.caffemodel import LayerWeights
+from ssd_data.nets.graph import Graph, Node, to_graph
 from ssd_data.proto import caffe_pb2
 from ssd_data.weights.channels import LINEAR, by_output, outputs_of
 from ssd_data.weights.ways import Ways

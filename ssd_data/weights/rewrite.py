@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ssd_data.errors import InputError
-from ssd_data.graph import Graph, parse_graph, takes_part, to_graph
+from ssd_data.nets.graph import Graph, parse_graph, takes_part, to_graph
+from ssd_data.nets.prototxt import parse_prototxt, to_text
 from ssd_data.proto import caffe_pb2
-from ssd_data.prototxt import parse_prototxt, to_text
 from ssd_data.weights.merge_bn import Merge
 
 _TOKEN = re.compile(

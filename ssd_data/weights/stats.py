@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.caffemodel import Array, Caffemodel, LayerWeights
 from ssd_data.errors import InputError
+from ssd_data.nets.caffemodel import Array, Caffemodel, LayerWeights
 from ssd_data.proto import caffe_pb2
 from ssd_data.weights.channels import LINEAR, by_output, outputs_of
 

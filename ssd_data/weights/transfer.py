@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ssd_data.caffemodel import Array, Caffemodel, LayerWeights
 from ssd_data.errors import InputError
-from ssd_data.graph import Graph, Node
 from ssd_data.labelmap import LabelMap
+from ssd_data.nets.caffemodel import Array, Caffemodel, LayerWeights
+from ssd_data.nets.graph import Graph, Node
 from ssd_data.proto import caffe_pb2
 from ssd_data.weights.channels import CONVOLUTIONS, LINEAR, by_output, outputs_of
 from ssd_data.weights.classes import ClassRow

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import dataclass
 
-from ssd_data.graph import Graph, Node
+from ssd_data.nets.graph import Graph, Node
 from ssd_data.proto import caffe_pb2
 from ssd_data.weights.channels import LINEAR
 from ssd_data.weights.wiring import Wiring, shared_names

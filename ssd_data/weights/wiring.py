@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ssd_data.caffemodel import LayerWeights
-from ssd_data.graph import Graph, Node
+from ssd_data.nets.caffemodel import LayerWeights
+from ssd_data.nets.graph import Graph, Node
 
 
 @dataclass(slots=True)

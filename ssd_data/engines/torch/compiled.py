@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ssd_data.caffemodel import Caffemodel, read_caffemodel
 from ssd_data.engines import DETECTION_TYPE, Array, Engine, read_deploy
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.interpreter import exact_arithmetic
@@ -24,7 +23,8 @@ from ssd_data.engines.torch.layers.convolution import Convolution
 from ssd_data.engines.torch.mode import find_device
 from ssd_data.engines.torch.net import Net
 from ssd_data.errors import InputError, UsageError
-from ssd_data.graph import Graph, Node, to_graph
+from ssd_data.nets.caffemodel import Caffemodel, read_caffemodel
+from ssd_data.nets.graph import Graph, Node, to_graph
 from ssd_data.weights.merge_bn import merge_bn
 
 _RECTIFIERS: dict[str, Callable[[Tensor], Tensor]] = {

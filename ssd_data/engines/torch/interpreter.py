@@ -18,7 +18,7 @@ from ssd_data.engines.torch.blob import Blob
 from ssd_data.engines.torch.flow import plan
 from ssd_data.engines.torch.layer import Layer, as_tuple, make_layer
 from ssd_data.errors import UsageError
-from ssd_data.graph import Graph
+from ssd_data.nets.graph import Graph
 
 Tape = dict[int, tuple[list[Tensor], tuple[Tensor, ...]]]
 

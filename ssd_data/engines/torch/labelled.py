@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ssd_data.engines.torch.layer import Layer
 from ssd_data.errors import InputError
+from ssd_data.nets.transform import Planes, Transform
 from ssd_data.pictures import picture_limits
-from ssd_data.transform import Planes, Transform
 
 
 class Labelled(NamedTuple):

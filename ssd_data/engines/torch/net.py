@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ssd_data.caffemodel import Caffemodel, LayerWeights, read_caffemodel, write_caffemodel
 from ssd_data.engines.torch.blob import Array, Blob
 from ssd_data.engines.torch.interpreter import Interpreter
 from ssd_data.engines.torch.layer import Layer
 from ssd_data.engines.torch.mode import find_device
 from ssd_data.errors import UsageError
-from ssd_data.graph import Graph, Phase, phase_number, read_graph
-from ssd_data.matching import Matching, Slot, match
+from ssd_data.nets.caffemodel import Caffemodel, LayerWeights, read_caffemodel, write_caffemodel
+from ssd_data.nets.graph import Graph, Phase, phase_number, read_graph
+from ssd_data.nets.matching import Matching, Slot, match
 
 
 class Net(Interpreter):
@@ -26,7 +26,7 @@ class Net(Interpreter):
     ``Net(model, weights, TEST)`` and ``Net(model, TEST, weights=...)`` are both understood.
 
     Args:
-        model: the prototxt, or a :class:`~ssd_data.graph.Graph`.
+        model: the prototxt, or a :class:`~ssd_data.nets.graph.Graph`.
         phase: ``TRAIN`` (0) or ``TEST`` (1), or the word.
         weights: a caffemodel.
         level, stages: what ``include`` rules may ask for.

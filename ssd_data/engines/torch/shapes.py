@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ssd_data.engines.torch.layer import Layer, make_layer
 from ssd_data.errors import InputError
-from ssd_data.graph import Graph, Node
-from ssd_data.matching import Slot
+from ssd_data.nets.graph import Graph, Node
+from ssd_data.nets.matching import Slot
 
 Shape = tuple[int, ...]
 

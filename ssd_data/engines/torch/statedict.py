@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ssd_data.errors import InputError, UsageError
-from ssd_data.paths import read_bytes
+from ssd_data.files.paths import read_bytes
 
 MOST_BYTES = 2 << 30
 MOST_VALUES = 1 << 29

@@ -13,8 +13,8 @@ from ssd_data.engines.torch.layer import Layer
 from ssd_data.engines.torch.layers.convolution import Convolution
 from ssd_data.engines.torch.layers.innerproduct import InnerProduct
 from ssd_data.engines.torch.layers.pooling import Pooling
-from ssd_data.graph import Graph
-from ssd_data.priors import prior_shapes
+from ssd_data.nets.graph import Graph
+from ssd_data.nets.priors import prior_shapes
 
 Shape: TypeAlias = tuple[int, ...]
 _MIXING = {"InnerProduct", "Flatten", "Permute", "Reshape"}  # what they give is no map any more

@@ -12,7 +12,7 @@ from ssd_data.engines.torch.mode import find_device
 from ssd_data.engines.torch.net import Net
 from ssd_data.engines.torch.randomise import randomise
 from ssd_data.errors import UsageError
-from ssd_data.graph import Graph, Phase
+from ssd_data.nets.graph import Graph, Phase
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from google.protobuf.message import DecodeError
 
 from ssd_data.engines.torch.labelled import Labelled, LabelledPictures
 from ssd_data.errors import InputError
+from ssd_data.lmdbs.store import is_lmdb, open_shared
+from ssd_data.nets.transform import Planes, as_planes
 from ssd_data.pictures import decode, probe
 from ssd_data.proto import caffe_pb2
-from ssd_data.store import is_lmdb, open_shared
-from ssd_data.transform import Planes, as_planes
 
 
 class Data(LabelledPictures):

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ssd_data.engines.torch.labelled import Labelled, LabelledPictures
 from ssd_data.errors import InputError
-from ssd_data.paths import read_lines
+from ssd_data.files.paths import read_lines
+from ssd_data.nets.transform import as_planes
 from ssd_data.pictures import read_picture, resize
-from ssd_data.transform import as_planes
 
 MOST_LABEL = (1 << 31) - 1
 _LABEL = re.compile(r"-?\d{1,10}", re.ASCII)

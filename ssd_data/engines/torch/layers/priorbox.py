@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ssd_data.engines.torch.layer import Layer
-from ssd_data.priors import prior_boxes, prior_shapes
+from ssd_data.nets.priors import prior_boxes, prior_shapes
 
 
 class PriorBox(Layer):

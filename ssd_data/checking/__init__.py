@@ -1,0 +1,1 @@
+"""``ssd-data check``: what would make training fail, found before it starts."""

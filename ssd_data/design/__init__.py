@@ -1,0 +1,1 @@
+"""What families of nets are put together from."""

@@ -1,0 +1,1 @@
+"""Files and folders: hostile paths, and writing whole or not at all."""

@@ -1,0 +1,1 @@
+"""AnnotatedDatum LMDBs: records, their bytes, reading, writing, looking through."""

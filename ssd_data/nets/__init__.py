@@ -1,0 +1,1 @@
+"""A net's files: prototxts and caffemodels, read, checked and wired."""

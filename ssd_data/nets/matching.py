@@ -1,0 +1,109 @@
+"""Which array of a caffemodel goes into which parameter of a net: by layer name and shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ssd_data.errors import InputError
+from ssd_data.nets.caffemodel import Array, Caffemodel
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A layer's place for arrays: its name, where it stands, and the shapes of its parameters."""
+
+    name: str
+    where: str
+    shapes: tuple[tuple[int, ...], ...]
+
+
+@dataclass(slots=True)
+class Matching:
+    """What became of each layer.
+
+    Attributes:
+        found: index of a slot → its arrays, in the slot's shapes.
+        kept: names of the layers whose arrays were taken.
+        left_out: names of the caffemodel's layers that the net does not have.
+        new: names of the net's layers that the caffemodel does not have.
+        mismatched: ``name: shape in the file → shape in the net``; these start anew as well.
+    """
+
+    found: dict[int, list[Array]] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    new: list[str] = field(default_factory=list)
+    mismatched: list[str] = field(default_factory=list)
+
+    def rows(self) -> list[tuple[str, str]]:
+        """(layer, what became of it), the net's layers first."""
+        return [
+            *((name, "kept") for name in self.kept),
+            *((line, "started anew: other shape") for line in self.mismatched),
+            *((name, "started anew: not in the file") for name in self.new),
+            *((name, "left out: not in the net") for name in self.left_out),
+        ]
+
+
+def match(model: Caffemodel, slots: Sequence[Slot], skip_mismatch: bool = False) -> Matching:
+    """Assign a caffemodel's arrays to a net's parameters.
+
+    Layers of one name are taken in their order. A shape may differ by leading ones, as between the
+    old form of four numbers and the new one.
+
+    Raises:
+        InputError: an array has another shape than the net's, and not ``skip_mismatch``; or no
+            layer is in both.
+    """
+    result = Matching()
+    waiting: dict[str, list[int]] = {}
+    for index, slot in enumerate(slots):
+        waiting.setdefault(slot.name, []).append(index)
+    for layer in model.layers:
+        if not waiting.get(layer.name):
+            result.left_out.append(layer.name)
+            continue
+        index = waiting[layer.name].pop(0)
+        slot = slots[index]
+        if difference := _difference(layer.arrays, slot):
+            if not skip_mismatch:
+                raise InputError(
+                    f'the arrays of layer "{layer.name}" have another shape: {difference}',
+                    where=model.origin,
+                    hint=f"The net is {slot.where}. Start such layers anew with --skip-mismatch, "
+                    "or rename them",
+                )
+            result.mismatched.append(f"{layer.name}: {difference}")
+            continue
+        pairs = zip(layer.arrays, slot.shapes, strict=True)
+        result.found[index] = [array.reshape(shape) for array, shape in pairs]
+        result.kept.append(layer.name)
+    result.new = [slots[i].name for indices in waiting.values() for i in indices]
+    if not result.kept and slots and not result.mismatched:
+        raise InputError(
+            "no layer's name is one of the net's",
+            where=model.origin,
+            hint=f'The file has "{model.layers[0].name}", the net "{slots[0].name}"',
+        )
+    return result
+
+
+def _difference(arrays: list[Array], slot: Slot) -> str:
+    if len(arrays) != len(slot.shapes):
+        return f"{len(arrays)} arrays in the file, {len(slot.shapes)} in the net"
+    for array, shape in zip(arrays, slot.shapes, strict=True):
+        if _significant(array.shape) != _significant(shape):
+            return f"{_text(array.shape)} in the file, {_text(shape)} in the net"
+    return ""
+
+
+def _significant(shape: tuple[int, ...]) -> tuple[int, ...]:
+    start = 0
+    while start < len(shape) and shape[start] == 1:
+        start += 1
+    return shape[start:]
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "scalar"

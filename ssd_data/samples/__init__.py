@@ -1,0 +1,1 @@
+"""The data set that the package draws itself."""
