@@ -241,6 +241,7 @@ def test_priors_follow_the_size_or_are_given() -> None:
 
     assert sizes() == [60, 105, 150, 195, 240, 285]
     assert sizes(size=(600, 600)) == [120, 210, 300, 390, 480, 570]
+    assert sizes(size=(128, 128)) == [26, 45, 64, 83, 102, 122]  # whole: engines differ otherwise
     assert sizes(min_sizes=(20, 40, 60, 80, 100, 120)) == [20, 40, 60, 80, 100, 120]
     net = families.generate("sfd_mobilenetv2", 2, min_sizes=(8, 16, 32, 64, 128, 256)).nets["train"]
     given = [list(la.prior_box_param.min_size) for la in net.layer if la.type == "PriorBox"]
@@ -286,6 +287,7 @@ def test_relu6_everywhere() -> None:
         ("mobilenet_ssd", 21, {"min_sizes": (60, 70, 80, 90, 99, 300)}, "--min-sizes", "rise"),
         ("vgg_ssd", 21, {"min_sizes": (60, 50, 40, 30, 20, 10)}, "--min-sizes", "rise"),
         ("mobilenet_ssd", 21, {"min_sizes": (60, 70, 80, 90, 99, -1)}, "--min-sizes", "-1"),
+        ("mobilenet_ssd", 21, {"min_sizes": (60, 70, 80, 90.5, 99, 120)}, "--min-sizes", "90.5"),
         ("vgg_ssd", 21, {"size": (512, 512)}, "--size", "vgg_ssd"),
         ("vgg_ssd", 21, {"width_multiplier": 0.5}, "--width-multiplier", "vgg_ssd"),
         ("mobilenetv2_ssd", 21, {"size": (300, 225)}, "--tf-padding", "square"),

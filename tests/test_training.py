@@ -19,6 +19,7 @@ from conftest import GOLDEN
 from test_cli import run  # noqa: F401 - a fixture
 
 from ssd_data.errors import InputError
+from ssd_data.labelmap import read_labelmap
 from ssd_data.training import snapshots
 from ssd_data.training.events import Displayed
 from ssd_data.training.loop import TrainOptions, train
@@ -151,6 +152,9 @@ def test_the_command(solver_file: Path, run: Any) -> None:  # noqa: F811
     value = re.search(r"detection_eval = ([\d.]+)", shown.out)
     assert value is not None
     assert float(value[1]) == pytest.approx(result.json["test"]["detection_eval"], abs=1e-3)
+    names = {item.display_name for item in read_labelmap(Path("labelmap.prototxt"))}
+    rows = re.findall(r"^(\S+) +[\d.]+$", shown.out, re.M)
+    assert rows and set(rows) < names  # the net's own labelmap names the classes
 
 
 def test_the_same_for_any_number_of_workers(solver_file: Path) -> None:

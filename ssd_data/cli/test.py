@@ -10,6 +10,7 @@ import click
 from ssd_data.cli import shared
 
 if TYPE_CHECKING:
+    from ssd_data.nets.graph import Graph
     from ssd_data.proto import caffe_pb2
     from ssd_data.training.events import Tested
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     type=click.Choice(["11point", "MaxIntegral", "Integral"]),
     help="Which average precision.  [default: the solver's, else 11point]",
 )
-@click.option("--labelmap", type=shared.PATH, help="Names the classes.")
+@click.option("--labelmap", type=shared.PATH, help="Names the classes.  [default: the net's]")
 @click.option(
     "--device", default="auto", show_default=True, metavar="NAME", help="cpu, cuda, cuda:1 or auto."
 )
@@ -61,7 +62,6 @@ def command(
     from ssd_data.labelmap import read_labelmap
     from ssd_data.training.testing import nets_to_test, run_test
 
-    names = None if labelmap is None else read_labelmap(labelmap)
     results: list[tuple[Tested, caffe_pb2.SolverParameter]] = []
     for graph, param, count in nets_to_test(net, iterations):
         if ap_version is not None:
@@ -70,6 +70,8 @@ def command(
         tested = run_test(loaded, count, param, index=len(results))
         assert tested is not None
         results.append((tested, param))
+        labelmap = labelmap or _labelmap(graph)
+    names = None if labelmap is None else read_labelmap(labelmap)
     if as_json:
         shared.print_json({"nets": [_table(tested, param) for tested, param in results]})
         return
@@ -82,6 +84,15 @@ def command(
         for i, (name, value) in enumerate(tested.outputs):
             kind = f" ({param.ap_version})" if param.eval_type == "detection" else ""
             click.echo(f"Test net output #{i}: {name} = {value:.8g}{kind}")
+
+
+def _labelmap(graph: Graph) -> Path | None:
+    """The labelmap that a data layer of the net names, where it lies there."""
+    for node in graph.nodes:
+        path = Path(node.param.annotated_data_param.label_map_file)
+        if path.is_file():
+            return path
+    return None
 
 
 def _table(tested: Tested, param: caffe_pb2.SolverParameter) -> dict[str, Any]:

@@ -24,6 +24,7 @@ class NetBuilder:
             it, their decay); a bias learns at twice that rate and does not decay.
         filler: how weights start: ``msra`` or ``xavier``.
         eps: of BatchNorm; None for Caffe's own, 1e-5.
+        moving_average_fraction: of BatchNorm in training; None for Caffe's own, 0.999.
         merged: BatchNorm and Scale are in the convolutions' weights: those have a bias instead.
         relu6: activations stop at 6, by layers of type ``ReLU6``.
         engine: the engine of depthwise convolutions; None leaves the choice to Caffe.
@@ -36,6 +37,7 @@ class NetBuilder:
         lr_mult: float = 1.0,
         filler: str = "msra",
         eps: float | None = None,
+        moving_average_fraction: float | None = None,
         merged: bool = False,
         relu6: bool = False,
         engine: Engine | None = None,
@@ -45,6 +47,7 @@ class NetBuilder:
         self.lr_mult = lr_mult
         self.filler = filler
         self.eps = eps
+        self.moving_average_fraction = moving_average_fraction
         self.merged = merged
         self.activation = "ReLU6" if relu6 else "ReLU"
         self.engine = engine
@@ -114,6 +117,8 @@ class NetBuilder:
             layer.param.add(lr_mult=0, decay_mult=0)
         if self.eps is not None:
             layer.batch_norm_param.eps = self.eps
+        if self.moving_average_fraction is not None:
+            layer.batch_norm_param.moving_average_fraction = self.moving_average_fraction
         layer = self.add("Scale", f"{name}/scale", [blob], [blob])
         layer.param.add(lr_mult=self.lr_mult, decay_mult=0)
         layer.param.add(lr_mult=2 * self.lr_mult, decay_mult=0)

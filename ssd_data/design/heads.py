@@ -128,12 +128,13 @@ def ssd_maps(
     """Six maps with priors as the SSD of TensorFlow's models has them, and chuanqi305 after it.
 
     Sides run from 0.2 to 0.95 of the picture's shorter side in equal steps; a map's max_size is the
-    next map's min_size. The first map has three priors, the others six.
+    next map's min_size. The first map has three priors, the others six. Sides are whole pixels:
+    Caffe's PriorBox cuts off the rest, and OpenCV's does not.
     """
     blobs, side = list(blobs), float(min(size))
     steps = len(blobs) - 1
     scales = [0.2 + 0.75 * i / steps for i in range(steps + 1)]
-    sizes = min_sizes or tuple(round(side * scale, 4) for scale in scales)
+    sizes = min_sizes or tuple(float(round(side * scale)) for scale in scales)
     maps = with_sizes([FeatureMap(blob, min_sizes=(0.0,)) for blob in blobs], sizes)
     for i, high in enumerate([*sizes[1:], side]):
         first = replace(maps[i], aspect_ratios=(2.0,))

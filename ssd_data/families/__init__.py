@@ -136,3 +136,9 @@ def _check(settings: Settings) -> None:
     for side in settings.min_sizes:
         if not (math.isfinite(side) and 0 < side <= MOST_SIDE):
             raise UsageError(f"{side:g} is not in 0 … {MOST_SIDE}", where="--min-sizes")
+        if side != int(side):
+            raise UsageError(
+                f"{side:g} is no whole number of pixels",
+                where="--min-sizes",
+                hint="Caffe cuts off the rest and OpenCV does not: boxes would differ",
+            )

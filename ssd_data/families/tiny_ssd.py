@@ -1,0 +1,103 @@
+"""A small SSD of our own: nine convolutions under four heads, 128x128, that learns from nothing.
+
+Deep bodies of depthwise layers want ImageNet's weights before they learn to detect; this one does
+not, which makes it the net to try a data set with.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ssd_data.design.builder import NetBuilder
+from ssd_data.design.data import HALF_RANGE, jaccard_samplers
+from ssd_data.design.detector import Detector, Settings, Stage, finish, new_solver, start
+from ssd_data.design.heads import FeatureMap, Heads, Output, Scores, with_sizes
+from ssd_data.errors import UsageError
+from ssd_data.proto import caffe_pb2
+
+TITLE = "Nine convolutions with SSD heads, to learn from nothing in minutes"
+SOURCE = "this package"
+VARIANTS: dict[str, dict[str, Any]] = {
+    "tiny": {
+        "size": (128, 128),
+        "batch_size": 16,
+        "test_batch_size": 10,
+        "iter_size": 1,
+        "width_multiplier": 1.0,
+        "relu6": False,
+        "min_sizes": (),
+        "merged": False,  # of the deploy net: trained weights load into it as they are
+    }
+}
+DETECTOR = Detector(
+    preprocessing=HALF_RANGE,
+    samplers=jaccard_samplers,
+    expand=False,
+    scores=Scores(),
+    heads=Heads(kernel=3),
+    test_output=Output(0.45, 400, 200, 0.01),
+    deploy_output=Output(0.45, 100, 100, 0.25),
+)
+SHORT = 0.98  # BatchNorm's averages forget within 50 iterations: a training has few
+
+# conv1 … conv9: channels and stride.
+BODY = ((16, 2), (32, 2), (64, 1), (96, 2), (96, 1), (128, 2), (128, 1), (128, 2), (128, 2))
+MAPS = {"conv5": 0.1, "conv7": 0.22, "conv8": 0.42, "conv9": 0.7}  # sides of the input's
+
+
+def build(settings: Settings, stage: Stage) -> caffe_pb2.NetParameter:
+    """The net of a stage."""
+    net = NetBuilder(
+        "Tiny-SSD",
+        merged=settings.merged and stage == "deploy",
+        relu6=settings.relu6,
+        moving_average_fraction=SHORT,
+    )
+    start(net, DETECTOR, settings, stage)
+    top = "data"
+    for i, (channels, stride) in enumerate(BODY, 1):
+        top = net.unit(f"conv{i}", top, _channels(channels, settings), 3, stride=stride)
+    return finish(net, DETECTOR, settings, stage, _maps(settings))
+
+
+def solver(settings: Settings) -> caffe_pb2.SolverParameter:
+    """Adam, its rate falling to nothing in a straight line."""
+    made = new_solver(
+        settings,
+        test_iter=[10],
+        test_interval=500,
+        base_lr=0.002,
+        max_iter=2500,
+        power=1.0,
+        momentum=0.9,
+        momentum2=0.999,
+        weight_decay=0.0001,
+        snapshot=500,
+        test_initialization=False,
+        type="Adam",
+    )
+    made.lr_policy = "poly"
+    return made
+
+
+def _maps(settings: Settings) -> list[FeatureMap]:
+    """Priors of both shapes at each place; a map's max_size is the next map's min_size."""
+    side = min(settings.size)
+    sizes = settings.min_sizes or tuple(float(round(side * share)) for share in MAPS.values())
+    maps = [FeatureMap(blob, min_sizes=(0.0,), aspect_ratios=(2.0,)) for blob in MAPS]
+    maps = with_sizes(maps, sizes)
+    tops = (*sizes[1:], float(side))
+    return [
+        FeatureMap(one.blob, one.min_sizes, (high,), one.aspect_ratios)
+        for one, high in zip(maps, tops, strict=True)
+    ]
+
+
+def _channels(count: int, settings: Settings) -> int:
+    channels = int(count * settings.width_multiplier)
+    if channels < 1:
+        raise UsageError(
+            f"{settings.width_multiplier:g} leaves no channel of {count}",
+            where="--width-multiplier",
+        )
+    return channels
