@@ -9,10 +9,10 @@ empty to drop); ``splits.<name>`` with ``shuffle`` and ``sources`` (read one aft
 ``choices`` (several such lists, the first that is there is taken). In a source, a list stands for
 alternatives: the first path that is there.
 
-``downloads`` is a list of tables, one an archive: ``urls`` (the same file at several addresses, tried in
-order), ``bytes``, ``sha256`` or ``md5`` (neither where none is known), ``name`` (the last part of the
-first address), ``page`` (where a person gets it; then ``urls`` may be left out), ``into`` (the folder
-that it is unpacked into), ``splits`` (those that need it; left out, all).
+``downloads`` is a list of tables, one an archive: ``urls`` (the same file at several addresses, tried
+in order), ``bytes``, ``sha256`` or ``md5`` (neither where none is known), ``name`` (the last part of
+the first address), ``page`` (where a person gets it; then ``urls`` may be left out), ``into`` (the
+folder that it is unpacked into), ``splits`` (those that need it; left out, all).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from ssd_data import formats, resources
 from ssd_data.errors import InputError, UsageError
@@ -213,7 +213,7 @@ def _downloads(tables: list[Any], origin: str) -> tuple[Download, ...]:
             raise InputError("a download is a table", where=where)
         keys = _Keys(table, where)
         urls = _several(keys.take("urls", list, []))
-        last = unquote(PurePosixPath(urlsplit(urls[0]).path).name) if urls else ""
+        last = unquote(urls[0].partition("?")[0].rpartition("/")[2]) if urls else ""
         found.append(
             Download(
                 name=keys.take("name", str, last),
