@@ -9,10 +9,10 @@ empty to drop); ``splits.<name>`` with ``shuffle`` and ``sources`` (read one aft
 ``choices`` (several such lists, the first that is there is taken). In a source, a list stands for
 alternatives: the first path that is there.
 
-``downloads`` is a list of tables, one an archive: ``urls`` (the same file at several addresses, tried
-in order), ``bytes``, ``sha256`` or ``md5`` (neither where none is known), ``name`` (the last part of
-the first address), ``page`` (where a person gets it; then ``urls`` may be left out), ``into`` (the
-folder that it is unpacked into), ``splits`` (those that need it; left out, all).
+``downloads`` is a list of tables, one an archive: ``urls`` (the same file at several addresses,
+tried in order), ``bytes``, ``sha256`` or ``md5`` (neither where none is known), ``name`` (the last
+part of the first address), ``page`` (where a person gets it; ``urls`` may then be left out),
+``into`` (the folder to unpack into), ``splits`` (those that need it; left out, all).
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -189,7 +190,8 @@ def _continue(session: Session, url: str, part: Part, report: Report) -> None:
         headers["If-Range"] = version
     with _asking(), session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
         _check_status(answer, start, part)
-        pieces = answer.raw.stream(CHUNK, decode_content=False)
+        # read1: what has come is kept although what follows it does not come.
+        pieces = iter(partial(answer.raw.read1, CHUNK, decode_content=False), b"")
         first = next(pieces, b"")
         if answer.status_code == HTTPStatus.PARTIAL_CONTENT:
             _check_range(answer, start, version, part)
@@ -199,7 +201,7 @@ def _continue(session: Session, url: str, part: Part, report: Report) -> None:
             part.begin(url, _version(answer))
         _append(part, first, pieces, report)
     if part.size < part.file.bytes:
-        raise BrokenError(f"it broke off after {part.size:,} of {part.file.bytes:,} bytes")
+        raise BrokenError("it broke off")
 
 
 def _append(part: Part, first: bytes, pieces: Iterator[bytes], report: Report) -> None:
@@ -296,9 +298,8 @@ def _asking() -> Iterator[None]:
 
     try:
         yield
-    except (faults.SSLError, faults.TooManyRedirects, faults.InvalidSchema) as error:
-        raise RefusedError(_cause(error)) from None
-    except (faults.InvalidURL, faults.MissingSchema, faults.InvalidHeader) as error:
+    # A ValueError is an address, or a redirection, that is none.
+    except (faults.SSLError, faults.TooManyRedirects, ValueError) as error:
         raise RefusedError(_cause(error)) from None
     except (faults.RequestException, HTTPError) as error:
         raise BrokenError(_cause(error)) from None
@@ -306,8 +307,12 @@ def _asking() -> Iterator[None]:
 
 def _cause(error: BaseException) -> str:
     """What the innermost error says: the others only wrap it."""
+    from urllib3.exceptions import IncompleteRead
+
     while inner := error.__cause__ or error.__context__:
         error = inner
+    if isinstance(error, IncompleteRead):
+        return "it broke off"
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return listable(" ".join(str(text).split()))[:200]
 

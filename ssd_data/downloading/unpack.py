@@ -84,7 +84,7 @@ def unpack(archive: Path, folder: Path, report: Report) -> dict[str, int]:
             with out, member.read() as source:
                 _copy(archive, member, source, out)
             files[path.as_posix()] = member.size
-            report(f"{archive.name}: unpacking", total, expected)
+            report(f"{archive.name}: unpacking", total, max(total, expected))
     if not files:
         raise _refused(archive, "holds no files")
     return files
