@@ -188,7 +188,9 @@ def test_a_changed_file_starts_anew(unchecked: Case, server: Server) -> None:
     server.ways["a.zip"] = [breaks_off(1000), *[breaks_off(0)] * 3]
     unchecked.fails("cannot be fetched")
     server.files["a.zip"] = DATA
-    unchecked.fetch()  # If-Range: the whole new file came
+    unchecked.fetch()
+    last = [asked for _, asked in server.asked[4:]]
+    assert last == ["bytes=1000-"], "If-Range: the whole new file came at once"
 
 
 def test_a_changed_file_starts_anew_though_the_server_ignores_if_range(

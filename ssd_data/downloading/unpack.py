@@ -9,6 +9,7 @@ which lets links pass that stay inside, is not used. What an archive may grow to
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import io
 import shutil
@@ -152,9 +153,9 @@ def _members(archive: Path) -> Iterator[tuple[Iterator[Member], int]]:
     except BROKEN as error:
         raise _broken(archive, error) from None
     except OSError as error:
-        if error.errno is not None:
+        if error.errno not in (None, errno.EINVAL):
             raise
-        raise _broken(archive, error) from None  # bz2 says it so
+        raise _broken(archive, error) from None  # what bz2 says, and zipfile of a wrong offset
 
 
 def _require_space(archive: Path, need: int) -> None:
