@@ -123,7 +123,7 @@ def download(
         raise InputError(
             f"only a person can fetch {', '.join(file.name for file in manual)}",
             where=recipe.name,
-            hint="\n  ".join(f"Please {by_hand(file)}" for file in manual),
+            hint="\n  ".join(f"Please {by_hand(file, out)}" for file in manual),
         )
     return steps
 

@@ -127,17 +127,18 @@ def transfer(file: Download, folder: Path, report: Report) -> str:
                 part.finish(folder / file.name)
                 return url
     kept = f"{part.size:,} of {file.bytes:,} bytes are kept. " if part.size else ""
+    later = f"{kept}Run the same command later, or"
     raise InputError(
         "cannot be fetched",
         where=file.name,
-        hint="\n  ".join([*failures, f"{kept}Run the same command later, or {by_hand(file)}"]),
+        hint="\n  ".join([*failures, later, by_hand(file, folder.parent)]),
     )
 
 
-def by_hand(file: Download) -> str:
+def by_hand(file: Download, out: Path) -> str:
     """What a person can do about a file."""
     page = f"from {file.page}" if file.page else "elsewhere"
-    return f"get {file.name} {page}, put it into the out folder and run the same command again"
+    return f"get {file.name} {page}, put it into {out} and run the same command again"
 
 
 def _session() -> Session:
