@@ -1,5 +1,6 @@
 """``ssd-data download`` against a server on 127.0.0.1 that misbehaves."""
 
+import hashlib
 import json
 import os
 import random
@@ -358,6 +359,16 @@ def test_chunks(case: Case, server: Server) -> None:
     case.fetch()
 
 
+def test_an_md5_is_checked_too(tmp_path: Path, server: Server) -> None:
+    digest = hashlib.md5(DATA).hexdigest()
+    urls = [server.url("b"), server.url("a.zip?download=1")]
+    server.files["b"] = OTHER
+    server.files["a.zip?download=1"] = DATA
+    case = Case(tmp_path, server, urls=urls, checksum=False, md5=digest.upper(), name="a.zip")
+    case.fetch()
+    assert [path for path, _ in server.asked] == ["b", "a.zip?download=1"]
+
+
 def test_redirects_and_lengths_that_are_not_told(case: Case, server: Server) -> None:
     server.files["elsewhere"] = DATA
     server.ways["a.zip"] = [redirects("/elsewhere")]
@@ -504,6 +515,9 @@ def test_build_and_download(
     other = tmp_path / "mine"
     other.mkdir()
     voc.root.rename(other / "raw")
+    assert run("build", path, "--download", "--root", other, "-o", "mine").status == 0
+    (other / ".downloads").mkdir()
+    (other / ".downloads" / "else.zip.json").touch()
     assert run("build", path, "--download", "--root", other, "-o", "mine").status == 0
     assert len(server.asked) == 2, "a copy of one's own is taken as it is"
 

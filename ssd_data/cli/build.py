@@ -228,7 +228,7 @@ def _fetch(
     recipe = recipes.load(name)
     root: Path | None = options["root"]
     out = root or default_out()
-    if not is_begun(out):
+    if not is_begun(recipe, out):
         with suppress(InputError):  # somebody else put it here: it is taken as it is
             dataset.find(name, root, options["splits"])
             return root

@@ -38,9 +38,10 @@ def default_out() -> Path:
     return Path(os.environ.get("SSD_DATA_ROOT") or "data")
 
 
-def is_begun(out: Path) -> bool:
-    """Whether something was ever downloaded into this folder."""
-    return (out / RESERVED).is_dir()
+def is_begun(recipe: Recipe, out: Path) -> bool:
+    """Whether anything of a data set was ever downloaded into this folder."""
+    names = [file.name + end for file in recipe.downloads for end in ("", ".part", ".json")]
+    return any((out / RESERVED / name).exists() for name in names)
 
 
 def plan(recipe: Recipe, out: Path, splits: Collection[str] = ()) -> list[Step]:
