@@ -120,7 +120,9 @@ def test_what_is_whole_is_not_fetched_again(case: Case, server: Server) -> None:
 def test_what_is_no_longer_whole_is_fetched_again(case: Case, server: Server) -> None:
     case.fetch()
     (case.out / "set" / "b.txt").unlink()
+    other = (case.out / "set" / "a.bin").stat().st_ino
     assert case.fetch() == "fetch"
+    assert (case.out / "set" / "a.bin").stat().st_ino == other, "the same file stays"
     (case.out / "set" / "a.bin").write_bytes(b"cut short")
     assert case.fetch(keep=True) == "fetch"
     (case.out / "set" / "b.txt").unlink()

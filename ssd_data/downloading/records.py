@@ -108,10 +108,12 @@ def _read(path: Path) -> Record | None:
 
 
 def _merge(source: Path, target: Path) -> None:
-    """Move a tree into another; folders that are new move in one step."""
+    """Move a tree into another: new folders in one step, of files those that differ."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir() and target.is_dir():
         for inner in sorted(source.iterdir()):
             _merge(inner, target / inner.name)
+    elif target.is_file() and filecmp.cmp(source, target, shallow=False):
+        source.unlink()
     else:
         shutil.move(source, target)  # also onto another disk, if a link leads there
