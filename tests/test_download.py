@@ -28,7 +28,7 @@ from servers import (
     tarred,
     without_length,
     zipped,
-)  # fmt: skip
+)
 from test_cli import Result
 from trees import Voc
 
