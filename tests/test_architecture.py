@@ -20,7 +20,7 @@ LAYERS = [
     ["scoring"],
     ["metrics"],
     ["batches", "building"],
-    ["samples", "checking", "exporting", "modelling", "draw"],
+    ["samples", "checking", "downloading", "exporting", "modelling", "draw"],
     ["engines", "io"],
     ["detect", "parity", "protocols"],
     ["proof", "evaluation"],

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ssd_data import formats
+from ssd_data import formats, resources
 from ssd_data.building import recipes
 from ssd_data.building.recipes import Recipe, Source
 from ssd_data.errors import InputError, UsageError
@@ -213,6 +213,10 @@ def _nothing_fits(recipe: Recipe, tried: list[Path], wanted: Collection[str]) ->
     lines.append(f"In {nearest.resolve()} there is: {', '.join(there) or 'nothing'}")
     if recipe.home:
         lines.append(f"{recipe.name} is to be had from {recipe.home}")
+    if recipe.downloads:
+        shipped = Path(recipe.origin).parent == resources.folder("datasets")
+        what = Path(recipe.origin).stem if shipped else recipe.origin
+        lines.append(f"ssd-data download {what} fetches it")
     lines.append("Say where it lies with --root DIR or SSD_DATA_ROOT")
     return InputError(
         f"{recipe.name} is not here. Expected below {nearest.resolve()}:",

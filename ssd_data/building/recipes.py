@@ -8,6 +8,11 @@ split, or to several of which the first that exists is meant); ``map`` (old clas
 empty to drop); ``splits.<name>`` with ``shuffle`` and ``sources`` (read one after the other), or
 ``choices`` (several such lists, the first that is there is taken). In a source, a list stands for
 alternatives: the first path that is there.
+
+``downloads`` is a list of tables, one an archive: ``urls`` (the same file at several addresses,
+tried in order), ``bytes``, ``sha256`` or ``md5`` (neither where none is known), ``name`` (the last
+part of the first address), ``page`` (where a person gets it; ``urls`` may then be left out),
+``into`` (the folder to unpack into), ``splits`` (those that need it; left out, all).
 """
 
 from __future__ import annotations
@@ -18,10 +23,11 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import unquote
 
 from ssd_data import formats, resources
 from ssd_data.errors import InputError, UsageError
-from ssd_data.files.paths import is_plain_name, read_text
+from ssd_data.files.paths import is_below, is_plain_name, read_text
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -41,6 +47,20 @@ class SplitRecipe:
 
 
 @dataclass(frozen=True, slots=True)
+class Download:
+    """One archive that a data set is published as; the module's docstring explains the fields."""
+
+    name: str
+    urls: tuple[str, ...]
+    bytes: int
+    sha256: str = ""
+    md5: str = ""
+    page: str = ""
+    into: str = "."
+    splits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A data set's recipe; the module's docstring explains the fields."""
 
@@ -53,6 +73,7 @@ class Recipe:
     folders: tuple[str, ...] = ()
     links: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     map: Mapping[str, str] = field(default_factory=dict)
+    downloads: tuple[Download, ...] = ()
     origin: str = ""
 
 
@@ -104,11 +125,13 @@ def parse(path: Path) -> Recipe:
         folders=tuple(map(str, keys.take("folders", list, []))),
         links={link: _several(split) for link, split in keys.take("links", dict, {}).items()},
         map={old: str(new) for old, new in keys.take("map", dict, {}).items()},
+        downloads=_downloads(keys.take("downloads", list, []), str(path)),
         origin=str(path),
     )
     keys.finish()
     _check_sources(recipe)
     _check_links(recipe)
+    _check_downloads(recipe)
     return recipe
 
 
@@ -180,6 +203,68 @@ def _check_links(recipe: Recipe) -> None:
             raise InputError(
                 "a link's name is a plain name", where=f"{recipe.origin}: links.{link}"
             )
+
+
+def _downloads(tables: list[Any], origin: str) -> tuple[Download, ...]:
+    found = []
+    for number, table in enumerate(tables, 1):
+        where = f"{origin}: downloads {number}"
+        if not isinstance(table, dict):
+            raise InputError("a download is a table", where=where)
+        keys = _Keys(table, where)
+        urls = _several(keys.take("urls", list, []))
+        last = unquote(urls[0].partition("?")[0].rpartition("/")[2]) if urls else ""
+        found.append(
+            Download(
+                name=keys.take("name", str, last),
+                urls=urls,
+                bytes=keys.take("bytes", int),
+                sha256=keys.take("sha256", str, "").lower(),
+                md5=keys.take("md5", str, "").lower(),
+                page=keys.take("page", str, ""),
+                into=keys.take("into", str, "."),
+                splits=_several(keys.take("splits", list, [])),
+            )
+        )
+        keys.finish()
+    return tuple(found)
+
+
+def _check_downloads(recipe: Recipe) -> None:
+    names = [download.name for download in recipe.downloads]
+    for number, one in enumerate(recipe.downloads, 1):
+        fault = ""
+        if not is_plain_name(one.name):
+            fault = f"{one.name!r} cannot name a file"
+        elif names.count(one.name) > 1:
+            fault = f'two downloads are called "{one.name}"'
+        elif not all(map(_is_address, (*one.urls, *([one.page] if one.page else [])))):
+            fault = "an address starts with http:// or https://"
+        elif not (one.urls or one.page):
+            fault = "neither urls nor a page to get it from"
+        elif one.bytes <= 0:
+            fault = "bytes is the size of the file"
+        elif not (_is_digest(one.sha256, 64) and _is_digest(one.md5, 32)):
+            fault = "sha256 has 64 hexadecimal digits, md5 32"
+        elif not is_below(one.into) or ".." in one.into:
+            fault = f"{one.into!r} is no folder to unpack into"
+        elif unknown := [split for split in one.splits if split not in recipe.splits]:
+            fault = f'no split "{unknown[0]}"'
+        if fault:
+            raise InputError(fault, where=f"{recipe.origin}: downloads {number}")
+
+
+def _is_address(url: str) -> bool:
+    return (
+        url.startswith(("http://", "https://"))
+        and url.isascii()
+        and url.isprintable()
+        and " " not in url
+    )
+
+
+def _is_digest(digest: str, length: int) -> bool:
+    return not digest or (len(digest) == length and not set(digest) - set("0123456789abcdef"))
 
 
 class _Keys:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     "--root",
     type=shared.PATH,
     help="Where a recipe's files lie; for --list, the root of its paths.",
+)
+@click.option(
+    "--download",
+    "fetch",
+    is_flag=True,
+    help="First fetch what is not there, into --root, as 'ssd-data download' does.",
 )
 @shared.out_option("Folder to write to.  [default: ./<NAME>]")
 @click.option(
@@ -140,7 +147,12 @@ if TYPE_CHECKING:
 @shared.json_option
 @shared.quiet_option
 def command(
-    dataset: str | None, list_file: Path | None, as_json: bool, quiet: bool, **options: Any
+    dataset: str | None,
+    list_file: Path | None,
+    fetch: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Build the LMDBs of DATASET with labelmap, lists and size files.
 
@@ -152,12 +164,15 @@ def command(
     Examples:
       ssd-data build voc0712 --root VOCdevkit --link .
       ssd-data build widerface --size 640
+      ssd-data build voc0712 --download
       ssd-data build my_pictures -o my_lmdbs
       ssd-data build --list trainval.txt --labelmap labelmap.prototxt --root .
     """
     from ssd_data.building.builder import build
 
     build_options = _options(options, from_list=list_file is not None)
+    if fetch:
+        options["root"] = _fetch(dataset, list_file, options, quiet)
     found = _dataset(dataset, list_file, options)
     labelmap = options["labelmap"]
     result = build(
@@ -197,6 +212,28 @@ def _dataset(name: str | None, list_file: Path | None, options: dict[str, Any]) 
     if options["splits"]:
         raise click.UsageError("--split does not go with --list: a list is one split.")
     return dataset.from_list(list_file, options["root"], options["labelmap"])
+
+
+def _fetch(
+    name: str | None, list_file: Path | None, options: dict[str, Any], quiet: bool
+) -> Path | None:
+    """The root to look in, after what it lacked was fetched into it."""
+    from ssd_data.building import dataset, recipes
+    from ssd_data.cli.download import fetch
+    from ssd_data.downloading.download import default_out, is_begun
+    from ssd_data.errors import InputError
+
+    if name is None or list_file is not None:
+        raise click.UsageError("--download belongs to a recipe.")
+    recipe = recipes.load(name)
+    root: Path | None = options["root"]
+    out = root or default_out()
+    if not is_begun(recipe, out):
+        with suppress(InputError):  # somebody else put it here: it is taken as it is
+            dataset.find(name, root, options["splits"])
+            return root
+    fetch(recipe, out, options["splits"], quiet=quiet)
+    return out
 
 
 def _options(options: dict[str, Any], from_list: bool) -> BuildOptions:
