@@ -154,7 +154,8 @@ def test_the_command(solver_file: Path, run: Any) -> None:  # noqa: F811
     assert float(value[1]) == pytest.approx(result.json["test"]["detection_eval"], abs=1e-3)
     names = {item.display_name for item in read_labelmap(Path("labelmap.prototxt"))}
     rows = re.findall(r"^(\S+) +[\d.]+$", shown.out, re.M)
-    assert rows and set(rows) < names  # the net's own labelmap names the classes
+    assert rows
+    assert set(rows) < names  # the net's own labelmap names the classes
 
 
 def test_the_same_for_any_number_of_workers(solver_file: Path) -> None:

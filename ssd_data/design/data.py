@@ -73,14 +73,20 @@ def test_data(
     layer.annotated_data_param.batch_sampler.add()
 
 
-def jaccard_samplers() -> list[caffe_pb2.BatchSampler]:
-    """SSD's seven: the picture, a crop that overlaps a box by .1, .3, .5, .7 or .9, or any."""
+def overlap_samplers(overlaps: Iterable[float]) -> list[caffe_pb2.BatchSampler]:
+    """The picture, and for each of ``overlaps`` a crop that overlaps a box by as much."""
     samplers = [caffe_pb2.BatchSampler(max_sample=1, max_trials=1)]
-    for overlap in JACCARD_OVERLAPS:
+    for overlap in overlaps:
         sampler = _sampler(0.3)
         sampler.sampler.min_aspect_ratio, sampler.sampler.max_aspect_ratio = 0.5, 2
         sampler.sample_constraint.min_jaccard_overlap = overlap
         samplers.append(sampler)
+    return samplers
+
+
+def jaccard_samplers() -> list[caffe_pb2.BatchSampler]:
+    """SSD's seven: the picture, a crop that overlaps a box by .1, .3, .5, .7 or .9, or any."""
+    samplers = overlap_samplers(JACCARD_OVERLAPS)
     anywhere = _sampler(0.3)
     anywhere.sampler.CopyFrom(samplers[-1].sampler)
     anywhere.sample_constraint.max_jaccard_overlap = 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ssd_data.design.builder import NetBuilder
-from ssd_data.design.data import HALF_RANGE, jaccard_samplers
+from ssd_data.design.data import HALF_RANGE, overlap_samplers
 from ssd_data.design.detector import Detector, Settings, Stage, finish, new_solver, start
 from ssd_data.design.heads import FeatureMap, Heads, Output, Scores, with_sizes
 from ssd_data.errors import UsageError
@@ -20,7 +20,7 @@ SOURCE = "this package"
 VARIANTS: dict[str, dict[str, Any]] = {
     "tiny": {
         "size": (128, 128),
-        "batch_size": 16,
+        "batch_size": 8,
         "test_batch_size": 10,
         "iter_size": 1,
         "width_multiplier": 1.0,
@@ -31,7 +31,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 DETECTOR = Detector(
     preprocessing=HALF_RANGE,
-    samplers=jaccard_samplers,
+    samplers=lambda: overlap_samplers((0.5, 0.7)),
     expand=False,
     scores=Scores(),
     heads=Heads(kernel=3),
@@ -64,15 +64,15 @@ def solver(settings: Settings) -> caffe_pb2.SolverParameter:
     """Adam, its rate falling to nothing in a straight line."""
     made = new_solver(
         settings,
-        test_iter=[10],
-        test_interval=500,
-        base_lr=0.002,
-        max_iter=2500,
+        test_iter=[100],
+        test_interval=1000,
+        base_lr=0.004,
+        max_iter=6000,
         power=1.0,
         momentum=0.9,
         momentum2=0.999,
         weight_decay=0.0001,
-        snapshot=500,
+        snapshot=1000,
         test_initialization=False,
         type="Adam",
     )
