@@ -46,7 +46,7 @@ class Additions:
 
     def __init__(self, net: Net, extras: Extras) -> None:
         check_device(extras, net.device)
-        _prepare(net, extras)
+        prepare(net, extras)
         self.net, self.extras = net, extras
         self.trainable = Trainable(
             net,
@@ -150,7 +150,7 @@ def check_device(extras: Extras, device: torch.device) -> None:
         require_compiler(device)
 
 
-def _prepare(net: Net, extras: Extras) -> None:
+def prepare(net: Net, extras: Extras) -> None:
     """Set the layers of a training net as the options say.
 
     Raises:

@@ -60,8 +60,8 @@ def fuse(steps: Sequence[Step], outputs: Sequence[str]) -> list[Step]:
     """
     before, body, after = _parts(steps)
     made = [top for step in body for top in step.tops]
-    if not body or any(set(step.tops) & _read(body) for step in after):
-        raise UsageError("this net's layers cannot run as one", where="--compile")
+    if not body:
+        raise UsageError("this net has no layers to compile", where="--compile")
     bottoms = sorted({b for b in _read(body) if b not in made or b in _tops(before)})
     wanted = sorted(set(made) & (_read(after) | set(outputs)))
     layers = [layer for step in body for layer in step.layers]
@@ -70,10 +70,15 @@ def fuse(steps: Sequence[Step], outputs: Sequence[str]) -> list[Step]:
 
 
 def _parts(steps: Sequence[Step]) -> tuple[list[Step], list[Step], list[Step]]:
-    """Data layers; what runs as one; and the others, in their order."""
+    """Data layers; what runs as one; and the others, in their order.
+
+    Raises:
+        UsageError: one of the others needs a blob that is written again afterwards.
+    """
     before: list[Step] = []
     body: list[Step] = []
     after: list[Step] = []
+    needed: set[str] = set()
     for step in steps:
         kind = step.layers[0]
         reads_others = any(name in _tops(after) for name in step.bottoms)
@@ -81,6 +86,9 @@ def _parts(steps: Sequence[Step]) -> tuple[list[Step], list[Step], list[Step]]:
             before.append(step)
         elif kind.is_loss or kind.node.type == _SIZES_ALONE or reads_others:
             after.append(step)
+            needed |= set(step.bottoms) if kind.node.type != _SIZES_ALONE else set()
+        elif needed & set(step.tops):
+            raise UsageError("this net's layers cannot run as one", where="--compile")
         else:
             body.append(step)
     return before, body, after
