@@ -187,10 +187,25 @@ def test_warm_up_is_what_the_updates_are_made_with(folder: Path) -> None:  # noq
 # ---- precision and memory ----
 
 
-def test_bfloat16_where_it_may_be_and_float32_elsewhere(folder: Path) -> None:  # noqa: F811
+def test_bfloat16_where_it_may_be_and_float32_elsewhere(
+    folder: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     plain = losses_of(solver_of(), 4)
     solver = solver_of(amp="bf16")
     seen: dict[str, torch.dtype] = {}
+    normalize, loss_of = BatchNorm.normalize, MultiBoxLoss.forward
+
+    def normalizing(self: BatchNorm, x: torch.Tensor, *more: Any) -> torch.Tensor:
+        seen["into BatchNorm"] = x.dtype
+        return normalize(self, x, *more)
+
+    def losing(self: MultiBoxLoss, *bottoms: torch.Tensor) -> torch.Tensor:
+        seen["into the loss"] = bottoms[0].dtype
+        return loss_of(self, *bottoms)
+
+    monkeypatch.setattr(BatchNorm, "normalize", normalizing)
+    monkeypatch.setattr(MultiBoxLoss, "forward", losing)
     for step in solver.trainable.steps:
 
         def noting(*bottoms: torch.Tensor, call: Any = step.call, own: Any = step) -> Any:
@@ -202,7 +217,8 @@ def test_bfloat16_where_it_may_be_and_float32_elsewhere(folder: Path) -> None:  
         step.call = noting
     losses = losses_of(solver, 4)
     assert seen["Convolution"] == torch.bfloat16
-    for name in ("BatchNorm", "mbox_priorbox", "mbox_loss", "data"):
+    entered = ("into BatchNorm", "into the loss")
+    for name in (*entered, "BatchNorm", "mbox_priorbox", "mbox_loss", "data"):
         assert seen[name] == torch.float32, name
     assert all(p.blob.tensor.dtype == torch.float32 for p in solver.params)
     assert np.abs(losses / plain - 1).max() < 2e-2

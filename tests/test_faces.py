@@ -82,6 +82,17 @@ def test_a_face_between_the_priors_gets_its_share() -> None:
     assert torch.equal(again == -2, crossed == -2)
 
 
+def test_of_priors_that_tie_the_lower_ones_are_taken() -> None:
+    large, near = [0.5, 0.5, 0.9, 0.9], [0.5, 0.5, 0.7, 0.9]  # overlaps 0.2 and 0.4
+    priors = torch.tensor([[0.0, 0, 0.2, 0.2]] * 5 + [large] * 3 + [near] * 2)
+    faces = torch.tensor([[0.0, 0, 0.2, 0.2], [0.5, 0.5, 0.68, 0.68]])
+    truth = Truth(torch.tensor([0, 0]), torch.ones(2).long(), faces)
+    first, _ = match(priors, truth, 1, threshold=0.5)
+    assert first.tolist() == [[0] * 5 + [-1] * 3 + [1, -1]]
+    index, _ = match(priors, truth, 1, threshold=0.5, compensates=True)
+    assert index.tolist() == [[0] * 5 + [1, -1, -1] + [1, 1]]  # 3 a face
+
+
 def test_the_loss_takes_the_second_stage() -> None:
     s = Settings(overlap_threshold=0.2)
     arrays = draw(s, 3, 2, 60, 6)
