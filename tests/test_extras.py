@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import json
 import math
 import shutil
@@ -85,6 +86,17 @@ def test_values_that_make_no_sense(name: str, value: object, solver_file: Path) 
     state.with_suffix(".resume.json").write_text(json.dumps(beside))
     with pytest.raises(InputError, match="records"):
         recorded_by(state)
+
+
+def test_what_a_gpu_may_lack(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    extras_module.check_device(Extras(amp="fp16", ema=0), gpu)
+    with pytest.raises(UsageError, match="no bfloat16"):
+        extras_module.check_device(Extras(amp="bf16"), gpu)
+    with pytest.raises(UsageError, match="Triton is not installed"):
+        extras_module.check_device(Extras(compile=True), gpu)
 
 
 @pytest.mark.parametrize("beside", [{"options": 1}, {"options": {"extras": [1]}}])

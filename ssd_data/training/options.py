@@ -53,7 +53,8 @@ class Extras:
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             wanted = type(_DEFAULTS[name])
-            if type(value) is not wanted:
+            whole = wanted is float and type(value) is int  # 0 is meant as 0.0
+            if type(value) is not wanted and not whole:
                 raise UsageError(f"{value!a} is no {wanted.__name__}", where=option(name))
         for name in ("warm_up", "cache", "min_face"):
             if not 0 <= getattr(self, name) < MOST:

@@ -50,6 +50,7 @@ class Solver:
     Attributes:
         net: the training net. test_nets: the test nets, which share its parameters.
         iter: how many updates were made.
+        additions: what it does beyond the original.
         listeners: called with each :class:`Displayed`, :class:`Tested`, :class:`Snapshotted`.
 
     Raises:
