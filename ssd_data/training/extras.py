@@ -108,29 +108,35 @@ class Additions:
             kept["loss_scale"] = asdict(self.scale)
         return kept
 
-    def restore(self, beside: Mapping[str, Any], state: Path | str) -> None:
-        """Go on from a snapshot, once the parameters are restored; what it lacks begins anew.
+    def restore_average(self, beside: Mapping[str, Any], state: Path | str) -> None:
+        """Take a snapshot's average, once the parameters are restored; without one begin anew.
 
         Raises:
             InputError: the average's file is missing or another net's, or a number is none.
         """
-        if self.average is not None:
-            self.average.restart()
-            if (path := snapshots.averaged_net(beside, state)) is not None:
-                with self.average.in_place():
-                    self.net.copy_from(path)
-                self.average.updates = int(_number(beside["average"], "updates", state))
+        if self.average is None:
+            return
+        self.average.restart()
+        if (path := snapshots.averaged_net(beside, state)) is not None:
+            with self.average.in_place():
+                self.net.copy_from(path)
+            self.average.updates = int(_number(beside["average"], "updates"))
+
+    def resume_from(self, beside: Mapping[str, Any]) -> None:
+        """Set the loss scale to what a snapshot's small file says, if anything.
+
+        Raises:
+            InputError: a number is none.
+        """
         if self.scale is not None and (kept := beside.get("loss_scale")):
-            factor, good, skipped = (
-                _number(kept, name, state) for name in ("factor", "good", "skipped")
-            )
+            factor, good, skipped = (_number(kept, name) for name in ("factor", "good", "skipped"))
             self.scale = LossScale(factor, int(good), int(skipped))
 
 
-def _number(table: object, name: str, state: Path | str) -> float:
+def _number(table: object, name: str) -> float:
     value = table.get(name) if isinstance(table, dict) else None
     if not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-        raise InputError(f'the file beside it has no number "{name}"', where=state)
+        raise InputError(f'it has no number "{name}"', where=f"the snapshot's {snapshots.BESIDE}")
     return value
 
 

@@ -195,7 +195,7 @@ class Solver:
             tensor.copy_(torch.from_numpy(array.reshape(tuple(tensor.shape))))
         self.progress = found.progress
         self.resume_from(found.beside)
-        self.additions.restore(found.beside, path)
+        self.additions.restore_average(found.beside, path)
 
     def beside(self) -> dict[str, object]:
         """What a snapshot keeps besides Caffe's files: where data and random state stand."""
@@ -216,6 +216,7 @@ class Solver:
         Of Caffe's own snapshots the position follows from the iteration: iteration times
         ``iter_size`` times the batch.
         """
+        self.additions.resume_from(beside)
         kept = beside.get("positions") or [{}]
         for net, positions in zip((self.net, *self.test_nets), kept, strict=False):
             for layer in feeding(net):
