@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,13 +16,16 @@ import torch
 
 from ssd_data import __version__
 from ssd_data.engines.torch.layers.annotateddata import Feed
+from ssd_data.engines.torch.mode import find_device
 from ssd_data.errors import InputError, UsageError
 from ssd_data.nets.matching import Matching
 from ssd_data.training import snapshots
 from ssd_data.training.curves import draw_run
 from ssd_data.training.events import Displayed, Event, Listener, Snapshotted, Tested
+from ssd_data.training.extras import check_device
 from ssd_data.training.feeding import feeding
 from ssd_data.training.log import RunLog
+from ssd_data.training.options import recorded_by, refuse, settle, spelled
 from ssd_data.training.realcaffe import run_caffe
 from ssd_data.training.solver import Solver
 from ssd_data.training.solverfile import SolverFile
@@ -44,6 +47,9 @@ class TrainOptions:
         jpeg_roundtrip: whether training pictures pass the original's JPEG round trips.
         keep: how many snapshots stay, besides the best by mAP; None keeps all.
         skip_mismatch: start layers of another shape anew.
+        extras: what the original has not, by the fields of
+            :class:`~ssd_data.training.options.Extras`. What is not named is off, or on resuming as
+            the snapshot records.
     """
 
     weights: Sequence[Path] = ()
@@ -55,6 +61,7 @@ class TrainOptions:
     jpeg_roundtrip: bool = True
     keep: int | None = None
     skip_mismatch: bool = False
+    extras: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -69,6 +76,7 @@ class Run:
         best: iteration and value of the best test, by its first output.
         snapshots: the files that were written. matchings: what became of each ``weights``.
         resumed: the solver state that it went on from.
+        extras: what it did that the original does not.
     """
 
     iteration: int = 0
@@ -79,6 +87,7 @@ class Run:
     snapshots: list[Snapshotted] = field(default_factory=list)
     matchings: list[Matching] = field(default_factory=list)
     resumed: Path | None = None
+    extras: dict[str, Any] = field(default_factory=dict)
 
 
 def train(
@@ -104,10 +113,13 @@ def train(
     seed = options.seed if options.seed is not None else max(file.param.random_seed, 0)
     file.param.random_seed = seed
     resume = find_resume(file, options.resume)
-    solver = Solver(file, options.device)
-    run = Run(resumed=resume)
+    extras = settle(options.extras, resume, say)
+    options = replace(options, extras=asdict(extras))
+    solver = Solver(file, options.device, extras)
+    run = Run(resumed=resume, extras=extras.on())
+    feed = Feed(seed, options.workers, options.jpeg_roundtrip)
     for layer in feeding(solver.net):
-        layer.feed = Feed(seed, options.workers, options.jpeg_roundtrip)
+        layer.feed = replace(feed, min_box=extras.min_face, cache=extras.cache)
     for path in options.weights if resume is None else ():
         matching = solver.net.copy_from(path, skip_mismatch=options.skip_mismatch)
         run.matchings.append(matching)
@@ -152,7 +164,10 @@ def train_on_caffe(
             raise UsageError("a real Caffe does not have this option", where=name)
     if not options.jpeg_roundtrip:
         raise UsageError("a real Caffe always makes them", where="--no-jpeg-roundtrip")
+    refuse(options.extras, "a real Caffe")
     resume = find_resume(file, options.resume)
+    if resume is not None and (lost := spelled(recorded_by(resume))):
+        say(f"warning: the snapshot was made with {lost}, which a real Caffe does not have")
     run = Run(resumed=resume)
     log = RunLog(file.param.snapshot_prefix or "train")
     log.begin(file.train.net.name, file.param.lr_policy, _begin(file, options, resume))
@@ -192,6 +207,19 @@ def _listeners(
 ) -> list[Listener]:
     keeper = _Keeper(file.param.snapshot_prefix, options.keep, run)
     return [log, keeper, *others, _Curves(log.table_path)]
+
+
+def check_extras(file: SolverFile, options: TrainOptions, engine: str) -> None:
+    """The extras can be had, on this device and by this engine; :func:`train` checks it as well.
+
+    Raises:
+        UsageError: one cannot. InputError: what the snapshot records makes no sense.
+    """
+    if engine == "caffe":
+        refuse(options.extras, "a real Caffe")
+    else:
+        extras = settle(options.extras, find_resume(file, options.resume))
+        check_device(extras, find_device(options.device))
 
 
 def find_resume(file: SolverFile, resume: Path | str | None) -> Path | None:

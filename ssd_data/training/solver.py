@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import torch
 
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.net import Net
-from ssd_data.engines.torch.trainable import Trainable
 from ssd_data.errors import InputError, SsdDataError
 from ssd_data.proto import caffe_pb2
 from ssd_data.training import snapshots
@@ -25,7 +25,9 @@ from ssd_data.training.events import (
     Stepped,
     Tested,
 )
+from ssd_data.training.extras import Additions
 from ssd_data.training.feeding import feeding
+from ssd_data.training.options import Extras
 from ssd_data.training.parameters import parameters
 from ssd_data.training.rates import Progress, coming_rate, learning_rate
 from ssd_data.training.solverfile import SolverFile, read_solver, to_solver_file
@@ -43,10 +45,12 @@ class Solver:
     Args:
         source: the prototxt, or its message.
         device: as for :class:`~ssd_data.engines.torch.net.Net`; by default ``cpu``.
+        extras: what the original has not; by default nothing.
 
     Attributes:
         net: the training net. test_nets: the test nets, which share its parameters.
         iter: how many updates were made.
+        additions: what it does beyond the original.
         listeners: called with each :class:`Displayed`, :class:`Tested`, :class:`Snapshotted`.
 
     Raises:
@@ -57,6 +61,7 @@ class Solver:
         self,
         source: Path | str | caffe_pb2.SolverParameter | SolverFile,
         device: str | None = None,
+        extras: Extras | None = None,
     ) -> None:
         if isinstance(source, caffe_pb2.SolverParameter):
             source = to_solver_file(source)
@@ -66,7 +71,8 @@ class Solver:
         if self.param.random_seed >= 0:
             torch.manual_seed(self.param.random_seed)
         self.net = Net(self.file.train, device=device)
-        self.trainable = Trainable(self.net)
+        self.additions = Additions(self.net, extras or Extras())
+        self.trainable = self.additions.trainable
         self.test_nets = [Net(graph, device=device) for graph in self.file.tests]
         self.progress = Progress()
         self.listeners: list[Listener] = []
@@ -106,6 +112,7 @@ class Solver:
         Raises:
             DivergedError: the loss is no number any more.
         """
+        self.additions.begin()
         self._losses, self._first = [], self.iter
         self.progress.smoothed_loss = 0.0
         for _ in range(count):
@@ -134,8 +141,10 @@ class Solver:
         for index, net in enumerate(self.test_nets):
             net.share_with(self.net)
             count = self.param.test_iter[index]
-            tested = run_test(net, count, self.param, self.iter, index, lambda: self.stopped)
+            with self.additions.averaged() as averaged:
+                tested = run_test(net, count, self.param, self.iter, index, lambda: self.stopped)
             if tested is not None:
+                tested = replace(tested, averaged=averaged)
                 results.append(tested)
                 self._tell(tested)
         return results
@@ -149,6 +158,8 @@ class Solver:
             OutputError: a file cannot be written.
         """
         histories = zip(*(param.history for param in self.params), strict=True)
+        with self.additions.averaged() as averaged:
+            average = self.net.weights() if averaged else None
         written = snapshots.write_snapshot(
             self.param.snapshot_prefix,
             self.progress,
@@ -156,8 +167,10 @@ class Solver:
             self.net.weights(),
             [to_numpy(tensor) for history in histories for tensor in history],
             self.beside(),
+            average,
         )
-        self._tell(Snapshotted(self.iter, *written))
+        third = written[0].with_suffix(snapshots.AVERAGE) if averaged else None
+        self._tell(Snapshotted(self.iter, *written, third))
         return written
 
     def restore(self, path: Path | str) -> None:
@@ -182,6 +195,7 @@ class Solver:
             tensor.copy_(torch.from_numpy(array.reshape(tuple(tensor.shape))))
         self.progress = found.progress
         self.resume_from(found.beside)
+        self.additions.restore_average(found.beside, path)
 
     def beside(self) -> dict[str, object]:
         """What a snapshot keeps besides Caffe's files: where data and random state stand."""
@@ -192,6 +206,7 @@ class Solver:
                 for net in (self.net, *self.test_nets)
             ],
             "options": self.options,
+            **self.additions.beside(),
             "random": torch.get_rng_state().numpy().tobytes().hex(),
         }
 
@@ -201,6 +216,7 @@ class Solver:
         Of Caffe's own snapshots the position follows from the iteration: iteration times
         ``iter_size`` times the batch.
         """
+        self.additions.resume_from(beside)
         kept = beside.get("positions") or [{}]
         for net, positions in zip((self.net, *self.test_nets), kept, strict=False):
             for layer in feeding(net):
@@ -219,7 +235,7 @@ class Solver:
             loss = self.trainable.forward()
             if not math.isfinite(value := float(loss.detach())):
                 raise self._diverged(value)
-            self.trainable.backward(loss)
+            self.additions.backward(loss)
             total += value
         return total / self.param.iter_size
 
@@ -227,6 +243,8 @@ class Solver:
         """Clip, average over ``iter_size``, add decay, apply the rule: in this order."""
         param = self.param
         rate = self.rate()
+        if not self.additions.unscale():
+            return
         with torch.no_grad():
             clip_([p.blob.grad for p in self.params], param.clip_gradients)
             for p in self.params:
@@ -237,10 +255,11 @@ class Solver:
                 regularize(gradient, weights, decay, param.regularization_type)
                 update = self.kind.rule(gradient, p.history, rate * p.lr_mult, param, self.iter)
                 weights.sub_(update)
+        self.additions.updated()
 
     def rate(self) -> float:
         """The learning rate of the coming update."""
-        return learning_rate(self.param, self.progress)
+        return self.additions.rate(learning_rate(self.param, self.progress), self.iter)
 
     def _smooth(self, loss: float) -> float:
         """The loss over the last ``average_loss`` iterations of this :meth:`step`."""
@@ -273,7 +292,7 @@ class Solver:
         for name in self.net.outputs:
             values = np.ravel(self.net.blobs[name].data).tolist()
             outputs.append((name, weights.get(name, 0.0), values))
-        rate = coming_rate(self.param, self.progress)
+        rate = self.additions.rate(coming_rate(self.param, self.progress), self.iter)
         speed, waiting = self._clock.read(self.iter, self.net, self.param.iter_size)
         self._tell(Displayed(self.iter, loss, rate, outputs, _parts(self.net), speed, waiting))
 

@@ -19,6 +19,7 @@ class BatchNorm(Elementwise):
     """
 
     statistics = True
+    single = True
 
     def setup(self, *bottoms: Tensor) -> None:
         """Make the three arrays of statistics."""
@@ -99,7 +100,8 @@ class _ByBatch(torch.autograd.Function):
         product = dy * y
         to_bias, to_weight = dy.sum(axes), product.sum(axes)
         shift, slope = -to_bias / count * scale, -to_weight / count * scale
-        dx = torch.addcmul(along(shift, y), y, along(slope, y), out=product)
+        memory = None if torch.compiler.is_compiling() else product  # dynamo wants it contiguous
+        dx = torch.addcmul(along(shift, y), y, along(slope, y), out=memory)
         return dx.addcmul_(dy, along(scale, y)), to_weight, to_bias, None
 
 
