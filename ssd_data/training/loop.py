@@ -23,9 +23,11 @@ from ssd_data.training.curves import draw_run
 from ssd_data.training.events import Displayed, Event, Listener, Snapshotted, Tested
 from ssd_data.training.feeding import feeding
 from ssd_data.training.log import RunLog
+from ssd_data.training.processes import ALONE, PeerError, Processes
 from ssd_data.training.realcaffe import run_caffe
-from ssd_data.training.solver import Solver
-from ssd_data.training.solverfile import SolverFile
+from ssd_data.training.solver import DivergedError, Solver
+from ssd_data.training.solverfile import SolverFile, read_solver
+from ssd_data.training.together import align, connect
 
 AUTO = "auto"
 
@@ -44,6 +46,7 @@ class TrainOptions:
         jpeg_roundtrip: whether training pictures pass the original's JPEG round trips.
         keep: how many snapshots stay, besides the best by mAP; None keeps all.
         skip_mismatch: start layers of another shape anew.
+        sync_bn: several processes normalise by the statistics of the whole batch.
     """
 
     weights: Sequence[Path] = ()
@@ -55,6 +58,7 @@ class TrainOptions:
     jpeg_roundtrip: bool = True
     keep: int | None = None
     skip_mismatch: bool = False
+    sync_bn: bool = False
 
 
 @dataclass(slots=True)
@@ -86,16 +90,20 @@ def train(
     options: TrainOptions | None = None,
     listeners: Sequence[Listener] = (),
     say: Callable[[str], None] = lambda text: None,
+    processes: Processes = ALONE,
 ) -> Run:
     """Train as a solver says.
 
     Args:
         file: from :func:`~ssd_data.training.solverfile.read_solver`.
         listeners: are told of every event. say: is told what is happening besides.
+        processes: those that train together; each calls this. The weights, the snapshot to go on
+            from, listeners and logs are process 0's affair.
 
     Raises:
         InputError: solver, nets, data or weights are wrong.
         DivergedError: the loss is no number any more.
+        PeerError: another process has ended, or does not answer.
         OutputError: a snapshot or log cannot be written.
     """
     options = options or TrainOptions()
@@ -103,35 +111,72 @@ def train(
         file.param.max_iter = options.max_iter
     seed = options.seed if options.seed is not None else max(file.param.random_seed, 0)
     file.param.random_seed = seed
-    resume = find_resume(file, options.resume)
-    solver = Solver(file, options.device)
-    run = Run(resumed=resume)
+    solver = Solver(file, processes.device(options.device))
+    run = Run()
+    connect(solver, processes, options.sync_bn)
+    workers = processes.workers(options.workers)
     for layer in feeding(solver.net):
-        layer.feed = Feed(seed, options.workers, options.jpeg_roundtrip)
-    for path in options.weights if resume is None else ():
-        matching = solver.net.copy_from(path, skip_mismatch=options.skip_mismatch)
-        run.matchings.append(matching)
-        say(_told(path, matching))
-    if resume is not None:
-        say(f"resuming from {resume}")
-        solver.restore(resume)
+        layer.feed = Feed(
+            seed, workers, options.jpeg_roundtrip, rank=processes.rank, world=processes.world
+        )
+    if processes.rank == 0:
+        _load(solver, options, run, say)
+    align(solver)
     solver.options = {**asdict(options), "seed": seed}
-    log = RunLog(file.param.snapshot_prefix or "train")
-    solver.listeners += _listeners(file, options, run, log, listeners)
-    about = {**_begin(file, options, resume), "device": str(solver.net.device)}
-    log.begin(file.train.net.name, file.param.lr_policy, about)
+    log = None
+    if processes.rank == 0:
+        log = RunLog(file.param.snapshot_prefix or "train")
+        solver.listeners += _listeners(file, options, run, log, listeners)
+        about = {**_begin(file, options, run.resumed), "device": str(solver.net.device)}
+        about["processes"] = processes.world
+        log.begin(file.train.net.name, file.param.lr_policy, about)
     try:
         with _signals(say, solver.stop):
             solver.solve()
-            if solver.stopped and not _is_saved(solver, run):
+            if solver.stopped and solver.saved != solver.iter:
                 solver.snapshot()
     finally:
-        log.end(done=not solver.stopped)
+        if log is not None:
+            log.end(done=not solver.stopped)
         for layer in feeding(solver.net, *solver.test_nets):
             layer.close()
     run.iteration, run.finished = solver.iter, not solver.stopped
     run.loss = solver.progress.smoothed_loss
     return run
+
+
+def follow(processes: Processes) -> int:
+    """Train along with process 0, which says what, and tells of it; the exit status.
+
+    Raises:
+        InputError: the solver, its nets or data are not here as they are at process 0.
+        PeerError: another process has ended, or does not answer.
+    """
+    try:
+        solver, options = processes.tell(("", TrainOptions()))
+    except PeerError:
+        return 1  # it has said why
+    try:
+        run = train(read_solver(solver), options, processes=processes)
+    except DivergedError:
+        return 1  # as in all
+    except InputError as error:
+        where = f"process {processes.rank}: {error.where}"
+        raise InputError(error.what, where=where, hint=error.hint) from None
+    return 0 if run.finished else 130
+
+
+def _load(solver: Solver, options: TrainOptions, run: Run, say: Callable[[str], None]) -> None:
+    """What the run begins with: a snapshot, else weights, if any."""
+    resume = run.resumed = find_resume(solver.file, options.resume)
+    if resume is not None:
+        say(f"resuming from {resume}")
+        solver.restore(resume)
+        return
+    for path in options.weights:
+        matching = solver.net.copy_from(path, skip_mismatch=options.skip_mismatch)
+        run.matchings.append(matching)
+        say(_told(path, matching))
 
 
 def train_on_caffe(
@@ -229,10 +274,6 @@ def _begin(file: SolverFile, options: TrainOptions, resume: Path | None) -> dict
         },
         "threads": torch.get_num_threads(),
     }
-
-
-def _is_saved(solver: Solver, run: Run) -> bool:
-    return bool(run.snapshots) and run.snapshots[-1].iteration == solver.iter
 
 
 @contextmanager
