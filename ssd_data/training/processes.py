@@ -185,12 +185,13 @@ class Group(Processes):
             yield
         except (RuntimeError, ValueError) as error:
             lines = str(error).splitlines() or [type(error).__name__]
+            detail = lines[0].rpartition("] ")[2] if "gloo" in lines[0] else lines[0]
             raise PeerError(
                 "another process of this run has ended, or has not answered for "
-                f"{self.patience.total_seconds():g} s ({lines[0]})",
-                where=f"process {self.rank} of {self.world}",
-                hint="What it said is above; torchrun's report says which one ended first. "
-                "--resume auto goes on from the last snapshot",
+                f"{self.patience.total_seconds():g} s: {detail.partition('. ')[0]}",
+                where=f"process {self.rank}",
+                hint="torchrun's report says which one ended first. --resume auto goes on from the "
+                "last snapshot",
             ) from None
 
 
