@@ -156,7 +156,7 @@ def test_two_equal_one_of_twice_the_batch(
             assert np.abs(x - y).max() <= 1e-4 * max(np.abs(y).max(), 1e-3), a.name
     beside = json.loads((folder / "two_iter_8.resume.json").read_text())
     assert (beside["processes"], beside["options"]["sync_bn"]) == (2, True)
-    assert beside["positions"][0] == {"data": 9 * 2 * 2 * 4 - 16}
+    assert beside["positions"][0] == {"data": 8 * 2 * 2 * 4}
     assert len(beside["random"]) == 2
     rows = [json.loads(line) for line in (folder / "two.jsonl").read_text().splitlines()]
     assert [row["event"] for row in rows].count("begin") == 1
@@ -184,13 +184,12 @@ def test_killed_and_resumed_by_one(folder: Path, one: tuple[dict[int, float], fl
     assert losses == pytest.approx({n: v for n, v in one[0].items() if n >= 4}, rel=1e-4)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_one_stops_all_with_one_snapshot(folder: Path, number: int) -> None:
+def test_a_signal_to_one_stops_all_with_one_snapshot(folder: Path) -> None:
     text = Path("two.prototxt").read_text().replace("max_iter: 8", "max_iter: 100000")
     Path("two.prototxt").write_text(text.replace("snapshot: 4", "snapshot: 100000"))
     children = start(*TRAIN)
     read_until(children[0], "Iteration 2, loss")
-    children[1].send_signal(number)
+    children[1].send_signal(signal.SIGTERM)
     said = [child.communicate(timeout=60) for child in children]
     assert [child.returncode for child in children] == [130, 130]
     assert said[1] == ("", "")  # process 0 alone speaks

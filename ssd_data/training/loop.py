@@ -192,7 +192,12 @@ def train_on_caffe(
         UsageError: there is no Caffe, or it has not what an option asks for.
         CaffeError: it could not be started, or ended with an error.
     """
-    for name, value in (("--workers", options.workers), ("--skip-mismatch", options.skip_mismatch)):
+    asked_for = {
+        "--workers": options.workers,
+        "--skip-mismatch": options.skip_mismatch,
+        "--sync-bn": options.sync_bn,
+    }
+    for name, value in asked_for.items():
         if value:
             raise UsageError("a real Caffe does not have this option", where=name)
     if not options.jpeg_roundtrip:
