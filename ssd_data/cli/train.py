@@ -90,8 +90,9 @@ def command(
 
     if engine == "torch":
         require_torch()
+    from ssd_data.training.following import follow
     from ssd_data.training.log import Screen
-    from ssd_data.training.loop import TrainOptions, find_resume, follow, train, train_on_caffe
+    from ssd_data.training.loop import TrainOptions, find_resume, train, train_on_caffe
     from ssd_data.training.preflight import preflight
     from ssd_data.training.processes import join
     from ssd_data.training.solverfile import read_solver

@@ -23,10 +23,10 @@ from ssd_data.training.curves import draw_run
 from ssd_data.training.events import Displayed, Event, Listener, Snapshotted, Tested
 from ssd_data.training.feeding import feeding
 from ssd_data.training.log import RunLog
-from ssd_data.training.processes import ALONE, PeerError, Processes
+from ssd_data.training.processes import ALONE, Processes
 from ssd_data.training.realcaffe import run_caffe
-from ssd_data.training.solver import DivergedError, Solver
-from ssd_data.training.solverfile import SolverFile, read_solver
+from ssd_data.training.solver import Solver
+from ssd_data.training.solverfile import SolverFile
 from ssd_data.training.together import align, connect
 
 AUTO = "auto"
@@ -143,27 +143,6 @@ def train(
     run.iteration, run.finished = solver.iter, not solver.stopped
     run.loss = solver.progress.smoothed_loss
     return run
-
-
-def follow(processes: Processes) -> int:
-    """Train along with process 0, which says what, and tells of it; the exit status.
-
-    Raises:
-        InputError: the solver, its nets or data are not here as they are at process 0.
-        PeerError: another process has ended, or does not answer.
-    """
-    try:
-        solver, options = processes.tell(("", TrainOptions()))
-    except PeerError:
-        return 1  # it has said why
-    try:
-        run = train(read_solver(solver), options, processes=processes)
-    except DivergedError:
-        return 1  # as in all
-    except InputError as error:
-        where = f"process {processes.rank}: {error.where}"
-        raise InputError(error.what, where=where, hint=error.hint) from None
-    return 0 if run.finished else 130
 
 
 def _load(solver: Solver, options: TrainOptions, run: Run, say: Callable[[str], None]) -> None:
