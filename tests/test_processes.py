@@ -23,13 +23,14 @@ from conftest import GOLDEN, ROOT
 
 from ssd_data.engines.torch.layer import Layer
 from ssd_data.engines.torch.net import Net
-from ssd_data.errors import UsageError
+from ssd_data.errors import InputError, UsageError
 from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.graph import parse_graph
 from ssd_data.training import snapshots
 from ssd_data.training.events import Displayed
+from ssd_data.training.following import follow
 from ssd_data.training.loop import TrainOptions, train
-from ssd_data.training.processes import ALONE, Processes, join
+from ssd_data.training.processes import ALONE, PeerError, Processes, join
 from ssd_data.training.report import Preflight
 from ssd_data.training.solver import Solver
 from ssd_data.training.solverfile import read_solver
@@ -198,13 +199,6 @@ def test_a_signal_to_one_stops_all_with_one_snapshot(folder: Path) -> None:
     assert said[0][1].count("Snapshotting solver state") == 1
 
 
-def test_what_is_wrong_is_said_once(folder: Path) -> None:
-    Path(WEIGHTS).write_bytes(b"\0" * 100)
-    said = [child.communicate(timeout=60) for child in start(*TRAIN)]
-    assert "error" in said[0][1]
-    assert said[1] == ("", "")
-
-
 def test_who_does_not_answer_is_not_waited_for_for_ever(tmp_path: Path) -> None:
     program = """
         import os, sys, time
@@ -366,6 +360,27 @@ def test_the_process_whose_loss_is_no_number_is_blamed(folder: Path) -> None:
     errors = two.run(lambda rank: diverged(solver.net, two, 7, [1.5, float("nan")][rank]))
     assert [error.what for error in errors] == [errors[1].what] * 2
     assert "the loss is nan in iteration 7; records: 0000" in errors[0].what
+
+
+class Told(Processes):
+    """A process that process 0 tells something, or nothing before it ends."""
+
+    rank, world = 1, 2
+
+    def __init__(self, told: Any) -> None:
+        self.told = told
+
+    def tell(self, value: Any) -> Any:
+        if self.told is None:
+            raise PeerError("it has ended")
+        return self.told
+
+
+def test_what_is_wrong_is_said_once(folder: Path) -> None:
+    assert follow(Told(None)) == 1  # process 0 has said why
+    with pytest.raises(InputError) as error:  # here alone
+        follow(Told(("elsewhere.prototxt", TrainOptions())))
+    assert str(error.value).startswith("process 1: elsewhere.prototxt: ")
 
 
 def test_the_preflight_of_several(folder: Path) -> None:
