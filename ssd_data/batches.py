@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssd_data.augment import Transformer, resize
+from ssd_data.caching import PictureCache
 from ssd_data.errors import InputError
 from ssd_data.lmdbs.records import decode_record
 from ssd_data.lmdbs.store import LmdbReader, open_shared
@@ -52,6 +53,8 @@ class Batches:
         jpeg_roundtrip: False leaves out the original's JPEG round trips.
         start: how many records were read before, see :attr:`position`.
         rank, world: this process and their number; of each ``world`` records it reads one.
+        min_box: boxes of fewer pixels of the batch's pictures are left out.
+        cache: megabytes of decoded pictures to keep; what is in a batch does not depend on it.
 
     Attributes:
         waited: seconds that the caller has spent in ``next``: the data's share of its time.
@@ -72,6 +75,8 @@ class Batches:
         start: int = 0,
         rank: int = 0,
         world: int = 1,
+        min_box: int = 0,
+        cache: int = 0,
     ) -> None:
         where = f'layer "{layer.name}"'
         _check(layer, where)
@@ -82,12 +87,14 @@ class Batches:
             layer.annotated_data_param.batch_sampler,
             training=(layer.phase if phase is None else phase) == caffe_pb2.TRAIN,
             jpeg_roundtrip=jpeg_roundtrip,
+            min_box=min_box,
             where=where,
         )
         self.source = layer.data_param.source
+        self.cache = PictureCache(cache) if cache else None
         self._reader: LmdbReader | None = open_shared(self.source)
         self._keys = self._reader.keys()
-        self._channels = self.transformer.channels(self._record(0)[0])
+        self._channels = self.transformer.channels(self._record(0))
         self._skip = _skip(layer.data_param.rand_skip, seed)
         self._open = ExitStack()
         self._open.enter_context(picture_limits())
@@ -173,24 +180,31 @@ class Batches:
         return [self._item(at, out) for at, out in zip(positions, outs, strict=True)]
 
     def _item(self, position: int, out: Array | None) -> Item:
-        record, where = self._record(position + self._skip)
+        number = (position + self._skip) % len(self._keys)
+        where = self._where(number)
+        kept = None if self.cache is None else self.cache.get(number)
+        record, pixels = (self._record(number), None) if kept is None else kept
         try:
-            data, rows = self.transformer(record, generator_at(self.seed, position), out)
+            if self.cache is not None and pixels is None:
+                pixels = self.transformer.decode(record)
+                self.cache.put(number, record, pixels)
+            data, rows = self.transformer(record, generator_at(self.seed, position), out, pixels)
         except InputError as error:
             raise InputError(error.what, where=where, hint=error.hint) from None
         except cv2.error as error:
             raise InputError(f"OpenCV cannot use it: {error.err}", where=where) from None
         return record.key, data, rows
 
-    def _record(self, number: int) -> tuple[Record, str]:
-        """The record of that number, the first one after the last, and where it stands."""
+    def _record(self, number: int) -> Record:
         assert self._reader is not None
-        key = self._keys[number % len(self._keys)]
-        where = f"{self.source}: {key.decode('utf-8', 'backslashreplace')}"
+        key = self._keys[number]
         try:
-            return decode_record(key, self._reader.value(key)), where
+            return decode_record(key, self._reader.value(key))
         except InputError as error:
-            raise InputError(error.what, where=where, hint=error.hint) from None
+            raise InputError(error.what, where=self._where(number), hint=error.hint) from None
+
+    def _where(self, number: int) -> str:
+        return f"{self.source}: {self._keys[number].decode('utf-8', 'backslashreplace')}"
 
     def _finish(self, pending: _Pending) -> Batch:
         items = [item for task in pending.tasks for item in task.result()]

@@ -19,6 +19,7 @@ LAYERS = [
     ["exchange", "exporters"],
     ["scoring"],
     ["metrics"],
+    ["caching"],
     ["batches", "building"],
     ["samples", "checking", "exporting", "modelling", "draw"],
     ["engines", "io"],

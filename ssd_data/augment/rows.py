@@ -59,6 +59,16 @@ def project(rows: Rows, region: Region, constraint: caffe_pb2.EmitConstraint | N
     return moved[areas(moved[:, BOX]) > 0]
 
 
+def large_enough(rows: Rows, width: int, height: int, least: int) -> Rows:
+    """Those whose box is at least so many pixels wide and high in a picture of that size.
+
+    SFD's authors leave faces under 6 pixels out of training (github.com/sfzhang15/SFD, issue 62).
+    """
+    boxes = rows[:, BOX]
+    sides = (boxes[:, 2:] - boxes[:, :2]) * np.array((width, height), np.float32)
+    return rows[(sides >= np.float32(least)).all(1)]
+
+
 def emitted(boxes: Boxes, region: Region, constraint: caffe_pb2.EmitConstraint) -> Flags:
     """Which boxes an emit constraint keeps, bool (N,) (``MeetEmitConstraint``).
 

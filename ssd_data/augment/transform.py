@@ -18,7 +18,15 @@ from ssd_data.augment import canvas, crop, distort, expand, mirror, noise, resiz
 from ssd_data.augment.canvas import Canvas, Rect
 from ssd_data.augment.distort import Distortion
 from ssd_data.augment.expand import Expansion
-from ssd_data.augment.rows import BOX, WHOLE, Region, Rows, project, rows_of
+from ssd_data.augment.rows import (
+    BOX,
+    WHOLE,
+    Region,
+    Rows,
+    large_enough,
+    project,
+    rows_of,
+)
 from ssd_data.augment.sampler import Samplers
 from ssd_data.augment.values import Array, Values
 from ssd_data.errors import InputError
@@ -51,6 +59,7 @@ class Transformer:
         samplers: the layer's batch samplers.
         training: whether crops of a fixed size lie anywhere (TRAIN) or in the middle (TEST).
         jpeg_roundtrip: False leaves out the round trips.
+        min_box: boxes of fewer pixels in width or height of the finished picture are left out.
         where: names the layer in errors.
 
     Raises:
@@ -64,13 +73,14 @@ class Transformer:
         *,
         training: bool = True,
         jpeg_roundtrip: bool = True,
+        min_box: int = 0,
         where: str = "",
     ) -> None:
         _check(param, where)
         for one in samplers:
             sampler.check(one, where)
         self.param, self.samplers = param, Samplers(samplers)
-        self.training, self.jpeg_roundtrip = training, jpeg_roundtrip
+        self.training, self.jpeg_roundtrip, self.min_box = training, jpeg_roundtrip, min_box
         self.values = Values.of(param, where)
         self._emit = param.emit_constraint if param.HasField("emit_constraint") else None
         side = (param.crop_size, param.crop_size)
@@ -85,7 +95,11 @@ class Transformer:
         return (param.height, param.width) if fixed else None
 
     def __call__(
-        self, record: Record, generator: Generator, out: Array | None = None
+        self,
+        record: Record,
+        generator: Generator,
+        out: Array | None = None,
+        pixels: Pixels | None = None,
     ) -> tuple[Array, Rows]:
         """A record's values and boxes.
 
@@ -93,6 +107,7 @@ class Transformer:
             record: its boxes are fractions of the stored picture.
             generator: all that is random comes from it.
             out: float32 (channels, height, width) to write to; a new array where it is None.
+            pixels: what :meth:`decode` gave of it; they are not changed.
 
         Returns:
             The values, float32 (channels, height, width), BGR, and the rows, float32 (N, 8).
@@ -100,11 +115,13 @@ class Transformer:
         Raises:
             InputError: the picture cannot be decoded, or does not fit.
         """
-        pixels = self.decode(record)
+        pixels = self.decode(record) if pixels is None else pixels
         draft, rows = self.draw(rows_of(record), pixels.shape[1], pixels.shape[0], generator)
         again = self.jpeg_roundtrip and record.encoded
         pixels = self.crop(pixels, draft, again)
         pixels, rows = self.fit(pixels, rows, generator, exact=again)
+        if self.min_box:
+            rows = large_enough(rows, pixels.shape[1], pixels.shape[0], self.min_box)
         shape = (1 if pixels.ndim == 2 else pixels.shape[2], *pixels.shape[:2])
         if out is None:
             out = np.empty(shape, np.float32)

@@ -10,14 +10,15 @@ import click
 
 from ssd_data.cli import shared
 from ssd_data.cli.preflight_table import print_preflight
+from ssd_data.cli.training_options import GroupedCommand, extra_options, told
 from ssd_data.errors import InputError
 
 if TYPE_CHECKING:
-    from ssd_data.training.events import Event
+    from ssd_data.training.events import Event, Snapshotted
     from ssd_data.training.loop import Run
 
 
-@click.command(short_help="Train a detector as a solver's prototxt says.")
+@click.command(cls=GroupedCommand, short_help="Train a detector as a solver's prototxt says.")
 @click.argument("solver", required=False, type=shared.PATH)
 @click.option("--weights", metavar="F[,F]", help="Caffemodels to start from, one after another.")
 @click.option(
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 @click.option("--build", type=shared.PATH, metavar="DIR", help="Write nets for this build first.")
 @click.option("--family", metavar="NAME", help="Of the nets to write, see model --list.")
 @shared.out_option("With --build: folder of the nets.  [default: the family's name]")
+@extra_options
 @shared.json_option
 @shared.quiet_option
 def command(
@@ -69,6 +71,7 @@ def command(
     out: Path | None,
     as_json: bool,
     quiet: bool,
+    **extras: Any,
 ) -> None:
     """Do what 'caffe train' does with SOLVER: train, test, and write snapshots.
 
@@ -92,7 +95,13 @@ def command(
         require_torch()
     from ssd_data.training.following import follow
     from ssd_data.training.log import Screen
-    from ssd_data.training.loop import TrainOptions, find_resume, train, train_on_caffe
+    from ssd_data.training.loop import (
+        TrainOptions,
+        check_extras,
+        find_resume,
+        train,
+        train_on_caffe,
+    )
     from ssd_data.training.preflight import preflight
     from ssd_data.training.processes import join
     from ssd_data.training.solverfile import read_solver
@@ -125,7 +134,9 @@ def command(
         keep,
         skip_mismatch,
         sync_bn,
+        told(extras),
     )
+    check_extras(file, options, engine)
     found = preflight(
         file,
         options.weights,
@@ -205,11 +216,13 @@ def _table(run: Run) -> dict[str, Any]:
         "finished": run.finished,
         "loss": run.loss,
         "test": None if tested is None else dict(tested.outputs),
+        "test_weights": "average" if tested is not None and tested.averaged else "last",
         "best": None
         if run.best is None
         else dict(zip(("iteration", "value"), run.best, strict=True)),
-        "snapshots": [{"model": s.model, "state": s.state} for s in run.snapshots],
+        "snapshots": [_files(snapshot) for snapshot in run.snapshots],
         "resumed": run.resumed,
+        "extras": run.extras,
         "weights": [{"rows": matching.rows()} for matching in run.matchings],
     }
 
@@ -218,7 +231,14 @@ def _print(run: Run) -> None:
     state = "done" if run.finished else "stopped"
     click.echo(f"{state} at iteration {run.iteration}, loss {run.loss:.6g}")
     if run.tested is not None:
+        averaged = " (averaged weights)" if run.tested.averaged else ""
         for name, value in run.tested.outputs:
-            click.echo(f"{name} {value:.4f}")
+            click.echo(f"{name} {value:.4f}{averaged}")
     if run.snapshots:
-        click.echo(f"{run.snapshots[-1].model}\n{run.snapshots[-1].state}")
+        for path in _files(run.snapshots[-1]).values():
+            click.echo(path)
+
+
+def _files(snapshot: Snapshotted) -> dict[str, Path]:
+    files = {"model": snapshot.model, "state": snapshot.state}
+    return files if snapshot.average is None else {**files, "average": snapshot.average}

@@ -46,6 +46,7 @@ class Tested:
         per_class: label → AP, of a detection net's first output; shows_classes: whether the solver
             asks for them to be printed.
         loss: mean of its losses, where ``test_compute_loss`` asks for it.
+        averaged: whether the weights were the moving average of ``--ema``.
     """
 
     iteration: int
@@ -54,15 +55,17 @@ class Tested:
     per_class: dict[int, float] = field(default_factory=dict)
     loss: float | None = None
     shows_classes: bool = False
+    averaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshotted:
-    """Two files were written."""
+    """Two files were written, or three: ``average`` with the moving average of the weights."""
 
     iteration: int
     model: Path
     state: Path
+    average: Path | None = None
 
 
 Event: TypeAlias = Displayed | Stepped | Tested | Snapshotted

@@ -31,6 +31,8 @@ def lines(event: Event) -> list[tuple[str, str]]:
     if isinstance(event, Tested):
         first = f"Iteration {event.iteration}, Testing net (#{event.net})"
         found = [("solver.cpp:433", first)]
+        if event.averaged:
+            found.append(("solver.cpp:434", "    Test net weights: exponential moving average"))
         if event.loss is not None:
             found.append(("solver.cpp:460", f"Test loss: {number(event.loss)}"))
         found += [
@@ -139,6 +141,7 @@ def _row(event: Event) -> dict[str, Any]:
             "outputs": dict(event.outputs),
             "per_class": event.per_class,
             "loss": event.loss,
+            "weights": "average" if event.averaged else "last",
         }
     assert isinstance(event, Snapshotted)
     return {
@@ -146,6 +149,7 @@ def _row(event: Event) -> dict[str, Any]:
         "iteration": event.iteration,
         "model": str(event.model),
         "state": str(event.state),
+        **({} if event.average is None else {"average": str(event.average)}),
     }
 
 

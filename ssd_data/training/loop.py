@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 
 from ssd_data import __version__
 from ssd_data.engines.torch.layers.annotateddata import Feed
+from ssd_data.engines.torch.mode import find_device
 from ssd_data.errors import InputError, UsageError
 from ssd_data.nets.matching import Matching
 from ssd_data.training import snapshots
 from ssd_data.training.curves import draw_run
 from ssd_data.training.events import Displayed, Event, Listener, Snapshotted, Tested
+from ssd_data.training.extras import check_device
 from ssd_data.training.feeding import feeding
 from ssd_data.training.log import RunLog
+from ssd_data.training.options import recorded_by, refuse, settle, spelled
 from ssd_data.training.processes import ALONE, Processes
 from ssd_data.training.realcaffe import run_caffe
 from ssd_data.training.solver import Solver
 from ssd_data.training.solverfile import SolverFile
+from ssd_data.training.stopping import signals
 from ssd_data.training.together import align, connect
 
 AUTO = "auto"
@@ -47,6 +47,9 @@ class TrainOptions:
         keep: how many snapshots stay, besides the best by mAP; None keeps all.
         skip_mismatch: start layers of another shape anew.
         sync_bn: several processes normalise by the statistics of the whole batch.
+        extras: what the original has not, by the fields of
+            :class:`~ssd_data.training.options.Extras`. What is not named is off, or on resuming as
+            the snapshot records.
     """
 
     weights: Sequence[Path] = ()
@@ -59,6 +62,7 @@ class TrainOptions:
     keep: int | None = None
     skip_mismatch: bool = False
     sync_bn: bool = False
+    extras: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -73,6 +77,7 @@ class Run:
         best: iteration and value of the best test, by its first output.
         snapshots: the files that were written. matchings: what became of each ``weights``.
         resumed: the solver state that it went on from.
+        extras: what it did that the original does not.
     """
 
     iteration: int = 0
@@ -83,6 +88,7 @@ class Run:
     snapshots: list[Snapshotted] = field(default_factory=list)
     matchings: list[Matching] = field(default_factory=list)
     resumed: Path | None = None
+    extras: dict[str, Any] = field(default_factory=dict)
 
 
 def train(
@@ -111,14 +117,21 @@ def train(
         file.param.max_iter = options.max_iter
     seed = options.seed if options.seed is not None else max(file.param.random_seed, 0)
     file.param.random_seed = seed
-    solver = Solver(file, processes.device(options.device))
-    run = Run()
+    resume = find_resume(file, options.resume) if processes.rank == 0 else None
+    extras = processes.tell(settle(options.extras, resume, say))
+    options = replace(options, extras=asdict(extras))
+    solver = Solver(file, processes.device(options.device), extras)
+    run = Run(resumed=resume, extras=extras.on())
     connect(solver, processes, options.sync_bn)
-    workers = processes.workers(options.workers)
+    feed = Feed(
+        seed,
+        processes.workers(options.workers),
+        options.jpeg_roundtrip,
+        rank=processes.rank,
+        world=processes.world,
+    )
     for layer in feeding(solver.net):
-        layer.feed = Feed(
-            seed, workers, options.jpeg_roundtrip, rank=processes.rank, world=processes.world
-        )
+        layer.feed = replace(feed, min_box=extras.min_face, cache=extras.cache)
     if processes.rank == 0:
         _load(solver, options, run, say)
     align(solver)
@@ -131,7 +144,7 @@ def train(
         about["processes"] = processes.world
         log.begin(file.train.net.name, file.param.lr_policy, about)
     try:
-        with _signals(say, solver.stop):
+        with signals(say, solver.stop):
             solver.solve()
             if solver.stopped and solver.saved != solver.iter:
                 solver.snapshot()
@@ -147,10 +160,9 @@ def train(
 
 def _load(solver: Solver, options: TrainOptions, run: Run, say: Callable[[str], None]) -> None:
     """What the run begins with: a snapshot, else weights, if any."""
-    resume = run.resumed = find_resume(solver.file, options.resume)
-    if resume is not None:
-        say(f"resuming from {resume}")
-        solver.restore(resume)
+    if run.resumed is not None:
+        say(f"resuming from {run.resumed}")
+        solver.restore(run.resumed)
         return
     for path in options.weights:
         matching = solver.net.copy_from(path, skip_mismatch=options.skip_mismatch)
@@ -181,7 +193,10 @@ def train_on_caffe(
             raise UsageError("a real Caffe does not have this option", where=name)
     if not options.jpeg_roundtrip:
         raise UsageError("a real Caffe always makes them", where="--no-jpeg-roundtrip")
+    refuse(options.extras, "a real Caffe")
     resume = find_resume(file, options.resume)
+    if resume is not None and (lost := spelled(recorded_by(resume))):
+        say(f"warning: the snapshot was made with {lost}, which a real Caffe does not have")
     run = Run(resumed=resume)
     log = RunLog(file.param.snapshot_prefix or "train")
     log.begin(file.train.net.name, file.param.lr_policy, _begin(file, options, resume))
@@ -199,7 +214,7 @@ def train_on_caffe(
             run.iteration = max(run.iteration, event.iteration)
 
     try:
-        with _signals(say, asked, twice=asked):
+        with signals(say, asked, twice=asked):
             run_caffe(
                 file.origin,
                 binary=binary,
@@ -221,6 +236,19 @@ def _listeners(
 ) -> list[Listener]:
     keeper = _Keeper(file.param.snapshot_prefix, options.keep, run)
     return [log, keeper, *others, _Curves(log.table_path)]
+
+
+def check_extras(file: SolverFile, options: TrainOptions, engine: str) -> None:
+    """The extras can be had, on this device and by this engine; :func:`train` checks it as well.
+
+    Raises:
+        UsageError: one cannot. InputError: what the snapshot records makes no sense.
+    """
+    if engine == "caffe":
+        refuse(options.extras, "a real Caffe")
+    else:
+        extras = settle(options.extras, find_resume(file, options.resume))
+        check_device(extras, find_device(options.device))
 
 
 def find_resume(file: SolverFile, resume: Path | str | None) -> Path | None:
@@ -258,39 +286,6 @@ def _begin(file: SolverFile, options: TrainOptions, resume: Path | None) -> dict
         },
         "threads": torch.get_num_threads(),
     }
-
-
-@contextmanager
-def _signals(
-    say: Callable[[str], None],
-    once: Callable[[], None],
-    twice: Callable[[], None] | None = None,
-) -> Iterator[None]:
-    """The first SIGINT or SIGTERM ends the run after this update; the second ends it at once."""
-    asked = False
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if not asked:
-            say("stopping: a snapshot is written after this iteration; once more stops at once")
-            once()
-        elif twice is not None:
-            twice()
-        else:
-            os._exit(128 + number)
-        asked = True
-
-    old = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            old[number] = signal.signal(number, handle)
-        except ValueError:  # not in the main thread: whoever runs us has the signals
-            break
-    try:
-        yield
-    finally:
-        for number, before in old.items():
-            signal.signal(number, before)
 
 
 class _Keeper:

@@ -46,6 +46,11 @@ def learning_rate(param: caffe_pb2.SolverParameter, progress: Progress) -> float
     return param.base_lr * policy(param, progress)
 
 
+def warmed(rate: float, iteration: int, warm_up: int) -> float:
+    """A rate during the first ``warm_up`` updates: of update i it is (i + 1) / warm_up."""
+    return rate * (iteration + 1) / warm_up if iteration < warm_up else rate
+
+
 def coming_rate(param: caffe_pb2.SolverParameter, progress: Progress) -> float:
     """The same without moving the progress."""
     return learning_rate(param, replace(progress))

@@ -1,7 +1,8 @@
 """Snapshots: ``.caffemodel`` and ``.solverstate`` as Caffe writes them, and a small file beside.
 
-The file beside, ``.resume.json``, holds what Caffe does not keep: where the data stands and the
-random state. All are written whole, the solver state last: a snapshot is there when it is there.
+The file beside, ``.resume.json``, holds what Caffe does not keep: where the data stands, the random
+state and the options; ``.ema.caffemodel``, where there is one, the moving average of the weights.
+All are written whole, the solver state last: a snapshot is there when it is there.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from ssd_data.training.rates import Progress
 
 MOST_BYTES = 2 << 30
 STATE, MODEL, BESIDE = ".solverstate", ".caffemodel", ".resume.json"
+AVERAGE = ".ema.caffemodel"
 
 
 @dataclass(slots=True)
@@ -67,8 +69,9 @@ def write_snapshot(
     layers: Sequence[LayerWeights],
     history: Sequence[Array],
     beside: Mapping[str, Any],
+    average: Sequence[LayerWeights] | None = None,
 ) -> tuple[Path, Path]:
-    """Write the three files; returns the caffemodel's and the solver state's path.
+    """Write the three files, and the average's; returns the paths of caffemodel and solver state.
 
     Raises:
         OutputError: a file cannot be written; what was there before is still there.
@@ -84,6 +87,8 @@ def write_snapshot(
         history=[to_blob(array) for array in history],
     )
     write_whole(model, to_bytes(net, layers))
+    if average is not None:
+        write_whole(model.with_suffix(AVERAGE), to_bytes(net, average))
     write_whole(extra, json.dumps(dict(beside), indent=1, default=str) + "\n")
     write_whole(state, message.SerializeToString())
     return model, state
@@ -113,10 +118,15 @@ def read_snapshot(path: Path | str) -> Snapshot:
     progress = Progress(
         state.iter, state.current_step, 0.0, state.minimum_loss, state.iter_last_event
     )
-    return Snapshot(progress, state.learned_net, history, _read_beside(path))
+    return Snapshot(progress, state.learned_net, history, read_beside(path))
 
 
-def _read_beside(path: Path) -> dict[str, Any]:
+def read_beside(path: Path) -> dict[str, Any]:
+    """What the file beside a solver state holds; nothing where there is none.
+
+    Raises:
+        InputError: it is no table in JSON.
+    """
     file = path.with_suffix(BESIDE)
     if not file.is_file():
         return {}
@@ -148,6 +158,24 @@ def learned_net(snapshot: Snapshot, state: Path | str) -> Path:
     )
 
 
+def averaged_net(beside: Mapping[str, Any], state: Path | str) -> Path | None:
+    """The caffemodel of a snapshot's average; None where it has none.
+
+    Raises:
+        InputError: the file is missing.
+    """
+    if not beside.get("average"):
+        return None
+    path = Path(state).with_suffix(AVERAGE)
+    if not path.is_file():
+        raise InputError(
+            f'its averaged weights "{path.name}" are missing',
+            where=state,
+            hint="--ema 0 goes on without an average",
+        )
+    return path
+
+
 def find_snapshots(prefix: str) -> list[tuple[int, Path]]:
     """(iteration, solver state) of all snapshots of a prefix, the newest first."""
     start = Path(prefix)
@@ -162,7 +190,10 @@ def newest_whole(prefix: str) -> Path | None:
     """The newest snapshot that can be read, its caffemodel included; None where there is none."""
     for _, path in find_snapshots(prefix):
         try:
-            read_caffemodel(learned_net(read_snapshot(path), path))
+            snapshot = read_snapshot(path)
+            read_caffemodel(learned_net(snapshot, path))
+            if (average := averaged_net(snapshot.beside, path)) is not None:
+                read_caffemodel(average)
         except InputError:
             continue
         return path
@@ -175,7 +206,7 @@ def prune(prefix: str, keep: int, spare: Sequence[Path] = ()) -> list[Path]:
     for _, state in find_snapshots(prefix)[keep:]:
         if state in spare:
             continue
-        for ending in (STATE, BESIDE, MODEL):  # without its state a snapshot is none
+        for ending in (STATE, BESIDE, MODEL, AVERAGE):  # without its state a snapshot is none
             path = state.with_suffix(ending)
             if path.is_file():
                 path.unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import torch
 
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.net import Net
-from ssd_data.engines.torch.trainable import Trainable
 from ssd_data.errors import InputError
 from ssd_data.proto import caffe_pb2
 from ssd_data.training import snapshots, telling
@@ -24,7 +24,9 @@ from ssd_data.training.events import (
     Stepped,
     Tested,
 )
+from ssd_data.training.extras import Additions
 from ssd_data.training.feeding import feeding
+from ssd_data.training.options import Extras
 from ssd_data.training.parameters import parameters
 from ssd_data.training.processes import ALONE, Processes
 from ssd_data.training.rates import Progress, coming_rate, learning_rate
@@ -42,6 +44,7 @@ class Solver:
     Args:
         source: the prototxt, or its message.
         device: as for :class:`~ssd_data.engines.torch.net.Net`; by default ``cpu``.
+        extras: what the original has not; by default nothing.
 
     Attributes:
         net: the training net. test_nets: the test nets, which share its parameters.
@@ -57,6 +60,7 @@ class Solver:
         self,
         source: Path | str | caffe_pb2.SolverParameter | SolverFile,
         device: str | None = None,
+        extras: Extras | None = None,
     ) -> None:
         if isinstance(source, caffe_pb2.SolverParameter):
             source = to_solver_file(source)
@@ -66,7 +70,8 @@ class Solver:
         if self.param.random_seed >= 0:
             torch.manual_seed(self.param.random_seed)
         self.net = Net(self.file.train, device=device)
-        self.trainable = Trainable(self.net)
+        self.additions = Additions(self.net, extras or Extras())
+        self.trainable = self.additions.trainable
         self.test_nets = [Net(graph, device=device) for graph in self.file.tests]
         self.progress = Progress()
         self.listeners: list[Listener] = []
@@ -110,6 +115,7 @@ class Solver:
         Raises:
             DivergedError: the loss is no number any more.
         """
+        self.additions.begin()
         self._losses, self._first = [], self.iter
         self.progress.smoothed_loss = 0.0
         for _ in range(count):
@@ -153,8 +159,12 @@ class Solver:
         for index, net in enumerate(self.test_nets):
             net.share_with(self.net)
             count = self.param.test_iter[index]
-            tested = run_test(net, count, self.param, self.iter, index, self._is_stopped_while_busy)
+            with self.additions.averaged() as averaged:
+                tested = run_test(
+                    net, count, self.param, self.iter, index, self._is_stopped_while_busy
+                )
             if tested is not None:
+                tested = replace(tested, averaged=averaged)
                 results.append(tested)
                 self._tell(tested)
         self._agree()
@@ -173,6 +183,8 @@ class Solver:
         if self.processes.rank:
             return snapshots.snapshot_paths(prefix, self.iter)
         histories = zip(*(param.history for param in self.params), strict=True)
+        with self.additions.averaged() as averaged:
+            average = self.net.weights() if averaged else None
         written = snapshots.write_snapshot(
             prefix,
             self.progress,
@@ -180,8 +192,10 @@ class Solver:
             self.net.weights(),
             [to_numpy(tensor) for history in histories for tensor in history],
             beside,
+            average,
         )
-        self._tell(Snapshotted(self.iter, *written))
+        third = written[0].with_suffix(snapshots.AVERAGE) if averaged else None
+        self._tell(Snapshotted(self.iter, *written, third))
         return written
 
     def restore(self, path: Path | str) -> None:
@@ -206,6 +220,7 @@ class Solver:
             tensor.copy_(torch.from_numpy(array.reshape(tuple(tensor.shape))))
         self.progress, self.restored = found.progress, found.beside
         self.resume_from(found.beside)
+        self.additions.restore(found.beside, path)
 
     def beside(self) -> dict[str, object]:
         """What a snapshot keeps besides Caffe's files: where data and random state stand."""
@@ -216,6 +231,7 @@ class Solver:
                 for net in (self.net, *self.test_nets)
             ],
             "options": self.options,
+            **self.additions.beside(),
             "processes": self.processes.world,
             "random": self.processes.gather(torch.get_rng_state().numpy().tobytes().hex()),
         }
@@ -249,7 +265,7 @@ class Solver:
             loss = self.trainable.forward()
             if not math.isfinite(value := self._loss(loss)):
                 raise diverged(self.net, self.processes, self.iter, float(loss.detach()))
-            self.trainable.backward(loss)
+            self.additions.backward(loss)
             total += value
         self.processes.add_up([p.blob.grad for p in self.params])
         return total / self.param.iter_size
@@ -262,6 +278,8 @@ class Solver:
         """Clip, average over ``iter_size``, add decay, apply the rule: in this order."""
         param = self.param
         rate = self.rate()
+        if not self.additions.unscale():
+            return
         with torch.no_grad():
             clip_([p.blob.grad for p in self.params], param.clip_gradients)
             for p in self.params:
@@ -272,10 +290,11 @@ class Solver:
                 regularize(gradient, weights, decay, param.regularization_type)
                 update = self.kind.rule(gradient, p.history, rate * p.lr_mult, param, self.iter)
                 weights.sub_(update)
+        self.additions.updated()
 
     def rate(self) -> float:
         """The learning rate of the coming update."""
-        return learning_rate(self.param, self.progress)
+        return self.additions.rate(learning_rate(self.param, self.progress), self.iter)
 
     def _smooth(self, loss: float) -> float:
         """The loss over the last ``average_loss`` iterations of this :meth:`step`."""
@@ -301,7 +320,7 @@ class Solver:
     def _show(self, loss: float) -> None:
         outputs = telling.outputs(self.net, self.processes)
         parts = telling.parts(self.net, self.processes)
-        rate = coming_rate(self.param, self.progress)
+        rate = self.additions.rate(coming_rate(self.param, self.progress), self.iter)
         speed, waiting = self._clock.read(self.iter, self.net, self.param.iter_size)
         self._tell(Displayed(self.iter, loss, rate, outputs, parts, speed, waiting))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ssd_data.engines.torch.layers.batchnorm import BatchNorm
 from ssd_data.engines.torch.loss import LossLayer
-from ssd_data.errors import InputError
+from ssd_data.errors import InputError, UsageError
 from ssd_data.nets.graph import Graph
 from ssd_data.training.processes import Processes
 from ssd_data.training.report import Preflight
@@ -25,10 +25,13 @@ def connect(solver: Solver, processes: Processes, sync_bn: bool) -> None:
 
     Raises:
         InputError: a layer reads records that cannot be divided.
+        UsageError: the net is compiled, and BatchNorm cannot be shared then.
     """
     solver.processes = processes
     if processes.world == 1:
         return
+    if sync_bn and solver.additions.extras.compile:
+        raise UsageError("compiled layers cannot wait for other processes", where="--compile")
     for where in undivided(solver.file.train):
         raise InputError(*_CANNOT[:1], where=where, hint=_CANNOT[1])
     for layer in solver.net.steps:
@@ -47,7 +50,8 @@ def align(solver: Solver) -> None:
         return
     tensors = [p.blob.tensor.detach() for p in solver.params]
     processes.spread([*tensors, *(h for p in solver.params for h in p.history)])
-    solver.progress, solver.restored = processes.tell((solver.progress, solver.restored))
+    told = processes.tell((solver.progress, solver.restored, solver.additions.scale))
+    solver.progress, solver.restored, solver.additions.scale = told
     if processes.rank:
         solver.resume_from(solver.restored)
 

@@ -42,7 +42,7 @@ class Side:
         """The values; writing into them changes what the net sees."""
         if self._host is not None:
             return self._host
-        tensor = self._tensor.detach()
+        tensor = self._tensor.detach().float()  # NumPy has no bfloat16
         if tensor.device.type == "cpu":
             return tensor.numpy()
         self._host = tensor.cpu().numpy()

@@ -30,7 +30,8 @@ class Layer:
     """One layer of a net.
 
     A subclass defines :meth:`forward`, and :meth:`setup` where it has parameters or checks. Both
-    get the bottoms as float32 tensors. Gradients come from autograd.
+    get the bottoms as float32 tensors; under mixed precision only where ``single``. Gradients come
+    from autograd.
 
     Attributes:
         param: the layer's message.
@@ -43,6 +44,7 @@ class Layer:
     is_loss: ClassVar[bool] = False  # its first top has a loss weight of 1 unless one is given
     statistics: ClassVar[bool] = False  # its parameters are not learned
     no_gradient: ClassVar[tuple[int, ...]] = ()  # bottoms that never get one (labels)
+    single: ClassVar[bool] = False  # computes in float32 also where the net is in mixed precision
 
     def __init__(self, node: Node, phase: Phase) -> None:
         self.node = node

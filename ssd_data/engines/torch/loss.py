@@ -28,6 +28,7 @@ class LossLayer(Layer):
 
     bottoms = (2, 2)
     is_loss = True
+    single = True
     no_gradient: ClassVar[tuple[int, ...]] = (1,)
     usual_normalization: ClassVar[int] = VALID
     total: Callable[[Tensor], Tensor] = staticmethod(lambda count: count)

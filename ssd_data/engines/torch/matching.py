@@ -17,6 +17,7 @@ from ssd_data.engines.torch.boxes import outside, overlap
 UNMATCHED = -1
 IGNORED = -2
 LEAST_OVERLAP = 1e-6  # what is not above it is no overlap
+COMPENSATION_OVERLAP = 0.1  # what is not above it is no candidate of the second stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ def match(
     *,
     threshold: float | None = None,
     ignore_outside: bool = False,
+    compensates: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Match every picture's boxes with its truths.
 
@@ -59,6 +61,7 @@ def match(
         pictures: N.
         threshold: None is BIPARTITE, else PER_PREDICTION.
         ignore_outside: boxes that leave the picture match nothing and are no negatives.
+        compensates: whether a second stage follows, see :func:`compensate`.
 
     Returns:
         index: int64 (N, P), a row of ``truth``, or UNMATCHED, or IGNORED.
@@ -81,6 +84,8 @@ def match(
     if threshold is not None:
         free = (index == UNMATCHED) & (best > 0) & (best >= threshold)
         index = torch.where(free, row, index)
+    if compensates:
+        index = compensate(index, table, truth.picture)
     return index, best
 
 
@@ -114,6 +119,38 @@ def bipartite(table: Tensor, picture: Tensor) -> tuple[Tensor, Tensor]:
         still = (value > 0) & ~wins
         waiting, left = waiting[still], left[still]
     return torch.cat(rows), torch.cat(boxes)
+
+
+def compensate(index: Tensor, table: Tensor, picture: Tensor) -> Tensor:
+    """More boxes for truths that have few: SFD's second stage (arXiv:1708.05237, section 3.2).
+
+    N is the average number of boxes that the batch's truths have, rounded. A truth that has fewer
+    takes free boxes that overlap it by more than 0.1, the greatest overlap first, until it has N.
+    Of truths that want the same box the one that it overlaps most gets it, and the others have one
+    less.
+
+    Args:
+        index: int64 (N, P), what the first stage gave, see :func:`match`.
+        table: float32 (M, P), overlaps of truths and boxes.
+        picture: int64 (M,), of each truth.
+
+    Returns:
+        int64 (N, P), the same with more matches.
+    """
+    own = index[picture]
+    count = (own == torch.arange(len(table), device=table.device)[:, None]).sum(1)
+    missing = count.sum().div(len(table)).round().long() - count
+    poor = (missing > 0).nonzero().squeeze(1)
+    if not len(poor):
+        return index
+    missing = missing[poor, None]
+    candidates = (own[poor] == UNMATCHED) & (table[poor] > COMPENSATION_OVERLAP)
+    values = table[poor].masked_fill(~candidates, 0)
+    last = values.topk(int(missing.max()), 1).values.gather(1, missing - 1)
+    above, ties = values > last, candidates & (values == last)
+    taken = above | (ties & (ties.cumsum(1) <= missing - above.sum(1, keepdim=True)))
+    best, row = _best_truth(values.masked_fill(~taken, 0), picture[poor], len(index))
+    return torch.where(best > 0, poor[row.clamp(max=len(poor) - 1)], index)
 
 
 def _best_truth(table: Tensor, picture: Tensor, pictures: int) -> tuple[Tensor, Tensor]:

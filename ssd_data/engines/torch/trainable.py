@@ -7,31 +7,16 @@ the last version is kept, and blobs have no gradients, only parameters.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ssd_data.engines.torch.fused import Call, Step, fuse
 from ssd_data.engines.torch.interpreter import exact_arithmetic
 from ssd_data.engines.torch.layer import Layer, as_tuple
 from ssd_data.engines.torch.layers.batchnorm import BatchNorm
 from ssd_data.engines.torch.layers.scale import Scale
 from ssd_data.engines.torch.net import Net
-
-Call = Callable[..., tuple[Tensor, ...]]
-
-
-@dataclass(slots=True)
-class Step:
-    """One call and the layers that it stands for."""
-
-    call: Call
-    layers: list[Layer]
-    bottoms: list[str]
-    tops: list[str]
-    loss_weights: list[float]
 
 
 class Trainable:
@@ -40,11 +25,21 @@ class Trainable:
     Args:
         net: whose parameters, data layers and blobs are used.
         channels_last: whether pictures and weights lie with their channels last.
-        precision: of convolutions under automatic mixed precision, None for single.
+        precision: of convolutions under automatic mixed precision, None for single. Losses,
+            BatchNorm and whatever else is ``single`` stay in float32, as do all parameters.
+        compiles: whether torch.compile makes one function of the layers, see ``fused.py``.
+
+    Raises:
+        UsageError: the layers cannot be compiled, here or (from the first ``forward``) at all.
     """
 
     def __init__(
-        self, net: Net, *, channels_last: bool = True, precision: torch.dtype | None = None
+        self,
+        net: Net,
+        *,
+        channels_last: bool = True,
+        precision: torch.dtype | None = None,
+        compiles: bool = False,
     ) -> None:
         self.net, self.channels_last, self.precision = net, channels_last, precision
         self.learned = [
@@ -59,6 +54,12 @@ class Trainable:
                     values = param.tensor.detach()
                     param.tensor = values.contiguous(memory_format=torch.channels_last)
         self.steps = _steps(net)
+        if precision is not None:
+            for step in self.steps:
+                if any(layer.single for layer in step.layers):
+                    step.call = _in_single(step.call, net.device.type)
+        if compiles:
+            self.steps = fuse(self.steps, net.outputs)
 
     def forward(self) -> Tensor:
         """The weighted loss of the next batch, with what backward needs; blobs get their values."""
@@ -159,3 +160,11 @@ def _call(group: list[Layer]) -> Call:
         return (functional.relu_(run(*bottoms)[0]),)
 
     return rectified
+
+
+def _in_single(call: Call, device: str) -> Call:
+    def run(*bottoms: Tensor) -> tuple[Tensor, ...]:
+        with torch.autocast(device, enabled=False):
+            return call(*(bottom.float() for bottom in bottoms))
+
+    return run

@@ -17,6 +17,7 @@ class Accuracy(Layer):
     """
 
     bottoms = (2, 2)
+    single = True
     no_gradient = (0, 1)
 
     def infer(self, *bottoms: Tensor) -> tuple[Tensor, ...]:

@@ -19,6 +19,8 @@ class Feed:
         seed: of all that is random. workers: threads; 0 reads only when asked.
         jpeg_roundtrip: whether pictures pass the original's JPEG round trips.
         rank, world: this process and their number.
+        min_box: boxes of fewer pixels in width or height are left out.
+        cache: megabytes of decoded pictures to keep.
     """
 
     seed: int = 0
@@ -26,6 +28,8 @@ class Feed:
     jpeg_roundtrip: bool = True
     rank: int = 0
     world: int = 1
+    min_box: int = 0
+    cache: int = 0
 
 
 class AnnotatedData(Layer):
@@ -96,4 +100,6 @@ class AnnotatedData(Layer):
             start=self._start,
             rank=feed.rank,
             world=feed.world,
+            min_box=feed.min_box,
+            cache=feed.cache,
         )

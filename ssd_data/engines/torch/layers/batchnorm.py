@@ -24,6 +24,7 @@ class BatchNorm(Elementwise):
 
     statistics = True
     total: Callable[[Tensor], Tensor] = staticmethod(lambda sums: sums)
+    single = True
 
     def setup(self, *bottoms: Tensor) -> None:
         """Make the three arrays of statistics."""
@@ -116,7 +117,8 @@ class _ByBatch(torch.autograd.Function):
         product = dy * y
         sums = torch.stack([t.sum(axes, dtype=torch.float32) for t in (dy, product)])
         shift, slope = -ctx.total(sums) / count * scale
-        dx = torch.addcmul(along(shift, y), y, along(slope, y), out=product)
+        memory = None if torch.compiler.is_compiling() else product  # dynamo wants it contiguous
+        dx = torch.addcmul(along(shift, y), y, along(slope, y), out=memory)
         return dx.addcmul_(dy, along(scale, y)), sums[1], sums[0], None, None
 
 

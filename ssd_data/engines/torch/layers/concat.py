@@ -13,6 +13,11 @@ class Concat(Layer):
 
     bottoms = (1, 1000)
 
+    def setup(self, *bottoms: Tensor) -> None:
+        """Read the axis."""
+        p = self.param.concat_param
+        self.number = p.concat_dim if p.HasField("concat_dim") else p.axis
+
     def outline(self, *bottoms: Tensor) -> Tensor:
         """All sizes but that of the axis are the bottoms'."""
         axis = self._axis(bottoms[0])
@@ -27,5 +32,4 @@ class Concat(Layer):
         return torch.cat(bottoms, self._axis(bottoms[0]))
 
     def _axis(self, bottom: Tensor) -> int:
-        p = self.param.concat_param
-        return self.axis(p.concat_dim if p.HasField("concat_dim") else p.axis, bottom)
+        return self.axis(self.number, bottom)

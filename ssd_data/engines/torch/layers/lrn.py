@@ -13,6 +13,8 @@ class LRN(Elementwise):
     """y = x / (k + alpha / n · Σ x²) ^ beta over n neighbours; within a channel n is an area,
     and k is 1."""
 
+    single = True
+
     def setup(self, *bottoms: Tensor) -> None:
         """Check the size."""
         if self.param.lrn_param.local_size % 2 == 0:

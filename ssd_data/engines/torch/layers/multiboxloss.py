@@ -51,11 +51,13 @@ class MultiBoxLoss(LossLayer):
 
     Attributes:
         parts: see :class:`Parts`; None before the first forward.
+        compensates: whether truths with few priors get more (``--scale-compensation``).
     """
 
     bottoms = (4, 4)
     no_gradient = (2, 3)
     parts: Parts | None = None
+    compensates: bool = False
 
     def setup(self, *bottoms: Tensor) -> None:
         """Check the parameters against one another, as the original does."""
@@ -151,8 +153,14 @@ class MultiBoxLoss(LossLayer):
         threshold = p.overlap_threshold if p.match_type == MultiBox.PER_PREDICTION else None
 
         def find(boxes: Tensor, among: Truth) -> tuple[Tensor, Tensor]:
-            ignore = p.ignore_cross_boundary_bbox
-            return match(boxes, among, pictures, threshold=threshold, ignore_outside=ignore)
+            return match(
+                boxes,
+                among,
+                pictures,
+                threshold=threshold,
+                ignore_outside=p.ignore_cross_boundary_bbox,
+                compensates=self.compensates,
+            )
 
         if p.share_location:
             own = p.use_prior_for_matching

@@ -12,6 +12,8 @@ class Normalize(Elementwise):
     """y = scale · x / sqrt(Σ x² + eps), the sum over the channels of each place, or over all
     values of a picture (``across_spatial``)."""
 
+    single = True
+
     def setup(self, *bottoms: Tensor) -> None:
         """Make the scale: one a channel, or one for all."""
         p = self.param.norm_param

@@ -11,6 +11,8 @@ from ssd_data.engines.torch.layer import Elementwise
 class Softmax(Elementwise):
     """exp(x) over its sum along ``axis``."""
 
+    single = True
+
     def outline(self, *bottoms: Tensor) -> Tensor:
         """The bottom's shape, if it has the axis."""
         self.axis(self.param.softmax_param.axis, bottoms[0])

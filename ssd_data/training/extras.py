@@ -1,0 +1,201 @@
+"""The extras at work in a solver, and what speaks against them; see :class:`Extras`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ssd_data.engines.torch.fused import require_compiler
+from ssd_data.engines.torch.layers.batchnorm import BatchNorm
+from ssd_data.engines.torch.layers.multiboxloss import MultiBox, MultiBoxLoss
+from ssd_data.engines.torch.net import Net
+from ssd_data.engines.torch.trainable import Trainable
+from ssd_data.errors import InputError, UsageError
+from ssd_data.training import snapshots
+from ssd_data.training.averaging import Average
+from ssd_data.training.feeding import feeding
+from ssd_data.training.options import BF16, FP16, Extras
+from ssd_data.training.parameters import parameters
+from ssd_data.training.rates import warmed
+from ssd_data.training.scaling import LossScale
+
+PRECISION = {BF16: torch.bfloat16, FP16: torch.float16}
+
+
+class Additions:
+    """What a solver does besides what the original's does.
+
+    Args:
+        net: the training net; its layers are set as the options say.
+        extras: the options.
+
+    Attributes:
+        trainable: runs the net.
+        average: the moving average of the parameters, or None. scale: the loss scale, or None.
+
+    Raises:
+        UsageError: an option cannot be had on this device, or of this net.
+    """
+
+    def __init__(self, net: Net, extras: Extras) -> None:
+        check_device(extras, net.device)
+        prepare(net, extras)
+        self.net, self.extras = net, extras
+        self.trainable = Trainable(
+            net,
+            channels_last=extras.channels_last,
+            precision=PRECISION.get(extras.amp),
+            compiles=extras.compile,
+        )
+        self.blobs = [param.blob for param in parameters(net, 0)]
+        self.average = Average(self.blobs, extras.ema) if extras.ema else None
+        self.scale = LossScale() if extras.amp == FP16 else None
+
+    def begin(self) -> None:
+        """The weights to begin with are there, and no update was made.
+
+        Raises:
+            InputError: BatchNorm layers that are to be frozen have no statistics.
+        """
+        if self.extras.freeze_bn:
+            _check_statistics(self.net)
+        if self.average is not None and not self.average.updates:
+            self.average.restart()
+
+    def rate(self, rate: float, iteration: int) -> float:
+        """The learning rate of an update, of what the policy says."""
+        return warmed(rate, iteration, self.extras.warm_up)
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients, times the loss scale, to the parameters'."""
+        self.trainable.backward(loss if self.scale is None else loss * self.scale.factor)
+
+    def unscale(self) -> bool:
+        """Take the loss scale out of the gradients; False where the update must be left out.
+
+        Raises:
+            OverflowedError: that has been so for too often.
+        """
+        if self.scale is None:
+            return True
+        with torch.no_grad():
+            return self.scale.unscale(blob.grad for blob in self.blobs)
+
+    def updated(self) -> None:
+        """An update was made."""
+        if self.average is not None:
+            self.average.update()
+
+    @contextmanager
+    def averaged(self) -> Iterator[bool]:
+        """For as long as it lasts, the nets hold the average; whether there is one."""
+        with nullcontext() if self.average is None else self.average.in_place():
+            yield self.average is not None
+
+    def beside(self) -> dict[str, object]:
+        """What a snapshot keeps of it in the small file."""
+        kept: dict[str, object] = {}
+        if self.average is not None:
+            kept["average"] = {"updates": self.average.updates}
+        if self.scale is not None:
+            kept["loss_scale"] = asdict(self.scale)
+        return kept
+
+    def restore(self, beside: Mapping[str, Any], state: Path | str) -> None:
+        """Go on from a snapshot, once the parameters are restored; what it lacks begins anew.
+
+        Raises:
+            InputError: the average's file is missing or another net's, or a number is none.
+        """
+        if self.average is not None:
+            self.average.restart()
+            if (path := snapshots.averaged_net(beside, state)) is not None:
+                with self.average.in_place():
+                    self.net.copy_from(path)
+                self.average.updates = int(_number(beside["average"], "updates", state))
+        if self.scale is not None and (kept := beside.get("loss_scale")):
+            factor, good, skipped = (
+                _number(kept, name, state) for name in ("factor", "good", "skipped")
+            )
+            self.scale = LossScale(factor, int(good), int(skipped))
+
+
+def _number(table: object, name: str, state: Path | str) -> float:
+    value = table.get(name) if isinstance(table, dict) else None
+    if not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+        raise InputError(f'the file beside it has no number "{name}"', where=state)
+    return value
+
+
+def check_device(extras: Extras, device: torch.device) -> None:
+    """What the options ask for can be had on a device.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if extras.amp == FP16 and device.type == "cpu":
+        raise UsageError(
+            "half precision needs a GPU", where="--amp fp16", hint="On a CPU take --amp bf16"
+        )
+    if extras.amp == BF16 and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise UsageError("this GPU has no bfloat16", where="--amp bf16", hint="Take --amp fp16")
+    if extras.compile:
+        require_compiler(device)
+
+
+def prepare(net: Net, extras: Extras) -> None:
+    """Set the layers of a training net as the options say.
+
+    Raises:
+        UsageError: the net has no layer that an option is about.
+    """
+    if extras.scale_compensation:
+        losses = [layer for layer in net.steps if isinstance(layer, MultiBoxLoss)]
+        _require(net, losses, "--scale-compensation", "MultiBoxLoss")
+        for loss in losses:
+            _require_two_stages(loss)
+            loss.compensates = True
+    if extras.freeze_bn:
+        norms = [layer for layer in net.steps if isinstance(layer, BatchNorm)]
+        _require(net, norms, "--freeze-bn", "BatchNorm")
+        for norm in norms:
+            norm.uses_global = True
+    for value, name in ((extras.min_face, "--min-face"), (extras.cache, "--cache")):
+        if value:
+            _require(net, list(feeding(net)), name, "AnnotatedData")
+
+
+def _check_statistics(net: Net) -> None:
+    """All BatchNorm layers have statistics.
+
+    Raises:
+        InputError: one has none: it would divide by next to nothing.
+    """
+    for layer in net.steps:
+        if isinstance(layer, BatchNorm) and not float(layer.params[2].tensor):
+            raise InputError(
+                "this BatchNorm has no statistics to freeze",
+                where=layer.node.where,
+                hint="--freeze-bn needs --weights that have them, or leave it out",
+            )
+
+
+def _require(net: Net, layers: object, name: str, kind: str) -> None:
+    if not layers:
+        raise UsageError(f"{net.graph.origin} has no {kind} layer", where=name)
+
+
+def _require_two_stages(loss: MultiBoxLoss) -> None:
+    param = loss.param.multibox_loss_param
+    if param.match_type != MultiBox.PER_PREDICTION or not param.share_location:
+        raise UsageError(
+            f"{loss.node.where} has not match_type PER_PREDICTION with share_location",
+            where="--scale-compensation",
+        )
