@@ -168,7 +168,7 @@ def test_killed_and_resumed_by_one(folder: Path, one: tuple[dict[int, float], fl
     first, second = start(*TRAIN)
     read_until(first, "Iteration 6, loss")
     second.kill()
-    _, rest = first.communicate(timeout=60)
+    _, rest = first.communicate(timeout=300)
     second.communicate()
     assert first.returncode == 1
     assert "error: process 0: another process of this run has ended" in rest
@@ -191,7 +191,7 @@ def test_a_signal_to_one_stops_all_with_one_snapshot(folder: Path) -> None:
     children = start(*TRAIN)
     read_until(children[0], "Iteration 2, loss")
     children[1].send_signal(signal.SIGTERM)
-    said = [child.communicate(timeout=60) for child in children]
+    said = [child.communicate(timeout=300) for child in children]
     assert [child.returncode for child in children] == [130, 130]
     assert said[1] == ("", "")  # process 0 alone speaks
     (state,) = Path().glob("two_iter_*.solverstate")
@@ -219,7 +219,7 @@ def test_who_does_not_answer_is_not_waited_for_for_ever(tmp_path: Path) -> None:
     path = tmp_path / "program.py"
     path.write_text(textwrap.dedent(program))
     first, second = start(str(path))
-    out, err = first.communicate(timeout=60)
+    out, err = first.communicate(timeout=300)
     second.kill()
     second.communicate()
     assert "has not answered for 1 s" in out, err
