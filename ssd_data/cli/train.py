@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 )
 @click.option("--keep", type=click.IntRange(1), metavar="N", help="Delete all but N snapshots.")
 @click.option("--skip-mismatch", is_flag=True, help="Start layers of another shape anew.")
+@click.option("--sync-bn", is_flag=True, help="BatchNorm over the batches of all processes.")
 @click.option(
     "--engine",
     type=click.Choice(["torch", "caffe"]),
@@ -62,6 +63,7 @@ def command(
     jpeg_roundtrip: bool,
     keep: int | None,
     skip_mismatch: bool,
+    sync_bn: bool,
     engine: str,
     caffe: Path | None,
     build: Path | None,
@@ -76,7 +78,8 @@ def command(
     Before anything starts, solver, nets, LMDBs, labelmap and weights are checked against one
     another. Paths in the solver and its nets are relative to the folder you run in. Beside the
     snapshots lie a log in Caffe's format, a table (.jsonl) and a picture of the curves. Ctrl-C
-    writes a snapshot and stops; a second one stops at once.
+    writes a snapshot and stops; a second one stops at once. Started by torchrun, several processes
+    train one net together.
 
     \b
     Examples:
@@ -84,11 +87,13 @@ def command(
       ssd-data train solver.prototxt --resume auto
       ssd-data train --build SHAPES --family mobilenet_ssd
       ssd-data train solver.prototxt --engine caffe --caffe ~/caffe
+      torchrun --nproc-per-node 2 -m ssd_data train solver.prototxt --sync-bn
     """
     from ssd_data.engines.torch import require_torch
 
     if engine == "torch":
         require_torch()
+    from ssd_data.training.following import follow
     from ssd_data.training.log import Screen
     from ssd_data.training.loop import (
         TrainOptions,
@@ -98,7 +103,15 @@ def command(
         train_on_caffe,
     )
     from ssd_data.training.preflight import preflight
+    from ssd_data.training.processes import join
     from ssd_data.training.solverfile import read_solver
+    from ssd_data.training.together import check_processes
+
+    context = click.get_current_context()
+    processes = join(device, engine)
+    context.call_on_close(processes.close)
+    if processes.rank:
+        context.exit(follow(processes))
 
     if build is not None:
         if solver is not None or family is None:
@@ -120,6 +133,7 @@ def command(
         jpeg_roundtrip,
         keep,
         skip_mismatch,
+        sync_bn,
         told(extras),
     )
     check_extras(file, options, engine)
@@ -130,6 +144,7 @@ def command(
         engine=engine,
         skip_mismatch=skip_mismatch,
     )
+    check_processes(found, file, state, processes.world, sync_bn)
     print_preflight(found, quiet)
     if found.errors:
         count = "1 error" if len(found.errors) == 1 else f"{len(found.errors)} errors"
@@ -138,7 +153,8 @@ def command(
         if engine == "caffe":
             run = train_on_caffe(file, options, caffe, [bar], _say)
         else:
-            run = train(file, options, [Screen(), bar], _say)
+            processes.tell((str(solver), options))
+            run = train(file, options, [Screen(), bar], _say, processes)
     if as_json:
         shared.print_json(_table(run))
     elif not quiet:

@@ -21,7 +21,7 @@ class Clock:
         now = time.perf_counter()
         layers = list(feeding(net))
         waited = sum(layer.waited for layer in layers)
-        batch = sum(layer.param.data_param.batch_size for layer in layers)
+        batch = sum(layer.param.data_param.batch_size * layer.feed.world for layer in layers)
         speed = share = 0.0
         if self._iteration is not None and now > self._time:
             pictures = (iteration - self._iteration) * iter_size * batch

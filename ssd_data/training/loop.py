@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -26,9 +22,12 @@ from ssd_data.training.extras import check_device
 from ssd_data.training.feeding import feeding
 from ssd_data.training.log import RunLog
 from ssd_data.training.options import recorded_by, refuse, settle, spelled
+from ssd_data.training.processes import ALONE, Processes
 from ssd_data.training.realcaffe import run_caffe
 from ssd_data.training.solver import Solver
 from ssd_data.training.solverfile import SolverFile
+from ssd_data.training.stopping import signals
+from ssd_data.training.together import align, connect
 
 AUTO = "auto"
 
@@ -47,6 +46,7 @@ class TrainOptions:
         jpeg_roundtrip: whether training pictures pass the original's JPEG round trips.
         keep: how many snapshots stay, besides the best by mAP; None keeps all.
         skip_mismatch: start layers of another shape anew.
+        sync_bn: several processes normalise by the statistics of the whole batch.
         extras: what the original has not, by the fields of
             :class:`~ssd_data.training.options.Extras`. What is not named is off, or on resuming as
             the snapshot records.
@@ -61,6 +61,7 @@ class TrainOptions:
     jpeg_roundtrip: bool = True
     keep: int | None = None
     skip_mismatch: bool = False
+    sync_bn: bool = False
     extras: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -95,16 +96,20 @@ def train(
     options: TrainOptions | None = None,
     listeners: Sequence[Listener] = (),
     say: Callable[[str], None] = lambda text: None,
+    processes: Processes = ALONE,
 ) -> Run:
     """Train as a solver says.
 
     Args:
         file: from :func:`~ssd_data.training.solverfile.read_solver`.
         listeners: are told of every event. say: is told what is happening besides.
+        processes: those that train together; each calls this. The weights, the snapshot to go on
+            from, listeners and logs are process 0's affair.
 
     Raises:
         InputError: solver, nets, data or weights are wrong.
         DivergedError: the loss is no number any more.
+        PeerError: another process has ended, or does not answer.
         OutputError: a snapshot or log cannot be written.
     """
     options = options or TrainOptions()
@@ -112,38 +117,57 @@ def train(
         file.param.max_iter = options.max_iter
     seed = options.seed if options.seed is not None else max(file.param.random_seed, 0)
     file.param.random_seed = seed
-    resume = find_resume(file, options.resume)
-    extras = settle(options.extras, resume, say)
+    resume = find_resume(file, options.resume) if processes.rank == 0 else None
+    extras = processes.tell(settle(options.extras, resume, say))
     options = replace(options, extras=asdict(extras))
-    solver = Solver(file, options.device, extras)
+    solver = Solver(file, processes.device(options.device), extras)
     run = Run(resumed=resume, extras=extras.on())
-    feed = Feed(seed, options.workers, options.jpeg_roundtrip)
+    connect(solver, processes, options.sync_bn)
+    feed = Feed(
+        seed,
+        processes.workers(options.workers),
+        options.jpeg_roundtrip,
+        rank=processes.rank,
+        world=processes.world,
+    )
     for layer in feeding(solver.net):
         layer.feed = replace(feed, min_box=extras.min_face, cache=extras.cache)
-    for path in options.weights if resume is None else ():
-        matching = solver.net.copy_from(path, skip_mismatch=options.skip_mismatch)
-        run.matchings.append(matching)
-        say(_told(path, matching))
-    if resume is not None:
-        say(f"resuming from {resume}")
-        solver.restore(resume)
+    if processes.rank == 0:
+        _load(solver, options, run, say)
+    align(solver)
     solver.options = {**asdict(options), "seed": seed}
-    log = RunLog(file.param.snapshot_prefix or "train")
-    solver.listeners += _listeners(file, options, run, log, listeners)
-    about = {**_begin(file, options, resume), "device": str(solver.net.device)}
-    log.begin(file.train.net.name, file.param.lr_policy, about)
+    log = None
+    if processes.rank == 0:
+        log = RunLog(file.param.snapshot_prefix or "train")
+        solver.listeners += _listeners(file, options, run, log, listeners)
+        about = {**_begin(file, options, run.resumed), "device": str(solver.net.device)}
+        about["processes"] = processes.world
+        log.begin(file.train.net.name, file.param.lr_policy, about)
     try:
-        with _signals(say, solver.stop):
+        with signals(say, solver.stop):
             solver.solve()
-            if solver.stopped and not _is_saved(solver, run):
+            if solver.stopped and solver.saved != solver.iter:
                 solver.snapshot()
     finally:
-        log.end(done=not solver.stopped)
+        if log is not None:
+            log.end(done=not solver.stopped)
         for layer in feeding(solver.net, *solver.test_nets):
             layer.close()
     run.iteration, run.finished = solver.iter, not solver.stopped
     run.loss = solver.progress.smoothed_loss
     return run
+
+
+def _load(solver: Solver, options: TrainOptions, run: Run, say: Callable[[str], None]) -> None:
+    """What the run begins with: a snapshot, else weights, if any."""
+    if run.resumed is not None:
+        say(f"resuming from {run.resumed}")
+        solver.restore(run.resumed)
+        return
+    for path in options.weights:
+        matching = solver.net.copy_from(path, skip_mismatch=options.skip_mismatch)
+        run.matchings.append(matching)
+        say(_told(path, matching))
 
 
 def train_on_caffe(
@@ -159,7 +183,12 @@ def train_on_caffe(
         UsageError: there is no Caffe, or it has not what an option asks for.
         CaffeError: it could not be started, or ended with an error.
     """
-    for name, value in (("--workers", options.workers), ("--skip-mismatch", options.skip_mismatch)):
+    asked_for = {
+        "--workers": options.workers,
+        "--skip-mismatch": options.skip_mismatch,
+        "--sync-bn": options.sync_bn,
+    }
+    for name, value in asked_for.items():
         if value:
             raise UsageError("a real Caffe does not have this option", where=name)
     if not options.jpeg_roundtrip:
@@ -185,7 +214,7 @@ def train_on_caffe(
             run.iteration = max(run.iteration, event.iteration)
 
     try:
-        with _signals(say, asked, twice=asked):
+        with signals(say, asked, twice=asked):
             run_caffe(
                 file.origin,
                 binary=binary,
@@ -257,43 +286,6 @@ def _begin(file: SolverFile, options: TrainOptions, resume: Path | None) -> dict
         },
         "threads": torch.get_num_threads(),
     }
-
-
-def _is_saved(solver: Solver, run: Run) -> bool:
-    return bool(run.snapshots) and run.snapshots[-1].iteration == solver.iter
-
-
-@contextmanager
-def _signals(
-    say: Callable[[str], None],
-    once: Callable[[], None],
-    twice: Callable[[], None] | None = None,
-) -> Iterator[None]:
-    """The first SIGINT or SIGTERM ends the run after this update; the second ends it at once."""
-    asked = False
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if not asked:
-            say("stopping: a snapshot is written after this iteration; once more stops at once")
-            once()
-        elif twice is not None:
-            twice()
-        else:
-            os._exit(128 + number)
-        asked = True
-
-    old = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            old[number] = signal.signal(number, handle)
-        except ValueError:  # not in the main thread: whoever runs us has the signals
-            break
-    try:
-        yield
-    finally:
-        for number, before in old.items():
-            signal.signal(number, before)
 
 
 class _Keeper:

@@ -57,6 +57,11 @@ def snapshot_path(prefix: str, iteration: int, ending: str) -> Path:
     return Path(f"{prefix}_iter_{iteration}{ending}")
 
 
+def snapshot_paths(prefix: str, iteration: int) -> tuple[Path, Path]:
+    """Of the caffemodel and the solver state."""
+    return snapshot_path(prefix, iteration, MODEL), snapshot_path(prefix, iteration, STATE)
+
+
 def write_snapshot(
     prefix: str,
     progress: Progress,
@@ -71,9 +76,8 @@ def write_snapshot(
     Raises:
         OutputError: a file cannot be written; what was there before is still there.
     """
-    model, state, extra = (
-        snapshot_path(prefix, progress.iteration, ending) for ending in (MODEL, STATE, BESIDE)
-    )
+    model, state = snapshot_paths(prefix, progress.iteration)
+    extra = snapshot_path(prefix, progress.iteration, BESIDE)
     message = caffe_pb2.SolverState(
         iter=progress.iteration,
         learned_net=str(model),

@@ -8,14 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.net import Net
-from ssd_data.errors import InputError, SsdDataError
+from ssd_data.errors import InputError
 from ssd_data.proto import caffe_pb2
-from ssd_data.training import snapshots
+from ssd_data.training import snapshots, telling
 from ssd_data.training.clock import Clock
 from ssd_data.training.events import (
     Displayed,
@@ -29,14 +28,14 @@ from ssd_data.training.extras import Additions
 from ssd_data.training.feeding import feeding
 from ssd_data.training.options import Extras
 from ssd_data.training.parameters import parameters
+from ssd_data.training.processes import ALONE, Processes
 from ssd_data.training.rates import Progress, coming_rate, learning_rate
 from ssd_data.training.solverfile import SolverFile, read_solver, to_solver_file
+from ssd_data.training.telling import DivergedError, diverged
 from ssd_data.training.testing import run_test
 from ssd_data.training.updates import clip_, find_kind, regularize
 
-
-class DivergedError(SsdDataError):
-    """The loss is NaN or infinite."""
+__all__ = ["DivergedError", "Solver", "get_solver"]
 
 
 class Solver:
@@ -52,6 +51,7 @@ class Solver:
         iter: how many updates were made.
         additions: what it does beyond the original.
         listeners: called with each :class:`Displayed`, :class:`Tested`, :class:`Snapshotted`.
+        processes: those that share each batch; see :func:`~ssd_data.training.together.connect`.
 
     Raises:
         InputError: the solver or a net is wrong.
@@ -77,8 +77,12 @@ class Solver:
         self.progress = Progress()
         self.listeners: list[Listener] = []
         self.params = parameters(self.net, self.kind.histories)
-        self.stopped = False
+        self.processes: Processes = ALONE
+        self.stopped = False  # all processes know
         self.options: dict[str, object] = {}  # written beside each snapshot
+        self.restored: Mapping[str, Any] = {}  # what was
+        self.saved = -1  # the iteration of the last snapshot
+        self._asked = False  # to stop
         self._losses: list[float] = []
         self._first = 0
         self._clock = Clock()
@@ -93,7 +97,7 @@ class Solver:
         param = self.param
         if resume_file is not None:
             self.restore(resume_file)
-        self.stopped = False
+        self.stopped = self._asked = False
         self.step(param.max_iter - self.iter)
         due = not param.snapshot or self.iter % param.snapshot != 0
         if param.snapshot_after_train and due:
@@ -102,7 +106,7 @@ class Solver:
             return
         if param.display and self.iter % param.display == 0:
             # A forward in TRAIN, which also moves the statistics of BatchNorm, as in the original.
-            self._show(self._smooth(float(self.trainable.forward().detach())))
+            self._show(self._smooth(self._loss(self.trainable.forward())))
         if param.test_interval and self.iter % param.test_interval == 0:
             self.test_all()
 
@@ -126,6 +130,7 @@ class Solver:
             self._update()
             self.progress.iteration += 1
             self._tell(Stepped(self.iter, loss))
+            self._agree()
             if self.param.snapshot and self.iter % self.param.snapshot == 0:
                 self.snapshot()
             if self.stopped:
@@ -133,40 +138,61 @@ class Solver:
 
     def stop(self) -> None:
         """End :meth:`step` after the update that is being made."""
-        self.stopped = True
+        self._asked = True
+
+    def _agree(self, busy: bool = False) -> bool:
+        """Stop where any process was asked to; returns whether one is busy."""
+        asked, working = self.processes.largest([self._asked, busy])
+        self.stopped = bool(asked)
+        return bool(working)
+
+    def _is_stopped_while_busy(self) -> bool:
+        self._agree(busy=True)
+        return self.stopped
 
     def test_all(self) -> list[Tested]:
-        """Run all test nets on the parameters as they are."""
-        results = []
+        """Run all test nets on the parameters as they are; process 0 does, the others wait."""
+        results: list[Tested] = []
+        if self.processes.rank:
+            while self._agree():
+                pass
+            return results
         for index, net in enumerate(self.test_nets):
             net.share_with(self.net)
             count = self.param.test_iter[index]
             with self.additions.averaged() as averaged:
-                tested = run_test(net, count, self.param, self.iter, index, lambda: self.stopped)
+                tested = run_test(
+                    net, count, self.param, self.iter, index, self._is_stopped_while_busy
+                )
             if tested is not None:
                 tested = replace(tested, averaged=averaged)
                 results.append(tested)
                 self._tell(tested)
+        self._agree()
         return results
 
     # ---- snapshots ----
 
     def snapshot(self) -> tuple[Path, Path]:
-        """Write ``<snapshot_prefix>_iter_<iter>.caffemodel`` and ``.solverstate``.
+        """Write ``<snapshot_prefix>_iter_<iter>.caffemodel`` and ``.solverstate``; process 0 does.
 
         Raises:
             OutputError: a file cannot be written.
         """
+        beside, prefix = self.beside(), self.param.snapshot_prefix
+        self.saved = self.iter
+        if self.processes.rank:
+            return snapshots.snapshot_paths(prefix, self.iter)
         histories = zip(*(param.history for param in self.params), strict=True)
         with self.additions.averaged() as averaged:
             average = self.net.weights() if averaged else None
         written = snapshots.write_snapshot(
-            self.param.snapshot_prefix,
+            prefix,
             self.progress,
             self.net.graph.net,
             self.net.weights(),
             [to_numpy(tensor) for history in histories for tensor in history],
-            self.beside(),
+            beside,
             average,
         )
         third = written[0].with_suffix(snapshots.AVERAGE) if averaged else None
@@ -193,7 +219,7 @@ class Solver:
             if tensor.numel() != array.size:
                 raise InputError("its history has other shapes than the net", where=path)
             tensor.copy_(torch.from_numpy(array.reshape(tuple(tensor.shape))))
-        self.progress = found.progress
+        self.progress, self.restored = found.progress, found.beside
         self.resume_from(found.beside)
         self.additions.restore_average(found.beside, path)
 
@@ -207,24 +233,30 @@ class Solver:
             ],
             "options": self.options,
             **self.additions.beside(),
-            "random": torch.get_rng_state().numpy().tobytes().hex(),
+            "processes": self.processes.world,
+            "random": self.processes.gather(torch.get_rng_state().numpy().tobytes().hex()),
         }
 
     def resume_from(self, beside: Mapping[str, Any]) -> None:
         """Set data and random state.
 
         Of Caffe's own snapshots the position follows from the iteration: iteration times
-        ``iter_size`` times the batch.
+        ``iter_size`` times the batch, of all processes.
         """
         self.additions.resume_from(beside)
         kept = beside.get("positions") or [{}]
         for net, positions in zip((self.net, *self.test_nets), kept, strict=False):
             for layer in feeding(net):
-                batch = layer.param.data_param.batch_size
+                batch = layer.param.data_param.batch_size * layer.feed.world
                 counted = self.iter * self.param.iter_size * batch if net is self.net else 0
                 layer.position = int(positions.get(layer.node.name, counted))
-        if state := beside.get("random"):
-            torch.set_rng_state(torch.frombuffer(bytearray.fromhex(state), dtype=torch.uint8))
+        states, rank = beside.get("random") or [], self.processes.rank
+        states = [states] if isinstance(states, str) else states
+        if rank < len(states):
+            state = bytearray.fromhex(states[rank])
+            torch.set_rng_state(torch.frombuffer(state, dtype=torch.uint8))
+        elif rank:  # a process that was not there: as the original, not what the first one draws
+            torch.manual_seed(self.param.random_seed + rank)
 
     # ---- one iteration ----
 
@@ -233,11 +265,16 @@ class Solver:
         total = 0.0
         for _ in range(self.param.iter_size):
             loss = self.trainable.forward()
-            if not math.isfinite(value := float(loss.detach())):
-                raise self._diverged(value)
+            if not math.isfinite(value := self._loss(loss)):
+                raise diverged(self.net, self.processes, self.iter, float(loss.detach()))
             self.additions.backward(loss)
             total += value
+        self.processes.add_up([p.blob.grad for p in self.params])
         return total / self.param.iter_size
+
+    def _loss(self, own: torch.Tensor) -> float:
+        """The loss of the whole batch, of which each process has a part."""
+        return self.processes.sums([float(own.detach())])[0]
 
     def _update(self) -> None:
         """Clip, average over ``iter_size``, add decay, apply the rule: in this order."""
@@ -283,50 +320,15 @@ class Solver:
     # ---- telling ----
 
     def _show(self, loss: float) -> None:
-        outputs = []
-        weights = {
-            name: weight
-            for layer, own in zip(self.net.steps, self.net.flow.loss_weights, strict=True)
-            for name, weight in zip(layer.node.tops, own, strict=False)
-        }
-        for name in self.net.outputs:
-            values = np.ravel(self.net.blobs[name].data).tolist()
-            outputs.append((name, weights.get(name, 0.0), values))
+        outputs = telling.outputs(self.net, self.processes)
+        parts = telling.parts(self.net, self.processes)
         rate = self.additions.rate(coming_rate(self.param, self.progress), self.iter)
         speed, waiting = self._clock.read(self.iter, self.net, self.param.iter_size)
-        self._tell(Displayed(self.iter, loss, rate, outputs, _parts(self.net), speed, waiting))
+        self._tell(Displayed(self.iter, loss, rate, outputs, parts, speed, waiting))
 
     def _tell(self, event: Event) -> None:
         for listener in self.listeners:
             listener(event)
-
-    def _diverged(self, loss: float) -> DivergedError:
-        """Names the first blob that is no number, and the records of the batch."""
-        where = "the loss"
-        for layer in self.net.steps:
-            for name in layer.node.tops:
-                if not bool(torch.isfinite(self.net.blobs[name].tensor).all()):
-                    where = f'{layer.node.where}, blob "{name}"'
-                    break
-            else:
-                continue
-            break
-        keys = [key for layer in feeding(self.net) for key in layer.keys]
-        records = f"; records: {', '.join(keys[:8])}" if keys else ""
-        return DivergedError(
-            f"the loss is {loss} in iteration {self.iter}{records}",
-            where=where,
-            hint="Lower base_lr, or see ssd-data check and ssd-data weights stats",
-        )
-
-
-def _parts(net: Net) -> dict[str, float]:
-    """What a MultiBoxLoss says of its last batch."""
-    for layer in net.steps:
-        parts = getattr(layer, "parts", None)
-        if parts is not None:
-            return {name: float(getattr(parts, name)) for name in ("loc", "conf", "matches")}
-    return {}
 
 
 def get_solver(path: Path | str, device: str | None = None) -> Solver:

@@ -57,6 +57,10 @@ class LossLayer(Layer):
             valid = torch.tensor(count, device=valid.device)
         return self.total(valid.float()).clamp(min=1)
 
+    def pictures(self, bottom: Tensor) -> Tensor:
+        """How many pictures the loss is the mean of, those of other processes included."""
+        return self.total(torch.tensor(float(pictures(bottom)), device=bottom.device))
+
     @property
     def ignored(self) -> int | None:
         """``ignore_label``, None where none is given."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -16,9 +17,13 @@ class BatchNorm(Elementwise):
 
     Without ``use_global_stats`` a batch is normalised by its own biased variance, and the sums
     move: s = fraction · s + value, with the variance times m / (m - 1) of m values a channel.
+
+    Attributes:
+        total: adds sums up over all processes that share a batch; by default there is one.
     """
 
     statistics = True
+    total: Callable[[Tensor], Tensor] = staticmethod(lambda sums: sums)
     single = True
 
     def setup(self, *bottoms: Tensor) -> None:
@@ -53,8 +58,8 @@ class BatchNorm(Elementwise):
             return functional.batch_norm(x, mean, variance, weight, bias, False, 0.0, self.eps)
         if weight is None or bias is None:
             weight, bias = (torch.full_like(self.weights[0], value) for value in (1.0, 0.0))
-        y, mean, variance = _ByBatch.apply(x, weight, bias, self.eps)  # type: ignore[no-untyped-call]
-        self._move(mean, variance, x.numel() // mean.numel())
+        y, *found = _ByBatch.apply(x, weight, bias, self.eps, self.total)  # type: ignore[no-untyped-call]
+        self._move(*found)
         return cast(Tensor, y)
 
     def global_statistics(self) -> tuple[Tensor, Tensor]:
@@ -63,8 +68,8 @@ class BatchNorm(Elementwise):
         scale = torch.where(factor == 0, torch.zeros_like(factor), 1 / factor)
         return mean * scale, variance * scale
 
-    def _move(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        unbiased = variance * (count / (count - 1) if count > 1 else 1)
+    def _move(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
+        unbiased = variance * (count / (count - 1).clamp(min=1))
         with torch.no_grad():
             one = torch.ones_like(self.weights[2])
             for sums, value in zip(self.weights, (mean, unbiased, one), strict=True):
@@ -77,32 +82,44 @@ class _ByBatch(torch.autograd.Function):
 
     torch's own function computes them from x: rounded otherwise, and where RMSProp divides by
     gradients that are next to nothing, a training run leaves the original's within 4 iterations.
+
+    Mean, variance and the two sums behind the gradient of x are over all that ``total`` adds up;
+    the gradients of weight and bias are this process's part.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        eps: float,
+        total: Callable[[Tensor], Tensor],
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         axes = _others(x)
-        mean = x.mean(axes)
-        y = x - along(mean, x)
-        variance = (y * y).mean(axes)
+        here = torch.full((1,), x.numel() // x.shape[1], dtype=torch.float32, device=x.device)
+        sums = total(torch.cat([x.sum(axes, dtype=torch.float32), here]))
+        count = sums[-1]
+        mean = sums[:-1] / count
+        y = x - along(mean.to(x.dtype), x)
+        variance = total((y * y).sum(axes, dtype=torch.float32)) / count
         deviation = (variance + eps).sqrt()
         y.div_(along(deviation, x))
-        ctx.save_for_backward(y, weight, deviation)
-        ctx.mark_non_differentiable(mean, variance)
-        return torch.addcmul(along(bias, x), y, along(weight, x)), mean, variance
+        ctx.save_for_backward(y, weight, deviation, count)
+        ctx.mark_non_differentiable(mean, variance, count)
+        ctx.total = total
+        return torch.addcmul(along(bias, x), y, along(weight, x)), mean, variance, count
 
     @staticmethod
-    def backward(ctx: Any, dy: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        y, weight, deviation = ctx.saved_tensors
-        axes, count, scale = _others(y), y.numel() // deviation.numel(), weight / deviation
+    def backward(ctx: Any, dy: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        y, weight, deviation, count = ctx.saved_tensors
+        axes, scale = _others(y), weight / deviation
         product = dy * y
-        to_bias, to_weight = dy.sum(axes), product.sum(axes)
-        shift, slope = -to_bias / count * scale, -to_weight / count * scale
+        sums = torch.stack([t.sum(axes, dtype=torch.float32) for t in (dy, product)])
+        shift, slope = -ctx.total(sums) / count * scale
         memory = None if torch.compiler.is_compiling() else product  # dynamo wants it contiguous
         dx = torch.addcmul(along(shift, y), y, along(slope, y), out=memory)
-        return dx.addcmul_(dy, along(scale, y)), to_weight, to_bias, None
+        return dx.addcmul_(dy, along(scale, y)), sums[1], sums[0], None, None
 
 
 def _others(x: Tensor) -> list[int]:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ssd_data.engines.torch.loss import LossLayer, pictures
+from ssd_data.engines.torch.loss import LossLayer
 from ssd_data.engines.torch.losses import half_square
 
 
@@ -18,4 +18,4 @@ class EuclideanLoss(LossLayer):
     def forward(self, *bottoms: Tensor) -> Tensor:
         """The loss, a scalar."""
         a, b = bottoms
-        return half_square(a - b.reshape(a.shape)).sum() / pictures(a)
+        return half_square(a - b.reshape(a.shape)).sum() / self.pictures(a)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ssd_data.engines.torch.loss import LossLayer, pictures
+from ssd_data.engines.torch.loss import LossLayer
 from ssd_data.engines.torch.losses import smooth_l1, with_value
 
 
@@ -26,4 +26,4 @@ class SmoothL1Loss(LossLayer):
         difference = a - b
         if weights:
             difference = with_value(weights[0] * difference, difference)
-        return smooth_l1(difference).sum() / pictures(a)
+        return smooth_l1(difference).sum() / self.pictures(a)

@@ -1,0 +1,103 @@
+"""How a solver becomes one of several that train the same net."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ssd_data.engines.torch.layers.batchnorm import BatchNorm
+from ssd_data.engines.torch.loss import LossLayer
+from ssd_data.errors import InputError, UsageError
+from ssd_data.nets.graph import Graph
+from ssd_data.training.processes import Processes
+from ssd_data.training.report import Preflight
+from ssd_data.training.snapshots import read_snapshot
+from ssd_data.training.solver import Solver
+from ssd_data.training.solverfile import SolverFile
+
+UNDIVIDED = ("Data", "ImageData")
+
+
+def connect(solver: Solver, processes: Processes, sync_bn: bool) -> None:
+    """Make a solver's batches parts of those that all processes train on together.
+
+    The losses' normalisers are summed over the processes; with ``sync_bn`` so are the sums that
+    BatchNorm normalises by. Test nets stay alone.
+
+    Raises:
+        InputError: a layer reads records that cannot be divided.
+        UsageError: the net is compiled, and BatchNorm cannot be shared then.
+    """
+    solver.processes = processes
+    if processes.world == 1:
+        return
+    if sync_bn and solver.additions.extras.compile:
+        raise UsageError("compiled layers cannot wait for other processes", where="--compile")
+    for where in undivided(solver.file.train):
+        raise InputError(*_CANNOT[:1], where=where, hint=_CANNOT[1])
+    for layer in solver.net.steps:
+        if isinstance(layer, LossLayer) or (sync_bn and isinstance(layer, BatchNorm)):
+            layer.total = processes.total
+
+
+def align(solver: Solver) -> None:
+    """Give every process what process 0 starts with: parameters, histories, progress, position.
+
+    Raises:
+        PeerError: a process has ended, or does not answer.
+    """
+    processes = solver.processes
+    if processes.world == 1:
+        return
+    tensors = [p.blob.tensor.detach() for p in solver.params]
+    processes.spread([*tensors, *(h for p in solver.params for h in p.history)])
+    told = processes.tell((solver.progress, solver.restored, solver.additions.scale))
+    solver.progress, solver.restored, solver.additions.scale = told
+    if processes.rank:
+        solver.resume_from(solver.restored)
+
+
+def undivided(graph: Graph) -> list[str]:
+    """The layers of a training net that would read the same records in every process."""
+    return [node.where for node in graph.nodes if node.type in UNDIVIDED]
+
+
+_CANNOT = (
+    "several processes would each read all of its records",
+    "Only AnnotatedData divides them: train without torchrun",
+)
+
+
+def check_processes(
+    found: Preflight, file: SolverFile, resume: Path | None, world: int, sync_bn: bool
+) -> None:
+    """What a preflight looks for where several processes train, or could."""
+    if world > 1:
+        for where in undivided(file.train):
+            found.error(where, *_CANNOT)
+    if sync_bn:
+        _check_sync(found, file, world)
+    if resume is None:
+        return
+    try:
+        beside = read_snapshot(resume).beside
+    except InputError:
+        return  # which is an error of its own
+    before = beside.get("processes", 1) if beside else world
+    if before != world:
+        found.warn(
+            resume,
+            f"it was made by {before} processes, now there are {world}: the batch of all changes",
+            "Change batch_size, or the number of processes",
+        )
+    options = beside.get("options")
+    synced = options.get("sync_bn", sync_bn) if isinstance(options, dict) else sync_bn
+    if synced != sync_bn and max(world, before if isinstance(before, int) else 1) > 1:
+        found.warn(resume, f"it was made with{'' if synced else 'out'} --sync-bn")
+
+
+def _check_sync(found: Preflight, file: SolverFile, world: int) -> None:
+    norms = [node.param.batch_norm_param for node in file.train.nodes if node.type == "BatchNorm"]
+    if world == 1:
+        found.warn("--sync-bn", "one process trains: there is nothing to synchronise")
+    elif all(norm.use_global_stats for norm in norms):
+        found.warn("--sync-bn", "no BatchNorm of the training net takes a batch's statistics")
