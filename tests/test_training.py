@@ -19,6 +19,7 @@ from conftest import GOLDEN
 from test_cli import run  # noqa: F401 - a fixture
 
 from ssd_data.errors import InputError
+from ssd_data.proto import caffe_pb2
 from ssd_data.training import snapshots
 from ssd_data.training.events import Displayed
 from ssd_data.training.loop import TrainOptions, train
@@ -77,6 +78,22 @@ def test_map_of_the_originals_weights(kind: str, folder: Path) -> None:
         solver.net.copy_from(f"{kind}_iter_120.caffemodel")
         (tested,) = solver.test_all()
         assert tested.outputs[0][1] == pytest.approx(value, abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", RUNS)
+@pytest.mark.parametrize("iteration", [60, 120])
+def test_a_snapshot_is_the_originals_byte_by_byte(kind: str, iteration: int, folder: Path) -> None:
+    solver = Solver(f"solver_{kind}.prototxt")
+    solver.restore(f"{kind}_iter_{iteration}.solverstate")
+    solver.param.snapshot_prefix = "ours/x"
+    for ours in solver.snapshot():
+        theirs = Path(f"{kind}_iter_{iteration}{ours.suffix}").read_bytes()
+        if ours.suffix == snapshots.STATE:  # the other file's name differs
+            state = caffe_pb2.SolverState.FromString(ours.read_bytes())
+            state.learned_net = Path(f"{kind}_iter_{iteration}.caffemodel").name
+            assert state.SerializeToString(deterministic=True) == theirs
+        else:
+            assert ours.read_bytes() == theirs
 
 
 def test_snapshots_are_files_that_caffe_reads(folder: Path) -> None:

@@ -152,7 +152,7 @@ class Solver:
         written = snapshots.write_snapshot(
             self.param.snapshot_prefix,
             self.progress,
-            self.net.graph.net,
+            self.net.to_proto(),
             self.net.weights(),
             [to_numpy(tensor) for history in histories for tensor in history],
             self.beside(),
