@@ -89,7 +89,7 @@ def command(
     from ssd_data.training.log import Screen
     from ssd_data.training.loop import TrainOptions, find_resume, train, train_on_caffe
     from ssd_data.training.preflight import preflight
-    from ssd_data.training.solverfile import read_solver
+    from ssd_data.training.solverfile import look_at_solver
 
     if build is not None:
         if solver is not None or family is None:
@@ -97,7 +97,7 @@ def command(
         solver = _generate(build, family, out)
     elif solver is None or family is not None:
         raise click.UsageError("Give a SOLVER, or --build with --family.")
-    file = read_solver(solver)
+    file = look_at_solver(solver)
     if max_iter is not None:
         file.param.max_iter = max_iter
     state = find_resume(file, resume)  # looked for once: it reads whole snapshots

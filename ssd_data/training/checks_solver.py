@@ -110,7 +110,7 @@ def check_tests(found: Preflight, file: SolverFile) -> None:
                 f'the output "{others[0]}" is not DetectionEvaluate\'s, eval_type is detection',
                 "Silence it, or set eval_type to classification",
             )
-        if param.eval_type != "detection" and rows & set(graph.outputs):
+        if param.eval_type == "classification" and rows & set(graph.outputs):
             found.error(
                 file.origin,
                 f'{graph.origin} gives DetectionEvaluate\'s rows, eval_type is "{param.eval_type}"',

@@ -16,7 +16,7 @@ import torch
 
 from ssd_data import __version__
 from ssd_data.engines.torch.layers.annotateddata import Feed
-from ssd_data.errors import InputError, UsageError
+from ssd_data.errors import UsageError
 from ssd_data.nets.matching import Matching
 from ssd_data.training import snapshots
 from ssd_data.training.curves import draw_run
@@ -195,18 +195,10 @@ def _listeners(
 
 
 def find_resume(file: SolverFile, resume: Path | str | None) -> Path | None:
-    """The solver state to go on from, None to begin.
-
-    Raises:
-        InputError: the file that is named is not there.
-    """
-    if resume is None:
-        return None
+    """The solver state to go on from, None to begin."""
     if resume == AUTO:
         return snapshots.newest_whole(file.param.snapshot_prefix)
-    if not Path(resume).is_file():
-        raise InputError("there is no such solver state", where=resume)
-    return Path(resume)
+    return None if resume is None else Path(resume)
 
 
 def _told(path: Path, matching: Matching) -> str:
