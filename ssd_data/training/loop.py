@@ -10,22 +10,20 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from ssd_data import __version__
-from ssd_data.engines.torch.layers.annotateddata import Feed
 from ssd_data.errors import UsageError
 from ssd_data.nets.matching import Matching
 from ssd_data.training import snapshots
 from ssd_data.training.curves import draw_run
 from ssd_data.training.events import Displayed, Event, Listener, Snapshotted, Tested
-from ssd_data.training.feeding import feeding
 from ssd_data.training.log import RunLog
 from ssd_data.training.realcaffe import run_caffe
-from ssd_data.training.solver import Solver
 from ssd_data.training.solverfile import SolverFile
+
+if TYPE_CHECKING:
+    from ssd_data.training.solver import Solver
 
 AUTO = "auto"
 
@@ -98,6 +96,13 @@ def train(
         DivergedError: the loss is no number any more.
         OutputError: a snapshot or log cannot be written.
     """
+    # Here and not above: a real Caffe trains without PyTorch.
+    import torch
+
+    from ssd_data.engines.torch.layers.annotateddata import Feed
+    from ssd_data.training.feeding import feeding
+    from ssd_data.training.solver import Solver
+
     options = options or TrainOptions()
     if options.max_iter is not None:
         file.param.max_iter = options.max_iter
@@ -118,7 +123,9 @@ def train(
     solver.options = {**asdict(options), "seed": seed}
     log = RunLog(file.param.snapshot_prefix or "train")
     solver.listeners += _listeners(file, options, run, log, listeners)
-    about = {**_begin(file, options, resume), "device": str(solver.net.device)}
+    about = _begin(file, options, resume)
+    about["versions"]["torch"] = torch.__version__
+    about |= {"threads": torch.get_num_threads(), "device": str(solver.net.device)}
     log.begin(file.train.net.name, file.param.lr_policy, about)
     try:
         with _signals(say, solver.stop):
@@ -216,10 +223,8 @@ def _begin(file: SolverFile, options: TrainOptions, resume: Path | None) -> dict
         "folder": Path.cwd(),
         "versions": {
             "ssd-data": __version__,
-            "torch": torch.__version__,
             "python": sys.version.split()[0],
         },
-        "threads": torch.get_num_threads(),
     }
 
 
