@@ -12,6 +12,7 @@ from ssd_data.cli import shared
 if TYPE_CHECKING:
     from ssd_data.proto import caffe_pb2
     from ssd_data.training.events import Tested
+    from ssd_data.training.saving import Saver
 
 
 @click.command(short_help="Score weights as the original's test phase does.")
@@ -47,7 +48,8 @@ def command(
     """Run the test net of a solver, or a test net, with WEIGHTS, and print mAP, per class too.
 
     The sums are the original's (DetectionEvaluate, then the solver's AP), on the LMDB that the
-    net's data layer names.
+    net's data layer names. Where DetectionOutput has a save_output_param, the files that it asks
+    for are written (VOC's comp4_det_test_<class>.txt, COCO's or ILSVRC's results).
 
     \b
     Examples:
@@ -59,21 +61,21 @@ def command(
     require_torch()
     from ssd_data.engines.torch.net import Net
     from ssd_data.labelmap import read_labelmap
-    from ssd_data.training.testing import nets_to_test, run_test
+    from ssd_data.training.testing import attach_savers, nets_to_test, run_test
 
     names = None if labelmap is None else read_labelmap(labelmap)
-    results: list[tuple[Tested, caffe_pb2.SolverParameter]] = []
+    results: list[tuple[Tested, caffe_pb2.SolverParameter, list[Saver]]] = []
     for graph, param, count in nets_to_test(net, iterations):
         if ap_version is not None:
             param.ap_version = ap_version
         loaded = Net(graph, weights=weights, device=device)
         tested = run_test(loaded, count, param, index=len(results))
         assert tested is not None
-        results.append((tested, param))
+        results.append((tested, param, attach_savers(loaded)))
     if as_json:
-        shared.print_json({"nets": [_table(tested, param) for tested, param in results]})
+        shared.print_json({"nets": [_table(*result) for result in results]})
         return
-    for tested, param in results:
+    for tested, param, savers in results:
         if not quiet and tested.per_class:
             rows: list[list[object]] = [["class", "AP"]]
             for label, ap in tested.per_class.items():
@@ -82,12 +84,27 @@ def command(
         for i, (name, value) in enumerate(tested.outputs):
             kind = f" ({param.ap_version})" if param.eval_type == "detection" else ""
             click.echo(f"Test net output #{i}: {name} = {value:.8g}{kind}")
+        for saver in () if quiet else savers:
+            _print_files(saver)
 
 
-def _table(tested: Tested, param: caffe_pb2.SolverParameter) -> dict[str, Any]:
+def _print_files(saver: Saver) -> None:
+    if saver.files:
+        count = "1 file" if len(saver.files) == 1 else f"{len(saver.files)} files"
+        click.echo(f"{count} of detections in {saver.folder}")
+    if saver.seen:
+        click.echo(
+            f"note: save_output_param: {saver.seen} of the {saver.wanted} pictures that it takes "
+            f"to write files into {saver.folder}",
+            err=True,
+        )
+
+
+def _table(tested: Tested, param: caffe_pb2.SolverParameter, savers: list[Saver]) -> dict[str, Any]:
     return {
         "outputs": dict(tested.outputs),
         "per_class": tested.per_class,
         "ap_version": param.ap_version if param.eval_type == "detection" else None,
         "loss": tested.loss,
+        "files": [file for saver in savers for file in saver.files],
     }

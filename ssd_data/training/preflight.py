@@ -34,6 +34,7 @@ from ssd_data.training.checks_nets import (
     check_weights,
     snapshot_size,
 )
+from ssd_data.training.checks_saving import check_saving
 from ssd_data.training.checks_solver import check_snapshots, check_solver, check_tests
 from ssd_data.training.report import Preflight
 from ssd_data.training.solverfile import SolverFile
@@ -77,6 +78,7 @@ def preflight(
         for source in sources[:1]:
             check_coverage(found, source, count)
         check_phases(found, train, sources, engine)
+        check_saving(found, graph, sources, count, engine)
         _check_name_sizes(found, graph, sources)  # before the shapes, which look into it too
         tested = check_shapes(found, graph, sources)
         if shapes is not None and tested is not None:
