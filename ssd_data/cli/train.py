@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     default=True,
     help="Training pictures pass the original's JPEG round trips.  [default: they do]",
 )
+@click.option("--tensorboard", type=shared.PATH, metavar="DIR", help="Write TensorBoard's events.")
 @click.option("--keep", type=click.IntRange(1), metavar="N", help="Delete all but N snapshots.")
 @click.option("--skip-mismatch", is_flag=True, help="Start layers of another shape anew.")
 @click.option(
@@ -58,6 +59,7 @@ def command(
     seed: int | None,
     max_iter: int | None,
     jpeg_roundtrip: bool,
+    tensorboard: Path | None,
     keep: int | None,
     skip_mismatch: bool,
     engine: str,
@@ -86,11 +88,14 @@ def command(
 
     if engine == "torch":
         require_torch()
+    from ssd_data.training.board import open_board, require_tensorboard
     from ssd_data.training.log import Screen
     from ssd_data.training.loop import TrainOptions, find_resume, train, train_on_caffe
     from ssd_data.training.preflight import preflight
     from ssd_data.training.solverfile import look_at_solver
 
+    if tensorboard is not None:
+        require_tensorboard()
     if build is not None:
         if solver is not None or family is None:
             raise click.UsageError("Give a SOLVER, or --build with --family.")
@@ -123,11 +128,11 @@ def command(
     if found.errors:
         count = "1 error" if len(found.errors) == 1 else f"{len(found.errors)} errors"
         raise InputError(f"{count}; nothing was started", where=solver)
-    with Bar(file.param.max_iter, quiet) as bar:
+    with Bar(file.param.max_iter, quiet) as bar, open_board(tensorboard) as board:
         if engine == "caffe":
-            run = train_on_caffe(file, options, caffe, [bar], _say)
+            run = train_on_caffe(file, options, caffe, [bar, *board], _say)
         else:
-            run = train(file, options, [Screen(), bar], _say)
+            run = train(file, options, [Screen(), bar, *board], _say)
     if as_json:
         shared.print_json(_table(run))
     elif not quiet:
