@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import sys
+from contextlib import ExitStack, redirect_stderr
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -157,19 +159,23 @@ def _generate(build: Path, family: str, out: Path | None) -> Path:
 
 
 class Bar:
-    """A progress bar on standard error, on a terminal only."""
+    """A progress bar on standard error, on a terminal only; lines written meanwhile go above it."""
 
     def __init__(self, total: int, quiet: bool) -> None:
         self.bar: Any = None
+        self._stack = ExitStack()
         if sys.stderr.isatty() and not quiet:
             from tqdm import tqdm
 
             self.bar = tqdm(total=total, unit="it", file=sys.stderr, dynamic_ncols=True)
 
     def __enter__(self) -> Bar:
+        if self.bar is not None:
+            self._stack.enter_context(redirect_stderr(_Above(sys.stderr)))
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stack.close()
         if self.bar is not None:
             self.bar.close()
 
@@ -177,14 +183,33 @@ class Bar:
         """Move on with each update."""
         from ssd_data.training.events import Displayed, Stepped
 
-        if self.bar is None:
+        if self.bar is None or not isinstance(event, (Displayed, Stepped)):
             return
-        if isinstance(event, Stepped):
-            self.bar.update(event.iteration - self.bar.n)
-            self.bar.set_postfix_str(f"loss {event.loss:.4g}", refresh=False)
-        elif isinstance(event, Displayed) and event.speed:
-            text = f"{event.speed:.1f} pictures/s, {event.waiting:.0%} waiting"
+        if not self.bar.n:  # a run that goes on is not done with its iterations in no time
+            self.bar.initial = self.bar.n = event.iteration - isinstance(event, Stepped)
+        self.bar.update(event.iteration - self.bar.n)
+        self.bar.set_postfix_str(f"loss {event.loss:.4g}", refresh=False)
+        if isinstance(event, Displayed):
+            text = f"lr {event.rate:.3g}"
+            if event.speed:
+                text += f", {event.speed:.1f} pictures/s, {event.waiting:.0%} waiting"
             self.bar.set_description_str(text, refresh=False)
+
+
+class _Above(io.TextIOBase):
+    """Writes whole lines where the bar is, which moves down."""
+
+    def __init__(self, real: TextIO) -> None:
+        self.real, self.held = real, ""
+
+    def write(self, text: str) -> int:
+        from tqdm import tqdm
+
+        lines, end, self.held = (self.held + text).rpartition("\n")
+        if end:
+            with tqdm.external_write_mode(file=self.real):
+                self.real.write(lines + end)
+        return len(text)
 
 
 def _table(run: Run) -> dict[str, Any]:
