@@ -255,6 +255,29 @@ def test_a_loss_that_is_no_number_says_where_and_which_records(solver_file: Path
     assert 'layer "' in error.value.where
 
 
+def test_an_exploding_loss_stops_and_the_way_back_is_said(
+    solver_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = read_solver(solver_file)
+    file.param.snapshot = 2
+    options = TrainOptions(weights=[Path("initial.caffemodel")], max_iter=4, seed=0)
+    train(file, options)
+    prefix = file.param.snapshot_prefix
+    model = snapshots.snapshot_path(prefix, 4, snapshots.MODEL)
+    net = caffe_pb2.NetParameter.FromString(model.read_bytes())
+    next(layer for layer in net.layer if layer.blobs).blobs[0].data[0] = np.nan
+    model.write_bytes(net.SerializeToString())  # whole, but not good
+    file.param.base_lr, file.param.snapshot = 1e6, 0
+    monkeypatch.setattr("ssd_data.training.solver.EXPLODED", 1.5)
+    with pytest.raises(DivergedError) as error:
+        train(file, options)
+    assert "records: 0000" in error.value.what
+    assert "layer" in error.value.where
+    good = snapshots.snapshot_path(prefix, 2, snapshots.STATE)
+    assert f"--resume {good}" in error.value.hint
+    assert "Optimization stopped early." in Path(f"{prefix}.log").read_text().splitlines()[-1]
+
+
 def test_what_a_solver_names_wrongly(solver_file: Path, tmp_path: Path) -> None:
     text = solver_file.read_text()
     solver_file.write_text(text.replace('"train.prototxt"', '"trian.prototxt"'))

@@ -127,13 +127,15 @@ def train(
     about["versions"]["torch"] = torch.__version__
     about |= {"threads": torch.get_num_threads(), "device": str(solver.net.device)}
     log.begin(file.train.net.name, file.param.lr_policy, about)
+    done = False
     try:
         with _signals(say, solver.stop):
             solver.solve()
             if solver.stopped and not _is_saved(solver, run):
                 solver.snapshot()
+        done = not solver.stopped
     finally:
-        log.end(done=not solver.stopped)
+        log.end(done)
         for layer in feeding(solver.net, *solver.test_nets):
             layer.close()
     run.iteration, run.finished = solver.iter, not solver.stopped

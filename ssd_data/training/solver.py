@@ -32,9 +32,11 @@ from ssd_data.training.solverfile import SolverFile, read_solver, to_solver_file
 from ssd_data.training.testing import run_test
 from ssd_data.training.updates import clip_, find_kind, regularize
 
+EXPLODED = 1e4  # times the first loss
+
 
 class DivergedError(SsdDataError):
-    """The loss is NaN or infinite."""
+    """The loss is NaN, infinite, or over ten thousand times the first one."""
 
 
 class Solver:
@@ -74,6 +76,7 @@ class Solver:
         self.stopped = False
         self.options: dict[str, object] = {}  # written beside each snapshot
         self._losses: list[float] = []
+        self._bound = math.inf  # what no loss may come to
         self._first = 0
         self._clock = Clock()
 
@@ -217,8 +220,11 @@ class Solver:
         total = 0.0
         for _ in range(self.param.iter_size):
             loss = self.trainable.forward()
-            if not math.isfinite(value := float(loss.detach())):
+            value = float(loss.detach())
+            if not abs(value) < self._bound:
                 raise self._diverged(value)
+            if self._bound == math.inf:
+                self._bound = EXPLODED * max(abs(value), 1)
             self.trainable.backward(loss)
             total += value
         return total / self.param.iter_size
@@ -282,22 +288,23 @@ class Solver:
             listener(event)
 
     def _diverged(self, loss: float) -> DivergedError:
-        """Names the first blob that is no number, and the records of the batch."""
-        where = "the loss"
+        """Names the first blob that is no number, else the largest, and the batch's records."""
+        where, most = "the loss", 0.0
         for layer in self.net.steps:
-            for name in layer.node.tops:
-                if not bool(torch.isfinite(self.net.blobs[name].tensor).all()):
+            for name in layer.node.tops if most < math.inf else ():
+                largest = float(self.net.blobs[name].tensor.abs().max())
+                if not largest <= most:  # or no number
                     where = f'{layer.node.where}, blob "{name}"'
-                    break
-            else:
-                continue
-            break
+                    most = largest if math.isfinite(largest) else math.inf
+        good = snapshots.newest_good(self.param.snapshot_prefix)
         keys = [key for layer in feeding(self.net) for key in layer.keys]
         records = f"; records: {', '.join(keys[:8])}" if keys else ""
+        records += f" and {len(keys) - 8} more" if len(keys) > 8 else ""
         return DivergedError(
-            f"the loss is {loss} in iteration {self.iter}{records}",
+            f"the loss is {loss:.6g} in iteration {self.iter}{records}",
             where=where,
-            hint="Lower base_lr, or see ssd-data check and ssd-data weights stats",
+            hint="Lower base_lr, or see ssd-data check and ssd-data weights stats. "
+            + (f"The last good snapshot: --resume {good}" if good else "There is no good snapshot"),
         )
 
 
