@@ -322,6 +322,7 @@ def test_the_test_command_writes_them(golden_run: Path, run: Any) -> None:  # no
     assert {len(words) for words in lines} == {6}
     assert {words[0] for words in lines} <= set(Path("sizes.txt").read_text().split())
     classes = re.findall(r'name: "(\w+)"', Path("labelmap.prototxt").read_text())[2::2]
+    assert all(re.search(rf"^{name} +[01]\.", done.out, re.M) for name in classes)
     table = json.loads(run(*given, "--json").out)
     assert [Path(name).name for name in table["nets"][0]["files"]] == [
         f"comp4_det_test_{name}.txt" for name in classes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ import click
 from ssd_data.cli import shared
 
 if TYPE_CHECKING:
+    from ssd_data.labelmap import LabelMap
+    from ssd_data.nets.graph import Graph
     from ssd_data.proto import caffe_pb2
     from ssd_data.training.events import Tested
     from ssd_data.training.saving import Saver
@@ -29,7 +32,11 @@ if TYPE_CHECKING:
     type=click.Choice(["11point", "MaxIntegral", "Integral"]),
     help="Which average precision.  [default: the solver's, else 11point]",
 )
-@click.option("--labelmap", type=shared.PATH, help="Names the classes.")
+@click.option(
+    "--labelmap",
+    type=shared.PATH,
+    help="Names the classes.  [default: the net's own label_map_file, where it is there]",
+)
 @click.option(
     "--device", default="auto", show_default=True, metavar="NAME", help="cpu, cuda, cuda:1 or auto."
 )
@@ -64,8 +71,11 @@ def command(
     from ssd_data.training.testing import attach_savers, nets_to_test, run_test
 
     names = None if labelmap is None else read_labelmap(labelmap)
+    found = nets_to_test(net, iterations)
+    if names is None:
+        names = _own_labelmap(found[0][0])
     results: list[tuple[Tested, caffe_pb2.SolverParameter, list[Saver]]] = []
-    for graph, param, count in nets_to_test(net, iterations):
+    for graph, param, count in found:
         if ap_version is not None:
             param.ap_version = ap_version
         loaded = Net(graph, weights=weights, device=device)
@@ -86,6 +96,18 @@ def command(
             click.echo(f"Test net output #{i}: {name} = {value:.8g}{kind}")
         for saver in () if quiet else savers:
             _print_files(saver)
+
+
+def _own_labelmap(graph: Graph) -> LabelMap | None:
+    """The one that the data layer names; nothing computes with it, so it need not be sound."""
+    from ssd_data.errors import InputError
+    from ssd_data.labelmap import read_labelmap
+
+    for node in graph.nodes:
+        if name := node.param.annotated_data_param.label_map_file:
+            with suppress(InputError):
+                return read_labelmap(name)
+    return None
 
 
 def _print_files(saver: Saver) -> None:
