@@ -16,7 +16,8 @@ from ssd_data.errors import InputError
 from ssd_data.training import events as told
 from ssd_data.training import snapshots
 from ssd_data.training.events import Displayed, Event, Stepped
-from ssd_data.training.loop import TrainOptions, train
+from ssd_data.training.loop import train
+from ssd_data.training.run import TrainOptions
 from ssd_data.training.solver import Solver
 from ssd_data.training.solverfile import read_solver
 

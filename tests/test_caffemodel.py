@@ -313,6 +313,18 @@ def test_by_name_and_shape_with_a_table() -> None:
     assert [array.shape for array in found.found[1]] == [(2, 3), (2,)]
 
 
+def test_weights_with_batchnorm_for_a_merged_net() -> None:
+    given_model = model(("a", [(2, 3)]), ("a/bn", [(2,), (2,), (1,)]))
+    given_model.layers[1].type = "BatchNorm"
+    with pytest.raises(InputError, match="1 arrays in the file, 2 in the net") as error:
+        match(given_model, [slot("a", (2, 3), (2,))])
+    assert "merge-bn" in error.value.hint
+    assert "--skip-mismatch" not in error.value.hint
+    with pytest.raises(InputError) as error:  # the net has it as well
+        match(given_model, [slot("a", (2, 3), (2,)), slot("a/bn", (2,), (2,), (1,))])
+    assert "--skip-mismatch" in error.value.hint
+
+
 def test_a_wrong_shape_names_both_unless_skipped() -> None:
     given_model = model(("a", [(2, 3)]), ("b", [(2,)]))
     slots = [slot("a", (3, 2)), slot("b", (2,))]

@@ -27,9 +27,10 @@ from ssd_data.errors import InputError, UsageError
 from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.training import extras as extras_module
 from ssd_data.training.events import Displayed, Event
-from ssd_data.training.loop import TrainOptions, train
+from ssd_data.training.loop import train
 from ssd_data.training.options import Extras, recorded_by, settle
 from ssd_data.training.rates import warmed
+from ssd_data.training.run import TrainOptions
 from ssd_data.training.scaling import LEAST, LossScale, OverflowedError
 from ssd_data.training.solver import Solver
 from ssd_data.training.solverfile import read_solver

@@ -23,10 +23,10 @@ from ssd_data.nets.caffemodel import LayerWeights, read_caffemodel, write_caffem
 from ssd_data.nets.graph import read_graph
 from ssd_data.proto import caffe_pb2
 from ssd_data.training import checks_solver
-from ssd_data.training.preflight import preflight, preflight_path
+from ssd_data.training.preflight import preflight
 from ssd_data.training.report import Preflight, Trouble
 from ssd_data.training.snapshots import find_snapshots
-from ssd_data.training.solverfile import read_solver
+from ssd_data.training.solverfile import look_at_solver, read_solver
 
 TRAIN, TEST, SOLVER = "ssd/train.prototxt", "ssd/test.prototxt", "ssd/solver.prototxt"
 
@@ -579,12 +579,47 @@ def test_all_that_is_wrong_is_said_at_once(folder: Path) -> None:
 def test_nets_that_cannot_be_read_are_all_named(folder: Path) -> None:
     Path(TRAIN).write_text("layer { name: 3 }")
     Path(TEST).unlink()
-    file, found = preflight_path(SOLVER)
-    assert file is None
-    assert len(found.errors) == 2
-    assert f"{TRAIN}:1" in texts(found.errors)
-    assert f'"{TEST}" is not there' in texts(found.errors)
-    assert preflight_path("none.prototxt")[0] is None
+    edit(SOLVER, r"snapshot: \d+", "snapshot: 0 momentum: 0.9")
+    found = preflight(look_at_solver(SOLVER), [Path("gone.caffemodel")])
+    assert len(found.errors) == 4
+    for words in (f"{TRAIN}:1", f'"{TEST}" is not there', "momentum", '"gone.caffemodel" is not'):
+        assert words in texts(found.errors)
+    assert "the training net has no loss" not in texts(found.warnings)
+
+
+def test_beside_a_net_that_cannot_be_read_the_other_is_checked(folder: Path) -> None:
+    Path(TRAIN).write_text("layer { name: 3 }")
+    Path("test_lmdb").unlink()
+    edit(TEST, r'(name: "conv13_mbox_loc"[\s\S]*?num_output: )\d+', r"\g<1>25")
+    found = preflight(look_at_solver(SOLVER))
+    assert len(found.errors) == 3
+    for words in (f"{TRAIN}:1", '"test_lmdb" is not there', "num_output is 25"):
+        assert words in texts(found.errors)
+
+
+def test_a_solver_that_contradicts_itself(folder: Path) -> None:
+    edit(SOLVER, r"average_loss: \d+", "average_loss: 0")
+    edit(SOLVER, r"test_iter: \d+", "test_iter: 1 test_iter: 2")
+    edit(SOLVER, r'eval_type: "\w+"', 'eval_type: "segmentation"')
+    found = preflight(look_at_solver(SOLVER))
+    assert len(found.errors) == 3
+    for words in ("average_loss", "2 test_iter for 1 test nets", '"segmentation"'):
+        assert words in texts(found.errors)
+
+
+def test_train_says_all_that_is_wrong_and_starts_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(TRAIN).unlink()
+    Path(TEST).write_text("")
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(SystemExit) as caught:
+        main(["train", SOLVER, "--weights", "a,b", "--resume", "c.solverstate"])
+    assert caught.value.code == 1
+    said = capsys.readouterr().err
+    for words in (f'"{TRAIN}" is not there', TEST, '"c.solverstate" is not there', "3 errors"):
+        assert words in said
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_strangers_words_are_shown_escaped(folder: Path) -> None:

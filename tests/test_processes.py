@@ -29,9 +29,11 @@ from ssd_data.nets.graph import parse_graph
 from ssd_data.training import snapshots
 from ssd_data.training.events import Displayed
 from ssd_data.training.following import follow
-from ssd_data.training.loop import TrainOptions, train
+from ssd_data.training.loop import train
+from ssd_data.training.oncaffe import check_options
 from ssd_data.training.processes import ALONE, PeerError, Processes, join
 from ssd_data.training.report import Preflight
+from ssd_data.training.run import TrainOptions
 from ssd_data.training.solver import Solver
 from ssd_data.training.solverfile import read_solver
 from ssd_data.training.telling import diverged, outputs, parts
@@ -357,7 +359,7 @@ def test_the_process_whose_loss_is_no_number_is_blamed(folder: Path) -> None:
     solver = Solver("two.prototxt")
     solver.trainable.forward()
     two = Two()
-    errors = two.run(lambda rank: diverged(solver.net, two, 7, [1.5, float("nan")][rank]))
+    errors = two.run(lambda rank: diverged(solver.net, two, 7, [1.5, float("nan")][rank], None))
     assert [error.what for error in errors] == [errors[1].what] * 2
     assert "the loss is nan in iteration 7; records: 0000" in errors[0].what
 
@@ -405,7 +407,7 @@ def test_what_cannot_be_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     assert join() is ALONE  # not torchrun's: it says where the processes meet
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     with pytest.raises(UsageError, match="a real Caffe is one"):
-        join("auto", "caffe")
+        check_options(TrainOptions())
     with pytest.raises(UsageError, match="cannot share one GPU"):
         join("cuda:1")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)

@@ -132,7 +132,7 @@ def test_what_is_not_in_the_truth(coco: CocoScored) -> None:
     ):
         scored(coco)
     coco.results[1].update(image_id=7, category_id=4)
-    with pytest.raises(InputError, match="category id that the truth lacks: 4") as caught:
+    with pytest.raises(InputError, match="have a category id that the truth lacks: 4") as caught:
         scored(coco)
     assert caught.value.where.endswith("entry 1")
 
@@ -145,8 +145,8 @@ def test_what_is_not_in_the_truth(coco: CocoScored) -> None:
         ('[{"image_id": 7, "category_id": 3, "bbox": [1, 2, 3, 1e99], "score": 1}]', "bounds"),
         ('[{"image_id": 7, "category_id": 3, "bbox": [1, 2, 3, 4]}]', "no results JSON"),
         ('[{"image_id": "7"}]', "no results JSON"),
-        ("[", "malformed"),
-        ("", "malformed"),
+        ("[", "malformed JSON[^$]*cut short"),
+        ("", "results JSON is empty"),
         ('{"a": 1}', "no results JSON"),
     ],
 )

@@ -173,7 +173,8 @@ def test_missing_pictures(tmp_path: Path) -> None:
         ("000001 0.5 1 2 3", "5 numbers should stand here, found 4"),
         ("000001", "5 numbers should stand here, found 0"),
         ("000001 0.5 1 2 3 4 5", "5 numbers should stand here, found 6"),
-        ("000001 0.5 1 2 x 4", "are not 5 numbers"),
+        ("000001 0.5 1 2 x 4", '"0.5 1 2 x 4" are not 5 numbers'),
+        ("000001 0.5 1 2 3e9 4", "coordinate is out of all bounds"),
     ],
 )
 def test_bad_lines(voc: VocScored, line: str, what: str) -> None:
@@ -219,8 +220,13 @@ def test_files_that_do_not_belong(voc: VocScored) -> None:
 def test_inverted_boxes_and_boxes_outside_are_counted(voc: VocScored) -> None:
     with voc.file("cat").open("a") as file:
         file.write("000001 0.1 60 10 10 60\n000002 0.1 500 10 560 60\n")
+        file.write("000001 0.1 10 10 9999 60\n000001 0.1 -20 -20 60 60\n")
     kinds = {k.split(":")[0]: c.listed for k, c in scored(voc).notes.kinds.items()}
-    assert kinds == {"inverted box": ["000001"], "box wholly outside its picture": ["000002"]}
+    assert kinds == {
+        "inverted box": ["000001"],
+        "box wholly outside its picture": ["000002"],
+        "box that reaches beyond its picture by more than its size": ["000001"],
+    }
 
 
 @pytest.mark.parametrize("convention", ["fractions", "width and height", "in the order y x"])

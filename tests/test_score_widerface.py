@@ -1,5 +1,6 @@
 """WIDER FACE: the published answer, the official procedure done naively, and bad input."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,13 @@ def test_no_name_in_common(wider: Wider) -> None:
     assert "0--A/one.txt" in caught.value.hint
     with pytest.raises(InputError, match="cannot read the folder"):
         score("widerface", wider.truth, wider.pred / "nothing")
+    for event in "AB":
+        shutil.rmtree(wider.pred / event)
+    with pytest.raises(InputError, match="it has no file of a picture of the truth"):
+        scored(wider)
+    (wider.truth / "wider_easy_val.mat").unlink()
+    with pytest.raises(InputError, match=r"missing\n.*eval_tools.zip"):
+        scored(wider)
 
 
 @pytest.mark.parametrize("convention", ["corners", "fractions"])

@@ -20,9 +20,11 @@ from test_cli import run  # noqa: F401 - a fixture
 
 from ssd_data.errors import InputError
 from ssd_data.labelmap import read_labelmap
+from ssd_data.proto import caffe_pb2
 from ssd_data.training import snapshots
 from ssd_data.training.events import Displayed
-from ssd_data.training.loop import TrainOptions, train
+from ssd_data.training.loop import train
+from ssd_data.training.run import TrainOptions
 from ssd_data.training.solver import DivergedError, Solver
 from ssd_data.training.solverfile import read_solver
 
@@ -78,6 +80,22 @@ def test_map_of_the_originals_weights(kind: str, folder: Path) -> None:
         solver.net.copy_from(f"{kind}_iter_120.caffemodel")
         (tested,) = solver.test_all()
         assert tested.outputs[0][1] == pytest.approx(value, abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", RUNS)
+@pytest.mark.parametrize("iteration", [60, 120])
+def test_a_snapshot_is_the_originals_byte_by_byte(kind: str, iteration: int, folder: Path) -> None:
+    solver = Solver(f"solver_{kind}.prototxt")
+    solver.restore(f"{kind}_iter_{iteration}.solverstate")
+    solver.param.snapshot_prefix = "ours/x"
+    for ours in solver.snapshot():
+        theirs = Path(f"{kind}_iter_{iteration}{ours.suffix}").read_bytes()
+        if ours.suffix == snapshots.STATE:  # the other file's name differs
+            state = caffe_pb2.SolverState.FromString(ours.read_bytes())
+            state.learned_net = Path(f"{kind}_iter_{iteration}.caffemodel").name
+            assert state.SerializeToString(deterministic=True) == theirs
+        else:
+            assert ours.read_bytes() == theirs
 
 
 def test_snapshots_are_files_that_caffe_reads(folder: Path) -> None:
@@ -241,6 +259,29 @@ def test_a_loss_that_is_no_number_says_where_and_which_records(solver_file: Path
     assert "in iteration " in error.value.what
     assert "records: 0000" in error.value.what
     assert 'layer "' in error.value.where
+
+
+def test_an_exploding_loss_stops_and_the_way_back_is_said(
+    solver_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = read_solver(solver_file)
+    file.param.snapshot = 2
+    options = TrainOptions(weights=[Path("initial.caffemodel")], max_iter=4, seed=0)
+    train(file, options)
+    prefix = file.param.snapshot_prefix
+    model = snapshots.snapshot_path(prefix, 4, snapshots.MODEL)
+    net = caffe_pb2.NetParameter.FromString(model.read_bytes())
+    next(layer for layer in net.layer if layer.blobs).blobs[0].data[0] = np.nan
+    model.write_bytes(net.SerializeToString())  # whole, but not good
+    file.param.base_lr, file.param.snapshot = 1e6, 0
+    monkeypatch.setattr("ssd_data.training.solver.EXPLODED", 1.5)
+    with pytest.raises(DivergedError) as error:
+        train(file, options)
+    assert "records: 0000" in error.value.what
+    assert "layer" in error.value.where
+    good = snapshots.snapshot_path(prefix, 2, snapshots.STATE)
+    assert f"--resume {good}" in error.value.hint
+    assert "Optimization stopped early." in Path(f"{prefix}.log").read_text().splitlines()[-1]
 
 
 def test_what_a_solver_names_wrongly(solver_file: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,11 @@ import click
 from ssd_data.cli import shared
 
 if TYPE_CHECKING:
+    from ssd_data.labelmap import LabelMap
     from ssd_data.nets.graph import Graph
     from ssd_data.proto import caffe_pb2
     from ssd_data.training.events import Tested
+    from ssd_data.training.saving import Saver
 
 
 @click.command(short_help="Score weights as the original's test phase does.")
@@ -29,7 +32,11 @@ if TYPE_CHECKING:
     type=click.Choice(["11point", "MaxIntegral", "Integral"]),
     help="Which average precision.  [default: the solver's, else 11point]",
 )
-@click.option("--labelmap", type=shared.PATH, help="Names the classes.  [default: the net's]")
+@click.option(
+    "--labelmap",
+    type=shared.PATH,
+    help="Names the classes.  [default: the net's own label_map_file, where it is there]",
+)
 @click.option(
     "--device", default="auto", show_default=True, metavar="NAME", help="cpu, cuda, cuda:1 or auto."
 )
@@ -48,7 +55,8 @@ def command(
     """Run the test net of a solver, or a test net, with WEIGHTS, and print mAP, per class too.
 
     The sums are the original's (DetectionEvaluate, then the solver's AP), on the LMDB that the
-    net's data layer names.
+    net's data layer names. Where DetectionOutput has a save_output_param, the files that it asks
+    for are written (VOC's comp4_det_test_<class>.txt, COCO's or ILSVRC's results).
 
     \b
     Examples:
@@ -60,22 +68,24 @@ def command(
     require_torch()
     from ssd_data.engines.torch.net import Net
     from ssd_data.labelmap import read_labelmap
-    from ssd_data.training.testing import nets_to_test, run_test
+    from ssd_data.training.testing import attach_savers, nets_to_test, run_test
 
-    results: list[tuple[Tested, caffe_pb2.SolverParameter]] = []
-    for graph, param, count in nets_to_test(net, iterations):
+    names = None if labelmap is None else read_labelmap(labelmap)
+    found = nets_to_test(net, iterations)
+    if names is None:
+        names = _own_labelmap(found[0][0])
+    results: list[tuple[Tested, caffe_pb2.SolverParameter, list[Saver]]] = []
+    for graph, param, count in found:
         if ap_version is not None:
             param.ap_version = ap_version
         loaded = Net(graph, weights=weights, device=device)
         tested = run_test(loaded, count, param, index=len(results))
         assert tested is not None
-        results.append((tested, param))
-        labelmap = labelmap or _labelmap(graph)
-    names = None if labelmap is None else read_labelmap(labelmap)
+        results.append((tested, param, attach_savers(loaded)))
     if as_json:
-        shared.print_json({"nets": [_table(tested, param) for tested, param in results]})
+        shared.print_json({"nets": [_table(*result) for result in results]})
         return
-    for tested, param in results:
+    for tested, param, savers in results:
         if not quiet and tested.per_class:
             rows: list[list[object]] = [["class", "AP"]]
             for label, ap in tested.per_class.items():
@@ -84,21 +94,39 @@ def command(
         for i, (name, value) in enumerate(tested.outputs):
             kind = f" ({param.ap_version})" if param.eval_type == "detection" else ""
             click.echo(f"Test net output #{i}: {name} = {value:.8g}{kind}")
+        for saver in () if quiet else savers:
+            _print_files(saver)
 
 
-def _labelmap(graph: Graph) -> Path | None:
-    """The labelmap that a data layer of the net names, where it lies there."""
+def _own_labelmap(graph: Graph) -> LabelMap | None:
+    """The one that the data layer names; nothing computes with it, so it need not be sound."""
+    from ssd_data.errors import InputError
+    from ssd_data.labelmap import read_labelmap
+
     for node in graph.nodes:
-        path = Path(node.param.annotated_data_param.label_map_file)
-        if path.is_file():
-            return path
+        if name := node.param.annotated_data_param.label_map_file:
+            with suppress(InputError):
+                return read_labelmap(name)
     return None
 
 
-def _table(tested: Tested, param: caffe_pb2.SolverParameter) -> dict[str, Any]:
+def _print_files(saver: Saver) -> None:
+    if saver.files:
+        count = "1 file" if len(saver.files) == 1 else f"{len(saver.files)} files"
+        click.echo(f"{count} of detections in {saver.folder}")
+    if saver.seen:
+        click.echo(
+            f"note: save_output_param: {saver.seen} of the {saver.wanted} pictures that it takes "
+            f"to write files into {saver.folder}",
+            err=True,
+        )
+
+
+def _table(tested: Tested, param: caffe_pb2.SolverParameter, savers: list[Saver]) -> dict[str, Any]:
     return {
         "outputs": dict(tested.outputs),
         "per_class": tested.per_class,
         "ap_version": param.ap_version if param.eval_type == "detection" else None,
         "loss": tested.loss,
+        "files": [file for saver in savers for file in saver.files],
     }

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import sys
+from collections.abc import Callable
+from contextlib import ExitStack, redirect_stderr
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -14,8 +18,10 @@ from ssd_data.cli.training_options import GroupedCommand, extra_options, told
 from ssd_data.errors import InputError
 
 if TYPE_CHECKING:
-    from ssd_data.training.events import Event, Snapshotted
-    from ssd_data.training.loop import Run
+    from ssd_data.training.events import Event, Listener, Snapshotted
+    from ssd_data.training.report import Preflight
+    from ssd_data.training.run import Run, TrainOptions
+    from ssd_data.training.solverfile import SolverFile
 
 
 @click.command(cls=GroupedCommand, short_help="Train a detector as a solver's prototxt says.")
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
     default=True,
     help="Training pictures pass the original's JPEG round trips.  [default: they do]",
 )
+@click.option("--tensorboard", type=shared.PATH, metavar="DIR", help="Write TensorBoard's events.")
 @click.option("--keep", type=click.IntRange(1), metavar="N", help="Delete all but N snapshots.")
 @click.option("--skip-mismatch", is_flag=True, help="Start layers of another shape anew.")
 @click.option("--sync-bn", is_flag=True, help="BatchNorm over the batches of all processes.")
@@ -61,6 +68,7 @@ def command(
     seed: int | None,
     max_iter: int | None,
     jpeg_roundtrip: bool,
+    tensorboard: Path | None,
     keep: int | None,
     skip_mismatch: bool,
     sync_bn: bool,
@@ -89,78 +97,110 @@ def command(
       ssd-data train solver.prototxt --engine caffe --caffe ~/caffe
       torchrun --nproc-per-node 2 -m ssd_data train solver.prototxt --sync-bn
     """
-    from ssd_data.engines.torch import require_torch
-
-    if engine == "torch":
-        require_torch()
-    from ssd_data.training.following import follow
-    from ssd_data.training.log import Screen
-    from ssd_data.training.loop import (
-        TrainOptions,
-        check_extras,
-        find_resume,
-        train,
-        train_on_caffe,
-    )
+    from ssd_data.training.board import open_board, require_tensorboard
     from ssd_data.training.preflight import preflight
-    from ssd_data.training.processes import join
-    from ssd_data.training.solverfile import read_solver
-    from ssd_data.training.together import check_processes
+    from ssd_data.training.run import TrainOptions, find_resume
+    from ssd_data.training.solverfile import look_at_solver
 
-    context = click.get_current_context()
-    processes = join(device, engine)
-    context.call_on_close(processes.close)
-    if processes.rank:
-        context.exit(follow(processes))
-
+    engine_run = _on_caffe(caffe) if engine == "caffe" else _on_torch(device)
+    if tensorboard is not None:
+        require_tensorboard()
     if build is not None:
         if solver is not None or family is None:
             raise click.UsageError("Give a SOLVER, or --build with --family.")
         solver = _generate(build, family, out)
     elif solver is None or family is not None:
         raise click.UsageError("Give a SOLVER, or --build with --family.")
-    file = read_solver(solver)
+    file = look_at_solver(solver)
     if max_iter is not None:
         file.param.max_iter = max_iter
     state = find_resume(file, resume)  # looked for once: it reads whole snapshots
     options = TrainOptions(
-        [Path(name) for name in weights.split(",")] if weights else [],
-        state,
-        device,
-        seed,
-        workers,
-        max_iter,
-        jpeg_roundtrip,
-        keep,
-        skip_mismatch,
-        sync_bn,
-        told(extras),
-    )
-    check_extras(file, options, engine)
-    found = preflight(
-        file,
-        options.weights,
-        state,
-        engine=engine,
+        weights=[Path(name) for name in weights.split(",")] if weights else [],
+        resume=state,
+        device=device,
+        seed=seed,
+        workers=workers,
+        max_iter=max_iter,
+        jpeg_roundtrip=jpeg_roundtrip,
+        keep=keep,
         skip_mismatch=skip_mismatch,
+        sync_bn=sync_bn,
+        extras=told(extras),
     )
-    check_processes(found, file, state, processes.world, sync_bn)
+    engine_run.check(file, options)
+    found = preflight(file, options.weights, state, engine=engine, skip_mismatch=skip_mismatch)
+    engine_run.look(found, file, options)
     print_preflight(found, quiet)
     if found.errors:
         count = "1 error" if len(found.errors) == 1 else f"{len(found.errors)} errors"
         raise InputError(f"{count}; nothing was started", where=solver)
-    with Bar(file.param.max_iter, quiet) as bar:
-        if engine == "caffe":
-            run = train_on_caffe(file, options, caffe, [bar], _say)
-        else:
-            processes.tell((str(solver), options))
-            run = train(file, options, [Screen(), bar], _say, processes)
+    with Bar(file.param.max_iter, quiet) as bar, open_board(tensorboard) as board:
+        run = engine_run.train(file, options, [bar, *board])
     if as_json:
         shared.print_json(_table(run))
     elif not quiet:
         _print(run)
     if not run.finished:
         click.get_current_context().exit(130)
+
+
+@dataclass(frozen=True, slots=True)
+class _EngineRun:
+    """What differs between the engines.
+
+    Attributes:
+        check: refuses options that the engine does not have.
+        look: adds to the preflight's findings.
+        train: runs it, with listeners.
+    """
+
+    check: Callable[[SolverFile, TrainOptions], None]
+    look: Callable[[Preflight, SolverFile, TrainOptions], None]
+    train: Callable[[SolverFile, TrainOptions, list[Listener]], Run]
+
+
+def _on_caffe(binary: Path | None) -> _EngineRun:
+    from ssd_data.training.oncaffe import check_options, train_on_caffe
+
+    return _EngineRun(
+        check=lambda file, options: check_options(options),
+        look=lambda found, file, options: None,
+        train=lambda file, options, listeners: train_on_caffe(
+            file, options, binary, listeners, _say
+        ),
+    )
+
+
+def _on_torch(device: str) -> _EngineRun:
+    """One of the processes that train; beside the first one this does not return."""
+    from ssd_data.engines.torch import require_torch
+
+    require_torch()
+    from ssd_data.training.following import follow
+    from ssd_data.training.log import Screen
+    from ssd_data.training.loop import check_extras, train
+    from ssd_data.training.processes import join
+    from ssd_data.training.run import find_resume
+    from ssd_data.training.together import check_processes
+
+    context = click.get_current_context()
+    processes = join(device)
+    context.call_on_close(processes.close)
+    if processes.rank:
+        context.exit(follow(processes))
+
+    def run(file: SolverFile, options: TrainOptions, listeners: list[Listener]) -> Run:
+        processes.tell((file.origin, options))
+        return train(file, options, [Screen(), *listeners], _say, processes)
+
+    return _EngineRun(
+        check=check_extras,
+        look=lambda found, file, options: check_processes(
+            found, file, find_resume(file, options.resume), processes.world, options.sync_bn
+        ),
+        train=run,
+    )
 
 
 def _say(text: str) -> None:
@@ -179,19 +219,23 @@ def _generate(build: Path, family: str, out: Path | None) -> Path:
 
 
 class Bar:
-    """A progress bar on standard error, on a terminal only."""
+    """A progress bar on standard error, on a terminal only; lines written meanwhile go above it."""
 
     def __init__(self, total: int, quiet: bool) -> None:
         self.bar: Any = None
+        self._stack = ExitStack()
         if sys.stderr.isatty() and not quiet:
             from tqdm import tqdm
 
             self.bar = tqdm(total=total, unit="it", file=sys.stderr, dynamic_ncols=True)
 
     def __enter__(self) -> Bar:
+        if self.bar is not None:
+            self._stack.enter_context(redirect_stderr(_Above(sys.stderr)))
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stack.close()
         if self.bar is not None:
             self.bar.close()
 
@@ -199,14 +243,33 @@ class Bar:
         """Move on with each update."""
         from ssd_data.training.events import Displayed, Stepped
 
-        if self.bar is None:
+        if self.bar is None or not isinstance(event, (Displayed, Stepped)):
             return
-        if isinstance(event, Stepped):
-            self.bar.update(event.iteration - self.bar.n)
-            self.bar.set_postfix_str(f"loss {event.loss:.4g}", refresh=False)
-        elif isinstance(event, Displayed) and event.speed:
-            text = f"{event.speed:.1f} pictures/s, {event.waiting:.0%} waiting"
+        if not self.bar.n:  # a run that goes on is not done with its iterations in no time
+            self.bar.initial = self.bar.n = event.iteration - isinstance(event, Stepped)
+        self.bar.update(event.iteration - self.bar.n)
+        self.bar.set_postfix_str(f"loss {event.loss:.4g}", refresh=False)
+        if isinstance(event, Displayed):
+            text = f"lr {event.rate:.3g}"
+            if event.speed:
+                text += f", {event.speed:.1f} pictures/s, {event.waiting:.0%} waiting"
             self.bar.set_description_str(text, refresh=False)
+
+
+class _Above(io.TextIOBase):
+    """Writes whole lines where the bar is, which moves down."""
+
+    def __init__(self, real: TextIO) -> None:
+        self.real, self.held = real, ""
+
+    def write(self, text: str) -> int:
+        from tqdm import tqdm
+
+        lines, end, self.held = (self.held + text).rpartition("\n")
+        if end:
+            with tqdm.external_write_mode(file=self.real):
+                self.real.write(lines + end)
+        return len(text)
 
 
 def _table(run: Run) -> dict[str, Any]:

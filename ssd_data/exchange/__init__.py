@@ -39,8 +39,11 @@ def shown(names: list[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + more
 
 
-def line_of_numbers(line: str, count: int, where: str) -> list[float]:
+def line_of_numbers(line: str, count: int, where: str, score: int = -1) -> list[float]:
     """The numbers of one line: finite, and as many as the format wants.
+
+    Args:
+        score: which of them is the score; the others are coordinates.
 
     Raises:
         InputError: they are not.
@@ -52,24 +55,31 @@ def line_of_numbers(line: str, count: int, where: str) -> list[float]:
         raise InputError(f'"{line.strip()[:60]}" are not {count} numbers', where=where) from None
     if len(values) != count or "_" in line:
         raise InputError(f"{count} numbers should stand here, found {len(values)}", where=where)
-    if not np.isfinite(values[:-1]).all() or max(map(abs, values[:-1])) > FAR:
+    coordinates = list(values)
+    last = coordinates.pop(score)
+    if not np.isfinite(coordinates).all():
         raise InputError("a coordinate is not a finite number", where=where)
-    if not np.isfinite(values[-1]):
+    if max(map(abs, coordinates)) > FAR:
+        raise InputError("a coordinate is out of all bounds", where=where)
+    if not np.isfinite(last):
         raise InputError("the score is not a finite number", where=where)
     return values
 
 
 def note_odd_boxes(found: Found, truth: Truth) -> None:
-    """Count boxes that are inverted, or lie wholly outside their picture, or stand twice."""
+    """Count boxes that are inverted, lie wholly outside their picture, or reach far beyond it."""
     boxes = found.boxes
     inverted = (boxes[:, 2] < boxes[:, 0]) | (boxes[:, 3] < boxes[:, 1])
     outside = (boxes[:, 2] < -1) | (boxes[:, 3] < -1)
+    far = np.zeros_like(outside)
     if truth.sizes.any():
-        width, height = np.where(truth.sizes > 0, truth.sizes, np.inf)[found.picture].T
-        outside |= (boxes[:, 0] > width + 1) | (boxes[:, 1] > height + 1)
+        size = np.where(truth.sizes > 0, truth.sizes, np.inf)[found.picture]
+        outside |= (boxes[:, :2] > size + 1).any(axis=1)
+        far = np.any((boxes[:, :2] < -size) | (boxes[:, 2:] > 2 * size), axis=1)
     for odd, what in (
         (inverted, "inverted box: it is scored as the official tool does, finding nothing"),
         (outside & ~inverted, "box wholly outside its picture"),
+        (far & ~outside & ~inverted, "box that reaches beyond its picture by more than its size"),
     ):
         for row in np.flatnonzero(odd):
             found.notes.add(what, truth.pictures[found.picture[row]])

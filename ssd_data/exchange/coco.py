@@ -101,7 +101,7 @@ def read_truth(path: Path) -> CocoTruth:
     category_ids = np.array([category.id for category in categories], np.int64)
     for ids, what in ((image_ids, "image"), (category_ids, "category")):
         if len(np.unique(ids)) < len(ids) or not len(ids):
-            raise InputError(f"there is no {what}, or an {what} id stands twice", where=path)
+            raise InputError(f"there is no {what}, or one {what} id stands twice", where=path)
     boxes = read.annotations
     xywh = _boxes(path, [box.bbox for box in boxes])
     picture = _places(path, [b.image_id for b in boxes], image_ids, "image")
@@ -163,10 +163,18 @@ def _decode(data: bytes, path: Path, kind: type[_T], what: str) -> _T:
         hint = "Truth is an instances_*.json, detections are a list of results"
         raise InputError(f"this is no {what}: {error}", where=path, hint=hint) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if not data.strip():
+            raise InputError(f"the {what} is empty", where=path) from None
         at = str(error).rpartition("(byte ")[2].rstrip(")")
         line = data[: int(at) if at.isdecimal() else len(data)].count(b"\n") + 1
         hint = "NaN and Infinity are no JSON: was the score a number?"
+        if "truncated" in str(error):
+            hint = "The file is cut short: fetch or write it again"
         raise InputError(f"malformed JSON: {error}", where=f"{path}:{line}", hint=hint) from None
+
+
+def _an(what: str) -> str:
+    return f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
 
 
 def _boxes(path: Path, boxes: list[tuple[float, float, float, float]]) -> Floats:
@@ -184,7 +192,7 @@ def _places(path: Path, ids: list[int], known: npt.NDArray[np.int64], what: str)
     if (bad := np.flatnonzero(known[place] != wanted)).size:
         strangers = [str(number) for number in np.unique(wanted[bad])]
         raise InputError(
-            f"{len(bad):,} of {len(ids):,} entries have an {what} id that the truth lacks: "
+            f"{len(bad):,} of {len(ids):,} entries have {_an(what)} id that the truth lacks: "
             + shown(strangers),
             where=f"{path}: entry {bad[0]}",
             hint=f"The truth's {what} ids run from {known.min()} to {known.max()}",

@@ -281,11 +281,9 @@ def _read_slowly(data: bytes, path: Path, index: Mapping[bytes, int]) -> tuple[I
                 hint="A line is: image score xmin ymin xmax ymax; is this another image set's?",
             )
         text = rest[0].decode(errors="replace") if rest else ""
-        # The score comes first, but is the last to be looked at.
-        words = text.split(maxsplit=1)
-        values = line_of_numbers(" ".join(reversed(words)), 5, where)
+        values = line_of_numbers(text, 5, where, score=0)
         which.append(index[name])
-        rows.append([values[4], *values[:4]])
+        rows.append(values)
     return np.array(which, np.int64), np.array(rows, np.float64).reshape(-1, 5)
 
 

@@ -91,6 +91,9 @@ def _ground_truth(folder: Path) -> Path:
 
 def _load(path: Path, names: Sequence[str]) -> list[Sequence[Any]]:
     """Cell arrays of one ``.mat`` file."""
+    if not path.exists():
+        hint = "Take ground_truth from the official evaluation (eval_tools.zip)"
+        raise InputError("this file of the truth is missing", where=path, hint=hint)
     data = read_bytes(path, "truth", MAX_BYTES)
     loadmat = optional("scipy.io").loadmat
     import io
@@ -147,8 +150,9 @@ def read_detections(folder: Path, truth: Truth) -> Found:
     known = [name for name in truth.pictures if name in files]
     notes = Tally()
     if not known:
+        has = f"none of its {len(files):,} files is called like" if files else "it has no file of"
         raise InputError(
-            f"none of its {len(files):,} files is called like a picture of the truth",
+            f"{has} a picture of the truth",
             where=folder,
             hint=f"Expected files such as {truth.pictures[0]}.txt; the truth is {truth.origin}",
         )

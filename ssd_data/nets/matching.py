@@ -71,8 +71,7 @@ def match(model: Caffemodel, slots: Sequence[Slot], skip_mismatch: bool = False)
                 raise InputError(
                     f'the arrays of layer "{layer.name}" have another shape: {difference}',
                     where=model.origin,
-                    hint=f"The net is {slot.where}. Start such layers anew with --skip-mismatch, "
-                    "or rename them",
+                    hint=f"The net is {slot.where}. {_cure(model, slots)}",
                 )
             result.mismatched.append(f"{layer.name}: {difference}")
             continue
@@ -87,6 +86,16 @@ def match(model: Caffemodel, slots: Sequence[Slot], skip_mismatch: bool = False)
             hint=f'The file has "{model.layers[0].name}", the net "{slots[0].name}"',
         )
     return result
+
+
+def _cure(model: Caffemodel, slots: Sequence[Slot]) -> str:
+    names = {slot.name for slot in slots}
+    if any(layer.type == "BatchNorm" and layer.name not in names for layer in model.layers):
+        return (
+            "The weights have BatchNorm, the net has not: take one that has (ssd-data model "
+            "--unmerged), and merge both if you like (ssd-data merge-bn)"
+        )
+    return "Start such layers anew with train --skip-mismatch, or rename them"
 
 
 def _difference(arrays: list[Array], slot: Slot) -> str:

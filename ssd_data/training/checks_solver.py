@@ -110,7 +110,7 @@ def check_tests(found: Preflight, file: SolverFile) -> None:
                 f'the output "{others[0]}" is not DetectionEvaluate\'s, eval_type is detection',
                 "Silence it, or set eval_type to classification",
             )
-        if param.eval_type != "detection" and rows & set(graph.outputs):
+        if param.eval_type == "classification" and rows & set(graph.outputs):
             found.error(
                 file.origin,
                 f'{graph.origin} gives DetectionEvaluate\'s rows, eval_type is "{param.eval_type}"',
@@ -133,21 +133,10 @@ def check_snapshots(found: Preflight, file: SolverFile, size: int, engine: str) 
                 file.origin, f"has no snapshot_prefix: the last snapshot is {last}", "Set it"
             )
         return
-    folder = Path(param.snapshot_prefix).parent
-    existing = folder
-    while not os.path.lexists(existing) and existing != existing.parent:
-        existing = existing.parent
     where = f"{file.origin}: snapshot_prefix"
-    if not existing.is_dir():
-        found.error(where, f'"{existing}" is no folder', "Choose another snapshot_prefix")
+    existing = check_folder(found, where, Path(param.snapshot_prefix).parent, engine)
+    if existing is None:
         return
-    if not os.access(existing, os.W_OK | os.X_OK):
-        found.error(where, f'the folder "{existing}" cannot be written', "Mend its permissions")
-    if existing != folder:
-        if engine == "caffe":
-            found.error(where, f'the folder "{folder}" is not there', f"mkdir -p {folder}")
-        else:
-            found.warn(where, f'the folder "{folder}" is not there: it will be made')
     free = shutil.disk_usage(existing).free
     if free < SPARE_SNAPSHOTS * size:
         found.warn(
@@ -155,3 +144,21 @@ def check_snapshots(found: Preflight, file: SolverFile, size: int, engine: str) 
             f"{free >> 20} MiB are free, and a snapshot takes {-(-size >> 20)} MiB",
             "Free space, or choose another snapshot_prefix",
         )
+
+
+def check_folder(found: Preflight, where: str, folder: Path, engine: str) -> Path | None:
+    """That files can be written into a folder; the part of its path that is there, if it is one."""
+    existing = folder
+    while not os.path.lexists(existing) and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir():
+        found.error(where, f'"{existing}" is no folder', "Choose another")
+        return None
+    if not os.access(existing, os.W_OK | os.X_OK):
+        found.error(where, f'the folder "{existing}" cannot be written', "Mend its permissions")
+    if existing != folder:
+        if engine == "caffe":
+            found.error(where, f'the folder "{folder}" is not there', f"mkdir -p {folder}")
+        else:
+            found.warn(where, f'the folder "{folder}" is not there: it will be made')
+    return existing

@@ -11,13 +11,21 @@ from ssd_data.files.whole import write_whole
 
 
 def read_table(path: Path) -> list[dict[str, Any]]:
-    """The events of a run's ``.jsonl``; a half-written last line is left out."""
-    rows = []
+    """The events of a run's ``.jsonl``; a half-written line is left out.
+
+    Where a run went on from a snapshot, or began again, what was told of later iterations is left
+    out.
+    """
+    rows: list[dict[str, Any]] = []
     for line in path.read_text("utf-8").splitlines():
         try:
-            rows.append(json.loads(line))
+            row = json.loads(line)
         except ValueError:
             continue
+        if rows and rows[-1]["event"] == "begin" and "iteration" in row:
+            first = row["iteration"] - (row["event"] == "snapshot")
+            rows = [old for old in rows if old.get("iteration", -1) < first]
+        rows.append(row)
     return rows
 
 

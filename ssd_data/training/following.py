@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ssd_data.errors import InputError
-from ssd_data.training.loop import TrainOptions, train
+from ssd_data.training.loop import train
 from ssd_data.training.processes import PeerError, Processes
+from ssd_data.training.run import TrainOptions
 from ssd_data.training.solverfile import read_solver
 from ssd_data.training.telling import DivergedError
 

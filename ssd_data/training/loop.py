@@ -1,94 +1,27 @@
-"""A training run from beginning to end: resume, signals, logs, snapshots kept, curves."""
+"""A training run on PyTorch from beginning to end."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from ssd_data import __version__
 from ssd_data.engines.torch.layers.annotateddata import Feed
 from ssd_data.engines.torch.mode import find_device
-from ssd_data.errors import InputError, UsageError
 from ssd_data.nets.matching import Matching
-from ssd_data.training import snapshots
-from ssd_data.training.curves import draw_run
-from ssd_data.training.events import Displayed, Event, Listener, Snapshotted, Tested
+from ssd_data.training.events import Listener
 from ssd_data.training.extras import check_device
 from ssd_data.training.feeding import feeding
 from ssd_data.training.log import RunLog
-from ssd_data.training.options import recorded_by, refuse, settle, spelled
+from ssd_data.training.options import settle
 from ssd_data.training.processes import ALONE, Processes
-from ssd_data.training.realcaffe import run_caffe
+from ssd_data.training.run import Run, TrainOptions, about, find_resume, listeners_of, open_log
 from ssd_data.training.solver import Solver
 from ssd_data.training.solverfile import SolverFile
 from ssd_data.training.stopping import signals
 from ssd_data.training.together import align, connect
-
-AUTO = "auto"
-
-
-@dataclass(slots=True)
-class TrainOptions:
-    """How a run differs from what its solver says.
-
-    Attributes:
-        weights: caffemodels to start from, one after another.
-        resume: a solver state, or ``auto`` for the newest whole one of the solver's prefix.
-        device: as for Net; ``auto`` takes a GPU where there is one.
-        seed: of weights, order and augmentation; by default the solver's ``random_seed``, else 0.
-        workers: threads that read and augment; the run does not depend on their number.
-        max_iter: instead of the solver's.
-        jpeg_roundtrip: whether training pictures pass the original's JPEG round trips.
-        keep: how many snapshots stay, besides the best by mAP; None keeps all.
-        skip_mismatch: start layers of another shape anew.
-        sync_bn: several processes normalise by the statistics of the whole batch.
-        extras: what the original has not, by the fields of
-            :class:`~ssd_data.training.options.Extras`. What is not named is off, or on resuming as
-            the snapshot records.
-    """
-
-    weights: Sequence[Path] = ()
-    resume: Path | str | None = None
-    device: str | None = None
-    seed: int | None = None
-    workers: int | None = None
-    max_iter: int | None = None
-    jpeg_roundtrip: bool = True
-    keep: int | None = None
-    skip_mismatch: bool = False
-    sync_bn: bool = False
-    extras: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Run:
-    """What a run came to.
-
-    Attributes:
-        iteration: how many updates were made in all.
-        finished: False where it was stopped by a signal.
-        loss: the last smoothed one.
-        tested: what the last test gave.
-        best: iteration and value of the best test, by its first output.
-        snapshots: the files that were written. matchings: what became of each ``weights``.
-        resumed: the solver state that it went on from.
-        extras: what it did that the original does not.
-    """
-
-    iteration: int = 0
-    finished: bool = False
-    loss: float = 0.0
-    tested: Tested | None = None
-    best: tuple[int, float] | None = None
-    snapshots: list[Snapshotted] = field(default_factory=list)
-    matchings: list[Matching] = field(default_factory=list)
-    resumed: Path | None = None
-    extras: dict[str, Any] = field(default_factory=dict)
 
 
 def train(
@@ -136,21 +69,17 @@ def train(
         _load(solver, options, run, say)
     align(solver)
     solver.options = {**asdict(options), "seed": seed}
-    log = None
-    if processes.rank == 0:
-        log = RunLog(file.param.snapshot_prefix or "train")
-        solver.listeners += _listeners(file, options, run, log, listeners)
-        about = {**_begin(file, options, run.resumed), "device": str(solver.net.device)}
-        about["processes"] = processes.world
-        log.begin(file.train.net.name, file.param.lr_policy, about)
+    log = _begin(solver, options, run, listeners) if processes.rank == 0 else None
+    done = False
     try:
         with signals(say, solver.stop):
             solver.solve()
             if solver.stopped and solver.saved != solver.iter:
                 solver.snapshot()
+        done = not solver.stopped
     finally:
         if log is not None:
-            log.end(done=not solver.stopped)
+            log.end(done)
         for layer in feeding(solver.net, *solver.test_nets):
             layer.close()
     run.iteration, run.finished = solver.iter, not solver.stopped
@@ -170,157 +99,34 @@ def _load(solver: Solver, options: TrainOptions, run: Run, say: Callable[[str], 
         say(_told(path, matching))
 
 
-def train_on_caffe(
-    file: SolverFile,
-    options: TrainOptions,
-    binary: Path | None = None,
-    listeners: Sequence[Listener] = (),
-    say: Callable[[str], None] = lambda text: None,
-) -> Run:
-    """The same run by a real Caffe, see :func:`~ssd_data.training.realcaffe.run_caffe`.
-
-    Raises:
-        UsageError: there is no Caffe, or it has not what an option asks for.
-        CaffeError: it could not be started, or ended with an error.
-    """
-    asked_for = {
-        "--workers": options.workers,
-        "--skip-mismatch": options.skip_mismatch,
-        "--sync-bn": options.sync_bn,
-    }
-    for name, value in asked_for.items():
-        if value:
-            raise UsageError("a real Caffe does not have this option", where=name)
-    if not options.jpeg_roundtrip:
-        raise UsageError("a real Caffe always makes them", where="--no-jpeg-roundtrip")
-    refuse(options.extras, "a real Caffe")
-    resume = find_resume(file, options.resume)
-    if resume is not None and (lost := spelled(recorded_by(resume))):
-        say(f"warning: the snapshot was made with {lost}, which a real Caffe does not have")
-    run = Run(resumed=resume)
-    log = RunLog(file.param.snapshot_prefix or "train")
-    log.begin(file.train.net.name, file.param.lr_policy, _begin(file, options, resume))
-    changes = {"max_iter": options.max_iter, "random_seed": options.seed}
-    count = 0
-
-    def asked() -> None:
-        nonlocal count
-        count += 1
-
-    def follow(event: Event) -> None:
-        if isinstance(event, Displayed):
-            run.iteration, run.loss = event.iteration, event.loss
-        if isinstance(event, Snapshotted):
-            run.iteration = max(run.iteration, event.iteration)
-
-    try:
-        with signals(say, asked, twice=asked):
-            run_caffe(
-                file.origin,
-                binary=binary,
-                weights=options.weights if resume is None else (),
-                resume=resume,
-                device=options.device,
-                listeners=[*_listeners(file, options, run, log, listeners), follow],
-                asked=lambda: count,
-                changes={name: value for name, value in changes.items() if value is not None},
-            )
-    finally:
-        log.end(done=not count)
-    run.finished = not count
-    return run
-
-
-def _listeners(
-    file: SolverFile, options: TrainOptions, run: Run, log: RunLog, others: Sequence[Listener]
-) -> list[Listener]:
-    keeper = _Keeper(file.param.snapshot_prefix, options.keep, run)
-    return [log, keeper, *others, _Curves(log.table_path)]
-
-
-def check_extras(file: SolverFile, options: TrainOptions, engine: str) -> None:
-    """The extras can be had, on this device and by this engine; :func:`train` checks it as well.
+def check_extras(file: SolverFile, options: TrainOptions) -> None:
+    """The extras can be had on this device; :func:`train` checks it as well.
 
     Raises:
         UsageError: one cannot. InputError: what the snapshot records makes no sense.
     """
-    if engine == "caffe":
-        refuse(options.extras, "a real Caffe")
-    else:
-        extras = settle(options.extras, find_resume(file, options.resume))
-        check_device(extras, find_device(options.device))
+    extras = settle(options.extras, find_resume(file, options.resume))
+    check_device(extras, find_device(options.device))
 
 
-def find_resume(file: SolverFile, resume: Path | str | None) -> Path | None:
-    """The solver state to go on from, None to begin.
-
-    Raises:
-        InputError: the file that is named is not there.
-    """
-    if resume is None:
-        return None
-    if resume == AUTO:
-        return snapshots.newest_whole(file.param.snapshot_prefix)
-    if not Path(resume).is_file():
-        raise InputError("there is no such solver state", where=resume)
-    return Path(resume)
+def _begin(
+    solver: Solver, options: TrainOptions, run: Run, listeners: Sequence[Listener]
+) -> RunLog:
+    file = solver.file
+    log = open_log(file)
+    solver.listeners += listeners_of(file, options, run, log, listeners)
+    facts = about(file, options, run.resumed)
+    facts["versions"]["torch"] = torch.__version__
+    facts |= {
+        "threads": torch.get_num_threads(),
+        "device": str(solver.net.device),
+        "processes": solver.processes.world,
+    }
+    log.begin(file.train.net.name, file.param.lr_policy, facts)
+    return log
 
 
 def _told(path: Path, matching: Matching) -> str:
     anew = len(matching.new) + len(matching.mismatched)
     text = f"{path}: {len(matching.kept)} layers kept, {anew} start anew"
     return f"{text}, {len(matching.left_out)} left out"
-
-
-def _begin(file: SolverFile, options: TrainOptions, resume: Path | None) -> dict[str, Any]:
-    return {
-        "solver": file.origin,
-        "options": asdict(options),
-        "resumed": resume,
-        "command": sys.argv,
-        "folder": Path.cwd(),
-        "versions": {
-            "ssd-data": __version__,
-            "torch": torch.__version__,
-            "python": sys.version.split()[0],
-        },
-        "threads": torch.get_num_threads(),
-    }
-
-
-class _Keeper:
-    """Remembers tests and snapshots, and deletes old ones."""
-
-    def __init__(self, prefix: str, keep: int | None, run: Run) -> None:
-        self.prefix, self.keep, self.run = prefix, keep, run
-        self._values: dict[int, float] = {}
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, Tested):
-            self.run.tested = event
-            if event.net == 0 and event.outputs:
-                value = event.outputs[0][1]
-                self._values[event.iteration] = value
-                if self.run.best is None or value > self.run.best[1]:
-                    self.run.best = (event.iteration, value)
-        if isinstance(event, Snapshotted):
-            self.run.snapshots.append(event)
-            if self.keep is not None:
-                snapshots.prune(self.prefix, max(self.keep, 1), self._best())
-
-    def _best(self) -> list[Path]:
-        """The snapshot that the best test was made of."""
-        there = dict(snapshots.find_snapshots(self.prefix))
-        tested = [i for i in self._values if i in there]
-        return [there[max(tested, key=self._values.__getitem__)]] if tested else []
-
-
-class _Curves:
-    """Draws the run at every test."""
-
-    def __init__(self, table: Path) -> None:
-        self.table = table
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, Tested):
-            draw_run(self.table)

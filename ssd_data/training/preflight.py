@@ -11,9 +11,7 @@ from pathlib import Path
 
 from ssd_data.errors import InputError
 from ssd_data.files.paths import read_lines
-from ssd_data.nets.graph import Graph, to_graph
-from ssd_data.nets.prototxt import read_prototxt
-from ssd_data.proto import caffe_pb2
+from ssd_data.nets.graph import Graph
 from ssd_data.training.checks_data import (
     Lmdb,
     Source,
@@ -36,9 +34,10 @@ from ssd_data.training.checks_nets import (
     check_weights,
     snapshot_size,
 )
+from ssd_data.training.checks_saving import check_saving
 from ssd_data.training.checks_solver import check_snapshots, check_solver, check_tests
 from ssd_data.training.report import Preflight
-from ssd_data.training.solverfile import SolverFile, find, read_solver
+from ssd_data.training.solverfile import SolverFile
 
 
 def preflight(
@@ -52,6 +51,8 @@ def preflight(
     """Check a training before it starts; nothing is written, and no net is run.
 
     Args:
+        file: from :func:`~ssd_data.training.solverfile.look_at_solver`; of nets that cannot be
+            read it is said why, and the rest is checked all the same.
         weights: caffemodels to begin with; resume: a solver state instead.
         engine: ``torch``, or ``caffe``, which needs more (the folder of the snapshots).
         skip_mismatch: arrays of other shapes than the net's are left out on request.
@@ -59,6 +60,8 @@ def preflight(
     found = Preflight()
     found.locate("solver", file.origin, file.origin)
     _locate_nets(found, file)
+    for fault in file.faults:
+        found.take(fault)
     check_solver(found, file)
     check_tests(found, file)
     known: dict[str, Lmdb] = {}
@@ -66,13 +69,16 @@ def preflight(
     tests = [_check_net(found, "test", graph, known, engine) for graph in file.tests]
     check_classes(found, [file.train, *file.tests])
     check_one_labelmap(found, [*train, *(source for sources in tests for source in sources)])
-    shapes = check_shapes(found, file.train, train)
+    shapes = check_shapes(found, file.train, train) if file.train.nodes else None
     if shapes is not None and shapes.whole and not shapes.losses:
         found.warn(file.train.origin, "the training net has no loss: nothing is learned")
     for graph, sources, count in zip(file.tests, tests, file.param.test_iter, strict=True):
+        if not graph.nodes:
+            continue
         for source in sources[:1]:
             check_coverage(found, source, count)
         check_phases(found, train, sources, engine)
+        check_saving(found, graph, sources, count, engine)
         _check_name_sizes(found, graph, sources)  # before the shapes, which look into it too
         tested = check_shapes(found, graph, sources)
         if shapes is not None and tested is not None:
@@ -87,48 +93,12 @@ def preflight(
     return found
 
 
-def preflight_path(
-    path: Path | str,
-    weights: Sequence[Path] = (),
-    resume: Path | None = None,
-    *,
-    engine: str = "torch",
-    skip_mismatch: bool = False,
-) -> tuple[SolverFile | None, Preflight]:
-    """As :func:`preflight`, from a solver's path; where solver or nets cannot be read, with all
-    that is wrong with those, and without a solver."""
-    try:
-        file = read_solver(path)
-    except InputError as error:
-        found = Preflight()
-        found.take(error)
-        _blame_nets(found, Path(path))
-        return None, found
-    return file, preflight(file, weights, resume, engine=engine, skip_mismatch=skip_mismatch)
-
-
 def _locate_nets(found: Preflight, file: SolverFile) -> None:
     param = file.param
     named = [("train net", param.train_net), *(("test net", name) for name in param.test_net)]
     for role, name in [("net", param.net), *named]:
         if name:
             found.locate(role, name, file.origin)
-
-
-def _blame_nets(found: Preflight, path: Path) -> None:
-    """Every net that cannot be read, where :func:`read_solver` names the first."""
-    try:
-        param = read_prototxt(path, caffe_pb2.SolverParameter).message
-    except InputError:
-        return
-    named = [(param.net, "TRAIN"), (param.net, "TEST"), (param.train_net, "TRAIN")]
-    for name, phase in [*named, *((name, "TEST") for name in param.test_net)]:
-        if not name:
-            continue
-        try:
-            to_graph(read_prototxt(find(name, str(path)), caffe_pb2.NetParameter), phase)
-        except InputError as error:
-            found.take(error)
 
 
 def _check_net(

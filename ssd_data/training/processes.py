@@ -206,25 +206,19 @@ def _part(flat: Tensor, tensors: Sequence[Tensor]) -> None:
             tensor.copy_(part.view(tensor.shape))
 
 
-def join(device: str | None = None, engine: str = "torch") -> Processes:
+def join(device: str | None = None) -> Processes:
     """The processes that torchrun started; without it, this one alone.
 
     Args:
         device: as for Net; for GPUs they speak through nccl, else through gloo.
 
     Raises:
-        UsageError: the engine or the device cannot be shared.
+        UsageError: the device cannot be shared.
         PeerError: the others do not come.
     """
     world, rank = _number("WORLD_SIZE", 1), _number("RANK", 0)
     if world < 2 or "MASTER_ADDR" not in os.environ:
         return ALONE
-    if engine != "torch":
-        raise UsageError(
-            f"torchrun starts {world} processes, a real Caffe is one",
-            where=f"--engine {engine}",
-            hint="Leave torchrun out, and say --device cuda:0,1",
-        )
     if device is not None and device.startswith("cuda:"):
         raise UsageError(
             "several processes cannot share one GPU",

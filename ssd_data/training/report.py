@@ -108,15 +108,7 @@ class Preflight:
         path = Path(stated)
         try:
             self._resolve(role, path, stated)
-            if path.exists():
-                return path
-            if path.is_symlink():
-                what = f'"{stated}" is a link to {os.path.realpath(path)}, which is not there'
-                note(origin, what, "Link it anew: ssd-data link BUILD")
-            elif path.is_absolute():
-                note(origin, f'"{stated}" is not there', "Write your own path, or link it there")
-            else:
-                return find(stated, origin)
+            return find(stated, origin)
         except InputError as error:
             note(error.where, error.what, error.hint)
         except (OSError, ValueError) as error:  # no permission; a name that no file can have

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from google.protobuf.message import DecodeError
 
 from ssd_data.errors import InputError
@@ -197,6 +198,18 @@ def newest_whole(prefix: str) -> Path | None:
         except InputError:
             continue
         return path
+    return None
+
+
+def newest_good(prefix: str) -> Path | None:
+    """The newest snapshot whose weights are all numbers; None where there is none."""
+    for _, path in find_snapshots(prefix):
+        try:
+            model = read_caffemodel(learned_net(read_snapshot(path), path))
+        except InputError:
+            continue
+        if all(np.isfinite(array).all() for layer in model.layers for array in layer.arrays):
+            return path
     return None
 
 

@@ -36,6 +36,7 @@ from ssd_data.training.testing import run_test
 from ssd_data.training.updates import clip_, find_kind, regularize
 
 __all__ = ["DivergedError", "Solver", "get_solver"]
+EXPLODED = 1e4  # times the first loss
 
 
 class Solver:
@@ -84,6 +85,7 @@ class Solver:
         self.saved = -1  # the iteration of the last snapshot
         self._asked = False  # to stop
         self._losses: list[float] = []
+        self._bound = math.inf  # what no loss may come to
         self._first = 0
         self._clock = Clock()
 
@@ -189,7 +191,7 @@ class Solver:
         written = snapshots.write_snapshot(
             prefix,
             self.progress,
-            self.net.graph.net,
+            self.net.to_proto(),
             self.net.weights(),
             [to_numpy(tensor) for history in histories for tensor in history],
             beside,
@@ -265,12 +267,19 @@ class Solver:
         total = 0.0
         for _ in range(self.param.iter_size):
             loss = self.trainable.forward()
-            if not math.isfinite(value := self._loss(loss)):
-                raise diverged(self.net, self.processes, self.iter, float(loss.detach()))
+            value = self._loss(loss)
+            if not abs(value) < self._bound:
+                raise self._diverged(float(loss.detach()))
+            if self._bound == math.inf:
+                self._bound = EXPLODED * max(abs(value), 1)
             self.additions.backward(loss)
             total += value
         self.processes.add_up([p.blob.grad for p in self.params])
         return total / self.param.iter_size
+
+    def _diverged(self, own: float) -> DivergedError:
+        good = snapshots.newest_good(self.param.snapshot_prefix)
+        return diverged(self.net, self.processes, self.iter, own, good)
 
     def _loss(self, own: torch.Tensor) -> float:
         """The loss of the whole batch, of which each process has a part."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from ssd_data.errors import InputError
-from ssd_data.nets.graph import Graph, to_graph
+from ssd_data.nets.graph import Graph, phase_number, to_graph
 from ssd_data.nets.prototxt import Prototxt, read_prototxt
 from ssd_data.proto import caffe_pb2
 
 _TRAIN_FIELDS = ("train_net", "net", "train_net_param", "net_param")
+_Net: TypeAlias = str | caffe_pb2.NetParameter  # a file's name, or the net itself
 
 
 @dataclass(slots=True)
@@ -23,6 +27,7 @@ class SolverFile:
         tests: the test nets, one for each ``test_iter``.
         origin: the file's name.
         ignored: fields of other forks that were left out.
+        faults: what is wrong with solver and nets; a net that cannot be read has no nodes.
     """
 
     param: caffe_pb2.SolverParameter
@@ -30,6 +35,7 @@ class SolverFile:
     tests: list[Graph]
     origin: str
     ignored: list[str]
+    faults: list[InputError] = field(default_factory=list)
 
 
 def read_solver(path: Path | str) -> SolverFile:
@@ -38,43 +44,62 @@ def read_solver(path: Path | str) -> SolverFile:
     Raises:
         InputError: a file is missing or wrong, or the solver's fields contradict one another.
     """
-    source = read_prototxt(path, caffe_pb2.SolverParameter)
-    return to_solver_file(source.message, str(path), source.ignored)
+    return _sound(look_at_solver(path))
 
 
-def to_solver_file(
-    param: caffe_pb2.SolverParameter, origin: str = "solver", ignored: list[str] | None = None
-) -> SolverFile:
+def to_solver_file(param: caffe_pb2.SolverParameter, origin: str = "solver") -> SolverFile:
     """A solver's message with its nets, see :func:`read_solver`."""
-    _check(param, origin)
+    return _sound(_gather(param, origin, []))
+
+
+def look_at_solver(path: Path | str) -> SolverFile:
+    """As :func:`read_solver`, but what is wrong behind the solver itself lies in ``faults``.
+
+    Raises:
+        InputError: the solver is missing, or no solver.
+    """
+    source = read_prototxt(path, caffe_pb2.SolverParameter)
+    return _gather(source.message, str(path), source.ignored)
+
+
+def _sound(file: SolverFile) -> SolverFile:
+    if file.faults:
+        raise file.faults[0]
+    return file
+
+
+def _gather(param: caffe_pb2.SolverParameter, origin: str, ignored: list[str]) -> SolverFile:
+    faults = [InputError(what, where=origin, hint=hint) for what, hint in _contradictions(param)]
     given = [name for name in _TRAIN_FIELDS if param.HasField(name)]
-    if len(given) != 1:
-        what = f"has {' and '.join(given)}" if given else "names no training net"
-        raise InputError(what, where=origin, hint="Give one of net, train_net")
-    train = _net(getattr(param, given[0]), origin)
-    tests = [_net(path, origin) for path in param.test_net]
-    tests += [Prototxt(net, origin) for net in param.test_net_param]
-    shared = _net(param.net if param.HasField("net") else param.net_param, origin)
-    if param.HasField("net") or param.HasField("net_param"):
-        tests += [shared] * (len(param.test_iter) - len(tests))
-    if len(tests) != len(param.test_iter):
-        raise InputError(
-            f"{len(param.test_iter)} test_iter for {len(tests)} test nets", where=origin
-        )
-    states = list(param.test_state)
-    if states and len(states) != len(tests):
-        raise InputError(f"{len(states)} test_state for {len(tests)} test nets", where=origin)
     state = param.train_state if param.HasField("train_state") else None
-    graphs = [_graph(net, "TEST", states[i] if states else None) for i, net in enumerate(tests)]
-    return SolverFile(param, _graph(train, "TRAIN", state), graphs, origin, ignored or [])
+    train = _nothing("TRAIN", origin)
+    if given:
+        train = _graph(getattr(param, given[0]), origin, "TRAIN", state, faults)
+    return SolverFile(param, train, _tests(param, origin, faults), origin, ignored, faults)
 
 
-def _net(value: str | caffe_pb2.NetParameter, origin: str) -> Prototxt[caffe_pb2.NetParameter]:
-    if not isinstance(value, str):
-        return Prototxt(value, origin)
-    if not value:
-        return Prototxt(caffe_pb2.NetParameter(), origin)
-    return read_prototxt(find(value, origin), caffe_pb2.NetParameter)
+def _tests(param: caffe_pb2.SolverParameter, origin: str, faults: list[InputError]) -> list[Graph]:
+    """One for each ``test_iter``, as Caffe counts them."""
+    count = len(param.test_iter)
+    nets: list[_Net] = [*param.test_net, *param.test_net_param]
+    if param.HasField("net") or param.HasField("net_param"):
+        nets += [param.net if param.HasField("net") else param.net_param] * (count - len(nets))
+    states: list[caffe_pb2.NetState | None] = [*param.test_state]
+    if len(nets) != count:
+        text = f"{count} test_iter for {len(nets)} test nets"
+        faults.append(InputError(text, where=origin))
+    if states and len(states) != count:
+        text = f"{len(states)} test_state for {count} test nets"
+        faults.append(InputError(text, where=origin))
+    states = [*states, *[None] * count][:count]
+    pairs = zip(nets, states, strict=False)
+    graphs = [_graph(net, origin, "TEST", state, faults) for net, state in pairs]
+    return graphs + [_nothing("TEST", origin)] * (count - len(graphs))
+
+
+def _nothing(phase: str, origin: str) -> Graph:
+    """In the place of a net that cannot be read."""
+    return Graph(caffe_pb2.NetParameter(), [], [], [], phase_number(phase), origin)
 
 
 def find(name: str, origin: str) -> Path:
@@ -84,35 +109,67 @@ def find(name: str, origin: str) -> Path:
         InputError: it is not there; the error says so where it lies beside the solver.
     """
     path = Path(name)
-    if path.exists():
-        return path
+    try:
+        if path.exists():
+            return path
+        what, hint = f'"{name}" is not there', "Write your own path, or link it there"
+        if path.is_symlink():
+            what = f'"{name}" is a link to {os.path.realpath(path)}, which is not there'
+            hint = "Link it anew: ssd-data link BUILD"
+        elif not path.is_absolute():
+            what = f'"{name}" is not there from {Path.cwd()}'
+            hint = "Paths are relative to the folder you run in, as with caffe train"
+            if base := _base_of(path, origin):
+                hint += f". It is there from {base}: run in that folder"
+    except (OSError, ValueError) as error:  # no permission; a name that no file can have
+        what, hint = f'"{name}" cannot be looked at: {error}', ""
+    raise InputError(what, where=origin, hint=hint)
+
+
+def _base_of(path: Path, origin: str) -> Path | None:
+    """The solver's folder, or one of the two above it, from which the path leads somewhere."""
     folder = Path(origin).resolve().parent
-    hint = "Paths are relative to the folder you run in, as with caffe train"
-    for base in (folder, *folder.parents[:2]):
-        if not path.is_absolute() and (base / path).exists():
-            hint += f". It is there from {base}: run in that folder"
-            break
-    raise InputError(f'"{name}" is not there from {Path.cwd()}', where=origin, hint=hint)
+    return next((b for b in (folder, *folder.parents[:2]) if (b / path).exists()), None)
 
 
 def _graph(
-    net: Prototxt[caffe_pb2.NetParameter], phase: str, state: caffe_pb2.NetState | None
+    net: _Net,
+    origin: str,
+    phase: str,
+    state: caffe_pb2.NetState | None,
+    faults: list[InputError],
 ) -> Graph:
     """The net in its phase, with the level and stages that the solver asks for."""
-    if state is None:
-        return to_graph(net, phase)
-    return to_graph(net, phase, level=state.level, stages=tuple(state.stage))
+    try:
+        source = _read(net, origin)
+        if state is None:
+            return to_graph(source, phase)
+        return to_graph(source, phase, level=state.level, stages=tuple(state.stage))
+    except InputError as error:
+        if str(error) not in map(str, faults):  # the training net is often the test net
+            faults.append(error)
+        return _nothing(phase, net if isinstance(net, str) else origin)
 
 
-def _check(param: caffe_pb2.SolverParameter, origin: str) -> None:
+def _read(net: _Net, origin: str) -> Prototxt[caffe_pb2.NetParameter]:
+    if not isinstance(net, str):
+        return Prototxt(net, origin)
+    return read_prototxt(find(net, origin), caffe_pb2.NetParameter)
+
+
+def _contradictions(param: caffe_pb2.SolverParameter) -> Iterator[tuple[str, str]]:
+    """What is wrong with the fields, and what to do."""
+    given = [name for name in _TRAIN_FIELDS if param.HasField(name)]
+    if len(given) != 1:
+        what = f"has {' and '.join(given)}" if given else "names no training net"
+        yield what, "Give one of net, train_net"
     if param.test_interval < 0 or any(n < 0 for n in param.test_iter):
-        raise InputError("test_interval and test_iter must not be negative", where=origin)
+        yield "test_interval and test_iter must not be negative", ""
     if param.iter_size < 1 or param.average_loss < 1:
-        raise InputError("iter_size and average_loss must be at least 1", where=origin)
+        yield "iter_size and average_loss must be at least 1", ""
     if param.test_interval and not param.test_iter:
-        raise InputError("test_interval needs test_iter", where=origin)
+        yield "test_interval needs test_iter", ""
     if param.snapshot and not param.HasField("snapshot_prefix"):
-        raise InputError("snapshot needs a snapshot_prefix", where=origin)
+        yield "snapshot needs a snapshot_prefix", ""
     if param.eval_type not in ("classification", "detection"):
-        hint = "Known are classification, detection"
-        raise InputError(f'no eval_type is called "{param.eval_type}"', where=origin, hint=hint)
+        yield f'no eval_type is called "{param.eval_type}"', "Known are classification, detection"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
-import torch
 
 from ssd_data.engines.torch.net import Net
 from ssd_data.errors import SsdDataError
@@ -16,7 +16,7 @@ LISTED = 8
 
 
 class DivergedError(SsdDataError):
-    """The loss is NaN or infinite."""
+    """The loss is NaN, infinite, or over ten thousand times the first one."""
 
 
 def outputs(net: Net, processes: Processes) -> list[tuple[str, float, list[float]]]:
@@ -44,24 +44,34 @@ def parts(net: Net, processes: Processes) -> dict[str, float]:
     return {}
 
 
-def diverged(net: Net, processes: Processes, iteration: int, loss: float) -> DivergedError:
-    """Names the first blob that is no number, and the records of the batch it is in.
+def diverged(
+    net: Net, processes: Processes, iteration: int, loss: float, good: Path | None
+) -> DivergedError:
+    """Names the first blob that is no number, else the largest, and the records of the batch.
 
     Args:
-        loss: of this process's part of the batch; the first process whose part is no number counts.
+        loss: of this process's part of the batch; the part that is no number counts, else the
+            largest.
+        good: the last snapshot whose weights are numbers.
     """
     keys = [key for layer in feeding(net) for key in layer.keys]
     records = f"; records: {', '.join(keys[:LISTED])}" if keys else ""
-    what = f"the loss is {loss} in iteration {iteration}{records}"
-    said = processes.gather((math.isfinite(loss), what, _first_broken(net)))
-    _, what, where = min(said, key=lambda one: one[0])
-    hint = "Lower base_lr, or see ssd-data check and ssd-data weights stats"
+    records += f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
+    what = f"the loss is {loss:.6g} in iteration {iteration}{records}"
+    badness = abs(loss) if math.isfinite(loss) else math.inf
+    said = processes.gather((badness, what, _worst(net)))
+    _, what, where = max(said, key=lambda one: one[0])
+    hint = "Lower base_lr, or see ssd-data check and ssd-data weights stats. "
+    hint += f"The last good snapshot: --resume {good}" if good else "There is no good snapshot"
     return DivergedError(what, where=where, hint=hint)
 
 
-def _first_broken(net: Net) -> str:
+def _worst(net: Net) -> str:
+    where, most = "the loss", 0.0
     for layer in net.steps:
-        for name in layer.node.tops:
-            if not bool(torch.isfinite(net.blobs[name].tensor).all()):
-                return f'{layer.node.where}, blob "{name}"'
-    return "the loss"
+        for name in layer.node.tops if most < math.inf else ():
+            largest = float(net.blobs[name].tensor.abs().max())
+            if not largest <= most:  # or no number
+                where = f'{layer.node.where}, blob "{name}"'
+                most = largest if math.isfinite(largest) else math.inf
+    return where

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ssd_data.engines.torch.blob import to_numpy
+from ssd_data.engines.torch.layers.detectionoutput import DetectionOutput
 from ssd_data.engines.torch.net import Net
 from ssd_data.errors import InputError
 from ssd_data.lmdbs.store import open_shared
@@ -16,6 +17,8 @@ from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
 from ssd_data.scoring.detection_evaluate import mean_ap
 from ssd_data.training.events import Tested
+from ssd_data.training.feeding import feeding
+from ssd_data.training.saving import Saver, wants_files
 from ssd_data.training.solverfile import read_solver
 
 
@@ -27,14 +30,17 @@ def run_test(
     index: int = 0,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Tested | None:
-    """Run ``count`` batches through a test net.
+    """Run ``count`` batches through a test net; its DetectionOutput saves what it is asked to.
 
     Returns:
         the scores, or None where it was stopped.
 
     Raises:
-        InputError: ``eval_type`` is detection and an output is not DetectionEvaluate's.
+        InputError: ``eval_type`` is detection and an output is not DetectionEvaluate's, or what
+            ``save_output_param`` names is missing or does not fit.
+        OutputError: detections cannot be saved.
     """
+    attach_savers(net)
     detection = param.eval_type == "detection"
     rows: dict[str, list[np.ndarray]] = {name: [] for name in net.outputs}
     loss = 0.0
@@ -58,6 +64,22 @@ def run_test(
         (name, float(value)) for name, values in rows.items() for value in np.mean(values, axis=0)
     ]
     return Tested(iteration, index, outputs, {}, mean_loss)
+
+
+def attach_savers(net: Net) -> list[Saver]:
+    """What writes the files that a test net's ``save_output_param`` asks for, made once a net.
+
+    Raises:
+        InputError: its labelmap or list of names and sizes is missing or does not fit.
+    """
+    position = next((layer.position for layer in feeding(net)), 0)
+    found = []
+    for layer in net.steps:
+        if isinstance(layer, DetectionOutput) and wants_files(layer.p):
+            layer.saver = layer.saver or Saver(layer.p, layer.node.where, position)
+            assert isinstance(layer.saver, Saver)
+            found.append(layer.saver)
+    return found
 
 
 def _detection(

@@ -107,10 +107,13 @@ def load(
     if half and place.type == "cpu":
         raise UsageError("half precision runs on a GPU only", hint="Use --device cuda")
     graph = read_deploy(deploy, threshold)
-    merged = merge_bn(graph, read_caffemodel(weights).layers)
+    layers = read_caffemodel(weights).layers
+    merged = merge_bn(graph, layers)
+    names = {node.name for node in graph.nodes}
+    strangers = [layer for layer in layers if layer.name not in names]  # for what an error says
     net = Net(to_graph(merged.net, "TEST", origin=str(deploy)), device="meta")
     net.graph.ignored = graph.ignored
-    matching = net.copy_from(Caffemodel(merged.layers, origin=str(weights)))
+    matching = net.copy_from(Caffemodel([*merged.layers, *strangers], origin=str(weights)))
     if matching.new:
         raise InputError(
             f"{len(matching.new)} layers of {deploy} are not in this caffemodel: "

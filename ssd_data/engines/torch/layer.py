@@ -129,6 +129,9 @@ class Layer:
             raise self.error(f"has axis {number}, but its bottom has {bottom.dim()} axes")
         return number % bottom.dim()
 
+    def complete(self, param: caffe_pb2.LayerParameter) -> None:
+        """Fill in what Caffe's own set-up of this type fills in, and its snapshots then hold."""
+
     def error(self, what: str, hint: str = "") -> LayerError:
         """An error that names this layer."""
         return LayerError(what, where=self.node.where, hint=hint)

@@ -33,6 +33,11 @@ class LossLayer(Layer):
     usual_normalization: ClassVar[int] = VALID
     total: Callable[[Tensor], Tensor] = staticmethod(lambda count: count)
 
+    def complete(self, param: caffe_pb2.LayerParameter) -> None:
+        """Its first top has a weight of 1."""
+        if not param.loss_weight:
+            param.loss_weight.append(1)
+
     @property
     def normalization(self) -> int:
         """``loss_param``'s mode; the older ``normalize`` where that alone is given."""

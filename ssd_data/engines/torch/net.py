@@ -18,6 +18,8 @@ from ssd_data.errors import UsageError
 from ssd_data.nets.caffemodel import Caffemodel, LayerWeights, read_caffemodel, write_caffemodel
 from ssd_data.nets.graph import Graph, Phase, phase_number, read_graph
 from ssd_data.nets.matching import Matching, Slot, match
+from ssd_data.nets.splits import with_splits
+from ssd_data.proto import caffe_pb2
 
 
 class Net(Interpreter):
@@ -186,13 +188,24 @@ class Net(Interpreter):
             if s.params
         ]
 
+    def to_proto(self) -> caffe_pb2.NetParameter:
+        """The net as Caffe writes it into a caffemodel: with what it fills in, without arrays."""
+        net = caffe_pb2.NetParameter(name=self.graph.net.name)
+        groups = with_splits([layer.node.param for layer in self.steps])
+        for layer, (own, *splits) in zip(self.steps, groups, strict=True):
+            layer.complete(own)
+            for split in splits:
+                split.phase = self.phase  # type: ignore[assignment]
+            net.layer.extend([own, *splits])
+        return net
+
     def save(self, path: Path | str) -> None:
         """Write a caffemodel, whole or not at all.
 
         Raises:
             OutputError: it cannot be written.
         """
-        write_caffemodel(path, self.graph.net, self.weights())
+        write_caffemodel(path, self.to_proto(), self.weights())
 
     def share_with(self, other: Net) -> None:
         """Use another net's parameters, of the layers that have its names, as its own."""

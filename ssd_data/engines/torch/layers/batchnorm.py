@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ssd_data.engines.torch.layer import Elementwise, along
+from ssd_data.proto import caffe_pb2
 
 
 class BatchNorm(Elementwise):
@@ -36,6 +37,11 @@ class BatchNorm(Elementwise):
         self.add_weight((channels,), 0.0)
         self.add_weight((channels,), 0.0)
         self.add_weight((1,), 0.0)
+
+    def complete(self, param: caffe_pb2.LayerParameter) -> None:
+        """The statistics are not learned."""
+        for _ in range(len(param.param), 3):
+            param.param.add(lr_mult=0.0)
 
     def outline(self, *bottoms: Tensor) -> Tensor:
         """The bottom's shape, if it has the channels that the statistics are of."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from ssd_data.engines.torch.blob import Array, to_numpy
 from ssd_data.engines.torch.decoding import decode
 from ssd_data.engines.torch.layer import Layer
 from ssd_data.engines.torch.nms import suppress
@@ -14,14 +17,19 @@ LEAST = -torch.finfo(torch.float32).max  # the threshold where none is given
 
 class DetectionOutput(Layer):
     """Bottoms: locations (batch, 4 · boxes · classes or 4 · boxes), confidences (batch,
-    boxes · classes), priors (1, 2, 4 · boxes); further ones are refused.
+    boxes · classes), priors (1, 2, 4 · boxes); a fourth, pictures to ``visualize``, is not read.
 
     Rows of the top: picture, label, score, xmin, ymin, xmax, ymax (fractions, not clipped), by
     picture, label, falling score. With nothing found in the whole batch one row a picture, all -1.
+
+    Attributes:
+        saver: is given the rows (N, 7) and the number of pictures; a test sets it where
+            ``save_output_param`` asks for files.
     """
 
-    bottoms = (3, 3)
-    no_gradient = (0, 1, 2)
+    bottoms = (3, 4)
+    no_gradient = (0, 1, 2, 3)
+    saver: Callable[[Array, int], None] | None = None
 
     def setup(self, *bottoms: Tensor) -> None:
         """Check the counts of classes and boxes."""
@@ -32,7 +40,7 @@ class DetectionOutput(Layer):
         if nms.nms_threshold < 0 or not 0 < nms.eta <= 1:
             raise self.error("nms_threshold must not be negative, eta lie in (0, 1]")
         self.locations = 1 if p.share_location else p.num_classes
-        self._check(*bottoms)
+        self._check(*bottoms[:3])
 
     def _check(self, locations: Tensor, confidences: Tensor, priors: Tensor) -> None:
         count = priors.shape[2] // 4
@@ -49,11 +57,13 @@ class DetectionOutput(Layer):
         """(1, 1, detections, 7)."""
         if bottoms[0].is_meta:
             return bottoms[0].new_empty((1, 1, 1, 7))
-        self._check(*bottoms)
+        self._check(*bottoms[:3])
         rows = self._rows(bottoms[0], bottoms[1], bottoms[2])
         if not len(rows):
             rows = rows.new_full((len(bottoms[0]), 7), -1)
             rows[:, 0] = torch.arange(len(rows))
+        if self.saver is not None:
+            self.saver(to_numpy(rows), len(bottoms[0]))
         return rows[None, None]
 
     def _rows(self, locations: Tensor, confidences: Tensor, priors: Tensor) -> Tensor:

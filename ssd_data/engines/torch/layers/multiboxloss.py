@@ -79,6 +79,12 @@ class MultiBoxLoss(LossLayer):
         if p.mining_type == MultiBox.HARD_EXAMPLE and p.sample_size <= 0:
             raise self.error(f"sample_size is {p.sample_size}, not above 0")
 
+    def complete(self, param: caffe_pb2.LayerParameter) -> None:
+        """Locations and confidences alone get gradients."""
+        if not param.propagate_down:
+            param.propagate_down.extend([True, True, False, False])
+        super().complete(param)
+
     def check_shapes(self, *bottoms: Tensor) -> None:
         """As many predictions as the priors ask for, and eight numbers a box."""
         loc, conf, prior, label = bottoms

@@ -1,0 +1,113 @@
+"""A run for TensorBoard: an events file, written by TensorBoard's own package."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ssd_data.errors import OutputError, UsageError
+from ssd_data.training.events import Displayed, Event, Snapshotted, Stepped, Tested
+
+
+def require_tensorboard() -> None:
+    """Make sure that the package is there.
+
+    Raises:
+        UsageError: it is not.
+    """
+    try:
+        import tensorboard.summary.writer.event_file_writer  # noqa: F401
+    except ImportError:
+        raise UsageError(
+            "this needs TensorBoard",
+            where="--tensorboard",
+            hint="Install it: pip install 'ssd-data[tensorboard]'",
+        ) from None
+
+
+@contextmanager
+def open_board(folder: Path | None) -> Iterator[list[Board]]:
+    """A list of the one that writes into a folder; an empty one for None."""
+    if folder is None:
+        yield []
+        return
+    board = Board(folder)
+    try:
+        yield [board]
+    finally:
+        board.close()
+
+
+class Board:
+    """Writes scalars: ``train/loss``, its parts, rate and speed; ``test/<output>`` and
+    ``test_AP/<label>``.
+
+    Where a run goes on from an iteration, what an earlier one wrote of later ones is hidden.
+
+    Raises:
+        UsageError: TensorBoard is not installed.
+        OutputError: the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        require_tensorboard()
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+        self._begun = False
+        try:
+            self._writer = EventFileWriter(str(folder))
+        except OSError as error:
+            raise OutputError(f"cannot write it: {error.strerror}", where=folder) from None
+
+    def __call__(self, event: Event) -> None:
+        """Write what an event tells."""
+        if not self._begun:
+            self._begun = True
+            self._begin(event.iteration - isinstance(event, Stepped))
+        if isinstance(event, Displayed):
+            self._add(event.iteration, _train(event))
+        elif isinstance(event, Tested):
+            self._add(event.iteration, _test(event))
+        if isinstance(event, (Tested, Snapshotted)):
+            self._writer.flush()
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._writer.close()
+
+    def _begin(self, iteration: int) -> None:
+        from tensorboard.compat.proto import event_pb2
+
+        start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        event = event_pb2.Event(wall_time=time.time(), step=iteration, session_log=start)
+        self._writer.add_event(event)
+
+    def _add(self, iteration: int, values: Mapping[str, float]) -> None:
+        from tensorboard.compat.proto import event_pb2, summary_pb2
+
+        scalars: list[Any] = [
+            summary_pb2.Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()
+        ]
+        summary = summary_pb2.Summary(value=scalars)
+        self._writer.add_event(
+            event_pb2.Event(wall_time=time.time(), step=iteration, summary=summary)
+        )
+
+
+def _train(event: Displayed) -> dict[str, float]:
+    values = {"loss": event.loss, "learning_rate": event.rate}
+    values |= {f"loss_{name}": part for name, part in event.parts.items() if name != "matches"}
+    if event.speed:
+        values |= {"pictures_per_second": event.speed, "waiting": event.waiting}
+    return {f"train/{name}": value for name, value in values.items()}
+
+
+def _test(event: Tested) -> dict[str, float]:
+    folder = f"test_{event.net}" if event.net else "test"
+    values = {f"{folder}/{name}": value for name, value in event.outputs}
+    if event.loss is not None:
+        values[f"{folder}/loss"] = event.loss
+    return values | {f"{folder}_AP/{label}": ap for label, ap in event.per_class.items()}
