@@ -18,6 +18,7 @@ from ssd_data.design.heads import (
     evaluation,
     loss,
 )
+from ssd_data.errors import UsageError
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.proto import caffe_pb2
 
@@ -116,6 +117,21 @@ def finish(
     if stage == "test":
         evaluation(net, classes)
     return net.net
+
+
+def multiplied(channels: int, settings: Settings) -> int:
+    """Times the width multiplier, rounded down as MobileNet-SSD's published generator does.
+
+    Raises:
+        UsageError: no channel is left.
+    """
+    result = int(channels * settings.width_multiplier)
+    if result < 1:
+        raise UsageError(
+            f"{settings.width_multiplier:g} leaves no channel of {channels}",
+            where="--width-multiplier",
+        )
+    return result
 
 
 def new_solver(settings: Settings, **values: Any) -> caffe_pb2.SolverParameter:

@@ -7,9 +7,16 @@ from typing import Any
 
 from ssd_data.design.builder import CAFFE, NetBuilder
 from ssd_data.design.data import HALF_RANGE, jaccard_samplers
-from ssd_data.design.detector import Detector, Settings, Stage, finish, new_solver, start
+from ssd_data.design.detector import (
+    Detector,
+    Settings,
+    Stage,
+    finish,
+    multiplied,
+    new_solver,
+    start,
+)
 from ssd_data.design.heads import Heads, Output, Scores, ssd_maps
-from ssd_data.errors import UsageError
 from ssd_data.proto import caffe_pb2
 
 TITLE = "MobileNet V1 with SSD heads"
@@ -62,10 +69,10 @@ def build(settings: Settings, stage: Stage) -> caffe_pb2.NetParameter:
     )
     detector = _detector(settings)
     start(net, detector, settings, stage)
-    top = net.unit("conv0", "data", _channels(32, settings), 3, stride=2)
+    top = net.unit("conv0", "data", multiplied(32, settings), 3, stride=2)
     for i, (channels, stride) in enumerate(BLOCKS, 1):
         top = net.depthwise(f"conv{i}/dw", top, stride)
-        top = net.unit(f"conv{i}", top, _channels(channels, settings))
+        top = net.unit(f"conv{i}", top, multiplied(channels, settings))
     for i, (narrow, wide) in enumerate(EXTRAS, 14):
         top = net.unit(f"conv{i}_1", top, narrow)
         top = net.unit(f"conv{i}_2", top, wide, 3, stride=2)
@@ -94,14 +101,3 @@ def _detector(settings: Settings) -> Detector:
     if not settings.new_heads:
         return DETECTOR
     return replace(DETECTOR, heads=replace(DETECTOR.heads, conf_name=NEW_HEADS))
-
-
-def _channels(count: int, settings: Settings) -> int:
-    """The multiplied count, rounded down as the published generator does."""
-    channels = int(count * settings.width_multiplier)
-    if channels < 1:
-        raise UsageError(
-            f"{settings.width_multiplier:g} leaves no channel of {count}",
-            where="--width-multiplier",
-        )
-    return channels

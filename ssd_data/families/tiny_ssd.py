@@ -10,9 +10,16 @@ from typing import Any
 
 from ssd_data.design.builder import NetBuilder
 from ssd_data.design.data import HALF_RANGE, overlap_samplers
-from ssd_data.design.detector import Detector, Settings, Stage, finish, new_solver, start
+from ssd_data.design.detector import (
+    Detector,
+    Settings,
+    Stage,
+    finish,
+    multiplied,
+    new_solver,
+    start,
+)
 from ssd_data.design.heads import FeatureMap, Heads, Output, Scores, with_sizes
-from ssd_data.errors import UsageError
 from ssd_data.proto import caffe_pb2
 
 TITLE = "Nine convolutions with SSD heads, to learn from nothing in minutes"
@@ -56,7 +63,7 @@ def build(settings: Settings, stage: Stage) -> caffe_pb2.NetParameter:
     start(net, DETECTOR, settings, stage)
     top = "data"
     for i, (channels, stride) in enumerate(BODY, 1):
-        top = net.unit(f"conv{i}", top, _channels(channels, settings), 3, stride=stride)
+        top = net.unit(f"conv{i}", top, multiplied(channels, settings), 3, stride=stride)
     return finish(net, DETECTOR, settings, stage, _maps(settings))
 
 
@@ -91,13 +98,3 @@ def _maps(settings: Settings) -> list[FeatureMap]:
         FeatureMap(one.blob, one.min_sizes, (high,), one.aspect_ratios)
         for one, high in zip(maps, tops, strict=True)
     ]
-
-
-def _channels(count: int, settings: Settings) -> int:
-    channels = int(count * settings.width_multiplier)
-    if channels < 1:
-        raise UsageError(
-            f"{settings.width_multiplier:g} leaves no channel of {count}",
-            where="--width-multiplier",
-        )
-    return channels
