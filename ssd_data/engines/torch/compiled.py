@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ssd_data.engines import DETECTION_TYPE, Array, Engine, read_deploy
+from ssd_data.engines import Array, Engine, read_deploy
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.interpreter import exact_arithmetic
 from ssd_data.engines.torch.layer import Layer, as_tuple
@@ -24,6 +24,7 @@ from ssd_data.engines.torch.mode import find_device
 from ssd_data.engines.torch.net import Net
 from ssd_data.errors import InputError, UsageError
 from ssd_data.nets.caffemodel import Caffemodel, read_caffemodel
+from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.graph import Graph, Node, to_graph
 from ssd_data.weights.merge_bn import merge_bn
 
