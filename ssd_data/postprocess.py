@@ -32,7 +32,8 @@ class Detector:
 
     def __init__(self, folder: Path | str) -> None:
         self.table = json.loads((Path(folder) / "preprocess.json").read_text("utf-8"))
-        self.priors = np.load(Path(folder) / "priors.npy")
+        file = Path(folder) / "priors.npy"
+        self.priors = np.load(file) if file.exists() else None  # boxes may be decoded already
 
     def prepare(self, picture: Array) -> Array:
         """A net's input, float32 (3, height, width), of a picture (height, width, 3), BGR."""
@@ -46,7 +47,7 @@ class Detector:
         """The detections of a batch, see :func:`detection_output`."""
         settings = self.table["detection"]
         scores = activate(confidences, settings["activation"], settings["num_classes"])
-        variances = np.array(settings["variances"], np.float32)
+        variances = np.array(settings.get("variances", 1), np.float32)
         return detection_output(locations, scores, self.priors, variances, settings)
 
 
@@ -56,7 +57,7 @@ def activate(confidences: Array, kind: str, classes: int) -> Array:
     Args:
         kind: "softmax" (over the classes), "sigmoid", or "none" where they are scores already.
     """
-    values = np.asarray(confidences, np.float32).reshape(len(confidences), -1, classes)
+    values: Array = np.asarray(confidences, np.float32).reshape(len(confidences), -1, classes)
     if kind == "sigmoid":
         # The exponent of what is below 0 alone: no overflow.
         small = np.exp(-np.abs(values))
@@ -70,16 +71,18 @@ def activate(confidences: Array, kind: str, classes: int) -> Array:
 
 
 def decode(
-    locations: Array, priors: Array, variances: Array, code_type: str, encoded: bool = False
+    locations: Array, priors: Array | None, variances: Array, code_type: str, encoded: bool = False
 ) -> Array:
     """Boxes (…, 4), fractions of the picture, xmin ymin xmax ymax, not clipped.
 
     Args:
         locations: (…, 4) as the net gives them.
         priors: (…, 4) fractions. variances: (4,) or (…, 4).
-        code_type: "CENTER_SIZE", "CORNER" or "CORNER_SIZE".
+        code_type: "CENTER_SIZE", "CORNER", "CORNER_SIZE"; or "DECODED" where they are boxes.
         encoded: whether the variances are in the locations already.
     """
+    if code_type == "DECODED" or priors is None:
+        return locations
     if not encoded:
         locations = locations * variances
     if code_type == "CORNER":
@@ -96,7 +99,11 @@ def decode(
 
 @np.errstate(over="ignore", invalid="ignore")  # of a broken net's values: they are no boxes
 def detection_output(
-    locations: Array, scores: Array, priors: Array, variances: Array, settings: dict[str, Any]
+    locations: Array,
+    scores: Array,
+    priors: Array | None,
+    variances: Array,
+    settings: dict[str, Any],
 ) -> Array:
     """Detections, float32 (N, 7): picture, label, score, xmin, ymin, xmax, ymax.
 
@@ -106,22 +113,23 @@ def detection_output(
         locations: (batch, priors · 4), or (batch, priors · classes · 4) where each class has its
             own; in any shape.
         scores: (batch, priors · classes), in any shape.
-        priors: (priors, 4). variances: (4,) or (priors, 4).
+        priors: (priors, 4); none where boxes are decoded. variances: (4,) or (priors, 4).
         settings: ``num_classes``, ``background_label_id`` (-1 for none), ``share_location``,
             ``code_type``, ``variance_encoded_in_target``, ``confidence_threshold``,
             ``nms_threshold``, ``eta``, ``top_k`` and ``keep_top_k`` (-1 for all).
     """
-    pictures, classes, count = len(scores), settings["num_classes"], len(priors)
-    table = np.asarray(scores, np.float32).reshape(pictures, count, classes).transpose(0, 2, 1)
+    pictures, classes = len(scores), settings["num_classes"]
+    table = np.asarray(scores, np.float32).reshape(pictures, -1, classes).transpose(0, 2, 1)
+    count = table.shape[2]
     found = _candidates(table.reshape(-1, count), settings)
     group, prior = found
     picture, label = group // classes, group % classes
     places = np.asarray(locations, np.float32).reshape(pictures, count, -1, 4)
     chosen = places[picture, prior, 0 if settings["share_location"] else label]
-    own = variances if variances.ndim == 1 else variances[prior]
+    own = variances if variances.ndim < 2 else variances[prior]
     boxes = decode(
         chosen,
-        priors[prior],
+        None if priors is None else priors[prior],
         own,
         settings["code_type"],
         settings["variance_encoded_in_target"],

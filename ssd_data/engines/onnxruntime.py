@@ -1,7 +1,7 @@
 """ONNX Runtime on the CPU.
 
-Prototxt and caffemodel are made ONNX in memory, by the same emitters that ``ssd-data deploy`` writes
-files with. What a DetectionOutput does is done in NumPy.
+Prototxt and caffemodel are made ONNX in memory, by the same emitters that ``ssd-data deploy``
+writes files with. What a DetectionOutput does is done in NumPy.
 """
 
 from __future__ import annotations

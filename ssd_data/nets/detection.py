@@ -110,27 +110,26 @@ def find_heads(graph: Graph) -> Heads:
     end = find_detection(graph)
     node = graph.nodes[end]
     settings = detection_settings(node.param.detection_output_param)
-    index, blob, activation = end, node.bottoms[1], ""
-    passed: list[int] = []
-    cut, left = blob, frozenset({end})
-    while not activation:
+    classes = settings["num_classes"]
+    index, blob, activation = end, node.bottoms[1], "none"
+    passed = {end}
+    while True:
         before = _writer(graph, blob, index)
-        if before is None or _read_elsewhere(graph, blob, before, {*passed, end}):
+        if before is None or _read_elsewhere(graph, blob, before, passed):
             break
         other = graph.nodes[before]
-        kind = other.type
-        if kind in _ACTIVATIONS and len(other.bottoms) == 1:
-            if kind == "Softmax" and not _over_classes(graph, before, settings["num_classes"]):
-                break
-            activation = _ACTIVATIONS[kind]
-        elif kind not in _SAME_VALUES or len(other.tops) != 1:
+        if len(other.bottoms) != 1 or len(other.tops) != 1:
             break
-        passed.append(before)
+        if other.type in _ACTIVATIONS and activation == "none":
+            if other.type == "Softmax" and not _over_classes(graph, before, classes):
+                break
+            activation = _ACTIVATIONS[other.type]
+        elif other.type not in _SAME_VALUES:
+            break
+        passed.add(before)
         index, blob = before, other.bottoms[0]
-        if activation:
-            cut, left = blob, frozenset({*passed, end})
     locations, _, priors = node.bottoms
-    return Heads(node, locations, cut, priors, activation or "none", settings, left)
+    return Heads(node, locations, blob, priors, activation, settings, frozenset(passed))
 
 
 def _writer(graph: Graph, blob: str, before: int) -> int | None:
