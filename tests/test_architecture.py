@@ -24,11 +24,12 @@ LAYERS = [
     ["engines", "io"],
     ["detect", "parity", "protocols"],
     ["proof", "evaluation"],
-    ["training"],
+    ["shipping", "training"],
+    ["profiles"],
     ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
-PLUGINS = {"formats", "exporters", "exchange", "families", "metrics", "protocols"}
+PLUGINS = {"formats", "exporters", "exchange", "families", "metrics", "profiles", "protocols"}
 TORCH = ("engines/torch", "training")
 FILES = sorted((ROOT / "ssd_data").rglob("*.py"))
 

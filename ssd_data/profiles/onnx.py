@@ -16,7 +16,8 @@ from ssd_data.errors import InputError, UsageError
 from ssd_data.files.whole import write_whole
 from ssd_data.shipping.beside import detector, write_beside
 from ssd_data.shipping.made import Made
-from ssd_data.shipping.proving import Proof, Written, measure, require
+from ssd_data.shipping.proving import Proof, Written, losses, measure, require
+from ssd_data.shipping.scoring import scores
 from ssd_data.shipping.source import Options, Source
 
 SUMMARY = "One ONNX file, as ONNX Runtime, OpenCV and others read it."
@@ -27,8 +28,11 @@ TAKES = {
     "int8": None,
     "calibrate": None,
     "records": None,
+    "test": None,
 }
 NET = "net.onnx"
+RECORDS = 128
+LOWER = {False: "half precision", True: "whole numbers"}
 
 
 def write(source: Source, options: Options, folder: Path) -> Made:
@@ -40,8 +44,15 @@ def write(source: Source, options: Options, folder: Path) -> Made:
     _check(options)
     head = options.head or "nms"
     model = make_model(source, head, dynamic=options.dynamic_batch, half=options.half)
+    notes = []
+    if options.int8:
+        from ssd_data.shipping.quantising import quantise
+
+        model, text = quantise(model, source, options.calibrate, options.records or RECORDS)
+        notes.append(text)
     write_whole(folder / NET, model.SerializeToString())
     kind = "float16 within, float32 at its ends" if options.half else "float32"
+    kind = "8-bit whole numbers in convolutions, float32 at its ends" if options.int8 else kind
     net: dict[str, Any] = {
         "files": {NET: f"the net, opset {OPSET}, {kind}"},
         "opset": OPSET,
@@ -52,7 +63,7 @@ def write(source: Source, options: Options, folder: Path) -> Made:
     if head != "nms":
         net["files"] |= write_beside(source, folder, priors=head == "raw")
     batch = BATCH if options.dynamic_batch else source.shape[0]
-    return Made(net, _outputs(source, head, batch), _left(source, head))
+    return Made(net, _outputs(source, head, batch), _left(source, head), notes)
 
 
 def _check(options: Options) -> None:
@@ -60,6 +71,10 @@ def _check(options: Options) -> None:
         raise UsageError(f"a head is one of {', '.join(HEADS)}", where="--head")
     if options.half and options.int8:
         raise UsageError("--half and --int8 exclude each other")
+    if options.int8 and options.calibrate is None:
+        raise UsageError("says how large values get", where="--int8", hint="Give --calibrate LMDB")
+    if not options.int8 and (options.calibrate or options.records):
+        raise UsageError("--calibrate and --records belong to --int8")
 
 
 def _outputs(source: Source, head: str, batch: int | str) -> dict[str, dict[str, Any]]:
@@ -99,32 +114,54 @@ def _left(source: Source, head: str) -> dict[str, Any] | None:
 def prove(
     source: Source, options: Options, folder: Path, made: Made, pictures: Sequence[Array]
 ) -> list[Proof]:
-    """Through ONNX Runtime, which has to agree, and OpenCV's DNN, of which is said what it does."""
+    """Through ONNX Runtime, which has to agree, and OpenCV's DNN, of which is said what it does.
+
+    A net of lower precision is held against the limits of nobody: the one it was made of has to
+    agree, and what the lower precision costs is measured.
+    """
     import onnx
 
     onnx.checker.check_model(str(folder / NET), full_check=True)
-    names = list(made.outputs)
-    session = open_session((folder / NET).read_bytes(), folder / NET)
-    own = session.get_inputs()[0].name
+    written = _by_runtime(source, folder, made, (folder / NET).read_bytes())
+    if options.dynamic_batch:
+        pictures = [*pictures, np.concatenate(list(pictures))]
+    if not (options.half or options.int8):
+        proofs = measure(source, written, pictures)
+        require(proofs, source.deploy)
+        proofs += _by_opencv(source, folder, made, pictures)
+    else:
+        proofs = _prove_single(source, options, folder, made, pictures)
+        made.losses[LOWER[options.int8]] = losses(source, written, pictures)
+    if options.test is not None:
+        made.losses[f"mAP on {options.test.name}"] = scores(source, written, options.test)
+    return proofs
+
+
+def _prove_single(
+    source: Source, options: Options, folder: Path, made: Made, pictures: Sequence[Array]
+) -> list[Proof]:
+    """The same net in single precision, which is not written, has to agree."""
+    from ssd_data.shipping.onnxfile import make_model
+
+    model = make_model(source, made.net["head"], dynamic=options.dynamic_batch)
+    name = "onnxruntime, in single precision"
+    single = _by_runtime(source, folder, made, model.SerializeToString(), name)
+    proofs = measure(source, single, pictures)
+    require(proofs, source.deploy)
+    return proofs
+
+
+def _by_runtime(
+    source: Source, folder: Path, made: Made, model: bytes, name: str = "onnxruntime"
+) -> Written:
+    session = open_session(model, folder / NET)
+    own, names = session.get_inputs()[0].name, list(made.outputs)
 
     def run(batch: Array) -> list[Array]:
         found: list[Array] = session.run(names, {own: batch})
         return found
 
-    if options.dynamic_batch:
-        pictures = [*pictures, np.concatenate(list(pictures))]
-    proofs = measure(source, _written(source, "onnxruntime", folder, made, run), pictures)
-    if options.half:
-        made.losses["half precision"] = _loss(proofs)
-        return []
-    require(proofs, source.deploy)
-    return [*proofs, *_by_opencv(source, folder, made, pictures)]
-
-
-def _loss(proofs: Sequence[Proof]) -> dict[str, Any]:
-    return {
-        f"{p.output}, largest difference": p.largest for p in proofs
-    } | {"detections that only one side has": sum(p.unmatched for p in proofs)}
+    return _written(source, name, folder, made, run)
 
 
 def _written(
@@ -162,6 +199,9 @@ def _by_opencv(
         net.setInput(batch)
         return [np.asarray(array) for array in net.forward(names)]
 
+    if made.net["head"] == "nms":
+        made.notes.append(f"OpenCV {cv2.__version__} reads no NonMaxSuppression")
+        return []
     try:
         net = cv2.dnn.readNetFromONNX(str(folder / NET))
         proofs = measure(source, _written(source, "opencv", folder, made, run), pictures)

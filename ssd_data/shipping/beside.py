@@ -13,9 +13,10 @@ from ssd_data import postprocess
 from ssd_data.engines import Array
 from ssd_data.errors import OutputError
 from ssd_data.files.whole import new_file, write_whole
+from ssd_data.shipping.readme import PRIORS
 from ssd_data.shipping.source import Source
 
-PRIORS, PROGRAM = "priors.npy", "postprocess.py"
+PROGRAM = "postprocess.py"
 
 
 def write_beside(source: Source, folder: Path, priors: bool = True) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ssd_data import parity
+from ssd_data.boxes import overlaps
 from ssd_data.detect import find_files, read_frames
 from ssd_data.engines import Array, Engine, detection_blob
 from ssd_data.errors import OutputError
@@ -190,6 +191,37 @@ def require(proofs: Iterable[Proof], where: object) -> None:
                 where=where,
                 hint="Please report it with the net; see also ssd-data parity",
             )
+
+
+def losses(source: Source, written: Written, pictures: Sequence[Array]) -> dict[str, Any]:
+    """What a net that is not quite the same gives up: how far its heads are off, and what became of
+    the embedded engine's detections.
+
+    Of each of those the nearest of the other net's with its label counts, if their overlap is at
+    least a half.
+    """
+    found: dict[str, Any] = {}
+    if written.values is not None:
+        for proof in measure(source, written, pictures):
+            if proof.output != "detections":
+                found[f"{proof.output}_largest"] = proof.largest
+                found[f"{proof.output}_relative"] = proof.relative
+    wanted = kept = extra = 0
+    score = 0.0
+    for batch in pictures:
+        sides = zip(source.reference.detect(batch), written.detect(batch), strict=True)
+        for ours, theirs in sides:
+            near = overlaps(ours.boxes, theirs.boxes) >= 0.5
+            near &= ours.labels[:, None] == theirs.labels
+            far = np.where(near, np.abs(ours.scores[:, None] - theirs.scores), np.inf)
+            best = far.min(1, initial=np.inf)
+            there = np.isfinite(best)
+            wanted, kept = wanted + len(ours), kept + int(there.sum())
+            extra += int((~near.any(0)).sum())
+            score = max(score, float(best[there].max(initial=0)))
+    return {
+        **found, "detections": wanted, "found_again": kept, "new": extra, "score_largest": score
+    }  # fmt: skip
 
 
 def arrays_of(source: Source) -> dict[int, Any]:

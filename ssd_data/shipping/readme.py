@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ssd_data import __version__
+from ssd_data.files.paths import listable
 from ssd_data.shipping.made import Made
 from ssd_data.shipping.proving import Proof
 from ssd_data.shipping.source import Source
 
 FORMAT = 1
+PRIORS = "priors.npy"
 
 
 def preprocess_table(profile: str, source: Source, made: Made) -> dict[str, Any]:
@@ -36,6 +38,7 @@ def preprocess_table(profile: str, source: Source, made: Made) -> dict[str, Any]
         },
         "outputs": made.outputs,
         "detection": made.detection,
+        "priors": PRIORS if PRIORS in made.net["files"] else None,
         "thresholds": {
             name: settings[name]
             for name in ("confidence_threshold", "nms_threshold", "top_k", "keep_top_k")
@@ -66,7 +69,7 @@ def readme(
     batch, channels, height, width = given["shape"]
     mean = ", ".join(f"{v:g}" for v in given["mean"])
     lines = [
-        f"# {table['made_of']['weights']}, for {profile}",
+        f"# {listable(table['made_of']['weights'])}, for {profile}",
         "",
         summary,
         "",
@@ -94,9 +97,9 @@ def readme(
         "## Thresholds",
         "",
         f"Score above {thresholds['confidence_threshold']:g}; boxes of a class that overlap a "
-        f"better one by more than {thresholds['nms_threshold']:g} go; of each class the "
-        f"{_count(thresholds['top_k'])} best before that, of each picture the "
-        f"{_count(thresholds['keep_top_k'])} best after it.",
+        f"better one by more than {thresholds['nms_threshold']:g} go; of each class "
+        f"{_best(thresholds['top_k'])} before that, of each picture "
+        f"{_best(thresholds['keep_top_k'])} after it.",
         "",
         *_left_to_do(made),
         *_class_lines(table),
@@ -116,6 +119,7 @@ def readme(
 def _left_to_do(made: Made) -> list[str]:
     if made.detection is None:
         return []
+    names = "boxes, scores" if "boxes" in made.outputs else "locations, confidences"
     return [
         "## Left to do after the net",
         "",
@@ -126,7 +130,7 @@ def _left_to_do(made: Made) -> list[str]:
         "from postprocess import Detector",
         "",
         'detector = Detector(".")',
-        f"rows = detector({', '.join(made.outputs)})"
+        f"rows = detector({names})"
         "  # picture, label, score, xmin, ymin, xmax, ymax",
         "```",
         "",
@@ -136,16 +140,24 @@ def _left_to_do(made: Made) -> list[str]:
 def _class_lines(table: dict[str, Any]) -> list[str]:
     if table["classes"] is None:
         return []
-    rows = [f"| {c['label']} | {c['name']} | {c['display_name']} |" for c in table["classes"]]
+    rows = [
+        f"| {c['label']} | {_cell(c['name'])} | {_cell(c['display_name'])} |"
+        for c in table["classes"]
+    ]
     return ["## Classes", "", "| label | name | |", "|---|---|---|", *rows, ""]
+
+
+def _cell(text: str) -> str:
+    """A stranger's name as a table's cell."""
+    return listable(text).replace("|", "\\|").replace("<", "&lt;")
 
 
 def _shape(shape: Iterable[Any]) -> str:
     return f"({', '.join(map(str, shape))})"
 
 
-def _count(number: int) -> str:
-    return "" if number < 0 else str(number)
+def _best(number: int) -> str:
+    return "all" if number < 0 else f"the {number} best"
 
 
 def _loss(loss: dict[str, Any]) -> str:

@@ -37,6 +37,7 @@ class Options:
         dynamic_batch: whether an ONNX net takes batches of any size.
         half: half precision.
         int8: whole numbers of 8 bits, by ``calibrate``, an LMDB, and its first ``records`` records.
+        test: an LMDB on which both nets are scored.
     """
 
     relu6: str | None = None
@@ -46,6 +47,7 @@ class Options:
     int8: bool = False
     calibrate: Path | None = None
     records: int | None = None
+    test: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
