@@ -89,7 +89,8 @@ def decode(
         return priors + locations
     size = priors[..., 2:] - priors[..., :2]
     if code_type == "CORNER_SIZE":
-        return priors + locations * np.concatenate([size, size], -1)
+        spread: Array = np.concatenate([size, size], -1)
+        return priors + locations * spread
     if code_type != "CENTER_SIZE":
         raise ValueError(f"code_type is {code_type!r}")
     centre = locations[..., :2] * size + (priors[..., :2] + priors[..., 2:]) / 2
@@ -201,7 +202,8 @@ def suppress(
 
 
 def _empty(sides: Array) -> Array:
-    return (sides[2] < sides[0]) | (sides[3] < sides[1])
+    empty: Array = (sides[2] < sides[0]) | (sides[3] < sides[1])
+    return empty
 
 
 def _overlap(sides: Array, areas: Array, k: int) -> Array:

@@ -142,7 +142,8 @@ def _suppress(end: End, boxes: Value, scores: Value) -> Value:
         for name in ("nms_threshold", "confidence_threshold")
     ]
     # As many rows as are found: no shape says how many. (1 stands for it.)
-    chosen = e.add("NonMaxSuppression", [boxes, kept, *limits], (1, 3), whole=True, batched=False)
+    around = boxes if settings["code_type"] == "CENTER_SIZE" else _upright(e, boxes)
+    chosen = e.add("NonMaxSuppression", [around, kept, *limits], (1, 3), whole=True, batched=False)
     found = e.add("GatherND", [kept, chosen], (1,), batched=False)
     empty = e.add("Mul", [kept, e.constant(0.0, "nothing")], kept.shape)
     empty = e.add("Add", [empty, e.constant(LEAST, "least")], kept.shape)
@@ -151,6 +152,15 @@ def _suppress(end: End, boxes: Value, scores: Value) -> Value:
     keep = settings["keep_top_k"]
     most = max(1, min(keep if keep >= 0 else len(labels) * top, len(labels) * count))
     return _rows(e, boxes, flat, labels, count, most)
+
+
+def _upright(e: Emission, boxes: Value) -> Value:
+    """The boxes with those that are inverted as points: ONNX would turn them round, Caffe has them
+    overlap nothing."""
+    pairs = (*boxes.shape[:-1], 2)
+    low, high = _cut(e, boxes, 0, 2), _cut(e, boxes, 2, 4)
+    high = e.add("Max", [low, high], pairs)
+    return e.add("Concat", [low, high], boxes.shape, axis=2)
 
 
 def _best(e: Emission, scores: Value, most: int) -> Value:

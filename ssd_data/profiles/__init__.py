@@ -6,9 +6,9 @@ Each has ``SUMMARY``, a line; ``TAKES``, the fields of
 are given; and
 
 - ``write(source, options, folder) -> Made``: write the net into a folder;
-- ``prove(source, options, folder, made, pictures) -> list[Proof]``: read it back, run it and compare
-  it with the embedded engine. ``preprocess.json`` is there by then. Raises OutputError where it is
-  not the same.
+- ``prove(source, options, folder, made, pictures) -> list[Proof]``: read it back, run it and
+  compare it with the embedded engine; raises OutputError where it is not the same.
+  ``preprocess.json`` is there by then.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from ssd_data.files.whole import write_whole
 from ssd_data.nets.caffemodel import write_caffemodel
 from ssd_data.nets.prototxt import to_text
 from ssd_data.shipping.made import Made
-from ssd_data.shipping.proving import Proof, Written, measure, require
+from ssd_data.shipping.proving import RELU, Proof, Written, losses, measure, require
 from ssd_data.shipping.source import Options, Source
 
 SUMMARY = (
@@ -51,9 +51,10 @@ def prove(
         found = engine.forward(batch)[own].reshape(-1, 7)
         return found[found[:, 1] > 0]
 
-    proofs = measure(source, Written(source, "opencv", rows), pictures)
+    written = Written(source, "opencv", rows)
     if options.relu6 == "relu":
-        made.losses["ReLU in the place of ReLU6"] = proofs[0].table()
+        made.losses[RELU] = losses(source, written, pictures)
         return []
+    proofs = measure(source, written, pictures)
     require(proofs, source.deploy)
     return proofs

@@ -14,7 +14,7 @@ from ssd_data.nets.graph import read_graph
 from ssd_data.nets.prototxt import to_text
 from ssd_data.shipping.beside import detector, write_beside
 from ssd_data.shipping.made import Made
-from ssd_data.shipping.proving import Proof, Written, arrays_of, measure, require
+from ssd_data.shipping.proving import RELU, Proof, Written, arrays_of, losses, measure, require
 from ssd_data.shipping.source import Options, Source
 
 SUMMARY = (
@@ -56,9 +56,7 @@ def prove(
     source: Source, options: Options, folder: Path, made: Made, pictures: Sequence[Array]
 ) -> list[Proof]:
     """Through OpenCV's DNN and the post-processing that was written."""
-    engine: Engine = OpenCV(
-        read_graph(folder / DEPLOY, "TEST"), folder / DEPLOY, folder / WEIGHTS
-    )
+    engine: Engine = OpenCV(read_graph(folder / DEPLOY, "TEST"), folder / DEPLOY, folder / WEIGHTS)
     found = source.heads
 
     def values(batch: Array) -> dict[str, Array]:
@@ -70,9 +68,9 @@ def prove(
     written = Written(
         source, "opencv and postprocess.py", lambda batch: run(*values(batch).values()), values
     )
-    proofs = measure(source, written, pictures)
     if options.relu6 == "relu":
-        made.losses["ReLU in the place of ReLU6"] = {p.output: p.largest for p in proofs}
+        made.losses[RELU] = losses(source, written, pictures)
         return []
+    proofs = measure(source, written, pictures)
     require(proofs, source.deploy)
     return proofs

@@ -189,9 +189,7 @@ def _rows(detections: Array) -> Array:
     return np.concatenate([picture[:, None], found], 1).astype(np.float32)
 
 
-def _by_opencv(
-    source: Source, folder: Path, made: Made, pictures: Sequence[Array]
-) -> list[Proof]:
+def _by_opencv(source: Source, folder: Path, made: Made, pictures: Sequence[Array]) -> list[Proof]:
     """What OpenCV's DNN makes of it; nothing where it cannot read this head."""
     names = list(made.outputs)
 

@@ -14,6 +14,7 @@ from ssd_data.boxes import overlaps
 from ssd_data.detect import find_files, read_frames
 from ssd_data.engines import Array, Engine, detection_blob
 from ssd_data.errors import OutputError
+from ssd_data.nets.detection import cut, find_heads
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.samples.shapes import draw
 from ssd_data.shipping.source import Source
@@ -21,6 +22,7 @@ from ssd_data.weights.wiring import pair
 
 TOLERANCE = 1e-3  # of an output's largest value
 MOST_PICTURES = 16
+RELU = "ReLU in the place of ReLU6"
 
 
 class Written(Engine):
@@ -111,8 +113,9 @@ def heads(source: Source) -> Callable[[Array], dict[str, Array]]:
     from ssd_data.engines.torch.compiled import compile_net
     from ssd_data.postprocess import activate, decode
 
-    engine = compile_net(source.cut, source.layers, str(source.weights))
-    found, settings = source.heads, source.settings()
+    found, settings = find_heads(source.merged), source.settings()
+    part = cut(source.merged, [found.locations, found.confidences], found.without)
+    engine = compile_net(part, source.merged_layers, str(source.weights))
     each = (4,) if settings["share_location"] else (settings["num_classes"], 4)
     spread = (slice(None), None) if len(each) == 2 else (slice(None),)
 

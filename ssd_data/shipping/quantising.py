@@ -48,9 +48,10 @@ def quantise(
     logging.getLogger().addFilter(_quiet)
     try:
         with TemporaryDirectory(prefix="ssd-data-") as folder:
-            file = Path(folder) / "int8.onnx"
+            whole, file = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+            onnx.save(model, whole)
             quantize_static(
-                model,
+                whole,
                 file,
                 reader,
                 quant_format=QuantFormat.QDQ,

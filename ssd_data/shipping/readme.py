@@ -1,4 +1,4 @@
-"""What a shipped folder says of itself: ``preprocess.json`` for programs, ``README.md`` for people."""
+"""What a shipped folder says of itself, to programs (``preprocess.json``) and to people."""
 
 from __future__ import annotations
 
@@ -130,8 +130,7 @@ def _left_to_do(made: Made) -> list[str]:
         "from postprocess import Detector",
         "",
         'detector = Detector(".")',
-        f"rows = detector({names})"
-        "  # picture, label, score, xmin, ymin, xmax, ymax",
+        f"rows = detector({names})  # picture, label, score, xmin, ymin, xmax, ymax",
         "```",
         "",
     ]

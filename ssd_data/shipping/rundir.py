@@ -44,7 +44,9 @@ def read_run_dir(folder: Path) -> RunDir:
         raise InputError(f"the folder has no {DEPLOY}", where=folder, hint=HINT)
     found = [(place, *parts) for place in _places(folder) for parts in _snapshots(place)]
     if not found:
-        raise InputError("the folder has no snapshot (*_iter_N.caffemodel)", where=folder, hint=HINT)
+        raise InputError(
+            "the folder has no snapshot (*_iter_N.caffemodel)", where=folder, hint=HINT
+        )
     weights, why = _best(found)
     labelmaps = [path for path in (folder / LABELMAP, folder.parent / LABELMAP) if path.is_file()]
     return RunDir(folder / DEPLOY, weights, labelmaps[0] if labelmaps else None, why)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from ssd_data.boxes import Boxes
 from ssd_data.engines import Engine, read_deploy
 from ssd_data.engines.torch import require_torch
 from ssd_data.errors import InputError, OutputError
@@ -21,6 +20,7 @@ from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.nets.priors import prior_boxes, prior_shapes
 from ssd_data.proof import compare
 from ssd_data.shipping.standard import Shape, standard, to_net
+from ssd_data.structures import Boxes
 from ssd_data.weights.merge_bn import merge_bn, merged_count
 
 ALLOWED = 1e-4  # of an output's largest value, for what should be equal
@@ -56,7 +56,8 @@ class Source:
 
     Attributes:
         deploy, weights: where it came from.
-        graph, layers: the net without BatchNorm, in standard layers, and its arrays.
+        merged: the net without BatchNorm. graph: the same in standard layers.
+        merged_layers, layers: their arrays.
         heads: its end.
         boxes: its priors, float32 (N, 4), fractions. variances: float32 (N, 4).
         reference: the embedded engine with the net as it came.
@@ -67,6 +68,8 @@ class Source:
     weights: Path
     preprocessing: Preprocessing
     labelmap: LabelMap | None
+    merged: Graph
+    merged_layers: list[LayerWeights]
     graph: Graph
     layers: list[LayerWeights]
     heads: Heads
@@ -83,9 +86,7 @@ class Source:
     @property
     def cut(self) -> Graph:
         """The net that ends with the locations and the confidences before their activation."""
-        return cut(
-            self.graph, [self.heads.locations, self.heads.confidences], self.heads.without
-        )
+        return cut(self.graph, [self.heads.locations, self.heads.confidences], self.heads.without)
 
     def settings(self) -> dict[str, Any]:
         """All that the post-processing needs but the priors, as ``preprocess.json`` has it."""
@@ -132,9 +133,20 @@ def read_source(
     notes = [f"{merged_count(merge.rows)} BatchNorm and Scale merged"] if merge.into else []
     kept = [f"{row.type} {row.name} kept: it {row.reason}" for row in merge.rows if not row.into]
     return Source(
-        deploy, weights, preprocessing, labelmap, ready, made.layers, heads, boxes, variances,
-        reference, [*notes, *kept, *made.notes],
-    )  # fmt: skip
+        deploy,
+        weights,
+        preprocessing,
+        labelmap,
+        merged=merged,
+        merged_layers=merge.layers,
+        graph=ready,
+        layers=made.layers,
+        heads=heads,
+        boxes=boxes,
+        variances=variances,
+        reference=reference,
+        notes=[*notes, *kept, *made.notes],
+    )
 
 
 def _prove(
@@ -163,9 +175,7 @@ def _priors(graph: Graph, blob: str, maps: dict[str, Shape]) -> tuple[Boxes, Box
     return both[0].reshape(-1, 4), both[1].reshape(-1, 4)
 
 
-def _prior_parts(
-    writers: dict[str, list[Node]], blob: str, maps: dict[str, Shape]
-) -> np.ndarray:
+def _prior_parts(writers: dict[str, list[Node]], blob: str, maps: dict[str, Shape]) -> np.ndarray:
     node = writers[blob][-1]
     if node.type == "Concat":
         p = node.param.concat_param
@@ -173,7 +183,7 @@ def _prior_parts(
             return np.concatenate([_prior_parts(writers, b, maps) for b in node.bottoms], 1)
     if node.type != "PriorBox":
         raise InputError(
-            f'the priors come from a {node.type}, not from PriorBox layers', where=node.where
+            f"the priors come from a {node.type}, not from PriorBox layers", where=node.where
         )
     shapes = prior_shapes(node.param.prior_box_param, node.where)
     sizes = [maps.get(name, ())[2:] for name in (node.bottoms[0], node.bottoms[-1])]

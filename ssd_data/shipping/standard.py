@@ -77,14 +77,12 @@ def standard(
     return made
 
 
-def _bare(
-    source: caffe_pb2.LayerParameter, names: dict[str, str]
-) -> caffe_pb2.LayerParameter:
-    """A layer without what only training needs; all that readers have other defaults for is said."""
+def _bare(source: caffe_pb2.LayerParameter, names: dict[str, str]) -> caffe_pb2.LayerParameter:
+    """A layer without what only training needs; it says what readers have other defaults for."""
     param = caffe_pb2.LayerParameter()
     param.CopyFrom(source)
     for field_name in ("phase", "include", "exclude", "param", "propagate_down", "blobs"):
-        param.ClearField(field_name)  # type: ignore[arg-type]
+        param.ClearField(field_name)
     in_place = [top in source.bottom for top in source.top]
     for i, bottom in enumerate(source.bottom):
         param.bottom[i] = names.get(bottom, bottom)
@@ -116,7 +114,7 @@ def _narrow(param: caffe_pb2.LayerParameter, own: LayerWeights) -> LayerWeights:
     p = param.convolution_param
     size, middle = p.kernel_size[0], p.pad[0]
     for name in ("kernel_size", "pad", "stride", "stride_h", "stride_w"):
-        p.ClearField(name)  # type: ignore[arg-type]
+        p.ClearField(name)
     p.kernel_size.append(1)
     weight = own.arrays[0].reshape(p.num_output, -1, size, size)
     one = np.ascontiguousarray(weight[:, :, middle : middle + 1, middle : middle + 1])
