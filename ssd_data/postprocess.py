@@ -89,8 +89,8 @@ def decode(
         return priors + locations
     size = priors[..., 2:] - priors[..., :2]
     if code_type == "CORNER_SIZE":
-        spread: Array = np.concatenate([size, size], -1)
-        return priors + locations * spread
+        moved: Array = priors + locations * np.concatenate([size, size], -1)
+        return moved
     if code_type != "CENTER_SIZE":
         raise ValueError(f"code_type is {code_type!r}")
     centre = locations[..., :2] * size + (priors[..., :2] + priors[..., 2:]) / 2
