@@ -332,3 +332,52 @@ def test_the_trained_face_detectors(shared: Path, tmp_path: Path) -> None:
         made = deploy(profile, *files, out, Preprocessing((104, 117, 123)), pictures=pictures)
         assert made.proofs[-1].output == "detections"
         assert made.proofs[-1].compared > 20
+
+
+# ---- whole numbers ----
+
+
+@pytest.fixture
+def lmdb(tmp_path: Path) -> Path:
+    """A dozen drawn pictures with the small net's two classes."""
+    from ssd_data import BuildOptions, build, find
+    from ssd_data.samples.sample import draw_sample
+
+    draw_sample(tmp_path / "sample", train=6, test=6, size=96)
+    build(find(tmp_path / "sample" / "voc"), tmp_path / "lmdbs", BuildOptions())
+    return next((tmp_path / "lmdbs").glob("*_test_lmdb"))
+
+
+def test_int8(lmdb: Path, tmp_path: Path, run: Any) -> None:  # noqa: F811
+    file, weights = tmp_path / "deploy.prototxt", tmp_path / "net.caffemodel"
+    file.write_text(detector_text(4))
+    write_random_weights(file, weights)
+    out = tmp_path / "out"
+    done = run(
+        "deploy", file, weights, "--profile", "onnx", "-o", out, "--head", "decoded", "--int8",
+        "--calibrate", lmdb, "--records", 4, "--test", lmdb, "--mean", "127.5", "--scale", "0.0078",
+        "--json",
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    assert (out / "postprocess.py").exists()
+    model = onnx.load(out / "net.onnx")
+    kinds = [node.op_type for node in model.graph.node]
+    assert "QuantizeLinear" in kinds
+    first = next(t for t in model.graph.initializer if t.name.endswith("weight_scale"))
+    assert list(first.dims) == [8]  # one an output channel
+    loss = done.json["losses"]["whole numbers"]
+    assert 0 < loss["scores_largest"] < 0.2
+    assert loss["found_again"] > 0.5 * loss["detections"] > 0
+    score = done.json["losses"][f"mAP on {lmdb.name}"]
+    assert score["records"] == 6
+    assert abs(score["loss"]) == abs(score["embedded"] - score["shipped"]) < 0.5
+    page = (out / "README.md").read_text()
+    assert "calibrated on 4 records of" in page
+    assert "whole numbers: " in page
+
+
+def test_int8_on_what_is_no_lmdb(net: tuple[Path, Path], tmp_path: Path) -> None:
+    options = Options(int8=True, calibrate=tmp_path / "none")
+    with pytest.raises(InputError):
+        ship(net, tmp_path / "out", "onnx", options)
+    assert not (tmp_path / "out").exists()

@@ -1,7 +1,8 @@
 """Convolutions in whole numbers of 8 bits, by ONNX Runtime's post-training calibration.
 
-Weights have a scale for each output channel, values one for each blob, from the least and largest
-that calibration sees. What follows the net's last convolutions stays in single precision.
+Weights have a scale for each output channel, values one for each blob: from the least and largest
+values of each record, averaged, so that one odd picture does not coarsen all. What follows the
+net's last convolutions stays in single precision.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def quantise(
                 weight_type=QuantType.QInt8,
                 calibrate_method=CalibrationMethod.MinMax,
                 nodes_to_exclude=[n.name for n in model.graph.node if _at_the_end(n)],
-                extra_options={"ActivationSymmetric": False},
+                extra_options={"ActivationSymmetric": False, "CalibMovingAverage": True},
             )
             made = onnx.load(file)
     finally:
