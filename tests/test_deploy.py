@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import cv2
 import numpy as np
 import onnx
 import pytest
+from conftest import ROOT
 from nets import detector_text
 from test_cli import run  # noqa: F401
 
@@ -381,3 +383,30 @@ def test_int8_on_what_is_no_lmdb(net: tuple[Path, Path], tmp_path: Path) -> None
     with pytest.raises(InputError):
         ship(net, tmp_path / "out", "onnx", options)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_commands_of_the_page(
+    run: Any,  # noqa: F811
+    lmdb: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page = (ROOT / "docs" / "deploy.md").read_text("utf-8")
+    (block,) = re.findall(r"^```sh\n(.*?)^```", page, re.M | re.S)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ssd").mkdir()
+    Path("deploy.prototxt").write_text(detector_text(4))
+    write_random_weights("deploy.prototxt", "net.caffemodel")
+    text = 'layer { name: "d" type: "AnnotatedData" top: "data" transform_param { scale: 0.007 } }'
+    for folder in (Path(), Path("ssd")):
+        (folder / "train.prototxt").write_text(text)
+    shutil.copy("deploy.prototxt", "ssd")
+    shutil.copy("net.caffemodel", "ssd/ssd_iter_1.caffemodel")
+    shutil.copy(lmdb.parent / "labelmap.prototxt", tmp_path)
+    for name in ("test_lmdb", "trainval_lmdb"):
+        Path(name).symlink_to(lmdb)
+    lines = [line.split("#")[0].split()[1:] for line in block.splitlines()]
+    assert len(lines) == 7
+    for line in lines:
+        done = run(*line)
+        assert done.status == 0, (line, done.err)

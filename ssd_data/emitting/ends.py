@@ -145,8 +145,8 @@ def _suppress(end: End, boxes: Value, scores: Value) -> Value:
     around = boxes if settings["code_type"] == "CENTER_SIZE" else _upright(e, boxes)
     chosen = e.add("NonMaxSuppression", [around, kept, *limits], (1, 3), whole=True, batched=False)
     found = e.add("GatherND", [kept, chosen], (1,), batched=False)
-    empty = e.add("Mul", [kept, e.constant(0.0, "nothing")], kept.shape)
-    empty = e.add("Add", [empty, e.constant(LEAST, "least")], kept.shape)
+    sizes = e.add("Shape", [kept], (3,), whole=True, batched=False)
+    empty = e.add("Expand", [e.constant(LEAST, "least"), sizes], kept.shape, batched=True)
     left = e.add("ScatterND", [empty, chosen, found], kept.shape)
     flat = e.reshape(left, (batch, len(labels) * count), True, "")
     keep = settings["keep_top_k"]

@@ -65,9 +65,6 @@ def readme(
     notes: Iterable[str],
 ) -> str:
     """The content of ``README.md``."""
-    given, thresholds = table["input"], table["thresholds"]
-    batch, channels, height, width = given["shape"]
-    mean = ", ".join(f"{v:g}" for v in given["mean"])
     lines = [
         f"# {listable(table['made_of']['weights'])}, for {profile}",
         "",
@@ -78,29 +75,14 @@ def readme(
         *(f"- `{name}`: {what}" for name, what in made.net["files"].items()),
         "- `preprocess.json`: all of this page, for programs",
         "",
-        "## Input",
-        "",
-        f"`{given['name']}`: float32, {batch} x {channels} x {height} x {width} "
-        "(batch, channels, height, width).",
-        "",
-        f"1. Resize the picture to {width} x {height} (width x height), bilinear, without keeping "
-        "the aspect ratio.",
-        f"2. Channels in the order {given['channels']}, values from 0 to 255.",
-        f"3. Subtract the mean of each channel ({mean}), then multiply by {given['scale']:g}.",
-        "",
+        *_input(table["input"]),
         "## Outputs",
         "",
         *(f"- `{n}` {_shape(o['shape'])}: {o['holds']}" for n, o in made.outputs.items()),
         "",
         "Boxes are fractions of the picture, xmin ymin xmax ymax, not clipped.",
         "",
-        "## Thresholds",
-        "",
-        f"Score above {thresholds['confidence_threshold']:g}; boxes of a class that overlap a "
-        f"better one by more than {thresholds['nms_threshold']:g} go; of each class "
-        f"{_best(thresholds['top_k'])} before that, of each picture "
-        f"{_best(thresholds['keep_top_k'])} after it.",
-        "",
+        *_thresholds(table["thresholds"]),
         *_left_to_do(made),
         *_class_lines(table),
         "## Proof",
@@ -114,6 +96,35 @@ def readme(
     if noted := list(notes):
         lines += ["## Notes", "", *(f"- {note}" for note in noted), ""]
     return "\n".join(lines)
+
+
+def _input(given: dict[str, Any]) -> list[str]:
+    batch, channels, height, width = given["shape"]
+    mean = ", ".join(f"{v:g}" for v in given["mean"])
+    return [
+        "## Input",
+        "",
+        f"`{given['name']}`: float32, {batch} x {channels} x {height} x {width} "
+        "(batch, channels, height, width).",
+        "",
+        f"1. Resize the picture to {width} x {height} (width x height), bilinear, without keeping "
+        "the aspect ratio.",
+        f"2. Channels in the order {given['channels']}, values from 0 to 255.",
+        f"3. Subtract the mean of each channel ({mean}), then multiply by {given['scale']:g}.",
+        "",
+    ]
+
+
+def _thresholds(thresholds: dict[str, Any]) -> list[str]:
+    return [
+        "## Thresholds",
+        "",
+        f"Score above {thresholds['confidence_threshold']:g}; boxes of a class that overlap a "
+        f"better one by more than {thresholds['nms_threshold']:g} go; of each class "
+        f"{_best(thresholds['top_k'])} before that, of each picture "
+        f"{_best(thresholds['keep_top_k'])} after it.",
+        "",
+    ]
 
 
 def _left_to_do(made: Made) -> list[str]:
