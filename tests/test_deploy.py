@@ -244,6 +244,21 @@ def test_a_wrong_reader_is_found_out(
     assert not list(tmp_path.iterdir())
 
 
+def test_without_onnx(net: tuple[Path, Path], tmp_path: Path) -> None:
+    """In a process that cannot import it."""
+    program = (
+        "import sys; sys.modules['onnx'] = None\nfrom ssd_data.cli import main; main(sys.argv[1:])"
+    )
+    call = [sys.executable, "-c", program, "deploy", *net, "--mean", "127", "--scale", "0.007"]
+    call += ["-o", tmp_path / "out"]
+    done = subprocess.run([*call, "--profile", "onnx"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "pip install 'ssd-data[onnx]'" in done.stderr
+    assert "Traceback" not in done.stderr
+    done = subprocess.run([*call, "--profile", "npu"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("profile", "options", "said"),
     [

@@ -13,7 +13,6 @@ import numpy as np
 from ssd_data.emitting.emission import Array, Emission, Value
 from ssd_data.errors import InputError
 
-HEADS = ("raw", "decoded", "nms")
 LEAST = np.finfo(np.float32).min
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ssd_data.emitting.ends import HEADS
 from ssd_data.engines import Array
 from ssd_data.engines.onnxruntime import open_session, require_onnxruntime
 from ssd_data.errors import InputError, UsageError
@@ -18,7 +17,7 @@ from ssd_data.shipping.beside import detector, write_beside
 from ssd_data.shipping.made import Made
 from ssd_data.shipping.proving import Proof, Written, losses, measure, require
 from ssd_data.shipping.scoring import scores
-from ssd_data.shipping.source import Options, Source
+from ssd_data.shipping.source import HEADS, Options, Source
 
 SUMMARY = "One ONNX file, as ONNX Runtime, OpenCV and others read it."
 TAKES = {

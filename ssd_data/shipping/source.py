@@ -25,6 +25,7 @@ from ssd_data.weights.merge_bn import merge_bn, merged_count
 
 ALLOWED = 1e-4  # of an output's largest value, for what should be equal
 MOST_PRIORS = 1 << 24
+HEADS = ("raw", "decoded", "nms")  # of an ONNX net, see emitting/ends.py
 
 
 @dataclass(frozen=True, slots=True)
