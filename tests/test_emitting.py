@@ -62,6 +62,8 @@ def test_the_originals_answers(case: str) -> None:
 LAYERS = {
     "a window beyond the end": "Pooling:pooling_param { pool: AVE kernel_size: 3 stride: 2 }",
     "average, padded": "Pooling:pooling_param { pool: AVE kernel_size: 3 stride: 2 pad: 1 }",
+    "a window that would start in the padding": "Pooling:pooling_param { kernel_size: 2 stride: 2 "
+    "pad: 1 }",
     "largest, wide": "Pooling:pooling_param { kernel_h: 2 kernel_w: 3 stride: 2 }",
     "dilated groups": "Convolution:convolution_param { num_output: 8 kernel_size: 3 group: 2 "
     "pad: 2 dilation: 2 stride: 2 }",
@@ -104,6 +106,20 @@ def test_the_embedded_engines_answers(case: str, dynamic: bool) -> None:
     assert ours.shape == ((2 if dynamic else 1), *theirs.shape[1:])
     for own in ours:
         np.testing.assert_allclose(own, theirs[0], rtol=0, atol=1e-5 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize(
+    "rest", ["operation: SUM coeff: 2 coeff: -1 coeff: 1", "operation: MAX", "operation: PROD"]
+)
+def test_eltwise(rest: str) -> None:
+    graph = net(
+        'layer { name: "p" type: "Power" bottom: "data" top: "p" power_param { power: 2 } }',
+        'layer { name: "e" type: "Eltwise" bottom: "data" bottom: "p" bottom: "data" top: "e" '
+        f"eltwise_param {{ {rest} }} }}",
+    )
+    value = np.random.default_rng(0).normal(size=(1, 4, 8, 8)).astype(np.float32)
+    theirs = Net(graph).forward(data=value)["e"]
+    np.testing.assert_allclose(through_onnx(graph, [], value, "e"), theirs, atol=1e-5)
 
 
 def net(*layers: str, shape: tuple[int, ...] = (1, 4, 8, 8)) -> Graph:
