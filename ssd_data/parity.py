@@ -94,11 +94,15 @@ def _detections(
 
 
 def _nearest(ours: Detections, theirs: Detections) -> tuple[Array, Flags]:
-    """For each of ours how far the nearest of theirs is, and whether there is none."""
+    """For each of ours how far the nearest of theirs is, and whether there is none.
+
+    Coordinates differ in fractions of the picture; of boxes larger than it, of the box.
+    """
     if not len(ours) or not len(theirs):
         return np.zeros(len(ours), np.float32), np.ones(len(ours), np.bool_)
     score = np.abs(ours.scores[:, None] - theirs.scores)
-    place = np.abs(ours.boxes[:, None] - theirs.boxes).max(2)
+    size = np.maximum(np.abs(ours.boxes).max(1), 1)
+    place = np.abs(ours.boxes[:, None] - theirs.boxes).max(2) / size[:, None]
     far = np.maximum(score, place)
     alike = (score <= SCORE) & (place <= COORDINATE) & (ours.labels[:, None] == theirs.labels)
     far[~alike] = np.inf

@@ -11,10 +11,10 @@ LAYERS = [
     ["errors", "plugins", "resources", "parallel", "tally"],
     ["files"],
     ["structures", "proto"],
-    ["boxes", "drawing", "labelmap", "pictures", "scores"],
+    ["boxes", "drawing", "labelmap", "pictures", "postprocess", "scores"],
     ["nets"],
     ["augment", "weights", "design", "formats"],
-    ["families"],
+    ["emitting", "families"],
     ["lmdbs"],
     ["exchange", "exporters"],
     ["scoring"],
@@ -25,11 +25,12 @@ LAYERS = [
     ["engines", "io"],
     ["detect", "parity", "protocols"],
     ["proof", "evaluation"],
-    ["training"],
+    ["shipping", "training"],
+    ["profiles"],
     ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
-PLUGINS = {"formats", "exporters", "exchange", "families", "metrics", "protocols"}
+PLUGINS = {"formats", "exporters", "exchange", "families", "metrics", "profiles", "protocols"}
 TORCH = ("engines/torch", "training")
 FILES = sorted((ROOT / "ssd_data").rglob("*.py"))
 

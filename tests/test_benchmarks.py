@@ -51,7 +51,7 @@ def test_nets_in_one_round(capsys: pytest.CaptureFixture[str]) -> None:
     nets.main(["--quick", "--threads", "1", "--processor-time"])
     printed = capsys.readouterr().out
     assert printed.count("###") == 4
-    assert "detections: torch 800, opencv 800" in printed
+    assert "detections: torch 800, onnxruntime 800, opencv 800" in printed
 
 
 def test_the_docs_have_every_layer_that_is_compared(capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,9 +34,16 @@ _PREPROCESSING: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
-def preprocessing_options(function: _F) -> _F:
+def mean_options(function: _F) -> _F:
+    """``--train``, ``--family``, ``--mean``, ``--scale``."""
+    return preprocessing_options(function, _PREPROCESSING[:-1])
+
+
+def preprocessing_options(
+    function: _F, options: tuple[tuple[str, dict[str, Any]], ...] = _PREPROCESSING
+) -> _F:
     """``--train``, ``--family``, ``--mean``, ``--scale``, ``--size``."""
-    for name, settings in reversed(_PREPROCESSING):
+    for name, settings in reversed(options):
         function = click.option(name, **settings)(function)
     return function
 

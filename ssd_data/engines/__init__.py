@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ssd_data.errors import InputError, UsageError
+from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.graph import Graph, read_graph, to_graph
 from ssd_data.plugins import plugins
 from ssd_data.structures import Detections
 
 Array: TypeAlias = npt.NDArray[np.float32]
-DETECTION_TYPE = "DetectionOutput"
 
 
 class Engine(ABC):
@@ -83,7 +83,7 @@ def load_engine(
     """Load a deploy net with its weights into an engine.
 
     Args:
-        name: ``torch`` (the embedded one), ``opencv`` or ``caffe``.
+        name: ``torch`` (the embedded one), ``onnxruntime``, ``opencv`` or ``caffe``.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``auto``, where the engine has a choice.
         half: half precision, on a GPU.
         threshold: takes the place of the DetectionOutput's ``confidence_threshold``.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ssd_data import metrics
-from ssd_data.engines import DETECTION_TYPE, Engine
+from ssd_data.engines import Engine
 from ssd_data.errors import InputError, OutputError, UsageError
 from ssd_data.evaluation.detecting import POLICIES, Missing, detect_all
 from ssd_data.evaluation.journal import Journal
@@ -19,6 +19,7 @@ from ssd_data.evaluation.results import Scored, write_and_score
 from ssd_data.evaluation.sources import EvalSet
 from ssd_data.evaluation.worst import draw_worst
 from ssd_data.files.whole import write_whole
+from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.nets.prototxt import to_text
 from ssd_data.pictures import picture_limits

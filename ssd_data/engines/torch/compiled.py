@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ssd_data.engines import DETECTION_TYPE, Array, Engine, read_deploy
+from ssd_data.engines import Array, Engine, read_deploy
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.interpreter import exact_arithmetic
 from ssd_data.engines.torch.layer import Layer, as_tuple
@@ -23,7 +23,8 @@ from ssd_data.engines.torch.layers.convolution import Convolution
 from ssd_data.engines.torch.mode import find_device
 from ssd_data.engines.torch.net import Net
 from ssd_data.errors import InputError, UsageError
-from ssd_data.nets.caffemodel import Caffemodel, read_caffemodel
+from ssd_data.nets.caffemodel import Caffemodel, LayerWeights, read_caffemodel
+from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.graph import Graph, Node, to_graph
 from ssd_data.weights.merge_bn import merge_bn
 
@@ -111,17 +112,36 @@ def load(
     merged = merge_bn(graph, layers)
     names = {node.name for node in graph.nodes}
     strangers = [layer for layer in layers if layer.name not in names]  # for what an error says
-    net = Net(to_graph(merged.net, "TEST", origin=str(deploy)), device="meta")
-    net.graph.ignored = graph.ignored
-    matching = net.copy_from(Caffemodel([*merged.layers, *strangers], origin=str(weights)))
+    ready = to_graph(merged.net, "TEST", origin=str(deploy))
+    ready.ignored = graph.ignored
+    return compile_net(ready, [*merged.layers, *strangers], str(weights), place, half)
+
+
+def compile_net(
+    graph: Graph,
+    layers: Sequence[LayerWeights],
+    origin: str,
+    device: torch.device | None = None,
+    half: bool = False,
+) -> Compiled:
+    """Compile a net whose BatchNorm is merged already.
+
+    Args:
+        layers: its arrays. origin: names the file that they come from, in errors.
+
+    Raises:
+        InputError: arrays are missing or do not fit.
+    """
+    net = Net(graph, device="meta")
+    matching = net.copy_from(Caffemodel(list(layers), origin=origin))
     if matching.new:
         raise InputError(
-            f"{len(matching.new)} layers of {deploy} are not in this caffemodel: "
+            f"{len(matching.new)} layers of {graph.origin} are not in this caffemodel: "
             + ", ".join(matching.new[:5]),
-            where=weights,
+            where=origin,
             hint="Is it the caffemodel of this net? ssd-data weights show lists its layers",
         )
-    return Compiled(net, place, half)
+    return Compiled(net, device or find_device("cpu"), half)
 
 
 def _steps(net: Net, kind: torch.dtype) -> list[Step]:

@@ -1,0 +1,189 @@
+"""ONNX Runtime on the CPU.
+
+Prototxt and caffemodel are made ONNX in memory, by the same emitters that ``ssd-data deploy``
+writes files with. What a DetectionOutput does is done in NumPy.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ssd_data.engines import Array, Engine, read_deploy
+from ssd_data.errors import InputError, UsageError
+from ssd_data.nets.caffemodel import LayerWeights, read_caffemodel
+from ssd_data.nets.detection import DETECTION_TYPE, check_settings, detection_settings
+from ssd_data.nets.graph import Graph, Node, to_graph
+from ssd_data.postprocess import detection_output
+from ssd_data.weights.merge_bn import merge_bn
+from ssd_data.weights.wiring import pair
+
+SESSIONS = 8  # kept at a time, one for each shape of batch
+
+
+def require_onnxruntime() -> Any:
+    """The module ``onnxruntime``.
+
+    Raises:
+        UsageError: it or ``onnx`` is not installed.
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime
+    except ImportError as error:
+        raise UsageError(
+            f"this needs ONNX and ONNX Runtime: {error}",
+            hint="Install them: pip install 'ssd-data[onnx]'",
+        ) from None
+    return onnxruntime
+
+
+def open_session(model: bytes, where: object = "", threads: int | None = None) -> Any:
+    """A model in ONNX Runtime, on the CPU.
+
+    Args:
+        threads: how many a node may use; by default all, or as ``OMP_NUM_THREADS`` says.
+
+    Raises:
+        InputError: ONNX Runtime cannot read it.
+    """
+    import os
+
+    runtime = require_onnxruntime()
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    options.intra_op_num_threads = threads or (int(given) if given.isdecimal() else 0)
+    # Threads that wait for work give their processor to others, as the embedded engine's do.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exceptions have no common base but this
+        text = str(error).strip().splitlines()[0][:300]
+        raise InputError(f"ONNX Runtime cannot read this net: {text}", where=where) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """A DetectionOutput: its settings, priors and their variances."""
+
+    settings: dict[str, Any]
+    boxes: Array
+    variances: Array
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A session for one shape of batch."""
+
+    session: Any
+    names: list[str]
+    ends: dict[str, _End]
+
+
+class OnnxRuntime(Engine):
+    """Runs on the CPU, without PyTorch."""
+
+    name = "onnxruntime"
+
+    def __init__(self, graph: Graph, arrays: Mapping[int, LayerWeights]) -> None:
+        super().__init__(graph)
+        self._arrays = arrays
+        self._sessions: OrderedDict[tuple[int, ...], _Ready] = OrderedDict()
+        writers = graph.producers()
+        self._ends = {
+            blob: writers[blob][-1]
+            for blob in self.outputs
+            if writers[blob][-1].type == DETECTION_TYPE
+        }
+        for node in self._ends.values():
+            if len(node.bottoms) != 3:
+                raise InputError(f"has {len(node.bottoms)} bottoms, not 3", where=node.where)
+        self._session(self.shape)
+
+    def forward(self, batch: Array) -> dict[str, Array]:
+        """See :meth:`Engine.forward`."""
+        ready = self._session(batch.shape)
+        values = np.ascontiguousarray(batch, np.float32)
+        try:
+            arrays = ready.session.run(ready.names, {self.input: values})
+        except Exception as error:
+            text = str(error).strip().splitlines()[0][:300]
+            raise InputError(
+                f"ONNX Runtime cannot run this net: {text}", where=self.graph.origin
+            ) from None
+        found = dict(zip(ready.names, arrays, strict=True))
+        return {
+            blob: self._rows(ready.ends[blob], self._ends[blob], found)
+            if blob in ready.ends
+            else found[blob]
+            for blob in self.outputs
+        }
+
+    def _rows(self, end: _End, node: Node, found: Mapping[str, Array]) -> Array:
+        """As DetectionOutput's: with nothing found in the whole batch one row a picture, all -1."""
+        locations, scores = (found[name] for name in node.bottoms[:2])
+        rows = detection_output(locations, scores, end.boxes, end.variances, end.settings)
+        if not len(rows):
+            rows = np.full((len(locations), 7), -1, np.float32)
+            rows[:, 0] = np.arange(len(rows))
+        return rows[None, None]
+
+    def _session(self, shape: tuple[int, ...]) -> _Ready:
+        if shape in self._sessions:
+            self._sessions.move_to_end(shape)
+            return self._sessions[shape]
+        while len(self._sessions) >= SESSIONS:
+            self._sessions.popitem(last=False)
+        self._sessions[shape] = self._convert(shape)
+        return self._sessions[shape]
+
+    def _convert(self, shape: tuple[int, ...]) -> _Ready:
+        from ssd_data.emitting.emit import emit, split_priors
+
+        names = [blob for blob in self.outputs if blob not in self._ends]
+        for node in self._ends.values():
+            names += [blob for blob in node.bottoms[:2] if blob not in names]
+        priors = [node.bottoms[2] for node in self._ends.values()]
+        made = emit(self.graph, self._arrays, [*names, *priors], shape, reserved=names)
+        ends = {}
+        for blob, node in self._ends.items():
+            boxes, variances = split_priors(made.blobs[node.bottoms[2]], node.where)
+            settings = detection_settings(node.param.detection_output_param)
+            counts = [int(np.prod(made.blobs[name].shape[1:])) for name in node.bottoms[:2]]
+            if fault := check_settings(settings, counts[0], counts[1], len(boxes)):
+                raise InputError(fault, where=node.where)
+            ends[blob] = _End(settings, boxes, variances)
+        outputs = {name: made.blobs[name] for name in names}
+        model = made.emission.model({self.input: made.input}, outputs)
+        return _Ready(open_session(model.SerializeToString(), self.graph.origin), names, ends)
+
+
+def load(
+    deploy: Path | str,
+    weights: Path | str,
+    *,
+    device: str | None = None,
+    half: bool = False,
+    threshold: float | None = None,
+) -> OnnxRuntime:
+    """See :func:`ssd_data.engines.load_engine`."""
+    require_onnxruntime()
+    if device not in (None, "auto", "cpu") or half:
+        raise UsageError("the engine onnxruntime runs on the CPU, in single precision")
+    graph = read_deploy(deploy, threshold)
+    merged = merge_bn(graph, read_caffemodel(weights).layers)
+    net = to_graph(merged.net, "TEST", origin=str(deploy))
+    for old, node in zip(_kept(graph, merged.into), net.nodes, strict=True):
+        node.where = old.where
+    net.ignored = graph.ignored
+    return OnnxRuntime(net, pair(net.nodes, merged.layers)[0])
+
+
+def _kept(graph: Graph, merged: Mapping[int, int]) -> list[Node]:
+    return [node for index, node in enumerate(graph.nodes) if index not in merged]

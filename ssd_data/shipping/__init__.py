@@ -1,0 +1,1 @@
+"""What carries a trained net to where it must run: what all profiles (``profiles/``) share."""
