@@ -21,7 +21,7 @@ LAYERS = [
     ["metrics"],
     ["caching"],
     ["batches", "building"],
-    ["samples", "checking", "downloading", "exporting", "modelling", "draw"],
+    ["samples", "checking", "downloading", "exporting", "modelling", "draw", "fitting"],
     ["engines", "io"],
     ["detect", "parity", "protocols"],
     ["proof", "evaluation"],

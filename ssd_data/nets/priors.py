@@ -35,7 +35,8 @@ def prior_shapes(param: caffe_pb2.PriorBoxParameter, where: str = "") -> PriorSh
 
     Raises:
         InputError: no size, a size that is not positive, a ``max_size`` that is not larger than its
-            ``min_size``, or a wrong number of variances.
+            ``min_size``, a step or size of the input that is not positive, or a wrong number of
+            variances.
     """
 
     def fail(what: str) -> InputError:
@@ -53,6 +54,10 @@ def prior_shapes(param: caffe_pb2.PriorBoxParameter, where: str = "") -> PriorSh
         raise fail("variance must be one positive number or four")
     if any(ratio <= 0 for ratio in param.aspect_ratio):
         raise fail("aspect_ratio must be positive")
+    for one, pair in (("step", ("step_h", "step_w")), ("img_size", ("img_h", "img_w"))):
+        names = [*([one] if param.HasField(one) else []), *pair * any(map(param.HasField, pair))]
+        if any(getattr(param, name) <= 0 for name in names):
+            raise fail(f"{one} must be positive")
     variances = list(param.variance) or [0.1]
     variances *= 4 // len(variances)
     return PriorShapes(
@@ -99,8 +104,7 @@ def prior_boxes(
     """
     shapes = prior_shapes(param, where)
     height, width = map_size
-    image_height, image_width = _image_size(param, image_size)
-    step_height, step_width = _steps(param, map_size, (image_height, image_width))
+    (step_height, image_height), (step_width, image_width) = grid(param, map_size, image_size)
     f = np.float32
     x = ((np.arange(width, dtype=f) + f(param.offset)) * f(step_width)).astype(f)
     y = ((np.arange(height, dtype=f) + f(param.offset)) * f(step_height)).astype(f)
@@ -112,6 +116,15 @@ def prior_boxes(
     boxes[..., 3] = (y[:, None, None] + sides[:, 1]) / image_height
     result: Boxes = boxes.reshape(-1, 4).astype(f)
     return result.clip(f(0), f(1)) if param.clip else result
+
+
+def grid(
+    param: caffe_pb2.PriorBoxParameter, map_size: Size, image_size: Size
+) -> tuple[tuple[float, int], tuple[float, int]]:
+    """Down and across: pixels from one place to the next, and of the whole input."""
+    image_size = _image_size(param, image_size)
+    steps = _steps(param, map_size, image_size)
+    return (steps[0], image_size[0]), (steps[1], image_size[1])
 
 
 def _image_size(param: caffe_pb2.PriorBoxParameter, default: Size) -> Size:
