@@ -26,6 +26,7 @@ LAYERS = [
     ["detect", "parity", "protocols"],
     ["proof", "evaluation"],
     ["training"],
+    ["report"],
     ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
