@@ -23,11 +23,13 @@ class Pick:
         index: its place among the records.
         why: what is to be said of it.
         zoom: the box to show from near; None for the whole picture.
+        boxes: those that it is shown for, by their place in the record.
     """
 
     index: int
     why: list[str] = field(default_factory=list)
     zoom: int | None = None
+    boxes: set[int] = field(default_factory=set)
 
 
 def random(measures: Measures, count: int, seed: int) -> list[Pick]:
@@ -50,21 +52,26 @@ def smallest(measures: Measures, count: int) -> list[Pick]:
     rows = np.flatnonzero(measures.sound())
     rows = rows[np.argsort(sides[rows].prod(1), kind="stable")]
     first = np.sort(np.unique(owner[rows], return_index=True)[1])[:count]
-    within = np.arange(len(owner)) - np.searchsorted(owner, owner)
-    return [Pick(int(owner[row]), [_pixels(sides[row])], int(within[row])) for row in rows[first]]
+    within = _within(owner)
+    return [
+        Pick(int(owner[row]), [_pixels(sides[row])], int(within[row]), {int(within[row])})
+        for row in rows[first]
+    ]
 
 
 def suspicious(measures: Measures, count: int) -> list[Pick]:
     """Records with boxes that may be mistakes, the oddest kinds first, one of each kind in turn."""
     found: dict[int, Pick] = {}
-    kinds = []
+    kinds, within = [], _within(measures.owner)
     for what, rows in _odd(measures).items():
-        owners = list(dict.fromkeys(measures.owner[rows].tolist()))
-        for index in owners:
-            number = int((measures.owner[rows] == index).sum()) if len(rows) < 10_000 else 0
-            text = f"{number} boxes: {what}" if number > 1 else what
-            found.setdefault(index, Pick(index)).why.append(text)
-        kinds.append(owners)
+        places: dict[int, list[int]] = {}
+        for index, place in zip(measures.owner[rows].tolist(), within[rows].tolist(), strict=True):
+            places.setdefault(index, []).append(place)
+        for index, boxes in places.items():
+            pick = found.setdefault(index, Pick(index))
+            pick.why.append(f"{len(boxes)} boxes: {what}" if len(boxes) > 1 else what)
+            pick.boxes.update(boxes)
+        kinds.append(list(places))
     turns = [owners[turn] for turn in range(count) for owners in kinds if turn < len(owners)]
     return [found[index] for index in dict.fromkeys(turns)][:count]
 
@@ -97,6 +104,11 @@ def _odd(measures: Measures) -> dict[str, npt.NDArray[Any]]:
         f"a side under {TINIEST:g} pixels": sound & tiny,
     }
     return {what: rows for what, flag in flags.items() if len(rows := np.flatnonzero(flag))}
+
+
+def _within(owner: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """Each box's place in its record."""
+    return np.arange(len(owner)) - np.searchsorted(owner, owner)
 
 
 def _boxes(count: int) -> str:

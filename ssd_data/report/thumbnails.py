@@ -67,7 +67,7 @@ def _picture(name: str, record: Record, pick: Pick, labelmap: LabelMap | None) -
         facts.append(f"the {MOST_OUTLINES} largest of its boxes are drawn")
         shown = shown[:MOST_OUTLINES]
     names = {label: class_name(label, labelmap) for label in record.labels.tolist()}
-    outlines = [_outline(boxes[i], record, i, names) for i in shown]
+    outlines = [_outline(boxes[i], record, i, names, i in pick.boxes) for i in shown]
     view = (
         _view(boxes[shown], size)
         if pick.zoom is None
@@ -92,7 +92,7 @@ def _visible(boxes: npt.NDArray[np.float64], size: tuple[int, int]) -> Iterator[
 
 
 def _outline(
-    box: npt.NDArray[np.float64], record: Record, index: int, names: dict[int, str]
+    box: npt.NDArray[np.float64], record: Record, index: int, names: dict[int, str], marked: bool
 ) -> Outline:
     label = int(record.labels[index])
     # A line far outside is as invisible as one millions of pixels away.
@@ -101,7 +101,7 @@ def _outline(
     empty = " (empty)" if is_empty(record.boxes[index : index + 1])[0] else ""
     hard = bool(record.difficult[index])
     name = f"{names[label]}{empty}{', difficult' if hard else ''}"
-    return Outline(name, _css(label), rect, hard)
+    return Outline(name, _css(label), rect, hard, marked)
 
 
 def _chips(record: Record, names: dict[int, str]) -> list[Chip]:

@@ -17,7 +17,7 @@ def section(subjects: Sequence[Subject]) -> Section:
     """Errors, warnings, then counts of each split."""
     panels = [Panel(subject.title, [*_found(subject), *_odd(subject)]) for subject in subjects]
     lead = "Errors make a training fail or learn nonsense; warnings may be meant."
-    return Section("findings", "What check found", lead, (), panels)
+    return Section("findings", "What check found, and what is odd", lead, (), panels)
 
 
 def _found(subject: Subject) -> Iterator[Block]:

@@ -25,21 +25,25 @@ def _blocks(splits: Sequence[Split]) -> list[Block]:
     for split in splits:
         sizes.update((width, height) for width, height in split.measures.sizes.tolist() if width)
     points = [(width, height, n) for (width, height), n in sizes.most_common(MOST_SIZES)]
-    return [bubbles("Picture sizes", points), *map(_table, splits)]
+    return [bubbles("Picture sizes", points), _sides(splits), _formats(splits)]
 
 
-def _table(split: Split) -> Table:
-    found = split.summary["pictures"]
-    rows: list[list[Cell]] = [
-        [f"{side}, pixels", *_values(found[side])] for side in ("width", "height")
-    ]
-    about = [_counts(found["formats"]), f"{_counts(found['channels'])} channels"]
-    about.append(f"{found['different_sizes']:,} different sizes")
-    return Table(f"{split.name}: {'; '.join(about)}", ["", *PERCENTILES], rows)
+def _sides(splits: Sequence[Split]) -> Table:
+    rows: list[list[Cell]] = []
+    for split in splits:
+        for side in ("width", "height"):
+            values = split.summary["pictures"][side]
+            rows.append([f"{split.name}: {side}", *(values.get(name) for name in PERCENTILES)])
+    return Table("Percentiles, pixels", ["", *PERCENTILES], rows)
 
 
-def _values(values: dict[str, float]) -> list[Cell]:
-    return [values.get(name) for name in PERCENTILES]
+def _formats(splits: Sequence[Split]) -> Table:
+    rows: list[list[Cell]] = []
+    for split in splits:
+        found = split.summary["pictures"]
+        kinds = _counts(found["formats"]), _counts(found["channels"])
+        rows.append([split.name, *kinds, found["different_sizes"]])
+    return Table("Formats", ["", "format", "channels", "different sizes"], rows)
 
 
 def _counts(table: dict[str, Any]) -> str:
