@@ -85,7 +85,7 @@ def heat_map(title: str, series: Sequence[tuple[str, npt.NDArray[Any]]], side: i
         parts.append(_heat(points, side, size, x, y, name))
         rows += _thirds(name, points)
     height = -(-len(series) // 2) * (size + 26)
-    text = "Darker where more boxes have their centre."
+    text = "The stronger the colour, the more boxes have their centre there."
     table = Table("", ["", "left", "middle", "right"], rows)
     return Chart(title, text, _svg(title, text, parts, height), table)
 

@@ -32,7 +32,8 @@ def data_page(subjects: Sequence[Subject], shown: int = PICTURES, seed: int = 0)
         sections.append(gallery.section(subjects, shown, seed))
     title = " and ".join(subject.title for subject in subjects)
     kinds = ["build" if subject.is_build else "LMDB" for subject in subjects]
-    return Page(title, " and ".join(kinds), _facts(subjects), sections)
+    kind = f"two {kinds[0]}s" if kinds[1:] == kinds[:1] else " and ".join(kinds)
+    return Page(title, kind, _facts(subjects), sections)
 
 
 def _distinct(subjects: Sequence[Subject]) -> list[Subject]:

@@ -15,7 +15,7 @@ from ssd_data.drawing import colour
 from ssd_data.errors import InputError
 from ssd_data.labelmap import LabelMap
 from ssd_data.lmdbs.store import LmdbReader
-from ssd_data.lmdbs.survey import class_name, look, pixel_boxes
+from ssd_data.lmdbs.survey import class_name, look
 from ssd_data.pictures import encode, picture_limits
 from ssd_data.report.blocks import Chip, Outline, Picture
 from ssd_data.report.picks import Pick
@@ -51,17 +51,18 @@ def pictures(split: Split, picks: list[Pick], labelmap: LabelMap | None) -> Iter
 def _picture(name: str, record: Record, pick: Pick, labelmap: LabelMap | None) -> Picture:
     pixels = record.decode()
     window = (0, 0, pixels.shape[1], pixels.shape[0])
+    # In double, since a hostile box can be as wide as single precision reaches.
+    boxes = record.boxes.astype(np.float64) * (window[2:] * 2)
     facts = [f"{pixels.shape[1]} x {pixels.shape[0]}", *pick.why]
     if pick.zoom is not None:
-        window = _near(pixel_boxes(record)[pick.zoom], window)
+        window = _near(boxes[pick.zoom], window)
         facts.append(f"{window[2]} x {window[3]} pixels around it are shown")
     x, y, width, height = window
     factor = SIDE / max(width, height)
     if pick.zoom is None:
         factor = min(1.0, factor)
     size = max(1, round(width * factor)), max(1, round(height * factor))
-    boxes = pixel_boxes(record).astype(np.float64) - [x, y, x, y]
-    boxes *= np.array([size[0] / width, size[1] / height] * 2)
+    boxes = (boxes - [x, y, x, y]) * ([size[0] / width, size[1] / height] * 2)
     shown = [*_visible(boxes, size)]
     if len(shown) > MOST_OUTLINES:
         facts.append(f"the {MOST_OUTLINES} largest of its boxes are drawn")
@@ -133,7 +134,7 @@ def _view(
     return float(x0), float(y0), float(x1 - x0), float(y1 - y0)
 
 
-def _near(box: npt.NDArray[np.float32], whole: Window) -> Window:
+def _near(box: npt.NDArray[np.float64], whole: Window) -> Window:
     """A square around a box, cut at the picture."""
     x0, y0, x1, y1 = box.tolist()
     side = max(round(AROUND * max(x1 - x0, y1 - y0)), NEAREST)

@@ -55,8 +55,9 @@ def _splits(subjects: Sequence[Subject]) -> list[tuple[str, Split]]:
 
 
 def _classes(subjects: Sequence[Subject]) -> Table:
-    """A row a class, for each split its boxes and pictures."""
+    """A row a class, for each split its boxes and, where there is room, pictures."""
     splits = _splits(subjects)
+    wide = len(splits) > 3
     tables = [{row["label"]: row for row in split.summary["classes"]} for _, split in splits]
     names: dict[int, str] = {}
     for table in tables:
@@ -69,11 +70,13 @@ def _classes(subjects: Sequence[Subject]) -> Table:
         for table, top in zip(tables, most, strict=True):
             row = table.get(label)
             cells.append(Bar(row["boxes"], row["boxes"] / max(top, 1)) if row else None)
-            cells.append(row["pictures"] if row else None)
+            if not wide:
+                cells.append(row["pictures"] if row else None)
         rows.append(cells)
     head = ["class"]
     for name, _ in splits:
-        head += [f"{name}: boxes", "pictures"] if len(splits) > 1 else ["boxes", "pictures"]
+        head.append(f"{name}: boxes" if len(splits) > 1 else "boxes")
+        head += [] if wide else ["pictures"]
     return Table("Classes", head, rows)
 
 

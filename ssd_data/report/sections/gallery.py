@@ -22,7 +22,7 @@ def section(subjects: Sequence[Subject], count: int, seed: int) -> Section:
         for split in subject.splits:
             blocks += _galleries(subject, split, count, seed)
         panels.append(Panel(subject.title, blocks))
-    lead = "Dashed boxes are difficult; a picture in a frame has boxes that leave it."
+    lead = "Dashed boxes are difficult; thick ones are those that a picture is shown for."
     return Section("gallery", "Pictures with their boxes", lead, (), panels)
 
 
