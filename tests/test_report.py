@@ -18,11 +18,23 @@ from ssd_data.labelmap import LabelMap, write_labelmap
 from ssd_data.lmdbs.records import encode_record, key_of
 from ssd_data.lmdbs.store import LmdbWriter
 from ssd_data.report import picks
-from ssd_data.report.blocks import Bar, Chart, Gallery, Note, Page, Panel, Picture, Section, Table
+from ssd_data.report.blocks import (
+    Bar,
+    Chart,
+    Gallery,
+    Listing,
+    Note,
+    Page,
+    Panel,
+    Picture,
+    Section,
+    Table,
+)
 from ssd_data.report.charts import bubbles, heat_map, histogram
 from ssd_data.report.data_page import data_page
 from ssd_data.report.render import render, show
 from ssd_data.report.sections import boxes as box_section
+from ssd_data.report.sections import findings
 from ssd_data.report.subject import Subject, gather
 from ssd_data.report.thumbnails import pictures
 
@@ -212,6 +224,37 @@ def test_two_side_by_side(builds: Path, tmp_path: Path) -> None:
     assert any("[64, 64]" in text and "SHAPES" in text for text in page.text)
     panels = [a for tag, a in page.tags if tag == "div" and a.get("class") == "panel"]
     assert len(panels) == 2 * (len(SECTIONS) - 1)
+
+
+def test_listings_say_how_many_more_there_are(monkeypatch: Any, hostile: Path) -> None:
+    monkeypatch.setattr("ssd_data.report.sections.findings.SHOWN", 1)
+    subject = gather(hostile, decode=False)
+    (panel,) = findings.section([subject]).panels
+    listings = {block.title: block for block in panel.blocks if isinstance(block, Listing)}
+    hard = next(one for title, one in listings.items() if "difficult" in title)
+    # Of boxes in pictures the places are pictures.
+    assert "in 5 pictures" in hard.title
+    assert (hard.count, len(hard.items), hard.more) == (6, 1, 4)
+    outside = listings["bad: boxes that leave their picture"]
+    assert (outside.count, outside.more) == (4, 3)
+    assert all(one.more == one.count - 1 for one in listings.values() if one.mark and one.items)
+
+
+def test_an_lmdb_of_a_build(builds: Path, tmp_path: Path) -> None:
+    (lmdb,) = (builds / "SHAPES").glob("*test_lmdb")
+    (tmp_path / "test_lmdb").symlink_to(lmdb)
+    subject = gather(tmp_path / "test_lmdb", decode=False)
+    assert subject.manifest is not None
+    assert subject.labelmap is not None
+    assert [split.path for split in subject.splits] == [tmp_path / "test_lmdb"]
+    # One that only lies beside a build.json is not of that build; a broken one says nothing.
+    for text in ((builds / "SHAPES" / "build.json").read_text(), "{"):
+        folder = tmp_path / str(len(text))
+        folder.mkdir()
+        (folder / "other_lmdb").mkdir()
+        (folder / "other_lmdb" / "data.mdb").write_bytes((lmdb / "data.mdb").read_bytes())
+        (folder / "build.json").write_text(text)
+        assert gather(folder / "other_lmdb", decode=False).manifest is None
 
 
 def test_the_same_twice_is_told_apart(builds: Path) -> None:

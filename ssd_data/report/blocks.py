@@ -38,13 +38,19 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Things of one kind: how many, and the first of them, which open when asked for."""
+    """Things of one kind: how many, and where they are, which opens when asked for.
+
+    Attributes:
+        items: the first places. more: how many there are besides.
+        mark: "error", "warning" or nothing.
+    """
 
     kind: ClassVar[str] = "listing"
     title: str
     count: int
     items: Sequence[str]
-    mark: str = ""  # "error", "warning" or nothing
+    more: int = 0
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from ssd_data.report.blocks import Cell, Chart, Table
 
 WIDTH, HEIGHT = 360, 200
-LEFT, RIGHT, TOP, BOTTOM = 34, 8, 8, 34
+LEFT, RIGHT, TOP, BOTTOM = 38, 8, 8, 34
 PLOT_WIDTH, PLOT_HEIGHT = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 MOST_SERIES = 4
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ssd_data.building.agreement import beside_lmdb
-from ssd_data.building.manifest import LABELMAP, Manifest, read_manifest
+from ssd_data.building.manifest import Manifest, read_manifest
 from ssd_data.checking.check import check
 from ssd_data.checking.findings import Findings
 from ssd_data.errors import InputError, UsageError
@@ -80,7 +80,7 @@ def gather(
         UsageError: it is neither, or has no such split.
         InputError: ``build.json`` or an LMDB cannot be read.
     """
-    manifest = read_manifest(path if not is_lmdb(path) else path.resolve().parent)
+    manifest = _manifest_of(path)
     places = _places(path, manifest, splits)
     file = beside_lmdb(next(iter(places.values()))) if labelmap is None else None
     names, fault = labelmap, ""
@@ -95,6 +95,19 @@ def gather(
     return Subject(path.resolve().name, path, looked, findings, manifest, names, origin)
 
 
+def _manifest_of(path: Path) -> Manifest | None:
+    """A build's ``build.json``; for an LMDB the one beside it, if that names it."""
+    if not is_lmdb(path):
+        return read_manifest(path)
+    lmdb = path.resolve()
+    try:
+        manifest = read_manifest(lmdb.parent)
+    except InputError:
+        return None  # what is found says it
+    names = {made["lmdb"] for made in manifest["splits"].values()} if manifest else set()
+    return manifest if lmdb.name in names else None
+
+
 def _places(path: Path, manifest: Manifest | None, splits: Collection[str]) -> dict[str, Path]:
     """The LMDBs by their names."""
     if is_lmdb(path):
@@ -105,7 +118,7 @@ def _places(path: Path, manifest: Manifest | None, splits: Collection[str]) -> d
         raise UsageError(
             "neither an LMDB nor the folder of a build",
             where=path,
-            hint=f"It has no data.mdb and no build.json (beside {LABELMAP})",
+            hint="It has no data.mdb and no build.json: ssd-data build makes LMDBs of raw data",
         )
     known = manifest["splits"]
     if unknown := [split for split in splits if split not in known]:

@@ -25,7 +25,7 @@ def section(subjects: Sequence[Subject]) -> Section:
         for split in subject.splits:
             if absent := split.summary["absent"]:
                 text = f"{subject.title}, {split.name}: classes without a box"
-                blocks.append(Listing(text, len(absent), absent, "warning"))
+                blocks.append(Listing(text, len(absent), absent, mark="warning"))
     if (note := _balance(subjects)) is not None:
         blocks.append(note)
     return Section("counts", "Counts and class balance", "", blocks)

@@ -31,20 +31,24 @@ def _found(subject: Subject) -> Iterator[Block]:
 def _listing(finding: Finding) -> Listing:
     title = f"{finding.message} [{finding.kind}]"
     places = [place for place in finding.places[:SHOWN] if place]
-    return Listing(title, finding.count, places, finding.severity)
+    more = finding.count - len(places) if places else 0
+    return Listing(title, finding.count, places, more, finding.severity)
 
 
 def _odd(subject: Subject) -> Iterator[Block]:
     for split in subject.splits:
         m, summary = split.measures, split.summary
         without = [m.names[i] for i in np.flatnonzero(m.counts == 0) if not m.faults[i]]
-        yield _keys(split, "pictures without boxes", summary["without_boxes"], without)
+        yield _keys(split, "pictures without boxes", len(without), without, len(without))
         hard = np.unique(m.owner[m.difficult]).tolist()
         title = f"difficult boxes, in {len(hard):,} pictures"
-        yield _keys(split, title, summary["difficult"], [m.names[i] for i in hard])
-        outside = summary["outside"]
-        yield _keys(split, "boxes that leave their picture", outside["count"], outside["listed"])
+        names = [m.names[i] for i in hard]
+        yield _keys(split, title, summary["difficult"], names, len(names))
+        count, listed = summary["outside"]["count"], summary["outside"]["listed"]
+        yield _keys(split, "boxes that leave their picture", count, listed, count)
 
 
-def _keys(split: Split, what: str, count: int, places: Sequence[str]) -> Listing:
-    return Listing(f"{split.name}: {what}", count, places[:SHOWN])
+def _keys(split: Split, what: str, count: int, places: Sequence[str], of: int) -> Listing:
+    """How many there are, and the first of ``of`` places."""
+    shown = places[:SHOWN]
+    return Listing(f"{split.name}: {what}", count, shown, of - len(shown))
