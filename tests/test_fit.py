@@ -1,6 +1,7 @@
 """``ssd-data fit``: the original's matching, map sizes without PyTorch, proposals that hold."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -221,7 +222,12 @@ def test_a_deploy_net_needs_an_overlap(net: Callable[..., Path]) -> None:
         ("resize_param {", "resize_param { resize_mode: FIT_SMALL_SIZE", "own sizes"),
         ("PriorBox", "Silence", "no PriorBox"),
         ("resize_param {", "crop_size: 100 resize_param {", "crops"),
-        ("min_size: 32", "min_size: -1", "positive"),
+        ("min_size: 32.0", "min_size: -1", "positive"),
+        ("min_size: 32.0", "min_size: nan", "positive"),
+        ("min_size: 32.0", "min_size: 3e38", "far outside"),
+        ("offset: 0.5", "offset: nan", "far outside"),
+        ("offset: 0.5", "offset: 0.5 step: inf", "positive"),
+        ("overlap_threshold: 0.5", "overlap_threshold: nan", "no number"),
     ],
 )  # fmt: skip
 def test_nets_that_cannot_be_fitted(
@@ -234,7 +240,15 @@ def test_nets_that_cannot_be_fitted(
         text = "\n".join(line for line in text.splitlines() if "mbox_priorbox" not in line)
     (tmp_path / "net").write_text(text)
     with pytest.raises(InputError, match=what):
-        read_layout(tmp_path / "net")
+        read_layout(tmp_path / "net").boxes()
+
+
+def test_priors_without_area_match_nothing(net: Callable[..., Path], tmp_path: Path) -> None:
+    text = re.sub(r"min_size: \d+\.?0?", "min_size: 0.5", net().read_text())
+    (tmp_path / "net").write_text(text)
+    lmdb = write_lmdb(tmp_path / "lmdb", [draw_boxes(0, 3).tolist()])
+    # The original holds sizes in an int.
+    assert run("fit", lmdb, "--net", tmp_path / "net", "-o", tmp_path / "plots", "-q") == 0
 
 
 # ---- the search ----

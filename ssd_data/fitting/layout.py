@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ssd_data.structures import Boxes
 
 _Loss = caffe_pb2.MultiBoxLossParameter
 MOST_PRIORS = 1_000_000
+FARTHEST = 1e6  # times the input
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,16 @@ class Layout:
     notes: tuple[str, ...] = field(default=())
 
     def boxes(self) -> tuple[Boxes, npt.NDArray[np.int64]]:
-        """All priors, float32 (P, 4), fractions, and the map of each, (P,)."""
-        boxes = [prior_boxes(m.param, m.size, self.size, m.where) for m in self.maps]
+        """All priors, float32 (P, 4), fractions, and the map of each, (P,).
+
+        Raises:
+            InputError: they are too large for numbers.
+        """
+        with np.errstate(all="ignore"):
+            boxes = [prior_boxes(m.param, m.size, self.size, m.where) for m in self.maps]
+        for one, own in zip(self.maps, boxes, strict=True):
+            if not np.abs(own).max() < FARTHEST:
+                raise InputError("its priors are far outside any picture", where=one.where)
         owner = np.repeat(np.arange(len(boxes)), [len(b) for b in boxes])
         return np.concatenate(boxes), owner
 
@@ -162,6 +172,8 @@ def _rules(graph: Graph, overlap: float | None) -> Rules:
             )
         return Rules(overlap)
     param = loss.param.multibox_loss_param
+    if not math.isfinite(param.overlap_threshold):
+        raise InputError("overlap_threshold is no number", where=loss.where)
     return Rules(
         param.overlap_threshold if overlap is None else overlap,
         param.match_type == _Loss.BIPARTITE,

@@ -56,9 +56,7 @@ def _sizes(fit: Fit, axes: Any) -> None:
     _stack(fit, axes, np.log2(sides.clip(1)), "boxes by size")
     axes.set_xlabel("side of a square as large as the box, pixels of the input")
     _powers(axes, 0, max(fit.layout.size))
-    shapes = [shape for one in fit.layout.maps for shape in one.shapes.sizes]
-    priors = np.log2(np.sqrt([width * height for width, height in shapes]))
-    _mark(axes, priors)
+    _mark(axes, np.log2(np.sqrt(_prior_shapes(fit).prod(1))))
     axes.legend()
 
 
@@ -69,9 +67,15 @@ def _ratios(fit: Fit, axes: Any) -> None:
     axes.set_xlabel("width : height at the input")
     names = ("1:8", "1:4", "1:2", "1:1", "2:1", "4:1", "8:1")
     axes.set_xticks(range(-3, 4), names)
-    shapes = {width / height for one in fit.layout.maps for width, height in one.shapes.sizes}
-    _mark(axes, np.log2(sorted(shapes)))
+    across, down = _prior_shapes(fit).T
+    _mark(axes, np.log2(across / down))
     axes.legend()
+
+
+def _prior_shapes(fit: Fit) -> npt.NDArray[np.float64]:
+    """Widths and heights of the priors that have an area, in pixels, (N, 2)."""
+    shapes = np.array([shape for one in fit.layout.maps for shape in one.shapes.sizes])
+    return np.asarray(shapes[(shapes > 0).all(1)])
 
 
 def _stack(fit: Fit, axes: Any, values: npt.NDArray[Any], title: str) -> None:
@@ -108,8 +112,9 @@ def _shapes(fit: Fit, axes: Any) -> None:
     for name, colour, chosen in _kinds(fit):
         rows = which[chosen[which]]
         axes.plot(*sides[rows].T, ".", color=colour, markersize=3, alpha=0.5, label=name)
-    shapes = np.array([shape for one in fit.layout.maps for shape in one.shapes.sizes])
-    axes.plot(*shapes.T, "s", color=PRIORS, markersize=7, fillstyle="none", label="priors")
+    axes.plot(
+        *_prior_shapes(fit).T, "s", color=PRIORS, markersize=7, fillstyle="none", label="priors"
+    )
     axes.set(xscale="log", yscale="log", xlabel="width, pixels", ylabel="height, pixels")
     axes.set_title("boxes and priors at the input")
     axes.grid(alpha=0.3)

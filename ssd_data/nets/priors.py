@@ -44,19 +44,19 @@ def prior_shapes(param: caffe_pb2.PriorBoxParameter, where: str = "") -> PriorSh
 
     if not param.min_size:
         raise fail("prior_box_param has no min_size")
-    if min(param.min_size) <= 0:
-        raise fail("min_size must be positive")
+    if not all(0 < size < math.inf for size in (*param.min_size, *param.max_size)):
+        raise fail("min_size and max_size must be positive")
     if param.max_size and len(param.max_size) != len(param.min_size):
         raise fail(f"{len(param.max_size)} max_size for {len(param.min_size)} min_size")
     if any(b <= a for a, b in zip(param.min_size, param.max_size, strict=False)):
         raise fail("max_size must be greater than min_size")
     if len(param.variance) not in (0, 1, 4) or any(v <= 0 for v in param.variance):
         raise fail("variance must be one positive number or four")
-    if any(ratio <= 0 for ratio in param.aspect_ratio):
+    if not all(0 < ratio < math.inf for ratio in param.aspect_ratio):
         raise fail("aspect_ratio must be positive")
     for one, pair in (("step", ("step_h", "step_w")), ("img_size", ("img_h", "img_w"))):
         names = [*([one] if param.HasField(one) else []), *pair * any(map(param.HasField, pair))]
-        if any(getattr(param, name) <= 0 for name in names):
+        if not all(0 < getattr(param, name) < math.inf for name in names):
             raise fail(f"{one} must be positive")
     variances = list(param.variance) or [0.1]
     variances *= 4 // len(variances)
