@@ -15,6 +15,7 @@ from ssd_data.proto import caffe_pb2
 from ssd_data.structures import Boxes
 
 Size = tuple[int, int]
+MOST_SIDE = 1 << 31  # the original holds them in an int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,8 @@ def prior_shapes(param: caffe_pb2.PriorBoxParameter, where: str = "") -> PriorSh
 
     if not param.min_size:
         raise fail("prior_box_param has no min_size")
-    if not all(0 < size < math.inf for size in (*param.min_size, *param.max_size)):
-        raise fail("min_size and max_size must be positive")
+    if not all(0 < size < MOST_SIDE for size in (*param.min_size, *param.max_size)):
+        raise fail("min_size and max_size must be positive, and fit into an int")
     if param.max_size and len(param.max_size) != len(param.min_size):
         raise fail(f"{len(param.max_size)} max_size for {len(param.min_size)} min_size")
     if any(b <= a for a, b in zip(param.min_size, param.max_size, strict=False)):
@@ -70,7 +71,7 @@ def _sizes(param: caffe_pb2.PriorBoxParameter) -> list[tuple[float, float]]:
     ratios = aspect_ratios(param)
     sizes = []
     for i, size in enumerate(param.min_size):
-        smallest = int(size)  # the original holds it in an int
+        smallest = int(size)
         sizes.append((float(smallest), float(smallest)))
         if param.max_size:
             mean = float(np.float32(math.sqrt(smallest * int(param.max_size[i]))))
