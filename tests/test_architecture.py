@@ -21,12 +21,12 @@ LAYERS = [
     ["metrics"],
     ["caching"],
     ["batches", "building"],
-    ["samples", "checking", "downloading", "exporting", "modelling", "draw"],
+    ["samples", "checking", "downloading", "exporting", "modelling", "draw", "fitting"],
     ["engines", "io"],
     ["detect", "parity", "protocols"],
     ["proof", "evaluation"],
     ["shipping", "training"],
-    ["profiles"],
+    ["profiles", "report"],
     ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import agreement, augment, loss, nets, scores
+from benchmarks import agreement, augment, fit, loss, nets, scores
 from benchmarks import eval as evaluation
 from benchmarks.build import main
 
@@ -31,6 +31,11 @@ def test_an_unknown_topic() -> None:
 def test_the_loss_of_a_small_batch(capsys: pytest.CaptureFixture[str]) -> None:
     loss.main(["--batch", "1", "--boxes", "2", "--rounds", "1"])
     assert "MultiBoxLoss" in capsys.readouterr().out
+
+
+def test_the_fit_of_a_few_boxes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert fit.main(["--boxes", "50"]) == 0
+    assert "1,917 priors" in capsys.readouterr().out
 
 
 def test_a_quick_run_of_the_data_layers(

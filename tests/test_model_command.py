@@ -140,8 +140,8 @@ def test_options_reach_the_nets(capsys: pytest.CaptureFixture[str]) -> None:
     assert table["settings"] == {
         "variant": "v1", "num_classes": 5, "size": [320, 256], "batch_size": 3,
         "test_batch_size": 2, "iter_size": 7, "width_multiplier": 0.5, "relu6": True,
-        "min_sizes": [20, 40, 60, 80, 100, 120], "from_scratch": True, "new_heads": True,
-        "tf_padding": False, "merged": False,
+        "min_sizes": [20, 40, 60, 80, 100, 120], "max_sizes": [], "aspect_ratios": [],
+        "from_scratch": True, "new_heads": True, "tf_padding": False, "merged": False,
     }  # fmt: skip
     assert table["preprocessing"] == {"mean": [127.5] * 3, "scale": 0.007843}
     assert solver("m/solver.prototxt").iter_size == 7

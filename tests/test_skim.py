@@ -7,6 +7,7 @@ from conftest import GOLDEN
 from hypothesis import given, strategies
 
 from ssd_data.errors import InputError
+from ssd_data.lmdbs import skim as skims
 from ssd_data.lmdbs.records import decode_record
 from ssd_data.lmdbs.skim import Skimmed, skim
 from ssd_data.lmdbs.store import open_shared
@@ -15,10 +16,9 @@ from ssd_data.proto import caffe_pb2
 
 def decoded(key: bytes, value: bytes) -> Skimmed | str:
     try:
-        r = decode_record(key, value)
+        return skims.skimmed(decode_record(key, value))
     except InputError as error:
         return error.sentence
-    return Skimmed(r.channels, r.height, r.width, r.encoded, r.labels.tolist())
 
 
 def skimmed(key: bytes, value: bytes) -> Skimmed | str:
@@ -52,7 +52,8 @@ def test_drawn_records(
     for label, count in groups:
         group = message.annotation_group.add(group_label=label)
         for i in range(count):
-            group.annotation.add(instance_id=i).bbox.xmax = 0.5
+            box = group.annotation.add(instance_id=i).bbox
+            box.xmax, box.difficult = 0.1 * i, i == 1
     value = message.SerializeToString()
     assert skimmed(b"k", value) == decoded(b"k", value)
     assert skimmed(b"k", value[::-1]) == decoded(b"k", value[::-1])

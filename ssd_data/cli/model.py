@@ -30,6 +30,15 @@ FAMILY_OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "A,B,…",
         "help": "The priors' sides in pixels, map by map.  [default: as published, for the size]",
     },
+    "--max-sizes": {
+        "metavar": "A,B,…",
+        "help": "The larger sides, of the maps that have them.  [default: the next map's side]",
+    },
+    "--aspect-ratios": {
+        "metavar": "A,B/C/…",
+        "help": "The priors' width to height beside 1:1, maps parted by /, or one list for all.  "
+        "[default: as published]",
+    },
     "--relu6/--no-relu6": {"default": None, "help": "Activations stop at 6, or do not."},
     "--tf-padding/--no-tf-padding": {
         "default": None, "help": "Strided layers pad as TensorFlow does, or as Caffe does.",
@@ -112,7 +121,11 @@ def command(
     if family is None or (out is None and not summary):
         raise click.UsageError("Give a FAMILY and -o DIR or --summary, or --list.")
     options["size"] = shared.parse_size(options["size"])
-    options["min_sizes"] = _numbers(options["min_sizes"])
+    for name in ("min_sizes", "max_sizes"):
+        options[name] = _numbers(options[name], name)
+    if (ratios := options["aspect_ratios"]) is not None:
+        groups = [_numbers(group, "aspect_ratios") for group in ratios.split("/")]
+        options["aspect_ratios"] = tuple(groups)
     if out is None:
         graph = _graph(family, (num_classes, labelmap, build), options)
         if not quiet:
@@ -142,13 +155,14 @@ def command(
             click.echo(f"note: {note}")
 
 
-def _numbers(text: str | None) -> tuple[float, ...] | None:
+def _numbers(text: str | None, name: str) -> tuple[float, ...] | None:
     if text is None:
         return None
     try:
-        return tuple(float(word) for word in text.split(","))
+        return tuple(float(word) for word in text.split(",")) if text.strip() else ()
     except ValueError:
-        raise click.BadParameter(f'"{text}" is not A,B,…', param_hint="--min-sizes") from None
+        option = f"--{name.replace('_', '-')}"
+        raise click.BadParameter(f'"{text}" is not A,B,…', param_hint=option) from None
 
 
 def _graph(

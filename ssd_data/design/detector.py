@@ -17,6 +17,7 @@ from ssd_data.design.heads import (
     detections,
     evaluation,
     loss,
+    with_shapes,
 )
 from ssd_data.errors import UsageError
 from ssd_data.nets.preprocessing import Preprocessing
@@ -40,6 +41,8 @@ class Settings:
         width_multiplier: times the channels of the body.
         relu6: activations stop at 6.
         min_sizes: the priors' sides in pixels, map by map; empty for the family's own.
+        max_sizes: of the second square priors, map by map; empty for the family's own.
+        aspect_ratios: of the other priors, a tuple a map or one for all; empty likewise.
         from_scratch: all layers learn at the same rate.
         new_heads: layers that predict classes have names that no published weights have.
         tf_padding: strided layers pad as TensorFlow does.
@@ -55,6 +58,8 @@ class Settings:
     width_multiplier: float = 1.0
     relu6: bool = False
     min_sizes: tuple[float, ...] = ()
+    max_sizes: tuple[float, ...] = ()
+    aspect_ratios: tuple[tuple[float, ...], ...] = ()
     from_scratch: bool = False
     new_heads: bool = False
     tf_padding: bool = False
@@ -108,6 +113,7 @@ def finish(
 ) -> caffe_pb2.NetParameter:
     """Heads, and the loss or the detections and their evaluation; the whole net."""
     classes, scores = settings.num_classes, detector.scores
+    maps = with_shapes(maps, settings.max_sizes, settings.aspect_ratios)
     heads = add_heads(net, maps, classes, detector.heads)
     if stage == "train":
         loss(net, heads, classes, scores)

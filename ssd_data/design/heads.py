@@ -122,6 +122,52 @@ def with_sizes(maps: Iterable[FeatureMap], min_sizes: tuple[float, ...]) -> list
     return result
 
 
+def with_shapes(
+    maps: Iterable[FeatureMap],
+    max_sizes: tuple[float, ...],
+    aspect_ratios: tuple[tuple[float, ...], ...],
+) -> list[FeatureMap]:
+    """The maps with other max_sizes, given in a row, and other ratios, map by map or one for all.
+
+    Raises:
+        UsageError: there are more or fewer than the maps have.
+    """
+    maps = list(maps)
+    wanted = sum(len(m.max_sizes) for m in maps)
+    if max_sizes and len(max_sizes) != wanted:
+        raise UsageError(
+            f"{len(max_sizes)} sizes, but the feature maps have {wanted}", where="--max-sizes"
+        )
+    if len(aspect_ratios) not in (0, 1, len(maps)):
+        raise UsageError(
+            f"ratios of {len(aspect_ratios)} maps, but there are {len(maps)}",
+            where="--aspect-ratios",
+            hint="Part the maps by /, in the order " + ", ".join(m.blob for m in maps),
+        )
+    rest = iter(max_sizes)
+    if max_sizes:
+        maps = [replace(m, max_sizes=tuple(next(rest) for _ in m.max_sizes)) for m in maps]
+    if aspect_ratios:
+        each = aspect_ratios * (len(maps) // len(aspect_ratios))
+        maps = [replace(m, aspect_ratios=own) for m, own in zip(maps, each, strict=True)]
+    for one in maps:
+        _require_different(one)
+    return maps
+
+
+def _require_different(one: FeatureMap) -> None:
+    """Caffe leaves out a ratio that is there already, and then the heads would not fit."""
+    known = [1.0]
+    for ratio in one.aspect_ratios:
+        if any(abs(ratio - other) < 1e-6 for other in known):
+            raise UsageError(
+                f"{one.name} has the ratio {ratio:g} already",
+                where="--aspect-ratios",
+                hint="1 is always there" + ("; so is 1/r for each r" if one.flip else ""),
+            )
+        known += [ratio, 1 / ratio] if one.flip else [ratio]
+
+
 def ssd_maps(
     blobs: Iterable[str], size: tuple[int, int], min_sizes: tuple[float, ...] = ()
 ) -> list[FeatureMap]:
@@ -198,7 +244,8 @@ def _require_rising(one: FeatureMap) -> None:
             raise UsageError(
                 f"{one.name} would have a min_size of {low:g} and a max_size of {high:g}",
                 where="--min-sizes",
-                hint="A map's max_size is the next map's size: let them rise, below the input's",
+                hint="A map's max_size is the next map's size, unless --max-sizes gives it: let "
+                "them rise, below the input's",
             )
 
 

@@ -28,7 +28,7 @@ from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.plugins import plugins
 from ssd_data.proto import caffe_pb2
 
-MOST_CLASSES, MOST_SIDE, MOST_BATCH = 100_000, 8192, 65_536
+MOST_CLASSES, MOST_SIDE, MOST_BATCH, MOST_RATIO = 100_000, 8192, 65_536, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +133,18 @@ def _check(settings: Settings) -> None:
         if not least <= value <= most:
             hint = "The background counts too" if option == "--num-classes" else ""
             raise UsageError(f"{value:g} is not in {least} … {most}", where=option, hint=hint)
-    for side in settings.min_sizes:
-        if not (math.isfinite(side) and 0 < side <= MOST_SIDE):
-            raise UsageError(f"{side:g} is not in 0 … {MOST_SIDE}", where="--min-sizes")
-        if side != int(side):
-            raise UsageError(
-                f"{side:g} is no whole number of pixels",
-                where="--min-sizes",
-                hint="Caffe cuts off the rest and OpenCV does not: boxes would differ",
-            )
+    ratios = tuple(ratio for own in settings.aspect_ratios for ratio in own)
+    for option, values, most in (
+        ("--min-sizes", settings.min_sizes, MOST_SIDE),
+        ("--max-sizes", settings.max_sizes, MOST_SIDE),
+        ("--aspect-ratios", ratios, MOST_RATIO),
+    ):
+        for value in values:
+            if not (math.isfinite(value) and 0 < value <= most):
+                raise UsageError(f"{value:g} is not in 0 … {most}", where=option)
+            if most == MOST_SIDE and value != int(value):
+                raise UsageError(
+                    f"{value:g} is no whole number of pixels",
+                    where=option,
+                    hint="Caffe cuts off the rest and OpenCV does not: boxes would differ",
+                )

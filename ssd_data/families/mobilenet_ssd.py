@@ -30,6 +30,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "width_multiplier": 1.0,
         "relu6": False,
         "min_sizes": (),
+        "max_sizes": (),
+        "aspect_ratios": (),
         "from_scratch": False,
         "new_heads": False,
         "merged": True,  # of the deploy net

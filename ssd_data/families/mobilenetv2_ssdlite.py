@@ -21,6 +21,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "width_multiplier": 1.0,
         "relu6": True,
         "min_sizes": (),
+        "max_sizes": (),
+        "aspect_ratios": (),
         "tf_padding": True,
         "merged": True,  # of all three nets, the heads' depthwise layers excepted
     }

@@ -13,7 +13,13 @@ from ssd_data.proto import caffe_pb2
 
 TITLE = "SFD, a face detector, on MobileNet V2"
 SOURCE = "github.com/bonseyes/SFD"
-COMMON: dict[str, Any] = {"width_multiplier": 1.0, "relu6": False, "min_sizes": (), "merged": False}
+COMMON: dict[str, Any] = {
+    "width_multiplier": 1.0,
+    "relu6": False,
+    "min_sizes": (),
+    "aspect_ratios": (),
+    "merged": False,
+}
 LARGE = {"size": (640, 640), "test_batch_size": 2, **COMMON}
 SMALL = {"size": (320, 320), "batch_size": 16, "test_batch_size": 4, "iter_size": 2, **COMMON}
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -20,6 +20,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "test_batch_size": 4,
         "iter_size": 4,
         "min_sizes": (),
+        "aspect_ratios": (),
     }
 }
 OUTPUT = Output(0.3, 5000, 750, 0.05)

@@ -33,6 +33,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "width_multiplier": 1.0,
         "relu6": False,
         "min_sizes": (),
+        "max_sizes": (),
+        "aspect_ratios": (),
         "merged": False,  # of the deploy net: trained weights load into it as they are
     }
 }

@@ -59,7 +59,12 @@ EXTENTS = {
         (0, 5, 6),
     ),
 }
-COMMON: dict[str, Any] = {"test_batch_size": 8, "min_sizes": ()}
+COMMON: dict[str, Any] = {
+    "test_batch_size": 8,
+    "min_sizes": (),
+    "max_sizes": (),
+    "aspect_ratios": (),
+}
 VARIANTS: dict[str, dict[str, Any]] = {
     "ssd300": {"size": (300, 300), "batch_size": 32, "iter_size": 1, **COMMON},
     "ssd512": {"size": (512, 512), "batch_size": 16, "iter_size": 2, **COMMON},

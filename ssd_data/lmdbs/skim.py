@@ -1,4 +1,4 @@
-"""A record's labels and its picture's shape, without touching the picture.
+"""A record's boxes and its picture's shape, without touching the picture.
 
 Whole data sets are looked through before a training starts: so the wire format's fields are walked
 here, and a picture's bytes, which lie in pages of their own, are stepped over.
@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 
 from ssd_data.lmdbs.records import MAX_DIMENSION, decode_record
 from ssd_data.proto import caffe_pb2
+from ssd_data.structures import Record
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
@@ -24,6 +25,7 @@ class Skimmed:
     Attributes:
         channels, height, width: as its header states them; encoded: as :class:`Record` has it.
         labels: of its boxes.
+        corners: of its boxes, as Record's ``boxes``; difficult: whether they are.
     """
 
     channels: int
@@ -31,10 +33,12 @@ class Skimmed:
     width: int
     encoded: bool
     labels: list[int]
+    corners: list[tuple[float, float, float, float]]
+    difficult: list[bool]
 
 
 def skim(key: bytes, value: memoryview) -> Skimmed:
-    """A record's header and labels.
+    """A record's header and boxes.
 
     Args:
         value: a view of the record's bytes.
@@ -44,6 +48,7 @@ def skim(key: bytes, value: memoryview) -> Skimmed:
     """
     try:
         labels: list[int] = []
+        boxes: list[caffe_pb2.NormalizedBBox] = []
         header: dict[int, int] = {}
         for number, kind, start, end in _fields(value, 0, len(value)):
             if (number, kind) == (1, BYTES):
@@ -51,14 +56,28 @@ def skim(key: bytes, value: memoryview) -> Skimmed:
             elif (number, kind) == (3, BYTES):
                 group = caffe_pb2.AnnotationGroup.FromString(bytes(value[start:end]))
                 labels += [group.group_label] * len(group.annotation)
+                boxes += [annotation.bbox for annotation in group.annotation]
         shape = header[1], header[2], header[3]
         if not all(0 < n <= MAX_DIMENSION for n in shape):
             raise ValueError
     except (DecodeError, KeyError, ValueError, IndexError):
         record = decode_record(key, bytes(value))  # odd, or wrong: it says what
-        shape = record.channels, record.height, record.width
-        return Skimmed(*shape, record.encoded, record.labels.tolist())
-    return Skimmed(*shape, bool(header.get(7, 0)), labels)
+        return skimmed(record)
+    corners = [(b.xmin, b.ymin, b.xmax, b.ymax) for b in boxes]
+    return Skimmed(*shape, bool(header.get(7, 0)), labels, corners, [b.difficult for b in boxes])
+
+
+def skimmed(record: Record) -> Skimmed:
+    """What a whole record says of itself."""
+    return Skimmed(
+        record.channels,
+        record.height,
+        record.width,
+        record.encoded,
+        record.labels.tolist(),
+        [(box[0], box[1], box[2], box[3]) for box in record.boxes.tolist()],
+        record.difficult.tolist(),
+    )
 
 
 def _fields(view: memoryview, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:

@@ -15,6 +15,7 @@ from ssd_data.proto import caffe_pb2
 from ssd_data.structures import Boxes
 
 Size = tuple[int, int]
+MOST_SIDE = 1 << 31  # the original holds them in an int
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ def prior_shapes(param: caffe_pb2.PriorBoxParameter, where: str = "") -> PriorSh
 
     Raises:
         InputError: no size, a size that is not positive, a ``max_size`` that is not larger than its
-            ``min_size``, or a wrong number of variances.
+            ``min_size``, a step or size of the input that is not positive, or a wrong number of
+            variances.
     """
 
     def fail(what: str) -> InputError:
@@ -43,16 +45,20 @@ def prior_shapes(param: caffe_pb2.PriorBoxParameter, where: str = "") -> PriorSh
 
     if not param.min_size:
         raise fail("prior_box_param has no min_size")
-    if min(param.min_size) <= 0:
-        raise fail("min_size must be positive")
+    if not all(0 < size < MOST_SIDE for size in (*param.min_size, *param.max_size)):
+        raise fail("min_size and max_size must be positive, and fit into an int")
     if param.max_size and len(param.max_size) != len(param.min_size):
         raise fail(f"{len(param.max_size)} max_size for {len(param.min_size)} min_size")
     if any(b <= a for a, b in zip(param.min_size, param.max_size, strict=False)):
         raise fail("max_size must be greater than min_size")
     if len(param.variance) not in (0, 1, 4) or any(v <= 0 for v in param.variance):
         raise fail("variance must be one positive number or four")
-    if any(ratio <= 0 for ratio in param.aspect_ratio):
+    if not all(0 < ratio < math.inf for ratio in param.aspect_ratio):
         raise fail("aspect_ratio must be positive")
+    for one, pair in (("step", ("step_h", "step_w")), ("img_size", ("img_h", "img_w"))):
+        names = [*([one] if param.HasField(one) else []), *pair * any(map(param.HasField, pair))]
+        if not all(0 < getattr(param, name) < math.inf for name in names):
+            raise fail(f"{one} must be positive")
     variances = list(param.variance) or [0.1]
     variances *= 4 // len(variances)
     return PriorShapes(
@@ -65,7 +71,7 @@ def _sizes(param: caffe_pb2.PriorBoxParameter) -> list[tuple[float, float]]:
     ratios = aspect_ratios(param)
     sizes = []
     for i, size in enumerate(param.min_size):
-        smallest = int(size)  # the original holds it in an int
+        smallest = int(size)
         sizes.append((float(smallest), float(smallest)))
         if param.max_size:
             mean = float(np.float32(math.sqrt(smallest * int(param.max_size[i]))))
@@ -99,8 +105,7 @@ def prior_boxes(
     """
     shapes = prior_shapes(param, where)
     height, width = map_size
-    image_height, image_width = _image_size(param, image_size)
-    step_height, step_width = _steps(param, map_size, (image_height, image_width))
+    (step_height, image_height), (step_width, image_width) = grid(param, map_size, image_size)
     f = np.float32
     x = ((np.arange(width, dtype=f) + f(param.offset)) * f(step_width)).astype(f)
     y = ((np.arange(height, dtype=f) + f(param.offset)) * f(step_height)).astype(f)
@@ -112,6 +117,15 @@ def prior_boxes(
     boxes[..., 3] = (y[:, None, None] + sides[:, 1]) / image_height
     result: Boxes = boxes.reshape(-1, 4).astype(f)
     return result.clip(f(0), f(1)) if param.clip else result
+
+
+def grid(
+    param: caffe_pb2.PriorBoxParameter, map_size: Size, image_size: Size
+) -> tuple[tuple[float, int], tuple[float, int]]:
+    """Down and across: pixels from one place to the next, and of the whole input."""
+    image_size = _image_size(param, image_size)
+    steps = _steps(param, map_size, image_size)
+    return (steps[0], image_size[0]), (steps[1], image_size[1])
 
 
 def _image_size(param: caffe_pb2.PriorBoxParameter, default: Size) -> Size:

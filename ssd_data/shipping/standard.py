@@ -4,7 +4,8 @@
 - A convolution whose map has one place and whose padding is all around it becomes 1x1: only the
   kernel's middle meets the map. (OpenCV 4's DNN computes depthwise ones of that kind wrongly.)
 - ReLU6 becomes relu(x) - relu(x - 6), or a plain ReLU, where the reader has no ReLU6.
-- PriorBox always says ``clip``, of which readers have another default than Caffe.
+- PriorBox always says ``clip``, of which readers have another default than Caffe, and its sides are
+  whole pixels: Caffe cuts off the rest, readers do not.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ NOTES = {
     "grouped": "{} DepthwiseConvolution written as Convolution with group",
     "narrowed": "{} convolutions on maps of one place written as 1x1: the same at the net's own "
     "size, not at others",
+    "whole": "{} PriorBox with the whole pixels of its sides, as Caffe takes them",
     "layers": "{} ReLU6 written as relu(x) - relu(x - 6), which is equal",
     "relu": "{} ReLU6 written as ReLU, which differs where values exceed 6",
 }
@@ -58,6 +60,7 @@ def standard(
     for index, node in enumerate(graph.nodes):
         param = _bare(node.param, names)
         own = arrays.get(index)
+        counts["whole"] += param.type == "PriorBox" and _cut_to_pixels(param.prior_box_param)
         if param.type == "DepthwiseConvolution":
             param.type = "Convolution"
             counts["grouped"] += 1
@@ -91,6 +94,16 @@ def _bare(source: caffe_pb2.LayerParameter, names: dict[str, str]) -> caffe_pb2.
     if param.type == "PriorBox":
         param.prior_box_param.clip = source.prior_box_param.clip
     return param
+
+
+def _cut_to_pixels(param: caffe_pb2.PriorBoxParameter) -> bool:
+    """Cut sides as Caffe does; whether that changed one."""
+    changed = False
+    for sides in (param.min_size, param.max_size):
+        whole = [float(int(side)) for side in sides]
+        changed = changed or whole != list(sides)
+        sides[:] = whole
+    return changed
 
 
 def to_net(made: Rewriting, origin: str) -> Graph:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ssd_data.engines.torch.layer import Layer, sized
+from ssd_data.nets.spatial import convolved
 
 
 class Convolution(Layer):
@@ -49,8 +50,8 @@ class Convolution(Layer):
         return sized(x.shape[0], self.param.convolution_param.num_output, *sides)
 
     def _side(self, length: int, axis: int) -> int:
-        reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1
-        return (length + 2 * self.pad[axis] - reach) // self.stride[axis] + 1
+        of_axis = (side[axis] for side in (self.kernel, self.stride, self.pad, self.dilation))
+        return convolved(length, *of_axis)
 
     def forward(self, *bottoms: Tensor) -> Tensor:
         """(batch, outputs, height, width)."""

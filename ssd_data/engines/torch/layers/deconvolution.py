@@ -6,14 +6,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from ssd_data.engines.torch.layers.convolution import Convolution
+from ssd_data.nets.spatial import deconvolved
 
 
 class Deconvolution(Convolution):
     """Weight (inputs, outputs / group, kernel height, width), then bias."""
 
     def _side(self, length: int, axis: int) -> int:
-        reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1
-        return (length - 1) * self.stride[axis] + reach - 2 * self.pad[axis]
+        of_axis = (side[axis] for side in (self.kernel, self.stride, self.pad, self.dilation))
+        return deconvolved(length, *of_axis)
 
     def forward(self, *bottoms: Tensor) -> Tensor:
         """(batch, outputs, height, width)."""

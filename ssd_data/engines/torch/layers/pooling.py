@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ssd_data.engines.torch.layer import Layer, sized
+from ssd_data.nets.spatial import pooled
 from ssd_data.proto import caffe_pb2
 
 _P = caffe_pb2.PoolingParameter
@@ -70,11 +71,7 @@ class Pooling(Layer):
         return sizes
 
     def _size(self, length: int, axis: int) -> int:
-        pad, kernel, stride = self.pad[axis], self.kernel[axis], self.stride[axis]
-        size = math.ceil((length + 2 * pad - kernel) / stride) + 1
-        if pad and (size - 1) * stride >= length + pad:
-            size -= 1
-        return size
+        return pooled(length, self.kernel[axis], self.stride[axis], self.pad[axis])
 
     def _far(self, length: int, size: int, axis: int) -> int:
         return (size - 1) * self.stride[axis] + self.kernel[axis] - length - self.pad[axis]

@@ -1,0 +1,1 @@
+"""Do a net's priors match a data set's boxes? Without the net's weights and without PyTorch."""
