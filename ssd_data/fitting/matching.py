@@ -63,9 +63,7 @@ def match(truths: Truths, priors: Boxes, rules: Rules, workers: int | None = Non
     Raises:
         InputError: a picture has more boxes than a table can hold.
     """
-    if rules.ignore_outside:
-        priors = np.where(is_outside(priors)[:, None], np.float32(0), priors)
-    columns = Columns.of(priors)
+    columns = _columns(priors, rules)
 
     def one(part: slice) -> tuple[npt.NDArray[np.int64] | Floats, ...]:
         return _match_part(truths.boxes[part], truths.picture[part], columns, rules)
@@ -85,6 +83,33 @@ def match(truths: Truths, priors: Boxes, rules: Rules, workers: int | None = Non
         counts.astype(np.int64),
         by_prior,
     )
+
+
+def pairs(boxes: Boxes, priors: Boxes, rules: Rules) -> tuple[Indices, Indices, Floats]:
+    """The pairs of one picture's boxes, float32 (N, 4), and a net's priors, float32 (P, 4).
+
+    Returns:
+        the box, the prior and the overlap of each pair, (K,) each. What overlaps by less than the
+        threshold is a pair by the bipartite rule alone.
+    """
+    if not len(boxes):
+        nothing = np.zeros(0, np.int64)
+        return nothing, nothing, np.zeros(0, np.float32)
+    table = overlap_table(boxes, _columns(priors, rules))
+    picture = np.zeros(len(table), np.int64)
+    prior = table.argmax(1)
+    rows, taken = bipartite(table, picture, table[np.arange(len(table)), prior], prior)
+    if not rules.bipartite_only:
+        more = _by_threshold(table, picture, rows, taken, np.float32(rules.overlap))
+        rows, taken = np.concatenate((rows, more[0])), np.concatenate((taken, more[1]))
+    return rows, taken, table[rows, taken]
+
+
+def _columns(priors: Boxes, rules: Rules) -> Columns:
+    """The priors; those that match nothing have no area."""
+    if rules.ignore_outside:
+        priors = np.where(is_outside(priors)[:, None], np.float32(0), priors)
+    return Columns.of(priors)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -52,8 +52,8 @@ def histogram(
     series = series[:MOST_SERIES]
     counts = [axis.count(values) for _, values in series]
     shares = [count / max(count.sum(), 1) for count in counts]
-    most = _round_up(max((float(s.max()) for s in shares), default=0.0) or 1.0)
-    parts = [_grid(most), _ticks(axis), _axis_title(axis.title)]
+    most = round_up(max((float(s.max()) for s in shares), default=0.0) or 1.0)
+    parts = [_grid(most), _ticks(axis), axis_title(axis.title)]
     parts += [_steps(share / most, index) for index, share in enumerate(shares)]
     rows: list[list[Cell]] = [
         [name, *(int(count[i]) for count in counts)]
@@ -67,7 +67,7 @@ def histogram(
         if s.any()
     )
     table = Table("", [axis.title, *names], rows)
-    return Chart(title, f"Share of {what}. {peaks}", _svg(title, peaks, parts), table, names)
+    return Chart(title, f"Share of {what}. {peaks}", svg(title, peaks, parts), table, names)
 
 
 def heat_map(title: str, series: Sequence[tuple[str, npt.NDArray[Any]]], side: int = 12) -> Chart:
@@ -87,22 +87,22 @@ def heat_map(title: str, series: Sequence[tuple[str, npt.NDArray[Any]]], side: i
     height = -(-len(series) // 2) * (size + 26)
     text = "The stronger the colour, the more boxes have their centre there."
     table = Table("", ["", "left", "middle", "right"], rows)
-    return Chart(title, text, _svg(title, text, parts, height), table)
+    return Chart(title, text, svg(title, text, parts, height), table)
 
 
 def bubbles(title: str, points: Sequence[tuple[int, int, int]]) -> Chart:
     """Widths, heights and how many there are of each: a circle each, its area by the number."""
     most = max((max(width, height) for width, height, _ in points), default=1)
     largest = max((count for _, _, count in points), default=1)
-    step = _round_up(most / 4)
+    step = round_up(most / 4)
     end = step * (-(-most // step) or 1)
-    parts = [_axis_title("width, pixels")]
+    parts = [axis_title("width, pixels")]
     for tick in np.arange(0, end + step / 2, step):
         x, y = LEFT + tick / end * PLOT_WIDTH, TOP + (1 - tick / end) * PLOT_HEIGHT
         parts.append(
-            _line(LEFT, y, WIDTH - RIGHT, y) + _label(LEFT - 4, y + 3.5, f"{tick:g}", "end")
+            line(LEFT, y, WIDTH - RIGHT, y) + label(LEFT - 4, y + 3.5, f"{tick:g}", "end")
         )
-        parts.append(_label(x, HEIGHT - BOTTOM + 13, f"{tick:g}", "middle"))
+        parts.append(label(x, HEIGHT - BOTTOM + 13, f"{tick:g}", "middle"))
     for width, height, count in points:
         parts.append(
             Markup('<circle class="bubble" cx="{:.1f}" cy="{:.1f}" r="{:.1f}"/>').format(
@@ -113,10 +113,11 @@ def bubbles(title: str, points: Sequence[tuple[int, int, int]]) -> Chart:
         )
     text = f"Heights up to {most} pixels over widths; larger circles are more pictures."
     rows: list[list[Cell]] = [[f"{width}x{height}", count] for width, height, count in points[:20]]
-    return Chart(title, text, _svg(title, text, parts), Table("", ["size", "pictures"], rows))
+    return Chart(title, text, svg(title, text, parts), Table("", ["size", "pictures"], rows))
 
 
-def _svg(title: str, text: str, parts: Sequence[Markup], height: float = HEIGHT) -> Markup:
+def svg(title: str, text: str, parts: Sequence[Markup], height: float = HEIGHT) -> Markup:
+    """A drawing of its parts; ``text`` is for those who do not see it."""
     start = Markup(
         '<svg viewBox="0 0 {} {:.0f}" role="img" aria-label="{}"><title>{}</title>'
     ).format(WIDTH, height, f"{title}. {text}", title)
@@ -139,8 +140,8 @@ def _grid(most: float) -> Markup:
     parts = []
     for i in range(5):
         y = TOP + PLOT_HEIGHT * (1 - i / 4)
-        parts.append(_line(LEFT, y, WIDTH - RIGHT, y))
-        parts.append(_label(LEFT - 4, y + 3.5, f"{100 * most * i / 4:.3g}%", "end"))
+        parts.append(line(LEFT, y, WIDTH - RIGHT, y))
+        parts.append(label(LEFT - 4, y + 3.5, f"{100 * most * i / 4:.3g}%", "end"))
     return Markup("").join(parts)
 
 
@@ -148,20 +149,23 @@ def _ticks(axis: Axis) -> Markup:
     step = PLOT_WIDTH / (len(axis.edges) - 1)
     y = HEIGHT - BOTTOM + 13
     return Markup("").join(
-        _label(LEFT + index * step, y, text, "middle") for index, text in axis.ticks
+        label(LEFT + index * step, y, text, "middle") for index, text in axis.ticks
     )
 
 
-def _axis_title(text: str) -> Markup:
-    return _label(LEFT + PLOT_WIDTH / 2, HEIGHT - 5, text, "middle")
+def axis_title(text: str) -> Markup:
+    """What stands below the axis."""
+    return label(LEFT + PLOT_WIDTH / 2, HEIGHT - 5, text, "middle")
 
 
-def _line(x1: float, y1: float, x2: float, y2: float) -> Markup:
+def line(x1: float, y1: float, x2: float, y2: float) -> Markup:
+    """A line of the grid."""
     form = Markup('<line class="grid" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>')
     return form.format(x1, y1, x2, y2)
 
 
-def _label(x: float, y: float, text: str, anchor: str) -> Markup:
+def label(x: float, y: float, text: str, anchor: str) -> Markup:
+    """A few words; ``anchor`` is start, middle or end."""
     form = Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>')
     return form.format(x, y, anchor, text)
 
@@ -184,7 +188,7 @@ def _heat(
     ]
     frame = Markup('<rect class="frame" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
     parts.append(frame.format(x, y, size, size))
-    parts.append(_label(x + size / 2, y + size + 14, name, "middle"))
+    parts.append(label(x + size / 2, y + size + 14, name, "middle"))
     return Markup("").join(parts)
 
 
@@ -196,7 +200,7 @@ def _thirds(name: str, points: npt.NDArray[Any]) -> list[list[Any]]:
     return [[f"{name}, {place}", *row] for place, row in zip(places, counts, strict=True)]
 
 
-def _round_up(value: float) -> float:
+def round_up(value: float) -> float:
     """The next of 1, 2, 4, 5, 8 times a power of ten."""
     power = 10.0 ** np.floor(np.log10(value)) if value > 0 else 1.0
     return float(next(n * power for n in (1, 2, 4, 5, 8, 10) if n * power >= value * 0.9999))

@@ -189,31 +189,43 @@ def errors(truth: Truth, found: Found, plus: int) -> Table:
     return {"all": everything, "classes": each}
 
 
-def errors_by_picture(truth: Truth, found: Found, plus: int) -> tuple[Ints, Flags]:
-    """How many errors each picture has, and which detections were looked at.
-
-    Those are the ones that reach their class's best threshold (:func:`best_thresholds`).
+def mistakes(truth: Truth, found: Found, plus: int) -> tuple[Flags, Flags, Flags]:
+    """Which boxes are wrong at each class's best threshold (:func:`best_thresholds`).
 
     Returns:
-        int64 (P,): missed true boxes and false detections; bool (N,), in the order of ``found``.
+        bool (N,): the detections that reach it; bool (N,): those of them that are false; bool
+        (M,): the true boxes that they miss. All in the order of ``found`` and ``truth``.
     """
-    number = len(truth.pictures)
     thresholds = best_thresholds(truth, _by_score(found), plus).values()
     least = np.array([np.inf if row is None else row["threshold"] for row in thresholds])
     shown = found.scores >= least[found.label]
-    chosen = _by_score(
-        replace(
-            found,
-            picture=found.picture[shown],
-            label=found.label[shown],
-            scores=found.scores[shown],
-            boxes=found.boxes[shown],
-        )
+    rows = np.flatnonzero(shown)
+    rows = rows[np.argsort(-found.scores[rows], kind="stable")]
+    chosen = replace(
+        found,
+        picture=found.picture[rows],
+        label=found.label[rows],
+        scores=found.scores[rows],
+        boxes=found.boxes[rows],
     )
     _, index, hits, passed = _match(truth, chosen, plus)
     missed = ~truth.ignored
     missed[index[hits]] = False
-    wrong = np.bincount(chosen.picture[~hits & ~passed], minlength=number)
+    false = np.zeros(len(shown), np.bool_)
+    false[rows] = ~hits & ~passed
+    return shown, false, missed
+
+
+def errors_by_picture(truth: Truth, found: Found, plus: int) -> tuple[Ints, Flags]:
+    """How many errors each picture has, and which detections were looked at.
+
+    Returns:
+        int64 (P,): missed true boxes and false detections; bool (N,), in the order of ``found``.
+        See :func:`mistakes`.
+    """
+    shown, false, missed = mistakes(truth, found, plus)
+    number = len(truth.pictures)
+    wrong = np.bincount(found.picture[false], minlength=number)
     return wrong + np.bincount(truth.picture[missed], minlength=number), shown
 
 

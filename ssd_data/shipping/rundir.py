@@ -42,7 +42,7 @@ def read_run_dir(folder: Path) -> RunDir:
         raise InputError("is no folder, and no WEIGHTS are given", where=folder, hint=HINT)
     if not (folder / DEPLOY).is_file():
         raise InputError(f"the folder has no {DEPLOY}", where=folder, hint=HINT)
-    found = [(place, *parts) for place in _places(folder) for parts in _snapshots(place)]
+    found = [(place, *parts) for place in places(folder) for parts in snapshots(place)]
     if not found:
         raise InputError(
             "the folder has no snapshot (*_iter_N.caffemodel)", where=folder, hint=HINT
@@ -52,19 +52,23 @@ def read_run_dir(folder: Path) -> RunDir:
     return RunDir(folder / DEPLOY, weights, labelmaps[0] if labelmaps else None, why)
 
 
-def _places(folder: Path) -> list[Path]:
-    """Folders that may hold snapshots, each once."""
-    places = [folder]
+def places(folder: Path) -> list[Path]:
+    """Folders that may hold a run's snapshots, each once: its own, and where its solver says.
+
+    Raises:
+        InputError: ``solver.prototxt`` is no solver.
+    """
+    found = [folder]
     if (folder / SOLVER).is_file():
         solver = read_prototxt(folder / SOLVER, caffe_pb2.SolverParameter).message
         prefix = Path(solver.snapshot_prefix)
-        places += [(base / prefix).parent for base in (folder, folder.parent, Path())]
-    there = {place.resolve(): place for place in places if place.is_dir()}
+        found += [(base / prefix).parent for base in (folder, folder.parent, Path())]
+    there = {place.resolve(): place for place in found if place.is_dir()}
     return list(there.values())
 
 
-def _snapshots(place: Path) -> list[tuple[str, int, Path]]:
-    """(prefix, iteration, caffemodel)."""
+def snapshots(place: Path) -> list[tuple[str, int, Path]]:
+    """(prefix, iteration, caffemodel) of a folder's snapshots."""
     matches = ((path, _SNAPSHOT.fullmatch(path.name)) for path in sorted(place.iterdir()))
     return [(m["prefix"], int(m["iteration"]), path) for path, m in matches if m]
 

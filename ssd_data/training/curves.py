@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 from typing import Any
 
 from ssd_data.files.whole import write_whole
+from ssd_data.training.table import continuous, read_rows
 
 
 def read_table(path: Path) -> list[dict[str, Any]]:
-    """The events of a run's ``.jsonl``; a half-written line is left out.
-
-    Where a run went on from a snapshot, or began again, what was told of later iterations is left
+    """The events of a run's ``.jsonl``, a resumed run's as one curve; a half-written line is left
     out.
+
+    Raises:
+        InputError: the file is missing or too large.
     """
-    rows: list[dict[str, Any]] = []
-    for line in path.read_text("utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if rows and rows[-1]["event"] == "begin" and "iteration" in row:
-            first = row["iteration"] - (row["event"] == "snapshot")
-            rows = [old for old in rows if old.get("iteration", -1) < first]
-        rows.append(row)
-    return rows
+    return continuous(read_rows(path)[0])
 
 
 def draw_run(table: Path) -> Path | None:

@@ -101,7 +101,7 @@ class RunLog:
         for source, text in lines(event):
             self._write(source, text)
         if not isinstance(event, Stepped):
-            self._add(_row(event))
+            self._add(to_row(event))
 
     def end(self, done: bool) -> None:
         """Note the end of the run."""
@@ -121,7 +121,8 @@ class RunLog:
         self._table.flush()
 
 
-def _row(event: Event) -> dict[str, Any]:
+def to_row(event: Event) -> dict[str, Any]:
+    """An event, but no :class:`Stepped`, as the table has it."""
     if isinstance(event, Displayed):
         return {
             "event": "train",

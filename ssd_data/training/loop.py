@@ -115,9 +115,10 @@ def _begin(
     file = solver.file
     log = open_log(file)
     solver.listeners += listeners_of(file, options, run, log, listeners)
-    facts = about(file, options, run.resumed)
+    facts = about(file, options, run.resumed, "torch")
     facts["versions"]["torch"] = torch.__version__
     facts |= {
+        "seed": file.param.random_seed,
         "threads": torch.get_num_threads(),
         "device": str(solver.net.device),
         "processes": solver.processes.world,

@@ -34,7 +34,8 @@ def train_on_caffe(
         say(f"warning: the snapshot was made with {lost}, which a real Caffe does not have")
     run = Run(resumed=resume)
     log = open_log(file)
-    log.begin(file.train.net.name, file.param.lr_policy, about(file, options, resume))
+    facts = about(file, options, resume, "caffe")
+    log.begin(file.train.net.name, file.param.lr_policy, facts)
     changes = {"max_iter": options.max_iter, "random_seed": options.seed}
     count = 0
 

@@ -98,9 +98,12 @@ def listeners_of(
     return [log, keeper, *others, _Curves(log.table_path)]
 
 
-def about(file: SolverFile, options: TrainOptions, resume: Path | None) -> dict[str, Any]:
+def about(
+    file: SolverFile, options: TrainOptions, resume: Path | None, engine: str
+) -> dict[str, Any]:
     """What the log says of a run at its beginning."""
     return {
+        "engine": engine,
         "solver": file.origin,
         "options": asdict(options),
         "resumed": resume,
