@@ -10,13 +10,27 @@ import click
 from ssd_data.cli import shared
 
 if TYPE_CHECKING:
+    from ssd_data.labelmap import LabelMap
+    from ssd_data.report.blocks import Page
+    from ssd_data.report.run_subject import RunSubject
     from ssd_data.report.subject import Subject
 
+OF_DATA = {"splits": "--split", "seed": "--seed", "decode": "--no-decode"}
+OF_RUNS = {"iteration": "--iteration", "tried": "--test-pictures", "device": "--device"}
 
-@click.command(short_help="Make a page of what a build or an LMDB holds.")
-@click.argument("what", metavar="LMDB|BUILD_DIR", type=shared.PATH)
-@click.argument("second", metavar="[SECOND]", type=shared.PATH, required=False)
+
+@click.command(short_help="Make a page of what a build, an LMDB or a training run holds.")
+@click.argument("what", metavar="LMDB|BUILD_DIR|RUN_DIR…", type=shared.PATH, nargs=-1)
 @shared.out_option("The page, one HTML file; one that is there is replaced.", metavar="FILE")
+@click.option(
+    "--pictures",
+    type=click.IntRange(0, 100),
+    default=6,
+    show_default=True,
+    metavar="N",
+    help="Pictures of each kind.",
+)
+@click.option("--labelmap", type=shared.PATH, help="Labelmap to use instead of the one found.")
 @click.option(
     "--split",
     "splits",
@@ -24,72 +38,133 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Split of a build; repeatable.  [default: all]",
 )
-@click.option(
-    "--pictures",
-    type=click.IntRange(0, 100),
-    default=6,
-    show_default=True,
-    metavar="N",
-    help="Pictures of each kind in the gallery of a split.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the pictures at random.")
-@click.option("--labelmap", type=shared.PATH, help="Labelmap to use instead of the one found.")
+@click.option("--seed", type=int, default=0, help="Of data's pictures at random.  [default: 0]")
 @click.option(
     "--decode/--no-decode",
     default=True,
-    help="Decode all pixels, or read pictures' headers only.  [default: --decode]",
+    help="Decode all pixels of data, or read pictures' headers only.  [default: --decode]",
+)
+@click.option(
+    "--iteration",
+    type=click.IntRange(0, (1 << 31) - 1),
+    default=0,
+    metavar="N",
+    help="Of a run: whose training pictures to show.  [default: 0]",
+)
+@click.option(
+    "--test-pictures",
+    "tried",
+    type=click.IntRange(0, 10_000),
+    default=200,
+    metavar="N",
+    help="Of a run: pictures to look for mistakes in; 0 runs no snapshot.  [default: 200]",
+)
+@click.option(
+    "--device",
+    default="auto",
+    metavar="NAME",
+    help="Of a run's snapshots: cpu, cuda, cuda:1, auto.",
 )
 @shared.json_option
 @shared.quiet_option
+@click.pass_context
 def command(
-    what: Path,
-    second: Path | None,
+    context: click.Context,
+    what: tuple[Path, ...],
     out: Path | None,
-    splits: tuple[str, ...],
     pictures: int,
-    seed: int,
     labelmap: Path | None,
+    splits: tuple[str, ...],
+    seed: int,
     decode: bool,
+    iteration: int,
+    tried: int,
+    device: str,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Make one HTML page of what a build or an LMDB holds; of two, side by side.
+    """Make one HTML page of what a build or an LMDB holds, or of how a net was trained.
 
-    What it is and how it was built; counts and class balance; what 'ssd-data check' finds; sizes,
-    aspect ratios and positions of boxes; sizes of pictures; pictures with their boxes: at random,
-    the most crowded, the smallest boxes, suspicious ones. The page is one file, loads nothing and
-    runs no script.
+    Of data: how it was built, counts and class balance, what 'ssd-data check' finds, boxes,
+    pictures; of two, side by side. Of a training run, its folder, table (.jsonl) or log: curves,
+    the pictures that the net was fed with the priors matched, detections of its snapshots over
+    time, the worst mistakes of the best one, command, versions and files; of several, in the same
+    drawings. A log of Caffe's will do. The page is one file, loads nothing and runs no script.
 
     \b
     Examples:
       ssd-data report VOC0712 -o voc.html
       ssd-data report trainval_lmdb -o page.html --no-decode --pictures 12
       ssd-data report FACES FACES_cleaned -o compared.html
+      ssd-data report tiny_ssd -o run.html
+      ssd-data report tiny_ssd slower_rate caffe.log -o runs.html
     """
     from ssd_data.labelmap import read_labelmap
+    from ssd_data.lmdbs.store import is_lmdb
     from ssd_data.report import require_templates
 
+    if not what:
+        raise click.UsageError("Name an LMDB, a build's folder, or a training run's.")
     if out is None:
         raise click.UsageError("Give -o FILE, the page.")
     if out.is_dir():
         raise click.UsageError(f"{out} is a folder; give -o a file such as {out / 'page.html'}")
     require_templates()
-    from ssd_data.report.data_page import data_page
+    from ssd_data.building.manifest import MANIFEST
     from ssd_data.report.render import write_page
-    from ssd_data.report.subject import gather
+    from ssd_data.report.run_page import RunView
+    from ssd_data.report.run_subject import is_run
 
+    data = [path for path in what if is_lmdb(path) or (path / MANIFEST).is_file()]
+    runs = [path for path in what if path not in data and is_run(path)]
+    if runs and len(runs) < len(what):
+        other = next(path for path in what if path not in runs)
+        raise click.UsageError(f"{runs[0]} is a training run, {other} is not: a page for each.")
+    _refuse(context, OF_DATA if runs else OF_RUNS, "data" if runs else "training runs")
     names = None if labelmap is None else read_labelmap(labelmap)
-    track = (lambda items, total, name: items) if quiet else shared.track
-    subjects = [
-        gather(path, splits=splits, labelmap=names, decode=decode, track=track)
-        for path in (what, *([] if second is None else [second]))
-    ]
-    size = write_page(data_page(subjects, pictures, seed), out)
+    track: Any = (lambda items, total, name: items) if quiet else shared.track
+    if runs:
+        view = RunView(pictures, iteration, tried, device)
+        page, table = _of_runs(what, names, view, track)
+    else:
+        options = {"splits": splits, "labelmap": names, "decode": decode, "track": track}
+        page, table = _of_data(what, options, pictures, seed)
+    size = write_page(page, out)
     if as_json:
-        table = {"page": out, "bytes": size, "subjects": [_table(subject) for subject in subjects]}
-        shared.print_json(table)
+        shared.print_json({"page": out, "bytes": size, **table})
     elif not quiet:
         click.echo(f"{out}: {size / 1e6:.1f} MB; open it in a browser")
+
+
+def _refuse(context: click.Context, options: dict[str, str], whose: str) -> None:
+    """Options that mean nothing here are an error."""
+    for name, spelled in options.items():
+        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+            raise click.UsageError(f"{spelled} is for pages of {whose}.")
+
+
+def _of_data(
+    paths: tuple[Path, ...], options: dict[str, Any], pictures: int, seed: int
+) -> tuple[Page, dict[str, Any]]:
+    from ssd_data.report.data_page import data_page
+    from ssd_data.report.subject import gather
+
+    if len(paths) > 2:
+        raise click.UsageError("A page compares two builds or LMDBs at most.")
+    subjects = [gather(path, **options) for path in paths]
+    return data_page(subjects, pictures, seed), {"subjects": [_table(one) for one in subjects]}
+
+
+def _of_runs(
+    paths: tuple[Path, ...], labelmap: LabelMap | None, view: Any, track: Any
+) -> tuple[Page, dict[str, Any]]:
+    from ssd_data.report.run_page import MOST_RUNS, run_page
+    from ssd_data.report.run_subject import gather_run
+
+    if len(paths) > MOST_RUNS:
+        raise click.UsageError(f"A page compares {MOST_RUNS} runs at most.")
+    subjects = [gather_run(path, labelmap) for path in paths]
+    return run_page(subjects, view, track), {"runs": [_run_table(one) for one in subjects]}
 
 
 def _table(subject: Subject) -> dict[str, Any]:
@@ -97,4 +172,15 @@ def _table(subject: Subject) -> dict[str, Any]:
         "path": subject.path,
         "splits": {split.name: split.summary for split in subject.splits},
         "findings": subject.findings.to_json(),
+    }
+
+
+def _run_table(subject: RunSubject) -> dict[str, Any]:
+    best = subject.best()
+    return {
+        "path": subject.path,
+        **subject.history.summary(),
+        "snapshots": [one.path for one in subject.kept],
+        "best_snapshot": None if best is None else best[0].path,
+        "notes": subject.notes,
     }

@@ -99,9 +99,7 @@ def bubbles(title: str, points: Sequence[tuple[int, int, int]]) -> Chart:
     parts = [axis_title("width, pixels")]
     for tick in np.arange(0, end + step / 2, step):
         x, y = LEFT + tick / end * PLOT_WIDTH, TOP + (1 - tick / end) * PLOT_HEIGHT
-        parts.append(
-            line(LEFT, y, WIDTH - RIGHT, y) + label(LEFT - 4, y + 3.5, f"{tick:g}", "end")
-        )
+        parts.append(line(LEFT, y, WIDTH - RIGHT, y) + label(LEFT - 4, y + 3.5, f"{tick:g}", "end"))
         parts.append(label(x, HEIGHT - BOTTOM + 13, f"{tick:g}", "middle"))
     for width, height, count in points:
         parts.append(

@@ -28,6 +28,7 @@ from ssd_data.report.history import Floats, Points
 
 MOST_CURVES = 6  # as many as have a colour
 MOST_POINTS, MOST_ROWS, MOST_DOTS = 400, 14, 30
+DECADES = 4  # of a logarithmic scale, at most
 ORDINARY = 97  # per cent of the points are always in the picture
 
 
@@ -59,7 +60,7 @@ class Scale:
             first, last = round(np.log10(self.bottom)), round(np.log10(self.top))
             step = -(-(last - first) // 6)
             return [10.0**power for power in range(first, last + 1, step)]
-        return np.linspace(self.bottom, self.top, 5).tolist()
+        return [self.bottom + (self.top - self.bottom) * i / 4 for i in range(5)]
 
 
 def chart(
@@ -106,6 +107,7 @@ def _scale(known: Floats, log: bool) -> Scale:
     above = known[known > 0]
     if log and len(above) and above.max() > 10 * above.min():
         low, high = np.floor(np.log10(above.min())), np.ceil(np.log10(above.max()))
+        low = max(low, high - DECADES)
         return Scale(float(10**low), float(10 ** max(high, low + 1)), is_log=True)
     # The first losses are often tenfold: they would flatten all that follows.
     usual = float(np.percentile(known, ORDINARY))

@@ -100,6 +100,22 @@ class History:
         measured = self.trained("pictures_per_second")[1] > 0
         return iterations, np.where(measured, share, np.nan)
 
+    def summary(self) -> dict[str, Any]:
+        """Its main numbers as JSON; None where there is none."""
+        loss, scores = known(self.trained("loss")), known(self.scores())
+        best = int(scores[1].argmax()) if len(scores[1]) else None
+        return {
+            "recorded": self.origin,
+            "iterations": self.last,
+            "loss": float(loss[1][-1]) if len(loss[1]) else None,
+            "best_score": None if best is None else float(scores[1][best]),
+            "best_iteration": None if best is None else int(scores[0][best]),
+            "last_score": None if best is None else float(scores[1][-1]),
+            "seconds": self.seconds,
+            "sessions": len(self.sessions()),
+            "broken_lines": self.broken,
+        }
+
     @property
     def last(self) -> int:
         """The last iteration that it speaks of."""
@@ -156,6 +172,12 @@ def _forward(rows: list[Row]) -> list[Row]:
     return kept
 
 
+def known(points: Points) -> Points:
+    """Those that are numbers."""
+    sound = np.isfinite(points[1])
+    return points[0][sound], points[1][sound]
+
+
 def number(value: object) -> float:
     """A number that can be a measurement, else NaN."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
@@ -173,8 +195,9 @@ def look(row: Row, *path: str) -> float:
     return number(value)
 
 
-def _net(row: Row) -> object:
-    return row.get("net") or 0
+def _net(row: Row) -> int:
+    net = row.get("net", 0)
+    return net if type(net) is int else -1
 
 
 def _table(row: Row, name: str) -> dict[str, Any]:

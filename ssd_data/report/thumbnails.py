@@ -63,22 +63,22 @@ def _picture(name: str, record: Record, pick: Pick, labelmap: LabelMap | None) -
         factor = min(1.0, factor)
     size = max(1, round(width * factor)), max(1, round(height * factor))
     boxes = (boxes - [x, y, x, y]) * ([size[0] / width, size[1] / height] * 2)
-    shown = [*_visible(boxes, size)]
+    shown = [*visible(boxes, size)]
     if len(shown) > MOST_OUTLINES:
         facts.append(f"the {MOST_OUTLINES} largest of its boxes are drawn")
         shown = shown[:MOST_OUTLINES]
     names = {label: class_name(label, labelmap) for label in record.labels.tolist()}
     outlines = [_outline(boxes[i], record, i, names, i in pick.boxes) for i in shown]
     view = (
-        _view(boxes[shown], size)
+        view_of(boxes[shown], size)
         if pick.zoom is None
         else (0.0, 0.0, float(size[0]), float(size[1]))
     )
-    uri = _uri(pixels[y : y + height, x : x + width], size)
+    uri = to_uri(pixels[y : y + height, x : x + width], size)
     return Picture(name, uri, view, size, outlines, _chips(record, names), facts)
 
 
-def _visible(boxes: npt.NDArray[np.float64], size: tuple[int, int]) -> Iterator[int]:
+def visible(boxes: npt.NDArray[np.float64], size: tuple[int, int]) -> Iterator[int]:
     """Boxes that can be drawn and are near the picture, the largest first."""
     finite = np.isfinite(boxes).all(1)
     limits = np.array([*size, *size]) * (1 + MARGIN)
@@ -102,22 +102,23 @@ def _outline(
     empty = " (empty)" if is_empty(record.boxes[index : index + 1])[0] else ""
     hard = bool(record.difficult[index])
     name = f"{names[label]}{empty}{', difficult' if hard else ''}"
-    return Outline(name, _css(label), rect, hard, marked)
+    return Outline(name, to_css(label), rect, hard, marked)
 
 
 def _chips(record: Record, names: dict[int, str]) -> list[Chip]:
     counts = Counter(record.labels.tolist()).most_common()
-    chips = [Chip(names[label], _css(label), count) for label, count in counts[:MOST_CHIPS]]
+    chips = [Chip(names[label], to_css(label), count) for label, count in counts[:MOST_CHIPS]]
     if rest := counts[MOST_CHIPS:]:
         chips.append(Chip(f"{len(rest)} other classes", "none", sum(n for _, n in rest)))
     return chips
 
 
-def _css(label: int) -> str:
+def to_css(label: int) -> str:
+    """A label's colour."""
     return "#{:02x}{:02x}{:02x}".format(*colour(label))
 
 
-def _view(
+def view_of(
     boxes: npt.NDArray[np.float64], size: tuple[int, int]
 ) -> tuple[float, float, float, float]:
     """The picture, and what its boxes reach beyond it, within limits."""
@@ -144,7 +145,8 @@ def _near(box: npt.NDArray[np.float64], whole: Window) -> Window:
     return x, y, width, height
 
 
-def _uri(pixels: Pixels, size: tuple[int, int]) -> str:
+def to_uri(pixels: Pixels, size: tuple[int, int]) -> str:
+    """A JPEG of that width and height, as it can stand in a page."""
     smaller = size[0] < pixels.shape[1]
     how = cv2.INTER_AREA if smaller else cv2.INTER_NEAREST
     if pixels.ndim == 3 and pixels.shape[2] not in (1, 3):

@@ -63,8 +63,16 @@ def places(folder: Path) -> list[Path]:
         solver = read_prototxt(folder / SOLVER, caffe_pb2.SolverParameter).message
         prefix = Path(solver.snapshot_prefix)
         found += [(base / prefix).parent for base in (folder, folder.parent, Path())]
-    there = {place.resolve(): place for place in found if place.is_dir()}
+    there = {place.resolve(): place for place in found if _is_folder(place)}
     return list(there.values())
+
+
+def _is_folder(place: Path) -> bool:
+    """Also of a name that no folder can have."""
+    try:
+        return place.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def snapshots(place: Path) -> list[tuple[str, int, Path]]:
