@@ -28,6 +28,8 @@ from ssd_data.report.history import Floats, Points
 
 MOST_CURVES = 6  # as many as have a colour
 MOST_POINTS, MOST_ROWS, MOST_DOTS = 400, 14, 30
+QUARTERED = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
+TENFOLD = 12.0
 DECADES = 4  # of a logarithmic scale, at most
 ORDINARY = 97  # per cent of the points are always in the picture
 
@@ -105,7 +107,8 @@ def thinned(x: Floats, y: Floats, most: int = MOST_POINTS) -> Points:
 
 def _scale(known: Floats, log: bool) -> Scale:
     above = known[known > 0]
-    if log and len(above) and above.max() > 10 * above.min():
+    # A rate that falls in a straight line to 0 stays one; one that falls in steps shows them all.
+    if log and len(above) and above.max() > TENFOLD * np.percentile(above, 10):
         low, high = np.floor(np.log10(above.min())), np.ceil(np.log10(above.max()))
         low = max(low, high - DECADES)
         return Scale(float(10**low), float(10 ** max(high, low + 1)), is_log=True)
@@ -114,7 +117,13 @@ def _scale(known: Floats, log: bool) -> Scale:
     top = float(known.max())
     top = min(top, 1.5 * usual) if usual > 0 else top
     low = min(float(known.min()), 0.0)
-    return Scale(-round_up(-low) if low < 0 else 0.0, round_up(top) if top > 0 else 1.0)
+    return Scale(-_above(-low) if low < 0 else 0.0, _above(top) if top > 0 else 1.0)
+
+
+def _above(value: float) -> float:
+    """The next number whose quarters are short ones."""
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(next(n * power for n in QUARTERED if n * power >= value * 0.9999))
 
 
 def _grid(scale: Scale) -> Markup:

@@ -43,8 +43,13 @@ def to_picture(
     labelmap: LabelMap | None,
     facts: Sequence[str] = (),
     side: int = 400,
+    cut: bool = False,
 ) -> Picture:
-    """A thumbnail of at most ``side`` pixels, with the largest of its boxes."""
+    """A thumbnail of at most ``side`` pixels, with the largest of its boxes.
+
+    Args:
+        cut: boxes are cut at the picture's edge; else what they reach beyond is shown as well.
+    """
     height, width = pixels.shape[:2]
     factor = min(1.0, side / max(width, height))
     size = max(1, round(width * factor)), max(1, round(height * factor))
@@ -56,6 +61,7 @@ def to_picture(
         rect = min(x0, x1), min(y0, y1), abs(x1 - x0), abs(y1 - y0)
         colour = to_css(scene.labels[i])
         outlines.append(Outline(scene.names[i], colour, rect, i in scene.dashed, i in scene.marked))
+    view = (0.0, 0.0, float(size[0]), float(size[1])) if cut else view_of(boxes[shown], size)
     counted = [
         label for i, label in enumerate(scene.labels) if scene.counted is None or i in scene.counted
     ]
@@ -63,6 +69,4 @@ def to_picture(
         Chip(class_name(label, labelmap), to_css(label), count)
         for label, count in Counter(counted).most_common(MOST_CHIPS)
     ]
-    return Picture(
-        title, to_uri(pixels, size), view_of(boxes[shown], size), size, outlines, chips, facts
-    )
+    return Picture(title, to_uri(pixels, size), view, size, outlines, chips, facts)

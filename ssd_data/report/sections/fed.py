@@ -160,7 +160,8 @@ def _match(
             scene.dashed.add(len(names) - 1)
     scene.names, scene.labels = names, labels
     scene.boxes = np.concatenate([scene.boxes, matched.boxes[prior[order]]])
-    return f"{len(prior)} priors matched, {int(forced.sum())} of them forced"
+    many = "s" if len(prior) != 1 else ""
+    return f"{len(prior)} prior{many} matched, {int(forced.sum())} forced"
 
 
 def _tables(matched: _Matched) -> list[Block]:

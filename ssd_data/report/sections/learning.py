@@ -12,6 +12,7 @@ from ssd_data.report.curves import MOST_CURVES, chart
 from ssd_data.report.history import Points, known
 from ssd_data.report.run_subject import RunSubject
 
+NOTE = "Pictures a second and the share of time spent on waiting are medians; hours, all sessions'."
 MOST_SHARED_CLASSES = 12  # that several runs are compared by, a drawing each
 HEAD = (
     "iterations", "last loss", "best score", "at", "last score", "pictures/s", "waiting", "hours",
@@ -21,6 +22,7 @@ HEAD = (
 def section(subjects: Sequence[RunSubject]) -> Section:
     """All that was recorded over the iterations."""
     blocks: list[Block] = [Table("", ["run", *HEAD], [_row(s) for s in subjects])]
+    blocks.append(Note(NOTE))
     blocks += [found for found in _charts(subjects) if found is not None]
     blocks += _classes(subjects)
     for subject in subjects:
@@ -132,8 +134,9 @@ def _classes(subjects: Sequence[RunSubject]) -> list[Block]:
         lasts = [_last(points(subject, label)) for subject in subjects]
         cells = [None if v is None else _bar(v) for v in lasts]
         rows.append([names[label], *cells])
-    heads = [s.title for s in subjects] if len(subjects) > 1 else ["AP, per cent"]
-    table = Table("Classes at the last test, per cent", ["class", *heads], rows)
+    title = "AP at the last test, per cent" if len(subjects) > 1 else ""
+    heads = [s.title for s in subjects] if len(subjects) > 1 else ["AP at the last test, per cent"]
+    table = Table(title, ["class", *heads], rows)
     return [*(one for one in charts if one is not None), table]
 
 

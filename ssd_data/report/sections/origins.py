@@ -38,7 +38,6 @@ def _blocks(subject: RunSubject) -> list[Block]:
     else:
         facts = sessions[-1].facts
         blocks.append(Table("all options", ["option", "value"], _pairs(_options(facts)), True))
-        blocks.append(Table("versions", ["", "version"], _pairs(facts.get("versions")), True))
     blocks.append(Table("Files", ["file", "what", "MB"], [*_files(subject)]))
     if subject.solver is not None:
         rows: list[list[Cell]] = [
@@ -127,7 +126,7 @@ def _lmdb(subject: RunSubject, net: Path, phase: str) -> list[Cell]:
 
 def _megabytes(path: Path) -> float | None:
     try:
-        return round(path.stat().st_size / 1e6, 2)
+        return path.stat().st_size / 1e6
     except OSError:
         return None
 

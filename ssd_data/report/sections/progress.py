@@ -73,7 +73,7 @@ def _true(one: Shown, subject: RunSubject) -> Picture:
     labels = record.labels.tolist()
     names = [class_name(label, subject.labelmap) for label in labels]
     scene = Scene(record.boxes, labels, names, {*np.flatnonzero(record.difficult).tolist()})
-    return to_picture("true boxes", one.pixels, scene, subject.labelmap, side=SIDE)
+    return to_picture("true boxes", one.pixels, scene, subject.labelmap, side=SIDE, cut=True)
 
 
 def _found(one: Shown, found: Detections, weights: Weights, subject: RunSubject) -> Picture:
@@ -86,9 +86,9 @@ def _found(one: Shown, found: Detections, weights: Weights, subject: RunSubject)
     ]
     facts = [", ".join(names[:LISTED]) + (" …" if len(names) > LISTED else "")] if names else []
     if not names:
-        best = max(found.scores.tolist(), default=0.0)
-        facts = [f"the highest score is {best:.2f}"]
+        best = max(found.scores.tolist(), default=None)
+        facts = ["no score at all" if best is None else f"the highest score is {best:.2f}"]
     average = " (average)" if weights.is_average else ""
     title = f"iteration {weights.iteration:,}{average}"
     scene = Scene(drawn.boxes[order], labels, names)
-    return to_picture(title, one.pixels, scene, subject.labelmap, facts, SIDE)
+    return to_picture(title, one.pixels, scene, subject.labelmap, facts, SIDE, cut=True)
