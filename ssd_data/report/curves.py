@@ -88,7 +88,8 @@ def chart(
     if above := int((known > scale.top).sum()):
         text += f" {above:,} of {len(known):,} points are higher than the drawing."
     table = Table("", ["iteration", *(name for name, _ in thin)], _rows(thin))
-    return Chart(title, text, svg(title, text, parts), table, [name for name, _ in thin])
+    legend = [name if np.isfinite(y).any() else f"{name}: none" for name, (_, y) in thin]
+    return Chart(title, text, svg(title, text, parts), table, legend)
 
 
 def thinned(x: Floats, y: Floats, most: int = MOST_POINTS) -> Points:

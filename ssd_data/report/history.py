@@ -123,7 +123,7 @@ class History:
 
     @property
     def seconds(self) -> float:
-        """How long all sessions took, as far as it is recorded."""
+        """How long it took; what was done anew after a snapshot counts once."""
         total = own = 0.0
         for row in self.rows:
             if row["event"] == BEGIN:

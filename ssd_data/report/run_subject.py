@@ -18,6 +18,7 @@ from ssd_data.report.history import History, Session, read_history
 from ssd_data.shipping.rundir import DEPLOY, LABELMAP, SOLVER, places, snapshots
 from ssd_data.training.log import LOG, TABLE
 from ssd_data.training.snapshots import AVERAGE
+from ssd_data.training.table import SNAPSHOT
 
 TRAIN_NET, TEST_NET = "train.prototxt", "test.prototxt"
 
@@ -179,7 +180,7 @@ def gather_run(path: Path, labelmap: LabelMap | None = None) -> RunSubject:
         train=_net(folder, bases, TRAIN_NET, _named(solver, "train_net")),
         test=_net(folder, bases, TEST_NET, _named(solver, "test_net")),
         deploy=folder / DEPLOY if (folder / DEPLOY).is_file() else None,
-        kept=_kept(folder, record, notes),
+        kept=_kept(folder, history, notes),
         labelmap=labelmap or _labelmap(folder, notes),
         bases=bases,
         notes=notes,
@@ -264,16 +265,16 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _kept(folder: Path, record: Path, notes: list[str]) -> tuple[Weights, ...]:
-    """The snapshots of the run's own prefix; of a log, all of its folder."""
+def _kept(folder: Path, history: History, notes: list[str]) -> tuple[Weights, ...]:
+    """The snapshots that are there of those that it speaks of, or of its own prefix."""
     try:
         found = [parts for place in places(folder) for parts in snapshots(place)]
     except InputError as error:
         notes.append(error.sentence)
         found = snapshots(folder)
-    own = [one for one in found if one[0] == record.stem]
-    if record.suffix != TABLE:
-        own = own or found
+    stated = [row.get("model") for row in history.of(SNAPSHOT)]
+    names = {Path(name).name for name in stated if isinstance(name, str)}
+    own = [one for one in found if one[0] == history.origin.stem or one[2].name in names]
     by_iteration = {iteration: path for _, iteration, path in own}
     kept = []
     for iteration, path in sorted(by_iteration.items()):

@@ -118,7 +118,8 @@ def _places(path: Path, manifest: Manifest | None, splits: Collection[str]) -> d
         raise UsageError(
             "neither an LMDB nor the folder of a build",
             where=path,
-            hint="It has no data.mdb and no build.json: ssd-data build makes LMDBs of raw data",
+            hint="There is no data.mdb, no build.json (ssd-data build makes them of raw data), and "
+            "no table (.jsonl) or log of a training run",
         )
     known = manifest["splits"]
     if unknown := [split for split in splits if split not in known]:
