@@ -335,10 +335,27 @@ def test_positions_count_all_processes(folder: Path, tmp_path: Path) -> None:
     assert gather_run(folder).position(5, 4) == 20
 
 
-def keys_of(subject: RunSubject, iteration: int) -> list[str]:
-    (panel,) = fed.section([subject], 4, iteration).panels
+def test_sessions_that_were_thrown_away_do_not_count(tmp_path: Path) -> None:
+    rows = [
+        begin(), trained(0), trained(60), begin(seed=4), trained(60), trained(80),
+        begin(seed=5, resumed="a_iter_45.solverstate"), trained(50), trained(60), begin(seed=6),
+    ]  # fmt: skip
+    write_rows(tmp_path / "a.jsonl", rows)
+    sessions = read_history(tmp_path / "a.jsonl").sessions()
+    assert [(one.start, one.facts["seed"]) for one in sessions] == [(0, 3), (45, 5), (60, 6)]
+    assert [gather_run(tmp_path / "a.jsonl").position(i, 1) for i in (40, 50)] == [40, 50]
+
+
+def test_forced_priors_are_dashed(folder: Path) -> None:
+    (panel,) = fed.section([gather_run(folder)], 30, 0).panels
     (gallery,) = [block for block in panel.blocks if isinstance(block, Gallery)]
-    return [picture.title for picture in gallery.pictures]
+    outlines = [outline for picture in gallery.pictures for outline in picture.outlines]
+    priors = [outline for outline in outlines if outline.name.startswith("prior of")]
+    assert {outline.dashed for outline in priors} == {True, False}
+    for outline in priors:
+        assert outline.dashed == (float(outline.name.rpartition(", ")[2]) < 0.5)
+        assert not outline.marked
+    assert all(o.marked for o in outlines if o.name.endswith(", true"))
 
 
 @pytest.mark.parametrize(("iteration", "seed"), [(0, 3), (5, 3), (61, 4)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from ssd_data.training.table import BEGIN, TEST, TRAIN, Row, continuous, read_ro
 Floats: TypeAlias = npt.NDArray[np.float64]
 Points: TypeAlias = tuple[Floats, Floats]  # iterations, and what they have: NaN where nothing
 
+_STATE = re.compile(r"_iter_(\d{1,9})\.solverstate$")
 LARGEST = 1e30  # what is beyond it is no measurement
 MOST_CLASSES = 10_000
 
@@ -132,13 +134,20 @@ class History:
         return float(total + own)
 
     def sessions(self) -> list[Session]:
-        """Its sessions, the first one beginning at 0."""
+        """Those whose iterations count, the first one beginning at 0."""
         found: list[Session] = []
         for row, following in zip(self.rows, [*self.rows[1:], {}], strict=True):
             if row["event"] == BEGIN:
-                start = following.get("iteration", found[-1].start if found else 0)
+                start = _start(row, following.get("iteration", self.last)) if found else 0
+                found = [one for one in found if one.start < start]
                 found.append(Session(start if found else 0, row))
         return found or [Session(0, {})]
+
+
+def _start(begin: Row, following: int) -> int:
+    """The iteration of the snapshot that a session went on from, else the first it tells of."""
+    named = _STATE.search(str(begin.get("resumed")))
+    return min(int(named[1]), following) if named else following
 
 
 def read_history(path: Path) -> History:
