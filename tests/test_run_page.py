@@ -27,7 +27,7 @@ from ssd_data.proto import caffe_pb2
 from ssd_data.report.blocks import Gallery, Note, Section
 from ssd_data.report.curves import chart, thinned
 from ssd_data.report.history import read_history
-from ssd_data.report.run_subject import RunSubject, gather_run
+from ssd_data.report.run_subject import gather_run
 from ssd_data.report.sections import fed, progress
 from ssd_data.scores import Found, Truth
 from ssd_data.scoring.analysis import mistakes
