@@ -20,6 +20,7 @@ from ssd_data.errors import InputError
 from ssd_data.fitting.layout import Rules, read_layout
 from ssd_data.fitting.matching import match, pairs
 from ssd_data.fitting.truths import Truths
+from ssd_data.nets.caffemodel import read_caffemodel, to_bytes
 from ssd_data.nets.graph import read_graph
 from ssd_data.nets.preprocessing import from_transform
 from ssd_data.nets.prototxt import read_prototxt, to_text
@@ -388,6 +389,19 @@ def test_snapshots_in_time(folder: Path) -> None:
     titles = [[picture.title for picture in gallery.pictures] for gallery in galleries]
     assert titles == [["true boxes", "iteration 60", "iteration 120"]] * 2
     assert not notes_of(section)
+
+
+@pytest.mark.parametrize("value", [NAN, 3e38])
+def test_a_run_that_diverged(value: float, copy: Path, tmp_path: Path) -> None:
+    for iteration in (60, 120):
+        path = copy / f"sgd_iter_{iteration}.caffemodel"
+        model = read_caffemodel(path)
+        for layer in model.layers:
+            if layer.name.endswith("mbox_loc"):
+                layer.arrays[0][...] = value
+        path.write_bytes(to_bytes(model.net, model.layers))
+    page = page_of(tmp_path, copy, "--pictures", 1, "--test-pictures", 2)
+    assert "of 32 test pictures" in text_of(page)
 
 
 def test_the_average_is_what_is_shown(copy: Path) -> None:
