@@ -400,8 +400,9 @@ def test_a_run_that_diverged(value: float, copy: Path, tmp_path: Path) -> None:
             if layer.name.endswith("mbox_loc"):
                 layer.arrays[0][...] = value
         path.write_bytes(to_bytes(model.net, model.layers))
-    page = page_of(tmp_path, copy, "--pictures", 1, "--test-pictures", 2)
-    assert "of 32 test pictures" in text_of(page)
+    text = text_of(page_of(tmp_path, copy, "--pictures", 1, "--test-pictures", 2))
+    assert "of 32 test pictures" in text
+    assert text.count("no score at all") == 2
 
 
 def test_the_average_is_what_is_shown(copy: Path) -> None:
