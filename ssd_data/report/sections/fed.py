@@ -161,7 +161,8 @@ def _match(
     scene.names, scene.labels = names, labels
     scene.boxes = np.concatenate([scene.boxes, matched.boxes[prior[order]]])
     many = "s" if len(prior) != 1 else ""
-    return f"{len(prior)} prior{many} matched, {int(forced.sum())} forced"
+    said = f"{len(prior)} prior{many} matched, {int(forced.sum())} forced"
+    return f"{said}; the {MOST_PRIORS} best are drawn" if len(prior) > MOST_PRIORS else said
 
 
 def _tables(matched: _Matched) -> list[Block]:

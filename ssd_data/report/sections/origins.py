@@ -16,7 +16,7 @@ from ssd_data.report.blocks import Block, Cell, Note, Panel, Section, Table
 from ssd_data.report.history import Session
 from ssd_data.report.run_subject import RunSubject
 
-MOST_TEXT = 2000
+MOST_TEXT, MOST_LINES = 2000, 200
 FACTS = ("engine", "device", "processes", "threads", "seed", "resumed")
 
 
@@ -40,16 +40,9 @@ def _blocks(subject: RunSubject) -> list[Block]:
         blocks.append(Table("all options", ["option", "value"], _pairs(_options(facts)), True))
     blocks.append(Table("Files", ["file", "what", "MB"], [*_files(subject)]))
     if subject.solver is not None:
-        rows: list[list[Cell]] = [
-            [
-                name.name,
-                text_format.MessageToString(value, as_one_line=True)
-                if hasattr(value, "DESCRIPTOR")
-                else _text(_plain(value)),
-            ]
-            for name, value in subject.solver.ListFields()
-        ]
-        blocks.append(Table("the solver", ["field", "value"], rows, True))
+        lines = text_format.MessageToString(subject.solver).splitlines()
+        rows: list[list[Cell]] = [[_text(line)] for line in lines[:MOST_LINES]]
+        blocks.append(Table("the solver", [""], rows, True))
     return blocks
 
 
@@ -129,10 +122,6 @@ def _megabytes(path: Path) -> float | None:
         return path.stat().st_size / 1e6
     except OSError:
         return None
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, (str, int, float, bool)) else list(map(str, value))
 
 
 def _text(value: Any) -> str:
