@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import GOLDEN
-from hypothesis import given, settings, strategies
+from hypothesis import example, given, settings, strategies
 from test_report import EVIL, Reader, read_safely, run
 
 from ssd_data.batches import Batches
@@ -427,6 +427,8 @@ numbers = strategies.lists(
 )
 
 
+@example(series=[[5e-324]], share=False, log=False)
+@example(series=[[5e-324, -5e-324, 1.0]], share=False, log=True)
 @given(
     series=strategies.lists(numbers, max_size=3),
     share=strategies.booleans(),

@@ -3,8 +3,8 @@
 A page is a list of sections, a section a list of blocks (``blocks.py``): tables, charts, pictures.
 Each file in ``sections/`` makes one section of what was gathered (``subject.py`` of data,
 ``run_subject.py`` of a training); a page's own file (``data_page.py``, ``run_page.py``) puts
-sections in order; ``render.py`` and the templates alone know HTML, and
-``charts.py`` and ``curves.py`` SVG. What comes from data is text until it gets there, where it is escaped.
+sections in order; ``render.py`` and the templates alone know HTML, and ``charts.py`` and
+``curves.py`` SVG. What comes from data is text until it gets there, where it is escaped.
 """
 
 from __future__ import annotations

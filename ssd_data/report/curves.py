@@ -30,6 +30,7 @@ MOST_CURVES = 6  # as many as have a colour
 MOST_POINTS, MOST_ROWS, MOST_DOTS = 400, 14, 30
 QUARTERED = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
 TENFOLD = 12.0
+TINIEST = 1e-30  # what is smaller is drawn as 0
 DECADES = 4  # of a logarithmic scale, at most
 ORDINARY = 97  # per cent of the points are always in the picture
 
@@ -107,7 +108,7 @@ def thinned(x: Floats, y: Floats, most: int = MOST_POINTS) -> Points:
 
 
 def _scale(known: Floats, log: bool) -> Scale:
-    above = known[known > 0]
+    above = known[known > TINIEST]
     # A rate that falls in a straight line to 0 stays one; one that falls in steps shows them all.
     if log and len(above) and above.max() > TENFOLD * np.percentile(above, 10):
         low, high = np.floor(np.log10(above.min())), np.ceil(np.log10(above.max()))
@@ -118,7 +119,7 @@ def _scale(known: Floats, log: bool) -> Scale:
     top = float(known.max())
     top = min(top, 1.5 * usual) if usual > 0 else top
     low = min(float(known.min()), 0.0)
-    return Scale(-_above(-low) if low < 0 else 0.0, _above(top) if top > 0 else 1.0)
+    return Scale(-_above(-low) if -low > TINIEST else 0.0, _above(top) if top > TINIEST else 1.0)
 
 
 def _above(value: float) -> float:
