@@ -12,13 +12,13 @@ demo: $(VENV)/.run  ## draw a data set, build its LMDBs, train a net, score it, 
 	rm -rf $(DEMO)
 	mkdir -p $(DEMO)
 	cd $(DEMO) && export PATH="$(abspath $(BIN)):$$PATH" && set -ex; \
-	ssd-data sample sample --layout voc --train 4000 --test 200 --size 200; \
+	ssd-data sample sample --layout voc --train 5000 --test 300 --size 200; \
 	ssd-data build sample/voc -o SHAPES --link .; \
 	ssd-data check SHAPES; \
 	ssd-data inspect test_lmdb --draw pictures --limit 20; \
 	ssd-data train --build SHAPES --family tiny_ssd; \
 	ssd-data merge-bn tiny_ssd/deploy.prototxt tiny_ssd/tiny_ssd_iter_6000.caffemodel -o merged; \
-	ssd-data parity merged/deploy.prototxt merged/tiny_ssd_iter_6000.caffemodel sample/voc/JPEGImages/test* --family tiny_ssd; \
+	ssd-data parity merged/deploy.prototxt merged/tiny_ssd_iter_6000.caffemodel sample/voc/JPEGImages/test0000* --family tiny_ssd; \
 	ssd-data eval test_lmdb --deploy merged/deploy.prototxt --weights merged/tiny_ssd_iter_6000.caffemodel --family tiny_ssd --out scores --draw-worst 6; \
 	ssd-data detect merged/deploy.prototxt merged/tiny_ssd_iter_6000.caffemodel sample/voc/JPEGImages/test00000* --family tiny_ssd --labelmap labelmap.prototxt --draw found
 	@echo "look at $(DEMO)/pictures, $(DEMO)/tiny_ssd/*.png, $(DEMO)/scores and $(DEMO)/found"
