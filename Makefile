@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 DEMO ?= demo
 
-.PHONY: demo test check tests lint format types proto clean
+.PHONY: demo test tests lint format types docs proto clean
 
 # What the README shows, word for word but for the folder: about six minutes on two cores.
 demo: $(VENV)/.run  ## draw a data set, build its LMDBs, train a net, score it, merge it, detect
@@ -38,6 +38,9 @@ tests: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.dev  ## the page of all commands, from their --help
+	$(BIN)/python docs/make_commands.py
 
 proto: $(VENV)/.dev  ## after a change of caffe.proto
 	$(BIN)/python -m grpc_tools.protoc -I ssd_data/proto \
