@@ -206,7 +206,7 @@ def judge(truth: Truth, found: Found, plus: int) -> Judgement:
 
 
 def errors(truth: Truth, found: Found, plus: int) -> Table:
-    """How many false detections are of which kind (:func:`judge`), and how many objects are missed."""
+    """How many detections are false, of which kind (see :func:`judge`); how many boxes missed."""
     judged = judge(truth, found, plus)
     missed = judged.missed(truth)
 

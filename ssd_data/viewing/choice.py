@@ -1,7 +1,6 @@
 """What a page's address asks for: which records, in which order, and what is hidden.
 
-All state is in the address, so that a page can be shared, kept as a bookmark, and left and come back
-to.
+All state is in the address: a page can be shared, kept as a bookmark, and come back to.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ class Choice:
         least, most: the square root of a box's area in stored pixels, from and up to; where a class
             is chosen, one of its boxes has to be of that size.
         problem: one of PROBLEMS or MISTAKES, or empty.
-        sort: one of SORTS or MISTAKE_SORTS.
+        sort: one of SORTS or MISTAKE_SORTS; empty: most errors first, or by key without detections.
         score: detections below it do not count; None for each class's own best.
         page: from 1.
         hide: labels (as text) and kinds of boxes that are not drawn.
@@ -88,12 +87,14 @@ class Choice:
                     values[name] = reader(text)
                 except ValueError as error:
                     raise UsageError(str(error) or "this is no number", where=name) from None
-        return cls(**{"sort": "errors" if judged else "key", **values})
+        return cls(**values)
 
     def query(self, **changes: Any) -> str:
         """The address's parameters with some changed, with the ``?``; empty where all are usual."""
         changed = replace(self, **changes)
-        pairs = [(field.name, getattr(changed, field.name), field.default) for field in fields(self)]
+        pairs = [
+            (field.name, getattr(changed, field.name), field.default) for field in fields(self)
+        ]
         given = [(name, _written(value)) for name, value, usual in pairs if value != usual]
         return f"?{urlencode(given)}" if given else ""
 
@@ -105,8 +106,7 @@ class Choice:
     @property
     def needs_index(self) -> bool:
         """Whether keys alone do not tell which records these are."""
-        bare = Choice(q=self.q, score=self.score, sort="key")
-        return self.chosen != bare
+        return self.chosen not in (Choice(q=self.q), Choice(q=self.q, sort="key"))
 
     @property
     def about_boxes(self) -> bool:

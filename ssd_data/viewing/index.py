@@ -64,13 +64,13 @@ class Indexed:
     @cached_property
     def finite(self) -> Flags:
         """Which boxes have corners that are all numbers, bool (M,)."""
-        found: Flags = np.isfinite(self.boxes).all(axis=1)
+        found: Flags = np.all(np.isfinite(self.boxes), axis=1)
         return found
 
     @cached_property
     def problems(self) -> dict[str, Flags]:
         """Which records have each of :data:`PROBLEMS`, bool (P,)."""
-        whole = self.sizes.any(axis=1)
+        whole: Flags = np.all(self.sizes > 0, axis=1)
         known = np.ones(len(self.label), np.bool_)
         if self.known is not None:
             known = np.isin(self.label, np.array(sorted(self.known), np.int64))

@@ -29,7 +29,7 @@ FOUND, IGNORED, POOR = "hit", "ignored", "poor"
 # How each kind of detection is called on the page, and what it is: the word is in the address.
 KINDS = {
     FOUND: "found an object",
-    "poor": "badly localised",
+    POOR: "badly localised",
     "other": "false: of another class",
     "twice": "false: found already",
     "nothing": "false: nothing there",
@@ -37,8 +37,11 @@ KINDS = {
 }
 FALSE = ("other", "twice", "nothing")
 _NAMES = {
-    "classification": "other", "localisation": "poor", "duplicate": "twice", "background": "nothing",
-}  # fmt: skip
+    "classification": "other",
+    "localisation": POOR,
+    "duplicate": "twice",
+    "background": "nothing",
+}
 Mistakes: TypeAlias = dict[str, Ints]
 
 

@@ -216,4 +216,3 @@ def _view(marks: Iterable[Mark], width: int, height: int) -> tuple[float, float,
         for far, limit in zip((left, top, right, bottom), limits, strict=True)
     )
     return -left, -top, width + left + right, height + top + bottom
-

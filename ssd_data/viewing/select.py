@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ssd_data.scores import Ints
+from ssd_data.scores import Floats, Ints
 from ssd_data.structures import Flags
 from ssd_data.viewing.choice import MISTAKE_SORTS, MISTAKES, Choice
 from ssd_data.viewing.index import Indexed
@@ -24,9 +24,7 @@ def by_key(texts: Sequence[str], wanted: str) -> Ints:
     return np.arange(len(texts)) if not wanted else np.fromiter(found, np.int64)
 
 
-def select(
-    records: Ints, indexed: Indexed, choice: Choice, judged: Judged | None = None
-) -> Ints:
+def select(records: Ints, indexed: Indexed, choice: Choice, judged: Judged | None = None) -> Ints:
     """Those of some records that a choice means, in its order; int64 (K,)."""
     kept = np.zeros(len(indexed), np.bool_)
     kept[records] = True
@@ -53,20 +51,19 @@ def matching(indexed: Indexed, choice: Choice) -> Flags:
     return boxes
 
 
-def _ranks(
-    indexed: Indexed, choice: Choice, boxes: Flags, judged: Judged | None
-) -> np.ndarray[tuple[int], np.dtype[np.float64 | np.int64]]:
+def _ranks(indexed: Indexed, choice: Choice, boxes: Flags, judged: Judged | None) -> Floats | Ints:
     """What records are sorted by, the lowest first; (P,)."""
-    if choice.sort == "boxes":
+    sort = choice.sort or ("key" if judged is None else "errors")
+    if sort == "boxes":
         return -indexed.count(boxes)
-    if choice.sort == "smallest":
+    if sort == "smallest":
         smallest = np.full(len(indexed), np.inf)
         sized = boxes & indexed.finite
         np.minimum.at(smallest, indexed.record[sized], indexed.sides[sized])
         return smallest
-    if choice.sort in MISTAKE_SORTS and judged is not None:
+    if sort in MISTAKE_SORTS and judged is not None:
         mistakes = judged.mistakes(choice.score)
-        if choice.sort == "errors":
-            return -np.sum([*mistakes.values()], axis=0)
-        return -mistakes[choice.sort]
+        if sort == "errors":
+            return -mistakes["missed"] - mistakes["false"] - mistakes["poor"]
+        return -mistakes[sort]
     return np.zeros(len(indexed), np.int64)
