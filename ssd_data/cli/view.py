@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ssd_data.labelmap import LabelMap
     from ssd_data.lmdbs.store import LmdbReader
     from ssd_data.viewing.index import Index
-    from ssd_data.viewing.judging import Judged
+    from ssd_data.viewing.judged import Judged
 
 
 @click.command(short_help="Browse an LMDB in a local page.")

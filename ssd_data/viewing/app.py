@@ -29,7 +29,7 @@ from ssd_data.scores import Ints
 from ssd_data.viewing import images
 from ssd_data.viewing.choice import MISTAKE_SORTS, MISTAKES, SORTS, Choice
 from ssd_data.viewing.index import PROBLEMS, Index, Indexed
-from ssd_data.viewing.judging import KINDS, Judged
+from ssd_data.viewing.judged import KINDS, Judged
 from ssd_data.viewing.scenes import MOST_MARKS, MOST_TAGS, TRUTH_KINDS, Scene, make_scene
 from ssd_data.viewing.select import by_key, matching, select
 

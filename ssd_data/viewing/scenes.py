@@ -14,11 +14,11 @@ from ssd_data.labelmap import LabelMap
 from ssd_data.lmdbs.survey import Look, class_name, pixel_boxes, remark
 from ssd_data.scores import Floats
 from ssd_data.structures import Flags, Record
-from ssd_data.viewing.judging import IGNORED, KINDS, Judged
+from ssd_data.viewing.judged import KINDS, Judged
 
-TRUTH, SEEN, MISSED = "truth", "seen", "missed"
+TRUTH, SEEN, MISSED, DIFFICULT = "truth", "seen", "missed", "difficult"
 # How each kind of true box is called where there are detections.
-TRUTH_KINDS = {SEEN: "object, found", MISSED: "object, missed", IGNORED: "difficult object"}
+TRUTH_KINDS = {SEEN: "object, found", MISSED: "object, missed", DIFFICULT: "object, difficult"}
 MARGIN = 0.2  # of a side: how far outside the picture is shown
 FAR = 4.0  # sides of the picture: where a line is as invisible as one millions of pixels away
 MOST_MARKS, MOST_TAGS = 3000, 40
@@ -98,8 +98,10 @@ class Scene:
 
     @property
     def classes(self) -> list[tuple[int, str, str, int]]:
-        """Label, name, colour and number of each class's marks, most first."""
-        counts = Counter((mark.label, mark.name, mark.colour) for mark in self.marks)
+        """Label, name, colour and number of true boxes of each class, most first."""
+        counts: Counter[tuple[int, str, str]] = Counter()
+        for mark in self.marks:
+            counts[mark.label, mark.name, mark.colour] += not mark.found
         return [(*which, count) for which, count in counts.most_common()]
 
     @property
@@ -161,7 +163,7 @@ def _truth_kinds(
     judged: Judged, number: int, score: float | None, first: int, count: int
 ) -> list[str]:
     """Of each of a record's true boxes whether it is found, missed or does not count."""
-    kinds = [IGNORED] * count
+    kinds = [DIFFICULT] * count
     mine = slice(*np.searchsorted(judged.truth_record, [number, number + 1]))
     missed = judged.missed(score)[mine].tolist()
     for row, lost in zip(judged.truth[mine].tolist(), missed, strict=True):

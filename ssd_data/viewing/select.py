@@ -10,7 +10,7 @@ from ssd_data.scores import Floats, Ints
 from ssd_data.structures import Flags
 from ssd_data.viewing.choice import MISTAKE_SORTS, MISTAKES, Choice
 from ssd_data.viewing.index import Indexed
-from ssd_data.viewing.judging import Judged
+from ssd_data.viewing.judged import Judged
 
 
 def by_key(texts: Sequence[str], wanted: str) -> Ints:
