@@ -12,7 +12,9 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,16 @@ def find() -> str | None:
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
+LAUNCH = """
+import os, sys
+first, second = (os.dup(int(number)) for number in sys.argv[1:3])
+first, second = os.dup(first), os.dup(second)  # of four new ones the last two are above 4
+os.dup2(first, 3)
+os.dup2(second, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
 class Browser:
     """One page. What its console says, and what it asks others for, is in ``complaints``."""
 
@@ -46,13 +58,10 @@ class Browser:
         to_read, self._to = os.pipe()
         self._from, to_write = os.pipe()
 
-        # A shell puts the pipes to where Chromium looks for them.
-        pipes = f'exec "$@" 3<&{to_read} 4>&{to_write}'
+        # It looks for the pipes at 3 and 4, which may be anything here.
+        command = [sys.executable, "-IS", "-c", LAUNCH, str(to_read), str(to_write)]
         self._process = subprocess.Popen(
-            [
-                *("sh", "-c", pipes, "sh", program, *OPTIONS),
-                *(f"--user-data-dir={profile}", "about:blank"),
-            ],
+            [*command, program, *OPTIONS, f"--user-data-dir={profile}", "about:blank"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -61,9 +70,16 @@ class Browser:
         )
         os.close(to_read)
         os.close(to_write)
+        try:
+            self._attach()
+        except BaseException:
+            self.close()
+            raise
+
+    def _attach(self) -> None:
         self._buffer, self._count, self._session = b"", 0, ""
         self.complaints: list[str] = []
-        self._loaded = 0
+        self.loaded = 0
         targets = self.call("Target.getTargets")["targetInfos"]
         page = next(t["targetId"] for t in targets if t["type"] == "page")
         given = self.call("Target.attachToTarget", targetId=page, flatten=True)
@@ -103,7 +119,7 @@ class Browser:
     def _note(self, message: dict[str, Any]) -> None:
         method, params = message.get("method"), message.get("params", {})
         if method == "Page.loadEventFired":
-            self._loaded += 1
+            self.loaded += 1
         elif method == "Runtime.exceptionThrown":
             self.complaints.append(json.dumps(params["exceptionDetails"]))
         elif method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
@@ -113,15 +129,28 @@ class Browser:
             if not url.startswith(("http://127.0.0.1:", "about:", "data:")):
                 self.complaints.append(f"asks for {url}")
 
-    def _await_load(self, before: int) -> None:
-        while self._loaded == before:
+    def await_load(self, before: int) -> None:
+        """Wait until more pages have been loaded than ``before``."""
+        while self.loaded == before:
             self._receive()
+
+    def settle(self, condition: Callable[[], bool]) -> None:
+        """Wait until something is so; while the page changes, asking may fail."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            try:
+                if condition():
+                    return
+            except RuntimeError:
+                pass
+            time.sleep(0.05)
+        raise TimeoutError("it never came to be so")
 
     def open(self, url: str) -> None:
         """Go to a page and wait until it is there."""
-        before = self._loaded
+        before = self.loaded
         self.call("Page.navigate", url=url)
-        self._await_load(before)
+        self.await_load(before)
 
     def js(self, expression: str) -> Any:
         """An expression's value; promises are awaited."""
@@ -134,7 +163,7 @@ class Browser:
 
     def click(self, selector: str, loads: bool = False) -> None:
         """A real click of the mouse on the first element that is like this."""
-        before = self._loaded
+        before = self.loaded
         where = self.js(
             f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
             "e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect();"
@@ -146,11 +175,11 @@ class Browser:
                 clickCount=1,
             )  # fmt: skip
         if loads:
-            self._await_load(before)
+            self.await_load(before)
 
     def key(self, name: str, loads: bool = False) -> None:
         """A key such as ``ArrowRight`` or ``Enter``."""
-        before = self._loaded
+        before = self.loaded
         code = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "Enter": 13}[name]
         more = {"text": "\r"} if name == "Enter" else {}
         for kind in ("keyDown", "keyUp"):
@@ -159,7 +188,7 @@ class Browser:
                 windowsVirtualKeyCode=code, **(more if kind == "keyDown" else {}),
             )  # fmt: skip
         if loads:
-            self._await_load(before)
+            self.await_load(before)
 
     def type(self, text: str) -> None:
         """Text into what has the focus."""
