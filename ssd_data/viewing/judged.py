@@ -21,6 +21,7 @@ KINDS = {
     IGNORED: "on a difficult object",
 }
 FALSE = ("other", "twice", "nothing")
+ALL = slice(None)
 Mistakes: TypeAlias = dict[str, Ints]
 
 
@@ -53,24 +54,27 @@ class Judged:
     silent: Flags
     _cache: dict[float | None, Mistakes] = field(default_factory=dict)
 
-    def counted(self, score: float | None) -> Flags:
-        """Which detections count: from a score on, or each class's own best; bool (N,)."""
-        counted: Flags = self.score >= (self.best if score is None else score)
+    def counted(self, score: float | None, rows: Ints | slice = ALL) -> Flags:
+        """Which detections, or which of some, count: from a score on, or their class's best."""
+        counted: Flags = self.score[rows] >= (self.best[rows] if score is None else score)
         return counted
 
-    def missed(self, score: float | None) -> Flags:
-        """Which of the true boxes that count nothing has found, bool (T,)."""
-        found = self.finder >= 0
-        found[found] = self.counted(score)[self.finder[found]]
+    def missed(self, score: float | None, rows: slice = ALL) -> Flags:
+        """Which of the true boxes that count, or of some of them, nothing has found."""
+        finder = self.finder[rows]
+        found: Flags = finder >= 0
+        found[found] = self.counted(score, finder[found])
         return ~found
 
     def mistakes(self, score: float | None) -> Mistakes:
         """How many of each of MISTAKES each record has, int64 (P,)."""
-        if score not in self._cache:
+        found = self._cache.get(score)
+        if found is None:
+            found = self._count(score)
             if len(self._cache) > 16:
                 self._cache.clear()
-            self._cache[score] = self._count(score)
-        return self._cache[score]
+            self._cache[score] = found
+        return found
 
     def _count(self, score: float | None) -> Mistakes:
         counted, number = self.counted(score), len(self.silent)

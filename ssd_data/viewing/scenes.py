@@ -11,7 +11,7 @@ import numpy as np
 from ssd_data.boxes import is_empty
 from ssd_data.drawing import colour
 from ssd_data.labelmap import LabelMap
-from ssd_data.lmdbs.survey import Look, class_name, pixel_boxes, remark
+from ssd_data.lmdbs.survey import Look, class_name, pixel_boxes, printable, remark
 from ssd_data.scores import Floats
 from ssd_data.structures import Flags, Record
 from ssd_data.viewing.judged import KINDS, Judged
@@ -91,6 +91,11 @@ class Scene:
     view: tuple[float, float, float, float] = (0, 0, 4, 3)
 
     @property
+    def fault(self) -> str:
+        """What is wrong with the record; empty where nothing is."""
+        return printable(self.seen.error.what) if self.seen.error else ""
+
+    @property
     def drawn(self) -> list[Mark]:
         """The marks to draw, the largest first so that small ones lie on top."""
         drawn = (mark for mark in self.marks if mark.drawn)
@@ -165,7 +170,7 @@ def _truth_kinds(
     """Of each of a record's true boxes whether it is found, missed or does not count."""
     kinds = [DIFFICULT] * count
     mine = slice(*np.searchsorted(judged.truth_record, [number, number + 1]))
-    missed = judged.missed(score)[mine].tolist()
+    missed = judged.missed(score, mine).tolist()
     for row, lost in zip(judged.truth[mine].tolist(), missed, strict=True):
         kinds[row - first] = MISSED if lost else SEEN
     return kinds
@@ -175,9 +180,9 @@ def _found(
     judged: Judged, number: int, score: float | None, record: Record, labelmap: LabelMap | None
 ) -> Iterable[Mark]:
     start, end = np.searchsorted(judged.record, [number, number + 1]).tolist()
-    counted = judged.counted(score)
-    for i in range(start, end):
-        if counted[i]:
+    counted = judged.counted(score, slice(start, end)).tolist()
+    for i, counts in enumerate(counted, start):
+        if counts:
             label = int(judged.label[i])
             pixels = judged.boxes[i].astype(np.float64) * ([record.width, record.height] * 2)
             yield Mark(
