@@ -124,6 +124,9 @@ def test_what_the_form_offers(plain: Viewer) -> None:
     assert '<option value="without-boxes">without boxes (4)</option>' in text
     assert 'name="least" min="0" step="any" value="8"' in text
     assert "missed" not in text
+    assert "&#34;" not in text  # an attribute that was taken for text
+    text = get(plain, "/?least=32&most=96").text
+    assert re.findall('aria-current="(.*?)">', text) == ["false", "true", "false"]
 
 
 def test_a_record(plain: Viewer) -> None:
