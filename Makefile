@@ -5,20 +5,20 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 DEMO ?= demo
 
-.PHONY: demo test check tests lint format types proto clean
+.PHONY: demo test tests lint format types docs proto clean
 
 # What the README shows, word for word but for the folder: about six minutes on two cores.
 demo: $(VENV)/.run  ## draw a data set, build its LMDBs, train a net, score it, merge it, detect
 	rm -rf $(DEMO)
 	mkdir -p $(DEMO)
 	cd $(DEMO) && export PATH="$(abspath $(BIN)):$$PATH" && set -ex; \
-	ssd-data sample sample --layout voc --train 4000 --test 200 --size 200; \
+	ssd-data sample sample --layout voc --train 5000 --test 300 --size 200; \
 	ssd-data build sample/voc -o SHAPES --link .; \
 	ssd-data check SHAPES; \
 	ssd-data inspect test_lmdb --draw pictures --limit 20; \
 	ssd-data train --build SHAPES --family tiny_ssd; \
 	ssd-data merge-bn tiny_ssd/deploy.prototxt tiny_ssd/tiny_ssd_iter_6000.caffemodel -o merged; \
-	ssd-data parity merged/deploy.prototxt merged/tiny_ssd_iter_6000.caffemodel sample/voc/JPEGImages/test* --family tiny_ssd; \
+	ssd-data parity merged/deploy.prototxt merged/tiny_ssd_iter_6000.caffemodel sample/voc/JPEGImages/test0000* --family tiny_ssd; \
 	ssd-data eval test_lmdb --deploy merged/deploy.prototxt --weights merged/tiny_ssd_iter_6000.caffemodel --family tiny_ssd --out scores --draw-worst 6; \
 	ssd-data detect merged/deploy.prototxt merged/tiny_ssd_iter_6000.caffemodel sample/voc/JPEGImages/test00000* --family tiny_ssd --labelmap labelmap.prototxt --draw found
 	@echo "look at $(DEMO)/pictures, $(DEMO)/tiny_ssd/*.png, $(DEMO)/scores and $(DEMO)/found"
@@ -38,6 +38,9 @@ tests: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.dev  ## the page of all commands, from their --help
+	$(BIN)/python docs/make_commands.py
 
 proto: $(VENV)/.dev  ## after a change of caffe.proto
 	$(BIN)/python -m grpc_tools.protoc -I ssd_data/proto \

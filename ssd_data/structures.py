@@ -76,6 +76,12 @@ class Unreadable:
 Entry: TypeAlias = AnnotatedImage | Unreadable
 
 
+def image_of(key: str) -> str:
+    """A picture's path from its record's key, ``%08d_<image path>``; the key where it has none."""
+    number, _, path = key.partition("_")
+    return path if number.isdigit() and path else key
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Record:
     """One record of an AnnotatedDatum LMDB.
@@ -104,8 +110,7 @@ class Record:
     @property
     def image(self) -> str:
         """The picture's path, which is the key without its number."""
-        number, _, path = self.key.partition("_")
-        return path if number.isdigit() and path else self.key
+        return image_of(self.key)
 
     def decode(self) -> Pixels:
         """The picture as uint8 (height, width, channels), BGR or one gray channel.

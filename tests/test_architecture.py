@@ -26,7 +26,7 @@ LAYERS = [
     ["detect", "parity", "protocols"],
     ["proof", "evaluation"],
     ["shipping", "training"],
-    ["profiles", "report"],
+    ["profiles", "report", "viewing"],
     ["cli"],
 ]
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}

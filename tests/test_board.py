@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from ssd_data.cli import main
 from ssd_data.errors import OutputError
 from ssd_data.training.board import open_board
-from ssd_data.training.caffelog import parse_log
+from ssd_data.training.caffe.log import parse_log
 from ssd_data.training.events import Displayed, Snapshotted, Stepped
 from ssd_data.training.events import Tested as Scores
 

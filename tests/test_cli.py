@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,13 @@ def voc(tmp_path: Path) -> Voc:
     voc = Voc(tmp_path / "raw")
     voc.list(["1"], "test")
     return voc
+
+
+def test_all_commands_are_shown_and_described(run: Any) -> None:
+    shown = run("--help").out
+    assert all(f"\n  {command} " in shown for command in COMMANDS)
+    page = runpy.run_path(str(ROOT / "docs" / "make_commands.py"))
+    assert (ROOT / "docs" / "commands.md").read_text("utf-8") == page["reference"](), "make docs"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -28,7 +28,14 @@ def commands(page: Path = PAGE) -> list[str]:
     return sorted(set(re.findall(r"`ssd-data ([^`]+)`", right)))
 
 
-@pytest.mark.parametrize("line", sorted({*commands(), *commands(README)}))
+def steps_of_the_systems() -> list[str]:
+    """The commands of the pages of the two reference systems; a comment may follow."""
+    pages = [ROOT / "docs" / name for name in ("mobilenet-ssd.md", "sfd-640.md")]
+    text = "\n".join(page.read_text("utf-8") for page in pages)
+    return re.findall(r"^ssd-data ([^#\n]+)", text, re.M)
+
+
+@pytest.mark.parametrize("line", sorted({*commands(), *commands(README), *steps_of_the_systems()}))
 def test_the_command_is_one_of_ours(line: str) -> None:
     name, *args = shlex.split(line)
     command = root.get_command(click.Context(root), name)

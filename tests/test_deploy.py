@@ -204,6 +204,18 @@ def test_a_map_of_one_place(tmp_path: Path) -> None:
     assert (list(conv.kernel_size), list(conv.pad), conv.group) == ([1], [], 8)
 
 
+def test_sides_of_priors_are_whole(tmp_path: Path) -> None:
+    """Caffe cuts 12.8 pixels to 12, OpenCV does not: written so that both take 12."""
+    made = re.sub(r"min_size: (\d+)", r"min_size: \1.8", text())
+    assert made != text()
+    file, weights = tmp_path / "deploy.prototxt", tmp_path / "net.caffemodel"
+    file.write_text(made)
+    write_random_weights(file, weights)
+    shipped = ship((file, weights), tmp_path / "out", "caffe-ssd")
+    assert any("whole pixels" in note for note in shipped.notes)
+    assert all(proof.holds for proof in shipped.proofs)
+
+
 def test_where_the_net_is_cut() -> None:
     assert find_heads(parse_graph(text())).confidences == "conf"
     other = text(lambda t: t.replace("softmax_param { axis: 2 }", "softmax_param { axis: 1 }"))

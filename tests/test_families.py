@@ -255,8 +255,21 @@ def test_the_width_multiplier_leaves_the_extra_layers_of_mobilenet_ssd() -> None
     assert (outputs["conv14_1"], outputs["conv17_2"]) == (256, 128)
 
 
+def test_expand_is_the_familys_or_as_asked() -> None:
+    def expands(family: str, **options: Any) -> bool:
+        net = families.generate(family, 3, **options).nets["train"]
+        return net.layer[0].transform_param.HasField("expand_param")
+
+    assert expands("mobilenet_ssd")
+    assert not expands("mobilenet_ssd", expand=False)
+    assert not expands("tiny_ssd")
+    assert expands("tiny_ssd", expand=True)
+
+
 def test_rates_from_scratch() -> None:
-    net = families.generate("mobilenet_ssd", 21, from_scratch=True).nets["train"]
+    model = families.generate("mobilenet_ssd", 21, from_scratch=True)
+    assert (model.solver.type, model.solver.lr_policy) == ("Adam", "poly")
+    net = model.nets["train"]
     rates = {p.lr_mult for la in net.layer for p in la.param if la.type == "Convolution"}
     assert rates == {1, 2}
 

@@ -132,7 +132,7 @@ def test_a_labelmap_gives_the_classes_and_is_named() -> None:
 def test_options_reach_the_nets(capsys: pytest.CaptureFixture[str]) -> None:
     options = (
         "--size 320x256 --width-multiplier 0.5 --batch-size 3 --test-batch-size 2 --iter-size 7 "
-        "--min-sizes 20,40,60,80,100,120 --relu6 --from-scratch --new-heads --unmerged"
+        "--min-sizes 20,40,60,80,100,120 --relu6 --from-scratch --new-heads --unmerged --no-expand"
     )
     args = ("model", "mobilenet_ssd", "--num-classes", 5, "-o", "m", *options.split())
     status, table = run_json(capsys, *args)
@@ -140,6 +140,7 @@ def test_options_reach_the_nets(capsys: pytest.CaptureFixture[str]) -> None:
     assert table["settings"] == {
         "variant": "v1", "num_classes": 5, "size": [320, 256], "batch_size": 3,
         "test_batch_size": 2, "iter_size": 7, "width_multiplier": 0.5, "relu6": True,
+        "expand": False,
         "min_sizes": [20, 40, 60, 80, 100, 120], "max_sizes": [], "aspect_ratios": [],
         "from_scratch": True, "new_heads": True, "tf_padding": False, "merged": False,
     }  # fmt: skip

@@ -40,6 +40,10 @@ def test_nothing_but_ssd_data_is_installed(wheel: Path) -> None:
         assert f"labelmaps/{path.name}" in held
     sources = {p.relative_to(ROOT / "ssd_data").as_posix() for p in ROOT.glob("ssd_data/**/*.py")}
     assert sources <= held
+    for folder in ("viewing/static", "viewing/templates"):
+        shipped = {f"{folder}/{path.name}" for path in (ROOT / "ssd_data" / folder).iterdir()}
+        assert shipped
+        assert shipped <= held
     assert {"py.typed", "proto/caffe.desc", "proto/caffe.proto", "proto/caffe_pb2.pyi"} <= held
 
 

@@ -22,9 +22,9 @@ from ssd_data.lmdbs.store import LmdbReader, LmdbWriter
 from ssd_data.nets.caffemodel import LayerWeights, read_caffemodel, write_caffemodel
 from ssd_data.nets.graph import read_graph
 from ssd_data.proto import caffe_pb2
-from ssd_data.training import checks_solver
-from ssd_data.training.preflight import preflight
-from ssd_data.training.report import Preflight, Trouble
+from ssd_data.training.checks import solver as checks_solver
+from ssd_data.training.checks.preflight import preflight
+from ssd_data.training.checks.report import Preflight, Trouble
 from ssd_data.training.snapshots import find_snapshots
 from ssd_data.training.solverfile import look_at_solver, read_solver
 

@@ -27,12 +27,12 @@ from ssd_data.errors import InputError, UsageError
 from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.graph import parse_graph
 from ssd_data.training import snapshots
+from ssd_data.training.caffe.run import check_options
+from ssd_data.training.checks.report import Preflight
 from ssd_data.training.events import Displayed
 from ssd_data.training.following import follow
 from ssd_data.training.loop import train
-from ssd_data.training.oncaffe import check_options
 from ssd_data.training.processes import ALONE, PeerError, Processes, join
-from ssd_data.training.report import Preflight
 from ssd_data.training.run import TrainOptions
 from ssd_data.training.solver import Solver
 from ssd_data.training.solverfile import read_solver

@@ -79,6 +79,19 @@ def test_programs(page: Path, world: Path) -> None:
         run(f"{sys.executable} program{index}.py", world)
 
 
+def test_the_commands_of_the_tutorial(tmp_path: Path) -> None:
+    run("ssd-data sample sample --layout voc --train 24 --test 6 --size 96", tmp_path)
+    (tmp_path / "sample" / "voc").rename(tmp_path / "my_pictures")
+    commands = [
+        line for block in blocks(ROOT / "docs" / "tutorial.md", "sh") for line in block.splitlines()
+    ]
+    for command in commands:
+        short = " --max-iter 2" if command.startswith("ssd-data train") else ""
+        run(command.replace("_iter_6000", "_iter_2") + short, tmp_path)
+    assert len(commands) > 10
+    assert (tmp_path / "for_onnx" / "net.onnx").exists()
+
+
 def test_recipes(tmp_path: Path) -> None:
     from ssd_data.building.recipes import parse
 

@@ -15,10 +15,10 @@ from conftest import GOLDEN
 from standin import SOLVER, write_standin
 
 from ssd_data.errors import UsageError
-from ssd_data.training.caffelog import parse_log
+from ssd_data.training.caffe.binary import CaffeError, find_binary, run_caffe
+from ssd_data.training.caffe.log import parse_log
 from ssd_data.training.events import Displayed, Event, Snapshotted
 from ssd_data.training.events import Tested as Scores
-from ssd_data.training.realcaffe import CaffeError, find_binary, run_caffe
 
 
 @pytest.fixture(autouse=True)

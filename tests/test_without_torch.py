@@ -61,7 +61,7 @@ def test_it_goes_on_from_a_snapshot() -> None:
 
 
 def test_its_python_module_is_driven_without_pytorch() -> None:
-    code = "import sys; sys.modules['torch'] = None; import ssd_data.training.pycaffe"
+    code = "import sys; sys.modules['torch'] = None; import ssd_data.training.caffe.pycaffe"
     subprocess.run(
         [sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
     )

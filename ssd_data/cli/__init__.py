@@ -20,16 +20,37 @@ from ssd_data.errors import SsdDataError, UsageError
 
 DEBUG = "SSD_DATA_DEBUG"
 # Files of this folder that are no commands.
-HELPERS = {"shared", "net_options", "net_summary", "preflight_table"}
+HELPERS = {"shared", "net_options", "net_summary", "preflight_table", "training_options"}
+# What --help shows, in the order of the work; a command that is not here stands at the end.
+SECTIONS = {
+    "Data": "download build labelmap link check inspect report view export sample",
+    "Nets": "model fit import-backbone weights transfer",
+    "Training": "train test",
+    "Scores": "eval score",
+    "Use": "merge-bn deploy detect parity time",
+}
+OTHER = "Other"
 
 
 class Commands(click.Group):
     """Finds commands by their file's name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All files of this folder but those that hold no command."""
-        found = sorted(m.name for m in iter_modules(__path__) if m.name not in HELPERS)
-        return [name.replace("_", "-") for name in found]
+        """All files of this folder but those that hold no command, in the order of the work."""
+        return [name for names in sections().values() for name in names]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """A section for each step of the work."""
+        width = max(map(len, self.list_commands(ctx)))
+        for title, names in sections().items():
+            rows = []
+            for name in names:
+                command = self.get_command(ctx, name)
+                assert command is not None
+                text = command.get_short_help_str(formatter.width - 6 - width)
+                rows.append((name.ljust(width), text))
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, None where there is none."""
@@ -54,14 +75,24 @@ class Commands(click.Group):
             raise
 
 
+def sections() -> dict[str, list[str]]:
+    """The names of all commands by section."""
+    there = {m.name.replace("_", "-") for m in iter_modules(__path__) if m.name not in HELPERS}
+    found = {title: [n for n in names.split() if n in there] for title, names in SECTIONS.items()}
+    listed = {name for names in found.values() for name in names}
+    found[OTHER] = sorted(there - listed)
+    return {title: names for title, names in found.items() if names}
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="ssd-data")
 def root() -> None:
-    """Raw detection data sets to Caffe AnnotatedDatum LMDBs and labelmaps.
+    """From raw detection data sets to Caffe's LMDBs, and on to trained, scored, shipped detectors.
 
     \b
     Example:
       ssd-data build voc0712 --root VOCdevkit --link .
+      ssd-data train --build VOC0712 --family mobilenet_ssd
 
     Exit status: 0 done, 1 failed, 2 wrong usage.
     """

@@ -40,6 +40,9 @@ FAMILY_OPTIONS: dict[str, dict[str, Any]] = {
         "[default: as published]",
     },
     "--relu6/--no-relu6": {"default": None, "help": "Activations stop at 6, or do not."},
+    "--expand/--no-expand": {
+        "default": None, "help": "Training also places pictures in a larger area, or does not.",
+    },
     "--tf-padding/--no-tf-padding": {
         "default": None, "help": "Strided layers pad as TensorFlow does, or as Caffe does.",
     },
@@ -48,7 +51,8 @@ FAMILY_OPTIONS: dict[str, dict[str, Any]] = {
         "help": "BatchNorm in the convolutions of the nets that are published so, or layers of it.",
     },
     "--from-scratch": {
-        "is_flag": True, "default": None, "help": "All layers learn at the same rate.",
+        "is_flag": True, "default": None,
+        "help": "For training without weights: all layers learn at the same rate, by Adam.",
     },
     "--new-heads": {
         "is_flag": True, "default": None,

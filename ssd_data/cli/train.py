@@ -18,8 +18,8 @@ from ssd_data.cli.training_options import GroupedCommand, extra_options, told
 from ssd_data.errors import InputError
 
 if TYPE_CHECKING:
+    from ssd_data.training.checks.report import Preflight
     from ssd_data.training.events import Event, Listener, Snapshotted
-    from ssd_data.training.report import Preflight
     from ssd_data.training.run import Run, TrainOptions
     from ssd_data.training.solverfile import SolverFile
 
@@ -98,7 +98,7 @@ def command(
       torchrun --nproc-per-node 2 -m ssd_data train solver.prototxt --sync-bn
     """
     from ssd_data.training.board import open_board, require_tensorboard
-    from ssd_data.training.preflight import preflight
+    from ssd_data.training.checks.preflight import preflight
     from ssd_data.training.run import TrainOptions, find_resume
     from ssd_data.training.solverfile import look_at_solver
 
@@ -161,7 +161,7 @@ class _EngineRun:
 
 
 def _on_caffe(binary: Path | None) -> _EngineRun:
-    from ssd_data.training.oncaffe import check_options, train_on_caffe
+    from ssd_data.training.caffe.run import check_options, train_on_caffe
 
     return _EngineRun(
         check=lambda file, options: check_options(options),

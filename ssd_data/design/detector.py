@@ -40,6 +40,7 @@ class Settings:
         iter_size: batches that one step of the solver adds up.
         width_multiplier: times the channels of the body.
         relu6: activations stop at 6.
+        expand: training also places pictures in a larger area.
         min_sizes: the priors' sides in pixels, map by map; empty for the family's own.
         max_sizes: of the second square priors, map by map; empty for the family's own.
         aspect_ratios: of the other priors, a tuple a map or one for all; empty likewise.
@@ -57,6 +58,7 @@ class Settings:
     iter_size: int = 1
     width_multiplier: float = 1.0
     relu6: bool = False
+    expand: bool = False
     min_sizes: tuple[float, ...] = ()
     max_sizes: tuple[float, ...] = ()
     aspect_ratios: tuple[tuple[float, ...], ...] = ()
@@ -73,7 +75,6 @@ class Detector:
     Attributes:
         preprocessing: of all its nets.
         samplers: makes the crops of its training.
-        expand: training also places pictures in a larger area.
         scores: how classes are scored.
         heads: how its heads look.
         test_output: DetectionOutput's thresholds in the test net.
@@ -83,7 +84,6 @@ class Detector:
 
     preprocessing: Preprocessing
     samplers: Callable[[], Iterable[caffe_pb2.BatchSampler]]
-    expand: bool
     scores: Scores
     heads: Heads
     test_output: Output
@@ -97,7 +97,7 @@ def start(net: NetBuilder, detector: Detector, settings: Settings, stage: Stage)
         samplers = detector.samplers()
         batch = settings.batch_size
         how = detector.preprocessing
-        training_data(net, how, settings.size, batch, samplers, expand=detector.expand)
+        training_data(net, how, settings.size, batch, samplers, expand=settings.expand)
     elif stage == "test":
         test_data(net, detector.preprocessing, settings.size, settings.test_batch_size)
     else:
@@ -154,4 +154,26 @@ def new_solver(settings: Settings, **values: Any) -> caffe_pb2.SolverParameter:
         ap_version="11point",
         **values,
     )
+    return solver
+
+
+def from_nothing(settings: Settings, **values: Any) -> caffe_pb2.SolverParameter:
+    """A solver for a net without weights to begin with: Adam, its rate falling in a straight line.
+
+    6,000 iterations are enough for hundreds of pictures; a larger set needs a larger max_iter.
+    """
+    solver = new_solver(
+        settings,
+        max_iter=6000,
+        power=1.0,
+        momentum=0.9,
+        momentum2=0.999,
+        weight_decay=0.0001,
+        test_interval=1000,
+        snapshot=1000,
+        test_initialization=False,
+        type="Adam",
+        **values,
+    )
+    solver.lr_policy = "poly"
     return solver

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -112,9 +112,7 @@ def _metric(wanted: str | None, *known: str) -> str:
 
 def _open_lmdb(path: Path, choice: Choice) -> EvalSet:
     place = path.resolve()
-    manifest = read_manifest(place.parent) or {}
-    if manifest and all(made["lmdb"] != place.name for made in manifest["splits"].values()):
-        manifest = {}
+    manifest = manifest_of(place)
     metric = _metric(choice.metric, manifest.get("metric", ""), manifest.get("format", ""))
     files = [choice.labelmap] if choice.labelmap else [place / LABELMAP, place.parent / LABELMAP]
     labelmap = next((read_labelmap(f) for f in files if choice.labelmap or f.is_file()), None)
@@ -128,7 +126,7 @@ def _open_lmdb(path: Path, choice: Choice) -> EvalSet:
             record.image, (record.width, record.height), record.labels, record.boxes,
             record.difficult,
         )  # fmt: skip
-    sizes = _sizes(path, place, manifest, listed)
+    sizes = original_sizes(path, listed.sizes, manifest)
     listed.to_pixels(sizes)
     root = Path(str(manifest.get("root", "")))
     names, truth = truths.make(metric, listed, labelmap, path, choice.truth, root)
@@ -142,13 +140,31 @@ def _open_lmdb(path: Path, choice: Choice) -> EvalSet:
     )
 
 
-def _sizes(path: Path, place: Path, manifest: Manifest, listed: Listed) -> Ints:
-    """Width and height of the original pictures, int64 (P, 2).
+def manifest_of(place: Path) -> Manifest:
+    """The ``build.json`` beside an LMDB, empty where there is none or it lists other LMDBs.
+
+    Raises:
+        InputError: it is not a build's.
+    """
+    manifest = read_manifest(place.parent) or {}
+    if manifest and all(made["lmdb"] != place.name for made in manifest["splits"].values()):
+        return {}
+    return manifest
+
+
+def original_sizes(path: Path, sizes: Sequence[tuple[int, int]], manifest: Manifest) -> Ints:
+    """Width and height of the original pictures, int64 (P, 2), for which scores are made.
 
     Without ``build.json`` an LMDB of one square size is taken for one that was resized.
+
+    Args:
+        path: the LMDB; sizes: width and height of its records; manifest: :func:`manifest_of` it.
+
+    Raises:
+        InputError: the pictures were resized, and nothing says what they were.
     """
-    stored = np.array(listed.sizes, np.int64).reshape(-1, 2)
-    file = file_beside(place)
+    stored = np.array(sizes, np.int64).reshape(-1, 2)
+    file = file_beside(path.resolve())
     if found := read_name_sizes(file) if file.is_file() else []:
         if len(found) != len(stored):
             text = f"it has {len(found):,} lines, the LMDB {len(stored):,} records"

@@ -177,7 +177,7 @@ def read_detections(folder: Path, truth: Truth, missing: str = "fail") -> Found:
 
     Args:
         folder: holds ``comp4_det_test_<class>.txt``; what stands before ``det_`` and the set's name
-            may be another.
+            may be another. Or it is one such file.
         truth: names the pictures and classes.
         missing: "fail" refuses a class without a file; else it is one of which nothing was found.
 
@@ -220,9 +220,9 @@ def read_detections(folder: Path, truth: Truth, missing: str = "fail") -> Found:
 def _files(folder: Path, classes: Sequence[str]) -> dict[str, Path]:
     """Class → its file."""
     files: dict[str, Path] = {}
-    if not folder.is_dir():
+    if not folder.exists():
         raise InputError("the folder of detections is missing", where=folder)
-    for path in sorted(folder.iterdir()):
+    for path in [folder] if folder.is_file() else sorted(folder.iterdir()):
         match = NAME.fullmatch(path.name)
         if match is None:
             continue

@@ -12,6 +12,7 @@ from ssd_data.design.detector import (
     Settings,
     Stage,
     finish,
+    from_nothing,
     multiplied,
     new_solver,
     start,
@@ -29,6 +30,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "iter_size": 1,
         "width_multiplier": 1.0,
         "relu6": False,
+        "expand": True,
         "min_sizes": (),
         "max_sizes": (),
         "aspect_ratios": (),
@@ -40,7 +42,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
 DETECTOR = Detector(
     preprocessing=HALF_RANGE,
     samplers=jaccard_samplers,
-    expand=True,
     scores=Scores(),
     heads=Heads(conf_lr_mult=1.0),
     test_output=Output(0.45, 400, 200, 0.01),
@@ -83,7 +84,9 @@ def build(settings: Settings, stage: Stage) -> caffe_pb2.NetParameter:
 
 
 def solver(settings: Settings) -> caffe_pb2.SolverParameter:
-    """``solver_train.prototxt``."""
+    """``solver_train.prototxt``; from scratch Adam, at a rate that falls in a straight line."""
+    if settings.from_scratch:
+        return from_nothing(settings, base_lr=0.008, test_iter=[673])
     return new_solver(
         settings,
         test_iter=[673],

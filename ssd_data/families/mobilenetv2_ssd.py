@@ -20,6 +20,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "iter_size": 1,
         "width_multiplier": 1.0,
         "relu6": False,
+        "expand": True,
         "min_sizes": (),
         "max_sizes": (),
         "aspect_ratios": (),
@@ -30,7 +31,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
 DETECTOR = Detector(
     preprocessing=HALF_RANGE,
     samplers=jaccard_samplers,
-    expand=True,
     scores=Scores(logistic=True),
     heads=Heads(kernel=3),
     test_output=Output(0.45, 400, 200, 0.01),

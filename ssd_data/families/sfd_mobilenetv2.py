@@ -16,6 +16,7 @@ SOURCE = "github.com/bonseyes/SFD"
 COMMON: dict[str, Any] = {
     "width_multiplier": 1.0,
     "relu6": False,
+    "expand": False,
     "min_sizes": (),
     "aspect_ratios": (),
     "merged": False,
@@ -35,7 +36,6 @@ OUTPUT = Output(0.3, 5000, 750, 0.05)
 DETECTOR = Detector(
     preprocessing=CAFFE_MEAN,
     samplers=coverage_samplers,
-    expand=False,
     scores=Scores(logistic=True, overlap=0.3, neg_overlap=0.35),
     heads=Heads(kernel=3, suffix="_"),
     test_output=OUTPUT,

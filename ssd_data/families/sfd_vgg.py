@@ -19,6 +19,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "batch_size": 8,
         "test_batch_size": 4,
         "iter_size": 4,
+        "expand": False,
         "min_sizes": (),
         "aspect_ratios": (),
     }
@@ -27,7 +28,6 @@ OUTPUT = Output(0.3, 5000, 750, 0.05)
 DETECTOR = Detector(
     preprocessing=CAFFE_MEAN,
     samplers=coverage_samplers,
-    expand=False,
     scores=Scores(overlap=0.35, neg_overlap=0.35),
     heads=Heads(kernel=3),
     test_output=OUTPUT,

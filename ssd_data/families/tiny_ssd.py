@@ -15,8 +15,8 @@ from ssd_data.design.detector import (
     Settings,
     Stage,
     finish,
+    from_nothing,
     multiplied,
-    new_solver,
     start,
 )
 from ssd_data.design.heads import FeatureMap, Heads, Output, Scores, with_sizes
@@ -32,6 +32,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "iter_size": 1,
         "width_multiplier": 1.0,
         "relu6": False,
+        "expand": False,
         "min_sizes": (),
         "max_sizes": (),
         "aspect_ratios": (),
@@ -41,7 +42,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
 DETECTOR = Detector(
     preprocessing=HALF_RANGE,
     samplers=lambda: overlap_samplers((0.5, 0.7)),
-    expand=False,
     scores=Scores(),
     heads=Heads(kernel=3),
     test_output=Output(0.45, 400, 200, 0.01),
@@ -71,22 +71,7 @@ def build(settings: Settings, stage: Stage) -> caffe_pb2.NetParameter:
 
 def solver(settings: Settings) -> caffe_pb2.SolverParameter:
     """Adam, its rate falling to nothing in a straight line."""
-    made = new_solver(
-        settings,
-        test_iter=[100],
-        test_interval=1000,
-        base_lr=0.004,
-        max_iter=6000,
-        power=1.0,
-        momentum=0.9,
-        momentum2=0.999,
-        weight_decay=0.0001,
-        snapshot=1000,
-        test_initialization=False,
-        type="Adam",
-    )
-    made.lr_policy = "poly"
-    return made
+    return from_nothing(settings, base_lr=0.004, test_iter=[100])
 
 
 def _maps(settings: Settings) -> list[FeatureMap]:

@@ -18,7 +18,6 @@ OUTPUT = Output(0.45, 400, 200, 0.01)
 DETECTOR = Detector(
     preprocessing=CAFFE_MEAN,
     samplers=jaccard_samplers,
-    expand=True,
     scores=Scores(),
     heads=Heads(kernel=3),
     test_output=OUTPUT,
@@ -61,6 +60,7 @@ EXTENTS = {
 }
 COMMON: dict[str, Any] = {
     "test_batch_size": 8,
+    "expand": True,
     "min_sizes": (),
     "max_sizes": (),
     "aspect_ratios": (),

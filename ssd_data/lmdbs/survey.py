@@ -56,7 +56,7 @@ class Look:
 
 def look(key: bytes, value: bytes, *, decode: bool = False) -> Look:
     """Look at one record; with ``decode`` also at all of its pixels. Raises nothing."""
-    name = printable(key.decode("utf-8", "backslashreplace"))
+    name = key_text(key)
     record = info = error = None
     try:
         record = decode_record(key, value)
@@ -93,6 +93,11 @@ def bands(info: PictureInfo) -> int | None:
 def printable(text: str) -> str:
     """Text with line ends and other control characters written as escapes."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def key_text(key: bytes) -> str:
+    """A key as text that can be printed."""
+    return printable(key.decode("utf-8", "backslashreplace"))
 
 
 def class_name(label: int, labelmap: LabelMap | None) -> str:
@@ -134,8 +139,8 @@ def find_item(reader: LmdbReader, which: int | str) -> tuple[bytes, bytes]:
 
 
 def _no_such_key(keys: list[bytes], key: bytes, reader: LmdbReader) -> InputError:
-    near = [printable(k.decode("utf-8", "backslashreplace")) for k in keys if key in k][:3]
-    shown = printable(key.decode("utf-8", "backslashreplace"))
+    near = [key_text(k) for k in keys if key in k][:3]
+    shown = key_text(key)
     hint = f"Keys with it: {', '.join(near)}" if near else "--index N takes a record by its place"
     return InputError(f'no record has the key "{shown}"', where=reader.path, hint=hint)
 

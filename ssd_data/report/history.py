@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssd_data.errors import InputError
-from ssd_data.training.caffelog import parse_log
+from ssd_data.training.caffe.log import parse_log
 from ssd_data.training.events import Stepped
 from ssd_data.training.log import TABLE, to_row
 from ssd_data.training.table import BEGIN, TEST, TRAIN, Row, continuous, read_rows

@@ -7,7 +7,7 @@ picture and class, each true box is found once, and detections on ignored boxes 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -41,11 +41,12 @@ def extras(truth: Truth, found: Found, wanted: Sequence[str], plus: int) -> dict
         raise UsageError(f'no extra "{unknown[0]}"', hint=f"There are {', '.join(EXTRAS)}")
     if not wanted:
         return {}
-    found = _by_score(found)
+    found = by_score(found)
     return {name: EXTRAS[name](truth, found, plus) for name in wanted}
 
 
-def _by_score(found: Found) -> Found:
+def by_score(found: Found) -> Found:
+    """The same detections by falling score."""
     order = np.argsort(-found.scores, kind="stable")
     return replace(
         found,
@@ -156,12 +157,40 @@ def confusion(truth: Truth, found: Found, plus: int) -> Table:
     return {"classes": [*truth.classes, "background"], "table": table.tolist()}
 
 
-def errors(truth: Truth, found: Found, plus: int) -> Table:
-    """How many false detections are of which kind, and how many true boxes are missed.
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement:
+    """What each detection is.
+
+    Attributes:
+        index: int64 (N,), the true box of its class that it overlaps most, -1 where there is none.
+        hits, passed: bool (N,), found an object; lies on an ignored one and does not count.
+        kinds: each of :data:`KINDS` → bool (N,). Each detection is one of all these.
+    """
+
+    index: Ints
+    hits: Flags
+    passed: Flags
+    kinds: Mapping[str, Flags]
+
+    def missed(self, truth: Truth, counted: Flags | None = None) -> Flags:
+        """Which true boxes nothing has found, bool (M,); of some detections only, bool (N,).
+
+        Those must be the best of their class: what a detection is does not depend on worse ones.
+        """
+        missed: Flags = ~truth.ignored
+        missed[self.index[self.hits if counted is None else self.hits & counted]] = False
+        return missed
+
+
+def judge(truth: Truth, found: Found, plus: int) -> Judgement:
+    """Which kind of error each detection is.
 
     ``duplicate``: on a true box of its class that is found already; ``classification``: on a true
     box of another class; ``localisation``: overlaps one of its class by at least 0.1;
     ``background``: none of these.
+
+    Args:
+        found: by falling score, as :func:`by_score` sorts them.
     """
     best, index, hits, passed = _match(truth, found, plus)
     other, other_index = best_overlaps(found.boxes, found.picture, truth.boxes, truth.picture, plus)
@@ -172,16 +201,21 @@ def errors(truth: Truth, found: Found, plus: int) -> Table:
     classification = wrong & ~duplicate & on_other
     localisation = wrong & ~duplicate & ~classification & (best >= TOUCH)
     background = wrong & ~duplicate & ~classification & ~localisation
-    missed = ~truth.ignored
-    missed[index[hits]] = False
-    parts = dict(zip(KINDS, (classification, localisation, duplicate, background), strict=True))
+    parts = (classification, localisation, duplicate, background)
+    return Judgement(index, hits, passed, dict(zip(KINDS, parts, strict=True)))
+
+
+def errors(truth: Truth, found: Found, plus: int) -> Table:
+    """How many detections are false, of which kind (see :func:`judge`); how many boxes missed."""
+    judged = judge(truth, found, plus)
+    missed = judged.missed(truth)
 
     def row(mine: Flags, truths: Flags) -> dict[str, int]:
-        counts = {"hits": hits, **parts}
+        counts = {"hits": judged.hits, **judged.kinds}
         table = {name: int((flags & mine).sum()) for name, flags in counts.items()}
         return {**table, "missed": int((missed & truths).sum())}
 
-    everything = row(np.ones(len(hits), np.bool_), np.ones(len(missed), np.bool_))
+    everything = row(np.ones(len(judged.hits), np.bool_), np.ones(len(missed), np.bool_))
     each = {
         name: row(found.label == label, truth.label == label)
         for label, name in enumerate(truth.classes)
@@ -196,7 +230,7 @@ def mistakes(truth: Truth, found: Found, plus: int) -> tuple[Flags, Flags, Flags
         bool (N,): the detections that reach it; bool (N,): those of them that are false; bool
         (M,): the true boxes that they miss. All in the order of ``found`` and ``truth``.
     """
-    thresholds = best_thresholds(truth, _by_score(found), plus).values()
+    thresholds = best_thresholds(truth, by_score(found), plus).values()
     least = np.array([np.inf if row is None else row["threshold"] for row in thresholds])
     shown = found.scores >= least[found.label]
     rows = np.flatnonzero(shown)

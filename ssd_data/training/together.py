@@ -8,8 +8,8 @@ from ssd_data.engines.torch.layers.batchnorm import BatchNorm
 from ssd_data.engines.torch.loss import LossLayer
 from ssd_data.errors import InputError, UsageError
 from ssd_data.nets.graph import Graph
+from ssd_data.training.checks.report import Preflight
 from ssd_data.training.processes import Processes
-from ssd_data.training.report import Preflight
 from ssd_data.training.snapshots import read_snapshot
 from ssd_data.training.solver import Solver
 from ssd_data.training.solverfile import SolverFile

@@ -108,13 +108,17 @@ class _ByBatch(torch.autograd.Function):
         count = sums[-1]
         mean = sums[:-1] / count
         y = x - along(mean.to(x.dtype), x)
-        variance = total((y * y).sum(axes, dtype=torch.float32)) / count
+        # Its memory serves twice; dynamo wants it contiguous.
+        squares = y * y
+        memory = None if torch.compiler.is_compiling() else squares
+        variance = total(squares.sum(axes, dtype=torch.float32)) / count
         deviation = (variance + eps).sqrt()
         y.div_(along(deviation, x))
         ctx.save_for_backward(y, weight, deviation, count)
         ctx.mark_non_differentiable(mean, variance, count)
         ctx.total = total
-        return torch.addcmul(along(bias, x), y, along(weight, x)), mean, variance, count
+        normal = torch.addcmul(along(bias, x), y, along(weight, x), out=memory)
+        return normal, mean, variance, count
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:

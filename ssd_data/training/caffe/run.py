@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ssd_data.errors import UsageError
+from ssd_data.training.caffe.binary import run_caffe
 from ssd_data.training.events import Displayed, Event, Listener, Snapshotted
 from ssd_data.training.options import recorded_by, refuse, spelled
-from ssd_data.training.realcaffe import run_caffe
 from ssd_data.training.run import Run, TrainOptions, about, find_resume, listeners_of, open_log
 from ssd_data.training.solverfile import SolverFile
 from ssd_data.training.stopping import signals
@@ -22,7 +22,7 @@ def train_on_caffe(
     listeners: Sequence[Listener] = (),
     say: Callable[[str], None] = lambda text: None,
 ) -> Run:
-    """The same run by a real Caffe, see :func:`~ssd_data.training.realcaffe.run_caffe`.
+    """The same run by a real Caffe, see :func:`~ssd_data.training.caffe.binary.run_caffe`.
 
     Raises:
         UsageError: there is no Caffe, or it has not what an option asks for.

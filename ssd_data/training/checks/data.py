@@ -15,7 +15,7 @@ from ssd_data.lmdbs.skim import Skimmed, skim
 from ssd_data.lmdbs.store import LmdbReader, is_lmdb, open_shared
 from ssd_data.nets.graph import Graph, Node
 from ssd_data.proto import caffe_pb2
-from ssd_data.training.report import Preflight
+from ssd_data.training.checks.report import Preflight
 
 ANNOTATED, PLAIN = "AnnotatedData", "Data"
 Shape = tuple[int, ...]

@@ -12,8 +12,8 @@ from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.graph import Graph, Node
 from ssd_data.nets.matching import match
 from ssd_data.proto import caffe_pb2
-from ssd_data.training.checks_data import ANNOTATED, Shape, Source, picture_shape
-from ssd_data.training.report import Loaded, Preflight
+from ssd_data.training.checks.data import ANNOTATED, Shape, Source, picture_shape
+from ssd_data.training.checks.report import Loaded, Preflight
 from ssd_data.training.snapshots import learned_net, read_snapshot
 
 if TYPE_CHECKING:

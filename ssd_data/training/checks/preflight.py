@@ -12,7 +12,7 @@ from pathlib import Path
 from ssd_data.errors import InputError
 from ssd_data.files.paths import read_lines
 from ssd_data.nets.graph import Graph
-from ssd_data.training.checks_data import (
+from ssd_data.training.checks.data import (
     Lmdb,
     Source,
     check_coverage,
@@ -20,23 +20,23 @@ from ssd_data.training.checks_data import (
     check_pictures,
     check_sources,
 )
-from ssd_data.training.checks_labels import (
+from ssd_data.training.checks.labels import (
     check_classes,
     check_labelmap,
     check_labels,
     check_one_labelmap,
     classes_of,
 )
-from ssd_data.training.checks_nets import (
+from ssd_data.training.checks.nets import (
     check_resume,
     check_shapes,
     check_sharing,
     check_weights,
     snapshot_size,
 )
-from ssd_data.training.checks_saving import check_saving
-from ssd_data.training.checks_solver import check_snapshots, check_solver, check_tests
-from ssd_data.training.report import Preflight
+from ssd_data.training.checks.report import Preflight
+from ssd_data.training.checks.saving import check_saving
+from ssd_data.training.checks.solver import check_snapshots, check_solver, check_tests
 from ssd_data.training.solverfile import SolverFile
 
 

@@ -17,18 +17,16 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from ssd_data.engines.caffe import import_caffe
 from ssd_data.errors import SsdDataError, UsageError
 from ssd_data.files.paths import listable
-from ssd_data.nets.prototxt import read_prototxt, to_text
-from ssd_data.proto import caffe_pb2
-from ssd_data.training.caffelog import LogParser
+from ssd_data.training.caffe.asked import gpus, solver_for_caffe
+from ssd_data.training.caffe.log import LogParser
 from ssd_data.training.events import Listener
 
 BINARY = Path("build/tools/caffe")
@@ -124,7 +122,7 @@ def run_caffe(
         raise UsageError("give --weights or --resume, not both")
     found = find_binary(binary)
     if found is None:
-        from ssd_data.training.pycaffe import run_pycaffe
+        from ssd_data.training.caffe.pycaffe import run_pycaffe
 
         try:
             caffe = import_caffe()
@@ -154,38 +152,6 @@ def run_caffe(
         first = [] if param.snapshot_after_train else [signal.SIGHUP]
         with _Child(command, [*first, signal.SIGINT]) as child:
             return child.follow(listeners, asked, echo)
-
-
-@contextmanager
-def solver_for_caffe(
-    solver: Path | str, device: str | None, changes: Mapping[str, Any]
-) -> Iterator[tuple[Path, caffe_pb2.SolverParameter]]:
-    """The solver's path, of a temporary copy where something in it has to be other."""
-    param = read_prototxt(solver, caffe_pb2.SolverParameter).message
-    before = to_text(param)
-    for name, value in changes.items():
-        setattr(param, name, value)
-    if device == "cpu":
-        param.solver_mode = caffe_pb2.SolverParameter.CPU
-    if to_text(param) == before:
-        yield Path(solver), param
-        return
-    with TemporaryDirectory(prefix="ssd-data-") as folder:
-        path = Path(folder) / Path(solver).name
-        path.write_text(to_text(param), "utf-8")
-        yield path, param
-
-
-def gpus(device: str | None) -> str:
-    """The value of ``--gpu``, empty for none."""
-    if device in (None, "auto", "cpu"):
-        return ""
-    kind, _, numbers = str(device).partition(":")
-    fits = numbers in ("", "all") or all(n.isdecimal() for n in numbers.split(","))
-    if kind != "cuda" or not fits:
-        hint = "Known are cpu, cuda, cuda:N, cuda:N,M, cuda:all"
-        raise UsageError(f'Caffe has no device "{device}"', where="--device", hint=hint)
-    return numbers or "0"
 
 
 class _Child:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ssd_data.errors import InputError
 from ssd_data.proto import caffe_pb2
+from ssd_data.training.checks.report import Preflight
 from ssd_data.training.rates import Progress, learning_rate
-from ssd_data.training.report import Preflight
 from ssd_data.training.solverfile import SolverFile
 
 AP_VERSIONS = ("11point", "MaxIntegral", "Integral")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from ssd_data.errors import InputError
 from ssd_data.labelmap import LabelMap, read_labelmap
 from ssd_data.nets.graph import Graph
-from ssd_data.training.checks_data import Lmdb, Source
-from ssd_data.training.report import Preflight
+from ssd_data.training.checks.data import Lmdb, Source
+from ssd_data.training.checks.report import Preflight
 
 Classes = dict[str, tuple[int, str]]  # layer type → num_classes, and where it says so
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ssd_data.errors import InputError
 from ssd_data.nets.graph import Graph, Node
-from ssd_data.training.checks_data import Source
-from ssd_data.training.checks_solver import check_folder
-from ssd_data.training.report import Preflight
+from ssd_data.training.checks.data import Source
+from ssd_data.training.checks.report import Preflight
+from ssd_data.training.checks.solver import check_folder
 from ssd_data.training.saving import FORMATS, Saver, wants_files
 
 

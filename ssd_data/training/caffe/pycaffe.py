@@ -16,10 +16,10 @@ import numpy.typing as npt
 from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
 from ssd_data.scoring.detection_evaluate import mean_ap
+from ssd_data.training.caffe.asked import gpus, solver_for_caffe
 from ssd_data.training.events import Displayed, Event, Listener, Snapshotted, Tested
 from ssd_data.training.log import lines
 from ssd_data.training.rates import Progress, learning_rate
-from ssd_data.training.realcaffe import gpus, solver_for_caffe
 from ssd_data.training.snapshots import MODEL, STATE, read_snapshot, snapshot_path
 
 NEVER = 2**31 - 1
@@ -37,7 +37,7 @@ def run_pycaffe(
     changes: Mapping[str, Any] | None = None,
     echo: Callable[[str], object] | None = None,
 ) -> int:
-    """Train with ``caffe.get_solver``; see :func:`ssd_data.training.realcaffe.run_caffe`.
+    """Train with ``caffe.get_solver``; see :func:`ssd_data.training.caffe.binary.run_caffe`.
 
     The module keeps to itself what it would display and what its tests give: so its solver is told
     to do neither, and both are made of its blobs here. With ``iter_size`` the loss displayed is

@@ -1,0 +1,122 @@
+"""``ssd-data view``"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ssd_data.cli import shared
+
+if TYPE_CHECKING:
+    from ssd_data.labelmap import LabelMap
+    from ssd_data.lmdbs.store import LmdbReader
+    from ssd_data.viewing.index import Index
+    from ssd_data.viewing.judged import Judged
+
+
+@click.command(short_help="Browse an LMDB in a local page.")
+@click.argument("lmdb", type=shared.PATH)
+@click.option(
+    "--detections",
+    type=shared.PATH,
+    metavar="FILE|DIR",
+    help="Draw these over the truth, the pictures with most errors first: VOC's "
+    "comp4_det_test_<class>.txt or a folder of them, COCO's results JSON, WIDER FACE's folder.",
+)
+@click.option(
+    "--labelmap",
+    type=shared.PATH,
+    help="Names the classes.  [default: labelmap.prototxt in the LMDB or beside it]",
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="[default: a free one]"
+)
+@click.option("--no-browser", is_flag=True, help="Open no browser, only print the address.")
+@shared.json_option
+@shared.quiet_option
+def command(
+    lmdb: Path,
+    detections: Path | None,
+    labelmap: Path | None,
+    port: int,
+    no_browser: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Serve a page to browse LMDB: by class, box size, problem and key. Ctrl-C ends it.
+
+    Any AnnotatedDatum LMDB of any size will do, the original Caffe's included. No picture is
+    decoded before it is looked at. The page is at 127.0.0.1 and cannot be reached from other
+    machines; it changes nothing. Needs the extra: pip install 'ssd-data[view]'.
+
+    \b
+    Examples:
+      ssd-data view VOC0712/VOC0712_test_lmdb
+      ssd-data view VOC0712/VOC0712_test_lmdb --detections scores/detections
+      ssd-data view trainval_lmdb --port 8000 --no-browser
+    """
+    from ssd_data.building.agreement import beside_lmdb
+    from ssd_data.errors import SsdDataError
+    from ssd_data.labelmap import read_labelmap
+    from ssd_data.lmdbs.store import LmdbReader
+    from ssd_data.pictures import picture_limits
+    from ssd_data.viewing.index import Index
+
+    try:
+        from ssd_data.viewing.app import Viewer
+        from ssd_data.viewing.server import listening, open_browser
+    except ImportError as error:
+        hint = "Install it: pip install 'ssd-data[view]'"
+        raise SsdDataError(f"this needs {error.name}", hint=hint) from None
+
+    file = labelmap or beside_lmdb(lmdb)
+    names = read_labelmap(file) if file else None
+    with LmdbReader(lmdb) as reader, picture_limits():
+        index = Index(reader, None if names is None else [item.label for item in names])
+        index.start()
+        try:
+            judged = _judged(index, reader, detections, names, quiet)
+            with listening(Viewer(reader, index, names, judged), port) as server:
+                url = f"http://{server.host}:{server.port}/"
+                if as_json:
+                    shared.print_json({"url": url, "lmdb": lmdb, "records": len(reader)})
+                elif not quiet:
+                    click.echo(f"{url}  {len(reader):,} records; Ctrl-C ends it")
+                if not (no_browser or as_json or quiet):
+                    open_browser(url)
+                server.serve_forever()  # ends with Ctrl-C
+        finally:
+            index.close()
+    if not (as_json or quiet):
+        click.echo("ended")
+
+
+def _judged(
+    index: Index,
+    reader: LmdbReader,
+    detections: Path | None,
+    names: LabelMap | None,
+    quiet: bool,
+) -> Judged | None:
+    """Detections over the truth; all records are read for that first."""
+    import sys
+
+    from tqdm import tqdm
+
+    from ssd_data.structures import image_of
+    from ssd_data.viewing.judging import read_judged
+
+    if detections is None:
+        return None
+    hidden = quiet or not sys.stderr.isatty()
+    with tqdm(total=len(reader), desc="reading boxes", unit=" records", disable=hidden) as bar:
+
+        def tell(done: int) -> None:
+            bar.update(done - bar.n)
+
+        found = index.wait(tell)
+    keys = reader.keys()
+    images = [image_of(key.decode("utf-8", "backslashreplace")) for key in keys]
+    return read_judged(detections, found, images, reader.path, names)
