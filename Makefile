@@ -7,7 +7,7 @@ DEMO ?= demo
 
 .PHONY: demo test tests lint format types docs proto clean
 
-# What the README shows, word for word but for the folder: about six minutes on two cores.
+# What the README shows, word for word; most of the time is the training.
 demo: $(VENV)/.run  ## draw a data set, build its LMDBs, train a net, score it, merge it, detect
 	rm -rf $(DEMO)
 	mkdir -p $(DEMO)
@@ -20,8 +20,9 @@ demo: $(VENV)/.run  ## draw a data set, build its LMDBs, train a net, score it, 
 	ssd-data merge-bn tiny_ssd/deploy.prototxt tiny_ssd/tiny_ssd_iter_6000.caffemodel -o merged; \
 	ssd-data parity merged/deploy.prototxt merged/tiny_ssd_iter_6000.caffemodel sample/voc/JPEGImages/test0000* --family tiny_ssd; \
 	ssd-data eval test_lmdb --deploy merged/deploy.prototxt --weights merged/tiny_ssd_iter_6000.caffemodel --family tiny_ssd --out scores --draw-worst 6; \
-	ssd-data detect merged/deploy.prototxt merged/tiny_ssd_iter_6000.caffemodel sample/voc/JPEGImages/test00000* --family tiny_ssd --labelmap labelmap.prototxt --draw found
-	@echo "look at $(DEMO)/pictures, $(DEMO)/tiny_ssd/*.png, $(DEMO)/scores and $(DEMO)/found"
+	ssd-data detect merged/deploy.prototxt merged/tiny_ssd_iter_6000.caffemodel sample/voc/JPEGImages/test00000* --family tiny_ssd --labelmap labelmap.prototxt --draw found; \
+	ssd-data report tiny_ssd -o run.html
+	@echo "open $(abspath $(DEMO))/run.html; look at $(DEMO)/found, $(DEMO)/scores and $(DEMO)/pictures"
 
 test: $(VENV)/.dev lint types tests  ## everything that CI checks
 
@@ -56,7 +57,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.run: setup.cfg constraints.txt | $(VENV)/bin/python
 	$(PIP) setuptools
-	$(PIP) --no-build-isolation --editable '.[torch]'
+	$(PIP) --no-build-isolation --editable '.[torch,score,report]'
 	touch $@
 
 $(VENV)/.dev: setup.cfg constraints.txt | $(VENV)/bin/python
