@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,6 +11,18 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ssd_data.errors import OutputError
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def failed(error: OSError, path: Path) -> OutputError:
+    """That a file or folder cannot be written, and what to do."""
+    hint = "Free space, and try again" if error.errno in _FULL else ""
+    if error.errno in _FORBIDDEN:
+        hint = "Mend its folder's permissions, or choose another"
+    return OutputError(f"cannot write it: {error.strerror}", where=path, hint=hint)
 
 
 @contextmanager
@@ -28,7 +41,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:
-        raise OutputError(f"cannot write it: {error.strerror}", where=path) from None
+        raise failed(error, path) from None
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
@@ -62,6 +75,6 @@ def new_folder(folder: Path) -> Iterator[Path]:
         yield beside
         beside.replace(folder)
     except OSError as error:
-        raise OutputError(f"cannot write it: {error.strerror}", where=folder) from None
+        raise failed(error, folder) from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
