@@ -12,7 +12,6 @@ from typing import BinaryIO
 
 from ssd_data.errors import OutputError
 
-
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
