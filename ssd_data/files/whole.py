@@ -64,8 +64,11 @@ def new_folder(folder: Path) -> Iterator[Path]:
         folder: must not exist, or be empty.
 
     Raises:
-        OutputError: the folder holds something, or it cannot be written.
+        OutputError: the folder holds something, or it cannot be written; what could not be written
+            in the hidden one is said of the folder.
     """
+    if folder.name in ("", ".."):
+        raise OutputError("this names no new folder", where=folder, hint="Name one")
     beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
         if folder.is_dir() and any(folder.iterdir()):
@@ -75,5 +78,8 @@ def new_folder(folder: Path) -> Iterator[Path]:
         beside.replace(folder)
     except OSError as error:
         raise failed(error, folder) from None
+    except OutputError as error:
+        where = error.where.replace(str(beside), str(folder), 1)
+        raise OutputError(error.what, where=where, hint=error.hint) from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
