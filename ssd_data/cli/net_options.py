@@ -29,7 +29,10 @@ _PREPROCESSING: tuple[tuple[str, dict[str, Any]], ...] = (
     ),
     ("--family", {"metavar": "NAME", "help": "Take mean and scale of a family, see model --list."}),
     ("--mean", {"metavar": "B,G,R", "help": "Mean of blue, green and red; or one for all."}),
-    ("--scale", {"type": float, "help": "Factor after the mean was subtracted.  [default: 1]"}),
+    (
+        "--scale",
+        {"type": shared.Number(), "help": "Factor after the mean was subtracted.  [default: 1]"},
+    ),
     ("--size", {"metavar": "N|WxH", "help": "Warp pictures to this size.  [default: the net's]"}),
 )
 

@@ -213,12 +213,15 @@ def join(device: str | None = None) -> Processes:
         device: as for Net; for GPUs they speak through nccl, else through gloo.
 
     Raises:
-        UsageError: the device cannot be shared.
+        UsageError: the device cannot be shared, or ``RANK`` is none of these processes.
         PeerError: the others do not come.
     """
     world, rank = _number("WORLD_SIZE", 1), _number("RANK", 0)
     if world < 2 or "MASTER_ADDR" not in os.environ:
         return ALONE
+    if rank >= world or not os.environ.get("RANK", "").isdecimal():
+        what = f"RANK is {os.environ.get('RANK', '')!a}, WORLD_SIZE is {world}"
+        raise UsageError(what, where="torchrun", hint="Let torchrun set both")
     if device is not None and device.startswith("cuda:"):
         raise UsageError(
             "several processes cannot share one GPU",
