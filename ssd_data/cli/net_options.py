@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,7 +121,7 @@ def _three(text: str) -> tuple[float, float, float]:
         values = [float(word) for word in text.split(",")]
     except ValueError:
         values = []
-    if len(values) not in (1, 3):
+    if len(values) not in (1, 3) or not all(map(math.isfinite, values)):
         raise click.BadParameter(f'"{text}" is neither B,G,R nor one number', param_hint="--mean")
     blue, green, red = values * (3 // len(values))
     return blue, green, red

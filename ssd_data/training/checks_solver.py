@@ -41,9 +41,9 @@ def check_solver(found: Preflight, file: SolverFile) -> None:
             find_kind(param)
         except InputError as error:
             found.error(error.where or origin, error.what, error.hint)
-    for field, value in param.ListFields():
+    for known, value in param.ListFields():
         if isinstance(value, float) and not math.isfinite(value):
-            found.error(origin, f"{field.name} is {value:g}", "Write a finite number")
+            found.error(origin, f"{known.name} is {value:g}", "Write a finite number")
     for what, hint in _doubts(param):
         found.warn(origin, what, hint)
     for field in file.ignored:
