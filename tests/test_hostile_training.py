@@ -1,4 +1,4 @@
-"""Training, testing, shipping and fitting against hostile and clumsy input: named, never half-done."""
+"""Training, testing, shipping and fitting against hostile and clumsy input."""
 
 from __future__ import annotations
 
@@ -99,12 +99,21 @@ def test_a_random_state_that_is_none(digits: str, folder: Path) -> None:
         Solver(SOLVER).restore(STATE)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text("0f"), st.lists))
-def test_any_json_is_a_table_that_serves_or_an_input_error(value: object) -> None:
-    positions = snapshots._are_positions(value)
-    assert not positions or isinstance(value, list)
-    if snapshots._are_states(value):
-        assert all(bytes.fromhex(s) or s == "" for s in ([value] if value == "" else value or ""))  # type: ignore[union-attr]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text("0af"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("d"), inner, max_size=2),
+)
+
+
+@given(positions=JSON, random=JSON)
+def test_a_resume_file_serves_or_is_refused(positions: Any, random: Any) -> None:
+    if snapshots._are_positions(positions):
+        assert all(0 <= n < 2**63 for net in positions for n in net.values())
+    if snapshots._are_states(random):
+        assert all(
+            bytes.fromhex(one).hex() == one
+            for one in ([random] if isinstance(random, str) else random)
+        )
 
 
 @pytest.mark.parametrize("field", ["iter", "current_step"])
@@ -270,9 +279,14 @@ def test_a_new_folder_needs_a_name(
 
 def test_what_cannot_be_written_is_said_of_the_folder(tmp_path: Path) -> None:
     target = tmp_path / "shipped"
-    with pytest.raises(OutputError) as caught, new_folder(target) as folder:
-        (folder / "net").mkdir()
-        write_whole(folder / "net", b"x")
+
+    def write() -> None:
+        with new_folder(target) as folder:
+            (folder / "net").mkdir()
+            write_whole(folder / "net", b"x")
+
+    with pytest.raises(OutputError) as caught:
+        write()
     assert caught.value.where == str(target / "net")
     assert not list(tmp_path.iterdir())
 

@@ -115,6 +115,8 @@ class RunLog:
         try:
             fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self._log.close()
+            self._table.close()
             raise OutputError(
                 "another training is writing this log and its snapshots",
                 where=self.log_path,
