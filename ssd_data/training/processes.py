@@ -219,15 +219,15 @@ def join(device: str | None = None) -> Processes:
     world, rank = _number("WORLD_SIZE", 1), _number("RANK", 0)
     if world < 2 or "MASTER_ADDR" not in os.environ:
         return ALONE
-    if rank >= world or not os.environ.get("RANK", "").isdecimal():
-        what = f"RANK is {os.environ.get('RANK', '')!a}, WORLD_SIZE is {world}"
-        raise UsageError(what, where="torchrun", hint="Let torchrun set both")
     if device is not None and device.startswith("cuda:"):
         raise UsageError(
             "several processes cannot share one GPU",
             where=f"--device {device}",
             hint="Say --device cuda, and choose GPUs by CUDA_VISIBLE_DEVICES",
         )
+    if rank >= world or not os.environ.get("RANK", "").isdecimal():
+        what = f"RANK is {os.environ.get('RANK', '')!a}, WORLD_SIZE is {world}"
+        raise UsageError(what, where="torchrun", hint="Let torchrun set both")
     local = (_number("LOCAL_RANK", rank), _number("LOCAL_WORLD_SIZE", world))
     on_gpu = device == "cuda" or (device == "auto" and torch.cuda.is_available())
     if not on_gpu:
