@@ -193,6 +193,22 @@ def test_a_log_on_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     log.end(done=False)  # does not fail again
 
 
+def test_a_board_on_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tensorboard")
+    from ssd_data.training.board import Board
+
+    def full(event: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    board = Board(Path("board"))
+    monkeypatch.setattr(board._writer, "add_event", full)
+    with pytest.raises(OutputError, match="No space left") as caught:
+        board(Displayed(1, 2.0, 0.1, [], {}, 0.0, 0.0))
+    board.close()
+    assert caught.value.where == "board"
+    assert "--tensorboard" in caught.value.hint
+
+
 # ---- solvers ----
 
 
