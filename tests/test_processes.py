@@ -406,6 +406,7 @@ def test_what_cannot_be_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert join() is ALONE  # not torchrun's: it says where the processes meet
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("RANK", "1")
     with pytest.raises(UsageError, match="a real Caffe is one"):
         check_options(TrainOptions())
     with pytest.raises(UsageError, match="cannot share one GPU"):

@@ -148,9 +148,10 @@ def _axis(
     low: _Column, high: _Column, old: _Single, new: _Single, padding: _Single
 ) -> tuple[_Column, _Column]:
     inner = new - np.float32(2) * padding
-    first = padding + np.maximum(low * old * inner / old, np.float32(0))
-    last = padding + np.minimum(high * old * inner / old, new)
-    return first / new, last / new
+    with np.errstate(over="ignore"):  # of boxes that reach to the end of float32
+        first = padding + np.maximum(low * old * inner / old, np.float32(0))
+        last = padding + np.minimum(high * old * inner / old, new)
+        return first / new, last / new
 
 
 def extrapolate(

@@ -120,7 +120,20 @@ def main(args: list[str] | None = None) -> None:
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
+        if _is_memory(error):
+            hint = "Lower batch_size or the pictures' size (iter_size makes up for a small batch)"
+            report_error(SsdDataError("out of memory", hint=hint), args)
+            sys.exit(1)
         hint = f"If the input is not to blame, please report it with what {DEBUG}=1 shows"
         text = f"{type(error).__name__}: {ascii(str(error))[1:-1]}"
         report_error(SsdDataError(text, hint=hint), args)
         sys.exit(1)
+
+
+def _is_memory(error: Exception) -> bool:
+    """Python's own error, or the RuntimeErrors that PyTorch raises for the CPU and for GPUs."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError)
+        and any(words in text for words in ("allocate memory", "out of memory", "enough memory"))
+    )

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 )
 @click.option("--labelmap", type=shared.PATH, help="Names the classes.")
 @click.option(
-    "--threshold", type=float, default=0.3, show_default=True, help="Least score of a detection."
+    "--threshold",
+    type=shared.Number(),
+    default=0.3,
+    show_default=True,
+    help="Least score of a detection.",
 )
 @click.option(
     "--draw", "folder", type=shared.PATH, metavar="DIR", help="Draw what was found into DIR."

@@ -46,7 +46,7 @@ NATIVE = "native"
 )
 @click.option(
     "--threshold",
-    type=float,
+    type=shared.Number(),
     default=0.01,
     show_default=True,
     help="Least score of a detection, in the place of the net's own.",
@@ -63,7 +63,11 @@ NATIVE = "native"
     help="Pictures that cannot be read: an error; all their objects are missed; or left out.",
 )
 @click.option(
-    "--iou", type=float, multiple=True, metavar="F", help="voc: overlap; repeatable.  [default: .5]"
+    "--iou",
+    type=shared.Number(),
+    multiple=True,
+    metavar="F",
+    help="voc: overlap; repeatable.  [default: .5]",
 )
 @click.option(
     "--with", "extras", type=click.Choice(EXTRAS), multiple=True, help="Show more; repeatable."

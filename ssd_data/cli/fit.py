@@ -21,7 +21,7 @@ HEADS = ("boxes", "matched", "share", "forced", "none", "overlap", "priors")
 )
 @click.option(
     "--overlap",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=shared.Number(0, 1, min_open=True),
     metavar="F",
     help="Least overlap of a match.  [default: the net's overlap_threshold]",
 )

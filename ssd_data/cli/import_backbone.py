@@ -25,9 +25,13 @@ SHOWN = 6
               help="Mean that STATE was trained with, of values 0 to 1.")  # fmt: skip
 @click.option("--std", metavar="R,G,B", default="0.229,0.224,0.225", show_default=True,
               help="Standard deviation likewise.")  # fmt: skip
-@click.option("--eps", type=float, default=1e-5, help="Of STATE's BatchNorm.  [default: 1e-5]")
+@click.option(
+    "--eps", type=shared.Number(), default=1e-5, help="Of STATE's BatchNorm.  [default: 1e-5]"
+)
 @click.option("--net-mean", metavar="B,G,R", help="Mean of the net, 0 to 255.  [default: its own]")
-@click.option("--net-scale", type=float, help="Factor of the net.  [default: its own, or 1]")
+@click.option(
+    "--net-scale", type=shared.Number(), help="Factor of the net.  [default: its own, or 1]"
+)
 @click.option("--redo", is_flag=True, help="Replace what is there.")
 @shared.json_option
 @shared.quiet_option

@@ -20,7 +20,9 @@ ALLOWED = 1e-4  # of an output's largest value; rounding in single precision sta
 @click.argument("deploy", type=shared.PATH)
 @click.argument("weights", type=shared.PATH)
 @shared.out_option("Folder for the merged net, under the same names.", required=True)
-@click.option("--eps", type=float, help="Merge by this eps.  [default: each BatchNorm's own]")
+@click.option(
+    "--eps", type=shared.Number(), help="Merge by this eps.  [default: each BatchNorm's own]"
+)
 @click.option("--check/--no-check", default=True, help="Compare outputs (needs PyTorch), or not.")
 @click.option("--redo", is_flag=True, help="Replace what is there.")
 @shared.json_option

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,10 @@ _PREPROCESSING: tuple[tuple[str, dict[str, Any]], ...] = (
     ),
     ("--family", {"metavar": "NAME", "help": "Take mean and scale of a family, see model --list."}),
     ("--mean", {"metavar": "B,G,R", "help": "Mean of blue, green and red; or one for all."}),
-    ("--scale", {"type": float, "help": "Factor after the mean was subtracted.  [default: 1]"}),
+    (
+        "--scale",
+        {"type": shared.Number(), "help": "Factor after the mean was subtracted.  [default: 1]"},
+    ),
     ("--size", {"metavar": "N|WxH", "help": "Warp pictures to this size.  [default: the net's]"}),
 )
 
@@ -117,7 +121,7 @@ def _three(text: str) -> tuple[float, float, float]:
         values = [float(word) for word in text.split(",")]
     except ValueError:
         values = []
-    if len(values) not in (1, 3):
+    if len(values) not in (1, 3) or not all(map(math.isfinite, values)):
         raise click.BadParameter(f'"{text}" is neither B,G,R nor one number', param_hint="--mean")
     blue, green, red = values * (3 // len(values))
     return blue, green, red

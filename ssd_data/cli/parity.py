@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--tolerance",
-    type=float,
+    type=shared.Number(),
     default=1e-3,
     show_default=True,
     help="Largest difference, of an output's largest value.",

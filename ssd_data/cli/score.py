@@ -32,7 +32,11 @@ SHOWN = 3
 @click.option("--split", metavar="NAME", help="voc: the image set of a folder.  [default: test]")
 @click.option("--labelmap", type=shared.PATH, help="voc: the classes.  [default: the truth's]")
 @click.option(
-    "--iou", type=float, multiple=True, metavar="F", help="voc: overlap; repeatable.  [default: .5]"
+    "--iou",
+    type=shared.Number(),
+    multiple=True,
+    metavar="F",
+    help="voc: overlap; repeatable.  [default: .5]",
 )
 @click.option(
     "--with", "extras", type=click.Choice(EXTRAS), multiple=True, help="Show more; repeatable."

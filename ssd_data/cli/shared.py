@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -15,6 +16,21 @@ from ssd_data.errors import SsdDataError
 _F = TypeVar("_F", bound=Callable[..., Any])
 _T = TypeVar("_T")
 PATH = click.Path(path_type=Path)
+
+
+class Number(click.FloatRange):
+    """A finite number; ``nan`` lies in all of click's own ranges."""
+
+    name = "float"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """As click's, but for what is no number."""
+        found: float = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is no finite number", param, ctx)
+        return found
 
 
 def json_option(function: _F) -> _F:

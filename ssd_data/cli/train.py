@@ -114,7 +114,7 @@ def command(
     file = look_at_solver(solver)
     if max_iter is not None:
         file.param.max_iter = max_iter
-    state = find_resume(file, resume)  # looked for once: it reads whole snapshots
+    state = find_resume(file, resume, _say)  # looked for once: it reads whole snapshots
     options = TrainOptions(
         weights=[Path(name) for name in weights.split(",")] if weights else [],
         resume=state,

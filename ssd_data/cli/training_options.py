@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from ssd_data.cli import shared
+
 _F = TypeVar("_F", bound=Callable[..., Any])
 _COUNT = click.IntRange(0)
 _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -14,7 +16,7 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     (
         "--ema",
         {
-            "type": click.FloatRange(0, 1, max_open=True),
+            "type": shared.Number(0, 1, max_open=True),
             "metavar": "DECAY",
             "help": "Test and snapshot a moving average of the weights; 0.999, say.",
         },

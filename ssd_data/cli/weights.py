@@ -62,7 +62,7 @@ def show(file: Path, as_json: bool, quiet: bool) -> None:
 @click.argument("second", type=shared.PATH)
 @click.option(
     "--tolerance",
-    type=click.FloatRange(min=0),
+    type=shared.Number(min=0),
     default=0.0,
     help="Differences up to this part of an array's largest value count as none.  [default: 0]",
 )

@@ -137,8 +137,11 @@ def _suppress(end: End, boxes: Value, scores: Value) -> Value:
     kept = _best(e, by_class, max(top, 1))
     limits = [_whole(e, [max(top, 1)])]
     limits += [
-        e.constant(np.array([settings[name]]), name)
-        for name in ("nms_threshold", "confidence_threshold")
+        e.constant(np.array([value]), name)
+        for name, value in (
+            ("nms_threshold", min(settings["nms_threshold"], 1.0)),  # no two overlap by more
+            ("confidence_threshold", settings["confidence_threshold"]),
+        )
     ]
     # As many rows as are found: no shape says how many. (1 stands for it.)
     around = boxes if settings["code_type"] == "CENTER_SIZE" else _upright(e, boxes)

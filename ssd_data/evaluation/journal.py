@@ -11,6 +11,7 @@ import fcntl
 import os
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -65,8 +66,11 @@ class Journal(Mapping[str, Detections]):
         try:
             self._lock()
             self._start(header)
+        except OSError as error:
+            self._close()
+            raise OutputError(f"cannot write it: {error.strerror}", where=path) from None
         except BaseException:
-            self._file.close()
+            self._close()
             raise
         self.resumed = len(self)
 
@@ -171,7 +175,12 @@ class Journal(Mapping[str, Detections]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        self._close()
+
+    def _close(self) -> None:
+        """Lines that a full disk did not take are found again by the next run."""
+        with suppress(OSError):
+            self._file.close()
 
 
 def _checksum(name: str, size: tuple[int, int], parts: tuple[bytes, bytes, bytes]) -> int:

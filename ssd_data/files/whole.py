@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,6 +11,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ssd_data.errors import OutputError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def failed(error: OSError, path: Path) -> OutputError:
+    """That a file or folder cannot be written, and what to do."""
+    hint = "Free space, and try again" if error.errno in _FULL else ""
+    if error.errno in _FORBIDDEN:
+        hint = "Mend its folder's permissions, or choose another"
+    return OutputError(f"cannot write it: {error.strerror}", where=path, hint=hint)
 
 
 @contextmanager
@@ -28,7 +40,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:
-        raise OutputError(f"cannot write it: {error.strerror}", where=path) from None
+        raise failed(error, path) from None
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
@@ -52,8 +64,11 @@ def new_folder(folder: Path) -> Iterator[Path]:
         folder: must not exist, or be empty.
 
     Raises:
-        OutputError: the folder holds something, or it cannot be written.
+        OutputError: the folder holds something, or it cannot be written; what could not be written
+            in the hidden one is said of the folder.
     """
+    if folder.name in ("", ".."):
+        raise OutputError("this names no new folder", where=folder, hint="Name one")
     beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
         if folder.is_dir() and any(folder.iterdir()):
@@ -62,6 +77,9 @@ def new_folder(folder: Path) -> Iterator[Path]:
         yield beside
         beside.replace(folder)
     except OSError as error:
-        raise OutputError(f"cannot write it: {error.strerror}", where=folder) from None
+        raise failed(error, folder) from None
+    except OutputError as error:
+        where = error.where.replace(str(beside), str(folder), 1)
+        raise OutputError(error.what, where=where, hint=error.hint) from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)

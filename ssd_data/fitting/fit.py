@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ssd_data.errors import UsageError
 from ssd_data.fitting.layout import Layout, read_layout
 from ssd_data.fitting.matching import Matches, match
 from ssd_data.fitting.proposals import Sizes, propose
@@ -184,8 +185,10 @@ def fit(
 
     Raises:
         InputError: net or LMDB cannot be read, or there is no box.
-        UsageError: the net states no overlap and none was given.
+        UsageError: the net states no overlap and none was given, or that is none.
     """
+    if overlap is not None and not 0 < overlap <= 1:
+        raise UsageError(f"{overlap:g} is not in 0 … 1, 0 excluded", where="--overlap")
     layout = read_layout(net, overlap)
     truths = read_truths(lmdb, layout, track)
     priors, owner = layout.boxes()

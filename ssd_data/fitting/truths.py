@@ -81,7 +81,8 @@ def read_truths(
     if not len(inside):
         raise InputError("there is no box to match", where=lmdb)
     picture = inside[:, 0].astype(np.int64) + (inside[:, 2].astype(np.int64) << _HIGH)
-    return Truths(keys, picture, inside[:, BOX], inside[:, 1].astype(np.int32), left_out)
+    labels = inside[:, 1].astype(np.int64).astype(np.int32)
+    return Truths(keys, picture, inside[:, BOX], labels, left_out)
 
 
 _HIGH = 20  # a float32 holds whole numbers up to 2^24: a record's index lies in two columns

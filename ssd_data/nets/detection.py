@@ -88,7 +88,7 @@ def check_settings(settings: dict[str, Any], locations: int, scores: int, priors
     each = 1 if settings["share_location"] else classes
     if classes < 1:
         return "detection_output_param has no num_classes"
-    if settings["nms_threshold"] < 0 or not 0 < settings["eta"] <= 1:
+    if not settings["nms_threshold"] >= 0 or not 0 < settings["eta"] <= 1:
         return "nms_threshold must not be negative, eta lie in (0, 1]"
     wanted = (4 * priors * each, priors * classes)
     if (locations, scores) == wanted:

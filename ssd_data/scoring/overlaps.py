@@ -20,7 +20,9 @@ PAIRS = 1 << 20
 
 def areas(boxes: Floats, plus: int = 0) -> Floats:
     """Width times height, each ``plus`` more; shape (...) from (..., 4)."""
-    result: Floats = (boxes[..., 2] - boxes[..., 0] + plus) * (boxes[..., 3] - boxes[..., 1] + plus)
+    with np.errstate(over="ignore", invalid="ignore"):  # a diverged net's boxes have no end
+        wide, high = boxes[..., 2] - boxes[..., 0] + plus, boxes[..., 3] - boxes[..., 1] + plus
+        result: Floats = wide * high
     return result
 
 

@@ -49,7 +49,7 @@ class Board:
 
     Raises:
         UsageError: TensorBoard is not installed.
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, now or later.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -57,13 +57,16 @@ class Board:
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
         self._begun = False
-        try:
+        self._folder = folder
+        with self._writing():
             self._writer = EventFileWriter(str(folder))
-        except OSError as error:
-            raise OutputError(f"cannot write it: {error.strerror}", where=folder) from None
 
     def __call__(self, event: Event) -> None:
         """Write what an event tells."""
+        with self._writing():
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
         if not self._begun:
             self._begun = True
             self._begin(event.iteration - isinstance(event, Stepped))
@@ -76,7 +79,17 @@ class Board:
 
     def close(self) -> None:
         """Write what is left."""
-        self._writer.close()
+        with self._writing():
+            self._writer.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            hint = "Free space, or leave --tensorboard out"
+            what = f"cannot write it: {error.strerror}"
+            raise OutputError(what, where=self._folder, hint=hint) from None
 
     def _begin(self, iteration: int) -> None:
         from tensorboard.compat.proto import event_pb2

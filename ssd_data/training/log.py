@@ -6,11 +6,13 @@ the table is JSON lines, one an event.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -72,7 +74,7 @@ class RunLog:
     """Writes ``<prefix>.log`` and ``<prefix>.jsonl``, line by line, onto what is there.
 
     Raises:
-        OutputError: they cannot be written.
+        OutputError: they cannot be written, now or later, or another training writes them.
     """
 
     def __init__(self, prefix: str) -> None:
@@ -81,12 +83,9 @@ class RunLog:
             self.log_path.parent.mkdir(parents=True, exist_ok=True)
             self._log = self.log_path.open("a", encoding="utf-8")
             self._table = self.table_path.open("a", encoding="utf-8")
+            self._lock()
         except OSError as error:
-            raise OutputError(
-                f"cannot write it: {error.strerror}",
-                where=error.filename,
-                hint="See snapshot_prefix in the solver",
-            ) from None
+            raise self._failed(error) from None
         self._started = time.monotonic()
 
     def begin(self, net: str, policy: str, table: dict[str, Any]) -> None:
@@ -106,19 +105,49 @@ class RunLog:
     def end(self, done: bool) -> None:
         """Note the end of the run."""
         text = "Optimization Done." if done else "Optimization stopped early."
-        self._write("solver.cpp:337", text)
+        if not self._log.closed:
+            self._write("solver.cpp:337", text)
         self._log.close()
         self._table.close()
 
+    def _lock(self) -> None:
+        """Keep other trainings of this prefix out for as long as the log is open."""
+        try:
+            fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._log.close()
+            self._table.close()
+            raise OutputError(
+                "another training is writing this log and its snapshots",
+                where=self.log_path,
+                hint="Wait until it is done, or choose another snapshot_prefix",
+            ) from None
+        except OSError:
+            pass  # a file system that has no locks
+
+    def _failed(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"cannot write it: {error.strerror}",
+            where=error.filename or self.log_path,
+            hint="Free space, mend permissions, or choose another snapshot_prefix in the solver",
+        )
+
+    def _line(self, file: TextIO, text: str) -> None:
+        try:
+            file.write(text)
+            file.flush()
+        except OSError as error:
+            with suppress(OSError):
+                file.close()  # what could not be written is not tried again
+            raise self._failed(error) from None
+
     def _write(self, source: str, text: str) -> None:
         stamp = datetime.now().strftime("%m%d %H:%M:%S.%f")
-        self._log.write(f"I{stamp} {os.getpid():>5} {source}] {text}\n")
-        self._log.flush()
+        self._line(self._log, f"I{stamp} {os.getpid():>5} {source}] {text}\n")
 
     def _add(self, row: dict[str, Any]) -> None:
         row["seconds"] = round(time.monotonic() - self._started, 3)
-        self._table.write(json.dumps(row, default=str) + "\n")
-        self._table.flush()
+        self._line(self._table, json.dumps(row, default=str) + "\n")
 
 
 def to_row(event: Event) -> dict[str, Any]:

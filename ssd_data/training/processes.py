@@ -213,7 +213,7 @@ def join(device: str | None = None) -> Processes:
         device: as for Net; for GPUs they speak through nccl, else through gloo.
 
     Raises:
-        UsageError: the device cannot be shared.
+        UsageError: the device cannot be shared, or ``RANK`` is none of these processes.
         PeerError: the others do not come.
     """
     world, rank = _number("WORLD_SIZE", 1), _number("RANK", 0)
@@ -225,6 +225,9 @@ def join(device: str | None = None) -> Processes:
             where=f"--device {device}",
             hint="Say --device cuda, and choose GPUs by CUDA_VISIBLE_DEVICES",
         )
+    if rank >= world or not os.environ.get("RANK", "").isdecimal():
+        what = f"RANK is {os.environ.get('RANK', '')!a}, WORLD_SIZE is {world}"
+        raise UsageError(what, where="torchrun", hint="Let torchrun set both")
     local = (_number("LOCAL_RANK", rank), _number("LOCAL_WORLD_SIZE", world))
     on_gpu = device == "cuda" or (device == "auto" and torch.cuda.is_available())
     if not on_gpu:

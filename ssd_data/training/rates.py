@@ -56,6 +56,16 @@ def coming_rate(param: caffe_pb2.SolverParameter, progress: Progress) -> float:
     return learning_rate(param, replace(progress))
 
 
+def _power(base: float, exponent: float) -> float:
+    """As C's ``pow``, which does not fail: infinite, or no number."""
+    try:
+        return math.pow(base, exponent)
+    except OverflowError:
+        return math.inf
+    except ValueError:
+        return math.nan if base else math.inf
+
+
 def _fixed(param: caffe_pb2.SolverParameter, progress: Progress) -> float:
     return 1.0
 
@@ -64,15 +74,15 @@ def _step(param: caffe_pb2.SolverParameter, progress: Progress) -> float:
     if param.stepsize < 1:
         raise InputError("lr_policy step needs a stepsize")
     progress.step = progress.iteration // param.stepsize
-    return float(param.gamma**progress.step)
+    return _power(param.gamma, progress.step)
 
 
 def _exp(param: caffe_pb2.SolverParameter, progress: Progress) -> float:
-    return float(param.gamma**progress.iteration)
+    return _power(param.gamma, progress.iteration)
 
 
 def _inv(param: caffe_pb2.SolverParameter, progress: Progress) -> float:
-    return float((1 + param.gamma * progress.iteration) ** -param.power)
+    return _power(1 + param.gamma * progress.iteration, -param.power)
 
 
 def _multistep(param: caffe_pb2.SolverParameter, progress: Progress) -> float:
@@ -80,13 +90,13 @@ def _multistep(param: caffe_pb2.SolverParameter, progress: Progress) -> float:
     values = param.stepvalue
     if progress.step < len(values) and progress.iteration >= values[progress.step]:
         progress.step += 1
-    return float(param.gamma**progress.step)
+    return _power(param.gamma, progress.step)
 
 
 def _poly(param: caffe_pb2.SolverParameter, progress: Progress) -> float:
     if param.max_iter < 1:
         raise InputError("lr_policy poly needs max_iter")
-    return float(max(0.0, 1 - progress.iteration / param.max_iter) ** param.power)
+    return _power(max(0.0, 1 - progress.iteration / param.max_iter), param.power)
 
 
 def _sigmoid(param: caffe_pb2.SolverParameter, progress: Progress) -> float:
@@ -103,7 +113,7 @@ def _plateau(param: caffe_pb2.SolverParameter, progress: Progress) -> float:
     if left and progress.iteration >= progress.last_event + windows[progress.step]:
         progress.step += 1
         progress.last_event = progress.iteration
-    return float(param.gamma**progress.step)
+    return _power(param.gamma, progress.step)
 
 
 _POLICIES: dict[str, Callable[[caffe_pb2.SolverParameter, Progress], float]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,10 +78,14 @@ class Run:
     extras: dict[str, Any] = field(default_factory=dict)
 
 
-def find_resume(file: SolverFile, resume: Path | str | None) -> Path | None:
-    """The solver state to go on from, None to begin."""
+def find_resume(
+    file: SolverFile,
+    resume: Path | str | None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Path | None:
+    """The solver state to go on from, None to begin; ``say`` is told of snapshots passed over."""
     if resume == AUTO:
-        return snapshots.newest_whole(file.param.snapshot_prefix)
+        return snapshots.newest_whole(file.param.snapshot_prefix, say)
     return None if resume is None else Path(resume)
 
 

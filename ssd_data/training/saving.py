@@ -25,6 +25,7 @@ FORMATS = ("VOC", "COCO", "ILSVRC")
 Rows = npt.NDArray[np.float32]
 _One, _None = np.float32(1), np.float32(0)
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)")
+_LONGEST = 1 << 24  # pixels: as far as float32 counts
 _HINT = "Take save_output_param out, or write what is there; ssd-data build makes both files"
 
 
@@ -207,8 +208,9 @@ def _sizes(path: Path, where: str) -> list[tuple[str, tuple[int, int]]]:
     if not path.exists():
         raise InputError(f'name_size_file "{path}" is not there', where=where, hint=_HINT)
     listed = read_name_sizes(path)
-    if any(0 in size for _, size in listed):
-        raise InputError("a picture has a side of 0", where=path)
+    for _, size in listed:
+        if not 0 < min(size) <= max(size) <= _LONGEST:
+            raise InputError(f"a picture has a side of {min(size) and max(size)}", where=path)
     return listed
 
 

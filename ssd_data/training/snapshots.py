@@ -2,14 +2,16 @@
 
 The file beside, ``.resume.json``, holds what Caffe does not keep: where the data stands, the random
 state and the options; ``.ema.caffemodel``, where there is one, the moving average of the weights.
-All are written whole, the solver state last: a snapshot is there when it is there.
+All are written whole, the solver state last: a snapshot is there when it is there. One that it
+replaces goes first: weights of one run never lie beside the state of another.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,8 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from ssd_data.errors import InputError
-from ssd_data.files.paths import read_bytes, read_text
+from ssd_data.errors import InputError, OutputError
+from ssd_data.files.paths import listable, read_bytes, read_text
 from ssd_data.files.whole import write_whole
 from ssd_data.nets.caffemodel import (
     Array,
@@ -34,6 +36,8 @@ from ssd_data.training.rates import Progress
 MOST_BYTES = 2 << 30
 STATE, MODEL, BESIDE = ".solverstate", ".caffemodel", ".resume.json"
 AVERAGE = ".ema.caffemodel"
+_MOST = 1 << 62  # records read
+_HEXADECIMAL = re.compile(r"([0-9a-f]{2})*")
 
 
 @dataclass(slots=True)
@@ -75,7 +79,7 @@ def write_snapshot(
     """Write the three files, and the average's; returns the paths of caffemodel and solver state.
 
     Raises:
-        OutputError: a file cannot be written; what was there before is still there.
+        OutputError: a file cannot be written; then there is no snapshot of this iteration.
     """
     model, state = snapshot_paths(prefix, progress.iteration)
     extra = snapshot_path(prefix, progress.iteration, BESIDE)
@@ -87,12 +91,20 @@ def write_snapshot(
         iter_last_event=progress.last_event,
         history=[to_blob(array) for array in history],
     )
+    _withdraw(state)
     write_whole(model, to_bytes(net, layers))
     if average is not None:
         write_whole(model.with_suffix(AVERAGE), to_bytes(net, average))
     write_whole(extra, json.dumps(dict(beside), indent=1, default=str) + "\n")
     write_whole(state, message.SerializeToString())
     return model, state
+
+
+def _withdraw(state: Path) -> None:
+    try:
+        state.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot replace it: {error.strerror}", where=state) from None
 
 
 def read_snapshot(path: Path | str) -> Snapshot:
@@ -113,7 +125,7 @@ def read_snapshot(path: Path | str) -> Snapshot:
         state.ParseFromString(read_bytes(path, "solver state", MOST_BYTES))
     except DecodeError:
         raise InputError("this is no solver state, or one that was cut short", where=path) from None
-    if not state.HasField("iter"):
+    if not state.HasField("iter") or min(state.iter, state.current_step) < 0:
         raise InputError("this is no solver state", where=path)
     history = [to_array(blob, f"{path}: history {i}") for i, blob in enumerate(state.history)]
     progress = Progress(
@@ -125,34 +137,57 @@ def read_snapshot(path: Path | str) -> Snapshot:
 def read_beside(path: Path) -> dict[str, Any]:
     """What the file beside a solver state holds; nothing where there is none.
 
+    Its ``positions`` are a table a net, data layer → records read; ``random`` a state a process, in
+    hexadecimal digits (one alone in older files). Both may be missing.
+
     Raises:
-        InputError: it is no table in JSON.
+        InputError: it is no table in JSON, or these are something else.
     """
     file = path.with_suffix(BESIDE)
     if not file.is_file():
         return {}
     try:
         table = json.loads(read_text(file, "resume file"))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InputError("the file beside the solver state is not JSON", where=file) from None
     if not isinstance(table, dict):
         raise InputError("the file beside the solver state is no table", where=file)
+    for name, holds in (("positions", _are_positions), ("random", _are_states)):
+        if (value := table.get(name)) is not None and not holds(value):
+            raise InputError(f'its "{name}" is not what a training writes', where=file)
     return table
 
 
+def _are_positions(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(net, dict) and all(type(n) is int and 0 <= n < _MOST for n in net.values())
+        for net in value
+    )
+
+
+def _are_states(value: object) -> bool:
+    states = [value] if isinstance(value, str) else value
+    return isinstance(states, list) and all(
+        isinstance(state, str) and _HEXADECIMAL.fullmatch(state) for state in states
+    )
+
+
 def learned_net(snapshot: Snapshot, state: Path | str) -> Path:
-    """The snapshot's caffemodel: where the state says, else beside the state.
+    """The snapshot's caffemodel: beside the state, else where the state says.
+
+    What was copied or moved together stays together, also where another run has written a file of
+    the old name meanwhile.
 
     Raises:
         InputError: it is at neither place.
     """
     named = Path(snapshot.learned_net)
-    beside = Path(state).parent / named.name
-    for path in (named, beside, Path(state).with_suffix(MODEL)):
-        if path.is_file():
-            return path
+    for path in (Path(state).parent / named.name, Path(state).with_suffix(MODEL), named):
+        with suppress(ValueError):  # a name that no file can have
+            if path.is_file():
+                return path
     raise InputError(
-        f'its caffemodel "{named}" is missing',
+        f'its caffemodel "{listable(str(named))}" is missing',
         where=state,
         hint="The path is relative to the folder that the training ran in; the file may also lie "
         "beside the solver state",
@@ -187,15 +222,20 @@ def find_snapshots(prefix: str) -> list[tuple[int, Path]]:
     return sorted(((int(m[1]), path) for m, path in found if m), reverse=True)
 
 
-def newest_whole(prefix: str) -> Path | None:
-    """The newest snapshot that can be read, its caffemodel included; None where there is none."""
+def newest_whole(prefix: str, say: Callable[[str], None] = lambda text: None) -> Path | None:
+    """The newest snapshot that can be read, its caffemodel included; None where there is none.
+
+    Args:
+        say: is told of newer ones, and what is wrong with them.
+    """
     for _, path in find_snapshots(prefix):
         try:
             snapshot = read_snapshot(path)
             read_caffemodel(learned_net(snapshot, path))
             if (average := averaged_net(snapshot.beside, path)) is not None:
                 read_caffemodel(average)
-        except InputError:
+        except InputError as error:
+            say(f"warning: {path} is passed over: {error.sentence}")
             continue
         return path
     return None

@@ -29,6 +29,7 @@ from ssd_data.training.feeding import feeding
 from ssd_data.training.options import Extras
 from ssd_data.training.parameters import parameters
 from ssd_data.training.processes import ALONE, Processes
+from ssd_data.training.randomness import random_state, set_random_state
 from ssd_data.training.rates import Progress, coming_rate, learning_rate
 from ssd_data.training.solverfile import SolverFile, read_solver, to_solver_file
 from ssd_data.training.telling import DivergedError, diverged
@@ -162,6 +163,8 @@ class Solver:
         for index, net in enumerate(self.test_nets):
             net.share_with(self.net)
             count = self.param.test_iter[index]
+            if not count:
+                continue
             with self.additions.averaged() as averaged:
                 tested = run_test(
                     net, count, self.param, self.iter, index, self._is_stopped_while_busy
@@ -236,7 +239,7 @@ class Solver:
             "options": self.options,
             **self.additions.beside(),
             "processes": self.processes.world,
-            "random": self.processes.gather(torch.get_rng_state().numpy().tobytes().hex()),
+            "random": self.processes.gather(random_state()),
         }
 
     def resume_from(self, beside: Mapping[str, Any]) -> None:
@@ -255,8 +258,7 @@ class Solver:
         states, rank = beside.get("random") or [], self.processes.rank
         states = [states] if isinstance(states, str) else states
         if rank < len(states):
-            state = bytearray.fromhex(states[rank])
-            torch.set_rng_state(torch.frombuffer(state, dtype=torch.uint8))
+            set_random_state(states[rank])
         elif rank:  # a process that was not there: as the original, not what the first one draws
             torch.manual_seed(self.param.random_seed + rank)
 

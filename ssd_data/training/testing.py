@@ -111,6 +111,8 @@ def nets_to_test(
         if not file.tests:
             raise InputError("this solver has no test net", where=path)
         counts = [iterations or n for n in file.param.test_iter]
+        if not all(counts):
+            raise InputError("test_iter is 0", where=path, hint="Set it, or give --iterations")
         return [(g, file.param, n) for g, n in zip(file.tests, counts, strict=True)]
     graph = read_graph(path, "TEST")
     param = caffe_pb2.SolverParameter(eval_type="detection", ap_version="11point")

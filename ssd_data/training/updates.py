@@ -21,18 +21,22 @@ Rule: TypeAlias = Callable[[Tensor, list[Tensor], float, "caffe_pb2.SolverParame
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A solver type: its rule, how many histories a parameter has, and whether it has momentum."""
+    """A solver type: its rule, how many histories a parameter has, and whether it has momentum.
+
+    ``shares`` are the solver's fields that the rule takes from 1: from 0 on, and below it.
+    """
 
     rule: Rule
     histories: int
     takes_momentum: bool = True
+    shares: tuple[str, ...] = ()
 
 
 def find_kind(param: caffe_pb2.SolverParameter) -> Kind:
     """The rule of a solver's ``type``.
 
     Raises:
-        InputError: no type has that name, or a momentum is given that it does not take.
+        InputError: no type has that name, or it cannot compute with the momentum or decay.
     """
     name = param.type
     if param.HasField("solver_type"):  # the form before 2015
@@ -43,6 +47,10 @@ def find_kind(param: caffe_pb2.SolverParameter) -> Kind:
     kind = KINDS[name]
     if not kind.takes_momentum and param.momentum:
         raise InputError(f"momentum cannot be used with {name}", hint="Leave momentum out")
+    for field in kind.shares:
+        if not 0 <= (value := getattr(param, field)) < 1:
+            what = f"{field} is {value:g}, with {name} it must be in 0 … 1, 1 excluded"
+            raise InputError(what, hint=f"Is {field} meant as another solver's?")
     return kind
 
 
@@ -103,9 +111,9 @@ KINDS: dict[str, Kind] = {
     "SGD": Kind(_sgd, 1),
     "Nesterov": Kind(_nesterov, 1),
     "AdaGrad": Kind(_adagrad, 1, takes_momentum=False),
-    "RMSProp": Kind(_rmsprop, 1, takes_momentum=False),
+    "RMSProp": Kind(_rmsprop, 1, takes_momentum=False, shares=("rms_decay",)),
     "AdaDelta": Kind(_adadelta, 2),
-    "Adam": Kind(_adam, 2),
+    "Adam": Kind(_adam, 2, shares=("momentum", "momentum2")),
 }
 _S = caffe_pb2.SolverParameter
 _OLD_NAMES = {

@@ -54,8 +54,8 @@ def infer_shapes(graph: Graph, given: Mapping[str, Shape | None]) -> Shapes:
         layer_given = {top: given[top] for top in node.tops if top in given and not node.bottoms}
         if layer_given:
             for top, shape in layer_given.items():
-                if shape is not None:
-                    known[top] = torch.empty(shape, device="meta")
+                if shape is not None and (tensor := _empty(node, shape, found)) is not None:
+                    known[top] = tensor
             continue
         if not all(name in known for name in node.bottoms):
             found.whole = False
@@ -74,6 +74,17 @@ def infer_shapes(graph: Graph, given: Mapping[str, Shape | None]) -> Shapes:
         _note_parameters(found, layer, shared)
     found.blobs = {name: tuple(tensor.shape) for name, tensor in known.items()}
     return found
+
+
+def _empty(node: Node, shape: Shape, found: Shapes) -> Tensor | None:
+    try:
+        return torch.empty(shape, device="meta")
+    except RuntimeError:  # more bytes than can be counted
+        what = f"gives {'x'.join(map(str, shape))}, which no memory holds"
+        hint = "See batch_size and resize_param"
+        found.errors.append(InputError(what, where=node.where, hint=hint))
+        found.whole = False
+        return None
 
 
 def _infer(node: Node, known: dict[str, Tensor]) -> Layer:

@@ -41,6 +41,8 @@ def check_labels(found: Preflight, source: Source, classes: Classes) -> None:
     lmdb = source.lmdb
     if lmdb is None or not classes:
         return
+    if not lmdb.labels:
+        found.warn(lmdb.path, "none of its records has a box", "Was it built without annotations?")
     count, where = min(classes.values())
     low = sorted(n for n in lmdb.labels if n < 1)
     high = sorted(n for n in lmdb.labels if n >= count)

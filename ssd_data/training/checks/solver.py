@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from itertools import pairwise
 from pathlib import Path
 
 from ssd_data.errors import InputError
+from ssd_data.files.paths import listable
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.checks.report import Preflight
 from ssd_data.training.rates import Progress, learning_rate
@@ -39,6 +41,9 @@ def check_solver(found: Preflight, file: SolverFile) -> None:
             find_kind(param)
         except InputError as error:
             found.error(error.where or origin, error.what, error.hint)
+    for known, value in param.ListFields():
+        if isinstance(value, float) and not math.isfinite(value):
+            found.error(origin, f"{known.name} is {value:g}", "Write a finite number")
     for what, hint in _doubts(param):
         found.warn(origin, what, hint)
     for field in file.ignored:
@@ -52,6 +57,7 @@ def _doubts(p: caffe_pb2.SolverParameter) -> list[tuple[str, str]]:
         (not p.snapshot, f"snapshot is 0: snapshots are written {end}", "Set snapshot"),
         (not p.display, "display is 0: no loss is shown", "Set display"),
         (not p.base_lr, "base_lr is 0: nothing is learned", "Set base_lr"),
+        (p.base_lr < 0, f"base_lr is {p.base_lr:g}: the loss is driven up", "Set base_lr"),
         (p.max_iter < 1, f"max_iter is {p.max_iter}: nothing is trained", "Set max_iter"),
         (p.momentum >= 1, f"momentum is {p.momentum:g}: the updates grow without end", ""),
         (p.clip_gradients == 0, "clip_gradients is 0: all gradients become 0", "Leave it out"),
@@ -134,6 +140,10 @@ def check_snapshots(found: Preflight, file: SolverFile, size: int, engine: str) 
             )
         return
     where = f"{file.origin}: snapshot_prefix"
+    if listable(param.snapshot_prefix) != param.snapshot_prefix:
+        what = f'"{param.snapshot_prefix}" holds characters that no file name should'
+        found.error(where, what, "Choose another")
+        return
     existing = check_folder(found, where, Path(param.snapshot_prefix).parent, engine)
     if existing is None:
         return

@@ -37,7 +37,7 @@ class DetectionOutput(Layer):
         if p.num_classes < 1:
             raise self.error("detection_output_param has no num_classes")
         nms = p.nms_param
-        if nms.nms_threshold < 0 or not 0 < nms.eta <= 1:
+        if not nms.nms_threshold >= 0 or not 0 < nms.eta <= 1:
             raise self.error("nms_threshold must not be negative, eta lie in (0, 1]")
         self.locations = 1 if p.share_location else p.num_classes
         self._check(*bottoms[:3])
