@@ -20,9 +20,9 @@ from ssd_data.files.whole import new_folder, write_whole
 from ssd_data.nets.graph import read_graph
 from ssd_data.proto import caffe_pb2
 from ssd_data.training import snapshots
+from ssd_data.training.checks.preflight import preflight
 from ssd_data.training.events import Displayed
 from ssd_data.training.log import RunLog
-from ssd_data.training.preflight import preflight
 from ssd_data.training.rates import Progress, learning_rate
 from ssd_data.training.solverfile import look_at_solver
 
