@@ -1,7 +1,8 @@
-"""Writes ``docs/commands.md`` from the commands' own help: ``make docs``."""
+"""Writes ``docs/commands.md``, or the file named, from the commands' own help: ``make docs``."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -45,4 +46,4 @@ def help_of(command: click.Command, called: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(reference(), encoding="utf-8")
+    Path(*sys.argv[1:] or [PAGE]).write_text(reference(), encoding="utf-8")

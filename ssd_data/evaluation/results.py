@@ -105,7 +105,7 @@ def write_and_score(
         counted: pictures without detections that count as ones in which nothing was found.
 
     Raises:
-        InputError: none was looked at, or its boxes cannot be meant as they are.
+        InputError: none was looked at.
         OutputError: the folder cannot be written.
     """
     names = data.names if limit is None else data.names[:limit]
@@ -115,7 +115,7 @@ def write_and_score(
         raise InputError("no picture could be read", where=data.origin)
     total = data.truth.truth if isinstance(data.truth, CocoTruth) else data.truth
     whole = len(looked_at) == len(total.pictures)
-    options = replace(options, missing="count" if whole else "skip")
+    options = replace(options, missing="count" if whole else "skip", trusted=True)
     files = folder / FILES[data.metric]
     if files.is_dir():
         shutil.rmtree(files, ignore_errors=True)

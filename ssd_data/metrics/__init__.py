@@ -24,6 +24,7 @@ class Options:
         labelmap: VOC's classes; by default all that the truth has.
         iou: thresholds of overlap, for VOC.
         extras: any of :data:`ssd_data.scoring.analysis.EXTRAS`.
+        trusted: the boxes are this package's own: nobody asks in which convention they are.
     """
 
     missing: str = "fail"
@@ -31,6 +32,7 @@ class Options:
     labelmap: Path | None = None
     iou: tuple[float, ...] = (0.5,)
     extras: tuple[str, ...] = ()
+    trusted: bool = False
 
 
 def names() -> list[str]:

@@ -40,7 +40,9 @@ def score(truth: Path, detections: Path, options: Options) -> Scores:
 def score_arrays(coco: CocoTruth, found: Found, xywh: Floats, options: Options) -> Scores:
     """The same from what has been read; ``xywh`` are the found boxes, float64 (N, 4)."""
     total = len(coco.truth.pictures)
-    boxes, found, subset = require_comparable(coco.truth, found, options.missing)
+    boxes, found, subset = require_comparable(
+        coco.truth, found, options.missing, trusted=options.trusted
+    )
     kept = np.isin(coco.truth.pictures, boxes.pictures)
     evaluator = _evaluate(coco, kept, found, xywh)
     precision, recall = evaluator.eval["precision"], evaluator.eval["recall"]

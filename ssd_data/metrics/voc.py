@@ -46,7 +46,9 @@ def score_arrays(truth: Truth, found: Found, options: Options) -> Scores:
     if not options.iou or not all(0 < iou <= 1 for iou in options.iou):
         raise UsageError("a threshold of overlap lies above 0 and is at most 1", where="--iou")
     total = len(truth.pictures)
-    truth, found, subset = require_comparable(truth, found, options.missing)
+    truth, found, subset = require_comparable(
+        truth, found, options.missing, trusted=options.trusted
+    )
     ap: dict[str, float | None] = {}
     classes: dict[str, dict[str, float | None]] = _counts(truth, found)
     curves: dict[str, PrCurve] = {}

@@ -45,7 +45,9 @@ def score(truth: Path, detections: Path, options: Options) -> Scores:
 def score_arrays(truth: Truth, found: Found, options: Options) -> Scores:
     """The same from what has been read."""
     total = len(truth.pictures)
-    truth, found, subset = require_comparable(truth, found, options.missing, file_a_picture=True)
+    truth, found, subset = require_comparable(
+        truth, found, options.missing, trusted=options.trusted, file_a_picture=True
+    )
     best, index = best_faces(truth, found)
     reached = thresholds_reached(normalised(found))
     curves = {

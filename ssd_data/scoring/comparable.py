@@ -39,7 +39,12 @@ CONVENTIONS: dict[str, Callable[[Floats, Floats], Floats]] = {
 
 
 def require_comparable(
-    truth: Truth, found: Found, missing: str = "fail", *, file_a_picture: bool = False
+    truth: Truth,
+    found: Found,
+    missing: str = "fail",
+    *,
+    file_a_picture: bool = False,
+    trusted: bool = False,
 ) -> tuple[Truth, Found, str]:
     """Deal with pictures that the detections do not speak of, and refuse a wrong box convention.
 
@@ -50,6 +55,7 @@ def require_comparable(
         file_a_picture: whether a picture with no object found would still be spoken of. Where one
             file holds all pictures it would not, so there some may go unmentioned: they are counted
             and noted, and refused above a fifth of the pictures that have truth.
+        trusted: the boxes are known to be in the right convention, however little they hit.
 
     Returns:
         truth and detections to score, and with "skip" the subset in words, else empty.
@@ -82,7 +88,8 @@ def require_comparable(
             )
         for name in names:
             found.notes.add("picture without detections: all its objects are missed", name)
-    require_convention(truth, found)
+    if not trusted:
+        require_convention(truth, found)
     return truth, found, subset
 
 

@@ -57,7 +57,10 @@ def read_judged(
     if metric == "widerface":
         items = [truths.face_label(labelmap) or 0]
         rows = rows[indexed.label[rows] == items[0]]
-    require_convention(truth, found)
+    try:
+        require_convention(truth, found)
+    except InputError as error:  # worth a look all the same
+        found.notes.add(error.what, path.name)
     notes = _notes(metric, found, names, images)
     silent = ~found.spoken_of if _speaks_of_all(metric, path) else np.zeros(len(names), np.bool_)
     return _judged(truth, found, plus, rows, np.array(items), sizes, silent, notes)
