@@ -1,10 +1,15 @@
 """What all tests share."""
 
 import os
+import signal
 from pathlib import Path
 
 # Threads of several test processes would wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell's background job ignores Ctrl-C, and so would all that the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 from hypothesis import settings
