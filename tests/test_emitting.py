@@ -21,7 +21,12 @@ from ssd_data.parity import compare
 from ssd_data.weights.wiring import pair
 
 FOLDER = GOLDEN / "layers"
-CASES = sorted(p.stem for p in FOLDER.glob("layer_*.npz") if "_norm_train" not in p.stem)
+# Engines take nets of one input, in which BatchNorm does not learn.
+CASES = sorted(
+    p.stem
+    for p in FOLDER.glob("layer_*.npz")
+    if "_norm_train" not in p.stem and len(read_graph(p.with_suffix(".prototxt")).inputs) == 1
+)
 
 
 def through_onnx(
@@ -52,8 +57,6 @@ def test_the_originals_answers(case: str) -> None:
     layers = [LayerWeights(n, "", [by[i] for i in sorted(by)]) for n, by in own.items()]
     (wanted,) = (key for key in arrays if key.startswith("out/"))
     theirs = arrays[wanted]
-    if len(graph.inputs) > 1:
-        pytest.skip("the engines take nets of one input")
     value = arrays[f"in/{graph.inputs[0]}"]
     ours = through_onnx(graph, layers, value, wanted.removeprefix("out/"))
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
