@@ -185,7 +185,8 @@ def memory(batch: int, steps: int) -> None:
     print(f"\n### SFD on MobileNet V2, mod2, 640x640, batch {batch}\n")
     print("| steps | held, MiB | most, MiB |\n|---|---|---|")
     done = 0
-    for count in (1, max(1, steps // 10), max(1, steps // 2), steps):
+    every = max(1, steps // 10)
+    for count in (1, *range(max(2, every), steps + 1, every)):
         made.step(count - done)
         done = count
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -8,7 +8,7 @@ from conftest import ROOT
 
 # From the ground up: a module may import from its own row's left and from any row above.
 LAYERS = [
-    ["errors", "plugins", "resources", "parallel", "tally"],
+    ["errors", "packages", "plugins", "resources", "parallel", "tally"],
     ["files"],
     ["structures", "proto"],
     ["boxes", "drawing", "labelmap", "pictures", "postprocess", "scores"],

@@ -103,7 +103,7 @@ def test_what_is_not_installed(
 
     monkeypatch.setattr(builtins, "__import__", without)
     monkeypatch.setattr(
-        "ssd_data.exchange.import_module", lambda name: without(name, None, None, ())
+        "ssd_data.packages.import_module", lambda name: without(name, None, None, ())
     )
     truth, found = sets[metric]
     done = run("score", metric, "--truth", truth, "--detections", found)

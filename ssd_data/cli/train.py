@@ -130,7 +130,7 @@ def command(
     )
     engine_run.check(file, options)
     found = preflight(file, options.weights, state, engine=engine, skip_mismatch=skip_mismatch)
-    engine_run.look(found, file, options)
+    engine_run.look(found, file, state, sync_bn)
     print_preflight(found, quiet)
     if found.errors:
         count = "1 error" if len(found.errors) == 1 else f"{len(found.errors)} errors"
@@ -151,12 +151,12 @@ class _EngineRun:
 
     Attributes:
         check: refuses options that the engine does not have.
-        look: adds to the preflight's findings.
+        look: adds to the preflight's findings, of the state to go on from and --sync-bn.
         train: runs it, with listeners.
     """
 
     check: Callable[[SolverFile, TrainOptions], None]
-    look: Callable[[Preflight, SolverFile, TrainOptions], None]
+    look: Callable[[Preflight, SolverFile, Path | None, bool], None]
     train: Callable[[SolverFile, TrainOptions, list[Listener]], Run]
 
 
@@ -165,7 +165,7 @@ def _on_caffe(binary: Path | None) -> _EngineRun:
 
     return _EngineRun(
         check=lambda file, options: check_options(options),
-        look=lambda found, file, options: None,
+        look=lambda found, file, state, sync_bn: None,
         train=lambda file, options, listeners: train_on_caffe(
             file, options, binary, listeners, _say
         ),
@@ -181,7 +181,6 @@ def _on_torch(device: str) -> _EngineRun:
     from ssd_data.training.log import Screen
     from ssd_data.training.loop import check_extras, train
     from ssd_data.training.processes import join
-    from ssd_data.training.run import find_resume
     from ssd_data.training.together import check_processes
 
     context = click.get_current_context()
@@ -196,8 +195,8 @@ def _on_torch(device: str) -> _EngineRun:
 
     return _EngineRun(
         check=check_extras,
-        look=lambda found, file, options: check_processes(
-            found, file, find_resume(file, options.resume), processes.world, options.sync_bn
+        look=lambda found, file, state, sync_bn: check_processes(
+            found, file, state, processes.world, sync_bn
         ),
         train=run,
     )

@@ -140,12 +140,14 @@ def multiplied(channels: int, settings: Settings) -> int:
     return result
 
 
-def new_solver(settings: Settings, **values: Any) -> caffe_pb2.SolverParameter:
+def new_solver(
+    settings: Settings, *, lr_policy: str = "multistep", **values: Any
+) -> caffe_pb2.SolverParameter:
     """A solver with what all published ones have, and with ``values``; nets are not named yet."""
     solver = caffe_pb2.SolverParameter(
         display=10,
         average_loss=10,
-        lr_policy="multistep",
+        lr_policy=lr_policy,
         iter_size=settings.iter_size,
         solver_mode=caffe_pb2.SolverParameter.GPU,
         debug_info=False,
@@ -162,8 +164,9 @@ def from_nothing(settings: Settings, **values: Any) -> caffe_pb2.SolverParameter
 
     6,000 iterations are enough for hundreds of pictures; a larger set needs a larger max_iter.
     """
-    solver = new_solver(
+    return new_solver(
         settings,
+        lr_policy="poly",
         max_iter=6000,
         power=1.0,
         momentum=0.9,
@@ -175,5 +178,3 @@ def from_nothing(settings: Settings, **values: Any) -> caffe_pb2.SolverParameter
         type="Adam",
         **values,
     )
-    solver.lr_policy = "poly"
-    return solver

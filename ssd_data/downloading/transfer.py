@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ssd_data import __version__
 from ssd_data.building.recipes import Download
-from ssd_data.errors import InputError, SsdDataError
+from ssd_data.errors import InputError
 from ssd_data.files.paths import listable, read_text
 from ssd_data.files.whole import write_whole
+from ssd_data.packages import require
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -142,13 +143,7 @@ def by_hand(file: Download, out: Path) -> str:
 
 
 def _session() -> Session:
-    try:
-        import requests
-    except ImportError:
-        raise SsdDataError(
-            "this needs requests", hint="Install it: pip install 'ssd-data[download]'"
-        ) from None
-    session = requests.Session()
+    session: Session = require("requests", "download").Session()
     session.max_redirects = 10
     # A length must be that of the file, so nothing may be packed on the way.
     session.headers.update({"User-Agent": f"ssd-data/{__version__}", "Accept-Encoding": "identity"})

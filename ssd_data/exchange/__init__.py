@@ -7,30 +7,12 @@ what it would pass over is counted in the notes.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
-
 import numpy as np
 
-from ssd_data.errors import InputError, SsdDataError
+from ssd_data.errors import InputError
 from ssd_data.scores import Found, Truth
 
 FAR = 1e9
-
-
-def optional(module: str) -> Any:
-    """A module that only scoring needs.
-
-    Raises:
-        SsdDataError: it is not installed; the hint says how to.
-    """
-    try:
-        return import_module(module)
-    except ImportError:
-        raise SsdDataError(
-            f"this needs {module.partition('.')[0].replace('_', '-')}",
-            hint="Install it: pip install 'ssd-data[score]'",
-        ) from None
 
 
 def shown(names: list[str], most: int = 5) -> str:

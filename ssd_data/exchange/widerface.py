@@ -18,9 +18,10 @@ import msgspec
 import numpy as np
 
 from ssd_data.errors import InputError
-from ssd_data.exchange import line_of_numbers, note_odd_boxes, optional
+from ssd_data.exchange import line_of_numbers, note_odd_boxes
 from ssd_data.files.paths import read_bytes, require_below
 from ssd_data.files.whole import new_folder
+from ssd_data.packages import require
 from ssd_data.parallel import ordered_map
 from ssd_data.scores import Floats, Found, Truth
 from ssd_data.structures import Detections, Flags
@@ -95,7 +96,7 @@ def _load(path: Path, names: Sequence[str]) -> list[Sequence[Any]]:
         hint = "Take ground_truth from the official evaluation (eval_tools.zip)"
         raise InputError("this file of the truth is missing", where=path, hint=hint)
     data = read_bytes(path, "truth", MAX_BYTES)
-    loadmat = optional("scipy.io").loadmat
+    loadmat = require("scipy.io", "score").loadmat
     import io
 
     try:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.exchange import optional
-from ssd_data.files.whole import write_whole
+from ssd_data.files.figures import write_figure
 from ssd_data.fitting.fit import Fit
+from ssd_data.packages import require
 
 MATCHED, FORCED, WITHOUT, PRIORS = "#3b6fb6", "#e0912f", "#b23a48", "#222222"
 MOST_POINTS = 20_000
@@ -27,15 +26,13 @@ def draw_plots(fit: Fit, folder: Path) -> list[Path]:
         SsdDataError: matplotlib is not installed.
         OutputError: a file cannot be written.
     """
-    figures = optional("matplotlib.figure")
+    figures = require("matplotlib.figure", "score")
     files = []
     for name, draw in (("sizes", _sizes), ("ratios", _ratios), ("shapes", _shapes)):
         figure = figures.Figure(figsize=(7, 5), layout="constrained")
         draw(fit, figure.add_subplot())
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", dpi=110)
         files.append(folder / f"fit_{name}.png")
-        write_whole(files[-1], picture.getvalue())
+        write_figure(files[-1], figure, dpi=110)
     return files
 
 

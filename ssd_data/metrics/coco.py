@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ssd_data.exchange import optional
 from ssd_data.exchange.coco import CocoTruth, read_detections, read_truth
 from ssd_data.metrics import Options
+from ssd_data.packages import require
 from ssd_data.scores import Floats, Found, PrCurve, Scores, Truth
 from ssd_data.scoring import analysis
 from ssd_data.scoring.comparable import require_comparable
@@ -104,7 +104,7 @@ def _of_class(precision: Floats, recall: Floats) -> dict[str, float | None]:
 
 def _evaluate(coco: CocoTruth, kept: Any, found: Found, xywh: Floats) -> Any:
     """Run the evaluator on the kept pictures; ids of annotations are given anew, from 1."""
-    library = optional("faster_coco_eval")
+    library = require("faster_coco_eval", "score")
     truth = coco.truth
     rows = np.flatnonzero(kept[truth.picture])
     images = coco.image_ids[kept]

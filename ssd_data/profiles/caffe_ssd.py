@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ssd_data.engines import Array, load_engine
-from ssd_data.files.whole import write_whole
-from ssd_data.nets.caffemodel import write_caffemodel
-from ssd_data.nets.prototxt import to_text
+from ssd_data.shipping.caffefiles import DEPLOY, FILES, WEIGHTS, write_net
 from ssd_data.shipping.made import Made
 from ssd_data.shipping.proving import RELU, Proof, Written, losses, measure, require
 from ssd_data.shipping.source import Options, Source
@@ -18,25 +16,18 @@ SUMMARY = (
     "merged, standard layers alone."
 )
 TAKES = {"relu6": "layers"}
-DEPLOY, WEIGHTS = "deploy.prototxt", "net.caffemodel"
 
 
 def write(source: Source, options: Options, folder: Path) -> Made:
     """Write prototxt and caffemodel."""
-    net = type(source.graph.net)()
-    net.CopyFrom(source.graph.net)
-    net.ClearField("state")
-    for layer in net.layer:
-        layer.ClearField("phase")
-    write_whole(folder / DEPLOY, to_text(net))
-    write_caffemodel(folder / WEIGHTS, net, source.layers)
+    write_net(source.graph, source.layers, folder)
     output = source.heads.node.tops[0]
     holds = "detections: picture, label, score, xmin, ymin, xmax, ymax"
     return Made(
-        {"files": {DEPLOY: "the net", WEIGHTS: "its arrays, float32"}},
+        {"files": dict(FILES)},
         {output: {"shape": [1, 1, "detections", 7], "holds": holds}},
         None,
-        [f"layer types: {', '.join(sorted({layer.type for layer in net.layer}))}"],
+        [f"layer types: {', '.join(sorted({layer.type for layer in source.graph.net.layer}))}"],
     )
 
 

@@ -8,11 +8,9 @@ from pathlib import Path
 
 from ssd_data.engines import Array, Engine
 from ssd_data.engines.opencv import OpenCV
-from ssd_data.files.whole import write_whole
-from ssd_data.nets.caffemodel import write_caffemodel
 from ssd_data.nets.graph import read_graph
-from ssd_data.nets.prototxt import to_text
 from ssd_data.shipping.beside import detector, write_beside
+from ssd_data.shipping.caffefiles import DEPLOY, FILES, WEIGHTS, write_net
 from ssd_data.shipping.made import Made
 from ssd_data.shipping.proving import RELU, Proof, Written, arrays_of, losses, measure, require
 from ssd_data.shipping.source import Options, Source
@@ -22,17 +20,11 @@ SUMMARY = (
     "post-processing in NumPy, to be run on the CPU or to be ported."
 )
 TAKES = {"relu6": "layers"}
-DEPLOY, WEIGHTS = "deploy.prototxt", "net.caffemodel"
 
 
 def write(source: Source, options: Options, folder: Path) -> Made:
     """Write the cut net, the priors and the post-processing."""
-    net = source.cut.net
-    for layer in net.layer:
-        layer.ClearField("phase")
-    net.ClearField("state")
-    write_whole(folder / DEPLOY, to_text(net))
-    write_caffemodel(folder / WEIGHTS, net, list(arrays_of(source).values()))
+    write_net(source.cut, list(arrays_of(source).values()), folder)
     beside = write_beside(source, folder)
     count, settings = len(source.boxes), source.heads.settings
     each = 4 if settings["share_location"] else 4 * settings["num_classes"]
@@ -48,7 +40,7 @@ def write(source: Source, options: Options, folder: Path) -> Made:
             f"activation left to do: {source.heads.activation}",
         },
     }
-    files = {DEPLOY: "the net", WEIGHTS: "its arrays, float32", **beside}
+    files = {**FILES, **beside}
     return Made({"files": files}, outputs, source.settings())
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import re
 from pathlib import Path
 
-from ssd_data.exchange import optional
-from ssd_data.files.whole import write_whole
+from ssd_data.files.figures import write_figure
+from ssd_data.packages import require
 from ssd_data.scores import Scores
 
 
@@ -21,7 +20,7 @@ def draw_curves(scores: Scores, folder: Path) -> list[Path]:
         SsdDataError: matplotlib is not installed.
         OutputError: a file cannot be written.
     """
-    figures = optional("matplotlib.figure")
+    figures = require("matplotlib.figure", "score")
     files = []
     for name, curve in scores.curves.items():
         figure = figures.Figure(figsize=(6, 5), layout="constrained")
@@ -30,8 +29,6 @@ def draw_curves(scores: Scores, folder: Path) -> list[Path]:
         axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
         axes.set_title(f"{scores.metric}: {name}")
         axes.grid(alpha=0.3)
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png")
         files.append(folder / f"{scores.metric}_{re.sub(r'[^A-Za-z0-9.-]+', '_', name)}.png")
-        write_whole(files[-1], picture.getvalue())
+        write_figure(files[-1], figure)
     return files

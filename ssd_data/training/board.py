@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.errors import OutputError, UsageError
+from ssd_data.packages import require
 from ssd_data.training.events import Displayed, Event, Snapshotted, Stepped, Tested
 
 
@@ -18,14 +19,8 @@ def require_tensorboard() -> None:
     Raises:
         UsageError: it is not.
     """
-    try:
-        import tensorboard.summary.writer.event_file_writer  # noqa: F401
-    except ImportError:
-        raise UsageError(
-            "this needs TensorBoard",
-            where="--tensorboard",
-            hint="Install it: pip install 'ssd-data[tensorboard]'",
-        ) from None
+    module = "tensorboard.summary.writer.event_file_writer"
+    require(module, "tensorboard", "TensorBoard", error=UsageError, where="--tensorboard")
 
 
 @contextmanager

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
-from ssd_data.files.whole import write_whole
+from ssd_data.files.figures import write_figure
 from ssd_data.training.table import continuous, read_rows
 
 
@@ -53,8 +52,6 @@ def draw_run(table: Path) -> Path | None:
     score.set(xlabel="iteration")
     for axes in (loss, rate, score):
         axes.grid(alpha=0.3)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=110)
     path = table.with_name(f"{table.stem}_curves.png")
-    write_whole(path, picture.getvalue())
+    write_figure(path, figure, dpi=110)
     return path

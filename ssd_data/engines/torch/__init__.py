@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssd_data.errors import UsageError
+from ssd_data.packages import require
 
 if TYPE_CHECKING:
     from ssd_data.engines.torch.compiled import Compiled
@@ -27,12 +28,7 @@ def require_torch() -> None:
     Raises:
         UsageError: it is not.
     """
-    try:
-        import torch  # noqa: F401
-    except ImportError:
-        raise UsageError(
-            "this needs PyTorch", hint="Install it: pip install 'ssd-data[torch]'"
-        ) from None
+    require("torch", "torch", "PyTorch", error=UsageError)
 
 
 def load(
