@@ -16,11 +16,14 @@ from ssd_data.engines.torch.interpreter import exact_arithmetic
 from ssd_data.engines.torch.layer import Layer, as_tuple
 from ssd_data.engines.torch.layers.batchnorm import BatchNorm
 from ssd_data.engines.torch.layers.scale import Scale
+from ssd_data.engines.torch.memory import keep_freed_memory
 from ssd_data.engines.torch.net import Net
 
 
 class Trainable:
     """Runs a training net forward and backward.
+
+    On the CPU the process keeps freed memory from then on, see ``memory.py``.
 
     Args:
         net: whose parameters, data layers and blobs are used.
@@ -48,6 +51,8 @@ class Trainable:
             for param, needed in zip(layer.params, wanted, strict=True)
             if needed
         ]
+        if net.device.type == "cpu":
+            keep_freed_memory()
         if channels_last:
             for param in self.learned:
                 if param.tensor.dim() == 4:
