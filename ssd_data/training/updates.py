@@ -73,14 +73,14 @@ def _adagrad(
     g: Tensor, history: list[Tensor], rate: float, param: caffe_pb2.SolverParameter, iteration: int
 ) -> Tensor:
     history[0].addcmul_(g, g)
-    return g / (history[0].sqrt() + param.delta) * rate
+    return _over(g, history[0].sqrt().add_(param.delta)).mul_(rate)
 
 
 def _rmsprop(
     g: Tensor, history: list[Tensor], rate: float, param: caffe_pb2.SolverParameter, iteration: int
 ) -> Tensor:
     history[0].mul_(param.rms_decay).addcmul_(g, g, value=1 - param.rms_decay)
-    return g / (history[0].sqrt() + param.delta) * rate
+    return _over(g, history[0].sqrt().add_(param.delta)).mul_(rate)
 
 
 def _adadelta(
@@ -104,7 +104,12 @@ def _adam(
     second.mul_(beta2).addcmul_(g, g, value=1 - beta2)
     count = iteration + 1
     correction = float((1 - beta2**count) ** 0.5 / (1 - beta1**count))
-    return first / (second.sqrt() + param.delta) * (rate * correction)
+    return _over(first, second.sqrt().add_(param.delta)).mul_(rate * correction)
+
+
+def _over(above: Tensor, below: Tensor) -> Tensor:
+    """The quotient, in the memory of what it is divided by."""
+    return torch.div(above, below, out=below)
 
 
 KINDS: dict[str, Kind] = {

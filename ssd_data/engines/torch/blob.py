@@ -77,7 +77,7 @@ class Blob:
         """The gradient on the net's device."""
         if self._diff is None or self._diff.tensor.shape != self.tensor.shape:
             values = self.tensor
-            self._diff = Side(torch.zeros(values.shape, device=values.device))
+            self._diff = Side(torch.zeros_like(values, dtype=torch.float32, requires_grad=False))
         return self._diff.tensor
 
     @grad.setter
