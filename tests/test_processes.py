@@ -13,6 +13,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,7 @@ def test_two_equal_one_of_twice_the_batch(
         for x, y in zip(a.arrays, b.arrays, strict=True):
             assert np.abs(x - y).max() <= 1e-4 * max(np.abs(y).max(), 1e-3), a.name
     beside = json.loads((folder / "two_iter_8.resume.json").read_text())
-    assert (beside["processes"], beside["options"]["sync_bn"]) == (2, True)
+    assert (beside["processes"], beside["options"]["extras"]["sync_bn"]) == (2, True)
     assert beside["positions"][0] == {"data": 8 * 2 * 2 * 4}
     assert len(beside["random"]) == 2
     rows = [json.loads(line) for line in (folder / "two.jsonl").read_text().splitlines()]
@@ -179,10 +180,10 @@ def test_killed_and_resumed_by_one(folder: Path, one: tuple[dict[int, float], fl
     assert state == Path("two_iter_4.solverstate")
     assert not Path("two_iter_8.solverstate").exists()
     found = Preflight()
-    check_processes(found, read_solver("one.prototxt"), state, 1, False)
+    check_processes(found, read_solver("one.prototxt"), TrainOptions(resume=state), 1)
     said = [str(warning) for warning in found.warnings]
-    assert "made by 2 processes, now there are 1" in said[0]
-    assert "made with --sync-bn" in said[1]
+    assert "one process trains" in said[0]  # --sync-bn goes on, as the snapshot records
+    assert "made by 2 processes, now there are 1" in said[1]
     losses, _ = losses_of("one.prototxt", state)
     assert losses == pytest.approx({n: v for n, v in one[0].items() if n >= 4}, rel=1e-4)
 
@@ -386,19 +387,19 @@ def test_what_is_wrong_is_said_once(folder: Path) -> None:
 
 
 def test_the_preflight_of_several(folder: Path) -> None:
-    file = read_solver("two.prototxt")
+    file, synced = read_solver("two.prototxt"), TrainOptions(extras={"sync_bn": True})
     found = Preflight()
-    check_processes(found, file, None, 1, True)
+    check_processes(found, file, synced, 1)
     assert "nothing to synchronise" in str(found.warnings[0])
     file.train.nodes[0].param.type = "Data"
     assert not found.errors
     found = Preflight()
-    check_processes(found, file, Path("sgd_iter_60.solverstate"), 2, True)
+    check_processes(found, file, replace(synced, resume=Path("sgd_iter_60.solverstate")), 2)
     assert "each read all of its records" in str(found.errors[0])
     assert not found.warnings  # who made the original's snapshots is not known
     for node in file.train.nodes:
         node.param.batch_norm_param.use_global_stats = True
-    check_processes(found, file, None, 2, True)
+    check_processes(found, file, synced, 2)
     assert "no BatchNorm" in str(found.warnings[0])
 
 

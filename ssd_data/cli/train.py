@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 @click.option("--tensorboard", type=shared.PATH, metavar="DIR", help="Write TensorBoard's events.")
 @click.option("--keep", type=click.IntRange(1), metavar="N", help="Delete all but N snapshots.")
 @click.option("--skip-mismatch", is_flag=True, help="Start layers of another shape anew.")
-@click.option("--sync-bn", is_flag=True, help="BatchNorm over the batches of all processes.")
 @click.option(
     "--engine",
     type=click.Choice(["torch", "caffe"]),
@@ -71,7 +70,6 @@ def command(
     tensorboard: Path | None,
     keep: int | None,
     skip_mismatch: bool,
-    sync_bn: bool,
     engine: str,
     caffe: Path | None,
     build: Path | None,
@@ -125,12 +123,11 @@ def command(
         jpeg_roundtrip=jpeg_roundtrip,
         keep=keep,
         skip_mismatch=skip_mismatch,
-        sync_bn=sync_bn,
         extras=told(extras),
     )
     engine_run.check(file, options)
     found = preflight(file, options.weights, state, engine=engine, skip_mismatch=skip_mismatch)
-    engine_run.look(found, file, state, sync_bn)
+    engine_run.look(found, file, options)
     print_preflight(found, quiet)
     if found.errors:
         count = "1 error" if len(found.errors) == 1 else f"{len(found.errors)} errors"
@@ -151,12 +148,12 @@ class _EngineRun:
 
     Attributes:
         check: refuses options that the engine does not have.
-        look: adds to the preflight's findings, of the state to go on from and --sync-bn.
+        look: adds to the preflight's findings.
         train: runs it, with listeners.
     """
 
     check: Callable[[SolverFile, TrainOptions], None]
-    look: Callable[[Preflight, SolverFile, Path | None, bool], None]
+    look: Callable[[Preflight, SolverFile, TrainOptions], None]
     train: Callable[[SolverFile, TrainOptions, list[Listener]], Run]
 
 
@@ -165,7 +162,7 @@ def _on_caffe(binary: Path | None) -> _EngineRun:
 
     return _EngineRun(
         check=lambda file, options: check_options(options),
-        look=lambda found, file, state, sync_bn: None,
+        look=lambda found, file, options: None,
         train=lambda file, options, listeners: train_on_caffe(
             file, options, binary, listeners, _say
         ),
@@ -195,9 +192,7 @@ def _on_torch(device: str) -> _EngineRun:
 
     return _EngineRun(
         check=check_extras,
-        look=lambda found, file, state, sync_bn: check_processes(
-            found, file, state, processes.world, sync_bn
-        ),
+        look=lambda found, file, options: check_processes(found, file, options, processes.world),
         train=run,
     )
 

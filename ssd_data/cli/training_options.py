@@ -56,6 +56,10 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         "--freeze-bn/--no-freeze-bn",
         {"default": None, "help": "Leave BatchNorm's statistics as they are."},
     ),
+    (
+        "--sync-bn/--no-sync-bn",
+        {"default": None, "help": "BatchNorm over the batches of all processes."},
+    ),
 )
 NAMES = tuple(name.split("/")[0][2:].replace("-", "_") for name, _ in _OPTIONS)
 

@@ -55,7 +55,7 @@ def train(
     options = replace(options, extras=asdict(extras))
     solver = Solver(file, processes.device(options.device), extras)
     run = Run(resumed=resume, extras=extras.on())
-    connect(solver, processes, options.sync_bn)
+    connect(solver, processes)
     feed = Feed(
         seed,
         processes.workers(options.workers),

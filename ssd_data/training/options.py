@@ -35,6 +35,7 @@ class Extras:
         min_face: boxes that are narrower or lower than so many pixels of the net's input are left
             out of training.
         freeze_bn: BatchNorm uses the statistics that it came with, and leaves them.
+        sync_bn: several processes normalise by the statistics of the whole batch.
 
     Raises:
         UsageError: a value makes no sense.
@@ -49,6 +50,7 @@ class Extras:
     scale_compensation: bool = False
     min_face: int = 0
     freeze_bn: bool = False
+    sync_bn: bool = False
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

@@ -33,7 +33,6 @@ class TrainOptions:
         jpeg_roundtrip: whether training pictures pass the original's JPEG round trips.
         keep: how many snapshots stay, besides the best by mAP; None keeps all.
         skip_mismatch: start layers of another shape anew.
-        sync_bn: several processes normalise by the statistics of the whole batch.
         extras: what the original has not, by the fields of
             :class:`~ssd_data.training.options.Extras`. What is not named is off, or on resuming as
             the snapshot records.
@@ -48,7 +47,6 @@ class TrainOptions:
     jpeg_roundtrip: bool = True
     keep: int | None = None
     skip_mismatch: bool = False
-    sync_bn: bool = False
     extras: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ssd_data.engines.torch.layers.batchnorm import BatchNorm
 from ssd_data.engines.torch.loss import LossLayer
 from ssd_data.errors import InputError, UsageError
 from ssd_data.nets.graph import Graph
 from ssd_data.training.checks.report import Preflight
+from ssd_data.training.options import settle
 from ssd_data.training.processes import Processes
+from ssd_data.training.run import TrainOptions, find_resume
 from ssd_data.training.snapshots import read_snapshot
 from ssd_data.training.solver import Solver
 from ssd_data.training.solverfile import SolverFile
@@ -17,10 +17,10 @@ from ssd_data.training.solverfile import SolverFile
 UNDIVIDED = ("Data", "ImageData")
 
 
-def connect(solver: Solver, processes: Processes, sync_bn: bool) -> None:
+def connect(solver: Solver, processes: Processes) -> None:
     """Make a solver's batches parts of those that all processes train on together.
 
-    The losses' normalisers are summed over the processes; with ``sync_bn`` so are the sums that
+    The losses' normalisers are summed over the processes; with ``--sync-bn`` so are the sums that
     BatchNorm normalises by. Test nets stay alone.
 
     Raises:
@@ -30,12 +30,13 @@ def connect(solver: Solver, processes: Processes, sync_bn: bool) -> None:
     solver.processes = processes
     if processes.world == 1:
         return
-    if sync_bn and solver.additions.extras.compile:
+    extras = solver.additions.extras
+    if extras.sync_bn and extras.compile:
         raise UsageError("compiled layers cannot wait for other processes", where="--compile")
     for where in undivided(solver.file.train):
         raise InputError(*_CANNOT[:1], where=where, hint=_CANNOT[1])
     for layer in solver.net.steps:
-        if isinstance(layer, LossLayer) or (sync_bn and isinstance(layer, BatchNorm)):
+        if isinstance(layer, LossLayer) or (extras.sync_bn and isinstance(layer, BatchNorm)):
             layer.total = processes.total
 
 
@@ -67,14 +68,17 @@ _CANNOT = (
 )
 
 
-def check_processes(
-    found: Preflight, file: SolverFile, resume: Path | None, world: int, sync_bn: bool
-) -> None:
-    """What a preflight looks for where several processes train, or could."""
+def check_processes(found: Preflight, file: SolverFile, options: TrainOptions, world: int) -> None:
+    """What a preflight looks for where several processes train, or could.
+
+    Raises:
+        InputError: what the snapshot to go on from records makes no sense.
+    """
+    resume = find_resume(file, options.resume)
     if world > 1:
         for where in undivided(file.train):
             found.error(where, *_CANNOT)
-    if sync_bn:
+    if settle(options.extras, resume).sync_bn:
         _check_sync(found, file, world)
     if resume is None:
         return
@@ -89,10 +93,6 @@ def check_processes(
             f"it was made by {before} processes, now there are {world}: the batch of all changes",
             "Change batch_size, or the number of processes",
         )
-    options = beside.get("options")
-    synced = options.get("sync_bn", sync_bn) if isinstance(options, dict) else sync_bn
-    if synced != sync_bn and max(world, before if isinstance(before, int) else 1) > 1:
-        found.warn(resume, f"it was made with{'' if synced else 'out'} --sync-bn")
 
 
 def _check_sync(found: Preflight, file: SolverFile, world: int) -> None:

@@ -83,7 +83,6 @@ def check_options(options: TrainOptions) -> None:
     asked_for = {
         "--workers": options.workers,
         "--skip-mismatch": options.skip_mismatch,
-        "--sync-bn": options.sync_bn,
     }
     for name, value in asked_for.items():
         if value:
