@@ -322,6 +322,12 @@ def test_means_that_do_not_fit(folder: Path) -> None:
     only(found.warnings, "mean_value 127.5,127.5, but 127.5,127.5,127.5")
 
 
+@pytest.mark.parametrize("backend", ["", "backend: LEVELDB"])
+def test_an_lmdb_behind_another_backend(folder: Path, backend: str) -> None:
+    edit(TRAIN, "backend: LMDB", backend)
+    only(check().errors, "the backend is LEVELDB", "Say backend: LMDB")
+
+
 def test_data_layers_fields(folder: Path) -> None:
     edit(TRAIN, r"batch_size: \d+", "batch_size: 0")
     edit(TRAIN, r"resize_param \{", "force_color: true force_gray: true resize_param {")

@@ -100,6 +100,9 @@ def check_sources(
         if param.backend != param.LMDB and not is_lmdb(path):
             found.error(node.where, "LevelDBs are not read", "Build an LMDB, and say backend: LMDB")
             continue
+        if param.backend != param.LMDB and node.type == ANNOTATED:
+            hint = "Say backend: LMDB; where none is said it is LEVELDB"
+            found.error(node.where, "the backend is LEVELDB, the source is an LMDB", hint)
         if node.type == ANNOTATED:
             source.lmdb = _survey_once(found, node, path, known)
         for resolved in found.paths:
