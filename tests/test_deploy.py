@@ -191,6 +191,18 @@ def test_detection_output_in_all_its_kinds(tmp_path: Path, case: str, head: str)
     assert all(proof.holds and proof.compared for proof in proofs)
 
 
+@pytest.mark.parametrize("limit", ["top_k: 100", "keep_top_k: 50"])
+def test_limits_of_nothing(tmp_path: Path, limit: str) -> None:
+    assert f" {limit}" in text()
+    none = f"{limit.split(':', maxsplit=1)[0]}: 0"
+    file, weights = tmp_path / "deploy.prototxt", tmp_path / "net.caffemodel"
+    file.write_text(text().replace(f" {limit}", f" {none}"))
+    write_random_weights(file, weights)
+    with pytest.raises(InputError, match=f"{none.replace(':', ' is')}: nothing is found"):
+        ship((file, weights), tmp_path / "out", "onnx", Options(head="nms"))
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_map_of_one_place(tmp_path: Path) -> None:
     """OpenCV computes it wrongly; written as 1x1 it is the same, and needs no care."""
     made = text().replace("stride: 4 pad: 1", "stride: 64 pad: 1")
@@ -297,7 +309,7 @@ def test_wrong_usage(
 
 def test_the_command(run: Any, net: tuple[Path, Path], tmp_path: Path) -> None:  # noqa: F811
     labelmap = tmp_path / "labelmap.prototxt"
-    write_labelmap(LabelMap.from_names(["a|b", "<i>"]), labelmap)
+    write_labelmap(LabelMap.from_names(["a|b", "<i>", "_x_ *y* `z` two_words"]), labelmap)
     out = tmp_path / "out"
     call = ["deploy", *net, "--profile", "npu", "-o", out, "--mean", "127.5", "--scale", "0.007843"]
     done = run(*call, "--labelmap", labelmap)
@@ -306,7 +318,8 @@ def test_the_command(run: Any, net: tuple[Path, Path], tmp_path: Path) -> None: 
     assert "equal to the embedded engine by opencv and postprocess.py" in done.out
     page = (out / "README.md").read_text()
     assert "| 1 | a\\|b | a\\|b |" in page
-    assert "| 2 | &lt;i> |" in page
+    assert "| 2 | \\<i\\> |" in page
+    assert "\\_x\\_ \\*y\\* \\`z\\` two_words" in page
     again = run(*call)
     assert again.status == 1
     assert "not empty" in again.err

@@ -126,6 +126,8 @@ def _suppress(end: End, boxes: Value, scores: Value) -> Value:
             where=end.where,
             hint="Take --head decoded or raw, with the post-processing beside it",
         )
+    if none := [name for name in ("top_k", "keep_top_k") if settings[name] == 0]:
+        raise InputError(f"{none[0]} is 0: nothing is found", where=end.where, hint="-1 keeps all")
     batch, count = scores.shape[:2]
     classes = settings["num_classes"]
     labels = [i for i in range(classes) if i != settings["background_label_id"]]
@@ -134,8 +136,8 @@ def _suppress(end: End, boxes: Value, scores: Value) -> Value:
     top = min(settings["top_k"], count) if settings["top_k"] >= 0 else count
     by_class = e.add("Transpose", [scores], (batch, classes, count), perm=[0, 2, 1])
     by_class = e.add("Gather", [by_class, _whole(e, labels)], (batch, len(labels), count), axis=1)
-    kept = _best(e, by_class, max(top, 1))
-    limits = [_whole(e, [max(top, 1)])]
+    kept = _best(e, by_class, top)
+    limits = [_whole(e, [top])]
     limits += [
         e.constant(np.array([value]), name)
         for name, value in (
@@ -152,7 +154,7 @@ def _suppress(end: End, boxes: Value, scores: Value) -> Value:
     left = e.add("ScatterND", [empty, chosen, found], kept.shape)
     flat = e.reshape(left, (batch, len(labels) * count), True, "")
     keep = settings["keep_top_k"]
-    most = max(1, min(keep if keep >= 0 else len(labels) * top, len(labels) * count))
+    most = min(keep if keep >= 0 else len(labels) * top, len(labels) * count)
     return _rows(e, boxes, flat, labels, count, most)
 
 

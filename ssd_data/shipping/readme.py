@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from ssd_data.shipping.source import Source
 
 FORMAT = 1
 PRIORS = "priors.npy"
+_MARKS = re.compile(r"([\\`*\[\]<>|~&]|\b_|_\b)")  # what Markdown would not show as it is
 
 
 def preprocess_table(profile: str, source: Source, made: Made) -> dict[str, Any]:
@@ -159,7 +161,7 @@ def _class_lines(table: dict[str, Any]) -> list[str]:
 
 def _cell(text: str) -> str:
     """A stranger's name as a table's cell."""
-    return listable(text).replace("|", "\\|").replace("<", "&lt;")
+    return _MARKS.sub(r"\\\1", listable(text))
 
 
 def _shape(shape: Iterable[Any]) -> str:
