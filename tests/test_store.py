@@ -50,6 +50,21 @@ def test_keys_rise_and_are_not_too_long(tmp_path: Path) -> None:
             writer.put(b"3" * 600, b"")
 
 
+def test_errors_about_records_name_the_lmdb(tmp_path: Path) -> None:
+    with LmdbWriter(tmp_path / "x_lmdb") as writer:
+        writer.put(key_of(0, "a.jpg"), b"nothing of the kind")
+    said = rf"{tmp_path / 'x_lmdb'}: 00000000_a.jpg: not an AnnotatedDatum"
+    with LmdbReader(tmp_path / "x_lmdb") as reader:
+        for look in (
+            lambda: reader[0],
+            lambda: list(reader),
+            lambda: reader.record(key_of(0, "a.jpg")),
+        ):
+            with pytest.raises(InputError) as error:
+                look()
+            assert str(error.value).startswith(said)
+
+
 def test_records_by_index_and_key(tmp_path: Path) -> None:
     with LmdbWriter(tmp_path / "db") as writer:
         for i in range(5):

@@ -23,7 +23,6 @@ from ssd_data.exchange.coco import CocoTruth
 from ssd_data.files.name_sizes import file_beside, read_name_sizes
 from ssd_data.files.paths import below
 from ssd_data.labelmap import LabelMap, read_labelmap
-from ssd_data.lmdbs.records import decode_record
 from ssd_data.lmdbs.store import LmdbReader, is_lmdb, open_shared
 from ssd_data.pictures import read_picture
 from ssd_data.scores import Ints, Truth
@@ -133,7 +132,9 @@ def _open_lmdb(path: Path, choice: Choice) -> EvalSet:
     keys = records.keys()
 
     def read(index: int) -> Pixels:
-        return in_colour(decode_record(keys[index], records.value(keys[index])).decode())
+        record = records.record(keys[index])
+        with records.naming():
+            return in_colour(record.decode())
 
     return EvalSet(
         path, metric, names, labelmap, truth, sizes, read, _identity(place, names, records)

@@ -155,7 +155,26 @@ class LmdbReader:
 
     def __iter__(self) -> Iterator[Record]:
         for key, value in self.items():
-            yield decode_record(key, value)
+            yield self.record(key, value)
+
+    def record(self, key: bytes, value: bytes | None = None) -> Record:
+        """A record, decoded of its raw value where that was read before.
+
+        Raises:
+            InputError: there is none, or it is no AnnotatedDatum.
+        """
+        value = self.value(key) if value is None else value
+        with self.naming():
+            return decode_record(key, value)
+
+    @contextmanager
+    def naming(self) -> Iterator[None]:
+        """Errors about a record, which name its key, name the LMDB as well."""
+        try:
+            yield
+        except InputError as error:
+            where = f"{self.path}: {error.where}"
+            raise InputError(error.what, where=where, hint=error.hint) from None
 
     def value(self, key: bytes) -> bytes:
         """One raw value.
@@ -186,7 +205,7 @@ class LmdbReader:
                 raise InputError(
                     f"no record {which}: there are {len(self)}", where=self.path
                 ) from None
-        return decode_record(key, self.value(key))
+        return self.record(key)
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

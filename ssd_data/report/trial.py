@@ -14,7 +14,6 @@ from ssd_data.engines import Engine, load_engine
 from ssd_data.engines.torch import require_torch
 from ssd_data.errors import InputError
 from ssd_data.evaluation.sources import in_colour
-from ssd_data.lmdbs.records import decode_record
 from ssd_data.lmdbs.store import LmdbReader
 from ssd_data.lmdbs.survey import printable
 from ssd_data.nets.preprocessing import find_preprocessing
@@ -61,7 +60,7 @@ class Trial:
         with LmdbReader(self.lmdb) as reader, picture_limits():
             for key in keys:
                 try:
-                    record = decode_record(key, reader.value(key))
+                    record = reader.record(key)
                     pixels = in_colour(record.decode())
                 except InputError:
                     continue

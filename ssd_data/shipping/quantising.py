@@ -111,7 +111,8 @@ def _pictures(
         for index, record in enumerate(reader):
             if index == records:
                 return
-            picture = record.decode()
+            with reader.naming():
+                picture = record.decode()
             if picture.ndim == 2:
                 picture = picture[..., None].repeat(3, 2)
             yield preprocessing.apply(picture, size)[None]
