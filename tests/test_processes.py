@@ -188,6 +188,14 @@ def test_killed_and_resumed_by_one(folder: Path, one: tuple[dict[int, float], fl
     assert losses == pytest.approx({n: v for n, v in one[0].items() if n >= 4}, rel=1e-4)
 
 
+def test_a_wrong_call_is_said_once() -> None:
+    children = start("-m", "ssd_data", "train", "--no-such-option")
+    said = [child.communicate(timeout=300) for child in children]
+    assert [child.returncode for child in children] == [2, 2]
+    assert "--no-such-option" in said[0][1]
+    assert said[1] == ("", "")
+
+
 def test_a_signal_to_one_stops_all_with_one_snapshot(folder: Path) -> None:
     text = Path("two.prototxt").read_text().replace("max_iter: 8", "max_iter: 100000")
     Path("two.prototxt").write_text(text.replace("snapshot: 4", "snapshot: 100000"))

@@ -109,7 +109,8 @@ def main(args: list[str] | None = None) -> None:
         click.echo("interrupted; nothing was changed", err=True)
         sys.exit(130)
     except click.ClickException as error:
-        report_error(UsageError(error.format_message()), args, usage=error)
+        if not _is_follower():
+            report_error(UsageError(error.format_message()), args, usage=error)
         sys.exit(2)
     except SsdDataError as error:
         report_error(error, args)
@@ -128,6 +129,11 @@ def main(args: list[str] | None = None) -> None:
         text = f"{type(error).__name__}: {ascii(str(error))[1:-1]}"
         report_error(SsdDataError(text, hint=hint), args)
         sys.exit(1)
+
+
+def _is_follower() -> bool:
+    """Whether torchrun started this process beside another one that says the same."""
+    return "MASTER_ADDR" in os.environ and os.environ.get("RANK", "0") != "0"
 
 
 def _is_memory(error: Exception) -> bool:
