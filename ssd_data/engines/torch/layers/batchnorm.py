@@ -133,7 +133,7 @@ class _ByBatch(torch.autograd.Function):
 def _statistics(x: Tensor, total: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     """Values a channel and their mean, in all that ``total`` adds up, and x's squares about it."""
     pieces = [x[at] for at in _cuts(x)]
-    counts = [[piece.numel() / piece.shape[1]] for piece in pieces]
+    counts = [[_values(piece)] for piece in pieces]
     here = torch.tensor(counts, dtype=torch.float32, device=x.device)
     moments = _moments if len(pieces) == 1 else _moments_at_once
     sums, squares = (torch.stack(found) for found in zip(*map(moments, pieces), strict=True))
@@ -146,16 +146,21 @@ def _moments(piece: Tensor) -> tuple[Tensor, Tensor]:
     """Each channel's sum, and its squares about its mean."""
     axes = _others(piece)
     sums = piece.sum(axes, dtype=torch.float32)
-    mean = sums / (piece.numel() / piece.shape[1])
+    mean = sums / _values(piece)
     centred = piece - along(mean.to(piece.dtype), piece)
     return sums, (centred * centred).sum(axes, dtype=torch.float32)
 
 
 def _moments_at_once(piece: Tensor) -> tuple[Tensor, Tensor]:
     """The same many times faster, rounded otherwise: exact to single precision in a piece only."""
-    count = piece.numel() / piece.shape[1]
+    count = _values(piece)
     mean, variance, *_ = torch.batch_norm_update_stats(piece, None, None, 0.0)
     return mean * count, variance * count
+
+
+def _values(x: Tensor) -> float:
+    """How many a channel has."""
+    return x.numel() / x.shape[1]
 
 
 def _normal(
