@@ -194,6 +194,8 @@ def test_a_wrong_call_is_said_once() -> None:
     assert [child.returncode for child in children] == [2, 2]
     assert "--no-such-option" in said[0][1]
     assert said[1] == ("", "")
+    for child in start("-m", "ssd_data", "check", "--no-such-option"):  # not one run of several
+        assert "--no-such-option" in child.communicate(timeout=300)[1]
 
 
 def test_a_signal_to_one_stops_all_with_one_snapshot(folder: Path) -> None:

@@ -109,7 +109,7 @@ def main(args: list[str] | None = None) -> None:
         click.echo("interrupted; nothing was changed", err=True)
         sys.exit(130)
     except click.ClickException as error:
-        if not _is_follower():
+        if not _is_said_by_another(args):
             report_error(UsageError(error.format_message()), args, usage=error)
         sys.exit(2)
     except SsdDataError as error:
@@ -131,9 +131,11 @@ def main(args: list[str] | None = None) -> None:
         sys.exit(1)
 
 
-def _is_follower() -> bool:
-    """Whether torchrun started this process beside another one that says the same."""
-    return "MASTER_ADDR" in os.environ and os.environ.get("RANK", "0") != "0"
+def _is_said_by_another(args: list[str]) -> bool:
+    """Whether this is one of several processes that train, and not the first."""
+    from ssd_data.training.launched import is_follower
+
+    return args[:1] == ["train"] and is_follower()
 
 
 def _is_memory(error: Exception) -> bool:

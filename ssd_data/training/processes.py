@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ssd_data.errors import SsdDataError, UsageError
 from ssd_data.parallel import default_workers
+from ssd_data.training import launched
 
 T = TypeVar("T")
 PATIENCE = timedelta(minutes=10)  # for one answer
@@ -216,8 +217,8 @@ def join(device: str | None = None) -> Processes:
         UsageError: the device cannot be shared, or ``RANK`` is none of these processes.
         PeerError: the others do not come.
     """
-    world, rank = _number("WORLD_SIZE", 1), _number("RANK", 0)
-    if world < 2 or "MASTER_ADDR" not in os.environ:
+    world, rank = launched.world(), launched.number("RANK", 0)
+    if world < 2:
         return ALONE
     if device is not None and device.startswith("cuda:"):
         raise UsageError(
@@ -228,7 +229,7 @@ def join(device: str | None = None) -> Processes:
     if rank >= world or not os.environ.get("RANK", "").isdecimal():
         what = f"RANK is {os.environ.get('RANK', '')!a}, WORLD_SIZE is {world}"
         raise UsageError(what, where="torchrun", hint="Let torchrun set both")
-    local = (_number("LOCAL_RANK", rank), _number("LOCAL_WORLD_SIZE", world))
+    local = (launched.number("LOCAL_RANK", rank), launched.number("LOCAL_WORLD_SIZE", world))
     on_gpu = device == "cuda" or (device == "auto" and torch.cuda.is_available())
     if not on_gpu:
         return Group(rank, world, local)
@@ -240,8 +241,3 @@ def join(device: str | None = None) -> Processes:
         )
     torch.cuda.set_device(local[0])
     return Group(rank, world, local, backend="cpu:gloo,cuda:nccl")
-
-
-def _number(name: str, otherwise: int) -> int:
-    text = os.environ.get(name, "")
-    return int(text) if text.isdecimal() and text.isascii() else otherwise

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ssd_data.errors import UsageError
+from ssd_data.training import launched
 from ssd_data.training.caffe.binary import run_caffe
 from ssd_data.training.events import Displayed, Event, Listener, Snapshotted
 from ssd_data.training.options import recorded_by, refuse, spelled
@@ -73,8 +73,7 @@ def check_options(options: TrainOptions) -> None:
     Raises:
         UsageError: it has not.
     """
-    world = os.environ.get("WORLD_SIZE", "1")
-    if world not in ("", "1") and "MASTER_ADDR" in os.environ:
+    if (world := launched.world()) > 1:
         raise UsageError(
             f"torchrun starts {world} processes, a real Caffe is one",
             where="--engine caffe",
