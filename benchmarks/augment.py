@@ -15,9 +15,9 @@ from benchmarks import datalayer
 from benchmarks.kolmogorov import Columns, distances, golden
 from benchmarks.shared import Result, Rounds, Setting, Topic, find_pictures, show, work_folder
 from ssd_data.batches import Batches
-from ssd_data.building.builder import build
-from ssd_data.building.dataset import find
-from ssd_data.building.options import BuildOptions
+from ssd_data.data.build.builder import build
+from ssd_data.data.build.options import BuildOptions
+from ssd_data.data.dataset import find
 from ssd_data.families import generate
 from ssd_data.proto import caffe_pb2
 

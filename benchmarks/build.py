@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.shared import Setting, find_data, show, work_folder
 from benchmarks.topics import TOPICS
-from ssd_data import formats
+from ssd_data.data import formats
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ssd_data import formats
-from ssd_data.building.builder import build
-from ssd_data.building.dataset import recognise
-from ssd_data.building.options import BuildOptions
-from ssd_data.building.scan import scan
-from ssd_data.tally import Tally
+from ssd_data.core.notes import Tally
+from ssd_data.data import formats
+from ssd_data.data.build.builder import build
+from ssd_data.data.build.options import BuildOptions
+from ssd_data.data.build.scan import scan
+from ssd_data.data.dataset import recognise
 
 Answer = dict[str, Any]
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ssd_data.augment import Transformer, distort, resize
-from ssd_data.augment.rows import rows_of
-from ssd_data.augment.transform import Draft
 from ssd_data.batches import generator_at
-from ssd_data.lmdbs.store import LmdbReader
+from ssd_data.batches.augment import Transformer, distort, resize
+from ssd_data.batches.augment.rows import rows_of
+from ssd_data.batches.augment.transform import Draft
+from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.proto import caffe_pb2
 
 

@@ -16,19 +16,19 @@ from time import perf_counter, process_time
 from typing import NamedTuple
 
 from benchmarks.shared import work_folder
-from ssd_data.building.builder import build
-from ssd_data.building.dataset import find
+from ssd_data.core.images import picture_limits
+from ssd_data.data.build.builder import build
+from ssd_data.data.dataset import find
+from ssd_data.data.synthetic.sample import draw_sample
 from ssd_data.engines import Engine, load_engine
 from ssd_data.engines.torch.randomise import write_random_weights
 from ssd_data.evaluation.detecting import detect_all
 from ssd_data.evaluation.journal import Journal
+from ssd_data.evaluation.protocols import Plan, make_plan
 from ssd_data.evaluation.sources import Choice, EvalSet, open_set
 from ssd_data.families import generate
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.nets.prototxt import to_text
-from ssd_data.pictures import picture_limits
-from ssd_data.protocols import Plan, make_plan
-from ssd_data.samples.sample import draw_sample
 
 TARGET = 0.85
 

@@ -12,10 +12,10 @@ from time import perf_counter
 import numpy as np
 
 from ssd_data.families import generate
-from ssd_data.fitting.layout import Layout, read_layout
-from ssd_data.fitting.matching import match
-from ssd_data.fitting.proposals import propose
-from ssd_data.fitting.truths import Truths
+from ssd_data.families.fit.layout import Layout, read_layout
+from ssd_data.families.fit.matching import match
+from ssd_data.families.fit.proposals import propose
+from ssd_data.families.fit.truths import Truths
 from ssd_data.nets.prototxt import to_text
 
 NETS = {"mobilenet_ssd": 21, "sfd_mobilenetv2": 2}

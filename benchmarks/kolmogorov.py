@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.structures import Batch
+from ssd_data.core.structures import Batch
 
 Samples = dict[str, npt.NDArray[np.float32]]
 IMAGE = ("boxes", *(f"{what}_{c}" for what in ("mean", "std") for c in "bgr"))

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.shared import work_folder
-from ssd_data.exchange.voc import read_truth as read_voc
-from ssd_data.exchange.widerface import read_truth as read_wider
 from ssd_data.metrics import score
+from ssd_data.metrics.voc.files import read_truth as read_voc
+from ssd_data.metrics.widerface.files import read_truth as read_wider
 
 OVERLAP = 0.5
 

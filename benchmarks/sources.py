@@ -12,10 +12,10 @@ from random import Random
 import cv2
 import numpy as np
 
-from ssd_data.building.dataset import Dataset, recognise
-from ssd_data.formats import widerface
-from ssd_data.structures import AnnotatedImage, Pixels
-from ssd_data.tally import Tally
+from ssd_data.core.notes import Tally
+from ssd_data.core.structures import AnnotatedImage, Pixels
+from ssd_data.data.dataset import Dataset, recognise
+from ssd_data.data.formats import widerface
 
 LIST = "wider_face_split/wider_face_train_bbx_gt.txt"
 IMAGES = "WIDER_train/images"

@@ -14,11 +14,11 @@ import cv2
 import lmdb
 import numpy as np
 
-from ssd_data.boxes import normalize
-from ssd_data.building.dataset import Dataset
-from ssd_data.lmdbs.records import encode_record, key_of
-from ssd_data.structures import AnnotatedImage, Pixels
-from ssd_data.tally import Tally
+from ssd_data.core.boxes import normalize
+from ssd_data.core.notes import Tally
+from ssd_data.core.structures import AnnotatedImage, Pixels
+from ssd_data.data.dataset import Dataset
+from ssd_data.data.lmdb.records import encode_record, key_of
 
 COMMIT = 1000
 MAP_SIZE = 1 << 40

@@ -20,10 +20,10 @@ from benchmarks.shared import (
     remove,
     run_child,
 )
-from ssd_data.building.builder import build
-from ssd_data.building.dataset import Dataset
-from ssd_data.building.options import BuildOptions
-from ssd_data.building.scan import scan
+from ssd_data.data.build.builder import build
+from ssd_data.data.build.options import BuildOptions
+from ssd_data.data.build.scan import scan
+from ssd_data.data.dataset import Dataset
 
 SPLIT = "train"
 SIDE = (640, 640)

@@ -27,52 +27,53 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from ssd_data.core.version import __version__ as __version__
+
 TRAIN, TEST = 0, 1  # a net's phases, as pycaffe numbers them
 
 if TYPE_CHECKING:
-    from ssd_data import io
-    from ssd_data.building.builder import BuildResult, build
-    from ssd_data.building.dataset import Dataset, find, from_list, recognise
-    from ssd_data.building.links import link
-    from ssd_data.building.options import BuildOptions
+    from ssd_data.core.errors import InputError, OutputError, SsdDataError, UsageError
+    from ssd_data.core.labelmap import LabelMap, LabelMapItem, parse_labelmap, read_labelmap
+    from ssd_data.core.structures import AnnotatedImage, Record
+    from ssd_data.data.build.builder import BuildResult, build
+    from ssd_data.data.build.links import link
+    from ssd_data.data.build.options import BuildOptions
+    from ssd_data.data.dataset import Dataset, find, from_list, recognise
+    from ssd_data.data.export import ExportResult, export
+    from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
+    from ssd_data.engines.torch import io
     from ssd_data.engines.torch.mode import set_device, set_mode_cpu, set_mode_gpu
     from ssd_data.engines.torch.net import Net
-    from ssd_data.errors import InputError, OutputError, SsdDataError, UsageError
-    from ssd_data.exporting import ExportResult, export
-    from ssd_data.labelmap import LabelMap, LabelMapItem, parse_labelmap, read_labelmap
-    from ssd_data.lmdbs.store import LmdbReader, LmdbWriter
     from ssd_data.metrics import score
-    from ssd_data.scores import Scores
-    from ssd_data.structures import AnnotatedImage, Record
+    from ssd_data.metrics.scores import Scores
     from ssd_data.training.solver import Solver, get_solver
 
 _HOME = {
-    "AnnotatedImage": "structures",
-    "BuildOptions": "building.options",
-    "BuildResult": "building.builder",
-    "Dataset": "building.dataset",
-    "ExportResult": "exporting",
-    "InputError": "errors",
-    "LabelMap": "labelmap",
-    "LabelMapItem": "labelmap",
-    "LmdbReader": "lmdbs.store",
-    "LmdbWriter": "lmdbs.store",
+    "AnnotatedImage": "core.structures",
+    "BuildOptions": "data.build.options",
+    "BuildResult": "data.build.builder",
+    "Dataset": "data.dataset",
+    "ExportResult": "data.export",
+    "InputError": "core.errors",
+    "LabelMap": "core.labelmap",
+    "LabelMapItem": "core.labelmap",
+    "LmdbReader": "data.lmdb.store",
+    "LmdbWriter": "data.lmdb.store",
     "Net": "engines.torch.net",
-    "OutputError": "errors",
-    "Record": "structures",
-    "Scores": "scores",
+    "OutputError": "core.errors",
+    "Record": "core.structures",
+    "Scores": "metrics.scores",
     "Solver": "training.solver",
-    "SsdDataError": "errors",
-    "UsageError": "errors",
-    "build": "building.builder",
-    "export": "exporting",
-    "find": "building.dataset",
-    "from_list": "building.dataset",
-    "link": "building.links",
-    "parse_labelmap": "labelmap",
-    "read_labelmap": "labelmap",
-    "recognise": "building.dataset",
+    "SsdDataError": "core.errors",
+    "UsageError": "core.errors",
+    "build": "data.build.builder",
+    "export": "data.export",
+    "find": "data.dataset",
+    "from_list": "data.dataset",
+    "link": "data.build.links",
+    "parse_labelmap": "core.labelmap",
+    "read_labelmap": "core.labelmap",
+    "recognise": "data.dataset",
     "score": "metrics",
     "get_solver": "training.solver",
     "set_device": "engines.torch.mode",
@@ -118,7 +119,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "io":
-        return import_module("ssd_data.io")
+        return import_module("ssd_data.engines.torch.io")
     if name in _HOME:
         return getattr(import_module(f"ssd_data.{_HOME[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

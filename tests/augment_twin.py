@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from ssd_data.augment.transform import Draft
+from ssd_data.batches.augment.transform import Draft
 from ssd_data.proto import caffe_pb2
 
 

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ssd_data.errors import UsageError
-from ssd_data.scores import Found, Truth
-from ssd_data.scoring.analysis import EXTRAS, extras
+from ssd_data.core.errors import UsageError
+from ssd_data.metrics.analysis import EXTRAS, extras
+from ssd_data.metrics.scores import Found, Truth
 
 CLASSES = ("cat", "dog")
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from pictures import as_rows, picture, record
 
 from ssd_data import InputError
-from ssd_data.augment import Transformer, distort, expand, noise, rows
-from ssd_data.augment.canvas import Canvas, round_trip
-from ssd_data.augment.values import Values
 from ssd_data.batches import generator_at
+from ssd_data.batches.augment import Transformer, distort, expand, noise, rows
+from ssd_data.batches.augment.canvas import Canvas, round_trip
+from ssd_data.batches.augment.values import Values
 from ssd_data.families import generate
 from ssd_data.proto import caffe_pb2
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from pictures import as_rows, picture
 
 from ssd_data import InputError
-from ssd_data.augment import Transformer, crop, mirror, resize, rows
-from ssd_data.augment.sampler import Samplers
 from ssd_data.batches import generator_at
-from ssd_data.design.data import coverage_samplers, jaccard_samplers
+from ssd_data.batches.augment import Transformer, crop, mirror, resize, rows
+from ssd_data.batches.augment.sampler import Samplers
+from ssd_data.families.parts.data import coverage_samplers, jaccard_samplers
 from ssd_data.proto import caffe_pb2
 
 Transform, Constraint = caffe_pb2.TransformationParameter, caffe_pb2.EmitConstraint
@@ -116,7 +116,7 @@ def test_a_sampler_keeps_the_first_of_those_that_fit():
 
 
 def test_more_boxes_than_are_compared_at_a_time(monkeypatch):
-    monkeypatch.setattr("ssd_data.augment.sampler.BOXES", 2)
+    monkeypatch.setattr("ssd_data.batches.augment.sampler.BOXES", 2)
     constraint = caffe_pb2.SampleConstraint(min_object_coverage=1.0)
     sampler = Samplers([caffe_pb2.BatchSampler(sample_constraint=constraint, max_trials=3)])
     tried = np.array([[0, 0, 0.5, 1], [0.5, 0, 1, 1], [0.4, 0, 0.6, 1]], np.float32)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssd_data.errors import InputError, UsageError
-from ssd_data.scoring.average_precision import SSD_VERSIONS, average_precision, curve
-from ssd_data.scoring.detection_evaluate import evaluate, mean_ap
-from ssd_data.scoring.overlaps import PAIRS, best_overlaps, first_of_each, jaccard
+from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.overlaps import PAIRS, best_overlaps, first_of_each, jaccard
+from ssd_data.metrics.average_precision import SSD_VERSIONS, average_precision, curve
+from ssd_data.metrics.detection_evaluate import evaluate, mean_ap
 
 CASES = ["default", "skip_difficult", "strict_overlap"]
 
@@ -129,7 +129,7 @@ def test_portions_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     boxes, true = random.random((300, 4)), random.random((50, 4))
     groups, true_groups = random.integers(0, 9, 300), random.integers(0, 7, 50)
     whole = best_overlaps(boxes, groups, true, true_groups)
-    monkeypatch.setattr("ssd_data.scoring.overlaps.PAIRS", 7)
+    monkeypatch.setattr("ssd_data.core.overlaps.PAIRS", 7)
     parts = best_overlaps(boxes, groups, true, true_groups)
     for a, b in zip(whole, parts, strict=True):
         np.testing.assert_array_equal(a, b)

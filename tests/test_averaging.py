@@ -12,7 +12,7 @@ import pytest
 from test_extras import TRAINED, arrays_in, arrays_of, solver_of, trained
 from test_training import folder, solver_file  # noqa: F401 - fixtures
 
-from ssd_data.errors import InputError
+from ssd_data.core.errors import InputError
 from ssd_data.training import events as told
 from ssd_data.training import snapshots
 from ssd_data.training.events import Displayed, Event, Stepped

@@ -9,8 +9,8 @@ import pytest
 from trees import Voc, jpeg, xml
 
 from ssd_data import BuildOptions, InputError, LabelMap, LmdbReader, build, from_list, recognise
-from ssd_data.building.dataset import Dataset
-from ssd_data.labelmap import write_labelmap
+from ssd_data.core.labelmap import write_labelmap
+from ssd_data.data.dataset import Dataset
 
 CLASSES = LabelMap.from_names(["cat", "dog"])
 
@@ -373,7 +373,7 @@ def test_invalid_faces_are_difficult_and_flat_ones_dropped(tmp_path: Path) -> No
     split = run(dataset, tmp_path / "out")
     assert (split["boxes"], split["difficult"]) == (2, 1)
     assert split["notes"]["box is inverted or has no area (dropped)"]["count"] == 2
-    from ssd_data.tally import Tally
+    from ssd_data.core.notes import Tally
 
     (entry,) = dataset.entries("train", Tally())
     assert {name: values[0] for name, values in entry.attributes.items()} == {

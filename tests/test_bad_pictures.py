@@ -11,7 +11,7 @@ import pytest
 from trees import Voc, jpeg
 
 from ssd_data import BuildOptions, InputError, LmdbReader, build, recognise
-from ssd_data.pictures import picture_limits, probe
+from ssd_data.core.images import picture_limits, probe
 
 
 def run(voc: Voc, out: Path, **options: Any) -> dict[str, Any]:

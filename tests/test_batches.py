@@ -13,8 +13,8 @@ from trees import jpeg
 
 from ssd_data import InputError, LmdbReader, LmdbWriter
 from ssd_data.batches import Batches, generator_at
+from ssd_data.data.lmdb.records import encode_record, key_of
 from ssd_data.families import generate
-from ssd_data.lmdbs.records import encode_record, key_of
 from ssd_data.proto import caffe_pb2
 
 TRAIN, TEST = caffe_pb2.TRAIN, caffe_pb2.TEST

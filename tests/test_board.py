@@ -15,7 +15,7 @@ from standin import write_standin
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ssd_data.cli import main
-from ssd_data.errors import OutputError
+from ssd_data.core.errors import OutputError
 from ssd_data.training.board import open_board
 from ssd_data.training.caffe.log import parse_log
 from ssd_data.training.events import Displayed, Snapshotted, Stepped

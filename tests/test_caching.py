@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from test_batches import COUNT, layer, records, training, value, write  # noqa: F401 - a fixture
 
-from ssd_data.augment.transform import Transformer
 from ssd_data.batches import Batches
-from ssd_data.caching import MEGABYTE, PictureCache
-from ssd_data.errors import InputError
-from ssd_data.lmdbs.records import decode_record
-from ssd_data.structures import Pixels, Record
+from ssd_data.batches.augment.transform import Transformer
+from ssd_data.batches.cache import MEGABYTE, PictureCache
+from ssd_data.core.errors import InputError
+from ssd_data.core.structures import Pixels, Record
+from ssd_data.data.lmdb.records import decode_record
 
 
 @pytest.fixture

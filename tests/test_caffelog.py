@@ -9,7 +9,7 @@ import pytest
 from conftest import GOLDEN
 from hypothesis import given, strategies
 
-from ssd_data.errors import InputError
+from ssd_data.core.errors import InputError
 from ssd_data.training.caffe.log import LogParser, parse_log
 from ssd_data.training.events import Displayed, Event, Snapshotted
 from ssd_data.training.events import Tested as Scores  # pytest takes Test… for tests

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from nets import write_detector
 
+from ssd_data.core.errors import InputError, OutputError
 from ssd_data.engines.torch.net import Net
-from ssd_data.errors import InputError, OutputError
 from ssd_data.nets.caffemodel import (
     Caffemodel,
     LayerWeights,

@@ -16,18 +16,18 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
-from ssd_data.building.builder import build
-from ssd_data.building.dataset import find, recognise
-from ssd_data.building.options import BuildOptions
-from ssd_data.checking import check as module
-from ssd_data.checking import rules
-from ssd_data.checking.check import check, check_build, check_dataset, check_lmdb
-from ssd_data.checking.findings import Findings
 from ssd_data.cli import main
-from ssd_data.errors import InputError, UsageError
-from ssd_data.labelmap import LabelMap, LabelMapItem
-from ssd_data.lmdbs.records import encode_record
-from ssd_data.lmdbs.store import LmdbWriter
+from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.labelmap import LabelMap, LabelMapItem
+from ssd_data.data.build.builder import build
+from ssd_data.data.build.options import BuildOptions
+from ssd_data.data.check import check as module
+from ssd_data.data.check import rules
+from ssd_data.data.check.check import check, check_build, check_dataset, check_lmdb
+from ssd_data.data.check.findings import Findings
+from ssd_data.data.dataset import find, recognise
+from ssd_data.data.lmdb.records import encode_record
+from ssd_data.data.lmdb.store import LmdbWriter
 
 LABELS = LabelMap.from_names(["cat", "dog"])
 Rows = list[tuple[float, ...]]
@@ -395,8 +395,8 @@ def test_what_a_build_would_note(voc: Voc):
 
 
 def test_notes_are_still_called_as_the_build_calls_them():
-    notes = (ROOT / "ssd_data" / "building" / "convert.py").read_text()
-    notes += (ROOT / "ssd_data" / "formats" / "annoset.py").read_text()
+    notes = (ROOT / "ssd_data" / "data" / "build" / "convert.py").read_text()
+    notes += (ROOT / "ssd_data" / "data" / "formats" / "annoset.py").read_text()
     assert all(f'"{start}' in notes for start in module.NOTES)
 
 

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trees import jpeg
 
+from ssd_data.batches.classifier import Transform, read_mean
+from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.net import Net
-from ssd_data.errors import InputError
 from ssd_data.nets.graph import parse_graph
-from ssd_data.nets.transform import Transform, read_mean
 from ssd_data.proto import caffe_pb2
 
 

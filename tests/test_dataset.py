@@ -7,8 +7,8 @@ import pytest
 from trees import Voc, jpeg, xml
 
 from ssd_data import InputError, UsageError, build, find
-from ssd_data.building import recipes
-from ssd_data.tally import Tally
+from ssd_data.core.notes import Tally
+from ssd_data.data import recipes
 
 
 def devkit(root: Path) -> Path:

@@ -19,16 +19,16 @@ from conftest import ROOT
 from nets import detector_text
 from test_cli import run  # noqa: F401
 
+from ssd_data.core.errors import InputError, OutputError, UsageError
+from ssd_data.core.labelmap import LabelMap, write_labelmap
+from ssd_data.deploy.targets import Options, Shipped, deploy, names
 from ssd_data.engines import load_engine
 from ssd_data.engines.torch.randomise import write_random_weights
-from ssd_data.errors import InputError, OutputError, UsageError
-from ssd_data.labelmap import LabelMap, write_labelmap
 from ssd_data.nets.caffemodel import read_caffemodel, write_caffemodel
 from ssd_data.nets.detection import find_heads
 from ssd_data.nets.graph import parse_graph, read_graph
 from ssd_data.nets.preprocessing import Preprocessing
-from ssd_data.profiles import Options, Shipped, deploy, names
-from ssd_data.shipping.rundir import read_run_dir
+from ssd_data.training.run_folder import read_run_dir
 
 PREPARE = Preprocessing((127.5, 127.5, 127.5), 0.007843)
 ONNX = [
@@ -238,7 +238,7 @@ def test_where_the_net_is_cut() -> None:
 def test_what_is_not_the_same_is_not_written(
     net: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ssd_data.shipping import standard
+    from ssd_data.deploy import standard
 
     right = standard._bare
 
@@ -383,7 +383,7 @@ def test_the_trained_face_detectors(shared: Path, tmp_path: Path) -> None:
 def lmdb(tmp_path: Path) -> Path:
     """A dozen drawn pictures with the small net's two classes."""
     from ssd_data import BuildOptions, build, find
-    from ssd_data.samples.sample import draw_sample
+    from ssd_data.data.synthetic.sample import draw_sample
 
     draw_sample(tmp_path / "sample", train=6, test=6, size=96)
     build(find(tmp_path / "sample" / "voc"), tmp_path / "lmdbs", BuildOptions())

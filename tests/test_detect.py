@@ -12,7 +12,7 @@ from nets import write_detector
 from test_cli import run  # noqa: F401 - a fixture
 from trees import jpeg
 
-from ssd_data.labelmap import LabelMap, write_labelmap
+from ssd_data.core.labelmap import LabelMap, write_labelmap
 from ssd_data.nets.preprocessing import Preprocessing, read_preprocessing
 
 

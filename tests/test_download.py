@@ -32,12 +32,12 @@ from servers import (
 from test_cli import Result
 from trees import Voc
 
-from ssd_data.building import recipes
 from ssd_data.cli import main
-from ssd_data.downloading import download as downloading
-from ssd_data.downloading import transfer as transferring
-from ssd_data.downloading.download import download
-from ssd_data.errors import InputError, OutputError
+from ssd_data.core.errors import InputError, OutputError
+from ssd_data.data import recipes
+from ssd_data.data.download import download as downloading
+from ssd_data.data.download import transfer as transferring
+from ssd_data.data.download.download import download
 
 NOISE = random.Random(0).randbytes(700_000)  # more than two pieces
 FILES = {"set/a.bin": NOISE, "set/b.txt": b"b"}
@@ -293,7 +293,7 @@ def test_killed_while_unpacking(
         if moment == "unpack":
             patch.setattr(downloading.Records, "place", _dies)
         else:
-            patch.setattr("ssd_data.downloading.records.write_whole", _dies)
+            patch.setattr("ssd_data.data.download.records.write_whole", _dies)
         with pytest.raises(KeyboardInterrupt):
             case.fetch()
     assert case.fetch() == "unpack"

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ssd_data.draw import FileNames, draw, draw_file, write_picture
-from ssd_data.drawing import LARGEST, MOST_NAMES, SMALLEST, colour
-from ssd_data.errors import InputError, OutputError
-from ssd_data.labelmap import LabelMap
-from ssd_data.lmdbs.records import decode_record, encode_record
-from ssd_data.structures import Record
+from ssd_data.core.drawing import LARGEST, MOST_NAMES, SMALLEST, colour
+from ssd_data.core.errors import InputError, OutputError
+from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.structures import Record
+from ssd_data.data.draw import FileNames, draw, draw_file, write_picture
+from ssd_data.data.lmdb.records import decode_record, encode_record
 
 LABELS = LabelMap.from_names(["cat", "dog"])
 GRAY = 128
@@ -83,7 +83,7 @@ def contrast(a: tuple[int, int, int], b: tuple[int, int, int]) -> float:
 
 
 def test_names_can_be_read_on_the_colour_of_every_class():
-    from ssd_data.drawing import _ink
+    from ssd_data.core.drawing import _ink
 
     assert min(contrast(colour(n), _ink(colour(n))) for n in range(1, 200)) > 3
 

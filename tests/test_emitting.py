@@ -10,15 +10,15 @@ import pytest
 from conftest import GOLDEN
 from nets import write_detector
 
-from ssd_data.emitting.emit import emit
+from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines import load_engine
 from ssd_data.engines.onnxruntime import open_session
 from ssd_data.engines.torch.net import Net
-from ssd_data.errors import InputError, UsageError
+from ssd_data.evaluation.parity import compare
 from ssd_data.nets.caffemodel import LayerWeights
+from ssd_data.nets.edit.wiring import pair
 from ssd_data.nets.graph import Graph, parse_graph, read_graph
-from ssd_data.parity import compare
-from ssd_data.weights.wiring import pair
+from ssd_data.nets.onnx.emit import emit
 
 FOLDER = GOLDEN / "layers"
 # Engines take nets of one input, in which BatchNorm does not learn.

@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nets import write_detector
 
+from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines import load_engine
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.compiled import AT_ONCE, _join
 from ssd_data.engines.torch.net import Net
 from ssd_data.engines.torch.nms import overlap, suppress
-from ssd_data.errors import InputError, UsageError
 
 
 @pytest.fixture(scope="module")

@@ -21,21 +21,21 @@ from nets import write_detector
 from scipy.io import savemat
 from scored import cells
 
-from ssd_data.building.builder import build
-from ssd_data.building.dataset import find
-from ssd_data.building.options import BuildOptions
+from ssd_data.core.notes import Tally
+from ssd_data.core.structures import Detections
+from ssd_data.data.build.builder import build
+from ssd_data.data.build.options import BuildOptions
+from ssd_data.data.dataset import find
+from ssd_data.data.synthetic.sample import draw_sample
 from ssd_data.engines import load_engine
 from ssd_data.evaluation.detecting import detect_all
 from ssd_data.evaluation.journal import Journal
+from ssd_data.evaluation.protocols import make_plan
 from ssd_data.evaluation.results import write_and_score
 from ssd_data.evaluation.sources import open_set
-from ssd_data.exchange import widerface
 from ssd_data.metrics import Options, score
+from ssd_data.metrics.widerface import files as widerface
 from ssd_data.nets.preprocessing import Preprocessing
-from ssd_data.protocols import make_plan
-from ssd_data.samples.sample import draw_sample
-from ssd_data.structures import Detections
-from ssd_data.tally import Tally
 
 run = test_cli.run  # the fixture
 MEAN = ["--mean", "127.5", "--scale", "0.0078"]

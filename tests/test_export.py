@@ -30,11 +30,11 @@ from ssd_data import (
     read_labelmap,
     recognise,
 )
-from ssd_data import exporters as ex
 from ssd_data.cli import main, root
 from ssd_data.cli.export import command as export_command
-from ssd_data.exporting import ExportResult, export
-from ssd_data.lmdbs.records import decode_record, encode_record
+from ssd_data.data import exporters as ex
+from ssd_data.data.export import ExportResult, export
+from ssd_data.data.lmdb.records import decode_record, encode_record
 from ssd_data.proto import caffe_pb2
 
 Items = list[tuple[bytes, bytes]]

@@ -19,11 +19,11 @@ from test_cli import run  # noqa: F401 - a fixture
 from test_training import folder, losses_of, printed, solver_file  # noqa: F401 - fixtures
 
 from ssd_data.cli.training_options import NAMES
+from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines.torch import fused
 from ssd_data.engines.torch.layers.batchnorm import BatchNorm
 from ssd_data.engines.torch.layers.multiboxloss import MultiBoxLoss
 from ssd_data.engines.torch.net import Net
-from ssd_data.errors import InputError, UsageError
 from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.training import extras as extras_module
 from ssd_data.training.events import Displayed, Event

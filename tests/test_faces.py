@@ -13,10 +13,10 @@ from multibox_twin import Settings, overlap_of, twin
 from test_batches import WARP, layer, records  # noqa: F401 - a fixture
 from test_multibox import draw, draw_boxes, make
 
-from ssd_data.augment.rows import large_enough
 from ssd_data.batches import Batches
+from ssd_data.batches.augment.rows import large_enough
+from ssd_data.core.errors import UsageError
 from ssd_data.engines.torch.matching import Truth, match
-from ssd_data.errors import UsageError
 from ssd_data.training.extras import prepare
 from ssd_data.training.options import Extras
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from netfacts import Row, facts, priors, read_table, solver_facts
 
 from ssd_data import families
-from ssd_data.design.detector import STAGES
-from ssd_data.errors import UsageError
+from ssd_data.core.errors import UsageError
+from ssd_data.families.parts.detector import STAGES
 from ssd_data.nets.graph import parse_graph
 from ssd_data.nets.prototxt import to_text
 from ssd_data.proto import caffe_pb2

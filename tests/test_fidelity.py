@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ssd_data import BuildOptions, LmdbReader, build, from_list
-from ssd_data.pictures import decode
+from ssd_data.core.images import decode
 from ssd_data.proto import caffe_pb2
 
 GRAY = b"00000007_JPEGImages/000008.jpg"

@@ -13,22 +13,22 @@ from hypothesis import given, settings, strategies
 
 from ssd_data import families
 from ssd_data.cli import main
+from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.structures import Boxes
+from ssd_data.data.lmdb.records import encode_record, key_of
+from ssd_data.data.lmdb.store import LmdbWriter
 from ssd_data.engines.torch import matching as original
 from ssd_data.engines.torch.summary import summarise
-from ssd_data.errors import InputError, UsageError
-from ssd_data.fitting import fit as fitting
-from ssd_data.fitting.layout import Layout, Rules, read_layout
-from ssd_data.fitting.matching import Matches, match
-from ssd_data.fitting.proposals import Coverage, Sizes
-from ssd_data.fitting.truths import Truths, read_truths
-from ssd_data.lmdbs.records import encode_record, key_of
-from ssd_data.lmdbs.store import LmdbWriter
+from ssd_data.families.fit import fit as fitting
+from ssd_data.families.fit.layout import Layout, Rules, read_layout
+from ssd_data.families.fit.matching import Matches, match
+from ssd_data.families.fit.proposals import Coverage, Sizes
+from ssd_data.families.fit.truths import Truths, read_truths
 from ssd_data.nets.graph import to_graph
 from ssd_data.nets.priors import prior_boxes
 from ssd_data.nets.prototxt import to_text
-from ssd_data.nets.spatial import map_sizes
+from ssd_data.nets.sizes import map_sizes
 from ssd_data.proto import caffe_pb2
-from ssd_data.structures import Boxes
 
 SHAPE = (3, 100, 200)  # of the records: channels, height, width
 
@@ -164,14 +164,14 @@ def test_portions_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     truths = table_of([draw_boxes(i, 1 + i % 5) for i in range(40)])
     priors = draw_boxes(99, 50)
     whole = match(truths, priors, Rules(0.4), workers=1)
-    monkeypatch.setattr("ssd_data.fitting.matching.PAIRS", 200)
+    monkeypatch.setattr("ssd_data.families.fit.matching.PAIRS", 200)
     parts = match(truths, priors, Rules(0.4), workers=2)
     for name in Matches.__slots__:
         np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
 
 
 def test_a_picture_with_too_many_boxes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ssd_data.fitting.matching.MOST_PAIRS", 100)
+    monkeypatch.setattr("ssd_data.families.fit.matching.MOST_PAIRS", 100)
     with pytest.raises(InputError, match="too many"):
         match(table_of([draw_boxes(0, 11)]), draw_boxes(1, 10), Rules(0.5))
 

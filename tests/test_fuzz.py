@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from trees import Voc, jpeg, xml
 
 from ssd_data import BuildOptions, LmdbReader, SsdDataError, build, find, read_labelmap
-from ssd_data.building.recipes import parse
-from ssd_data.pictures import decode, picture_limits, probe, without_orientation
+from ssd_data.core.images import decode, picture_limits, probe, without_orientation
+from ssd_data.data.recipes import parse
 
 FUZZ = settings(
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -166,7 +166,7 @@ def test_recipe(data: bytes, tmp_path: Path) -> None:
 
 
 def test_lmdb_records(golden: Path) -> None:
-    from ssd_data.lmdbs.records import decode_record
+    from ssd_data.data.lmdb.records import decode_record
 
     with LmdbReader(golden / "lmdb" / "lmdb_plain") as records:
         value = records.value(records.keys()[4])

@@ -15,14 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssd_data.cli import main
-from ssd_data.errors import InputError, OutputError, UsageError
-from ssd_data.files.whole import new_folder, write_whole
+from ssd_data.core.errors import InputError, OutputError, UsageError
+from ssd_data.core.files.whole import new_folder, write_whole
 from ssd_data.nets.graph import read_graph
 from ssd_data.proto import caffe_pb2
 from ssd_data.training import snapshots
-from ssd_data.training.checks.preflight import preflight
 from ssd_data.training.events import Displayed
 from ssd_data.training.log import RunLog
+from ssd_data.training.preflight.preflight import preflight
 from ssd_data.training.rates import Progress, learning_rate
 from ssd_data.training.solverfile import look_at_solver
 
@@ -323,7 +323,7 @@ def test_options_are_numbers(
 
 
 def test_fit_takes_no_overlap_that_is_none(folder: Path) -> None:
-    from ssd_data.fitting.fit import fit
+    from ssd_data.families.fit.fit import fit
 
     with pytest.raises(UsageError, match="nan is not in 0"):
         fit("lmdb", "train.prototxt", overlap=float("nan"))

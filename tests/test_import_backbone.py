@@ -14,16 +14,16 @@ from pytorch_bodies import TimmV1, TimmV2, TorchvisionV2, features, trained
 from safetensors.torch import save_file
 from test_cli import run  # noqa: F401 - a fixture
 
+from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.net import Net
 from ssd_data.engines.torch.statedict import read_state_dict
-from ssd_data.errors import InputError
+from ssd_data.evaluation.proof import needed
 from ssd_data.families import generate
 from ssd_data.nets.caffemodel import Caffemodel, read_caffemodel
+from ssd_data.nets.edit.import_backbone import IMAGENET_MEAN, IMAGENET_STD, Source, import_backbone
 from ssd_data.nets.graph import Graph, to_graph
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.nets.prototxt import to_text
-from ssd_data.proof import needed
-from ssd_data.weights.import_backbone import IMAGENET_MEAN, IMAGENET_STD, Source, import_backbone
 
 SIDE = 64
 BODIES = {  # module, family, the body's last blob

@@ -15,11 +15,11 @@ import pytest
 from PIL import Image
 
 from ssd_data.cli import main
-from ssd_data.errors import InputError
-from ssd_data.labelmap import LabelMap
-from ssd_data.lmdbs.records import encode_record
-from ssd_data.lmdbs.store import LmdbReader, LmdbWriter
-from ssd_data.lmdbs.survey import Survey, bands, find_item, items, look, printable
+from ssd_data.core.errors import InputError
+from ssd_data.core.labelmap import LabelMap
+from ssd_data.data.lmdb.records import encode_record
+from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
+from ssd_data.data.lmdb.table import Survey, bands, find_item, items, look, printable
 from ssd_data.proto import caffe_pb2
 
 Rows = list[tuple[float, ...]]
@@ -344,7 +344,7 @@ def test_whatever_a_reader_of_pictures_raises_is_that_records_error(
     def fail(*_: object) -> None:
         raise struct.error("unpack requires a buffer of 4 bytes")
 
-    monkeypatch.setattr("ssd_data.lmdbs.survey.probe", fail)
+    monkeypatch.setattr("ssd_data.data.lmdb.table.probe", fail)
     seen = look(b"0_a", value())
     assert seen.record is not None
     assert seen.info is None
@@ -372,9 +372,9 @@ def test_items_stop_at_a_limit(tmp_path: Path):
 
 
 def test_real_builds_are_measured(shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    from ssd_data.building.builder import build
-    from ssd_data.building.dataset import find
-    from ssd_data.building.options import BuildOptions
+    from ssd_data.data.build.builder import build
+    from ssd_data.data.build.options import BuildOptions
+    from ssd_data.data.dataset import find
 
     build(find(str(shared / "BCCD")), tmp_path / "out", BuildOptions(limit=20))
     found = table(capsys, tmp_path / "out" / "BCCD_test_lmdb", "--draw", tmp_path / "drawn")

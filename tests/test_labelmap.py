@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 
 from ssd_data import InputError, LabelMap, LabelMapItem, OutputError, parse_labelmap, read_labelmap
-from ssd_data.labelmap import write_labelmap
+from ssd_data.core.labelmap import write_labelmap
 
 VOC = (
     "aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike "

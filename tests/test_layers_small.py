@@ -16,10 +16,10 @@ import torch
 from conftest import GOLDEN
 from google.protobuf import text_format
 
+from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.fillers import fill
 from ssd_data.engines.torch.layer import as_tuple
 from ssd_data.engines.torch.net import Net
-from ssd_data.errors import InputError
 from ssd_data.nets.graph import parse_graph
 from ssd_data.proto import caffe_pb2
 

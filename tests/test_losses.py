@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.net import Net
-from ssd_data.errors import InputError
 from ssd_data.nets.graph import parse_graph
 
 MODES = ["FULL", "VALID", "BATCH_SIZE", "NONE", "normalize: true", "normalize: false", ""]

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_cli import run  # noqa: F401 - a fixture
 
+from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines.torch.net import Net
-from ssd_data.errors import InputError, UsageError
+from ssd_data.evaluation.proof import compare, needed
 from ssd_data.nets.caffemodel import (
     Caffemodel,
     LayerWeights,
@@ -21,11 +22,10 @@ from ssd_data.nets.caffemodel import (
     to_bytes,
     write_caffemodel,
 )
+from ssd_data.nets.edit.merge_bn import Merge, merge_bn
+from ssd_data.nets.edit.rewrite import merged_text
 from ssd_data.nets.graph import Graph, parse_graph, read_graph, to_graph
 from ssd_data.nets.prototxt import to_text
-from ssd_data.proof import compare, needed
-from ssd_data.weights.merge_bn import Merge, merge_bn
-from ssd_data.weights.rewrite import merged_text
 
 INPUT = 'layer { name: "data" type: "Input" top: "data" input_param { shape { %s } } }\n'
 FOUR = INPUT % "dim: 2 dim: 4 dim: 7 dim: 6"
@@ -415,7 +415,7 @@ def test_a_merge_that_is_not_the_same_is_not_written(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from ssd_data.weights import merge_bn as module
+    from ssd_data.nets.edit import merge_bn as module
 
     right = module._Host.apply
     monkeypatch.setattr(module._Host, "apply", lambda self, s, t: right(self, s * 1.01, t))

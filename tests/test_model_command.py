@@ -11,7 +11,7 @@ from conftest import ROOT
 
 from ssd_data import families
 from ssd_data.cli import main
-from ssd_data.labelmap import LabelMap, write_labelmap
+from ssd_data.core.labelmap import LabelMap, write_labelmap
 from ssd_data.nets.graph import read_graph
 from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2

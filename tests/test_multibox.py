@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from multibox_twin import Settings, overlap_of, twin
 
+from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.boxes import overlap
 from ssd_data.engines.torch.interpreter import Interpreter
 from ssd_data.engines.torch.layers.multiboxloss import MultiBoxLoss
 from ssd_data.engines.torch.matching import Truth, match
-from ssd_data.errors import InputError
 from ssd_data.nets.graph import parse_graph
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import ssd_data as caffe
-from ssd_data.errors import InputError, UsageError
+from ssd_data.core.errors import InputError, UsageError
 
 SMALL = """
 name: "small"

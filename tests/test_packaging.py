@@ -40,7 +40,7 @@ def test_nothing_but_ssd_data_is_installed(wheel: Path) -> None:
         assert f"labelmaps/{path.name}" in held
     sources = {p.relative_to(ROOT / "ssd_data").as_posix() for p in ROOT.glob("ssd_data/**/*.py")}
     assert sources <= held
-    for folder in ("viewing/static", "viewing/templates"):
+    for folder in ("pages/viewer/static", "pages/viewer/templates", "pages/report/templates"):
         shipped = {f"{folder}/{path.name}" for path in (ROOT / "ssd_data" / folder).iterdir()}
         assert shipped
         assert shipped <= held
@@ -50,7 +50,7 @@ def test_nothing_but_ssd_data_is_installed(wheel: Path) -> None:
 def test_the_wheel_works_from_any_folder(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     program = (
-        "import ssd_data, ssd_data.building.recipes as r, pathlib\n"
+        "import ssd_data, ssd_data.data.recipes as r, pathlib\n"
         "assert 'site' in ssd_data.__file__, ssd_data.__file__\n"
         "for name in r.names():\n"
         "    print(name, len(ssd_data.read_labelmap(r.load(name).labelmap)))\n"

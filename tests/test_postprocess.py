@@ -14,7 +14,7 @@ from conftest import GOLDEN, ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssd_data import postprocess
+from ssd_data.nets import postprocess
 from ssd_data.nets.detection import detection_settings
 from ssd_data.nets.graph import read_graph
 
@@ -81,7 +81,7 @@ def test_activations_of_large_values(kind: str) -> None:
 
 
 def test_it_depends_on_numpy_alone(tmp_path: Path) -> None:
-    source = ROOT / "ssd_data" / "postprocess.py"
+    source = ROOT / "ssd_data" / "nets" / "postprocess.py"
     modules = set()
     for node in ast.walk(ast.parse(source.read_text())):
         if isinstance(node, ast.Import):

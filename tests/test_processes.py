@@ -22,17 +22,17 @@ import pytest
 import torch
 from conftest import GOLDEN, ROOT
 
+from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines.torch.layer import Layer
 from ssd_data.engines.torch.net import Net
-from ssd_data.errors import InputError, UsageError
 from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.graph import parse_graph
 from ssd_data.training import snapshots
 from ssd_data.training.caffe.run import check_options
-from ssd_data.training.checks.report import Preflight
 from ssd_data.training.events import Displayed
 from ssd_data.training.following import follow
 from ssd_data.training.loop import train
+from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.processes import ALONE, PeerError, Processes, join
 from ssd_data.training.run import TrainOptions
 from ssd_data.training.solver import Solver

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nets import write_detector
 
+from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.structures import Detections
 from ssd_data.engines import Array, Engine, load_engine
-from ssd_data.errors import InputError, UsageError
+from ssd_data.evaluation.protocols import make_plan, names, sfd, single
 from ssd_data.nets.graph import parse_graph
 from ssd_data.nets.preprocessing import Preprocessing
-from ssd_data.protocols import make_plan, names, sfd, single
-from ssd_data.structures import Detections
 
 INPUT = """layer { name: "data" type: "Input" top: "data"
   input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } } }"""

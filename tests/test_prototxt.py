@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssd_data.errors import InputError
+from ssd_data.core.errors import InputError
 from ssd_data.nets.graph import Graph, parse_graph, read_graph, to_graph
 from ssd_data.nets.prototxt import MOST_BYTES, parse_prototxt, read_prototxt, to_text
 from ssd_data.nets.upgrade import upgrade

@@ -21,9 +21,9 @@ from ssd_data import (
     build,
     recognise,
 )
-from ssd_data.building.dataset import Dataset
-from ssd_data.building.manifest import read_manifest
-from ssd_data.files import publish
+from ssd_data.core.files import publish
+from ssd_data.data.build.manifest import read_manifest
+from ssd_data.data.dataset import Dataset
 
 OLD = BuildOptions()
 NEW = BuildOptions(size=(32, 24))
@@ -163,7 +163,7 @@ def test_a_full_disk_while_text_is_written(
     for name in ("write_text", "_sync_tree"):
         with monkeypatch.context() as patch:
             patch.setattr(publish, name, full)
-            patch.setattr("ssd_data.building.builder.write_text", full)
+            patch.setattr("ssd_data.data.build.builder.write_text", full)
             with pytest.raises(OutputError, match="No space left"):
                 build(dataset, out, NEW, redo=True)
         assert contents(out) == before

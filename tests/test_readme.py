@@ -93,7 +93,7 @@ def test_the_commands_of_the_tutorial(tmp_path: Path) -> None:
 
 
 def test_recipes(tmp_path: Path) -> None:
-    from ssd_data.building.recipes import parse
+    from ssd_data.data.recipes import parse
 
     (recipe,) = blocks(ROOT / "docs" / "data-sets.md", "toml")
     (tmp_path / "blood.toml").write_text(recipe)

@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 
 from ssd_data import BuildOptions, LmdbReader, build, find
-from ssd_data.tally import Tally
+from ssd_data.core.notes import Tally
 
 
 def splits(name: str, root: Path | None, out: Path, **options: Any) -> dict[str, Any]:

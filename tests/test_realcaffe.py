@@ -14,7 +14,7 @@ import pytest
 from conftest import GOLDEN
 from standin import SOLVER, write_standin
 
-from ssd_data.errors import UsageError
+from ssd_data.core.errors import UsageError
 from ssd_data.training.caffe.binary import CaffeError, find_binary, run_caffe
 from ssd_data.training.caffe.log import parse_log
 from ssd_data.training.events import Displayed, Event, Snapshotted

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, strategies
 
 from ssd_data.cli import main
-from ssd_data.labelmap import LabelMap, write_labelmap
-from ssd_data.lmdbs.records import encode_record, key_of
-from ssd_data.lmdbs.store import LmdbWriter
-from ssd_data.report import picks
-from ssd_data.report.blocks import (
+from ssd_data.core.labelmap import LabelMap, write_labelmap
+from ssd_data.data.lmdb.records import encode_record, key_of
+from ssd_data.data.lmdb.store import LmdbWriter
+from ssd_data.pages.report import picks
+from ssd_data.pages.report.blocks import (
     Bar,
     Chart,
     Gallery,
@@ -30,13 +30,13 @@ from ssd_data.report.blocks import (
     Section,
     Table,
 )
-from ssd_data.report.charts import bubbles, heat_map, histogram
-from ssd_data.report.data_page import data_page
-from ssd_data.report.render import render, show
-from ssd_data.report.sections import boxes as box_section
-from ssd_data.report.sections import findings
-from ssd_data.report.subject import Subject, gather
-from ssd_data.report.thumbnails import pictures
+from ssd_data.pages.report.charts import bubbles, heat_map, histogram
+from ssd_data.pages.report.data_page import data_page
+from ssd_data.pages.report.render import render, show
+from ssd_data.pages.report.sections import boxes as box_section
+from ssd_data.pages.report.sections import findings
+from ssd_data.pages.report.subject import Subject, gather
+from ssd_data.pages.report.thumbnails import pictures
 
 EVIL = "<script>alert(1)</script>"
 NAMES = [EVIL, '"onload="alert(1)', "x'y&<b>"]
@@ -227,7 +227,7 @@ def test_two_side_by_side(builds: Path, tmp_path: Path) -> None:
 
 
 def test_listings_say_how_many_more_there_are(monkeypatch: Any, hostile: Path) -> None:
-    monkeypatch.setattr("ssd_data.report.sections.findings.SHOWN", 1)
+    monkeypatch.setattr("ssd_data.pages.report.sections.findings.SHOWN", 1)
     subject = gather(hostile, decode=False)
     (panel,) = findings.section([subject]).panels
     listings = {block.title: block for block in panel.blocks if isinstance(block, Listing)}
@@ -312,7 +312,7 @@ def test_wrong_calls(
 
 
 def test_without_the_template_library(builds: Path, monkeypatch: Any, capsys: Any) -> None:
-    monkeypatch.setattr("ssd_data.report.find_spec", lambda name: None)
+    monkeypatch.setattr("ssd_data.pages.report.find_spec", lambda name: None)
     assert run("report", builds / "SHAPES", "-o", builds / "page.html") == 1
     assert "ssd-data[report]" in capsys.readouterr().err
 

@@ -16,22 +16,22 @@ from hypothesis import example, given, settings, strategies
 from test_report import EVIL, Reader, read_safely, run
 
 from ssd_data.batches import Batches
-from ssd_data.errors import InputError
-from ssd_data.fitting.layout import Rules, read_layout
-from ssd_data.fitting.matching import match, pairs
-from ssd_data.fitting.truths import Truths
+from ssd_data.core.errors import InputError
+from ssd_data.families.fit.layout import Rules, read_layout
+from ssd_data.families.fit.matching import match, pairs
+from ssd_data.families.fit.truths import Truths
+from ssd_data.metrics.analysis import mistakes
+from ssd_data.metrics.scores import Found, Truth
 from ssd_data.nets.caffemodel import read_caffemodel, to_bytes
 from ssd_data.nets.graph import read_graph
 from ssd_data.nets.preprocessing import from_transform
 from ssd_data.nets.prototxt import read_prototxt, to_text
+from ssd_data.pages.report.blocks import Gallery, Note, Section
+from ssd_data.pages.report.curves import chart, thinned
+from ssd_data.pages.report.history import read_history
+from ssd_data.pages.report.run_subject import gather_run
+from ssd_data.pages.report.sections import fed, progress
 from ssd_data.proto import caffe_pb2
-from ssd_data.report.blocks import Gallery, Note, Section
-from ssd_data.report.curves import chart, thinned
-from ssd_data.report.history import read_history
-from ssd_data.report.run_subject import gather_run
-from ssd_data.report.sections import fed, progress
-from ssd_data.scores import Found, Truth
-from ssd_data.scoring.analysis import mistakes
 from ssd_data.training.table import read_rows
 
 TRAINING = GOLDEN / "training"

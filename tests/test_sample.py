@@ -14,9 +14,9 @@ import pytest
 
 from ssd_data import OutputError, UsageError, build, recognise
 from ssd_data.cli import main
-from ssd_data.samples.sample import LayoutResult, draw_sample
-from ssd_data.samples.shapes import CLASSES, DIFFICULT, HIDDEN, LARGEST, _box, _form, draw
-from ssd_data.tally import Tally
+from ssd_data.core.notes import Tally
+from ssd_data.data.synthetic.sample import LayoutResult, draw_sample
+from ssd_data.data.synthetic.shapes import CLASSES, DIFFICULT, HIDDEN, LARGEST, _box, _form, draw
 
 TRAIN, TEST, SIZE = 30, 10, 96
 SPLITS = {"voc": ("trainval", "test"), "coco": ("train", "val"), "widerface": ("train", "val")}
@@ -248,7 +248,7 @@ class TestFolder:
     def test_a_kill_leaves_no_folder(self, tmp_path):
         out = tmp_path / "out"
         code = (
-            "from ssd_data.samples.sample import draw_sample; "
+            "from ssd_data.data.synthetic.sample import draw_sample; "
             f"draw_sample({str(out)!r}, train=99999)"
         )
         with subprocess.Popen([sys.executable, "-c", code]) as process:

@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_cli import run  # noqa: F401 - a fixture
 
-from ssd_data.errors import InputError
-from ssd_data.lmdbs.store import LmdbReader
+from ssd_data.core.errors import InputError
+from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.proto import caffe_pb2
-from ssd_data.training.checks.preflight import preflight
+from ssd_data.training.preflight.preflight import preflight
 from ssd_data.training.saving import Saver, in_pixels, wants_files
 from ssd_data.training.solverfile import look_at_solver
 

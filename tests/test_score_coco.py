@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scored import CocoScored
 
-from ssd_data.errors import InputError
-from ssd_data.exchange.coco import read_detections, read_truth, write_coco_results
+from ssd_data.core.errors import InputError
+from ssd_data.core.structures import Detections
 from ssd_data.metrics import Options, score
-from ssd_data.metrics.coco import NAMES
-from ssd_data.scores import Scores
-from ssd_data.structures import Detections
+from ssd_data.metrics.coco.files import read_detections, read_truth, write_coco_results
+from ssd_data.metrics.coco.rules import NAMES
+from ssd_data.metrics.scores import Scores
 
 KNOWN = (
     *(0.503647, 0.696973, 0.571667, 0.593252, 0.557991, 0.489363),

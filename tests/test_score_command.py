@@ -13,7 +13,7 @@ from scored import CocoScored, VocScored, Wider
 
 from ssd_data.cli import score as command
 from ssd_data.metrics import names, score
-from ssd_data.scoring.analysis import EXTRAS
+from ssd_data.metrics.analysis import EXTRAS
 
 run = test_cli.run  # the fixture
 
@@ -103,7 +103,7 @@ def test_what_is_not_installed(
 
     monkeypatch.setattr(builtins, "__import__", without)
     monkeypatch.setattr(
-        "ssd_data.packages.import_module", lambda name: without(name, None, None, ())
+        "ssd_data.core.optional.import_module", lambda name: without(name, None, None, ())
     )
     truth, found = sets[metric]
     done = run("score", metric, "--truth", truth, "--detections", found)
@@ -125,7 +125,7 @@ def test_scoring_needs_neither_torch_nor_matplotlib(sets: Any) -> None:
 
 
 def test_the_metric_is_known() -> None:
-    from ssd_data.errors import UsageError
+    from ssd_data.core.errors import UsageError
 
     with pytest.raises(UsageError, match='no metric "map"'):
         score("map", Path(), Path())

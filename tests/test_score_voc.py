@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from scored import VocScored
 
 from ssd_data import BuildOptions, build, find
-from ssd_data.errors import InputError, OutputError, UsageError
-from ssd_data.exchange.voc import read_detections, read_truth, write_voc_detections
+from ssd_data.core.errors import InputError, OutputError, UsageError
+from ssd_data.core.structures import Detections
 from ssd_data.metrics import Options, score
-from ssd_data.metrics.voc import score_arrays
-from ssd_data.scores import Found, Scores, Truth
-from ssd_data.scoring.average_precision import DEVKIT_VERSIONS, SSD_VERSIONS
-from ssd_data.structures import Detections
+from ssd_data.metrics.average_precision import DEVKIT_VERSIONS, SSD_VERSIONS
+from ssd_data.metrics.scores import Found, Scores, Truth
+from ssd_data.metrics.voc.files import read_detections, read_truth, write_voc_detections
+from ssd_data.metrics.voc.rules import score_arrays
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scored import Wider
 
-from ssd_data.errors import InputError, OutputError
-from ssd_data.exchange.widerface import read_detections, read_truth, write_widerface_folder
+from ssd_data.core.errors import InputError, OutputError
+from ssd_data.core.structures import Detections
 from ssd_data.metrics import Options, score
-from ssd_data.metrics.widerface import score_arrays
-from ssd_data.scores import Found, Scores, Truth
-from ssd_data.scoring.analysis import EXTRAS
-from ssd_data.structures import Detections
+from ssd_data.metrics.analysis import EXTRAS
+from ssd_data.metrics.scores import Found, Scores, Truth
+from ssd_data.metrics.widerface.files import read_detections, read_truth, write_widerface_folder
+from ssd_data.metrics.widerface.rules import score_arrays
 
 
 @pytest.fixture

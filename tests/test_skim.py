@@ -6,11 +6,11 @@ import pytest
 from conftest import GOLDEN
 from hypothesis import given, strategies
 
-from ssd_data.errors import InputError
-from ssd_data.lmdbs import skim as skims
-from ssd_data.lmdbs.records import decode_record
-from ssd_data.lmdbs.skim import Skimmed, skim
-from ssd_data.lmdbs.store import open_shared
+from ssd_data.core.errors import InputError
+from ssd_data.data.lmdb import skim as skims
+from ssd_data.data.lmdb.records import decode_record
+from ssd_data.data.lmdb.skim import Skimmed, skim
+from ssd_data.data.lmdb.store import open_shared
 from ssd_data.proto import caffe_pb2
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from trees import jpeg
 
 from ssd_data import InputError, LmdbReader, LmdbWriter, OutputError
-from ssd_data.lmdbs import store
-from ssd_data.lmdbs.records import decode_record, encode_record, key_of
+from ssd_data.data.lmdb import store
+from ssd_data.data.lmdb.records import decode_record, encode_record, key_of
 from ssd_data.proto import caffe_pb2
 
 

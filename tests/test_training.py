@@ -18,8 +18,8 @@ import pytest
 from conftest import GOLDEN
 from test_cli import run  # noqa: F401 - a fixture
 
-from ssd_data.errors import InputError
-from ssd_data.labelmap import read_labelmap
+from ssd_data.core.errors import InputError
+from ssd_data.core.labelmap import read_labelmap
 from ssd_data.proto import caffe_pb2
 from ssd_data.training import snapshots
 from ssd_data.training.events import Displayed

@@ -11,15 +11,15 @@ from conftest import ROOT
 from test_cli import run  # noqa: F401 - a fixture
 from test_merge_bn import FOUR, bn, conv, layer, random_weights
 
+from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.labelmap import LabelMap, LabelMapItem, read_labelmap
 from ssd_data.engines.torch.net import Net
-from ssd_data.errors import InputError, UsageError
-from ssd_data.labelmap import LabelMap, LabelMapItem, read_labelmap
+from ssd_data.evaluation.proof import needed
 from ssd_data.nets.caffemodel import Caffemodel, LayerWeights, read_caffemodel, to_bytes
+from ssd_data.nets.edit.classes import assign
+from ssd_data.nets.edit.heads import find_heads
+from ssd_data.nets.edit.transfer import Transfer, transfer
 from ssd_data.nets.graph import Graph, parse_graph
-from ssd_data.proof import needed
-from ssd_data.weights.classes import assign
-from ssd_data.weights.heads import find_heads
-from ssd_data.weights.transfer import Transfer, transfer
 
 VOC = read_labelmap(ROOT / "labelmaps" / "labelmap_voc.prototxt")
 COCO = read_labelmap(ROOT / "labelmaps" / "labelmap_coco.prototxt")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from ssd_data.core.errors import InputError
 from ssd_data.engines.torch import load
 from ssd_data.engines.torch.net import Net
-from ssd_data.errors import InputError
 from ssd_data.nets.graph import parse_graph
 
 START = 'input: "data" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }\n'

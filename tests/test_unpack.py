@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from servers import special, tarred, zipped
 
-from ssd_data.downloading import unpack as unpacking
-from ssd_data.downloading.unpack import unpack
-from ssd_data.errors import InputError, OutputError
+from ssd_data.core.errors import InputError, OutputError
+from ssd_data.data.download import unpack as unpacking
+from ssd_data.data.download.unpack import unpack
 
 FILES = {"set/a.jpg": b"a" * 3000, "set/deep/b.xml": b"<b/>", "empty": b""}
 

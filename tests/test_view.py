@@ -21,18 +21,18 @@ from test_cli import run  # noqa: F401 - a fixture
 from viewed import CLASSES, EVIL, get, hostile, ordinary, record, viewing, write
 from werkzeug.test import Client
 
-from ssd_data.errors import InputError, OutputError, UsageError
-from ssd_data.exchange.coco import write_coco_results
-from ssd_data.exchange.voc import write_voc_detections
-from ssd_data.exchange.widerface import write_widerface_folder
-from ssd_data.labelmap import LabelMap
-from ssd_data.lmdbs.records import key_of
-from ssd_data.lmdbs.store import LmdbReader
-from ssd_data.structures import Detections
-from ssd_data.viewing.app import HEADERS, Viewer
-from ssd_data.viewing.choice import Choice
-from ssd_data.viewing.index import Index
-from ssd_data.viewing.server import listening
+from ssd_data.core.errors import InputError, OutputError, UsageError
+from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.structures import Detections
+from ssd_data.data.lmdb.records import key_of
+from ssd_data.data.lmdb.store import LmdbReader
+from ssd_data.metrics.coco.files import write_coco_results
+from ssd_data.metrics.voc.files import write_voc_detections
+from ssd_data.metrics.widerface.files import write_widerface_folder
+from ssd_data.pages.viewer.app import HEADERS, Viewer
+from ssd_data.pages.viewer.choice import Choice
+from ssd_data.pages.viewer.index import Index
+from ssd_data.pages.viewer.server import listening
 
 
 @pytest.fixture(scope="module")
@@ -524,7 +524,7 @@ def test_errors_of_the_command(five: Path, tmp_path: Path, run: Any) -> None:  #
 
 
 def test_without_the_extra(five: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    for name in [n for n in sys.modules if n.startswith("ssd_data.viewing")]:
+    for name in [n for n in sys.modules if n.startswith("ssd_data.pages.viewer")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "werkzeug.routing", None)
     done = run("view", five)

@@ -13,9 +13,9 @@ from browser import Browser
 from viewed import EVIL, hostile, ordinary, viewing
 from werkzeug.serving import BaseWSGIServer
 
-from ssd_data.labelmap import LabelMap
-from ssd_data.viewing.app import Viewer
-from ssd_data.viewing.server import listening
+from ssd_data.core.labelmap import LabelMap
+from ssd_data.pages.viewer.app import Viewer
+from ssd_data.pages.viewer.server import listening
 
 DRAWN = (
     "[...document.querySelectorAll('svg .mark')]"

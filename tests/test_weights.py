@@ -12,8 +12,8 @@ from test_cli import run  # noqa: F401 - a fixture
 from test_merge_bn import FOUR, bn, conv, layer, random_weights, scale
 
 from ssd_data.nets.caffemodel import Caffemodel, LayerWeights, read_caffemodel, write_caffemodel
+from ssd_data.nets.edit.stats import difference, stats
 from ssd_data.nets.graph import parse_graph
-from ssd_data.weights.stats import difference, stats
 
 TEXT = (
     FOUR

@@ -11,14 +11,14 @@ import numpy as np
 from trees import jpeg
 from werkzeug.test import Client, TestResponse
 
-from ssd_data.labelmap import LabelMap
-from ssd_data.lmdbs.records import encode_record, key_of
-from ssd_data.lmdbs.store import LmdbReader, LmdbWriter
-from ssd_data.structures import image_of
-from ssd_data.viewing.app import Viewer
-from ssd_data.viewing.index import Index
-from ssd_data.viewing.judged import Judged
-from ssd_data.viewing.judging import read_judged
+from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.structures import image_of
+from ssd_data.data.lmdb.records import encode_record, key_of
+from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
+from ssd_data.pages.viewer.app import Viewer
+from ssd_data.pages.viewer.index import Index
+from ssd_data.pages.viewer.judged import Judged
+from ssd_data.pages.viewer.judging import read_judged
 
 CLASSES = LabelMap.from_names(["cat", "dog", "emu"])
 EVIL = "<script>alert(1)</script>'\"><img src=x onerror=alert(2)>"

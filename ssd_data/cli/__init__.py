@@ -14,9 +14,9 @@ from pkgutil import iter_modules
 
 import click
 
-from ssd_data import __version__
 from ssd_data.cli.shared import report_error
-from ssd_data.errors import SsdDataError, UsageError
+from ssd_data.core.errors import SsdDataError, UsageError
+from ssd_data.core.version import __version__
 
 DEBUG = "SSD_DATA_DEBUG"
 # Files of this folder that are no commands.

@@ -11,10 +11,10 @@ import click
 from ssd_data.cli import shared
 
 if TYPE_CHECKING:
-    from ssd_data.building.builder import BuildResult
-    from ssd_data.building.dataset import Dataset
-    from ssd_data.building.options import BuildOptions
-    from ssd_data.labelmap import LabelMap
+    from ssd_data.core.labelmap import LabelMap
+    from ssd_data.data.build.builder import BuildResult
+    from ssd_data.data.build.options import BuildOptions
+    from ssd_data.data.dataset import Dataset
 
 
 @click.command(short_help="Build a data set's LMDBs, labelmap and lists.")
@@ -168,7 +168,7 @@ def command(
       ssd-data build my_pictures -o my_lmdbs
       ssd-data build --list trainval.txt --labelmap labelmap.prototxt --root .
     """
-    from ssd_data.building.builder import build
+    from ssd_data.data.build.builder import build
 
     build_options = _options(options, from_list=list_file is not None)
     if fetch:
@@ -195,13 +195,13 @@ def command(
 
 
 def _labelmap(path: Path | None) -> LabelMap | None:
-    from ssd_data.labelmap import read_labelmap
+    from ssd_data.core.labelmap import read_labelmap
 
     return None if path is None else read_labelmap(path)
 
 
 def _dataset(name: str | None, list_file: Path | None, options: dict[str, Any]) -> Dataset:
-    from ssd_data.building import dataset
+    from ssd_data.data import dataset
 
     if (name is None) == (list_file is None):
         raise click.UsageError("Give a DATASET or --list, one of the two.")
@@ -218,10 +218,10 @@ def _fetch(
     name: str | None, list_file: Path | None, options: dict[str, Any], quiet: bool
 ) -> Path | None:
     """The root to look in, after what it lacked was fetched into it."""
-    from ssd_data.building import dataset, recipes
     from ssd_data.cli.download import fetch
-    from ssd_data.downloading.download import default_out, is_begun
-    from ssd_data.errors import InputError
+    from ssd_data.core.errors import InputError
+    from ssd_data.data import dataset, recipes
+    from ssd_data.data.download.download import default_out, is_begun
 
     if name is None or list_file is not None:
         raise click.UsageError("--download belongs to a recipe.")
@@ -237,7 +237,7 @@ def _fetch(
 
 
 def _options(options: dict[str, Any], from_list: bool) -> BuildOptions:
-    from ssd_data.building.options import BuildOptions
+    from ssd_data.data.build.options import BuildOptions
 
     names = "min_dim max_dim gray encode quality unknown outside missing shuffle seed limit verify"
     return BuildOptions(

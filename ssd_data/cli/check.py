@@ -10,7 +10,7 @@ import click
 from ssd_data.cli import shared
 
 if TYPE_CHECKING:
-    from ssd_data.checking.findings import Finding, Findings
+    from ssd_data.data.check.findings import Finding, Findings
 
 SHOWN = 3
 
@@ -53,8 +53,8 @@ def command(
       ssd-data check trainval_lmdb --no-decode
       ssd-data check voc0712 --root VOCdevkit --split trainval
     """
-    from ssd_data.checking.check import check
-    from ssd_data.labelmap import read_labelmap
+    from ssd_data.core.labelmap import read_labelmap
+    from ssd_data.data.check.check import check
 
     findings = check(
         what,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ssd_data.cli import net_options, shared
-from ssd_data.plugins import plugins
+from ssd_data.core.registry import plugins
 
 if TYPE_CHECKING:
-    from ssd_data.profiles import Shipped
+    from ssd_data.deploy.targets import Shipped
 
 
 @click.command(short_help="Ship a trained net: for OpenCV and ncnn, NPUs, or as ONNX.")
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("weights", metavar="[WEIGHTS]", required=False, type=shared.PATH)
 @click.option(
     "--profile",
-    type=click.Choice([name.replace("_", "-") for name in plugins("profiles")]),
+    type=click.Choice([name.replace("_", "-") for name in plugins("deploy/targets")]),
     required=True,
     help="For whom.",
 )
@@ -100,10 +100,10 @@ def command(
       ssd-data deploy deploy.prototxt net.caffemodel --profile onnx --head decoded -o shipped
       ssd-data deploy ssd --profile npu --labelmap labelmap.prototxt -o shipped
     """
-    from ssd_data.labelmap import read_labelmap
-    from ssd_data.profiles import Options
-    from ssd_data.profiles import deploy as ship
-    from ssd_data.shipping.rundir import read_run_dir
+    from ssd_data.core.labelmap import read_labelmap
+    from ssd_data.deploy.targets import Options
+    from ssd_data.deploy.targets import deploy as ship
+    from ssd_data.training.run_folder import read_run_dir
 
     if weights is None:
         run = read_run_dir(deploy)

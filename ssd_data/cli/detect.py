@@ -13,8 +13,8 @@ import click
 from ssd_data.cli import net_options, shared
 
 if TYPE_CHECKING:
-    from ssd_data.detect import Frame
-    from ssd_data.labelmap import LabelMap
+    from ssd_data.core.labelmap import LabelMap
+    from ssd_data.evaluation.detect import Frame
 
 
 @click.command(short_help="Find objects in pictures, folders and videos.")
@@ -75,11 +75,11 @@ def command(
       ssd-data detect deploy.prototxt net.caffemodel street.mp4 --every 5 --json
       ssd-data detect deploy.prototxt wider.caffemodel crowd.jpg --mean 104,117,123
     """
-    from ssd_data.detect import detect, find_files, read_frames
-    from ssd_data.draw import DetectionFiles
+    from ssd_data.core.images import picture_limits
+    from ssd_data.core.labelmap import read_labelmap
+    from ssd_data.data.draw import DetectionFiles
     from ssd_data.engines import load_engine
-    from ssd_data.labelmap import read_labelmap
-    from ssd_data.pictures import picture_limits
+    from ssd_data.evaluation.detect import detect, find_files, read_frames
 
     names = None if labelmap is None else read_labelmap(labelmap)
     prepare = net_options.preprocessing(deploy, train, family, mean, scale)
@@ -115,7 +115,7 @@ def command(
 
 
 def _table(frame: Frame, names: LabelMap | None) -> dict[str, Any]:
-    from ssd_data.lmdbs.survey import class_name
+    from ssd_data.data.lmdb.table import class_name
 
     assert frame.found is not None and frame.picture is not None  # noqa: PT018
     height, width = frame.picture.shape[:2]

@@ -14,8 +14,8 @@ from ssd_data.cli import shared
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from ssd_data.building.recipes import Download, Recipe
-    from ssd_data.downloading.download import Step
+    from ssd_data.data.download.download import Step
+    from ssd_data.data.recipes import Download, Recipe
 
 
 @click.command(short_help="Fetch a data set's archives and unpack them.")
@@ -53,8 +53,8 @@ def command(
       ssd-data download coco2017 --split val -o data
       ssd-data download widerface --dry-run
     """
-    from ssd_data.building import recipes
-    from ssd_data.downloading.download import default_out, plan
+    from ssd_data.data import recipes
+    from ssd_data.data.download.download import default_out, plan
 
     recipe = recipes.load(dataset)
     out = out or default_out()
@@ -71,7 +71,7 @@ def fetch(
     recipe: Recipe, out: Path, splits: Collection[str], *, keep: bool = False, quiet: bool = False
 ) -> None:
     """Download with bars on standard error; Ctrl-C says that nothing is lost."""
-    from ssd_data.downloading.download import download
+    from ssd_data.data.download.download import download
 
     bars = Bars(shown=not quiet and sys.stderr.isatty())
     try:
@@ -137,7 +137,7 @@ def _table(out: Path, steps: list[Step], dry_run: bool) -> dict[str, object]:
 
 
 def _print(out: Path, steps: list[Step], dry_run: bool, dataset: str) -> None:
-    from ssd_data.downloading.download import UP_TO_DATE
+    from ssd_data.data.download.download import UP_TO_DATE
 
     rows: list[list[object]] = [["archive", "MB", "missing MB", "checked by", "", "from"]]
     for step in steps:

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 import click
 
 from ssd_data.cli import shared
-from ssd_data.plugins import plugins
+from ssd_data.core.registry import plugins
 
 if TYPE_CHECKING:
-    from ssd_data.exporting import ExportResult
+    from ssd_data.data.export import ExportResult
 
 
 @click.command(short_help="Write an LMDB back to pictures and annotations.")
 @click.argument("lmdb", type=shared.PATH)
-@click.option("--to", type=click.Choice(plugins("exporters")), required=True, help="The layout.")
+@click.option(
+    "--to", type=click.Choice(plugins("data/exporters")), required=True, help="The layout."
+)
 @shared.out_option("Folder to write; must not exist, or be empty.", required=True)
 @click.option(
     "--labelmap",
@@ -51,8 +53,8 @@ def command(
       ssd-data export VOC0712/VOC0712_test_lmdb --to coco -o test_coco
       ssd-data export old_lmdb --to voc -o old --labelmap labelmap_voc.prototxt
     """
-    from ssd_data.exporting import export
-    from ssd_data.labelmap import read_labelmap
+    from ssd_data.core.labelmap import read_labelmap
+    from ssd_data.data.export import export
 
     result = export(
         lmdb,

@@ -62,13 +62,13 @@ def command(
       ssd-data fit trainval_lmdb --net ssd/train.prototxt -o plots
       ssd-data fit trainval_lmdb --net ssd/deploy.prototxt --overlap 0.5 --json
     """
-    from ssd_data.fitting.fit import fit
+    from ssd_data.families.fit.fit import fit
 
     track = (lambda items, total, name: items) if quiet else shared.track
     found = fit(lmdb, net, overlap=overlap, proposals=propose, track=track)
     table = found.to_json()
     if out is not None:
-        from ssd_data.fitting.plots import draw_plots
+        from ssd_data.families.fit.plots import draw_plots
 
         table["plots"] = draw_plots(found, out)
     if as_json:

@@ -10,9 +10,9 @@ import click
 from ssd_data.cli import shared
 
 if TYPE_CHECKING:
+    from ssd_data.nets.edit.import_backbone import Imported
     from ssd_data.nets.graph import Graph
     from ssd_data.nets.preprocessing import Preprocessing
-    from ssd_data.weights.import_backbone import Imported
 
 SHOWN = 6
 
@@ -58,11 +58,11 @@ def command(
     Example:
       ssd-data import-backbone mobilenet_v2.pth --net train.prototxt -o start.caffemodel
     """
+    from ssd_data.core.errors import OutputError, UsageError
     from ssd_data.engines.torch import require_torch
-    from ssd_data.errors import OutputError, UsageError
     from ssd_data.nets.caffemodel import write_caffemodel
+    from ssd_data.nets.edit.import_backbone import Source, import_backbone
     from ssd_data.nets.graph import read_graph
-    from ssd_data.weights.import_backbone import Source, import_backbone
 
     if out.exists() and not redo:
         raise OutputError("exists", where=out, hint="Replace it with --redo")
@@ -97,7 +97,7 @@ def _three(text: str, option: str, positive: bool = False) -> tuple[float, float
 
 
 def _inputs(graph: Graph, mean: str | None, scale: float | None) -> Preprocessing:
-    from ssd_data.errors import InputError, UsageError
+    from ssd_data.core.errors import InputError, UsageError
     from ssd_data.nets.preprocessing import Preprocessing, from_transform
 
     if scale is not None and not 0 < scale < float("inf"):

@@ -11,11 +11,11 @@ import click
 from ssd_data.cli import shared
 
 if TYPE_CHECKING:
-    from ssd_data.labelmap import LabelMap
-    from ssd_data.lmdbs.store import LmdbReader
-    from ssd_data.lmdbs.survey import Look
-    from ssd_data.pictures import PictureInfo
-    from ssd_data.structures import Record
+    from ssd_data.core.images import PictureInfo
+    from ssd_data.core.labelmap import LabelMap
+    from ssd_data.core.structures import Record
+    from ssd_data.data.lmdb.store import LmdbReader
+    from ssd_data.data.lmdb.table import Look
 
 SHOWN = 5
 BAR = 24
@@ -63,10 +63,10 @@ def command(
       ssd-data inspect trainval_lmdb --draw pictures --limit 100
       ssd-data inspect trainval_lmdb --index 0 --draw .
     """
-    from ssd_data.building.agreement import beside_lmdb
-    from ssd_data.labelmap import read_labelmap
-    from ssd_data.lmdbs.store import LmdbReader
-    from ssd_data.pictures import picture_limits
+    from ssd_data.core.images import picture_limits
+    from ssd_data.core.labelmap import read_labelmap
+    from ssd_data.data.build.agreement import beside_lmdb
+    from ssd_data.data.lmdb.store import LmdbReader
 
     if sum(option is not None for option in (key, index, limit)) > 1:
         raise click.UsageError("--key, --index and --limit exclude each other.")
@@ -92,8 +92,8 @@ def command(
 
 
 def _looks(looks: Iterable[Look], folder: Path | None, names: LabelMap | None) -> Iterable[Look]:
-    from ssd_data.draw import draw_all
-    from ssd_data.parallel import default_workers
+    from ssd_data.core.parallel import default_workers
+    from ssd_data.data.draw import draw_all
 
     return looks if folder is None else draw_all(looks, folder, names, default_workers())
 
@@ -101,7 +101,7 @@ def _looks(looks: Iterable[Look], folder: Path | None, names: LabelMap | None) -
 def _all(
     reader: LmdbReader, names: LabelMap | None, limit: int | None, folder: Path | None, quiet: bool
 ) -> dict[str, Any]:
-    from ssd_data.lmdbs.survey import Survey, items, look
+    from ssd_data.data.lmdb.table import Survey, items, look
 
     survey = Survey(names)
     total = min(limit or len(reader), len(reader))
@@ -118,8 +118,8 @@ def _all(
 def _one(
     reader: LmdbReader, names: LabelMap | None, which: int | str, folder: Path | None
 ) -> dict[str, Any]:
-    from ssd_data.errors import InputError
-    from ssd_data.lmdbs.survey import find_item, look
+    from ssd_data.core.errors import InputError
+    from ssd_data.data.lmdb.table import find_item, look
 
     (seen,) = _looks([look(*find_item(reader, which))], folder, names)
     if seen.error is not None or seen.record is None or seen.info is None:
@@ -131,7 +131,7 @@ def _one(
 
 
 def _record(name: str, record: Record, info: PictureInfo, names: LabelMap | None) -> dict[str, Any]:
-    from ssd_data.lmdbs.survey import class_name, pixel_boxes, remark
+    from ssd_data.data.lmdb.table import class_name, pixel_boxes, remark
 
     pixels = pixel_boxes(record)
     boxes = [

@@ -41,9 +41,9 @@ def command(
       ssd-data labelmap --names face -o labelmap.prototxt
       ssd-data labelmap --check labelmap.prototxt VOC0712/VOC0712_test_lmdb
     """
-    from ssd_data.building.agreement import labelmap_of
-    from ssd_data.files.paths import read_lines
-    from ssd_data.labelmap import LabelMap, write_labelmap
+    from ssd_data.core.files.paths import read_lines
+    from ssd_data.core.labelmap import LabelMap, write_labelmap
+    from ssd_data.data.build.agreement import labelmap_of
 
     if [source, names, names_file].count(None) != 2:
         raise click.UsageError("Give one of SOURCE, --names and --names-file.")
@@ -75,8 +75,8 @@ def command(
 
 
 def _check(check: Path, source: str, root: Path | None, as_json: bool, quiet: bool) -> None:
-    from ssd_data.building.agreement import disagreements
-    from ssd_data.labelmap import read_labelmap
+    from ssd_data.core.labelmap import read_labelmap
+    from ssd_data.data.build.agreement import disagreements
 
     found = disagreements(read_labelmap(check), source, root)
     if as_json:

@@ -25,7 +25,7 @@ def command(build_dir: Path, into: Path, copy: bool, as_json: bool, quiet: bool)
     Example:
       ssd-data link VOC0712 MobileNet-SSD
     """
-    from ssd_data.building.links import link
+    from ssd_data.data.build.links import link
 
     made = link(build_dir, into, copy=copy)
     if as_json:

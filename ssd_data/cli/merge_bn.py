@@ -10,8 +10,8 @@ import click
 from ssd_data.cli import shared
 
 if TYPE_CHECKING:
+    from ssd_data.nets.edit.merge_bn import Merge
     from ssd_data.nets.graph import Graph
-    from ssd_data.weights.merge_bn import Merge
 
 ALLOWED = 1e-4  # of an output's largest value; rounding in single precision stays far below
 
@@ -49,14 +49,14 @@ def command(
     Example:
       ssd-data merge-bn deploy.prototxt wider_iter_90000.caffemodel -o merged
     """
-    from ssd_data.files.paths import read_text
-    from ssd_data.files.whole import write_whole
+    from ssd_data.core.files.paths import read_text
+    from ssd_data.core.files.whole import write_whole
     from ssd_data.nets.caffemodel import read_caffemodel, write_caffemodel
+    from ssd_data.nets.edit.merge_bn import merge_bn
+    from ssd_data.nets.edit.rewrite import merged_text
     from ssd_data.nets.graph import to_graph
     from ssd_data.nets.prototxt import MOST_BYTES, parse_prototxt
     from ssd_data.proto import caffe_pb2
-    from ssd_data.weights.merge_bn import merge_bn
-    from ssd_data.weights.rewrite import merged_text
 
     targets = (out / deploy.name, out / f"{weights.stem}.caffemodel")
     _refuse(targets, (deploy, weights), redo)
@@ -84,7 +84,7 @@ def command(
 
 
 def _refuse(targets: tuple[Path, Path], sources: tuple[Path, Path], redo: bool) -> None:
-    from ssd_data.errors import OutputError, UsageError
+    from ssd_data.core.errors import OutputError, UsageError
 
     for target, source in zip(targets, sources, strict=True):
         if target.exists() and source.exists() and target.samefile(source):
@@ -95,9 +95,9 @@ def _refuse(targets: tuple[Path, Path], sources: tuple[Path, Path], redo: bool) 
 
 def _prove(graph: Graph, layers: list[Any], merge: Merge, eps: float | None) -> dict[str, Any]:
     """Differences to the net by that eps and, where that makes it another, to the net itself."""
-    from ssd_data.errors import OutputError
+    from ssd_data.core.errors import OutputError
+    from ssd_data.evaluation.proof import compare
     from ssd_data.nets.graph import to_graph
-    from ssd_data.proof import compare
 
     merged = to_graph(merge.net, graph.phase)
     found = compare(merge.reference, layers, merged, merge.layers)
@@ -120,7 +120,7 @@ def _row(difference: Any) -> dict[str, Any]:
 
 
 def _print(merge: Merge, proof: dict[str, Any], files: Any) -> None:
-    from ssd_data.weights.merge_bn import merged_count
+    from ssd_data.nets.edit.merge_bn import merged_count
 
     taken: dict[str, list[str]] = {}
     for row in merge.rows:

@@ -12,7 +12,7 @@ from ssd_data.cli import net_summary, shared
 
 if TYPE_CHECKING:
     from ssd_data.families import Model
-    from ssd_data.modelling import Written
+    from ssd_data.families.parts.write import Written
     from ssd_data.nets.graph import Graph
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -136,7 +136,7 @@ def command(
             shared.warn_of_ignored(graph.ignored)
         net_summary.show(graph, as_json, quiet)
         return
-    from ssd_data.modelling import write_model
+    from ssd_data.families.parts.write import write_model
 
     written = write_model(
         family,
@@ -177,7 +177,7 @@ def _graph(
     from ssd_data.nets.graph import read_graph
 
     if name in families.names() or not (Path(name).is_file() or name.endswith(".prototxt")):
-        from ssd_data.modelling import count_classes
+        from ssd_data.families.parts.write import count_classes
 
         families.load(name)
         return _deploy(families.generate(name, count_classes(*classes), **options))

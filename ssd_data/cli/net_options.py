@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ssd_data.cli import shared
-from ssd_data.plugins import plugins
+from ssd_data.core.registry import plugins
 
 if TYPE_CHECKING:
     from ssd_data.nets.preprocessing import Preprocessing
@@ -60,7 +60,7 @@ def engine_options(function: _F) -> _F:
         (
             "--engine",
             {
-                "type": click.Choice(plugins("engines")),
+                "type": click.Choice(plugins("engines", folders=None)),
                 "default": "torch",
                 "show_default": True,
                 "help": "What computes the net.",

@@ -11,7 +11,7 @@ from ssd_data.cli import net_options, shared
 
 if TYPE_CHECKING:
     from ssd_data.engines import Array, Engine
-    from ssd_data.parity import Difference
+    from ssd_data.evaluation.parity import Difference
 
 
 @click.command(short_help="Compare what several engines make of a net.")
@@ -78,7 +78,7 @@ def command(
       ssd-data parity deploy.prototxt random
     """  # fmt: skip
     from ssd_data.engines import load_engine
-    from ssd_data.parity import compare
+    from ssd_data.evaluation.parity import compare
 
     names = [name.strip() for name in engines.split(",")]
     if len(names) < 2:
@@ -109,7 +109,7 @@ def command(
 def _read(
     net: Engine, pictures: tuple[Path, ...], prepare: Any, size: tuple[int, int] | None
 ) -> list[Array]:
-    from ssd_data.detect import find_files, read_frames
+    from ssd_data.evaluation.detect import find_files, read_frames
 
     size = size or (net.shape[3], net.shape[2])
     batches = []

@@ -9,7 +9,7 @@ import click
 from ssd_data.cli import shared
 
 if TYPE_CHECKING:
-    from ssd_data.training.checks.report import Preflight, Trouble
+    from ssd_data.training.preflight.report import Preflight, Trouble
 
 
 def print_preflight(found: Preflight, quiet: bool = False) -> None:

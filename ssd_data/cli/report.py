@@ -10,10 +10,10 @@ import click
 from ssd_data.cli import shared
 
 if TYPE_CHECKING:
-    from ssd_data.labelmap import LabelMap
-    from ssd_data.report.blocks import Page
-    from ssd_data.report.run_subject import RunSubject
-    from ssd_data.report.subject import Subject
+    from ssd_data.core.labelmap import LabelMap
+    from ssd_data.pages.report.blocks import Page
+    from ssd_data.pages.report.run_subject import RunSubject
+    from ssd_data.pages.report.subject import Subject
 
 OF_DATA = {"splits": "--split", "seed": "--seed", "decode": "--no-decode"}
 OF_RUNS = {"iteration": "--iteration", "tried": "--test-pictures", "device": "--device"}
@@ -99,9 +99,9 @@ def command(
       ssd-data report tiny_ssd -o run.html
       ssd-data report tiny_ssd slower_rate caffe.log -o runs.html
     """
-    from ssd_data.labelmap import read_labelmap
-    from ssd_data.lmdbs.store import is_lmdb
-    from ssd_data.report import require_templates
+    from ssd_data.core.labelmap import read_labelmap
+    from ssd_data.data.lmdb.store import is_lmdb
+    from ssd_data.pages.report import require_templates
 
     if not what:
         raise click.UsageError("Name an LMDB, a build's folder, or a training run's.")
@@ -110,10 +110,10 @@ def command(
     if out.is_dir():
         raise click.UsageError(f"{out} is a folder; give -o a file such as {out / 'page.html'}")
     require_templates()
-    from ssd_data.building.manifest import MANIFEST
-    from ssd_data.report.render import write_page
-    from ssd_data.report.run_page import RunView
-    from ssd_data.report.run_subject import is_run
+    from ssd_data.data.build.manifest import MANIFEST
+    from ssd_data.pages.report.render import write_page
+    from ssd_data.pages.report.run_page import RunView
+    from ssd_data.pages.report.run_subject import is_run
 
     data = [path for path in what if is_lmdb(path) or (path / MANIFEST).is_file()]
     runs = [path for path in what if path not in data and is_run(path)]
@@ -146,8 +146,8 @@ def _refuse(context: click.Context, options: dict[str, str], whose: str) -> None
 def _of_data(
     paths: tuple[Path, ...], options: dict[str, Any], pictures: int, seed: int
 ) -> tuple[Page, dict[str, Any]]:
-    from ssd_data.report.data_page import data_page
-    from ssd_data.report.subject import gather
+    from ssd_data.pages.report.data_page import data_page
+    from ssd_data.pages.report.subject import gather
 
     if len(paths) > 2:
         raise click.UsageError("A page compares two builds or LMDBs at most.")
@@ -158,8 +158,8 @@ def _of_data(
 def _of_runs(
     paths: tuple[Path, ...], labelmap: LabelMap | None, view: Any, track: Any
 ) -> tuple[Page, dict[str, Any]]:
-    from ssd_data.report.run_page import MOST_RUNS, run_page
-    from ssd_data.report.run_subject import gather_run
+    from ssd_data.pages.report.run_page import MOST_RUNS, run_page
+    from ssd_data.pages.report.run_subject import gather_run
 
     if len(paths) > MOST_RUNS:
         raise click.UsageError(f"A page compares {MOST_RUNS} runs at most.")

@@ -12,7 +12,7 @@ import click
 from ssd_data.cli import shared
 
 if TYPE_CHECKING:
-    from ssd_data.samples.sample import LayoutResult
+    from ssd_data.data.synthetic.sample import LayoutResult
 
 
 @click.command(short_help="Draw a small data set to try things with.")
@@ -60,8 +60,8 @@ def command(
       ssd-data sample shapes
       ssd-data sample shapes --layout voc --train 2000 --test 500
     """
-    from ssd_data.samples.layouts import LAYOUTS
-    from ssd_data.samples.sample import draw_sample
+    from ssd_data.data.synthetic.layouts import LAYOUTS
+    from ssd_data.data.synthetic.sample import draw_sample
 
     results = draw_sample(
         folder,

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import click
 
 from ssd_data.cli import shared
-from ssd_data.plugins import plugins
+from ssd_data.core.registry import plugins
 
 if TYPE_CHECKING:
-    from ssd_data.scores import Scores
+    from ssd_data.metrics.scores import Scores
 
 EXTRAS = ("by-size", "confusion", "thresholds", "errors")
 SHOWN = 3
 
 
 @click.command(short_help="Score detections by VOC's, COCO's or WIDER FACE's rules.")
-@click.argument("metric", type=click.Choice(plugins("metrics")))
+@click.argument("metric", type=click.Choice(plugins("metrics", folders=True)))
 @click.option("--truth", type=shared.PATH, required=True, help="The true boxes.")
 @click.option("--detections", type=shared.PATH, required=True, help="What was found.")
 @click.option(
@@ -79,7 +79,7 @@ def command(
     """
     import json
 
-    from ssd_data.files.whole import write_whole
+    from ssd_data.core.files.whole import write_whole
     from ssd_data.metrics import Options, score
 
     if metric != "voc" and (split or labelmap or iou):
@@ -88,7 +88,7 @@ def command(
     scores = score(metric, truth, detections, options)
     drawn = []
     if plot is not None:
-        from ssd_data.scoring.plots import draw_curves
+        from ssd_data.metrics.plots import draw_curves
 
         drawn = draw_curves(scores, plot)
     if out is not None:

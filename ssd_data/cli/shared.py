@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ssd_data.errors import SsdDataError
+from ssd_data.core.errors import SsdDataError
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _T = TypeVar("_T")
@@ -58,7 +58,7 @@ def print_table(
 ) -> None:
     """Columns parted by two spaces, those in ``right`` aligned to the right; on standard output,
     or with ``err`` on standard error."""
-    from ssd_data.files.paths import listable  # names come from strangers' files
+    from ssd_data.core.files.paths import listable  # names come from strangers' files
 
     lines = [[listable(str(cell)) for cell in row] for row in rows]
     if not lines:

@@ -11,7 +11,7 @@ import click
 from ssd_data.cli import shared
 
 if TYPE_CHECKING:
-    from ssd_data.labelmap import LabelMap
+    from ssd_data.core.labelmap import LabelMap
     from ssd_data.nets.graph import Graph
     from ssd_data.proto import caffe_pb2
     from ssd_data.training.events import Tested
@@ -66,8 +66,8 @@ def command(
     from ssd_data.engines.torch import require_torch
 
     require_torch()
+    from ssd_data.core.labelmap import read_labelmap
     from ssd_data.engines.torch.net import Net
-    from ssd_data.labelmap import read_labelmap
     from ssd_data.training.testing import attach_savers, nets_to_test, run_test
 
     names = None if labelmap is None else read_labelmap(labelmap)
@@ -100,8 +100,8 @@ def command(
 
 def _own_labelmap(graph: Graph) -> LabelMap | None:
     """The one that the data layer names; nothing computes with it, so it need not be sound."""
-    from ssd_data.errors import InputError
-    from ssd_data.labelmap import read_labelmap
+    from ssd_data.core.errors import InputError
+    from ssd_data.core.labelmap import read_labelmap
 
     for node in graph.nodes:
         if name := node.param.annotated_data_param.label_map_file:

@@ -15,11 +15,11 @@ import click
 from ssd_data.cli import shared
 from ssd_data.cli.preflight_table import print_preflight
 from ssd_data.cli.training_options import GroupedCommand, extra_options, told
-from ssd_data.errors import InputError
+from ssd_data.core.errors import InputError
 
 if TYPE_CHECKING:
-    from ssd_data.training.checks.report import Preflight
     from ssd_data.training.events import Event, Listener, Snapshotted
+    from ssd_data.training.preflight.report import Preflight
     from ssd_data.training.run import Run, TrainOptions
     from ssd_data.training.solverfile import SolverFile
 
@@ -96,7 +96,7 @@ def command(
       torchrun --nproc-per-node 2 -m ssd_data train solver.prototxt --sync-bn
     """
     from ssd_data.training.board import open_board, require_tensorboard
-    from ssd_data.training.checks.preflight import preflight
+    from ssd_data.training.preflight.preflight import preflight
     from ssd_data.training.run import TrainOptions, find_resume
     from ssd_data.training.solverfile import look_at_solver
 
@@ -203,8 +203,8 @@ def _say(text: str) -> None:
 
 def _generate(build: Path, family: str, out: Path | None) -> Path:
     """Write the nets and make the links that they read."""
-    from ssd_data.building.links import link
-    from ssd_data.modelling import write_model
+    from ssd_data.data.build.links import link
+    from ssd_data.families.parts.write import write_model
 
     folder = out or Path(family)
     write_model(family, folder, build=build, redo=True)

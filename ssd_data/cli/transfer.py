@@ -10,7 +10,7 @@ import click
 from ssd_data.cli import shared
 
 if TYPE_CHECKING:
-    from ssd_data.weights.transfer import Transfer
+    from ssd_data.nets.edit.transfer import Transfer
 
 SHOWN = 8
 _SAID = {
@@ -64,12 +64,12 @@ def command(
       ssd-data transfer coco.caffemodel --from labelmap_coco.prototxt \\
         --to labelmap_voc.prototxt --net train.prototxt -o voc_start.caffemodel
     """
-    from ssd_data.errors import OutputError
-    from ssd_data.labelmap import read_labelmap
+    from ssd_data.core.errors import OutputError
+    from ssd_data.core.labelmap import read_labelmap
     from ssd_data.nets.caffemodel import read_caffemodel, write_caffemodel
+    from ssd_data.nets.edit.classes import assign
+    from ssd_data.nets.edit.transfer import transfer
     from ssd_data.nets.graph import read_graph
-    from ssd_data.weights.classes import assign
-    from ssd_data.weights.transfer import transfer
 
     if out.exists() and not redo:
         raise OutputError("exists", where=out, hint="Replace it with --redo")

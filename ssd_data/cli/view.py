@@ -10,10 +10,10 @@ import click
 from ssd_data.cli import shared
 
 if TYPE_CHECKING:
-    from ssd_data.labelmap import LabelMap
-    from ssd_data.lmdbs.store import LmdbReader
-    from ssd_data.viewing.index import Index
-    from ssd_data.viewing.judged import Judged
+    from ssd_data.core.labelmap import LabelMap
+    from ssd_data.data.lmdb.store import LmdbReader
+    from ssd_data.pages.viewer.index import Index
+    from ssd_data.pages.viewer.judged import Judged
 
 
 @click.command(short_help="Browse an LMDB in a local page.")
@@ -57,16 +57,16 @@ def command(
       ssd-data view VOC0712/VOC0712_test_lmdb --detections scores/detections
       ssd-data view trainval_lmdb --port 8000 --no-browser
     """
-    from ssd_data.building.agreement import beside_lmdb
-    from ssd_data.errors import SsdDataError
-    from ssd_data.labelmap import read_labelmap
-    from ssd_data.lmdbs.store import LmdbReader
-    from ssd_data.pictures import picture_limits
-    from ssd_data.viewing.index import Index
+    from ssd_data.core.errors import SsdDataError
+    from ssd_data.core.images import picture_limits
+    from ssd_data.core.labelmap import read_labelmap
+    from ssd_data.data.build.agreement import beside_lmdb
+    from ssd_data.data.lmdb.store import LmdbReader
+    from ssd_data.pages.viewer.index import Index
 
     try:
-        from ssd_data.viewing.app import Viewer
-        from ssd_data.viewing.server import listening, open_browser
+        from ssd_data.pages.viewer.app import Viewer
+        from ssd_data.pages.viewer.server import listening, open_browser
     except ImportError as error:
         hint = "Install it: pip install 'ssd-data[view]'"
         raise SsdDataError(f"this needs {error.name}", hint=hint) from None
@@ -105,8 +105,8 @@ def _judged(
 
     from tqdm import tqdm
 
-    from ssd_data.structures import image_of
-    from ssd_data.viewing.judging import read_judged
+    from ssd_data.core.structures import image_of
+    from ssd_data.pages.viewer.judging import read_judged
 
     if detections is None:
         return None

@@ -11,7 +11,7 @@ import click
 from ssd_data.cli import shared
 
 if TYPE_CHECKING:
-    from ssd_data.weights.stats import ArrayDifference, ArrayStats
+    from ssd_data.nets.edit.stats import ArrayDifference, ArrayStats
 
 
 @click.group(short_help="Look into caffemodels: shapes, ranges, differences.")
@@ -38,7 +38,7 @@ def show(file: Path, as_json: bool, quiet: bool) -> None:
       ssd-data weights show wider_iter_90000.caffemodel
     """
     from ssd_data.nets.caffemodel import read_caffemodel
-    from ssd_data.weights.stats import shape_text
+    from ssd_data.nets.edit.stats import shape_text
 
     model = read_caffemodel(file)
     count = sum(array.size for layer in model.layers for array in layer.arrays)
@@ -78,7 +78,7 @@ def diff(first: Path, second: Path, tolerance: float, as_json: bool, quiet: bool
       ssd-data weights diff merged.caffemodel theirs.caffemodel --tolerance 1e-5
     """
     from ssd_data.nets.caffemodel import read_caffemodel
-    from ssd_data.weights.stats import difference
+    from ssd_data.nets.edit.stats import difference
 
     rows = difference(read_caffemodel(first).layers, read_caffemodel(second).layers)
     other = [row for row in rows if not _close(row, tolerance)]
@@ -107,7 +107,7 @@ def stats(file: Path, as_json: bool, quiet: bool) -> None:
       ssd-data weights stats wider_iter_90000.caffemodel
     """
     from ssd_data.nets.caffemodel import read_caffemodel
-    from ssd_data.weights.stats import stats as collect
+    from ssd_data.nets.edit.stats import stats as collect
 
     rows = collect(read_caffemodel(file))
     ill = sum(row.nan + row.infinite for row in rows)
@@ -138,7 +138,7 @@ def _print_difference(rows: list[ArrayDifference], other: list[ArrayDifference])
 
 
 def _print_stats(rows: list[ArrayStats]) -> None:
-    from ssd_data.weights.stats import shape_text
+    from ssd_data.nets.edit.stats import shape_text
 
     table = [
         ["layer", "type", "array", "shape", "min", "max", "mean", "std", "zeros", "ill", "dead"]

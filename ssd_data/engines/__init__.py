@@ -15,11 +15,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.errors import InputError, UsageError
+from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.registry import plugins
+from ssd_data.core.structures import Detections
 from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.graph import Graph, read_graph, to_graph
-from ssd_data.plugins import plugins
-from ssd_data.structures import Detections
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
@@ -68,7 +68,7 @@ class Engine(ABC):
 
 def known_engines() -> list[str]:
     """The engines' names."""
-    return plugins("engines")
+    return plugins("engines", folders=None)
 
 
 def load_engine(

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ssd_data.core.errors import UsageError
 from ssd_data.engines import Array, Engine, read_deploy
-from ssd_data.errors import UsageError
 from ssd_data.nets.graph import Graph
 from ssd_data.nets.prototxt import to_text
 

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines import Array, Engine, read_deploy
-from ssd_data.errors import InputError, UsageError
 from ssd_data.nets.caffemodel import LayerWeights, read_caffemodel
 from ssd_data.nets.detection import DETECTION_TYPE, check_settings, detection_settings
+from ssd_data.nets.edit.merge_bn import merge_bn
+from ssd_data.nets.edit.wiring import pair
 from ssd_data.nets.graph import Graph, Node, to_graph
-from ssd_data.postprocess import detection_output
-from ssd_data.weights.merge_bn import merge_bn
-from ssd_data.weights.wiring import pair
+from ssd_data.nets.postprocess import detection_output
 
 SESSIONS = 8  # kept at a time, one for each shape of batch
 
@@ -144,7 +144,7 @@ class OnnxRuntime(Engine):
         return self._sessions[shape]
 
     def _convert(self, shape: tuple[int, ...]) -> _Ready:
-        from ssd_data.emitting.emit import emit, split_priors
+        from ssd_data.nets.onnx.emit import emit, split_priors
 
         names = [blob for blob in self.outputs if blob not in self._ends]
         for node in self._ends.values():

@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 import cv2
 import numpy as np
 
+from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines import Array, Engine, read_deploy
-from ssd_data.errors import InputError, UsageError
 from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.graph import Graph

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ssd_data.core.errors import InputError
+from ssd_data.core.notes import Tally
+from ssd_data.core.parallel import default_workers, ordered_map
 from ssd_data.engines import Engine
-from ssd_data.errors import InputError
 from ssd_data.evaluation.journal import Journal
+from ssd_data.evaluation.protocols import Plan
 from ssd_data.evaluation.sources import EvalSet
-from ssd_data.parallel import default_workers, ordered_map
-from ssd_data.protocols import Plan
-from ssd_data.tally import Tally
 
 POLICIES = ("fail", "count", "skip")
 

@@ -19,8 +19,8 @@ from typing import Any, BinaryIO
 import msgspec
 import numpy as np
 
-from ssd_data.errors import OutputError
-from ssd_data.structures import Detections
+from ssd_data.core.errors import OutputError
+from ssd_data.core.structures import Detections
 
 FORMAT = 1
 

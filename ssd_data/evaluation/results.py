@@ -9,21 +9,23 @@ from pathlib import Path
 
 import numpy as np
 
-from ssd_data.errors import InputError
+from ssd_data.core.errors import InputError
+from ssd_data.core.notes import Tally
+from ssd_data.core.structures import Detections
 from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.sources import EvalSet
 from ssd_data.evaluation.truths import category_ids, face_label
-from ssd_data.exchange import coco, voc, widerface
-from ssd_data.exchange.coco import CocoTruth
 from ssd_data.metrics import Options
-from ssd_data.metrics.coco import score_arrays as score_coco
-from ssd_data.metrics.voc import score_arrays as score_voc
-from ssd_data.metrics.widerface import score_arrays as score_wider
-from ssd_data.metrics.widerface import widest
-from ssd_data.scores import Found, Scores, Truth
-from ssd_data.scoring.comparable import restricted
-from ssd_data.structures import Detections
-from ssd_data.tally import Tally
+from ssd_data.metrics.coco import files as coco
+from ssd_data.metrics.coco.files import CocoTruth
+from ssd_data.metrics.coco.rules import score_arrays as score_coco
+from ssd_data.metrics.comparable import restricted
+from ssd_data.metrics.scores import Found, Scores, Truth
+from ssd_data.metrics.voc import files as voc
+from ssd_data.metrics.voc.rules import score_arrays as score_voc
+from ssd_data.metrics.widerface import files as widerface
+from ssd_data.metrics.widerface.rules import score_arrays as score_wider
+from ssd_data.metrics.widerface.rules import widest
 
 FAR = 1000.0  # sides of the picture
 NOT_A_NUMBER = "picture with boxes or scores that are not a number (left out)"

@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ssd_data import metrics
+from ssd_data.core.errors import InputError, OutputError, UsageError
+from ssd_data.core.files.whole import write_whole
+from ssd_data.core.images import picture_limits
 from ssd_data.engines import Engine
-from ssd_data.errors import InputError, OutputError, UsageError
 from ssd_data.evaluation.detecting import POLICIES, Missing, detect_all
 from ssd_data.evaluation.journal import Journal
+from ssd_data.evaluation.protocols import make_plan
 from ssd_data.evaluation.results import Scored, write_and_score
 from ssd_data.evaluation.sources import EvalSet
 from ssd_data.evaluation.worst import draw_worst
-from ssd_data.files.whole import write_whole
+from ssd_data.metrics.plots import draw_curves
+from ssd_data.metrics.scores import Scores
 from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.nets.prototxt import to_text
-from ssd_data.pictures import picture_limits
-from ssd_data.protocols import make_plan
-from ssd_data.scores import Scores
-from ssd_data.scoring.plots import draw_curves
 
 JOURNAL, SCORES, CURVES, WORST = "found.jsonl", "scores.json", "curves", "worst"
 Track: TypeAlias = Callable[[Iterable[str], int, str], Iterable[str]]
@@ -83,7 +83,7 @@ class Wanted:
         limit: only the first so many pictures.
         missing: pictures that cannot be read: "fail", "count" or "skip".
         iou: thresholds of overlap, for VOC.
-        extras: any of :data:`ssd_data.scoring.analysis.EXTRAS`.
+        extras: any of :data:`ssd_data.metrics.analysis.EXTRAS`.
         curves: draw precision-recall curves.
         worst: how many of the worst pictures to draw.
     """

@@ -12,21 +12,21 @@ import cv2
 import numpy as np
 
 from ssd_data import metrics
-from ssd_data.building.dataset import TEST_LINK, Dataset, find
-from ssd_data.building.manifest import LABELMAP, Manifest, read_manifest
-from ssd_data.building.options import BuildOptions
-from ssd_data.building.scan import scan, unknown_classes
-from ssd_data.errors import InputError, UsageError
+from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.files.paths import below
+from ssd_data.core.images import read_picture
+from ssd_data.core.labelmap import LabelMap, read_labelmap
+from ssd_data.core.structures import Pixels
+from ssd_data.data.build.manifest import LABELMAP, Manifest, read_manifest
+from ssd_data.data.build.options import BuildOptions
+from ssd_data.data.build.scan import scan, unknown_classes
+from ssd_data.data.dataset import TEST_LINK, Dataset, find
+from ssd_data.data.lmdb.companions import file_beside, read_name_sizes
+from ssd_data.data.lmdb.store import LmdbReader, is_lmdb, open_shared
 from ssd_data.evaluation import truths
 from ssd_data.evaluation.truths import Listed
-from ssd_data.exchange.coco import CocoTruth
-from ssd_data.files.name_sizes import file_beside, read_name_sizes
-from ssd_data.files.paths import below
-from ssd_data.labelmap import LabelMap, read_labelmap
-from ssd_data.lmdbs.store import LmdbReader, is_lmdb, open_shared
-from ssd_data.pictures import read_picture
-from ssd_data.scores import Ints, Truth
-from ssd_data.structures import Pixels
+from ssd_data.metrics.coco.files import CocoTruth
+from ssd_data.metrics.scores import Ints, Truth
 
 RESIZING = ("size", "min_dim", "max_dim")
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ssd_data.errors import InputError
-from ssd_data.exchange import coco, widerface
-from ssd_data.exchange.coco import CocoTruth
-from ssd_data.labelmap import LabelMap
-from ssd_data.scores import Floats, Ints, Truth
-from ssd_data.structures import Boxes, Flags, Labels
+from ssd_data.core.errors import InputError
+from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.structures import Boxes, Flags, Labels
+from ssd_data.metrics.coco import files as coco
+from ssd_data.metrics.coco.files import CocoTruth
+from ssd_data.metrics.scores import Floats, Ints, Truth
+from ssd_data.metrics.widerface import files as widerface
 
 FACE = "face"
 GROUND_TRUTH = Path("eval_tools", "ground_truth")

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ssd_data.draw import FileNames, to_jpeg, write_picture
-from ssd_data.drawing import Scene, paint
+from ssd_data.core.drawing import Scene, paint
+from ssd_data.core.structures import Flags, Pixels
+from ssd_data.data.draw import FileNames, to_jpeg, write_picture
+from ssd_data.data.lmdb.table import printable
 from ssd_data.evaluation.results import Scored
 from ssd_data.evaluation.sources import EvalSet
-from ssd_data.lmdbs.survey import printable
-from ssd_data.scores import Floats, Ints
-from ssd_data.scoring.analysis import errors_by_picture
-from ssd_data.structures import Flags, Pixels
+from ssd_data.metrics.analysis import errors_by_picture
+from ssd_data.metrics.scores import Floats, Ints
 
 GAP, GROUND = 12, (24, 25, 29)
 

@@ -4,7 +4,7 @@ A family's module has:
 
 * ``TITLE``: one line that says what it is;
 * ``SOURCE``: the repository whose published files its nets equal;
-* ``DETECTOR``: its :class:`~ssd_data.design.detector.Detector`;
+* ``DETECTOR``: its :class:`~ssd_data.families.parts.detector.Detector`;
 * ``VARIANTS``: name to settings as published; the first is the default. A variant has the options
   that its settings name, and no others;
 * ``FIXED``: settings that are no options of the family, where it has such;
@@ -22,10 +22,10 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from ssd_data.design.detector import STAGES, Settings, Stage
-from ssd_data.errors import UsageError
+from ssd_data.core.errors import UsageError
+from ssd_data.core.registry import plugins
+from ssd_data.families.parts.detector import STAGES, Settings, Stage
 from ssd_data.nets.preprocessing import Preprocessing
-from ssd_data.plugins import plugins
 from ssd_data.proto import caffe_pb2
 
 MOST_CLASSES, MOST_SIDE, MOST_BATCH, MOST_RATIO = 100_000, 8192, 65_536, 100
@@ -75,8 +75,8 @@ def generate(family: str, num_classes: int, **options: Any) -> Model:
     Args:
         family: its name, see :func:`names`.
         num_classes: classes, the background included.
-        options: the fields of :class:`~ssd_data.design.detector.Settings` that shall differ from
-            the published ones; None for those that shall not.
+        options: the fields of :class:`~ssd_data.families.parts.detector.Settings` that shall
+            differ from the published ones; None for those that shall not.
 
     Raises:
         UsageError: unknown family or variant, an option that it does not have, a value that makes

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ssd_data.design.builder import CAFFE, NetBuilder
-from ssd_data.design.data import HALF_RANGE, jaccard_samplers
-from ssd_data.design.detector import (
+from ssd_data.families.parts.builder import CAFFE, NetBuilder
+from ssd_data.families.parts.data import HALF_RANGE, jaccard_samplers
+from ssd_data.families.parts.detector import (
     Detector,
     Settings,
     Stage,
@@ -17,7 +17,7 @@ from ssd_data.design.detector import (
     new_solver,
     start,
 )
-from ssd_data.design.heads import Heads, Output, Scores, ssd_maps
+from ssd_data.families.parts.heads import Heads, Output, Scores, ssd_maps
 from ssd_data.proto import caffe_pb2
 
 TITLE = "MobileNet V1 with SSD heads"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ssd_data.design.data import HALF_RANGE, jaccard_samplers
-from ssd_data.design.detector import Detector, Settings, Stage
-from ssd_data.design.heads import Heads, Output, Scores
-from ssd_data.design.mobilenetv2 import ssd_net, ssd_solver
+from ssd_data.families.parts.data import HALF_RANGE, jaccard_samplers
+from ssd_data.families.parts.detector import Detector, Settings, Stage
+from ssd_data.families.parts.heads import Heads, Output, Scores
+from ssd_data.families.parts.mobilenetv2 import ssd_net, ssd_solver
 from ssd_data.proto import caffe_pb2
 
 TITLE = "MobileNet V2 with SSDLite heads"

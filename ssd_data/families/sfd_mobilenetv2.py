@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ssd_data.design.builder import NetBuilder
-from ssd_data.design.data import CAFFE_MEAN, coverage_samplers
-from ssd_data.design.detector import Detector, Settings, Stage, finish, new_solver, start
-from ssd_data.design.heads import FeatureMap, Heads, Output, Scores, with_sizes
-from ssd_data.design.mobilenetv2 import STRIDES, Body, MobileNetV2, blocks
+from ssd_data.families.parts.builder import NetBuilder
+from ssd_data.families.parts.data import CAFFE_MEAN, coverage_samplers
+from ssd_data.families.parts.detector import Detector, Settings, Stage, finish, new_solver, start
+from ssd_data.families.parts.heads import FeatureMap, Heads, Output, Scores, with_sizes
+from ssd_data.families.parts.mobilenetv2 import STRIDES, Body, MobileNetV2, blocks
 from ssd_data.proto import caffe_pb2
 
 TITLE = "SFD, a face detector, on MobileNet V2"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ssd_data.design.builder import NetBuilder
-from ssd_data.design.data import HALF_RANGE, overlap_samplers
-from ssd_data.design.detector import (
+from ssd_data.families.parts.builder import NetBuilder
+from ssd_data.families.parts.data import HALF_RANGE, overlap_samplers
+from ssd_data.families.parts.detector import (
     Detector,
     Settings,
     Stage,
@@ -19,7 +19,7 @@ from ssd_data.design.detector import (
     multiplied,
     start,
 )
-from ssd_data.design.heads import FeatureMap, Heads, Output, Scores, with_sizes
+from ssd_data.families.parts.heads import FeatureMap, Heads, Output, Scores, with_sizes
 from ssd_data.proto import caffe_pb2
 
 TITLE = "Nine convolutions with SSD heads, to learn from nothing in minutes"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ssd_data.design.builder import NetBuilder
-from ssd_data.design.data import CAFFE_MEAN, jaccard_samplers
-from ssd_data.design.detector import Detector, Settings, Stage, finish, new_solver, start
-from ssd_data.design.heads import FeatureMap, Heads, Output, Scores, with_sizes
-from ssd_data.design.vgg import add_pair, add_vgg
+from ssd_data.families.parts.builder import NetBuilder
+from ssd_data.families.parts.data import CAFFE_MEAN, jaccard_samplers
+from ssd_data.families.parts.detector import Detector, Settings, Stage, finish, new_solver, start
+from ssd_data.families.parts.heads import FeatureMap, Heads, Output, Scores, with_sizes
+from ssd_data.families.parts.vgg import add_pair, add_vgg
 from ssd_data.proto import caffe_pb2
 
 TITLE = "SSD300 and SSD512 on VGG-16"

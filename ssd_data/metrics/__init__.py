@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from ssd_data.errors import UsageError
-from ssd_data.plugins import plugins
-from ssd_data.scores import Scores
+from ssd_data.core.errors import UsageError
+from ssd_data.core.registry import plugins
+from ssd_data.metrics.scores import Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Options:
         split: which image set of a VOC folder, or the path of a list.
         labelmap: VOC's classes; by default all that the truth has.
         iou: thresholds of overlap, for VOC.
-        extras: any of :data:`ssd_data.scoring.analysis.EXTRAS`.
+        extras: any of :data:`ssd_data.metrics.analysis.EXTRAS`.
         trusted: the boxes are this package's own: nobody asks in which convention they are.
     """
 
@@ -37,7 +37,7 @@ class Options:
 
 def names() -> list[str]:
     """The metrics there are."""
-    return plugins("metrics")
+    return plugins("metrics", folders=True)
 
 
 def score(metric: str, truth: Path, detections: Path, options: Options | None = None) -> Scores:
@@ -58,6 +58,6 @@ def score(metric: str, truth: Path, detections: Path, options: Options | None = 
     """
     if metric not in names():
         raise UsageError(f'no metric "{metric}"', hint=f"There are {', '.join(names())}")
-    module = import_module(f"{__name__}.{metric}")
+    module = import_module(f"{__name__}.{metric}.rules")
     scores: Scores = module.score(Path(truth), Path(detections), options or Options())
     return scores

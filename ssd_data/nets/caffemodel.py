@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf.message import DecodeError
 
-from ssd_data.errors import InputError
-from ssd_data.files.paths import read_bytes
-from ssd_data.files.whole import write_whole
+from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import read_bytes
+from ssd_data.core.files.whole import write_whole
 from ssd_data.nets.upgrade import upgrade
 from ssd_data.proto import caffe_pb2
 

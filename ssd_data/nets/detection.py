@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ssd_data.errors import InputError
+from ssd_data.core.errors import InputError
 from ssd_data.nets.graph import Graph, Node, to_graph
 from ssd_data.proto import caffe_pb2
 
@@ -26,7 +26,7 @@ class Heads:
         node: its DetectionOutput.
         locations, confidences, priors: names of the blobs; the confidences before ``activation``.
         activation: "softmax", "sigmoid", or "none" where the confidences are scores.
-        settings: what the DetectionOutput says, as :mod:`ssd_data.postprocess` takes it.
+        settings: what the DetectionOutput says, as :mod:`ssd_data.nets.postprocess` takes it.
         without: indices of the layers between the confidences and the DetectionOutput, and its own.
     """
 
@@ -60,7 +60,7 @@ def find_detection(graph: Graph) -> int:
 
 
 def detection_settings(param: caffe_pb2.DetectionOutputParameter) -> dict[str, Any]:
-    """A ``detection_output_param`` as :func:`ssd_data.postprocess.detection_output` takes it."""
+    """A ``detection_output_param`` for :func:`ssd_data.nets.postprocess.detection_output`."""
     nms = param.nms_param
     least = param.confidence_threshold if param.HasField("confidence_threshold") else ALL
     return {

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeAlias
 
-from ssd_data.errors import InputError
+from ssd_data.core.errors import InputError
 from ssd_data.nets.prototxt import Prototxt, parse_prototxt, read_prototxt
 from ssd_data.nets.upgrade import upgrade
 from ssd_data.proto import caffe_pb2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ssd_data.errors import InputError
+from ssd_data.core.errors import InputError
 from ssd_data.nets.caffemodel import Array, Caffemodel
 
 

@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.errors import InputError
+from ssd_data.core.errors import InputError
+from ssd_data.core.structures import Pixels
 from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
-from ssd_data.structures import Pixels
 
 Array: TypeAlias = npt.NDArray[np.float32]
 BESIDE = ("train.prototxt", "test.prototxt")

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ssd_data.errors import InputError
+from ssd_data.core.errors import InputError
+from ssd_data.core.structures import Boxes
 from ssd_data.proto import caffe_pb2
-from ssd_data.structures import Boxes
 
 Size = tuple[int, int]
 MOST_SIDE = 1 << 31  # the original holds them in an int

@@ -17,8 +17,8 @@ from typing import Any, Generic, TypeVar
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
-from ssd_data.errors import InputError
-from ssd_data.files.paths import read_text
+from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import read_text
 
 MOST_BYTES = 64 << 20
 MOST_DEPTH = 32

@@ -5,7 +5,7 @@ Rules: weiliu89/caffe, ``src/caffe/util/upgrade_proto.cpp``.
 
 from __future__ import annotations
 
-from ssd_data.errors import InputError
+from ssd_data.core.errors import InputError
 from ssd_data.proto import caffe_pb2
 
 # The V1 enum's names whose type is not the same words in capitals, parted by underscores.

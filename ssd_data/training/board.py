@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ssd_data.errors import OutputError, UsageError
-from ssd_data.packages import require
+from ssd_data.core.errors import OutputError, UsageError
+from ssd_data.core.optional import require
 from ssd_data.training.events import Displayed, Event, Snapshotted, Stepped, Tested
 
 

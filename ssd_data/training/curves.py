@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ssd_data.files.figures import write_figure
+from ssd_data.core.files.figures import write_figure
 from ssd_data.training.table import continuous, read_rows
 
 

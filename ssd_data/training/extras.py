@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines.torch.fused import require_compiler
 from ssd_data.engines.torch.layers.batchnorm import BatchNorm
 from ssd_data.engines.torch.layers.multiboxloss import MultiBox, MultiBoxLoss
 from ssd_data.engines.torch.net import Net
 from ssd_data.engines.torch.trainable import Trainable
-from ssd_data.errors import InputError, UsageError
 from ssd_data.training import snapshots
 from ssd_data.training.averaging import Average
 from ssd_data.training.feeding import feeding

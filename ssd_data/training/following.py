@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ssd_data.errors import InputError
+from ssd_data.core.errors import InputError
 from ssd_data.training.loop import train
 from ssd_data.training.processes import PeerError, Processes
 from ssd_data.training.run import TrainOptions

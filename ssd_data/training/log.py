@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from ssd_data.errors import OutputError
+from ssd_data.core.errors import OutputError
 from ssd_data.training.events import Displayed, Event, Snapshotted, Stepped, Tested
 
 LOG, TABLE = ".log", ".jsonl"

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ssd_data.errors import InputError, UsageError
+from ssd_data.core.errors import InputError, UsageError
 from ssd_data.training.snapshots import BESIDE, read_beside
 
 BF16, FP16 = "bf16", "fp16"

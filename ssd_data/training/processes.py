@@ -18,8 +18,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ssd_data.errors import SsdDataError, UsageError
-from ssd_data.parallel import default_workers
+from ssd_data.core.errors import SsdDataError, UsageError
+from ssd_data.core.parallel import default_workers
 from ssd_data.training import launched
 
 T = TypeVar("T")

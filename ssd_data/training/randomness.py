@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ssd_data.errors import InputError
+from ssd_data.core.errors import InputError
 from ssd_data.training.snapshots import BESIDE
 
 

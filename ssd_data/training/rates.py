@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from sys import float_info
 
-from ssd_data.errors import InputError
+from ssd_data.core.errors import InputError
 from ssd_data.proto import caffe_pb2
 
 FLOAT_MAX = 3.4028234663852886e38  # what the original starts the minimum loss with

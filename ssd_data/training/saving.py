@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.errors import InputError
-from ssd_data.files.name_sizes import read_name_sizes
-from ssd_data.files.paths import is_plain_name
-from ssd_data.files.whole import write_whole
-from ssd_data.labelmap import read_labelmap
+from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import is_plain_name
+from ssd_data.core.files.whole import write_whole
+from ssd_data.core.labelmap import read_labelmap
+from ssd_data.data.lmdb.companions import read_name_sizes
 from ssd_data.proto import caffe_pb2
 
 FORMATS = ("VOC", "COCO", "ILSVRC")

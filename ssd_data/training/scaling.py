@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ssd_data.errors import SsdDataError
+from ssd_data.core.errors import SsdDataError
 
 GROWTH, BACKOFF, INTERVAL = 2.0, 0.5, 2000
 LEAST = 2.0**-14  # what the factor cannot be halved below without the loss itself being wrong

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from ssd_data.errors import InputError, OutputError
-from ssd_data.files.paths import listable, read_bytes, read_text
-from ssd_data.files.whole import write_whole
+from ssd_data.core.errors import InputError, OutputError
+from ssd_data.core.files.paths import listable, read_bytes, read_text
+from ssd_data.core.files.whole import write_whole
 from ssd_data.nets.caffemodel import (
     Array,
     LayerWeights,

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
+from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.net import Net
-from ssd_data.errors import InputError
 from ssd_data.proto import caffe_pb2
 from ssd_data.training import snapshots, telling
 from ssd_data.training.clock import Clock

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from ssd_data.errors import InputError
+from ssd_data.core.errors import InputError
 from ssd_data.nets.graph import Graph, phase_number, to_graph
 from ssd_data.nets.prototxt import Prototxt, read_prototxt
 from ssd_data.proto import caffe_pb2

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ssd_data.files.paths import read_bytes
+from ssd_data.core.files.paths import read_bytes
 
 Row: TypeAlias = dict[str, Any]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ssd_data.core.errors import SsdDataError
 from ssd_data.engines.torch.net import Net
-from ssd_data.errors import SsdDataError
 from ssd_data.training.feeding import feeding
 from ssd_data.training.processes import Processes
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
+from ssd_data.core.errors import InputError
+from ssd_data.data.lmdb.store import open_shared
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.layers.detectionoutput import DetectionOutput
 from ssd_data.engines.torch.net import Net
-from ssd_data.errors import InputError
-from ssd_data.lmdbs.store import open_shared
+from ssd_data.metrics.detection_evaluate import mean_ap
 from ssd_data.nets.graph import Graph, read_graph
 from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
-from ssd_data.scoring.detection_evaluate import mean_ap
 from ssd_data.training.events import Tested
 from ssd_data.training.feeding import feeding
 from ssd_data.training.saving import Saver, wants_files

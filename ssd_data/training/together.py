@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines.torch.layers.batchnorm import BatchNorm
 from ssd_data.engines.torch.loss import LossLayer
-from ssd_data.errors import InputError, UsageError
 from ssd_data.nets.graph import Graph
-from ssd_data.training.checks.report import Preflight
 from ssd_data.training.options import settle
+from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.processes import Processes
 from ssd_data.training.run import TrainOptions, find_resume
 from ssd_data.training.snapshots import read_snapshot

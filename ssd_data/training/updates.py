@@ -13,7 +13,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from ssd_data.errors import InputError
+from ssd_data.core.errors import InputError
 from ssd_data.proto import caffe_pb2
 
 Rule: TypeAlias = Callable[[Tensor, list[Tensor], float, "caffe_pb2.SolverParameter", int], Tensor]

@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ssd_data.errors import UsageError
-from ssd_data.packages import require
+from ssd_data.core.errors import UsageError
+from ssd_data.core.optional import require
 
 if TYPE_CHECKING:
     from ssd_data.engines.torch.compiled import Compiled

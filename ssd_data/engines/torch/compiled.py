@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines import Array, Engine, read_deploy
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.interpreter import exact_arithmetic
@@ -22,11 +23,10 @@ from ssd_data.engines.torch.layer import Layer, as_tuple
 from ssd_data.engines.torch.layers.convolution import Convolution
 from ssd_data.engines.torch.mode import find_device
 from ssd_data.engines.torch.net import Net
-from ssd_data.errors import InputError, UsageError
 from ssd_data.nets.caffemodel import Caffemodel, LayerWeights, read_caffemodel
 from ssd_data.nets.detection import DETECTION_TYPE
+from ssd_data.nets.edit.merge_bn import merge_bn
 from ssd_data.nets.graph import Graph, Node, to_graph
-from ssd_data.weights.merge_bn import merge_bn
 
 _RECTIFIERS: dict[str, Callable[[Tensor], Tensor]] = {
     "ReLU": functional.relu_,

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from ssd_data.errors import InputError
+from ssd_data.core.errors import InputError
 from ssd_data.proto import caffe_pb2
 
 _F = caffe_pb2.FillerParameter

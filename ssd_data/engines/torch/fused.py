@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ssd_data.core.errors import UsageError
 from ssd_data.engines.torch.layer import Layer
-from ssd_data.errors import UsageError
 
 Call = Callable[..., tuple[Tensor, ...]]
 _COMPILERS = ("g++", "clang++", "c++")

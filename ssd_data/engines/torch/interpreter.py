@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ssd_data.core.errors import UsageError
 from ssd_data.engines.torch.blob import Blob
 from ssd_data.engines.torch.flow import plan
 from ssd_data.engines.torch.layer import Layer, as_tuple, make_layer
-from ssd_data.errors import UsageError
 from ssd_data.nets.graph import Graph
 
 Tape = dict[int, tuple[list[Tensor], tuple[Tensor, ...]]]

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ssd_data.batches.classifier import Planes, Transform
+from ssd_data.core.errors import InputError
+from ssd_data.core.images import picture_limits
 from ssd_data.engines.torch.layer import Layer
-from ssd_data.errors import InputError
-from ssd_data.nets.transform import Planes, Transform
-from ssd_data.pictures import picture_limits
 
 
 class Labelled(NamedTuple):

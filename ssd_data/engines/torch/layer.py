@@ -10,12 +10,12 @@ from typing import ClassVar, TypeAlias
 import torch
 from torch import Tensor
 
+from ssd_data.core.errors import InputError
+from ssd_data.core.registry import plugins
 from ssd_data.engines.torch import layers
 from ssd_data.engines.torch.blob import Blob
 from ssd_data.engines.torch.fillers import fill
-from ssd_data.errors import InputError
 from ssd_data.nets.graph import Node, Phase
-from ssd_data.plugins import plugins
 from ssd_data.proto import caffe_pb2
 
 Tops: TypeAlias = Tensor | tuple[Tensor, ...]

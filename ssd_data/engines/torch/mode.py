@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ssd_data.errors import UsageError
+from ssd_data.core.errors import UsageError
 
 if TYPE_CHECKING:
     import torch

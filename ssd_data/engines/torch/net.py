@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ssd_data.core.errors import UsageError
 from ssd_data.engines.torch.blob import Array, Blob
 from ssd_data.engines.torch.interpreter import Interpreter
 from ssd_data.engines.torch.layer import Layer
 from ssd_data.engines.torch.mode import find_device
-from ssd_data.errors import UsageError
 from ssd_data.nets.caffemodel import Caffemodel, LayerWeights, read_caffemodel, write_caffemodel
 from ssd_data.nets.graph import Graph, Phase, phase_number, read_graph
 from ssd_data.nets.matching import Matching, Slot, match

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.layer import Layer, make_layer
-from ssd_data.errors import InputError
 from ssd_data.nets.graph import Graph, Node
 from ssd_data.nets.matching import Slot
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ssd_data.errors import InputError, UsageError
-from ssd_data.files.paths import read_bytes
+from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.files.paths import read_bytes
 
 MOST_BYTES = 2 << 30
 MOST_VALUES = 1 << 29

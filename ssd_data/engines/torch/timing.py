@@ -8,10 +8,10 @@ from time import perf_counter
 
 import torch
 
+from ssd_data.core.errors import UsageError
 from ssd_data.engines.torch.mode import find_device
 from ssd_data.engines.torch.net import Net
 from ssd_data.engines.torch.randomise import randomise
-from ssd_data.errors import UsageError
 from ssd_data.nets.graph import Graph, Phase
 
 

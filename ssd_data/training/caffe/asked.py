@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ssd_data.errors import UsageError
+from ssd_data.core.errors import UsageError
 from ssd_data.nets.prototxt import read_prototxt, to_text
 from ssd_data.proto import caffe_pb2
 

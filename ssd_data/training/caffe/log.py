@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ssd_data.files.paths import read_text
+from ssd_data.core.files.paths import read_text
 from ssd_data.training.events import Displayed, Event, Snapshotted, Tested
 
 MOST_BYTES = 4 << 30

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ssd_data.metrics.detection_evaluate import mean_ap
 from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
-from ssd_data.scoring.detection_evaluate import mean_ap
 from ssd_data.training.caffe.asked import gpus, solver_for_caffe
 from ssd_data.training.events import Displayed, Event, Listener, Snapshotted, Tested
 from ssd_data.training.log import lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ssd_data.errors import UsageError
+from ssd_data.core.errors import UsageError
 from ssd_data.training import launched
 from ssd_data.training.caffe.binary import run_caffe
 from ssd_data.training.events import Displayed, Event, Listener, Snapshotted

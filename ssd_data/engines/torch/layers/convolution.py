@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ssd_data.engines.torch.layer import Layer, sized
-from ssd_data.nets.spatial import convolved
+from ssd_data.nets.sizes import convolved
 
 
 class Convolution(Layer):

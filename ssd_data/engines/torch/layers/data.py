@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from google.protobuf.message import DecodeError
 
+from ssd_data.batches.classifier import Planes, as_planes
+from ssd_data.core.errors import InputError
+from ssd_data.core.images import decode, probe
+from ssd_data.data.lmdb.store import is_lmdb, open_shared
 from ssd_data.engines.torch.labelled import Labelled, LabelledPictures
-from ssd_data.errors import InputError
-from ssd_data.lmdbs.store import is_lmdb, open_shared
-from ssd_data.nets.transform import Planes, as_planes
-from ssd_data.pictures import decode, probe
 from ssd_data.proto import caffe_pb2
 
 

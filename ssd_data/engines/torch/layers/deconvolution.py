@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ssd_data.engines.torch.layers.convolution import Convolution
-from ssd_data.nets.spatial import deconvolved
+from ssd_data.nets.sizes import deconvolved
 
 
 class Deconvolution(Convolution):

@@ -9,17 +9,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ssd_data.core.errors import InputError
+from ssd_data.data.lmdb.companions import read_name_sizes
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.layer import Layer
-from ssd_data.errors import InputError
-from ssd_data.files.name_sizes import read_name_sizes
+from ssd_data.metrics.detection_evaluate import evaluate
 from ssd_data.proto import caffe_pb2
-from ssd_data.scoring.detection_evaluate import evaluate
 
 
 class DetectionEvaluate(Layer):
     """Bottoms: detections (1, 1, N, 7) and truth (1, 1, M, 8), as DetectionOutput and AnnotatedData
-    give them. Rows of the top: see :func:`ssd_data.scoring.detection_evaluate.evaluate`.
+    give them. Rows of the top: see :func:`ssd_data.metrics.detection_evaluate.evaluate`.
 
     With a ``name_size_file`` the n-th picture of all batches has the n-th size, and after the last
     one the first.

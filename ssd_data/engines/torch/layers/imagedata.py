@@ -8,11 +8,11 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ssd_data.batches.classifier import as_planes
+from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import read_lines
+from ssd_data.core.images import read_picture, resize
 from ssd_data.engines.torch.labelled import Labelled, LabelledPictures
-from ssd_data.errors import InputError
-from ssd_data.files.paths import read_lines
-from ssd_data.nets.transform import as_planes
-from ssd_data.pictures import read_picture, resize
 
 MOST_LABEL = (1 << 31) - 1
 _LABEL = re.compile(r"-?\d{1,10}", re.ASCII)

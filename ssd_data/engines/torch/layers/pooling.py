@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ssd_data.engines.torch.layer import Layer, sized
-from ssd_data.nets.spatial import pooled
+from ssd_data.nets.sizes import pooled
 from ssd_data.proto import caffe_pb2
 
 _P = caffe_pb2.PoolingParameter

@@ -1,0 +1,1 @@
+"""What all rooms stand on: nouns, boxes, pictures, labelmaps, files, errors."""

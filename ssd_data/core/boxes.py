@@ -1,0 +1,86 @@
+"""Box arithmetic, in one place. Boxes are float32 (N, 4): xmin, ymin, xmax, ymax.
+
+All of it is single precision, as in the original: computing in double and rounding at the end
+gives other bytes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ssd_data.core.structures import Boxes, Flags
+
+
+def from_xywh(boxes: Boxes) -> Boxes:
+    """Corner boxes from x, y, width, height: ``xmax = x + width``, summed in float32."""
+    corners = boxes.copy()
+    corners[:, 2:] += boxes[:, :2]
+    return corners
+
+
+def normalize(boxes: Boxes, width: int, height: int) -> Boxes:
+    """Fractions from pixels: float32 divided by float32, no offset of one, no clipping."""
+    fractions: Boxes = np.divide(boxes, np.array([width, height] * 2, np.float32), dtype=np.float32)
+    return fractions
+
+
+def all_sound(boxes: Boxes, width: int, height: int) -> bool:
+    """Whether all boxes, in pixels, have an area and lie in the picture.
+
+    Counted in Python: a picture's few boxes take NumPy many times as long.
+    """
+    return all(
+        0 <= xmin < xmax <= width and 0 <= ymin < ymax <= height
+        for xmin, ymin, xmax, ymax in boxes.tolist()
+    )
+
+
+def is_empty(boxes: Boxes) -> Flags:
+    """Which boxes have no area: inverted or with a side of zero; bool (N,)."""
+    return (boxes[:, 2] <= boxes[:, 0]) | (boxes[:, 3] <= boxes[:, 1])
+
+
+def is_outside(boxes: Boxes) -> Flags:
+    """Which fractional boxes leave the picture, wholly or in part; bool (N,)."""
+    outside: Flags = np.any((boxes < 0) | (boxes > 1), axis=1)
+    return outside
+
+
+def clip(boxes: Boxes) -> Boxes:
+    """Fractional boxes cut at the picture's border."""
+    return boxes.clip(np.float32(0), np.float32(1))
+
+
+def overlaps(boxes: Boxes, others: Boxes) -> Boxes:
+    """Jaccard overlap of each box with each other one: float32 (N, M); 0 where one is empty.
+
+    No offset of one: boxes are fractions, or pixels whose right and lower ends are outside.
+    """
+    common = _common(boxes, others)
+    total = areas(boxes)[:, None] + areas(others)[None, :] - common
+    shares: Boxes = np.divide(common, total, out=np.zeros_like(common), where=total > 0)
+    return shares
+
+
+def coverages(boxes: Boxes, others: Boxes) -> Boxes:
+    """How much of each box each other one covers: float32 (N, M); 0 where one is empty."""
+    common = _common(boxes, others)
+    shares: Boxes = np.divide(
+        common, areas(boxes)[:, None], out=np.zeros_like(common), where=common > 0
+    )
+    return shares
+
+
+def areas(boxes: Boxes) -> Boxes:
+    """Width by height, float32 (N,); 0 where a box is inverted."""
+    sides = (boxes[:, 2:] - boxes[:, :2]).clip(0)
+    area: Boxes = sides[:, 0] * sides[:, 1]
+    return area
+
+
+def _common(boxes: Boxes, others: Boxes) -> Boxes:
+    """The area that each box has in common with each other one, float32 (N, M)."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    sides = (np.minimum(boxes[:, None, 2:], others[None, :, 2:]) - low).clip(0)
+    area: Boxes = sides[..., 0] * sides[..., 1]
+    return area

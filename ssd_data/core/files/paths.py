@@ -1,0 +1,147 @@
+"""Paths that come from lists and annotations: hostile until checked."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path, PurePosixPath
+
+from ssd_data.core.errors import InputError
+
+TEXT_BYTES = 1 << 30
+_UNFIT = re.compile("[\\x00-\\x1f\\x7f\\ud800-\\udfff]")
+
+
+def below(root: Path, relative: str, where: object = "") -> Path:
+    """``root / relative``, refused where it is absolute or climbs out of ``root``.
+
+    Raises:
+        InputError: see :func:`require_below`.
+    """
+    require_below(root, relative, where)
+    return Path(root, relative)
+
+
+def require_below(root: Path, relative: str, where: object = "") -> None:
+    """Refuse a path that is absolute or climbs out of ``root``.
+
+    Links below the root are followed: people keep their pictures on other disks.
+
+    Raises:
+        InputError: the path is empty, absolute, holds ``..`` that leaves the root, or control
+            characters or bytes that are not UTF-8.
+    """
+    if is_below(relative):
+        return
+    fault = "is not a path below the root"
+    if _UNFIT.search(relative):
+        relative, fault = listable(relative), "holds characters that no list can hold"
+    elif relative and not relative.startswith("/"):
+        fault = "leaves the root"
+    raise InputError(f'"{relative}" {fault}', where=where, hint=f"The root is {root}")
+
+
+def is_below(relative: str) -> bool:
+    """Whether :func:`require_below` lets the path pass."""
+    if not relative or relative.startswith("/") or _UNFIT.search(relative):
+        return False
+    return ".." not in relative or not _climbs_out(relative)
+
+
+def _climbs_out(relative: str) -> bool:
+    depth = 0
+    for part in PurePosixPath(relative).parts:
+        depth += -1 if part == ".." else 1
+        if depth < 0:
+            return True
+    return False
+
+
+def read_bytes(path: Path | str, what: str, most: int, where: object = "") -> bytes:
+    """A regular file's bytes; never waits for a pipe, never reads a device.
+
+    Args:
+        path: the file.
+        what: what it is, for the error.
+        most: how many bytes it may have.
+        where: names it in the error; the path by default.
+
+    Raises:
+        InputError: the file is absent, unreadable, no regular file, or larger than ``most``.
+    """
+    where = where or path
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise InputError(f"the {what} is no regular file", where=where)
+            if status.st_size > most:
+                raise InputError(f"the {what} is larger than {most} bytes", where=where)
+            return _read_all(descriptor, status.st_size)
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        raise InputError(f"the {what} is missing", where=where) from None
+    except ValueError as error:
+        raise InputError(f"cannot read the {what}: {error}", where=ascii(str(path))) from None
+    except OSError as error:
+        raise InputError(f"cannot read the {what}: {error.strerror}", where=where) from None
+
+
+def announce(path: str) -> None:
+    """Let the system fetch a file that is read soon; what is wrong with it is said then."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except (OSError, ValueError):
+        return
+    try:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
+    except OSError:
+        pass  # a pipe, or a file system that knows no advice
+    finally:
+        os.close(descriptor)
+
+
+def _read_all(descriptor: int, size: int) -> bytes:
+    """All bytes of a file, in one call where it has ``size`` of them."""
+    data = os.read(descriptor, size + 1)
+    if len(data) == size:
+        return data
+    return data + b"".join(iter(lambda: os.read(descriptor, 1 << 20), b""))
+
+
+def read_text(path: Path, what: str, most: int = TEXT_BYTES, where: object = "") -> str:
+    """A UTF-8 text file without its byte order mark, see :func:`read_bytes`.
+
+    Raises:
+        InputError: as :func:`read_bytes`, or the file is not UTF-8 text.
+    """
+    try:
+        return read_bytes(path, what, most, where).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = f"the {what} is not UTF-8 text ({error.reason})"
+        raise InputError(message, where=where or path) from None
+
+
+def read_lines(path: Path, what: str) -> list[str]:
+    """The lines of a text file, without line ends (LF or CRLF).
+
+    Raises:
+        InputError: as :func:`read_text`.
+    """
+    lines = read_text(path, what).replace("\r\n", "\n").split("\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+def listable(path: str) -> str:
+    """The path, or where no list can hold it, the same with escapes."""
+    return ascii(path)[1:-1] if _UNFIT.search(path) else path
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a name from a recipe can name a file or folder here."""
+    return bool(name) and name.isprintable() and "/" not in name and not name.startswith(".")

@@ -1,0 +1,85 @@
+"""A file or a new folder, written whole or not at all. (What replaces folders: ``publish.py``.)"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from ssd_data.core.errors import OutputError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def failed(error: OSError, path: Path) -> OutputError:
+    """That a file or folder cannot be written, and what to do."""
+    hint = "Free space, and try again" if error.errno in _FULL else ""
+    if error.errno in _FORBIDDEN:
+        hint = "Mend its folder's permissions, or choose another"
+    return OutputError(f"cannot write it: {error.strerror}", where=path, hint=hint)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Write a file's new content piece by piece, into a temporary file beside it that is synced.
+
+    Raises:
+        OutputError: it cannot be written; what was there before is still there.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise failed(error, path) from None
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: bytes | str) -> None:
+    """Give a file its new content, see :func:`new_file`.
+
+    Raises:
+        OutputError: it cannot be written; what was there before is still there.
+    """
+    with new_file(path) as file:
+        file.write(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A hidden folder to write into, which appears under its name when all of it is there.
+
+    Args:
+        folder: must not exist, or be empty.
+
+    Raises:
+        OutputError: the folder holds something, or it cannot be written; what could not be written
+            in the hidden one is said of the folder.
+    """
+    if folder.name in ("", ".."):
+        raise OutputError("this names no new folder", where=folder, hint="Name one")
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise OutputError("the folder is not empty", where=folder, hint="Choose another")
+        beside.mkdir(parents=True)
+        yield beside
+        beside.replace(folder)
+    except OSError as error:
+        raise failed(error, folder) from None
+    except OutputError as error:
+        where = error.where.replace(str(beside), str(folder), 1)
+        raise OutputError(error.what, where=where, hint=error.hint) from None
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

@@ -1,0 +1,35 @@
+"""Packages that only some of the work needs: asked for in one way when it begins."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from ssd_data.core.errors import SsdDataError
+
+
+def require(
+    module: str,
+    extra: str,
+    name: str = "",
+    *,
+    error: type[SsdDataError] = SsdDataError,
+    where: str = "",
+) -> Any:
+    """A module of an optional package.
+
+    Args:
+        module: as it is imported.
+        extra: which of ssd-data's extras brings it.
+        name: what people call it; by default the package's own name.
+        error: what is raised; where: the option that asked for it.
+
+    Raises:
+        SsdDataError: it is not installed; the hint says how to.
+    """
+    try:
+        return import_module(module)
+    except ImportError:
+        called = name or module.partition(".")[0].replace("_", "-")
+        hint = f"Install it: pip install 'ssd-data[{extra}]'"
+        raise error(f"this needs {called}", where=where, hint=hint) from None

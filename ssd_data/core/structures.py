@@ -1,0 +1,166 @@
+"""The nouns that flow through the package; all frozen.
+
+Boxes are ``float32`` arrays of shape (N, 4) in the order xmin, ymin, xmax, ymax. In an
+:class:`AnnotatedImage` they are pixels as the annotation states them (``xmax`` is not moved by one,
+nothing is clipped); in a :class:`Record` they are fractions of the picture's width and height.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ssd_data.core.errors import InputError
+
+Boxes: TypeAlias = npt.NDArray[np.float32]
+Flags: TypeAlias = npt.NDArray[np.bool_]
+Labels: TypeAlias = npt.NDArray[np.int32]
+Pixels: TypeAlias = npt.NDArray[np.uint8]
+Scores: TypeAlias = npt.NDArray[np.float32]
+
+NO_BOXES: Boxes = np.zeros((0, 4), np.float32)
+NO_BOXES.setflags(write=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnnotatedImage:
+    """One picture of a raw data set with its boxes, as its annotation states them.
+
+    Attributes:
+        image: the picture's path below the data set's root, with ``/``.
+        annotation: the annotation's path below the root, as lists name it.
+        classes: per box the class, a name (``str``) or, in txt files, a label number (``int``).
+        boxes: float32 (N, 4), pixels, xmin ymin xmax ymax.
+        difficult: bool (N,); VOC's ``difficult``, COCO's ``iscrowd``, WIDER FACE's ``invalid``.
+        width: the width in pixels that the annotation states, None where it states none.
+        height: likewise.
+        image_id: COCO's integer image id, else None.
+        places: per box where it stands: a line number, or what ``place_kind`` says.
+        place_kind: "line" (of the annotation file) or "annotation" (COCO's id).
+        attributes: further values per box, each an array of length N (WIDER FACE: ``blur``,
+            ``expression``, ``illumination``, ``invalid``, ``occlusion``, ``pose``).
+    """
+
+    image: str
+    annotation: str
+    classes: tuple[str | int, ...] = ()
+    boxes: Boxes = field(default_factory=lambda: NO_BOXES)
+    difficult: Flags = field(default_factory=lambda: np.zeros(0, np.bool_))
+    width: int | None = None
+    height: int | None = None
+    image_id: int | None = None
+    places: tuple[int, ...] = ()
+    place_kind: str = "line"
+    attributes: Mapping[str, npt.NDArray[np.int8]] = field(default_factory=dict)
+
+    def place(self, index: int) -> str:
+        """Where box ``index`` stands, as ``file:line`` or ``file: annotation id``."""
+        if self.place_kind == "line":
+            return f"{self.annotation}:{self.places[index]}"
+        return f"{self.annotation}: {self.place_kind} {self.places[index]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An entry of a data set whose annotation could not be read; keeps its place in the list."""
+
+    image: str
+    annotation: str
+    error: InputError
+
+
+Entry: TypeAlias = AnnotatedImage | Unreadable
+
+
+def image_of(key: str) -> str:
+    """A picture's path from its record's key, ``%08d_<image path>``; the key where it has none."""
+    number, _, path = key.partition("_")
+    return path if number.isdigit() and path else key
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """One record of an AnnotatedDatum LMDB.
+
+    Attributes:
+        key: the record's key, ``%08d_<image path>``.
+        channels, height, width: of the stored picture, as the header states them.
+        encoded: True where ``data`` is a JPEG or PNG file, False where it is raw values in
+            channel, row, column order (BGR).
+        data: the stored bytes.
+        labels: int32 (N,); boxes: float32 (N, 4), fractions, xmin ymin xmax ymax;
+        difficult: bool (N,); instance_ids: int32 (N,), counted within each label.
+    """
+
+    key: str
+    channels: int
+    height: int
+    width: int
+    encoded: bool
+    data: bytes
+    labels: Labels
+    boxes: Boxes
+    difficult: Flags
+    instance_ids: Labels
+
+    @property
+    def image(self) -> str:
+        """The picture's path, which is the key without its number."""
+        return image_of(self.key)
+
+    def decode(self) -> Pixels:
+        """The picture as uint8 (height, width, channels), BGR or one gray channel.
+
+        Raises:
+            InputError: the bytes are not a picture that OpenCV can decode.
+        """
+        from ssd_data.core.images import decode_stored
+
+        return decode_stored(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """What a data layer gives a net at once.
+
+    Attributes:
+        data: float32 (N, channels, height, width) after mean and scale, BGR.
+        label: float32 (1, 1, M, 8), a row a box in the pictures' order: item_id (0 … N-1),
+            group_label, instance_id, xmin, ymin, xmax, ymax (fractions of the input), difficult;
+            one row of -1 where there is no box.
+        keys: of the N records.
+    """
+
+    data: npt.NDArray[np.float32]
+    label: npt.NDArray[np.float32]
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """What a detector found in one picture, by label, then by falling score.
+
+    Attributes:
+        labels: int32 (N,); scores: float32 (N,);
+        boxes: float32 (N, 4), fractions of the picture, xmin ymin xmax ymax, not clipped.
+    """
+
+    labels: Labels
+    scores: Scores
+    boxes: Boxes
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def in_pixels(self, width: int, height: int) -> Boxes:
+        """The boxes in pixels of a picture of that size, float32 (N, 4)."""
+        return self.boxes * np.array([width, height] * 2, np.float32)
+
+    def above(self, score: float) -> Detections:
+        """Those of at least that score."""
+        kept = self.scores >= score
+        return Detections(self.labels[kept], self.scores[kept], self.boxes[kept])

@@ -1,0 +1,1 @@
+"""A raw data set becomes an LMDB, and an LMDB a data set again."""

@@ -1,0 +1,100 @@
+"""Does a labelmap fit: another labelmap, an LMDB's labels, a data set's class names?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from ssd_data.data import dataset, recipes
+from ssd_data.data.build.options import BuildOptions
+from ssd_data.data.build.scan import scan, unknown_classes
+from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.labelmap import LabelMap, read_labelmap
+from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
+
+
+def labelmap_of(source: str, root: Path | None = None) -> LabelMap:
+    """The labelmap that belongs to a labelmap file, an LMDB or build folder, a recipe or a folder.
+
+    A recipe's own labelmap needs no data on disk; without one, the data's classes are read.
+
+    Raises:
+        UsageError: ``source`` is none of these.
+        InputError: the labelmap or the data set is broken or absent.
+    """
+    path = Path(source)
+    if path.is_file() and path.suffix == ".prototxt":
+        return read_labelmap(path)
+    if path.is_dir() and source not in recipes.names() and (beside := beside_lmdb(path)):
+        return read_labelmap(beside)
+    if not path.is_dir() or source in recipes.names():
+        recipe = recipes.load(source)
+        if recipe.labelmap is not None:
+            return read_labelmap(recipe.labelmap)
+    return dataset.find(source, root).classes()
+
+
+def beside_lmdb(path: Path) -> Path | None:
+    """The labelmap in an LMDB's folder or the folder above it, None where there is none.
+
+    Of an LMDB that is linked, the folder above the link comes before the folder above its target.
+    """
+    if not is_lmdb(path):
+        return None
+    for folder in (path, path.parent, path.resolve().parent):
+        if (folder / "labelmap.prototxt").is_file():
+            return folder / "labelmap.prototxt"
+    return None
+
+
+def disagreements(labelmap: LabelMap, source: str, root: Path | None = None) -> list[str]:
+    """Every way in which a labelmap does not fit ``source``, each a sentence.
+
+    Args:
+        labelmap: the one in question.
+        source: a labelmap file, an LMDB, or what ``ssd-data build`` takes.
+        root: where a recipe's files lie.
+
+    Raises:
+        UsageError: ``source`` is none of these.
+        InputError: it is broken or absent.
+    """
+    path = Path(source)
+    found = [f"{labelmap.origin}: {fault}" for fault in labelmap.faults()]
+    if path.is_file():
+        if path.suffix != ".prototxt":
+            raise UsageError("neither a labelmap, an LMDB nor a data set", where=source)
+        return found + labelmap.differences(read_labelmap(path))
+    if is_lmdb(path):
+        return found + _against_lmdb(labelmap, path)
+    return found + _against_dataset(labelmap, source, root)
+
+
+def _against_lmdb(labelmap: LabelMap, path: Path) -> list[str]:
+    found = []
+    if beside := beside_lmdb(path):
+        found += labelmap.differences(read_labelmap(beside))
+    used: Counter[int] = Counter()
+    with LmdbReader(path) as records:
+        for record in records:
+            used.update(record.labels.tolist())
+    known = {item.label for item in labelmap} - {0}
+    found += [
+        f"label {label}, used by {used[label]} boxes of {path}, is not in {labelmap.origin}"
+        for label in sorted(set(used) - known)
+    ]
+    return found
+
+
+def _against_dataset(labelmap: LabelMap, source: str, root: Path | None) -> list[str]:
+    found = dataset.find(source, root)
+    differences = []
+    if found.labelmap is not None or found.format in ("coco", "widerface"):
+        differences = labelmap.differences(found.classes())
+    options = BuildOptions(map=found.map)
+    scans = {split: scan(found, split, labelmap, options) for split in found.default_splits()}
+    if all(not result.images for result in scans.values()):
+        raise InputError("no annotation can be read", where=found.root)
+    return differences + [
+        f"not in {labelmap.origin}: {u}" for u in unknown_classes(scans, labelmap)
+    ]

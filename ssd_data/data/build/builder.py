@@ -1,0 +1,337 @@
+"""Raw data set to LMDBs, labelmap, lists and size files: the data half's main job.
+
+All annotations are read and judged first; then each split's LMDB is written beside the old one,
+verified, and all of it is published at once. ``build.json`` records how.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ssd_data.data.build import links
+from ssd_data.data.build.convert import BoxRuleError, Made, make_records
+from ssd_data.data.dataset import Dataset
+from ssd_data.data.build.manifest import (
+    LABELMAP,
+    MANIFEST,
+    Manifest,
+    differences,
+    new_manifest,
+    read_manifest,
+)
+from ssd_data.data.build.options import BuildOptions
+from ssd_data.data.build.scan import LabelledImage, Scan, scan, unknown_classes
+from ssd_data.core.errors import InputError, OutputError, SsdDataError
+from ssd_data.core.files.publish import OutFolder, write_text
+from ssd_data.core.labelmap import LabelMap
+from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter, is_lmdb
+from ssd_data.core.parallel import default_workers
+from ssd_data.core.images import picture_limits
+from ssd_data.core.notes import Tally
+
+MOST_FAILURES = 20
+Track: TypeAlias = Callable[[Iterable[Made], int, str], Iterable[Made]]
+
+
+@dataclass(slots=True)
+class BuildResult:
+    """What a build did.
+
+    Attributes:
+        out: the folder.
+        manifest: what ``build.json`` holds.
+        built: the splits that were written; the others were up to date.
+        linked: the links that were made.
+    """
+
+    out: Path
+    manifest: Manifest
+    built: list[str]
+    linked: list[str] = field(default_factory=list)
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether nothing had to be done."""
+        return not self.built
+
+
+def build(
+    dataset: Dataset,
+    out: Path | str | None = None,
+    options: BuildOptions | None = None,
+    *,
+    splits: Sequence[str] = (),
+    labelmap: LabelMap | None = None,
+    workers: int | None = None,
+    redo: bool = False,
+    link: Path | str | None = None,
+    track: Track = lambda made, total, name: made,
+) -> BuildResult:
+    """Build a data set's LMDBs.
+
+    Args:
+        dataset: from ``find`` or ``from_list`` of :mod:`ssd_data.data.dataset`.
+        out: the folder to write to; ``./<name>`` by default.
+        options: how records are made.
+        splits: which ones; those that are linked as training and test by default.
+        labelmap: instead of the data set's own.
+        workers: threads; the result does not depend on it.
+        redo: replace a build that was made otherwise.
+        link: also make the links there, as :func:`ssd_data.data.build.links.link` does.
+        track: wraps the records as they are made, to show progress.
+
+    Raises:
+        InputError: the data set is broken, or does not fit the labelmap.
+        OutputError: the out folder holds something else, is locked or cannot be written.
+    """
+    options = options or BuildOptions()
+    options = replace(options, map={**dataset.map, **options.map})
+    wanted = list(dict.fromkeys(splits)) or dataset.default_splits()
+    labelmap = (labelmap or dataset.classes()).require_sound()
+    folder_path = Path(out) if out is not None else default_out(dataset)
+    if folder_path.resolve() == dataset.root.resolve() and dataset.format != "annoset":
+        raise OutputError(
+            "this is the data set's own folder", where=folder_path, hint="Choose another with --out"
+        )
+    if link is not None:
+        names = [name for name, split in dataset.links.items() if split in wanted]
+        links.refuse_obstacles(Path(link), [*names, LABELMAP], dataset.links, folder_path)
+    with OutFolder(folder_path) as folder:
+        job = _Job(dataset, options, labelmap, folder, workers or default_workers(), track)
+        result = job.run(wanted, redo)
+    if link is not None:
+        result.linked = links.link(result.out, link)
+    return result
+
+
+def default_out(dataset: Dataset) -> Path:
+    """``./<name>``, or ``./<name>_lmdb`` where the data set itself lies there."""
+    out = Path(dataset.name)
+    taken = out.is_dir() and (
+        out.resolve() in (dataset.root.resolve(), *dataset.root.resolve().parents)
+    )
+    return Path(f"{dataset.name}_lmdb") if taken else out
+
+
+@dataclass(slots=True)
+class _Job:
+    dataset: Dataset
+    options: BuildOptions
+    labelmap: LabelMap
+    folder: OutFolder
+    workers: int
+    track: Track
+
+    def run(self, wanted: list[str], redo: bool) -> BuildResult:
+        old = read_manifest(self.folder.path)
+        new = new_manifest(self.dataset, self.options, self.labelmap)
+        if old is not None:
+            self._refuse_other(old, new, wanted, redo)
+        scans = {split: scan(self.dataset, split, self.labelmap, self.options) for split in wanted}
+        self._refuse_unknown(scans)
+        digests = {split: s.input_digest(self.dataset.root) for split, s in scans.items()}
+        todo = [
+            s for s in wanted if redo or old is None or not self._is_current(old, s, digests[s])
+        ]
+        if not todo:
+            assert old is not None
+            return BuildResult(self.folder.path, old, [])
+        self._refuse_overwriting(old, todo, redo)
+        if old is not None and not differences(old, new):
+            new["splits"].update(old["splits"])
+        failures: list[str] = []
+        with picture_limits():
+            for split in todo:
+                record = self._write(split, scans.pop(split), failures)
+                new["splits"][split] = {**record, "input_digest": digests[split]}
+        if failures:
+            raise self._failed(failures)
+        self._stage(LABELMAP, self.labelmap.to_text())
+        self._stage(MANIFEST, json.dumps(new, indent=1) + "\n")
+        self.folder.publish(last=MANIFEST)
+        return BuildResult(self.folder.path, new, todo)
+
+    def _stage(self, name: str, text: str) -> None:
+        """Stage a text file, but for the very list or labelmap that is built from."""
+        if not self._is_input(self.folder.path / name):
+            write_text(self.folder.staging / name, text)
+
+    def _is_current(self, old: Manifest, split: str, digest: str) -> bool:
+        made = old["splits"].get(split)
+        if made is None or not is_lmdb(self.folder.path / made["lmdb"]):
+            return False
+        if made.get("input_digest") == digest:
+            return True
+        raise OutputError(
+            f'the pictures or annotations of "{split}" have changed since it was built',
+            where=self.folder.path / made["lmdb"],
+            hint="Build it anew with --redo",
+        )
+
+    def _refuse_other(self, old: Manifest, new: Manifest, wanted: list[str], redo: bool) -> None:
+        path = self.folder.path / MANIFEST
+        # The lists of one data set come one by one, so their names are no data set's.
+        if old.get("name") != new["name"] and not old.get("format") == new["format"] == "annoset":
+            raise OutputError(
+                f"this folder holds {old.get('name')}, not {new['name']}",
+                where=path,
+                hint="One folder holds one data set: choose another with --out",
+            )
+        found = differences(old, new)
+        if found and not redo:
+            raise OutputError(
+                "this folder was built with " + ", ".join(found),
+                where=path,
+                hint="Build it anew with --redo, or choose another folder with --out",
+            )
+        if found and (left := [split for split in old["splits"] if split not in wanted]):
+            raise OutputError(
+                f'"{left[0]}" would stay as it was built, with ' + ", ".join(found),
+                where=path,
+                hint="Build all splits of a folder alike, or choose another folder with --out",
+            )
+
+    def _refuse_overwriting(self, old: Manifest | None, todo: list[str], redo: bool) -> None:
+        """Files that no build put here are not replaced, unless asked."""
+        known = {LABELMAP, MANIFEST} if old else set()
+        for split in old["splits"] if old else ():
+            known |= {self.dataset.lmdb_name(split), f"{split}.txt", f"{split}_name_size.txt"}
+        for name in (LABELMAP, *(n for s in todo for n in self._names(s))):
+            path = self.folder.path / name
+            if path.exists() and path.is_dir() != name.endswith("_lmdb"):
+                raise OutputError("a folder or file is in the way", where=path, hint="Move it")
+            there = os.path.lexists(path) and name not in known
+            if there and not redo and not self._is_input(path):
+                raise OutputError(
+                    "exists, and no build.json says that a build made it",
+                    where=path,
+                    hint="Choose another folder with --out, or replace it with --redo",
+                )
+
+    def _names(self, split: str) -> list[str]:
+        return [self.dataset.lmdb_name(split), f"{split}.txt", f"{split}_name_size.txt"]
+
+    def _is_input(self, path: Path) -> bool:
+        """Whether the path is the very list that is built from, or the labelmap in use."""
+        lists = [s.get("list", "") for split in self.dataset.splits.values() for s in split.sources]
+        own = [*lists, str(self.dataset.labelmap or "")]
+        return path.exists() and any(Path(o).is_file() and path.samefile(o) for o in own)
+
+    def _refuse_unknown(self, scans: Mapping[str, Scan]) -> None:
+        lines = unknown_classes(scans, self.labelmap)
+        if lines and self.options.unknown == "fail":
+            count = "1 class is" if len(lines) == 1 else f"{len(lines)} classes are"
+            raise InputError(
+                f"{count} not in the labelmap:\n  " + "\n  ".join(lines),
+                where=self.labelmap.origin,
+                hint="Rename with --map OLD=NEW, drop with --map OLD=, or leave out all with "
+                "--unknown skip",
+            )
+
+    def _write(self, split: str, scanned: Scan, failures: list[str]) -> dict[str, Any]:
+        """Write one split below staging; problems are appended to ``failures``."""
+        name, list_name, size_name = self._names(split)
+        skips = self.options.missing == "skip"
+        for entry in scanned.failures:
+            _note_failure(entry.error, skips, failures, scanned.notes)
+        summary = _Summary(scanned.notes)
+        with LmdbWriter(self.folder.staging / name) as writer:
+            for made in self._records(split, scanned.images):
+                if made.error is not None:
+                    skippable = skips and not isinstance(made.error, BoxRuleError)
+                    _note_failure(made.error, skippable, failures, scanned.notes)
+                    if len(failures) >= MOST_FAILURES:
+                        raise self._failed(failures)
+                elif not failures:
+                    writer.put(made.key, made.value)
+                    summary.add(made)
+        if not failures:
+            self._verify(name, summary)
+            self._stage(list_name, _list_text(scanned.lines))
+            self._stage(size_name, "".join(summary.size_lines))
+        return {
+            "lmdb": name,
+            "list": list_name,
+            "name_size": size_name,
+            "listed": len(scanned.lines),
+            **summary.to_json(self.labelmap),
+        }
+
+    def _records(self, split: str, images: list[LabelledImage]) -> Iterator[Made]:
+        made = make_records(self.dataset.root, images, self.options, self.workers)
+        yield from self.track(made, len(images), split)
+
+    def _failed(self, failures: list[str]) -> InputError:
+        shown = "\n  ".join(failures[:MOST_FAILURES])
+        more = ", perhaps more" if len(failures) >= MOST_FAILURES else ""
+        return InputError(
+            f"nothing was built: {len(failures)} problems{more}\n  {shown}",
+            hint=f"The root is {self.dataset.root.resolve()}. Mend what is wrong, or leave such "
+            "pictures out with --missing skip",
+        )
+
+    def _verify(self, name: str, summary: _Summary) -> None:
+        """Read the new LMDB back: every key, in order, none more."""
+        if not summary.keys:
+            raise InputError(f"no record is left for {name}", where=self.dataset.root)
+        with LmdbReader(self.folder.staging / name) as reader:
+            if reader.keys() != summary.keys:
+                raise OutputError("the LMDB read back is not what was written", where=name)
+
+
+class _Summary:
+    """Counts of one split, collected record by record."""
+
+    def __init__(self, notes: Tally) -> None:
+        self.notes = notes
+        self.keys: list[bytes] = []
+        self.size_lines: list[str] = []
+        self.classes: Counter[int] = Counter()
+        self.difficult = self.without_boxes = self.bytes = 0
+        self._digest = hashlib.sha256()
+
+    def add(self, made: Made) -> None:
+        self.keys.append(made.key)
+        self.size_lines.append(made.size_line)
+        self.classes.update(made.labels.tolist())
+        self.difficult += int(np.count_nonzero(made.difficult))
+        self.without_boxes += not len(made.labels)
+        self.bytes += len(made.value)
+        self.notes.merge(made.notes)
+        self._digest.update(made.key + b"\0" + made.digest)
+
+    def to_json(self, labelmap: LabelMap) -> dict[str, Any]:
+        return {
+            "records": len(self.keys),
+            "boxes": self.classes.total(),
+            "difficult": self.difficult,
+            "without_boxes": self.without_boxes,
+            "bytes": self.bytes,
+            "classes": {labelmap.display_name(n): self.classes[n] for n in sorted(self.classes)},
+            "content_digest": self._digest.hexdigest(),
+            "notes": self.notes.to_json(),
+        }
+
+
+def _note_failure(error: SsdDataError, skip: bool, failures: list[str], notes: Tally) -> None:
+    if skip:
+        notes.add("picture left out (skipped)", error.sentence)
+    else:
+        failures.append(f"{error.sentence} ({error.hint})" if error.hint else error.sentence)
+
+
+def _list_text(lines: Iterable[tuple[str, str]]) -> str:
+    """``image annotation`` lines; a tab parts them where a path holds a space."""
+    return "".join(
+        f"{image}{chr(9) if ' ' in image + annotation else ' '}{annotation}\n"
+        for image, annotation in lines
+    )

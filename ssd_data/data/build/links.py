@@ -1,0 +1,129 @@
+"""Links under the names that published prototxts use: ``trainval_lmdb``, ``test_lmdb`` and
+``labelmap.prototxt``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from ssd_data.data.build.manifest import LABELMAP, read_manifest
+from ssd_data.core.errors import InputError, OutputError
+
+STANDARD = ("trainval_lmdb", "test_lmdb")
+
+
+def link(build: Path | str, into: Path | str, *, copy: bool = False) -> list[str]:
+    """Link a build's LMDBs and labelmap into a folder.
+
+    Each link takes its name in one step, links that lead nowhere included; a file or folder that
+    is no link is never touched. Links are relative where that is possible.
+
+    Args:
+        build: the folder of a build.
+        into: where the links go; made if it is not there.
+        copy: copy instead, where links cannot be made.
+
+    Returns:
+        the links' paths.
+
+    Raises:
+        InputError: ``build`` holds no build, or none of the splits that are linked.
+        OutputError: a real file or folder is in the way (no link is made then), or no permission.
+    """
+    build, into = Path(build), Path(into)
+    manifest = read_manifest(build)
+    if manifest is None:
+        raise InputError("no build here: build.json is missing", where=build)
+    splits = manifest["splits"]
+    targets = {
+        name: build / splits[split]["lmdb"]
+        for name, split in manifest["links"].items()
+        if split in splits
+    }
+    targets |= _list_links(manifest["format"], build, splits)
+    targets[LABELMAP] = build / LABELMAP
+    for target in targets.values():
+        if not target.exists():
+            raise InputError("the build is not whole: this is missing", where=target)
+    refuse_obstacles(into, targets.keys(), manifest["links"], build)
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+        for name, target in targets.items():
+            _place(into / name, target, copy)
+    except OSError as error:
+        raise OutputError(
+            f"cannot make the link: {error.strerror}",
+            where=error.filename or into,
+            hint="" if copy else "Where links cannot be made, --copy copies",
+        ) from None
+    return [str(into / name) for name in targets]
+
+
+def refuse_obstacles(
+    into: Path, names: Collection[str], family: Iterable[str], build: Path
+) -> None:
+    """Make sure that links can be made, and that none of another build stays beside them.
+
+    Args:
+        into: the folder of the links.
+        names: the links that are to be made.
+        family: the links that the data set knows; they and the standard ones are looked at.
+        build: the folder of the build.
+
+    Raises:
+        OutputError: a real file or folder bears one of the names, or a link that is not to be
+            made now leads to another build.
+    """
+    for here in (into / name for name in {*STANDARD, *family} - set(names)):
+        if here.is_symlink() and here.resolve().parent != build.resolve():
+            raise OutputError(
+                f"this link leads to another build, {here.resolve().parent}",
+                where=here,
+                hint="Remove it, or build its split too: labelmap and LMDBs belong together",
+            )
+    for here in (into / name for name in names):
+        if here.exists() and not here.is_symlink():
+            raise OutputError(
+                "a real file or folder is in the way",
+                where=here,
+                hint="Move it; it was not touched",
+            )
+
+
+def _list_links(kind: str, build: Path, splits: dict[str, dict[str, str]]) -> dict[str, Path]:
+    """Builds from lists link each LMDB under its own name, as ``create_annoset.py`` does."""
+    if kind != "annoset":
+        return {}
+    return {made["lmdb"]: build / made["lmdb"] for made in splits.values()}
+
+
+def _place(here: Path, target: Path, copy: bool) -> None:
+    beside = here.with_name(f".{here.name}.new")
+    _remove(beside)
+    if not copy:
+        beside.symlink_to(_relative(here.parent, target))
+    elif target.is_dir():
+        shutil.copytree(target, beside)
+    else:
+        shutil.copy2(target, beside)
+    if beside.is_dir() and not beside.is_symlink():
+        here.unlink(missing_ok=True)  # a link; a real folder was refused before
+    os.replace(beside, here)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _relative(folder: Path, target: Path) -> Path:
+    """The way from ``folder`` to ``target``; absolute where they share nothing but the root."""
+    start, end = folder.resolve(), target.resolve()
+    if start.parts[:2] != end.parts[:2]:
+        return end
+    return Path(os.path.relpath(end, start))

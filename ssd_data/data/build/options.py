@@ -1,0 +1,91 @@
+"""What a build does to pictures and boxes; recorded in ``build.json`` and compared there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+from ssd_data.core.errors import UsageError
+from ssd_data.core.images import JPEG_QUALITY, MAX_PIXELS
+
+Encoding = Literal["jpg", "png", "raw"]
+Outside = Literal["keep", "clip", "drop", "fail"]
+Empty = Literal["drop", "keep", "fail"]
+Policy = Literal["fail", "skip"]
+Verify = Literal["header", "decode"]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """How records are made.
+
+    Attributes:
+        size: (width, height) to resize to, None to keep.
+        min_dim, max_dim: as the original's; 0 is off. They override ``size``.
+        gray: store one gray channel.
+        encode: how pictures are stored; a JPEG's own bytes are kept where nothing changes them.
+        quality: of JPEGs that are encoded anew, 1 to 100.
+        unknown: boxes whose class the labelmap does not know: fail, or leave them out.
+        map: class names to rename, or (empty) to leave out.
+        outside: boxes that leave the picture.
+        empty: boxes that are inverted or have no area.
+        missing: pictures that are absent or unreadable, or whose annotation is.
+        shuffle: None as the data set has it (training splits are), else all splits or none.
+        seed: of the shuffle.
+        limit: the first so many pictures of each split, None for all.
+        verify: look at each kept picture's header and end, or decode all of it.
+        max_pixels: refuse larger pictures (decompression bombs).
+    """
+
+    size: tuple[int, int] | None = None
+    min_dim: int = 0
+    max_dim: int = 0
+    gray: bool = False
+    encode: Encoding = "jpg"
+    quality: int = JPEG_QUALITY
+    unknown: Policy = "fail"
+    map: Mapping[str, str] = field(default_factory=dict)
+    outside: Outside = "keep"
+    empty: Empty = "drop"
+    missing: Policy = "fail"
+    shuffle: bool | None = None
+    seed: int = 0
+    limit: int | None = None
+    verify: Verify = "header"
+    max_pixels: int = MAX_PIXELS
+
+    def __post_init__(self) -> None:
+        choices: dict[str, Any] = {
+            "encode": Encoding,
+            "unknown": Policy,
+            "outside": Outside,
+            "empty": Empty,
+            "missing": Policy,
+            "verify": Verify,
+        }
+        for name, kind in choices.items():
+            if getattr(self, name) not in get_args(kind):
+                known = ", ".join(get_args(kind))
+                raise UsageError(f'"{getattr(self, name)}" is none of {known}', where=f"--{name}")
+        ranges = {"quality": (1, 100), "min_dim": (0, 65535), "max_dim": (0, 65535)}
+        ranges |= {"limit": (1, 2**31), "max_pixels": (1, 2**30)}
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                option = name.replace("_", "-")
+                raise UsageError(f"{value} is not between {low} and {high}", where=f"--{option}")
+        if self.size and not all(1 <= side <= 65535 for side in self.size):
+            raise UsageError("the sides lie between 1 and 65535", where="--size")
+
+    @property
+    def resizes(self) -> bool:
+        """Whether any option may change the pictures' size."""
+        return bool(self.size or self.min_dim or self.max_dim)
+
+    def to_json(self) -> dict[str, Any]:
+        """All options as JSON has them."""
+        table = asdict(self)
+        table["size"] = list(self.size) if self.size else None
+        table["map"] = dict(self.map)
+        return table

@@ -1,0 +1,176 @@
+"""Read a split's annotations and settle their classes, before any picture is touched."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+from ssd_data.data.dataset import Dataset
+from ssd_data.data.build.options import BuildOptions
+from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import listable
+from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.structures import AnnotatedImage, Labels, Unreadable
+from ssd_data.core.notes import Tally
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledImage:
+    """A picture whose boxes all have a label of the labelmap.
+
+    Attributes:
+        number: its line in the list, which numbers its key.
+        entry: the picture with the boxes that are left.
+        labels: int32 (N,), above 0.
+    """
+
+    number: int
+    entry: AnnotatedImage
+    labels: Labels
+
+
+@dataclass(slots=True)
+class Scan:
+    """A split's annotations in the order of its records.
+
+    Attributes:
+        lines: image and annotation of every list line, those without a record included.
+        images: the pictures that can be read, with their labels.
+        failures: the list lines whose annotation is broken or missing.
+        unknown: per class name that the labelmap lacks, how often, and where first.
+        notes: what is odd but no error, and what options left out.
+    """
+
+    lines: list[tuple[str, str]] = field(default_factory=list)
+    images: list[LabelledImage] = field(default_factory=list)
+    failures: list[Unreadable] = field(default_factory=list)
+    unknown: Counter[str] = field(default_factory=Counter)
+    first_place: dict[str, str] = field(default_factory=dict)
+    notes: Tally = field(default_factory=Tally)
+
+    def input_digest(self, root: Path) -> str:
+        """A digest of what goes in: annotations by content, pictures by size and time."""
+        digest = hashlib.sha256(repr(self.lines).encode())
+        for image in self.images:
+            entry = image.entry
+            try:
+                status = os.stat(f"{root}/{entry.image}")  # noqa: PTH116 - Path takes as long as the call
+                stamp = (status.st_size, status.st_mtime_ns)
+            except OSError:
+                stamp = (-1, -1)
+            fields = (image.number, stamp, entry.width, entry.height, entry.image_id)
+            digest.update(repr(fields).encode())
+            for array in (image.labels, entry.boxes, entry.difficult):
+                digest.update(array.tobytes())
+        return digest.hexdigest()
+
+
+def scan(dataset: Dataset, split: str, labelmap: LabelMap, options: BuildOptions) -> Scan:
+    """Read all annotations of a split, in the order and number that the options ask for.
+
+    Unknown classes and broken annotations are collected, not raised.
+
+    Raises:
+        InputError: the split's list or JSON is broken, or it holds no picture.
+    """
+    result = Scan()
+    entries = list(dataset.entries(split, result.notes))
+    if not entries:
+        raise InputError(f'the split "{split}" holds no picture', where=dataset.root)
+    shuffled = dataset.splits[split].shuffle if options.shuffle is None else options.shuffle
+    if shuffled:
+        random = Random(options.seed)  # random() is the one method whose values never change
+        entries.sort(key=lambda _: random.random())
+    if options.limit is not None:
+        del entries[options.limit :]
+    known = _Known(labelmap, options)
+    for number, entry in enumerate(entries):
+        result.lines.append((listable(entry.image), listable(entry.annotation)))
+        if isinstance(entry, Unreadable):
+            result.failures.append(entry)
+        else:
+            labels = [known[stated] for stated in entry.classes]
+            image = LabelledImage(number, entry, np.array(labels, np.int32))
+            if 0 in labels:
+                image = _label(number, entry, labelmap, options, result)
+            result.images.append(image)
+    return result
+
+
+class _Known(dict[str | int, int]):
+    """The label of each class as annotations state it, 0 where it has none; found once each."""
+
+    def __init__(self, labelmap: LabelMap, options: BuildOptions) -> None:
+        super().__init__()
+        self.labelmap, self.map = labelmap, options.map
+
+    def __missing__(self, stated: str | int) -> int:
+        name = self.map.get(str(stated), stated)
+        self[stated] = label = max(self.labelmap.label(name) or 0, 0) if name != "" else 0
+        return label
+
+
+def _label(
+    number: int, entry: AnnotatedImage, labelmap: LabelMap, options: BuildOptions, result: Scan
+) -> LabelledImage:
+    labels = np.zeros(len(entry.classes), np.int32)
+    for index, stated in enumerate(entry.classes):
+        name = options.map.get(str(stated), stated)
+        if name == "":
+            result.notes.add("box dropped by --map", f"{entry.place(index)}: {stated}")
+            continue
+        label = labelmap.label(name)
+        if label is None or label <= 0:
+            place = entry.place(index)
+            result.unknown[str(name)] += 1
+            result.first_place.setdefault(str(name), place)
+            if options.unknown == "skip":
+                result.notes.add("box of an unknown class (skipped)", f"{place}: {name}")
+        else:
+            labels[index] = label
+    return LabelledImage(number, *_only(entry, labels))
+
+
+def _only(entry: AnnotatedImage, labels: Labels) -> tuple[AnnotatedImage, Labels]:
+    """The boxes whose label is above 0."""
+    keep = labels > 0
+    if keep.all():
+        return entry, labels
+    return select(entry, np.flatnonzero(keep)), labels[keep]
+
+
+def select(entry: AnnotatedImage, which: Iterable[int]) -> AnnotatedImage:
+    """The same picture with only some of its boxes, by index."""
+    chosen = [int(i) for i in which]
+    return replace(
+        entry,
+        classes=tuple(entry.classes[i] for i in chosen),
+        boxes=entry.boxes[chosen],
+        difficult=entry.difficult[chosen],
+        places=tuple(entry.places[i] for i in chosen),
+        attributes={name: values[chosen] for name, values in entry.attributes.items()},
+    )
+
+
+def unknown_classes(scans: Mapping[str, Scan], labelmap: LabelMap) -> list[str]:
+    """A line for each class name that the labelmap lacks, the most frequent first."""
+    total: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for result in scans.values():
+        total.update(result.unknown)
+        for name, place in result.first_place.items():
+            first.setdefault(name, place)
+    lines = []
+    for name, count in total.most_common():
+        near = labelmap.nearest(name)
+        guess = f', nearest "{near}"' if near else ""
+        boxes = "box" if count == 1 else "boxes"
+        lines.append(f'"{name}": {count} {boxes}{guess}, first at {first[name]}')
+    return lines

@@ -1,0 +1,298 @@
+"""A data set on disk: found by a recipe's name, a recipe file or its folder's layout."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ssd_data.core import resources
+from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.labelmap import LabelMap, read_labelmap
+from ssd_data.core.notes import Tally
+from ssd_data.core.structures import Entry, Unreadable
+from ssd_data.data import formats, recipes
+from ssd_data.data.recipes import Recipe, Source
+
+TRAINING_LINK, TEST_LINK = "trainval_lmdb", "test_lmdb"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One split whose sources are there; ``sources`` are read one after the other."""
+
+    sources: tuple[Source, ...]
+    shuffle: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A data set that was found, with every alternative decided.
+
+    Attributes:
+        name: names the out folder and the LMDBs.
+        root: the folder that all paths start from.
+        format: the name of the format that reads it.
+        splits: what can be built.
+        links: link name to split (``trainval_lmdb`` to ``trainval``).
+        labelmap: the labelmap file, None where the classes come from the data.
+        map: class names to rename or (empty) drop.
+        metric: the score that belongs to it, empty where none is known.
+        lmdb_pattern: an LMDB's name, with ``{name}`` and ``{split}``.
+    """
+
+    name: str
+    root: Path
+    format: str
+    splits: Mapping[str, Split]
+    links: Mapping[str, str]
+    labelmap: Path | None = None
+    map: Mapping[str, str] = field(default_factory=dict)
+    metric: str = ""
+    lmdb_pattern: str = "{name}_{split}_lmdb"
+
+    def lmdb_name(self, split: str) -> str:
+        """The name of a split's LMDB folder."""
+        return self.lmdb_pattern.format(name=self.name, split=split)
+
+    def default_splits(self) -> list[str]:
+        """The splits that are linked as training and test."""
+        return list(dict.fromkeys(self.links.values())) or list(self.splits)
+
+    def entries(self, split: str, notes: Tally) -> Iterator[Entry]:
+        """The pictures of a split in list order.
+
+        Raises:
+            UsageError: there is no such split.
+            InputError: a list or JSON of the split is broken.
+        """
+        if split not in self.splits:
+            raise UsageError(
+                f'{self.name} has no split "{split}" here', hint=f"Splits: {', '.join(self.splits)}"
+            )
+        reader = formats.load(self.format)
+        for source in self.splits[split].sources:
+            yield from reader.read(self.root, source, notes)
+
+    def classes(self) -> LabelMap:
+        """The labelmap: the recipe's file, what the data states, or all names that it uses."""
+        if self.labelmap is not None:
+            return read_labelmap(self.labelmap)
+        first = next(iter(self.splits.values())).sources[0]
+        reader = formats.load(self.format)
+        if hasattr(reader, "classes"):
+            found = reader.classes(self.root, first)
+            return LabelMap.from_names(
+                [n for n, _ in found], [d for _, d in found], f"the classes of {self.root}"
+            )
+        return self._scan()
+
+    def _scan(self) -> LabelMap:
+        """The names that annotations use, sorted; label numbers where txt files use those."""
+        used: set[str | int] = set()
+        error = InputError("no box has a class, so no labelmap can be made", where=self.root)
+        for split in self.splits:
+            for entry in self.entries(split, Tally()):
+                if isinstance(entry, Unreadable):
+                    error = entry.error
+                else:
+                    used.update(self.map.get(str(c), c) for c in entry.classes)
+        used.discard("")
+        if not used:
+            raise error
+        if numbers := [c for c in used if isinstance(c, int)]:
+            top = max(numbers)
+            if len(used) != top or min(numbers) != 1 or len(numbers) != top:
+                raise InputError(
+                    f"the labels of the txt files are not 1 to {min(top, 10**6)} without gaps",
+                    where=self.root,
+                    hint="Say which classes they mean with --labelmap FILE",
+                )
+            return LabelMap.from_names([str(n) for n in range(1, top + 1)])
+        return LabelMap.from_names(
+            sorted(str(c) for c in used), origin=f"the names found in {self.root}"
+        )
+
+
+def find(what: str | Path, root: Path | str | None = None, splits: Collection[str] = ()) -> Dataset:
+    """A data set by recipe name, recipe path or folder.
+
+    Args:
+        splits: the splits that have to be there; else those that the recipe links.
+        what: ``voc0712``, ``my.toml`` or a folder whose layout is recognised.
+        root: where a recipe's files lie; else ``$SSD_DATA_ROOT``, else the current folder and its
+            ``data/``. For a recipe of the user's own also the folder that the recipe lies in.
+
+    Raises:
+        UsageError: there is neither a recipe nor a folder of that name.
+        InputError: the files are not there; the error shows what was expected and found.
+    """
+    path, what = Path(what), str(what)
+    root = None if root is None else Path(root)
+    if path.is_dir() and what not in recipes.names():
+        if root is not None:
+            raise UsageError("--root belongs to a recipe; a folder is its own root", where=what)
+        return recognise(path)
+    recipe = recipes.load(what)
+    if unknown := [split for split in splits if split not in recipe.splits]:
+        raise UsageError(
+            f'{recipe.name} has no split "{unknown[0]}"', hint=f"Splits: {', '.join(recipe.splits)}"
+        )
+    tried = list(_roots(recipe, root, path))
+    for candidate in tried:
+        if candidate.is_dir() and (dataset := _resolve(recipe, candidate, splits)):
+            return dataset
+    raise _nothing_fits(recipe, tried, splits)
+
+
+def _roots(recipe: Recipe, root: Path | None, path: Path) -> Iterator[Path]:
+    if root is not None:
+        if not root.is_dir():
+            raise InputError("no such folder", where=root)
+        starts = [root]
+    elif environment := os.environ.get("SSD_DATA_ROOT"):
+        starts = [Path(environment)]
+    else:
+        starts = [Path(), Path("data"), *([path.parent] if path.suffix == ".toml" else [])]
+    for start in starts:
+        yield start
+        yield from (start / name for name in recipe.folders)
+
+
+def _resolve(recipe: Recipe, root: Path, wanted: Collection[str]) -> Dataset | None:
+    """The data set if the wanted (else the linked) splits are there; others may be absent."""
+    splits = {}
+    for name, split in recipe.splits.items():
+        for choice in split.choices:
+            sources = tuple(_decide(root, source) for source in choice)
+            if not any(_missing(recipe, root, source) for source in sources):
+                splits[name] = Split(sources, split.shuffle)
+                break
+    links = {}
+    for link, choices in recipe.links.items():
+        if found := next((split for split in choices if split in splits), None):
+            links[link] = found
+    complete = len(links) == len(recipe.links) and (links or len(splits) == len(recipe.splits))
+    if not (set(wanted) <= set(splits) if wanted else complete):
+        return None
+    return Dataset(
+        recipe.name, root, recipe.format, splits, links, recipe.labelmap, recipe.map, recipe.metric
+    )
+
+
+def _decide(root: Path, source: Source) -> Source:
+    """A source with each list of alternatives replaced by the first path that is there."""
+
+    def first(value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        return next((v for v in value if (root / str(v)).exists()), value[0] if value else "")
+
+    return {key: first(value) for key, value in source.items()}
+
+
+def _missing(recipe: Recipe, root: Path, source: Source) -> list[str]:
+    needs = formats.load(recipe.format).needs(source)
+    return [path for path in needs if not (root / path).exists()]
+
+
+def _nothing_fits(recipe: Recipe, tried: list[Path], wanted: Collection[str]) -> InputError:
+    """What was expected below the likeliest of the roots, and what is there."""
+    linked = {splits[-1] for splits in recipe.links.values()} or set(recipe.splits)
+    chosen = [recipe.splits[name].choices[-1] for name in sorted(set(wanted) or linked)]
+    needs = formats.load(recipe.format).needs
+
+    def paths(root: Path) -> list[str]:
+        return sorted({p for choice in chosen for s in choice for p in needs(_decide(root, s))})
+
+    nearest = min(tried, key=lambda root: sum(not (root / p).exists() for p in paths(root)))
+    lines = [f"  {'found  ' if (nearest / p).exists() else 'MISSING'}  {p}" for p in paths(nearest)]
+    there = sorted(p.name for p in nearest.iterdir())[:12] if nearest.is_dir() else []
+    lines.append(f"In {nearest.resolve()} there is: {', '.join(there) or 'nothing'}")
+    if recipe.home:
+        lines.append(f"{recipe.name} is to be had from {recipe.home}")
+    if recipe.downloads:
+        shipped = Path(recipe.origin).parent == resources.folder("datasets")
+        what = Path(recipe.origin).stem if shipped else recipe.origin
+        lines.append(f"ssd-data download {what} fetches it")
+    lines.append("Say where it lies with --root DIR or SSD_DATA_ROOT")
+    return InputError(
+        f"{recipe.name} is not here. Expected below {nearest.resolve()}:",
+        hint="\n".join(lines).strip(),
+    )
+
+
+def recognise(folder: Path | str) -> Dataset:
+    """A data set by its folder's layout, or by that of the one folder inside that has one.
+
+    Raises:
+        InputError: no layout fits; the error shows those that are known.
+    """
+    folder = Path(folder)
+    name = folder.resolve().name
+    if found := _layout(folder):
+        return _from_layout(name, folder, *found)
+    inner = [(p, found) for p in sorted(folder.iterdir()) if p.is_dir() and (found := _layout(p))]
+    if len(inner) == 1:
+        return _from_layout(name, inner[0][0], *inner[0][1])
+    if inner:
+        several = ", ".join(str(p) for p, _ in inner)
+        raise InputError(
+            f"several data sets lie here: {several}",
+            where=folder,
+            hint=f"Name one of them, or a recipe with --root {folder} "
+            f"({', '.join(recipes.names())})",
+        )
+    layouts = [f"{n}:\n{m.LAYOUT}" for n, m in formats.having("recognise")]
+    there = ", ".join(sorted(p.name for p in folder.iterdir())[:12]) or "nothing"
+    raise InputError(
+        f"no known layout. Here is: {there}",
+        where=folder,
+        hint="\n".join(["Known layouts:", *layouts]).replace("\n", "\n  "),
+    )
+
+
+def _layout(folder: Path) -> tuple[str, dict[str, list[Source]]] | None:
+    # flat takes any two folders, so it is asked last.
+    for name, module in sorted(formats.having("recognise"), key=lambda pair: pair[0] == "flat"):
+        if found := module.recognise(folder):
+            return name, found
+    return None
+
+
+def _from_layout(name: str, root: Path, kind: str, found: dict[str, list[Source]]) -> Dataset:
+    training = _first_like(found, "trainval", "train")
+    test = _first_like(found, "test", "val")
+    links = {link: split for link, split in ((TRAINING_LINK, training), (TEST_LINK, test)) if split}
+    splits = {s: Split(tuple(v), shuffle=s.startswith("train")) for s, v in found.items()}
+    beside = root / "labelmap.prototxt"
+    return Dataset(name, root, kind, splits, links, beside if beside.is_file() else None)
+
+
+def _first_like(found: Mapping[str, object], *starts: str) -> str | None:
+    """The first split called so, or starting so (``train2017``)."""
+    for start in starts:
+        if start in found:
+            return start
+        if like := [s for s in found if s.startswith(start) and not s.startswith("trainval")]:
+            return like[0]
+    return None
+
+
+def from_list(file: Path | str, root: Path | str, labelmap: Path | str) -> Dataset:
+    """A list of ``image annotation`` lines, as ``create_annoset.py`` takes it."""
+    root = Path(root)
+    if not root.is_dir():
+        raise InputError("no such folder", where=root)
+    stem = Path(file).stem
+    return Dataset(
+        name=stem,
+        root=root,
+        format="annoset",
+        splits={stem: Split(({"list": str(file)},))},
+        links={f"{stem}_lmdb": stem},
+        labelmap=Path(labelmap),
+        lmdb_pattern="{split}_lmdb",
+    )

@@ -1,0 +1,191 @@
+"""Records and detections drawn into pictures and written as files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from ssd_data.core.drawing import Scene, paint
+from ssd_data.core.errors import InputError, OutputError
+from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.parallel import ordered_map
+from ssd_data.core.structures import Detections, Pixels, Record
+from ssd_data.data.lmdb.table import Look, class_name, printable
+
+JPEG_QUALITY, VIDEO_RATE = 92, 10.0
+
+
+def draw(record: Record, labelmap: LabelMap | None = None) -> Image.Image:
+    """A record's picture with its boxes, see :func:`ssd_data.core.drawing.paint`; RGB.
+
+    Raises:
+        InputError: the picture does not decode.
+    """
+    classes = {n: class_name(n, labelmap) for n in set(record.labels.tolist())}
+    return paint(
+        Scene(
+            printable(record.key),
+            record.decode(),
+            record.labels,
+            classes,
+            record.boxes,
+            record.difficult,
+        )
+    )
+
+
+def draw_detections(
+    title: str, picture: Pixels, found: Detections, labelmap: LabelMap | None = None
+) -> Image.Image:
+    """A picture (uint8, BGR) with what was found in it, names and scores; RGB."""
+    classes = {n: class_name(n, labelmap) for n in set(found.labels.tolist())}
+    none = np.zeros(len(found), np.bool_)
+    # The best are named first, and drawn on top.
+    return paint(
+        Scene(printable(title), picture, found.labels, classes, found.boxes, none, found.scores)
+    )
+
+
+def to_jpeg(picture: Image.Image) -> bytes:
+    """A picture as the bytes of a JPEG file."""
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    return file.getvalue()
+
+
+def draw_file(record: Record, labelmap: LabelMap | None = None) -> bytes:
+    """What :func:`draw` draws, as the bytes of a JPEG file.
+
+    Raises:
+        InputError: the picture does not decode.
+    """
+    return to_jpeg(draw(record, labelmap))
+
+
+class DetectionFiles:
+    """Writes drawn detections into a folder: a JPEG file a picture, an MP4 file a video.
+
+    Args:
+        folder: where to; None draws nothing.
+        labelmap: names the classes.
+    """
+
+    def __init__(self, folder: Path | None, labelmap: LabelMap | None) -> None:
+        self.folder, self.labelmap = folder, labelmap
+        self._names = FileNames()
+        self._video: cv2.VideoWriter | None = None
+        self._source = ""
+        self._size = (0, 0)
+
+    def __enter__(self) -> DetectionFiles:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def add(self, name: str, picture: Pixels, found: Detections) -> None:
+        """Draw one picture; ``path#number`` names a frame of a video.
+
+        Raises:
+            OutputError: the folder cannot be made or written.
+        """
+        if self.folder is None:
+            return
+        source, is_frame, _ = name.rpartition("#")
+        drawn = draw_detections(name, picture, found, self.labelmap)
+        if not is_frame:
+            write_picture(self.folder, self._names.name(Path(name).name), to_jpeg(drawn))
+            return
+        if source != self._source:
+            self._close()
+            self._open(source, drawn.size)
+        assert self._video is not None
+        frame = np.asarray(drawn.resize(self._size))[:, :, ::-1]
+        self._video.write(np.ascontiguousarray(frame))
+
+    def _open(self, source: str, size: tuple[int, int]) -> None:
+        assert self.folder is not None
+        self._source, self._size = source, (size[0] // 2 * 2, size[1] // 2 * 2)
+        path = self.folder / Path(self._names.name(Path(source).name)).with_suffix(".mp4")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        kind = cv2.VideoWriter.fourcc(*"mp4v")
+        self._video = cv2.VideoWriter(str(path), kind, VIDEO_RATE, self._size)
+        if not self._video.isOpened():
+            raise OutputError("OpenCV cannot write this video", where=path)
+
+    def _close(self) -> None:
+        if self._video is not None:
+            self._video.release()
+        self._video, self._source = None, ""
+
+
+class FileNames:
+    """File names from keys: safe whatever the keys hold, and none given twice."""
+
+    def __init__(self) -> None:
+        self._given: set[str] = set()
+
+    def name(self, key: str) -> str:
+        """A name of a JPEG file in at most 140 ASCII letters, digits, ``.``, ``-`` and ``_``."""
+        folder, _, file = key.rpartition("/")
+        stem = file.rpartition(".")[0] or file
+        whole = f"{folder}_{stem}" if folder else stem
+        safe = "".join(c if c.isascii() and (c.isalnum() or c in ".-") else "_" for c in whole)
+        base = safe.lstrip(".-")[:120] or "record"
+        name, number = base, 1
+        # Some file systems do not tell capitals from small letters.
+        while name.lower() in self._given:
+            number += 1
+            name = f"{base}-{number}"
+        self._given.add(name.lower())
+        return f"{name}.jpg"
+
+
+def write_picture(folder: Path, name: str, data: bytes) -> None:
+    """Write a drawn picture; a file or link of that name is replaced, not written through.
+
+    Raises:
+        OutputError: the folder cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).write_bytes(data)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write the picture: {error.strerror}",
+            where=error.filename or folder,
+            hint="Choose another folder with --draw, or check free space and permissions",
+        ) from None
+
+
+def draw_all(
+    looks: Iterable[Look], folder: Path, labelmap: LabelMap | None, workers: int
+) -> Iterator[Look]:
+    """Draw each sound record into ``folder``, in threads; yields the looks again, in order.
+
+    A look whose picture does not decode comes back with that error.
+
+    Raises:
+        OutputError: the folder cannot be made or written.
+    """
+
+    def paint(seen: Look) -> tuple[Look, bytes]:
+        if seen.record is None or seen.error is not None:
+            return seen, b""
+        try:
+            return seen, draw_file(seen.record, labelmap)
+        except InputError as error:
+            return replace(seen, error=error), b""
+
+    names = FileNames()
+    for seen, data in ordered_map(paint, looks, workers):
+        if data:
+            write_picture(folder, names.name(seen.name), data)
+        yield seen

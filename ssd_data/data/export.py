@@ -1,0 +1,269 @@
+"""An AnnotatedDatum LMDB, ours or the original's, back to pictures and annotations.
+
+Building what was exported gives the same records: pictures' bytes are not touched, boxes come back
+to the bit wherever pixels can say them. All is written into a hidden folder beside the place where
+it belongs, which takes its name when all of it is there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ssd_data.core.errors import InputError, OutputError, UsageError
+from ssd_data.core.files.publish import OutFolder, write_text
+from ssd_data.core.images import decode_stored, encode, picture_limits, probe
+from ssd_data.core.labelmap import LabelMap, read_labelmap
+from ssd_data.core.notes import Tally
+from ssd_data.core.structures import Record
+from ssd_data.data import exporters
+from ssd_data.data.build.manifest import LABELMAP, read_manifest
+from ssd_data.data.exporters import ROUNDED, Picture, Target
+from ssd_data.data.lmdb.records import decode_record, key_of
+from ssd_data.data.lmdb.store import LmdbReader
+
+ANY_SIZE = 1 << 62
+MOST_PIXELS = 5e8  # the readers take numbers below 1e9, widths of boxes included
+RENAMED = "key changes when it is built again"
+Track: TypeAlias = Callable[
+    [Iterable[tuple[bytes, bytes]], int, str], Iterable[tuple[bytes, bytes]]
+]
+
+
+@dataclass(slots=True)
+class ExportResult:
+    """What an export did.
+
+    Attributes:
+        out: the folder.
+        format: "voc" or "coco".
+        split: the split's name there.
+        pictures, boxes, difficult: how many were written.
+        notes: what the format could not hold.
+        command: the words of the command that builds it again.
+    """
+
+    out: Path
+    format: str
+    split: str
+    pictures: int = 0
+    boxes: int = 0
+    difficult: int = 0
+    notes: Tally = field(default_factory=Tally)
+    command: list[str] = field(default_factory=list)
+
+    @property
+    def rounded(self) -> int:
+        """The boxes whose fractions no float32 pixels give back; they change in the last place."""
+        return self._noted(ROUNDED)
+
+    @property
+    def renamed(self) -> int:
+        """The records whose keys a build will write otherwise."""
+        return self._noted(RENAMED)
+
+    def _noted(self, kind: str) -> int:
+        return self.notes.kinds[kind].count if kind in self.notes.kinds else 0
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as JSON has it."""
+        names = "out format split pictures boxes difficult rounded renamed command"
+        table = {name: getattr(self, name) for name in names.split()}
+        return {**table, "out": str(self.out), "notes": self.notes.to_json()}
+
+
+def export(
+    lmdb: Path | str,
+    to: str,
+    out: Path | str,
+    *,
+    labelmap: LabelMap | None = None,
+    split: str | None = None,
+    track: Track = lambda items, total, name: items,
+) -> ExportResult:
+    """Write an LMDB's records as pictures and annotations.
+
+    Args:
+        lmdb: the LMDB's folder.
+        to: "voc" or "coco".
+        out: the folder to write; it must not be there yet, or be empty.
+        labelmap: instead of the ``labelmap.prototxt`` in the LMDB's folder or the one above.
+        split: instead of what the build or the LMDB's name (``<name>_<split>_lmdb``) says.
+        track: wraps the records as they are read, to show progress.
+
+    Raises:
+        InputError: there is no labelmap or it lacks a label; a record or its picture is broken.
+        OutputError: the folder is taken or cannot be written. Nothing is left behind.
+        UsageError: the split's name cannot be a file's.
+    """
+    lmdb, out, module = Path(lmdb), Path(out), exporters.load(to)
+    with LmdbReader(lmdb) as reader, _whole(out.resolve()) as folder, picture_limits():
+        built = _built_split(lmdb.resolve())
+        sizes = lmdb.resolve().with_name(f"{built}_name_size.txt")
+        result = ExportResult(out, to, _checked(split or built or "all"))
+        target = Target(
+            folder,
+            result.split,
+            (labelmap or _labelmap_of(lmdb)).require_sound(),
+            len(reader),
+            sizes if sizes.is_file() else None,
+            result.notes,
+        )
+        writer = module.Exporter(target)
+        forms = _write(track(reader.items(), len(reader), out.name), target, writer, result)
+        writer.finish()
+        write_text(folder / LABELMAP, writer.labelmap.to_text())
+    result.command = ["ssd-data", "build", *writer.command(out), *forms, "-o", f"{out}_lmdb"]
+    return result
+
+
+def _write(
+    items: Iterable[tuple[bytes, bytes]], target: Target, writer: Any, result: ExportResult
+) -> tuple[str, ...]:
+    """Write all records; returns the build's options that store pictures as they were stored."""
+    forms: Counter[tuple[str, ...]] = Counter()
+    for index, (key, value) in enumerate(items):
+        record = decode_record(key, value)
+        _require_writable(record, target.labelmap)
+        picture = _picture(record, result.notes)
+        path = writer.add(index, record, picture)
+        if key_of(index, path) != key:
+            result.notes.add(RENAMED, f"{record.key}: {key_of(index, path).decode()}")
+        if not _is_in_order(record):
+            result.notes.add("boxes are grouped or numbered unlike a build does it", record.key)
+        forms[_form(record, picture.kind)] += 1
+        result.pictures += 1
+        result.boxes += len(record.labels)
+        result.difficult += int(record.difficult.sum())
+    (most, _), *others = forms.most_common()
+    for form, number in others:
+        result.notes.add("pictures are not all stored alike", f"{number} x {' '.join(form)}")
+    return most
+
+
+def _require_writable(record: Record, labelmap: LabelMap) -> None:
+    known = {item.label for item in labelmap}
+    for label in record.labels.tolist():
+        if label not in known or label <= 0:
+            what = "is not in the labelmap" if label not in known else "is no class"
+            raise InputError(
+                f"the label {label} {what}",
+                where=record.key,
+                hint=f"The labelmap is {labelmap.origin}; name another with --labelmap FILE",
+            )
+    sides = np.array([record.width, record.height] * 2)
+    fine = np.abs(record.boxes.astype(np.float64) * sides) < MOST_PIXELS  # false for NaN
+    if not fine.all():
+        row = record.boxes[np.flatnonzero(~fine.all(axis=1))[0]]
+        raise InputError(f"the box {row} has no pixels that can be written", where=record.key)
+
+
+def _picture(record: Record, notes: Tally) -> Picture:
+    """The stored bytes as they are, raw values as a PNG, which loses nothing."""
+    if not record.encoded:
+        if record.channels not in (1, 3):
+            raise InputError(f"{record.channels} raw channels make no picture", where=record.key)
+        return Picture(encode(decode_stored(record), "png"), "png")
+    info = probe(record.data, record.key, ANY_SIZE)
+    if (info.width, info.height) != (record.width, record.height):
+        sizes = f"{record.width}x{record.height}, the picture {info.width}x{info.height}"
+        notes.add("the header states another size than the picture has", f"{record.key}: {sizes}")
+    if info.format not in ("jpg", "png") or info.mode != ("L" if record.channels == 1 else "RGB"):
+        stored = f"{info.mode} {info.format} with {record.channels} channels"
+        notes.add("picture is encoded anew when it is built again", f"{record.key}: {stored}")
+    return Picture(record.data, info.format)
+
+
+def _form(record: Record, kind: str) -> tuple[str, ...]:
+    stored = kind if record.encoded else "raw"
+    encoding = ("--encode", stored) if stored in ("png", "raw") else ()
+    return (*encoding, *(("--gray",) if record.channels == 1 else ()))
+
+
+def _is_in_order(record: Record) -> bool:
+    """Whether a build would group the boxes by label and number them in the same way."""
+    labels = record.labels.tolist()
+    groups = [label for label, _ in groupby(labels)]
+    numbers: Counter[int] = Counter()
+    for label, number in zip(labels, record.instance_ids.tolist(), strict=True):
+        if number != numbers[label]:
+            return False
+        numbers[label] += 1
+    return len(groups) == len(set(groups))
+
+
+def _labelmap_of(lmdb: Path) -> LabelMap:
+    for folder in (lmdb.absolute().parent, lmdb.resolve().parent, lmdb):
+        if (folder / LABELMAP).is_file():
+            return read_labelmap(folder / LABELMAP)
+    raise InputError(
+        f"no labelmap: there is no {LABELMAP} in this folder or the one above",
+        where=lmdb,
+        hint="Say what the labels mean with --labelmap FILE",
+    )
+
+
+def _built_split(lmdb: Path) -> str:
+    """The split that the build's record or the LMDB's name states, empty where neither does."""
+    found = ""
+    if lmdb.name.endswith("_lmdb"):
+        found = lmdb.name.removesuffix("_lmdb").rpartition("_")[2]
+    with suppress(InputError):
+        manifest = read_manifest(lmdb.parent) or {"splits": {}}
+        splits = [name for name, made in manifest["splits"].items() if made["lmdb"] == lmdb.name]
+        found = splits[0] if splits else found
+    return found if _is_name(found) else ""
+
+
+def _checked(split: str) -> str:
+    if not _is_name(split):
+        raise UsageError(f"{split!r} cannot be a file's name", where="--split")
+    return split
+
+
+def _is_name(split: str) -> bool:
+    return "/" not in split and exporters.is_safe(f"{split}.txt") and split[0] != "."
+
+
+@contextmanager
+def _whole(out: Path) -> Iterator[Path]:
+    """A folder to write in, which becomes ``out`` when the block has ended well.
+
+    Raises:
+        OutputError: ``out`` is not empty, another export is at work, or something cannot be
+            written: any OSError of the block becomes one.
+    """
+    hidden = out.with_name(f".{out.name}.export")
+    missing = [folder for folder in out.parents if not os.access(folder, os.F_OK)]
+    try:
+        with OutFolder(hidden) as work:
+            _refuse_taken(out)
+            yield work.staging
+            os.sync()
+            os.rename(work.staging, out)
+    finally:
+        # Empty now: what an export that was killed had left, and the folders made for one that
+        # failed.
+        for folder in (hidden, *missing):
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _refuse_taken(out: Path) -> None:
+    if out.is_dir():
+        if any(out.iterdir()):
+            raise OutputError(
+                "the folder is not empty",
+                where=out,
+                hint="Choose another with --out, or empty it; an export replaces nothing",
+            )
+    elif out.exists():
+        raise OutputError("exists and is no folder", where=out, hint="Choose another with --out")

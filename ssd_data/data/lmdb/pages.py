@@ -1,0 +1,134 @@
+"""Is an LMDB's tree sound? Read here page by page, before LMDB maps it and believes what it says.
+
+LMDB follows the offsets in a page unchecked: one wrong byte can take it behind the mapping, which
+kills the process. The layout is that of LMDB 0.9 (``mdb.c``: MDB_page, MDB_node, MDB_meta), data
+version 1. Only branch and leaf pages are read; pictures lie in overflow pages, whose number alone
+is checked.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from pathlib import Path
+
+from ssd_data.core.errors import InputError
+
+MAGIC, VERSION = 0xBEEFC0DE, 1
+BRANCH, LEAF, OVERFLOW = 0x01, 0x02, 0x04
+BIG, OTHER_NODES = 0x01, 0x06  # F_BIGDATA; F_SUBDATA and F_DUPDATA, which Caffe's LMDBs lack
+NO_PAGE = 2**64 - 1
+HEADER, NODE = 16, 8
+_META = struct.Struct("=IIQQ48s48sQQ")  # magic, version, address, map size, two trees …
+_TREE = struct.Struct("=IHHQQQQQ")  # page size, flags, depth, branch, leaf, overflow, entries, root
+_NODE = struct.Struct("=HHHH")  # low, high, flags, key size
+
+
+def require_sound(data: Path) -> None:
+    """Check the tree of a ``data.mdb``.
+
+    Raises:
+        InputError: it is not an LMDB, it is cut short, or a page is damaged.
+        OSError: as the system says.
+    """
+    with data.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as pages:
+        try:
+            _Tree(pages).check()
+        except (_DamagedError, struct.error) as error:
+            raise InputError(f"the LMDB is damaged: {error}", where=data.parent) from None
+
+
+class _DamagedError(Exception):
+    pass
+
+
+class _Tree:
+    def __init__(self, pages: mmap.mmap) -> None:
+        self.pages = pages
+        magic, _, _, _, free, *_ = _META.unpack_from(pages, HEADER)
+        if magic != MAGIC:
+            raise _DamagedError("its first page is no LMDB's")
+        self.size = _TREE.unpack(free)[0]
+        if self.size not in (2**n for n in range(9, 17)):
+            raise _DamagedError(f"a page size of {self.size}")
+        metas = [_META.unpack_from(pages, HEADER + self.size * i) for i in (0, 1)]
+        newest = max(metas, key=lambda meta: meta[-1])
+        magic, version, _, map_size, free, main, self.last, _ = newest
+        if (magic, version) != (MAGIC, VERSION):
+            raise _DamagedError(f"a data version of {version}, not {VERSION}")
+        _, flags, self.depth, _, _, _, self.entries, self.root = _TREE.unpack(main)
+        if flags or _TREE.unpack(free)[0] != self.size:
+            raise _DamagedError("its two first pages do not fit each other")
+        if not (self.last + 1) * self.size <= map_size < 1 << 47:
+            raise _DamagedError(f"a map size of {map_size}")
+        if (self.last + 1) * self.size > len(pages):
+            raise _DamagedError("it is cut short, pages are missing at its end")
+
+    def check(self) -> None:
+        """Walk from the root; every page is reached at most once."""
+        if self.root == NO_PAGE:
+            if self.entries:
+                raise _DamagedError("entries without a tree")
+            return
+        todo, seen, entries = [(self.root, 1)], {self.root}, 0
+        while todo:
+            number, level = todo.pop()
+            wanted = LEAF if level == self.depth else BRANCH
+            nodes = self._nodes(number, wanted)
+            if wanted == LEAF:
+                entries += len(nodes)
+                for at, node in nodes:
+                    self._leaf(number, at, node)
+                continue
+            for _, (low, high, flags, _) in nodes:
+                child = low | high << 16 | flags << 32
+                if child in seen:
+                    raise _DamagedError(f"page {child} is reached twice")
+                seen.add(child)
+                todo.append((child, level + 1))
+        if entries != self.entries:
+            raise _DamagedError(f"{self.entries} entries are stated, {entries} are there")
+
+    def _page(self, number: int, flag: int) -> int:
+        """Where a page begins."""
+        if not 2 <= number <= self.last:
+            raise _DamagedError(f"there is no page {number}")
+        start: int = number * self.size
+        (flags,) = struct.unpack_from("=H", self.pages, start + 10)
+        if flags & (BRANCH | LEAF | OVERFLOW) != flag:
+            raise _DamagedError(f"page {number} is of another kind")
+        return start
+
+    def _nodes(self, number: int, flag: int) -> list[tuple[int, tuple[int, int, int, int]]]:
+        """Offset in the page and header of each node."""
+        start = self._page(number, flag)
+        lower, upper = struct.unpack_from("=HH", self.pages, start + 12)
+        if not HEADER <= lower <= upper <= self.size or lower % 2:
+            raise _DamagedError(f"page {number} has wrong bounds")
+        offsets = struct.unpack_from(f"={(lower - HEADER) // 2}H", self.pages, start + HEADER)
+        nodes = []
+        for at in offsets:
+            if not upper <= at <= self.size - NODE:
+                raise _DamagedError(f"a node leaves page {number}")
+            node = _NODE.unpack_from(self.pages, start + at)
+            if at + NODE + node[3] > self.size:
+                raise _DamagedError(f"a key leaves page {number}")
+            nodes.append((at, node))
+        if not nodes:
+            raise _DamagedError(f"page {number} is empty")
+        return nodes
+
+    def _leaf(self, number: int, at: int, node: tuple[int, int, int, int]) -> None:
+        low, high, flags, key_size = node
+        length, value = low | high << 16, at + NODE + key_size
+        if flags & OTHER_NODES:
+            raise _DamagedError(f"page {number} holds nodes of another kind")
+        if not flags & BIG:
+            if value + length > self.size:
+                raise _DamagedError(f"a value leaves page {number}")
+            return
+        if value + 8 > self.size:
+            raise _DamagedError(f"a value leaves page {number}")
+        (first,) = struct.unpack_from("=Q", self.pages, number * self.size + value)
+        if not 2 <= first <= first + (HEADER + length - 1) // self.size <= self.last:
+            raise _DamagedError(f"a value of page {number} lies behind the end")

@@ -1,0 +1,179 @@
+"""What a shipped folder says of itself, to programs (``preprocess.json``) and to people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ssd_data.core.files.paths import listable
+from ssd_data.core.version import __version__
+from ssd_data.deploy.made import Made
+from ssd_data.deploy.proving import Proof
+from ssd_data.deploy.source import Source
+
+FORMAT = 1
+PRIORS = "priors.npy"
+_MARKS = re.compile(r"([\\`*\[\]<>|~&]|\b_|_\b)")  # what Markdown would not show as it is
+
+
+def preprocess_table(profile: str, source: Source, made: Made) -> dict[str, Any]:
+    """The content of ``preprocess.json``."""
+    batch, channels, height, width = source.shape
+    settings = source.heads.settings
+    return {
+        "format": FORMAT,
+        "made_by": f"ssd-data {__version__}",
+        "profile": profile,
+        "made_of": {"deploy": source.deploy.name, "weights": source.weights.name},
+        "net": made.net,
+        "input": {
+            "name": source.reference.input,
+            "shape": [batch, channels, height, width],
+            "layout": "NCHW",
+            "type": "float32",
+            "channels": "BGR" if channels == 3 else "as trained",
+            "resize": "bilinear, to width and height, without keeping the aspect ratio",
+            "mean": list(source.preprocessing.mean),
+            "scale": source.preprocessing.scale,
+            "formula": "(value - mean) * scale, value from 0 to 255",
+        },
+        "outputs": made.outputs,
+        "detection": made.detection,
+        "priors": PRIORS if PRIORS in made.net["files"] else None,
+        "thresholds": {
+            name: settings[name]
+            for name in ("confidence_threshold", "nms_threshold", "top_k", "keep_top_k")
+        },
+        "classes": _classes(source),
+    }
+
+
+def _classes(source: Source) -> list[dict[str, Any]] | None:
+    if source.labelmap is None:
+        return None
+    return [
+        {"label": item.label, "name": item.name, "display_name": item.display_name}
+        for item in source.labelmap
+    ]
+
+
+def readme(
+    profile: str,
+    summary: str,
+    table: dict[str, Any],
+    made: Made,
+    proofs: Sequence[Proof],
+    notes: Iterable[str],
+) -> str:
+    """The content of ``README.md``."""
+    lines = [
+        f"# {listable(table['made_of']['weights'])}, for {profile}",
+        "",
+        summary,
+        "",
+        "## Files",
+        "",
+        *(f"- `{name}`: {what}" for name, what in made.net["files"].items()),
+        "- `preprocess.json`: all of this page, for programs",
+        "",
+        *_input(table["input"]),
+        "## Outputs",
+        "",
+        *(f"- `{n}` {_shape(o['shape'])}: {o['holds']}" for n, o in made.outputs.items()),
+        "",
+        "Boxes are fractions of the picture, xmin ymin xmax ymax, not clipped.",
+        "",
+        *_thresholds(table["thresholds"]),
+        *_left_to_do(made),
+        *_class_lines(table),
+        "## Proof",
+        "",
+        "Run before it was written, against the embedded engine:",
+        "",
+        *(f"- {proof.sentence()}" for proof in proofs),
+        *(f"- {name}: {_loss(loss)}" for name, loss in made.losses.items()),
+        "",
+    ]
+    if noted := list(notes):
+        lines += ["## Notes", "", *(f"- {note}" for note in noted), ""]
+    return "\n".join(lines)
+
+
+def _input(given: dict[str, Any]) -> list[str]:
+    batch, channels, height, width = given["shape"]
+    mean = ", ".join(f"{v:g}" for v in given["mean"])
+    return [
+        "## Input",
+        "",
+        f"`{given['name']}`: float32, {batch} x {channels} x {height} x {width} "
+        "(batch, channels, height, width).",
+        "",
+        f"1. Resize the picture to {width} x {height} (width x height), bilinear, without keeping "
+        "the aspect ratio.",
+        f"2. Channels in the order {given['channels']}, values from 0 to 255.",
+        f"3. Subtract the mean of each channel ({mean}), then multiply by {given['scale']:g}.",
+        "",
+    ]
+
+
+def _thresholds(thresholds: dict[str, Any]) -> list[str]:
+    return [
+        "## Thresholds",
+        "",
+        f"Score above {thresholds['confidence_threshold']:g}; boxes of a class that overlap a "
+        f"better one by more than {thresholds['nms_threshold']:g} go; of each class "
+        f"{_best(thresholds['top_k'])} before that, of each picture "
+        f"{_best(thresholds['keep_top_k'])} after it.",
+        "",
+    ]
+
+
+def _left_to_do(made: Made) -> list[str]:
+    if made.detection is None:
+        return []
+    names = "boxes, scores" if "boxes" in made.outputs else "locations, confidences"
+    return [
+        "## Left to do after the net",
+        "",
+        "`postprocess.py` does it with NumPy alone, as Caffe's DetectionOutput; "
+        "`preprocess.json` has its numbers:",
+        "",
+        "```python",
+        "from postprocess import Detector",
+        "",
+        'detector = Detector(".")',
+        f"rows = detector({names})  # picture, label, score, xmin, ymin, xmax, ymax",
+        "```",
+        "",
+    ]
+
+
+def _class_lines(table: dict[str, Any]) -> list[str]:
+    if table["classes"] is None:
+        return []
+    rows = [
+        f"| {c['label']} | {_cell(c['name'])} | {_cell(c['display_name'])} |"
+        for c in table["classes"]
+    ]
+    return ["## Classes", "", "| label | name | |", "|---|---|---|", *rows, ""]
+
+
+def _cell(text: str) -> str:
+    """A stranger's name as a table's cell."""
+    return _MARKS.sub(r"\\\1", listable(text))
+
+
+def _shape(shape: Iterable[Any]) -> str:
+    return f"({', '.join(map(str, shape))})"
+
+
+def _best(number: int) -> str:
+    return "all" if number < 0 else f"the {number} best"
+
+
+def _loss(loss: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in loss.items()
+    )

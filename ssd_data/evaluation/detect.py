@@ -1,0 +1,142 @@
+"""Pictures, folders and videos through a detector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.images import read_picture
+from ssd_data.core.structures import Detections, Pixels
+from ssd_data.engines import Engine
+from ssd_data.nets.preprocessing import Preprocessing
+
+PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
+VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"}
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture on its way through the detector.
+
+    Attributes:
+        name: the file's path; of a video ``path#frame``, counted from 0.
+        picture: uint8 (height, width, 3), BGR; None where there is an error.
+        found: once it has been through the net.
+        error: why there is no picture.
+    """
+
+    name: str
+    picture: Pixels | None = None
+    found: Detections | None = None
+    error: InputError | None = None
+
+
+def find_files(places: Iterable[Path | str]) -> list[Path]:
+    """Files as they are given; of folders all pictures below them, sorted.
+
+    Raises:
+        InputError: a place does not exist, or a folder holds no picture.
+    """
+    files: list[Path] = []
+    for place in map(Path, places):
+        if not place.exists():
+            raise InputError("there is no such file or folder", where=place)
+        if not place.is_dir():
+            files.append(place)
+            continue
+        below = sorted(p for p in place.rglob("*") if p.suffix.lower() in PICTURES and p.is_file())
+        if not below:
+            raise InputError("the folder holds no picture", where=place)
+        files += below
+    if not files:
+        raise UsageError("no picture is given")
+    return files
+
+
+def read_frames(files: Iterable[Path], every: int = 1) -> Iterator[Frame]:
+    """The pictures of files, and every so manieth frame of videos.
+
+    A file that is no picture comes as a frame with an error.
+    """
+    for path in files:
+        if path.suffix.lower() in VIDEOS:
+            yield from _video(path, every)
+        else:
+            yield _picture(path)
+
+
+def _picture(path: Path) -> Frame:
+    try:
+        return Frame(str(path), read_picture(path))
+    except InputError as error:
+        return Frame(str(path), error=error)
+
+
+def _video(path: Path, every: int) -> Iterator[Frame]:
+    video = cv2.VideoCapture(str(path))
+    number = 0
+    try:
+        while video.grab():
+            if number % every == 0:
+                read, picture = video.retrieve()
+                if read:
+                    yield Frame(f"{path}#{number}", np.asarray(picture, np.uint8))
+            number += 1
+    finally:
+        video.release()
+    if not number:
+        yield Frame(str(path), error=InputError("this video cannot be read", where=path))
+
+
+def detect(
+    engine: Engine,
+    frames: Iterable[Frame],
+    preprocessing: Preprocessing,
+    *,
+    size: tuple[int, int] | None = None,
+    batch: int = 1,
+    threshold: float = 0.0,
+) -> Iterator[Frame]:
+    """Run pictures through a detector; frames come back in order, with what was found.
+
+    Args:
+        size: (width, height) that pictures are warped to; the net's own by default.
+        batch: how many pictures at a time.
+        threshold: detections below this score are left out.
+
+    Raises:
+        InputError: the net has no DetectionOutput, or cannot take pictures of that size.
+    """
+    size = size or (engine.shape[3], engine.shape[2])
+    waiting: list[Frame] = []
+    for frame in frames:
+        waiting.append(frame)
+        if sum(f.picture is not None for f in waiting) >= batch:
+            yield from _run(engine, waiting, preprocessing, size, threshold)
+            waiting = []
+    yield from _run(engine, waiting, preprocessing, size, threshold)
+
+
+def _run(
+    engine: Engine,
+    frames: Sequence[Frame],
+    preprocessing: Preprocessing,
+    size: tuple[int, int],
+    threshold: float,
+) -> Iterator[Frame]:
+    pictures = [f.picture for f in frames if f.picture is not None]
+    found = iter(
+        engine.detect(np.stack([preprocessing.apply(p, size) for p in pictures]))
+        if pictures
+        else ()
+    )
+    for frame in frames:
+        if frame.picture is None:
+            yield frame
+        else:
+            yield replace(frame, found=next(found).above(threshold))

@@ -1,0 +1,58 @@
+"""Test protocols: how pictures go through a detector. One file a protocol; its name registers it.
+
+Each has ``detect(engine, picture, preprocessing, …) -> Detections`` and ``plan(preprocessing, size,
+batch) -> Plan``, the same cut into what threads may do ahead and what the net does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from ssd_data.core.errors import UsageError
+from ssd_data.core.registry import plugins
+from ssd_data.core.structures import Detections, Pixels
+from ssd_data.engines import Engine
+from ssd_data.nets.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A protocol ready to be run over many pictures.
+
+    Attributes:
+        prepare: a picture, uint8 (height, width, 3) BGR, to what ``run`` takes; threads may call
+            it ahead.
+        run: the detections of up to ``batch`` prepared pictures, in order.
+        batch: how many pictures go through the net at a time.
+    """
+
+    prepare: Callable[[Pixels], Any]
+    run: Callable[[Engine, Sequence[Any]], list[Detections]]
+    batch: int = 1
+
+
+def names() -> list[str]:
+    """The protocols there are."""
+    return plugins("evaluation/protocols")
+
+
+def make_plan(
+    protocol: str, preprocessing: Preprocessing, size: tuple[int, int] | None, batch: int = 1
+) -> Plan:
+    """A protocol by name.
+
+    Args:
+        protocol: "single" or "sfd".
+        size: (width, height) that pictures are warped to; None leaves them as they are.
+        batch: how many pictures at a time, where the protocol allows it.
+
+    Raises:
+        UsageError: there is no such protocol, or it takes no such size.
+    """
+    if protocol not in names():
+        raise UsageError(f'no protocol "{protocol}"', hint=f"There are {', '.join(names())}")
+    plan: Plan = import_module(f"{__name__}.{protocol}").plan(preprocessing, size, batch)
+    return plan

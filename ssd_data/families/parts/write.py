@@ -1,0 +1,182 @@
+"""A family's nets and solver as files, fitted to a labelmap or to a build."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ssd_data.core.errors import InputError, OutputError, UsageError
+from ssd_data.core.files.whole import write_whole
+from ssd_data.core.labelmap import read_labelmap
+from ssd_data.data.build.manifest import read_manifest
+from ssd_data.families import Model, generate, load
+from ssd_data.families.parts.data import TEST_SOURCE, TRAIN_SOURCE
+from ssd_data.nets.prototxt import to_text
+from ssd_data.proto import caffe_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What :func:`write_model` wrote.
+
+    Attributes:
+        model: the nets and their settings.
+        files: ``train``, ``test``, ``deploy`` and ``solver`` to their paths.
+        solver: the solver as it was written.
+        notes: what one should know about the files.
+    """
+
+    model: Model
+    files: Mapping[str, Path]
+    solver: caffe_pb2.SolverParameter
+    notes: list[str] = field(default_factory=list)
+
+
+def write_model(
+    family: str,
+    out: Path | str,
+    *,
+    num_classes: int | None = None,
+    labelmap: Path | str | None = None,
+    build: Path | str | None = None,
+    redo: bool = False,
+    **options: Any,
+) -> Written:
+    """Write ``train``, ``test``, ``deploy`` and ``solver.prototxt`` of a family.
+
+    Paths in the files are relative to the folder that this runs in, as Caffe reads them: the
+    nets lie in ``out``, the data at the links ``trainval_lmdb``, ``test_lmdb`` and
+    ``labelmap.prototxt``.
+
+    Args:
+        family: see :func:`ssd_data.families.names`.
+        out: the folder that the files go to; made if it is not there.
+        num_classes: classes, the background included; or
+        labelmap: a labelmap, which the nets then name instead of the link; or
+        build: the folder of a build, whose ``build.json`` has the classes and how many pictures
+            are tested.
+        redo: replace files that are there.
+        options: see :func:`ssd_data.families.generate`.
+
+    Raises:
+        UsageError: a wrong option, or not one of ``num_classes``, ``labelmap`` and ``build``.
+        InputError: labelmap or build cannot be read.
+        OutputError: a file is there already, or cannot be written.
+    """
+    manifest = _manifest(Path(build)) if build is not None else None
+    model = generate(family, count_classes(num_classes, labelmap, build), **options)
+    files = {name: Path(out) / f"{name}.prototxt" for name in (*model.nets, "solver")}
+    if not redo:
+        _refuse_existing(files)
+    notes: list[str] = []
+    if labelmap is not None:
+        _name_labelmap(model, Path(labelmap).as_posix())
+    solver = _with_paths(model, files, Path(out) / family)
+    if manifest is not None:
+        _fit_to_build(model, solver, manifest, notes)
+        _evaluate_in_pixels(model, Path(build or ""), manifest)
+    else:
+        batch = model.settings.test_batch_size
+        notes.append(
+            f"test_iter {solver.test_iter[0]} x batch {batch} is the published one: --build fits it"
+        )
+    notes += _note_on_merging(model)
+    for stage, net in model.nets.items():
+        write_whole(files[stage], to_text(net))
+    write_whole(files["solver"], to_text(solver))
+    return Written(model, files, solver, notes)
+
+
+def count_classes(
+    num_classes: int | None = None,
+    labelmap: Path | str | None = None,
+    build: Path | str | None = None,
+) -> int:
+    """Classes, the background included, from the one of these that is given.
+
+    Raises:
+        UsageError: none of them is, or several are.
+        InputError: labelmap or build cannot be read.
+    """
+    if [num_classes, labelmap, build].count(None) != 2:
+        raise UsageError("give one of --num-classes, --labelmap and --build")
+    if build is not None:
+        return int(_manifest(Path(build))["labelmap"]["classes"])
+    if labelmap is not None:
+        return 1 + max((item.label for item in read_labelmap(Path(labelmap))), default=0)
+    assert num_classes is not None
+    return num_classes
+
+
+def _manifest(build: Path) -> dict[str, Any]:
+    manifest = read_manifest(build)
+    if manifest is None:
+        raise InputError("no build here: build.json is missing", where=build)
+    if not isinstance(manifest["labelmap"].get("classes"), int):
+        raise InputError("the build's record does not say how many classes", where=build)
+    return manifest
+
+
+def _refuse_existing(files: Mapping[str, Path]) -> None:
+    for path in files.values():
+        if os.path.lexists(path):
+            raise OutputError(
+                "is there already", where=path, hint="--redo replaces it; another -o keeps it"
+            )
+
+
+def _name_labelmap(model: Model, path: str) -> None:
+    for net in model.nets.values():
+        for layer in net.layer:
+            if layer.type == "AnnotatedData":
+                layer.annotated_data_param.label_map_file = path
+
+
+def _with_paths(model: Model, files: Mapping[str, Path], prefix: Path) -> caffe_pb2.SolverParameter:
+    """The solver with its nets, the test one where the published solver tests."""
+    solver = caffe_pb2.SolverParameter()
+    solver.CopyFrom(model.solver)
+    solver.train_net = files["train"].as_posix()
+    solver.test_net.append(files["test"].as_posix())
+    solver.snapshot_prefix = prefix.as_posix()
+    return solver
+
+
+def _fit_to_build(
+    model: Model, solver: caffe_pb2.SolverParameter, manifest: Mapping[str, Any], notes: list[str]
+) -> None:
+    """Every test picture is tested: as many batches as they fill."""
+    links, splits = manifest["links"], manifest["splits"]
+    for link in (TRAIN_SOURCE, TEST_SOURCE):
+        if links.get(link) not in splits:
+            notes.append(f"the build has no split for {link}: the net of it needs another source")
+    made = splits.get(links.get(TEST_SOURCE))
+    if made is None:
+        return
+    records, batch = int(made["records"]), model.settings.test_batch_size
+    solver.test_iter[:] = [max(1, -(-records // batch))]
+    over = solver.test_iter[0] * batch - records
+    notes.append(f"test_iter {solver.test_iter[0]} x batch {batch} covers {records} test pictures")
+    if over:
+        notes.append(f"the last test batch starts over: {over} pictures are tested twice")
+
+
+def _evaluate_in_pixels(model: Model, build: Path, manifest: Mapping[str, Any]) -> None:
+    """Name the list of the test pictures' sizes, where the published test net does."""
+    made = manifest["splits"].get(manifest["links"].get(TEST_SOURCE))
+    if made is None or not load(model.family).DETECTOR.pixels:
+        return
+    param = model.nets["test"].layer[-1].detection_evaluate_param
+    param.name_size_file = (build / made["name_size"]).as_posix()
+
+
+def _note_on_merging(model: Model) -> list[str]:
+    def normalised(stage: Any) -> int:
+        return sum(layer.type == "BatchNorm" for layer in model.nets[stage].layer)
+
+    if normalised("train") <= normalised("deploy"):
+        return []
+    return ["deploy.prototxt takes weights with BatchNorm merged into them; --unmerged keeps it"]

@@ -1,0 +1,234 @@
+"""COCO: an instances JSON, and a results JSON.
+
+    [{"image_id": 42, "category_id": 18, "bbox": [x, y, width, height], "score": 0.236}, …]
+
+A results file may also be an object with those as ``annotations`` and the pictures that were looked
+at as ``images``: then a picture in which nothing was found can be told from one that is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, TypeVar
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import read_bytes
+from ssd_data.core.files.whole import new_file
+from ssd_data.core.notes import Tally
+from ssd_data.core.structures import Detections
+from ssd_data.metrics.files import FAR, note_odd_boxes, shown
+from ssd_data.metrics.scores import Floats, Found, Ints, Truth
+
+MAX_BYTES = 1 << 32
+INSTANCES, RESULTS = "instances JSON", "results JSON"
+_Id = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_Side = Annotated[float, msgspec.Meta(ge=0, le=2**31)]
+_T = TypeVar("_T")
+
+
+class _Image(msgspec.Struct, gc=False):
+    id: _Id
+    width: _Side | None = 0
+    height: _Side | None = 0
+
+
+class _Annotation(msgspec.Struct, gc=False):
+    image_id: _Id
+    category_id: _Id
+    bbox: tuple[float, float, float, float]
+    area: float | None = None
+    iscrowd: int | bool | None = 0
+    ignore: int | bool | None = 0
+
+
+class _Category(msgspec.Struct, gc=False):
+    id: _Id
+    name: str
+
+
+class _Instances(msgspec.Struct):
+    images: list[_Image]
+    annotations: list[_Annotation]
+    categories: list[_Category]
+
+
+class _Result(msgspec.Struct, gc=False):
+    image_id: _Id
+    category_id: _Id
+    bbox: tuple[float, float, float, float]
+    score: float
+
+
+class _Looked(msgspec.Struct, gc=False):
+    id: _Id
+
+
+class _Results(msgspec.Struct):
+    annotations: list[_Result]
+    images: list[_Looked] | None = None
+
+
+class CocoTruth(NamedTuple):
+    """The truth and what only COCO has.
+
+    Attributes:
+        truth: its pictures are the image ids as text, its boxes corners, crowds ignored.
+        image_ids: int64 (P,); category_ids: int64 (C,), of its classes.
+        xywh: float64 (M, 4), boxes as the JSON has them; area: float64 (M,).
+    """
+
+    truth: Truth
+    image_ids: Ints
+    category_ids: Ints
+    xywh: Floats
+    area: Floats
+
+
+def read_truth(path: Path) -> CocoTruth:
+    """An instances JSON.
+
+    Raises:
+        InputError: it is malformed, or an id stands twice or is not there.
+    """
+    read = _decode(read_bytes(path, INSTANCES, MAX_BYTES), path, _Instances, INSTANCES)
+    image_ids = np.array([image.id for image in read.images], np.int64)
+    categories = sorted(read.categories, key=lambda category: category.id)
+    category_ids = np.array([category.id for category in categories], np.int64)
+    for ids, what in ((image_ids, "image"), (category_ids, "category")):
+        if len(np.unique(ids)) < len(ids) or not len(ids):
+            raise InputError(f"there is no {what}, or one {what} id stands twice", where=path)
+    boxes = read.annotations
+    xywh = _boxes(path, [box.bbox for box in boxes])
+    picture = _places(path, [b.image_id for b in boxes], image_ids, "image")
+    label = _places(path, [b.category_id for b in boxes], category_ids, "category")
+    sides = [(image.width or 0, image.height or 0) for image in read.images]
+    stated = np.array([np.nan if b.area is None else b.area for b in boxes], np.float64)
+    corners = xywh.copy()
+    corners[:, 2:] += corners[:, :2]
+    truth = Truth(
+        origin=str(path),
+        pictures=tuple(map(str, image_ids.tolist())),
+        classes=_unlike([category.name for category in categories], category_ids),
+        picture=picture,
+        label=label,
+        boxes=corners,
+        ignored=np.array([bool(b.iscrowd or b.ignore) for b in boxes], np.bool_),
+        sizes=np.array(sides, np.int64).reshape(-1, 2),
+    )
+    area = np.where(np.isnan(stated), xywh[:, 2] * xywh[:, 3], stated)
+    return CocoTruth(truth, image_ids, category_ids, xywh, area)
+
+
+def _unlike(names: list[str], ids: Ints) -> tuple[str, ...]:
+    """Names that differ: COCO's own do, others get their id behind them."""
+    twice = {name for name in names if names.count(name) > 1}
+    pairs = zip(names, ids.tolist(), strict=True)
+    return tuple(f"{name} ({number})" if name in twice else name for name, number in pairs)
+
+
+def read_detections(path: Path, coco: CocoTruth) -> tuple[Found, Floats]:
+    """A results JSON: the detections, and their boxes as x, y, width, height, float64 (N, 4).
+
+    Raises:
+        InputError: it is malformed, or an image or category is not in the truth.
+    """
+    data = read_bytes(path, RESULTS, MAX_BYTES)
+    kind: Any = _Results if data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" else list[_Result]
+    read = _decode(data, path, kind, RESULTS)
+    results: list[_Result] = read.annotations if isinstance(read, _Results) else read
+    xywh = _boxes(path, [result.bbox for result in results])
+    scores = np.array([result.score for result in results], np.float64)
+    picture = _places(path, [r.image_id for r in results], coco.image_ids, "image")
+    label = _places(path, [r.category_id for r in results], coco.category_ids, "category")
+    spoken_of = np.zeros(len(coco.image_ids), np.bool_)
+    spoken_of[picture] = True
+    if isinstance(read, _Results) and read.images:
+        spoken_of |= np.isin(coco.image_ids, [image.id for image in read.images])
+    corners = xywh.copy()
+    corners[:, 2:] += corners[:, :2]
+    found = Found(str(path), picture, label, scores, corners, spoken_of, Tally())
+    note_odd_boxes(found, coco.truth)
+    return found, xywh
+
+
+def _decode(data: bytes, path: Path, kind: type[_T], what: str) -> _T:
+    try:
+        return msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=kind)
+    except msgspec.ValidationError as error:
+        hint = "Truth is an instances_*.json, detections are a list of results"
+        raise InputError(f"this is no {what}: {error}", where=path, hint=hint) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if not data.strip():
+            raise InputError(f"the {what} is empty", where=path) from None
+        at = str(error).rpartition("(byte ")[2].rstrip(")")
+        line = data[: int(at) if at.isdecimal() else len(data)].count(b"\n") + 1
+        hint = "NaN and Infinity are no JSON: was the score a number?"
+        if "truncated" in str(error):
+            hint = "The file is cut short: fetch or write it again"
+        raise InputError(f"malformed JSON: {error}", where=f"{path}:{line}", hint=hint) from None
+
+
+def _an(what: str) -> str:
+    return f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
+
+
+def _boxes(path: Path, boxes: list[tuple[float, float, float, float]]) -> Floats:
+    array = np.array(boxes, np.float64).reshape(-1, 4)
+    if (bad := np.flatnonzero(~(np.abs(array) < FAR).all(axis=1))).size:
+        raise InputError("a coordinate is out of all bounds", where=f"{path}: entry {bad[0]}")
+    return array
+
+
+def _places(path: Path, ids: list[int], known: npt.NDArray[np.int64], what: str) -> Ints:
+    """Where each id stands among the known ones."""
+    wanted = np.array(ids, np.int64)
+    order = np.argsort(known)
+    place: Ints = order[np.searchsorted(known, wanted, sorter=order).clip(max=len(known) - 1)]
+    if (bad := np.flatnonzero(known[place] != wanted)).size:
+        strangers = [str(number) for number in np.unique(wanted[bad])]
+        raise InputError(
+            f"{len(bad):,} of {len(ids):,} entries have {_an(what)} id that the truth lacks: "
+            + shown(strangers),
+            where=f"{path}: entry {bad[0]}",
+            hint=f"The truth's {what} ids run from {known.min()} to {known.max()}",
+        )
+    return place
+
+
+def write_coco_results(
+    path: Path,
+    detections: Mapping[int, Detections],
+    sizes: Mapping[int, tuple[int, int]],
+    categories: Mapping[int, int] | Sequence[int],
+) -> None:
+    """Write a results JSON that COCO's tools and :func:`read_detections` read, whole or not at all.
+
+    Args:
+        path: the file; what was there is replaced.
+        detections: image id → what was found, boxes as fractions; read one by one.
+        sizes: image id → width and height in pixels.
+        categories: label → category id; other labels are left out.
+
+    Raises:
+        OutputError: it cannot be written; what was there before is still there.
+    """
+    table = dict(categories if isinstance(categories, Mapping) else enumerate(categories, 1))
+    before = b"["
+    with new_file(path) as file:
+        for image_id, found in detections.items():
+            boxes = found.in_pixels(*sizes[image_id]).astype(np.float64)
+            boxes[:, 2:] -= boxes[:, :2]
+            values = zip(
+                found.labels.tolist(), boxes.round(4).tolist(), found.scores.tolist(), strict=True
+            )
+            for label, box, score in values:
+                if label in table:
+                    row = msgspec.json.encode(_Result(image_id, table[label], box, score))
+                    file.write(before + row)
+                    before = b",\n"
+        file.write(b"[]\n" if before == b"[" else b"]\n")

@@ -1,0 +1,143 @@
+"""COCO: the twelve numbers, computed by faster-coco-eval (pycocotools' rules, its sums in C++)."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ssd_data.core.optional import require
+from ssd_data.metrics import Options, analysis
+from ssd_data.metrics.coco.files import CocoTruth, read_detections, read_truth
+from ssd_data.metrics.comparable import require_comparable
+from ssd_data.metrics.scores import Floats, Found, PrCurve, Scores, Truth
+
+NAMES = (
+    *("AP", "AP50", "AP75", "APsmall", "APmedium", "APlarge"),
+    *("AR1", "AR10", "AR100", "ARsmall", "ARmedium", "ARlarge"),
+)
+RULES = {
+    "ap": "mean of 101 points of recall, of all thresholds and of the classes with true boxes",
+    "overlap": "0.50:0.05:0.95",
+    "plus_one": False,
+    "crowd": "ignored; a detection may lie in one, measured by its own area",
+    "detections_a_picture": [1, 10, 100],
+    "areas": {"small": "below 32x32", "medium": "32x32 to 96x96", "large": "above 96x96"},
+}
+
+
+def score(truth: Path, detections: Path, options: Options) -> Scores:
+    """See :func:`ssd_data.metrics.score`."""
+    coco = read_truth(truth)
+    return score_arrays(coco, *read_detections(detections, coco), options)
+
+
+def score_arrays(coco: CocoTruth, found: Found, xywh: Floats, options: Options) -> Scores:
+    """The same from what has been read; ``xywh`` are the found boxes, float64 (N, 4)."""
+    total = len(coco.truth.pictures)
+    boxes, found, subset = require_comparable(
+        coco.truth, found, options.missing, trusted=options.trusted
+    )
+    kept = np.isin(coco.truth.pictures, boxes.pictures)
+    evaluator = _evaluate(coco, kept, found, xywh)
+    precision, recall = evaluator.eval["precision"], evaluator.eval["recall"]
+    classes = {
+        name: _of_class(precision[:, :, k], recall[:, k]) for k, name in enumerate(boxes.classes)
+    }
+    points = np.asarray(evaluator.params.recThrs)
+    curves = {
+        name: PrCurve(points, precision[0, :, k, 0, -1], evaluator.eval["scores"][0, :, k, 0, -1])
+        for k, name in enumerate(boxes.classes)
+        if (precision[0, :, k, 0, -1] > -1).all()
+    }
+    return Scores(
+        metric="coco",
+        ap=dict(zip(NAMES, map(_known, evaluator.stats[:12]), strict=True)),
+        rules={**RULES, "missing": options.missing},
+        counts=_counts(boxes, found, total),
+        subset=subset,
+        classes=classes,
+        notes=found.notes,
+        more=analysis.extras(boxes, found, options.extras, plus=0),
+        curves=curves,
+    )
+
+
+def _counts(truth: Truth, found: Found, total: int) -> dict[str, int]:
+    return {
+        "pictures": len(truth.pictures),
+        "pictures_of_the_set": total,
+        "pictures_without_detections": int((~found.spoken_of).sum()),
+        "truths": len(truth.boxes),
+        "crowd": int(truth.ignored.sum()),
+        "detections": len(found.boxes),
+    }
+
+
+def _known(value: float) -> float | None:
+    """COCO's -1 says that there is no true box of that kind."""
+    return None if value < 0 else float(value)
+
+
+def _of_class(precision: Floats, recall: Floats) -> dict[str, float | None]:
+    """One class's numbers from precision (T, R, A, M) and recall (T, A, M)."""
+
+    def mean(values: Floats) -> float | None:
+        known = values[values > -1]
+        return float(known.mean()) if known.size else None
+
+    return {
+        "AP": mean(precision[:, :, 0, -1]),
+        "AP50": mean(precision[0, :, 0, -1]),
+        "AP75": mean(precision[5, :, 0, -1]),
+        "APsmall": mean(precision[:, :, 1, -1]),
+        "APmedium": mean(precision[:, :, 2, -1]),
+        "APlarge": mean(precision[:, :, 3, -1]),
+        "AR100": mean(recall[:, 0, -1]),
+    }
+
+
+def _evaluate(coco: CocoTruth, kept: Any, found: Found, xywh: Floats) -> Any:
+    """Run the evaluator on the kept pictures; ids of annotations are given anew, from 1."""
+    library = require("faster_coco_eval", "score")
+    truth = coco.truth
+    rows = np.flatnonzero(kept[truth.picture])
+    images = coco.image_ids[kept]
+    annotations = _dicts(
+        coco.image_ids[truth.picture[rows]],
+        coco.category_ids[truth.label[rows]],
+        coco.xywh[rows],
+        area=coco.area[rows].tolist(),
+        iscrowd=truth.ignored[rows].astype(int).tolist(),
+    )
+    results = _dicts(
+        images[found.picture],
+        coco.category_ids[found.label],
+        xywh,
+        score=found.scores.tolist(),
+    )
+    dataset = {
+        "images": [{"id": number} for number in images.tolist()],
+        "annotations": annotations,
+        "categories": [
+            {"id": number, "name": str(number)} for number in coco.category_ids.tolist()
+        ],
+    }
+    with contextlib.redirect_stdout(io.StringIO()):
+        true = library.COCO(dataset)
+        evaluator = library.COCOeval_faster(true, true.loadRes(results), "bbox")
+        evaluator.evaluate()
+        evaluator.accumulate()
+        evaluator.summarize()
+    return evaluator
+
+
+def _dicts(images: Any, categories: Any, boxes: Floats, **more: Sequence[Any]) -> list[Any]:
+    columns = (range(1, len(boxes) + 1), images.tolist(), categories.tolist(), boxes.tolist())
+    names = ("id", "image_id", "category_id", "bbox", *more)
+    rows = zip(*columns, *more.values(), strict=True)
+    return [dict(zip(names, row, strict=True)) for row in rows]

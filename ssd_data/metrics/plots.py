@@ -1,0 +1,34 @@
+"""Precision-recall curves as pictures, drawn by matplotlib."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ssd_data.core.files.figures import write_figure
+from ssd_data.core.optional import require
+from ssd_data.metrics.scores import Scores
+
+
+def draw_curves(scores: Scores, folder: Path) -> list[Path]:
+    """Write one PNG a curve into a folder, which is made where it is not there.
+
+    Returns:
+        the files.
+
+    Raises:
+        SsdDataError: matplotlib is not installed.
+        OutputError: a file cannot be written.
+    """
+    figures = require("matplotlib.figure", "score")
+    files = []
+    for name, curve in scores.curves.items():
+        figure = figures.Figure(figsize=(6, 5), layout="constrained")
+        axes = figure.add_subplot()
+        axes.plot(curve.recall, curve.precision)
+        axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
+        axes.set_title(f"{scores.metric}: {name}")
+        axes.grid(alpha=0.3)
+        files.append(folder / f"{scores.metric}_{re.sub(r'[^A-Za-z0-9.-]+', '_', name)}.png")
+        write_figure(files[-1], figure)
+    return files

@@ -1,0 +1,117 @@
+"""What every metric takes and gives: true boxes, found boxes, and the scores made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ssd_data.core.notes import Tally
+from ssd_data.core.structures import Flags
+
+Ints: TypeAlias = npt.NDArray[np.int64]
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Truth:
+    """The true boxes of a set of pictures.
+
+    Attributes:
+        origin: the file or folder they come from.
+        pictures: the pictures' names (COCO: their ids as text), each once.
+        classes: the classes' names, background not among them; ``label`` is an index into it.
+        picture: int64 (M,), index of each box's picture; label: int64 (M,).
+        boxes: float64 (M, 4), pixels, xmin ymin xmax ymax as the metric reads them.
+        ignored: bool (M,): neither to be found nor wrong to find (difficult, crowd, invalid).
+        sizes: int64 (P, 2), width and height of each picture, 0 where not known.
+        sets: names of parts of the truth (WIDER FACE's easy, medium, hard) → bool (M,).
+    """
+
+    origin: str
+    pictures: tuple[str, ...]
+    classes: tuple[str, ...]
+    picture: Ints
+    label: Ints
+    boxes: Floats
+    ignored: Flags
+    sizes: Ints
+    sets: Mapping[str, Flags] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """All detections on a set of pictures, in the order in which they were read.
+
+    Attributes:
+        origin: the file or folder they come from.
+        picture: int64 (N,), index into the truth's pictures; label: int64 (N,), into its classes.
+        scores: float64 (N,), finite.
+        boxes: float64 (N, 4), as in :class:`Truth`.
+        spoken_of: bool (P,): the pictures for which there are detections, or a file without any.
+        notes: what was odd but is read as the official tool reads it.
+    """
+
+    origin: str
+    picture: Ints
+    label: Ints
+    scores: Floats
+    boxes: Floats
+    spoken_of: Flags
+    notes: Tally = field(default_factory=Tally)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PrCurve:
+    """A precision-recall curve: recall (K,) rising, precision (K,), scores (K,) falling."""
+
+    recall: npt.NDArray[Any]
+    precision: npt.NDArray[Any]
+    scores: npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """A metric's result; all numbers are fractions, not per cent.
+
+    Attributes:
+        metric: "voc", "coco" or "widerface".
+        ap: the metric's numbers by its own names.
+        rules: by which rules they were made, in words and numbers.
+        counts: pictures, truths, ignored, detections.
+        subset: such as "205 of 3,226" where the truth was to be restricted to the pictures with
+            detections, else empty.
+        classes: class → its numbers.
+        notes: what was odd, counted.
+        more: what was asked for besides: AP by size, confusion, best thresholds, errors.
+        curves: name → curve, for plots; not in the JSON.
+    """
+
+    metric: str
+    ap: Mapping[str, float | None]
+    rules: Mapping[str, Any]
+    counts: Mapping[str, int]
+    subset: str = ""
+    classes: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    notes: Tally = field(default_factory=Tally)
+    more: Mapping[str, Any] = field(default_factory=dict)
+    curves: Mapping[str, PrCurve] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"metric", "ap", "rules", "counts"}``; further keys only where they hold something."""
+        table: dict[str, Any] = {
+            "metric": self.metric,
+            "ap": dict(self.ap),
+            "rules": dict(self.rules),
+            "counts": dict(self.counts),
+        }
+        if self.subset:
+            table["subset"] = self.subset
+        if self.classes:
+            table["classes"] = {name: dict(row) for name, row in self.classes.items()}
+        if self.notes:
+            table["notes"] = self.notes.to_json()
+        return table | dict(self.more)

@@ -1,0 +1,1 @@
+"""Pascal VOC's scores, the SSD branch's and the devkit's."""

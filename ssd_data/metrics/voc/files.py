@@ -1,0 +1,325 @@
+"""Pascal VOC: a VOCdevkit's annotations or an LMDB, and a folder of one results file a class.
+
+    comp4_det_test_<class>.txt    lines ``image score xmin ymin xmax ymax``, pixels counted from 1
+
+Truth: ``VOC2007/ImageSets/Main/test.txt`` (or its folder ``VOC2007`` and the set's name), or an
+AnnotatedDatum LMDB with its labelmap and, for names and sizes, ``<split>_name_size.txt``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TextIO
+
+import msgspec
+import numpy as np
+
+from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import below, read_bytes, read_lines, require_below
+from ssd_data.core.files.whole import new_folder
+from ssd_data.core.labelmap import LabelMap, read_labelmap
+from ssd_data.core.notes import Tally
+from ssd_data.core.structures import Detections
+from ssd_data.data.formats.voc import read_file
+from ssd_data.data.lmdb.companions import file_beside, read_name_sizes
+from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
+from ssd_data.metrics.files import line_of_numbers, note_odd_boxes, shown
+from ssd_data.metrics.scores import Floats, Found, Ints, Truth
+
+MAX_BYTES = 1 << 31
+NAME = re.compile(r"(?:.*_)?det_[^_]+_(.+)\.txt", re.S)
+_OTHERS = bytes(set(range(256)) - set(b" \n"))
+_decode = msgspec.json.Decoder(list[float]).decode
+
+
+class _Boxes:
+    """Collects the true boxes of one picture after the other."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.sizes: list[tuple[int, int]] = []
+        self.classes: list[str] = []
+        self.boxes: list[Floats] = []
+        self.difficult: list[bool] = []
+        self.counts: list[int] = []
+
+    def add(
+        self,
+        name: str,
+        size: tuple[int, int],
+        classes: Sequence[str],
+        boxes: Floats,
+        difficult: list[bool],
+    ) -> None:
+        self.names.append(name)
+        self.sizes.append(size)
+        self.classes += classes
+        self.boxes.append(boxes)
+        self.difficult += difficult
+        self.counts.append(len(classes))
+
+    def truth(self, origin: Path, labelmap: LabelMap | None) -> Truth:
+        if not self.names:
+            raise InputError("it lists no picture", where=origin)
+        if len(set(self.names)) < len(self.names):
+            twice = next(n for n in self.names if self.names.count(n) > 1)
+            raise InputError(f'the picture "{twice}" stands twice', where=origin)
+        known = sorted(set(self.classes))
+        if labelmap is not None:
+            items = [item.name for item in labelmap if item.label > 0]
+            if unknown := [name for name in known if name not in items]:
+                text = f"the labelmap {labelmap.origin} lacks the classes {shown(unknown)}"
+                raise InputError(text, where=origin)
+            known = items
+        index = {name: i for i, name in enumerate(known)}
+        return Truth(
+            origin=str(origin),
+            pictures=tuple(self.names),
+            classes=tuple(known),
+            picture=np.repeat(np.arange(len(self.names)), self.counts),
+            label=np.array([index[name] for name in self.classes], np.int64),
+            boxes=np.concatenate([np.zeros((0, 4)), *self.boxes]),
+            ignored=np.array(self.difficult, np.bool_),
+            sizes=np.array(self.sizes, np.int64).reshape(-1, 2),
+        )
+
+
+def read_truth(path: Path, split: str | None = None, labelmap: Path | None = None) -> Truth:
+    """The true boxes, from annotations or an LMDB; difficult ones are ignored.
+
+    Args:
+        path: the list of an image set, the folder that holds ``ImageSets``, a devkit in which one
+            year has that list, or an LMDB.
+        split: which list of a folder's ``ImageSets/Main``, "test" by default; or a list's path.
+        labelmap: the classes; by default all that occur (LMDB: ``labelmap.prototxt`` beside it).
+
+    Raises:
+        InputError: something is missing or cannot be read.
+    """
+    classes = None if labelmap is None else read_labelmap(labelmap)
+    if is_lmdb(path):
+        return _from_lmdb(path, classes)
+    root, path = _image_set(path, split)
+    if not (root / "Annotations").is_dir():
+        raise InputError(
+            "there is no VOC truth here",
+            where=path,
+            hint="Name VOC2007/ImageSets/Main/test.txt, or VOC2007 and --split, or an LMDB",
+        )
+    boxes, notes = _Boxes(), Tally()
+    for number, line in enumerate(read_lines(path, "list of pictures"), 1):
+        if not line.strip():
+            continue
+        name = line.split()[0]
+        annotation = f"Annotations/{name}.xml"
+        read = read_file(below(root, annotation, f"{path}:{number}"), name, annotation, notes)
+        boxes.add(
+            name,
+            (read.width or 0, read.height or 0),
+            [str(c) for c in read.classes],
+            read.boxes.astype(np.float64),
+            read.difficult.tolist(),
+        )
+    return boxes.truth(path, classes)
+
+
+def _image_set(path: Path, split: str | None) -> tuple[Path, Path]:
+    """The folder that holds Annotations, and the list of pictures."""
+    if not path.is_dir():
+        return path.absolute().parent.parent.parent, path
+    if split and split.endswith(".txt"):
+        return path, Path(split)
+    name = Path("ImageSets", "Main", f"{split or 'test'}.txt")
+    years = sorted(file.parents[2] for file in path.glob(f"VOC*/{name}"))
+    if len(years) > 1 and not (path / name).exists():
+        text = f"{shown([year.name for year in years])} all have the image set {name.stem}"
+        raise InputError(text, where=path, hint=f"Name one: {years[0]}")
+    root = path if (path / name).exists() or not years else years[0]
+    return root, root / name
+
+
+def _from_lmdb(path: Path, labelmap: LabelMap | None) -> Truth:
+    place = path.resolve()
+    if labelmap is None:
+        beside = [f / "labelmap.prototxt" for f in (place, place.parent)]
+        labelmap = next((read_labelmap(file) for file in beside if file.is_file()), None)
+    if labelmap is None:
+        hint = "Say what the labels mean with --labelmap FILE"
+        raise InputError("there is no labelmap.prototxt beside it", where=path, hint=hint)
+    sizes = file_beside(place)
+    listed = read_name_sizes(sizes) if sizes.is_file() else []
+    names = {item.label: item.name for item in labelmap}
+    boxes = _Boxes()
+    with LmdbReader(path) as records:
+        if listed and len(listed) != len(records):
+            text = f"{sizes.name} has {len(listed):,} lines, the LMDB {len(records):,}"
+            raise InputError(text, where=path)
+        for number, record in enumerate(records):
+            stem = Path(record.image).stem
+            name, size = listed[number] if listed else (stem, (record.width, record.height))
+            unknown = [int(label) for label in record.labels if int(label) not in names]
+            if unknown:
+                text = f"label {unknown[0]} is not in the labelmap {labelmap.origin}"
+                raise InputError(text, where=f"{path}: {record.key}")
+            # Fractions are float32: a thousandth of a pixel is what they can tell.
+            pixels = np.round(record.boxes.astype(np.float64) * np.array([*size, *size]), 3)
+            classes = [names[int(label)] for label in record.labels]
+            boxes.add(name, size, classes, pixels, record.difficult.tolist())
+    return boxes.truth(path, labelmap)
+
+
+def read_detections(folder: Path, truth: Truth, missing: str = "fail") -> Found:
+    """All classes' files of a folder.
+
+    Args:
+        folder: holds ``comp4_det_test_<class>.txt``; what stands before ``det_`` and the set's name
+            may be another. Or it is one such file.
+        truth: names the pictures and classes.
+        missing: "fail" refuses a class without a file; else it is one of which nothing was found.
+
+    Raises:
+        InputError: a class or picture is unknown, a file is missing, there twice or malformed.
+    """
+    files = _files(folder, truth.classes)
+    notes = Tally()
+    if absent := [name for name in truth.classes if name not in files]:
+        if missing == "fail":
+            text = f"there is no file of detections for {len(absent)} classes: {shown(absent)}"
+            hint = "Write an empty file where nothing was found, or use --missing count"
+            raise InputError(text, where=folder, hint=hint)
+        for name in absent:
+            notes.add("class without a file of detections: nothing of it was found", name)
+    index = {name.encode(): i for i, name in enumerate(truth.pictures)}
+    pictures, labels, rows = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros((0, 5))]
+    for label, name in enumerate(truth.classes):
+        if name in files:
+            which, values = _read_file(files[name], index)
+            pictures.append(which)
+            labels.append(np.full(len(which), label))
+            rows.append(values)
+    values, picture = np.concatenate(rows), np.concatenate(pictures)
+    spoken_of = np.zeros(len(truth.pictures), np.bool_)
+    spoken_of[picture] = True
+    found = Found(
+        origin=str(folder),
+        picture=picture,
+        label=np.concatenate(labels),
+        scores=values[:, 0].copy(),
+        boxes=values[:, 1:].copy(),
+        spoken_of=spoken_of,
+        notes=notes,
+    )
+    note_odd_boxes(found, truth)
+    return found
+
+
+def _files(folder: Path, classes: Sequence[str]) -> dict[str, Path]:
+    """Class → its file."""
+    files: dict[str, Path] = {}
+    if not folder.exists():
+        raise InputError("the folder of detections is missing", where=folder)
+    for path in [folder] if folder.is_file() else sorted(folder.iterdir()):
+        match = NAME.fullmatch(path.name)
+        if match is None:
+            continue
+        name = match[1]
+        if name not in classes:
+            near = get_close_matches(name, classes, n=1)
+            hint = f'Is "{near[0]}" meant?' if near else f"The truth has {shown(list(classes), 9)}"
+            raise InputError(f'the truth has no class "{name}"', where=path, hint=hint)
+        if name in files:
+            text = f"there are two files of {name}, this one and {files[name].name}"
+            raise InputError(text, where=path, hint="Keep one in the folder")
+        files[name] = path
+    if not files:
+        hint = "Expected files such as comp4_det_test_car.txt"
+        raise InputError("there is no file of detections", where=folder, hint=hint)
+    return files
+
+
+def _read_file(path: Path, index: Mapping[bytes, int]) -> tuple[Ints, Floats]:
+    """The pictures' indices (N,) and rows of score, xmin, ymin, xmax, ymax, float64 (N, 5)."""
+    data = read_bytes(path, "file of detections", MAX_BYTES)
+    if b"\r" in data or b"\t" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\t", b" ")
+    tidy = data.rstrip()
+    for twice, once in ((b"  ", b" "), (b" \n", b"\n")):
+        while twice in tidy:
+            tidy = tidy.replace(twice, once)
+    words = tidy.split()
+    count = len(words) // 6
+    # Fast where each line is six words and all numbers are plain.
+    if tidy.translate(None, _OTHERS) == (b"     \n" * count)[:-1]:
+        names = words[::6]
+        del words[::6]
+        try:
+            values = np.array(_decode(b"[" + b",".join(words) + b"]")).reshape(-1, 5)
+            which = np.fromiter(map(index.__getitem__, names), np.int64, len(names))
+            if not count or np.abs(values).max() < 1e9:
+                return which, values
+        except (msgspec.DecodeError, KeyError, ValueError):
+            pass
+    return _read_slowly(data, path, index)
+
+
+def _read_slowly(data: bytes, path: Path, index: Mapping[bytes, int]) -> tuple[Ints, Floats]:
+    """Line by line, which finds the fault."""
+    which, rows = [], []
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        name, *rest = line.split(maxsplit=1)
+        if name not in index:
+            raise InputError(
+                f'the truth has no picture "{name.decode(errors="replace")}"',
+                where=where,
+                hint="A line is: image score xmin ymin xmax ymax; is this another image set's?",
+            )
+        text = rest[0].decode(errors="replace") if rest else ""
+        values = line_of_numbers(text, 5, where, score=0)
+        which.append(index[name])
+        rows.append(values)
+    return np.array(which, np.int64), np.array(rows, np.float64).reshape(-1, 5)
+
+
+def write_voc_detections(
+    folder: Path,
+    detections: Mapping[str, Detections],
+    sizes: Mapping[str, tuple[int, int]],
+    classes: Mapping[int, str],
+    image_set: str = "test",
+) -> None:
+    """Write a folder that the devkit and :func:`read_detections` read, whole or not at all.
+
+    Args:
+        folder: must not exist, or be empty.
+        detections: the picture's name as image sets have it → what was found, boxes as fractions;
+            read one by one.
+        sizes: the same names → width and height in pixels.
+        classes: label → class; each gets its file. Other labels are left out.
+        image_set: stands in the files' names.
+
+    Raises:
+        OutputError: the folder is not empty or cannot be written.
+    """
+    names = {label: f"comp4_det_{image_set}_{classes[label]}.txt" for label in classes}
+    for file in names.values():
+        require_below(folder, file)
+    with new_folder(folder) as beside, ExitStack() as stack:
+        files = {n: stack.enter_context(_open(beside / name)) for n, name in names.items()}
+        for name, found in detections.items():
+            boxes = found.in_pixels(*sizes[name]).tolist()
+            rows = zip(found.labels.tolist(), found.scores.tolist(), boxes, strict=True)
+            for label, score, (xmin, ymin, xmax, ymax) in rows:
+                if label in files:
+                    row = f"{name} {score:.8g} {xmin:.4f} {ymin:.4f} {xmax:.4f} {ymax:.4f}\n"
+                    files[label].write(row)
+
+
+def _open(path: Path) -> TextIO:
+    return path.open("w", encoding="utf-8", newline="\n")

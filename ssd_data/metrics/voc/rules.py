@@ -1,0 +1,157 @@
+"""Pascal VOC: the SSD branch's three numbers, and the devkit's two.
+
+``11point``, ``MaxIntegral`` and ``Integral`` are what DetectionEvaluate and TestDetection make of
+the same boxes: fractions of the picture, nothing added to the sides, single precision, and a mean
+over all classes. ``VOC07`` and ``VOC10`` are the devkit's: pixels with one added to the sides, and
+a mean over the classes that have a true box. Difficult boxes are ignored in all five.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ssd_data.core.errors import UsageError
+from ssd_data.core.overlaps import best_overlaps, first_of_each
+from ssd_data.metrics import Options, analysis
+from ssd_data.metrics.average_precision import (
+    DEVKIT_VERSIONS,
+    SSD_VERSIONS,
+    average_precision,
+    curve,
+)
+from ssd_data.metrics.comparable import require_comparable
+from ssd_data.metrics.detection_evaluate import evaluate, mean_ap
+from ssd_data.metrics.scores import Found, PrCurve, Scores, Truth
+from ssd_data.metrics.voc.files import read_detections, read_truth
+
+NO_SIZE = "picture whose size the truth does not state: the SSD branch's numbers are left out"
+
+
+def score(truth: Path, detections: Path, options: Options) -> Scores:
+    """See :func:`ssd_data.metrics.score`."""
+    boxes = read_truth(truth, options.split, options.labelmap)
+    return score_arrays(boxes, read_detections(detections, boxes, options.missing), options)
+
+
+def score_arrays(truth: Truth, found: Found, options: Options) -> Scores:
+    """The same from what has been read.
+
+    Raises:
+        UsageError: a threshold of overlap is not between 0 and 1.
+    """
+    if not options.iou or not all(0 < iou <= 1 for iou in options.iou):
+        raise UsageError("a threshold of overlap lies above 0 and is at most 1", where="--iou")
+    total = len(truth.pictures)
+    truth, found, subset = require_comparable(
+        truth, found, options.missing, trusted=options.trusted
+    )
+    ap: dict[str, float | None] = {}
+    classes: dict[str, dict[str, float | None]] = _counts(truth, found)
+    curves: dict[str, PrCurve] = {}
+    for iou in options.iou:
+        behind = "" if iou == 0.5 else f"@{iou:g}"
+        for name, each in {**_ssd(truth, found, iou), **_devkit(truth, found, iou, curves)}.items():
+            known = [value for value in each if value is not None]
+            ap[name + behind] = float(np.mean(known)) if known else None
+            for label, value in enumerate(each):
+                classes[truth.classes[label]][name + behind] = value
+    counts = {
+        "pictures": len(truth.pictures),
+        "pictures_of_the_set": total,
+        "pictures_without_detections": int((~found.spoken_of).sum()),
+        "truths": len(truth.boxes),
+        "ignored": int(truth.ignored.sum()),
+        "detections": len(found.boxes),
+    }
+    return Scores(
+        metric="voc",
+        ap=ap,
+        rules=_rules(options),
+        counts=counts,
+        subset=subset,
+        classes=classes,
+        notes=found.notes,
+        more=analysis.extras(truth, found, options.extras, plus=1),
+        curves=curves,
+    )
+
+
+def _rules(options: Options) -> dict[str, Any]:
+    return {
+        "ap": {
+            "11point, MaxIntegral, Integral": "the SSD branch's: fractions of the picture, "
+            "float32, mean over all classes (0 for one without true boxes)",
+            "VOC07, VOC10": "the devkit's: pixels, mean over the classes with true boxes",
+        },
+        "overlap": list(options.iou),
+        "plus_one": {"SSD": False, "devkit": True},
+        "difficult": "ignored",
+        "duplicates": "wrong",
+        "missing": options.missing,
+    }
+
+
+def _counts(truth: Truth, found: Found) -> dict[str, dict[str, float | None]]:
+    number = len(truth.classes)
+    truths = np.bincount(truth.label[~truth.ignored], minlength=number).tolist()
+    detections = np.bincount(found.label, minlength=number).tolist()
+    rows = zip(truth.classes, truths, detections, strict=True)
+    return {name: {"truths": t, "detections": d} for name, t, d in rows}
+
+
+def _ssd(truth: Truth, found: Found, iou: float) -> dict[str, list[float | None]]:
+    """Per version the AP of each class, as a test net's DetectionEvaluate would have it."""
+    if (unknown := np.flatnonzero((truth.sizes <= 0).any(axis=1))).size:
+        for i in unknown:
+            found.notes.add(NO_SIZE, truth.pictures[i])
+        return {}
+    sizes = truth.sizes[:, [0, 1, 0, 1]].astype(np.float32)
+
+    def rows(picture: Any, label: Any, middle: Any, boxes: Any, *behind: Any) -> Any:
+        fractions = boxes.astype(np.float32) / sizes[picture]
+        return np.column_stack([picture, label + 1, middle, fractions, *behind]).astype(np.float32)
+
+    top = evaluate(
+        rows(found.picture, found.label, found.scores, found.boxes),
+        rows(truth.picture, truth.label, 0 * truth.label, truth.boxes, truth.ignored),
+        len(truth.classes) + 1,
+        overlap_threshold=iou,
+        evaluate_difficult=False,
+    )
+    each = {version: mean_ap(top, version)[1] for version in SSD_VERSIONS}
+    return {version: [aps[i + 1] for i in range(len(aps))] for version, aps in each.items()}
+
+
+def _devkit(
+    truth: Truth, found: Found, iou: float, curves: dict[str, PrCurve]
+) -> dict[str, list[float | None]]:
+    """Per version the AP of each class (None without a true box), as VOCevaldet has it."""
+    number = len(truth.classes)
+    order = np.lexsort((-found.scores, found.label))
+    label, scores = found.label[order], found.scores[order]
+    ends = np.searchsorted(label, np.arange(number + 1))
+    best, index = best_overlaps(
+        found.boxes[order],
+        found.picture[order] * number + label,
+        truth.boxes,
+        truth.picture * number + truth.label,
+        1,
+    )
+    reaches = best >= iou
+    ignored = reaches.copy()
+    ignored[reaches] = truth.ignored[index[reaches]]
+    hits = first_of_each(index, reaches & ~ignored)
+    result: dict[str, list[float | None]] = {version: [] for version in DEVKIT_VERSIONS}
+    for i, name in enumerate(truth.classes):
+        mine = np.arange(ends[i], ends[i + 1])[~ignored[ends[i] : ends[i + 1]]]
+        positives = int((~truth.ignored[truth.label == i]).sum())
+        recall, precision = curve(scores[mine], hits[mine], max(positives, 1))
+        if positives:
+            curves.setdefault(name, PrCurve(recall, precision, scores[mine]))
+        for version in DEVKIT_VERSIONS:
+            ap = average_precision(recall, precision, version) if positives else None
+            result[version].append(ap)
+    return result

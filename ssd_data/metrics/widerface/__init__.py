@@ -1,0 +1,1 @@
+"""WIDER FACE's scores."""

@@ -1,0 +1,279 @@
+"""WIDER FACE: the official evaluation's ``.mat`` files, and a folder of one text file a picture.
+
+    EVENT/picture.txt    the picture's name; the number of faces; a line ``x y w h score`` a face
+
+Truth: ``wider_face_val.mat`` and ``wider_{easy,medium,hard}_val.mat`` in one folder. Boxes are read
+as ``xmax = x + w``, as the official tool does, which then adds one to each side.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import read_bytes, require_below
+from ssd_data.core.files.whole import new_folder
+from ssd_data.core.notes import Tally
+from ssd_data.core.optional import require
+from ssd_data.core.parallel import ordered_map
+from ssd_data.core.structures import Detections, Flags
+from ssd_data.metrics.files import line_of_numbers, note_odd_boxes
+from ssd_data.metrics.scores import Floats, Found, Truth
+
+SETS = ("easy", "medium", "hard")
+MAX_BYTES = 1 << 28
+WHAT = "file of detections"
+ENDING = re.compile(r"\.(jpe?g|png)$", re.I)
+HINT = "Take ground_truth from the official evaluation (eval_tools.zip)"
+_COMMAS = bytes.maketrans(b" \n", b",,")
+_NUMBERS = b"0123456789.eE+-"
+_decode = msgspec.json.Decoder(list[float]).decode
+
+
+def read_truth(folder: Path) -> Truth:
+    """All pictures and faces of the official evaluation.
+
+    Args:
+        folder: holds the four ``.mat`` files, or is their parent ``eval_tools``.
+
+    Raises:
+        InputError: a file is missing, of MATLAB's version 7.3, damaged, or lacks a field.
+    """
+    folder = _ground_truth(folder)
+    names = ("event_list", "file_list", "face_bbx_list")
+    events, files, faces = _load(folder / "wider_face_val.mat", names)
+    where = folder / "wider_face_val.mat"
+    pictures, boxes = [], []
+    try:
+        for event, inside, found in zip(events, files, faces, strict=True):
+            for file, box in zip(_cells(inside), _cells(found), strict=True):
+                pictures.append(f"{event.item()}/{file.item()}")
+                boxes.append(np.asarray(box, np.float64).reshape(-1, 4))
+    except (ValueError, AttributeError, TypeError) as error:
+        raise InputError(f"its lists do not fit: {error}", where=where, hint=HINT) from None
+    if not boxes or len(set(pictures)) < len(pictures):
+        raise InputError("it names no picture, or one twice", where=where, hint=HINT)
+    corners = np.concatenate(boxes)
+    if not np.isfinite(corners).all():
+        raise InputError("a face's box is not a number", where=where, hint=HINT)
+    corners[:, 2:] += corners[:, :2]
+    counts = [len(box) for box in boxes]
+    return Truth(
+        origin=str(folder),
+        pictures=tuple(pictures),
+        classes=("face",),
+        picture=np.repeat(np.arange(len(pictures)), counts),
+        label=np.zeros(len(corners), np.int64),
+        boxes=corners,
+        ignored=np.zeros(len(corners), np.bool_),
+        sizes=np.zeros((len(pictures), 2), np.int64),
+        sets={name: _counted(folder / f"wider_{name}_val.mat", counts) for name in SETS},
+    )
+
+
+def _ground_truth(folder: Path) -> Path:
+    if folder.suffix == ".mat":
+        return folder.parent
+    lists_only = any(folder.glob("*_bbx_gt.txt")) and not any(folder.glob("*.mat"))
+    if folder.suffix == ".txt" or lists_only:
+        raise InputError(
+            "the list of faces does not say which are easy, medium or hard", where=folder, hint=HINT
+        )
+    inside = folder / "ground_truth"
+    return inside if not (folder / "wider_face_val.mat").exists() and inside.is_dir() else folder
+
+
+def _load(path: Path, names: Sequence[str]) -> list[Sequence[Any]]:
+    """Cell arrays of one ``.mat`` file."""
+    if not path.exists():
+        hint = "Take ground_truth from the official evaluation (eval_tools.zip)"
+        raise InputError("this file of the truth is missing", where=path, hint=hint)
+    data = read_bytes(path, "truth", MAX_BYTES)
+    loadmat = require("scipy.io", "score").loadmat
+    import io
+
+    try:
+        found = loadmat(io.BytesIO(data), variable_names=list(names))
+    except NotImplementedError:
+        raise InputError(
+            "a .mat file of version 7.3, which is not read here",
+            where=path,
+            hint="Save it in MATLAB with -v7, or take the official file",
+        ) from None
+    except Exception as error:  # scipy raises whatever its reading stumbles upon
+        text = f"not a readable .mat file: {type(error).__name__}: {error}"
+        raise InputError(text, where=path, hint=HINT) from None
+    for name in names:
+        if name not in found:
+            raise InputError(f'the field "{name}" is missing', where=path, hint=HINT)
+        if not np.asarray(found[name]).dtype.hasobject:
+            raise InputError(f'the field "{name}" is no cell array', where=path, hint=HINT)
+    return [_cells(found[name]) for name in names]
+
+
+def _cells(array: Any) -> Sequence[Any]:
+    cells: Sequence[Any] = np.asarray(array).ravel().tolist() if array.size else []
+    return cells
+
+
+def _counted(path: Path, counts: list[int]) -> Flags:
+    """Which faces count in one setting; the others are ignored."""
+    (events,) = _load(path, ("gt_list",))
+    chosen = [np.asarray(rows).ravel() for event in events for rows in _cells(event)]
+    if len(chosen) != len(counts):
+        text = f"it has {len(chosen):,} pictures, wider_face_val.mat {len(counts):,}"
+        raise InputError(text, where=path, hint=HINT)
+    starts = np.cumsum(counts) - counts
+    flags = np.zeros(sum(counts), np.bool_)
+    for start, count, rows in zip(starts, counts, chosen, strict=True):
+        if not np.isin(rows, np.arange(1, count + 1)).all():
+            raise InputError("it counts a face that is not there", where=path, hint=HINT)
+        flags[start + rows.astype(np.int64) - 1] = True
+    return flags
+
+
+def read_detections(folder: Path, truth: Truth) -> Found:
+    """The text files of a folder, matched to the truth's pictures by event and name.
+
+    Raises:
+        InputError: there is no such folder, no file's name is that of a picture, or a file does not
+            keep to the format.
+    """
+    files = _files(folder)
+    index = {name: i for i, name in enumerate(truth.pictures)}
+    known = [name for name in truth.pictures if name in files]
+    notes = Tally()
+    if not known:
+        has = f"none of its {len(files):,} files is called like" if files else "it has no file of"
+        raise InputError(
+            f"{has} a picture of the truth",
+            where=folder,
+            hint=f"Expected files such as {truth.pictures[0]}.txt; the truth is {truth.origin}",
+        )
+    for name in files.keys() - index.keys():
+        notes.add("file of a picture that the truth does not have (not read)", files[name])
+    contents = ordered_map(lambda name: read_bytes(files[name], WHAT, MAX_BYTES), known, 2)
+    pairs = zip(known, contents, strict=True)
+    rows = [_parse_file(data, files[name], name, notes) for name, data in pairs]
+    spoken_of = np.zeros(len(index), np.bool_)
+    places = np.array([index[name] for name in known])
+    spoken_of[places] = True
+    boxes = np.concatenate([row[:, :4] for row in rows])
+    boxes[:, 2:] += boxes[:, :2]
+    found = Found(
+        origin=str(folder),
+        picture=np.repeat(places, [len(r) for r in rows]),
+        label=np.zeros(len(boxes), np.int64),
+        scores=np.concatenate([row[:, 4] for row in rows]),
+        boxes=boxes,
+        spoken_of=spoken_of,
+        notes=notes,
+    )
+    note_odd_boxes(found, truth)
+    return found
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """``EVENT/picture`` → path, of all text files one folder deep."""
+    files: dict[str, str] = {}
+    try:
+        for event in os.scandir(folder):
+            if event.is_dir():
+                files |= {
+                    f"{event.name}/{entry.name[:-4]}": entry.path
+                    for entry in os.scandir(event)
+                    if entry.name.endswith(".txt")
+                }
+    except OSError as error:
+        text = f"cannot read the folder of detections: {error.strerror}"
+        raise InputError(text, where=error.filename or folder) from None
+    return files
+
+
+def _parse_file(data: bytes, path: str, name: str, notes: Tally) -> Floats:
+    """One picture's rows of x, y, width, height, score; float64 (N, 5)."""
+    if b"\r" in data or b"\t" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\t", b" ")
+    header, _, rest = data.partition(b"\n")
+    count_line, _, body = rest.partition(b"\n")
+    if not data.strip():
+        notes.add("empty file: taken as a picture in which nothing was found", path)
+        return np.zeros((0, 5))
+    count = count_line.strip()
+    if not (count.isdigit() and len(count) < 10):
+        raise InputError(
+            f"the number of faces should stand here, found {count[:40].decode(errors='replace')!r}",
+            where=f"{path}:2",
+            hint="Line 1 is the picture's name, line 2 the number of lines x y w h score below",
+        )
+    stem = header.strip().rpartition(b"/")[2].rpartition(b"\\")[2]
+    if name.rpartition("/")[2].encode() not in (stem, stem.rpartition(b".")[0]):
+        notes.add("line 1 names another picture (the file's own name is used)", path)
+    return _rows(body, int(count), path)
+
+
+def _rows(body: bytes, count: int, path: str) -> Floats:
+    """Fast where each line is five plain numbers, else line by line, which finds the fault."""
+    tidy = body.strip()
+    for twice, once in ((b"  ", b" "), (b" \n", b"\n"), (b"\n ", b"\n"), (b"\n\n", b"\n")):
+        while twice in tidy:
+            tidy = tidy.replace(twice, once)
+    # Between numbers there is nothing but one space, four times, and a line's end.
+    if tidy.translate(None, _NUMBERS) == (b"    \n" * count)[:-1]:
+        try:
+            values = np.array(_decode(b"[" + tidy.translate(_COMMAS) + b"]")).reshape(count, 5)
+            if not count or np.abs(values).max() < 1e9:
+                return values
+        except (msgspec.DecodeError, ValueError):
+            pass
+    lines = body.decode("utf-8", errors="replace").split("\n")
+    rows = [
+        line_of_numbers(line, 5, f"{path}:{number}")
+        for number, line in enumerate(lines, 3)
+        if line.strip()
+    ]
+    if len(rows) != count:
+        text = f"{count} faces are announced, {len(rows)} lines follow"
+        raise InputError(text, where=f"{path}:2", hint="The file is cut short or was edited")
+    return np.array(rows, np.float64).reshape(-1, 5)
+
+
+def write_widerface_folder(
+    folder: Path,
+    detections: Mapping[str, Detections],
+    sizes: Mapping[str, tuple[int, int]],
+    label: int = 1,
+) -> None:
+    """Write a folder that the official tool and :func:`read_detections` read, whole or not at all.
+
+    Args:
+        folder: must not exist, or be empty.
+        detections: ``EVENT/picture`` (an ending is dropped) → what was found, boxes as fractions;
+            read one by one.
+        sizes: the same names → width and height in pixels.
+        label: the label of faces; others are left out.
+
+    Raises:
+        OutputError: the folder is not empty or cannot be written.
+        InputError: a name leads out of the folder.
+    """
+    with new_folder(folder) as beside:
+        for name, found in detections.items():
+            stem = ENDING.sub("", name)
+            mine = found.labels == label
+            boxes = found.in_pixels(*sizes[name])[mine].astype(np.float64)
+            boxes[:, 2:] -= boxes[:, :2]
+            rows = np.column_stack([boxes, found.scores[mine]]).tolist()
+            lines = [f"{x:.4f} {y:.4f} {w:.4f} {h:.4f} {s:.8g}\n" for x, y, w, h, s in rows]
+            title = stem.rpartition("/")[2]
+            require_below(folder, f"{stem}.txt")
+            path = beside / f"{stem}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{title}\n{len(rows)}\n{''.join(lines)}", encoding="utf-8")

@@ -1,0 +1,231 @@
+"""BatchNorm and Scale merged into the layer before them, found through the graph.
+
+With y = W x + b the layer's own, BatchNorm gives s (y - mean) with s = 1 / sqrt(variance + eps),
+and Scale gives gamma y + beta: both are y' = s y + t for each output, and W' = s W, b' = s b + t is
+the same in one layer. Everything is computed in double precision and rounded once.
+
+A layer stays where that would not be the same: the table of rows says why.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ssd_data.core.errors import InputError, UsageError
+from ssd_data.nets.caffemodel import LayerWeights
+from ssd_data.nets.edit.channels import LINEAR, by_output, outputs_of
+from ssd_data.nets.edit.ways import Ways
+from ssd_data.nets.edit.wiring import pair, wire
+from ssd_data.nets.graph import Graph, Node, to_graph
+from ssd_data.proto import caffe_pb2
+
+Doubles = npt.NDArray[np.float64]
+MERGED = ("BatchNorm", "Scale")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of one BatchNorm or Scale: merged ``into`` a layer, or kept for a ``reason``."""
+
+    name: str
+    type: str
+    into: str = ""
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Merge:
+    """A net without the layers that could be merged.
+
+    Attributes:
+        net: the merged net.
+        layers: its arrays, float32.
+        rows: one for each BatchNorm and Scale, in the net's order.
+        left_out: names of the caffemodel's layers that the net does not have.
+        into: index of a merged layer → index of the layer that took it in, both in the old graph.
+        tops: index of a layer → which of its tops has another name from now on, and that name.
+        reference: the old net, with the eps that was merged by.
+    """
+
+    net: caffe_pb2.NetParameter
+    layers: list[LayerWeights]
+    rows: list[Row]
+    left_out: list[str]
+    into: dict[int, int]
+    tops: dict[int, tuple[int, str]]
+    reference: Graph
+
+
+@dataclass(slots=True)
+class _Host:
+    """A layer that takes others in; arrays in double precision."""
+
+    weight: Doubles
+    bias: Doubles
+    view: tuple[int, ...]
+    channels: tuple[int, ...]
+
+    def apply(self, scale: Doubles, shift: Doubles) -> None:
+        """y → scale y + shift, a value an output."""
+        self.weight = self.weight * scale.reshape(self.channels)
+        self.bias = self.bias * scale + shift
+
+
+@dataclass(slots=True)
+class _Merger:
+    graph: Graph
+    arrays: dict[int, LayerWeights]
+    eps: float | None
+    into: dict[int, int] = field(default_factory=dict)
+    hosts: dict[int, _Host] = field(default_factory=dict)
+
+    def take_in(self, index: int, host: int) -> None:
+        node = self.graph.nodes[index]
+        if host not in self.hosts:
+            self.hosts[host] = self._open(host)
+        outputs = len(self.hosts[host].bias)
+        arrays = self._finite(index)
+        if node.type == "Scale" and node.param.scale_param.num_axes == 0:
+            arrays = [np.full(outputs, array.reshape(())) for array in arrays if array.size == 1]
+        if not arrays or any(array.size != outputs for array in arrays[:2]):
+            shapes = ", ".join("x".join(map(str, a.shape)) or "scalar" for a in arrays)
+            raise InputError(
+                f"arrays of shape {shapes} do not fit the {outputs} outputs before it",
+                where=node.where,
+            )
+        self.hosts[host].apply(*self._affine(node, [a.reshape(-1) for a in arrays]))
+        self.into[index] = host
+
+    def _open(self, index: int) -> _Host:
+        node = self.graph.nodes[index]
+        weight, *bias = self._finite(index)
+        view, channels = by_output(node.param, weight.shape, node.where)
+        outputs = outputs_of(node.param)
+        own = bias[0].reshape(-1) if bias else np.zeros(outputs)
+        if own.size != outputs:
+            raise InputError(f"has {own.size} biases for {outputs} outputs", where=node.where)
+        return _Host(weight.reshape(view), own, view, channels)
+
+    def _affine(self, node: Node, arrays: list[Doubles]) -> tuple[Doubles, Doubles]:
+        """What a layer does to each channel: its factor, and what it adds."""
+        if node.type == "Scale":
+            return arrays[0], arrays[1] if len(arrays) > 1 else np.zeros_like(arrays[0])
+        if len(arrays) != 3 or arrays[2].size != 1:
+            raise InputError("a BatchNorm has mean, variance and one factor", where=node.where)
+        factor = float(arrays[2][0])
+        each = 1 / factor if factor else 0.0  # as Caffe has it: nothing gathered yet
+        eps = node.param.batch_norm_param.eps if self.eps is None else self.eps
+        variance = arrays[1] * each + eps
+        if (variance <= 0).any():
+            channel = int(np.argmax(variance <= 0))
+            raise InputError(
+                f"channel {channel} has a variance that, with eps, is not above 0",
+                where=node.where,
+                hint="The net itself gives no numbers there; see ssd-data weights stats",
+            )
+        scale = 1 / np.sqrt(variance)
+        return scale, -arrays[0] * each * scale
+
+    def _finite(self, index: int) -> list[Doubles]:
+        node = self.graph.nodes[index]
+        if index not in self.arrays:
+            raise InputError(
+                "the caffemodel has no arrays for it",
+                where=node.where,
+                hint="Is it the caffemodel of this net? ssd-data weights show lists its layers",
+            )
+        arrays = [array.astype(np.float64) for array in self.arrays[index].arrays]
+        for i, array in enumerate(arrays):
+            if count := int((~np.isfinite(array)).sum()):
+                raise InputError(
+                    f"{count} values of its array {i} are no numbers (NaN or infinite)",
+                    where=node.where,
+                    hint="See ssd-data weights stats",
+                )
+        return arrays
+
+    def weights(self) -> list[LayerWeights]:
+        """What the merged net has, rounded to single precision."""
+        result = []
+        for index, node in enumerate(self.graph.nodes):
+            if index in self.into or index not in self.arrays:
+                continue
+            arrays = self.arrays[index].arrays
+            if host := self.hosts.get(index):
+                weight = host.weight.reshape(arrays[0].shape).astype(np.float32)
+                shape = arrays[1].shape if len(arrays) > 1 else host.bias.shape
+                arrays = [weight, host.bias.reshape(shape).astype(np.float32)]
+            result.append(LayerWeights(node.name, node.type, arrays))
+        return result
+
+
+def merge_bn(graph: Graph, layers: Iterable[LayerWeights], eps: float | None = None) -> Merge:
+    """Merge each BatchNorm and Scale that directly follows a layer of weights into that layer.
+
+    Args:
+        graph: the net; its phase decides what a BatchNorm does.
+        layers: its arrays, as a caffemodel has them; those of one name in the net's order.
+        eps: to merge by instead of each layer's own (what some published merges did).
+
+    Raises:
+        InputError: arrays of a layer to merge are missing, do not fit or hold NaN.
+        UsageError: eps is negative or no number.
+    """
+    if eps is not None and not (math.isfinite(eps) and eps >= 0):
+        raise UsageError(f"eps is {eps}, not a number from 0 on")
+    nodes = graph.nodes
+    wiring = wire(graph)
+    arrays, left_out = pair(nodes, layers)
+    merger = _Merger(graph, arrays, eps)
+    ways = Ways(graph, wiring)
+    rows: list[Row] = []
+    tops: dict[int, tuple[int, str]] = {}
+    for index, node in enumerate(nodes):
+        if node.type not in MERGED:
+            continue
+        way = ways.find(index, merger.into)
+        if way.obstacle:
+            rows.append(Row(node.name, node.type, reason=way.obstacle))
+            continue
+        merger.take_in(index, way.host)
+        tops[way.writer] = (way.top, node.tops[0])
+        rows.append(Row(node.name, node.type, into=nodes[way.host].name))
+    net = _without(graph, merger.into, tops)
+    reference = graph if eps is None else _with_eps(graph, merger.into, eps)
+    return Merge(net, merger.weights(), rows, left_out, merger.into, tops, reference)
+
+
+def _without(
+    graph: Graph, into: dict[int, int], tops: dict[int, tuple[int, str]]
+) -> caffe_pb2.NetParameter:
+    net = caffe_pb2.NetParameter()
+    net.CopyFrom(graph.net)
+    for index, (place, top) in tops.items():
+        net.layer[index].top[place] = top
+    for index in set(into.values()):
+        layer = net.layer[index]
+        own = layer.inner_product_param if layer.type == LINEAR[-1] else layer.convolution_param
+        if not own.bias_term:
+            own.bias_term = True
+    for index in sorted(into, reverse=True):
+        del net.layer[index]
+    return net
+
+
+def _with_eps(graph: Graph, indices: Iterable[int], eps: float) -> Graph:
+    net = caffe_pb2.NetParameter()
+    net.CopyFrom(graph.net)
+    for index in indices:
+        if net.layer[index].type == "BatchNorm":
+            net.layer[index].batch_norm_param.eps = eps
+    return to_graph(net, graph.phase)
+
+
+def merged_count(rows: Sequence[Row]) -> int:
+    """How many of them were merged."""
+    return sum(bool(row.into) for row in rows)

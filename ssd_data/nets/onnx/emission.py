@@ -1,0 +1,296 @@
+"""An ONNX graph while it is made: tensors with their shapes, nodes, constants.
+
+Shapes are known throughout: they are worked out beside the nodes, as Caffe has them, so that
+nothing has to be inferred and a net that does not fit is refused with its layer and line.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from ssd_data.core.errors import InputError
+from ssd_data.nets.graph import Node
+
+OPSET = 13
+IR_VERSION = 8
+BATCH = "batch"  # name of the dynamic axis
+MOST_VALUES = 1 << 30  # of one blob
+Array: TypeAlias = npt.NDArray[Any]
+Shape: TypeAlias = tuple[int, ...]
+_KINDS = {np.float32: TensorProto.FLOAT, np.float16: TensorProto.FLOAT16}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """A tensor of the graph.
+
+    Attributes:
+        name: in the graph.
+        shape: with the batch that the emission was begun with.
+        batched: whether axis 0 is the batch, one entry a picture.
+        constant: its values, where they are known.
+        whole: whether it holds whole numbers (int64).
+        half: whether it is in half precision.
+    """
+
+    name: str
+    shape: Shape
+    batched: bool = True
+    constant: Array | None = None
+    whole: bool = False
+    half: bool = False
+
+
+@dataclass(slots=True)
+class Emission:
+    """The graph so far.
+
+    Attributes:
+        dynamic: whether the batch may have any size.
+        half: whether floats are in half precision; :meth:`single` makes an exception.
+    """
+
+    dynamic: bool = False
+    half: bool = False
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    initializers: dict[str, onnx.TensorProto] = field(default_factory=dict)
+    prefix: str = ""
+    names: set[str] = field(default_factory=set)
+
+    def name(self, wanted: str) -> str:
+        """A name that no other tensor has."""
+        plain = re.sub(r"[^\w./-]", "_", wanted)[:80] or "value"
+        name, number = plain, 1
+        while name in self.names:
+            number += 1
+            name = f"{plain}_{number}"
+        self.names.add(name)
+        return name
+
+    def constant(self, array: npt.ArrayLike, name: str = "constant") -> Value:
+        """A tensor of known values; floats in the emission's precision."""
+        values = np.asarray(array)
+        whole = values.dtype.kind in "iu"
+        values = values.astype(np.int64 if whole else self.kind)
+        given = self.name(f"{self.prefix}/{name}" if self.prefix else name)
+        self.initializers[given] = numpy_helper.from_array(np.ascontiguousarray(values), given)
+        half = values.dtype == np.float16
+        return Value(given, values.shape, False, values, whole, half)
+
+    def add(
+        self,
+        operator: str,
+        inputs: Sequence[Value],
+        shape: Sequence[int],
+        *,
+        name: str = "",
+        batched: bool | None = None,
+        whole: bool = False,
+        **attributes: Any,
+    ) -> Value:
+        """A node with one output.
+
+        Raises:
+            ValueError: the output would have no values, or too many.
+        """
+        shape = tuple(int(n) for n in shape)
+        check_shape(shape)
+        made = self.name(name or (f"{self.prefix}/{operator}" if self.prefix else operator))
+        held = [self.held(value).name for value in inputs]
+        self.nodes.append(helper.make_node(operator, held, [made], made, **attributes))
+        batched = any(v.batched for v in inputs) if batched is None else batched
+        return Value(made, shape, batched, None, whole, self.half and not whole)
+
+    def held(self, value: Value) -> Value:
+        """The value as a tensor of the graph: what is only known becomes a constant of it."""
+        if value.name:
+            return value
+        assert value.constant is not None
+        return self.constant(value.constant)
+
+    @property
+    def kind(self) -> Any:
+        """NumPy's type of the floats."""
+        return np.float16 if self.half else np.float32
+
+    def cast(self, value: Value) -> Value:
+        """The value in the emission's precision."""
+        if value.half == self.half or value.whole:
+            return value
+        return self.add("Cast", [value], value.shape, to=_KINDS[self.kind], batched=value.batched)
+
+    @contextmanager
+    def single(self) -> Iterator[None]:
+        """For what half precision cannot hold: nodes and constants in single precision."""
+        kept, self.half = self.half, False
+        try:
+            yield
+        finally:
+            self.half = kept
+
+    def reshape(self, value: Value, shape: Sequence[int], keeps_batch: bool, name: str) -> Value:
+        """The same values in another shape.
+
+        Args:
+            keeps_batch: whether axis 0 stays as it is.
+
+        Raises:
+            ValueError: the batch is dynamic and would not stay axis 0.
+        """
+        if value.batched and not keeps_batch and self.dynamic:
+            raise ValueError("it changes the batch's axis, which is to be dynamic")
+        target = [0 if i == 0 and keeps_batch else n for i, n in enumerate(shape)]
+        ends = self.constant(np.array(target, np.int64), "shape")
+        batched = value.batched and keeps_batch
+        return self.add("Reshape", [value, ends], shape, name=name, batched=batched)
+
+    def model(
+        self, inputs: Mapping[str, Value], outputs: Mapping[str, Value], doc: str = ""
+    ) -> onnx.ModelProto:
+        """The graph as a model, without what its outputs do not need.
+
+        Args:
+            inputs, outputs: under their names; each output gets a node of its own for it.
+        """
+        ends = []
+        for name, value in outputs.items():
+            self.nodes.append(helper.make_node("Identity", [self.held(value).name], [name], name))
+            ends.append(self._info(name, value))
+        nodes, read = _needed(self.nodes, outputs)
+        starts = [self._info(name, replace(v, half=False)) for name, v in inputs.items()]
+        arrays = [array for name, array in self.initializers.items() if name in read]
+        graph = helper.make_graph(nodes, "net", starts, ends, arrays, doc_string=doc)
+        opset = helper.make_opsetid("", OPSET)
+        return helper.make_model(
+            graph, producer_name="ssd-data", opset_imports=[opset], ir_version=IR_VERSION
+        )
+
+    def _info(self, name: str, value: Value) -> onnx.ValueInfoProto:
+        free = self.dynamic and value.batched
+        shape: list[int | str] = [
+            BATCH if free and i == 0 else n for i, n in enumerate(value.shape)
+        ]
+        kind = (
+            TensorProto.INT64 if value.whole else _KINDS[np.float16 if value.half else np.float32]
+        )
+        return helper.make_tensor_value_info(name, kind, shape)
+
+
+def _needed(
+    nodes: Iterable[onnx.NodeProto], outputs: Iterable[str]
+) -> tuple[list[onnx.NodeProto], set[str]]:
+    wanted, kept = set(outputs), []
+    for node in reversed(list(nodes)):
+        if wanted & set(node.output):
+            wanted |= set(node.input)
+            kept.append(node)
+    return kept[::-1], wanted
+
+
+def check_shape(shape: Sequence[int]) -> None:
+    """Refuse a shape that holds nothing, or more than memory.
+
+    Raises:
+        ValueError: says which.
+    """
+    text = "x".join(map(str, shape))
+    if any(n < 1 for n in shape):
+        raise ValueError(f"a blob of {text} would hold nothing")
+    if math.prod(shape) > MOST_VALUES:
+        raise ValueError(f"a blob of {text} is larger than this package takes")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A layer that is to be emitted: what an emitter gets.
+
+    Attributes:
+        emission: the graph so far.
+        node: the layer.
+        bottoms: what it reads.
+        arrays: its own, float32, as the caffemodel has them.
+        picture: shape of the net's input.
+    """
+
+    emission: Emission
+    node: Node
+    bottoms: list[Value]
+    arrays: Sequence[Array]
+    picture: Shape
+
+    @property
+    def param(self) -> Any:
+        """The layer's message."""
+        return self.node.param
+
+    @property
+    def bottom(self) -> Value:
+        """The first bottom."""
+        return self.bottoms[0]
+
+    def array(self, index: int, shape: Shape) -> Array:
+        """One of the layer's arrays.
+
+        Raises:
+            InputError: it is missing, or does not fill that shape.
+        """
+        if index >= len(self.arrays):
+            raise self.error(
+                "the caffemodel has no arrays for it",
+                "Is it the caffemodel of this net? ssd-data weights show lists its layers",
+            )
+        array = self.arrays[index]
+        if array.size != math.prod(shape):
+            texts = ["x".join(map(str, s)) or "scalar" for s in (array.shape, shape)]
+            raise self.error(f"an array of shape {texts[0]} does not fit {texts[1]}")
+        return array.reshape(shape)
+
+    def add(
+        self, operator: str, inputs: Sequence[Value], shape: Sequence[int], **attributes: Any
+    ) -> Value:
+        """A node named after the layer, see :meth:`Emission.add`."""
+        return self.emission.add(operator, inputs, shape, **attributes)
+
+    def same(self, operator: str, *others: Value, **attributes: Any) -> Value:
+        """A node on the first bottom that gives its shape."""
+        return self.add(operator, [self.bottom, *others], self.bottom.shape, **attributes)
+
+    def constant(self, array: npt.ArrayLike, name: str = "constant") -> Value:
+        """See :meth:`Emission.constant`."""
+        return self.emission.constant(array, name)
+
+    def axis(self, number: int, value: Value | None = None) -> int:
+        """An axis of the bottom counted from the front.
+
+        Raises:
+            InputError: there is no such axis.
+        """
+        axes = len((value or self.bottom).shape)
+        if not -axes <= number < axes:
+            raise self.error(f"has axis {number}, but its bottom has {axes} axes")
+        return number % axes
+
+    def picture_map(self) -> tuple[int, int, int, int]:
+        """The bottom's shape.
+
+        Raises:
+            InputError: it has not four axes.
+        """
+        shape = self.bottom.shape
+        if len(shape) != 4:
+            raise self.error(f"takes a bottom of 4 axes, not of {len(shape)}")
+        return shape[0], shape[1], shape[2], shape[3]
+
+    def error(self, what: str, hint: str = "") -> InputError:
+        """An error that names this layer."""
+        return InputError(what, where=self.node.where, hint=hint)

@@ -1,0 +1,100 @@
+"""A net's blobs as an ONNX graph."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ssd_data.core.errors import InputError
+from ssd_data.nets.caffemodel import LayerWeights
+from ssd_data.nets.graph import Graph
+from ssd_data.nets.onnx.emission import Array, Emission, Shape, Step, Value
+from ssd_data.nets.onnx.emitters import emit_layer
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """A net that was emitted up to some blobs.
+
+    Attributes:
+        emission: the graph, to which more may be added.
+        input: the net's input, as it is fed (float32).
+        blobs: what was asked for, by name.
+    """
+
+    emission: Emission
+    input: Value
+    blobs: dict[str, Value]
+
+
+def emit(
+    graph: Graph,
+    arrays: Mapping[int, LayerWeights],
+    blobs: Iterable[str],
+    shape: Shape,
+    *,
+    dynamic: bool = False,
+    half: bool = False,
+    reserved: Iterable[str] = (),
+) -> Emitted:
+    """Emit the layers of a net that some blobs need.
+
+    Args:
+        graph: a net with one Input. arrays: index of a layer → its arrays.
+        blobs: names; of blobs written in place the last version.
+        shape: of the input, (batch, channels, height, width).
+        dynamic: whether the batch may have any size when the net runs.
+        half: half precision within; the input stays single.
+        reserved: names that are kept free for outputs.
+
+    Raises:
+        InputError: a layer's type is not known, or it does not fit what it reads.
+    """
+    wanted = set(blobs)
+    emission = Emission(dynamic, half, names=set(reserved))
+    start = Value(emission.name(graph.inputs[0]), shape)
+    values: dict[str, Value] = {graph.inputs[0]: emission.cast(start)}
+    for index in _needed(graph, wanted):
+        node = graph.nodes[index]
+        if node.type == "Input":
+            continue
+        emission.prefix = node.name
+        own = arrays[index].arrays if index in arrays else []
+        step = Step(emission, node, [values[name] for name in node.bottoms], own, shape)
+        if not step.bottoms:
+            raise step.error(f"a {node.type} without bottoms cannot be written as ONNX")
+        tops = emit_layer(step)
+        if len(tops) < len(node.tops):
+            raise step.error(f"has {len(node.tops)} tops; {node.type} gives {len(tops)}")
+        values.update(zip(node.tops, tops, strict=False))
+    emission.prefix = ""
+    return Emitted(emission, start, {name: values[name] for name in wanted})
+
+
+def _needed(graph: Graph, wanted: Iterable[str]) -> list[int]:
+    """Indices of the layers that some blobs need, in order."""
+    names = set(wanted)
+    found = []
+    for index in range(len(graph.nodes) - 1, -1, -1):
+        node = graph.nodes[index]
+        if names & set(node.tops):
+            names |= set(node.bottoms)
+            found.append(index)
+    return found[::-1]
+
+
+def split_priors(value: Value, where: object) -> tuple[Array, Array]:
+    """Prior boxes (N, 4) and their variances (N, 4) of an emitted blob.
+
+    Raises:
+        InputError: they are no constants of the net, or have another shape than PriorBox gives.
+    """
+    if value.constant is None:
+        raise InputError("the priors are not made by PriorBox layers", where=where)
+    if value.shape[:2] != (1, 2) or math.prod(value.shape) % 8:
+        raise InputError(f"the priors have shape {value.shape}", where=where)
+    boxes, variances = np.asarray(value.constant, np.float32).reshape(2, -1, 4)
+    return boxes, variances

@@ -1,0 +1,182 @@
+"""How high and wide a net's maps are, told from its prototxt alone.
+
+That is all that priors need of a net; channels and parameters are not looked at.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import TypeAlias
+
+from ssd_data.core.errors import InputError
+from ssd_data.nets.graph import Graph, Node
+from ssd_data.proto import caffe_pb2
+
+Size: TypeAlias = tuple[int, int]  # height, width
+# Layers whose tops are as high and wide as their first bottom.
+KEEPING = {
+    "ReLU", "ReLU6", "PReLU", "ELU", "Sigmoid", "TanH", "Power", "BatchNorm", "Scale", "Bias",
+    "Dropout", "Normalize", "LRN", "Eltwise", "Split", "Softmax",
+}  # fmt: skip
+MOST_SIDE = 1 << 16
+
+
+def convolved(length: int, kernel: int, stride: int, pad: int, dilation: int) -> int:
+    """A side after a convolution (``conv_layer.cpp``)."""
+    return (length + 2 * pad - (dilation * (kernel - 1) + 1)) // stride + 1
+
+
+def deconvolved(length: int, kernel: int, stride: int, pad: int, dilation: int) -> int:
+    """A side after a deconvolution (``deconv_layer.cpp``)."""
+    return (length - 1) * stride + dilation * (kernel - 1) + 1 - 2 * pad
+
+
+def pooled(length: int, kernel: int, stride: int, pad: int) -> int:
+    """A side after pooling: rounded up, less a window that would start beyond the padding."""
+    size = math.ceil((length + 2 * pad - kernel) / stride) + 1
+    if pad and (size - 1) * stride >= length + pad:
+        size -= 1
+    return size
+
+
+def map_sizes(graph: Graph, data: Size | None = None) -> dict[str, Size]:
+    """The (height, width) of each blob that has these.
+
+    Blobs behind layers that mix the places, and of layers that are not known here, are left out.
+
+    Args:
+        data: of what the data layers give; None for a net with Input layers alone.
+
+    Raises:
+        InputError: a layer leaves nothing of its bottom, or has a kernel or stride of 0.
+    """
+    known: dict[str, Size] = {}
+    for node in graph.nodes:
+        if not node.bottoms:
+            sizes: Sequence[Size | None] = _given(node, data)
+        elif node.bottoms[0] not in known:
+            sizes = [None] * len(node.tops)
+        else:
+            sizes = _sizes(node, [known.get(name) for name in node.bottoms], known[node.bottoms[0]])
+        for top, size in zip(node.tops, sizes, strict=False):
+            if size is None:
+                known.pop(top, None)
+            elif min(size) > 0 and max(size) <= MOST_SIDE:
+                known[top] = size
+            else:
+                raise InputError(f"its top would be {size[1]}x{size[0]}", where=node.where)
+    return known
+
+
+def _given(node: Node, data: Size | None) -> list[Size | None]:
+    if node.type != "Input":
+        return [data, *[None] * len(node.tops)]
+    shapes = [list(shape.dim) for shape in node.param.input_param.shape]
+    if len(shapes) == 1:
+        shapes *= len(node.tops)
+    return [(dim[2], dim[3]) if len(dim) == 4 else None for dim in shapes]
+
+
+def _sizes(node: Node, bottoms: Sequence[Size | None], first: Size) -> Sequence[Size | None]:
+    if node.type in KEEPING:
+        return [first] * len(node.tops)
+    rule = RULES.get(node.type)
+    if rule is None:
+        return [None] * len(node.tops)
+    try:
+        return rule(node, bottoms, first)
+    except ZeroDivisionError:
+        raise InputError("has a stride of 0", where=node.where) from None
+
+
+def _convolution(node: Node, bottoms: Sequence[Size | None], first: Size) -> list[Size | None]:
+    p = node.param.convolution_param
+    side = deconvolved if node.type == "Deconvolution" else convolved
+    windows = [
+        _pair(values, height, width, default)
+        for values, height, width, default in (
+            (p.kernel_size, p.kernel_h, p.kernel_w, 0),
+            (p.stride, p.stride_h, p.stride_w, 1),
+            (p.pad, p.pad_h, p.pad_w, 0),
+            (p.dilation, 0, 0, 1),
+        )
+    ]
+    if not min(windows[0]):
+        raise InputError("has a kernel of 0", where=node.where, hint="Set kernel_size")
+    height, width = (side(first[a], *(window[a] for window in windows)) for a in (0, 1))
+    return [(height, width)]
+
+
+def _pair(values: Sequence[int], height: int, width: int, default: int) -> Size:
+    """(height, width) of a repeated field or its _h and _w."""
+    if height or width:
+        return height, width
+    given = list(values) or [default]
+    return given[0], given[-1]
+
+
+def _pooling(node: Node, bottoms: Sequence[Size | None], first: Size) -> list[Size | None]:
+    p = node.param.pooling_param
+    if p.global_pooling:
+        return [(1, 1)]
+    windows = [
+        _pair([one] if has else [], height, width, default)
+        for one, has, height, width, default in (
+            (p.kernel_size, p.HasField("kernel_size"), p.kernel_h, p.kernel_w, 0),
+            (p.stride, not p.HasField("stride_h"), p.stride_h, p.stride_w, 1),
+            (p.pad, not p.HasField("pad_h"), p.pad_h, p.pad_w, 0),
+        )
+    ]
+    height, width = (pooled(first[a], *(window[a] for window in windows)) for a in (0, 1))
+    return [(height, width)]
+
+
+def _slice(node: Node, bottoms: Sequence[Size | None], first: Size) -> list[Size | None]:
+    p = node.param.slice_param
+    axis = p.slice_dim if p.HasField("slice_dim") else p.axis
+    cut = axis % 4 - 2
+    if cut < 0:
+        return [first] * len(node.tops)
+    count = len(node.tops)
+    points = list(p.slice_point) or [first[cut] // count * i for i in range(1, count)]
+    sides = [b - a for a, b in pairwise([0, *points, first[cut]])]
+    return [(side, first[1]) if cut == 0 else (first[0], side) for side in sides]
+
+
+def _concat(node: Node, bottoms: Sequence[Size | None], first: Size) -> list[Size | None]:
+    p = node.param.concat_param
+    axis = p.concat_dim if p.HasField("concat_dim") else p.axis
+    return [first if axis % 4 == 1 else None]
+
+
+def _crop(node: Node, bottoms: Sequence[Size | None], first: Size) -> list[Size | None]:
+    like = bottoms[1] if len(bottoms) > 1 else None
+    if like is None:
+        return [None]
+    axis = node.param.crop_param.axis % 4
+    return [(like[0] if axis <= 2 else first[0], like[1])]
+
+
+Rule: TypeAlias = Callable[[Node, Sequence[Size | None], Size], list[Size | None]]
+RULES: dict[str, Rule] = {
+    "Convolution": _convolution,
+    "DepthwiseConvolution": _convolution,
+    "Deconvolution": _convolution,
+    "Pooling": _pooling,
+    "Slice": _slice,
+    "Concat": _concat,
+    "Crop": _crop,
+}
+
+
+def fixed_size(param: caffe_pb2.TransformationParameter) -> Size | None:
+    """The (height, width) that a data layer gives to all pictures; None where they keep theirs."""
+    height, width = param.crop_size or param.crop_h, param.crop_size or param.crop_w
+    if height and width:
+        return height, width
+    how = param.resize_param
+    if not param.HasField("resize_param") or how.resize_mode == how.FIT_SMALL_SIZE:
+        return None
+    return how.height, how.width

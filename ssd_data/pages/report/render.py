@@ -1,0 +1,49 @@
+"""From a page's blocks to one HTML file. Everything is escaped here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jinja2
+
+from ssd_data.core.files.whole import write_whole
+from ssd_data.core.version import __version__
+from ssd_data.pages.report.blocks import Bar, Cell, Page
+
+
+def render(page: Page) -> str:
+    """The page as HTML."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["cell"] = show
+    environment.filters["number"] = lambda value: f"{value:.5g}"
+    environment.tests["numeric"] = lambda value: isinstance(value, int | float)
+    html: str = environment.get_template("page.html").render(page=page, version=__version__)
+    return html
+
+
+def write_page(page: Page, path: Path) -> int:
+    """Write the page's file, whole or not at all; how many bytes it has.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    data = render(page).encode("utf-8", "backslashreplace")
+    write_whole(path, data)
+    return len(data)
+
+
+def show(value: Cell) -> str:
+    """A table's cell as text."""
+    if value is None:
+        return "–"
+    if isinstance(value, str | Bar):
+        return value if isinstance(value, str) else show(value.value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"

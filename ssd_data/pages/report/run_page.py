@@ -1,0 +1,77 @@
+"""The page of a training run, or of several in the same drawings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ssd_data.pages.report.blocks import Page
+from ssd_data.pages.report.curves import MOST_CURVES
+from ssd_data.pages.report.render import show
+from ssd_data.pages.report.run_subject import RunSubject
+from ssd_data.pages.report.sections import fed, learning, mistakes, origins, progress
+from ssd_data.pages.report.trial import Track
+
+MOST_RUNS = MOST_CURVES
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """What is shown of each run.
+
+    Attributes:
+        pictures: of each kind; 0 for none.
+        iteration: whose training pictures are shown.
+        tried: test pictures among which mistakes are looked for; 0 leaves detections out.
+        device: what runs the snapshots; None is the CPU.
+    """
+
+    pictures: int = 6
+    iteration: int = 0
+    tried: int = 200
+    device: str | None = None
+
+
+def run_page(
+    subjects: Sequence[RunSubject],
+    view: RunView | None = None,
+    track: Track = lambda items, total, name: items,
+) -> Page:
+    """All sections.
+
+    Args:
+        subjects: at most :data:`MOST_RUNS`.
+        track: wraps what takes long, to show progress.
+    """
+    view = view or RunView()
+    subjects = _distinct(subjects)
+    sections = [learning.section(subjects)]
+    if view.pictures:
+        sections.append(fed.section(subjects, view.pictures, view.iteration))
+    if view.pictures and view.tried:
+        sections.append(progress.section(subjects, view.pictures, view.device, track))
+        own = (view.pictures, view.tried, view.device)
+        sections.append(mistakes.section(subjects, *own, track))
+    sections.append(origins.section(subjects))
+    kind = f"{len(subjects)} training runs" if subjects[1:] else "training run"
+    title = " and ".join(subject.title for subject in subjects)
+    return Page(title, kind, _facts(subjects), sections)
+
+
+def _distinct(subjects: Sequence[RunSubject]) -> list[RunSubject]:
+    """Those of one name are told apart by their paths."""
+    if len({subject.title for subject in subjects}) == len(subjects):
+        return list(subjects)
+    return [replace(subject, title=str(subject.path)) for subject in subjects]
+
+
+def _facts(subjects: Sequence[RunSubject]) -> list[tuple[str, str]]:
+    """The numbers in the page's head."""
+    found = [s.history.summary() for s in subjects]
+    each = {
+        "iterations": [f"{one['iterations']:,}" for one in found],
+        "last loss": [show(one["loss"]) for one in found],
+        "best score": [show(one["best_score"]) for one in found],
+        "snapshots": [f"{len(s.kept):,}" for s in subjects],
+    }
+    return [(name, " | ".join(values)) for name, values in each.items()]

@@ -1,0 +1,293 @@
+"""What a page of a training is about: a run's table or log, and the files that belong to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import listable
+from ssd_data.core.labelmap import LabelMap, read_labelmap
+from ssd_data.nets.graph import Node, read_graph
+from ssd_data.nets.prototxt import read_prototxt
+from ssd_data.pages.report.history import History, Session, read_history
+from ssd_data.proto import caffe_pb2
+from ssd_data.training.log import LOG, TABLE
+from ssd_data.training.run_folder import DEPLOY, LABELMAP, SOLVER, places, snapshots
+from ssd_data.training.snapshots import AVERAGE
+from ssd_data.training.table import SNAPSHOT
+
+TRAIN_NET, TEST_NET = "train.prototxt", "test.prototxt"
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A snapshot's caffemodel; where the run kept an average of its weights, that one."""
+
+    iteration: int
+    path: Path
+
+    @property
+    def is_average(self) -> bool:
+        """Whether it is a moving average."""
+        return self.path.name.endswith(AVERAGE)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunSubject:
+    """A run.
+
+    Attributes:
+        title: what it is called on the page.
+        path: what was given: its folder, table or log.
+        folder: where its nets lie.
+        solver: what ``solver_file`` says; None where there is none.
+        train, test, deploy: its nets, where they are there.
+        kept: its snapshots that are still there, by iteration.
+        bases: folders that the paths in its nets may start from, the likeliest first.
+        notes: what is missing or odd.
+    """
+
+    title: str
+    path: Path
+    folder: Path
+    history: History
+    solver: caffe_pb2.SolverParameter | None = None
+    solver_file: Path | None = None
+    train: Path | None = None
+    test: Path | None = None
+    deploy: Path | None = None
+    kept: tuple[Weights, ...] = ()
+    labelmap: LabelMap | None = None
+    bases: tuple[Path, ...] = ()
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def on_caffe(self) -> bool:
+        """Whether a real Caffe trained it."""
+        return self.history.is_log or self.facts.get("engine") == "caffe"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the table says of its last session."""
+        return self.history.sessions()[-1].facts
+
+    def best(self) -> tuple[Weights, str] | None:
+        """The snapshot of the best test, else the newest, and why it is that one."""
+        iterations, scores = self.history.scores()
+        known = {int(i): s for i, s in zip(iterations, scores, strict=True) if np.isfinite(s)}
+        tested = [one for one in self.kept if one.iteration in known]
+        if tested:
+            one = max(tested, key=lambda w: (known[w.iteration], w.iteration))
+            return one, f"the best test of those kept, {known[one.iteration]:.4f}"
+        return (self.kept[-1], "the newest; no test was made of one") if self.kept else None
+
+    def data_layer(self, net: Path, phase: str) -> Node:
+        """The layer that reads an LMDB of pictures with boxes.
+
+        Raises:
+            InputError: the net cannot be read, or has none.
+        """
+        for node in read_graph(net, phase).nodes:
+            if node.type == "AnnotatedData":
+                return node
+        raise InputError("the net has no AnnotatedData layer", where=net)
+
+    def find_lmdb(self, name: str) -> Path:
+        """An LMDB that a net names.
+
+        Raises:
+            InputError: it is not there.
+        """
+        for base in self.bases:
+            if _is_there(base / name / "data.mdb"):
+                return base / name
+        looked = ", ".join(map(str, self.bases))
+        raise InputError(f'the LMDB "{listable(name)}" is not there; looked from {looked}')
+
+    def session(self, iteration: int) -> Session:
+        """The session that made an iteration."""
+        return [one for one in self.history.sessions() if one.start <= iteration][-1]
+
+    def position(self, iteration: int, batch: int) -> int:
+        """How many records all its processes had read before an iteration."""
+        sessions = self.history.sessions()
+        ends = [*(one.start for one in sessions[1:]), iteration]
+        counts = (
+            max(min(end, iteration) - one.start, 0) * processes(one)
+            for one, end in zip(sessions, ends, strict=True)
+        )
+        return sum(counts) * batch * self.updates_of
+
+    @property
+    def updates_of(self) -> int:
+        """Batches that one iteration adds up."""
+        return self.solver.iter_size if self.solver is not None else 1
+
+    def pictures(self) -> int:
+        """Pictures of an iteration; 0 where the net does not say."""
+        if self.train is None:
+            return 0
+        try:
+            batch = self.data_layer(self.train, "TRAIN").param.data_param.batch_size
+        except InputError:
+            return 0
+        return int(batch) * self.updates_of * processes(self.history.sessions()[-1])
+
+
+def processes(session: Session) -> int:
+    """How many processes shared each batch."""
+    count = session.facts.get("processes", 1)
+    return count if type(count) is int and 0 < count < 1 << 16 else 1
+
+
+def is_run(path: Path) -> bool:
+    """Whether it is a table or log, or a folder of a training run."""
+    if path.is_file():
+        return True
+    return path.is_dir() and ((path / SOLVER).is_file() or bool(_records(path)))
+
+
+def gather_run(path: Path, labelmap: LabelMap | None = None) -> RunSubject:
+    """Read what is there of a run.
+
+    Args:
+        path: its folder, or its table or log.
+        labelmap: names the classes; else the one that lies there does.
+
+    Raises:
+        InputError: nothing of a training is there.
+    """
+    notes: list[str] = []
+    folder = path if path.is_dir() else path.parent
+    record = _choose(path, notes) if path.is_dir() else path
+    history = read_history(record)
+    if history.broken:
+        count = f"{history.broken:,} lines" if history.broken > 1 else "1 line"
+        notes.append(f"{count} of {record.name} cannot be read and are left out")
+    file, solver = _solver(folder, history, notes)
+    bases = _bases(folder, history)
+    return RunSubject(
+        path.resolve().name,
+        path,
+        folder,
+        history,
+        solver,
+        file,
+        train=_net(folder, bases, TRAIN_NET, _named(solver, "train_net")),
+        test=_net(folder, bases, TEST_NET, _named(solver, "test_net")),
+        deploy=folder / DEPLOY if (folder / DEPLOY).is_file() else None,
+        kept=_kept(folder, history, notes),
+        labelmap=labelmap or _labelmap(folder, notes),
+        bases=bases,
+        notes=notes,
+    )
+
+
+def _records(folder: Path) -> list[Path]:
+    """Tables and logs of a run, the tables first, the newest first."""
+    try:
+        found = [p for place in places(folder) for p in place.iterdir() if p.is_file()]
+    except InputError:
+        found = [p for p in folder.iterdir() if p.is_file()]
+    tables = [p for p in found if p.suffix == TABLE]
+    return sorted(tables or [p for p in found if p.suffix == LOG], key=lambda p: -p.stat().st_mtime)
+
+
+def _choose(folder: Path, notes: list[str]) -> Path:
+    """The table that the solver's prefix names, else the newest."""
+    found = _records(folder)
+    if not found:
+        hint = f"Give the folder that holds its *{TABLE}, or a log of caffe train"
+        raise InputError("the folder has no table or log of a training", where=folder, hint=hint)
+    try:
+        param = read_prototxt(folder / SOLVER, caffe_pb2.SolverParameter).message
+        wanted = Path(param.snapshot_prefix).name
+    except InputError:
+        wanted = ""
+    chosen = next((path for path in found if path.stem == wanted), found[0])
+    if others := [path.name for path in found if path != chosen]:
+        notes.append(f"this is {chosen.name}; there are also {', '.join(others[:5])}")
+    return chosen
+
+
+def _solver(
+    folder: Path, history: History, notes: list[str]
+) -> tuple[Path | None, caffe_pb2.SolverParameter | None]:
+    """The solver that the table names, if it lies in the folder, else the folder's own."""
+    stated = history.sessions()[-1].facts.get("solver")
+    names = [Path(stated).name] if isinstance(stated, str) else []
+    for name in (*names, SOLVER):
+        file = folder / name
+        if not _is_there(file):
+            continue
+        try:
+            return file, read_prototxt(file, caffe_pb2.SolverParameter).message
+        except InputError as error:
+            notes.append(error.sentence)
+            return file, None
+    notes.append(f"there is no {SOLVER}")
+    return None, None
+
+
+def _bases(folder: Path, history: History) -> tuple[Path, ...]:
+    stated = history.sessions()[-1].facts.get("folder")
+    recorded = [Path(stated)] if isinstance(stated, str) else []
+    there = [base for base in recorded if base.is_absolute() and _is_there(base / ".")]
+    near = [folder.resolve().parent, folder.resolve(), Path.cwd()]
+    return tuple(dict.fromkeys([*there, *near]))
+
+
+def _named(solver: caffe_pb2.SolverParameter | None, field_name: str) -> str:
+    """The net that a solver names for a phase; empty where it names none."""
+    if solver is None:
+        return ""
+    own = getattr(solver, field_name)
+    name = own if isinstance(own, str) else next(iter(own), "")
+    return str(name or solver.net)
+
+
+def _net(folder: Path, bases: tuple[Path, ...], usual: str, stated: str) -> Path | None:
+    """The file of that name in the folder; else the one that is named; else the usual one."""
+    stated = stated or usual
+    places = [folder / Path(stated).name, *(base / stated for base in bases), folder / usual]
+    return next((place for place in places if _is_there(place)), None)
+
+
+def _is_there(path: Path) -> bool:
+    """Also of a name that no file can have."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _kept(folder: Path, history: History, notes: list[str]) -> tuple[Weights, ...]:
+    """The snapshots that are there of those that it speaks of, or of its own prefix."""
+    try:
+        found = [parts for place in places(folder) for parts in snapshots(place)]
+    except InputError as error:
+        notes.append(error.sentence)
+        found = snapshots(folder)
+    stated = [row.get("model") for row in history.of(SNAPSHOT)]
+    names = {Path(name).name for name in stated if isinstance(name, str)}
+    own = [one for one in found if one[0] == history.origin.stem or one[2].name in names]
+    by_iteration = {iteration: path for _, iteration, path in own}
+    kept = []
+    for iteration, path in sorted(by_iteration.items()):
+        average = path.with_suffix(AVERAGE)
+        kept.append(Weights(iteration, average if average.is_file() else path))
+    return tuple(kept)
+
+
+def _labelmap(folder: Path, notes: list[str]) -> LabelMap | None:
+    for path in (folder / LABELMAP, folder.resolve().parent / LABELMAP):
+        if path.is_file():
+            try:
+                return read_labelmap(path)
+            except InputError as error:
+                notes.append(error.sentence)
+    return None

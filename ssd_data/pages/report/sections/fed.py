@@ -1,0 +1,209 @@
+"""The pictures that the net was fed, made anew, and the priors that their boxes got."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ssd_data.batches import Batches
+from ssd_data.batches.augment.rows import BOX
+from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.structures import Batch, Boxes, Pixels
+from ssd_data.data.lmdb.table import class_name, printable
+from ssd_data.families.fit.layout import Layout, read_layout
+from ssd_data.families.fit.matching import Indices, pairs
+from ssd_data.nets.preprocessing import Array, Preprocessing, from_transform
+from ssd_data.pages.report.blocks import Block, Cell, Gallery, Note, Panel, Picture, Section, Table
+from ssd_data.pages.report.run_subject import RunSubject
+from ssd_data.pages.report.scenes import Scene, to_picture
+from ssd_data.proto import caffe_pb2
+
+LEAD = (
+    "Thick: true boxes as the loss is given them. Thin: the priors that are matched with them; "
+    "dashed where only the bipartite rule does, below the threshold."
+)
+MOST_PRIORS = 40  # drawn on a picture, those that overlap most
+
+
+def section(subjects: Sequence[RunSubject], count: int, iteration: int) -> Section:
+    """The first pictures of an iteration.
+
+    Args:
+        count: how many.
+    """
+    panels = [Panel(s.title, _blocks(s, count, iteration)) for s in subjects]
+    return Section("fed", "What the net was fed", LEAD, (), panels)
+
+
+def _blocks(subject: RunSubject, count: int, iteration: int) -> list[Block]:
+    try:
+        return _fed(subject, count, iteration)
+    except (InputError, UsageError, MemoryError) as error:
+        what = error.sentence if isinstance(error, (InputError, UsageError)) else "too large"
+        return [Note(f"These pictures cannot be made: {what}", "warning")]
+
+
+@dataclass(slots=True)
+class _Matched:
+    """What came of the matching.
+
+    Attributes:
+        layout: the net's priors; None where the net does not say. boxes: float32 (P, 4); owner: the
+            map of each, (P,).
+        by_map: how many priors of each map were matched. counts: boxes by what became of them.
+    """
+
+    layout: Layout | None
+    boxes: Boxes
+    owner: Indices
+    by_map: Counter[int] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+def _fed(subject: RunSubject, count: int, iteration: int) -> list[Block]:
+    if subject.train is None:
+        return [Note("The training net is not there.", "warning")]
+    layer, batch = _layer(subject)
+    facts = subject.session(iteration).facts
+    options = _table(facts, "options")
+    position = subject.position(iteration, batch)
+    matched, notes = _priors(subject, options)
+    prepare = from_transform(layer.transform_param, subject.train)
+    pictures = []
+    with Batches(
+        layer,
+        caffe_pb2.TRAIN,
+        seed=_seed(subject, facts, options),
+        workers=0,
+        jpeg_roundtrip=options.get("jpeg_roundtrip") is not False,
+        start=position,
+        min_box=_whole(_table(options, "extras").get("min_face")) or 0,
+    ) as batches:
+        for _ in range(count):
+            pictures.append(_picture(next(batches), prepare, matched, subject))
+    title = f"iteration {iteration:,}: the first {len(pictures)} of its {batch:,} pictures"
+    if subject.on_caffe:
+        text = (
+            "A real Caffe drew other random numbers: these are made by the same rules, not its own."
+        )
+        notes.insert(0, Note(text))
+    return [*notes, Gallery(title, pictures), *_tables(matched)]
+
+
+def _layer(subject: RunSubject) -> tuple[caffe_pb2.LayerParameter, int]:
+    """The data layer, one picture a batch, and how many its batch has."""
+    assert subject.train is not None
+    layer = caffe_pb2.LayerParameter()
+    layer.CopyFrom(subject.data_layer(subject.train, "TRAIN").param)
+    batch = layer.data_param.batch_size
+    layer.data_param.batch_size = 1  # what happens to a picture depends on its position alone
+    layer.data_param.source = str(subject.find_lmdb(layer.data_param.source))
+    return layer, batch
+
+
+def _priors(subject: RunSubject, options: dict[str, object]) -> tuple[_Matched, list[Block]]:
+    notes: list[Block] = []
+    if _table(options, "extras").get("scale_compensation") is True:
+        notes.append(Note("The second stage of --scale-compensation is not drawn."))
+    assert subject.train is not None
+    try:
+        layout = read_layout(subject.train)
+        return _Matched(layout, *layout.boxes()), notes
+    except (InputError, UsageError) as error:
+        notes.append(Note(f"Priors are not drawn: {error.sentence}", "warning"))
+        return _Matched(None, np.zeros((0, 4), np.float32), np.zeros(0, np.int64)), notes
+
+
+def _picture(
+    batch: Batch, prepare: Preprocessing, matched: _Matched, subject: RunSubject
+) -> Picture:
+    rows = batch.label.reshape(-1, 8)
+    rows = rows[rows[:, 0] >= 0]
+    labels, boxes = rows[:, 1].astype(int).tolist(), rows[:, BOX]
+    names = [f"{class_name(label, subject.labelmap)}, true" for label in labels]
+    scene = Scene(boxes, labels, names, marked={*range(len(boxes))})
+    scene.counted = {*range(len(boxes))}
+    facts = []
+    if matched.layout is not None:
+        facts.append(_match(scene, rows, matched, matched.layout, subject))
+    pixels = to_pixels(batch.data[0], prepare)
+    return to_picture(printable(batch.keys[0]), pixels, scene, subject.labelmap, facts)
+
+
+def _match(
+    scene: Scene, rows: Array, matched: _Matched, layout: Layout, subject: RunSubject
+) -> str:
+    """Add the priors to a scene; says how many there are."""
+    rules = layout.rules
+    taken = np.arange(len(rows)) if rules.use_difficult else np.flatnonzero(rows[:, 7] == 0)
+    box, prior, overlap = pairs(rows[taken][:, BOX], matched.boxes, rules)
+    box, forced = taken[box], overlap < np.float32(rules.overlap)
+    owner = matched.owner[prior]
+    matched.by_map.update(owner.tolist())
+    reached = {*box[~forced].tolist()}
+    matched.counts["matched"] += len(reached)
+    matched.counts["forced"] += len({*box[forced].tolist()} - reached)
+    matched.counts["none"] += len(rows) - len({*box.tolist()})
+    names, labels = [*scene.names], [*scene.labels]
+    order = np.argsort(-overlap, kind="stable")[:MOST_PRIORS]
+    for i in order.tolist():
+        label = labels[box[i]]
+        where = layout.maps[owner[i]].blob
+        names.append(
+            f"prior of {where} for {class_name(label, subject.labelmap)}, {overlap[i]:.2f}"
+        )
+        labels.append(label)
+        if forced[i]:
+            scene.dashed.add(len(names) - 1)
+    scene.names, scene.labels = names, labels
+    scene.boxes = np.concatenate([scene.boxes, matched.boxes[prior[order]]])
+    many = "s" if len(prior) != 1 else ""
+    said = f"{len(prior)} prior{many} matched, {int(forced.sum())} forced"
+    return f"{said}; the {MOST_PRIORS} best are drawn" if len(prior) > MOST_PRIORS else said
+
+
+def _tables(matched: _Matched) -> list[Block]:
+    layout = matched.layout
+    if layout is None:
+        return []
+    counts = matched.counts
+    rows: list[list[Cell]] = [
+        ["matched at the threshold or more", counts["matched"]],
+        ["by the bipartite rule alone (forced)", counts["forced"]],
+        ["no prior", counts["none"]],
+    ]
+    maps: list[list[Cell]] = [
+        [one.blob, f"{one.size[1]}x{one.size[0]}", one.count, matched.by_map[i]]
+        for i, one in enumerate(layout.maps)
+    ]
+    return [
+        Table("Boxes of these pictures", ["", "boxes"], rows),
+        Table("Priors of these pictures", ["map", "size", "priors", "matched"], maps),
+    ]
+
+
+def to_pixels(values: Array, prepare: Preprocessing) -> Pixels:
+    """A picture of a net's input, float32 (C, H, W), mean and scale taken back."""
+    mean = np.array(prepare.mean[: len(values)], np.float32)
+    pixels = values.transpose(1, 2, 0) / np.float32(prepare.scale or 1) + mean
+    return np.ascontiguousarray(np.nan_to_num(pixels).round().clip(0, 255).astype(np.uint8))
+
+
+def _seed(subject: RunSubject, facts: dict[str, object], options: dict[str, object]) -> int:
+    """The run's seed, else the solver's ``random_seed``, else 0, as a training takes it."""
+    for value in (facts.get("seed"), options.get("seed")):
+        if (seed := _whole(value)) is not None:
+            return seed
+    return max(subject.solver.random_seed, 0) if subject.solver is not None else 0
+
+
+def _whole(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value < 1 << 63 else None
+
+
+def _table(row: dict[str, object], name: str) -> dict[str, object]:
+    found = row.get(name)
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,179 @@
+"""Where the best snapshot of a run is wrong, the worst pictures first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ssd_data.core.errors import InputError, SsdDataError
+from ssd_data.core.structures import Detections, Flags, Record
+from ssd_data.data.lmdb.table import class_name
+from ssd_data.metrics.analysis import extras, mistakes
+from ssd_data.metrics.scores import Floats, Found, Ints, Truth
+from ssd_data.pages.report.blocks import Block, Cell, Gallery, Note, Panel, Picture, Section, Table
+from ssd_data.pages.report.run_subject import RunSubject, Weights
+from ssd_data.pages.report.scenes import Scene, to_picture
+from ssd_data.pages.report.trial import Shown, Track, Trial, open_trial
+
+LEAD = (
+    "Thick: false detections. Thick and dashed: true boxes that were missed. Thin: what is right. "
+    "Each class counts from the score on at which its F1 is highest on these pictures; an overlap "
+    "of 0.5 is a hit, difficult boxes do not count."
+)
+KINDS = ("hits", "missed", "classification", "localisation", "duplicate", "background")
+HEAD = ("right", "missed", "other class", "inexact", "twice", "nothing there")
+FAR = 1000.0  # sides of the picture
+LISTED = 4
+
+
+def section(
+    subjects: Sequence[RunSubject], count: int, tried: int, device: str | None, track: Track
+) -> Section:
+    """The worst pictures of each run's best snapshot.
+
+    Args:
+        count: how many to draw. tried: test pictures to look for them in.
+    """
+    panels = [Panel(s.title, _blocks(s, count, tried, device, track)) for s in subjects]
+    return Section("mistakes", "Worst mistakes of the best snapshot", LEAD, (), panels)
+
+
+def _blocks(
+    subject: RunSubject, count: int, tried: int, device: str | None, track: Track
+) -> list[Block]:
+    best = subject.best()
+    if best is None:
+        return [Note("No snapshot is there any more.", "warning")]
+    try:
+        trial = open_trial(subject, tried, device, track)
+        return _worst(trial, *best, count)
+    except SsdDataError as error:
+        hint = f" {error.hint}." if error.hint else ""
+        return [Note(f"The snapshot cannot be tried: {error.sentence}.{hint}", "warning")]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    """Detections and truth of some pictures, and which are wrong.
+
+    Attributes:
+        keys: of the pictures. labels: of the classes.
+        shown, false: bool (N,), of the detections; missed: bool (M,), of the truth; see
+            :func:`ssd_data.metrics.analysis.mistakes`.
+    """
+
+    keys: list[bytes]
+    labels: list[int]
+    truth: Truth
+    found: Found
+    shown: Flags
+    false: Flags
+    missed: Flags
+
+    def errors(self) -> Ints:
+        """How many each picture has, int64 (P,)."""
+        number = len(self.keys)
+        wrong = np.bincount(self.found.picture[self.false], minlength=number)
+        return wrong + np.bincount(self.truth.picture[self.missed], minlength=number)
+
+
+def _worst(trial: Trial, weights: Weights, why: str, count: int) -> list[Block]:
+    judged = _judge(trial, weights)
+    number, errors = len(judged.keys), judged.errors()
+    order = [i for i in np.argsort(-errors, kind="stable")[:count].tolist() if errors[i]]
+    places = {judged.keys[i]: i for i in order}
+    shown = trial.pictures(places)
+    drawn = [_picture(one, judged, places[one.key], trial.subject) for one in shown]
+    of = f"{number:,} of {trial.total:,}" if number < trial.total else f"all {number:,}"
+    text = f"Iteration {weights.iteration:,} ({why}), on {of} test pictures: "
+    text += f"{int((errors > 0).sum()):,} have mistakes."
+    blocks: list[Block] = [Note(text), _table(judged)]
+    return [*blocks, Gallery("most mistakes", drawn)] if drawn else blocks
+
+
+def _judge(trial: Trial, weights: Weights) -> _Judged:
+    """Run a snapshot over the pictures and match what it finds."""
+    rows: list[tuple[bytes, tuple[int, int], Record, Detections]] = []
+    done = trial.found(trial.engine(weights), trial.pictures(trial.keys))
+    for one, found in trial.track(done, len(trial.keys), trial.subject.title):
+        size = one.pixels.shape[1], one.pixels.shape[0]
+        rows.append((one.key, size, replace(one.record, data=b""), found))
+    if not rows:
+        raise InputError("no picture can be read", where=trial.lmdb)
+    keys, sizes, records, finds = zip(*rows, strict=True)
+    labels = np.unique(np.concatenate([r.labels for r in (*records, *finds)]))
+    names = tuple(class_name(label, trial.subject.labelmap) for label in labels.tolist())
+    if len(set(names)) < len(names):
+        names = tuple(map(str, labels.tolist()))  # they are keys below
+    pixels = np.array(sizes, np.int64)
+    truth = Truth(
+        str(trial.lmdb),
+        tuple(map(str, range(len(keys)))),
+        names,
+        *_joined(records, pixels, labels),
+        np.concatenate([record.difficult for record in records]),
+        pixels,
+    )
+    picture, label, boxes = _joined(finds, pixels, labels)
+    scores = np.concatenate([found.scores for found in finds]).astype(np.float64)
+    found = Found("", picture, label, scores, boxes, np.ones(len(keys), np.bool_))
+    return _Judged([*keys], labels.tolist(), truth, found, *mistakes(truth, found, 0))
+
+
+def _joined(
+    parts: Sequence[Record | Detections], sizes: Ints, labels: Ints
+) -> tuple[Ints, Ints, Floats]:
+    """Picture, class and box in pixels of all boxes."""
+    picture = np.repeat(np.arange(len(parts)), [len(part.labels) for part in parts])
+    boxes = np.concatenate([part.boxes for part in parts]).astype(np.float64).clip(-FAR, FAR)
+    label = np.searchsorted(labels, np.concatenate([part.labels for part in parts]))
+    return picture, label, np.nan_to_num(boxes) * np.tile(sizes[picture], 2)
+
+
+def _table(judged: _Judged) -> Table:
+    """What became of the boxes of each class, from its best score on."""
+    kept = judged.shown
+    found = replace(
+        judged.found,
+        picture=judged.found.picture[kept],
+        label=judged.found.label[kept],
+        scores=judged.found.scores[kept],
+        boxes=judged.found.boxes[kept],
+    )
+    least = extras(judged.truth, judged.found, ["thresholds"], 0)["thresholds"]
+    each = extras(judged.truth, found, ["errors"], 0)["errors"]["classes"]
+    rows: list[list[Cell]] = []
+    for name, counts in each.items():
+        best = least[name]
+        score = None if best is None else round(best["threshold"], 3)
+        f1 = None if best is None else round(best["f1"], 3)
+        rows.append([name, score, f1, *(counts[kind] for kind in KINDS)])
+    return Table("", ["class", "from score", "F1", *HEAD], rows)
+
+
+def _picture(one: Shown, judged: _Judged, index: int, subject: RunSubject) -> Picture:
+    """Detections and missed boxes of one picture."""
+    truth, found = judged.truth, judged.found
+    mine = np.flatnonzero(judged.shown & (found.picture == index))
+    missed = np.flatnonzero(judged.missed & (truth.picture == index))
+    size = np.tile(truth.sizes[index], 2)
+    labels = [judged.labels[i] for i in (*found.label[mine], *truth.label[missed])]
+    names = [class_name(label, subject.labelmap) for label in labels]
+    false = judged.false[mine].tolist()
+    for i, (wrong, score) in enumerate(zip(false, found.scores[mine].tolist(), strict=True)):
+        names[i] += f" {score:.2f}{', false' if wrong else ''}"
+    after = range(len(mine), len(labels))
+    for i in after:
+        names[i] += ", missed"
+    boxes = np.concatenate([found.boxes[mine], truth.boxes[missed]]) / size
+    marked = {*after, *(i for i, wrong in enumerate(false) if wrong)}
+    scene = Scene(boxes.astype(np.float32), labels, names, {*after}, marked)
+    facts = [f"{sum(false)} false, {len(missed)} missed", _listed(names, marked)]
+    return to_picture(one.name, one.pixels, scene, subject.labelmap, facts)
+
+
+def _listed(names: Sequence[str], marked: set[int]) -> str:
+    wrong = [names[i] for i in sorted(marked)]
+    return "; ".join(wrong[:LISTED]) + (" …" if len(wrong) > LISTED else "")

@@ -1,0 +1,124 @@
+"""A run's snapshots on some pictures of its test LMDB; the cost is bounded by their number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ssd_data.core.errors import InputError
+from ssd_data.core.images import picture_limits
+from ssd_data.core.structures import Detections, Pixels, Record
+from ssd_data.data.lmdb.store import LmdbReader
+from ssd_data.data.lmdb.table import printable
+from ssd_data.engines import Engine, load_engine
+from ssd_data.engines.torch import require_torch
+from ssd_data.evaluation.detect import Frame, detect
+from ssd_data.evaluation.sources import in_colour
+from ssd_data.nets.preprocessing import find_preprocessing
+from ssd_data.pages.report.run_subject import RunSubject, Weights
+
+Track: TypeAlias = Callable[[Iterable[Any], int, str], Iterable[Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """A test picture.
+
+    Attributes:
+        key: as stored; name: the same as text.
+        record: its boxes. pixels: uint8 (height, width, 3), BGR.
+    """
+
+    key: bytes
+    name: str
+    record: Record
+    pixels: Pixels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """Pictures of the LMDB that a run is tested on, spread evenly over it.
+
+    Attributes:
+        keys: of the pictures. total: how many the LMDB has.
+        device: what computes, as for ``ssd-data detect``.
+    """
+
+    subject: RunSubject
+    lmdb: Path
+    keys: tuple[bytes, ...]
+    total: int
+    device: str | None
+    track: Track = lambda items, total, name: items
+
+    def pictures(self, keys: Iterable[bytes]) -> Iterator[Shown]:
+        """Those of the keys that can be read, one at a time."""
+        with LmdbReader(self.lmdb) as reader, picture_limits():
+            for key in keys:
+                try:
+                    record = reader.record(key)
+                    pixels = in_colour(record.decode())
+                except InputError:
+                    continue
+                yield Shown(key, printable(record.key), record, pixels)
+
+    def engine(self, weights: Weights) -> Engine:
+        """The deploy net with a snapshot's weights.
+
+        Raises:
+            UsageError: PyTorch is not installed, or has no such device.
+            InputError: the net or the snapshot is wrong, or is not there.
+        """
+        require_torch()
+        return load_engine("torch", _deploy(self.subject), weights.path, device=self.device)
+
+    def found(self, engine: Engine, shown: Iterable[Shown]) -> Iterator[tuple[Shown, Detections]]:
+        """What a net finds in each picture."""
+        prepare = find_preprocessing(_deploy(self.subject))
+        waiting: list[Shown] = []
+
+        def frames() -> Iterator[Frame]:
+            for one in shown:
+                waiting.append(one)
+                yield Frame(one.name, one.pixels)
+
+        for frame in detect(engine, frames(), prepare):
+            if frame.found is not None:
+                yield waiting.pop(0), _sound(frame.found)
+
+
+def open_trial(
+    subject: RunSubject,
+    count: int,
+    device: str | None = None,
+    track: Track = lambda items, total, name: items,
+) -> Trial:
+    """Choose the pictures.
+
+    Raises:
+        InputError: there is no test net, or its LMDB is not there.
+    """
+    if subject.test is None:
+        raise InputError("the test net is not there")
+    source = subject.data_layer(subject.test, "TEST").param.data_param.source
+    lmdb = subject.find_lmdb(source)
+    with LmdbReader(lmdb) as reader:
+        keys = reader.keys()
+    chosen = sorted({i * len(keys) // count for i in range(count)}) if keys else []
+    return Trial(subject, lmdb, tuple(keys[i] for i in chosen), len(keys), device, track)
+
+
+def _deploy(subject: RunSubject) -> Path:
+    if subject.deploy is None:
+        raise InputError("there is no deploy.prototxt in the run's folder")
+    return subject.deploy
+
+
+def _sound(found: Detections) -> Detections:
+    """Without what is no number, as a net that has diverged finds it."""
+    sound = np.isfinite(found.boxes).all(1) & np.isfinite(found.scores)
+    return Detections(found.labels[sound], found.scores[sound], found.boxes[sound])

@@ -1,0 +1,300 @@
+"""The page as a WSGI application. It reads one LMDB, changes nothing, answers GET and HEAD only.
+
+Names in an LMDB come from strangers: templates escape all of them, addresses have records' numbers
+and never their keys, and the content security policy lets nothing run or load but what is here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from importlib import resources
+from math import ceil
+from typing import Any, TypeAlias
+
+import jinja2
+import numpy as np
+from werkzeug.exceptions import HTTPException, InternalServerError, NotFound, SecurityError
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request, Response
+
+from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.labelmap import LabelMap
+from ssd_data.data.lmdb.store import LmdbReader
+from ssd_data.data.lmdb.table import Look, class_name, look, printable
+from ssd_data.metrics.scores import Ints
+from ssd_data.pages.viewer import images
+from ssd_data.pages.viewer.choice import MISTAKE_SORTS, MISTAKES, SORTS, Choice
+from ssd_data.pages.viewer.index import PROBLEMS, Index, Indexed
+from ssd_data.pages.viewer.judged import KINDS, Judged
+from ssd_data.pages.viewer.scenes import MOST_MARKS, MOST_TAGS, TRUTH_KINDS, Scene, make_scene
+from ssd_data.pages.viewer.select import by_key, matching, select
+
+PAGE = 24
+HOSTS = ["127.0.0.1", "localhost"]
+STATIC = {"view.css": "text/css", "view.js": "text/javascript", "icon.svg": "image/svg+xml"}
+SIZES = {"small": (None, 32.0), "medium": (32.0, 96.0), "large": (96.0, None)}
+POLICY = (
+    "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+Answer: TypeAlias = Callable[..., Response]
+ROUTES = Map(
+    [
+        Rule("/", endpoint="grid", methods=["GET"]),
+        Rule("/record/<int:number>", endpoint="record", methods=["GET"]),
+        Rule("/picture/<int:number>", endpoint="picture", methods=["GET"]),
+        Rule("/thumbnail/<int:number>", endpoint="thumbnail", methods=["GET"]),
+        Rule("/progress", endpoint="progress", methods=["GET"]),
+        Rule("/static/<name>", endpoint="static", methods=["GET"]),
+    ],
+    merge_slashes=False,  # no redirects
+    strict_slashes=False,
+)
+
+
+class Viewer:
+    """One LMDB's page.
+
+    Args:
+        reader: the LMDB.
+        index: of it, started.
+        labelmap: names the classes; None for label numbers.
+        judged: detections over its truth.
+    """
+
+    def __init__(
+        self,
+        reader: LmdbReader,
+        index: Index,
+        labelmap: LabelMap | None = None,
+        judged: Judged | None = None,
+    ) -> None:
+        self.reader, self.index, self.labelmap, self.judged = reader, index, labelmap, judged
+        self.keys = reader.keys()
+        # A port may be another LMDB's tomorrow: pictures that browsers keep are told apart by this.
+        state = (reader.path / "data.mdb").stat()
+        identity = f"{reader.path.resolve()} {state.st_mtime_ns} {state.st_size}"
+        self.version = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+        self._texts: list[str] | None = None
+        self.select = lru_cache(32)(self._select)
+        self.templates = jinja2.Environment(
+            loader=jinja2.PackageLoader("ssd_data.pages.viewer"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.templates.filters["thousands"] = "{:,}".format
+        self.templates.globals.update(
+            path=printable(str(reader.path)), name=printable(reader.path.resolve().name),
+            version=self.version, records=len(self.keys), judged=judged is not None,
+        )  # fmt: skip
+
+    def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        """WSGI."""
+        request = Request(environ)
+        request.trusted_hosts = HOSTS
+        response = self._answer(request)
+        response.headers.extend(HEADERS)
+        return response(environ, start)
+
+    def _answer(self, request: Request) -> Response:
+        try:
+            _ = request.host  # one that is not ours raises
+            endpoint, values = ROUTES.bind_to_environ(request.environ).match()
+            answer: Answer = getattr(self, f"_{endpoint}")
+            return answer(request, **values)
+        except SecurityError as error:
+            text = "This page answers to 127.0.0.1 and localhost only."
+            return self._message(error, text)
+        except HTTPException as error:
+            return self._message(error, error.description or error.name)
+        except UsageError as error:
+            return self._message(None, error.sentence, 400)
+        except InputError as error:
+            return self._message(None, error.sentence, 500)
+        except Exception as error:  # one page's fault must not end the others
+            print(f"error: {request.path}: {error!r}", file=sys.stderr)
+            return self._message(InternalServerError(), "This page has failed.")
+
+    def _message(self, error: HTTPException | None, text: str, status: int = 400) -> Response:
+        status = error.code or status if error is not None else status
+        response = self._page("message.html", status=status, text=printable(text))
+        response.status_code = status
+        if status == 405 and error is not None:
+            response.headers["Allow"] = "GET, HEAD"
+        return response
+
+    def _page(self, template: str, **values: Any) -> Response:
+        text = self.templates.get_template(template).render(values)
+        response = Response(text, mimetype="text/html")
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+    # ---- what is asked for ----
+
+    def _choice(self, request: Request) -> Choice:
+        return Choice.read(request.args, self.judged is not None)
+
+    def _texts_of_keys(self) -> list[str]:
+        if self._texts is None:
+            self._texts = [key.decode("utf-8", "backslashreplace").lower() for key in self.keys]
+        return self._texts
+
+    def _select(self, choice: Choice) -> Ints:
+        """The records of a choice; asked for only where the index is there or is not needed."""
+        found = by_key(self._texts_of_keys(), choice.q) if choice.q else np.arange(len(self.keys))
+        if self.index.found is None or not (choice.needs_index or self.judged):
+            return found
+        return select(found, self.index.found, choice, self.judged)
+
+    def _indexed(self, choice: Choice) -> bool:
+        """Whether a choice can be answered yet.
+
+        Raises:
+            InputError: never, since the LMDB is damaged.
+        """
+        if not choice.needs_index:
+            return True
+        if self.index.error is not None:
+            raise self.index.error
+        return self.index.found is not None
+
+    def _look(self, number: int, decode: bool = False) -> Look:
+        if number >= len(self.keys):
+            raise NotFound(f"There is no record {number}: there are {len(self.keys)}.")
+        key = self.keys[number]
+        return look(key, self.reader.value(key), decode=decode)
+
+    def _scene(self, number: int, choice: Choice, decode: bool = False) -> Scene:
+        indexed, judged = self.index.found, self.judged
+        seen = self._look(number, decode)
+        if indexed is None:
+            return make_scene(number, seen, self.labelmap)
+        first = int(np.searchsorted(indexed.record, number))
+        wanted = self._matching(choice.chosen, indexed) if choice.about_boxes else None
+        return make_scene(number, seen, self.labelmap, wanted, judged, choice.score, first)
+
+    @lru_cache(8)  # noqa: B019 - there is one viewer a process
+    def _matching(self, choice: Choice, indexed: Indexed) -> Any:
+        return matching(indexed, choice)
+
+    # ---- pages ----
+
+    def _grid(self, request: Request) -> Response:
+        choice = self._choice(request)
+        ready = self._indexed(choice)
+        chosen = self.select(choice.chosen) if ready else np.zeros(0, np.int64)
+        pages = max(1, ceil(len(chosen) / PAGE))
+        page = min(choice.page, pages)
+        numbers = chosen[(page - 1) * PAGE : page * PAGE].tolist()
+        return self._page(
+            "grid.html",
+            choice=choice,
+            ready=ready,
+            found=len(chosen),
+            page=page,
+            pages=pages,
+            scenes=[self._scene(number, choice) for number in numbers],
+            mistakes=self._mistakes(choice),
+            **self._form(),
+        )
+
+    def _record(self, request: Request, number: int) -> Response:
+        choice = self._choice(request)
+        scene = self._scene(number, choice, decode=True)
+        ready = self._indexed(choice)
+        chosen = self.select(choice.chosen) if ready else np.zeros(0, np.int64)
+        places = np.flatnonzero(chosen == number).tolist()
+        place = places[0] if places else None
+        before = after = None
+        if place is not None:
+            before = int(chosen[place - 1]) if place else None
+            after = int(chosen[place + 1]) if place + 1 < len(chosen) else None
+        return self._page(
+            "record.html",
+            choice=choice,
+            scene=scene,
+            record=scene.seen.record,
+            place=place,
+            found=len(chosen),
+            before=before,
+            after=after,
+            page=1 if place is None else place // PAGE + 1,
+            kinds=TRUTH_KINDS | KINDS,
+            most_marks=MOST_MARKS,
+            most_tags=MOST_TAGS,
+            mistakes=self._mistakes(choice),
+        )
+
+    def _form(self) -> dict[str, Any]:
+        """What the filters offer; numbers of pictures where they are known."""
+        indexed = self.index.found
+        counts = indexed.classes if indexed else {}
+        labels = {item.label for item in self.labelmap or () if item.label != 0} | set(counts)
+        problems: dict[str, int | None] = dict.fromkeys(PROBLEMS)
+        if indexed is not None:
+            problems = {word: int(flags.sum()) for word, flags in indexed.problems.items()}
+        return {
+            "classes": [(n, class_name(n, self.labelmap), counts.get(n)) for n in sorted(labels)],
+            "problems": [(word, what, problems[word]) for word, what in PROBLEMS.items()],
+            "mistake_names": MISTAKES,
+            "sorts": SORTS | (MISTAKE_SORTS if self.judged else {}),
+            "sizes": SIZES,
+            "progress": self._state(),
+            "notes": () if self.judged is None else tuple(map(printable, self.judged.notes)),
+            "origin": "" if self.judged is None else printable(self.judged.origin),
+        }
+
+    def _mistakes(self, choice: Choice) -> dict[str, Ints]:
+        return {} if self.judged is None else self.judged.mistakes(choice.score)
+
+    # ---- the rest ----
+
+    def _picture(self, request: Request, number: int) -> Response:
+        return self._image(images.whole, self._look(number))
+
+    def _thumbnail(self, request: Request, number: int) -> Response:
+        return self._image(images.thumbnail, self._look(number))
+
+    def _image(self, make: Callable[[Look], tuple[bytes, str]], seen: Look) -> Response:
+        try:
+            data, media = make(seen)
+            response = Response(data, mimetype=media)
+            response.headers["Cache-Control"] = "private, max-age=86400"
+        except InputError as error:
+            data, media = images.placeholder(error)
+            response = Response(data, status=404, mimetype=media)
+        return response
+
+    def _state(self) -> dict[str, Any]:
+        index = self.index
+        error = printable(index.error.sentence) if index.error else ""
+        return {
+            "done": index.done, "records": len(self.keys), "ready": index.ready.is_set(),
+            "error": error,
+        }  # fmt: skip
+
+    def _progress(self, request: Request) -> Response:
+        response = Response(json.dumps(self._state()), mimetype="application/json")
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def _static(self, request: Request, name: str) -> Response:
+        if name not in STATIC:
+            raise NotFound()
+        data = (resources.files("ssd_data.pages.viewer") / "static" / name).read_bytes()
+        response = Response(data, mimetype=STATIC[name])
+        response.headers["Cache-Control"] = "no-cache"
+        return response

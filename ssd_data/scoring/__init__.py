@@ -1,1 +1,0 @@
-"""What all metrics compute with: overlaps, sums, and whether truth and detections fit."""

@@ -1,0 +1,270 @@
+"""What a preflight looks for in data layers: LMDBs, labels, labelmaps, pictures, sizes."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ssd_data.batches.augment.resize import new_size
+from ssd_data.batches.augment.transform import Transformer
+from ssd_data.core.errors import InputError
+from ssd_data.data.lmdb.skim import Skimmed, skim
+from ssd_data.data.lmdb.store import LmdbReader, is_lmdb, open_shared
+from ssd_data.nets.graph import Graph, Node
+from ssd_data.proto import caffe_pb2
+from ssd_data.training.preflight.report import Preflight
+
+ANNOTATED, PLAIN = "AnnotatedData", "Data"
+Shape = tuple[int, ...]
+_APART = (
+    ("force_color", "force_gray"),
+    ("resize_param",),
+    ("expand_param",),
+    ("distort_param",),
+    ("noise_param",),
+)
+
+
+@dataclass(slots=True)
+class Lmdb:
+    """An LMDB that was looked through.
+
+    Attributes:
+        first: of its records. channels: how many of a record → key of the first such record.
+        labels: how many boxes of each; label_keys: the first record with each.
+        reader: keeps it open, for who reads it next.
+    """
+
+    path: Path
+    records: int
+    first: Skimmed
+    reader: LmdbReader
+    channels: dict[int, str] = field(default_factory=dict)
+    labels: Counter[int] = field(default_factory=Counter)
+    label_keys: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Source:
+    """A data layer that reads an LMDB; ``path`` where that is there, ``lmdb`` where it is sound."""
+
+    graph: Graph
+    node: Node
+    path: Path | None = None
+    lmdb: Lmdb | None = None
+
+
+def survey(path: Path) -> Lmdb:
+    """Look through all records of an LMDB, not at their pictures.
+
+    Raises:
+        InputError: it is none, or a record is no AnnotatedDatum.
+    """
+    reader = open_shared(path)
+    found: Lmdb | None = None
+    for key, value in reader.views():
+        name = key.decode("utf-8", "backslashreplace")
+        try:
+            seen = skim(key, value)
+        except InputError as error:
+            raise InputError(error.sentence, where=path, hint=error.hint) from None
+        found = found or Lmdb(path, len(reader), seen, reader)
+        found.channels.setdefault(seen.channels, name)
+        found.labels.update(seen.labels)
+        for label in seen.labels:
+            found.label_keys.setdefault(label, name)
+    assert found is not None  # an empty one is refused when it is opened
+    return found
+
+
+def check_sources(
+    found: Preflight, role: str, graph: Graph, known: dict[str, Lmdb]
+) -> list[Source]:
+    """A net's data layers, each with its LMDB looked through, once each."""
+    sources = []
+    for node in graph.nodes:
+        if node.type not in (ANNOTATED, PLAIN):
+            continue
+        source = Source(graph, node)
+        sources.append(source)
+        param = node.param.data_param
+        if not param.source:
+            found.error(node.where, "data_param has no source")
+            continue
+        source.path = path = found.locate(f"{role} data", param.source, node.where)
+        if path is None:
+            continue
+        if param.backend != param.LMDB and not is_lmdb(path):
+            found.error(node.where, "LevelDBs are not read", "Build an LMDB, and say backend: LMDB")
+            continue
+        if param.backend != param.LMDB and node.type == ANNOTATED:
+            hint = "Say backend: LMDB; where none is said it is LEVELDB"
+            found.error(node.where, "the backend is LEVELDB, the source is an LMDB", hint)
+        if node.type == ANNOTATED:
+            source.lmdb = _survey_once(found, node, path, known)
+        for resolved in found.paths:
+            if resolved.stated == param.source and source.lmdb is not None:
+                resolved.records = source.lmdb.records
+    return sources
+
+
+def _survey_once(found: Preflight, node: Node, path: Path, known: dict[str, Lmdb]) -> Lmdb | None:
+    real = os.path.realpath(path)
+    if real not in known:
+        try:
+            known[real] = survey(path)
+        except InputError as error:
+            found.error(f"{node.where}: {error.where}", error.what, error.hint)
+            return None
+    return known[real]
+
+
+# ---- pictures ----
+
+
+def check_pictures(found: Preflight, source: Source, engine: str = "torch") -> None:
+    """The data layer's fields against one another and against the pictures' channels."""
+    node, p = source.node, source.node.param.transform_param
+    batch = node.param.data_param.batch_size
+    sizing = p.resize_param
+    if not batch:
+        found.error(node.where, "data_param has no batch_size")
+    if p.HasField("mean_file"):
+        found.locate("mean", p.mean_file, node.where)
+        if p.mean_value:
+            found.error(node.where, "mean_file and mean_value are both given", "Keep one")
+        if engine != "caffe" and node.type == ANNOTATED:
+            found.error(node.where, "a mean_file is not supported", "Give mean_value instead")
+    if node.type == ANNOTATED:
+        _check_transform(found, node)
+        if p.HasField("resize_param") and sizing.resize_mode == sizing.FIT_SMALL_SIZE and batch > 1:
+            hint = "Pictures differ in size then: take one a batch"
+            found.error(node.where, f"FIT_SMALL_SIZE with a batch_size of {batch}", hint)
+        if not (p.HasField("resize_param") or p.crop_size or p.crop_h) and batch > 1:
+            found.warn(node.where, "no resize_param: all pictures must have one size", "Set one")
+    if source.lmdb is not None:
+        _check_channels(found, source, source.lmdb)
+
+
+def _check_transform(found: Preflight, node: Node) -> None:
+    """What the augmentation itself refuses; each part apart, so that all of it is said."""
+    whole = node.param.transform_param
+    parts: list[tuple[caffe_pb2.TransformationParameter, list[caffe_pb2.BatchSampler]]] = [
+        (caffe_pb2.TransformationParameter(), [sampler])
+        for sampler in node.param.annotated_data_param.batch_sampler
+    ]
+    for names in _APART:
+        part = caffe_pb2.TransformationParameter()
+        part.CopyFrom(whole)
+        for one in part.DESCRIPTOR.fields:
+            if one.name not in names:
+                part.ClearField(one.name)
+        parts.append((part, []))
+    for part, samplers in parts:
+        try:
+            Transformer(part, samplers, where=node.where)
+        except InputError as error:
+            found.take(error)
+
+
+def _check_channels(found: Preflight, source: Source, lmdb: Lmdb) -> None:
+    node, p = source.node, source.node.param.transform_param
+    if p.force_color or p.force_gray:
+        present = {3 if p.force_color else 1: lmdb.channels[lmdb.first.channels]}
+    else:
+        present = lmdb.channels
+    if len(present) > 1:
+        kinds = " and ".join(f"{n} ({key})" for n, key in sorted(present.items()))
+        found.error(
+            f"{node.where}: {lmdb.path}",
+            f"its pictures have different numbers of channels: {kinds}",
+            "Set force_color: true in transform_param, or build it anew",
+        )
+    means = len(p.mean_value)
+    for channels, key in present.items():
+        if means > 1 and means != channels:
+            found.error(
+                node.where,
+                f"{means} mean_value for pictures of {channels} channels ({lmdb.path}: {key})",
+                "Give one mean_value, or one a channel",
+            )
+
+
+def picture_shape(source: Source) -> Shape | None:
+    """(batch, channels, height, width) of what a data layer gives; None where it is not known."""
+    p, batch = source.node.param.transform_param, source.node.param.data_param.batch_size
+    first = source.lmdb.first if source.lmdb is not None else None
+    channels = first.channels if first is not None else 3
+    if p.force_color or p.force_gray:
+        channels = 3 if p.force_color else 1
+    sizing = p.resize_param
+    height, width = p.crop_size or p.crop_h, p.crop_size or p.crop_w
+    if not (height and width):
+        if p.HasField("resize_param"):
+            height, width = sizing.height, sizing.width
+            if sizing.resize_mode == sizing.FIT_SMALL_SIZE and height and width:
+                if first is None:
+                    return None
+                width, height = new_size(sizing, first.width, first.height)
+        elif first is not None:
+            height, width = first.height, first.width
+    return (batch, channels, height, width) if batch and height and width else None
+
+
+# ---- the two phases ----
+
+
+def check_coverage(found: Preflight, source: Source, test_iter: int) -> None:
+    """The test's batches make up the test set."""
+    batch = source.node.param.data_param.batch_size
+    if source.lmdb is None or not batch or not test_iter:
+        return
+    tested, records = test_iter * batch, source.lmdb.records
+    product = f"test_iter {test_iter} x batch_size {batch} = {tested}"
+    fitting = -(-records // batch)
+    hint = "" if fitting == test_iter else f"test_iter {fitting} covers them"
+    if tested < records:
+        what = f"{product}: {records - tested} of its {records} records are not tested"
+        found.warn(source.lmdb.path, what, hint)
+    elif tested > records:
+        what = f"{product}, but it has {records} records: {tested - records} are tested twice"
+        found.warn(source.lmdb.path, what, hint)
+
+
+def check_phases(
+    found: Preflight, train: list[Source], test: list[Source], engine: str = "torch"
+) -> None:
+    """What the training and a test net do to pictures alike, and what they must not share."""
+    for a in train[:1]:
+        for b in test:
+            for name, first, second in _unlike(a, b):
+                found.warn(
+                    b.node.where,
+                    f"{name} {second}, but {first} in {a.node.where}",
+                    "Both phases should prepare pictures alike",
+                )
+            if a.lmdb is not None and a.lmdb is b.lmdb:
+                found.warn(b.node.where, f"tests the pictures it is trained on: {a.lmdb.path}")
+            same = a.node.param.data_param.source == b.node.param.data_param.source
+            if engine == "caffe" and same and a.node.name == b.node.name:
+                found.error(
+                    b.node.where,
+                    "Caffe refuses a layer's name and source that the training net has as well",
+                    "Rename the layer, or give the source another path (a link)",
+                )
+
+
+def _unlike(a: Source, b: Source) -> Iterator[tuple[str, str, str]]:
+    p, q = a.node.param.transform_param, b.node.param.transform_param
+    if list(p.mean_value) != list(q.mean_value):
+        first, second = (",".join(f"{v:g}" for v in x.mean_value) or "none" for x in (p, q))
+        yield "mean_value", first, second
+    if p.scale != q.scale:
+        yield "scale", f"{p.scale:g}", f"{q.scale:g}"
+    sizes = [shape[2:] for s in (a, b) if (shape := picture_shape(s)) is not None]
+    if len(sizes) == 2 and sizes[0] != sizes[1]:
+        first, second = (f"{width}x{height}" for height, width in sizes)
+        yield "pictures of", first, second

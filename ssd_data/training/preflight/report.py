@@ -1,0 +1,150 @@
+"""What a preflight found: all errors and warnings at once, and where each path leads."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ssd_data.core.errors import InputError, SsdDataError
+from ssd_data.core.files.paths import listable
+from ssd_data.training.solverfile import find
+
+LISTED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that is wrong or doubtful, in an error's three parts."""
+
+    where: str
+    what: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        sentence = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{sentence}\n  {self.hint}" if self.hint else sentence
+
+
+@dataclass(slots=True)
+class Resolved:
+    """A path that solver, nets or options name.
+
+    Attributes:
+        role: what for. stated: as it is written there.
+        absolute: from the working folder. target: where links end, empty where there is none.
+        there: whether something is there. records: of an LMDB that could be read.
+    """
+
+    role: str
+    stated: str
+    absolute: str
+    target: str = ""
+    there: bool = True
+    records: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a caffemodel would give to the training net: names of layers.
+
+    Attributes:
+        kept: it gives them their arrays. new: it has nothing for them.
+        left_out: only the file has them. mismatched: ``name: shape in the file, in the net``.
+    """
+
+    file: str
+    kept: list[str]
+    new: list[str]
+    left_out: list[str]
+    mismatched: list[str]
+
+    def __str__(self) -> str:
+        parts = [f"{len(self.kept)} layers load"]
+        for names, what in ((self.new, "start anew"), (self.left_out, "are not in the net")):
+            if names:
+                parts.append(f"{len(names)} {what} ({shortened(names)})")
+        if self.mismatched:
+            parts.append(f"{len(self.mismatched)} have another shape")
+        return f"{self.file}: {', '.join(parts)}"
+
+
+@dataclass(slots=True)
+class Preflight:
+    """All that is wrong (``errors``) or doubtful (``warnings``), before anything starts.
+
+    Attributes:
+        paths: what each path leads to. weights: what each caffemodel would give.
+    """
+
+    errors: list[Trouble] = field(default_factory=list)
+    warnings: list[Trouble] = field(default_factory=list)
+    paths: list[Resolved] = field(default_factory=list)
+    weights: list[Loaded] = field(default_factory=list)
+
+    def error(self, where: object, what: str, hint: str = "") -> None:
+        """Note what would crash or corrupt the run; the same is noted once."""
+        _add(self.errors, where, what, hint)
+
+    def warn(self, where: object, what: str, hint: str = "") -> None:
+        """Note a doubtful choice."""
+        _add(self.warnings, where, what, hint)
+
+    def take(self, error: SsdDataError) -> None:
+        """Note an error that was raised."""
+        self.error(error.where, error.what, error.hint)
+
+    def locate(self, role: str, stated: str, origin: str, *, fatal: bool = True) -> Path | None:
+        """Resolve a path as Caffe does, from the working folder; note it, and what is wrong.
+
+        Args:
+            origin: the file that names it. fatal: whether the run cannot do without it.
+
+        Returns:
+            None where nothing is there.
+        """
+        note = self.error if fatal else self.warn
+        path = Path(stated)
+        try:
+            self._resolve(role, path, stated)
+            return find(stated, origin)
+        except InputError as error:
+            note(error.where, error.what, error.hint)
+        except (OSError, ValueError) as error:  # no permission; a name that no file can have
+            note(origin, f'"{stated}" cannot be looked at: {error}')
+        return None
+
+    def _resolve(self, role: str, path: Path, stated: str) -> None:
+        """Note where a path leads, once for each that it is used for."""
+        real, absolute = os.path.realpath(path), os.path.normpath(Path.cwd() / path)
+        target = listable(real) if real != absolute else ""
+        there = os.path.exists(path)  # noqa: PTH110 - False also where it may not be looked at
+        resolved = Resolved(role, listable(stated), listable(absolute), target, there)
+        if all((p.role, p.stated) != (resolved.role, resolved.stated) for p in self.paths):
+            self.paths.append(resolved)
+
+    def rows(self) -> list[list[object]]:
+        """A table of the paths, its first row the heads."""
+        table: list[list[object]] = [["path", "what for", "leads to", "records"]]
+        for path in self.paths:
+            leads = path.target or path.absolute
+            shown = leads if path.there else f"{leads} (missing)"
+            table.append([path.stated, path.role, shown, path.records or ""])
+        return table
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"errors": […], "warnings": […], "paths": […], "weights": […]}``"""
+        return asdict(self)
+
+
+def _add(found: list[Trouble], where: object, what: str, hint: str) -> None:
+    trouble = Trouble(listable(str(where)), listable(what), listable(hint))
+    if trouble not in found:
+        found.append(trouble)
+
+
+def shortened(names: list[str], most: int = LISTED) -> str:
+    """The first of some names, and how many more there are."""
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
