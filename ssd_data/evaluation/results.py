@@ -14,13 +14,13 @@ from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Detections
 from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.sources import EvalSet
-from ssd_data.evaluation.truths import category_ids, face_label
 from ssd_data.metrics import Options
 from ssd_data.metrics.coco import files as coco
 from ssd_data.metrics.coco.files import CocoTruth
 from ssd_data.metrics.coco.rules import score_arrays as score_coco
 from ssd_data.metrics.comparable import restricted
 from ssd_data.metrics.scores import Found, Scores, Truth
+from ssd_data.metrics.truth import category_ids, face_label
 from ssd_data.metrics.voc import files as voc
 from ssd_data.metrics.voc.rules import score_arrays as score_voc
 from ssd_data.metrics.widerface import files as widerface

@@ -23,10 +23,10 @@ from ssd_data.data.build.scan import scan, unknown_classes
 from ssd_data.data.dataset import TEST_LINK, Dataset, find
 from ssd_data.data.lmdb.companions import file_beside, read_name_sizes
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb, open_shared
-from ssd_data.evaluation import truths
-from ssd_data.evaluation.truths import Listed
+from ssd_data.metrics import truth as truths
 from ssd_data.metrics.coco.files import CocoTruth
 from ssd_data.metrics.scores import Ints, Truth
+from ssd_data.metrics.truth import Listed
 
 RESIZING = ("size", "min_dim", "max_dim")
 
