@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ssd_data.core.boxes import overlaps
 from ssd_data.core.errors import OutputError
+from ssd_data.core.overlaps import overlaps
 from ssd_data.data.synthetic.shapes import draw
 from ssd_data.deploy.source import Source
 from ssd_data.engines import Array, Engine, detection_blob

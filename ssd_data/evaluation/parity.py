@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ssd_data.core.boxes import overlaps
 from ssd_data.core.errors import InputError
+from ssd_data.core.overlaps import overlaps
 from ssd_data.core.structures import Detections, Flags
 from ssd_data.engines import Array, Engine, to_detections
 from ssd_data.proto import caffe_pb2
