@@ -33,7 +33,7 @@ from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.protocols import make_plan
 from ssd_data.evaluation.results import write_and_score
 from ssd_data.evaluation.sources import open_set
-from ssd_data.metrics import Options, score
+from ssd_data.metrics import ScoreOptions, score
 from ssd_data.metrics.widerface import files as widerface
 from ssd_data.nets.preprocessing import Preprocessing
 
@@ -354,7 +354,7 @@ def test_faces_with_the_official_lists(world: World, run: Any, tmp_path: Path) -
     again = widerface.read_detections(
         out / "detections", widerface.read_truth(sample / "eval_tools" / "ground_truth")
     )
-    assert again.spoken_of.sum() == PICTURES
+    assert again.has_entry.sum() == PICTURES
     # A build knows where its raw data lies; elsewhere --truth says it.
     build(find(sample), tmp_path / "built", splits=["val"])
     stored = run(*world.args(tmp_path / "built", 2), "--json").json
@@ -434,7 +434,7 @@ def test_no_more_than_a_few_pictures_wait(world: World, tmp_path: Path) -> None:
         data = replace(whole, read=counting)
         for name in detect_all(data, engine, plan, journal, workers=2):
             done.append(name)
-        scored = write_and_score(whole, journal, tmp_path, Options())
+        scored = write_and_score(whole, journal, tmp_path, ScoreOptions())
     assert done == list(whole.names)
     assert scored.scores.counts["pictures"] == len(read) == PICTURES
 

@@ -13,7 +13,7 @@ from scored import CocoScored
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.structures import Detections
-from ssd_data.metrics import Options, score
+from ssd_data.metrics import ScoreOptions, score
 from ssd_data.metrics.coco.files import read_detections, read_truth, write_coco_results
 from ssd_data.metrics.coco.rules import NAMES
 from ssd_data.metrics.scores import Scores
@@ -31,7 +31,7 @@ def coco(tmp_path: Path) -> CocoScored:
 
 def scored(coco: CocoScored, **options: Any) -> Scores:
     coco.write()
-    return score("coco", coco.truth, coco.pred, Options(**options))
+    return score("coco", coco.truth, coco.pred, ScoreOptions(**options))
 
 
 @pytest.mark.parametrize("as_list", [False, True])

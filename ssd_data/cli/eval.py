@@ -126,8 +126,8 @@ def command(
         --deploy deploy.prototxt --weights wider.caffemodel
     """
     from ssd_data.engines import load_engine
-    from ssd_data.evaluation.run import Detector, Wanted, evaluate
-    from ssd_data.evaluation.sources import Choice, open_set
+    from ssd_data.evaluation.run import EvalNet, EvalOptions, evaluate
+    from ssd_data.evaluation.sources import EvalChoice, open_set
 
     if worst and out is None:
         raise click.UsageError("--draw-worst draws into the folder that --out names.")
@@ -139,7 +139,7 @@ def command(
         raise click.BadParameter("a score lies between 0 and 1", param_hint="--threshold")
     wanted_size = None if size == NATIVE else shared.parse_size(size)
     prepare = net_options.preprocessing(deploy, train, family, mean, scale)
-    data = open_set(dataset, Choice(metric, split, root, labelmap, truth))
+    data = open_set(dataset, EvalChoice(metric, split, root, labelmap, truth))
     with ExitStack() as stack:
         weights = stack.enter_context(net_options.weights_file(deploy, weights))
         net = load_engine(engine, deploy, weights, device=device, half=half, threshold=threshold)
@@ -147,8 +147,8 @@ def command(
             shared.warn_of_ignored(net.graph.ignored)
         if size is None and protocol == "single":
             wanted_size = (net.shape[3], net.shape[2])
-        detector = Detector(net, weights, prepare, protocol, wanted_size, batch, threshold, half)
-        wanted = Wanted(
+        detector = EvalNet(net, weights, prepare, protocol, wanted_size, batch, threshold, half)
+        wanted = EvalOptions(
             limit, missing, iou or (0.5,), tuple(dict.fromkeys(extras)), out is not None, worst or 0
         )
         folder = out or Path(stack.enter_context(TemporaryDirectory(prefix="ssd-data-")))

@@ -80,11 +80,11 @@ def command(
     import json
 
     from ssd_data.core.files.whole import write_whole
-    from ssd_data.metrics import Options, score
+    from ssd_data.metrics import ScoreOptions, score
 
     if metric != "voc" and (split or labelmap or iou):
         raise click.UsageError("--split, --labelmap and --iou are for voc")
-    options = Options(missing, split, labelmap, iou or (0.5,), tuple(dict.fromkeys(extras)))
+    options = ScoreOptions(missing, split, labelmap, iou or (0.5,), tuple(dict.fromkeys(extras)))
     scores = score(metric, truth, detections, options)
     drawn = []
     if plot is not None:

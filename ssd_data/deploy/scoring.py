@@ -8,8 +8,8 @@ from typing import Any
 
 from ssd_data.deploy.source import Source
 from ssd_data.engines import Engine
-from ssd_data.evaluation.run import Detector, Wanted, evaluate
-from ssd_data.evaluation.sources import Choice, open_set
+from ssd_data.evaluation.run import EvalNet, EvalOptions, evaluate
+from ssd_data.evaluation.sources import EvalChoice, open_set
 
 VERSION = "VOC10"
 
@@ -20,12 +20,12 @@ def scores(source: Source, written: Engine, lmdb: Path) -> dict[str, Any]:
     Raises:
         InputError: it is no LMDB, or its classes are not the net's.
     """
-    data = open_set(lmdb, Choice(metric="voc"))
+    data = open_set(lmdb, EvalChoice(metric="voc"))
     found = {}
     size = (source.shape[3], source.shape[2])
     for name, engine in (("embedded", source.reference), ("shipped", written)):
-        detector = Detector(engine, source.weights, source.preprocessing, size=size)
+        detector = EvalNet(engine, source.weights, source.preprocessing, size=size)
         with TemporaryDirectory(prefix="ssd-data-") as folder:
-            report = evaluate(data, detector, Path(folder), Wanted(missing="skip"))
+            report = evaluate(data, detector, Path(folder), EvalOptions(missing="skip"))
         found[name] = float(report.scores.ap[VERSION] or 0)
     return {**found, "loss": found["embedded"] - found["shipped"], "records": len(data.names)}

@@ -14,7 +14,7 @@ from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Detections
 from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.sources import EvalSet
-from ssd_data.metrics import Options
+from ssd_data.metrics import ScoreOptions
 from ssd_data.metrics.coco import files as coco
 from ssd_data.metrics.coco.files import CocoTruth
 from ssd_data.metrics.coco.rules import score_arrays as score_coco
@@ -94,7 +94,7 @@ def write_and_score(
     data: EvalSet,
     journal: Journal,
     folder: Path,
-    options: Options,
+    options: ScoreOptions,
     *,
     limit: int | None = None,
     counted: Collection[str] = (),
@@ -117,7 +117,7 @@ def write_and_score(
         raise InputError("no picture could be read", where=data.origin)
     total = data.truth.truth if isinstance(data.truth, CocoTruth) else data.truth
     whole = len(looked_at) == len(total.pictures)
-    options = replace(options, missing="count" if whole else "skip", trusted=True)
+    options = replace(options, missing="count" if whole else "skip", own_boxes=True)
     files = folder / FILES[data.metric]
     if files.is_dir():
         shutil.rmtree(files, ignore_errors=True)
@@ -133,11 +133,11 @@ def _scored(scores: Scores, truth: Truth, found: Found, plus: int, files: Path) 
 
 def _looked_at(found: Found, truth: Truth, names: Collection[str]) -> Found:
     """Not by their boxes: pictures in which nothing was found were looked at, too."""
-    return replace(found, spoken_of=np.array([name in names for name in truth.pictures]))
+    return replace(found, has_entry=np.array([name in names for name in truth.pictures]))
 
 
 def _voc(
-    data: EvalSet, chosen: _Chosen, names: Collection[str], files: Path, options: Options
+    data: EvalSet, chosen: _Chosen, names: Collection[str], files: Path, options: ScoreOptions
 ) -> Scored:
     truth = data.truth
     assert isinstance(truth, Truth)
@@ -153,7 +153,7 @@ def _voc(
 
 
 def _coco(
-    data: EvalSet, chosen: _Chosen, names: Collection[str], files: Path, options: Options
+    data: EvalSet, chosen: _Chosen, names: Collection[str], files: Path, options: ScoreOptions
 ) -> Scored:
     truth = data.truth
     assert isinstance(truth, CocoTruth)
@@ -170,7 +170,7 @@ def _coco(
 
 
 def _wider(
-    data: EvalSet, chosen: _Chosen, names: Collection[str], files: Path, options: Options
+    data: EvalSet, chosen: _Chosen, names: Collection[str], files: Path, options: ScoreOptions
 ) -> Scored:
     truth = data.truth
     assert isinstance(truth, Truth)

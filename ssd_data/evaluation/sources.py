@@ -26,7 +26,7 @@ from ssd_data.data.lmdb.store import LmdbReader, is_lmdb, open_shared
 from ssd_data.metrics import truth as truths
 from ssd_data.metrics.coco.files import CocoTruth
 from ssd_data.metrics.scores import Ints, Truth
-from ssd_data.metrics.truth import Listed
+from ssd_data.metrics.truth import TruthBuilder
 
 RESIZING = ("size", "min_dim", "max_dim")
 
@@ -58,7 +58,7 @@ class EvalSet:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class EvalChoice:
     """What of a data set is wanted.
 
     Attributes:
@@ -76,14 +76,14 @@ class Choice:
     truth: Path | None = None
 
 
-def open_set(what: str | Path, choice: Choice | None = None) -> EvalSet:
+def open_set(what: str | Path, choice: EvalChoice | None = None) -> EvalSet:
     """An LMDB, the LMDB that a build's folder links for testing, or a raw data set.
 
     Raises:
         UsageError: there is no such data set, or nothing says which metric it is scored by.
         InputError: it is broken, or lacks what the metric needs.
     """
-    choice = choice or Choice()
+    choice = choice or EvalChoice()
     path = Path(what)
     if is_lmdb(path):
         return _open_lmdb(path, choice)
@@ -109,7 +109,7 @@ def _metric(wanted: str | None, *known: str) -> str:
     )
 
 
-def _open_lmdb(path: Path, choice: Choice) -> EvalSet:
+def _open_lmdb(path: Path, choice: EvalChoice) -> EvalSet:
     place = path.resolve()
     manifest = manifest_of(place)
     metric = _metric(choice.metric, manifest.get("metric", ""), manifest.get("format", ""))
@@ -119,7 +119,7 @@ def _open_lmdb(path: Path, choice: Choice) -> EvalSet:
         hint = "Say what the labels mean with --labelmap FILE"
         raise InputError("there is no labelmap.prototxt beside it", where=path, hint=hint)
     records = open_shared(place)
-    listed = Listed()
+    listed = TruthBuilder()
     for record in records:
         listed.add(
             record.image, (record.width, record.height), record.labels, record.boxes,
@@ -183,7 +183,7 @@ def original_sizes(path: Path, sizes: Sequence[tuple[int, int]], manifest: Manif
     return stored
 
 
-def _open_raw(dataset: Dataset, choice: Choice) -> EvalSet:
+def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
     metric = _metric(choice.metric, dataset.metric, dataset.format)
     split = choice.split or dataset.links.get(TEST_LINK) or next(iter(dataset.splits))
     labelmap = read_labelmap(choice.labelmap) if choice.labelmap else dataset.classes()
@@ -199,7 +199,7 @@ def _open_raw(dataset: Dataset, choice: Choice) -> EvalSet:
             f"{len(scanned.failures)} annotations cannot be read; the first: {first.what}",
             where=first.where,
         )
-    listed = Listed()
+    listed = TruthBuilder()
     images = [image.entry.image for image in scanned.images]
     for image in scanned.images:
         entry = image.entry

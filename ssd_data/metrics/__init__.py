@@ -15,7 +15,7 @@ from ssd_data.metrics.scores import Scores
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ScoreOptions:
     """How to score.
 
     Attributes:
@@ -24,7 +24,7 @@ class Options:
         labelmap: VOC's classes; by default all that the truth has.
         iou: thresholds of overlap, for VOC.
         extras: any of :data:`ssd_data.metrics.analysis.EXTRAS`.
-        trusted: the boxes are this package's own: nobody asks in which convention they are.
+        own_boxes: the boxes are this package's own: nobody asks in which convention they are.
     """
 
     missing: str = "fail"
@@ -32,7 +32,7 @@ class Options:
     labelmap: Path | None = None
     iou: tuple[float, ...] = (0.5,)
     extras: tuple[str, ...] = ()
-    trusted: bool = False
+    own_boxes: bool = False
 
 
 def names() -> list[str]:
@@ -40,7 +40,9 @@ def names() -> list[str]:
     return plugins("metrics", folders=True)
 
 
-def score(metric: str, truth: Path, detections: Path, options: Options | None = None) -> Scores:
+def score(
+    metric: str, truth: Path, detections: Path, options: ScoreOptions | None = None
+) -> Scores:
     """Score files that any tool made.
 
     Args:
@@ -59,5 +61,5 @@ def score(metric: str, truth: Path, detections: Path, options: Options | None = 
     if metric not in names():
         raise UsageError(f'no metric "{metric}"', hint=f"There are {', '.join(names())}")
     module = import_module(f"{__name__}.{metric}.rules")
-    scores: Scores = module.score(Path(truth), Path(detections), options or Options())
+    scores: Scores = module.score(Path(truth), Path(detections), options or ScoreOptions())
     return scores

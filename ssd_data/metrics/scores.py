@@ -51,7 +51,7 @@ class Found:
         picture: int64 (N,), index into the truth's pictures; label: int64 (N,), into its classes.
         scores: float64 (N,), finite.
         boxes: float64 (N, 4), as in :class:`Truth`.
-        spoken_of: bool (P,): the pictures for which there are detections, or a file without any.
+        has_entry: bool (P,): the pictures for which there are detections, or a file without any.
         notes: what was odd but is read as the official tool reads it.
     """
 
@@ -60,7 +60,7 @@ class Found:
     label: Ints
     scores: Floats
     boxes: Floats
-    spoken_of: Flags
+    has_entry: Flags
     notes: Tally = field(default_factory=Tally)
 
 

@@ -19,7 +19,7 @@ FACE = "face"
 GROUND_TRUTH = Path("eval_tools", "ground_truth")
 
 
-class Listed:
+class TruthBuilder:
     """Pictures and their boxes as they come, one after the other."""
 
     def __init__(self) -> None:
@@ -56,7 +56,12 @@ class Listed:
 
 
 def make(
-    metric: str, listed: Listed, labelmap: LabelMap, origin: Path, place: Path | None, root: Path
+    metric: str,
+    listed: TruthBuilder,
+    labelmap: LabelMap,
+    origin: Path,
+    place: Path | None,
+    root: Path,
 ) -> tuple[tuple[str, ...], Truth | CocoTruth]:
     """The pictures' names in the metric's files, and the truth by its rules.
 
@@ -77,7 +82,9 @@ def make(
     return _wider(listed, labelmap, origin, place, root)
 
 
-def _gather(listed: Listed, names: tuple[str, ...], labelmap: LabelMap, origin: Path) -> Truth:
+def _gather(
+    listed: TruthBuilder, names: tuple[str, ...], labelmap: LabelMap, origin: Path
+) -> Truth:
     if not names:
         raise InputError("it lists no picture", where=origin)
     if len(set(names)) < len(names):
@@ -102,7 +109,7 @@ def _gather(listed: Listed, names: tuple[str, ...], labelmap: LabelMap, origin: 
     )
 
 
-def _voc_names(listed: Listed, origin: Path) -> tuple[str, ...]:
+def _voc_names(listed: TruthBuilder, origin: Path) -> tuple[str, ...]:
     """The files' names without ending; where two are the same, their paths. No spaces."""
     names = [Path(image).stem for image in listed.images]
     if len(set(names)) < len(names):
@@ -111,7 +118,7 @@ def _voc_names(listed: Listed, origin: Path) -> tuple[str, ...]:
 
 
 def _coco(
-    listed: Listed, labelmap: LabelMap, origin: Path, place: Path | None
+    listed: TruthBuilder, labelmap: LabelMap, origin: Path, place: Path | None
 ) -> tuple[tuple[str, ...], CocoTruth]:
     if place is not None:
         return tuple(map(str, _image_ids(listed))), coco.read_truth(place)
@@ -127,7 +134,7 @@ def _coco(
     )
 
 
-def _image_ids(listed: Listed) -> list[int]:
+def _image_ids(listed: TruthBuilder) -> list[int]:
     """COCO's own ids; else the numbers that the files are called; else 1, 2, …"""
     ids = [number for number in listed.ids if number is not None]
     if len(ids) < len(listed.ids):
@@ -151,7 +158,7 @@ def face_label(labelmap: LabelMap) -> int | None:
 
 
 def _wider(
-    listed: Listed, labelmap: LabelMap, origin: Path, place: Path | None, root: Path
+    listed: TruthBuilder, labelmap: LabelMap, origin: Path, place: Path | None, root: Path
 ) -> tuple[tuple[str, ...], Truth]:
     names = tuple("/".join(Path(image).with_suffix("").parts[-2:]) for image in listed.images)
     if face_label(labelmap) is None:

@@ -145,13 +145,13 @@ def read_detections(path: Path, coco: CocoTruth) -> tuple[Found, Floats]:
     scores = np.array([result.score for result in results], np.float64)
     picture = _places(path, [r.image_id for r in results], coco.image_ids, "image")
     label = _places(path, [r.category_id for r in results], coco.category_ids, "category")
-    spoken_of = np.zeros(len(coco.image_ids), np.bool_)
-    spoken_of[picture] = True
+    has_entry = np.zeros(len(coco.image_ids), np.bool_)
+    has_entry[picture] = True
     if isinstance(read, _Results) and read.images:
-        spoken_of |= np.isin(coco.image_ids, [image.id for image in read.images])
+        has_entry |= np.isin(coco.image_ids, [image.id for image in read.images])
     corners = xywh.copy()
     corners[:, 2:] += corners[:, :2]
-    found = Found(str(path), picture, label, scores, corners, spoken_of, Tally())
+    found = Found(str(path), picture, label, scores, corners, has_entry, Tally())
     note_odd_boxes(found, coco.truth)
     return found, xywh
 

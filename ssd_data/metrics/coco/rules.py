@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ssd_data.core.optional import require
-from ssd_data.metrics import Options, analysis
+from ssd_data.metrics import ScoreOptions, analysis
 from ssd_data.metrics.coco.files import CocoTruth, read_detections, read_truth
 from ssd_data.metrics.comparable import require_comparable
 from ssd_data.metrics.scores import Floats, Found, PrCurve, Scores, Truth
@@ -30,17 +30,17 @@ RULES = {
 }
 
 
-def score(truth: Path, detections: Path, options: Options) -> Scores:
+def score(truth: Path, detections: Path, options: ScoreOptions) -> Scores:
     """See :func:`ssd_data.metrics.score`."""
     coco = read_truth(truth)
     return score_arrays(coco, *read_detections(detections, coco), options)
 
 
-def score_arrays(coco: CocoTruth, found: Found, xywh: Floats, options: Options) -> Scores:
+def score_arrays(coco: CocoTruth, found: Found, xywh: Floats, options: ScoreOptions) -> Scores:
     """The same from what has been read; ``xywh`` are the found boxes, float64 (N, 4)."""
     total = len(coco.truth.pictures)
     boxes, found, subset = require_comparable(
-        coco.truth, found, options.missing, trusted=options.trusted
+        coco.truth, found, options.missing, own_boxes=options.own_boxes
     )
     kept = np.isin(coco.truth.pictures, boxes.pictures)
     evaluator = _evaluate(coco, kept, found, xywh)
@@ -71,7 +71,7 @@ def _counts(truth: Truth, found: Found, total: int) -> dict[str, int]:
     return {
         "pictures": len(truth.pictures),
         "pictures_of_the_set": total,
-        "pictures_without_detections": int((~found.spoken_of).sum()),
+        "pictures_without_detections": int((~found.has_entry).sum()),
         "truths": len(truth.boxes),
         "crowd": int(truth.ignored.sum()),
         "detections": len(found.boxes),

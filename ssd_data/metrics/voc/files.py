@@ -202,15 +202,15 @@ def read_detections(folder: Path, truth: Truth, missing: str = "fail") -> Found:
             labels.append(np.full(len(which), label))
             rows.append(values)
     values, picture = np.concatenate(rows), np.concatenate(pictures)
-    spoken_of = np.zeros(len(truth.pictures), np.bool_)
-    spoken_of[picture] = True
+    has_entry = np.zeros(len(truth.pictures), np.bool_)
+    has_entry[picture] = True
     found = Found(
         origin=str(folder),
         picture=picture,
         label=np.concatenate(labels),
         scores=values[:, 0].copy(),
         boxes=values[:, 1:].copy(),
-        spoken_of=spoken_of,
+        has_entry=has_entry,
         notes=notes,
     )
     note_odd_boxes(found, truth)

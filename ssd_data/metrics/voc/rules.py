@@ -15,7 +15,7 @@ import numpy as np
 
 from ssd_data.core.errors import UsageError
 from ssd_data.core.overlaps import best_overlaps, first_of_each
-from ssd_data.metrics import Options, analysis
+from ssd_data.metrics import ScoreOptions, analysis
 from ssd_data.metrics.average_precision import (
     DEVKIT_VERSIONS,
     SSD_VERSIONS,
@@ -30,13 +30,13 @@ from ssd_data.metrics.voc.files import read_detections, read_truth
 NO_SIZE = "picture whose size the truth does not state: the SSD branch's numbers are left out"
 
 
-def score(truth: Path, detections: Path, options: Options) -> Scores:
+def score(truth: Path, detections: Path, options: ScoreOptions) -> Scores:
     """See :func:`ssd_data.metrics.score`."""
     boxes = read_truth(truth, options.split, options.labelmap)
     return score_arrays(boxes, read_detections(detections, boxes, options.missing), options)
 
 
-def score_arrays(truth: Truth, found: Found, options: Options) -> Scores:
+def score_arrays(truth: Truth, found: Found, options: ScoreOptions) -> Scores:
     """The same from what has been read.
 
     Raises:
@@ -46,7 +46,7 @@ def score_arrays(truth: Truth, found: Found, options: Options) -> Scores:
         raise UsageError("a threshold of overlap lies above 0 and is at most 1", where="--iou")
     total = len(truth.pictures)
     truth, found, subset = require_comparable(
-        truth, found, options.missing, trusted=options.trusted
+        truth, found, options.missing, own_boxes=options.own_boxes
     )
     ap: dict[str, float | None] = {}
     classes: dict[str, dict[str, float | None]] = _counts(truth, found)
@@ -61,7 +61,7 @@ def score_arrays(truth: Truth, found: Found, options: Options) -> Scores:
     counts = {
         "pictures": len(truth.pictures),
         "pictures_of_the_set": total,
-        "pictures_without_detections": int((~found.spoken_of).sum()),
+        "pictures_without_detections": int((~found.has_entry).sum()),
         "truths": len(truth.boxes),
         "ignored": int(truth.ignored.sum()),
         "detections": len(found.boxes),
@@ -79,7 +79,7 @@ def score_arrays(truth: Truth, found: Found, options: Options) -> Scores:
     )
 
 
-def _rules(options: Options) -> dict[str, Any]:
+def _rules(options: ScoreOptions) -> dict[str, Any]:
     return {
         "ap": {
             "11point, MaxIntegral, Integral": "the SSD branch's: fractions of the picture, "

@@ -162,9 +162,9 @@ def read_detections(folder: Path, truth: Truth) -> Found:
     contents = ordered_map(lambda name: read_bytes(files[name], WHAT, MAX_BYTES), known, 2)
     pairs = zip(known, contents, strict=True)
     rows = [_parse_file(data, files[name], name, notes) for name, data in pairs]
-    spoken_of = np.zeros(len(index), np.bool_)
+    has_entry = np.zeros(len(index), np.bool_)
     places = np.array([index[name] for name in known])
-    spoken_of[places] = True
+    has_entry[places] = True
     boxes = np.concatenate([row[:, :4] for row in rows])
     boxes[:, 2:] += boxes[:, :2]
     found = Found(
@@ -173,7 +173,7 @@ def read_detections(folder: Path, truth: Truth) -> Found:
         label=np.zeros(len(boxes), np.int64),
         scores=np.concatenate([row[:, 4] for row in rows]),
         boxes=boxes,
-        spoken_of=spoken_of,
+        has_entry=has_entry,
         notes=notes,
     )
     note_odd_boxes(found, truth)

@@ -15,7 +15,7 @@ import numpy as np
 
 from ssd_data.core.overlaps import jaccard
 from ssd_data.core.structures import Flags
-from ssd_data.metrics import Options, analysis
+from ssd_data.metrics import ScoreOptions, analysis
 from ssd_data.metrics.average_precision import average_precision
 from ssd_data.metrics.comparable import require_comparable
 from ssd_data.metrics.scores import Floats, Found, Ints, PrCurve, Scores, Truth
@@ -34,18 +34,18 @@ RULES = {
 }
 
 
-def score(truth: Path, detections: Path, options: Options) -> Scores:
+def score(truth: Path, detections: Path, options: ScoreOptions) -> Scores:
     """See :func:`ssd_data.metrics.score`."""
     faces = read_truth(truth)
     found = read_detections(detections, faces)
     return score_arrays(faces, found, options)
 
 
-def score_arrays(truth: Truth, found: Found, options: Options) -> Scores:
+def score_arrays(truth: Truth, found: Found, options: ScoreOptions) -> Scores:
     """The same from what has been read."""
     total = len(truth.pictures)
     truth, found, subset = require_comparable(
-        truth, found, options.missing, trusted=options.trusted, file_a_picture=True
+        truth, found, options.missing, own_boxes=options.own_boxes, file_a_picture=True
     )
     best, index = best_faces(truth, found)
     reached = thresholds_reached(normalised(found))
@@ -55,7 +55,7 @@ def score_arrays(truth: Truth, found: Found, options: Options) -> Scores:
     counts: dict[str, int] = {
         "pictures": len(truth.pictures),
         "pictures_of_the_set": total,
-        "pictures_without_file": int((~found.spoken_of).sum()),
+        "pictures_without_file": int((~found.has_entry).sum()),
         "truths": len(truth.boxes),
         **{f"truths_{name}": int(counted.sum()) for name, counted in truth.sets.items()},
         "detections": len(found.boxes),

@@ -64,7 +64,7 @@ def read_judged(
     except InputError as error:  # worth a look all the same
         found.notes.add(error.what, path.name)
     notes = _notes(metric, found, names, images)
-    silent = ~found.spoken_of if _speaks_of_all(metric, path) else np.zeros(len(names), np.bool_)
+    silent = ~found.has_entry if _speaks_of_all(metric, path) else np.zeros(len(names), np.bool_)
     return _judged(truth, found, plus, rows, np.array(items), sizes, silent, notes)
 
 
@@ -91,8 +91,10 @@ def _sizes(indexed: Indexed, lmdb: Path) -> Ints:
     return original_sizes(lmdb, sizes, manifest_of(lmdb.resolve()))
 
 
-def _listed(indexed: Indexed, rows: Ints, images: Sequence[str], sizes: Ints) -> truths.Listed:
-    listed = truths.Listed()
+def _listed(
+    indexed: Indexed, rows: Ints, images: Sequence[str], sizes: Ints
+) -> truths.TruthBuilder:
+    listed = truths.TruthBuilder()
     ends = np.searchsorted(indexed.record[rows], np.arange(len(indexed)), "right").tolist()
     start = 0
     for image, size, end in zip(images, sizes.tolist(), ends, strict=True):
@@ -122,7 +124,7 @@ def _speaks_of_all(metric: str, path: Path) -> bool:
 
 def _notes(metric: str, found: Found, names: Sequence[str], images: Sequence[str]) -> list[str]:
     notes = [f"{count.count:,} × {what}" for what, count in found.notes.kinds.items()]
-    if silent := int((~found.spoken_of).sum()):
+    if silent := int((~found.has_entry).sum()):
         notes.append(f"{silent:,} of {len(names):,} pictures have no detections")
     if metric == "coco" and names[0] == "1" and not Path(images[0]).stem[-1:].isdecimal():
         notes.append("image ids are taken as 1, 2, … in the LMDB's order: no name is a number")
