@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ssd_data import metrics
 from ssd_data.cli import net_options, shared
 from ssd_data.cli.score import EXTRAS, print_scores
 from ssd_data.core.registry import plugins
@@ -25,7 +26,7 @@ NATIVE = "native"
 @click.option("--weights", type=shared.PATH, required=True, help="Its caffemodel.")
 @click.option(
     "--metric",
-    type=click.Choice(plugins("metrics", folders=True)),
+    type=click.Choice(metrics.names()),
     help="By whose rules.  [default: the data set's own]",
 )
 @click.option("--root", type=shared.PATH, metavar="DIR", help="Where a recipe's files lie.")
@@ -57,7 +58,7 @@ NATIVE = "native"
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N pictures.")
 @click.option(
     "--missing",
-    type=click.Choice(["fail", "count", "skip"]),
+    type=click.Choice(metrics.POLICIES),
     default="fail",
     show_default=True,
     help="Pictures that cannot be read: an error; all their objects are missed; or left out.",
@@ -131,8 +132,8 @@ def command(
 
     if worst and out is None:
         raise click.UsageError("--draw-worst draws into the folder that --out names.")
-    if iou and metric not in (None, "voc"):
-        raise click.UsageError("--iou is for voc.")
+    if iou and metric is not None and metric not in (takers := metrics.taking("iou")):
+        raise click.UsageError(f"--iou is for {', '.join(takers)}.")
     if protocol == "sfd" and size is not None:
         raise click.UsageError("--protocol sfd chooses its sizes itself: leave out --size.")
     if not 0 <= threshold <= 1:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ssd_data.cli import shared
-from ssd_data.core.registry import plugins
+from ssd_data.metrics import POLICIES, names
 
 if TYPE_CHECKING:
     from ssd_data.metrics.scores import Scores
@@ -18,12 +18,12 @@ SHOWN = 3
 
 
 @click.command(short_help="Score detections by VOC's, COCO's or WIDER FACE's rules.")
-@click.argument("metric", type=click.Choice(plugins("metrics", folders=True)))
+@click.argument("metric", type=click.Choice(names()))
 @click.option("--truth", type=shared.PATH, required=True, help="The true boxes.")
 @click.option("--detections", type=shared.PATH, required=True, help="What was found.")
 @click.option(
     "--missing",
-    type=click.Choice(["fail", "count", "skip"]),
+    type=click.Choice(POLICIES),
     default="fail",
     show_default=True,
     help="Pictures without detections: an error; all their objects are missed (the official "
@@ -82,8 +82,7 @@ def command(
     from ssd_data.core.files.whole import write_whole
     from ssd_data.metrics import ScoreOptions, score
 
-    if metric != "voc" and (split or labelmap or iou):
-        raise click.UsageError("--split, --labelmap and --iou are for voc")
+    _refuse_others(metric, {"split": split, "labelmap": labelmap, "iou": iou})
     options = ScoreOptions(missing, split, labelmap, iou or (0.5,), tuple(dict.fromkeys(extras)))
     scores = score(metric, truth, detections, options)
     drawn = []
@@ -99,6 +98,18 @@ def command(
         print_scores(scores)
         if drawn:
             click.echo(f"\n{len(drawn)} curves drawn into {plot}")
+
+
+def _refuse_others(metric: str, given: dict[str, object]) -> None:
+    """Options that the metric does not take are an error."""
+    from ssd_data.metrics import load, taking
+
+    others = [name for name in given if name not in load(metric).takes]
+    if any(given[name] for name in others):
+        *first, last = [f"--{name}" for name in others]
+        options = f"{', '.join(first)} and {last} are" if first else f"{last} is"
+        takers = {name for option in others for name in taking(option)}
+        raise click.UsageError(f"{options} for {', '.join(sorted(takers))}")
 
 
 def print_scores(scores: Scores) -> None:

@@ -14,8 +14,6 @@ from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.protocols import Plan
 from ssd_data.evaluation.sources import EvalSet
 
-POLICIES = ("fail", "count", "skip")
-
 
 @dataclass(slots=True)
 class _Ready:

@@ -15,7 +15,7 @@ from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.images import picture_limits
 from ssd_data.engines import Engine
-from ssd_data.evaluation.detecting import POLICIES, Missing, detect_all
+from ssd_data.evaluation.detecting import Missing, detect_all
 from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.protocols import make_plan
 from ssd_data.evaluation.results import Scored, write_and_score
@@ -179,8 +179,10 @@ def _draw(data: EvalSet, scored: Scored, folder: Path, options: EvalOptions) -> 
 
 
 def _check(data: EvalSet, detector: EvalNet, options: EvalOptions, folder: Path) -> None:
-    if options.missing not in POLICIES:
-        raise UsageError(f'--missing is one of {", ".join(POLICIES)}, not "{options.missing}"')
+    if options.missing not in metrics.POLICIES:
+        raise UsageError(
+            f'--missing is one of {", ".join(metrics.POLICIES)}, not "{options.missing}"'
+        )
     if options.limit is not None and options.limit < 1:
         raise UsageError("at least one picture is needed", where="--limit")
     if not 0 <= detector.threshold <= 1:

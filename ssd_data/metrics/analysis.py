@@ -47,14 +47,7 @@ def extras(truth: Truth, found: Found, wanted: Sequence[str], plus: int) -> dict
 
 def by_score(found: Found) -> Found:
     """The same detections by falling score."""
-    order = np.argsort(-found.scores, kind="stable")
-    return replace(
-        found,
-        picture=found.picture[order],
-        label=found.label[order],
-        scores=found.scores[order],
-        boxes=found.boxes[order],
-    )
+    return found.rows(np.argsort(-found.scores, kind="stable"))
 
 
 def _match(truth: Truth, found: Found, plus: int) -> tuple[Floats, Ints, Flags, Flags]:
@@ -235,14 +228,7 @@ def mistakes(truth: Truth, found: Found, plus: int) -> tuple[Flags, Flags, Flags
     shown = found.scores >= least[found.label]
     rows = np.flatnonzero(shown)
     rows = rows[np.argsort(-found.scores[rows], kind="stable")]
-    chosen = replace(
-        found,
-        picture=found.picture[rows],
-        label=found.label[rows],
-        scores=found.scores[rows],
-        boxes=found.boxes[rows],
-    )
-    _, index, hits, passed = _match(truth, chosen, plus)
+    _, index, hits, passed = _match(truth, found.rows(rows), plus)
     missed = ~truth.ignored
     missed[index[hits]] = False
     false = np.zeros(len(shown), np.bool_)

@@ -12,10 +12,10 @@ import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.overlaps import best_overlaps
+from ssd_data.metrics import POLICIES
 from ssd_data.metrics.files import shown
 from ssd_data.metrics.scores import Floats, Found, Truth
 
-POLICIES = ("fail", "count", "skip")
 SPARSE = 0.2  # of the pictures with truth may go unmentioned in a file for all pictures
 SAMPLE = 20_000
 FACTOR, SHARE, LEAST = 3, 0.1, 5  # how many more true boxes another reading has to hit
@@ -103,16 +103,12 @@ def restricted(truth: Truth, found: Found) -> tuple[Truth, Found]:
     if not kept.any():
         raise InputError("it has no detections at all", where=found.origin)
     number = np.cumsum(kept) - 1
-    mine = kept[truth.picture]
+    mine = truth.rows(kept[truth.picture])
     truth = replace(
-        truth,
+        mine,
         pictures=tuple(name for name, k in zip(truth.pictures, kept, strict=True) if k),
-        picture=number[truth.picture[mine]],
-        label=truth.label[mine],
-        boxes=truth.boxes[mine],
-        ignored=truth.ignored[mine],
+        picture=number[mine.picture],
         sizes=truth.sizes[kept],
-        sets={name: flags[mine] for name, flags in truth.sets.items()},
     )
     has_entry = np.ones(len(truth.pictures), np.bool_)
     return truth, replace(found, picture=number[found.picture], has_entry=has_entry)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ssd_data.core.optional import require
 from ssd_data.metrics import ScoreOptions, analysis
-from ssd_data.metrics.coco.files import CocoTruth, read_detections, read_truth
 from ssd_data.metrics.comparable import require_comparable
 from ssd_data.metrics.scores import Floats, Found, PrCurve, Scores, Truth
 
@@ -30,39 +28,32 @@ RULES = {
 }
 
 
-def score(truth: Path, detections: Path, options: ScoreOptions) -> Scores:
-    """See :func:`ssd_data.metrics.score`."""
-    coco = read_truth(truth)
-    return score_arrays(coco, *read_detections(detections, coco), options)
-
-
-def score_arrays(coco: CocoTruth, found: Found, xywh: Floats, options: ScoreOptions) -> Scores:
-    """The same from what has been read; ``xywh`` are the found boxes, float64 (N, 4)."""
-    total = len(coco.truth.pictures)
-    boxes, found, subset = require_comparable(
-        coco.truth, found, options.missing, own_boxes=options.own_boxes
+def score(truth: Truth, found: Found, options: ScoreOptions) -> Scores:
+    """The twelve numbers."""
+    total = len(truth.pictures)
+    truth, found, subset = require_comparable(
+        truth, found, options.missing, own_boxes=options.own_boxes
     )
-    kept = np.isin(coco.truth.pictures, boxes.pictures)
-    evaluator = _evaluate(coco, kept, found, xywh)
+    evaluator = _evaluate(truth, found)
     precision, recall = evaluator.eval["precision"], evaluator.eval["recall"]
     classes = {
-        name: _of_class(precision[:, :, k], recall[:, k]) for k, name in enumerate(boxes.classes)
+        name: _of_class(precision[:, :, k], recall[:, k]) for k, name in enumerate(truth.classes)
     }
     points = np.asarray(evaluator.params.recThrs)
     curves = {
         name: PrCurve(points, precision[0, :, k, 0, -1], evaluator.eval["scores"][0, :, k, 0, -1])
-        for k, name in enumerate(boxes.classes)
+        for k, name in enumerate(truth.classes)
         if (precision[0, :, k, 0, -1] > -1).all()
     }
     return Scores(
         metric="coco",
         ap=dict(zip(NAMES, map(_known, evaluator.stats[:12]), strict=True)),
-        rules={**RULES, "missing": options.missing},
-        counts=_counts(boxes, found, total),
+        rules={**RULES, "missing": options.missing, **truth.rules},
+        counts=_counts(truth, found, total),
         subset=subset,
         classes=classes,
         notes=found.notes,
-        more=analysis.extras(boxes, found, options.extras, plus=0),
+        more=analysis.extras(truth, found, options.extras, plus=0),
         curves=curves,
     )
 
@@ -101,31 +92,27 @@ def _of_class(precision: Floats, recall: Floats) -> dict[str, float | None]:
     }
 
 
-def _evaluate(coco: CocoTruth, kept: Any, found: Found, xywh: Floats) -> Any:
-    """Run the evaluator on the kept pictures; ids of annotations are given anew, from 1."""
+def _evaluate(truth: Truth, found: Found) -> Any:
+    """Run the evaluator; ids of annotations are given anew, from 1."""
     library = require("faster_coco_eval", "score")
-    truth = coco.truth
-    rows = np.flatnonzero(kept[truth.picture])
-    images = coco.image_ids[kept]
+    images = np.array([int(name) for name in truth.pictures], np.int64)
     annotations = _dicts(
-        coco.image_ids[truth.picture[rows]],
-        coco.category_ids[truth.label[rows]],
-        coco.xywh[rows],
-        area=coco.area[rows].tolist(),
-        iscrowd=truth.ignored[rows].astype(int).tolist(),
+        images[truth.picture],
+        truth.class_ids[truth.label],
+        truth.attributes["xywh"],
+        area=truth.attributes["area"].tolist(),
+        iscrowd=truth.ignored.astype(int).tolist(),
     )
     results = _dicts(
         images[found.picture],
-        coco.category_ids[found.label],
-        xywh,
+        truth.class_ids[found.label],
+        found.attributes["xywh"],
         score=found.scores.tolist(),
     )
     dataset = {
         "images": [{"id": number} for number in images.tolist()],
         "annotations": annotations,
-        "categories": [
-            {"id": number, "name": str(number)} for number in coco.category_ids.tolist()
-        ],
+        "categories": [{"id": number, "name": str(number)} for number in truth.class_ids.tolist()],
     }
     with contextlib.redirect_stdout(io.StringIO()):
         true = library.COCO(dataset)

@@ -8,7 +8,6 @@ a mean over the classes that have a true box. Difficult boxes are ignored in all
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,19 +24,12 @@ from ssd_data.metrics.average_precision import (
 from ssd_data.metrics.comparable import require_comparable
 from ssd_data.metrics.detection_evaluate import evaluate, mean_ap
 from ssd_data.metrics.scores import Found, PrCurve, Scores, Truth
-from ssd_data.metrics.voc.files import read_detections, read_truth
 
 NO_SIZE = "picture whose size the truth does not state: the SSD branch's numbers are left out"
 
 
-def score(truth: Path, detections: Path, options: ScoreOptions) -> Scores:
-    """See :func:`ssd_data.metrics.score`."""
-    boxes = read_truth(truth, options.split, options.labelmap)
-    return score_arrays(boxes, read_detections(detections, boxes, options.missing), options)
-
-
-def score_arrays(truth: Truth, found: Found, options: ScoreOptions) -> Scores:
-    """The same from what has been read.
+def score(truth: Truth, found: Found, options: ScoreOptions) -> Scores:
+    """The five numbers of each threshold of overlap.
 
     Raises:
         UsageError: a threshold of overlap is not between 0 and 1.
@@ -69,7 +61,7 @@ def score_arrays(truth: Truth, found: Found, options: ScoreOptions) -> Scores:
     return Scores(
         metric="voc",
         ap=ap,
-        rules=_rules(options),
+        rules={**_rules(options), **truth.rules},
         counts=counts,
         subset=subset,
         classes=classes,

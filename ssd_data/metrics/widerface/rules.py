@@ -7,8 +7,6 @@ face is found from its best box's score on. So nothing depends on the order of t
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,6 @@ from ssd_data.metrics import ScoreOptions, analysis
 from ssd_data.metrics.average_precision import average_precision
 from ssd_data.metrics.comparable import require_comparable
 from ssd_data.metrics.scores import Floats, Found, Ints, PrCurve, Scores, Truth
-from ssd_data.metrics.widerface.files import read_detections, read_truth
 
 THRESHOLDS = 1 - np.arange(1, 1001) / 1000
 OVERLAP = 0.5
@@ -34,15 +31,8 @@ RULES = {
 }
 
 
-def score(truth: Path, detections: Path, options: ScoreOptions) -> Scores:
-    """See :func:`ssd_data.metrics.score`."""
-    faces = read_truth(truth)
-    found = read_detections(detections, faces)
-    return score_arrays(faces, found, options)
-
-
-def score_arrays(truth: Truth, found: Found, options: ScoreOptions) -> Scores:
-    """The same from what has been read."""
+def score(truth: Truth, found: Found, options: ScoreOptions) -> Scores:
+    """The AP of each part of the truth; what is asked for besides is of the boxes not ignored."""
     total = len(truth.pictures)
     truth, found, subset = require_comparable(
         truth, found, options.missing, own_boxes=options.own_boxes, file_a_picture=True
@@ -67,18 +57,13 @@ def score_arrays(truth: Truth, found: Found, options: ScoreOptions) -> Scores:
     return Scores(
         metric="widerface",
         ap=ap,
-        rules={**RULES, "missing": options.missing},
+        rules={**RULES, "missing": options.missing, **truth.rules},
         counts=counts,
         subset=subset,
         notes=found.notes,
-        more=analysis.extras(widest(truth), found, options.extras, plus=1),
+        more=analysis.extras(truth, found, options.extras, plus=1),
         curves=curves,
     )
-
-
-def widest(truth: Truth) -> Truth:
-    """The truth of the last setting, which holds the others: hard."""
-    return replace(truth, ignored=~truth.sets[list(truth.sets)[-1]])
 
 
 def normalised(found: Found) -> Floats:
