@@ -14,8 +14,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 import pytest
 from hypothesis import settings
 
-ROOT = Path(__file__).resolve().parent.parent
-GOLDEN = ROOT / "tests" / "golden"
+# Its assertions tell what differs, as a test's own do.
+pytest.register_assert_rewrite("support")
+
+from support import GOLDEN, ROOT  # noqa: E402
 
 
 @pytest.fixture(scope="session")

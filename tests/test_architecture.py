@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from support import ROOT
 
 # The rooms: each imports from those above it, and from no other.
 ROOMS = [

@@ -1,13 +1,13 @@
 """Each step against a naive twin, and what must hold whatever is drawn."""
 
-import augment_twin
 import cv2
 import numpy as np
 import pytest
-from augment_twin import draft
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from pictures import as_rows, picture, record
+from support import augment_twin
+from support.augment_twin import draft
+from support.pictures import as_rows, picture, record
 
 from ssd_data import InputError
 from ssd_data.batches import generator_at

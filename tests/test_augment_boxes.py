@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 import pytest
-from augment_twin import project, satisfied
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import as_rows, picture
+from support.augment_twin import project, satisfied
+from support.pictures import as_rows, picture
 
 from ssd_data import InputError
 from ssd_data.batches import generator_at

@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-import naive_scores as naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import naive_scores as naive
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.overlaps import PAIRS, best_overlaps, first_of_each, jaccard

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from trees import Voc, jpeg, xml
+from support.trees import Voc, jpeg, xml
 
 from ssd_data import BuildOptions, InputError, LabelMap, LmdbReader, build, from_list, recognise
 from ssd_data.core.labelmap import write_labelmap

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from trees import Voc, jpeg
+from support.trees import Voc, jpeg
 
 from ssd_data import BuildOptions, InputError, LmdbReader, build, recognise
 from ssd_data.core.images import picture_limits, probe

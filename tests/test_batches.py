@@ -5,11 +5,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from augment_twin import jpeg as round_trip
 from google.protobuf import text_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trees import jpeg
+from support.augment_twin import jpeg as round_trip
+from support.trees import jpeg
 
 from ssd_data import InputError, LmdbReader, LmdbWriter
 from ssd_data.batches import Batches, generator_at

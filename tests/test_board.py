@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import GOLDEN, ROOT
-from standin import write_standin
+from support import GOLDEN, ROOT
+from support.standin import write_standin
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ssd_data.cli import main

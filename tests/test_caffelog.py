@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 
 import pytest
-from conftest import GOLDEN
 from hypothesis import given, strategies
+from support import GOLDEN
 
 from ssd_data.core.errors import InputError
 from ssd_data.training.caffe.log import LogParser, parse_log

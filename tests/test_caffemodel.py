@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from nets import write_detector
+from support.nets import write_detector
 
 from ssd_data.core.errors import InputError, OutputError
 from ssd_data.engines.torch.net import Net

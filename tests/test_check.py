@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from PIL import Image
+from support import ROOT
 
 from ssd_data.cli import main
 from ssd_data.core.errors import InputError, UsageError

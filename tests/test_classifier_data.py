@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from trees import jpeg
+from support.trees import jpeg
 
 from ssd_data.batches.classifier import Transform, read_mean
 from ssd_data.core.errors import InputError

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
-from trees import Voc, xml
+from support import ROOT
+from support.trees import Voc, xml
 
 from ssd_data.cli import HELPERS, main
 

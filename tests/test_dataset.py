@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from trees import Voc, jpeg, xml
+from support.trees import Voc, jpeg, xml
 
 from ssd_data import InputError, UsageError, build, find
 from ssd_data.core.notes import Tally

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import onnx
 import pytest
-from conftest import ROOT
-from nets import detector_text
+from support import ROOT
+from support.nets import detector_text
 from test_cli import run  # noqa: F401
 
 from ssd_data.core.errors import InputError, OutputError, UsageError

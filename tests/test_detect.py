@@ -8,9 +8,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from nets import write_detector
+from support.nets import write_detector
+from support.trees import jpeg
 from test_cli import run  # noqa: F401 - a fixture
-from trees import jpeg
 
 from ssd_data.core.labelmap import LabelMap, write_labelmap
 from ssd_data.nets.preprocessing import Preprocessing, read_preprocessing

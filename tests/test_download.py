@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
-from servers import (
+from support import ROOT
+from support.servers import (
     Server,
     announces,
     answer,
@@ -29,8 +29,8 @@ from servers import (
     without_length,
     zipped,
 )
+from support.trees import Voc
 from test_cli import Result
-from trees import Voc
 
 from ssd_data.cli import main
 from ssd_data.core.errors import InputError, OutputError

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from conftest import GOLDEN
-from nets import write_detector
+from support import GOLDEN
+from support.nets import write_detector
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines import load_engine

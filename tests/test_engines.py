@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from detections import differences
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nets import write_detector
+from support.detections import differences
+from support.nets import write_detector
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines import load_engine

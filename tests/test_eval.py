@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 import test_cli
-from conftest import ROOT
-from nets import write_detector
 from scipy.io import savemat
-from scored import cells
+from support import ROOT
+from support.nets import write_detector
+from support.scored import cells
 
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Detections

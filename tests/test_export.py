@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
-from trees import jpeg
+from support.trees import jpeg
 
 from ssd_data import (
     BuildOptions,

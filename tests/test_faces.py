@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from multibox_twin import Settings, overlap_of, twin
+from support.multibox_twin import Settings, overlap_of, twin
 from test_batches import WARP, layer, records  # noqa: F401 - a fixture
 from test_multibox import draw, draw_boxes, make
 

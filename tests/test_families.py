@@ -5,11 +5,11 @@ import math
 from typing import Any
 
 import pytest
-from conftest import GOLDEN
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from netfacts import Row, facts, priors, read_table, solver_facts
+from support import GOLDEN
+from support.netfacts import Row, facts, priors, read_table, solver_facts
 
 from ssd_data import families
 from ssd_data.core.errors import UsageError

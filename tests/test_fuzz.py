@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from trees import Voc, jpeg, xml
+from support.trees import Voc, jpeg, xml
 
 from ssd_data import BuildOptions, LmdbReader, SsdDataError, build, find, read_labelmap
 from ssd_data.core.images import decode, picture_limits, probe, without_orientation

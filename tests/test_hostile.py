@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trees import Voc, jpeg, xml
+from support.trees import Voc, jpeg, xml
 
 from ssd_data import (
     BuildOptions,

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import GOLDEN
 from hypothesis import given
 from hypothesis import strategies as st
+from support import GOLDEN
 
 from ssd_data.cli import main
 from ssd_data.core.errors import InputError, OutputError, UsageError

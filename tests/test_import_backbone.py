@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pytorch_bodies import TimmV1, TimmV2, TorchvisionV2, features, trained
 from safetensors.torch import save_file
+from support.pytorch_bodies import TimmV1, TimmV2, TorchvisionV2, features, trained
 from test_cli import run  # noqa: F401 - a fixture
 
 from ssd_data.core.errors import InputError

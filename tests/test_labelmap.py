@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from support import ROOT
 
 from ssd_data import InputError, LabelMap, LabelMapItem, OutputError, parse_labelmap, read_labelmap
 from ssd_data.core.labelmap import write_labelmap

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import GOLDEN
+from support import GOLDEN
 
 from ssd_data.engines.torch.net import Net
 

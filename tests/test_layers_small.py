@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import GOLDEN
 from google.protobuf import text_format
+from support import GOLDEN
 
 from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.fillers import fill

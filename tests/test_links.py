@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from trees import Voc
+from support.trees import Voc
 
 from ssd_data import InputError, LmdbReader, OutputError, build, find, from_list, link
 

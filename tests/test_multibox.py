@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from multibox_twin import Settings, overlap_of, twin
+from support.multibox_twin import Settings, overlap_of, twin
 
 from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.boxes import overlap

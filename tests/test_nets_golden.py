@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from detections import differences
+from support.detections import differences
 
 from ssd_data.engines.torch.net import Net
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import GOLDEN, ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import GOLDEN, ROOT
 
 from ssd_data.nets import postprocess
 from ssd_data.nets.detection import detection_settings

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import lmdb as lmdb_module
 import numpy as np
 import pytest
-from conftest import GOLDEN
+from support import GOLDEN
 
 from ssd_data.cli import main
 from ssd_data.cli.preflight_table import print_preflight

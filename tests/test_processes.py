@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import GOLDEN, ROOT
+from support import GOLDEN, ROOT
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines.torch.layer import Layer

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nets import write_detector
+from support.nets import write_detector
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.structures import Detections

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trees import Voc
+from support.trees import Voc
 
 from ssd_data import (
     BuildOptions,

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import GOLDEN
-from standin import SOLVER, write_standin
+from support import GOLDEN
+from support.standin import SOLVER, write_standin
 
 from ssd_data.core.errors import UsageError
 from ssd_data.training.caffe.binary import CaffeError, find_binary, run_caffe

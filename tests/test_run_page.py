@@ -11,8 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from conftest import GOLDEN
 from hypothesis import example, given, settings, strategies
+from support import GOLDEN
 from test_report import EVIL, Reader, read_safely, run
 
 from ssd_data.batches import Batches

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import GOLDEN
 from google.protobuf import text_format
 from hypothesis import given
 from hypothesis import strategies as st
+from support import GOLDEN
 from test_cli import run  # noqa: F401 - a fixture
 
 from ssd_data.core.errors import InputError

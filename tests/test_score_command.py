@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import test_cli
-from scored import CocoScored, VocScored, Wider
+from support.scored import CocoScored, VocScored, Wider
 
 from ssd_data.cli import score as command
 from ssd_data.metrics import names, score

@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import naive_scores as naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scored import VocScored
+from support import naive_scores as naive
+from support.scored import VocScored
 
 from ssd_data import BuildOptions, build, find
 from ssd_data.core.errors import InputError, OutputError, UsageError

@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import naive_scores as naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scored import Wider
+from support import naive_scores as naive
+from support.scored import Wider
 
 from ssd_data.core.errors import InputError, OutputError
 from ssd_data.core.structures import Detections

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from conftest import GOLDEN
 from hypothesis import given, strategies
+from support import GOLDEN
 
 from ssd_data.core.errors import InputError
 from ssd_data.data.lmdb import skim as skims

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import GOLDEN
+from support import GOLDEN
 
 from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2

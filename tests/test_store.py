@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trees import jpeg
+from support.trees import jpeg
 
 from ssd_data import InputError, LmdbReader, LmdbWriter, OutputError
 from ssd_data.data.lmdb import store

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from support import ROOT
 from test_cli import run  # noqa: F401 - a fixture
 
 from ssd_data import families

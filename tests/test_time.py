@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nets import detector_text, write_detector
+from support.nets import detector_text, write_detector
 from test_cli import run  # noqa: F401 - a fixture
 
 TRAINED = """

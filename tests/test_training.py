@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import GOLDEN
+from support import GOLDEN
 from test_cli import run  # noqa: F401 - a fixture
 
 from ssd_data.core.errors import InputError

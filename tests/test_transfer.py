@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from support import ROOT
 from test_cli import run  # noqa: F401 - a fixture
 from test_merge_bn import FOUR, bn, conv, layer, random_weights
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from servers import special, tarred, zipped
+from support.servers import special, tarred, zipped
 
 from ssd_data.core.errors import InputError, OutputError
 from ssd_data.data.download import unpack as unpacking

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.viewed import CLASSES, EVIL, get, hostile, ordinary, record, viewing, write
 from test_cli import run  # noqa: F401 - a fixture
-from viewed import CLASSES, EVIL, get, hostile, ordinary, record, viewing, write
 from werkzeug.test import Client
 
 from ssd_data.core.errors import InputError, OutputError, UsageError
@@ -285,7 +285,7 @@ def test_broken_records_are_shown(evil: Viewer) -> None:
 
 def test_a_picture_is_not_turned(tmp_path: Path) -> None:
     from PIL import Image
-    from trees import jpeg
+    from support.trees import jpeg
 
     exif = Image.Exif()
     exif[0x0112] = 6

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import browser
 import pytest
-from browser import Browser
-from viewed import EVIL, hostile, ordinary, viewing
+from support import browser
+from support.browser import Browser
+from support.viewed import EVIL, hostile, ordinary, viewing
 from werkzeug.serving import BaseWSGIServer
 
 from ssd_data.core.labelmap import LabelMap

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT
-from pytorch_bodies import TimmV1, trained
+from support import ROOT
+from support.pytorch_bodies import TimmV1, trained
 from test_readme import blocks, run
 from test_transfer import a_model, detector
 

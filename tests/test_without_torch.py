@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import GOLDEN, ROOT
-from standin import write_standin
+from support import GOLDEN, ROOT
+from support.standin import write_standin
 
 BLOCKED = "import sys; sys.modules['torch'] = None; from ssd_data.cli import main; main()"
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 from scipy.io import savemat
-from trees import xml
+
+from support.trees import xml
 
 
 def cells(items: list[Any]) -> Any:

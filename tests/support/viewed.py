@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from trees import jpeg
 from werkzeug.test import Client, TestResponse
 
 from ssd_data.core.labelmap import LabelMap
@@ -19,6 +18,7 @@ from ssd_data.pages.viewer.app import Viewer
 from ssd_data.pages.viewer.index import Index
 from ssd_data.pages.viewer.judged import Judged
 from ssd_data.pages.viewer.judging import read_judged
+from support.trees import jpeg
 
 CLASSES = LabelMap.from_names(["cat", "dog", "emu"])
 EVIL = "<script>alert(1)</script>'\"><img src=x onerror=alert(2)>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from conftest import GOLDEN
+from support import GOLDEN
 
 SCRIPT = """#!{python}
 import json, os, re, shutil, signal, sys, time

@@ -1,9 +1,10 @@
 """Tables of facts about nets: one line a layer, its parameters and the shapes of its tops.
 
-``python tests/netfacts.py "SOURCE" STAGE=NET.prototxt … solver=SOLVER.prototxt`` prints one from
-published prototxts; the tests compare generated nets with it, row by row. A row says which stages'
-nets have it (``train``, ``test``, ``deploy``): most are in all. A field that equals its default and
-one that is absent are the same, so are ``stride: 1`` and none; shapes are those of one picture.
+``python tests/support/netfacts.py "SOURCE" STAGE=NET.prototxt … solver=SOLVER.prototxt`` prints one
+from published prototxts; the tests compare generated nets with it, row by row. A row says which
+stages' nets have it (``train``, ``test``, ``deploy``): most are in all. A field that equals its
+default and one that is absent are the same, so are ``stride: 1`` and none; shapes are those of one
+picture.
 """
 
 import json
