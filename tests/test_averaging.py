@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_extras import TRAINED, arrays_in, arrays_of, solver_of, trained
-from test_training import folder, solver_file  # noqa: F401 - fixtures
+from support.golden_run import TRAINED, arrays_in, arrays_of, solver_of, trained
 
 from ssd_data.core.errors import InputError
 from ssd_data.training import events as told
@@ -22,7 +21,7 @@ from ssd_data.training.solver import Solver
 from ssd_data.training.solverfile import read_solver
 
 
-def test_the_average_is_what_the_formula_says(folder: Path) -> None:  # noqa: F811
+def test_the_average_is_what_the_formula_says(folder: Path) -> None:
     solver = solver_of(ema=0.3)
     expected = [a.astype(np.float64) for a in arrays_of(solver.net)]
     count = 0
@@ -48,7 +47,7 @@ def test_the_average_is_what_the_formula_says(folder: Path) -> None:  # noqa: F8
     assert any(np.abs(a - b).max() > 1e-4 for a, b in zip(found, last, strict=True))
 
 
-def test_tests_run_on_the_average_and_say_so(solver_file: Path) -> None:  # noqa: F811
+def test_tests_run_on_the_average_and_say_so(solver_file: Path) -> None:
     events: list[Event] = []
     options = TrainOptions([TRAINED], device="cpu", max_iter=6, extras={"ema": 0.5})
     train(read_solver(solver_file), options, [events.append])
@@ -69,7 +68,7 @@ def test_tests_run_on_the_average_and_say_so(solver_file: Path) -> None:  # noqa
     assert [row["average"] for row in written] == [f"short_iter_{i}.ema.caffemodel" for i in (4, 6)]
 
 
-def test_killed_and_resumed_with_average_and_warm_up(solver_file: Path) -> None:  # noqa: F811
+def test_killed_and_resumed_with_average_and_warm_up(solver_file: Path) -> None:
     options = ["--device", "cpu", "--weights", "initial.caffemodel"]
     command = [sys.executable, "-m", "ssd_data", "train", solver_file.name]
     child = subprocess.Popen(
@@ -102,7 +101,7 @@ def test_killed_and_resumed_with_average_and_warm_up(solver_file: Path) -> None:
     assert results[0] == results[1]
 
 
-def test_a_snapshot_whose_average_is_gone(solver_file: Path) -> None:  # noqa: F811
+def test_a_snapshot_whose_average_is_gone(solver_file: Path) -> None:
     trained(solver_file, 5, ema=0.9)
     Path("short_iter_5.ema.caffemodel").unlink()
     assert snapshots.newest_whole("short") == Path("short_iter_4.solverstate")
@@ -114,7 +113,7 @@ def test_a_snapshot_whose_average_is_gone(solver_file: Path) -> None:  # noqa: F
     assert train(read_solver(solver_file), again).finished
 
 
-def test_pruning_takes_the_average_along(solver_file: Path) -> None:  # noqa: F811
+def test_pruning_takes_the_average_along(solver_file: Path) -> None:
     train(read_solver(solver_file), TrainOptions(keep=1, max_iter=5, extras={"ema": 0.9}))
     names = {path.name for path in Path().glob("short_iter_*.caffemodel")}
     assert names == {f"short_iter_5{ending}" for ending in (".caffemodel", ".ema.caffemodel")}

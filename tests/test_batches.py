@@ -1,7 +1,5 @@
 """Batches: in order, the same whatever the workers, resumed where they stopped."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -9,58 +7,18 @@ from google.protobuf import text_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.augment_twin import jpeg as round_trip
+from support.data_layers import COUNT, WARP, layer, training, value, write
 from support.trees import jpeg
 
-from ssd_data import InputError, LmdbReader, LmdbWriter
+from ssd_data import InputError, LmdbReader
 from ssd_data.batches import Batches, generator_at
-from ssd_data.data.lmdb.records import encode_record, key_of
-from ssd_data.families import generate
 from ssd_data.proto import caffe_pb2
 
 TRAIN, TEST = caffe_pb2.TRAIN, caffe_pb2.TEST
 SCALE = np.float32(0.007843)
-COUNT = 7
 
 
-def write(path: Path, values) -> Path:
-    with LmdbWriter(path) as writer:
-        for number, value in enumerate(values):
-            writer.put(key_of(number, f"{number}.jpg"), value)
-    return path
-
-
-def value(number, data=None, shape=(3, 48, 64), boxes=2, encoded=True):
-    """Boxes of several labels, out of order; record 3 has none."""
-    count = 0 if number == 3 else boxes
-    labels = np.array([2, 1, 2, 3][:count], np.int32)
-    corners = np.array([[0.1, 0.2, 0.5, 0.6], [0.3, 0.1, 0.9, 1.2]][:count], np.float32)
-    hard = np.arange(count) == 1
-    data = jpeg(shape[2], shape[1], seed=number) if data is None else data
-    return encode_record(data, shape, labels, corners.reshape(-1, 4), hard, encoded)
-
-
-@pytest.fixture(scope="session")
-def records(tmp_path_factory) -> Path:
-    return write(tmp_path_factory.mktemp("batches") / "db", [value(n) for n in range(COUNT)])
-
-
-def layer(source, text="", batch_size=4):
-    found = caffe_pb2.LayerParameter(name="data")
-    text_format.Parse(text, found)
-    found.data_param.source, found.data_param.batch_size = str(source), batch_size
-    found.data_param.backend = caffe_pb2.DataParameter.LMDB
-    return found
-
-
-WARP = "transform_param { resize_param { width: 30 height: 20 } scale: .007843 mean_value: 127.5 }"
 WHOLE = "annotated_data_param { batch_sampler { } }"
-
-
-def training(source, batch_size=4):
-    found = generate("mobilenet_ssd", 21).nets["train"].layer[0]
-    found.data_param.source, found.data_param.batch_size = str(source), batch_size
-    found.transform_param.resize_param.width = found.transform_param.resize_param.height = 40
-    return found
 
 
 def take(count, *args, **options):

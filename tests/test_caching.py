@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_batches import COUNT, layer, records, training, value, write  # noqa: F401 - a fixture
+from support.data_layers import COUNT, layer, training, value, write
 
 from ssd_data.batches import Batches
 from ssd_data.batches.augment.transform import Transformer
@@ -34,7 +34,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 @pytest.mark.parametrize("workers", [0, 3])
 @pytest.mark.parametrize("roundtrip", [True, False])
 def test_the_same_batches_to_the_byte(
-    records: Path,  # noqa: F811
+    records: Path,
     decoded: Counter[str],
     workers: int,
     roundtrip: bool,

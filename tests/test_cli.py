@@ -1,6 +1,5 @@
 """The command line's manners: help, JSON, exit status, errors without traceback."""
 
-import json
 import os
 import subprocess
 import sys
@@ -11,34 +10,13 @@ import pytest
 from support import ROOT
 from support.trees import Voc, xml
 
-from ssd_data.cli import HELPERS, main
+from ssd_data.cli import HELPERS
 
 COMMANDS = sorted(
     p.stem.replace("_", "-")
     for p in (ROOT / "ssd_data" / "cli").glob("*.py")
     if p.stem not in ("__init__", *HELPERS)
 )
-
-
-class Result:
-    def __init__(self, status: int, out: str, err: str) -> None:
-        self.status, self.out, self.err = status, out, err
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Any:
-    def call(*args: object) -> Result:
-        with pytest.raises(SystemExit) as caught:
-            main([str(arg) for arg in args])
-        out, err = capfd.readouterr()
-        assert "Traceback" not in err
-        return Result(int(caught.value.code or 0), out, err)
-
-    return call
 
 
 @pytest.fixture

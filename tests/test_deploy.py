@@ -17,7 +17,6 @@ import onnx
 import pytest
 from support import ROOT
 from support.nets import detector_text
-from test_cli import run  # noqa: F401
 
 from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.labelmap import LabelMap, write_labelmap
@@ -307,7 +306,7 @@ def test_wrong_usage(
 # ---- the command ----
 
 
-def test_the_command(run: Any, net: tuple[Path, Path], tmp_path: Path) -> None:  # noqa: F811
+def test_the_command(run: Any, net: tuple[Path, Path], tmp_path: Path) -> None:
     labelmap = tmp_path / "labelmap.prototxt"
     write_labelmap(LabelMap.from_names(["a|b", "<i>", "_x_ *y* `z` two_words"]), labelmap)
     out = tmp_path / "out"
@@ -332,7 +331,7 @@ def test_the_command(run: Any, net: tuple[Path, Path], tmp_path: Path) -> None: 
     assert not (tmp_path / "third").exists()
 
 
-def test_a_runs_folder(run: Any, net: tuple[Path, Path], tmp_path: Path) -> None:  # noqa: F811
+def test_a_runs_folder(run: Any, net: tuple[Path, Path], tmp_path: Path) -> None:
     folder = tmp_path / "run"
     (folder / "snapshots").mkdir(parents=True)
     with pytest.raises(InputError, match=r"no deploy\.prototxt"):
@@ -390,7 +389,7 @@ def lmdb(tmp_path: Path) -> Path:
     return next((tmp_path / "lmdbs").glob("*_test_lmdb"))
 
 
-def test_int8(lmdb: Path, tmp_path: Path, run: Any) -> None:  # noqa: F811
+def test_int8(lmdb: Path, tmp_path: Path, run: Any) -> None:
     file, weights = tmp_path / "deploy.prototxt", tmp_path / "net.caffemodel"
     file.write_text(detector_text(4))
     write_random_weights(file, weights)
@@ -426,7 +425,7 @@ def test_int8_on_what_is_no_lmdb(net: tuple[Path, Path], tmp_path: Path) -> None
 
 
 def test_the_commands_of_the_page(
-    run: Any,  # noqa: F811
+    run: Any,
     lmdb: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

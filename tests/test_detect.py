@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from support.nets import write_detector
 from support.trees import jpeg
-from test_cli import run  # noqa: F401 - a fixture
 
 from ssd_data.core.labelmap import LabelMap, write_labelmap
 from ssd_data.nets.preprocessing import Preprocessing, read_preprocessing
@@ -38,7 +37,7 @@ def test_a_folder_with_a_bad_picture(
     net: list[str],
     folder: Path,
     tmp_path: Path,
-    run: Any,  # noqa: F811
+    run: Any,
 ) -> None:
     names = tmp_path / "labelmap.prototxt"
     write_labelmap(LabelMap.from_names(["cat", "dog"]), names)
@@ -56,7 +55,7 @@ def test_a_folder_with_a_bad_picture(
     assert cv2.imread(str(out / "a.jpg")).shape[1] >= 480
 
 
-def test_batch_and_threshold(net: list[str], folder: Path, run: Any) -> None:  # noqa: F811
+def test_batch_and_threshold(net: list[str], folder: Path, run: Any) -> None:
     (folder / "c.jpg").unlink()
     one = run("detect", *net, str(folder), *MEAN, "--json").json
     two = run("detect", *net, str(folder), *MEAN, "--json", "--batch", "2").json
@@ -66,7 +65,7 @@ def test_batch_and_threshold(net: list[str], folder: Path, run: Any) -> None:  #
     assert all(not p["detections"] for p in high["pictures"])
 
 
-def test_a_video(net: list[str], tmp_path: Path, run: Any) -> None:  # noqa: F811
+def test_a_video(net: list[str], tmp_path: Path, run: Any) -> None:
     path = tmp_path / "street.avi"
     video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
     for i in range(5):
@@ -81,7 +80,7 @@ def test_a_video(net: list[str], tmp_path: Path, run: Any) -> None:  # noqa: F81
     assert drawn.get(cv2.CAP_PROP_FRAME_COUNT) == 3
 
 
-def test_preprocessing_must_be_said(net: list[str], folder: Path, tmp_path: Path, run: Any) -> None:  # noqa: F811
+def test_preprocessing_must_be_said(net: list[str], folder: Path, tmp_path: Path, run: Any) -> None:
     result = run("detect", *net, str(folder))
     assert result.status == 1
     assert "does not say what its pictures' mean and scale are" in result.err
@@ -96,7 +95,7 @@ def test_preprocessing_must_be_said(net: list[str], folder: Path, tmp_path: Path
     assert both.status == 2
 
 
-def test_preprocessing_is_the_data_layers(tmp_path: Path, run: Any) -> None:  # noqa: F811
+def test_preprocessing_is_the_data_layers(tmp_path: Path, run: Any) -> None:
     path = tmp_path / "train.prototxt"
     path.write_text(
         'layer { name: "d" type: "AnnotatedData" top: "data" transform_param '
@@ -114,7 +113,7 @@ def test_fields_of_other_forks_are_said_once(
     net: list[str],
     folder: Path,
     tmp_path: Path,
-    run: Any,  # noqa: F811
+    run: Any,
 ) -> None:
     deploy = Path(net[0])
     deploy.write_text(deploy.read_text().replace("name:", "quantize: 8 name:", 1))
@@ -132,7 +131,7 @@ def test_fields_of_other_forks_are_said_once(
         assert run(*command, "-q").err == ""
 
 
-def test_parity_of_a_sound_net(net: list[str], folder: Path, run: Any) -> None:  # noqa: F811
+def test_parity_of_a_sound_net(net: list[str], folder: Path, run: Any) -> None:
     result = run("parity", *net, "--json")
     assert result.status == 0, result.err
     assert result.json["passed"]
@@ -146,7 +145,7 @@ def test_parity_of_a_sound_net(net: list[str], folder: Path, run: Any) -> None: 
 def test_parity_finds_a_difference(
     net: list[str],
     monkeypatch: pytest.MonkeyPatch,
-    run: Any,  # noqa: F811
+    run: Any,
 ) -> None:
     from ssd_data.engines.opencv import OpenCV
 
@@ -164,7 +163,7 @@ def test_parity_finds_a_difference(
     assert run("parity", *net, "--engines", "torch").status == 2
 
 
-def test_trained_detectors_find_the_faces(shared: Path, tmp_path: Path, run: Any) -> None:  # noqa: F811
+def test_trained_detectors_find_the_faces(shared: Path, tmp_path: Path, run: Any) -> None:
     models = shared / "models" / "sfd_mobilenetv2_mod11"
     picture = shared / "WIDER_FACE/WIDER_val/images/3--Riot/3_Riot_Riot_3_725.jpg"
     merged = run(

@@ -30,9 +30,7 @@ from support.servers import (
     zipped,
 )
 from support.trees import Voc
-from test_cli import Result
 
-from ssd_data.cli import main
 from ssd_data.core.errors import InputError, OutputError
 from ssd_data.data import recipes
 from ssd_data.data.download import download as downloading
@@ -58,18 +56,6 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def server() -> Iterator[Server]:
     with Server({"a.zip": DATA}) as server:
         yield server
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Any:
-    def call(*args: object) -> Result:
-        with pytest.raises(SystemExit) as caught:
-            main([str(arg) for arg in args])
-        out, err = capfd.readouterr()
-        assert "Traceback" not in err
-        return Result(int(caught.value.code or 0), out, err)
-
-    return call
 
 
 class Case:

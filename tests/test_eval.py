@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import test_cli
 from scipy.io import savemat
 from support import ROOT
 from support.nets import write_detector
@@ -37,7 +36,6 @@ from ssd_data.metrics import Options, score
 from ssd_data.metrics.widerface import files as widerface
 from ssd_data.nets.preprocessing import Preprocessing
 
-run = test_cli.run  # the fixture
 MEAN = ["--mean", "127.5", "--scale", "0.0078"]
 PICTURES = 10
 

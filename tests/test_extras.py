@@ -15,18 +15,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_cli import run  # noqa: F401 - a fixture
-from test_training import folder, losses_of, printed, solver_file  # noqa: F401 - fixtures
+from support.golden_run import TRAINED, arrays_in, arrays_of, losses_of, printed, solver_of, trained
 
 from ssd_data.cli.training_options import NAMES
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines.torch import fused
 from ssd_data.engines.torch.layers.batchnorm import BatchNorm
 from ssd_data.engines.torch.layers.multiboxloss import MultiBoxLoss
-from ssd_data.engines.torch.net import Net
-from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.training import extras as extras_module
-from ssd_data.training.events import Displayed, Event
+from ssd_data.training.events import Displayed
 from ssd_data.training.loop import train
 from ssd_data.training.options import Extras, recorded_by, settle
 from ssd_data.training.rates import warmed
@@ -34,29 +31,6 @@ from ssd_data.training.run import TrainOptions
 from ssd_data.training.scaling import LEAST, LossScale, OverflowedError
 from ssd_data.training.solver import Solver
 from ssd_data.training.solverfile import read_solver
-
-TRAINED = Path("sgd_iter_120.caffemodel")
-
-
-def solver_of(path: str = "solver_sgd.prototxt", **extras: Any) -> Solver:
-    solver = Solver(path, extras=Extras(**extras))
-    solver.net.copy_from("initial.caffemodel")
-    solver.param.test_interval = solver.param.snapshot = 0
-    return solver
-
-
-def trained(path: Path, most: int, events: list[Event] | None = None, **extras: Any) -> None:
-    options = TrainOptions([Path("initial.caffemodel")], device="cpu", max_iter=most, extras=extras)
-    train(read_solver(path), options, [] if events is None else [events.append])
-
-
-def arrays_of(net: Net) -> list[np.ndarray]:
-    return [array for layer in net.weights() for array in layer.arrays]
-
-
-def arrays_in(path: Path | str) -> list[np.ndarray]:
-    return [array for layer in read_caffemodel(path).layers for array in layer.arrays]
-
 
 # ---- the options themselves ----
 
@@ -78,7 +52,7 @@ def test_the_command_line_has_all_of_them() -> None:
         ("freeze_bn", "yes"),
     ],
 )
-def test_values_that_make_no_sense(name: str, value: object, solver_file: Path) -> None:  # noqa: F811
+def test_values_that_make_no_sense(name: str, value: object, solver_file: Path) -> None:
     with pytest.raises(UsageError) as error:
         Extras(**{name: value})
     assert error.value.where == f"--{name.replace('_', '-')}"
@@ -112,7 +86,7 @@ def test_a_record_that_is_none(beside: object, tmp_path: Path) -> None:
 
 
 def test_a_resumed_run_takes_over_what_is_recorded_and_says_what_differs(
-    solver_file: Path,  # noqa: F811
+    solver_file: Path,
 ) -> None:
     file = read_solver(solver_file)
     train(file, TrainOptions(max_iter=4, extras={"warm_up": 6, "ema": 0.5, "min_face": 6}))
@@ -125,7 +99,7 @@ def test_a_resumed_run_takes_over_what_is_recorded_and_says_what_differs(
     ]
 
 
-def test_told_at_once_what_cannot_be(solver_file: Path, run: Any) -> None:  # noqa: F811
+def test_told_at_once_what_cannot_be(solver_file: Path, run: Any) -> None:
     base = ["train", solver_file.name, "--device", "cpu"]
     for more, text in (
         (["--amp", "fp16"], "--amp fp16: half precision needs a GPU"),
@@ -142,7 +116,7 @@ def test_told_at_once_what_cannot_be(solver_file: Path, run: Any) -> None:  # no
     assert "Beyond the original" in run("train", "--help").out
 
 
-def test_off_is_off(solver_file: Path) -> None:  # noqa: F811
+def test_off_is_off(solver_file: Path) -> None:
     trained(solver_file, 4)
     plain = {p.name: p.read_bytes() for p in Path().glob("short_iter_4.[cs]*")}
     off = {"warm_up": 0, "ema": 0.0, "amp": "off", "cache": 0, "min_face": 0}
@@ -155,7 +129,7 @@ def test_off_is_off(solver_file: Path) -> None:  # noqa: F811
 
 
 @pytest.mark.parametrize("name", ["scale_compensation", "freeze_bn", "min_face", "cache"])
-def test_a_net_without_such_a_layer(name: str, folder: Path) -> None:  # noqa: F811
+def test_a_net_without_such_a_layer(name: str, folder: Path) -> None:
     Path("bare.prototxt").write_text(
         'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } }\n'
         'layer { name: "loss" type: "EuclideanLoss" bottom: "x" bottom: "x" top: "loss" }\n'
@@ -177,7 +151,7 @@ def test_warm_up_formula() -> None:
     assert warmed(8.0, 0, 0) == 8
 
 
-def test_warm_up_is_what_the_updates_are_made_with(folder: Path) -> None:  # noqa: F811
+def test_warm_up_is_what_the_updates_are_made_with(folder: Path) -> None:
     moved, rates = [], []
     for warm_up in (0, 4):
         solver = solver_of(warm_up=warm_up)
@@ -201,7 +175,7 @@ def test_warm_up_is_what_the_updates_are_made_with(folder: Path) -> None:  # noq
 
 
 def test_bfloat16_where_it_may_be_and_float32_elsewhere(
-    folder: Path,  # noqa: F811
+    folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plain = losses_of(solver_of(), 4)
@@ -255,7 +229,7 @@ def test_the_loss_scale_moves_as_torchs_own() -> None:
 
 
 def test_half_precision_scales_the_loss(
-    folder: Path,  # noqa: F811
+    folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(extras_module, "check_device", lambda *_: None)
@@ -284,7 +258,7 @@ def test_half_precision_scales_the_loss(
         again.restore(state)
 
 
-def test_the_memory_format(folder: Path) -> None:  # noqa: F811
+def test_the_memory_format(folder: Path) -> None:
     found = []
     for last in (True, False):
         solver = solver_of(channels_last=last)
@@ -302,7 +276,7 @@ def test_the_memory_format(folder: Path) -> None:  # noqa: F811
 # torch's own tracing of a function of autograd says this.
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 def test_one_function_gives_the_same(
-    folder: Path,  # noqa: F811
+    folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     compile_ = functools.partial(torch.compile, backend="eager")  # traces, needs no compiler
@@ -315,7 +289,7 @@ def test_one_function_gives_the_same(
 
 
 def test_without_a_compiler(
-    folder: Path,  # noqa: F811
+    folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with monkeypatch.context() as patch:
@@ -335,7 +309,7 @@ def test_without_a_compiler(
         solver_of(compile=True).step(1)
 
 
-def test_a_loss_in_the_middle_is_not_compiled(folder: Path) -> None:  # noqa: F811
+def test_a_loss_in_the_middle_is_not_compiled(folder: Path) -> None:
     def step(bottoms: list[str], tops: list[str], loss: bool = False) -> fused.Step:
         node = type("Node", (), {"type": "X"})()
         layer = type("Layer", (), {"is_loss": loss, "node": node})()
@@ -349,7 +323,7 @@ def test_a_loss_in_the_middle_is_not_compiled(folder: Path) -> None:  # noqa: F8
 # ---- BatchNorm ----
 
 
-def test_frozen_statistics(folder: Path) -> None:  # noqa: F811
+def test_frozen_statistics(folder: Path) -> None:
     for frozen in (True, False):
         solver = solver_of(freeze_bn=frozen)
         solver.net.copy_from(TRAINED)
@@ -366,7 +340,7 @@ def test_frozen_statistics(folder: Path) -> None:  # noqa: F811
     assert any(not np.array_equal(a, b) for a, b in zip(weights, arrays_in(TRAINED), strict=True))
 
 
-def test_a_frozen_net_is_the_test_phases(folder: Path) -> None:  # noqa: F811
+def test_a_frozen_net_is_the_test_phases(folder: Path) -> None:
     """Its loss does not depend on what else is in the batch."""
     solver = solver_of(freeze_bn=True)
     solver.net.copy_from(TRAINED)
@@ -381,7 +355,7 @@ def test_a_frozen_net_is_the_test_phases(folder: Path) -> None:  # noqa: F811
     assert torch.isfinite(kept).all()
 
 
-def test_nothing_to_freeze(solver_file: Path) -> None:  # noqa: F811
+def test_nothing_to_freeze(solver_file: Path) -> None:
     with pytest.raises(InputError, match="no statistics to freeze") as error:
         train(read_solver(solver_file), TrainOptions(extras={"freeze_bn": True}))
     assert 'layer "conv1/bn"' in error.value.where
@@ -391,7 +365,7 @@ def test_nothing_to_freeze(solver_file: Path) -> None:  # noqa: F811
 
 
 def test_the_data_layer_and_the_loss_are_told(
-    solver_file: Path,  # noqa: F811
+    solver_file: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     solvers: list[Solver] = []
@@ -410,7 +384,7 @@ def test_the_data_layer_and_the_loss_are_told(
     assert [s.compensates for s in solvers[0].net.steps if isinstance(s, MultiBoxLoss)] == [True]
 
 
-def test_the_commands_results_say_it(solver_file: Path, run: Any) -> None:  # noqa: F811
+def test_the_commands_results_say_it(solver_file: Path, run: Any) -> None:
     base = ["train", solver_file.name, "--device", "cpu", "--max-iter", "6"]
     result = run(*base, "--ema", "0.9", "--warm-up", "3", "--json")
     assert result.status == 0, result.err

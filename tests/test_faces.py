@@ -9,9 +9,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.data_layers import WARP, layer, write_records
+from support.multibox import draw, draw_boxes, make
 from support.multibox_twin import Settings, overlap_of, twin
-from test_batches import WARP, layer, records  # noqa: F401 - a fixture
-from test_multibox import draw, draw_boxes, make
 
 from ssd_data.batches import Batches
 from ssd_data.batches.augment.rows import large_enough
@@ -143,8 +143,9 @@ def test_boxes_that_are_large_enough(sides: list[tuple[int, int]], least: int) -
     np.testing.assert_array_equal(kept, np.array(wanted, np.float32).reshape(-1, 8))
 
 
-def test_a_batch_without_small_boxes(records: Path) -> None:  # noqa: F811
+def test_a_batch_without_small_boxes(tmp_path: Path) -> None:
     """The pictures become 30 x 20: of 12 x 8 and 18 x 18 pixels are their boxes."""
+    records = write_records(tmp_path / "db")
     labels = {}
     for least in (0, 8, 9, 19):
         with Batches(layer(records, WARP), 0, workers=0, min_box=least) as batches:

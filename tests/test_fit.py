@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings, strategies
+from support.commands import run
 
 from ssd_data import families
-from ssd_data.cli import main
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.structures import Boxes
 from ssd_data.data.lmdb.records import encode_record, key_of
@@ -31,12 +31,6 @@ from ssd_data.nets.sizes import map_sizes
 from ssd_data.proto import caffe_pb2
 
 SHAPE = (3, 100, 200)  # of the records: channels, height, width
-
-
-def run(*args: object) -> int:
-    with pytest.raises(SystemExit) as caught:
-        main([str(arg) for arg in args])
-    return int(caught.value.code or 0)
 
 
 def write_lmdb(path: Path, pictures: list[list[list[float]]], hard: bool = False) -> Path:

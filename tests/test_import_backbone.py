@@ -12,7 +12,6 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from support.pytorch_bodies import TimmV1, TimmV2, TorchvisionV2, features, trained
-from test_cli import run  # noqa: F401 - a fixture
 
 from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.net import Net
@@ -277,7 +276,7 @@ def test_a_zip_that_would_grow(tmp_path: Path) -> None:
         read_state_dict(tmp_path / "y.pth")
 
 
-def test_the_command(tmp_path: Path, run: Any) -> None:  # noqa: F811
+def test_the_command(tmp_path: Path, run: Any) -> None:
     net, out = tmp_path / "train.prototxt", tmp_path / "start.caffemodel"
     net.write_text(to_text(generate("mobilenet_ssd", 21).nets["train"]))
     torch.save(module_of("timm V1").state_dict(), tmp_path / "v1.pth")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_cli import run  # noqa: F401 - a fixture
+from support.prototxts import FOUR, bn, conv, layer, random_weights, scale
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines.torch.net import Net
@@ -26,40 +26,6 @@ from ssd_data.nets.edit.merge_bn import Merge, merge_bn
 from ssd_data.nets.edit.rewrite import merged_text
 from ssd_data.nets.graph import Graph, parse_graph, read_graph, to_graph
 from ssd_data.nets.prototxt import to_text
-
-INPUT = 'layer { name: "data" type: "Input" top: "data" input_param { shape { %s } } }\n'
-FOUR = INPUT % "dim: 2 dim: 4 dim: 7 dim: 6"
-
-
-def layer(kind: str, name: str, bottom: str, top: str, rest: str = "") -> str:
-    bottoms = " ".join(f'bottom: "{b}"' for b in bottom.split())
-    return f'layer {{ name: "{name}" type: "{kind}" {bottoms} top: "{top}" {rest} }}\n'
-
-
-def conv(name: str, bottom: str, top: str, rest: str = "", outputs: int = 4) -> str:
-    rest = f"num_output: {outputs} kernel_size: 3 {rest}"
-    return layer("Convolution", name, bottom, top, f"convolution_param {{ {rest} }}")
-
-
-def bn(name: str, bottom: str, top: str, rest: str = "") -> str:
-    return layer("BatchNorm", name, bottom, top, rest)
-
-
-def scale(name: str, bottom: str, top: str, rest: str = "bias_term: true") -> str:
-    return layer("Scale", name, bottom, top, f"scale_param {{ {rest} }}")
-
-
-def random_weights(graph: Graph, seed: int = 0) -> list[LayerWeights]:
-    """Values as in a trained net: variances above 0, a factor that is not 1."""
-    random = np.random.default_rng(seed)
-    layers = []
-    for weights in Net(graph).weights():
-        arrays = [random.normal(0, 0.5, a.shape).astype(np.float32) for a in weights.arrays]
-        if weights.type == "BatchNorm":
-            arrays[1] = random.uniform(0.01, 30, arrays[1].shape).astype(np.float32)
-            arrays[2] = np.float32([random.choice([1.0, 0.5, 999.98])])
-        layers.append(LayerWeights(weights.name, weights.type, arrays))
-    return layers
 
 
 def outputs(graph: Graph, layers: list[LayerWeights], seed: int = 1) -> dict[str, np.ndarray]:
@@ -384,7 +350,7 @@ def small(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "deploy.prototxt", tmp_path / "net.caffemodel"
 
 
-def test_the_command(run: Any, small: tuple[Path, Path], tmp_path: Path) -> None:  # noqa: F811
+def test_the_command(run: Any, small: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = run("merge-bn", *small, "-o", out)
     assert (done.status, done.err) == (0, "")
@@ -410,7 +376,7 @@ def test_the_command(run: Any, small: tuple[Path, Path], tmp_path: Path) -> None
 
 
 def test_a_merge_that_is_not_the_same_is_not_written(
-    run: Any,  # noqa: F811
+    run: Any,
     small: tuple[Path, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -439,7 +405,7 @@ def test_the_proof_takes_each_of_one_names_own_arrays() -> None:
     assert all(difference.relative < 1e-5 for difference in found)
 
 
-def test_a_net_that_gives_nan_is_said(run: Any, small: tuple[Path, Path], tmp_path: Path) -> None:  # noqa: F811
+def test_a_net_that_gives_nan_is_said(run: Any, small: tuple[Path, Path], tmp_path: Path) -> None:
     model = read_caffemodel(small[1])
     model["k"][1][...] = -1
     write_caffemodel(small[1], parse_graph(small[0].read_text()).net, model.layers)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from support import ROOT
+from support.commands import run
 
 from ssd_data import families
-from ssd_data.cli import main
 from ssd_data.core.labelmap import LabelMap, write_labelmap
 from ssd_data.nets.graph import read_graph
 from ssd_data.nets.prototxt import read_prototxt
@@ -43,12 +43,6 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def run(*args: object) -> int:
-    with pytest.raises(SystemExit) as caught:
-        main([str(arg) for arg in args])
-    return int(caught.value.code or 0)
 
 
 def run_json(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, dict[str, Any]]:

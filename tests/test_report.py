@@ -4,7 +4,6 @@ import base64
 import json
 import re
 from collections.abc import Sequence
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,9 @@ import cv2
 import numpy as np
 import pytest
 from hypothesis import given, strategies
+from support.commands import run
+from support.html_pages import EVIL, read_safely
 
-from ssd_data.cli import main
 from ssd_data.core.labelmap import LabelMap, write_labelmap
 from ssd_data.data.lmdb.records import encode_record, key_of
 from ssd_data.data.lmdb.store import LmdbWriter
@@ -38,15 +38,8 @@ from ssd_data.pages.report.sections import findings
 from ssd_data.pages.report.subject import Subject, gather
 from ssd_data.pages.report.thumbnails import pictures
 
-EVIL = "<script>alert(1)</script>"
 NAMES = [EVIL, '"onload="alert(1)', "x'y&<b>"]
 SECTIONS = ["about", "counts", "findings", "boxes", "pictures", "gallery"]
-TAGS = set(
-    "html head meta title style body header p h1 h2 h3 dl div dt dd nav a main section figure "
-    "figcaption svg path line text circle rect image g details summary table caption thead tbody "
-    "tr th td ul li b i span footer".split()
-)
-VOID = {"meta"}
 INF, NAN = float("inf"), float("nan")
 # Boxes of the records of an LMDB that has one of each trouble.
 RECORDS: list[list[list[float]]] = [
@@ -60,60 +53,6 @@ RECORDS: list[list[list[float]]] = [
     [[0.1, 0.1, 0.2, 0.2]],
 ]
 WEB_PAGE, NO_RECORD = 5, 7
-
-
-def run(*args: object) -> int:
-    with pytest.raises(SystemExit) as caught:
-        main([str(arg) for arg in args])
-    return int(caught.value.code or 0)
-
-
-class Reader(HTMLParser):
-    """What a browser would see of a page: its tags, attributes and text; tags must close."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self._open: list[str] = []
-        self.feed(html)
-        self.close()
-        assert not self._open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert len(dict(attrs)) == len(attrs)
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self._open and self._open[-1] != "style":
-            self.text.append(data)
-
-
-def read_safely(html: str) -> Reader:
-    """Look through a page, which loads nothing and runs nothing."""
-    page = Reader(html)
-    assert {tag for tag, _ in page.tags} <= TAGS
-    policy = [a for tag, a in page.tags if tag == "meta" and "http-equiv" in a]
-    assert "default-src 'none'" in str(policy[0]["content"])
-    for tag, attributes in page.tags:
-        for name, value in attributes.items():
-            assert not name.startswith("on"), (tag, name)
-            if name in ("href", "src"):
-                assert re.match("#[a-z-]+$|data:image/jpeg;base64,", str(value)), (tag, value)
-            if name == "style":
-                assert re.fullmatch(r"--w:[0-9.e-]+|background:(#[0-9a-f]{6}|none)", str(value))
-    style = html.split("<style>")[1].split("</style>", maxsplit=1)[0]
-    assert "url(" not in style
-    assert "@import" not in style
-    return page
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings, strategies
 from support import GOLDEN
-from test_report import EVIL, Reader, read_safely, run
+from support.commands import run
+from support.html_pages import EVIL, Reader, read_safely
 
 from ssd_data.batches import Batches
 from ssd_data.core.errors import InputError

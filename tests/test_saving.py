@@ -15,7 +15,6 @@ from google.protobuf import text_format
 from hypothesis import given
 from hypothesis import strategies as st
 from support import GOLDEN
-from test_cli import run  # noqa: F401 - a fixture
 
 from ssd_data.core.errors import InputError
 from ssd_data.data.lmdb.store import LmdbReader
@@ -310,7 +309,7 @@ def test_the_preflight_looks_at_what_is_saved(golden_run: Path) -> None:
     assert "says 31 pictures, not 32" in " ".join(map(str, found.warnings))
 
 
-def test_the_test_command_writes_them(golden_run: Path, run: Any) -> None:  # noqa: F811
+def test_the_test_command_writes_them(golden_run: Path, run: Any) -> None:
     given = ["test", "solver_sgd.prototxt", "--weights", "sgd_iter_120.caffemodel"]
     done = run(*given)
     assert done.status == 0, done.err
@@ -329,7 +328,7 @@ def test_the_test_command_writes_them(golden_run: Path, run: Any) -> None:  # no
     ]
 
 
-def test_too_few_pictures_write_nothing_and_say_so(golden_run: Path, run: Any) -> None:  # noqa: F811
+def test_too_few_pictures_write_nothing_and_say_so(golden_run: Path, run: Any) -> None:
     given = ["test", "test.prototxt", "--weights", "sgd_iter_120.caffemodel", "--iterations", 1]
     done = run(*given)
     assert done.status == 0

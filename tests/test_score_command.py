@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import test_cli
 from support.scored import CocoScored, VocScored, Wider
 
 from ssd_data.cli import score as command
 from ssd_data.metrics import names, score
 from ssd_data.metrics.analysis import EXTRAS
-
-run = test_cli.run  # the fixture
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from support import ROOT
-from test_cli import run  # noqa: F401 - a fixture
 
 from ssd_data import families
 from ssd_data.engines.torch.net import Net
@@ -123,7 +122,7 @@ def test_the_table_of_the_docs(family: str) -> None:
         assert f"{found.prior_count:,}" == total
 
 
-def test_the_command(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_the_command(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     call = ["model", "mobilenet_ssd", "--num-classes", "4", "--summary"]
     shown = run(*call)
@@ -143,7 +142,7 @@ def test_the_command(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "net/deploy.prototxt" in run(*call, "-o", "net", "--redo").out
 
 
-def test_what_does_not_go_together(run: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_what_does_not_go_together(run: Any, tmp_path: Path) -> None:
     path = tmp_path / "x.prototxt"
     path.write_text("odd: 1 " + NET)
     assert "NetParameter.odd" in run("model", str(path), "--summary").err

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from support.nets import detector_text, write_detector
-from test_cli import run  # noqa: F401 - a fixture
 
 TRAINED = """
 layer { name: "x" type: "Input" top: "x" top: "y"
@@ -19,7 +18,7 @@ layer { name: "loss" type: "EuclideanLoss" bottom: "fc" bottom: "y" top: "loss" 
 """
 
 
-def test_every_layer_and_their_sums(tmp_path: Path, run: Any) -> None:  # noqa: F811
+def test_every_layer_and_their_sums(tmp_path: Path, run: Any) -> None:
     files = [str(path) for path in write_detector(tmp_path)]
     found = run("time", *files, "--iterations", "3", "--batch", "2", "--json").json
     assert (found["iterations"], found["batch"], found["phase"]) == (3, 2, "TEST")
@@ -33,7 +32,7 @@ def test_every_layer_and_their_sums(tmp_path: Path, run: Any) -> None:  # noqa: 
     assert layers["conv1"]["type"] == "Convolution"
 
 
-def test_what_a_person_sees(tmp_path: Path, run: Any) -> None:  # noqa: F811
+def test_what_a_person_sees(tmp_path: Path, run: Any) -> None:
     deploy = tmp_path / "deploy.prototxt"
     deploy.write_text("tag: 1 " + detector_text())
     result = run("time", str(deploy), "--iterations", "1")
@@ -47,7 +46,7 @@ def test_what_a_person_sees(tmp_path: Path, run: Any) -> None:  # noqa: F811
     assert run("time", str(deploy), "random", "--iterations", "1", "-q").out == ""
 
 
-def test_phases(tmp_path: Path, run: Any) -> None:  # noqa: F811
+def test_phases(tmp_path: Path, run: Any) -> None:
     path = tmp_path / "net.prototxt"
     path.write_text(TRAINED)
     names = [
@@ -60,7 +59,7 @@ def test_phases(tmp_path: Path, run: Any) -> None:  # noqa: F811
     assert names == [["x", "fc", "loss"], ["x", "drop", "fc", "loss"]]
 
 
-def test_errors(tmp_path: Path, run: Any) -> None:  # noqa: F811
+def test_errors(tmp_path: Path, run: Any) -> None:
     path = tmp_path / "data.prototxt"
     path.write_text('layer { name: "d" type: "Data" top: "x" data_param { source: "none" } }')
     assert run("time", str(path)).status == 1

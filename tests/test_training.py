@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,8 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import GOLDEN
-from test_cli import run  # noqa: F401 - a fixture
+from support.golden_run import losses_of, printed
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import read_labelmap
@@ -29,24 +27,6 @@ from ssd_data.training.solver import DivergedError, Solver
 from ssd_data.training.solverfile import read_solver
 
 RUNS = {"rmsprop": 4, "sgd": 8}  # how many losses must agree to 1e-3
-LINE = re.compile(r"^Iteration (\d+), loss = (\S+)$", re.M)
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The golden runs' files, with the copy of the LMDB that the test net names."""
-    folder = tmp_path / "run"
-    shutil.copytree(GOLDEN / "training", folder)
-    shutil.copytree(folder / "lmdb", folder / "lmdb_test")
-    monkeypatch.chdir(folder)
-    return folder
-
-
-def losses_of(solver: Solver, count: int) -> np.ndarray:
-    losses: list[float] = []
-    solver.listeners.append(lambda e: losses.append(e.loss) if isinstance(e, Displayed) else None)
-    solver.step(count)
-    return np.array(losses)
 
 
 def theirs(kind: str) -> np.ndarray:
@@ -122,29 +102,7 @@ def test_snapshots_are_files_that_caffe_reads(folder: Path) -> None:
             np.testing.assert_array_equal(x, y)
 
 
-@pytest.fixture
-def solver_file(folder: Path) -> Path:
-    """A short run with random augmentation, a snapshot every 4 of 12 iterations."""
-    net = (folder / "train.prototxt").read_text()
-    augment = "mirror: true distort_param { brightness_prob: 0.5 brightness_delta: 32 } "
-    (folder / "train.prototxt").write_text(
-        net.replace("transform_param {", "transform_param { " + augment, 1)
-    )
-    path = folder / "short.prototxt"
-    path.write_text(
-        'train_net: "train.prototxt" test_net: "test.prototxt" test_iter: 2 test_interval: 6\n'
-        "test_initialization: false display: 1 max_iter: 12 snapshot: 4 random_seed: 5\n"
-        'snapshot_prefix: "short" eval_type: "detection" ap_version: "11point"\n'
-        'type: "SGD" base_lr: 0.005 momentum: 0.9 weight_decay: 0.0005 lr_policy: "fixed"\n'
-    )
-    return path
-
-
-def printed(err: str) -> dict[int, str]:
-    return {int(n): loss for n, loss in LINE.findall(err)}
-
-
-def test_the_command(solver_file: Path, run: Any) -> None:  # noqa: F811
+def test_the_command(solver_file: Path, run: Any) -> None:
     result = run(
         "train", solver_file.name, "--weights", "initial.caffemodel", "--device", "cpu", "--json"
     )

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support import ROOT
-from test_cli import run  # noqa: F401 - a fixture
-from test_merge_bn import FOUR, bn, conv, layer, random_weights
+from support.prototxts import FOUR, a_model, bn, conv, detector, layer
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.labelmap import LabelMap, LabelMapItem, read_labelmap
@@ -28,35 +27,6 @@ IN_80 = [0, 5, 2, 15, 9, 40, 6, 3, 16, 57, 20, 61, 17, 18, 4, 1, 59, 19, 58, 7, 
 IN_91 = [0, 5, 2, 16, 9, 44, 6, 3, 17, 62, 21, 67, 18, 19, 4, 1, 64, 20, 63, 7, 72]
 
 
-def head(name: str, bottom: str, outputs: int, rest: str = "") -> str:
-    """A confidence head on a feature map, up to its flat row."""
-    text = conv(name, bottom, "c_" + bottom, f"pad: 1 {rest}", outputs)
-    order = "permute_param { order: 0 order: 2 order: 3 order: 1 }"
-    text += layer("Permute", name + "_perm", "c_" + bottom, "p_" + bottom, order)
-    return text + layer("Flatten", name + "_flat", "p_" + bottom, "f_" + bottom)
-
-
-def detector(
-    classes: int,
-    logistic: bool = False,
-    suffix: str = "",
-    priors: tuple[int, int] = (3, 6),
-    end: str = "",
-) -> str:
-    filler = 'weight_filler { type: "gaussian" std: 0.01 } bias_filler { value: 0.25 }'
-    text = FOUR + conv("a", "data", "a") + layer("ReLU", "r", "a", "a") + conv("b", "a", "b")
-    text += head("a_conf" + suffix, "a", priors[0] * classes, filler)
-    text += head("b_conf" + suffix, "b", priors[1] * classes, filler)
-    text += layer("Concat", "conf", "f_a f_b", "conf")
-    text += conv("loc", "a", "loc", outputs=4) + conv("prior", "a", "prior", outputs=4)
-    scores = "conf"
-    if logistic:
-        text += layer("Sigmoid", "scores", "conf", "scores")
-        scores = "scores"
-    end = end or f"detection_output_param {{ num_classes: {classes} }}"
-    return text + layer("DetectionOutput", "out", f"loc {scores} prior", "out", end)
-
-
 def confidences(graph: Graph, layers: list[LayerWeights], classes: int) -> np.ndarray:
     """(batch, priors, classes), before softmax or sigmoid."""
     net = Net(needed(graph, ["conf"]))
@@ -66,12 +36,6 @@ def confidences(graph: Graph, layers: list[LayerWeights], classes: int) -> np.nd
     net.blobs["data"].data[...] = random.normal(size=net.blobs["data"].shape)
     net.forward()
     return np.array(net.blobs["conf"].data).reshape(2, -1, classes)
-
-
-def a_model(text: str, logistic: bool = False) -> Caffemodel:
-    graph = parse_graph(text)
-    part = needed(graph, ["conf", "loc", "prior"])
-    return Caffemodel(random_weights(part), net=graph.net)
 
 
 def moved(old: LabelMap, new: LabelMap, **options: Any) -> Transfer:
@@ -264,7 +228,7 @@ def files(tmp_path: Path) -> list[object]:
     ]  # fmt: skip
 
 
-def test_the_command(files: list[object], tmp_path: Path, run: Any) -> None:  # noqa: F811
+def test_the_command(files: list[object], tmp_path: Path, run: Any) -> None:
     done = run("transfer", *files)
     assert (done.status, done.err) == (0, "")
     lines = done.out.splitlines()

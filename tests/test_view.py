@@ -18,7 +18,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.viewed import CLASSES, EVIL, get, hostile, ordinary, record, viewing, write
-from test_cli import run  # noqa: F401 - a fixture
 from werkzeug.test import Client
 
 from ssd_data.core.errors import InputError, OutputError, UsageError
@@ -506,7 +505,7 @@ def test_detections_need_a_labelmap(five: Path, found: Path) -> None:
 # ---- the command ----
 
 
-def test_errors_of_the_command(five: Path, tmp_path: Path, run: Any) -> None:  # noqa: F811
+def test_errors_of_the_command(five: Path, tmp_path: Path, run: Any) -> None:
     done = run("view", tmp_path)
     assert done.status == 1
     assert "data.mdb is missing" in done.err
@@ -523,7 +522,7 @@ def test_errors_of_the_command(five: Path, tmp_path: Path, run: Any) -> None:  #
     assert "cannot listen at port" in done.err
 
 
-def test_without_the_extra(five: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_without_the_extra(five: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [n for n in sys.modules if n.startswith("ssd_data.pages.viewer")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "werkzeug.routing", None)

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_cli import run  # noqa: F401 - a fixture
-from test_merge_bn import FOUR, bn, conv, layer, random_weights, scale
+from support.prototxts import FOUR, bn, conv, layer, random_weights, scale
 
 from ssd_data.nets.caffemodel import Caffemodel, LayerWeights, read_caffemodel, write_caffemodel
 from ssd_data.nets.edit.stats import difference, stats
@@ -141,7 +140,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize("name", ["show", "diff", "stats"])
-def test_help(name: str, run: Any) -> None:  # noqa: F811
+def test_help(name: str, run: Any) -> None:
     done = run("weights", name, "--help")
     assert done.status == 0
     assert f"ssd-data weights {name}" in done.out
@@ -149,7 +148,7 @@ def test_help(name: str, run: Any) -> None:  # noqa: F811
     assert "-q, --quiet" in done.out
 
 
-def test_show(files: tuple[Path, Path], run: Any) -> None:  # noqa: F811
+def test_show(files: tuple[Path, Path], run: Any) -> None:
     lines = run("weights", "show", files[0]).out.splitlines()
     assert lines[0].split() == ["layer", "type", "values", "shapes"]
     assert lines[1].split() == ["c", "Convolution", "222", "6x4x3x3,", "6"]
@@ -159,7 +158,7 @@ def test_show(files: tuple[Path, Path], run: Any) -> None:  # noqa: F811
     assert run("weights", "show", files[0], "-q").out == ""
 
 
-def test_diff(files: tuple[Path, Path], run: Any) -> None:  # noqa: F811
+def test_diff(files: tuple[Path, Path], run: Any) -> None:
     done = run("weights", "diff", *files)
     assert done.status == 1
     assert done.out.splitlines()[1].split()[:4] == ["c", "0", "differs", "0.001"]
@@ -170,7 +169,7 @@ def test_diff(files: tuple[Path, Path], run: Any) -> None:  # noqa: F811
     assert run("weights", "diff", *files, "--tolerance", "-1").status == 2
 
 
-def test_stats_says_what_is_ill(files: tuple[Path, Path], run: Any) -> None:  # noqa: F811
+def test_stats_says_what_is_ill(files: tuple[Path, Path], run: Any) -> None:
     done = run("weights", "stats", files[0])
     assert done.status == 0
     assert done.out.endswith("no NaN, no infinite, no dead channels\n")
@@ -185,7 +184,7 @@ def test_stats_says_what_is_ill(files: tuple[Path, Path], run: Any) -> None:  # 
     assert (found[4]["nan"], found[4]["most"]) == (1, "nan")
 
 
-def test_names_cannot_write_to_the_terminal(tmp_path: Path, run: Any) -> None:  # noqa: F811
+def test_names_cannot_write_to_the_terminal(tmp_path: Path, run: Any) -> None:
     net = parse_graph(TEXT.replace('name: "i"', 'name: "\\033[2J"')).net
     layers = a_model().layers
     layers[-1].name = "\033[2J"
@@ -194,7 +193,7 @@ def test_names_cannot_write_to_the_terminal(tmp_path: Path, run: Any) -> None:  
         assert "\033" not in run("weights", name, tmp_path / "x.caffemodel").out
 
 
-def test_other_files(tmp_path: Path, run: Any) -> None:  # noqa: F811
+def test_other_files(tmp_path: Path, run: Any) -> None:
     page = tmp_path / "x.caffemodel"
     page.write_text("<!DOCTYPE html>")
     for name in ("show", "stats"):
