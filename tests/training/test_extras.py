@@ -361,7 +361,7 @@ def test_nothing_to_freeze(solver_file: Path) -> None:
     assert 'layer "conv1/bn"' in error.value.where
 
 
-# ---- that the loop passes them on; what they do: test_faces.py, test_caching.py ----
+# ---- that the loop passes them on; what they do: engines/test_faces.py, batches/test_cache.py ----
 
 
 def test_the_data_layer_and_the_loss_are_told(
