@@ -11,7 +11,7 @@ import click
 
 from ssd_data.cli import net_options, shared
 from ssd_data.cli.score import EXTRAS, print_scores
-from ssd_data.core.registry import plugins
+from ssd_data.core.registry import METRICS, PROTOCOLS
 
 if TYPE_CHECKING:
     from ssd_data.evaluation.run import Report
@@ -25,7 +25,7 @@ NATIVE = "native"
 @click.option("--weights", type=shared.PATH, required=True, help="Its caffemodel.")
 @click.option(
     "--metric",
-    type=click.Choice(plugins("metrics", folders=True)),
+    type=click.Choice(METRICS.names()),
     help="By whose rules.  [default: the data set's own]",
 )
 @click.option("--root", type=shared.PATH, metavar="DIR", help="Where a recipe's files lie.")
@@ -39,7 +39,7 @@ NATIVE = "native"
 )
 @click.option(
     "--protocol",
-    type=click.Choice(plugins("evaluation/protocols")),
+    type=click.Choice(PROTOCOLS.names()),
     default="single",
     show_default=True,
     help="One pass, at --size (native: each picture at its own); or SFD's multi-scale test.",
