@@ -184,7 +184,7 @@ def command(
         workers=options["workers"],
         redo=options["redo"],
         link=options["link"],
-        track=(lambda items, total, what: items) if quiet else shared.track,
+        track=shared.tracker(quiet),
     )
     if as_json:
         shared.print_json(

@@ -62,7 +62,7 @@ def command(
         splits,
         root=root,
         decode=decode,
-        track=(lambda items, total, name: items) if quiet else shared.track,
+        track=shared.tracker(quiet),
     )
     if as_json:
         shared.print_json(findings.to_json())

@@ -95,7 +95,7 @@ def command(
         frames: Iterable[Frame] = detect(
             net, read_frames(files, every), prepare, size=wanted, batch=batch, threshold=threshold
         )
-        for frame in frames if quiet else shared.track(frames, len(files), "detect"):
+        for frame in shared.tracker(quiet)(frames, len(files), "detect"):
             if frame.found is None:
                 bad.append(frame.error.sentence if frame.error else frame.name)
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -152,7 +152,7 @@ def command(
             limit, missing, iou or (0.5,), tuple(dict.fromkeys(extras)), out is not None, worst or 0
         )
         folder = out or Path(stack.enter_context(TemporaryDirectory(prefix="ssd-data-")))
-        track: Any = (lambda names, total, what: names) if quiet else shared.track
+        track = shared.tracker(quiet)
         report = evaluate(data, detector, folder, wanted, track)
     if as_json:
         shared.print_json({**report.to_json(), "speed": _speed(report)})

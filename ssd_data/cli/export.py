@@ -60,7 +60,7 @@ def command(
         out,
         labelmap=None if labelmap is None else read_labelmap(labelmap),
         split=split,
-        track=(lambda items, total, what: items) if quiet else shared.track,
+        track=shared.tracker(quiet),
     )
     if as_json:
         shared.print_json(result.to_json())

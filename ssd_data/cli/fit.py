@@ -64,7 +64,7 @@ def command(
     """
     from ssd_data.families.fit.fit import fit
 
-    track = (lambda items, total, name: items) if quiet else shared.track
+    track = shared.tracker(quiet)
     found = fit(lmdb, net, overlap=overlap, proposals=propose, track=track)
     table = found.to_json()
     if out is not None:

@@ -106,7 +106,7 @@ def _all(
     survey = Survey(names)
     total = min(limit or len(reader), len(reader))
     looks = _looks((look(key, value) for key, value in items(reader, limit)), folder, names)
-    for seen in looks if quiet else shared.track(looks, total, "records"):
+    for seen in shared.tracker(quiet)(looks, total, "records"):
         survey.add(seen)
     table = {"records_in_lmdb": len(reader), **survey.summary()}
     if folder is not None:

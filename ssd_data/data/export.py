@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from ssd_data.core.files.publish import OutFolder, write_text
 from ssd_data.core.images import decode_stored, encode, picture_limits, probe
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
+from ssd_data.core.progress import Track, untracked
 from ssd_data.core.registry import EXPORTERS
 from ssd_data.core.structures import Record
 from ssd_data.data.build.manifest import LABELMAP, read_manifest
@@ -33,9 +34,6 @@ from ssd_data.data.lmdb.store import LmdbReader
 ANY_SIZE = 1 << 62
 MOST_PIXELS = 5e8  # the readers take numbers below 1e9, widths of boxes included
 RENAMED = "key changes when it is built again"
-Track: TypeAlias = Callable[
-    [Iterable[tuple[bytes, bytes]], int, str], Iterable[tuple[bytes, bytes]]
-]
 
 
 @dataclass(slots=True)
@@ -87,7 +85,7 @@ def export(
     *,
     labelmap: LabelMap | None = None,
     split: str | None = None,
-    track: Track = lambda items, total, name: items,
+    track: Track = untracked,
 ) -> ExportResult:
     """Write an LMDB's records as pictures and annotations.
 
