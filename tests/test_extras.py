@@ -18,7 +18,7 @@ import torch
 from test_cli import run  # noqa: F401 - a fixture
 from test_training import folder, losses_of, printed, solver_file  # noqa: F401 - fixtures
 
-from ssd_data.cli.training_options import NAMES
+from ssd_data.cli.parts.training_options import NAMES
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines.torch import fused
 from ssd_data.engines.torch.layers.batchnorm import BatchNorm

@@ -21,6 +21,7 @@ DEFINES = {
     "ENGINES": ["load"],
     "PROTOCOLS": ["plan"],
     "TARGETS": ["prove"],
+    "COMMANDS": ["command"],
 }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ssd_data.cli import net_options, shared
+from ssd_data.cli.parts import net_options, shared
 from ssd_data.core.registry import TARGETS
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ssd_data.cli import net_options, shared
+from ssd_data.cli.parts import net_options, shared
 from ssd_data.cli.score import EXTRAS, print_scores
 from ssd_data.core.registry import METRICS, PROTOCOLS
 

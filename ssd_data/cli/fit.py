@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ssd_data.cli import shared
+from ssd_data.cli.parts import shared
 
 SHOWN = 5
 COUNTS = ("boxes", "matched", "coverage", "forced", "without", "mean_overlap", "priors_a_box")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ssd_data.cli import net_summary, shared
+from ssd_data.cli.parts import net_summary, shared
 from ssd_data.core.registry import FAMILIES
 
 if TYPE_CHECKING:

@@ -91,3 +91,4 @@ ENGINES = Registry(
 LAYERS = Registry("engines/torch/layers", 'no layer type is called "{}"', "Known are {}")
 PROTOCOLS = Registry("evaluation/protocols", 'no protocol "{}"')
 TARGETS = Registry("deploy/targets", 'no profile "{}"', dashed=True)
+COMMANDS = Registry("cli", 'no command "{}"', dashed=True)

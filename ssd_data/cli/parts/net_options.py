@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ssd_data.cli import shared
+from ssd_data.cli.parts import shared
 from ssd_data.core.registry import ENGINES, FAMILIES
 
 if TYPE_CHECKING:
