@@ -20,7 +20,8 @@ from support.nets import detector_text
 
 from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.labelmap import LabelMap, write_labelmap
-from ssd_data.deploy.targets import Options, Shipped, deploy, names
+from ssd_data.core.registry import TARGETS
+from ssd_data.deploy.targets import Options, Shipped, deploy
 from ssd_data.engines import load_engine
 from ssd_data.engines.torch.randomise import write_random_weights
 from ssd_data.nets.caffemodel import read_caffemodel, write_caffemodel
@@ -71,7 +72,7 @@ def same_rows(ours: np.ndarray, theirs: np.ndarray) -> None:
 
 
 def test_names() -> None:
-    assert names() == ["caffe-ssd", "npu", "onnx"]
+    assert TARGETS.names() == ["caffe-ssd", "npu", "onnx"]
 
 
 def test_caffe_ssd(net: tuple[Path, Path], tmp_path: Path) -> None:
@@ -247,7 +248,7 @@ def test_what_is_not_the_same_is_not_written(
         return param
 
     monkeypatch.setattr(standard, "_bare", wrong)
-    for profile in names():
+    for profile in TARGETS.names():
         with pytest.raises(OutputError, match="nothing was written"):
             ship(net, tmp_path / "out", profile)
     assert not list(tmp_path.iterdir())
@@ -368,7 +369,7 @@ def test_the_trained_face_detectors(shared: Path, tmp_path: Path) -> None:
     folder = shared / "models" / "sfd_mobilenetv2_mod11j"
     files = folder / "deploy.prototxt", folder / "wider_iter_90000.caffemodel"
     pictures = sorted((shared / "WIDER_FACE" / "WIDER_val" / "images").rglob("*.jpg"))[:2]
-    for profile in names():
+    for profile in TARGETS.names():
         out = tmp_path / profile
         made = deploy(profile, *files, out, Preprocessing((104, 117, 123)), pictures=pictures)
         assert made.proofs[-1].output == "detections"

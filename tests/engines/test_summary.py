@@ -11,6 +11,7 @@ import pytest
 from support import ROOT
 
 from ssd_data import families
+from ssd_data.core.registry import FAMILIES
 from ssd_data.engines.torch.net import Net
 from ssd_data.engines.torch.summary import summarise
 from ssd_data.nets.graph import parse_graph, to_graph
@@ -98,7 +99,7 @@ def three_digits(value: float) -> str:
     return f"{value:#.3g}".rstrip(".")
 
 
-@pytest.mark.parametrize("family", families.names())
+@pytest.mark.parametrize("family", FAMILIES.names())
 def test_the_table_of_the_docs(family: str) -> None:
     page = (ROOT / "docs" / "families.md").read_text("utf-8")
     lines = [line.strip("| ").split(" | ") for line in page.splitlines() if line.count("|") == 8]
@@ -110,7 +111,7 @@ def test_the_table_of_the_docs(family: str) -> None:
         name = cells[0] or name
         if name == family:
             seen[cells[1]] = cells[2:]
-    module = families.load(family)
+    module = FAMILIES.load(family)
     assert list(seen) == list(module.VARIANTS)
     for variant, (side, parameters, adds, _, total) in seen.items():
         classes = 2 if family.startswith("sfd") else 21

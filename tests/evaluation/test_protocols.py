@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from support.nets import write_detector
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.registry import PROTOCOLS
 from ssd_data.core.structures import Detections
 from ssd_data.engines import Array, Engine, load_engine
-from ssd_data.evaluation.protocols import make_plan, names, sfd, single
+from ssd_data.evaluation.protocols import make_plan, sfd, single
 from ssd_data.nets.graph import parse_graph
 from ssd_data.nets.preprocessing import Preprocessing
 
@@ -55,7 +56,7 @@ def picture(width: int, height: int, box: tuple[int, int, int, int]) -> Any:
 
 
 def test_the_protocols_there_are() -> None:
-    assert names() == ["sfd", "single"]
+    assert PROTOCOLS.names() == ["sfd", "single"]
     with pytest.raises(UsageError, match="no protocol"):
         make_plan("tta", PLAIN, None)
     with pytest.raises(UsageError, match="its sizes itself"):

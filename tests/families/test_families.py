@@ -13,6 +13,7 @@ from support.netfacts import Row, facts, priors, read_table, solver_facts
 
 from ssd_data import families
 from ssd_data.core.errors import UsageError
+from ssd_data.core.registry import FAMILIES
 from ssd_data.families.parts.detector import STAGES
 from ssd_data.nets.graph import parse_graph
 from ssd_data.nets.prototxt import to_text
@@ -153,13 +154,13 @@ def zeros(net: caffe_pb2.NetParameter) -> caffe_pb2.NetParameter:
     return weights
 
 
-ALL = [(f, v) for f in families.names() for v in families.load(f).VARIANTS]
+ALL = [(f, v) for f in FAMILIES.names() for v in FAMILIES.load(f).VARIANTS]
 
 
 @pytest.mark.parametrize(("family", "variant"), ALL)
 @pytest.mark.parametrize("classes", [2, 21])
 def test_every_net_is_wired(family: str, variant: str, classes: int) -> None:
-    module = families.load(family)
+    module = FAMILIES.load(family)
     assert module.TITLE
     assert module.SOURCE
     for merged in (True, False) if "merged" in module.VARIANTS[variant] else (None,):
@@ -219,7 +220,7 @@ def test_other_settings_give_sound_nets(
 ) -> None:
     family, variant = which
     wanted = {"width_multiplier": width, "size": (side, side), "merged": merged}
-    has = families.options_of(families.load(family), variant)
+    has = families.options_of(FAMILIES.load(family), variant)
     options = {key: value for key, value in wanted.items() if key in has}
     check_sound(families.generate(family, classes, variant=variant, **options))
 

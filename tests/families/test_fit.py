@@ -14,6 +14,7 @@ from support.commands import run
 
 from ssd_data import families
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.registry import FAMILIES
 from ssd_data.core.structures import Boxes
 from ssd_data.data.lmdb.records import encode_record, key_of
 from ssd_data.data.lmdb.store import LmdbWriter
@@ -70,9 +71,9 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 # ---- map sizes ----
 
 
-@pytest.mark.parametrize("family", families.names())
+@pytest.mark.parametrize("family", FAMILIES.names())
 def test_map_sizes_are_those_of_the_engine(family: str) -> None:
-    for variant in families.load(family).VARIANTS:
+    for variant in FAMILIES.load(family).VARIANTS:
         model = families.generate(family, 3, variant=variant)
         width, height = model.settings.size
         graph = to_graph(model.nets["deploy"], "TEST")

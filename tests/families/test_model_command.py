@@ -10,8 +10,8 @@ import pytest
 from support import ROOT
 from support.commands import run
 
-from ssd_data import families
 from ssd_data.core.labelmap import LabelMap, write_labelmap
+from ssd_data.core.registry import FAMILIES
 from ssd_data.nets.graph import read_graph
 from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
@@ -148,7 +148,7 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("model", "--list") == 0
     shown = capsys.readouterr().out
     _, table = run_json(capsys, "model", "--list")
-    assert sorted(table["families"]) == families.names()
+    assert sorted(table["families"]) == FAMILIES.names()
     for name, family in table["families"].items():
         for variant in family["variants"]:
             assert any({name, variant} <= set(line.split()) for line in shown.splitlines())
@@ -210,6 +210,6 @@ def test_the_commands_of_the_page(build: Path) -> None:
 
 def test_the_page_tells_of_every_variant() -> None:
     page = (ROOT / "docs" / "families.md").read_text("utf-8")
-    for name in families.names():
-        for variant in families.load(name).VARIANTS:
+    for name in FAMILIES.names():
+        for variant in FAMILIES.load(name).VARIANTS:
             assert f"| `{variant}` |" in page, (name, variant)

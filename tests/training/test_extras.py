@@ -17,7 +17,7 @@ import pytest
 import torch
 from support.golden_run import TRAINED, arrays_in, arrays_of, losses_of, printed, solver_of, trained
 
-from ssd_data.cli.training_options import NAMES
+from ssd_data.cli.parts.training_options import NAMES
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines.torch import fused
 from ssd_data.engines.torch.layers.batchnorm import BatchNorm

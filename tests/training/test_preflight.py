@@ -16,7 +16,7 @@ import pytest
 from support import GOLDEN
 
 from ssd_data.cli import main
-from ssd_data.cli.preflight_table import print_preflight
+from ssd_data.cli.parts.preflight_table import print_preflight
 from ssd_data.data.lmdb.records import decode_record, encode_record
 from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
 from ssd_data.nets.caffemodel import LayerWeights, read_caffemodel, write_caffemodel

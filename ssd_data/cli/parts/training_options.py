@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ssd_data.cli import shared
+from ssd_data.cli.parts import shared
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _COUNT = click.IntRange(0)

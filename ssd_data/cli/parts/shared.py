@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from ssd_data.core.errors import SsdDataError
+from ssd_data.core.progress import Track, untracked
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _T = TypeVar("_T")
@@ -81,6 +82,11 @@ def track(items: Iterable[_T], total: int, what: str) -> Iterable[_T]:
 
     bar: Iterable[_T] = tqdm(items, total=total, desc=what, unit=" pictures", file=sys.stderr)
     return bar
+
+
+def tracker(quiet: bool) -> Track:
+    """:func:`track`, or with ``-q`` nothing."""
+    return untracked if quiet else track
 
 
 def warn_of_ignored(fields: Iterable[str]) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ssd_data.cli import shared
-from ssd_data.core.registry import plugins
+from ssd_data.cli.parts import shared
+from ssd_data.core.registry import ENGINES, FAMILIES
 
 if TYPE_CHECKING:
     from ssd_data.nets.preprocessing import Preprocessing
@@ -60,7 +60,7 @@ def engine_options(function: _F) -> _F:
         (
             "--engine",
             {
-                "type": click.Choice(plugins("engines", folders=None)),
+                "type": click.Choice(ENGINES.names()),
                 "default": "torch",
                 "show_default": True,
                 "help": "What computes the net.",
@@ -92,9 +92,7 @@ def preprocessing(
     if by_hand:
         return Preprocessing(_three(mean or "0"), 1.0 if scale is None else scale)
     if family is not None:
-        from ssd_data.families import load
-
-        found: Preprocessing = load(family).DETECTOR.preprocessing
+        found: Preprocessing = FAMILIES.load(family).DETECTOR.preprocessing
         return found
     return find_preprocessing(deploy) if train is None else read_preprocessing(train)
 
