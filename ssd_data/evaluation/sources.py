@@ -15,6 +15,7 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.paths import below
 from ssd_data.core.images import in_colour, read_picture
 from ssd_data.core.labelmap import LabelMap, read_labelmap
+from ssd_data.core.registry import METRICS
 from ssd_data.core.structures import Pixels
 from ssd_data.data.build.manifest import LABELMAP, Manifest, read_manifest
 from ssd_data.data.build.options import BuildOptions
@@ -97,15 +98,15 @@ def open_set(what: str | Path, choice: EvalChoice | None = None) -> EvalSet:
 def _metric(wanted: str | None, *known: str) -> str:
     """The wanted one, else the first known one that there is."""
     if wanted is not None:
-        metrics.load(wanted)
+        METRICS.check(wanted)
         return wanted
     for name in known:
-        if name in metrics.names():
+        if name in METRICS.names():
             return name
     raise UsageError(
         "nothing says how this data set is scored",
         where="--metric",
-        hint=f"Name one of {', '.join(metrics.names())}",
+        hint=f"Name one of {', '.join(METRICS.names())}",
     )
 
 

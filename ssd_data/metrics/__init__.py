@@ -12,12 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.registry import plugins
+from ssd_data.core.errors import InputError
+from ssd_data.core.registry import METRICS
 
 if TYPE_CHECKING:
     from ssd_data.core.labelmap import LabelMap
@@ -114,26 +113,19 @@ class Metric:
     remark: Callable[[TruthBuilder], str] = lambda pictures: ""
 
 
-def names() -> list[str]:
-    """The metrics there are."""
-    return plugins("metrics", folders=True)
-
-
 def load(metric: str) -> Metric:
     """A metric by name.
 
     Raises:
         UsageError: there is no such metric.
     """
-    if metric not in names():
-        raise UsageError(f'no metric "{metric}"', hint=f"There are {', '.join(names())}")
-    found: Metric = import_module(f"{__name__}.{metric}").METRIC
+    found: Metric = METRICS.load(metric).METRIC
     return found
 
 
 def taking(option: str) -> list[str]:
     """The metrics that take a field of :class:`ScoreOptions` that others do not."""
-    return [name for name in names() if option in load(name).takes]
+    return [name for name in METRICS.names() if option in load(name).takes]
 
 
 def recognise(detections: Path) -> Metric:
@@ -144,7 +136,7 @@ def recognise(detections: Path) -> Metric:
     """
     if not detections.exists():
         raise InputError("there are no detections here", where=detections)
-    known = [load(name) for name in names()]
+    known = [load(name) for name in METRICS.names()]
     found = max(known, key=lambda metric: metric.sniff(detections))
     if found.sniff(detections) == NO:
         known.sort(key=lambda metric: bool(Path(metric.output).suffix))  # folders first
