@@ -13,9 +13,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ssd_data.core.errors import UsageError
-from ssd_data.core.overlaps import best_overlaps, first_of_each
+from ssd_data.core.overlaps import best_overlaps
 from ssd_data.core.structures import Flags
 from ssd_data.metrics.average_precision import average_precision, curve
+from ssd_data.metrics.matching import match
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
 
 OVERLAP = 0.5
@@ -51,19 +52,17 @@ def by_score(found: Found) -> Found:
 
 
 def _match(truth: Truth, found: Found, plus: int) -> tuple[Floats, Ints, Flags, Flags]:
-    """Best overlap and true box of the own class; which detections are hits, which do not count."""
+    """Match detections by falling score with the true boxes of their picture and class."""
     number = len(truth.classes)
-    best, index = best_overlaps(
+    return match(
         found.boxes,
         found.picture * number + found.label,
         truth.boxes,
         truth.picture * number + truth.label,
+        truth.ignored,
+        OVERLAP,
         plus,
     )
-    reaches = best >= OVERLAP
-    passed = reaches.copy()
-    passed[reaches] = truth.ignored[index[reaches]]
-    return best, index, first_of_each(index, reaches & ~passed), passed
 
 
 def _side_areas(boxes: Floats) -> Floats:
@@ -130,13 +129,15 @@ def confusion(truth: Truth, found: Found, plus: int) -> Table:
     """
     rows = found.scores >= CONFUSION_SCORE
     label = found.label[rows]
-    best, index = best_overlaps(
-        found.boxes[rows], found.picture[rows], truth.boxes, truth.picture, plus
+    _, index, taken, passed = match(
+        found.boxes[rows],
+        found.picture[rows],
+        truth.boxes,
+        truth.picture,
+        truth.ignored,
+        OVERLAP,
+        plus,
     )
-    reaches = best >= OVERLAP
-    passed = reaches.copy()
-    passed[reaches] = truth.ignored[index[reaches]]
-    taken = first_of_each(index, reaches & ~passed)
     number = len(truth.classes)
     missed = ~truth.ignored
     missed[index[taken]] = False

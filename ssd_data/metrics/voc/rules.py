@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from ssd_data.core.errors import UsageError
-from ssd_data.core.overlaps import best_overlaps, first_of_each
 from ssd_data.metrics import ScoreOptions, analysis
 from ssd_data.metrics.average_precision import (
     DEVKIT_VERSIONS,
@@ -23,6 +22,7 @@ from ssd_data.metrics.average_precision import (
 )
 from ssd_data.metrics.comparable import require_comparable
 from ssd_data.metrics.detection_evaluate import evaluate, mean_ap
+from ssd_data.metrics.matching import match
 from ssd_data.metrics.scores import Found, PrCurve, Scores, Truth
 
 NO_SIZE = "picture whose size the truth does not state: the SSD branch's numbers are left out"
@@ -125,20 +125,18 @@ def _devkit(
     order = np.lexsort((-found.scores, found.label))
     label, scores = found.label[order], found.scores[order]
     ends = np.searchsorted(label, np.arange(number + 1))
-    best, index = best_overlaps(
+    _, _, hits, passed = match(
         found.boxes[order],
         found.picture[order] * number + label,
         truth.boxes,
         truth.picture * number + truth.label,
+        truth.ignored,
+        iou,
         1,
     )
-    reaches = best >= iou
-    ignored = reaches.copy()
-    ignored[reaches] = truth.ignored[index[reaches]]
-    hits = first_of_each(index, reaches & ~ignored)
     result: dict[str, list[float | None]] = {version: [] for version in DEVKIT_VERSIONS}
     for i, name in enumerate(truth.classes):
-        mine = np.arange(ends[i], ends[i + 1])[~ignored[ends[i] : ends[i + 1]]]
+        mine = np.arange(ends[i], ends[i + 1])[~passed[ends[i] : ends[i + 1]]]
         positives = int((~truth.ignored[truth.label == i]).sum())
         recall, precision = curve(scores[mine], hits[mine], max(positives, 1))
         if positives:
