@@ -307,6 +307,19 @@ def test_coco_numbers_of_records(world: World, run: Any, tmp_path: Path) -> None
     assert "VOC07" in by_voc["ap"]
 
 
+def test_coco_classes_keep_their_names(world: World, run: Any, tmp_path: Path) -> None:
+    """Also where a labelmap's names are numbers that do not rise."""
+    mixed = tmp_path / "labelmap.prototxt"
+    text = (world.voc / "labelmap.prototxt").read_text()
+    for name, number in (("circle", "30"), ("square", "10"), ("triangle", "20")):
+        text = text.replace(f'name: "{name}"', f'name: "{number}"', 1)
+    mixed.write_text(text)
+    args = [*world.args(world.lmdb), "--metric", "coco", "--json"]
+    plain, moved = run(*args).json, run(*args, "--labelmap", mixed).json
+    assert moved["classes"] == plain["classes"]
+    assert len({str(row) for row in plain["classes"].values()}) > 1
+
+
 def test_faces_without_the_official_lists(world: World, run: Any, tmp_path: Path) -> None:
     raw = run(*world.args(world.sample / "widerface", 2), "--out", tmp_path / "out", "--json").json
     assert (raw["metric"], list(raw["ap"])) == ("widerface", ["all"])

@@ -93,26 +93,29 @@ def _of_class(precision: Floats, recall: Floats) -> dict[str, float | None]:
 
 
 def _evaluate(truth: Truth, found: Found) -> Any:
-    """Run the evaluator; ids of annotations are given anew, from 1."""
+    """Run the evaluator; ids of annotations and categories are given anew, from 1.
+
+    It takes categories by rising ids, so that these are the classes in the truth's order.
+    """
     library = require("faster_coco_eval", "score")
     images = np.array([int(name) for name in truth.pictures], np.int64)
     annotations = _dicts(
         images[truth.picture],
-        truth.class_ids[truth.label],
+        truth.label + 1,
         truth.attributes["xywh"],
         area=truth.attributes["area"].tolist(),
         iscrowd=truth.ignored.astype(int).tolist(),
     )
     results = _dicts(
         images[found.picture],
-        truth.class_ids[found.label],
+        found.label + 1,
         found.attributes["xywh"],
         score=found.scores.tolist(),
     )
     dataset = {
         "images": [{"id": number} for number in images.tolist()],
         "annotations": annotations,
-        "categories": [{"id": number, "name": str(number)} for number in truth.class_ids.tolist()],
+        "categories": [{"id": i, "name": name} for i, name in enumerate(truth.classes, 1)],
     }
     with contextlib.redirect_stdout(io.StringIO()):
         true = library.COCO(dataset)
