@@ -155,14 +155,13 @@ def evaluate(
             )
             detected = sum(1 for _ in track(done, total - before, "eval"))
         seconds = time.perf_counter() - start
-        unread = [name for kind in missing.notes.kinds.values() for name in kind.listed]
         scored = write_and_score(
             data,
             journal,
             folder,
             metrics.ScoreOptions(iou=options.iou, extras=options.extras),
             limit=options.limit,
-            counted=unread if options.missing == "count" else (),
+            counted=missing.names if options.missing == "count" else (),
         )
     scored.scores.notes.merge(missing.notes)
     report = Report(scored.scores, made_with, detected, before, seconds)

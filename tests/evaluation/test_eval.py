@@ -404,6 +404,21 @@ def test_pictures_that_cannot_be_read(world: World, run: Any, tmp_path: Path) ->
     assert any("cannot be read" in kind for kind in counted["notes"])
 
 
+def test_all_that_cannot_be_read_are_counted(
+    world: World, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those that the notes do not list one by one."""
+    monkeypatch.setattr("ssd_data.core.notes.LISTED", 1)
+    sample = tmp_path / "voc"
+    shutil.copytree(world.sample / "voc", sample)
+    for number in (2, 3, 4):
+        (sample / "JPEGImages" / f"test00000{number}.jpg").write_bytes(b"no picture")
+    counted = run(*world.args(sample), "--json", "--missing", "count").json
+    assert counted["counts"]["pictures"] == PICTURES
+    (kind,) = (note for what, note in counted["notes"].items() if "cannot be read" in what)
+    assert (kind["count"], len(kind["listed"])) == (3, 1)
+
+
 def test_wrong_usage(world: World, run: Any, tmp_path: Path) -> None:
     args = world.args(world.lmdb)
     for wrong in (
