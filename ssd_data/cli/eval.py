@@ -11,7 +11,7 @@ import click
 
 from ssd_data import metrics
 from ssd_data.cli.parts import net_options, shared
-from ssd_data.cli.score import EXTRAS, print_scores
+from ssd_data.cli.parts.scores import missing_option, print_scores, rules_options
 from ssd_data.core.registry import METRICS, PROTOCOLS
 
 if TYPE_CHECKING:
@@ -56,23 +56,10 @@ NATIVE = "native"
     "--batch", type=click.IntRange(1), default=8, show_default=True, help="Pictures at a time."
 )
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N pictures.")
-@click.option(
-    "--missing",
-    type=click.Choice(metrics.POLICIES),
-    default="fail",
-    show_default=True,
-    help="Pictures that cannot be read: an error; all their objects are missed; or left out.",
+@missing_option(
+    "Pictures that cannot be read: an error; all their objects are missed; or left out."
 )
-@click.option(
-    "--iou",
-    type=shared.Number(),
-    multiple=True,
-    metavar="F",
-    help="voc: overlap; repeatable.  [default: .5]",
-)
-@click.option(
-    "--with", "extras", type=click.Choice(EXTRAS), multiple=True, help="Show more; repeatable."
-)
+@rules_options
 @click.option(
     "--draw-worst",
     "worst",
