@@ -31,14 +31,12 @@ class Scored:
         scores: the numbers.
         truth, found: of the pictures that were looked at.
         plus: what the metric adds to a box's sides.
-        files: the detections in the metric's own format.
     """
 
     scores: Scores
     truth: Truth
     found: Found
     plus: int
-    files: Path
 
 
 class _Chosen(Mapping[str, Detections]):
@@ -100,9 +98,9 @@ def write_and_score(
     # Not by their boxes: pictures in which nothing was found were looked at, too.
     has_entry = np.array([name in looked_at for name in truth.pictures])
     found = replace(found, has_entry=has_entry)
-    scores = metric.score(truth, found, options)
+    scores = metrics.score_arrays(data.metric, truth, found, options)
     scores.notes.merge(chosen.notes)
-    return Scored(scores, *restricted(truth, found), metric.plus, files)
+    return Scored(scores, *restricted(truth, found), metric.plus)
 
 
 def _with_sizes(truth: Truth, journal: Journal) -> Truth:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ssd_data.core.labelmap import LabelMap
     from ssd_data.core.structures import Detections
     from ssd_data.data.dataset import Dataset
-    from ssd_data.metrics.scores import Found, Scores, Truth
+    from ssd_data.metrics.scores import Found, Numbers, Scores, Truth
     from ssd_data.metrics.truth import TruthBuilder
 
 FoundByName: TypeAlias = "Mapping[str, Detections]"
@@ -79,12 +79,14 @@ class Metric:
             ``read_detections`` reads, whole or not at all. ``detections``: the pictures by
             ``names`` → what was found, boxes as fractions, read one by one; ``sizes``: the same
             names → width and height in pixels.
-        score: (truth, found, options) → its numbers.
+        score: (truth, found, options) → its numbers; the two speak of the same pictures.
         truth: (pictures, labelmap, origin, place) → the true boxes of a data set's pictures by its
             rules; boxes are in pixels, ``origin`` names them in errors, ``place`` is what
             ``read_truth`` reads, None where the pictures' own boxes are the truth.
         output: the file or (without an ending) folder in which an evaluation keeps detections.
         plus: what it adds to a box's sides: 1 where ``xmax`` and ``ymax`` are the last pixel.
+        file_a_picture: whether pictures have files of their own, so that one in which nothing was
+            found differs from one that is missing.
         needs_sizes: whether its numbers need the pictures' sizes, so that an evaluation adds those
             that the truth does not state.
         takes: the fields of :class:`ScoreOptions` that it takes and not every metric does.
@@ -101,10 +103,11 @@ class Metric:
     sniff: Callable[[Path], int]
     read_detections: Callable[[Path, Truth, ScoreOptions], Found]
     write_detections: Callable[[Path, FoundByName, SizesByName, Truth, LabelMap], None]
-    score: Callable[[Truth, Found, ScoreOptions], Scores]
+    score: Callable[[Truth, Found, ScoreOptions], Numbers]
     truth: Callable[[TruthBuilder, LabelMap, Path, Path | None], Truth]
     output: str = "detections"
     plus: int = 0
+    file_a_picture: bool = False
     needs_sizes: bool = False
     takes: tuple[str, ...] = ()
     names: Callable[[TruthBuilder], tuple[str, ...]] = by_path
@@ -165,4 +168,45 @@ def score(
     """
     by, options = load(metric), options or ScoreOptions()
     true = by.read_truth(Path(truth), options)
-    return by.score(true, by.read_detections(Path(detections), true, options), options)
+    return score_arrays(metric, true, by.read_detections(Path(detections), true, options), options)
+
+
+def score_arrays(metric: str, truth: Truth, found: Found, options: ScoreOptions) -> Scores:
+    """The same from what has been read.
+
+    Raises:
+        InputError, UsageError, SsdDataError: as :func:`score`.
+    """
+    from ssd_data.metrics.analysis import extras
+    from ssd_data.metrics.comparable import require_comparable
+    from ssd_data.metrics.scores import Scores
+
+    by, total = load(metric), len(truth.pictures)
+    truth, found, subset = require_comparable(
+        truth,
+        found,
+        options.missing,
+        file_a_picture=by.file_a_picture,
+        own_boxes=options.own_boxes,
+    )
+    numbers = by.score(truth, found, options)
+    return Scores(
+        metric,
+        numbers.ap,
+        rules={**numbers.rules, "missing": options.missing, **truth.rules},
+        counts={
+            "pictures": len(truth.pictures),
+            "pictures_of_the_set": total,
+            f"pictures_without_{'file' if by.file_a_picture else 'detections'}": int(
+                (~found.has_entry).sum()
+            ),
+            "truths": len(truth.boxes),
+            **numbers.counts,
+            "detections": len(found.boxes),
+        },
+        subset=subset,
+        classes=numbers.classes,
+        notes=found.notes,
+        more=extras(truth, found, options.extras, by.plus),
+        curves=numbers.curves,
+    )

@@ -108,6 +108,21 @@ class PrCurve:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Numbers:
+    """What a metric's own rules give; :class:`Scores` says what each is.
+
+    Attributes:
+        counts: what it counts besides pictures, truths and detections.
+    """
+
+    ap: Mapping[str, float | None]
+    rules: Mapping[str, Any]
+    counts: Mapping[str, int] = field(default_factory=dict)
+    classes: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    curves: Mapping[str, PrCurve] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Scores:
     """A metric's result; all numbers are fractions, not per cent.
 

@@ -31,7 +31,7 @@ import numpy as np
 
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.metrics import NO, SURELY, Metric
-from ssd_data.metrics.scores import Found, Scores
+from ssd_data.metrics.scores import Found, Numbers
 from ssd_data.metrics.truth import TruthBuilder
 
 
@@ -73,8 +73,7 @@ def score(truth, found, options):
     number = len(truth.pictures)
     wrong = np.bincount(found.picture, minlength=number)
     wrong -= np.bincount(truth.picture, minlength=number)
-    counts = {"pictures": number, "truths": len(truth.boxes), "detections": len(found.boxes)}
-    return Scores("counting", {"error": float(np.abs(wrong).mean())}, {}, counts)
+    return Numbers({"error": float(np.abs(wrong).mean())}, {})
 
 
 METRIC = Metric(
@@ -98,7 +97,7 @@ import json, sys
 from pathlib import Path
 from ssd_data.cli import main
 from ssd_data.core.labelmap import read_labelmap
-from ssd_data.data.lmdb.store import LmdbReader
+from ssd_data.data.lmdb.store import open_shared
 from ssd_data.pages.viewer.index import Index
 from ssd_data.pages.viewer.judging import read_judged
 
@@ -109,12 +108,12 @@ for command in commands:
     except SystemExit as end:
         assert not end.code, command
 names = read_labelmap(Path(lmdb).parent / "labelmap.prototxt")
-with LmdbReader(lmdb) as reader:
-    index = Index(reader, [item.label for item in names])
-    index.start()
-    images = [key.decode().partition("_")[2] for key in reader.keys()]
-    judged = read_judged(Path(detections), index.wait(), images, Path(lmdb), names)
-    index.close()
+reader = open_shared(lmdb)
+index = Index(reader, [item.label for item in names])
+index.start()
+images = [key.decode().partition("_")[2] for key in reader.keys()]
+judged = read_judged(Path(detections), index.wait(), images, Path(lmdb), names)
+index.close()
 found = {"detections": len(judged.score), "truths": len(judged.truth)}
 print(json.dumps({**found, "kinds": sorted(set(judged.kind.tolist()))}))
 """

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from ssd_data.core.optional import require
-from ssd_data.metrics import ScoreOptions, analysis
-from ssd_data.metrics.comparable import require_comparable
-from ssd_data.metrics.scores import Floats, Found, PrCurve, Scores, Truth
+from ssd_data.metrics import ScoreOptions
+from ssd_data.metrics.scores import Floats, Found, Numbers, PrCurve, Truth
 
 NAMES = (
     *("AP", "AP50", "AP75", "APsmall", "APmedium", "APlarge"),
@@ -28,12 +27,12 @@ RULES = {
 }
 
 
-def score(truth: Truth, found: Found, options: ScoreOptions) -> Scores:
-    """The twelve numbers."""
-    total = len(truth.pictures)
-    truth, found, subset = require_comparable(
-        truth, found, options.missing, own_boxes=options.own_boxes
-    )
+def score(truth: Truth, found: Found, options: ScoreOptions) -> Numbers:
+    """The twelve numbers.
+
+    Raises:
+        SsdDataError: faster-coco-eval is not installed.
+    """
     evaluator = _evaluate(truth, found)
     precision, recall = evaluator.eval["precision"], evaluator.eval["recall"]
     classes = {
@@ -45,28 +44,8 @@ def score(truth: Truth, found: Found, options: ScoreOptions) -> Scores:
         for k, name in enumerate(truth.classes)
         if (precision[0, :, k, 0, -1] > -1).all()
     }
-    return Scores(
-        metric="coco",
-        ap=dict(zip(NAMES, map(_known, evaluator.stats[:12]), strict=True)),
-        rules={**RULES, "missing": options.missing, **truth.rules},
-        counts=_counts(truth, found, total),
-        subset=subset,
-        classes=classes,
-        notes=found.notes,
-        more=analysis.extras(truth, found, options.extras, plus=0),
-        curves=curves,
-    )
-
-
-def _counts(truth: Truth, found: Found, total: int) -> dict[str, int]:
-    return {
-        "pictures": len(truth.pictures),
-        "pictures_of_the_set": total,
-        "pictures_without_detections": int((~found.has_entry).sum()),
-        "truths": len(truth.boxes),
-        "crowd": int(truth.ignored.sum()),
-        "detections": len(found.boxes),
-    }
+    ap = dict(zip(NAMES, map(_known, evaluator.stats[:12]), strict=True))
+    return Numbers(ap, RULES, {"crowd": int(truth.ignored.sum())}, classes, curves)
 
 
 def _known(value: float) -> float | None:

@@ -13,22 +13,21 @@ from typing import Any
 import numpy as np
 
 from ssd_data.core.errors import UsageError
-from ssd_data.metrics import ScoreOptions, analysis
+from ssd_data.metrics import ScoreOptions
 from ssd_data.metrics.average_precision import (
     DEVKIT_VERSIONS,
     SSD_VERSIONS,
     average_precision,
     curve,
 )
-from ssd_data.metrics.comparable import require_comparable
 from ssd_data.metrics.detection_evaluate import evaluate, mean_ap
 from ssd_data.metrics.matching import match
-from ssd_data.metrics.scores import Found, PrCurve, Scores, Truth
+from ssd_data.metrics.scores import Found, Numbers, PrCurve, Truth
 
 NO_SIZE = "picture whose size the truth does not state: the SSD branch's numbers are left out"
 
 
-def score(truth: Truth, found: Found, options: ScoreOptions) -> Scores:
+def score(truth: Truth, found: Found, options: ScoreOptions) -> Numbers:
     """The five numbers of each threshold of overlap.
 
     Raises:
@@ -36,12 +35,8 @@ def score(truth: Truth, found: Found, options: ScoreOptions) -> Scores:
     """
     if not options.iou or not all(0 < iou <= 1 for iou in options.iou):
         raise UsageError("a threshold of overlap lies above 0 and is at most 1", where="--iou")
-    total = len(truth.pictures)
-    truth, found, subset = require_comparable(
-        truth, found, options.missing, own_boxes=options.own_boxes
-    )
     ap: dict[str, float | None] = {}
-    classes: dict[str, dict[str, float | None]] = _counts(truth, found)
+    classes: dict[str, dict[str, float | None]] = _boxes_of_classes(truth, found)
     curves: dict[str, PrCurve] = {}
     for iou in options.iou:
         behind = "" if iou == 0.5 else f"@{iou:g}"
@@ -50,25 +45,7 @@ def score(truth: Truth, found: Found, options: ScoreOptions) -> Scores:
             ap[name + behind] = float(np.mean(known)) if known else None
             for label, value in enumerate(each):
                 classes[truth.classes[label]][name + behind] = value
-    counts = {
-        "pictures": len(truth.pictures),
-        "pictures_of_the_set": total,
-        "pictures_without_detections": int((~found.has_entry).sum()),
-        "truths": len(truth.boxes),
-        "ignored": int(truth.ignored.sum()),
-        "detections": len(found.boxes),
-    }
-    return Scores(
-        metric="voc",
-        ap=ap,
-        rules={**_rules(options), **truth.rules},
-        counts=counts,
-        subset=subset,
-        classes=classes,
-        notes=found.notes,
-        more=analysis.extras(truth, found, options.extras, plus=1),
-        curves=curves,
-    )
+    return Numbers(ap, _rules(options), {"ignored": int(truth.ignored.sum())}, classes, curves)
 
 
 def _rules(options: ScoreOptions) -> dict[str, Any]:
@@ -82,11 +59,10 @@ def _rules(options: ScoreOptions) -> dict[str, Any]:
         "plus_one": {"SSD": False, "devkit": True},
         "difficult": "ignored",
         "duplicates": "wrong",
-        "missing": options.missing,
     }
 
 
-def _counts(truth: Truth, found: Found) -> dict[str, dict[str, float | None]]:
+def _boxes_of_classes(truth: Truth, found: Found) -> dict[str, dict[str, float | None]]:
     number = len(truth.classes)
     truths = np.bincount(truth.label[~truth.ignored], minlength=number).tolist()
     detections = np.bincount(found.label, minlength=number).tolist()

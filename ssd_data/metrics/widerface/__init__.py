@@ -17,6 +17,7 @@ METRIC = Metric(
     score=rules.score,
     truth=truth.truth,
     plus=1,
+    file_a_picture=True,
     names=truth.names,
     labels=lambda labelmap: [truth.face_label(labelmap) or 0],
     find_truth=truth.find_truth,

@@ -13,10 +13,9 @@ import numpy as np
 
 from ssd_data.core.overlaps import jaccard
 from ssd_data.core.structures import Flags
-from ssd_data.metrics import ScoreOptions, analysis
+from ssd_data.metrics import ScoreOptions
 from ssd_data.metrics.average_precision import average_precision
-from ssd_data.metrics.comparable import require_comparable
-from ssd_data.metrics.scores import Floats, Found, Ints, PrCurve, Scores, Truth
+from ssd_data.metrics.scores import Floats, Found, Ints, Numbers, PrCurve, Truth
 
 THRESHOLDS = 1 - np.arange(1, 1001) / 1000
 OVERLAP = 0.5
@@ -31,39 +30,19 @@ RULES = {
 }
 
 
-def score(truth: Truth, found: Found, options: ScoreOptions) -> Scores:
-    """The AP of each part of the truth; what is asked for besides is of the boxes not ignored."""
-    total = len(truth.pictures)
-    truth, found, subset = require_comparable(
-        truth, found, options.missing, own_boxes=options.own_boxes, file_a_picture=True
-    )
+def score(truth: Truth, found: Found, options: ScoreOptions) -> Numbers:
+    """The AP of each part of the truth."""
     best, index = best_faces(truth, found)
     reached = thresholds_reached(normalised(found))
     curves = {
         name: setting_curve(truth, reached, best, index, truth.sets[name]) for name in truth.sets
     }
-    counts: dict[str, int] = {
-        "pictures": len(truth.pictures),
-        "pictures_of_the_set": total,
-        "pictures_without_file": int((~found.has_entry).sum()),
-        "truths": len(truth.boxes),
-        **{f"truths_{name}": int(counted.sum()) for name, counted in truth.sets.items()},
-        "detections": len(found.boxes),
-    }
+    counts = {f"truths_{name}": int(counted.sum()) for name, counted in truth.sets.items()}
     ap: dict[str, float | None] = {
         name: average_precision(curve.recall, curve.precision, "VOC10")
         for name, curve in curves.items()
     }
-    return Scores(
-        metric="widerface",
-        ap=ap,
-        rules={**RULES, "missing": options.missing, **truth.rules},
-        counts=counts,
-        subset=subset,
-        notes=found.notes,
-        more=analysis.extras(truth, found, options.extras, plus=1),
-        curves=curves,
-    )
+    return Numbers(ap, RULES, counts, curves=curves)
 
 
 def normalised(found: Found) -> Floats:
