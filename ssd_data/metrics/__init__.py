@@ -121,13 +121,20 @@ def load(metric: str) -> Metric:
 
     Raises:
         UsageError: there is no such metric.
+
+    >>> load("coco").output
+    'detections.json'
     """
     found: Metric = METRICS.load(metric).METRIC
     return found
 
 
 def taking(option: str) -> list[str]:
-    """The metrics that take a field of :class:`ScoreOptions` that others do not."""
+    """The metrics that take a field of :class:`ScoreOptions` that others do not.
+
+    >>> taking("iou")
+    ['voc']
+    """
     return [name for name in METRICS.names() if option in load(name).takes]
 
 
@@ -165,6 +172,13 @@ def score(
         InputError: a file cannot be read, or the two do not belong together.
         UsageError: there is no such metric.
         SsdDataError: what reads or scores it is not installed.
+
+    >>> from ssd_data.data.synthetic.sample import draw_sample
+    >>> drawn = draw_sample(Path("sample"), ["voc"], train=1, test=2)
+    >>> Path("found").mkdir()
+    >>> Path("found/comp4_det_test_circle.txt").touch()  # nothing is found
+    >>> score("voc", Path("sample/voc"), Path("found"), ScoreOptions(missing="count")).ap["VOC10"]
+    0.0
     """
     by, options = load(metric), options or ScoreOptions()
     true = by.read_truth(Path(truth), options)

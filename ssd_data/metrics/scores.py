@@ -137,6 +137,9 @@ class Scores:
         notes: what was odd, counted.
         more: what was asked for besides: AP by size, confusion, best thresholds, errors.
         curves: name → curve, for plots; not in the JSON.
+
+    >>> Scores("voc", {"VOC10": 0.5}, {}, {"pictures": 2}).to_json()
+    {'metric': 'voc', 'ap': {'VOC10': 0.5}, 'rules': {}, 'counts': {'pictures': 2}}
     """
 
     metric: str
