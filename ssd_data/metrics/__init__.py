@@ -174,10 +174,10 @@ def score(
         SsdDataError: what reads or scores it is not installed.
 
     >>> from ssd_data.data.synthetic.sample import draw_sample
-    >>> drawn = draw_sample(Path("sample"), ["voc"], train=1, test=2)
-    >>> Path("found").mkdir()
-    >>> Path("found/comp4_det_test_circle.txt").touch()  # nothing is found
-    >>> score("voc", Path("sample/voc"), Path("found"), ScoreOptions(missing="count")).ap["VOC10"]
+    >>> drawn = draw_sample(Path("drawn"), ["voc"], train=1, test=2)
+    >>> Path("nothing").mkdir()
+    >>> Path("nothing/comp4_det_test_circle.txt").touch()
+    >>> score("voc", Path("drawn/voc"), Path("nothing"), ScoreOptions(missing="count")).ap["VOC10"]
     0.0
     """
     by, options = load(metric), options or ScoreOptions()
