@@ -20,6 +20,11 @@ Phase: TypeAlias = int  # caffe_pb2.TRAIN or caffe_pb2.TEST
 PHASES = {"TRAIN": 0, "TEST": 1}
 
 
+class LayerError(InputError):
+    """A layer's parameters or the shapes of what it reads are wrong; ``where`` names file, line
+    and layer."""
+
+
 @dataclass(slots=True)
 class Node:
     """One layer that takes part.
@@ -45,6 +50,10 @@ class Node:
     def type(self) -> str:
         """The layer's type, as Caffe spells it."""
         return self.param.type
+
+    def error(self, what: str, hint: str = "") -> LayerError:
+        """An error that names this layer."""
+        return LayerError(what, where=self.where, hint=hint)
 
 
 @dataclass(slots=True)

@@ -12,9 +12,9 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.structures import Boxes
+from ssd_data.nets.geometry import Size
 from ssd_data.proto import caffe_pb2
 
-Size = tuple[int, int]
 MOST_SIDE = 1 << 31  # the original holds them in an int
 
 

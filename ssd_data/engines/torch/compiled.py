@@ -184,10 +184,10 @@ def _convolution(
     tensors = [w.to(kind) for w in layer.weights]
     weight = tensors[0].contiguous(memory_format=torch.channels_last)
     bias = tensors[1] if len(tensors) > 1 else None
-    geometry = (layer.stride, layer.pad, layer.dilation, layer.group)
+    window, group = layer.window, layer.group
 
     def call(x: Tensor) -> tuple[Tensor, ...]:
-        y = functional.conv2d(x, weight, bias, *geometry)
+        y = functional.conv2d(x, weight, bias, window.stride, window.pad, window.dilation, group)
         return (rectify(y) if rectify is not None else y,)
 
     return call

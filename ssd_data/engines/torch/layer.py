@@ -10,20 +10,14 @@ from typing import ClassVar, TypeAlias
 import torch
 from torch import Tensor
 
-from ssd_data.core.errors import InputError
 from ssd_data.core.registry import plugins
 from ssd_data.engines.torch import layers
 from ssd_data.engines.torch.blob import Blob
 from ssd_data.engines.torch.fillers import fill
-from ssd_data.nets.graph import Node, Phase
+from ssd_data.nets.graph import LayerError, Node, Phase
 from ssd_data.proto import caffe_pb2
 
 Tops: TypeAlias = Tensor | tuple[Tensor, ...]
-
-
-class LayerError(InputError):
-    """A layer's parameters or the shapes of what it reads are wrong; ``where`` names file, line
-    and layer."""
 
 
 class Layer:
@@ -134,7 +128,7 @@ class Layer:
 
     def error(self, what: str, hint: str = "") -> LayerError:
         """An error that names this layer."""
-        return LayerError(what, where=self.node.where, hint=hint)
+        return self.node.error(what, hint)
 
 
 class Elementwise(Layer):
@@ -183,10 +177,8 @@ def make_layer(node: Node, phase: Phase) -> Layer:
     names = [_spelling(name) for name in known]
     near = get_close_matches(name, known, n=1)
     hint = f"Did you mean {_spelling(near[0])}? " if near else ""
-    raise LayerError(
-        f'no layer type is called "{node.type}"',
-        where=node.where,
-        hint=f"{hint}Known are {', '.join(names)}",
+    raise node.error(
+        f'no layer type is called "{node.type}"', f"{hint}Known are {', '.join(names)}"
     )
 
 

@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.structures import Boxes
+from ssd_data.nets.geometry import Size
 from ssd_data.nets.graph import Graph, Node, read_graph
 from ssd_data.nets.priors import PriorShapes, prior_boxes, prior_shapes
-from ssd_data.nets.sizes import Size, fixed_size, map_sizes
+from ssd_data.nets.sizes import fixed_size, map_sizes
 from ssd_data.proto import caffe_pb2
 
 _Loss = caffe_pb2.MultiBoxLossParameter

@@ -15,6 +15,7 @@ from ssd_data.nets.edit.channels import CONVOLUTIONS, LINEAR, by_output, outputs
 from ssd_data.nets.edit.classes import ClassRow
 from ssd_data.nets.edit.heads import Heads, find_heads
 from ssd_data.nets.edit.wiring import pair
+from ssd_data.nets.geometry import convolution_window
 from ssd_data.nets.graph import Graph, Node
 from ssd_data.proto import caffe_pb2
 
@@ -170,8 +171,7 @@ def difference(node: Node, arrays: Sequence[Array]) -> str:
     except InputError as error:
         return error.what
     if node.type in CONVOLUTIONS:
-        sizes = list(node.param.convolution_param.kernel_size)
-        kernel = (sizes[0], sizes[-1]) if sizes else (p.kernel_h, p.kernel_w)  # type: ignore[union-attr]
+        kernel = convolution_window(node).kernel
         if arrays[0].shape[2:] != kernel:
             return f"kernel {'x'.join(map(str, arrays[0].shape[2:]))} in the file, not {kernel}"
     if p.bias_term and arrays[1].size != outputs_of(node.param):

@@ -18,8 +18,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ssd_data.core.errors import InputError
-from ssd_data.nets.graph import Node
+from ssd_data.nets.graph import LayerError, Node
 
 OPSET = 13
 IR_VERSION = 8
@@ -242,7 +241,7 @@ class Step:
         """One of the layer's arrays.
 
         Raises:
-            InputError: it is missing, or does not fill that shape.
+            LayerError: it is missing, or does not fill that shape.
         """
         if index >= len(self.arrays):
             raise self.error(
@@ -273,7 +272,7 @@ class Step:
         """An axis of the bottom counted from the front.
 
         Raises:
-            InputError: there is no such axis.
+            LayerError: there is no such axis.
         """
         axes = len((value or self.bottom).shape)
         if not -axes <= number < axes:
@@ -284,13 +283,13 @@ class Step:
         """The bottom's shape.
 
         Raises:
-            InputError: it has not four axes.
+            LayerError: it has not four axes.
         """
         shape = self.bottom.shape
         if len(shape) != 4:
             raise self.error(f"takes a bottom of 4 axes, not of {len(shape)}")
         return shape[0], shape[1], shape[2], shape[3]
 
-    def error(self, what: str, hint: str = "") -> InputError:
+    def error(self, what: str, hint: str = "") -> LayerError:
         """An error that names this layer."""
-        return InputError(what, where=self.node.where, hint=hint)
+        return self.node.error(what, hint)

@@ -8,7 +8,6 @@ from functools import cache
 from importlib import import_module
 from typing import TypeAlias
 
-from ssd_data.core.errors import InputError
 from ssd_data.nets.onnx.emission import Step, Value
 
 Emitter: TypeAlias = Callable[[Step], Value | list[Value]]
@@ -38,7 +37,7 @@ def emit_layer(step: Step) -> list[Value]:
     """A layer's tops.
 
     Raises:
-        InputError: its type has no emitter, or its parameters, arrays or bottoms do not fit.
+        LayerError: its type has no emitter, or its parameters, arrays or bottoms do not fit.
     """
     known, kind = known_types(), step.node.type
     if kind not in known:
@@ -53,6 +52,4 @@ def emit_layer(step: Step) -> list[Value]:
     except (ValueError, IndexError, OverflowError) as error:
         shapes = ", ".join("x".join(map(str, b.shape)) or "scalar" for b in step.bottoms)
         raise step.error(f"cannot take bottoms of shape {shapes}: {error}") from None
-    except InputError:
-        raise
     return tops if isinstance(tops, list) else [tops] * max(1, len(step.node.tops))

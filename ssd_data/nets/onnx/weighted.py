@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import numpy as np
 
+from ssd_data.nets.geometry import Window, convolution_group, convolution_window
 from ssd_data.nets.onnx.emission import Array, Shape, Step, Value
 from ssd_data.nets.onnx.emitters import emits
 
@@ -14,82 +14,36 @@ from ssd_data.nets.onnx.emitters import emits
 @emits("Convolution", "DepthwiseConvolution")
 def convolution(step: Step) -> Value:
     """Weight (outputs, inputs / group, kernel height, width)."""
-    shape, outputs, group, geometry = _convolution(step)
-    kernel, stride, pad, dilation = geometry
-    lengths = [
-        (shape[i + 2] + 2 * pad[i] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1
-        for i in (0, 1)
-    ]
-    weights = _weights(step, (outputs, shape[1] // group, *kernel), outputs)
-    return _add(step, "Conv", weights, (shape[0], outputs, *lengths), group, geometry)
+    shape, window = step.picture_map(), convolution_window(step.node)
+    outputs, group = convolution_group(step.node, shape[1])
+    weights = _weights(step, (outputs, shape[1] // group, *window.kernel), outputs)
+    top = (shape[0], outputs, *window.convolved(shape[2:]))
+    return _add(step, "Conv", weights, top, group, window)
 
 
 @emits("Deconvolution")
 def deconvolution(step: Step) -> Value:
     """Weight (inputs, outputs / group, kernel height, width)."""
-    shape, outputs, group, geometry = _convolution(step)
-    kernel, stride, pad, dilation = geometry
-    lengths = [
-        (shape[i + 2] - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1 - 2 * pad[i]
-        for i in (0, 1)
-    ]
-    weights = _weights(step, (shape[1], outputs // group, *kernel), outputs)
-    return _add(step, "ConvTranspose", weights, (shape[0], outputs, *lengths), group, geometry)
+    shape, window = step.picture_map(), convolution_window(step.node)
+    outputs, group = convolution_group(step.node, shape[1])
+    weights = _weights(step, (shape[1], outputs // group, *window.kernel), outputs)
+    top = (shape[0], outputs, *window.deconvolved(shape[2:]))
+    return _add(step, "ConvTranspose", weights, top, group, window)
 
 
 def _add(
-    step: Step,
-    operator: str,
-    weights: list[Value],
-    shape: Shape,
-    group: int,
-    geometry: tuple[tuple[int, int], ...],
+    step: Step, operator: str, weights: list[Value], shape: Shape, group: int, window: Window
 ) -> Value:
-    kernel, stride, pad, dilation = geometry
     return step.add(
         operator,
         [step.bottom, *weights],
         shape,
-        kernel_shape=kernel,
-        strides=stride,
-        pads=(*pad, *pad),
-        dilations=dilation,
+        kernel_shape=window.kernel,
+        strides=window.stride,
+        pads=(*window.pad, *window.pad),
+        dilations=window.dilation,
         group=group,
     )
-
-
-def _convolution(
-    step: Step,
-) -> tuple[tuple[int, int, int, int], int, int, tuple[tuple[int, int], ...]]:
-    """The bottom's shape, outputs, group; kernel, stride, pad and dilation."""
-    p, shape = step.param.convolution_param, step.picture_map()
-    if p.axis != 1:
-        raise step.error("only axis 1 can hold the channels")
-    kernel = _pair(step, "kernel", p.kernel_size, p.kernel_h, p.kernel_w, 0)
-    pad = _pair(step, "pad", p.pad, p.pad_h, p.pad_w, 0)
-    stride = _pair(step, "stride", p.stride, p.stride_h, p.stride_w, 1)
-    dilation = _pair(step, "dilation", p.dilation, 0, 0, 1)
-    if min(kernel) < 1 or min(stride) < 1 or min(dilation) < 1:
-        raise step.error("has a kernel, stride or dilation of 0", "Set kernel_size")
-    outputs, group = p.num_output, max(p.group, 1)
-    if not outputs or shape[1] % group or outputs % group:
-        raise step.error(f"group {group} does not divide {shape[1]} channels and {outputs} outputs")
-    return shape, outputs, group, (kernel, stride, pad, dilation)
-
-
-def _pair(
-    step: Step, name: str, both: Iterable[int], height: int, width: int, default: int
-) -> tuple[int, int]:
-    """(height, width) of a repeated field or its _h and _w."""
-    values = list(both)
-    if height or width:
-        if values:
-            raise step.error(f"has {name} both as one number and as {name}_h and {name}_w")
-        return height, width
-    if len(values) > 2:
-        raise step.error(f"has {len(values)} numbers for {name}; 2 at most")
-    values = values or [default]
-    return values[0], values[-1]
 
 
 def _weights(step: Step, shape: Shape, outputs: int) -> list[Value]:
