@@ -238,16 +238,16 @@ def test_where_the_net_is_cut() -> None:
 def test_what_is_not_the_same_is_not_written(
     net: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ssd_data.deploy import standard
+    from ssd_data.nets.edit import canonical
 
-    right = standard._bare
+    right = canonical._bare
 
     def wrong(*arguments: Any) -> Any:
         param = right(*arguments)
         param.relu_param.negative_slope = 0.1 if param.type == "ReLU" else 0
         return param
 
-    monkeypatch.setattr(standard, "_bare", wrong)
+    monkeypatch.setattr(canonical, "_bare", wrong)
     for profile in names():
         with pytest.raises(OutputError, match="nothing was written"):
             ship(net, tmp_path / "out", profile)

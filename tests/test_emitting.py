@@ -14,7 +14,7 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines import load_engine
 from ssd_data.engines.onnxruntime import open_session
 from ssd_data.engines.torch.net import Net
-from ssd_data.evaluation.parity import compare
+from ssd_data.evaluation.compare import compare
 from ssd_data.nets.caffemodel import LayerWeights
 from ssd_data.nets.edit.wiring import pair
 from ssd_data.nets.graph import Graph, parse_graph, read_graph

@@ -11,7 +11,7 @@ from ssd_data.cli import net_options, shared
 
 if TYPE_CHECKING:
     from ssd_data.engines import Array, Engine
-    from ssd_data.evaluation.parity import Difference
+    from ssd_data.evaluation.compare import Difference
 
 
 @click.command(short_help="Compare what several engines make of a net.")
@@ -78,7 +78,7 @@ def command(
       ssd-data parity deploy.prototxt random
     """  # fmt: skip
     from ssd_data.engines import load_engine
-    from ssd_data.evaluation.parity import compare
+    from ssd_data.evaluation.compare import compare
 
     names = [name.strip() for name in engines.split(",")]
     if len(names) < 2:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import onnx
 
-from ssd_data.deploy.proving import arrays_of
+from ssd_data.deploy.proof import arrays_of
 from ssd_data.deploy.source import Source
+from ssd_data.nets.onnx.detection_head import End, outputs
 from ssd_data.nets.onnx.emit import emit
-from ssd_data.nets.onnx.ends import End, outputs
 
 
 def make_model(
     source: Source, head: str, *, dynamic: bool = False, half: bool = False
 ) -> onnx.ModelProto:
-    """Emit a net with one of the heads of :mod:`ssd_data.nets.onnx.ends`.
+    """Emit a net with one of the heads of :mod:`ssd_data.nets.onnx.detection_head`.
 
     Raises:
         InputError: a layer's type has no emitter, or the head cannot be had of this net.

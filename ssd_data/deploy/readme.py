@@ -9,7 +9,7 @@ from typing import Any
 from ssd_data.core.files.paths import listable
 from ssd_data.core.version import __version__
 from ssd_data.deploy.made import Made
-from ssd_data.deploy.proving import Proof
+from ssd_data.deploy.proof import Proof
 from ssd_data.deploy.source import Source
 
 FORMAT = 1

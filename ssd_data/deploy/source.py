@@ -12,12 +12,12 @@ import numpy as np
 from ssd_data.core.errors import InputError, OutputError
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.structures import Boxes
-from ssd_data.deploy.standard import Shape, standard, to_net
 from ssd_data.engines import Engine, read_deploy
 from ssd_data.engines.torch import require_torch
 from ssd_data.evaluation.proof import compare
 from ssd_data.nets.caffemodel import LayerWeights, read_caffemodel
 from ssd_data.nets.detection import Heads, check_settings, cut, find_heads
+from ssd_data.nets.edit.canonical import Shape, standard, to_net
 from ssd_data.nets.edit.merge_bn import merge_bn, merged_count
 from ssd_data.nets.graph import Graph, Node, to_graph
 from ssd_data.nets.preprocessing import Preprocessing
@@ -25,7 +25,7 @@ from ssd_data.nets.priors import prior_boxes, prior_shapes
 
 ALLOWED = 1e-4  # of an output's largest value, for what should be equal
 MOST_PRIORS = 1 << 24
-HEADS = ("raw", "decoded", "nms")  # of an ONNX net, see emitting/ends.py
+HEADS = ("raw", "decoded", "nms")  # of an ONNX net, see onnx/detection_head.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Options:
     """What the caller wants of a profile; each profile says which of these it takes.
 
     Attributes:
-        relu6: see :func:`ssd_data.deploy.standard.standard`.
+        relu6: see :func:`ssd_data.nets.edit.canonical.standard`.
         head: what an ONNX net ends with: "raw", "decoded" or "nms".
         dynamic_batch: whether an ONNX net takes batches of any size.
         half: half precision.

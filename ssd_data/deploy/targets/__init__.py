@@ -27,7 +27,7 @@ from ssd_data.core.files.whole import new_folder, write_whole
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.registry import plugins
 from ssd_data.deploy.made import Made
-from ssd_data.deploy.proving import Proof, batches
+from ssd_data.deploy.proof import Proof, batches
 from ssd_data.deploy.readme import preprocess_table, readme
 from ssd_data.deploy.source import Options, Source, read_source
 from ssd_data.nets.preprocessing import Preprocessing

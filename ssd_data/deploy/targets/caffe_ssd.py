@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ssd_data.deploy.caffefiles import DEPLOY, FILES, WEIGHTS, write_net
+from ssd_data.deploy.caffe_files import DEPLOY, FILES, WEIGHTS, write_net
 from ssd_data.deploy.made import Made
-from ssd_data.deploy.proving import RELU, Proof, Written, losses, measure, require
+from ssd_data.deploy.proof import RELU, Proof, Written, losses, measure, require
 from ssd_data.deploy.source import Options, Source
 from ssd_data.engines import Array, load_engine
 

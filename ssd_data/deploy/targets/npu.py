@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ssd_data.deploy.beside import detector, write_beside
-from ssd_data.deploy.caffefiles import DEPLOY, FILES, WEIGHTS, write_net
+from ssd_data.deploy.caffe_files import DEPLOY, FILES, WEIGHTS, write_net
+from ssd_data.deploy.extras_files import detector, write_beside
 from ssd_data.deploy.made import Made
-from ssd_data.deploy.proving import RELU, Proof, Written, arrays_of, losses, measure, require
+from ssd_data.deploy.proof import RELU, Proof, Written, arrays_of, losses, measure, require
 from ssd_data.deploy.source import Options, Source
 from ssd_data.engines import Array, Engine
 from ssd_data.engines.opencv import OpenCV

@@ -11,9 +11,9 @@ import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.whole import write_whole
-from ssd_data.deploy.beside import detector, write_beside
+from ssd_data.deploy.extras_files import detector, write_beside
 from ssd_data.deploy.made import Made
-from ssd_data.deploy.proving import Proof, Written, losses, measure, require
+from ssd_data.deploy.proof import Proof, Written, losses, measure, require
 from ssd_data.deploy.scoring import scores
 from ssd_data.deploy.source import HEADS, Options, Source
 from ssd_data.engines import Array
@@ -45,7 +45,7 @@ def write(source: Source, options: Options, folder: Path) -> Made:
     model = make_model(source, head, dynamic=options.dynamic_batch, half=options.half)
     notes = []
     if options.int8:
-        from ssd_data.deploy.quantising import quantise
+        from ssd_data.deploy.onnx_model import quantise
 
         model, text = quantise(model, source, options.calibrate, options.records or RECORDS)
         notes.append(text)

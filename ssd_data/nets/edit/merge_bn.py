@@ -19,7 +19,7 @@ import numpy.typing as npt
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.nets.caffemodel import LayerWeights
 from ssd_data.nets.edit.channels import LINEAR, by_output, outputs_of
-from ssd_data.nets.edit.ways import Ways
+from ssd_data.nets.edit.merge_rules import Ways
 from ssd_data.nets.edit.wiring import pair, wire
 from ssd_data.nets.graph import Graph, Node, to_graph
 from ssd_data.proto import caffe_pb2

@@ -14,7 +14,7 @@ from ssd_data.core.errors import OutputError
 from ssd_data.data.synthetic.shapes import draw
 from ssd_data.deploy.source import Source
 from ssd_data.engines import Array, Engine, detection_blob
-from ssd_data.evaluation import parity
+from ssd_data.evaluation import compare as parity
 from ssd_data.evaluation.detect import find_files, read_frames
 from ssd_data.nets.detection import cut, find_heads
 from ssd_data.nets.edit.wiring import pair
