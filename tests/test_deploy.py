@@ -25,7 +25,7 @@ from ssd_data.deploy.targets import Options, Shipped, deploy, names
 from ssd_data.engines import load_engine
 from ssd_data.engines.torch.randomise import write_random_weights
 from ssd_data.nets.caffemodel import read_caffemodel, write_caffemodel
-from ssd_data.nets.detection import find_heads
+from ssd_data.nets.detection import find_detection_head
 from ssd_data.nets.graph import parse_graph, read_graph
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.training.run_folder import read_run_dir
@@ -229,9 +229,9 @@ def test_sides_of_priors_are_whole(tmp_path: Path) -> None:
 
 
 def test_where_the_net_is_cut() -> None:
-    assert find_heads(parse_graph(text())).confidences == "conf"
+    assert find_detection_head(parse_graph(text())).confidences == "conf"
     other = text(lambda t: t.replace("softmax_param { axis: 2 }", "softmax_param { axis: 1 }"))
-    heads = find_heads(parse_graph(other))
+    heads = find_detection_head(parse_graph(other))
     assert (heads.activation, heads.confidences) == ("none", "softmax")
 
 

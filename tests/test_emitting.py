@@ -16,8 +16,8 @@ from ssd_data.engines.onnxruntime import open_session
 from ssd_data.engines.torch.net import Net
 from ssd_data.evaluation.compare import compare
 from ssd_data.nets.caffemodel import LayerWeights
-from ssd_data.nets.edit.wiring import pair
 from ssd_data.nets.graph import Graph, parse_graph, read_graph
+from ssd_data.nets.matching import pair
 from ssd_data.nets.onnx.emit import emit
 
 FOLDER = GOLDEN / "layers"

@@ -17,7 +17,6 @@ from test_cli import run  # noqa: F401 - a fixture
 from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.net import Net
 from ssd_data.engines.torch.statedict import read_state_dict
-from ssd_data.evaluation.proof import needed
 from ssd_data.families import generate
 from ssd_data.nets.caffemodel import Caffemodel, read_caffemodel
 from ssd_data.nets.edit.import_backbone import IMAGENET_MEAN, IMAGENET_STD, Source, import_backbone
@@ -67,7 +66,7 @@ def a_net(family: str, **options: Any) -> Graph:
 
 
 def compute(graph: Graph, layers: list[Any], blob: str, inputs: Preprocessing) -> np.ndarray:
-    part = needed(graph, [blob])
+    part = graph.part([blob])
     names = {node.name for node in part.nodes}
     net = Net(part)
     assert not net.copy_from(Caffemodel([x for x in layers if x.name in names])).new

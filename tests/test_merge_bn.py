@@ -14,7 +14,7 @@ from test_cli import run  # noqa: F401 - a fixture
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines.torch.net import Net
-from ssd_data.evaluation.proof import compare, needed
+from ssd_data.evaluation.proof import compare
 from ssd_data.nets.caffemodel import (
     Caffemodel,
     LayerWeights,
@@ -432,7 +432,7 @@ def test_the_proof_takes_each_of_one_names_own_arrays() -> None:
     text += conv("x", "data", "loc") + bn("b", "loc", "loc") + conv("y", "data", "conf")
     text += layer("DetectionOutput", "out", "loc conf prior", "out")
     graph = parse_graph(text)
-    layers = random_weights(needed(graph, ["unused", "loc", "conf"]))
+    layers = random_weights(graph.part(["unused", "loc", "conf"]))
     merge = merge_bn(graph, layers)
     found = compare(graph, layers, to_graph(merge.net), merge.layers)
     assert [difference.name for difference in found] == ["loc", "conf"]
@@ -479,7 +479,7 @@ def test_the_published_face_detector_finds_the_same(shared: Path, value_range: f
     merge = merge_bn(graph, layers)
     nets = []
     for part, arrays in ((graph, layers), (to_graph(merge.net), merge.layers)):
-        net = Net(needed(part, names))
+        net = Net(part.part(names))
         net.copy_from(Caffemodel(arrays))
         picture = np.random.default_rng(0).uniform(-value_range, value_range, (1, 3, 320, 320))
         net.forward(data=picture)

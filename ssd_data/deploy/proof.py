@@ -13,11 +13,11 @@ from ssd_data.core.boxes import overlaps
 from ssd_data.core.errors import OutputError
 from ssd_data.data.synthetic.shapes import draw
 from ssd_data.deploy.source import Source
-from ssd_data.engines import Array, Engine, detection_blob
+from ssd_data.engines import Array, Engine
 from ssd_data.evaluation import compare as parity
 from ssd_data.evaluation.detect import find_files, read_frames
-from ssd_data.nets.detection import cut, find_heads
-from ssd_data.nets.edit.wiring import pair
+from ssd_data.nets.detection import detection_blob, find_detection_head
+from ssd_data.nets.matching import pair
 from ssd_data.nets.preprocessing import Preprocessing
 
 TOLERANCE = 1e-3  # of an output's largest value
@@ -113,8 +113,8 @@ def heads(source: Source) -> Callable[[Array], dict[str, Array]]:
     from ssd_data.engines.torch.compiled import compile_net
     from ssd_data.nets.postprocess import activate, decode
 
-    found, settings = find_heads(source.merged), source.settings()
-    part = cut(source.merged, [found.locations, found.confidences], found.without)
+    found, settings = find_detection_head(source.merged), source.settings()
+    part = source.merged.part([found.locations, found.confidences], found.without)
     engine = compile_net(part, source.merged_layers, str(source.weights))
     each = (4,) if settings["share_location"] else (settings["num_classes"], 4)
     spread = (slice(None), None) if len(each) == 2 else (slice(None),)

@@ -16,12 +16,12 @@ from ssd_data.engines import Engine, read_deploy
 from ssd_data.engines.torch import require_torch
 from ssd_data.evaluation.proof import compare
 from ssd_data.nets.caffemodel import LayerWeights, read_caffemodel
-from ssd_data.nets.detection import Heads, check_settings, cut, find_heads
+from ssd_data.nets.detection import DetectionHead, check_settings, find_detection_head
 from ssd_data.nets.edit.canonical import Shape, standard, to_net
 from ssd_data.nets.edit.merge_bn import merge_bn, merged_count
-from ssd_data.nets.graph import Graph, Node, to_graph
+from ssd_data.nets.graph import Graph, to_graph
 from ssd_data.nets.preprocessing import Preprocessing
-from ssd_data.nets.priors import prior_boxes, prior_shapes
+from ssd_data.nets.priors import find_priors, map_priors
 
 ALLOWED = 1e-4  # of an output's largest value, for what should be equal
 MOST_PRIORS = 1 << 24
@@ -73,7 +73,7 @@ class Source:
     merged_layers: list[LayerWeights]
     graph: Graph
     layers: list[LayerWeights]
-    heads: Heads
+    heads: DetectionHead
     boxes: Boxes
     variances: Boxes
     reference: Engine
@@ -87,7 +87,7 @@ class Source:
     @property
     def cut(self) -> Graph:
         """The net that ends with the locations and the confidences before their activation."""
-        return cut(self.graph, [self.heads.locations, self.heads.confidences], self.heads.without)
+        return self.graph.part([self.heads.locations, self.heads.confidences], self.heads.without)
 
     def settings(self) -> dict[str, Any]:
         """All that the post-processing needs but the priors, as ``preprocess.json`` has it."""
@@ -128,8 +128,12 @@ def read_source(
     ready = to_net(made, str(deploy))
     if (options and options.relu6) != "relu":  # that one is another function, and measured
         _prove(graph, model.layers, ready, made.layers)
-    heads = find_heads(ready)
-    boxes, variances = _priors(merged, heads.priors, maps)
+    heads = find_detection_head(ready)
+    sizes = {name: (shape[2], shape[3]) for name, shape in maps.items() if len(shape) == 4}
+    priors = [map_priors(node, sizes) for node in find_priors(merged, heads.priors)]
+    if sum(one.count for one in priors) > MOST_PRIORS:
+        raise InputError("makes more priors than this package takes", where=heads.node.where)
+    boxes, variances = np.concatenate([one.values() for one in priors], 1).reshape(2, -1, 4)
     _check(heads, maps, len(boxes))
     notes = [f"{merged_count(merge.rows)} BatchNorm and Scale merged"] if merge.into else []
     kept = [f"{row.type} {row.name} kept: it {row.reason}" for row in merge.rows if not row.into]
@@ -163,37 +167,7 @@ def _prove(
             )
 
 
-def _check(heads: Heads, maps: dict[str, Shape], priors: int) -> None:
+def _check(heads: DetectionHead, maps: dict[str, Shape], priors: int) -> None:
     counts = [math.prod(maps[name][1:]) for name in heads.node.bottoms[:2]]
     if fault := check_settings(heads.settings, counts[0], counts[1], priors):
         raise InputError(fault, where=heads.node.where)
-
-
-def _priors(graph: Graph, blob: str, maps: dict[str, Shape]) -> tuple[Boxes, Boxes]:
-    """Boxes and variances of a blob that PriorBox layers and Concats of them make."""
-    writers = graph.producers()
-    both = _prior_parts(writers, blob, maps)
-    return both[0].reshape(-1, 4), both[1].reshape(-1, 4)
-
-
-def _prior_parts(writers: dict[str, list[Node]], blob: str, maps: dict[str, Shape]) -> np.ndarray:
-    node = writers[blob][-1]
-    if node.type == "Concat":
-        p = node.param.concat_param
-        if (p.concat_dim if p.HasField("concat_dim") else p.axis) in (2, -1):
-            return np.concatenate([_prior_parts(writers, b, maps) for b in node.bottoms], 1)
-    if node.type != "PriorBox":
-        raise InputError(
-            f"the priors come from a {node.type}, not from PriorBox layers", where=node.where
-        )
-    shapes = prior_shapes(node.param.prior_box_param, node.where)
-    sizes = [maps.get(name, ())[2:] for name in (node.bottoms[0], node.bottoms[-1])]
-    if any(len(size) != 2 for size in sizes):
-        raise InputError("its bottoms are no maps", where=node.where)
-    if math.prod(sizes[0]) * len(shapes.sizes) > MOST_PRIORS:
-        raise InputError("makes more priors than this package takes", where=node.where)
-    (height, width), picture = sizes[0], sizes[1]
-    param = node.param.prior_box_param
-    boxes = prior_boxes(param, (height, width), (picture[0], picture[1]), node.where)
-    variances = np.tile(np.array(shapes.variances, np.float32), len(boxes))
-    return np.stack([boxes.reshape(-1), variances])

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.registry import plugins
 from ssd_data.core.structures import Detections
-from ssd_data.nets.detection import DETECTION_TYPE
+from ssd_data.nets.detection import detection_blob, find_detections
 from ssd_data.nets.graph import Graph, read_graph, to_graph
 
 Array: TypeAlias = npt.NDArray[np.float32]
@@ -108,10 +108,8 @@ def read_deploy(deploy: Path | str, threshold: float | None = None) -> Graph:
     """
     graph = read_graph(deploy, "TEST")
     if threshold is not None:
-        detection_blob(graph)
-        for layer in graph.net.layer:
-            if layer.type == DETECTION_TYPE:
-                layer.detection_output_param.confidence_threshold = threshold
+        for index in find_detections(graph):
+            graph.net.layer[index].detection_output_param.confidence_threshold = threshold
         graph = to_graph(graph.net, "TEST", origin=str(deploy))
     return graph
 
@@ -127,22 +125,6 @@ def input_shape(graph: Graph) -> tuple[int, int, int, int]:
     if len(dims) != 4:
         raise InputError(f"the input has {len(dims)} axes, not 4", where=node.where)
     return dims[0], dims[1], dims[2], dims[3]
-
-
-def detection_blob(graph: Graph) -> str:
-    """Name of the blob with the detections.
-
-    Raises:
-        InputError: the net has no DetectionOutput.
-    """
-    for node in graph.nodes:
-        if node.type == DETECTION_TYPE:
-            return node.tops[0]
-    raise InputError(
-        "the net has no DetectionOutput",
-        where=graph.origin,
-        hint="Give the deploy net of a detector; ssd-data model writes one",
-    )
 
 
 def to_detections(rows: Array, pictures: int) -> list[Detections]:

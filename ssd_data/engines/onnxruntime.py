@@ -19,8 +19,8 @@ from ssd_data.engines import Array, Engine, read_deploy
 from ssd_data.nets.caffemodel import LayerWeights, read_caffemodel
 from ssd_data.nets.detection import DETECTION_TYPE, check_settings, detection_settings
 from ssd_data.nets.edit.merge_bn import merge_bn
-from ssd_data.nets.edit.wiring import pair
 from ssd_data.nets.graph import Graph, Node, to_graph
+from ssd_data.nets.matching import pair
 from ssd_data.nets.postprocess import detection_output
 
 SESSIONS = 8  # kept at a time, one for each shape of batch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,8 @@ import numpy as np
 from ssd_data.core.errors import InputError
 from ssd_data.engines.torch import require_torch
 from ssd_data.nets.caffemodel import Caffemodel, LayerWeights
-from ssd_data.nets.edit.wiring import pair
 from ssd_data.nets.graph import Graph
+from ssd_data.nets.matching import TrainedNet
 
 if TYPE_CHECKING:
     from ssd_data.engines.torch.net import Net
@@ -95,28 +95,13 @@ def compared_blobs(graph: Graph) -> list[str]:
     return list(names)
 
 
-def needed(graph: Graph, names: Iterable[str]) -> Graph:
-    """The part of a net that computes those blobs."""
-    wanted = set(names)
-    kept = []
-    for node in reversed(graph.nodes):
-        if wanted & set(node.tops):
-            wanted |= set(node.bottoms)
-            kept.append(node)
-    inputs = [name for name in graph.inputs if name in wanted]
-    return Graph(graph.net, kept[::-1], inputs, list(names), graph.phase, graph.origin)
-
-
 def _load(graph: Graph, layers: Sequence[LayerWeights], names: Sequence[str]) -> Net:
     require_torch()
     from ssd_data.engines.torch.net import Net
 
-    part = needed(graph, names)
-    kept = {id(node) for node in part.nodes}
-    found, _ = pair(graph.nodes, layers)
-    chosen = [found[i] for i, n in enumerate(graph.nodes) if i in found and id(n) in kept]
-    net = Net(part)
-    model = Caffemodel(chosen, origin=graph.origin)
+    part = TrainedNet(graph, layers).part(names)
+    net = Net(part.graph)
+    model = Caffemodel(list(part.layers), origin=graph.origin)
     if missing := net.copy_from(model).new if any(s.params for s in net.steps) else []:
         raise InputError(
             f'the caffemodel has no arrays for layer "{missing[0]}"', where=graph.origin

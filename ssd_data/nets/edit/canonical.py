@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ssd_data.nets.caffemodel import LayerWeights
-from ssd_data.nets.edit.wiring import pair
 from ssd_data.nets.graph import Graph, Node, to_graph
+from ssd_data.nets.matching import pair
 from ssd_data.proto import caffe_pb2
 
 RELU6 = ("layers", "keep", "relu")

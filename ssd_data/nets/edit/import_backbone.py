@@ -20,8 +20,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.nets.caffemodel import LayerWeights
 from ssd_data.nets.edit.backbones import Unit, recognise
 from ssd_data.nets.edit.transfer import difference
-from ssd_data.nets.edit.wiring import Wiring, wire
-from ssd_data.nets.graph import Graph, Node
+from ssd_data.nets.graph import Graph, Node, Wiring
 from ssd_data.nets.preprocessing import Preprocessing
 
 Doubles = npt.NDArray[np.float64]
@@ -91,7 +90,7 @@ def import_backbone(
     source = source or Source()
     kind, units = recognise(state)
     result = Imported(kind)
-    wiring = wire(graph)
+    wiring = graph.wiring()
     places = {node.name: i for i, node in reversed([*enumerate(graph.nodes)])}
     used = set()
     for number, unit in enumerate(units):

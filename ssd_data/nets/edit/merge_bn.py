@@ -20,8 +20,8 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.nets.caffemodel import LayerWeights
 from ssd_data.nets.edit.channels import LINEAR, by_output, outputs_of
 from ssd_data.nets.edit.merge_rules import Ways
-from ssd_data.nets.edit.wiring import pair, wire
 from ssd_data.nets.graph import Graph, Node, to_graph
+from ssd_data.nets.matching import pair
 from ssd_data.proto import caffe_pb2
 
 Doubles = npt.NDArray[np.float64]
@@ -179,7 +179,7 @@ def merge_bn(graph: Graph, layers: Iterable[LayerWeights], eps: float | None = N
     if eps is not None and not (math.isfinite(eps) and eps >= 0):
         raise UsageError(f"eps is {eps}, not a number from 0 on")
     nodes = graph.nodes
-    wiring = wire(graph)
+    wiring = graph.wiring()
     arrays, left_out = pair(nodes, layers)
     merger = _Merger(graph, arrays, eps)
     ways = Ways(graph, wiring)

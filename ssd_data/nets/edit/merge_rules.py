@@ -7,12 +7,12 @@ its margin. Cutting places off and changing every place alike give the same in e
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections import Counter
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from ssd_data.nets.edit.channels import LINEAR
-from ssd_data.nets.edit.wiring import Wiring, shared_names
-from ssd_data.nets.graph import Graph, Node
+from ssd_data.nets.graph import Graph, Node, Wiring
 from ssd_data.proto import caffe_pb2
 
 
@@ -38,7 +38,7 @@ class Ways:
 
     def __init__(self, graph: Graph, wiring: Wiring) -> None:
         self.graph, self.wiring = graph, wiring
-        self.shared = shared_names(graph.nodes)
+        self.shared = _shared_names(graph.nodes)
 
     def find(self, index: int, merged: Container[int]) -> Way:
         """The way back from layer ``index`` through layers that are merged already."""
@@ -102,6 +102,12 @@ class Ways:
                     whose = "its" if layer is node else f"{other.name}'s"
                     return f'would change {whose} parameter "{spec.name}", which is shared'
         return ""
+
+
+def _shared_names(nodes: Iterable[Node]) -> set[str]:
+    """Names of parameters (``param { name: … }``) that more than one layer uses."""
+    counts = Counter(spec.name for node in nodes for spec in node.param.param if spec.name)
+    return {name for name, count in counts.items() if count > 1}
 
 
 def _axis(node: Node) -> int:

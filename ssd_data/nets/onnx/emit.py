@@ -57,7 +57,7 @@ def emit(
     emission = Emission(dynamic, half, names=set(reserved))
     start = Value(emission.name(graph.inputs[0]), shape)
     values: dict[str, Value] = {graph.inputs[0]: emission.cast(start)}
-    for index in _needed(graph, wanted):
+    for index in graph.needed(wanted):
         node = graph.nodes[index]
         if node.type == "Input":
             continue
@@ -72,18 +72,6 @@ def emit(
         values.update(zip(node.tops, tops, strict=False))
     emission.prefix = ""
     return Emitted(emission, start, {name: values[name] for name in wanted})
-
-
-def _needed(graph: Graph, wanted: Iterable[str]) -> list[int]:
-    """Indices of the layers that some blobs need, in order."""
-    names = set(wanted)
-    found = []
-    for index in range(len(graph.nodes) - 1, -1, -1):
-        node = graph.nodes[index]
-        if names & set(node.tops):
-            names |= set(node.bottoms)
-            found.append(index)
-    return found[::-1]
 
 
 def split_priors(value: Value, where: object) -> tuple[Array, Array]:
