@@ -78,7 +78,7 @@ def command(
       ssd-data parity deploy.prototxt random
     """  # fmt: skip
     from ssd_data.engines import load_engine
-    from ssd_data.evaluation.compare import compare
+    from ssd_data.evaluation.compare import compare_engines
 
     names = [name.strip() for name in engines.split(",")]
     if len(names) < 2:
@@ -95,7 +95,7 @@ def command(
         batches = _read(nets[0], pictures, prepare, shared.parse_size(size))
     else:
         batches = _random(nets[0], count, seed, shared.parse_size(size))
-    rows = compare(nets, batches)
+    rows = compare_engines(nets, batches)
     passed = all(row.within(tolerance) for row in rows)
     if as_json:
         shared.print_json(_table(names, rows, len(batches), tolerance, passed))
@@ -133,13 +133,12 @@ def _random(net: Engine, count: int, seed: int, size: tuple[int, int] | None) ->
 def _table(
     names: list[str], rows: list[Difference], pictures: int, tolerance: float, passed: bool
 ) -> dict[str, Any]:
-    from dataclasses import asdict
-
+    fields = ("output", "engine", "largest", "relative", "unmatched", "compared")
     return {
         "engines": names,
         "pictures": pictures,
         "tolerance": tolerance,
-        "outputs": [asdict(row) for row in rows],
+        "outputs": [{name: getattr(row, name) for name in fields} for row in rows],
         "passed": passed,
     }
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -12,37 +14,37 @@ import numpy as np
 from ssd_data.core.boxes import overlaps
 from ssd_data.core.errors import OutputError
 from ssd_data.data.synthetic.shapes import draw
-from ssd_data.deploy.source import Source
 from ssd_data.engines import Array, Engine
-from ssd_data.evaluation import compare as parity
+from ssd_data.evaluation.compare import Difference, compare_engines, compare_values
 from ssd_data.evaluation.detect import find_files, read_frames
-from ssd_data.nets.detection import detection_blob, find_detection_head
-from ssd_data.nets.matching import pair
-from ssd_data.nets.preprocessing import Preprocessing
+from ssd_data.nets.detection import detection_blob
+from ssd_data.nets.postprocess import activate, decode
+from ssd_data.nets.prepare import PreparedNet, ending
 
 TOLERANCE = 1e-3  # of an output's largest value
 MOST_PICTURES = 16
-RELU = "ReLU in the place of ReLU6"
+VERSION = "VOC10"
 
 
-class Written(Engine):
+class WrittenEngine(Engine):
     """A net that was written, as an engine.
 
     Args:
-        source: what it was made of.
+        net: what it was made of.
         name: of what runs it.
         rows: preprocessed pictures to detections (N, 7), as DetectionOutput's.
-        values: the same to outputs by name, where they are among those of :func:`heads`.
+        values: the same to outputs by name, where they are among ``locations``, ``confidences``,
+            ``boxes`` and ``scores``.
     """
 
     def __init__(
         self,
-        source: Source,
+        net: PreparedNet,
         name: str,
         rows: Callable[[Array], Array],
         values: Callable[[Array], Mapping[str, Array]] | None = None,
     ) -> None:
-        super().__init__(source.reference.graph)
+        super().__init__(net.given.graph)
         self.name = name
         self.outputs = [detection_blob(self.graph)]
         self._rows = rows
@@ -53,47 +55,12 @@ class Written(Engine):
         return {self.outputs[0]: self._rows(batch)[None, None]}
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """How far what was written differs from the embedded engine.
+def read_batches(net: PreparedNet, pictures: Iterable[Path] = (), seed: int = 0) -> list[Array]:
+    """What to compare on: pictures, or noise and two drawn pictures; one a batch.
 
-    Attributes:
-        runtime: what ran it.
-        output: a head's name, or "detections".
-        largest: the largest absolute difference. relative: the same by the largest value.
-        unmatched: detections that only one side has, and no threshold explains.
-        compared: values, or detections.
+    Raises:
+        InputError: a file is no picture.
     """
-
-    runtime: str
-    output: str
-    largest: float
-    relative: float
-    unmatched: int
-    compared: int
-
-    @property
-    def holds(self) -> bool:
-        """Whether both are the same."""
-        return self.relative <= TOLERANCE and not self.unmatched
-
-    def sentence(self) -> str:
-        """For people."""
-        alone = f", {self.unmatched} that only one side has" if self.unmatched else ""
-        what = f"{self.compared} {'' if self.output == 'detections' else 'values of '}{self.output}"
-        return f"{self.runtime}: {what}, largest difference {self.largest:.1e}{alone}"
-
-    def table(self) -> dict[str, Any]:
-        """As JSON."""
-        names = ("runtime", "output", "largest", "relative", "unmatched", "compared")
-        return {name: getattr(self, name) for name in names}
-
-
-def batches(
-    source: Source, preprocessing: Preprocessing, pictures: Iterable[Path] = (), seed: int = 0
-) -> list[Array]:
-    """What to compare on: pictures, or noise and two drawn pictures; one a batch."""
-    size = (source.shape[3], source.shape[2])
     shown = []
     if files := list(pictures):
         for frame in read_frames(find_files(files)[:MOST_PICTURES]):
@@ -102,131 +69,137 @@ def batches(
             assert frame.picture is not None
             shown.append(frame.picture)
     else:
-        random = np.random.default_rng(seed)
-        shown = [random.integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)]
+        random, (width, height) = np.random.default_rng(seed), net.size
+        shown = [random.integers(0, 256, (height, width, 3)).astype(np.uint8)]
         shown += [draw(seed, 0, i, 300).pixels for i in range(2)]
-    return [preprocessing.apply(picture, size)[None] for picture in shown]
+    return [net.preprocessing.apply(picture, net.size)[None] for picture in shown]
 
 
-def heads(source: Source) -> Callable[[Array], dict[str, Array]]:
-    """The embedded engine's locations and confidences, and boxes and scores of them."""
-    from ssd_data.engines.torch.compiled import compile_net
-    from ssd_data.nets.postprocess import activate, decode
+class Proof:
+    """Holds what was written against the embedded engine with the net as it came.
 
-    found, settings = find_detection_head(source.merged), source.settings()
-    part = source.merged.part([found.locations, found.confidences], found.without)
-    engine = compile_net(part, source.merged_layers, str(source.weights))
-    each = (4,) if settings["share_location"] else (settings["num_classes"], 4)
-    spread = (slice(None), None) if len(each) == 2 else (slice(None),)
+    Args:
+        net: the prepared net. reference: the embedded engine.
+        batches: preprocessed pictures, one a batch.
+    """
 
-    def run(batch: Array) -> dict[str, Array]:
-        values = engine.forward(batch)
-        locations = values[found.locations].reshape(len(batch), -1, *each)
-        confidences = values[found.confidences].reshape(len(batch), -1, settings["num_classes"])
-        boxes = decode(
-            locations, source.boxes[spread], source.variances[spread], settings["code_type"],
-            settings["variance_encoded_in_target"],
-        )  # fmt: skip
+    def __init__(self, net: PreparedNet, reference: Engine, batches: Sequence[Array]) -> None:
+        self.net, self.reference, self.batches = net, reference, list(batches)
+
+    def measure(self, written: WrittenEngine) -> list[Difference]:
+        """How far what was written differs.
+
+        Raises:
+            OutputError: it gives values that are no numbers.
+        """
+        found = []
+        if written.values is not None:
+            pairs = [(self._heads(batch), written.values(batch)) for batch in self.batches]
+            for name in pairs[0][1]:
+                sides = [(a[name], b[name].reshape(a[name].shape)) for a, b in pairs]
+                found.append(compare_values(name, written.name, sides))
+                if not np.isfinite(found[-1].largest):
+                    what = f'{written.name} gives values in "{name}" that are no numbers'
+                    raise OutputError(what)
+        (rows,) = compare_engines([self.reference, written], self.batches, written.outputs)
+        return [*found, replace(rows, output="detections")]
+
+    def require(self, written: WrittenEngine) -> list[Difference]:
+        """The same; refuses what is not equal.
+
+        Raises:
+            OutputError: says the difference.
+        """
+        differences = self.measure(written)
+        for found in differences:
+            if not found.within(TOLERANCE):
+                raise OutputError(
+                    "what was made is not the same net, nothing was written: " + found.sentence(),
+                    where=self.net.deploy,
+                    hint="Please report it with the net; see also ssd-data parity",
+                )
+        return differences
+
+    def losses(self, written: WrittenEngine) -> dict[str, Any]:
+        """What a net that is not quite the same gives up: how far its heads are off, and what
+        became of the embedded engine's detections.
+
+        Of each of those the nearest of the other net's with its label counts, if their overlap is
+        at least a half.
+        """
+        found: dict[str, Any] = {}
+        if written.values is not None:
+            for one in self.measure(written):
+                if one.output != "detections":
+                    found[f"{one.output}_largest"] = one.largest
+                    found[f"{one.output}_relative"] = one.relative
+        wanted = kept = extra = 0
+        score = 0.0
+        for batch in self.batches:
+            sides = zip(self.reference.detect(batch), written.detect(batch), strict=True)
+            for ours, theirs in sides:
+                near = overlaps(ours.boxes, theirs.boxes) >= 0.5
+                near &= ours.labels[:, None] == theirs.labels
+                far = np.where(near, np.abs(ours.scores[:, None] - theirs.scores), np.inf)
+                best = far.min(1, initial=np.inf)
+                there = np.isfinite(best)
+                wanted, kept = wanted + len(ours), kept + int(there.sum())
+                extra += int((~near.any(0)).sum())
+                score = max(score, float(best[there].max(initial=0)))
         return {
-            "locations": locations,
-            "confidences": confidences,
-            "boxes": boxes,
-            "scores": activate(confidences, settings["activation"], settings["num_classes"]),
-        }
+            **found, "detections": wanted, "found_again": kept, "new": extra, "score_largest": score
+        }  # fmt: skip
 
-    return run
+    def scores(self, written: WrittenEngine, lmdb: Path) -> dict[str, Any]:
+        """mAP (the VOC devkit's since 2010) of both, at the net's own thresholds, and the loss.
 
+        Raises:
+            InputError: it is no LMDB, or its classes are not the net's.
+        """
+        from ssd_data.evaluation.run import Detector, Wanted, evaluate
+        from ssd_data.evaluation.sources import Choice, open_set
 
-def measure(source: Source, written: Written, pictures: Sequence[Array]) -> list[Proof]:
-    """How far what was written differs.
-
-    Raises:
-        OutputError: it gives values that are no numbers.
-    """
-    proofs = []
-    if written.values is not None:
-        reference = heads(source)
-        pairs = [(reference(batch), written.values(batch)) for batch in pictures]
-        for name in pairs[0][1]:
-            sides = [(a[name], b[name].reshape(a[name].shape)) for a, b in pairs]
-            proofs.append(_values(written.name, name, sides))
-    (found,) = parity.compare([_Rows(source), written], pictures)
-    proofs.append(
-        Proof(written.name, "detections", found.largest, found.relative, found.unmatched,
-              found.compared)
-    )  # fmt: skip
-    return proofs
-
-
-class _Rows(Engine):
-    """The reference with its detections alone."""
-
-    name = "torch"
-
-    def __init__(self, source: Source) -> None:
-        super().__init__(source.reference.graph)
-        self.engine = source.reference
-        self.outputs = [detection_blob(self.graph)]
-
-    def forward(self, batch: Array) -> dict[str, Array]:
-        """See :meth:`Engine.forward`."""
-        return {self.outputs[0]: self.engine.forward(batch)[self.outputs[0]]}
-
-
-def _values(runtime: str, name: str, sides: Sequence[tuple[Array, Array]]) -> Proof:
-    if not all(np.isfinite(b).all() for a, b in sides if np.isfinite(a).all()):
-        raise OutputError(f'{runtime} gives values in "{name}" that are no numbers')
-    largest = max(float(np.abs(a - b).max(initial=0)) for a, b in sides)
-    scale = max(float(np.abs(a).max(initial=0)) for a, _ in sides)
-    return Proof(runtime, name, largest, largest / (scale or 1), 0, sum(a.size for a, _ in sides))
-
-
-def require(proofs: Iterable[Proof], where: object) -> None:
-    """Refuse what is not the same.
-
-    Raises:
-        OutputError: says the difference.
-    """
-    for proof in proofs:
-        if not proof.holds:
-            raise OutputError(
-                f"what was made is not the same net, nothing was written: {proof.sentence()}",
-                where=where,
-                hint="Please report it with the net; see also ssd-data parity",
+        data = open_set(lmdb, Choice(metric="voc"))
+        found = {}
+        for name, engine in (("embedded", self.reference), ("shipped", written)):
+            detector = Detector(
+                engine, self.net.weights, self.net.preprocessing, size=self.net.size
             )
+            with TemporaryDirectory(prefix="ssd-data-") as folder:
+                report = evaluate(data, detector, Path(folder), Wanted(missing="skip"))
+            found[name] = float(report.scores.ap[VERSION] or 0)
+        loss = found["embedded"] - found["shipped"]
+        return {**found, "loss": loss, "records": len(data.names)}
+
+    @cached_property
+    def _heads(self) -> Callable[[Array], dict[str, Array]]:
+        """The embedded engine's locations and confidences, and boxes and scores of them."""
+        from ssd_data.engines.torch.compiled import compile_net
+
+        net, head, settings = self.net, self.net.head, self.net.settings()
+        engine = compile_net(ending(net.merged, head), str(net.weights))
+        each = (4,) if settings["share_location"] else (settings["num_classes"], 4)
+        spread = (slice(None), None) if len(each) == 2 else (slice(None),)
+
+        def run(batch: Array) -> dict[str, Array]:
+            values = engine.forward(batch)
+            locations = values[head.locations].reshape(len(batch), -1, *each)
+            confidences = values[head.confidences].reshape(len(batch), -1, settings["num_classes"])
+            boxes = decode(
+                locations, net.boxes[spread], net.variances[spread], settings["code_type"],
+                settings["variance_encoded_in_target"],
+            )  # fmt: skip
+            return {
+                "locations": locations,
+                "confidences": confidences,
+                "boxes": boxes,
+                "scores": activate(confidences, settings["activation"], settings["num_classes"]),
+            }
+
+        return run
 
 
-def losses(source: Source, written: Written, pictures: Sequence[Array]) -> dict[str, Any]:
-    """What a net that is not quite the same gives up: how far its heads are off, and what became of
-    the embedded engine's detections.
-
-    Of each of those the nearest of the other net's with its label counts, if their overlap is at
-    least a half.
-    """
-    found: dict[str, Any] = {}
-    if written.values is not None:
-        for proof in measure(source, written, pictures):
-            if proof.output != "detections":
-                found[f"{proof.output}_largest"] = proof.largest
-                found[f"{proof.output}_relative"] = proof.relative
-    wanted = kept = extra = 0
-    score = 0.0
-    for batch in pictures:
-        sides = zip(source.reference.detect(batch), written.detect(batch), strict=True)
-        for ours, theirs in sides:
-            near = overlaps(ours.boxes, theirs.boxes) >= 0.5
-            near &= ours.labels[:, None] == theirs.labels
-            far = np.where(near, np.abs(ours.scores[:, None] - theirs.scores), np.inf)
-            best = far.min(1, initial=np.inf)
-            there = np.isfinite(best)
-            wanted, kept = wanted + len(ours), kept + int(there.sum())
-            extra += int((~near.any(0)).sum())
-            score = max(score, float(best[there].max(initial=0)))
-    return {
-        **found, "detections": wanted, "found_again": kept, "new": extra, "score_largest": score
-    }  # fmt: skip
-
-
-def arrays_of(source: Source) -> dict[int, Any]:
-    """Index of a layer of the net that ends with its heads → its arrays."""
-    return pair(source.cut.nodes, source.layers)[0]
+def difference_table(found: Difference) -> dict[str, Any]:
+    """As ``preprocess.json`` has it."""
+    names = ("output", "largest", "relative", "unmatched", "compared")
+    return {"runtime": found.engine, **{name: getattr(found, name) for name in names}}

@@ -15,11 +15,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.errors import UsageError
 from ssd_data.core.registry import plugins
 from ssd_data.core.structures import Detections
-from ssd_data.nets.detection import detection_blob, find_detections
-from ssd_data.nets.graph import Graph, read_graph, to_graph
+from ssd_data.nets.detection import detection_blob
+from ssd_data.nets.graph import Graph
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
@@ -38,15 +38,9 @@ class Engine(ABC):
     name = ""
 
     def __init__(self, graph: Graph) -> None:
-        if len(graph.inputs) != 1:
-            raise InputError(
-                f"a deploy net has one input, this has {len(graph.inputs)}",
-                where=graph.origin,
-                hint="Nets for training have data layers; give the deploy net",
-            )
         self.graph = graph
+        self.shape = graph.input_shape()
         self.input = graph.inputs[0]
-        self.shape = input_shape(graph)
         self.outputs = list(graph.outputs)
 
     @abstractmethod
@@ -98,33 +92,6 @@ def load_engine(
     module = import_module(f"{__name__}.{name}")
     engine: Engine = module.load(deploy, weights, device=device, half=half, threshold=threshold)
     return engine
-
-
-def read_deploy(deploy: Path | str, threshold: float | None = None) -> Graph:
-    """A deploy net's graph, with another ``confidence_threshold`` where one is given.
-
-    Raises:
-        InputError: it is no net, or has no DetectionOutput that a threshold could belong to.
-    """
-    graph = read_graph(deploy, "TEST")
-    if threshold is not None:
-        for index in find_detections(graph):
-            graph.net.layer[index].detection_output_param.confidence_threshold = threshold
-        graph = to_graph(graph.net, "TEST", origin=str(deploy))
-    return graph
-
-
-def input_shape(graph: Graph) -> tuple[int, int, int, int]:
-    """(batch, channels, height, width) of the one input.
-
-    Raises:
-        InputError: it has not four axes.
-    """
-    node = next(node for node in graph.nodes if node.type == "Input")
-    dims = tuple(node.param.input_param.shape[0].dim)
-    if len(dims) != 4:
-        raise InputError(f"the input has {len(dims)} axes, not 4", where=node.where)
-    return dims[0], dims[1], dims[2], dims[3]
 
 
 def to_detections(rows: Array, pictures: int) -> list[Detections]:

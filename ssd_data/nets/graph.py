@@ -109,6 +109,24 @@ class Graph:
                 found.setdefault(top, []).append(node)
         return found
 
+    def input_shape(self) -> tuple[int, int, int, int]:
+        """(batch, channels, height, width) of the one input.
+
+        Raises:
+            InputError: the net has none or several, or its input has not four axes.
+        """
+        if len(self.inputs) != 1:
+            raise InputError(
+                f"a deploy net has one input, this has {len(self.inputs)}",
+                where=self.origin,
+                hint="Nets for training have data layers; give the deploy net",
+            )
+        node = next(node for node in self.nodes if node.type == "Input")
+        dims = tuple(node.param.input_param.shape[0].dim)
+        if len(dims) != 4:
+            raise node.error(f"the input has {len(dims)} axes, not 4")
+        return dims[0], dims[1], dims[2], dims[3]
+
     def wiring(self) -> Wiring:
         """Who reads what, version by version."""
         return wire(self.nodes)

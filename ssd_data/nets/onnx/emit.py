@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.nets.caffemodel import LayerWeights
-from ssd_data.nets.graph import Graph
+from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.onnx.emission import Array, Emission, Shape, Step, Value
 from ssd_data.nets.onnx.emitters import emit_layer
 
@@ -31,8 +30,7 @@ class Emitted:
 
 
 def emit(
-    graph: Graph,
-    arrays: Mapping[int, LayerWeights],
+    trained: TrainedNet,
     blobs: Iterable[str],
     shape: Shape,
     *,
@@ -43,7 +41,7 @@ def emit(
     """Emit the layers of a net that some blobs need.
 
     Args:
-        graph: a net with one Input. arrays: index of a layer → its arrays.
+        trained: a net with one Input.
         blobs: names; of blobs written in place the last version.
         shape: of the input, (batch, channels, height, width).
         dynamic: whether the batch may have any size when the net runs.
@@ -53,7 +51,7 @@ def emit(
     Raises:
         InputError: a layer's type is not known, or it does not fit what it reads.
     """
-    wanted = set(blobs)
+    graph, arrays, wanted = trained.graph, trained.arrays(), set(blobs)
     emission = Emission(dynamic, half, names=set(reserved))
     start = Value(emission.name(graph.inputs[0]), shape)
     values: dict[str, Value] = {graph.inputs[0]: emission.cast(start)}
