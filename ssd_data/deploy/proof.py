@@ -16,7 +16,7 @@ from ssd_data.core.errors import OutputError
 from ssd_data.data.synthetic.shapes import draw
 from ssd_data.engines import Array, Engine
 from ssd_data.evaluation.compare import Difference, compare_engines, compare_values
-from ssd_data.evaluation.detect import find_files, read_frames
+from ssd_data.evaluation.detect import read_inputs
 from ssd_data.nets.detection import detection_blob
 from ssd_data.nets.postprocess import activate, decode
 from ssd_data.nets.prepare import PreparedNet, ending
@@ -61,17 +61,11 @@ def read_batches(net: PreparedNet, pictures: Iterable[Path] = (), seed: int = 0)
     Raises:
         InputError: a file is no picture.
     """
-    shown = []
     if files := list(pictures):
-        for frame in read_frames(find_files(files)[:MOST_PICTURES]):
-            if frame.error is not None:
-                raise frame.error
-            assert frame.picture is not None
-            shown.append(frame.picture)
-    else:
-        random, (width, height) = np.random.default_rng(seed), net.size
-        shown = [random.integers(0, 256, (height, width, 3)).astype(np.uint8)]
-        shown += [draw(seed, 0, i, 300).pixels for i in range(2)]
+        return read_inputs(files, net.preprocessing, net.size, MOST_PICTURES)
+    random, (width, height) = np.random.default_rng(seed), net.size
+    shown = [random.integers(0, 256, (height, width, 3)).astype(np.uint8)]
+    shown += [draw(seed, 0, i, 300).pixels for i in range(2)]
     return [net.preprocessing.apply(picture, net.size)[None] for picture in shown]
 
 

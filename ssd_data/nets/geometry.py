@@ -1,18 +1,33 @@
-"""How a layer's window goes over a map: what it says of it, and what size comes out.
+"""What layers say of shapes: their windows over maps, their axes, and what size comes out.
 
-Whoever computes, writes or measures a net reads ``convolution_param`` and ``pooling_param`` here.
+Whoever computes, writes or measures a net reads ``convolution_param``, ``pooling_param`` and the
+parameters of the layers that move values here.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 from ssd_data.nets.graph import Node
 
 Size: TypeAlias = tuple[int, int]  # height, width
+Shape: TypeAlias = tuple[int, ...]
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """A shape as people write it.
+
+    >>> shape_text((32, 3, 3)), shape_text(())
+    ('32x3x3', 'scalar')
+    """
+    return "x".join(map(str, shape)) or "scalar"
+
+
+# ---- windows ----
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +165,97 @@ def pooling_window(node: Node, size: Size) -> Window:
     if window.pad[0] >= window.kernel[0] or window.pad[1] >= window.kernel[1]:
         raise node.error("pads by the whole kernel or more")
     return window
+
+
+# ---- axes ----
+
+
+def axis_of(node: Node, number: int, axes: int) -> int:
+    """An axis counted from the front; Caffe's may be negative.
+
+    Raises:
+        LayerError: the bottom has no such axis.
+    """
+    if not -axes <= number < axes:
+        raise node.error(f"has axis {number}, but its bottom has {axes} axes")
+    return number % axes
+
+
+def concat_axis(node: Node, axes: int) -> int:
+    """The axis along which a Concat joins (or the old ``concat_dim``)."""
+    p = node.param.concat_param
+    return axis_of(node, p.concat_dim if p.HasField("concat_dim") else p.axis, axes)
+
+
+def slice_axis(node: Node, axes: int) -> int:
+    """The axis along which a Slice cuts (or the old ``slice_dim``)."""
+    p = node.param.slice_param
+    return axis_of(node, p.slice_dim if p.HasField("slice_dim") else p.axis, axes)
+
+
+def slice_parts(node: Node, size: int) -> list[tuple[int, int]]:
+    """Start and end of each of a Slice's tops: at ``slice_point``, or equal parts.
+
+    Args:
+        size: of the axis that is cut.
+
+    Raises:
+        LayerError: the parts do not fill the axis.
+    """
+    points, count = list(node.param.slice_param.slice_point), len(node.tops)
+    if not points:
+        if not count or size % count:
+            raise node.error(f"cannot cut {size} into {count} equal parts")
+        points = [size // count * i for i in range(1, count)]
+    parts = list(pairwise([0, *points, size]))
+    if len(points) != count - 1 or any(end <= start for start, end in parts):
+        raise node.error(f"has slice points {points} for {count} tops and a size of {size}")
+    return parts
+
+
+def crop_parts(node: Node, shape: Sequence[int], like: Sequence[int]) -> Iterator[Shape]:
+    """(axis, start, end) of what a Crop leaves: from ``axis`` on, each axis starts at its
+    ``offset`` (one for all, or one each) and is as long as the second bottom's.
+
+    Raises:
+        LayerError: the first bottom is too short, or the offsets are too many.
+    """
+    p, axes = node.param.crop_param, len(shape)
+    first, offsets = axis_of(node, p.axis, axes), list(p.offset) or [0]
+    if len(offsets) not in (1, axes - first):
+        raise node.error(f"has {len(offsets)} offsets for {axes - first} axes")
+    for axis in range(first, axes):
+        start = offsets[axis - first] if len(offsets) > 1 else offsets[0]
+        if start + like[axis] > shape[axis]:
+            raise node.error(f"reaches beyond the end of axis {axis}")
+        yield axis, start, start + like[axis]
+
+
+def permute_order(node: Node, axes: int) -> list[int]:
+    """The order in which a Permute leaves the axes; those not named follow in their own.
+
+    Raises:
+        LayerError: an axis is not there, or named twice.
+    """
+    given = list(node.param.permute_param.order)
+    order = given + [axis for axis in range(axes) if axis not in given]
+    if sorted(order) != list(range(axes)):
+        raise node.error(f"has order {given} for a bottom of {axes} axes")
+    return order
+
+
+def reshape_target(node: Node, shape: Sequence[int]) -> list[int]:
+    """What a Reshape makes of a shape: from ``axis`` on, ``num_axes`` axes get the sizes of
+    ``shape``, where 0 copies; a -1, the rest, stays.
+
+    Raises:
+        LayerError: it has no such axes.
+    """
+    p, axes = node.param.reshape_param, len(shape)
+    # Negative counts from behind the last axis: -1 appends.
+    start = p.axis if p.axis >= 0 else axes + p.axis + 1
+    end = axes if p.num_axes == -1 else start + p.num_axes
+    if not 0 <= start <= end <= axes:
+        raise node.error(f"has axis {p.axis} and {p.num_axes} axes for a bottom of {axes}")
+    middle = [shape[start + i] if size == 0 else size for i, size in enumerate(p.shape.dim)]
+    return [*shape[:start], *middle, *shape[end:]]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ssd_data.core.errors import InputError
 from ssd_data.nets.caffemodel import Array, Caffemodel, LayerWeights
+from ssd_data.nets.geometry import shape_text
 from ssd_data.nets.graph import Graph, Node
 
 
@@ -151,7 +152,7 @@ def _difference(arrays: list[Array], slot: Slot) -> str:
         return f"{len(arrays)} arrays in the file, {len(slot.shapes)} in the net"
     for array, shape in zip(arrays, slot.shapes, strict=True):
         if _significant(array.shape) != _significant(shape):
-            return f"{_text(array.shape)} in the file, {_text(shape)} in the net"
+            return f"{shape_text(array.shape)} in the file, {shape_text(shape)} in the net"
     return ""
 
 
@@ -160,7 +161,3 @@ def _significant(shape: tuple[int, ...]) -> tuple[int, ...]:
     while start < len(shape) and shape[start] == 1:
         start += 1
     return shape[start:]
-
-
-def _text(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape)) or "scalar"

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.structures import Boxes
-from ssd_data.nets.geometry import Size
+from ssd_data.nets.geometry import Size, concat_axis
 from ssd_data.nets.graph import Graph, Node
 from ssd_data.proto import caffe_pb2
 
@@ -222,7 +222,6 @@ def find_priors(graph: Graph, blob: str) -> list[Node]:
     node = graph.producers()[blob][-1]
     if node.type == "PriorBox":
         return [node]
-    p = node.param.concat_param
-    if node.type == "Concat" and (p.concat_dim if p.HasField("concat_dim") else p.axis) in (2, -1):
+    if node.type == "Concat" and concat_axis(node, 3) == 2:
         return [found for bottom in node.bottoms for found in find_priors(graph, bottom)]
     raise node.error(f"the priors come from a {node.type}, not from PriorBox layers")

@@ -6,11 +6,18 @@ That is all that priors need of a net; channels and parameters are not looked at
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import TypeAlias
 
 from ssd_data.core.errors import InputError
-from ssd_data.nets.geometry import Size, convolution_window, pooling_window
+from ssd_data.nets.geometry import (
+    Size,
+    axis_of,
+    concat_axis,
+    convolution_window,
+    pooling_window,
+    slice_axis,
+    slice_parts,
+)
 from ssd_data.nets.graph import Graph, Node
 from ssd_data.proto import caffe_pb2
 
@@ -78,28 +85,22 @@ def _pooling(node: Node, bottoms: Sequence[Size | None], first: Size) -> list[Si
 
 
 def _slice(node: Node, bottoms: Sequence[Size | None], first: Size) -> list[Size | None]:
-    p = node.param.slice_param
-    axis = p.slice_dim if p.HasField("slice_dim") else p.axis
-    cut = axis % 4 - 2
+    cut = slice_axis(node, 4) - 2
     if cut < 0:
         return [first] * len(node.tops)
-    count = len(node.tops)
-    points = list(p.slice_point) or [first[cut] // count * i for i in range(1, count)]
-    sides = [b - a for a, b in pairwise([0, *points, first[cut]])]
+    sides = [end - start for start, end in slice_parts(node, first[cut])]
     return [(side, first[1]) if cut == 0 else (first[0], side) for side in sides]
 
 
 def _concat(node: Node, bottoms: Sequence[Size | None], first: Size) -> list[Size | None]:
-    p = node.param.concat_param
-    axis = p.concat_dim if p.HasField("concat_dim") else p.axis
-    return [first if axis % 4 == 1 else None]
+    return [first if concat_axis(node, 4) == 1 else None]
 
 
 def _crop(node: Node, bottoms: Sequence[Size | None], first: Size) -> list[Size | None]:
     like = bottoms[1] if len(bottoms) > 1 else None
     if like is None:
         return [None]
-    axis = node.param.crop_param.axis % 4
+    axis = axis_of(node, node.param.crop_param.axis, 4)
     return [(like[0] if axis <= 2 else first[0], like[1])]
 
 

@@ -14,6 +14,7 @@ from ssd_data.core.registry import plugins
 from ssd_data.engines.torch import layers
 from ssd_data.engines.torch.blob import Blob
 from ssd_data.engines.torch.fillers import fill
+from ssd_data.nets.geometry import axis_of, shape_text
 from ssd_data.nets.graph import LayerError, Node, Phase
 from ssd_data.proto import caffe_pb2
 
@@ -98,7 +99,7 @@ class Layer:
         try:
             return as_tuple(self.outline(*bottoms))
         except (RuntimeError, IndexError, ValueError) as error:
-            shapes = ", ".join("x".join(map(str, b.shape)) or "scalar" for b in bottoms)
+            shapes = ", ".join(shape_text(bottom.shape) for bottom in bottoms)
             text = str(error).splitlines()[0]
             raise self.error(f"cannot take bottoms of shape {shapes}: {text}") from None
         finally:
@@ -119,9 +120,7 @@ class Layer:
         Raises:
             LayerError: the bottom has no such axis.
         """
-        if not -bottom.dim() <= number < bottom.dim():
-            raise self.error(f"has axis {number}, but its bottom has {bottom.dim()} axes")
-        return number % bottom.dim()
+        return axis_of(self.node, number, bottom.dim())
 
     def complete(self, param: caffe_pb2.LayerParameter) -> None:
         """Fill in what Caffe's own set-up of this type fills in, and its snapshots then hold."""

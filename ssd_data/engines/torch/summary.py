@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import ceil, prod
-from typing import TypeAlias
 
 import torch
 
@@ -13,11 +12,10 @@ from ssd_data.engines.torch.layer import Layer
 from ssd_data.engines.torch.layers.convolution import Convolution
 from ssd_data.engines.torch.layers.innerproduct import InnerProduct
 from ssd_data.engines.torch.layers.pooling import Pooling
-from ssd_data.nets.geometry import Window
+from ssd_data.nets.geometry import Shape, Window
 from ssd_data.nets.graph import Graph
 from ssd_data.nets.priors import prior_shapes
 
-Shape: TypeAlias = tuple[int, ...]
 _MIXING = {"InnerProduct", "Flatten", "Permute", "Reshape"}  # what they give is no map any more
 
 

@@ -20,6 +20,7 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.nets.caffemodel import LayerWeights
 from ssd_data.nets.edit.channels import LINEAR, by_output, outputs_of
 from ssd_data.nets.edit.merge_rules import MergeRules
+from ssd_data.nets.geometry import shape_text
 from ssd_data.nets.graph import Graph, Node, to_graph
 from ssd_data.nets.matching import TrainedNet, pair
 from ssd_data.proto import caffe_pb2
@@ -91,7 +92,7 @@ class _Merger:
         if node.type == "Scale" and node.param.scale_param.num_axes == 0:
             arrays = [np.full(outputs, array.reshape(())) for array in arrays if array.size == 1]
         if not arrays or any(array.size != outputs for array in arrays[:2]):
-            shapes = ", ".join("x".join(map(str, a.shape)) or "scalar" for a in arrays)
+            shapes = ", ".join(shape_text(a.shape) for a in arrays)
             raise InputError(
                 f"arrays of shape {shapes} do not fit the {outputs} outputs before it",
                 where=node.where,

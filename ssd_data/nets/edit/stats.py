@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ssd_data.core.errors import InputError
 from ssd_data.nets.caffemodel import Array, Caffemodel, LayerWeights
 from ssd_data.nets.edit.channels import LINEAR, by_output, outputs_of
+from ssd_data.nets.geometry import shape_text
 from ssd_data.proto import caffe_pb2
 
 DEAD = 1e-6
@@ -183,8 +184,3 @@ def largest_value(array: Array) -> float:
     """The largest absolute value of an array, of those that are numbers."""
     numbers = np.abs(array[np.isfinite(array)])
     return float(numbers.max(initial=0))
-
-
-def shape_text(shape: tuple[int, ...]) -> str:
-    """A shape as people write it: ``32x3x3x3``."""
-    return "x".join(map(str, shape)) or "scalar"

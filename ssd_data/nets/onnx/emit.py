@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ssd_data.core.errors import InputError
+from ssd_data.nets.geometry import Shape
 from ssd_data.nets.matching import TrainedNet
-from ssd_data.nets.onnx.emission import Array, Emission, Shape, Step, Value
+from ssd_data.nets.onnx.emission import Array, Emission, Step, Value
 from ssd_data.nets.onnx.emitters import emit_layer
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from importlib import import_module
 from typing import TypeAlias
 
+from ssd_data.nets.geometry import shape_text
 from ssd_data.nets.onnx.emission import Step, Value
 
 Emitter: TypeAlias = Callable[[Step], Value | list[Value]]
@@ -50,6 +51,6 @@ def emit_layer(step: Step) -> list[Value]:
     try:
         tops = _KNOWN[kind](step)
     except (ValueError, IndexError, OverflowError) as error:
-        shapes = ", ".join("x".join(map(str, b.shape)) or "scalar" for b in step.bottoms)
+        shapes = ", ".join(shape_text(bottom.shape) for bottom in step.bottoms)
         raise step.error(f"cannot take bottoms of shape {shapes}: {error}") from None
     return tops if isinstance(tops, list) else [tops] * max(1, len(step.node.tops))

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from ssd_data.nets.geometry import Window, convolution_group, convolution_window
-from ssd_data.nets.onnx.emission import Array, Shape, Step, Value
+from ssd_data.nets.geometry import Shape, Window, convolution_group, convolution_window
+from ssd_data.nets.onnx.emission import Array, Step, Value
 from ssd_data.nets.onnx.emitters import emits
 
 

@@ -6,17 +6,13 @@ import torch
 from torch import Tensor
 
 from ssd_data.engines.torch.layer import Layer, sized
+from ssd_data.nets.geometry import concat_axis
 
 
 class Concat(Layer):
     """The bottoms one after another along ``axis`` (or the old ``concat_dim``)."""
 
     bottoms = (1, 1000)
-
-    def setup(self, *bottoms: Tensor) -> None:
-        """Read the axis."""
-        p = self.param.concat_param
-        self.number = p.concat_dim if p.HasField("concat_dim") else p.axis
 
     def outline(self, *bottoms: Tensor) -> Tensor:
         """All sizes but that of the axis are the bottoms'."""
@@ -32,4 +28,4 @@ class Concat(Layer):
         return torch.cat(bottoms, self._axis(bottoms[0]))
 
     def _axis(self, bottom: Tensor) -> int:
-        return self.axis(self.number, bottom)
+        return concat_axis(self.node, bottom.dim())
