@@ -336,10 +336,10 @@ def test_without_a_compiler(
 
 
 def test_a_loss_in_the_middle_is_not_compiled(folder: Path) -> None:  # noqa: F811
-    def step(bottoms: list[str], tops: list[str], loss: bool = False) -> fused.Step:
+    def step(bottoms: list[str], tops: list[str], loss: bool = False) -> fused.FusedStep:
         node = type("Node", (), {"type": "X"})()
         layer = type("Layer", (), {"is_loss": loss, "node": node})()
-        return fused.Step(lambda *x: x, [layer], bottoms, tops, [])
+        return fused.FusedStep(lambda *x: x, [layer], bottoms, tops, [])
 
     steps = [step([], ["a"]), step(["a"], ["b"]), step(["b"], ["c"], True), step(["b"], ["b"])]
     with pytest.raises(UsageError, match="cannot run as one"):

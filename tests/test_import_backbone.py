@@ -19,7 +19,12 @@ from ssd_data.engines.torch.net import Net
 from ssd_data.engines.torch.statedict import read_state_dict
 from ssd_data.families import generate
 from ssd_data.nets.caffemodel import Caffemodel, read_caffemodel
-from ssd_data.nets.edit.import_backbone import IMAGENET_MEAN, IMAGENET_STD, Source, import_backbone
+from ssd_data.nets.edit.import_backbone import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Backbone,
+    import_backbone,
+)
 from ssd_data.nets.graph import Graph, to_graph
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.nets.prototxt import to_text
@@ -113,7 +118,7 @@ def test_another_mean_differs_at_the_border_alone(kind: str, merged: bool) -> No
 
 def test_another_source() -> None:
     """Trained within ±1 as MobileNet-SSD's own input is: nothing but red and blue changes."""
-    source = Source((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), 1e-3)
+    source = Backbone((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), 1e-3)
     inputs = Preprocessing((127.5, 127.5, 127.5), 1 / 127.5)
     module = trained(TimmV1(), 3)
     for part in module.modules():

@@ -7,7 +7,7 @@ parameters of the layers that move values here.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
@@ -213,7 +213,7 @@ def slice_parts(node: Node, size: int) -> list[tuple[int, int]]:
     return parts
 
 
-def crop_parts(node: Node, shape: Sequence[int], like: Sequence[int]) -> Iterator[Shape]:
+def crop_parts(node: Node, shape: Sequence[int], like: Sequence[int]) -> list[tuple[int, int, int]]:
     """(axis, start, end) of what a Crop leaves: from ``axis`` on, each axis starts at its
     ``offset`` (one for all, or one each) and is as long as the second bottom's.
 
@@ -224,11 +224,13 @@ def crop_parts(node: Node, shape: Sequence[int], like: Sequence[int]) -> Iterato
     first, offsets = axis_of(node, p.axis, axes), list(p.offset) or [0]
     if len(offsets) not in (1, axes - first):
         raise node.error(f"has {len(offsets)} offsets for {axes - first} axes")
+    parts = []
     for axis in range(first, axes):
         start = offsets[axis - first] if len(offsets) > 1 else offsets[0]
         if start + like[axis] > shape[axis]:
             raise node.error(f"reaches beyond the end of axis {axis}")
-        yield axis, start, start + like[axis]
+        parts.append((axis, start, start + like[axis]))
+    return parts
 
 
 def permute_order(node: Node, axes: int) -> list[int]:

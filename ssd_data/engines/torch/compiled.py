@@ -41,7 +41,7 @@ _SINGLE = {"DetectionOutput", "PriorBox", "Softmax", "Sigmoid"}  # never in half
 
 
 @dataclass(slots=True)
-class Step:
+class CompiledStep:
     """One call: which blobs go in and come out, and which are not needed after it."""
 
     call: Callable[..., tuple[Tensor, ...]]
@@ -140,8 +140,8 @@ def compile_net(
     return Compiled(net, device or find_device("cpu"), half)
 
 
-def _steps(net: Net, kind: torch.dtype) -> list[Step]:
-    steps: list[Step] = []
+def _steps(net: Net, kind: torch.dtype) -> list[CompiledStep]:
+    steps: list[CompiledStep] = []
     index = 0
     while index < len(net.steps):
         layer = net.steps[index]
@@ -152,12 +152,12 @@ def _steps(net: Net, kind: torch.dtype) -> list[Step]:
         if isinstance(layer, Convolution) and layer.node.type != "Deconvolution":
             follower = net.steps[index].node if index < len(net.steps) else None
             rectify = _rectifier(net.graph, node, follower)
-            steps.append(Step(_convolution(layer, kind, rectify), node.bottoms, node.tops))
+            steps.append(CompiledStep(_convolution(layer, kind, rectify), node.bottoms, node.tops))
             if rectify is not None and follower is not None:
                 steps[-1].tops = follower.tops
                 index += 1
         else:
-            steps.append(Step(_as_is(layer, kind), node.bottoms, node.tops))
+            steps.append(CompiledStep(_as_is(layer, kind), node.bottoms, node.tops))
     return steps
 
 
@@ -203,7 +203,7 @@ def _as_is(layer: Layer, kind: torch.dtype) -> Callable[..., tuple[Tensor, ...]]
     return call
 
 
-def _forget(steps: list[Step], outputs: set[str]) -> list[Step]:
+def _forget(steps: list[CompiledStep], outputs: set[str]) -> list[CompiledStep]:
     """Note after which step each blob is not needed any more."""
     seen = set(outputs)
     for step in reversed(steps):

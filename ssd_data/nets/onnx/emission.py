@@ -210,7 +210,7 @@ def check_shape(shape: Sequence[int]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class EmitStep:
     """A layer that is to be emitted: what an emitter gets.
 
     Attributes:

@@ -11,7 +11,7 @@ import numpy as np
 from ssd_data.core.errors import InputError
 from ssd_data.nets.geometry import Shape
 from ssd_data.nets.matching import TrainedNet
-from ssd_data.nets.onnx.emission import Array, Emission, Step, Value
+from ssd_data.nets.onnx.emission import Array, Emission, EmitStep, Value
 from ssd_data.nets.onnx.emitters import emit_layer
 
 
@@ -62,7 +62,7 @@ def emit(
             continue
         emission.prefix = node.name
         own = arrays[index].arrays if index in arrays else []
-        step = Step(emission, node, [values[name] for name in node.bottoms], own, shape)
+        step = EmitStep(emission, node, [values[name] for name in node.bottoms], own, shape)
         if not step.bottoms:
             raise step.error(f"a {node.type} without bottoms cannot be written as ONNX")
         tops = emit_layer(step)

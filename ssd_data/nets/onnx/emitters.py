@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import TypeAlias
 
 from ssd_data.nets.geometry import shape_text
-from ssd_data.nets.onnx.emission import Step, Value
+from ssd_data.nets.onnx.emission import EmitStep, Value
 
-Emitter: TypeAlias = Callable[[Step], Value | list[Value]]
+Emitter: TypeAlias = Callable[[EmitStep], Value | list[Value]]
 _FILES = ("pointwise", "pooling", "priors", "shaping", "weighted")
 _KNOWN: dict[str, Emitter] = {}
 
@@ -34,7 +34,7 @@ def known_types() -> list[str]:
     return sorted(_KNOWN)
 
 
-def emit_layer(step: Step) -> list[Value]:
+def emit_layer(step: EmitStep) -> list[Value]:
     """A layer's tops.
 
     Raises:

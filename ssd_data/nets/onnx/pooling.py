@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ssd_data.nets.geometry import Size, pooling_window
-from ssd_data.nets.onnx.emission import Step, Value
+from ssd_data.nets.onnx.emission import EmitStep, Value
 from ssd_data.nets.onnx.emitters import emits
 from ssd_data.proto import caffe_pb2
 
@@ -13,7 +13,7 @@ _P = caffe_pb2.PoolingParameter
 
 
 @emits("Pooling")
-def pooling(step: Step) -> Value:
+def pooling(step: EmitStep) -> Value:
     """The size is ceil((x + 2 pad - kernel) / stride) + 1, less one window that would start beyond
     the padded picture: padding on the far side makes of it ONNX's, which rounds down."""
     p, shape = step.param.pooling_param, step.picture_map()
@@ -48,7 +48,7 @@ def pooling(step: Step) -> Value:
 
 
 def average(
-    step: Step,
+    step: EmitStep,
     x: Value,
     kernel: Size,
     stride: Size,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ssd_data.nets.onnx.emission import Step, Value, check_shape
+from ssd_data.nets.onnx.emission import EmitStep, Value, check_shape
 from ssd_data.nets.onnx.emitters import emits
 from ssd_data.nets.priors import prior_shapes, prior_values
 
 
 @emits("PriorBox")
-def priorbox(step: Step) -> Value:
+def priorbox(step: EmitStep) -> Value:
     """(1, 2, 4 · boxes): the boxes, and below them their variances."""
     if not 1 <= len(step.bottoms) <= 2:
         raise step.error(f"has {len(step.bottoms)} bottoms; PriorBox takes 1 to 2")

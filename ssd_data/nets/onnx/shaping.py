@@ -14,12 +14,12 @@ from ssd_data.nets.geometry import (
     slice_axis,
     slice_parts,
 )
-from ssd_data.nets.onnx.emission import Step, Value
+from ssd_data.nets.onnx.emission import EmitStep, Value
 from ssd_data.nets.onnx.emitters import emits
 
 
 @emits("Permute")
-def permute(step: Step) -> Value:
+def permute(step: EmitStep) -> Value:
     """The axes in ``order``; those not named follow in their own order."""
     order = permute_order(step.node, len(step.bottom.shape))
     if step.emission.dynamic and step.bottom.batched and order[0] != 0:
@@ -30,7 +30,7 @@ def permute(step: Step) -> Value:
 
 
 @emits("Flatten")
-def flatten(step: Step) -> Value:
+def flatten(step: EmitStep) -> Value:
     """The axes from ``axis`` to ``end_axis`` as one."""
     p, shape = step.param.flatten_param, step.bottom.shape
     first, last = step.axis(p.axis), step.axis(p.end_axis)
@@ -42,7 +42,7 @@ def flatten(step: Step) -> Value:
 
 
 @emits("Reshape")
-def reshape(step: Step) -> Value:
+def reshape(step: EmitStep) -> Value:
     """From ``axis`` on, ``num_axes`` axes get the sizes of ``shape``: 0 copies, -1 is the rest."""
     shape, dims = step.bottom.shape, list(step.param.reshape_param.shape.dim)
     new = reshape_target(step.node, shape)
@@ -58,7 +58,7 @@ def reshape(step: Step) -> Value:
 
 
 @emits("Concat")
-def concat(step: Step) -> Value:
+def concat(step: EmitStep) -> Value:
     """The bottoms one after another along ``axis`` (or the old ``concat_dim``)."""
     bottoms, axis = step.bottoms, concat_axis(step.node, len(step.bottom.shape))
     if len({(*b.shape[:axis], *b.shape[axis + 1 :]) for b in bottoms}) > 1:
@@ -76,7 +76,7 @@ def concat(step: Step) -> Value:
 
 
 @emits("Slice")
-def slices(step: Step) -> list[Value]:
+def slices(step: EmitStep) -> list[Value]:
     """One bottom cut along an axis: at ``slice_point``, or into equal parts."""
     axis = slice_axis(step.node, len(step.bottom.shape))
     parts = slice_parts(step.node, step.bottom.shape[axis])
@@ -84,7 +84,7 @@ def slices(step: Step) -> list[Value]:
 
 
 @emits("Crop")
-def crop(step: Step) -> Value:
+def crop(step: EmitStep) -> Value:
     """From ``axis`` on, each axis starts at its ``offset`` and is as long as the second's."""
     x, like = step.bottoms
     for axis, start, end in crop_parts(step.node, x.shape, like.shape):
@@ -92,7 +92,7 @@ def crop(step: Step) -> Value:
     return x
 
 
-def _part(step: Step, x: Value, axis: int, start: int, end: int) -> Value:
+def _part(step: EmitStep, x: Value, axis: int, start: int, end: int) -> Value:
     if axis == 0 and step.emission.dynamic:
         raise ValueError("it cuts the batch, which is to be dynamic")
     shape = list(x.shape)

@@ -7,12 +7,12 @@ import math
 import numpy as np
 
 from ssd_data.nets.geometry import Shape, Window, convolution_group, convolution_window
-from ssd_data.nets.onnx.emission import Array, Step, Value
+from ssd_data.nets.onnx.emission import Array, EmitStep, Value
 from ssd_data.nets.onnx.emitters import emits
 
 
 @emits("Convolution", "DepthwiseConvolution")
-def convolution(step: Step) -> Value:
+def convolution(step: EmitStep) -> Value:
     """Weight (outputs, inputs / group, kernel height, width)."""
     shape, window = step.picture_map(), convolution_window(step.node)
     outputs, group = convolution_group(step.node, shape[1])
@@ -22,7 +22,7 @@ def convolution(step: Step) -> Value:
 
 
 @emits("Deconvolution")
-def deconvolution(step: Step) -> Value:
+def deconvolution(step: EmitStep) -> Value:
     """Weight (inputs, outputs / group, kernel height, width)."""
     shape, window = step.picture_map(), convolution_window(step.node)
     outputs, group = convolution_group(step.node, shape[1])
@@ -32,7 +32,7 @@ def deconvolution(step: Step) -> Value:
 
 
 def _add(
-    step: Step, operator: str, weights: list[Value], shape: Shape, group: int, window: Window
+    step: EmitStep, operator: str, weights: list[Value], shape: Shape, group: int, window: Window
 ) -> Value:
     return step.add(
         operator,
@@ -46,7 +46,7 @@ def _add(
     )
 
 
-def _weights(step: Step, shape: Shape, outputs: int) -> list[Value]:
+def _weights(step: EmitStep, shape: Shape, outputs: int) -> list[Value]:
     values = [step.constant(step.array(0, shape), "weight")]
     if step.param.convolution_param.bias_term:
         values.append(step.constant(step.array(1, (outputs,)), "bias"))
@@ -54,7 +54,7 @@ def _weights(step: Step, shape: Shape, outputs: int) -> list[Value]:
 
 
 @emits("InnerProduct")
-def inner_product(step: Step) -> Value:
+def inner_product(step: EmitStep) -> Value:
     """y = weight · x + bias, x the values from ``axis`` on as one vector."""
     p, shape = step.param.inner_product_param, step.bottom.shape
     start = step.axis(p.axis)
@@ -74,7 +74,7 @@ def inner_product(step: Step) -> Value:
 
 
 @emits("PReLU")
-def prelu(step: Step) -> Value:
+def prelu(step: EmitStep) -> Value:
     """y = x where x > 0, else slope · x."""
     shape = step.bottom.shape
     count = 1 if step.param.prelu_param.channel_shared else shape[1]
@@ -83,7 +83,7 @@ def prelu(step: Step) -> Value:
 
 
 @emits("BatchNorm")
-def batch_norm(step: Step) -> Value:
+def batch_norm(step: EmitStep) -> Value:
     """(x - mean) / sqrt(variance + eps), by the statistics that were gathered."""
     p, shape = step.param.batch_norm_param, step.bottom.shape
     if p.HasField("use_global_stats") and not p.use_global_stats:
@@ -100,7 +100,7 @@ def batch_norm(step: Step) -> Value:
 
 
 @emits("Scale")
-def scale(step: Step) -> Value:
+def scale(step: EmitStep) -> Value:
     """y = scale · x + bias; with two bottoms the second is the scale."""
     p = step.param.scale_param
     start = step.axis(p.axis)
@@ -117,7 +117,7 @@ def scale(step: Step) -> Value:
 
 
 @emits("Bias")
-def bias(step: Step) -> Value:
+def bias(step: EmitStep) -> Value:
     """y = x + bias; with two bottoms the second is the bias."""
     p = step.param.bias_param
     start = step.axis(p.axis)
@@ -126,19 +126,19 @@ def bias(step: Step) -> Value:
     return step.same("Add", _spread(step, step.bottoms[1], start))
 
 
-def _rest(step: Step, start: int, axes: int) -> Shape:
+def _rest(step: EmitStep, start: int, axes: int) -> Shape:
     rest = step.bottom.shape[start:]
     return rest if axes == -1 else rest[:axes]
 
 
-def _along(step: Step, shape: Shape, start: int) -> Shape:
+def _along(step: EmitStep, shape: Shape, start: int) -> Shape:
     """An array's shape that broadcasts to the bottom, along whose axes from ``start`` it lies."""
     if step.bottom.shape[start : start + len(shape)] != shape:
         raise ValueError(f"an array of {shape} does not lie along it from axis {start} on")
     return (*shape, *[1] * (len(step.bottom.shape) - start - len(shape)))
 
 
-def _affine(step: Step, scale: Array | None, shift: Array | None, start: int) -> Value:
+def _affine(step: EmitStep, scale: Array | None, shift: Array | None, start: int) -> Value:
     y = step.bottom
     for operator, array in (("Mul", scale), ("Add", shift)):
         if array is not None:
@@ -147,5 +147,5 @@ def _affine(step: Step, scale: Array | None, shift: Array | None, start: int) ->
     return y
 
 
-def _spread(step: Step, other: Value, start: int) -> Value:
+def _spread(step: EmitStep, other: Value, start: int) -> Value:
     return step.emission.reshape(other, _along(step, other.shape, start), start == 0, "")

@@ -14,9 +14,13 @@ class Concat(Layer):
 
     bottoms = (1, 1000)
 
+    def setup(self, *bottoms: Tensor) -> None:
+        """Read the axis."""
+        self.along = concat_axis(self.node, bottoms[0].dim())
+
     def outline(self, *bottoms: Tensor) -> Tensor:
         """All sizes but that of the axis are the bottoms'."""
-        axis = self._axis(bottoms[0])
+        axis = self.along
         if len({(*b.shape[:axis], *b.shape[axis + 1 :]) for b in bottoms}) > 1:
             raise ValueError(f"they differ in more than axis {axis}")
         shape = list(bottoms[0].shape)
@@ -25,7 +29,4 @@ class Concat(Layer):
 
     def forward(self, *bottoms: Tensor) -> Tensor:
         """The bottoms' values."""
-        return torch.cat(bottoms, self._axis(bottoms[0]))
-
-    def _axis(self, bottom: Tensor) -> int:
-        return concat_axis(self.node, bottom.dim())
+        return torch.cat(bottoms, self.along)
