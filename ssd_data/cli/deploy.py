@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from ssd_data.cli import net_options, shared
-from ssd_data.core.registry import plugins
+from ssd_data.cli.parts import net_options, shared
+from ssd_data.core.registry import TARGETS
 
 if TYPE_CHECKING:
     from ssd_data.deploy import DeployedNet
@@ -31,9 +31,7 @@ class WithTargets(click.Command):
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Its help, and in the place of ``{targets}`` what each of them gives."""
-        from ssd_data.deploy.targets import load, names
-
-        given = " ".join(f"{name}: {load(name).BRIEF}" for name in names())
+        given = " ".join(f"{name}: {TARGETS.load(name).BRIEF}" for name in TARGETS.names())
         self.help = (self.help or "").replace("{targets}", given)
         super().format_help_text(ctx, formatter)
 
@@ -69,7 +67,7 @@ def _click_option(one: TargetOption) -> click.Option:
 @click.argument("weights", metavar="[WEIGHTS]", required=False, type=shared.PATH)
 @click.option(
     "--profile",
-    type=click.Choice([name.replace("_", "-") for name in plugins("deploy/targets")]),
+    type=click.Choice(TARGETS.names()),
     required=True,
     help="For whom.",
 )

@@ -11,9 +11,10 @@ from typing import Any
 from ssd_data.core.files.paths import is_plain_name
 from ssd_data.core.files.whole import new_folder, write_whole
 from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.registry import TARGETS
 from ssd_data.deploy.proof import Proof, difference_table, read_batches
 from ssd_data.deploy.readme import preprocess_table, readme
-from ssd_data.deploy.targets import WrittenNet, choose, load
+from ssd_data.deploy.targets import WrittenNet, choose
 from ssd_data.engines import load_engine
 from ssd_data.evaluation.compare import Difference, compare_nets, require_equal
 from ssd_data.nets.prepare import prepare
@@ -64,7 +65,7 @@ def deploy(
         InputError: prototxt or weights are wrong, or cannot be written for that target.
         OutputError: what was made is not the same net; or it cannot be written.
     """
-    target, chosen = load(profile), choose(profile, options or {})
+    target, chosen = TARGETS.load(profile), choose(profile, options or {})
     with new_folder(folder) as hidden:
         reference = load_engine("torch", deploy, weights, device="cpu")
         net = prepare(deploy, weights, preprocessing, labelmap)

@@ -15,12 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from importlib import import_module
-from types import ModuleType
 from typing import Any, get_type_hints
 
 from ssd_data.core.errors import UsageError
-from ssd_data.core.registry import plugins
+from ssd_data.core.registry import TARGETS
 from ssd_data.nets.prepare import PreparedNet
 
 
@@ -81,27 +79,11 @@ def option(text: str, **more: Any) -> dict[str, Any]:
     return {"text": text, **more}
 
 
-def names() -> list[str]:
-    """The targets there are."""
-    return [name.replace("_", "-") for name in plugins("deploy/targets")]
-
-
-def load(profile: str) -> ModuleType:
-    """A target by name.
-
-    Raises:
-        UsageError: there is none of that name.
-    """
-    if profile not in names():
-        raise UsageError(f'no profile "{profile}"', hint=f"There are {', '.join(names())}")
-    return import_module(f"{__name__}.{profile.replace('-', '_')}")
-
-
 def known_options() -> list[TargetOption]:
     """The options of all targets, as they declare them; one of several targets is listed once."""
     found: dict[str, TargetOption] = {}
-    for target in names():
-        own = load(target).OPTIONS
+    for target in TARGETS.names():
+        own = TARGETS.load(target).OPTIONS
         kinds = get_type_hints(own)
         for one in fields(own):
             targets = (*found[one.name].targets, target) if one.name in found else (target,)
@@ -114,9 +96,9 @@ def choose(profile: str, given: Mapping[str, Any]) -> Any:
     """A target's options: its ``OPTIONS`` with what is given, and its own values for the rest.
 
     Raises:
-        UsageError: it has no such option, or not that value.
+        UsageError: there is no such target, it has no such option, or not that value.
     """
-    own = load(profile).OPTIONS
+    own = TARGETS.load(profile).OPTIONS
     known = {one.name: one.metadata.get("choices", ()) for one in fields(own)}
     for name, value in given.items():
         where = f"--{name.replace('_', '-')}"
