@@ -19,7 +19,7 @@ from ssd_data.training.events import Displayed, Event, Stepped
 from ssd_data.training.loop import train
 from ssd_data.training.run import TrainOptions
 from ssd_data.training.solver import Solver
-from ssd_data.training.solverfile import read_solver
+from ssd_data.training.solver_file import read_solver
 
 
 def test_the_average_is_what_the_formula_says(folder: Path) -> None:  # noqa: F811

@@ -33,7 +33,7 @@ from ssd_data.training.rates import warmed
 from ssd_data.training.run import TrainOptions
 from ssd_data.training.scaling import LEAST, LossScale, OverflowedError
 from ssd_data.training.solver import Solver
-from ssd_data.training.solverfile import read_solver
+from ssd_data.training.solver_file import read_solver
 
 TRAINED = Path("sgd_iter_120.caffemodel")
 

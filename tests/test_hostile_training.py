@@ -22,9 +22,9 @@ from ssd_data.proto import caffe_pb2
 from ssd_data.training import snapshots
 from ssd_data.training.events import Displayed
 from ssd_data.training.log import RunLog
-from ssd_data.training.preflight.preflight import preflight
+from ssd_data.training.preflight import preflight
 from ssd_data.training.rates import Progress, learning_rate
-from ssd_data.training.solverfile import look_at_solver
+from ssd_data.training.solver_file import look_at_solver
 
 SOLVER, STATE = "solver_sgd.prototxt", "sgd_iter_60.solverstate"
 

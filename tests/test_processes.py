@@ -29,6 +29,7 @@ from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.graph import parse_graph
 from ssd_data.training import snapshots
 from ssd_data.training.caffe.run import check_options
+from ssd_data.training.display import diverged, outputs, parts
 from ssd_data.training.events import Displayed
 from ssd_data.training.following import follow
 from ssd_data.training.loop import train
@@ -36,8 +37,7 @@ from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.processes import ALONE, PeerError, Processes, join
 from ssd_data.training.run import TrainOptions
 from ssd_data.training.solver import Solver
-from ssd_data.training.solverfile import read_solver
-from ssd_data.training.telling import diverged, outputs, parts
+from ssd_data.training.solver_file import read_solver
 from ssd_data.training.together import check_processes
 
 WEIGHTS = "sgd_iter_120.caffemodel"

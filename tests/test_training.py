@@ -26,7 +26,7 @@ from ssd_data.training.events import Displayed
 from ssd_data.training.loop import train
 from ssd_data.training.run import TrainOptions
 from ssd_data.training.solver import DivergedError, Solver
-from ssd_data.training.solverfile import read_solver
+from ssd_data.training.solver_file import read_solver
 
 RUNS = {"rmsprop": 4, "sgd": 8}  # how many losses must agree to 1e-3
 LINE = re.compile(r"^Iteration (\d+), loss = (\S+)$", re.M)

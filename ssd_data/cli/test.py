@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ssd_data.nets.graph import Graph
     from ssd_data.proto import caffe_pb2
     from ssd_data.training.events import Tested
-    from ssd_data.training.saving import Saver
+    from ssd_data.training.save_output import Saver
 
 
 @click.command(short_help="Score weights as the original's test phase does.")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ssd_data.training.events import Event, Listener, Snapshotted
     from ssd_data.training.preflight.report import Preflight
     from ssd_data.training.run import Run, TrainOptions
-    from ssd_data.training.solverfile import SolverFile
+    from ssd_data.training.solver_file import SolverFile
 
 
 @click.command(cls=GroupedCommand, short_help="Train a detector as a solver's prototxt says.")
@@ -96,9 +96,9 @@ def command(
       torchrun --nproc-per-node 2 -m ssd_data train solver.prototxt --sync-bn
     """
     from ssd_data.training.board import open_board, require_tensorboard
-    from ssd_data.training.preflight.preflight import preflight
+    from ssd_data.training.preflight import preflight
     from ssd_data.training.run import TrainOptions, find_resume
-    from ssd_data.training.solverfile import look_at_solver
+    from ssd_data.training.solver_file import look_at_solver
 
     engine_run = _on_caffe(caffe) if engine == "caffe" else _on_torch(device)
     if tensorboard is not None:

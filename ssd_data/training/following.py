@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ssd_data.core.errors import InputError
+from ssd_data.training.display import DivergedError
 from ssd_data.training.loop import train
 from ssd_data.training.processes import PeerError, Processes
 from ssd_data.training.run import TrainOptions
-from ssd_data.training.solverfile import read_solver
-from ssd_data.training.telling import DivergedError
+from ssd_data.training.solver_file import read_solver
 
 
 def follow(processes: Processes) -> int:

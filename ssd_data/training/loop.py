@@ -19,7 +19,7 @@ from ssd_data.training.options import settle
 from ssd_data.training.processes import ALONE, Processes
 from ssd_data.training.run import Run, TrainOptions, about, find_resume, listeners_of, open_log
 from ssd_data.training.solver import Solver
-from ssd_data.training.solverfile import SolverFile
+from ssd_data.training.solver_file import SolverFile
 from ssd_data.training.stopping import signals
 from ssd_data.training.together import align, connect
 
@@ -34,7 +34,7 @@ def train(
     """Train as a solver says.
 
     Args:
-        file: from :func:`~ssd_data.training.solverfile.read_solver`.
+        file: from :func:`~ssd_data.training.solver_file.read_solver`.
         listeners: are told of every event. say: is told what is happening besides.
         processes: those that train together; each calls this. The weights, the snapshot to go on
             from, listeners and logs are process 0's affair.

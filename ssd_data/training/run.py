@@ -14,7 +14,7 @@ from ssd_data.training import snapshots
 from ssd_data.training.curves import draw_run
 from ssd_data.training.events import Event, Listener, Snapshotted, Tested
 from ssd_data.training.log import RunLog
-from ssd_data.training.solverfile import SolverFile
+from ssd_data.training.solver_file import SolverFile
 
 AUTO = "auto"
 

@@ -14,8 +14,9 @@ from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.net import Net
 from ssd_data.proto import caffe_pb2
-from ssd_data.training import snapshots, telling
+from ssd_data.training import display, snapshots
 from ssd_data.training.clock import Clock
+from ssd_data.training.display import DivergedError, diverged
 from ssd_data.training.events import (
     Displayed,
     Event,
@@ -31,8 +32,7 @@ from ssd_data.training.parameters import parameters
 from ssd_data.training.processes import ALONE, Processes
 from ssd_data.training.randomness import random_state, set_random_state
 from ssd_data.training.rates import Progress, coming_rate, learning_rate
-from ssd_data.training.solverfile import SolverFile, read_solver, to_solver_file
-from ssd_data.training.telling import DivergedError, diverged
+from ssd_data.training.solver_file import SolverFile, read_solver, to_solver_file
 from ssd_data.training.testing import run_test
 from ssd_data.training.updates import clip_, find_kind, regularize
 
@@ -328,11 +328,11 @@ class Solver:
         first = self.iter > 0 or self.param.test_initialization
         return bool(interval and self.iter % interval == 0 and first)
 
-    # ---- telling ----
+    # ---- listeners ----
 
     def _show(self, loss: float) -> None:
-        outputs = telling.outputs(self.net, self.processes)
-        parts = telling.parts(self.net, self.processes)
+        outputs = display.outputs(self.net, self.processes)
+        parts = display.parts(self.net, self.processes)
         rate = self.additions.rate(coming_rate(self.param, self.progress), self.iter)
         speed, waiting = self._clock.read(self.iter, self.net, self.param.iter_size)
         self._tell(Displayed(self.iter, loss, rate, outputs, parts, speed, waiting))

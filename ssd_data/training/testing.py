@@ -18,8 +18,8 @@ from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.events import Tested
 from ssd_data.training.feeding import feeding
-from ssd_data.training.saving import Saver, wants_files
-from ssd_data.training.solverfile import read_solver
+from ssd_data.training.save_output import Saver, wants_files
+from ssd_data.training.solver_file import read_solver
 
 
 def run_test(

@@ -12,7 +12,7 @@ from ssd_data.training.processes import Processes
 from ssd_data.training.run import TrainOptions, find_resume
 from ssd_data.training.snapshots import read_snapshot
 from ssd_data.training.solver import Solver
-from ssd_data.training.solverfile import SolverFile
+from ssd_data.training.solver_file import SolverFile
 
 UNDIVIDED = ("Data", "ImageData")
 

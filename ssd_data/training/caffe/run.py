@@ -11,7 +11,7 @@ from ssd_data.training.caffe.binary import run_caffe
 from ssd_data.training.events import Displayed, Event, Listener, Snapshotted
 from ssd_data.training.options import recorded_by, refuse, spelled
 from ssd_data.training.run import Run, TrainOptions, about, find_resume, listeners_of, open_log
-from ssd_data.training.solverfile import SolverFile
+from ssd_data.training.solver_file import SolverFile
 from ssd_data.training.stopping import signals
 
 

@@ -13,7 +13,7 @@ from ssd_data.core.files.paths import listable
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.rates import Progress, learning_rate
-from ssd_data.training.solverfile import SolverFile
+from ssd_data.training.solver_file import SolverFile
 
 AP_VERSIONS = ("11point", "MaxIntegral", "Integral")
 SPARE_SNAPSHOTS = 3

@@ -10,7 +10,7 @@ from ssd_data.nets.graph import Graph, Node
 from ssd_data.training.preflight.data import Source
 from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.preflight.solver import check_folder
-from ssd_data.training.saving import FORMATS, Saver, wants_files
+from ssd_data.training.save_output import FORMATS, Saver, wants_files
 
 
 def check_saving(
