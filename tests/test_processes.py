@@ -216,16 +216,16 @@ def test_who_does_not_answer_is_not_waited_for_for_ever(tmp_path: Path) -> None:
     program = """
         import os, sys, time
         from datetime import timedelta
-        from ssd_data.training.processes import Group, PeerError
+        from ssd_data.training.group import Group, PeerError
         rank = int(os.environ["RANK"])
         group = Group(rank, 2, patience=timedelta(seconds=1 if rank == 0 else 60))
-        assert group.sums([rank, 1]) == [1, 2] and group.largest([rank, 0]) == [1, 0]
-        assert group.tell(rank) == 0 and group.gather(rank) == [0, 1]
+        assert group.all_sum([rank, 1]) == [1, 2] and group.all_max([rank, 0]) == [1, 0]
+        assert group.broadcast_object(rank) == 0 and group.all_gather(rank) == [0, 1]
         if rank:
             sys.stdin.read()  # until the other one is done
             os._exit(0)
         try:
-            group.sums([1.0])
+            group.all_sum([1.0])
         except PeerError as error:
             print(error)
     """
@@ -255,19 +255,19 @@ class Two(Processes):
     def rank(self) -> int:  # type: ignore[override]
         return int(self.local.rank)
 
-    def gather(self, value: Any) -> list[Any]:
+    def all_gather(self, value: Any) -> list[Any]:
         self.given[self.rank] = value
         self.barrier.wait()
         found = [self.given[0], self.given[1]]
         self.barrier.wait()
         return found
 
-    def total(self, values: torch.Tensor) -> torch.Tensor:
-        first, second = self.gather(values.detach())
+    def all_reduce(self, values: torch.Tensor) -> torch.Tensor:
+        first, second = self.all_gather(values.detach())
         return torch.as_tensor(first + second)
 
-    def sums(self, values: Any) -> list[float]:
-        return [float(sum(pair)) for pair in zip(*self.gather(list(values)), strict=True)]
+    def all_sum(self, values: Any) -> list[float]:
+        return [float(sum(pair)) for pair in zip(*self.all_gather(list(values)), strict=True)]
 
     def run(self, action: Callable[[int], Any]) -> list[Any]:
         """Both do it; what each returns."""
@@ -311,7 +311,7 @@ def test_batchnorm_over_parts_is_that_of_the_whole() -> None:
 
     def act(rank: int) -> list[torch.Tensor]:
         layer = bn(5, 3 - 2 * rank)  # parts of 3 and of 1
-        layer.total = two.total  # type: ignore[attr-defined]
+        layer.all_reduce = two.all_reduce  # type: ignore[attr-defined]
         part = slice(0, 3) if rank == 0 else slice(3, 4)
         return compute(layer, x[part], dy[part])
 
@@ -348,7 +348,7 @@ def test_parts_of_a_loss_add_up(loss: str) -> None:
 
     def act(rank: int) -> float:
         layer = make(2)
-        layer.total = two.total  # type: ignore[attr-defined]
+        layer.all_reduce = two.all_reduce  # type: ignore[attr-defined]
         return value(layer, slice(2 * rank, 2 * rank + 2))
 
     assert sum(two.run(act)) == pytest.approx(value(make(4), slice(None)), rel=1e-6)
@@ -383,7 +383,7 @@ class Told(Processes):
     def __init__(self, told: Any) -> None:
         self.told = told
 
-    def tell(self, value: Any) -> Any:
+    def broadcast_object(self, value: Any) -> Any:
         if self.told is None:
             raise PeerError("it has ended")
         return self.told

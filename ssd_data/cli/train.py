@@ -187,7 +187,7 @@ def _on_torch(device: str) -> _EngineRun:
         context.exit(follow(processes))
 
     def run(file: SolverFile, options: TrainOptions, listeners: list[Listener]) -> Run:
-        processes.tell((file.origin, options))
+        processes.broadcast_object((file.origin, options))
         return train(file, options, [Screen(), *listeners], _say, processes)
 
     return _EngineRun(

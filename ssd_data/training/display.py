@@ -29,7 +29,7 @@ def outputs(net: Net, processes: Processes) -> list[tuple[str, float, list[float
     found = []
     for name in net.outputs:
         values, weight = np.ravel(net.blobs[name].data).tolist(), weights.get(name, 0.0)
-        found.append((name, weight, processes.sums(values) if weight else values))
+        found.append((name, weight, processes.all_sum(values) if weight else values))
     return found
 
 
@@ -39,7 +39,7 @@ def parts(net: Net, processes: Processes) -> dict[str, float]:
         found = getattr(layer, "parts", None)
         if found is not None:
             names = ("loc", "conf", "matches")
-            values = processes.sums([float(getattr(found, name)) for name in names])
+            values = processes.all_sum([float(getattr(found, name)) for name in names])
             return dict(zip(names, values, strict=True))
     return {}
 
@@ -59,7 +59,7 @@ def diverged(
     records += f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
     what = f"the loss is {loss:.6g} in iteration {iteration}{records}"
     badness = abs(loss) if math.isfinite(loss) else math.inf
-    said = processes.gather((badness, what, _worst(net)))
+    said = processes.all_gather((badness, what, _worst(net)))
     _, what, where = max(said, key=lambda one: one[0])
     hint = "Lower base_lr, or see ssd-data check and ssd-data weights stats. "
     hint += f"The last good snapshot: --resume {good}" if good else "There is no good snapshot"

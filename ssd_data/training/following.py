@@ -18,7 +18,7 @@ def follow(processes: Processes) -> int:
         PeerError: another process has ended, or does not answer.
     """
     try:
-        solver, options = processes.tell(("", TrainOptions()))
+        solver, options = processes.broadcast_object(("", TrainOptions()))
     except PeerError:
         return 1  # it has said why
     try:

@@ -51,7 +51,7 @@ def train(
     seed = options.seed if options.seed is not None else max(file.param.random_seed, 0)
     file.param.random_seed = seed
     resume = find_resume(file, options.resume) if processes.rank == 0 else None
-    extras = processes.tell(settle(options.extras, resume, say))
+    extras = processes.broadcast_object(settle(options.extras, resume, say))
     options = replace(options, extras=asdict(extras))
     solver = Solver(file, processes.device(options.device), extras)
     run = Run(resumed=resume, extras=extras.on())

@@ -145,7 +145,7 @@ class Solver:
 
     def _agree(self, busy: bool = False) -> bool:
         """Stop where any process was asked to; returns whether one is busy."""
-        asked, working = self.processes.largest([self._asked, busy])
+        asked, working = self.processes.all_max([self._asked, busy])
         self.stopped = bool(asked)
         return bool(working)
 
@@ -239,7 +239,7 @@ class Solver:
             "options": self.options,
             **self.additions.beside(),
             "processes": self.processes.world,
-            "random": self.processes.gather(random_state()),
+            "random": self.processes.all_gather(random_state()),
         }
 
     def resume_from(self, beside: Mapping[str, Any]) -> None:
@@ -276,7 +276,7 @@ class Solver:
                 self._bound = EXPLODED * max(abs(value), 1)
             self.additions.backward(loss)
             total += value
-        self.processes.add_up([p.blob.grad for p in self.params])
+        self.processes.all_reduce_([p.blob.grad for p in self.params])
         return total / self.param.iter_size
 
     def _diverged(self, own: float) -> DivergedError:
@@ -285,7 +285,7 @@ class Solver:
 
     def _loss(self, own: torch.Tensor) -> float:
         """The loss of the whole batch, of which each process has a part."""
-        return self.processes.sums([float(own.detach())])[0]
+        return self.processes.all_sum([float(own.detach())])[0]
 
     def _update(self) -> None:
         """Clip, average over ``iter_size``, add decay, apply the rule: in this order."""

@@ -37,7 +37,7 @@ def connect(solver: Solver, processes: Processes) -> None:
         raise InputError(*_CANNOT[:1], where=where, hint=_CANNOT[1])
     for layer in solver.net.steps:
         if isinstance(layer, LossLayer) or (extras.sync_bn and isinstance(layer, BatchNorm)):
-            layer.total = processes.total
+            layer.all_reduce = processes.all_reduce
 
 
 def align(solver: Solver) -> None:
@@ -50,8 +50,8 @@ def align(solver: Solver) -> None:
     if processes.world == 1:
         return
     tensors = [p.blob.tensor.detach() for p in solver.params]
-    processes.spread([*tensors, *(h for p in solver.params for h in p.history)])
-    told = processes.tell((solver.progress, solver.restored, solver.additions.scale))
+    processes.broadcast([*tensors, *(h for p in solver.params for h in p.history)])
+    told = processes.broadcast_object((solver.progress, solver.restored, solver.additions.scale))
     solver.progress, solver.restored, solver.additions.scale = told
     if processes.rank:
         solver.resume_from(solver.restored)

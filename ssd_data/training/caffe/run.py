@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ssd_data.core.errors import UsageError
-from ssd_data.training import launched
 from ssd_data.training.caffe.binary import run_caffe
 from ssd_data.training.events import Displayed, Event, Listener, Snapshotted
 from ssd_data.training.options import recorded_by, refuse, spelled
+from ssd_data.training.processes import world_size
 from ssd_data.training.run import Run, TrainOptions, about, find_resume, listeners_of, open_log
 from ssd_data.training.solver_file import SolverFile
 from ssd_data.training.stopping import signals
@@ -73,7 +73,7 @@ def check_options(options: TrainOptions) -> None:
     Raises:
         UsageError: it has not.
     """
-    if (world := launched.world()) > 1:
+    if (world := world_size()) > 1:
         raise UsageError(
             f"torchrun starts {world} processes, a real Caffe is one",
             where="--engine caffe",
