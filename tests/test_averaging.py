@@ -13,9 +13,9 @@ from test_extras import TRAINED, arrays_in, arrays_of, solver_of, trained
 from test_training import folder, solver_file  # noqa: F401 - fixtures
 
 from ssd_data.core.errors import InputError
-from ssd_data.training import events as told
+from ssd_data.training import log as told
 from ssd_data.training import snapshots
-from ssd_data.training.events import Displayed, Event, Stepped
+from ssd_data.training.log import Displayed, Event, Stepped
 from ssd_data.training.loop import train
 from ssd_data.training.run import TrainOptions
 from ssd_data.training.solver import Solver

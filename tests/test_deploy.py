@@ -28,7 +28,7 @@ from ssd_data.nets.caffemodel import read_caffemodel, write_caffemodel
 from ssd_data.nets.detection import find_heads
 from ssd_data.nets.graph import parse_graph, read_graph
 from ssd_data.nets.preprocessing import Preprocessing
-from ssd_data.training.run_folder import read_run_dir
+from ssd_data.training.run_folder import RunFolder
 
 PREPARE = Preprocessing((127.5, 127.5, 127.5), 0.007843)
 ONNX = [
@@ -336,14 +336,14 @@ def test_a_runs_folder(run: Any, net: tuple[Path, Path], tmp_path: Path) -> None
     folder = tmp_path / "run"
     (folder / "snapshots").mkdir(parents=True)
     with pytest.raises(InputError, match=r"no deploy\.prototxt"):
-        read_run_dir(folder)
+        RunFolder(folder).to_deploy()
     shutil.copy(net[0], folder / "deploy.prototxt")
     with pytest.raises(InputError, match="no snapshot"):
-        read_run_dir(folder)
+        RunFolder(folder).to_deploy()
     (folder / "solver.prototxt").write_text('snapshot_prefix: "snapshots/ssd"')
     for iteration in (9, 10, 20):
         shutil.copy(net[1], folder / "snapshots" / f"ssd_iter_{iteration}.caffemodel")
-    found = read_run_dir(folder)
+    found = RunFolder(folder).to_deploy()
     assert found.weights.name == "ssd_iter_20.caffemodel"
     assert found.why.startswith("the newest")
     rows = [
@@ -352,7 +352,7 @@ def test_a_runs_folder(run: Any, net: tuple[Path, Path], tmp_path: Path) -> None
     ]
     lines = [json.dumps(row) for row in rows] + ["[]", '{"event": "test"}', '{"event": "te']
     (folder / "snapshots" / "ssd.jsonl").write_text("\n".join(lines))
-    assert read_run_dir(folder).weights.name == "ssd_iter_10.caffemodel"
+    assert RunFolder(folder).to_deploy().weights.name == "ssd_iter_10.caffemodel"
     labels = tmp_path / "labelmap.prototxt"
     write_labelmap(LabelMap.from_names(["a", "b"]), labels)
     call = ["deploy", folder, "--profile", "onnx", "-o", tmp_path / "out", "--mean", "127.5"]

@@ -26,7 +26,7 @@ from ssd_data.engines.torch.layers.multiboxloss import MultiBoxLoss
 from ssd_data.engines.torch.net import Net
 from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.training import extras as extras_module
-from ssd_data.training.events import Displayed, Event
+from ssd_data.training.log import Displayed, Event
 from ssd_data.training.loop import train
 from ssd_data.training.options import Extras, recorded_by, settle
 from ssd_data.training.rates import warmed

@@ -20,8 +20,7 @@ from ssd_data.core.files.whole import new_folder, write_whole
 from ssd_data.nets.graph import read_graph
 from ssd_data.proto import caffe_pb2
 from ssd_data.training import snapshots
-from ssd_data.training.events import Displayed
-from ssd_data.training.log import RunLog
+from ssd_data.training.log import Displayed, RunLog
 from ssd_data.training.preflight import preflight
 from ssd_data.training.rates import Progress, learning_rate
 from ssd_data.training.solver_file import look_at_solver
@@ -195,12 +194,12 @@ def test_a_log_on_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_board_on_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tensorboard")
-    from ssd_data.training.board import Board
+    from ssd_data.training.curves import TensorBoard
 
     def full(event: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    board = Board(Path("board"))
+    board = TensorBoard(Path("board"))
     monkeypatch.setattr(board._writer, "add_event", full)
     with pytest.raises(OutputError, match="No space left") as caught:
         board(Displayed(1, 2.0, 0.1, [], {}, 0.0, 0.0))

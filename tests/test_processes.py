@@ -30,8 +30,8 @@ from ssd_data.nets.graph import parse_graph
 from ssd_data.training import snapshots
 from ssd_data.training.caffe.run import check_options
 from ssd_data.training.display import diverged, outputs, parts
-from ssd_data.training.events import Displayed
 from ssd_data.training.following import follow
+from ssd_data.training.log import Displayed
 from ssd_data.training.loop import train
 from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.processes import ALONE, PeerError, Processes, join

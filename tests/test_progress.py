@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from ssd_data.cli.train import Bar
-from ssd_data.training.curves import draw_run, read_table
-from ssd_data.training.events import Displayed, Stepped
-from ssd_data.training.log import Screen
+from ssd_data.training.curves import draw_run
+from ssd_data.training.log import Displayed, Screen, Stepped
+from ssd_data.training.run_folder import read_events
 
 
 class Terminal(io.StringIO):
@@ -99,12 +99,12 @@ def test_what_a_killed_run_did_after_its_snapshot_is_not_drawn(tmp_path: Path) -
     first = [row("begin"), *(row("train", n) for n in (0, 10, 20, 30)), '{"event": "tra\n']
     again = [row("begin"), row("test", 20, outputs={"map": 0.5}), row("train", 20, loss=2.0)]
     table.write_text("".join([*first, *again]))
-    read = [(r["event"], r.get("iteration"), r["loss"]) for r in read_table(table)]
+    read = [(r["event"], r.get("iteration"), r["loss"]) for r in read_events(table)[0]]
     assert read == [
         ("begin", None, 1.0), ("train", 0, 1.0), ("train", 10, 1.0),
         ("begin", None, 1.0), ("test", 20, 1.0), ("train", 20, 2.0),
     ]  # fmt: skip
     assert draw_run(table) == tmp_path / "x_curves.png"
     table.write_text("".join([*first, *again, row("begin"), row("snapshot", 15)]))
-    kept = [r.get("iteration") for r in read_table(table) if r["event"] != "begin"]
+    kept = [r.get("iteration") for r in read_events(table)[0] if r["event"] != "begin"]
     assert kept == [0, 10, 15]

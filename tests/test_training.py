@@ -22,7 +22,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import read_labelmap
 from ssd_data.proto import caffe_pb2
 from ssd_data.training import snapshots
-from ssd_data.training.events import Displayed
+from ssd_data.training.log import Displayed
 from ssd_data.training.loop import train
 from ssd_data.training.run import TrainOptions
 from ssd_data.training.solver import DivergedError, Solver

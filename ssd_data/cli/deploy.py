@@ -103,10 +103,10 @@ def command(
     from ssd_data.core.labelmap import read_labelmap
     from ssd_data.deploy.targets import Options
     from ssd_data.deploy.targets import deploy as ship
-    from ssd_data.training.run_folder import read_run_dir
+    from ssd_data.training.run_folder import RunFolder
 
     if weights is None:
-        run = read_run_dir(deploy)
+        run = RunFolder(deploy).to_deploy()
         deploy, weights, labelmap = run.deploy, run.weights, labelmap or run.labelmap
         if not quiet:
             click.echo(f"weights: {weights} ({run.why})", err=True)

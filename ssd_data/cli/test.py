@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ssd_data.core.labelmap import LabelMap
     from ssd_data.nets.graph import Graph
     from ssd_data.proto import caffe_pb2
-    from ssd_data.training.events import Tested
+    from ssd_data.training.log import Tested
     from ssd_data.training.save_output import Saver
 
 

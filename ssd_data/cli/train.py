@@ -18,7 +18,7 @@ from ssd_data.cli.training_options import GroupedCommand, extra_options, told
 from ssd_data.core.errors import InputError
 
 if TYPE_CHECKING:
-    from ssd_data.training.events import Event, Listener, Snapshotted
+    from ssd_data.training.log import Event, Listener, Snapshotted
     from ssd_data.training.preflight.report import Preflight
     from ssd_data.training.run import Run, TrainOptions
     from ssd_data.training.solver_file import SolverFile
@@ -95,7 +95,7 @@ def command(
       ssd-data train solver.prototxt --engine caffe --caffe ~/caffe
       torchrun --nproc-per-node 2 -m ssd_data train solver.prototxt --sync-bn
     """
-    from ssd_data.training.board import open_board, require_tensorboard
+    from ssd_data.training.curves import open_board, require_tensorboard
     from ssd_data.training.preflight import preflight
     from ssd_data.training.run import TrainOptions, find_resume
     from ssd_data.training.solver_file import look_at_solver
@@ -235,7 +235,7 @@ class Bar:
 
     def __call__(self, event: Event) -> None:
         """Move on with each update."""
-        from ssd_data.training.events import Displayed, Stepped
+        from ssd_data.training.log import Displayed, Stepped
 
         if self.bar is None or not isinstance(event, (Displayed, Stepped)):
             return

@@ -11,10 +11,9 @@ import torch
 from ssd_data.engines.torch.layers.annotateddata import Feed
 from ssd_data.engines.torch.mode import find_device
 from ssd_data.nets.matching import Matching
-from ssd_data.training.events import Listener
 from ssd_data.training.extras import check_device
 from ssd_data.training.feeding import feeding
-from ssd_data.training.log import RunLog
+from ssd_data.training.log import Listener, RunLog
 from ssd_data.training.options import settle
 from ssd_data.training.processes import ALONE, Processes
 from ssd_data.training.run import Run, TrainOptions, about, find_resume, listeners_of, open_log

@@ -12,8 +12,8 @@ from ssd_data.core.version import __version__
 from ssd_data.nets.matching import Matching
 from ssd_data.training import snapshots
 from ssd_data.training.curves import draw_run
-from ssd_data.training.events import Event, Listener, Snapshotted, Tested
-from ssd_data.training.log import RunLog
+from ssd_data.training.log import Event, Listener, RunLog, Snapshotted, Tested
+from ssd_data.training.run_folder import best_of
 from ssd_data.training.solver_file import SolverFile
 
 AUTO = "auto"
@@ -141,8 +141,8 @@ class _Keeper:
     def _best(self) -> list[Path]:
         """The snapshot that the best test was made of."""
         there = dict(snapshots.find_snapshots(self.prefix))
-        tested = [i for i in self._values if i in there]
-        return [there[max(tested, key=self._values.__getitem__)]] if tested else []
+        best = best_of((i for i in self._values if i in there), self._values.get)
+        return [there[best[0]]] if best else []
 
 
 class _Curves:

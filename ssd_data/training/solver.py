@@ -17,7 +17,9 @@ from ssd_data.proto import caffe_pb2
 from ssd_data.training import display, snapshots
 from ssd_data.training.clock import Clock
 from ssd_data.training.display import DivergedError, diverged
-from ssd_data.training.events import (
+from ssd_data.training.extras import Additions
+from ssd_data.training.feeding import feeding
+from ssd_data.training.log import (
     Displayed,
     Event,
     Listener,
@@ -25,8 +27,6 @@ from ssd_data.training.events import (
     Stepped,
     Tested,
 )
-from ssd_data.training.extras import Additions
-from ssd_data.training.feeding import feeding
 from ssd_data.training.options import Extras
 from ssd_data.training.parameters import parameters
 from ssd_data.training.processes import ALONE, Processes

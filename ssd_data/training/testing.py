@@ -16,8 +16,8 @@ from ssd_data.metrics.detection_evaluate import mean_ap
 from ssd_data.nets.graph import Graph, read_graph
 from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
-from ssd_data.training.events import Tested
 from ssd_data.training.feeding import feeding
+from ssd_data.training.log import Tested
 from ssd_data.training.save_output import Saver, wants_files
 from ssd_data.training.solver_file import read_solver
 

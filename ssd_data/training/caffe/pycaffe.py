@@ -17,8 +17,7 @@ from ssd_data.metrics.detection_evaluate import mean_ap
 from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.caffe.asked import gpus, solver_for_caffe
-from ssd_data.training.events import Displayed, Event, Listener, Snapshotted, Tested
-from ssd_data.training.log import lines
+from ssd_data.training.log import Displayed, Event, Listener, Snapshotted, Tested, lines
 from ssd_data.training.rates import Progress, learning_rate
 from ssd_data.training.snapshots import MODEL, STATE, read_snapshot, snapshot_path
 

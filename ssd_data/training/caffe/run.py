@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ssd_data.core.errors import UsageError
 from ssd_data.training.caffe.binary import run_caffe
-from ssd_data.training.events import Displayed, Event, Listener, Snapshotted
+from ssd_data.training.log import Displayed, Event, Listener, Snapshotted
 from ssd_data.training.options import recorded_by, refuse, spelled
 from ssd_data.training.processes import world_size
 from ssd_data.training.run import Run, TrainOptions, about, find_resume, listeners_of, open_log
