@@ -30,15 +30,14 @@ from ssd_data.nets.graph import parse_graph
 from ssd_data.training import snapshots
 from ssd_data.training.caffe.run import check_options
 from ssd_data.training.display import diverged, outputs, parts
-from ssd_data.training.following import follow
 from ssd_data.training.log import Displayed
-from ssd_data.training.loop import train
+from ssd_data.training.loop import TorchEngine
+from ssd_data.training.options import TrainOptions
 from ssd_data.training.preflight.report import Preflight
-from ssd_data.training.processes import ALONE, PeerError, Processes, join
-from ssd_data.training.run import TrainOptions
+from ssd_data.training.processes import ALONE, FirstProcessError, PeerError, Processes, join
+from ssd_data.training.run import follow, train_file
 from ssd_data.training.solver import Solver
-from ssd_data.training.solver_file import read_solver
-from ssd_data.training.together import check_processes
+from ssd_data.training.solver_file import SolverFile, read_solver
 
 WEIGHTS = "sgd_iter_120.caffemodel"
 LOSS = re.compile(r"^Iteration (\d+), loss = (\S+)$", re.M)
@@ -93,7 +92,7 @@ def losses_of(solver: str, resume: Path | None = None) -> tuple[dict[int, float]
             losses[event.iteration] = event.loss
 
     options = TrainOptions([Path(WEIGHTS)], resume, workers=0)
-    return losses, train(read_solver(solver), options, [note])
+    return losses, train_file(read_solver(solver), options, [note])
 
 
 def environment(**more: object) -> dict[str, str]:
@@ -180,7 +179,7 @@ def test_killed_and_resumed_by_one(folder: Path, one: tuple[dict[int, float], fl
     assert state == Path("two_iter_4.solverstate")
     assert not Path("two_iter_8.solverstate").exists()
     found = Preflight()
-    check_processes(found, read_solver("one.prototxt"), TrainOptions(resume=state), 1)
+    check(found, read_solver("one.prototxt"), TrainOptions(resume=state), 1)
     said = [str(warning) for warning in found.warnings]
     assert "one process trains" in said[0]  # --sync-bn goes on, as the snapshot records
     assert "made by 2 processes, now there are 1" in said[1]
@@ -389,27 +388,35 @@ class Told(Processes):
         return self.told
 
 
+def check(found: Preflight, file: SolverFile, options: TrainOptions, world: int) -> None:
+    processes = Processes()
+    processes.world = world
+    engine = TorchEngine(processes)
+    engine.check(found, file, engine.settle(options, print))
+
+
 def test_what_is_wrong_is_said_once(folder: Path) -> None:
-    assert follow(Told(None)) == 1  # process 0 has said why
+    with pytest.raises(FirstProcessError):  # process 0 has said why
+        follow(TorchEngine(Told(None)))
     with pytest.raises(InputError) as error:  # here alone
-        follow(Told(("elsewhere.prototxt", TrainOptions())))
+        follow(TorchEngine(Told(("elsewhere.prototxt", TrainOptions()))))
     assert str(error.value).startswith("process 1: elsewhere.prototxt: ")
 
 
 def test_the_preflight_of_several(folder: Path) -> None:
     file, synced = read_solver("two.prototxt"), TrainOptions(extras={"sync_bn": True})
     found = Preflight()
-    check_processes(found, file, synced, 1)
+    check(found, file, synced, 1)
     assert "nothing to synchronise" in str(found.warnings[0])
     file.train.nodes[0].param.type = "Data"
     assert not found.errors
     found = Preflight()
-    check_processes(found, file, replace(synced, resume=Path("sgd_iter_60.solverstate")), 2)
+    check(found, file, replace(synced, resume=Path("sgd_iter_60.solverstate")), 2)
     assert "each read all of its records" in str(found.errors[0])
     assert not found.warnings  # who made the original's snapshots is not known
     for node in file.train.nodes:
         node.param.batch_norm_param.use_global_stats = True
-    check_processes(found, file, synced, 2)
+    check(found, file, synced, 2)
     assert "no BatchNorm" in str(found.warnings[0])
 
 

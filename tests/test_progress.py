@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ssd_data.cli.train import Bar
+from ssd_data.cli.train import ProgressBar
 from ssd_data.training.curves import draw_run
 from ssd_data.training.log import Displayed, Screen, Stepped
 from ssd_data.training.run_folder import read_events
@@ -37,7 +37,7 @@ def as_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return terminal
 
 
-def go(bar: Bar, start: int, count: int) -> None:
+def go(bar: ProgressBar, start: int, count: int) -> None:
     screen = Screen()
     for iteration in range(start, start + count):
         event = Displayed(iteration, 3.0, 0.001, [], speed=56.0, waiting=0.25)
@@ -48,7 +48,7 @@ def go(bar: Bar, start: int, count: int) -> None:
 
 def test_lines_stand_above_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = as_terminal(monkeypatch)
-    with Bar(100, quiet=False) as bar:
+    with ProgressBar(100, quiet=False) as bar:
         bar.bar.mininterval = 0
         go(bar, 0, 3)
         print("half", end="", file=sys.stderr)
@@ -67,7 +67,7 @@ def test_lines_stand_above_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_run_that_goes_on_begins_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     as_terminal(monkeypatch)
-    with Bar(100, quiet=False) as bar:
+    with ProgressBar(100, quiet=False) as bar:
         go(bar, 60, 2)
         assert (bar.bar.initial, bar.bar.n) == (60, 62)
 
@@ -77,7 +77,7 @@ def test_elsewhere_there_are_the_lines_alone(quiet: bool, monkeypatch: pytest.Mo
     terminal = as_terminal(monkeypatch)
     if not quiet:
         monkeypatch.setattr(terminal, "isatty", lambda: False)
-    with Bar(100, quiet) as bar:
+    with ProgressBar(100, quiet) as bar:
         go(bar, 0, 2)
     assert re.findall("Iteration .*", terminal.getvalue()) == [
         "Iteration 0, loss = 3", "Iteration 0, lr = 0.001",

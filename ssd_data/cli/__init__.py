@@ -20,7 +20,7 @@ from ssd_data.core.version import __version__
 
 DEBUG = "SSD_DATA_DEBUG"
 # Files of this folder that are no commands.
-HELPERS = {"shared", "net_options", "net_summary", "preflight_table", "training_options"}
+HELPERS = {"shared", "fields", "net_options", "net_summary"}
 # What --help shows, in the order of the work; a command that is not here stands at the end.
 SECTIONS = {
     "Data": "download build labelmap link check inspect report view export sample",

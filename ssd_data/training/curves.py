@@ -12,7 +12,16 @@ from typing import Any
 from ssd_data.core.errors import OutputError, UsageError
 from ssd_data.core.files.figures import write_figure
 from ssd_data.core.optional import require
-from ssd_data.training.log import TEST, TRAIN, Displayed, Event, Snapshotted, Stepped, Tested
+from ssd_data.training.log import (
+    TEST,
+    TRAIN,
+    Displayed,
+    Event,
+    Listener,
+    Snapshotted,
+    Stepped,
+    Tested,
+)
 from ssd_data.training.run_folder import read_events
 
 
@@ -54,6 +63,16 @@ def draw_run(table: Path) -> Path | None:
     return path
 
 
+def draw_at_tests(table: Path) -> Listener:
+    """Draws the run at every test."""
+
+    def draw(event: Event) -> None:
+        if isinstance(event, Tested):
+            draw_run(table)
+
+    return draw
+
+
 # ---- TensorBoard ----
 
 
@@ -68,7 +87,7 @@ def require_tensorboard() -> None:
 
 
 @contextmanager
-def open_board(folder: Path | None) -> Iterator[list[TensorBoard]]:
+def open_board(folder: Path | str | None) -> Iterator[list[TensorBoard]]:
     """A list of the one that writes into a folder; an empty one for None."""
     if folder is None:
         yield []
@@ -91,7 +110,7 @@ class TensorBoard:
         OutputError: the folder cannot be written, now or later.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | str) -> None:
         require_tensorboard()
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
 

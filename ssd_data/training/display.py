@@ -1,15 +1,16 @@
-"""What a solver says of its last batch: losses, their parts, and what is wrong with it."""
+"""What a solver displays of its last batch: losses, their parts, how fast it is; what is wrong."""
 
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
 
 import numpy as np
 
 from ssd_data.core.errors import SsdDataError
+from ssd_data.engines.torch.layers.annotateddata import data_layers
 from ssd_data.engines.torch.net import Net
-from ssd_data.training.feeding import feeding
 from ssd_data.training.processes import Processes
 
 LISTED = 8
@@ -54,7 +55,7 @@ def diverged(
             largest.
         good: the last snapshot whose weights are numbers.
     """
-    keys = [key for layer in feeding(net) for key in layer.keys]
+    keys = [key for layer in data_layers(net) for key in layer.keys]
     records = f"; records: {', '.join(keys[:LISTED])}" if keys else ""
     records += f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
     what = f"the loss is {loss:.6g} in iteration {iteration}{records}"
@@ -75,3 +76,26 @@ def _worst(net: Net) -> str:
                 where = f'{layer.node.where}, blob "{name}"'
                 most = largest if math.isfinite(largest) else math.inf
     return where
+
+
+class Clock:
+    """How fast a run is, and how much of its time it waits for data, between two readings."""
+
+    def __init__(self) -> None:
+        self._time = time.perf_counter()
+        self._iteration: int | None = None
+        self._waited = 0.0
+
+    def read(self, iteration: int, net: Net, iter_size: int) -> tuple[float, float]:
+        """(pictures a second, share of time waited) since the last reading; 0 at the first."""
+        now = time.perf_counter()
+        layers = list(data_layers(net))
+        waited = sum(layer.waited for layer in layers)
+        batch = sum(layer.global_batch for layer in layers)
+        speed = share = 0.0
+        if self._iteration is not None and now > self._time:
+            pictures = (iteration - self._iteration) * iter_size * batch
+            speed = pictures / (now - self._time)
+            share = min(1.0, (waited - self._waited) / (now - self._time))
+        self._time, self._iteration, self._waited = now, iteration, waited
+        return speed, share

@@ -9,7 +9,10 @@ itself: ``P2PSync`` in ``src/caffe/parallel.cpp``.) No PyTorch here before they 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
 from ssd_data.core.errors import SsdDataError, UsageError
@@ -127,3 +130,37 @@ def join(device: str | None = None) -> Processes:
 
     local = (_number("LOCAL_RANK", rank), _number("LOCAL_WORLD_SIZE", world))
     return form_group(rank, world, local, device)
+
+
+# ---- how a process is asked to stop ----
+
+
+@contextmanager
+def signals(
+    say: Callable[[str], None], once: Callable[[], None], twice: Callable[[], None] | None = None
+) -> Iterator[None]:
+    """The first SIGINT or SIGTERM ends the run after this update; the second ends it at once."""
+    asked = False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if not asked:
+            say("stopping: a snapshot is written after this iteration; once more stops at once")
+            once()
+        elif twice is not None:
+            twice()
+        else:
+            os._exit(128 + number)
+        asked = True
+
+    old = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            old[number] = signal.signal(number, handle)
+        except ValueError:  # not in the main thread: whoever runs us has the signals
+            break
+    try:
+        yield
+    finally:
+        for number, before in old.items():
+            signal.signal(number, before)

@@ -20,8 +20,20 @@ from ssd_data.core.files.paths import read_bytes
 from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.caffe.log import parse_log
-from ssd_data.training.log import BEGIN, LOG, SNAPSHOT, TABLE, TEST, TRAIN, Stepped, to_row
-from ssd_data.training.snapshots import AVERAGE
+from ssd_data.training.log import (
+    BEGIN,
+    LOG,
+    SNAPSHOT,
+    TABLE,
+    TEST,
+    TRAIN,
+    Event,
+    Snapshotted,
+    Stepped,
+    Tested,
+    to_row,
+)
+from ssd_data.training.snapshots import AVERAGE, find_snapshots, prune
 
 Row: TypeAlias = dict[str, Any]
 T = TypeVar("T")
@@ -163,6 +175,41 @@ def best_of(tested: Iterable[T], score: Callable[[T], float | None]) -> tuple[T,
     """
     scored = [(one, value) for one in tested if (value := score(one)) is not None]
     return max(scored, key=lambda pair: pair[1]) if scored else None
+
+
+class SnapshotKeeper:
+    """A listener that remembers tests and snapshots, and deletes old ones.
+
+    Args:
+        prefix: of the snapshots. keep: how many stay, besides the best; None keeps all.
+
+    Attributes:
+        tested: what the last test gave. snapshots: those that were written.
+    """
+
+    def __init__(self, prefix: str, keep: int | None) -> None:
+        self.prefix, self.keep = prefix, keep
+        self.tested: Tested | None = None
+        self.snapshots: list[Snapshotted] = []
+        self._values: dict[int, float] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Take note of an event."""
+        if isinstance(event, Tested):
+            self.tested = event
+            if event.net == 0 and event.outputs:
+                self._values[event.iteration] = event.outputs[0][1]
+        if isinstance(event, Snapshotted):
+            self.snapshots.append(event)
+            if self.keep is not None:
+                there = dict(find_snapshots(self.prefix))
+                best = best_of((i for i in self._values if i in there), self._values.get)
+                prune(self.prefix, max(self.keep, 1), [there[best[0]]] if best else [])
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """Iteration and value of the best test."""
+        return best_of(self._values, self._values.get)
 
 
 # ---- the table ----

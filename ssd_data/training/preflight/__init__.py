@@ -9,13 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import read_lines
 from ssd_data.nets.graph import Graph
 from ssd_data.training.preflight.data import (
     Lmdb,
     Source,
-    check_coverage,
     check_phases,
     check_pictures,
     check_sources,
@@ -35,8 +32,13 @@ from ssd_data.training.preflight.nets import (
     snapshot_size,
 )
 from ssd_data.training.preflight.report import Preflight
-from ssd_data.training.preflight.solver import check_snapshots, check_solver, check_tests
-from ssd_data.training.preflight.tests import check_saving
+from ssd_data.training.preflight.solver import check_snapshots, check_solver
+from ssd_data.training.preflight.tests import (
+    check_coverage,
+    check_name_sizes,
+    check_saving,
+    check_tests,
+)
 from ssd_data.training.solver_file import SolverFile
 
 
@@ -79,7 +81,7 @@ def preflight(
             check_coverage(found, source, count)
         check_phases(found, train, sources, engine)
         check_saving(found, graph, sources, count, engine)
-        _check_name_sizes(found, graph, sources)  # before the shapes, which look into it too
+        check_name_sizes(found, graph, sources)  # before the shapes, which look into it too
         tested = check_shapes(found, graph, sources)
         if shapes is not None and tested is not None:
             check_sharing(found, shapes, tested, graph.origin)
@@ -113,26 +115,3 @@ def _check_net(
     for field in graph.ignored:
         found.warn(field, "this field is not known and left out")
     return sources
-
-
-def _check_name_sizes(found: Preflight, graph: Graph, sources: Sequence[Source]) -> None:
-    """A ``name_size_file`` has a line for each record. (That it can be read, its layer checks.)"""
-    lmdb = next((source.lmdb for source in sources if source.lmdb is not None), None)
-    for node in graph.nodes:
-        stated = node.param.detection_evaluate_param.name_size_file
-        if node.type != "DetectionEvaluate" or not stated:
-            continue
-        path = found.locate("sizes", stated, node.where)
-        if path is None or lmdb is None:
-            continue
-        try:
-            lines = len(read_lines(path, "name_size_file"))
-        except InputError as error:
-            found.take(error)
-            continue
-        if lines != lmdb.records:
-            found.warn(
-                path,
-                f"it has {lines} lines, but {lmdb.path} {lmdb.records} records",
-                "Is it of another split? ssd-data build writes one beside each LMDB",
-            )

@@ -220,10 +220,10 @@ def check_resume(
 
 def histories(param: caffe_pb2.SolverParameter) -> int:
     """How many arrays of history a parameter has; 1 where the solver's type is not known."""
-    from ssd_data.training.updates import find_kind
+    from ssd_data.training.updates import find_type
 
     try:
-        return find_kind(param).histories
+        return find_type(param).histories
     except InputError:
         return 1
 
