@@ -14,9 +14,9 @@ import lmdb as lmdb_module
 import numpy as np
 import pytest
 from conftest import GOLDEN
-from ssd_data.cli.train import print_preflight
 
 from ssd_data.cli import main
+from ssd_data.cli.train import print_preflight
 from ssd_data.data.lmdb.records import decode_record, encode_record
 from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
 from ssd_data.nets.caffemodel import LayerWeights, read_caffemodel, write_caffemodel

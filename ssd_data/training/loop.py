@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -32,15 +32,25 @@ from ssd_data.training.solver_file import SolverFile
 
 
 class TorchEngine:
-    """PyTorch trains, in one process or in several; see :class:`~ssd_data.training.run.Engine`."""
+    """PyTorch trains, in one process or in several, each of which has one of these.
+
+    Attributes:
+        processes: those that train together.
+        solver: once it is prepared. matchings: what became of each caffemodel to start from.
+        iteration, loss, finished: what it came to, once it is solved.
+    """
 
     name = TORCH
+    versions: ClassVar[dict[str, str]] = {"torch": torch.__version__}
+    kill = None  # a second wish to stop ends the process
 
     def __init__(self, processes: Processes = ALONE) -> None:
         self.processes = processes
+        self.matchings: list[Matching] = []
+        self.iteration, self.loss, self.finished = 0, 0.0, False
 
     def settle(self, options: TrainOptions, say: Callable[[str], None]) -> TrainOptions:
-        """With all extras: those told, else as the snapshot records, else off.
+        """The options with all extras: those told, else as the snapshot records, else off.
 
         Raises:
             UsageError: one cannot be had on this device. InputError: what is recorded is wrong.
@@ -53,7 +63,7 @@ class TorchEngine:
         return replace(options, extras=extras)
 
     def check(self, found: Preflight, file: SolverFile, options: TrainOptions) -> None:
-        """What there is to say of several processes."""
+        """Add to a preflight what there is to say of several processes."""
         assert isinstance(options.extras, Extras)
         state = None if options.resume is None else Path(options.resume)
         kept = {} if state is None else read_resume_state(state)
@@ -61,41 +71,25 @@ class TorchEngine:
 
     def prepare(
         self, file: SolverFile, options: TrainOptions, say: Callable[[str], None]
-    ) -> TorchRun:
-        """See :class:`TorchRun`."""
-        return TorchRun(file, options, self.processes, say)
+    ) -> dict[str, Any]:
+        """Make the solver, and give it all that it begins with; weights and the snapshot to go on
+        from are process 0's affair.
 
+        Args:
+            options: settled. say: is told what was loaded.
 
-class TorchRun:
-    """A solver with all that a run gives it: ready to begin, or to go on from a snapshot.
+        Returns:
+            what the log says of it.
 
-    Args:
-        options: settled.
-        processes: those that train together; each makes one of these. Weights and the snapshot to
-            go on from are process 0's affair.
-        say: is told what was loaded.
-
-    Raises:
-        InputError: solver, nets, data or weights are wrong.
-        PeerError: another process has ended, or does not answer.
-    """
-
-    kill = None  # a second wish to stop ends the process
-
-    def __init__(
-        self,
-        file: SolverFile,
-        options: TrainOptions,
-        processes: Processes,
-        say: Callable[[str], None],
-    ) -> None:
-        extras = options.extras
+        Raises:
+            InputError: solver, nets, data or weights are wrong.
+            PeerError: another process has ended, or does not answer.
+        """
+        extras, processes = options.extras, self.processes
         assert isinstance(extras, Extras)
         seed = options.seed if options.seed is not None else max(file.param.random_seed, 0)
         file.param.random_seed = seed
         self.solver = Solver(file, processes.device(options.device), extras)
-        self.matchings: list[Matching] = []
-        self.extras = extras.on()
         share_batches(self.solver, processes)
         feed = Feed(
             seed,
@@ -112,6 +106,12 @@ class TorchRun:
             self._load(options, say)
         broadcast_start(self.solver)
         self.solver.options = {**options.recorded(), "seed": seed}
+        return {
+            "seed": seed,
+            "threads": torch.get_num_threads(),
+            "device": str(self.solver.net.device),
+            "processes": processes.world,
+        }
 
     def _load(self, options: TrainOptions, say: Callable[[str], None]) -> None:
         """What the run begins with: a snapshot, else weights, if any."""
@@ -126,21 +126,6 @@ class TorchRun:
             kept, left = len(matching.kept), len(matching.left_out)
             say(f"{path}: {kept} layers kept, {anew} start anew, {left} left out")
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What the log says of it at its beginning."""
-        return {
-            "seed": self.solver.param.random_seed,
-            "threads": torch.get_num_threads(),
-            "device": str(self.solver.net.device),
-            "processes": self.solver.processes.world,
-        }
-
-    @property
-    def versions(self) -> dict[str, str]:
-        """Of what it runs on."""
-        return {"torch": torch.__version__}
-
     def solve(self, listeners: Sequence[Listener]) -> None:
         """Train to the end, or until :meth:`stop`, then with a snapshot.
 
@@ -154,6 +139,8 @@ class TorchRun:
         solver.solve()
         if solver.stopped and solver.saved != solver.iter:
             solver.snapshot()
+        self.iteration, self.loss = solver.iter, solver.progress.smoothed_loss
+        self.finished = not solver.stopped
 
     def stop(self) -> None:
         """End :meth:`solve` after the update that is being made."""
@@ -163,21 +150,6 @@ class TorchRun:
         """Stop the threads that read pictures."""
         for layer in data_layers(self.solver.net, *self.solver.test_nets):
             layer.close()
-
-    @property
-    def iteration(self) -> int:
-        """How many updates were made in all."""
-        return self.solver.iter
-
-    @property
-    def finished(self) -> bool:
-        """Whether it was not stopped."""
-        return not self.solver.stopped
-
-    @property
-    def loss(self) -> float:
-        """The last smoothed one."""
-        return self.solver.progress.smoothed_loss
 
 
 # ---- several processes ----

@@ -180,7 +180,7 @@ def settle(
     Raises:
         UsageError: a value makes no sense.
 
-    >>> settle({"ema": 0.5}, {"ema": 0.9, "warm_up": 10}, print)
+    >>> extras = settle({"ema": 0.5}, {"ema": 0.9, "warm_up": 10}, print)
     --ema 0.5: until the snapshot it was --ema 0.9
     --warm-up 10: as the snapshot records
     """

@@ -21,7 +21,7 @@ from ssd_data.nets.matching import Matching
 from ssd_data.training.caffe.run import CaffeEngine
 from ssd_data.training.curves import draw_at_tests, open_board, require_tensorboard
 from ssd_data.training.log import Listener, RunLog, Snapshotted, Tested
-from ssd_data.training.options import AUTO, CAFFE, TORCH, TrainOptions
+from ssd_data.training.options import AUTO, CAFFE, TORCH, Extras, TrainOptions
 from ssd_data.training.preflight import preflight
 from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.processes import FirstProcessError, PeerError, join, signals
@@ -120,23 +120,24 @@ def train(
         PeerError: another process has ended, or does not answer.
         OutputError: a snapshot or log cannot be written.
     """
+    files = [weights] if isinstance(weights, (str, Path)) else weights
     options = TrainOptions(
-        [Path(weights)] if isinstance(weights, (str, Path)) else [Path(name) for name in weights],
-        resume,
-        device,
-        workers,
-        seed,
-        max_iter,
-        jpeg_roundtrip,
-        tensorboard,
-        keep,
-        skip_mismatch,
-        engine,
-        caffe,
-        build,
-        family,
-        out,
-        extras,
+        weights=[Path(name) for name in files],
+        resume=resume,
+        device=device,
+        workers=workers,
+        seed=seed,
+        max_iter=max_iter,
+        jpeg_roundtrip=jpeg_roundtrip,
+        tensorboard=tensorboard,
+        keep=keep,
+        skip_mismatch=skip_mismatch,
+        engine=engine,
+        caffe=caffe,
+        build=build,
+        family=family,
+        out=out,
+        extras=extras,
     )
     chosen = _find_engine(options)
     try:
@@ -175,33 +176,34 @@ def train_file(
 
         engine = TorchEngine()
     options = _settle(file, options or TrainOptions(), engine, say, say)
-    run = engine.prepare(file, options, say)
+    facts = engine.prepare(file, options, say)
     keeper = SnapshotKeeper(file.param.snapshot_prefix, options.keep)
-    log, done = None, False
+    log = None
     try:
         if engine.processes.rank == 0:
             log = RunLog(file.param.snapshot_prefix or "train")
-            facts = _facts(file, options, engine.name)
-            facts["versions"] |= run.versions
-            log.begin(file.train.net.name, file.param.lr_policy, facts | run.facts)
+            log.begin(
+                file.train.net.name,
+                file.param.lr_policy,
+                {**_about(file, options, engine), **facts},
+            )
             listeners = [log, keeper, *listeners, draw_at_tests(log.table_path)]
-        with signals(say, run.stop, run.kill):
-            run.solve(listeners)
-        done = run.finished
+        with signals(say, engine.stop, engine.kill):
+            engine.solve(listeners)
     finally:
         if log is not None:
-            log.end(done)
-        run.close()
+            log.end(engine.finished)
+        engine.close()
     return TrainResult(
-        run.iteration,
-        done,
-        run.loss,
-        keeper.tested,
-        keeper.best,
-        keeper.snapshots,
-        run.matchings,
-        None if log is None or options.resume is None else Path(options.resume),
-        run.extras,
+        iteration=engine.iteration,
+        finished=engine.finished,
+        loss=engine.loss,
+        tested=keeper.tested,
+        best=keeper.best,
+        snapshots=keeper.snapshots,
+        matchings=engine.matchings,
+        resumed=None if log is None or options.resume is None else Path(options.resume),
+        extras=options.extras.on() if isinstance(options.extras, Extras) else {},
     )
 
 
@@ -300,14 +302,15 @@ def _check(
         raise InputError(f"{count}; nothing was started", where=file.origin, hint=hint)
 
 
-def _facts(file: SolverFile, options: TrainOptions, engine: str) -> dict[str, Any]:
+def _about(file: SolverFile, options: TrainOptions, engine: Engine) -> dict[str, Any]:
     """What the log says of a run at its beginning."""
+    python = sys.version.split()[0]
     return {
-        "engine": engine,
+        "engine": engine.name,
         "solver": file.origin,
         "options": options.recorded(),
         "resumed": options.resume,
         "command": sys.argv,
         "folder": Path.cwd(),
-        "versions": {"ssd-data": __version__, "python": sys.version.split()[0]},
+        "versions": {"ssd-data": __version__, "python": python, **engine.versions},
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ssd_data.core.errors import UsageError
 from ssd_data.nets.matching import Matching
@@ -18,20 +18,29 @@ from ssd_data.training.solver_file import SolverFile
 
 
 class CaffeEngine:
-    """A real Caffe trains; see :class:`~ssd_data.training.run.Engine`.
+    """A real Caffe trains; the same to the run as :class:`~ssd_data.training.loop.TorchEngine`.
 
     Args:
         binary: see :func:`~ssd_data.training.caffe.binary.find_binary`.
+
+    Attributes:
+        iteration, loss, finished: as far as its log tells.
+        wishes: how often the user has asked to stop.
     """
 
     name = CAFFE
     processes = ALONE
+    versions: ClassVar[dict[str, str]] = {}
 
     def __init__(self, binary: Path | str | None = None) -> None:
         self.binary = binary
+        self.matchings: list[Matching] = []
+        self.iteration, self.loss, self.finished = 0, 0.0, False
+        self.wishes = 0
+        self.kill = self.stop
 
     def settle(self, options: TrainOptions, say: Callable[[str], None]) -> TrainOptions:
-        """As they are.
+        """The options as they are.
 
         Raises:
             UsageError: a real Caffe has not what one asks for.
@@ -40,39 +49,17 @@ class CaffeEngine:
         return options
 
     def check(self, found: Preflight, file: SolverFile, options: TrainOptions) -> None:
-        """Nothing besides."""
+        """There is nothing to add to a preflight."""
 
     def prepare(
         self, file: SolverFile, options: TrainOptions, say: Callable[[str], None]
-    ) -> CaffeRun:
+    ) -> dict[str, Any]:
         """Caffe itself loads nets, weights and snapshot, once it runs."""
-        state = options.resume
-        if state is not None and (lost := spelled(recorded_extras(Path(state)))):
+        self.file, self.options = file, options
+        self.resume = None if options.resume is None else Path(options.resume)
+        if self.resume is not None and (lost := spelled(recorded_extras(self.resume))):
             say(f"warning: the snapshot was made with {lost}, which a real Caffe does not have")
-        return CaffeRun(file, options, self.binary)
-
-
-class CaffeRun:
-    """A run that a real Caffe is to make.
-
-    Attributes:
-        iteration, loss: as far as its log tells.
-        wishes: how often the user has asked to stop.
-    """
-
-    def __init__(self, file: SolverFile, options: TrainOptions, binary: Path | str | None) -> None:
-        self.file, self.options, self.binary = file, options, binary
-        self.iteration, self.loss, self.wishes = 0, 0.0, 0
-        self.kill = self.stop
-        self.facts: dict[str, Any] = {}
-        self.versions: dict[str, str] = {}
-        self.extras: dict[str, Any] = {}
-        self.matchings: list[Matching] = []
-
-    @property
-    def finished(self) -> bool:
-        """Whether it was not stopped."""
-        return not self.wishes
+        return {}
 
     def solve(self, listeners: Sequence[Listener]) -> None:
         """Train until Caffe ends.
@@ -82,18 +69,18 @@ class CaffeRun:
             CaffeError: it could not be started, or ended with an error.
         """
         options = self.options
-        resume = None if options.resume is None else Path(options.resume)
         changes = {"max_iter": options.max_iter, "random_seed": options.seed}
         run_caffe(
             self.file.origin,
             binary=self.binary,
-            weights=options.weights if resume is None else (),
-            resume=resume,
+            weights=options.weights if self.resume is None else (),
+            resume=self.resume,
             device=options.device,
             listeners=[*listeners, self._follow],
             asked=lambda: self.wishes,
             changes={name: value for name, value in changes.items() if value is not None},
         )
+        self.finished = not self.wishes
 
     def stop(self) -> None:
         """Once: a snapshot, then the end; twice: the end at once."""
