@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from ssd_data.cli import shared
-from ssd_data.cli.fields import options_of
+from ssd_data.cli.parts import shared
+from ssd_data.cli.parts.fields import options_of
 from ssd_data.training.options import DEFAULTS, TORCH, Extras, TrainOptions
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ event); another prints the same lines on the screen. No PyTorch here.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sys
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
 from ssd_data.core.errors import OutputError
+from ssd_data.core.files.lock import lock
 
 LOG, TABLE = ".log", ".jsonl"
 BEGIN, TRAIN, TEST, SNAPSHOT = "begin", "train", "test", "snapshot"  # the table's events
@@ -179,15 +179,16 @@ class RunLog:
     def _lock(self) -> None:
         """Keep other trainings of this prefix out for as long as the log is open."""
         try:
-            fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._log.close()
-            self._table.close()
-            raise OutputError(
+            lock(
+                self._log,
                 "another training is writing this log and its snapshots",
                 where=self.log_path,
                 hint="Wait until it is done, or choose another snapshot_prefix",
-            ) from None
+            )
+        except OutputError:
+            self._log.close()
+            self._table.close()
+            raise
         except OSError:
             pass  # a file system that has no locks
 

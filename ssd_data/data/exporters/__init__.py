@@ -19,16 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import count, product
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.core.errors import InputError
-from ssd_data.core.registry import plugins
 from ssd_data.core.structures import Boxes, Flags
 
 if TYPE_CHECKING:
@@ -71,22 +68,6 @@ class Picture:
 
     data: bytes
     kind: str
-
-
-def names() -> list[str]:
-    """The names of all exporters, sorted."""
-    return plugins("data/exporters")
-
-
-def load(name: str) -> Any:
-    """The module of an exporter.
-
-    Raises:
-        InputError: there is no such exporter.
-    """
-    if name not in names():
-        raise InputError(f'cannot export to "{name}"', hint=f"Known: {', '.join(names())}")
-    return import_module(f"{__name__}.{name}")
 
 
 def with_ending(path: str, kind: str) -> str:

@@ -23,36 +23,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib import import_module
 from typing import Any, TypeAlias
 
-from ssd_data.core.errors import InputError
-from ssd_data.core.registry import plugins
+from ssd_data.core.registry import FORMATS
 
 Options: TypeAlias = Mapping[str, Any]
 
 
-@cache
-def names() -> list[str]:
-    """The names of all formats, sorted."""
-    return plugins("data/formats")
-
-
-def load(name: str) -> Any:
-    """The module of a format.
-
-    Raises:
-        InputError: there is no such format.
-    """
-    if name not in names():
-        raise InputError(f'unknown format "{name}"', hint=f"Known: {', '.join(names())}")
-    return import_module(f"{__name__}.{name}")
-
-
 def having(attribute: str) -> Iterator[tuple[str, Any]]:
     """All formats that have ``attribute``, by name."""
-    for name in names():
-        module = load(name)
+    for name in FORMATS.names():
+        module = FORMATS.load(name)
         if hasattr(module, attribute):
             yield name, module
 
