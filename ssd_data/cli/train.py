@@ -12,7 +12,7 @@ import click
 
 from ssd_data.cli.parts import shared
 from ssd_data.cli.parts.fields import options_of
-from ssd_data.training.options import DEFAULTS, TORCH, Extras, TrainOptions
+from ssd_data.training.options import DEFAULTS, Extras, TrainOptions
 
 if TYPE_CHECKING:
     from ssd_data.training.log import Event, Snapshotted
@@ -79,7 +79,7 @@ def command(solver: Path | None, as_json: bool, quiet: bool, **options: Any) -> 
         def move(event: Event) -> None:
             bars[0](event)
 
-        screen = [Screen()] if options["engine"] == TORCH else []  # a real Caffe prints its own
+        screen = [Screen()] if options["engine"] == "torch" else []  # a real Caffe prints its own
         try:
             run = train(
                 solver,

@@ -1,7 +1,7 @@
 """What the command line offers of a class of options, said where its fields are.
 
-A command makes its click options of it (``cli/fields.py``); the class checks by it what it is given
-in Python.
+A command makes its click options of it (``cli/parts/fields.py``); the class may check by it what it
+is given in Python.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ class Option:
     Attributes:
         help: what it does, in a line.
         metavar: what stands for its value in the help.
-        choices: the values that there are; empty for any.
         low: the least value. below: what a value stays below.
         letter: of its short form.
         shows_default: whether the help says what it is by itself.
@@ -28,7 +27,6 @@ class Option:
 
     help: str
     metavar: str | None = None
-    choices: tuple[str, ...] = ()
     low: int | None = None
     below: int | None = None
     letter: str = ""

@@ -22,13 +22,13 @@ from ssd_data.engines.torch.layers.multiboxloss import MultiBox, MultiBoxLoss
 from ssd_data.engines.torch.net import Net
 from ssd_data.engines.torch.trainable import Trainable
 from ssd_data.training import snapshots
-from ssd_data.training.options import BF16, FP16, Extras
+from ssd_data.training.options import Extras
 from ssd_data.training.rates import warmed
 from ssd_data.training.updates import parameters
 
 GROWTH, BACKOFF, INTERVAL = 2.0, 0.5, 2000
 LEAST = 2.0**-14  # what the factor cannot be halved below without the loss itself being wrong
-PRECISION = {BF16: torch.bfloat16, FP16: torch.float16}
+PRECISION = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Average:
@@ -152,7 +152,7 @@ class ExtrasState:
         )
         self.blobs = [param.blob for param in parameters(net, 0)]
         self.average = Average(self.blobs, extras.ema) if extras.ema else None
-        self.scale = LossScale() if extras.amp == FP16 else None
+        self.scale = LossScale() if extras.amp == "fp16" else None
 
     def begin(self) -> None:
         """The weights to begin with are there, and no update was made.
@@ -242,11 +242,11 @@ def check_device(extras: Extras, device: torch.device) -> None:
     Raises:
         UsageError: it cannot.
     """
-    if extras.amp == FP16 and device.type == "cpu":
+    if extras.amp == "fp16" and device.type == "cpu":
         raise UsageError(
             "half precision needs a GPU", where="--amp fp16", hint="On a CPU take --amp bf16"
         )
-    if extras.amp == BF16 and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+    if extras.amp == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
         raise UsageError("this GPU has no bfloat16", where="--amp bf16", hint="Take --amp fp16")
     if extras.compile:
         require_compiler(device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,7 +14,13 @@ from torch import Tensor
 
 from ssd_data.core.errors import UsageError
 from ssd_data.core.parallel import default_workers
-from ssd_data.training.processes import PeerError, Processes
+from ssd_data.training.processes import (
+    ALONE,
+    PeerError,
+    Processes,
+    torchrun_number,
+    world_size,
+)
 
 T = TypeVar("T")
 PATIENCE = timedelta(minutes=10)  # for one answer
@@ -140,17 +147,31 @@ def _part(flat: Tensor, tensors: Sequence[Tensor]) -> None:
             tensor.copy_(part.view(tensor.shape))
 
 
-def form_group(rank: int, world: int, local: tuple[int, int], device: str | None) -> Group:
-    """The processes of a run, on the CPU or with a GPU each.
+def join(device: str | None = None) -> Processes:
+    """The processes that torchrun started; without it, this one alone.
 
     Args:
-        rank, world: this process and how many there are. local: the same on this machine.
-        device: as for Net, but no GPU by its number.
+        device: as for Net; for GPUs they speak through nccl, else through gloo.
 
     Raises:
-        UsageError: this machine has not a GPU for each. PeerError: the others do not come.
+        UsageError: the device cannot be shared, or ``RANK`` is none of these processes.
+        PeerError: the others do not come.
     """
-    if device != "cuda" and not (device == "auto" and torch.cuda.is_available()):
+    world, rank = world_size(), torchrun_number("RANK", 0)
+    if world < 2:
+        return ALONE
+    if device is not None and device.startswith("cuda:"):
+        raise UsageError(
+            "several processes cannot share one GPU",
+            where=f"--device {device}",
+            hint="Say --device cuda, and choose GPUs by CUDA_VISIBLE_DEVICES",
+        )
+    if rank >= world or not os.environ.get("RANK", "").isdecimal():
+        what = f"RANK is {os.environ.get('RANK', '')!a}, WORLD_SIZE is {world}"
+        raise UsageError(what, where="torchrun", hint="Let torchrun set both")
+    local = (torchrun_number("LOCAL_RANK", rank), torchrun_number("LOCAL_WORLD_SIZE", world))
+    on_gpu = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+    if not on_gpu:
         return Group(rank, world, local)
     if local[0] >= torch.cuda.device_count():
         raise UsageError(

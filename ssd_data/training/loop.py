@@ -17,7 +17,7 @@ from ssd_data.engines.torch.mode import find_device
 from ssd_data.nets.matching import Matching
 from ssd_data.training.extras import check_device
 from ssd_data.training.log import Listener
-from ssd_data.training.options import TORCH, Extras, TrainOptions, settle
+from ssd_data.training.options import Extras, TrainOptions, settle
 from ssd_data.training.preflight.processes import (
     ALL_HINT,
     ALL_OF_THEM,
@@ -40,7 +40,7 @@ class TorchEngine:
         iteration, loss, finished: what it came to, once it is solved.
     """
 
-    name = TORCH
+    name = "torch"
     versions: ClassVar[dict[str, str]] = {"torch": torch.__version__}
     kill = None  # a second wish to stop ends the process
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict, get_args
 
 from ssd_data.core.errors import UsageError
 from ssd_data.core.options import flag, offered, option
 
+EngineName = Literal["torch", "caffe"]
+Precision = Literal["off", "bf16", "fp16"]
 AUTO = "auto"
-TORCH, CAFFE = "torch", "caffe"
-BF16, FP16 = "bf16", "fp16"
 MOST = 1 << 31  # of any number
 
 
@@ -55,7 +55,7 @@ class Extras:
         low=0,
         below=1,
     )
-    amp: str = option("off", "Mixed precision; fp16 needs a GPU.", choices=("off", BF16, FP16))
+    amp: Precision = option("off", "Mixed precision; fp16 needs a GPU.")
     channels_last: bool = option(True, "How pictures lie in memory.  [default: channels last]")
     compile: bool = option(False, "Run the net through torch.compile.")
     cache: int = option(0, "Keep decoded pictures in memory.", metavar="MB", low=0)
@@ -72,16 +72,17 @@ class Extras:
             whole = wanted is float and type(value) is int  # 0 is meant as 0.0
             if type(value) is not wanted and not whole:
                 raise UsageError(f"{value!a} is no {wanted.__name__}", where=flag(one.name))
-        for one in fields(self):
-            value, known = getattr(self, one.name), offered(one)
-            assert known is not None
-            if known.choices and value not in known.choices:
-                what = f"{value!a} is none of {', '.join(known.choices)}"
-                raise UsageError(what, where=flag(one.name))
-            if known.low is not None and not known.low <= value < (known.below or MOST):
-                end = f"{known.below}, {known.below} excluded" if known.below else f"{MOST}"
-                text = f"{value:g}" if isinstance(value, float) else f"{value}"
-                raise UsageError(f"{text} is not in {known.low} … {end}", where=flag(one.name))
+            if (known := offered(one)) is not None and known.low is not None:
+                self._check_range(one.name, value, known.low, known.below)
+        if self.amp not in get_args(Precision):
+            what = f"{self.amp!a} is none of {', '.join(get_args(Precision))}"
+            raise UsageError(what, where="--amp")
+
+    def _check_range(self, name: str, value: float, low: int, below: int | None) -> None:
+        if not low <= value < (below or MOST):
+            end = f"{MOST}" if below is None else f"{below}, {below} excluded"
+            text = f"{value:g}" if isinstance(value, float) else f"{value}"
+            raise UsageError(f"{text} is not in {low} … {end}", where=flag(name))
 
     def on(self) -> dict[str, Any]:
         """Those that differ from what a run has by itself."""
@@ -96,7 +97,7 @@ class ExtrasTold(TypedDict, total=False):
 
     warm_up: int
     ema: float
-    amp: str
+    amp: Precision
     channels_last: bool
     compile: bool
     cache: int
@@ -146,8 +147,8 @@ class TrainOptions:
     tensorboard: Path | str | None = option(None, "Write TensorBoard's events.", metavar="DIR")
     keep: int | None = option(None, "Delete all but N snapshots.", metavar="N", low=1)
     skip_mismatch: bool = option(False, "Start layers of another shape anew.")
-    engine: str = option(
-        TORCH, "What trains: PyTorch, or a real Caffe.", choices=(TORCH, CAFFE), shows_default=True
+    engine: EngineName = option(
+        "torch", "What trains: PyTorch, or a real Caffe.", shows_default=True
     )
     caffe: Path | str | None = option(None, "Caffe's executable, or its folder.", metavar="F")
     build: Path | str | None = option(None, "Write nets for this build first.", metavar="DIR")

@@ -3,7 +3,7 @@
 ``torchrun`` starts them and says by ``RANK``, ``WORLD_SIZE`` and ``LOCAL_RANK`` which is which.
 Each reads its share of the records; losses, counts and gradients are added up, so that their
 batches are parts of one. (The original averages gradients that each process has normalised by
-itself: ``P2PSync`` in ``src/caffe/parallel.cpp``.) No PyTorch here before they speak.
+itself: ``P2PSync`` in ``src/caffe/parallel.cpp``.) No PyTorch here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, TypeVar
 
-from ssd_data.core.errors import SsdDataError, UsageError
+from ssd_data.core.errors import SsdDataError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -90,46 +90,18 @@ ALONE = Processes()
 
 def world_size() -> int:
     """How many processes torchrun has started together; 1 without it."""
-    return _number("WORLD_SIZE", 1) if "MASTER_ADDR" in os.environ else 1
+    return torchrun_number("WORLD_SIZE", 1) if "MASTER_ADDR" in os.environ else 1
 
 
 def is_follower() -> bool:
     """Whether this is one of several processes, and not the first."""
-    return world_size() > 1 and _number("RANK", 0) > 0
+    return world_size() > 1 and torchrun_number("RANK", 0) > 0
 
 
-def _number(name: str, otherwise: int) -> int:
-    """An environment variable's whole number; ``otherwise`` where it is none."""
+def torchrun_number(name: str, otherwise: int) -> int:
+    """A whole number that torchrun says in the environment; ``otherwise`` where it is none."""
     text = os.environ.get(name, "")
     return int(text) if text.isdecimal() and text.isascii() else otherwise
-
-
-def join(device: str | None = None) -> Processes:
-    """The processes that torchrun started; without it, this one alone.
-
-    Args:
-        device: as for Net; for GPUs they speak through nccl, else through gloo.
-
-    Raises:
-        UsageError: the device cannot be shared, or ``RANK`` is none of these processes.
-        PeerError: the others do not come.
-    """
-    world, rank = world_size(), _number("RANK", 0)
-    if world < 2:
-        return ALONE
-    if device is not None and device.startswith("cuda:"):
-        raise UsageError(
-            "several processes cannot share one GPU",
-            where=f"--device {device}",
-            hint="Say --device cuda, and choose GPUs by CUDA_VISIBLE_DEVICES",
-        )
-    if rank >= world or not os.environ.get("RANK", "").isdecimal():
-        what = f"RANK is {os.environ.get('RANK', '')!a}, WORLD_SIZE is {world}"
-        raise UsageError(what, where="torchrun", hint="Let torchrun set both")
-    from ssd_data.training.group import form_group
-
-    local = (_number("LOCAL_RANK", rank), _number("LOCAL_WORLD_SIZE", world))
-    return form_group(rank, world, local, device)
 
 
 # ---- how a process is asked to stop ----

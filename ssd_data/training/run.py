@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, TypeAlias, Union, get_args
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.version import __version__
@@ -21,10 +21,10 @@ from ssd_data.nets.matching import Matching
 from ssd_data.training.caffe.run import CaffeEngine
 from ssd_data.training.curves import draw_at_tests, open_board, require_tensorboard
 from ssd_data.training.log import Listener, RunLog, Snapshotted, Tested
-from ssd_data.training.options import AUTO, CAFFE, TORCH, Extras, TrainOptions
+from ssd_data.training.options import AUTO, EngineName, Extras, TrainOptions
 from ssd_data.training.preflight import preflight
 from ssd_data.training.preflight.report import Preflight
-from ssd_data.training.processes import FirstProcessError, PeerError, join, signals
+from ssd_data.training.processes import FirstProcessError, PeerError, signals
 from ssd_data.training.run_folder import SnapshotKeeper
 from ssd_data.training.snapshots import newest_whole
 from ssd_data.training.solver_file import SolverFile, look_at_solver, read_solver
@@ -56,6 +56,9 @@ class TrainResult:
         snapshots: the files that were written. matchings: what became of each ``weights``.
         resumed: the solver state that it went on from.
         extras: what it did that the original does not.
+
+    >>> TrainResult(tested=Tested(10, net=0, outputs=[("detection_eval", 0.5)])).scores
+    {'detection_eval': 0.5}
     """
 
     iteration: int = 0
@@ -87,7 +90,7 @@ def train(
     tensorboard: Path | str | None = None,
     keep: int | None = None,
     skip_mismatch: bool = False,
-    engine: str = TORCH,
+    engine: EngineName = "torch",
     caffe: Path | str | None = None,
     build: Path | str | None = None,
     family: str | None = None,
@@ -119,6 +122,10 @@ def train(
         CaffeError: Caffe could not be started, or ended with an error.
         PeerError: another process has ended, or does not answer.
         OutputError: a snapshot or log cannot be written.
+
+    >>> result = train("tiny_ssd/solver.prototxt", max_iter=1, device="cpu", ema=0.9)
+    >>> result.iteration, result.snapshots[-1].model.name
+    (1, 'tiny_ssd_iter_1.caffemodel')
     """
     files = [weights] if isinstance(weights, (str, Path)) else weights
     options = TrainOptions(
@@ -235,14 +242,17 @@ def follow(engine: Engine) -> TrainResult:
 
 
 def _find_engine(options: TrainOptions) -> Engine:
-    if options.engine == CAFFE:
-        return CaffeEngine(options.caffe)
-    if options.engine != TORCH:
+    if options.engine not in get_args(EngineName):
         what = f'no engine is called "{options.engine}"'
-        raise UsageError(what, where="--engine", hint=f"Known are {TORCH}, {CAFFE}")
+        raise UsageError(
+            what, where="--engine", hint=f"Known are {', '.join(get_args(EngineName))}"
+        )
+    if options.engine == "caffe":
+        return CaffeEngine(options.caffe)
     from ssd_data.engines.torch import require_torch
 
     require_torch()
+    from ssd_data.training.group import join
     from ssd_data.training.loop import TorchEngine
 
     return TorchEngine(join(options.device))

@@ -93,6 +93,10 @@ def test(
         UsageError: PyTorch or the device is missing.
         InputError: solver, net, data, weights or labelmap are wrong.
         OutputError: detections cannot be saved.
+
+    >>> (scores,) = test("tiny_ssd/solver.prototxt", "tiny_ssd/random.caffemodel", iterations=1)
+    >>> list(scores.outputs), scores.ap_version
+    (['detection_eval'], '11point')
     """
     from ssd_data.engines.torch import require_torch
 

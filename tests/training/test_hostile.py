@@ -329,7 +329,7 @@ def test_fit_takes_no_overlap_that_is_none(folder: Path) -> None:
 
 
 def test_ranks_that_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ssd_data.training.processes import join
+    from ssd_data.training.group import join
 
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")

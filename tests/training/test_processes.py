@@ -30,11 +30,12 @@ from ssd_data.nets.graph import parse_graph
 from ssd_data.training import snapshots
 from ssd_data.training.caffe.run import check_options
 from ssd_data.training.display import diverged, outputs, parts
+from ssd_data.training.group import join
 from ssd_data.training.log import Displayed
 from ssd_data.training.loop import TorchEngine
 from ssd_data.training.options import TrainOptions
 from ssd_data.training.preflight.report import Preflight
-from ssd_data.training.processes import ALONE, FirstProcessError, PeerError, Processes, join
+from ssd_data.training.processes import ALONE, FirstProcessError, PeerError, Processes
 from ssd_data.training.run import follow, train_file
 from ssd_data.training.solver import Solver
 from ssd_data.training.solver_file import SolverFile, read_solver

@@ -10,7 +10,7 @@ from ssd_data.core.errors import UsageError
 from ssd_data.nets.matching import Matching
 from ssd_data.training.caffe.binary import run_caffe
 from ssd_data.training.log import Displayed, Event, Listener, Snapshotted
-from ssd_data.training.options import CAFFE, TrainOptions, spelled
+from ssd_data.training.options import TrainOptions, spelled
 from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.processes import ALONE, world_size
 from ssd_data.training.snapshots import recorded_extras
@@ -28,7 +28,7 @@ class CaffeEngine:
         wishes: how often the user has asked to stop.
     """
 
-    name = CAFFE
+    name = "caffe"
     processes = ALONE
     versions: ClassVar[dict[str, str]] = {}
 
