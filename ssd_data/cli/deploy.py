@@ -106,10 +106,11 @@ def command(
     from ssd_data.training.run_folder import RunFolder
 
     if weights is None:
-        run = RunFolder(deploy).to_deploy()
-        deploy, weights, labelmap = run.deploy, run.weights, labelmap or run.labelmap
+        run = RunFolder(deploy)
+        deploy, (model, why) = run.deploy, run.best()
+        weights, labelmap = model.path, labelmap or next(iter(run.labelmaps), None)
         if not quiet:
-            click.echo(f"weights: {weights} ({run.why})", err=True)
+            click.echo(f"weights: {weights} ({why})", err=True)
     prepare = net_options.preprocessing(deploy, train, family, mean, scale)
     made = ship(
         profile,

@@ -18,15 +18,9 @@ from ssd_data.nets.matching import Matching
 from ssd_data.training.extras import check_device
 from ssd_data.training.log import Listener
 from ssd_data.training.options import Extras, TrainOptions, settle
-from ssd_data.training.preflight.processes import (
-    ALL_HINT,
-    ALL_OF_THEM,
-    check_processes,
-    undivided,
-)
-from ssd_data.training.preflight.report import Preflight
+from ssd_data.training.preflight.processes import ALL_HINT, ALL_OF_THEM, undivided
 from ssd_data.training.processes import ALONE, Processes
-from ssd_data.training.snapshots import read_resume_state, recorded_extras
+from ssd_data.training.snapshots import recorded_extras
 from ssd_data.training.solver import Solver
 from ssd_data.training.solver_file import SolverFile
 
@@ -61,13 +55,6 @@ class TorchEngine:
         extras = settle(options.extras, recorded, say)
         check_device(extras, find_device(options.device))
         return replace(options, extras=extras)
-
-    def check(self, found: Preflight, file: SolverFile, options: TrainOptions) -> None:
-        """Add to a preflight what there is to say of several processes."""
-        assert isinstance(options.extras, Extras)
-        state = None if options.resume is None else Path(options.resume)
-        kept = {} if state is None else read_resume_state(state)
-        check_processes(found, file, options.extras, self.processes.world, state, kept)
 
     def prepare(
         self, file: SolverFile, options: TrainOptions, say: Callable[[str], None]

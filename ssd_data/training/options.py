@@ -109,22 +109,15 @@ class ExtrasTold(TypedDict, total=False):
 
 @dataclass(slots=True)
 class TrainOptions:
-    """How a run differs from what its solver says.
+    """How a run differs from what its solver says; each field is a command-line option.
 
     Attributes:
-        weights: caffemodels to start from, one after another.
-        resume: a solver state, or ``auto`` for the newest whole one of the solver's prefix.
         device: as for Net; ``auto`` takes a GPU where there is one.
-        workers: threads that read and augment; the run does not depend on their number.
+        workers: the run does not depend on their number.
         seed: of weights, order and augmentation; by default the solver's ``random_seed``, else 0.
-        max_iter: instead of the solver's.
-        jpeg_roundtrip: whether training pictures pass the original's JPEG round trips.
-        tensorboard: a folder for TensorBoard's events.
         keep: how many snapshots stay, besides the best by mAP; None keeps all.
-        skip_mismatch: start layers of another shape anew.
-        engine: ``torch``, or ``caffe``: a real one. caffe: its executable, or its folder.
-        build: in the place of a solver: write the nets of a ``family`` for this build into ``out``
-            (by default a folder of the family's name), and link its LMDBs.
+        build: in the place of a solver: nets of a ``family`` are written for this build into
+            ``out``, and its LMDBs are linked.
         extras: what the original has not: of the fields of :class:`Extras` those that are told
             (what is not is off, or on resuming as the snapshot records), or all of them.
     """

@@ -300,10 +300,15 @@ def _check(
     Raises:
         InputError: some of it is wrong.
     """
-    state = None if options.resume is None else Path(options.resume)
-    skips = options.skip_mismatch
-    found = preflight(file, options.weights, state, engine=engine.name, skip_mismatch=skips)
-    engine.check(found, file, options)
+    found = preflight(
+        file,
+        options.weights,
+        None if options.resume is None else Path(options.resume),
+        engine=engine.name,
+        skip_mismatch=options.skip_mismatch,
+        extras=options.extras if isinstance(options.extras, Extras) else None,
+        world=engine.processes.world,
+    )
     if show is not None:
         show(file, found)
     if found.errors:

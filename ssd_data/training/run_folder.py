@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -55,20 +55,14 @@ class SavedModel:
     iteration: int
 
     @property
-    def averaged(self) -> Path:
+    def is_average(self) -> bool:
+        """Whether it is a moving average of weights."""
+        return self.path.name.endswith(AVERAGE)
+
+    def averaged(self) -> SavedModel:
         """The moving average of its weights, where the run kept one; else itself."""
         average = self.path.with_suffix(AVERAGE)
-        return average if average.is_file() else self.path
-
-
-@dataclass(frozen=True, slots=True)
-class Deployable:
-    """What of a run is shipped, and why that snapshot."""
-
-    deploy: Path
-    weights: Path
-    labelmap: Path | None
-    why: str
+        return replace(self, path=average) if average.is_file() else self
 
 
 class RunFolder:
@@ -114,6 +108,19 @@ class RunFolder:
         return sorted(tables or logs, key=lambda path: -path.stat().st_mtime)
 
     @property
+    def deploy(self) -> Path:
+        """Its deploy net.
+
+        Raises:
+            InputError: it is no folder, or has none.
+        """
+        if not self.folder.is_dir():
+            raise InputError("is no folder, and no WEIGHTS are given", where=self.folder, hint=HINT)
+        if not (self.folder / DEPLOY).is_file():
+            raise InputError(f"the folder has no {DEPLOY}", where=self.folder, hint=HINT)
+        return self.folder / DEPLOY
+
+    @property
     def labelmaps(self) -> list[Path]:
         """The labelmaps in it and in the folder above."""
         places = (self.folder, self.folder.resolve().parent)
@@ -143,20 +150,6 @@ class RunFolder:
             return one, f"the best test, {value:.4f} at iteration {one.iteration}"
         one = max(self.models, key=lambda one: (one.iteration, one.path.stat().st_mtime))
         return one, f"the newest, iteration {one.iteration}; no test says which is best"
-
-    def to_deploy(self) -> Deployable:
-        """Its deploy net, its best snapshot and its labelmap.
-
-        Raises:
-            InputError: it is no such folder, or holds no snapshot.
-        """
-        if not self.folder.is_dir():
-            raise InputError("is no folder, and no WEIGHTS are given", where=self.folder, hint=HINT)
-        if not (self.folder / DEPLOY).is_file():
-            raise InputError(f"the folder has no {DEPLOY}", where=self.folder, hint=HINT)
-        model, why = self.best()
-        labelmap = next(iter(self.labelmaps), None)
-        return Deployable(self.folder / DEPLOY, model.path, labelmap, why)
 
 
 def _is_folder(place: Path) -> bool:

@@ -34,6 +34,7 @@ from ssd_data.training.group import join
 from ssd_data.training.log import Displayed
 from ssd_data.training.loop import TorchEngine
 from ssd_data.training.options import TrainOptions
+from ssd_data.training.preflight.processes import check_processes
 from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.processes import ALONE, FirstProcessError, PeerError, Processes
 from ssd_data.training.run import follow, train_file
@@ -390,10 +391,10 @@ class Told(Processes):
 
 
 def check(found: Preflight, file: SolverFile, options: TrainOptions, world: int) -> None:
-    processes = Processes()
-    processes.world = world
-    engine = TorchEngine(processes)
-    engine.check(found, file, engine.settle(options, print))
+    state = options.resume
+    kept = {} if state is None else snapshots.read_resume_state(state)
+    extras = TorchEngine().settle(options, print).extras
+    check_processes(found, file, extras, world, state, kept)
 
 
 def test_what_is_wrong_is_said_once(folder: Path) -> None:

@@ -16,23 +16,9 @@ from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.pages.report.history import History, Session, read_history
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.log import SNAPSHOT, TABLE
-from ssd_data.training.run_folder import DEPLOY, SOLVER, RunFolder, best_of
-from ssd_data.training.snapshots import AVERAGE
+from ssd_data.training.run_folder import DEPLOY, SOLVER, RunFolder, SavedModel, best_of
 
 TRAIN_NET, TEST_NET = "train.prototxt", "test.prototxt"
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """A snapshot's caffemodel; where the run kept an average of its weights, that one."""
-
-    iteration: int
-    path: Path
-
-    @property
-    def is_average(self) -> bool:
-        """Whether it is a moving average."""
-        return self.path.name.endswith(AVERAGE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +45,7 @@ class RunSubject:
     train: Path | None = None
     test: Path | None = None
     deploy: Path | None = None
-    kept: tuple[Weights, ...] = ()
+    kept: tuple[SavedModel, ...] = ()
     labelmap: LabelMap | None = None
     bases: tuple[Path, ...] = ()
     notes: list[str] = field(default_factory=list)
@@ -74,7 +60,7 @@ class RunSubject:
         """What the table says of its last session."""
         return self.history.sessions()[-1].facts
 
-    def best(self) -> tuple[Weights, str] | None:
+    def best(self) -> tuple[SavedModel, str] | None:
         """The snapshot of the best test, else the newest, and why it is that one."""
         iterations, scores = self.history.scores()
         known = {int(i): s for i, s in zip(iterations, scores, strict=True) if np.isfinite(s)}
@@ -249,15 +235,15 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _kept(run: RunFolder, history: History, notes: list[str]) -> tuple[Weights, ...]:
+def _kept(run: RunFolder, history: History, notes: list[str]) -> tuple[SavedModel, ...]:
     """The snapshots that are there of those that it speaks of, or of its own prefix."""
     if run.fault is not None:
         notes.append(run.fault.sentence)
     stated = [row.get("model") for row in history.of(SNAPSHOT)]
     names = {Path(name).name for name in stated if isinstance(name, str)}
     own = [m for m in run.models if m.prefix == history.origin.stem or m.path.name in names]
-    by_iteration = {model.iteration: model.averaged for model in own}
-    return tuple(Weights(iteration, path) for iteration, path in sorted(by_iteration.items()))
+    by_iteration = {model.iteration: model.averaged() for model in own}
+    return tuple(by_iteration[iteration] for iteration in sorted(by_iteration))
 
 
 def _labelmap(run: RunFolder, notes: list[str]) -> LabelMap | None:

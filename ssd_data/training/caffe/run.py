@@ -11,7 +11,6 @@ from ssd_data.nets.matching import Matching
 from ssd_data.training.caffe.binary import run_caffe
 from ssd_data.training.log import Displayed, Event, Listener, Snapshotted
 from ssd_data.training.options import TrainOptions, spelled
-from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.processes import ALONE, world_size
 from ssd_data.training.snapshots import recorded_extras
 from ssd_data.training.solver_file import SolverFile
@@ -47,9 +46,6 @@ class CaffeEngine:
         """
         check_options(options)
         return options
-
-    def check(self, found: Preflight, file: SolverFile, options: TrainOptions) -> None:
-        """There is nothing to add to a preflight."""
 
     def prepare(
         self, file: SolverFile, options: TrainOptions, say: Callable[[str], None]

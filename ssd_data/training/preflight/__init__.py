@@ -6,10 +6,12 @@ error; what is only doubtful is a warning, and the run may go on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ssd_data.nets.graph import Graph
+from ssd_data.training.options import Extras
 from ssd_data.training.preflight.data import (
     Lmdb,
     Source,
@@ -31,6 +33,7 @@ from ssd_data.training.preflight.nets import (
     check_weights,
     snapshot_size,
 )
+from ssd_data.training.preflight.processes import check_processes
 from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.preflight.solver import check_snapshots, check_solver
 from ssd_data.training.preflight.tests import (
@@ -49,6 +52,8 @@ def preflight(
     *,
     engine: str = "torch",
     skip_mismatch: bool = False,
+    extras: Extras | None = None,
+    world: int = 1,
 ) -> Preflight:
     """Check a training before it starts; nothing is written, and no net is run.
 
@@ -58,6 +63,7 @@ def preflight(
         weights: caffemodels to begin with; resume: a solver state instead.
         engine: ``torch``, or ``caffe``, which needs more (the folder of the snapshots).
         skip_mismatch: arrays of other shapes than the net's are left out on request.
+        extras: what the run has beyond the original. world: how many processes train.
     """
     found = Preflight()
     found.locate("solver", file.origin, file.origin)
@@ -85,13 +91,16 @@ def preflight(
         tested = check_shapes(found, graph, sources)
         if shapes is not None and tested is not None:
             check_sharing(found, shapes, tested, graph.origin)
+    resume_state: Mapping[str, Any] = {}
     if resume is None:
         check_weights(found, shapes, weights, skip_mismatch)
     else:
         if weights:
             found.warn("--weights", f"not used: the run goes on from {resume}")
-        check_resume(found, shapes, resume, file.param)
+        resume_state = check_resume(found, shapes, resume, file.param)
     check_snapshots(found, file, snapshot_size(shapes, file.param), engine)
+    if extras is not None:
+        check_processes(found, file, extras, world, resume, resume_state)
     return found
 
 

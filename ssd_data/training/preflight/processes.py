@@ -21,8 +21,8 @@ def check_processes(
     file: SolverFile,
     extras: Extras,
     world: int,
-    resume: Path | None = None,
-    resume_state: Mapping[str, Any] | None = None,
+    resume: Path | None,
+    resume_state: Mapping[str, Any],
 ) -> None:
     """That the training's records can be divided, that BatchNorm has what to synchronise, and that
     a run goes on with as many processes as it had.
