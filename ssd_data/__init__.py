@@ -46,7 +46,9 @@ if TYPE_CHECKING:
     from ssd_data.engines.torch.net import Net
     from ssd_data.metrics import score
     from ssd_data.metrics.scores import Scores
+    from ssd_data.training.run import TrainResult, train
     from ssd_data.training.solver import Solver, get_solver
+    from ssd_data.training.testing import test
 
 _HOME = {
     "AnnotatedImage": "core.structures",
@@ -65,6 +67,7 @@ _HOME = {
     "Scores": "metrics.scores",
     "Solver": "training.solver",
     "SsdDataError": "core.errors",
+    "TrainResult": "training.run",
     "UsageError": "core.errors",
     "build": "data.build.builder",
     "export": "data.export",
@@ -79,6 +82,8 @@ _HOME = {
     "set_device": "engines.torch.mode",
     "set_mode_cpu": "engines.torch.mode",
     "set_mode_gpu": "engines.torch.mode",
+    "test": "training.testing",
+    "train": "training.run",
 }
 __all__ = [
     "TEST",
@@ -99,6 +104,7 @@ __all__ = [
     "Scores",
     "Solver",
     "SsdDataError",
+    "TrainResult",
     "UsageError",
     "build",
     "export",
@@ -114,6 +120,8 @@ __all__ = [
     "set_device",
     "set_mode_cpu",
     "set_mode_gpu",
+    "test",
+    "train",
 ]
 
 

@@ -14,9 +14,10 @@ from ssd_data.data.lmdb.table import class_name
 from ssd_data.metrics.analysis import extras, mistakes
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
 from ssd_data.pages.report.blocks import Block, Cell, Gallery, Note, Panel, Picture, Section, Table
-from ssd_data.pages.report.run_subject import RunSubject, Weights
+from ssd_data.pages.report.run_subject import RunSubject
 from ssd_data.pages.report.scenes import Scene, to_picture
 from ssd_data.pages.report.trial import Shown, Trial, open_trial
+from ssd_data.training.run_folder import SavedModel
 
 LEAD = (
     "Thick: false detections. Thick and dashed: true boxes that were missed. Thin: what is right. "
@@ -80,7 +81,7 @@ class _Judged:
         return wrong + np.bincount(self.truth.picture[self.missed], minlength=number)
 
 
-def _worst(trial: Trial, weights: Weights, why: str, count: int) -> list[Block]:
+def _worst(trial: Trial, weights: SavedModel, why: str, count: int) -> list[Block]:
     judged = _judge(trial, weights)
     number, errors = len(judged.keys), judged.errors()
     order = [i for i in np.argsort(-errors, kind="stable")[:count].tolist() if errors[i]]
@@ -94,7 +95,7 @@ def _worst(trial: Trial, weights: Weights, why: str, count: int) -> list[Block]:
     return [*blocks, Gallery("most mistakes", drawn)] if drawn else blocks
 
 
-def _judge(trial: Trial, weights: Weights) -> _Judged:
+def _judge(trial: Trial, weights: SavedModel) -> _Judged:
     """Run a snapshot over the pictures and match what it finds."""
     rows: list[tuple[bytes, tuple[int, int], Record, Detections]] = []
     done = trial.found(trial.engine(weights), trial.pictures(trial.keys))

@@ -11,9 +11,10 @@ from ssd_data.core.progress import Track
 from ssd_data.core.structures import Detections
 from ssd_data.data.lmdb.table import class_name
 from ssd_data.pages.report.blocks import Block, Gallery, Note, Panel, Picture, Section
-from ssd_data.pages.report.run_subject import RunSubject, Weights
+from ssd_data.pages.report.run_subject import RunSubject
 from ssd_data.pages.report.scenes import Scene, to_picture
 from ssd_data.pages.report.trial import Shown, open_trial
+from ssd_data.training.run_folder import SavedModel
 
 MOST_SNAPSHOTS = 8
 LEAST_SCORE = 0.3  # of what is drawn
@@ -56,7 +57,7 @@ def _blocks(subject: RunSubject, count: int, device: str | None, track: Track) -
     return [*blocks, *(Gallery(one.name, row) for one, row in galleries)]
 
 
-def chosen_snapshots(subject: RunSubject) -> list[Weights]:
+def chosen_snapshots(subject: RunSubject) -> list[SavedModel]:
     """The first, the last, the best and some between, in order."""
     kept = subject.kept
     places = np.linspace(0, len(kept) - 1, min(len(kept), MOST_SNAPSHOTS)).round().astype(int)
@@ -77,7 +78,7 @@ def _true(one: Shown, subject: RunSubject) -> Picture:
     return to_picture("true boxes", one.pixels, scene, subject.labelmap, side=SIDE, cut=True)
 
 
-def _found(one: Shown, found: Detections, weights: Weights, subject: RunSubject) -> Picture:
+def _found(one: Shown, found: Detections, weights: SavedModel, subject: RunSubject) -> Picture:
     drawn = found.above(LEAST_SCORE)
     order = np.argsort(-drawn.scores, kind="stable")
     labels = drawn.labels[order].tolist()
