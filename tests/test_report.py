@@ -361,12 +361,12 @@ def test_thumbnails_of_any_record(index: int, hostile: Path) -> None:
 def test_boxes_are_drawn_where_they_are(hostile: Path) -> None:
     subject = gather(hostile, decode=False)
     (whole,) = pictures(subject.splits[0], [picks.Pick(0)], subject.labelmap)
-    rects = {outline.name: outline.rect for outline in whole.outlines}
+    rects = {outline.mark.said: outline.rect for outline in whole.outlines}
     np.testing.assert_allclose(rects[NAMES[0]], [6, 4, 24, 20], atol=1e-4)
-    assert whole.outlines[0].name == NAMES[0]  # the larger one, below the other
-    assert [outline.dashed for outline in whole.outlines] == [False, True]
+    assert whole.outlines[0].mark.said == NAMES[0]  # the larger one, below the other
+    assert [outline.mark.dashed for outline in whole.outlines] == [False, True]
     (near,) = pictures(subject.splits[0], [picks.Pick(8, zoom=0, boxes={0})], subject.labelmap)
-    assert near.outlines[0].marked
+    assert near.outlines[0].mark.marked
     # The whole picture of 60 x 40 is nearer than 4 times the box: enlarged to 400 pixels.
     assert near.size == (400, 267)
     np.testing.assert_allclose(near.outlines[0].rect, [80, 53.4, 160, 106.8], atol=0.1)

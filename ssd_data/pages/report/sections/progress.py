@@ -9,10 +9,10 @@ import numpy as np
 from ssd_data.core.errors import SsdDataError
 from ssd_data.core.progress import Track
 from ssd_data.core.structures import Detections
-from ssd_data.data.lmdb.table import class_name
+from ssd_data.data.draw import found_scene, record_scene
 from ssd_data.pages.report.blocks import Block, Gallery, Note, Panel, Picture, Section
 from ssd_data.pages.report.run_subject import RunSubject, Weights
-from ssd_data.pages.report.scenes import Scene, to_picture
+from ssd_data.pages.report.thumbnails import to_picture
 from ssd_data.pages.report.trial import Shown, open_trial
 
 MOST_SNAPSHOTS = 8
@@ -70,26 +70,20 @@ def chosen_snapshots(subject: RunSubject) -> list[Weights]:
 
 
 def _true(one: Shown, subject: RunSubject) -> Picture:
-    record = one.record
-    labels = record.labels.tolist()
-    names = [class_name(label, subject.labelmap) for label in labels]
-    scene = Scene(record.boxes, labels, names, {*np.flatnonzero(record.difficult).tolist()})
-    return to_picture("true boxes", one.pixels, scene, subject.labelmap, side=SIDE, cut=True)
+    scene = record_scene(one.record, subject.labelmap)
+    return to_picture("true boxes", one.pixels, scene, side=SIDE, cut=True)
 
 
 def _found(one: Shown, found: Detections, weights: Weights, subject: RunSubject) -> Picture:
     drawn = found.above(LEAST_SCORE)
     order = np.argsort(-drawn.scores, kind="stable")
-    labels = drawn.labels[order].tolist()
-    names = [
-        f"{class_name(label, subject.labelmap)} {score:.2f}"
-        for label, score in zip(labels, drawn.scores[order].tolist(), strict=True)
-    ]
+    best = Detections(drawn.labels[order], drawn.scores[order], drawn.boxes[order])
+    scene = found_scene(best, subject.labelmap)
+    names = [mark.text for mark in scene.marks]
     facts = [", ".join(names[:LISTED]) + (" …" if len(names) > LISTED else "")] if names else []
     if not names:
-        best = max(found.scores.tolist(), default=None)
-        facts = ["no score at all" if best is None else f"the highest score is {best:.2f}"]
+        highest = max(found.scores.tolist(), default=None)
+        facts = ["no score at all" if highest is None else f"the highest score is {highest:.2f}"]
     average = " (average)" if weights.is_average else ""
     title = f"iteration {weights.iteration:,}{average}"
-    scene = Scene(drawn.boxes[order], labels, names)
-    return to_picture(title, one.pixels, scene, subject.labelmap, facts, SIDE, cut=True)
+    return to_picture(title, one.pixels, scene, facts, SIDE, cut=True)
