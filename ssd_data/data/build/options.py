@@ -20,6 +20,9 @@ Verify = Literal["header", "decode"]
 class BuildOptions:
     """How records are made.
 
+    >>> BuildOptions(size=(300, 300), outside="clip").encode
+    'jpg'
+
     Attributes:
         size: (width, height) to resize to, None to keep.
         min_dim, max_dim: as the original's; 0 is off. They override ``size``.
