@@ -83,7 +83,7 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Thumbnail:
     """A thumbnail with boxes.
 
     Attributes:
@@ -109,7 +109,7 @@ class Gallery:
 
     kind: ClassVar[str] = "gallery"
     title: str
-    pictures: Sequence[Picture]
+    pictures: Sequence[Thumbnail]
 
 
 Block: TypeAlias = Table | Listing | Note | Chart | Gallery

@@ -19,9 +19,9 @@ from ssd_data.core.structures import Pixels, Record
 from ssd_data.data.draw import record_scene
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.data.lmdb.table import look
-from ssd_data.pages.report.blocks import Picture
+from ssd_data.pages.report.blocks import Thumbnail
 from ssd_data.pages.report.picks import Pick
-from ssd_data.pages.report.subject import Split
+from ssd_data.pages.report.subject import ReportSplit
 from ssd_data.pages.svg import Outline, corners, largest_first, outline_all
 
 SIDE, QUALITY = 400, 75  # of a thumbnail: its longer side, of its JPEG
@@ -34,7 +34,9 @@ Window = tuple[int, int, int, int]  # x, y, width, height in pixels of the store
 View = tuple[float, float, float, float]  # the same of the thumbnail
 
 
-def pictures(split: Split, picks: list[Pick], labelmap: LabelMap | None) -> Iterator[Picture]:
+def of_records(
+    split: ReportSplit, picks: list[Pick], labelmap: LabelMap | None
+) -> Iterator[Thumbnail]:
     """The picked records; one that cannot be drawn has no picture, and says why."""
     if not picks:
         return
@@ -49,10 +51,10 @@ def pictures(split: Split, picks: list[Pick], labelmap: LabelMap | None) -> Iter
             except InputError as error:
                 said = any(error.what in why for why in pick.why)
                 facts = pick.why if said else [*pick.why, error.what]
-                yield Picture(name, facts=facts)
+                yield Thumbnail(name, facts=facts)
 
 
-def _picture(name: str, record: Record, pick: Pick, labelmap: LabelMap | None) -> Picture:
+def _picture(name: str, record: Record, pick: Pick, labelmap: LabelMap | None) -> Thumbnail:
     pixels = record.decode()
     window = (0, 0, pixels.shape[1], pixels.shape[0])
     # In double, since a hostile box can be as wide as single precision reaches.
@@ -78,21 +80,21 @@ def _picture(name: str, record: Record, pick: Pick, labelmap: LabelMap | None) -
     chips = scene.legend[:MOST_CHIPS]
     if rest := scene.legend[MOST_CHIPS:]:
         chips.append(Chip(None, f"{len(rest)} other classes", sum(chip.count for chip in rest)))
-    return Picture(name, uri, view, size, shown, chips, facts)
+    return Thumbnail(name, uri, view, size, shown, chips, facts)
 
 
 def _note(mark: Mark, is_bad: bool) -> str:
     return f"{' (empty)' if is_bad else ''}{', difficult' if mark.dashed else ''}"
 
 
-def to_picture(
+def to_thumbnail(
     title: str,
     pixels: Pixels,
     scene: Scene,
     facts: Sequence[str] = (),
     side: int = SIDE,
     cut: bool = False,
-) -> Picture:
+) -> Thumbnail:
     """A thumbnail of at most ``side`` pixels, with the largest of its boxes.
 
     Args:
@@ -104,7 +106,7 @@ def to_picture(
     view = _whole(size) if cut else view_of(shown, size)
     shown.sort(key=lambda outline: outline.mark.marked)
     chips = [chip for chip in scene.legend if chip.count][:MOST_CHIPS]
-    return Picture(title, to_uri(pixels, size), view, size, shown, chips, facts)
+    return Thumbnail(title, to_uri(pixels, size), view, size, shown, chips, facts)
 
 
 def _fit(width: int, height: int, side: int, enlarge: bool = False) -> tuple[int, int]:

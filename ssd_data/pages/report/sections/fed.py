@@ -17,9 +17,18 @@ from ssd_data.data.lmdb.table import class_name, printable
 from ssd_data.families.fit.layout import Layout, read_layout
 from ssd_data.families.fit.matching import Indices, pairs
 from ssd_data.nets.preprocessing import Array, Preprocessing, from_transform
-from ssd_data.pages.report.blocks import Block, Cell, Gallery, Note, Panel, Picture, Section, Table
+from ssd_data.pages.report.blocks import (
+    Block,
+    Cell,
+    Gallery,
+    Note,
+    Panel,
+    Section,
+    Table,
+    Thumbnail,
+)
 from ssd_data.pages.report.run_subject import RunSubject
-from ssd_data.pages.report.thumbnails import to_picture
+from ssd_data.pages.report.thumbnails import to_thumbnail
 from ssd_data.proto import caffe_pb2
 
 LEAD = (
@@ -120,7 +129,7 @@ def _priors(subject: RunSubject, options: dict[str, object]) -> tuple[_Matched, 
 
 def _picture(
     batch: Batch, prepare: Preprocessing, matched: _Matched, subject: RunSubject
-) -> Picture:
+) -> Thumbnail:
     rows = batch.label.reshape(-1, 8)
     rows = rows[rows[:, 0] >= 0]
     marks = [
@@ -131,7 +140,7 @@ def _picture(
     if matched.layout is not None:
         scene, said = _match(scene, rows, matched, matched.layout)
         facts.append(said)
-    return to_picture(printable(batch.keys[0]), to_pixels(batch.data[0], prepare), scene, facts)
+    return to_thumbnail(printable(batch.keys[0]), to_pixels(batch.data[0], prepare), scene, facts)
 
 
 def _match(scene: Scene, rows: Array, matched: _Matched, layout: Layout) -> tuple[Scene, str]:

@@ -15,9 +15,18 @@ from ssd_data.core.structures import Detections, Flags, Record
 from ssd_data.data.lmdb.table import class_name
 from ssd_data.metrics.analysis import extras, mistakes
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
-from ssd_data.pages.report.blocks import Block, Cell, Gallery, Note, Panel, Picture, Section, Table
+from ssd_data.pages.report.blocks import (
+    Block,
+    Cell,
+    Gallery,
+    Note,
+    Panel,
+    Section,
+    Table,
+    Thumbnail,
+)
 from ssd_data.pages.report.run_subject import RunSubject, Weights
-from ssd_data.pages.report.thumbnails import to_picture
+from ssd_data.pages.report.thumbnails import to_thumbnail
 from ssd_data.pages.report.trial import Shown, Trial, open_trial
 
 LEAD = (
@@ -156,7 +165,7 @@ def _table(judged: _Judged) -> Table:
     return Table("", ["class", "from score", "F1", *HEAD], rows)
 
 
-def _picture(one: Shown, judged: _Judged, index: int, subject: RunSubject) -> Picture:
+def _picture(one: Shown, judged: _Judged, index: int, subject: RunSubject) -> Thumbnail:
     """Detections and missed boxes of one picture."""
     truth, found = judged.truth, judged.found
     mine = np.flatnonzero(judged.shown & (found.picture == index))
@@ -176,7 +185,7 @@ def _picture(one: Shown, judged: _Judged, index: int, subject: RunSubject) -> Pi
     ]
     boxes = np.concatenate([found.boxes[mine], truth.boxes[missed]]) / size
     facts = [f"{sum(false)} false, {len(missed)} missed", _listed(marks)]
-    return to_picture(one.name, one.pixels, Scene(boxes.astype(np.float32), marks), facts)
+    return to_thumbnail(one.name, one.pixels, Scene(boxes.astype(np.float32), marks), facts)
 
 
 def _listed(marks: Sequence[Mark]) -> str:

@@ -10,9 +10,9 @@ from ssd_data.core.errors import SsdDataError
 from ssd_data.core.progress import Track
 from ssd_data.core.structures import Detections
 from ssd_data.data.draw import found_scene, record_scene
-from ssd_data.pages.report.blocks import Block, Gallery, Note, Panel, Picture, Section
+from ssd_data.pages.report.blocks import Block, Gallery, Note, Panel, Section, Thumbnail
 from ssd_data.pages.report.run_subject import RunSubject, Weights
-from ssd_data.pages.report.thumbnails import to_picture
+from ssd_data.pages.report.thumbnails import to_thumbnail
 from ssd_data.pages.report.trial import Shown, open_trial
 
 MOST_SNAPSHOTS = 8
@@ -41,7 +41,7 @@ def _blocks(subject: RunSubject, count: int, device: str | None, track: Track) -
     try:
         trial = open_trial(subject, count, device, track)
         shown = list(trial.pictures(trial.keys))
-        rows: list[list[Picture]] = [[_true(one, subject)] for one in shown]
+        rows: list[list[Thumbnail]] = [[_true(one, subject)] for one in shown]
         for weights in track(chosen, len(chosen), f"{subject.title}, snapshots"):
             engine = trial.engine(weights)
             for row, (one, found) in zip(rows, trial.found(engine, shown), strict=True):
@@ -69,12 +69,12 @@ def chosen_snapshots(subject: RunSubject) -> list[Weights]:
     return sorted(chosen, key=lambda w: w.iteration)
 
 
-def _true(one: Shown, subject: RunSubject) -> Picture:
+def _true(one: Shown, subject: RunSubject) -> Thumbnail:
     scene = record_scene(one.record, subject.labelmap)
-    return to_picture("true boxes", one.pixels, scene, side=SIDE, cut=True)
+    return to_thumbnail("true boxes", one.pixels, scene, side=SIDE, cut=True)
 
 
-def _found(one: Shown, found: Detections, weights: Weights, subject: RunSubject) -> Picture:
+def _found(one: Shown, found: Detections, weights: Weights, subject: RunSubject) -> Thumbnail:
     drawn = found.above(LEAST_SCORE)
     order = np.argsort(-drawn.scores, kind="stable")
     best = Detections(drawn.labels[order], drawn.scores[order], drawn.boxes[order])
@@ -86,4 +86,4 @@ def _found(one: Shown, found: Detections, weights: Weights, subject: RunSubject)
         facts = ["no score at all" if highest is None else f"the highest score is {highest:.2f}"]
     average = " (average)" if weights.is_average else ""
     title = f"iteration {weights.iteration:,}{average}"
-    return to_picture(title, one.pixels, scene, facts, SIDE, cut=True)
+    return to_thumbnail(title, one.pixels, scene, facts, SIDE, cut=True)
