@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from ssd_data.core.defaults import JPEG_QUALITY, MAX_PIXELS
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.structures import Pixels
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from ssd_data.core.structures import Record
 
 MOST_BYTES = 1 << 30  # of a picture file
-JPEG_QUALITY = 95  # OpenCV's default, which the original uses
-MAX_PIXELS = 100_000_000
 RAISE_LIMIT = "Raise --max-pixels if the picture is meant to be that large"
 _EIGHT_BIT_RGB, _EIGHT_BIT_GRAY = "RGB", "L"
 _SOF_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}

@@ -46,6 +46,10 @@ MOST_FAILURES = 20
 class BuildResult:
     """What a build did.
 
+    >>> from ssd_data import find
+    >>> build(find("sample/voc"), "ONE", splits=["test"]).built
+    ['test']
+
     Attributes:
         out: the folder.
         manifest: what ``build.json`` holds.
@@ -77,6 +81,13 @@ def build(
     track: Track = untracked,
 ) -> BuildResult:
     """Build a data set's LMDBs.
+
+    >>> from ssd_data import BuildOptions, find
+    >>> result = build(find("sample/voc"), "SMALL", BuildOptions(size=(64, 64)))
+    >>> result.built, result.manifest["splits"]["test"]["records"]
+    (['trainval', 'test'], 4)
+    >>> build(find("sample/voc"), "SMALL", BuildOptions(size=(64, 64))).up_to_date
+    True
 
     Args:
         dataset: from ``find`` or ``from_list`` of :mod:`ssd_data.data.dataset`.
