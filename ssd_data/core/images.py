@@ -283,3 +283,10 @@ def resize(
     if isinstance(how, tuple):
         return np.asarray(cv2.resize(image, how), np.uint8)
     return np.asarray(cv2.resize(image, None, fx=how, fy=how), np.uint8)
+
+
+def in_colour(picture: Pixels) -> Pixels:
+    """A gray picture with its values as blue, green and red; others as they are."""
+    if picture.ndim == 3 and picture.shape[2] == 3:
+        return picture
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), np.uint8)

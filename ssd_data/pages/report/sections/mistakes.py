@@ -147,14 +147,7 @@ def _joined(
 
 def _table(judged: _Judged) -> Table:
     """What became of the boxes of each class, from its best score on."""
-    kept = judged.shown
-    found = replace(
-        judged.found,
-        picture=judged.found.picture[kept],
-        label=judged.found.label[kept],
-        scores=judged.found.scores[kept],
-        boxes=judged.found.boxes[kept],
-    )
+    found = judged.found.rows(judged.shown)
     least = extras(judged.truth, judged.found, ["thresholds"], 0)["thresholds"]
     each = extras(judged.truth, found, ["errors"], 0)["errors"]["classes"]
     rows: list[list[Cell]] = []
