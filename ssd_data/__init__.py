@@ -34,12 +34,13 @@ TRAIN, TEST = 0, 1  # a net's phases, as pycaffe numbers them
 if TYPE_CHECKING:
     from ssd_data.core.errors import InputError, OutputError, SsdDataError, UsageError
     from ssd_data.core.labelmap import LabelMap, LabelMapItem, parse_labelmap, read_labelmap
-    from ssd_data.core.structures import AnnotatedImage, Record
+    from ssd_data.core.structures import AnnotatedImage
     from ssd_data.data.build.builder import BuildResult, build
     from ssd_data.data.build.links import link
     from ssd_data.data.build.options import BuildOptions
     from ssd_data.data.dataset import Dataset, find, from_list, recognise
     from ssd_data.data.export import ExportResult, export
+    from ssd_data.data.lmdb.records import Record
     from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
     from ssd_data.engines.torch import io
     from ssd_data.engines.torch.mode import set_device, set_mode_cpu, set_mode_gpu
@@ -61,7 +62,7 @@ _HOME = {
     "LmdbWriter": "data.lmdb.store",
     "Net": "engines.torch.net",
     "OutputError": "core.errors",
-    "Record": "core.structures",
+    "Record": "data.lmdb.records",
     "Scores": "metrics.scores",
     "Solver": "training.solver",
     "SsdDataError": "core.errors",

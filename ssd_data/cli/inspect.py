@@ -13,7 +13,7 @@ from ssd_data.cli import shared
 if TYPE_CHECKING:
     from ssd_data.core.images import PictureInfo
     from ssd_data.core.labelmap import LabelMap
-    from ssd_data.core.structures import Record
+    from ssd_data.data.lmdb.records import Record
     from ssd_data.data.lmdb.store import LmdbReader
     from ssd_data.data.lmdb.table import Look
 

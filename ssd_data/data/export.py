@@ -20,14 +20,13 @@ import numpy as np
 
 from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.files.publish import OutFolder, write_text
-from ssd_data.core.images import decode_stored, encode, picture_limits, probe
+from ssd_data.core.images import encode, picture_limits, probe
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
-from ssd_data.core.structures import Record
 from ssd_data.data import exporters
 from ssd_data.data.build.manifest import LABELMAP, read_manifest
 from ssd_data.data.exporters import ROUNDED, Picture, Target
-from ssd_data.data.lmdb.records import decode_record, key_of
+from ssd_data.data.lmdb.records import Record, decode_record, key_of
 from ssd_data.data.lmdb.store import LmdbReader
 
 ANY_SIZE = 1 << 62
@@ -171,7 +170,7 @@ def _picture(record: Record, notes: Tally) -> Picture:
     if not record.encoded:
         if record.channels not in (1, 3):
             raise InputError(f"{record.channels} raw channels make no picture", where=record.key)
-        return Picture(encode(decode_stored(record), "png"), "png")
+        return Picture(encode(record.decode(), "png"), "png")
     info = probe(record.data, record.key, ANY_SIZE)
     if (info.width, info.height) != (record.width, record.height):
         sizes = f"{record.width}x{record.height}, the picture {info.width}x{info.height}"

@@ -34,7 +34,7 @@ from ssd_data.core.structures import Boxes, Flags
 if TYPE_CHECKING:
     from ssd_data.core.labelmap import LabelMap
     from ssd_data.core.notes import Tally
-    from ssd_data.core.structures import Record
+    from ssd_data.data.lmdb.records import Record
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 ROUNDED = "box rounded (no float32 pixel gives its fraction back)"

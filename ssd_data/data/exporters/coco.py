@@ -16,7 +16,6 @@ import msgspec
 from ssd_data.core.errors import UsageError
 from ssd_data.core.files.paths import read_lines
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.core.structures import Record
 from ssd_data.data.exporters import (
     Picture,
     Target,
@@ -28,6 +27,7 @@ from ssd_data.data.exporters import (
     with_ending,
     xywh,
 )
+from ssd_data.data.lmdb.records import Record
 
 FOLDER = "annotations"
 _ID = re.compile(r"0|[1-9][0-9]{0,17}")

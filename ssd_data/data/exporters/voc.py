@@ -14,7 +14,6 @@ from lxml import etree
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.core.structures import Record
 from ssd_data.data.exporters import (
     Floats,
     Picture,
@@ -27,6 +26,7 @@ from ssd_data.data.exporters import (
     plain_names,
     with_ending,
 )
+from ssd_data.data.lmdb.records import Record
 
 IMAGES, ANNOTATIONS, SETS = "JPEGImages", "Annotations", "ImageSets"
 CORNERS = ("xmin", "ymin", "xmax", "ymax")

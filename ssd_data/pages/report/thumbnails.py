@@ -15,7 +15,8 @@ from ssd_data.core.drawing import colour
 from ssd_data.core.errors import InputError
 from ssd_data.core.images import encode, picture_limits
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.core.structures import Pixels, Record
+from ssd_data.core.structures import Pixels
+from ssd_data.data.lmdb.records import Record
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.data.lmdb.table import class_name, look
 from ssd_data.pages.report.blocks import Chip, Outline, Picture

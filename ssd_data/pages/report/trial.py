@@ -11,7 +11,8 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.images import picture_limits
-from ssd_data.core.structures import Detections, Pixels, Record
+from ssd_data.core.structures import Detections, Pixels
+from ssd_data.data.lmdb.records import Record
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.data.lmdb.table import printable
 from ssd_data.engines import Engine, load_engine
