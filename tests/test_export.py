@@ -32,8 +32,9 @@ from ssd_data import (
 )
 from ssd_data.cli import main, root
 from ssd_data.cli.export import command as export_command
-from ssd_data.data import exporters as ex
+from ssd_data.data import formats
 from ssd_data.data.export import ExportResult, export
+from ssd_data.data.formats import writing as ex
 from ssd_data.data.lmdb.records import decode_record, encode_record
 from ssd_data.proto import caffe_pb2
 
@@ -763,6 +764,6 @@ def test_a_bare_folder_is_not_taken_for_a_recipe(
 
 def test_help_knows_all_layouts(capsys: pytest.CaptureFixture[str]) -> None:
     (to,) = (p for p in export_command.params if p.name == "to")
-    assert list(to.type.choices) == ex.names()  # type: ignore[attr-defined]
+    assert list(to.type.choices) == formats.writable()  # type: ignore[attr-defined]
     assert run(["export", "--help"]) == 0
     assert "Examples:" in capsys.readouterr().out

@@ -23,9 +23,9 @@ from ssd_data.core.files.publish import OutFolder, write_text
 from ssd_data.core.images import encode, picture_limits, probe
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
-from ssd_data.data import exporters
-from ssd_data.data.build.manifest import LABELMAP, read_manifest
-from ssd_data.data.exporters import ROUNDED, Picture, Target
+from ssd_data.data import formats
+from ssd_data.data.formats.writing import ROUNDED, Picture, Target, is_safe
+from ssd_data.data.lmdb.manifest import LABELMAP, read_manifest
 from ssd_data.data.lmdb.records import Record, decode_record, key_of
 from ssd_data.data.lmdb.store import LmdbReader
 
@@ -103,7 +103,7 @@ def export(
         OutputError: the folder is taken or cannot be written. Nothing is left behind.
         UsageError: the split's name cannot be a file's.
     """
-    lmdb, out, module = Path(lmdb), Path(out), exporters.load(to)
+    lmdb, out, module = Path(lmdb), Path(out), formats.load_writer(to)
     with LmdbReader(lmdb) as reader, _whole(out.resolve()) as folder, picture_limits():
         built = _built_split(lmdb.resolve())
         sizes = lmdb.resolve().with_name(f"{built}_name_size.txt")
@@ -229,7 +229,7 @@ def _checked(split: str) -> str:
 
 
 def _is_name(split: str) -> bool:
-    return "/" not in split and exporters.is_safe(f"{split}.txt") and split[0] != "."
+    return "/" not in split and is_safe(f"{split}.txt") and split[0] != "."
 
 
 @contextmanager

@@ -20,7 +20,7 @@ import numpy as np
 from ssd_data.data.build import links
 from ssd_data.data.build.convert import BoxRuleError, Made, make_records
 from ssd_data.data.dataset import Dataset
-from ssd_data.data.build.manifest import (
+from ssd_data.data.lmdb.manifest import (
     LABELMAP,
     MANIFEST,
     Manifest,

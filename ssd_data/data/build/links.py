@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from ssd_data.data.build.manifest import LABELMAP, read_manifest
+from ssd_data.data.lmdb.manifest import LABELMAP, read_manifest
 from ssd_data.core.errors import InputError, OutputError
 
 STANDARD = ("trainval_lmdb", "test_lmdb")

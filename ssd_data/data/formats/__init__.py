@@ -1,6 +1,6 @@
-"""Raw data sets, one file a format; the file's name is its registration.
+"""Raw data sets, one folder a format; the folder's name is its registration.
 
-A format module has any of these:
+Its ``read.py`` has any of these:
 
 * ``LAYOUT``: the folder tree it expects, shown when nothing fits;
 * ``read(root, options, notes) -> Iterator[Entry]``: one source of a split, in list order. An entry
@@ -15,7 +15,7 @@ A format module has any of these:
 * ``classes(root, options) -> list[(name, display name)]``: the classes, where the data set itself
   states them.
 
-The way back is in ``ssd_data.data.exporters``.
+The way back is in its ``write.py``, see ``writing.py``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import math
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from ssd_data.core.errors import InputError
@@ -35,7 +36,7 @@ Options: TypeAlias = Mapping[str, Any]
 @cache
 def names() -> list[str]:
     """The names of all formats, sorted."""
-    return plugins("data/formats")
+    return plugins("data/formats", folders=True)
 
 
 def load(name: str) -> Any:
@@ -46,7 +47,25 @@ def load(name: str) -> Any:
     """
     if name not in names():
         raise InputError(f'unknown format "{name}"', hint=f"Known: {', '.join(names())}")
-    return import_module(f"{__name__}.{name}")
+    return import_module(f"{__name__}.{name}.read")
+
+
+@cache
+def writable() -> list[str]:
+    """The names of the formats that records can be written back to, sorted."""
+    here = Path(__file__).parent
+    return [name for name in names() if (here / name / "write.py").is_file()]
+
+
+def load_writer(name: str) -> Any:
+    """The module that writes a format.
+
+    Raises:
+        InputError: there is no such format, or it cannot be written.
+    """
+    if name not in writable():
+        raise InputError(f'cannot export to "{name}"', hint=f"Known: {', '.join(writable())}")
+    return import_module(f"{__name__}.{name}.write")
 
 
 def having(attribute: str) -> Iterator[tuple[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.labelmap import read_labelmap
-from ssd_data.data.build.manifest import read_manifest
+from ssd_data.data.lmdb.manifest import read_manifest
 from ssd_data.families import Model, generate, load
 from ssd_data.families.parts.data import TEST_SOURCE, TRAIN_SOURCE
 from ssd_data.nets.prototxt import to_text

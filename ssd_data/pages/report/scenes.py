@@ -10,7 +10,7 @@ import numpy as np
 
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.structures import Boxes, Pixels
-from ssd_data.data.lmdb.table import class_name
+from ssd_data.data.lmdb.survey import class_name
 from ssd_data.pages.report.blocks import Chip, Outline, Picture
 from ssd_data.pages.report.thumbnails import MOST_CHIPS, to_css, to_uri, view_of, visible
 

@@ -18,7 +18,7 @@ from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.structures import Pixels
 from ssd_data.data.lmdb.records import Record
 from ssd_data.data.lmdb.store import LmdbReader
-from ssd_data.data.lmdb.table import class_name, look
+from ssd_data.data.lmdb.survey import class_name, look
 from ssd_data.pages.report.blocks import Chip, Outline, Picture
 from ssd_data.pages.report.picks import Pick
 from ssd_data.pages.report.subject import Split

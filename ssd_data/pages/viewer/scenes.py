@@ -13,7 +13,7 @@ from ssd_data.core.drawing import colour
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.structures import Flags
 from ssd_data.data.lmdb.records import Record
-from ssd_data.data.lmdb.table import Look, class_name, pixel_boxes, printable, remark
+from ssd_data.data.lmdb.survey import Look, class_name, pixel_boxes, printable, remark
 from ssd_data.metrics.scores import Floats
 from ssd_data.pages.viewer.judged import KINDS, Judged
 

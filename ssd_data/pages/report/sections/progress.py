@@ -8,7 +8,7 @@ import numpy as np
 
 from ssd_data.core.errors import SsdDataError
 from ssd_data.core.structures import Detections
-from ssd_data.data.lmdb.table import class_name
+from ssd_data.data.lmdb.survey import class_name
 from ssd_data.pages.report.blocks import Block, Gallery, Note, Panel, Picture, Section
 from ssd_data.pages.report.run_subject import RunSubject, Weights
 from ssd_data.pages.report.scenes import Scene, to_picture

@@ -16,7 +16,7 @@ import msgspec
 from ssd_data.core.errors import UsageError
 from ssd_data.core.files.paths import read_lines
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.data.exporters import (
+from ssd_data.data.formats.writing import (
     Picture,
     Target,
     append,

@@ -1,6 +1,6 @@
-"""Layouts that records can be written back to, one file each; the file's name is its registration.
+"""What the formats share that records can be written back to.
 
-An exporter module has a class ``Exporter``:
+Such a format's ``write.py`` has a class ``Exporter``:
 
 * ``Exporter(target)``: checks the labelmap and the split's name;
 * ``labelmap``: the labelmap that belongs to what is written;
@@ -9,7 +9,7 @@ An exporter module has a class ``Exporter``:
 * ``finish()``: writes what comes after the last picture;
 * ``command(out) -> list[str]``: the words of the command that builds it again.
 
-Here are also the two things they share. Paths come from keys, which are hostile until checked.
+Paths come from keys, which are hostile until checked.
 Boxes are fractions and become the pixels that
 :func:`ssd_data.core.boxes.normalize` turns back into the
 very same float32, where there are any: the shortest decimals that do, read as float32.
@@ -19,16 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import count, product
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.core.errors import InputError
-from ssd_data.core.registry import plugins
 from ssd_data.core.structures import Boxes, Flags
 
 if TYPE_CHECKING:
@@ -71,22 +68,6 @@ class Picture:
 
     data: bytes
     kind: str
-
-
-def names() -> list[str]:
-    """The names of all exporters, sorted."""
-    return plugins("data/exporters")
-
-
-def load(name: str) -> Any:
-    """The module of an exporter.
-
-    Raises:
-        InputError: there is no such exporter.
-    """
-    if name not in names():
-        raise InputError(f'cannot export to "{name}"', hint=f"Known: {', '.join(names())}")
-    return import_module(f"{__name__}.{name}")
 
 
 def with_ending(path: str, kind: str) -> str:

@@ -14,7 +14,7 @@ from lxml import etree
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.data.exporters import (
+from ssd_data.data.formats.writing import (
     Floats,
     Picture,
     Target,
