@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 # Threads of several test processes would wait for one another.
@@ -14,8 +15,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 import pytest
 from hypothesis import settings
 
-ROOT = Path(__file__).resolve().parent.parent
-GOLDEN = ROOT / "tests" / "golden"
+# Its assertions tell what differs, as a test's own do.
+pytest.register_assert_rewrite("support")
+
+from support import GOLDEN, ROOT, commands  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +33,19 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder} (set SSD_DATA_SHARED)")
     return folder
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., commands.Result]:
+    """Runs a command of ``ssd-data``, which may fail but not with a traceback."""
+
+    def call(*args: object) -> commands.Result:
+        status = commands.run(*args)
+        out, err = capfd.readouterr()
+        assert "Traceback" not in err
+        return commands.Result(status, out, err)
+
+    return call
 
 
 @pytest.fixture(autouse=True)

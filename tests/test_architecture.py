@@ -1,10 +1,10 @@
-"""Imports point one way, plug-ins do not know one another, files stay small."""
+"""Imports point one way, plug-ins and tests do not know one another, files stay small."""
 
 import ast
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from support import ROOT
 
 # The rooms: each imports from those above it, and from no other.
 ROOMS = [
@@ -30,6 +30,7 @@ PLUGINS = [
 ]
 TORCH = ("engines/torch", "training")
 FILES = sorted((ROOT / "ssd_data").rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 
 def imports(path: Path) -> set[str]:
@@ -108,3 +109,21 @@ def test_only_the_embedded_engine_and_training_import_torch() -> None:
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not any(n.split(".")[0] == "torch" for n in names), path
+
+
+def test_every_folder_of_tests_is_a_room() -> None:
+    top = ROOT / "tests"
+    folders = {path.relative_to(top).parts[0] for path in TESTS if path.parent != top}
+    assert folders - {"support"} <= set(ROOMS)
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_test_imports_a_test(path: Path) -> None:
+    """What several tests need lies in ``tests/support``, or is a fixture of a conftest."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module or ''}.{a.name}" for a in node.names]
+        for part in ".".join(names).split("."):
+            assert not part.startswith("test_"), part
+            assert part not in ("conftest", "tests"), part

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
-from conftest import ROOT
+from support import ROOT
 
 from ssd_data.cli import root
 

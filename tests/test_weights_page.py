@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT
-from pytorch_bodies import TimmV1, trained
-from test_readme import blocks, run
-from test_transfer import a_model, detector
+from support import ROOT
+from support.documents import blocks, run
+from support.prototxts import a_model, detector
+from support.pytorch_bodies import TimmV1, trained
 
 from ssd_data.nets.caffemodel import to_bytes
 

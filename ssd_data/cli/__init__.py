@@ -9,18 +9,15 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from importlib import import_module
-from pkgutil import iter_modules
 
 import click
 
-from ssd_data.cli.shared import report_error
+from ssd_data.cli.parts.shared import report_error
 from ssd_data.core.errors import SsdDataError, UsageError
+from ssd_data.core.registry import COMMANDS
 from ssd_data.core.version import __version__
 
 DEBUG = "SSD_DATA_DEBUG"
-# Files of this folder that are no commands.
-HELPERS = {"shared", "net_options", "net_summary", "preflight_table", "training_options"}
 # What --help shows, in the order of the work; a command that is not here stands at the end.
 SECTIONS = {
     "Data": "download build labelmap link check inspect report view export sample",
@@ -36,7 +33,7 @@ class Commands(click.Group):
     """Finds commands by their file's name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All files of this folder but those that hold no command, in the order of the work."""
+        """All files of this folder, in the order of the work."""
         return [name for names in sections().values() for name in names]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -56,8 +53,7 @@ class Commands(click.Group):
         """The command of that name, None where there is none."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        module = import_module(f"{__name__}.{cmd_name.replace('-', '_')}")
-        command: click.Command = module.command
+        command: click.Command = COMMANDS.load(cmd_name).command
         return command
 
     def resolve_command(
@@ -77,7 +73,7 @@ class Commands(click.Group):
 
 def sections() -> dict[str, list[str]]:
     """The names of all commands by section."""
-    there = {m.name.replace("_", "-") for m in iter_modules(__path__) if m.name not in HELPERS}
+    there = set(COMMANDS.names())
     found = {title: [n for n in names.split() if n in there] for title, names in SECTIONS.items()}
     listed = {name for names in found.values() for name in names}
     found[OTHER] = sorted(there - listed)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ssd_data.cli import shared
+from ssd_data.cli.parts import shared
 
 if TYPE_CHECKING:
     from ssd_data.core.labelmap import LabelMap
@@ -184,7 +184,7 @@ def command(
         workers=options["workers"],
         redo=options["redo"],
         link=options["link"],
-        track=(lambda items, total, what: items) if quiet else shared.track,
+        track=shared.tracker(quiet),
     )
     if as_json:
         shared.print_json(

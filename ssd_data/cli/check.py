@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ssd_data.cli import shared
+from ssd_data.cli.parts import shared
 
 if TYPE_CHECKING:
     from ssd_data.data.check.findings import Finding, Findings
@@ -62,7 +62,7 @@ def command(
         splits,
         root=root,
         decode=decode,
-        track=(lambda items, total, name: items) if quiet else shared.track,
+        track=shared.tracker(quiet),
     )
     if as_json:
         shared.print_json(findings.to_json())

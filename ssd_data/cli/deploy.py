@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ssd_data.cli import net_options, shared
-from ssd_data.core.registry import plugins
+from ssd_data.cli.parts import net_options, shared
+from ssd_data.core.registry import TARGETS
 
 if TYPE_CHECKING:
     from ssd_data.deploy.targets import Shipped
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("weights", metavar="[WEIGHTS]", required=False, type=shared.PATH)
 @click.option(
     "--profile",
-    type=click.Choice([name.replace("_", "-") for name in plugins("deploy/targets")]),
+    type=click.Choice(TARGETS.names()),
     required=True,
     help="For whom.",
 )

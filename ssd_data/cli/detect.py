@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ssd_data.cli import net_options, shared
+from ssd_data.cli.parts import net_options, shared
 
 if TYPE_CHECKING:
     from ssd_data.core.labelmap import LabelMap
@@ -95,7 +95,7 @@ def command(
         frames: Iterable[Frame] = detect(
             net, read_frames(files, every), prepare, size=wanted, batch=batch, threshold=threshold
         )
-        for frame in frames if quiet else shared.track(frames, len(files), "detect"):
+        for frame in shared.tracker(quiet)(frames, len(files), "detect"):
             if frame.found is None:
                 bad.append(frame.error.sentence if frame.error else frame.name)
                 continue

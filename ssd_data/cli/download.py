@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ssd_data.cli import shared
+from ssd_data.cli.parts import shared
 
 if TYPE_CHECKING:
     from tqdm import tqdm

@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from ssd_data.cli import net_options, shared
+from ssd_data.cli.parts import net_options, shared
 from ssd_data.cli.score import EXTRAS, print_scores
-from ssd_data.core.registry import plugins
+from ssd_data.core.registry import METRICS, PROTOCOLS
 
 if TYPE_CHECKING:
     from ssd_data.evaluation.run import Report
@@ -25,7 +25,7 @@ NATIVE = "native"
 @click.option("--weights", type=shared.PATH, required=True, help="Its caffemodel.")
 @click.option(
     "--metric",
-    type=click.Choice(plugins("metrics", folders=True)),
+    type=click.Choice(METRICS.names()),
     help="By whose rules.  [default: the data set's own]",
 )
 @click.option("--root", type=shared.PATH, metavar="DIR", help="Where a recipe's files lie.")
@@ -39,7 +39,7 @@ NATIVE = "native"
 )
 @click.option(
     "--protocol",
-    type=click.Choice(plugins("evaluation/protocols")),
+    type=click.Choice(PROTOCOLS.names()),
     default="single",
     show_default=True,
     help="One pass, at --size (native: each picture at its own); or SFD's multi-scale test.",
@@ -152,7 +152,7 @@ def command(
             limit, missing, iou or (0.5,), tuple(dict.fromkeys(extras)), out is not None, worst or 0
         )
         folder = out or Path(stack.enter_context(TemporaryDirectory(prefix="ssd-data-")))
-        track: Any = (lambda names, total, what: names) if quiet else shared.track
+        track = shared.tracker(quiet)
         report = evaluate(data, detector, folder, wanted, track)
     if as_json:
         shared.print_json({**report.to_json(), "speed": _speed(report)})

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ssd_data.cli import shared
-from ssd_data.data import formats
+from ssd_data.cli.parts import shared
+from ssd_data.core.registry import WRITERS
 
 if TYPE_CHECKING:
     from ssd_data.data.export import ExportResult
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Write an LMDB back to pictures and annotations.")
 @click.argument("lmdb", type=shared.PATH)
-@click.option("--to", type=click.Choice(formats.writable()), required=True, help="The layout.")
+@click.option("--to", type=click.Choice(WRITERS.names()), required=True, help="The layout.")
 @shared.out_option("Folder to write; must not exist, or be empty.", required=True)
 @click.option(
     "--labelmap",
@@ -60,7 +60,7 @@ def command(
         out,
         labelmap=None if labelmap is None else read_labelmap(labelmap),
         split=split,
-        track=(lambda items, total, what: items) if quiet else shared.track,
+        track=shared.tracker(quiet),
     )
     if as_json:
         shared.print_json(result.to_json())

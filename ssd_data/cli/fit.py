@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ssd_data.cli import shared
+from ssd_data.cli.parts import shared
 
 SHOWN = 5
 COUNTS = ("boxes", "matched", "coverage", "forced", "without", "mean_overlap", "priors_a_box")
@@ -64,7 +64,7 @@ def command(
     """
     from ssd_data.families.fit.fit import fit
 
-    track = (lambda items, total, name: items) if quiet else shared.track
+    track = shared.tracker(quiet)
     found = fit(lmdb, net, overlap=overlap, proposals=propose, track=track)
     table = found.to_json()
     if out is not None:

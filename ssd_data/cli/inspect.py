@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ssd_data.cli import shared
+from ssd_data.cli.parts import shared
 
 if TYPE_CHECKING:
     from ssd_data.core.images import PictureInfo
@@ -106,7 +106,7 @@ def _all(
     survey = Survey(names)
     total = min(limit or len(reader), len(reader))
     looks = _looks((look(key, value) for key, value in items(reader, limit)), folder, names)
-    for seen in looks if quiet else shared.track(looks, total, "records"):
+    for seen in shared.tracker(quiet)(looks, total, "records"):
         survey.add(seen)
     table = {"records_in_lmdb": len(reader), **survey.summary()}
     if folder is not None:

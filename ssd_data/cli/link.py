@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ssd_data.cli import shared
+from ssd_data.cli.parts import shared
 
 
 @click.command(short_help="Link a build under the names that prototxts use.")

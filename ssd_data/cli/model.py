@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ssd_data.cli import net_summary, shared
+from ssd_data.cli.parts import net_summary, shared
+from ssd_data.core.registry import FAMILIES
 
 if TYPE_CHECKING:
     from ssd_data.families import Model
@@ -176,10 +177,10 @@ def _graph(
     from ssd_data import families
     from ssd_data.nets.graph import read_graph
 
-    if name in families.names() or not (Path(name).is_file() or name.endswith(".prototxt")):
+    if name in FAMILIES.names() or not (Path(name).is_file() or name.endswith(".prototxt")):
         from ssd_data.families.parts.write import count_classes
 
-        families.load(name)
+        FAMILIES.check(name)
         return _deploy(families.generate(name, count_classes(*classes), **options))
     if any(value is not None for value in (*classes, *options.values())):
         raise click.UsageError("The options of a FAMILY do not go with a PROTOTXT.")
@@ -210,7 +211,7 @@ def _table(written: Written, summary: bool) -> dict[str, Any]:
 def _list(as_json: bool) -> None:
     from ssd_data import families
 
-    modules = {name: families.load(name) for name in families.names()}
+    modules = {name: FAMILIES.load(name) for name in FAMILIES.names()}
     if as_json:
         tables = {
             name: {"title": m.TITLE, "source": m.SOURCE, "variants": m.VARIANTS}

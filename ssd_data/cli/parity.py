@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ssd_data.cli import net_options, shared
+from ssd_data.cli.parts import net_options, shared
 
 if TYPE_CHECKING:
     from ssd_data.engines import Array, Engine

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ssd_data.cli import shared
+from ssd_data.cli.parts import shared
 
 if TYPE_CHECKING:
     from ssd_data.core.labelmap import LabelMap
@@ -122,7 +122,7 @@ def command(
         raise click.UsageError(f"{runs[0]} is a training run, {other} is not: a page for each.")
     _refuse(context, OF_DATA if runs else OF_RUNS, "data" if runs else "training runs")
     names = None if labelmap is None else read_labelmap(labelmap)
-    track: Any = (lambda items, total, name: items) if quiet else shared.track
+    track = shared.tracker(quiet)
     if runs:
         view = RunView(pictures, iteration, tried, device)
         page, table = _of_runs(what, names, view, track)

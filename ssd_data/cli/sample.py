@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ssd_data.cli import shared
+from ssd_data.cli.parts import shared
 
 if TYPE_CHECKING:
     from ssd_data.data.synthetic.sample import LayoutResult
@@ -70,7 +70,7 @@ def command(
         test=test,
         size=size,
         seed=seed,
-        track=(lambda items, total, what: items) if quiet else shared.track,
+        track=shared.tracker(quiet),
     )
     if as_json:
         tables = {r.name: {**asdict(r), "next": _next(r)} for r in results}

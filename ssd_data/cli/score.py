@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ssd_data.cli import shared
-from ssd_data.core.registry import plugins
+from ssd_data.cli.parts import shared
+from ssd_data.core.registry import METRICS
 
 if TYPE_CHECKING:
     from ssd_data.metrics.scores import Scores
@@ -18,7 +18,7 @@ SHOWN = 3
 
 
 @click.command(short_help="Score detections by VOC's, COCO's or WIDER FACE's rules.")
-@click.argument("metric", type=click.Choice(plugins("metrics", folders=True)))
+@click.argument("metric", type=click.Choice(METRICS.names()))
 @click.option("--truth", type=shared.PATH, required=True, help="The true boxes.")
 @click.option("--detections", type=shared.PATH, required=True, help="What was found.")
 @click.option(

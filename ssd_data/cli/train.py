@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from ssd_data.cli import shared
-from ssd_data.cli.preflight_table import print_preflight
-from ssd_data.cli.training_options import GroupedCommand, extra_options, told
+from ssd_data.cli.parts import shared
+from ssd_data.cli.parts.preflight_table import print_preflight
+from ssd_data.cli.parts.training_options import GroupedCommand, extra_options, told
 from ssd_data.core.errors import InputError
 
 if TYPE_CHECKING:

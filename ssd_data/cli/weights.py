@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ssd_data.cli import shared
+from ssd_data.cli.parts import shared
 
 if TYPE_CHECKING:
     from ssd_data.nets.edit.stats import ArrayDifference, ArrayStats

@@ -1,19 +1,103 @@
-"""Folders of plug-ins: one file each, whose name is its registration."""
+"""Where something may be plugged in: one line a folder, in which a file's name is its registration.
+
+What a plug-in defines, its folder's docstring says. Files whose names begin with ``_`` are none.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from typing import Any
+
+from ssd_data.core.errors import InputError, SsdDataError, UsageError
 
 _PACKAGE = Path(__file__).resolve().parent.parent
+FILES, FOLDERS = frozenset({False}), frozenset({True})
 
 
-def plugins(folder: str, *, folders: bool | None = False) -> list[str]:
-    """The names of what a folder of the package holds, sorted; nothing is imported.
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The plug-ins of a folder, by name.
 
-    Args:
-        folders: whether the plug-ins are its folders, and files lie beside them, or (False) the
-            other way about; None where both are.
+    >>> METRICS.names()
+    ['coco', 'voc', 'widerface']
+    >>> METRICS.check("vok")
+    Traceback (most recent call last):
+    ssd_data.core.errors.UsageError: no metric "vok"
+      Did you mean voc? There are coco, voc, widerface
+
+    Attributes:
+        folder: where in the package they lie.
+        unknown, known: what is said where there is none of a name (``{}``), and which there are.
+        error: what is raised then. where: which option gave the name.
+        kinds: whether plug-ins are the folder's files, its folders, or both.
+        part: the file of a plug-in's folder that is meant; folders without it do not count.
+        dashed: whether names have ``-`` where files have ``_``.
     """
-    held = iter_modules([str(_PACKAGE / folder)])
-    return sorted(m.name for m in held if folders is None or m.ispkg == folders)
+
+    folder: str
+    unknown: str
+    known: str = "There are {}"
+    error: type[SsdDataError] = UsageError
+    where: str = ""
+    kinds: frozenset[bool] = FILES
+    part: str = ""
+    dashed: bool = False
+
+    def names(self) -> list[str]:
+        """The plug-ins' names, sorted; none is imported."""
+        held = _modules(self.folder, self.kinds, self.part)
+        return [name.replace("_", "-") for name in held] if self.dashed else list(held)
+
+    def check(self, name: str) -> None:
+        """Whether there is a plug-in of that name.
+
+        Raises:
+            SsdDataError: of the kind :attr:`error`, there is none; the hint says which there are.
+        """
+        names = self.names()
+        if name not in names:
+            from difflib import get_close_matches
+
+            near = "".join(f"Did you mean {n}? " for n in get_close_matches(name, names, n=1))
+            hint = near + self.known.format(", ".join(names))
+            raise self.error(self.unknown.format(name), where=self.where, hint=hint)
+
+    def load(self, name: str) -> Any:
+        """A plug-in's module.
+
+        Raises:
+            SsdDataError: as :meth:`check`.
+        """
+        self.check(name)
+        file = name.replace("-", "_") if self.dashed else name
+        parts = ["ssd_data", *self.folder.split("/"), file, *filter(None, [self.part])]
+        return import_module(".".join(parts))
+
+
+@cache
+def _modules(folder: str, kinds: frozenset[bool], part: str) -> tuple[str, ...]:
+    place = _PACKAGE / folder
+    held = [m.name for m in iter_modules([str(place)]) if m.ispkg in kinds]
+    held = [name for name in held if not part or (place / name / f"{part}.py").is_file()]
+    return tuple(sorted(name for name in held if not name.startswith("_")))
+
+
+FORMATS = Registry(
+    "data/formats", 'unknown format "{}"', "Known: {}", InputError, kinds=FOLDERS, part="read"
+)
+WRITERS = Registry(
+    "data/formats", 'cannot export to "{}"', "Known: {}", InputError, kinds=FOLDERS, part="write"
+)
+FAMILIES = Registry("families", 'unknown family "{}"', "Known: {}")
+METRICS = Registry("metrics", 'no metric "{}"', kinds=FOLDERS)
+ENGINES = Registry(
+    "engines", 'no engine is called "{}"', "Known are {}", where="--engine", kinds=FILES | FOLDERS
+)
+LAYERS = Registry("engines/torch/layers", 'no layer type is called "{}"', "Known are {}")
+PROTOCOLS = Registry("evaluation/protocols", 'no protocol "{}"')
+TARGETS = Registry("deploy/targets", 'no profile "{}"', dashed=True)
+COMMANDS = Registry("cli", 'no command "{}"', dashed=True)

@@ -12,6 +12,7 @@ from ssd_data.core import resources
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
+from ssd_data.core.registry import FORMATS
 from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data import formats, recipes
 from ssd_data.data.recipes import Recipe, Source
@@ -72,7 +73,7 @@ class Dataset:
             raise UsageError(
                 f'{self.name} has no split "{split}" here', hint=f"Splits: {', '.join(self.splits)}"
             )
-        reader = formats.load(self.format)
+        reader = FORMATS.load(self.format)
         for source in self.splits[split].sources:
             yield from reader.read(self.root, source, notes)
 
@@ -81,7 +82,7 @@ class Dataset:
         if self.labelmap is not None:
             return read_labelmap(self.labelmap)
         first = next(iter(self.splits.values())).sources[0]
-        reader = formats.load(self.format)
+        reader = FORMATS.load(self.format)
         if hasattr(reader, "classes"):
             found = reader.classes(self.root, first)
             return LabelMap.from_names(
@@ -194,7 +195,7 @@ def _decide(root: Path, source: Source) -> Source:
 
 
 def _missing(recipe: Recipe, root: Path, source: Source) -> list[str]:
-    needs = formats.load(recipe.format).needs(source)
+    needs = FORMATS.load(recipe.format).needs(source)
     return [path for path in needs if not (root / path).exists()]
 
 
@@ -202,7 +203,7 @@ def _nothing_fits(recipe: Recipe, tried: list[Path], wanted: Collection[str]) ->
     """What was expected below the likeliest of the roots, and what is there."""
     linked = {splits[-1] for splits in recipe.links.values()} or set(recipe.splits)
     chosen = [recipe.splits[name].choices[-1] for name in sorted(set(wanted) or linked)]
-    needs = formats.load(recipe.format).needs
+    needs = FORMATS.load(recipe.format).needs
 
     def paths(root: Path) -> list[str]:
         return sorted({p for choice in chosen for s in choice for p in needs(_decide(root, s))})

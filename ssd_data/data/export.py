@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +23,8 @@ from ssd_data.core.files.publish import OutFolder, write_text
 from ssd_data.core.images import encode, picture_limits, probe
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
-from ssd_data.data import formats
+from ssd_data.core.progress import Track, untracked
+from ssd_data.core.registry import WRITERS
 from ssd_data.data.formats.writing import ROUNDED, Picture, Target, is_safe
 from ssd_data.data.lmdb.manifest import LABELMAP, read_manifest
 from ssd_data.data.lmdb.records import Record, decode_record, key_of
@@ -32,9 +33,6 @@ from ssd_data.data.lmdb.store import LmdbReader
 ANY_SIZE = 1 << 62
 MOST_PIXELS = 5e8  # the readers take numbers below 1e9, widths of boxes included
 RENAMED = "key changes when it is built again"
-Track: TypeAlias = Callable[
-    [Iterable[tuple[bytes, bytes]], int, str], Iterable[tuple[bytes, bytes]]
-]
 
 
 @dataclass(slots=True)
@@ -86,7 +84,7 @@ def export(
     *,
     labelmap: LabelMap | None = None,
     split: str | None = None,
-    track: Track = lambda items, total, name: items,
+    track: Track = untracked,
 ) -> ExportResult:
     """Write an LMDB's records as pictures and annotations.
 
@@ -103,7 +101,7 @@ def export(
         OutputError: the folder is taken or cannot be written. Nothing is left behind.
         UsageError: the split's name cannot be a file's.
     """
-    lmdb, out, module = Path(lmdb), Path(out), formats.load_writer(to)
+    lmdb, out, module = Path(lmdb), Path(out), WRITERS.load(to)
     with LmdbReader(lmdb) as reader, _whole(out.resolve()) as folder, picture_limits():
         built = _built_split(lmdb.resolve())
         sizes = lmdb.resolve().with_name(f"{built}_name_size.txt")

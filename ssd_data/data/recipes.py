@@ -28,7 +28,7 @@ from urllib.parse import unquote
 from ssd_data.core import resources
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.paths import is_below, is_plain_name, read_text
-from ssd_data.data import formats
+from ssd_data.core.registry import FORMATS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -173,7 +173,7 @@ def _is_sources(value: object) -> bool:
 
 
 def _check_sources(recipe: Recipe) -> None:
-    required = formats.load(recipe.format).REQUIRED
+    required = FORMATS.load(recipe.format).REQUIRED
     for name, split in recipe.splits.items():
         where = f"{recipe.origin}: splits.{name}"
         for source in (source for choice in split.choices for source in choice):

@@ -8,15 +8,14 @@ An engine's module defines ``load(deploy, weights, **options) -> Engine``. What 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from importlib import import_module
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.registry import plugins
+from ssd_data.core.errors import InputError
+from ssd_data.core.registry import ENGINES
 from ssd_data.core.structures import Detections
 from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.graph import Graph, read_graph, to_graph
@@ -66,11 +65,6 @@ class Engine(ABC):
         return to_detections(rows, len(batch))
 
 
-def known_engines() -> list[str]:
-    """The engines' names."""
-    return plugins("engines", folders=None)
-
-
 def load_engine(
     name: str,
     deploy: Path | str,
@@ -92,10 +86,7 @@ def load_engine(
         UsageError: no engine has that name, it cannot be imported here, or it has no such option.
         InputError: prototxt or weights are wrong.
     """
-    if name not in known_engines():
-        hint = f"Known are {', '.join(known_engines())}"
-        raise UsageError(f'no engine is called "{name}"', where="--engine", hint=hint)
-    module = import_module(f"{__name__}.{name}")
+    module = ENGINES.load(name)
     engine: Engine = module.load(deploy, weights, device=device, half=half, threshold=threshold)
     return engine
 

@@ -7,7 +7,6 @@ one line that is cut short: from the first unsound line on, the file is thrown a
 
 from __future__ import annotations
 
-import fcntl
 import os
 import zlib
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ import msgspec
 import numpy as np
 
 from ssd_data.core.errors import OutputError
+from ssd_data.core.files.lock import lock
 from ssd_data.core.structures import Detections
 
 FORMAT = 1
@@ -64,7 +64,8 @@ class Journal(Mapping[str, Detections]):
         except OSError as error:
             raise OutputError(f"cannot write here: {error.strerror}", where=path) from None
         try:
-            self._lock()
+            hint = "Wait for it, or choose another --out"
+            lock(self._file, "another run is writing this", where=path, hint=hint)
             self._start(header)
         except OSError as error:
             self._close()
@@ -73,13 +74,6 @@ class Journal(Mapping[str, Detections]):
             self._close()
             raise
         self.resumed = len(self)
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            hint = "Wait for it, or choose another --out"
-            raise OutputError("another run is writing this", where=self.path, hint=hint) from None
 
     def _start(self, header: bytes) -> None:
         first = self._file.readline()

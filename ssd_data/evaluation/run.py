@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from ssd_data import metrics
 from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.images import picture_limits
+from ssd_data.core.progress import Track, untracked
 from ssd_data.engines import Engine
 from ssd_data.evaluation.detecting import POLICIES, Missing, detect_all
 from ssd_data.evaluation.journal import Journal
@@ -28,7 +29,6 @@ from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.nets.prototxt import to_text
 
 JOURNAL, SCORES, CURVES, WORST = "found.jsonl", "scores.json", "curves", "worst"
-Track: TypeAlias = Callable[[Iterable[str], int, str], Iterable[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def evaluate(
     detector: Detector,
     folder: Path,
     wanted: Wanted | None = None,
-    track: Track = lambda names, total, what: names,
+    track: Track = untracked,
 ) -> Report:
     """Detect in all pictures of a set and score what was found.
 

@@ -11,11 +11,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ssd_data import metrics
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.paths import below
 from ssd_data.core.images import read_picture
 from ssd_data.core.labelmap import LabelMap, read_labelmap
+from ssd_data.core.registry import METRICS
 from ssd_data.core.structures import Pixels
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import scan, unknown_classes
@@ -97,15 +97,15 @@ def open_set(what: str | Path, choice: Choice | None = None) -> EvalSet:
 
 
 def _metric(wanted: str | None, *known: str) -> str:
-    if wanted is not None and wanted not in metrics.names():
-        raise UsageError(f'no metric "{wanted}"', hint=f"There are {', '.join(metrics.names())}")
+    if wanted is not None:
+        METRICS.check(wanted)
     for name in (wanted, *known):
-        if name in metrics.names():
+        if name in METRICS.names():
             return str(name)
     raise UsageError(
         "nothing says how this data set is scored",
         where="--metric",
-        hint=f"Name one of {', '.join(metrics.names())}",
+        hint=f"Name one of {', '.join(METRICS.names())}",
     )
 
 

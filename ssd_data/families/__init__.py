@@ -17,13 +17,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
-from functools import cache
-from importlib import import_module
 from typing import Any
 
 from ssd_data.core.errors import UsageError
-from ssd_data.core.registry import plugins
+from ssd_data.core.registry import FAMILIES
 from ssd_data.families.parts.detector import STAGES, Settings, Stage
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.proto import caffe_pb2
@@ -50,30 +47,11 @@ class Model:
     preprocessing: Preprocessing
 
 
-@cache
-def names() -> list[str]:
-    """The names of all families, sorted."""
-    return plugins("families")
-
-
-def load(name: str) -> Any:
-    """The module of a family.
-
-    Raises:
-        UsageError: there is no such family.
-    """
-    if name not in names():
-        near = get_close_matches(name, names(), n=1)
-        hint = f"Did you mean {near[0]}? " if near else ""
-        raise UsageError(f'unknown family "{name}"', hint=f"{hint}Known: {', '.join(names())}")
-    return import_module(f"{__name__}.{name}")
-
-
 def generate(family: str, num_classes: int, **options: Any) -> Model:
     """The nets and the solver of a family.
 
     Args:
-        family: its name, see :func:`names`.
+        family: its name, one of :data:`~ssd_data.core.registry.FAMILIES`.
         num_classes: classes, the background included.
         options: the fields of :class:`~ssd_data.families.parts.detector.Settings` that shall
             differ from the published ones; None for those that shall not.
@@ -82,7 +60,7 @@ def generate(family: str, num_classes: int, **options: Any) -> Model:
         UsageError: unknown family or variant, an option that it does not have, a value that makes
             no net.
     """
-    module = load(family)
+    module = FAMILIES.load(family)
     settings = resolve(family, num_classes, options)
     nets = {stage: module.build(settings, stage) for stage in STAGES}
     solver = module.solver(settings)
@@ -92,7 +70,7 @@ def generate(family: str, num_classes: int, **options: Any) -> Model:
 def resolve(family: str, num_classes: int, options: Mapping[str, Any]) -> Settings:
     """The settings that options give, see :func:`generate`."""
     given = {key: value for key, value in options.items() if value is not None}
-    module = load(family)
+    module = FAMILIES.load(family)
     variants: Mapping[str, Mapping[str, Any]] = module.VARIANTS
     variant = given.pop("variant", next(iter(variants)))
     if variant not in variants:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from ssd_data.core.errors import UsageError
-from ssd_data.core.registry import plugins
+from ssd_data.core.registry import METRICS
 from ssd_data.metrics.scores import Scores
 
 
@@ -35,11 +34,6 @@ class Options:
     trusted: bool = False
 
 
-def names() -> list[str]:
-    """The metrics there are."""
-    return plugins("metrics", folders=True)
-
-
 def score(metric: str, truth: Path, detections: Path, options: Options | None = None) -> Scores:
     """Score files that any tool made.
 
@@ -56,8 +50,7 @@ def score(metric: str, truth: Path, detections: Path, options: Options | None = 
         UsageError: there is no such metric.
         SsdDataError: what reads or scores it is not installed.
     """
-    if metric not in names():
-        raise UsageError(f'no metric "{metric}"', hint=f"There are {', '.join(names())}")
+    METRICS.check(metric)
     module = import_module(f"{__name__}.{metric}.rules")
     scores: Scores = module.score(Path(truth), Path(detections), options or Options())
     return scores

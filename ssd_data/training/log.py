@@ -6,7 +6,6 @@ the table is JSON lines, one an event.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ssd_data.core.errors import OutputError
+from ssd_data.core.files.lock import lock
 from ssd_data.training.events import Displayed, Event, Snapshotted, Stepped, Tested
 
 LOG, TABLE = ".log", ".jsonl"
@@ -113,15 +113,16 @@ class RunLog:
     def _lock(self) -> None:
         """Keep other trainings of this prefix out for as long as the log is open."""
         try:
-            fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._log.close()
-            self._table.close()
-            raise OutputError(
+            lock(
+                self._log,
                 "another training is writing this log and its snapshots",
                 where=self.log_path,
                 hint="Wait until it is done, or choose another snapshot_prefix",
-            ) from None
+            )
+        except OutputError:
+            self._log.close()
+            self._table.close()
+            raise
         except OSError:
             pass  # a file system that has no locks
 

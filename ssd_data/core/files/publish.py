@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from ssd_data.core.errors import InputError, OutputError
+from ssd_data.core.files.lock import lock
 from ssd_data.core.files.paths import is_plain_name, read_text
 
 STAGING, READY, LOCK, JOURNAL = ".staging", ".ready", ".lock", ".journal.json"
@@ -183,14 +183,15 @@ def _lock(folder: Path) -> int:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise OutputError(
+            lock(
+                descriptor,
                 "another ssd-data is writing into this folder",
                 where=folder,
                 hint="Wait until it is done, or choose another folder with --out",
-            ) from None
+            )
+        except OutputError:
+            os.close(descriptor)
+            raise
         if _identity(path) == os.fstat(descriptor).st_ino:
             return descriptor
         os.close(descriptor)  # the holder before us has just removed it

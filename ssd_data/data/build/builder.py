@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ssd_data.core.progress import Track, untracked
 from ssd_data.data.build import links
 from ssd_data.data.build.convert import BoxRuleError, Made, make_records
 from ssd_data.data.dataset import Dataset
@@ -39,7 +40,6 @@ from ssd_data.core.images import picture_limits
 from ssd_data.core.notes import Tally
 
 MOST_FAILURES = 20
-Track: TypeAlias = Callable[[Iterable[Made], int, str], Iterable[Made]]
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ def build(
     workers: int | None = None,
     redo: bool = False,
     link: Path | str | None = None,
-    track: Track = lambda made, total, name: made,
+    track: Track = untracked,
 ) -> BuildResult:
     """Build a data set's LMDBs.
 

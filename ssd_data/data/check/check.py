@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from ssd_data.core.boxes import normalize
 from ssd_data.core.errors import InputError, UsageError
@@ -19,6 +19,7 @@ from ssd_data.core.images import picture_limits
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
 from ssd_data.core.parallel import default_workers, ordered_map
+from ssd_data.core.progress import Track, untracked
 from ssd_data.data.build.agreement import beside_lmdb
 from ssd_data.data.build.convert import Made, make_record
 from ssd_data.data.build.options import BuildOptions
@@ -36,9 +37,6 @@ from ssd_data.data.lmdb.manifest import (
 )
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
 from ssd_data.data.lmdb.survey import Look, items, look
-
-Track: TypeAlias = Callable[[Iterable[Any], int, str], Iterable[Any]]
-
 
 UNREADABLE_LMDB = (ERROR, "unreadable-lmdb", "LMDB cannot be read")
 UNREADABLE_LABELMAP = (ERROR, "unreadable-labelmap", "labelmap cannot be read")
@@ -69,7 +67,7 @@ def check(
     root: Path | None = None,
     decode: bool = True,
     workers: int | None = None,
-    track: Track = lambda items, total, name: items,
+    track: Track = untracked,
 ) -> Findings:
     """Check an LMDB, a build's folder or a raw data set, whichever ``what`` is.
 
@@ -181,7 +179,7 @@ class _Job:
     labelmap: LabelMap | None
     decode: bool = True
     workers: int | None = None
-    track: Track = lambda items, total, name: items
+    track: Track = untracked
     prefix: str = ""
     findings: Findings = field(default_factory=Findings)
 

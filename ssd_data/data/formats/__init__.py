@@ -23,55 +23,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib import import_module
-from pathlib import Path
 from typing import Any, TypeAlias
 
-from ssd_data.core.errors import InputError
-from ssd_data.core.registry import plugins
+from ssd_data.core.registry import FORMATS
 
 Options: TypeAlias = Mapping[str, Any]
 
 
-@cache
-def names() -> list[str]:
-    """The names of all formats, sorted."""
-    return plugins("data/formats", folders=True)
-
-
-def load(name: str) -> Any:
-    """The module of a format.
-
-    Raises:
-        InputError: there is no such format.
-    """
-    if name not in names():
-        raise InputError(f'unknown format "{name}"', hint=f"Known: {', '.join(names())}")
-    return import_module(f"{__name__}.{name}.read")
-
-
-@cache
-def writable() -> list[str]:
-    """The names of the formats that records can be written back to, sorted."""
-    here = Path(__file__).parent
-    return [name for name in names() if (here / name / "write.py").is_file()]
-
-
-def load_writer(name: str) -> Any:
-    """The module that writes a format.
-
-    Raises:
-        InputError: there is no such format, or it cannot be written.
-    """
-    if name not in writable():
-        raise InputError(f'cannot export to "{name}"', hint=f"Known: {', '.join(writable())}")
-    return import_module(f"{__name__}.{name}.write")
-
-
 def having(attribute: str) -> Iterator[tuple[str, Any]]:
     """All formats that have ``attribute``, by name."""
-    for name in names():
-        module = load(name)
+    for name in FORMATS.names():
+        module = FORMATS.load(name)
         if hasattr(module, attribute):
             yield name, module
 

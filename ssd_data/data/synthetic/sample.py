@@ -8,22 +8,21 @@ versions of NumPy and OpenCV are.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeAlias
 
 from ssd_data.core.errors import OutputError, UsageError
 from ssd_data.core.images import encode
 from ssd_data.core.parallel import default_workers, ordered_map
+from ssd_data.core.progress import Track, untracked
 from ssd_data.data.synthetic.layouts import LAYOUTS, Picture
 from ssd_data.data.synthetic.shapes import draw
 
 JPEG_QUALITY = 90
 MOST_PICTURES = 999_999
-Track: TypeAlias = Callable[[Iterable[Picture], int, str], Iterable[Picture]]
 
 
 @dataclass(slots=True)
@@ -57,7 +56,7 @@ def draw_sample(
     test: int = 40,
     size: int = 320,
     seed: int = 0,
-    track: Track = lambda pictures, total, name: pictures,
+    track: Track = untracked,
 ) -> list[LayoutResult]:
     """Draw the sample data set into ``out/<layout>``, each picture once for all layouts.
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,7 +24,7 @@ from ssd_data.core.errors import UsageError
 from ssd_data.core.files.paths import is_plain_name
 from ssd_data.core.files.whole import new_folder, write_whole
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.core.registry import plugins
+from ssd_data.core.registry import TARGETS
 from ssd_data.deploy.made import Made
 from ssd_data.deploy.proving import Proof, batches
 from ssd_data.deploy.readme import preprocess_table, readme
@@ -54,22 +53,6 @@ class Shipped:
     notes: list[str] = field(default_factory=list)
 
 
-def names() -> list[str]:
-    """The profiles there are."""
-    return [name.replace("_", "-") for name in plugins("deploy/targets")]
-
-
-def load(profile: str) -> ModuleType:
-    """A profile by name.
-
-    Raises:
-        UsageError: there is none of that name.
-    """
-    if profile not in names():
-        raise UsageError(f'no profile "{profile}"', hint=f"There are {', '.join(names())}")
-    return import_module(f"{__name__}.{profile.replace('-', '_')}")
-
-
 def deploy(
     profile: str,
     deploy: Path,
@@ -92,7 +75,7 @@ def deploy(
         InputError: prototxt or weights are wrong, or cannot be written for that profile.
         OutputError: what was made is not the same net; or it cannot be written.
     """
-    module = load(profile)
+    module = TARGETS.load(profile)
     options = _fitting(profile, module, options or Options())
     with new_folder(folder) as hidden:
         source = read_source(deploy, weights, preprocessing, labelmap, options)
@@ -126,4 +109,4 @@ def _fitting(profile: str, module: ModuleType, options: Options) -> Options:
     return replace(options, **missing)
 
 
-__all__ = ["Made", "Options", "Proof", "Shipped", "Source", "deploy", "load", "names"]
+__all__ = ["Made", "Options", "Proof", "Shipped", "Source", "deploy"]

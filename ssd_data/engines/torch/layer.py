@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from functools import cache
-from importlib import import_module
 from typing import ClassVar, TypeAlias
 
 import torch
 from torch import Tensor
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.registry import plugins
-from ssd_data.engines.torch import layers
+from ssd_data.core.registry import LAYERS
 from ssd_data.engines.torch.blob import Blob
 from ssd_data.engines.torch.fillers import fill
 from ssd_data.nets.graph import Node, Phase
@@ -160,37 +157,29 @@ def as_tuple(tops: Tops) -> tuple[Tensor, ...]:
     return tops if isinstance(tops, tuple) else (tops,)
 
 
-@cache
-def known_types() -> list[str]:
-    """All layer types, as their files spell them: in small letters."""
-    return plugins("engines/torch/layers")
-
-
 def make_layer(node: Node, phase: Phase) -> Layer:
     """The layer for a node.
 
     Raises:
         LayerError: no file in ``layers/`` has its type's name.
     """
-    known = known_types()
+    known = LAYERS.names()
     name = node.type.lower()
     if name in known:
-        kind: type[Layer] | None = getattr(
-            import_module(f"{layers.__name__}.{name}"), node.type, None
-        )
+        kind: type[Layer] | None = getattr(LAYERS.load(name), node.type, None)
         if kind is not None:
             return kind(node, phase)
     names = [_spelling(name) for name in known]
     near = get_close_matches(name, known, n=1)
     hint = f"Did you mean {_spelling(near[0])}? " if near else ""
     raise LayerError(
-        f'no layer type is called "{node.type}"',
+        LAYERS.unknown.format(node.type),
         where=node.where,
-        hint=f"{hint}Known are {', '.join(names)}",
+        hint=hint + LAYERS.known.format(", ".join(names)),
     )
 
 
 def _spelling(name: str) -> str:
     """The class's own name in a layer's file."""
-    module = import_module(f"{layers.__name__}.{name}")
-    return next(n for n in vars(module) if n.lower() == name)
+    names: dict[str, object] = vars(LAYERS.load(name))
+    return next(n for n in names if n.lower() == name)

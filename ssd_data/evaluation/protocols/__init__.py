@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
-from ssd_data.core.errors import UsageError
-from ssd_data.core.registry import plugins
+from ssd_data.core.registry import PROTOCOLS
 from ssd_data.core.structures import Detections, Pixels
 from ssd_data.engines import Engine
 from ssd_data.nets.preprocessing import Preprocessing
@@ -34,11 +32,6 @@ class Plan:
     batch: int = 1
 
 
-def names() -> list[str]:
-    """The protocols there are."""
-    return plugins("evaluation/protocols")
-
-
 def make_plan(
     protocol: str, preprocessing: Preprocessing, size: tuple[int, int] | None, batch: int = 1
 ) -> Plan:
@@ -52,7 +45,5 @@ def make_plan(
     Raises:
         UsageError: there is no such protocol, or it takes no such size.
     """
-    if protocol not in names():
-        raise UsageError(f'no protocol "{protocol}"', hint=f"There are {', '.join(names())}")
-    plan: Plan = import_module(f"{__name__}.{protocol}").plan(preprocessing, size, batch)
+    plan: Plan = PROTOCOLS.load(protocol).plan(preprocessing, size, batch)
     return plan

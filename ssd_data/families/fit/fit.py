@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ssd_data.core.errors import UsageError
+from ssd_data.core.progress import Track, untracked
 from ssd_data.core.structures import Flags
 from ssd_data.families.fit.layout import Layout, read_layout
 from ssd_data.families.fit.matching import Matches, match
 from ssd_data.families.fit.proposals import Sizes, propose
-from ssd_data.families.fit.truths import Track, Truths, read_truths
+from ssd_data.families.fit.truths import Truths, read_truths
 
 SIZE_EDGES = (0, 4, 8, 16, 32, 64, 128, 256, 512, np.inf)
 RATIO_EDGES = (0, 1 / 4, 1 / 2.5, 1 / 1.6, 1 / 1.2, 1.2, 1.6, 2.5, 4, np.inf)
@@ -173,7 +174,7 @@ def fit(
     *,
     overlap: float | None = None,
     proposals: bool = True,
-    track: Track = lambda items, total, name: items,
+    track: Track = untracked,
 ) -> Fit:
     """Match an LMDB's boxes with a net's priors, and look for priors that match more.
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +12,13 @@ import numpy.typing as npt
 from ssd_data.batches.augment import resize
 from ssd_data.batches.augment.rows import BOX, COLUMNS, WHOLE, Rows, project
 from ssd_data.core.errors import InputError
+from ssd_data.core.progress import Track, untracked
 from ssd_data.core.structures import Boxes, Labels
 from ssd_data.data.lmdb.skim import Skimmed, skim
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.data.lmdb.survey import printable
 from ssd_data.families.fit.layout import Layout
 
-Track: TypeAlias = Callable[[Iterable[Any], int, str], Iterable[Any]]
 DIFFICULT, ABSENT = "difficult: the net's loss leaves them out", "nothing of them is inside"
 
 
@@ -50,9 +49,7 @@ class Truths:
         return Truths(self.keys, picture, boxes, labels, self.left_out)
 
 
-def read_truths(
-    lmdb: Path | str, layout: Layout, track: Track = lambda items, total, name: items
-) -> Truths:
+def read_truths(lmdb: Path | str, layout: Layout, track: Track = untracked) -> Truths:
     """All boxes of an LMDB as the net's loss is given them, without crops and expansion.
 
     Raises:

@@ -11,8 +11,9 @@ from typing import Any
 from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.labelmap import read_labelmap
+from ssd_data.core.registry import FAMILIES
 from ssd_data.data.lmdb.manifest import read_manifest
-from ssd_data.families import Model, generate, load
+from ssd_data.families import Model, generate
 from ssd_data.families.parts.data import TEST_SOURCE, TRAIN_SOURCE
 from ssd_data.nets.prototxt import to_text
 from ssd_data.proto import caffe_pb2
@@ -52,7 +53,7 @@ def write_model(
     ``labelmap.prototxt``.
 
     Args:
-        family: see :func:`ssd_data.families.names`.
+        family: one of :data:`~ssd_data.core.registry.FAMILIES`.
         out: the folder that the files go to; made if it is not there.
         num_classes: classes, the background included; or
         labelmap: a labelmap, which the nets then name instead of the link; or
@@ -167,7 +168,7 @@ def _fit_to_build(
 def _evaluate_in_pixels(model: Model, build: Path, manifest: Mapping[str, Any]) -> None:
     """Name the list of the test pictures' sizes, where the published test net does."""
     made = manifest["splits"].get(manifest["links"].get(TEST_SOURCE))
-    if made is None or not load(model.family).DETECTOR.pixels:
+    if made is None or not FAMILIES.load(model.family).DETECTOR.pixels:
         return
     param = model.nets["test"].layer[-1].detection_evaluate_param
     param.name_size_file = (build / made["name_size"]).as_posix()

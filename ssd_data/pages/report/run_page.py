@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ssd_data.core.progress import Track, untracked
 from ssd_data.pages.report.blocks import Page
 from ssd_data.pages.report.curves import MOST_CURVES
 from ssd_data.pages.report.render import show
 from ssd_data.pages.report.run_subject import RunSubject
 from ssd_data.pages.report.sections import fed, learning, mistakes, origins, progress
-from ssd_data.pages.report.trial import Track
 
 MOST_RUNS = MOST_CURVES
 
@@ -35,7 +35,7 @@ class RunView:
 def run_page(
     subjects: Sequence[RunSubject],
     view: RunView | None = None,
-    track: Track = lambda items, total, name: items,
+    track: Track = untracked,
 ) -> Page:
     """All sections.
 

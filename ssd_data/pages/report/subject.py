@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.images import picture_limits
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.parallel import default_workers, ordered_map
+from ssd_data.core.progress import Track, untracked
 from ssd_data.data.build.agreement import beside_lmdb
 from ssd_data.data.check.check import check
 from ssd_data.data.check.findings import Findings
@@ -18,8 +19,6 @@ from ssd_data.data.lmdb.manifest import Manifest, read_manifest
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
 from ssd_data.data.lmdb.survey import Survey, items, look
 from ssd_data.pages.report.measures import Measures
-
-Track: TypeAlias = Callable[[Iterable[Any], int, str], Iterable[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +66,7 @@ def gather(
     splits: Collection[str] = (),
     labelmap: LabelMap | None = None,
     decode: bool = True,
-    track: Track = lambda items, total, name: items,
+    track: Track = untracked,
 ) -> Subject:
     """Look through an LMDB, or all LMDBs of a build's folder.
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.images import picture_limits
+from ssd_data.core.progress import Track, untracked
 from ssd_data.core.structures import Detections, Pixels
 from ssd_data.data.lmdb.records import Record
 from ssd_data.data.lmdb.store import LmdbReader
@@ -21,8 +21,6 @@ from ssd_data.evaluation.detect import Frame, detect
 from ssd_data.evaluation.sources import in_colour
 from ssd_data.nets.preprocessing import find_preprocessing
 from ssd_data.pages.report.run_subject import RunSubject, Weights
-
-Track: TypeAlias = Callable[[Iterable[Any], int, str], Iterable[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +52,7 @@ class Trial:
     keys: tuple[bytes, ...]
     total: int
     device: str | None
-    track: Track = lambda items, total, name: items
+    track: Track = untracked
 
     def pictures(self, keys: Iterable[bytes]) -> Iterator[Shown]:
         """Those of the keys that can be read, one at a time."""
@@ -96,7 +94,7 @@ def open_trial(
     subject: RunSubject,
     count: int,
     device: str | None = None,
-    track: Track = lambda items, total, name: items,
+    track: Track = untracked,
 ) -> Trial:
     """Choose the pictures.
 

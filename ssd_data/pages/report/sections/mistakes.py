@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ssd_data.core.errors import InputError, SsdDataError
+from ssd_data.core.progress import Track
 from ssd_data.core.structures import Detections, Flags
 from ssd_data.data.lmdb.records import Record
 from ssd_data.data.lmdb.survey import class_name
@@ -16,7 +17,7 @@ from ssd_data.metrics.scores import Floats, Found, Ints, Truth
 from ssd_data.pages.report.blocks import Block, Cell, Gallery, Note, Panel, Picture, Section, Table
 from ssd_data.pages.report.run_subject import RunSubject, Weights
 from ssd_data.pages.report.scenes import Scene, to_picture
-from ssd_data.pages.report.trial import Shown, Track, Trial, open_trial
+from ssd_data.pages.report.trial import Shown, Trial, open_trial
 
 LEAD = (
     "Thick: false detections. Thick and dashed: true boxes that were missed. Thin: what is right. "
@@ -98,9 +99,9 @@ def _judge(trial: Trial, weights: Weights) -> _Judged:
     """Run a snapshot over the pictures and match what it finds."""
     rows: list[tuple[bytes, tuple[int, int], Record, Detections]] = []
     done = trial.found(trial.engine(weights), trial.pictures(trial.keys))
-    for one, found in trial.track(done, len(trial.keys), trial.subject.title):
+    for one, detections in trial.track(done, len(trial.keys), trial.subject.title):
         size = one.pixels.shape[1], one.pixels.shape[0]
-        rows.append((one.key, size, replace(one.record, data=b""), found))
+        rows.append((one.key, size, replace(one.record, data=b""), detections))
     if not rows:
         raise InputError("no picture can be read", where=trial.lmdb)
     keys, sizes, records, finds = zip(*rows, strict=True)

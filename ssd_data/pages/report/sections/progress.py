@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from ssd_data.core.errors import SsdDataError
+from ssd_data.core.progress import Track
 from ssd_data.core.structures import Detections
 from ssd_data.data.lmdb.survey import class_name
 from ssd_data.pages.report.blocks import Block, Gallery, Note, Panel, Picture, Section
 from ssd_data.pages.report.run_subject import RunSubject, Weights
 from ssd_data.pages.report.scenes import Scene, to_picture
-from ssd_data.pages.report.trial import Shown, Track, open_trial
+from ssd_data.pages.report.trial import Shown, open_trial
 
 MOST_SNAPSHOTS = 8
 LEAST_SCORE = 0.3  # of what is drawn

@@ -1,0 +1,125 @@
+"""Options of the commands that run a net: how pictures are prepared, and what computes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ssd_data.cli.parts import shared
+from ssd_data.core.registry import ENGINES, FAMILIES
+
+if TYPE_CHECKING:
+    from ssd_data.nets.preprocessing import Preprocessing
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_PREPROCESSING: tuple[tuple[str, dict[str, Any]], ...] = (
+    (
+        "--train",
+        {
+            "type": shared.PATH,
+            "metavar": "PROTOTXT",
+            "help": "Take mean and scale from this net's data layer.  "
+            "[default: train.prototxt or test.prototxt beside DEPLOY]",
+        },
+    ),
+    ("--family", {"metavar": "NAME", "help": "Take mean and scale of a family, see model --list."}),
+    ("--mean", {"metavar": "B,G,R", "help": "Mean of blue, green and red; or one for all."}),
+    (
+        "--scale",
+        {"type": shared.Number(), "help": "Factor after the mean was subtracted.  [default: 1]"},
+    ),
+    ("--size", {"metavar": "N|WxH", "help": "Warp pictures to this size.  [default: the net's]"}),
+)
+
+
+def mean_options(function: _F) -> _F:
+    """``--train``, ``--family``, ``--mean``, ``--scale``."""
+    return preprocessing_options(function, _PREPROCESSING[:-1])
+
+
+def preprocessing_options(
+    function: _F, options: tuple[tuple[str, dict[str, Any]], ...] = _PREPROCESSING
+) -> _F:
+    """``--train``, ``--family``, ``--mean``, ``--scale``, ``--size``."""
+    for name, settings in reversed(options):
+        function = click.option(name, **settings)(function)
+    return function
+
+
+def engine_options(function: _F) -> _F:
+    """``--engine``, ``--device``, ``--half``."""
+    for name, settings in (
+        ("--half", {"is_flag": True, "help": "Compute in half precision (on a GPU)."}),
+        ("--device", {"metavar": "NAME", "default": "auto", "help": "cpu, cuda, cuda:1 or auto."}),
+        (
+            "--engine",
+            {
+                "type": click.Choice(ENGINES.names()),
+                "default": "torch",
+                "show_default": True,
+                "help": "What computes the net.",
+            },
+        ),
+    ):
+        function = click.option(name, **settings)(function)
+    return function
+
+
+def preprocessing(
+    deploy: Path,
+    train: Path | None,
+    family: str | None,
+    mean: str | None,
+    scale: float | None,
+) -> Preprocessing:
+    """What the options say; see :mod:`ssd_data.nets.preprocessing`.
+
+    Raises:
+        click.UsageError: they exclude each other.
+        InputError: nothing says it.
+    """
+    from ssd_data.nets.preprocessing import Preprocessing, find_preprocessing, read_preprocessing
+
+    by_hand = mean is not None or scale is not None
+    if sum((train is not None, family is not None, by_hand)) > 1:
+        raise click.UsageError("--train, --family and --mean with --scale exclude each other.")
+    if by_hand:
+        return Preprocessing(_three(mean or "0"), 1.0 if scale is None else scale)
+    if family is not None:
+        found: Preprocessing = FAMILIES.load(family).DETECTOR.preprocessing
+        return found
+    return find_preprocessing(deploy) if train is None else read_preprocessing(train)
+
+
+@contextmanager
+def weights_file(deploy: Path, weights: Path, seed: int = 0) -> Iterator[Path]:
+    """The caffemodel; in the place of the word ``random`` a temporary one of random weights."""
+    if str(weights) != "random" or weights.exists():
+        yield weights
+        return
+    from ssd_data.engines.torch import require_torch
+
+    require_torch()
+    from ssd_data.engines.torch.randomise import write_random_weights
+
+    with TemporaryDirectory(prefix="ssd-data-") as folder:
+        file = Path(folder) / "random.caffemodel"
+        write_random_weights(deploy, file, seed)
+        yield file
+
+
+def _three(text: str) -> tuple[float, float, float]:
+    try:
+        values = [float(word) for word in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) not in (1, 3) or not all(map(math.isfinite, values)):
+        raise click.BadParameter(f'"{text}" is neither B,G,R nor one number', param_hint="--mean")
+    blue, green, red = values * (3 // len(values))
+    return blue, green, red

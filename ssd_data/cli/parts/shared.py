@@ -1,0 +1,137 @@
+"""What commands share: their common options, printing, progress."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ssd_data.core.errors import SsdDataError
+from ssd_data.core.progress import Track, untracked
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_T = TypeVar("_T")
+PATH = click.Path(path_type=Path)
+
+
+class Number(click.FloatRange):
+    """A finite number; ``nan`` lies in all of click's own ranges."""
+
+    name = "float"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """As click's, but for what is no number."""
+        found: float = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is no finite number", param, ctx)
+        return found
+
+
+def json_option(function: _F) -> _F:
+    """``--json``: standard output is one JSON object and nothing else."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(function)
+
+
+def quiet_option(function: _F) -> _F:
+    """``-q``: nothing but errors."""
+    return click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")(function)
+
+
+def out_option(what: str, **settings: Any) -> Callable[[_F], _F]:
+    """``-o/--out``: where the result goes."""
+    return click.option("-o", "--out", type=PATH, help=what, **settings)
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on standard output."""
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False, default=str))
+
+
+def print_table(
+    rows: Iterable[Iterable[object]], *, right: Iterable[int] = (), err: bool = False
+) -> None:
+    """Columns parted by two spaces, those in ``right`` aligned to the right; on standard output,
+    or with ``err`` on standard error."""
+    from ssd_data.core.files.paths import listable  # names come from strangers' files
+
+    lines = [[listable(str(cell)) for cell in row] for row in rows]
+    if not lines:
+        return
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    to_right = set(right)
+    for line in lines:
+        cells = [
+            cell.rjust(width) if i in to_right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        click.echo("  ".join(cells).rstrip(), err=err)
+
+
+def track(items: Iterable[_T], total: int, what: str) -> Iterable[_T]:
+    """A progress bar on standard error, if that is a terminal."""
+    if not sys.stderr.isatty():
+        return items
+    from tqdm import tqdm
+
+    bar: Iterable[_T] = tqdm(items, total=total, desc=what, unit=" pictures", file=sys.stderr)
+    return bar
+
+
+def tracker(quiet: bool) -> Track:
+    """:func:`track`, or with ``-q`` nothing."""
+    return untracked if quiet else track
+
+
+def warn_of_ignored(fields: Iterable[str]) -> None:
+    """Say once, on standard error, which fields of other forks a net's reading left out."""
+    for field in fields:
+        click.echo(f"warning: {field} is no field of Caffe's SSD branch; ignored", err=True)
+
+
+def report_error(
+    error: SsdDataError, args: list[str], usage: click.ClickException | None = None
+) -> None:
+    """An error on standard error; with ``--json`` also as the one object on standard output."""
+    if "--json" in args:
+        table = {"where": error.where, "what": error.what, "hint": error.hint}
+        print_json({"error": table})
+    if usage is not None:
+        usage.show()
+    else:
+        click.echo(f"error: {error}", err=True)
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """``300`` or ``640x480`` (width x height) as (width, height).
+
+    Raises:
+        click.BadParameter: it is neither.
+    """
+    if text is None:
+        return None
+    words = text.lower().split("x")
+    if len(words) > 2 or not all(w.isdecimal() and w.isascii() and len(w) < 7 for w in words):
+        raise click.BadParameter(f'"{text}" is neither N nor WxH', param_hint="--size")
+    return int(words[0]), int(words[-1])
+
+
+def parse_map(pairs: Iterable[str], option: str = "--map") -> dict[str, str]:
+    """``OLD=NEW`` pairs as a table; ``OLD=`` drops the class.
+
+    Raises:
+        click.BadParameter: a pair has no ``=`` or no old name.
+    """
+    table = {}
+    for pair in pairs:
+        old, equals, new = pair.partition("=")
+        if not equals or not old:
+            raise click.BadParameter(f'"{pair}" is not OLD=NEW', param_hint=option)
+        table[old] = new
+    return table

@@ -1,0 +1,198 @@
+"""Data sets are found by recipe, by recipe file and by layout; what is missing is shown."""
+
+import json
+from pathlib import Path
+
+import pytest
+from support.trees import Voc, jpeg, xml
+
+from ssd_data import InputError, UsageError, build, find
+from ssd_data.core.notes import Tally
+from ssd_data.data import recipes
+
+
+def devkit(root: Path) -> Path:
+    for year, count in (("VOC2007", 3), ("VOC2012", 2)):
+        voc = Voc(root / year, count)
+        for i in range(1, count + 1):
+            voc.annotation(i).write_text(xml([("car", 1, 2, 30, 40)]))
+        voc.list(["1"], "test")
+    return root
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_shipped_recipe_is_sound(name: str) -> None:
+    recipe = recipes.load(name)
+    assert recipe.labelmap is not None
+    assert recipe.labelmap.is_file()
+    assert recipe.home.startswith("http")
+    assert set(recipe.links) == {"trainval_lmdb", "test_lmdb"}
+    for split, table in recipe.splits.items():
+        assert table.shuffle == split.startswith("train")
+
+
+@pytest.mark.parametrize("where", ["option", "parent", "environment", "here", "data"])
+def test_where_a_recipe_looks(where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = devkit(tmp_path / "data" / "VOCdevkit")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    folders = {"here": root, "data": tmp_path}
+    monkeypatch.chdir(folders.get(where, empty))
+    if where == "environment":
+        monkeypatch.setenv("SSD_DATA_ROOT", str(root))
+    option = {"option": root, "parent": root.parent}.get(where)
+    dataset = find("voc0712", option)
+    assert dataset.root.resolve() == root
+    images = [entry.image for entry in dataset.entries("trainval", Tally())]
+    assert images[2:4] == ["VOC2007/JPEGImages/3.jpg", "VOC2012/JPEGImages/1.jpg"]
+    assert len(list(dataset.entries("test", Tally()))) == 1
+
+
+def test_what_is_missing_is_shown(tmp_path: Path) -> None:
+    devkit(tmp_path / "VOCdevkit")
+    (tmp_path / "VOCdevkit" / "VOC2012" / "ImageSets" / "Main" / "trainval.txt").unlink()
+    with pytest.raises(InputError) as caught:
+        find("voc0712", tmp_path)
+    text = str(caught.value)
+    assert "MISSING  VOC2012/ImageSets/Main/trainval.txt" in text
+    assert "found    VOC2007/Annotations" in text
+    assert "there is: VOC2007, VOC2012" in text
+    assert "http://host.robots.ox.ac.uk" in text
+    # A split whose files are there can be had all the same.
+    assert find("voc0712", tmp_path, ["test"]).links == {"test_lmdb": "test"}
+
+
+def test_unknown_names(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match='Did you mean "voc0712"'):
+        find("voc071")
+    with pytest.raises(UsageError, match='no split "vall"'):
+        find("voc0712", tmp_path, ["vall"])
+    with pytest.raises(InputError, match="no such folder"):
+        find("voc0712", tmp_path / "nowhere")
+
+
+RECIPE = """
+name = "MINE"
+format = "voc"
+links = { trainval_lmdb = "a" }
+map = { car = "auto", bus = "" }
+[splits.a]
+shuffle = true
+sources = [{ folder = "VOC2007", set = "trainval" }]
+"""
+
+
+def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
+    devkit(tmp_path)
+    (tmp_path / "my.toml").write_text(RECIPE)
+    dataset = find(str(tmp_path / "my.toml"))  # its files lie beside it
+    result = build(dataset, tmp_path / "out")
+    assert result.manifest["splits"]["a"]["classes"] == {"auto": 3}
+    assert (tmp_path / "out" / "MINE_a_lmdb").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"voc"', '"vok"', 'unknown format "vok"'),
+        ("shuffle", "shufle", 'splits.a: shufle: unknown key[\\s\\S]*"shuffle"'),
+        ("name =", "nam =", "my.toml: nam: unknown key"),
+        ('format = "voc"', "", "format: the key is missing"),
+        ("shuffle = true", 'shuffle = "yes"', "should be a bool"),
+        ('"a" }', '"b" }', 'links.trainval_lmdb: no split "b"'),
+        ("[splits.a]", "[splits.a", r"not TOML: .*line 6"),
+        ('[{ folder = "VOC2007", set = "trainval" }]', "[]", "sources is a list"),
+        ('"MINE"', '"../x"', "cannot name a folder"),
+        ("[splits.a]", '[splits."../a"]', "cannot name a file"),
+    ],
+)
+def test_broken_recipes(old: str, new: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "my.toml"
+    path.write_text(RECIPE.replace(old, new))
+    with pytest.raises(InputError, match=message):
+        find(str(path))
+
+
+def coco_json(path: Path, images: dict[int, str]) -> None:
+    path.parent.mkdir(exist_ok=True, parents=True)
+    entries = [
+        {"id": i, "file_name": f"{name}.jpg", "width": 64, "height": 48}
+        for i, name in images.items()
+    ]
+    boxes = [
+        {"id": 10 * i, "image_id": i, "category_id": 1, "bbox": [1, 2, 3, 4], "iscrowd": 0}
+        for i in images
+    ]
+    table = {"images": entries, "annotations": boxes, "categories": [{"id": 1, "name": "person"}]}
+    path.write_text(json.dumps(table))
+
+
+@pytest.mark.parametrize("given", ["jsons", "lists", "nothing"])
+def test_the_splits_of_coco2014(given: str, tmp_path: Path) -> None:
+    names = {"train2014": {1: "t1", 2: "t2"}, "val2014": {3: "v3", 4: "v4", 5: "v5"}}
+    for split, images in names.items():
+        (tmp_path / "images" / split).mkdir(parents=True)
+        for name in images.values():
+            (tmp_path / "images" / split / f"{name}.jpg").write_bytes(jpeg())
+        coco_json(tmp_path / "annotations" / f"instances_{split}.json", images)
+    parts = {"minival2014": {4: "v4"}, "valminusminival2014": {3: "v3", 5: "v5"}}
+    for part, images in parts.items():
+        if given == "jsons":
+            coco_json(tmp_path / "annotations" / f"instances_{part}.json", images)
+        elif given == "lists":
+            (tmp_path / "ImageSets").mkdir(exist_ok=True)
+            text = "".join(f"{name}\n" for name in images.values())
+            (tmp_path / "ImageSets" / f"{part}.txt").write_text(text)
+    dataset = find("coco2014", tmp_path)
+    split = "val" if given == "nothing" else "minival"
+    assert dataset.links == {"trainval_lmdb": "train", "test_lmdb": split}
+
+    def stems(split: str) -> list[str]:
+        return [Path(entry.image).stem for entry in dataset.entries(split, Tally())]
+
+    assert stems("train") == ["t1", "t2", *([] if given == "nothing" else ["v3", "v5"])]
+    assert stems(split) == (["v3", "v4", "v5"] if given == "nothing" else ["v4"])
+    result = build(dataset, tmp_path / "out")
+    sizes = (tmp_path / "out" / f"{split}_name_size.txt").read_text().split("\n")
+    assert sizes[0] == ("3 48 64" if given == "nothing" else "4 48 64")
+    assert result.manifest["splits"][split]["classes"] == {"person": len(stems(split))}
+
+
+def test_folders(tmp_path: Path) -> None:
+    devkit(tmp_path / "kit")
+    with pytest.raises(InputError, match="several data sets lie here"):
+        find(str(tmp_path / "kit"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no known layout[\\s\\S]*ImageSets/Main"):
+        find(str(tmp_path / "empty"))
+    dataset = find(str(tmp_path / "kit" / "VOC2007"))
+    assert dataset.links == {"trainval_lmdb": "trainval", "test_lmdb": "test"}
+    assert [item.name for item in dataset.classes()] == ["none_of_the_above", "car"]
+    with pytest.raises(UsageError, match="--root belongs to a recipe"):
+        find(str(tmp_path / "kit"), tmp_path)
+
+
+def test_one_data_set_in_a_folder_of_its_name(tmp_path: Path) -> None:
+    Voc(tmp_path / "mine" / "inner")
+    dataset = find(str(tmp_path / "mine"))
+    assert (dataset.name, dataset.root.name) == ("mine", "inner")
+
+
+def test_the_shuffle_is_the_seeds(tmp_path: Path) -> None:
+    from ssd_data import BuildOptions
+
+    voc = Voc(tmp_path / "raw", 12)
+    dataset = find(str(voc.root))
+
+    def order(**options: object) -> list[str]:
+        out = tmp_path / "out"
+        build(dataset, out, BuildOptions(**options), redo=True)  # type: ignore[arg-type]
+        lines = (out / "trainval.txt").read_text().splitlines()
+        return [Path(line.split()[0]).stem for line in lines]
+
+    listed = [str(i) for i in range(1, 13)]
+    assert order(shuffle=False) == listed
+    assert order() == order(seed=0) == "4 8 6 3 9 12 5 10 2 7 1 11".split()
+    assert sorted(order(seed=1), key=int) == listed != order(seed=1)
+    assert order(seed=1) != order(seed=0)
+    assert order(limit=5) == order()[:5]

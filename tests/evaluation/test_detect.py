@@ -1,0 +1,187 @@
+"""``ssd-data detect`` and ``ssd-data parity``, as a user runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from support.nets import write_detector
+from support.trees import jpeg
+
+from ssd_data.core.labelmap import LabelMap, write_labelmap
+from ssd_data.nets.preprocessing import Preprocessing, read_preprocessing
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> list[str]:
+    return [str(path) for path in write_detector(tmp_path)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    (folder / "a.jpg").write_bytes(jpeg(seed=1))
+    (folder / "more" / "b.jpg").write_bytes(jpeg(seed=2))
+    (folder / "c.jpg").write_bytes(b"not a picture")
+    return folder
+
+
+MEAN = ["--mean", "127.5", "--scale", "0.0078"]
+
+
+def test_a_folder_with_a_bad_picture(
+    net: list[str],
+    folder: Path,
+    tmp_path: Path,
+    run: Any,
+) -> None:
+    names = tmp_path / "labelmap.prototxt"
+    write_labelmap(LabelMap.from_names(["cat", "dog"]), names)
+    out = tmp_path / "drawn"
+    options = [*MEAN, "--labelmap", str(names), "--draw", str(out), "--json"]
+    result = run("detect", *net, str(folder), *options)
+    assert result.status == 1
+    assert "error: 1 of 3 could not be read" in result.err
+    assert [Path(p["picture"]).name for p in result.json["pictures"]] == ["a.jpg", "b.jpg"]
+    found = result.json["pictures"][0]["detections"]
+    assert found
+    assert {d["name"] for d in found} <= {"cat", "dog"}
+    assert len(result.json["unreadable"]) == 1
+    assert sorted(p.name for p in out.iterdir()) == ["a.jpg", "b.jpg"]
+    assert cv2.imread(str(out / "a.jpg")).shape[1] >= 480
+
+
+def test_batch_and_threshold(net: list[str], folder: Path, run: Any) -> None:
+    (folder / "c.jpg").unlink()
+    one = run("detect", *net, str(folder), *MEAN, "--json").json
+    two = run("detect", *net, str(folder), *MEAN, "--json", "--batch", "2").json
+    for a, b in zip(one["pictures"], two["pictures"], strict=True):
+        assert len(a["detections"]) == len(b["detections"])
+    high = run("detect", *net, str(folder), *MEAN, "--json", "--threshold", "2").json
+    assert all(not p["detections"] for p in high["pictures"])
+
+
+def test_a_video(net: list[str], tmp_path: Path, run: Any) -> None:
+    path = tmp_path / "street.avi"
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    for i in range(5):
+        video.write(np.full((48, 64, 3), 40 * i, np.uint8))
+    video.release()
+    out = tmp_path / "drawn"
+    result = run("detect", *net, str(path), *MEAN, "--every", "2", "--json", "--draw", str(out))
+    assert result.status == 0, result.err
+    assert [p["picture"].rpartition("#")[2] for p in result.json["pictures"]] == ["0", "2", "4"]
+    assert [p.name for p in out.iterdir()] == ["street.mp4"]
+    drawn = cv2.VideoCapture(str(out / "street.mp4"))
+    assert drawn.get(cv2.CAP_PROP_FRAME_COUNT) == 3
+
+
+def test_preprocessing_must_be_said(net: list[str], folder: Path, tmp_path: Path, run: Any) -> None:
+    result = run("detect", *net, str(folder))
+    assert result.status == 1
+    assert "does not say what its pictures' mean and scale are" in result.err
+    (tmp_path / "train.prototxt").write_text(
+        'layer { name: "d" type: "AnnotatedData" top: "data" '
+        "transform_param { mean_value: 127.5 scale: 0.0078 } }"
+    )
+    (folder / "c.jpg").unlink()
+    found = run("detect", *net, str(folder), "--json")
+    assert found.json == run("detect", *net, str(folder), *MEAN, "--json").json
+    both = run("detect", *net, str(folder), *MEAN, "--family", "mobilenet_ssd")
+    assert both.status == 2
+
+
+def test_preprocessing_is_the_data_layers(tmp_path: Path, run: Any) -> None:
+    path = tmp_path / "train.prototxt"
+    path.write_text(
+        'layer { name: "d" type: "AnnotatedData" top: "data" transform_param '
+        "{ mean_value: 104 mean_value: 117 mean_value: 123 scale: 0.5 } }"
+    )
+    assert read_preprocessing(path) == Preprocessing((104, 117, 123), 0.5)
+    picture = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    values = read_preprocessing(path).apply(picture, None)
+    expected = (picture.transpose(2, 0, 1) - np.array([104, 117, 123])[:, None, None]) * 0.5
+    np.testing.assert_allclose(values, expected)
+    assert read_preprocessing(path).apply(picture, (5, 7)).shape == (3, 7, 5)
+
+
+def test_fields_of_other_forks_are_said_once(
+    net: list[str],
+    folder: Path,
+    tmp_path: Path,
+    run: Any,
+) -> None:
+    deploy = Path(net[0])
+    deploy.write_text(deploy.read_text().replace("name:", "quantize: 8 name:", 1))
+    (folder / "c.jpg").unlink()
+    warning = f"warning: {deploy}:2: NetParameter.quantize is no field of Caffe's SSD branch"
+    for command in (
+        ["detect", *net, str(folder), *MEAN],
+        ["parity", *net, "--engines", "torch,torch"],
+        ["merge-bn", *net, "-o", str(tmp_path / "merged"), "--redo"],
+    ):
+        result = run(*command, "--json")
+        assert result.status == 0, result.err
+        assert result.json
+        assert result.err == f"{warning}; ignored\n"
+        assert run(*command, "-q").err == ""
+
+
+def test_parity_of_a_sound_net(net: list[str], folder: Path, run: Any) -> None:
+    result = run("parity", *net, "--json")
+    assert result.status == 0, result.err
+    assert result.json["passed"]
+    assert result.json["outputs"][0]["compared"] > 20
+    (folder / "c.jpg").unlink()
+    shown = run("parity", net[0], "random", str(folder), *MEAN)
+    assert shown.status == 0, shown.err
+    assert shown.out.splitlines()[-1] == "2 pictures"
+
+
+def test_parity_finds_a_difference(
+    net: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    run: Any,
+) -> None:
+    from ssd_data.engines.opencv import OpenCV
+
+    right = OpenCV.forward
+
+    def wrong(self: OpenCV, batch: np.ndarray) -> dict[str, np.ndarray]:
+        answers = right(self, batch)
+        answers["detection_out"][..., 5] += 0.01
+        return answers
+
+    monkeypatch.setattr(OpenCV, "forward", wrong)
+    result = run("parity", *net)
+    assert result.status == 1
+    assert "error: the engines differ by more than 0.001" in result.err
+    assert run("parity", *net, "--engines", "torch").status == 2
+
+
+def test_trained_detectors_find_the_faces(shared: Path, tmp_path: Path, run: Any) -> None:
+    models = shared / "models" / "sfd_mobilenetv2_mod11"
+    picture = shared / "WIDER_FACE/WIDER_val/images/3--Riot/3_Riot_Riot_3_725.jpg"
+    merged = run(
+        "merge-bn", str(models / "deploy.prototxt"), str(models / "wider_iter_90000.caffemodel"),
+        "-o", str(tmp_path / "merged"),
+    )  # fmt: skip
+    assert merged.status == 0, merged.err
+    found: list[Any] = []
+    for folder in (models, tmp_path / "merged"):
+        for engine in ("torch", "opencv"):
+            files = [str(folder / "deploy.prototxt"), str(folder / "wider_iter_90000.caffemodel")]
+            options = ["--mean", "104,117,123", "--size", "640", "--engine", engine, "--json"]
+            found.append(run("detect", *files, str(picture), *options))
+    first = found[0].json["pictures"][0]["detections"]
+    assert sum(d["score"] > 0.5 for d in first) >= 8
+    for other in found[1:]:
+        rows = other.json["pictures"][0]["detections"]
+        assert len(rows) == len(first)
+        for a, b in zip(first, rows, strict=True):
+            assert a["score"] == pytest.approx(b["score"], abs=1e-4)
+            assert a["box"] == pytest.approx(b["box"], abs=0.5)

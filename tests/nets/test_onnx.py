@@ -1,0 +1,220 @@
+"""Layers and nets as ONNX: the original's answers, the embedded engine's, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from support import GOLDEN
+from support.nets import write_detector
+
+from ssd_data.core.errors import InputError, UsageError
+from ssd_data.engines import load_engine
+from ssd_data.engines.onnxruntime import open_session
+from ssd_data.engines.torch.net import Net
+from ssd_data.evaluation.parity import compare
+from ssd_data.nets.caffemodel import LayerWeights
+from ssd_data.nets.edit.wiring import pair
+from ssd_data.nets.graph import Graph, parse_graph, read_graph
+from ssd_data.nets.onnx.emit import emit
+
+FOLDER = GOLDEN / "layers"
+# Engines take nets of one input, in which BatchNorm does not learn.
+CASES = sorted(
+    p.stem
+    for p in FOLDER.glob("layer_*.npz")
+    if "_norm_train" not in p.stem and len(read_graph(p.with_suffix(".prototxt")).inputs) == 1
+)
+
+
+def through_onnx(
+    graph: Graph, layers: list[LayerWeights], value: np.ndarray, blob: str, dynamic: bool = False
+) -> np.ndarray:
+    """A blob by ONNX Runtime; with a dynamic batch, of the value twice."""
+    arrays = pair(graph.nodes, layers)[0]
+    made = emit(graph, arrays, [blob], value.shape, dynamic=dynamic, reserved=["out"])
+    model = made.emission.model({made.input.name: made.input}, {"out": made.blobs[blob]})
+    onnx.checker.check_model(model, full_check=True)
+    session = open_session(model.SerializeToString())
+    if dynamic:
+        value = np.concatenate([value, value])
+    (result,) = session.run(["out"], {made.input.name: value.astype(np.float32)})
+    assert result.shape[1:] == made.blobs[blob].shape[1:]
+    return result
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_originals_answers(case: str) -> None:
+    arrays = {key.replace("|", "/"): v for key, v in np.load(FOLDER / f"{case}.npz").items()}
+    graph = read_graph(FOLDER / f"{case}.prototxt")
+    own: dict[str, dict[int, np.ndarray]] = {}
+    for key, value in arrays.items():
+        if key.startswith("param_before/"):
+            name, _, i = key.removeprefix("param_before/").rpartition("/")
+            own.setdefault(name, {})[int(i)] = value
+    layers = [LayerWeights(n, "", [by[i] for i in sorted(by)]) for n, by in own.items()]
+    (wanted,) = (key for key in arrays if key.startswith("out/"))
+    theirs = arrays[wanted]
+    value = arrays[f"in/{graph.inputs[0]}"]
+    ours = through_onnx(graph, layers, value, wanted.removeprefix("out/"))
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
+
+
+LAYERS = {
+    "a window beyond the end": "Pooling:pooling_param { pool: AVE kernel_size: 3 stride: 2 }",
+    "average, padded": "Pooling:pooling_param { pool: AVE kernel_size: 3 stride: 2 pad: 1 }",
+    "a window that would start in the padding": "Pooling:pooling_param { kernel_size: 2 stride: 2 "
+    "pad: 1 }",
+    "largest, wide": "Pooling:pooling_param { kernel_h: 2 kernel_w: 3 stride: 2 }",
+    "dilated groups": "Convolution:convolution_param { num_output: 8 kernel_size: 3 group: 2 "
+    "pad: 2 dilation: 2 stride: 2 }",
+    "depthwise": "DepthwiseConvolution:convolution_param { num_output: 4 kernel_size: 3 group: 4 }",
+    "transposed": "Deconvolution:convolution_param { num_output: 4 kernel_size: 4 stride: 2 pad: 1 "
+    "group: 2 }",
+    "six": "ReLU6:",
+    "slopes": "PReLU:",
+    "one slope": "PReLU:prelu_param { channel_shared: true }",
+    "within": "LRN:lrn_param { norm_region: WITHIN_CHANNEL local_size: 3 alpha: 2 }",
+    "norm": "Normalize:norm_param { across_spatial: false channel_shared: false }",
+    "rows": "Reshape:reshape_param { shape { dim: 0 dim: -1 dim: 4 } }",
+    "the last axes": "Flatten:flatten_param { axis: 2 end_axis: -1 }",
+    "inner": "InnerProduct:inner_product_param { num_output: 5 axis: 2 transpose: true }",
+    "scale of rows": "Scale:scale_param { axis: 2 num_axes: 2 bias_term: true }",
+    "bias": "Bias:bias_param { axis: 1 }",
+    "statistics": "BatchNorm:batch_norm_param { eps: 0.1 }",
+    "power": "Power:power_param { scale: 2 shift: 300 power: 1.5 }",
+    "elu": "ELU:elu_param { alpha: 0.5 }",
+    "dropout": "Dropout:",
+    "moved": "Permute:permute_param { order: 0 order: 3 }",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LAYERS)
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_the_embedded_engines_answers(case: str, dynamic: bool) -> None:
+    kind, _, rest = LAYERS[case].partition(":")
+    graph = parse_graph(
+        'layer { name: "data" type: "Input" top: "data" '
+        "input_param { shape { dim: 1 dim: 4 dim: 8 dim: 7 } } }"
+        f'layer {{ name: "x" type: "{kind}" bottom: "data" top: "x" {rest} }}'
+    )
+    net, random = Net(graph), np.random.default_rng(1)
+    for blob in (b for blobs in net.params.values() for b in blobs):
+        blob.data[...] = random.uniform(0.5, 1.5, blob.shape)
+    value = random.normal(size=(1, 4, 8, 7)).astype(np.float32)
+    theirs = net.forward(data=value)["x"]
+    ours = through_onnx(graph, net.weights(), value, "x", dynamic)
+    assert ours.shape == ((2 if dynamic else 1), *theirs.shape[1:])
+    for own in ours:
+        np.testing.assert_allclose(own, theirs[0], rtol=0, atol=1e-5 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize(
+    "rest", ["operation: SUM coeff: 2 coeff: -1 coeff: 1", "operation: MAX", "operation: PROD"]
+)
+def test_eltwise(rest: str) -> None:
+    graph = net(
+        'layer { name: "p" type: "Power" bottom: "data" top: "p" power_param { power: 2 } }',
+        'layer { name: "e" type: "Eltwise" bottom: "data" bottom: "p" bottom: "data" top: "e" '
+        f"eltwise_param {{ {rest} }} }}",
+    )
+    value = np.random.default_rng(0).normal(size=(1, 4, 8, 8)).astype(np.float32)
+    theirs = Net(graph).forward(data=value)["e"]
+    np.testing.assert_allclose(through_onnx(graph, [], value, "e"), theirs, atol=1e-5)
+
+
+def net(*layers: str, shape: tuple[int, ...] = (1, 4, 8, 8)) -> Graph:
+    dims = " ".join(f"dim: {n}" for n in shape)
+    return parse_graph(
+        f'layer {{ name: "data" type: "Input" top: "data" input_param {{ shape {{ {dims} }} }} }}\n'
+        + "\n".join(layers),
+        origin="net.prototxt",
+    )
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        ('type: "Relu"', 'a layer of type "Relu" cannot be written as ONNX'),
+        ('type: "ArgMax"', "cannot be written"),
+        ('type: "Convolution" convolution_param { num_output: 4 kernel_size: 3 }', "no arrays"),
+        ('type: "Convolution" convolution_param { num_output: 4 }', "kernel"),
+        (
+            'type: "Pooling" pooling_param { kernel_size: 4000000000 }',
+            "a window would hold nothing",
+        ),
+        ('type: "Pooling" pooling_param { kernel_size: 1 stride: 5 }', "would hold nothing"),
+        ('type: "Reshape" reshape_param { shape { dim: 0 dim: -1 dim: 7 } }', "do not fill"),
+        ('type: "Reshape" reshape_param { shape { dim: -2 } }', "has shape"),
+        ('type: "Permute" permute_param { order: 9 }', "has order"),
+        ('type: "Flatten" flatten_param { axis: 9 }', "axis 9"),
+        ('type: "Slice" slice_param { axis: 1 slice_point: 9 }', "slice points"),
+        ('type: "BatchNorm" batch_norm_param { use_global_stats: false }', "own statistics"),
+        ('type: "PriorBox" prior_box_param { min_size: -1 }', "positive"),
+    ],
+)
+def test_what_is_refused(layer: str, said: str) -> None:
+    graph = net(f'layer {{ name: "odd" {layer} bottom: "data" top: "odd" }}')
+    with pytest.raises(InputError) as caught:
+        emit(graph, {}, ["odd"], (1, 4, 8, 8))
+    assert said in caught.value.what
+    assert caught.value.where == 'net.prototxt:2 (layer "odd")'
+
+
+def test_absurd_sizes_take_no_memory() -> None:
+    text = 'layer { name: "p" type: "PriorBox" bottom: "data" top: "p" '
+    text += "prior_box_param { min_size: 1 } }"
+    with pytest.raises(InputError, match="larger than this package takes"):
+        emit(net(text), {}, ["p"], (1, 1, 1 << 20, 1 << 20))
+
+
+def test_a_batch_that_a_net_fixes_cannot_be_dynamic() -> None:
+    graph = net(
+        'layer { name: "r" type: "Reshape" bottom: "data" top: "r" '
+        "reshape_param { shape { dim: 1 dim: -1 } } }"
+    )
+    emit(graph, {}, ["r"], (1, 4, 8, 8))
+    with pytest.raises(InputError, match="dynamic"):
+        emit(graph, {}, ["r"], (1, 4, 8, 8), dynamic=True)
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return write_detector(tmp_path_factory.mktemp("detector"))
+
+
+def test_the_engine(detector: tuple[Path, Path]) -> None:
+    engines = [load_engine(name, *detector, device="cpu") for name in ("torch", "onnxruntime")]
+    random = np.random.default_rng(0)
+    shapes = [(1, 3, 64, 64), (3, 3, 64, 64), (1, 3, 96, 80)]
+    batches = [random.uniform(-1, 1, shape).astype(np.float32) for shape in shapes]
+    (difference,) = compare(engines, batches)
+    assert difference.compared > 50
+    assert difference.within(1e-5)
+
+
+def test_nothing_found_is_a_row_a_picture(detector: tuple[Path, Path]) -> None:
+    engine = load_engine("onnxruntime", *detector, threshold=2.0)
+    (rows,) = engine.forward(np.zeros((2, 3, 64, 64), np.float32)).values()
+    assert rows[0, 0, :, :2].tolist() == [[0, -1], [1, -1]]
+
+
+def test_what_the_engine_refuses(detector: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="on the CPU"):
+        load_engine("onnxruntime", *detector, half=True)
+    deploy, weights = tmp_path / "deploy.prototxt", detector[1]
+    deploy.write_text(detector[0].read_text().replace("num_classes: 3", "num_classes: 4"))
+    with pytest.raises(InputError, match="4 classes want"):
+        load_engine("onnxruntime", deploy, weights)
+
+
+def test_a_trained_net(shared: Path) -> None:
+    folder = shared / "models" / "sfd_mobilenetv2_mod11j"
+    files = folder / "deploy.prototxt", folder / "wider_iter_90000.caffemodel"
+    engines = [load_engine(name, *files, device="cpu") for name in ("torch", "onnxruntime")]
+    batch = np.random.default_rng(0).uniform(-120, 130, (1, 3, 320, 320)).astype(np.float32)
+    (difference,) = compare(engines, [batch])
+    assert difference.compared > 100
+    assert difference.within(1e-4)
