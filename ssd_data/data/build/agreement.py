@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.data import dataset, recipes
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import scan, unknown_classes
-from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
 
 

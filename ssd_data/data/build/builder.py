@@ -10,16 +10,24 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from ssd_data.core.errors import InputError, OutputError, SsdDataError
+from ssd_data.core.files.publish import OutFolder, write_text
+from ssd_data.core.images import picture_limits
+from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.notes import Tally
+from ssd_data.core.parallel import default_workers
 from ssd_data.core.progress import Track, untracked
 from ssd_data.data.build import links
 from ssd_data.data.build.convert import BoxRuleError, Made, make_records
+from ssd_data.data.build.options import BuildOptions
+from ssd_data.data.build.scan import LabelledImage, Scan, scan, unknown_classes
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.lmdb.manifest import (
     LABELMAP,
@@ -29,15 +37,7 @@ from ssd_data.data.lmdb.manifest import (
     new_manifest,
     read_manifest,
 )
-from ssd_data.data.build.options import BuildOptions
-from ssd_data.data.build.scan import LabelledImage, Scan, scan, unknown_classes
-from ssd_data.core.errors import InputError, OutputError, SsdDataError
-from ssd_data.core.files.publish import OutFolder, write_text
-from ssd_data.core.labelmap import LabelMap
 from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter, is_lmdb
-from ssd_data.core.parallel import default_workers
-from ssd_data.core.images import picture_limits
-from ssd_data.core.notes import Tally
 
 MOST_FAILURES = 20
 

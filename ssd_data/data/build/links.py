@@ -9,8 +9,8 @@ import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from ssd_data.data.lmdb.manifest import LABELMAP, read_manifest
 from ssd_data.core.errors import InputError, OutputError
+from ssd_data.data.lmdb.manifest import LABELMAP, read_manifest
 
 STANDARD = ("trainval_lmdb", "test_lmdb")
 
