@@ -63,7 +63,8 @@ def wider(folder: Path, data: Path | None, count: int) -> Pictures:
 def _real(data: Path) -> list[tuple[Path, list[str]]]:
     """The pictures of a folder in WIDER FACE's layout, each with its rows of faces."""
     found = []
-    for sources in (widerface.recognise(data) or {}).values():
+    recognised = widerface.recognise(data)
+    for sources in recognised.splits.values() if recognised else ():
         for source in sources:
             for entry in widerface.read(data, source, Tally()):
                 if isinstance(entry, AnnotatedImage) and (data / entry.image).is_file():

@@ -17,6 +17,7 @@ from ssd_data.core.images import read_picture
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.registry import METRICS
 from ssd_data.core.structures import Pixels
+from ssd_data.data import formats
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import scan, unknown_classes
 from ssd_data.data.dataset import TEST_LINK, Dataset, find
@@ -208,12 +209,13 @@ def _open_raw(dataset: Dataset, choice: Choice) -> EvalSet:
             entry.image, size, image.labels, entry.boxes, entry.difficult, entry.image_id
         )  # fmt: skip
     place = choice.truth
-    if metric == "coco" and dataset.format == "coco" and place is None:
+    truth_file = formats.load(dataset.format).truth_file
+    if metric == dataset.format and truth_file is not None and place is None:
         sources = dataset.splits[split].sources
         if len(sources) > 1:
             text = f'the split "{split}" has {len(sources)} JSONs; COCO\'s numbers are of one'
             raise InputError(text, where=dataset.root, hint="Choose another with --split")
-        place = dataset.root / str(sources[0]["json"])
+        place = dataset.root / truth_file(sources[0])
     names, truth = truths.make(metric, listed, labelmap, dataset.root, place, dataset.root)
 
     def read(index: int) -> Pixels:

@@ -14,8 +14,8 @@ from ssd_data.core.registry import FILES, FOLDERS, Registry
 ALL = {name: r for name, r in vars(registry).items() if isinstance(r, Registry)}
 # What tells a plug-in from a helper that lies in its folder; any of these will do.
 DEFINES = {
-    "FORMATS": ["read", "read_file"],
-    "WRITERS": ["Exporter"],
+    "FORMATS": ["FORMAT", "FILE"],
+    "WRITERS": ["WRITER"],
     "FAMILIES": ["DETECTOR"],
     "METRICS": ["__path__"],
     "ENGINES": ["load"],
