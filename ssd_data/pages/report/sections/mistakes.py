@@ -11,8 +11,9 @@ import numpy as np
 from ssd_data.core.errors import InputError, SsdDataError
 from ssd_data.core.progress import Track
 from ssd_data.core.scene import Mark, Scene, to_marks
-from ssd_data.core.structures import Detections, Flags, Record
-from ssd_data.data.lmdb.table import class_name
+from ssd_data.core.structures import Detections, Flags
+from ssd_data.data.lmdb.records import Record
+from ssd_data.data.lmdb.survey import class_name
 from ssd_data.metrics.analysis import extras, mistakes
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
 from ssd_data.pages.report.blocks import (
