@@ -17,11 +17,11 @@ from ssd_data.core.images import in_colour, read_picture
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.registry import METRICS
 from ssd_data.core.structures import Pixels
-from ssd_data.data.build.manifest import LABELMAP, Manifest, read_manifest
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import scan, unknown_classes
 from ssd_data.data.dataset import TEST_LINK, Dataset, find
 from ssd_data.data.lmdb.companions import file_beside, read_name_sizes
+from ssd_data.data.lmdb.manifest import LABELMAP, Manifest, read_manifest
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb, open_shared
 from ssd_data.metrics.scores import Ints, Truth
 from ssd_data.metrics.truth import TruthBuilder

@@ -9,6 +9,7 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
+from ssd_data.data import formats
 from ssd_data.data.dataset import Dataset
 from ssd_data.metrics.coco.files import areas, read_truth
 from ssd_data.metrics.scores import Truth
@@ -41,11 +42,13 @@ def find_truth(root: Path, dataset: Dataset | None, split: str) -> Path | None:
     """
     if dataset is None or dataset.format != "coco":
         return None
+    file = formats.load(dataset.format).truth_file
+    assert file is not None
     sources = dataset.splits[split].sources
     if len(sources) > 1:
         text = f'the split "{split}" has {len(sources)} JSONs; COCO\'s numbers are of one'
         raise InputError(text, where=root, hint="Choose another with --split")
-    return root / str(sources[0]["json"])
+    return root / file(sources[0])
 
 
 def names(pictures: TruthBuilder) -> tuple[str, ...]:
