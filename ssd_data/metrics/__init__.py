@@ -43,6 +43,9 @@ class ScoreOptions:
         iou: thresholds of overlap, for VOC.
         extras: any of :data:`ssd_data.metrics.analysis.EXTRAS`.
         own_boxes: the boxes are this package's own: nobody asks in which convention they are.
+
+    >>> ScoreOptions(missing="count").iou
+    (0.5,)
     """
 
     missing: str = "fail"
@@ -173,11 +176,9 @@ def score(
         UsageError: there is no such metric.
         SsdDataError: what reads or scores it is not installed.
 
-    >>> from ssd_data.data.synthetic.sample import draw_sample
-    >>> drawn = draw_sample(Path("drawn"), ["voc"], train=1, test=2)
     >>> Path("nothing").mkdir()
     >>> Path("nothing/comp4_det_test_circle.txt").touch()
-    >>> score("voc", Path("drawn/voc"), Path("nothing"), ScoreOptions(missing="count")).ap["VOC10"]
+    >>> score("voc", Path("test_lmdb"), Path("nothing"), ScoreOptions(missing="count")).ap["VOC10"]
     0.0
     """
     by, options = load(metric), options or ScoreOptions()
