@@ -17,7 +17,9 @@ import numpy.typing as npt
 from ssd_data.core.registry import ENGINES
 from ssd_data.core.structures import Detections
 from ssd_data.nets.detection import detection_blob
+from ssd_data.nets.geometry import Size
 from ssd_data.nets.graph import Graph
+from ssd_data.nets.sizes import map_sizes
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
@@ -47,6 +49,10 @@ class Engine(ABC):
 
         The batch may have any size, also another than the prototxt says.
         """
+
+    def map_sizes(self) -> dict[str, Size]:
+        """(height, width) of the net's maps, with its own input, as far as the engine knows."""
+        return map_sizes(self.graph)
 
     def detect(self, batch: Array) -> list[Detections]:
         """What the net's DetectionOutput finds in each picture.

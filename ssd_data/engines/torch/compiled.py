@@ -26,6 +26,7 @@ from ssd_data.engines.torch.net import Net
 from ssd_data.nets.caffemodel import Caffemodel
 from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.edit.merge_bn import merge_bn
+from ssd_data.nets.geometry import Size
 from ssd_data.nets.graph import Graph, Node
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.prepare import read_trained
@@ -62,9 +63,15 @@ class Compiled(Engine):
             DETECTION_TYPE
         ] and len(self.outputs) == 1
         self.type = torch.float16 if half else torch.float32
+        shapes = {name: blob.shape for name, blob in net.blobs.items()}
+        self._sizes = {name: (s[2], s[3]) for name, s in shapes.items() if len(s) == 4}
         for layer in net.steps:
             layer.weights = [param.tensor.detach().to(device) for param in layer.params]
         self.steps = _forget(_steps(net, self.type), set(self.outputs))
+
+    def map_sizes(self) -> dict[str, Size]:
+        """See :meth:`Engine.map_sizes`: of all maps."""
+        return self._sizes
 
     def forward(self, batch: Array) -> dict[str, Array]:
         """See :meth:`Engine.forward`."""
