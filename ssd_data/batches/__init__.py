@@ -23,8 +23,8 @@ from ssd_data.batches.cache import PictureCache
 from ssd_data.core.errors import InputError
 from ssd_data.core.images import picture_limits
 from ssd_data.core.parallel import default_workers
-from ssd_data.core.structures import Batch, Record
-from ssd_data.data.lmdb.records import decode_record
+from ssd_data.core.structures import Batch
+from ssd_data.data.lmdb.records import Record, decode_record
 from ssd_data.data.lmdb.store import LmdbReader, open_shared
 from ssd_data.proto import caffe_pb2
 
@@ -43,6 +43,14 @@ class _Pending:
 
 class Batches:
     """The endless batches of an AnnotatedData layer, in the order of the LMDB's keys.
+
+    >>> from ssd_data import families
+    >>> layer = families.generate("tiny_ssd", num_classes=4, batch_size=2).nets["train"].layer[0]
+    >>> layer.data_param.source = "trainval_lmdb"
+    >>> with Batches(layer, seed=1) as batches:  # there is no end of them
+    ...     batch = next(batches)
+    >>> batch.data.shape, batch.keys[0], batches.position
+    ((2, 3, 128, 128), '00000000_JPEGImages/train000004.jpg', 2)
 
     Args:
         layer: its ``data_param``, ``transform_param`` and ``annotated_data_param`` count. The

@@ -117,13 +117,14 @@ def command(
     """
     from ssd_data.core.labelmap import read_labelmap
     from ssd_data.deploy import deploy as ship
-    from ssd_data.training.run_folder import read_run_dir
+    from ssd_data.training.run_folder import RunFolder
 
     if weights is None:
-        run = read_run_dir(deploy)
-        deploy, weights, labelmap = run.deploy, run.weights, labelmap or run.labelmap
+        run = RunFolder(deploy)
+        deploy, (model, why) = run.deploy, run.best()
+        weights, labelmap = model.path, labelmap or next(iter(run.labelmaps), None)
         if not quiet:
-            click.echo(f"weights: {weights} ({run.why})", err=True)
+            click.echo(f"weights: {weights} ({why})", err=True)
     prepare = net_options.preprocessing(deploy, train, family, mean, scale)
     made = ship(
         profile,

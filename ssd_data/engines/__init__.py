@@ -75,6 +75,11 @@ def load_engine(
 ) -> Engine:
     """Load a deploy net with its weights into an engine.
 
+    >>> engine = load_engine("torch", "tiny_ssd/deploy.prototxt", "tiny_ssd/random.caffemodel")
+    >>> engine.shape
+    (1, 3, 128, 128)
+    >>> (found,) = engine.detect(np.zeros(engine.shape, np.float32))
+
     Args:
         name: ``torch`` (the embedded one), ``onnxruntime``, ``opencv`` or ``caffe``.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``auto``, where the engine has a choice.

@@ -10,6 +10,11 @@ A family's module has:
 * ``FIXED``: settings that are no options of the family, where it has such;
 * ``build(settings, stage) -> NetParameter``: the net of a stage;
 * ``solver(settings) -> SolverParameter``: the published solver, without the nets' paths.
+
+>>> from ssd_data import families
+>>> model = families.generate("mobilenet_ssd", num_classes=21)
+>>> len(model.nets["deploy"].layer), model.solver.type
+(119, 'RMSProp')
 """
 
 from __future__ import annotations

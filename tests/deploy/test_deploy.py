@@ -31,7 +31,7 @@ from ssd_data.nets.detection import find_detection_head
 from ssd_data.nets.graph import parse_graph, read_graph
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.nets.sizes import map_sizes
-from ssd_data.training.run_folder import read_run_dir
+from ssd_data.training.run_folder import RunFolder
 
 PREPARE = Preprocessing((127.5, 127.5, 127.5), 0.007843)
 ONNX = [
@@ -376,23 +376,23 @@ def test_a_runs_folder(run: Any, net: tuple[Path, Path], tmp_path: Path) -> None
     folder = tmp_path / "run"
     (folder / "snapshots").mkdir(parents=True)
     with pytest.raises(InputError, match=r"no deploy\.prototxt"):
-        read_run_dir(folder)
+        RunFolder(folder).deploy  # noqa: B018
     shutil.copy(net[0], folder / "deploy.prototxt")
     with pytest.raises(InputError, match="no snapshot"):
-        read_run_dir(folder)
+        RunFolder(folder).best()
     (folder / "solver.prototxt").write_text('snapshot_prefix: "snapshots/ssd"')
     for iteration in (9, 10, 20):
         shutil.copy(net[1], folder / "snapshots" / f"ssd_iter_{iteration}.caffemodel")
-    found = read_run_dir(folder)
-    assert found.weights.name == "ssd_iter_20.caffemodel"
-    assert found.why.startswith("the newest")
+    model, why = RunFolder(folder).best()
+    assert model.path.name == "ssd_iter_20.caffemodel"
+    assert why.startswith("the newest")
     rows = [
         {"event": "test", "iteration": i, "outputs": {"mAP": value}}
         for i, value in ((9, 0.1), (10, 0.5), (15, 0.9), (20, 0.4))
     ]
     lines = [json.dumps(row) for row in rows] + ["[]", '{"event": "test"}', '{"event": "te']
     (folder / "snapshots" / "ssd.jsonl").write_text("\n".join(lines))
-    assert read_run_dir(folder).weights.name == "ssd_iter_10.caffemodel"
+    assert RunFolder(folder).best()[0].path.name == "ssd_iter_10.caffemodel"
     labels = tmp_path / "labelmap.prototxt"
     write_labelmap(LabelMap.from_names(["a", "b"]), labels)
     call = ["deploy", folder, "--profile", "onnx", "-o", tmp_path / "out", "--mean", "127.5"]

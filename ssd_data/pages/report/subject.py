@@ -13,20 +13,20 @@ from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.parallel import default_workers, ordered_map
 from ssd_data.core.progress import Track, untracked
 from ssd_data.data.build.agreement import beside_lmdb
-from ssd_data.data.build.manifest import Manifest, read_manifest
 from ssd_data.data.check.check import check
 from ssd_data.data.check.findings import Findings
+from ssd_data.data.lmdb.manifest import Manifest, read_manifest
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
-from ssd_data.data.lmdb.table import Survey, items, look
+from ssd_data.data.lmdb.survey import Survey, items, look
 from ssd_data.pages.report.measures import Measures
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Split:
+class ReportSplit:
     """One LMDB.
 
     Attributes:
-        summary: what :meth:`ssd_data.data.lmdb.table.Survey.summary` says.
+        summary: what :meth:`ssd_data.data.lmdb.survey.Survey.summary` says.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Subject:
 
     title: str
     path: Path
-    splits: list[Split]
+    splits: list[ReportSplit]
     findings: Findings
     manifest: Manifest | None = None
     labelmap: LabelMap | None = None
@@ -129,11 +129,11 @@ def _places(path: Path, manifest: Manifest | None, splits: Collection[str]) -> d
     return {split: path / known[split]["lmdb"] for split in splits or known}
 
 
-def _split(name: str, path: Path, labelmap: LabelMap | None, track: Track) -> Split:
+def _split(name: str, path: Path, labelmap: LabelMap | None, track: Track) -> ReportSplit:
     survey, measures = Survey(labelmap), Measures()
     with LmdbReader(path) as reader, picture_limits():
         looks = ordered_map(lambda item: look(*item), items(reader), default_workers())
         for seen in track(looks, len(reader), f"{name}, once more"):
             survey.add(seen)
             measures.add(seen)
-    return Split(name, path, survey.summary(), measures)
+    return ReportSplit(name, path, survey.summary(), measures)
