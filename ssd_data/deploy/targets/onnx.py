@@ -154,7 +154,7 @@ def prove(
     onnx.checker.check_model(str(folder / NET), full_check=True)
     engine = _by_runtime(written, folder, (folder / NET).read_bytes())
     if options.dynamic_batch:
-        proof.batches.append(np.concatenate(proof.batches))
+        proof.batches.append(np.concatenate(proof.batches))  # and all at once
     if options.lower:
         from ssd_data.deploy.onnx_model import make_model
 
