@@ -7,14 +7,16 @@ verified, and all of it is published at once. ``build.json`` records how.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
+import platform
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from ssd_data.core.errors import InputError, OutputError, SsdDataError
@@ -24,6 +26,7 @@ from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.notes import Tally
 from ssd_data.core.parallel import default_workers
 from ssd_data.core.progress import Track, untracked
+from ssd_data.core.version import __version__
 from ssd_data.data import formats
 from ssd_data.data.build import links
 from ssd_data.data.build.convert import BoxRuleError, Made, make_records
@@ -35,14 +38,18 @@ from ssd_data.data.formats.lists import line_of
 from ssd_data.data.lmdb.manifest import (
     LABELMAP,
     MANIFEST,
+    BuiltLabelmap,
+    BuiltSplit,
     Manifest,
     differences,
-    new_manifest,
+    labelmap_digest,
     read_manifest,
 )
 from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter, is_lmdb
 
 MOST_FAILURES = 20
+# Those that decide on bytes; build.json says which versions made them.
+PACKAGES = ("lmdb", "protobuf", "pillow", "opencv-python-headless", "numpy")
 
 
 @dataclass(slots=True)
@@ -51,15 +58,20 @@ class BuildResult:
 
     Attributes:
         out: the folder.
-        manifest: what ``build.json`` holds.
+        record: what ``build.json`` holds.
         built: the splits that were written; the others were up to date.
         linked: the links that were made.
     """
 
     out: Path
-    manifest: Manifest
+    record: Manifest
     built: list[str]
     linked: list[str] = field(default_factory=list)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What ``build.json`` holds, as JSON has it."""
+        return self.record.to_json()
 
     @property
     def up_to_date(self) -> bool:
@@ -141,7 +153,7 @@ class _Job:
 
     def run(self, wanted: list[str], redo: bool) -> BuildResult:
         old = read_manifest(self.folder.path)
-        new = new_manifest(self.dataset, self.options, self.labelmap)
+        new = self._new_manifest()
         if old is not None:
             self._refuse_other(old, new, wanted, redo)
         scans = {split: scan(self.dataset, split, self.labelmap, self.options) for split in wanted}
@@ -155,18 +167,34 @@ class _Job:
             return BuildResult(self.folder.path, old, [])
         self._refuse_overwriting(old, todo, redo)
         if old is not None and not differences(old, new):
-            new["splits"].update(old["splits"])
+            new.splits.update(old.splits)
         failures: list[str] = []
         with picture_limits():
             for split in todo:
-                record = self._write(split, scans.pop(split), failures)
-                new["splits"][split] = {**record, "input_digest": digests[split]}
+                made = self._write(split, scans.pop(split), failures)
+                new.splits[split] = msgspec.structs.replace(made, input_digest=digests[split])
         if failures:
             raise self._failed(failures)
         self._stage(LABELMAP, self.labelmap.to_text())
-        self._stage(MANIFEST, json.dumps(new, indent=1) + "\n")
+        self._stage(MANIFEST, new.to_text())
         self.folder.publish(last=MANIFEST)
         return BuildResult(self.folder.path, new, todo)
+
+    def _new_manifest(self) -> Manifest:
+        """A record without splits."""
+        labelmap = self.labelmap
+        versions = {package: version(package) for package in PACKAGES}
+        return Manifest(
+            name=self.dataset.name,
+            format=self.dataset.format,
+            metric=self.dataset.metric,
+            root=str(self.dataset.root.resolve()),
+            options=self.options.to_json(),
+            labelmap=BuiltLabelmap(LABELMAP, len(labelmap), labelmap_digest(labelmap)),
+            links=dict(self.dataset.links),
+            splits={},
+            versions={"ssd-data": __version__, "python": platform.python_version(), **versions},
+        )
 
     def _stage(self, name: str, text: str) -> None:
         """Stage a text file, but for the very list or labelmap that is built from."""
@@ -174,24 +202,24 @@ class _Job:
             write_text(self.folder.staging / name, text)
 
     def _is_current(self, old: Manifest, split: str, digest: str) -> bool:
-        made = old["splits"].get(split)
-        if made is None or not is_lmdb(self.folder.path / made["lmdb"]):
+        made = old.splits.get(split)
+        if made is None or not is_lmdb(self.folder.path / made.lmdb):
             return False
-        if made.get("input_digest") == digest:
+        if made.input_digest == digest:
             return True
         raise OutputError(
             f'the pictures or annotations of "{split}" have changed since it was built',
-            where=self.folder.path / made["lmdb"],
+            where=self.folder.path / made.lmdb,
             hint="Build it anew with --redo",
         )
 
     def _refuse_other(self, old: Manifest, new: Manifest, wanted: list[str], redo: bool) -> None:
         path = self.folder.path / MANIFEST
         # The lists of one data set come one by one, so their names are no data set's.
-        lists = old.get("format") == new["format"] and not self.format.names_splits
-        if old.get("name") != new["name"] and not lists:
+        lists = old.format == new.format and not self.format.names_splits
+        if old.name != new.name and not lists:
             raise OutputError(
-                f"this folder holds {old.get('name')}, not {new['name']}",
+                f"this folder holds {old.name}, not {new.name}",
                 where=path,
                 hint="One folder holds one data set: choose another with --out",
             )
@@ -202,7 +230,7 @@ class _Job:
                 where=path,
                 hint="Build it anew with --redo, or choose another folder with --out",
             )
-        if found and (left := [split for split in old["splits"] if split not in wanted]):
+        if found and (left := [split for split in old.splits if split not in wanted]):
             raise OutputError(
                 f'"{left[0]}" would stay as it was built, with ' + ", ".join(found),
                 where=path,
@@ -212,8 +240,8 @@ class _Job:
     def _refuse_overwriting(self, old: Manifest | None, todo: list[str], redo: bool) -> None:
         """Files that no build put here are not replaced, unless asked."""
         known = {LABELMAP, MANIFEST} if old else set()
-        for split in old["splits"] if old else ():
-            known |= {self.dataset.lmdb_name(split), f"{split}.txt", f"{split}_name_size.txt"}
+        for split in old.splits if old else ():
+            known |= {*self._names(split)}
         for name in (LABELMAP, *(n for s in todo for n in self._names(s))):
             path = self.folder.path / name
             if path.exists() and path.is_dir() != name.endswith("_lmdb"):
@@ -247,7 +275,7 @@ class _Job:
                 "--unknown skip",
             )
 
-    def _write(self, split: str, scanned: Scan, failures: list[str]) -> dict[str, Any]:
+    def _write(self, split: str, scanned: Scan, failures: list[str]) -> BuiltSplit:
         """Write one split below staging; problems are appended to ``failures``."""
         name, list_name, size_name = self._names(split)
         skips = self.options.missing == "skip"
@@ -268,13 +296,7 @@ class _Job:
             self._verify(name, summary)
             self._stage(list_name, "".join(line_of(*pair) for pair in scanned.lines))
             self._stage(size_name, "".join(summary.size_lines))
-        return {
-            "lmdb": name,
-            "list": list_name,
-            "name_size": size_name,
-            "listed": len(scanned.lines),
-            **summary.to_json(self.labelmap),
-        }
+        return summary.split(name, list_name, size_name, len(scanned.lines), self.labelmap)
 
     def _records(self, split: str, images: list[LabelledImage]) -> Iterator[Made]:
         made = make_records(self.dataset.root, images, self.options, self.workers)
@@ -319,17 +341,23 @@ class _Summary:
         self.notes.merge(made.notes)
         self._digest.update(made.key + b"\0" + made.digest)
 
-    def to_json(self, labelmap: LabelMap) -> dict[str, Any]:
-        return {
-            "records": len(self.keys),
-            "boxes": self.classes.total(),
-            "difficult": self.difficult,
-            "without_boxes": self.without_boxes,
-            "bytes": self.bytes,
-            "classes": {labelmap.display_name(n): self.classes[n] for n in sorted(self.classes)},
-            "content_digest": self._digest.hexdigest(),
-            "notes": self.notes.to_json(),
-        }
+    def split(
+        self, lmdb: str, list_: str, name_size: str, listed: int, labelmap: LabelMap
+    ) -> BuiltSplit:
+        return BuiltSplit(
+            lmdb=lmdb,
+            list=list_,
+            name_size=name_size,
+            listed=listed,
+            records=len(self.keys),
+            boxes=self.classes.total(),
+            difficult=self.difficult,
+            without_boxes=self.without_boxes,
+            bytes=self.bytes,
+            classes={labelmap.display_name(n): self.classes[n] for n in sorted(self.classes)},
+            content_digest=self._digest.hexdigest(),
+            notes=self.notes.kinds,
+        )
 
 
 def _note_failure(error: SsdDataError, skip: bool, failures: list[str], notes: Tally) -> None:

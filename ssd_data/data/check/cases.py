@@ -15,7 +15,7 @@ import numpy as np
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Flags
-from ssd_data.data.lmdb.manifest import Manifest
+from ssd_data.data.lmdb.manifest import BuiltSplit, Manifest
 from ssd_data.data.lmdb.records import Record
 from ssd_data.data.lmdb.survey import Look, bands, box_text
 
@@ -61,7 +61,7 @@ class Whole:
 
     name: str
     labelmap: LabelMap | None
-    made: dict[str, Any] = field(default_factory=dict)
+    made: BuiltSplit | None = None
     manifest: Manifest | None = None
     name_size: Path | None = None
     keys: list[bytes] = field(default_factory=list)

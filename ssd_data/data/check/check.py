@@ -20,7 +20,6 @@ from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
 from ssd_data.core.parallel import default_workers, ordered_map
 from ssd_data.core.progress import Track, untracked
-from ssd_data.data.build.agreement import beside_lmdb
 from ssd_data.data.build.convert import Made, make_record
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import LabelledImage, Scan, scan, unknown_classes
@@ -28,6 +27,7 @@ from ssd_data.data.check.cases import Case, Whole
 from ssd_data.data.check.findings import ERROR, WARNING, Findings, counted
 from ssd_data.data.check.rules import CASE_RULES, WHOLE_RULES
 from ssd_data.data.dataset import Dataset, find
+from ssd_data.data.lmdb.companions import labelmap_file, manifest_of, name_size_file
 from ssd_data.data.lmdb.manifest import (
     LABELMAP,
     MANIFEST,
@@ -106,9 +106,16 @@ def check_lmdb(path: Path | str, labelmap: LabelMap | None = None, **settings: A
     """
     job = _Job(labelmap, **settings)
     real = Path(path).resolve()
-    made, manifest = job.recorded(real)
-    job.find_labelmap(beside_lmdb(Path(path)), manifest)
-    job.lmdb(str(path), real, made, manifest)
+    manifest = None
+    try:
+        manifest = manifest_of(real)
+    except InputError as error:
+        job.findings.add(BUILD_JSON, [error.sentence])
+    job.find_labelmap(labelmap_file(Path(path)), manifest)
+    found, sizes = manifest.find(real.name) if manifest else None, name_size_file(real)
+    whole = Whole(str(path), job.labelmap, found[1] if found else None, manifest)
+    whole.name_size = sizes if found or sizes.is_file() else None
+    job.lmdb(whole, real)
     return job.findings
 
 
@@ -128,19 +135,22 @@ def check_build(
     manifest = read_manifest(folder)
     if manifest is None:
         raise InputError("no build here: build.json is missing", where=folder)
-    if unknown := [split for split in splits if split not in manifest["splits"]]:
+    if unknown := [split for split in splits if split not in manifest.splits]:
         raise UsageError(
             f'there is no split "{unknown[0]}"',
             where=folder,
-            hint=f"Splits: {', '.join(manifest['splits'])}",
+            hint=f"Splits: {', '.join(manifest.splits)}",
         )
     job = _Job(labelmap, **settings)
-    job.find_labelmap(folder / LABELMAP, manifest)
+    wanted = list(splits or manifest.splits)
+    first = labelmap_file(folder / manifest.splits[wanted[0]].lmdb) if wanted else None
+    job.find_labelmap(first or folder / LABELMAP, manifest)
     wholes = {}
-    for split in splits or manifest["splits"]:
-        made = manifest["splits"][split]
+    for split in wanted:
+        made = manifest.splits[split]
         job.prefix = f"{split}: "
-        wholes[split] = job.lmdb(split, folder / made["lmdb"], made, manifest)
+        wholes[split] = Whole(split, job.labelmap, made, manifest, folder / made.name_size)
+        job.lmdb(wholes[split], folder / made.lmdb)
     job.leaks(wholes)
     return job.findings
 
@@ -196,7 +206,7 @@ class _Job:
                 self.findings.add(UNREADABLE_LABELMAP, [error.sentence])
                 return
             self.judge_labelmap(self.labelmap)
-            stated = manifest["labelmap"].get("sha256") if manifest else None
+            stated = manifest.labelmap.sha256 if manifest else None
             if stated is not None and labelmap_digest(self.labelmap) != stated:
                 self.findings.add(
                     BUILD_JSON, [f"{file} is not the labelmap that the LMDB was built with"]
@@ -207,25 +217,12 @@ class _Job:
         faults = (f"{labelmap.origin}: {fault}" for fault in labelmap.faults())
         self.findings.add(LABELMAP_FAULT, faults)
 
-    def recorded(self, lmdb: Path) -> tuple[dict[str, Any], Manifest | None]:
-        """What the ``build.json`` beside an LMDB says about it."""
-        try:
-            manifest = read_manifest(lmdb.parent)
-        except InputError as error:
-            self.findings.add(BUILD_JSON, [error.sentence])
-            manifest = None
-        for made in manifest["splits"].values() if manifest else ():
-            if made["lmdb"] == lmdb.name:
-                return made, manifest
-        return {}, None
-
-    def lmdb(self, name: str, path: Path, made: dict[str, Any], manifest: Manifest | None) -> Whole:
+    def lmdb(self, whole: Whole, path: Path) -> None:
         """Judge all records of an LMDB, then the whole."""
-        whole = Whole(name, self.labelmap, made, manifest, _name_size_file(path, made))
         try:
             with LmdbReader(path) as reader, picture_limits():
                 found = ordered_map(self._look, items(reader), self.workers or default_workers())
-                for seen, digest, size, picture in self.track(found, len(reader), name):
+                for seen, digest, size, picture in self.track(found, len(reader), whole.name):
                     whole.keys.append(seen.key)
                     whole.value_bytes += size
                     whole.content.update(seen.key + b"\0" + digest)
@@ -233,9 +230,8 @@ class _Job:
                     self._judge(Case(seen, self.labelmap), self.prefix)
         except InputError as error:
             self.findings.add(UNREADABLE_LMDB, [error.sentence])
-            return whole
-        self._judge_whole(whole)
-        return whole
+        else:
+            self._judge_whole(whole)
 
     def _look(self, item: tuple[bytes, bytes]) -> tuple[Look, bytes, int, bytes]:
         key, value = item
@@ -327,13 +323,3 @@ class _Job:
 
 def _picture_digest(seen: Look) -> bytes:
     return hashlib.sha256(seen.record.data if seen.record else b"").digest()
-
-
-def _name_size_file(lmdb: Path, made: Mapping[str, Any]) -> Path | None:
-    """The file that ``build.json`` names, else one beside the LMDB that is called like it."""
-    stated = made.get("name_size")
-    if isinstance(stated, str) and "/" not in stated:
-        return lmdb.parent / stated
-    stem = lmdb.name.removesuffix("_lmdb")
-    names = [f"{name}_name_size.txt" for name in (stem, stem.rpartition("_")[2])]
-    return next((lmdb.parent / name for name in names if (lmdb.parent / name).is_file()), None)

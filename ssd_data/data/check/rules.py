@@ -22,7 +22,6 @@ from ssd_data.core.notes import Count
 from ssd_data.core.structures import Boxes, Flags
 from ssd_data.data.check.cases import Case, Whole
 from ssd_data.data.check.findings import ERROR, WARNING, Kind, counted
-from ssd_data.data.lmdb.manifest import Manifest
 from ssd_data.data.lmdb.records import Record
 from ssd_data.data.lmdb.survey import bands, class_name, printable
 
@@ -212,7 +211,7 @@ def _name_size(whole: Whole) -> Iterator[str]:
         return
     rows = [line.rsplit(maxsplit=2) for line in lines]
     named = _names_fit([row[0] if row else "" for row in rows], whole.keys)
-    sized = whole.manifest is not None and not _resizes(whole.manifest)
+    sized = whole.manifest is not None and not whole.manifest.resizes
     for number, row in enumerate(rows):
         where, size = f"{whole.name_size}:{number + 1}", whole.sizes[2 * number : 2 * number + 2]
         if len(row) != 3 or not all(n.isdecimal() and len(n) < 10 for n in row[1:]):
@@ -245,8 +244,9 @@ def _build_json(whole: Whole) -> Iterator[str]:
         "content_digest": whole.content.hexdigest(),
     }
     for key, value in found.items():
-        if whole.made.get(key, value) != value:
-            yield f"{key} is {value}, build.json says {whole.made[key]}"
+        stated = getattr(whole.made, key, None)
+        if stated not in (None, value):
+            yield f"{key} is {value}, build.json says {stated}"
 
 
 def _finite(boxes: Boxes) -> Flags:
@@ -271,7 +271,3 @@ def _number(key: bytes) -> int | None:
 
 def _text(key: bytes) -> str:
     return printable(key.decode("utf-8", "backslashreplace"))
-
-
-def _resizes(manifest: Manifest) -> bool:
-    return any(manifest["options"].get(name) for name in ("size", "min_dim", "max_dim"))

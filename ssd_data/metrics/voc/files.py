@@ -25,7 +25,7 @@ from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Detections
 from ssd_data.data.formats.voc.read import read_file
-from ssd_data.data.lmdb.companions import file_beside, read_name_sizes
+from ssd_data.data.lmdb.companions import labelmap_of, name_size_file, read_name_sizes
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
 from ssd_data.metrics.files import line_of_numbers, note_odd_boxes, shown
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
@@ -143,14 +143,9 @@ def _image_set(path: Path, split: str | None) -> tuple[Path, Path]:
 
 
 def _from_lmdb(path: Path, labelmap: LabelMap | None) -> Truth:
-    place = path.resolve()
     if labelmap is None:
-        beside = [f / "labelmap.prototxt" for f in (place, place.parent)]
-        labelmap = next((read_labelmap(file) for file in beside if file.is_file()), None)
-    if labelmap is None:
-        hint = "Say what the labels mean with --labelmap FILE"
-        raise InputError("there is no labelmap.prototxt beside it", where=path, hint=hint)
-    sizes = file_beside(place)
+        labelmap = labelmap_of(path)
+    sizes = name_size_file(path)
     listed = read_name_sizes(sizes) if sizes.is_file() else []
     names = {item.label: item.name for item in labelmap}
     boxes = _Boxes()

@@ -14,8 +14,9 @@ import numpy as np
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.structures import Flags
+from ssd_data.data.lmdb.companions import manifest_of
 from ssd_data.evaluation import truths
-from ssd_data.evaluation.sources import manifest_of, original_sizes
+from ssd_data.evaluation.sources import original_sizes
 from ssd_data.metrics import analysis
 from ssd_data.metrics.coco import files as coco
 from ssd_data.metrics.coco.files import CocoTruth
