@@ -19,6 +19,13 @@ Scripts written for pycaffe find its face here (``Net`` needs the extra ``ssd-da
     net.blobs["data"].data[...] = picture
     found = net.forward()["detection_out"]
 
+Every name has an example of its own in its docstring. They run in a folder in which these commands
+have run::
+
+    ssd-data sample sample --layout voc --train 8 --test 4 --size 96
+    ssd-data build sample/voc -o SHAPES --link .
+    ssd-data model tiny_ssd --build SHAPES -o tiny_ssd
+
 Names are imported when they are first used, so that ``import ssd_data`` costs next to nothing.
 """
 
@@ -31,96 +38,85 @@ from ssd_data.core.version import __version__ as __version__
 
 TRAIN, TEST = 0, 1  # a net's phases, as pycaffe numbers them
 
+# Type checkers read these imports, Python the table below; a test holds the two equal.
 if TYPE_CHECKING:
-    from ssd_data.core.errors import InputError, OutputError, SsdDataError, UsageError
-    from ssd_data.core.labelmap import LabelMap, LabelMapItem, parse_labelmap, read_labelmap
-    from ssd_data.core.structures import AnnotatedImage
-    from ssd_data.data.build.builder import BuildResult, build
-    from ssd_data.data.build.links import link
-    from ssd_data.data.build.options import BuildOptions
-    from ssd_data.data.dataset import Dataset, find, from_list, recognise
-    from ssd_data.data.export import ExportResult, export
-    from ssd_data.data.lmdb.records import Record
-    from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
-    from ssd_data.engines.torch import io
-    from ssd_data.engines.torch.mode import set_device, set_mode_cpu, set_mode_gpu
-    from ssd_data.engines.torch.net import Net
-    from ssd_data.metrics import score
-    from ssd_data.metrics.scores import Scores
-    from ssd_data.training.solver import Solver, get_solver
+    from ssd_data import families as families
+    from ssd_data.batches import Batches as Batches
+    from ssd_data.core.errors import InputError as InputError
+    from ssd_data.core.errors import OutputError as OutputError
+    from ssd_data.core.errors import SsdDataError as SsdDataError
+    from ssd_data.core.errors import UsageError as UsageError
+    from ssd_data.core.labelmap import LabelMap as LabelMap
+    from ssd_data.core.labelmap import LabelMapItem as LabelMapItem
+    from ssd_data.core.labelmap import parse_labelmap as parse_labelmap
+    from ssd_data.core.labelmap import read_labelmap as read_labelmap
+    from ssd_data.core.labelmap import write_labelmap as write_labelmap
+    from ssd_data.core.notes import Tally as Tally
+    from ssd_data.core.structures import AnnotatedImage as AnnotatedImage
+    from ssd_data.core.structures import Detections as Detections
+    from ssd_data.data.build.builder import BuildResult as BuildResult
+    from ssd_data.data.build.builder import build as build
+    from ssd_data.data.build.links import link as link
+    from ssd_data.data.build.options import BuildOptions as BuildOptions
+    from ssd_data.data.dataset import Dataset as Dataset
+    from ssd_data.data.dataset import find as find
+    from ssd_data.data.dataset import from_list as from_list
+    from ssd_data.data.dataset import recognise as recognise
+    from ssd_data.data.export import ExportResult as ExportResult
+    from ssd_data.data.export import export as export
+    from ssd_data.data.lmdb.records import Record as Record
+    from ssd_data.data.lmdb.store import LmdbReader as LmdbReader
+    from ssd_data.data.lmdb.store import LmdbWriter as LmdbWriter
+    from ssd_data.engines import load_engine as load_engine
+    from ssd_data.engines.torch import io as io
+    from ssd_data.engines.torch.mode import set_device as set_device
+    from ssd_data.engines.torch.mode import set_mode_cpu as set_mode_cpu
+    from ssd_data.engines.torch.mode import set_mode_gpu as set_mode_gpu
+    from ssd_data.engines.torch.net import Net as Net
+    from ssd_data.engines.torch.randomise import write_random_weights as write_random_weights
+    from ssd_data.families.parts.write import write_model as write_model
+    from ssd_data.metrics import score as score
+    from ssd_data.metrics.scores import Scores as Scores
+    from ssd_data.nets.prototxt import to_text as to_text
+    from ssd_data.training.run import TrainResult as TrainResult
+    from ssd_data.training.run import train as train
+    from ssd_data.training.solver import Solver as Solver
+    from ssd_data.training.solver import get_solver as get_solver
+    from ssd_data.training.testing import test as test
 
-_HOME = {
-    "AnnotatedImage": "core.structures",
-    "BuildOptions": "data.build.options",
-    "BuildResult": "data.build.builder",
-    "Dataset": "data.dataset",
-    "ExportResult": "data.export",
-    "InputError": "core.errors",
-    "LabelMap": "core.labelmap",
-    "LabelMapItem": "core.labelmap",
-    "LmdbReader": "data.lmdb.store",
-    "LmdbWriter": "data.lmdb.store",
-    "Net": "engines.torch.net",
-    "OutputError": "core.errors",
-    "Record": "data.lmdb.records",
-    "Scores": "metrics.scores",
-    "Solver": "training.solver",
-    "SsdDataError": "core.errors",
-    "UsageError": "core.errors",
-    "build": "data.build.builder",
-    "export": "data.export",
-    "find": "data.dataset",
-    "from_list": "data.dataset",
-    "link": "data.build.links",
-    "parse_labelmap": "core.labelmap",
-    "read_labelmap": "core.labelmap",
-    "recognise": "data.dataset",
-    "score": "metrics",
-    "get_solver": "training.solver",
-    "set_device": "engines.torch.mode",
-    "set_mode_cpu": "engines.torch.mode",
-    "set_mode_gpu": "engines.torch.mode",
+_FACE = {
+    "batches": "Batches",
+    "core.errors": "InputError OutputError SsdDataError UsageError",
+    "core.labelmap": "LabelMap LabelMapItem parse_labelmap read_labelmap write_labelmap",
+    "core.notes": "Tally",
+    "core.structures": "AnnotatedImage Detections",
+    "data.build.builder": "BuildResult build",
+    "data.build.links": "link",
+    "data.build.options": "BuildOptions",
+    "data.dataset": "Dataset find from_list recognise",
+    "data.export": "ExportResult export",
+    "data.lmdb.records": "Record",
+    "data.lmdb.store": "LmdbReader LmdbWriter",
+    "engines": "load_engine",
+    "engines.torch.mode": "set_device set_mode_cpu set_mode_gpu",
+    "engines.torch.net": "Net",
+    "engines.torch.randomise": "write_random_weights",
+    "families.parts.write": "write_model",
+    "metrics": "score",
+    "metrics.scores": "Scores",
+    "nets.prototxt": "to_text",
+    "training.run": "TrainResult train",
+    "training.solver": "Solver get_solver",
+    "training.testing": "test",
 }
-__all__ = [
-    "TEST",
-    "TRAIN",
-    "AnnotatedImage",
-    "BuildOptions",
-    "BuildResult",
-    "Dataset",
-    "ExportResult",
-    "InputError",
-    "LabelMap",
-    "LabelMapItem",
-    "LmdbReader",
-    "LmdbWriter",
-    "Net",
-    "OutputError",
-    "Record",
-    "Scores",
-    "Solver",
-    "SsdDataError",
-    "UsageError",
-    "build",
-    "export",
-    "find",
-    "from_list",
-    "get_solver",
-    "io",
-    "link",
-    "parse_labelmap",
-    "read_labelmap",
-    "recognise",
-    "score",
-    "set_device",
-    "set_mode_cpu",
-    "set_mode_gpu",
-]
+_HOME = {name: module for module, names in _FACE.items() for name in names.split()}
+_MODULES = {"families": "families", "io": "engines.torch.io"}
+__all__ = ["TEST", "TRAIN", *_HOME, *_MODULES]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:
-    if name == "io":
-        return import_module("ssd_data.engines.torch.io")
+    if name in _MODULES:
+        return import_module(f"ssd_data.{_MODULES[name]}")
     if name in _HOME:
         return getattr(import_module(f"ssd_data.{_HOME[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -44,6 +44,14 @@ class _Pending:
 class Batches:
     """The endless batches of an AnnotatedData layer, in the order of the LMDB's keys.
 
+    >>> from ssd_data import families
+    >>> layer = families.generate("tiny_ssd", num_classes=4, batch_size=2).nets["train"].layer[0]
+    >>> layer.data_param.source = "trainval_lmdb"
+    >>> with Batches(layer, seed=1) as batches:  # there is no end of them
+    ...     batch = next(batches)
+    >>> batch.data.shape, batch.keys[0], batches.position
+    ((2, 3, 128, 128), '00000000_JPEGImages/train000004.jpg', 2)
+
     Args:
         layer: its ``data_param``, ``transform_param`` and ``annotated_data_param`` count. The
             source's path is relative to the current folder, as in Caffe.

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ssd_data.cli.parts import shared
+from ssd_data.cli.parts.fields import field_option
+from ssd_data.data.build.options import BuildOptions
 
 if TYPE_CHECKING:
     from ssd_data.core.labelmap import LabelMap
     from ssd_data.data.build.builder import BuildResult
-    from ssd_data.data.build.options import BuildOptions
     from ssd_data.data.dataset import Dataset
 
 
@@ -46,43 +48,26 @@ if TYPE_CHECKING:
     help="Split to build; repeatable.  [default: those linked as training and test]",
 )
 @click.option("--size", metavar="N|WxH", help="Resize to N x N or W x H.")
-@click.option(
+@field_option(
+    BuildOptions,
     "--min-dim",
-    type=int,
-    default=0,
+    show_default=False,
     metavar="N",
     help="Enlarge until the shorter side is N; overrides --size.",
 )
-@click.option(
+@field_option(
+    BuildOptions,
     "--max-dim",
-    type=int,
-    default=0,
+    show_default=False,
     metavar="N",
     help="Shrink until the longer side is N; overrides --size.",
 )
-@click.option("--gray", is_flag=True, help="Store one gray channel.")
-@click.option(
-    "--encode",
-    type=click.Choice(["jpg", "png", "raw"]),
-    default="jpg",
-    show_default=True,
-    help="How pictures are stored.",
+@field_option(BuildOptions, "--gray", help="Store one gray channel.")
+@field_option(BuildOptions, "--encode", help="How pictures are stored.")
+@field_option(
+    BuildOptions, "--quality", metavar="N", help="JPEG quality where pictures are encoded anew."
 )
-@click.option(
-    "--quality",
-    type=int,
-    default=95,
-    show_default=True,
-    metavar="N",
-    help="JPEG quality where pictures are encoded anew.",
-)
-@click.option(
-    "--unknown",
-    type=click.Choice(["fail", "skip"]),
-    default="fail",
-    show_default=True,
-    help="Boxes whose class the labelmap lacks.",
-)
+@field_option(BuildOptions, "--unknown", help="Boxes whose class the labelmap lacks.")
 @click.option(
     "--map",
     "renames",
@@ -90,47 +75,25 @@ if TYPE_CHECKING:
     metavar="OLD=NEW",
     help="Rename a class, or drop it (OLD=); repeatable.",
 )
-@click.option(
-    "--outside",
-    type=click.Choice(["keep", "clip", "drop", "fail"]),
-    default="keep",
-    show_default=True,
-    help="Boxes that leave the picture.",
-)
-@click.option(
+@field_option(BuildOptions, "--outside", help="Boxes that leave the picture.")
+@field_option(
+    BuildOptions,
     "--empty",
-    type=click.Choice(["drop", "keep", "fail"]),
+    default=None,
     help="Boxes inverted or without area.  [default: drop; with --list keep]",
 )
-@click.option(
-    "--missing",
-    type=click.Choice(["fail", "skip"]),
-    default="fail",
-    show_default=True,
-    help="Pictures absent or unreadable, or whose annotation is.",
+@field_option(
+    BuildOptions, "--missing", help="Pictures absent or unreadable, or whose annotation is."
 )
 @click.option(
     "--shuffle/--no-shuffle",
     default=None,
     help="Shuffle all splits, or none.  [default: training splits; with --list none]",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the shuffle.")
-@click.option("--limit", type=int, metavar="N", help="Only the first N pictures of each split.")
-@click.option(
-    "--verify",
-    type=click.Choice(["header", "decode"]),
-    default="header",
-    show_default=True,
-    help="How kept pictures are checked.",
-)
-@click.option(
-    "--max-pixels",
-    type=int,
-    default=100_000_000,
-    show_default=True,
-    metavar="N",
-    help="Refuse larger pictures.",
-)
+@field_option(BuildOptions, "--seed", help="Of the shuffle.")
+@field_option(BuildOptions, "--limit", metavar="N", help="Only the first N pictures of each split.")
+@field_option(BuildOptions, "--verify", help="How kept pictures are checked.")
+@field_option(BuildOptions, "--max-pixels", metavar="N", help="Refuse larger pictures.")
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
@@ -237,16 +200,13 @@ def _fetch(
 
 
 def _options(options: dict[str, Any], from_list: bool) -> BuildOptions:
-    from ssd_data.data.build.options import BuildOptions
-
-    names = "min_dim max_dim gray encode quality unknown outside missing shuffle seed limit verify"
-    return BuildOptions(
-        size=shared.parse_size(options["size"]),
-        map=shared.parse_map(options["renames"]),
-        empty=options["empty"] or ("keep" if from_list else "drop"),
-        max_pixels=options["max_pixels"],
-        **{name: options[name] for name in names.split()},
-    )
+    given = {
+        **options,
+        "size": shared.parse_size(options["size"]),
+        "map": shared.parse_map(options["renames"]),
+        "empty": options["empty"] or ("keep" if from_list else "drop"),
+    }
+    return BuildOptions(**{field.name: given[field.name] for field in fields(BuildOptions)})
 
 
 def _print(result: BuildResult) -> None:

@@ -1,16 +1,14 @@
 """Boxes and names drawn into a picture, for people to look at.
 
-Each label has a colour that depends on it alone. A box is a bright line on a black one, so that it
-is seen on any ground; a difficult box is dashed. A name stands where it hides neither another name
-nor a box; below the picture all names stand with their colours in any case.
+A box is a bright line on a black one, so that it is seen on any ground; a difficult box is dashed.
+A name stands where it hides neither another name nor a box; below the picture all names stand with
+their colours in any case.
 """
 
 from __future__ import annotations
 
-import colorsys
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -19,74 +17,46 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from ssd_data.core.boxes import is_empty
-from ssd_data.core.structures import Boxes, Flags, Labels, Pixels, Scores
+from ssd_data.core.scene import MARGIN, Colour, Mark, Scene, beyond, colour
+from ssd_data.core.structures import Pixels
 
-Colour: TypeAlias = tuple[int, int, int]
 Rect: TypeAlias = tuple[int, int, int, int]
 Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 SMALLEST, LARGEST, NARROWEST = 480, 4096, 360  # pixels: of the longer side, of the width
 LONGEST_NAME, MOST_NAMES, MOST_ROWS = 28, 30, 6
-_MARGIN = 0.2  # of a side: how far outside the picture is shown
 _HIDDEN = 0.3  # of a box: how much of it a name may hide
 _GROUND, _FOOTER, _TEXT, _FAINT = (52, 55, 62), (24, 25, 29), (242, 242, 242), (165, 169, 178)
 _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
-_GOLDEN = 0.618034
-_TONES = ((0.6, 1.0), (0.77, 1.0), (0.52, 0.85))  # lightness, saturation
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scene:
-    """What is to be drawn.
-
-    Attributes:
-        title: stands below the picture.
-        picture: uint8 (height, width, 3), BGR, or (height, width) gray.
-        labels: int32 (N,); classes: label → what people call it.
-        boxes: float32 (N, 4), fractions of the picture, xmin ymin xmax ymax.
-        difficult: bool (N,), drawn dashed.
-        scores: float32 (N,), written after the names, or None.
-    """
-
-    title: str
-    picture: Pixels
-    labels: Labels
-    classes: dict[int, str]
-    boxes: Boxes
-    difficult: Flags
-    scores: Scores | None = None
-
-
-def paint(scene: Scene) -> Image.Image:
-    """The picture with its boxes; RGB.
+def paint(title: str, pixels: Pixels, scene: Scene) -> Image.Image:
+    """A picture with its boxes; RGB.
 
     Small pictures are enlarged and huge ones shrunk. Where boxes leave the picture, a margin shows
     how far. Boxes that are not finite cannot be drawn; a line below the picture says so.
+
+    Args:
+        title: stands below the picture.
+        pixels: uint8 (height, width, 3), BGR, or (height, width) gray.
     """
-    return _Drawing(scene, scaled(scene.picture)).paint()
-
-
-def colour(label: int) -> Colour:
-    """The colour of a label: red, green, blue, 0 to 255. Labels near each other differ most."""
-    # In steps of the golden section no hue comes close to those of the labels before it.
-    lightness, saturation = _TONES[label // 7 % len(_TONES)]
-    channels = colorsys.hls_to_rgb((label * _GOLDEN + 0.35) % 1, lightness, saturation)
-    red, green, blue = (round(255 * channel) for channel in channels)
-    return red, green, blue
+    size = f"{pixels.shape[1]} x {pixels.shape[0]}"
+    return _Drawing(title, size, scene, scaled(pixels)).paint()
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
     """One box on the canvas; ``rect`` is x0, y0, x1, y1 in pixels, all of them inside the box."""
 
-    label: int
+    mark: Mark
     text: str
     rect: Rect
-    difficult: bool
 
 
 @dataclass(slots=True)
 class _Drawing:
+    title: str
+    size: str
     scene: Scene
     picture: Image.Image
 
@@ -104,7 +74,7 @@ class _Drawing:
         finite = np.isfinite(boxes).all(axis=1)
         left, top, right, bottom = _margins(boxes[finite], width, height)
         size = (max(left + width + right, NARROWEST), top + height + bottom)
-        footer = _footer(self.scene, size[0], min(self.text_size, size[0] // 24))
+        footer = self._footer(size[0], min(self.text_size, size[0] // 24))
         canvas = Image.new("RGB", (size[0], size[1] + footer.height), _GROUND)
         canvas.paste(self.picture, (left, top))
         shapes = self._shapes(boxes + np.array([left, top] * 2), np.flatnonzero(finite), size)
@@ -127,15 +97,10 @@ class _Drawing:
         for index in which:
             x0, y0, x1, y1 = (round(v) for v in boxes[index].clip(-far, limits).tolist())
             rect = (min(x0, x1), min(y0, y1), max(x0, x1 - 1), max(y0, y1 - 1))
-            label = int(self.scene.labels[index])
-            name = self._name(int(index))
-            text = f"{name} (empty)" if empty[index] else name
-            shapes.append(_Shape(label, text, rect, bool(self.scene.difficult[index])))
+            mark = self.scene.marks[index]
+            short = replace(mark, name=_shorten(mark.name)).text
+            shapes.append(_Shape(mark, f"{short} (empty)" if empty[index] else short, rect))
         return sorted(shapes, key=lambda s: (s.rect[0] - s.rect[2]) * (s.rect[3] - s.rect[1]))
-
-    def _name(self, index: int) -> str:
-        name = _shorten(self.scene.classes[int(self.scene.labels[index])])
-        return name if self.scene.scores is None else f"{name} {self.scene.scores[index]:.2f}"
 
     def _outline(self, pen: ImageDraw.ImageDraw, shape: _Shape) -> None:
         x0, y0, x1, y1 = shape.rect
@@ -144,10 +109,10 @@ class _Drawing:
         ring = (x0 - line, y0 - line, x1 + line, y1 + line)
         black = (ring[0] - 1, ring[1] - 1, ring[2] + 1, ring[3] + 1)
         pen.rectangle(black, outline=_BLACK, width=line + 2)
-        if shape.difficult:
-            _dash(pen, ring, colour(shape.label), line)
+        if shape.mark.dashed:
+            _dash(pen, ring, colour(shape.mark.label), line)
         else:
-            pen.rectangle(ring, outline=colour(shape.label), width=line)
+            pen.rectangle(ring, outline=colour(shape.mark.label), width=line)
 
     def _names(self, pen: ImageDraw.ImageDraw, shapes: list[_Shape], size: tuple[int, int]) -> None:
         boxes = [shape.rect for shape in shapes]
@@ -162,11 +127,30 @@ class _Drawing:
                 if _hides(tag, placed, 0) or _hides(tag, boxes, _HIDDEN):
                     continue
                 placed.append(tag)
-                own = colour(shape.label)
-                ground, ink = (_BLACK, _WHITE) if shape.difficult else (own, _ink(own))
-                pen.rectangle(tag, fill=ground, outline=own if shape.difficult else _BLACK)
+                own, hard = colour(shape.mark.label), shape.mark.dashed
+                ground, ink = (_BLACK, _WHITE) if hard else (own, _ink(own))
+                pen.rectangle(tag, fill=ground, outline=own if hard else _BLACK)
                 pen.text((tag[0] + pad, (tag[1] + tag[3]) / 2), shape.text, ink, font, "lm")
                 break
+
+    def _footer(self, width: int, text_size: int) -> Image.Image:
+        """Key and size, and below them each class with its colour and the number of its boxes."""
+        font, row, half = _font(text_size), round(1.7 * text_size), 0.4 * text_size
+        footer = Image.new("RGB", (width, (2 + MOST_ROWS) * row), _FOOTER)
+        pen = ImageDraw.Draw(footer)
+        room = width - 3 * text_size - font.getlength(self.size)
+        pen.text((text_size, row), _fit(self.title, font, room), _TEXT, font, "lm")
+        pen.text((width - text_size, row), self.size, _FAINT, font, "rm")
+        x, y = float(text_size), 2 * row
+        for text, ink in _chips(self.scene):
+            length = font.getlength(text) + 3 * half
+            if x > text_size and x + length > width - text_size:
+                x, y = float(text_size), y + row
+            if ink is not None:
+                pen.rectangle((x, y - half, x + 2 * half, y + half), fill=ink)
+            pen.text((x + (3 * half if ink else 0), y), text, _FAINT, font, "lm")
+            x += length + text_size
+        return footer.crop((0, row // 4, width, min(y + row * 3 // 4, footer.height)))
 
 
 def scaled(pixels: Pixels) -> Image.Image:
@@ -182,14 +166,10 @@ def scaled(pixels: Pixels) -> Image.Image:
 
 def _margins(boxes: npt.NDArray[np.float64], width: int, height: int) -> Rect:
     """Room left, top, right, bottom of the picture for what lies outside, within limits."""
-    if not len(boxes):
-        return 0, 0, 0, 0
-    corners = boxes.reshape(-1, 2)
-    beyond = (*-corners.min(axis=0), *(corners.max(axis=0) - (width, height)))
-    most = (_MARGIN * width, _MARGIN * height) * 2
-    # Less than two pixels is what rounding leaves, and no reason for a margin.
+    most = (MARGIN * width, MARGIN * height) * 2
     left, top, right, bottom = (
-        int(min(far + 8, limit)) if far >= 2 else 0 for far, limit in zip(beyond, most, strict=True)
+        int(min(far + 8, limit)) if far else 0
+        for far, limit in zip(beyond(boxes, width, height), most, strict=True)
     )
     return left, top, right, bottom
 
@@ -244,38 +224,17 @@ def _shorten(text: str) -> str:
     return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"
 
 
-def _footer(scene: Scene, width: int, text_size: int) -> Image.Image:
-    """Key and size, and below them each class with its colour and the number of its boxes."""
-    font, row, half = _font(text_size), round(1.7 * text_size), 0.4 * text_size
-    footer = Image.new("RGB", (width, (2 + MOST_ROWS) * row), _FOOTER)
-    pen = ImageDraw.Draw(footer)
-    size = f"{scene.picture.shape[1]} x {scene.picture.shape[0]}"
-    room = width - 3 * text_size - font.getlength(size)
-    pen.text((text_size, row), _fit(scene.title, font, room), _TEXT, font, "lm")
-    pen.text((width - text_size, row), size, _FAINT, font, "rm")
-    x, y = float(text_size), 2 * row
-    for text, ink in _chips(scene):
-        length = font.getlength(text) + 3 * half
-        if x > text_size and x + length > width - text_size:
-            x, y = float(text_size), y + row
-        if ink is not None:
-            pen.rectangle((x, y - half, x + 2 * half, y + half), fill=ink)
-        pen.text((x + (3 * half if ink else 0), y), text, _FAINT, font, "lm")
-        x += length + text_size
-    return footer.crop((0, row // 4, width, min(y + row * 3 // 4, footer.height)))
-
-
 def _chips(scene: Scene) -> list[tuple[str, Colour | None]]:
     """The footer's entries: text and colour; the classes by the number of their boxes."""
-    counts = Counter(scene.labels.tolist())
     chips: list[tuple[str, Colour | None]] = [
-        (f"{_shorten(scene.classes[label])} {count}", colour(label))
-        for label, count in counts.most_common()
+        (f"{_shorten(chip.name)} {chip.count}", colour(chip.label))
+        for chip in scene.legend
+        if chip.label is not None
     ]
     if not chips:
         return [("no boxes", None)]
-    if scene.difficult.any():
-        chips.append((f"dashed: difficult {int(scene.difficult.sum())}", None))
+    if hard := sum(mark.dashed for mark in scene.marks):
+        chips.append((f"dashed: difficult {hard}", None))
     if unseen := int((~np.isfinite(scene.boxes).all(axis=1)).sum()):
         chips.append((f"not finite, not drawn {unseen}", None))
     return chips

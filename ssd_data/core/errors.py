@@ -10,6 +10,10 @@ from __future__ import annotations
 class SsdDataError(Exception):
     """Base of all errors a user can cause and cure.
 
+    >>> print(SsdDataError("unknown class", where="1.xml:7", hint="Add it to the labelmap"))
+    1.xml:7: unknown class
+      Add it to the labelmap
+
     Args:
         what: one sentence that says what is wrong.
         where: ``file:line``, a key, an option; empty where there is no such place.
@@ -32,12 +36,36 @@ class SsdDataError(Exception):
 
 
 class InputError(SsdDataError):
-    """A raw data set, labelmap, recipe, picture or LMDB is not what it should be."""
+    """A raw data set, labelmap, recipe, picture or LMDB is not what it should be.
+
+    >>> from ssd_data import find
+    >>> try:
+    ...     find("sample/voc/Annotations")
+    ... except InputError as error:
+    ...     print(error.where)
+    sample/voc/Annotations
+    """
 
 
 class OutputError(SsdDataError):
-    """The result cannot be written: it exists, is locked, the disk is full, no permission."""
+    """The result cannot be written: it exists, is locked, the disk is full, no permission.
+
+    >>> from ssd_data import LabelMap, write_labelmap
+    >>> try:
+    ...     write_labelmap(LabelMap.from_names(["face"]), "labelmap.prototxt")
+    ... except OutputError as error:
+    ...     print(error.hint)
+    Replace it with --redo
+    """
 
 
 class UsageError(SsdDataError):
-    """The call itself is wrong: options that exclude each other, an unknown name."""
+    """The call itself is wrong: options that exclude each other, an unknown name.
+
+    >>> from ssd_data import BuildOptions
+    >>> try:
+    ...     BuildOptions(quality=0)
+    ... except UsageError as error:
+    ...     print(error)
+    --quality: 0 is not between 1 and 100
+    """

@@ -19,13 +19,12 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from ssd_data.core.defaults import JPEG_QUALITY, MAX_PIXELS
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.structures import Pixels
 
 MOST_BYTES = 1 << 30  # of a picture file
-JPEG_QUALITY = 95  # OpenCV's default, which the original uses
-MAX_PIXELS = 100_000_000
 RAISE_LIMIT = "Raise --max-pixels if the picture is meant to be that large"
 _EIGHT_BIT_RGB, _EIGHT_BIT_GRAY = "RGB", "L"
 _SOF_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -266,3 +265,10 @@ def resize(
     if isinstance(how, tuple):
         return np.asarray(cv2.resize(image, how), np.uint8)
     return np.asarray(cv2.resize(image, None, fx=how, fy=how), np.uint8)
+
+
+def in_colour(picture: Pixels) -> Pixels:
+    """A gray picture with its values as blue, green and red; others as they are."""
+    if picture.ndim == 3 and picture.shape[2] == 3:
+        return picture
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), np.uint8)

@@ -27,7 +27,11 @@ MAX_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class LabelMapItem:
-    """One class: the name annotations use, its label number, the name people read."""
+    """One class: the name annotations use, its label number, the name people read.
+
+    >>> LabelMapItem("n02084071", 12, "dog").display_name
+    'dog'
+    """
 
     name: str
     label: int
@@ -35,7 +39,12 @@ class LabelMapItem:
 
 
 class LabelMap:
-    """An ordered, immutable list of :class:`LabelMapItem`."""
+    """An ordered, immutable list of :class:`LabelMapItem`.
+
+    >>> classes = LabelMap.from_names(["cat", "dog"])  # the background is 0
+    >>> len(classes), classes.label("dog"), classes.display_name(1)
+    (3, 2, 'cat')
+    """
 
     def __init__(self, items: Iterable[LabelMapItem], origin: str = "labelmap") -> None:
         self.items = tuple(items)
@@ -154,6 +163,10 @@ class LabelMap:
 def parse_labelmap(text: str, origin: str) -> LabelMap:
     """A labelmap from the text of a prototxt; duplicates and gaps can be read.
 
+    >>> text = 'item { name: "n02084071" label: 12 display_name: "dog" }'
+    >>> parse_labelmap(text, "labelmap.prototxt").display_name(12)
+    'dog'
+
     Raises:
         InputError: the text is not a LabelMap message, or an item lacks its name or label.
     """
@@ -179,6 +192,9 @@ def parse_labelmap(text: str, origin: str) -> LabelMap:
 def read_labelmap(path: Path | str) -> LabelMap:
     """Read a labelmap file.
 
+    >>> [item.name for item in read_labelmap("labelmap.prototxt")]
+    ['none_of_the_above', 'circle', 'square', 'triangle']
+
     Raises:
         InputError: the file is absent, unreadable or not a labelmap.
     """
@@ -186,14 +202,18 @@ def read_labelmap(path: Path | str) -> LabelMap:
     return parse_labelmap(text, str(path))
 
 
-def write_labelmap(labelmap: LabelMap, path: Path, redo: bool = False) -> None:
+def write_labelmap(labelmap: LabelMap, path: Path | str, redo: bool = False) -> None:
     """Write a labelmap file, whole or not at all.
+
+    >>> write_labelmap(LabelMap.from_names(["face"]), "faces.prototxt")
+    >>> read_labelmap("faces.prototxt").label("face")
+    1
 
     Raises:
         InputError: the labelmap has a fault.
         OutputError: the file is there (and not ``redo``) or cannot be written.
     """
-    text = labelmap.require_sound().to_text()
+    text, path = labelmap.require_sound().to_text(), Path(path)
     if path.exists() and not redo:
         raise OutputError("exists", where=path, hint="Replace it with --redo")
     write_whole(path, text)

@@ -30,6 +30,13 @@ NO_BOXES.setflags(write=False)
 class AnnotatedImage:
     """One picture of a raw data set with its boxes, as its annotation states them.
 
+    >>> from ssd_data import Tally, find
+    >>> first = next(find("sample/voc").entries("test", Tally()))
+    >>> first.image, first.classes
+    ('JPEGImages/test000001.jpg', ('circle', 'square', 'circle'))
+    >>> first.boxes[0].tolist()
+    [59.0, 39.0, 84.0, 65.0]
+
     Attributes:
         image: the picture's path below the data set's root, with ``/``.
         annotation: the annotation's path below the root, as lists name it.
@@ -96,6 +103,13 @@ class Batch:
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
     """What a detector found in one picture, by label, then by falling score.
+
+    >>> boxes = np.array([[0.25, 0.5, 0.75, 1], [0, 0, 1, 1]], np.float32)
+    >>> found = Detections(np.array([1, 3]), np.array([0.9, 0.2], np.float32), boxes)
+    >>> len(found), len(found.above(0.5))
+    (2, 1)
+    >>> found.in_pixels(200, 100)[0].tolist()
+    [50.0, 50.0, 150.0, 100.0]
 
     Attributes:
         labels: int32 (N,); scores: float32 (N,);

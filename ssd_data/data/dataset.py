@@ -35,6 +35,10 @@ class Split:
 class Dataset:
     """A data set that was found, with every alternative decided.
 
+    >>> found = find("sample/voc")
+    >>> found.name, found.format, list(found.splits)
+    ('voc', 'voc', ['test', 'trainval'])
+
     Attributes:
         name: names the out folder and the LMDBs.
         root: the folder that all paths start from.
@@ -124,6 +128,9 @@ class Dataset:
 
 def find(what: str | Path, root: Path | str | None = None, splits: Collection[str] = ()) -> Dataset:
     """A data set by recipe name, recipe path or folder.
+
+    >>> find("sample/voc").links
+    {'trainval_lmdb': 'trainval', 'test_lmdb': 'test'}
 
     Args:
         splits: the splits that have to be there; else those that the recipe links.
@@ -228,6 +235,9 @@ def _nothing_fits(recipe: Recipe, tried: list[Path], wanted: Collection[str]) ->
 def recognise(folder: Path | str) -> Dataset:
     """A data set by its folder's layout, or by that of the one folder inside that has one.
 
+    >>> recognise("sample").root  # the one folder inside that has a layout
+    PosixPath('sample/voc')
+
     Raises:
         InputError: no layout fits; the error shows those that are known.
     """
@@ -285,7 +295,13 @@ def _first_like(found: Mapping[str, object], *starts: str) -> str | None:
 
 
 def from_list(file: Path | str, root: Path | str, labelmap: Path | str) -> Dataset:
-    """A list of ``image annotation`` lines, as ``create_annoset.py`` takes it."""
+    """A list of ``image annotation`` lines, as ``create_annoset.py`` takes it.
+
+    >>> line = "JPEGImages/test000001.jpg Annotations/test000001.xml"
+    >>> _ = Path("faces.txt").write_text(line)
+    >>> from_list("faces.txt", "sample/voc", "labelmap.prototxt").splits.keys()
+    dict_keys(['faces'])
+    """
     root = Path(root)
     if not root.is_dir():
         raise InputError("no such folder", where=root)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from ssd_data.core.drawing import Scene, paint
+from ssd_data.core.drawing import paint
 from ssd_data.core.errors import InputError, OutputError
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.parallel import ordered_map
+from ssd_data.core.scene import Scene, to_marks
 from ssd_data.core.structures import Detections, Pixels
 from ssd_data.data.lmdb.records import Record
 from ssd_data.data.lmdb.survey import Look, class_name, printable
@@ -28,29 +30,26 @@ def draw(record: Record, labelmap: LabelMap | None = None) -> Image.Image:
     Raises:
         InputError: the picture does not decode.
     """
-    classes = {n: class_name(n, labelmap) for n in set(record.labels.tolist())}
-    return paint(
-        Scene(
-            printable(record.key),
-            record.decode(),
-            record.labels,
-            classes,
-            record.boxes,
-            record.difficult,
-        )
-    )
+    return paint(printable(record.key), record.decode(), record_scene(record, labelmap))
+
+
+def record_scene(record: Record, labelmap: LabelMap | None = None) -> Scene:
+    """A record's boxes, to be drawn; difficult ones are dashed."""
+    name = partial(class_name, labelmap=labelmap)
+    return Scene(record.boxes, to_marks(name, record.labels, dashed=record.difficult))
+
+
+def found_scene(found: Detections, labelmap: LabelMap | None = None) -> Scene:
+    """Detections, to be drawn."""
+    name = partial(class_name, labelmap=labelmap)
+    return Scene(found.boxes, to_marks(name, found.labels, scores=found.scores))
 
 
 def draw_detections(
     title: str, picture: Pixels, found: Detections, labelmap: LabelMap | None = None
 ) -> Image.Image:
     """A picture (uint8, BGR) with what was found in it, names and scores; RGB."""
-    classes = {n: class_name(n, labelmap) for n in set(found.labels.tolist())}
-    none = np.zeros(len(found), np.bool_)
-    # The best are named first, and drawn on top.
-    return paint(
-        Scene(printable(title), picture, found.labels, classes, found.boxes, none, found.scores)
-    )
+    return paint(printable(title), picture, found_scene(found, labelmap))
 
 
 def to_jpeg(picture: Image.Image) -> bytes:

@@ -40,6 +40,9 @@ RENAMED = "key changes when it is built again"
 class ExportResult:
     """What an export did.
 
+    >>> export("test_lmdb", "voc", "devkit").renamed  # their keys stay as they are
+    0
+
     Attributes:
         out: the folder.
         format: "voc" or "coco".
@@ -88,6 +91,12 @@ def export(
     track: Track = untracked,
 ) -> ExportResult:
     """Write an LMDB's records as pictures and annotations.
+
+    >>> result = export("test_lmdb", "coco", "exported", split="val")
+    >>> result.pictures, result.boxes
+    (4, 14)
+    >>> " ".join(result.command)
+    'ssd-data build ./exported --split val --no-shuffle --empty keep -o exported_lmdb'
 
     Args:
         lmdb: the LMDB's folder.

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ssd_data.core.drawing import Scene, paint
+from ssd_data.core.drawing import paint
+from ssd_data.core.scene import Scene, to_marks
 from ssd_data.core.structures import Flags, Pixels
 from ssd_data.data.draw import FileNames, to_jpeg, write_picture
 from ssd_data.data.lmdb.survey import printable
@@ -55,25 +56,20 @@ def _halves(
     picture: Pixels, size: Ints, title: str, scored: Scored, here: Flags, mine: Flags
 ) -> Iterator[Image.Image]:
     truth, found = scored.truth, scored.found
-    classes = dict(enumerate(truth.classes, 1))
 
-    def scene(
-        what: str, labels: Ints, boxes: Floats, dashed: Flags, scores: Floats | None
-    ) -> Scene:
+    def half(
+        what: str, labels: Ints, boxes: Floats, dashed: Flags | None, scores: Floats | None
+    ) -> Image.Image:
         fractions = (boxes / np.tile(size, 2)).astype(np.float32)
-        return Scene(
-            printable(f"{what}: {title}"),
-            picture,
-            (labels + 1).astype(np.int32),
-            {label: printable(name) for label, name in classes.items()},
-            fractions,
-            dashed,
-            None if scores is None else scores.astype(np.float32),
+        best = None if scores is None else scores.astype(np.float32)
+        numbers = (labels + 1).astype(np.int32)
+        marks = to_marks(
+            lambda label: printable(truth.classes[label - 1]), numbers, scores=best, dashed=dashed
         )
+        return paint(printable(f"{what}: {title}"), picture, Scene(fractions, marks))
 
-    yield paint(scene("truth", truth.label[here], truth.boxes[here], truth.ignored[here], None))
-    none = np.zeros(int(mine.sum()), np.bool_)
-    yield paint(scene("found", found.label[mine], found.boxes[mine], none, found.scores[mine]))
+    yield half("truth", truth.label[here], truth.boxes[here], truth.ignored[here], None)
+    yield half("found", found.label[mine], found.boxes[mine], None, found.scores[mine])
 
 
 def _beside(left: Image.Image, right: Image.Image) -> Image.Image:

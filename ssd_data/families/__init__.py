@@ -4,12 +4,17 @@ A family's module has:
 
 * ``TITLE``: one line that says what it is;
 * ``SOURCE``: the repository whose published files its nets equal;
-* ``DETECTOR``: its :class:`~ssd_data.families.parts.detector.Detector`;
+* ``DETECTOR``: its :class:`~ssd_data.families.parts.detector.Design`;
 * ``VARIANTS``: name to settings as published; the first is the default. A variant has the options
   that its settings name, and no others;
 * ``FIXED``: settings that are no options of the family, where it has such;
 * ``build(settings, stage) -> NetParameter``: the net of a stage;
 * ``solver(settings) -> SolverParameter``: the published solver, without the nets' paths.
+
+>>> from ssd_data import families
+>>> model = families.generate("mobilenet_ssd", num_classes=21)
+>>> len(model.nets["deploy"].layer), model.solver.type
+(119, 'RMSProp')
 """
 
 from __future__ import annotations

@@ -70,7 +70,13 @@ def parse_prototxt(text: str, kind: type[_M], origin: str = "prototxt") -> Proto
 
 
 def to_text(message: Message) -> str:
-    """A message as a prototxt, floats as short as single precision allows."""
+    """A message as a prototxt, floats as short as single precision allows.
+
+    >>> from ssd_data import families
+    >>> net = families.generate("tiny_ssd", num_classes=4).nets["deploy"]
+    >>> to_text(net).splitlines()[0]
+    'name: "Tiny-SSD"'
+    """
     return text_format.MessageToString(message, use_short_repeated_primitives=False)
 
 

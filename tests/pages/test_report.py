@@ -26,9 +26,9 @@ from ssd_data.pages.report.blocks import (
     Note,
     Page,
     Panel,
-    Picture,
     Section,
     Table,
+    Thumbnail,
 )
 from ssd_data.pages.report.charts import bubbles, heat_map, histogram
 from ssd_data.pages.report.data_page import data_page
@@ -36,7 +36,7 @@ from ssd_data.pages.report.render import render, show
 from ssd_data.pages.report.sections import boxes as box_section
 from ssd_data.pages.report.sections import findings
 from ssd_data.pages.report.subject import Subject, gather
-from ssd_data.pages.report.thumbnails import pictures
+from ssd_data.pages.report.thumbnails import of_records
 
 NAMES = [EVIL, '"onload="alert(1)', "x'y&<b>"]
 SECTIONS = ["about", "counts", "findings", "boxes", "pictures", "gallery"]
@@ -281,7 +281,7 @@ def test_picks(hostile: Path) -> None:
 @pytest.mark.parametrize("index", range(len(RECORDS) + 1))
 def test_thumbnails_of_any_record(index: int, hostile: Path) -> None:
     subject: Subject = gather(hostile, decode=False)
-    (drawn,) = pictures(subject.splits[0], [picks.Pick(index)], subject.labelmap)
+    (drawn,) = of_records(subject.splits[0], [picks.Pick(index)], subject.labelmap)
     if index in (WEB_PAGE, NO_RECORD):
         assert not drawn.uri
         assert drawn.facts
@@ -299,13 +299,13 @@ def test_thumbnails_of_any_record(index: int, hostile: Path) -> None:
 
 def test_boxes_are_drawn_where_they_are(hostile: Path) -> None:
     subject = gather(hostile, decode=False)
-    (whole,) = pictures(subject.splits[0], [picks.Pick(0)], subject.labelmap)
-    rects = {outline.name: outline.rect for outline in whole.outlines}
+    (whole,) = of_records(subject.splits[0], [picks.Pick(0)], subject.labelmap)
+    rects = {outline.mark.said: outline.rect for outline in whole.outlines}
     np.testing.assert_allclose(rects[NAMES[0]], [6, 4, 24, 20], atol=1e-4)
-    assert whole.outlines[0].name == NAMES[0]  # the larger one, below the other
-    assert [outline.dashed for outline in whole.outlines] == [False, True]
-    (near,) = pictures(subject.splits[0], [picks.Pick(8, zoom=0, boxes={0})], subject.labelmap)
-    assert near.outlines[0].marked
+    assert whole.outlines[0].mark.said == NAMES[0]  # the larger one, below the other
+    assert [outline.mark.dashed for outline in whole.outlines] == [False, True]
+    (near,) = of_records(subject.splits[0], [picks.Pick(8, zoom=0, boxes={0})], subject.labelmap)
+    assert near.outlines[0].mark.marked
     # The whole picture of 60 x 40 is nearer than 4 times the box: enlarged to 400 pixels.
     assert near.size == (400, 267)
     np.testing.assert_allclose(near.outlines[0].rect, [80, 53.4, 160, 106.8], atol=0.1)
@@ -355,6 +355,6 @@ def test_cells() -> None:
 
 
 def test_a_picture_without_boxes_says_so() -> None:
-    picture = Picture("key", "data:image/jpeg;base64,", (0, 0, 4, 4), (4, 4))
+    picture = Thumbnail("key", "data:image/jpeg;base64,", (0, 0, 4, 4), (4, 4))
     html = render(Page("", "", [], [Section("a", "", "", [Gallery("", [picture])])]))
     assert "no boxes" in html

@@ -33,7 +33,7 @@ from ssd_data.pages.report.history import read_history
 from ssd_data.pages.report.run_subject import gather_run
 from ssd_data.pages.report.sections import fed, progress
 from ssd_data.proto import caffe_pb2
-from ssd_data.training.table import read_rows
+from ssd_data.training.run_folder import read_rows
 
 TRAINING = GOLDEN / "training"
 SECTIONS = ["learning", "fed", "progress", "mistakes", "origins"]
@@ -351,13 +351,13 @@ def test_sessions_that_were_thrown_away_do_not_count(tmp_path: Path) -> None:
 def test_forced_priors_are_dashed(folder: Path) -> None:
     (panel,) = fed.section([gather_run(folder)], 30, 0).panels
     (gallery,) = [block for block in panel.blocks if isinstance(block, Gallery)]
-    outlines = [outline for picture in gallery.pictures for outline in picture.outlines]
-    priors = [outline for outline in outlines if outline.name.startswith("prior of")]
-    assert {outline.dashed for outline in priors} == {True, False}
-    for outline in priors:
-        assert outline.dashed == (float(outline.name.rpartition(", ")[2]) < 0.5)
-        assert not outline.marked
-    assert all(o.marked for o in outlines if o.name.endswith(", true"))
+    marks = [outline.mark for picture in gallery.pictures for outline in picture.outlines]
+    priors = [mark for mark in marks if mark.said.startswith("prior of")]
+    assert {mark.dashed for mark in priors} == {True, False}
+    for mark in priors:
+        assert mark.dashed == (float(mark.said.rpartition(", ")[2]) < 0.5)
+        assert not mark.marked
+    assert all(mark.marked for mark in marks if mark.said.endswith(", true"))
 
 
 @pytest.mark.parametrize(("iteration", "seed"), [(0, 3), (5, 3), (61, 4)])

@@ -56,6 +56,10 @@ PACKAGES = ("lmdb", "protobuf", "pillow", "opencv-python-headless", "numpy")
 class BuildResult:
     """What a build did.
 
+    >>> from ssd_data import find
+    >>> build(find("sample/voc"), "ONE", splits=["test"]).built
+    ['test']
+
     Attributes:
         out: the folder.
         record: what ``build.json`` holds.
@@ -92,6 +96,13 @@ def build(
     track: Track = untracked,
 ) -> BuildResult:
     """Build a data set's LMDBs.
+
+    >>> from ssd_data import BuildOptions, find
+    >>> result = build(find("sample/voc"), "SMALL", BuildOptions(size=(64, 64)))
+    >>> result.built, result.manifest["splits"]["test"]["records"]
+    (['trainval', 'test'], 4)
+    >>> build(find("sample/voc"), "SMALL", BuildOptions(size=(64, 64))).up_to_date
+    True
 
     Args:
         dataset: from ``find`` or ``from_list`` of :mod:`ssd_data.data.dataset`.

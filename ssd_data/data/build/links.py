@@ -23,6 +23,9 @@ def link(build: Path | str, into: Path | str, *, copy: bool = False) -> list[str
     Each link takes its name in one step, links that lead nowhere included; a file or folder that
     is no link is never touched. Links are relative where that is possible.
 
+    >>> link("SHAPES", "links")
+    ['links/trainval_lmdb', 'links/test_lmdb', 'links/labelmap.prototxt']
+
     Args:
         build: the folder of a build.
         into: where the links go; made if it is not there.

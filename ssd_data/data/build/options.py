@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
+from ssd_data.core.defaults import JPEG_QUALITY, MAX_PIXELS
 from ssd_data.core.errors import UsageError
-from ssd_data.core.images import JPEG_QUALITY, MAX_PIXELS
 
 Encoding = Literal["jpg", "png", "raw"]
 Outside = Literal["keep", "clip", "drop", "fail"]
@@ -19,6 +19,9 @@ Verify = Literal["header", "decode"]
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
     """How records are made.
+
+    >>> BuildOptions(size=(300, 300), outside="clip").encode
+    'jpg'
 
     Attributes:
         size: (width, height) to resize to, None to keep.

@@ -26,6 +26,13 @@ MAX_DIMENSION = 1 << 20
 class Record:
     """One record of an AnnotatedDatum LMDB.
 
+    >>> from ssd_data import LmdbReader
+    >>> record = LmdbReader("test_lmdb")[0]
+    >>> record.image, record.labels.tolist()
+    ('JPEGImages/test000001.jpg', [1, 1, 2])
+    >>> record.decode().shape
+    (87, 105, 3)
+
     Attributes:
         key: the record's key, ``%08d_<image path>``.
         channels, height, width: of the stored picture, as the header states them.

@@ -29,6 +29,14 @@ _SHARED: WeakValueDictionary[str, LmdbReader] = WeakValueDictionary()
 class LmdbWriter:
     """Writes one new LMDB. It is durable only after :meth:`close`.
 
+    >>> with LmdbReader("test_lmdb") as records:
+    ...     value = records.value(records.keys()[1])
+    >>> writer = LmdbWriter(Path("one_lmdb"))
+    >>> writer.put(b"00000000_one.jpg", value)
+    >>> writer.close()
+    >>> [record.image for record in LmdbReader("one_lmdb")]
+    ['one.jpg']
+
     Raises:
         OutputError: the folder cannot be made or written; the disk is full.
     """
@@ -117,6 +125,10 @@ class LmdbReader:
     """An AnnotatedDatum LMDB, ours or the original's, as a sequence of :class:`Record`.
 
     Opened without a lock, so that read-only media will do; do not read what is being written.
+
+    >>> with LmdbReader("test_lmdb") as records:
+    ...     print(len(records), [len(record.boxes) for record in records])
+    4 [3, 2, 5, 4]
 
     Raises:
         InputError: there is no LMDB, it is empty, cut short, or holds something else.

@@ -1,4 +1,14 @@
-"""Pictures to arrays and back, as ``caffe.io`` has it: ``load_image`` and ``Transformer``."""
+"""Pictures to arrays and back, as ``caffe.io`` has it: ``load_image`` and ``Transformer``.
+
+>>> from ssd_data import io
+>>> picture = io.load_image("sample/voc/JPEGImages/test000001.jpg")  # RGB, 0 to 1
+>>> picture.shape, picture.dtype
+((87, 105, 3), dtype('float32'))
+>>> transformer = io.Transformer({"data": (1, 3, 200, 200)})
+>>> transformer.set_transpose("data", (2, 0, 1))
+>>> transformer.preprocess("data", picture).shape
+(3, 200, 200)
+"""
 
 from __future__ import annotations
 

@@ -16,17 +16,27 @@ _mode = {"gpu": False, "device": 0}
 
 
 def set_mode_cpu() -> None:
-    """Nets made from now on run on the CPU (the default)."""
+    """Nets made from now on run on the CPU (the default).
+
+    >>> set_mode_cpu()
+    """
     _mode["gpu"] = False
 
 
 def set_mode_gpu() -> None:
-    """Nets made from now on run on the GPU that :func:`set_device` named, the first by default."""
+    """Nets made from now on run on the GPU that :func:`set_device` named, the first by default.
+
+    >>> set_mode_gpu()  # an error comes where a net is made and there is none
+    >>> set_mode_cpu()
+    """
     _mode["gpu"] = True
 
 
 def set_device(number: int) -> None:
-    """Which GPU :func:`set_mode_gpu` means."""
+    """Which GPU :func:`set_mode_gpu` means.
+
+    >>> set_device(0)
+    """
     _mode["device"] = int(number)
 
 

@@ -27,6 +27,12 @@ class Net(Interpreter):
 
     ``Net(model, weights, TEST)`` and ``Net(model, TEST, weights=...)`` are both understood.
 
+    >>> import ssd_data as caffe
+    >>> net = caffe.Net("tiny_ssd/deploy.prototxt", "tiny_ssd/random.caffemodel", caffe.TEST)
+    >>> net.blobs["data"].data[...] = 0
+    >>> net.forward()["detection_out"].shape[3]  # picture, label, score, xmin, ymin, xmax, ymax
+    7
+
     Args:
         model: the prototxt, or a :class:`~ssd_data.nets.graph.Graph`.
         phase: ``TRAIN`` (0) or ``TEST`` (1), or the word.
@@ -191,7 +197,7 @@ class Net(Interpreter):
     def to_proto(self) -> caffe_pb2.NetParameter:
         """The net as Caffe writes it into a caffemodel: with what it fills in, without arrays."""
         net = caffe_pb2.NetParameter(name=self.graph.net.name)
-        groups = with_splits([layer.node.param for layer in self.steps])
+        groups = with_splits([layer.node for layer in self.steps])
         for layer, (own, *splits) in zip(self.steps, groups, strict=True):
             layer.complete(own)
             for split in splits:

@@ -56,6 +56,8 @@ def _values(
 def write_random_weights(deploy: Path | str, path: Path | str, seed: int = 0) -> None:
     """Write a caffemodel of random weights for a net.
 
+    >>> write_random_weights("tiny_ssd/deploy.prototxt", "any.caffemodel", seed=1)
+
     Raises:
         InputError: the prototxt is wrong.
         OutputError: the file cannot be written.

@@ -52,6 +52,10 @@ def write_model(
     nets lie in ``out``, the data at the links ``trainval_lmdb``, ``test_lmdb`` and
     ``labelmap.prototxt``.
 
+    >>> written = write_model("tiny_ssd", "nets", build="SHAPES")
+    >>> [path.name for path in written.files.values()]
+    ['train.prototxt', 'test.prototxt', 'deploy.prototxt', 'solver.prototxt']
+
     Args:
         family: one of :data:`~ssd_data.core.registry.FAMILIES`.
         out: the folder that the files go to; made if it is not there.

@@ -8,6 +8,9 @@ from typing import ClassVar, TypeAlias
 
 from markupsafe import Markup
 
+from ssd_data.core.scene import Chip
+from ssd_data.pages.svg import Outline
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:
@@ -80,32 +83,7 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
-class Outline:
-    """A box on a picture.
-
-    Attributes:
-        rect: x, y, width and height in pixels of the thumbnail.
-        dashed: it is difficult. marked: it is the one that the picture is shown for.
-    """
-
-    name: str
-    colour: str
-    rect: tuple[float, float, float, float]
-    dashed: bool = False
-    marked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """A class in a picture's legend."""
-
-    name: str
-    colour: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Thumbnail:
     """A thumbnail with boxes.
 
     Attributes:
@@ -131,7 +109,7 @@ class Gallery:
 
     kind: ClassVar[str] = "gallery"
     title: str
-    pictures: Sequence[Picture]
+    pictures: Sequence[Thumbnail]
 
 
 Block: TypeAlias = Table | Listing | Note | Chart | Gallery

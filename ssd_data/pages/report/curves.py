@@ -36,7 +36,7 @@ ORDINARY = 97  # per cent of the points are always in the picture
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class ValueAxis:
     """What the height of a chart means.
 
     Attributes:
@@ -81,7 +81,7 @@ def chart(
     if not len(known):
         return None
     last = max(float(x[-1]) for _, (x, _) in thin if len(x))
-    scale = Scale(0, 1) if share else _scale(known, log)
+    scale = ValueAxis(0, 1) if share else _scale(known, log)
     parts = [_grid(scale), _axis(last), axis_title("iteration")]
     parts += [_line(x, y, last, scale, i) for i, (_, (x, y)) in enumerate(thin)]
     said = ", ".join(f"{name} {_end(y)}" for name, (_, y) in thin)
@@ -107,19 +107,21 @@ def thinned(x: Floats, y: Floats, most: int = MOST_POINTS) -> Points:
     return x[last], means
 
 
-def _scale(known: Floats, log: bool) -> Scale:
+def _scale(known: Floats, log: bool) -> ValueAxis:
     above = known[known > TINIEST]
     # A rate that falls in a straight line to 0 stays one; one that falls in steps shows them all.
     if log and len(above) and above.max() > TENFOLD * np.percentile(above, 10):
         low, high = np.floor(np.log10(above.min())), np.ceil(np.log10(above.max()))
         low = max(low, high - DECADES)
-        return Scale(float(10**low), float(10 ** max(high, low + 1)), is_log=True)
+        return ValueAxis(float(10**low), float(10 ** max(high, low + 1)), is_log=True)
     # The first losses are often tenfold: they would flatten all that follows.
     usual = float(np.percentile(known, ORDINARY))
     top = float(known.max())
     top = min(top, 1.5 * usual) if usual > 0 else top
     low = min(float(known.min()), 0.0)
-    return Scale(-_above(-low) if -low > TINIEST else 0.0, _above(top) if top > TINIEST else 1.0)
+    return ValueAxis(
+        -_above(-low) if -low > TINIEST else 0.0, _above(top) if top > TINIEST else 1.0
+    )
 
 
 def _above(value: float) -> float:
@@ -128,7 +130,7 @@ def _above(value: float) -> float:
     return float(next(n * power for n in QUARTERED if n * power >= value * 0.9999))
 
 
-def _grid(scale: Scale) -> Markup:
+def _grid(scale: ValueAxis) -> Markup:
     parts = []
     for tick, y in zip(scale.ticks(), scale.place(np.array(scale.ticks())).tolist(), strict=True):
         parts.append(line(LEFT, y, WIDTH - RIGHT, y))
@@ -148,7 +150,7 @@ def _axis(last: float) -> Markup:
     return Markup("").join(parts)
 
 
-def _line(x: Floats, y: Floats, last: float, scale: Scale, index: int) -> Markup:
+def _line(x: Floats, y: Floats, last: float, scale: ValueAxis, index: int) -> Markup:
     """A line with gaps; few points are dots, too."""
     with np.errstate(all="ignore"):
         heights = scale.place(y)

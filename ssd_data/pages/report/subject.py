@@ -22,7 +22,7 @@ from ssd_data.pages.report.measures import Measures
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Split:
+class ReportSplit:
     """One LMDB.
 
     Attributes:
@@ -48,7 +48,7 @@ class Subject:
 
     title: str
     path: Path
-    splits: list[Split]
+    splits: list[ReportSplit]
     findings: Findings
     manifest: Manifest | None = None
     labelmap: LabelMap | None = None
@@ -126,11 +126,11 @@ def _places(path: Path, manifest: Manifest | None, splits: Collection[str]) -> d
     return {split: path / known[split].lmdb for split in splits or known}
 
 
-def _split(name: str, path: Path, labelmap: LabelMap | None, track: Track) -> Split:
+def _split(name: str, path: Path, labelmap: LabelMap | None, track: Track) -> ReportSplit:
     survey, measures = Survey(labelmap), Measures()
     with LmdbReader(path) as reader, picture_limits():
         looks = ordered_map(lambda item: look(*item), items(reader), default_workers())
         for seen in track(looks, len(reader), f"{name}, once more"):
             survey.add(seen)
             measures.add(seen)
-    return Split(name, path, survey.summary(), measures)
+    return ReportSplit(name, path, survey.summary(), measures)

@@ -1,37 +1,43 @@
-"""Records as thumbnails: a small JPEG in the page, boxes drawn over it as outlines."""
+"""Pictures as thumbnails: a small JPEG in the page, boxes drawn over it as outlines."""
 
 from __future__ import annotations
 
 import base64
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from ssd_data.core.boxes import is_empty
-from ssd_data.core.drawing import colour
 from ssd_data.core.errors import InputError
 from ssd_data.core.images import encode, picture_limits
 from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.scene import Chip, Mark, Scene
 from ssd_data.core.structures import Pixels
+from ssd_data.data.draw import record_scene
 from ssd_data.data.lmdb.records import Record
 from ssd_data.data.lmdb.store import LmdbReader
-from ssd_data.data.lmdb.survey import class_name, look
-from ssd_data.pages.report.blocks import Chip, Outline, Picture
+from ssd_data.data.lmdb.survey import look
+from ssd_data.pages.report.blocks import Thumbnail
 from ssd_data.pages.report.picks import Pick
-from ssd_data.pages.report.subject import Split
+from ssd_data.pages.report.subject import ReportSplit
+from ssd_data.pages.svg import Outline, corners, largest_first, outline_all
 
 SIDE, QUALITY = 400, 75  # of a thumbnail: its longer side, of its JPEG
-MOST_OUTLINES, MOST_CHIPS = 400, 8
+MOST_OUTLINES, FEWER_OUTLINES, MOST_CHIPS = 400, 60, 8
 MARGIN = 0.25  # of a side: how far outside the picture is shown
+FAR = 10  # sides: where lines end
 AROUND, NEAREST = 4.0, 48  # of a view from near: times the box's longer side, and pixels at least
 
 Window = tuple[int, int, int, int]  # x, y, width, height in pixels of the stored picture
+View = tuple[float, float, float, float]  # the same of the thumbnail
 
 
-def pictures(split: Split, picks: list[Pick], labelmap: LabelMap | None) -> Iterator[Picture]:
+def of_records(
+    split: ReportSplit, picks: list[Pick], labelmap: LabelMap | None
+) -> Iterator[Thumbnail]:
     """The picked records; one that cannot be drawn has no picture, and says why."""
     if not picks:
         return
@@ -46,10 +52,10 @@ def pictures(split: Split, picks: list[Pick], labelmap: LabelMap | None) -> Iter
             except InputError as error:
                 said = any(error.what in why for why in pick.why)
                 facts = pick.why if said else [*pick.why, error.what]
-                yield Picture(name, facts=facts)
+                yield Thumbnail(name, facts=facts)
 
 
-def _picture(name: str, record: Record, pick: Pick, labelmap: LabelMap | None) -> Picture:
+def _picture(name: str, record: Record, pick: Pick, labelmap: LabelMap | None) -> Thumbnail:
     pixels = record.decode()
     window = (0, 0, pixels.shape[1], pixels.shape[0])
     # In double, since a hostile box can be as wide as single precision reaches.
@@ -59,75 +65,78 @@ def _picture(name: str, record: Record, pick: Pick, labelmap: LabelMap | None) -
         window = _near(boxes[pick.zoom], window)
         facts.append(f"{window[2]} x {window[3]} pixels around it are shown")
     x, y, width, height = window
-    factor = SIDE / max(width, height)
-    if pick.zoom is None:
-        factor = min(1.0, factor)
-    size = max(1, round(width * factor)), max(1, round(height * factor))
+    size = _fit(width, height, SIDE, enlarge=pick.zoom is not None)
     boxes = (boxes - [x, y, x, y]) * ([size[0] / width, size[1] / height] * 2)
-    shown = [*visible(boxes, size)]
+    scene = record_scene(record, labelmap)
+    marks = [
+        replace(mark, note=_note(mark, is_bad), marked=i in pick.boxes)
+        for i, (mark, is_bad) in enumerate(zip(scene.marks, is_empty(record.boxes), strict=True))
+    ]
+    shown = visible(outline_all(marks, boxes, FAR * SIDE), size)
     if len(shown) > MOST_OUTLINES:
         facts.append(f"the {MOST_OUTLINES} largest of its boxes are drawn")
         shown = shown[:MOST_OUTLINES]
-    names = {label: class_name(label, labelmap) for label in record.labels.tolist()}
-    outlines = [_outline(boxes[i], record, i, names, i in pick.boxes) for i in shown]
-    view = (
-        view_of(boxes[shown], size)
-        if pick.zoom is None
-        else (0.0, 0.0, float(size[0]), float(size[1]))
-    )
+    view = view_of(shown, size) if pick.zoom is None else _whole(size)
     uri = to_uri(pixels[y : y + height, x : x + width], size)
-    return Picture(name, uri, view, size, outlines, _chips(record, names), facts)
+    chips = scene.legend[:MOST_CHIPS]
+    if rest := scene.legend[MOST_CHIPS:]:
+        chips.append(Chip(None, f"{len(rest)} other classes", sum(chip.count for chip in rest)))
+    return Thumbnail(name, uri, view, size, shown, chips, facts)
 
 
-def visible(boxes: npt.NDArray[np.float64], size: tuple[int, int]) -> Iterator[int]:
-    """Boxes that can be drawn and are near the picture, the largest first."""
-    finite = np.isfinite(boxes).all(1)
-    limits = np.array([*size, *size]) * (1 + MARGIN)
-    low, high = -MARGIN * np.array(size), limits[:2]
-    with np.errstate(invalid="ignore"):
-        left = np.minimum(boxes[:, :2], boxes[:, 2:])
-        right = np.maximum(boxes[:, :2], boxes[:, 2:])
-        near = finite & (left <= high).all(1) & (right >= low).all(1)
-        area = (right - left).prod(1)
-    rows = np.flatnonzero(near)
-    yield from rows[np.argsort(-area[rows], kind="stable")].tolist()
+def _note(mark: Mark, is_bad: bool) -> str:
+    return f"{' (empty)' if is_bad else ''}{', difficult' if mark.dashed else ''}"
 
 
-def _outline(
-    box: npt.NDArray[np.float64], record: Record, index: int, names: dict[int, str], marked: bool
-) -> Outline:
-    label = int(record.labels[index])
-    # A line far outside is as invisible as one millions of pixels away.
-    x0, y0, x1, y1 = box.clip(-10 * SIDE, 10 * SIDE).tolist()
-    rect = min(x0, x1), min(y0, y1), abs(x1 - x0), abs(y1 - y0)
-    empty = " (empty)" if is_empty(record.boxes[index : index + 1])[0] else ""
-    hard = bool(record.difficult[index])
-    name = f"{names[label]}{empty}{', difficult' if hard else ''}"
-    return Outline(name, to_css(label), rect, hard, marked)
+def to_thumbnail(
+    title: str,
+    pixels: Pixels,
+    scene: Scene,
+    facts: Sequence[str] = (),
+    side: int = SIDE,
+    cut: bool = False,
+) -> Thumbnail:
+    """A thumbnail of at most ``side`` pixels, with the largest of its boxes.
+
+    Args:
+        cut: boxes are cut at the picture's edge; else what they reach beyond is shown as well.
+    """
+    size = _fit(pixels.shape[1], pixels.shape[0], side)
+    boxes = scene.boxes.astype(np.float64).reshape(-1, 4) * (size * 2)
+    shown = visible(outline_all(scene.marks, boxes, FAR * side), size)[:FEWER_OUTLINES]
+    view = _whole(size) if cut else view_of(shown, size)
+    shown.sort(key=lambda outline: outline.mark.marked)
+    chips = [chip for chip in scene.legend if chip.count][:MOST_CHIPS]
+    return Thumbnail(title, to_uri(pixels, size), view, size, shown, chips, facts)
 
 
-def _chips(record: Record, names: dict[int, str]) -> list[Chip]:
-    counts = Counter(record.labels.tolist()).most_common()
-    chips = [Chip(names[label], to_css(label), count) for label, count in counts[:MOST_CHIPS]]
-    if rest := counts[MOST_CHIPS:]:
-        chips.append(Chip(f"{len(rest)} other classes", "none", sum(n for _, n in rest)))
-    return chips
+def _fit(width: int, height: int, side: int, enlarge: bool = False) -> tuple[int, int]:
+    """The size at which the longer side is ``side``, or less where nothing is enlarged."""
+    factor = side / max(width, height)
+    if not enlarge:
+        factor = min(1.0, factor)
+    return max(1, round(width * factor)), max(1, round(height * factor))
 
 
-def to_css(label: int) -> str:
-    """A label's colour."""
-    return "#{:02x}{:02x}{:02x}".format(*colour(label))
+def visible(outlines: Sequence[Outline], size: tuple[int, int]) -> list[Outline]:
+    """Those that can be drawn and are near the picture, the largest first."""
+    drawn, margin = largest_first(outlines), MARGIN * np.array(size)
+    boxes = corners(drawn)
+    near = (boxes[:, :2] <= size + margin).all(1) & (boxes[:, 2:] >= -margin).all(1)
+    return [drawn[i] for i in np.flatnonzero(near)]
 
 
-def view_of(
-    boxes: npt.NDArray[np.float64], size: tuple[int, int]
-) -> tuple[float, float, float, float]:
+def _whole(size: tuple[int, int]) -> View:
+    return 0.0, 0.0, float(size[0]), float(size[1])
+
+
+def view_of(outlines: Sequence[Outline], size: tuple[int, int]) -> View:
     """The picture, and what its boxes reach beyond it, within limits."""
     width, height = size
-    if not len(boxes):
+    if not outlines:
         return 0, 0, width, height
-    corners = boxes.reshape(-1, 2)
-    (left, top), (right, bottom) = corners.min(0), corners.max(0)
+    boxes = corners(outlines)
+    (left, top), (right, bottom) = boxes[:, :2].min(0), boxes[:, 2:].max(0)
     x0, y0 = max(min(0, left - 2), -MARGIN * width), max(min(0, top - 2), -MARGIN * height)
     x1, y1 = min(max(width, right + 2), (1 + MARGIN) * width), bottom + 2
     y1 = min(max(height, y1), (1 + MARGIN) * height)

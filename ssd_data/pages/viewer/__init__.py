@@ -1,6 +1,6 @@
 """``ssd-data view``: a local page to browse an LMDB, of any size, and detections over its truth.
 
 ``index`` reads what records say of themselves; ``choice`` is what the address asks for, ``select``
-finds it; ``judging`` holds detections against the truth, ``judged`` is its result; ``scenes`` says
+finds it; ``judging`` holds detections against the truth, ``judged`` is its result; ``sight`` says
 what is drawn; ``app`` answers requests, and ``server`` lets nobody but this machine ask.
 """

@@ -30,8 +30,8 @@ from ssd_data.pages.viewer import images
 from ssd_data.pages.viewer.choice import MISTAKE_SORTS, MISTAKES, SORTS, Choice
 from ssd_data.pages.viewer.index import PROBLEMS, Index, Indexed
 from ssd_data.pages.viewer.judged import KINDS, Judged
-from ssd_data.pages.viewer.scenes import MOST_MARKS, MOST_TAGS, TRUTH_KINDS, Scene, make_scene
 from ssd_data.pages.viewer.select import by_key, matching, select
+from ssd_data.pages.viewer.sight import MOST_MARKS, MOST_TAGS, TRUTH_KINDS, Sight, sight_of
 
 PAGE = 24
 HOSTS = ["127.0.0.1", "localhost"]
@@ -177,14 +177,14 @@ class Viewer:
         key = self.keys[number]
         return look(key, self.reader.value(key), decode=decode)
 
-    def _scene(self, number: int, choice: Choice, decode: bool = False) -> Scene:
+    def _sight(self, number: int, choice: Choice, decode: bool = False) -> Sight:
         indexed, judged = self.index.found, self.judged
         seen = self._look(number, decode)
         if indexed is None:
-            return make_scene(number, seen, self.labelmap)
+            return sight_of(number, seen, self.labelmap)
         first = int(np.searchsorted(indexed.record, number))
         wanted = self._matching(choice.chosen, indexed) if choice.about_boxes else None
-        return make_scene(number, seen, self.labelmap, wanted, judged, choice.score, first)
+        return sight_of(number, seen, self.labelmap, wanted, judged, choice.score, first)
 
     @lru_cache(8)  # noqa: B019 - there is one viewer a process
     def _matching(self, choice: Choice, indexed: Indexed) -> Any:
@@ -206,14 +206,14 @@ class Viewer:
             found=len(chosen),
             page=page,
             pages=pages,
-            scenes=[self._scene(number, choice) for number in numbers],
+            sights=[self._sight(number, choice) for number in numbers],
             mistakes=self._mistakes(choice),
             **self._form(),
         )
 
     def _record(self, request: Request, number: int) -> Response:
         choice = self._choice(request)
-        scene = self._scene(number, choice, decode=True)
+        sight = self._sight(number, choice, decode=True)
         ready = self._indexed(choice)
         chosen = self.select(choice.chosen) if ready else np.zeros(0, np.int64)
         places = np.flatnonzero(chosen == number).tolist()
@@ -225,8 +225,8 @@ class Viewer:
         return self._page(
             "record.html",
             choice=choice,
-            scene=scene,
-            record=scene.seen.record,
+            sight=sight,
+            record=sight.seen.record,
             place=place,
             found=len(chosen),
             before=before,

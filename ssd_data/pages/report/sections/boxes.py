@@ -13,7 +13,7 @@ from ssd_data.data.lmdb.survey import PERCENTILES
 from ssd_data.pages.report.blocks import Block, Cell, Panel, Section, Table
 from ssd_data.pages.report.charts import Axis, heat_map, histogram
 from ssd_data.pages.report.measures import Measures
-from ssd_data.pages.report.subject import Split, Subject
+from ssd_data.pages.report.subject import ReportSplit, Subject
 
 SIZES = Axis(
     "side of a square as large as the box, pixels",
@@ -60,7 +60,7 @@ def section(subjects: Sequence[Subject]) -> Section:
     return Section("boxes", "Boxes: sizes, aspect ratios, positions", lead, (), panels)
 
 
-def _blocks(splits: Sequence[Split]) -> list[Block]:
+def _blocks(splits: Sequence[ReportSplit]) -> list[Block]:
     def each(values: Callable[[Measures], npt.NDArray[Any]]) -> list[tuple[str, Any]]:
         return [(split.name, values(split.measures)) for split in splits]
 
@@ -93,7 +93,7 @@ def _centres(measures: Measures) -> npt.NDArray[Any]:
     return np.asarray(((boxes[:, :2] + boxes[:, 2:]) / 2).clip(0, 1))
 
 
-def _percentiles(split: Split) -> Table:
+def _percentiles(split: ReportSplit) -> Table:
     found = split.summary["box_statistics"]
     rows: list[list[Cell]] = []
     for name, (key, times) in ROWS.items():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ssd_data.pages.report.blocks import Bar, Block, Cell, Listing, Note, Section, Table
-from ssd_data.pages.report.subject import Split, Subject
+from ssd_data.pages.report.subject import ReportSplit, Subject
 
 HEAD = ("records", "boxes", "a record", "most", "difficult", "without boxes", "broken", "MB")
 
@@ -45,7 +45,7 @@ def _row(summary: dict[str, Any]) -> list[Cell]:
     ]
 
 
-def _splits(subjects: Sequence[Subject]) -> list[tuple[str, Split]]:
+def _splits(subjects: Sequence[Subject]) -> list[tuple[str, ReportSplit]]:
     several = len(subjects) > 1
     return [
         (f"{subject.title}: {split.name}" if several else split.name, split)

@@ -11,14 +11,24 @@ import numpy as np
 from ssd_data.batches import Batches
 from ssd_data.batches.augment.rows import BOX
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.scene import Mark, Scene
 from ssd_data.core.structures import Batch, Boxes, Pixels
 from ssd_data.data.lmdb.survey import class_name, printable
 from ssd_data.families.fit.layout import Layout, read_layout
 from ssd_data.families.fit.matching import Indices, pairs
 from ssd_data.nets.preprocessing import Array, Preprocessing, from_transform
-from ssd_data.pages.report.blocks import Block, Cell, Gallery, Note, Panel, Picture, Section, Table
+from ssd_data.pages.report.blocks import (
+    Block,
+    Cell,
+    Gallery,
+    Note,
+    Panel,
+    Section,
+    Table,
+    Thumbnail,
+)
 from ssd_data.pages.report.run_subject import RunSubject
-from ssd_data.pages.report.scenes import Scene, to_picture
+from ssd_data.pages.report.thumbnails import to_thumbnail
 from ssd_data.proto import caffe_pb2
 
 LEAD = (
@@ -119,24 +129,22 @@ def _priors(subject: RunSubject, options: dict[str, object]) -> tuple[_Matched, 
 
 def _picture(
     batch: Batch, prepare: Preprocessing, matched: _Matched, subject: RunSubject
-) -> Picture:
+) -> Thumbnail:
     rows = batch.label.reshape(-1, 8)
     rows = rows[rows[:, 0] >= 0]
-    labels, boxes = rows[:, 1].astype(int).tolist(), rows[:, BOX]
-    names = [f"{class_name(label, subject.labelmap)}, true" for label in labels]
-    scene = Scene(boxes, labels, names, marked={*range(len(boxes))})
-    scene.counted = {*range(len(boxes))}
-    facts = []
+    marks = [
+        Mark(label, class_name(label, subject.labelmap), note=", true", marked=True)
+        for label in rows[:, 1].astype(int).tolist()
+    ]
+    scene, facts = Scene(rows[:, BOX], marks), []
     if matched.layout is not None:
-        facts.append(_match(scene, rows, matched, matched.layout, subject))
-    pixels = to_pixels(batch.data[0], prepare)
-    return to_picture(printable(batch.keys[0]), pixels, scene, subject.labelmap, facts)
+        scene, said = _match(scene, rows, matched, matched.layout)
+        facts.append(said)
+    return to_thumbnail(printable(batch.keys[0]), to_pixels(batch.data[0], prepare), scene, facts)
 
 
-def _match(
-    scene: Scene, rows: Array, matched: _Matched, layout: Layout, subject: RunSubject
-) -> str:
-    """Add the priors to a scene; says how many there are."""
+def _match(scene: Scene, rows: Array, matched: _Matched, layout: Layout) -> tuple[Scene, str]:
+    """The scene with the priors in it, and how many there are."""
     rules = layout.rules
     taken = np.arange(len(rows)) if rules.use_difficult else np.flatnonzero(rows[:, 7] == 0)
     box, prior, overlap = pairs(rows[taken][:, BOX], matched.boxes, rules)
@@ -147,22 +155,19 @@ def _match(
     matched.counts["matched"] += len(reached)
     matched.counts["forced"] += len({*box[forced].tolist()} - reached)
     matched.counts["none"] += len(rows) - len({*box.tolist()})
-    names, labels = [*scene.names], [*scene.labels]
     order = np.argsort(-overlap, kind="stable")[:MOST_PRIORS]
+    priors = []
     for i in order.tolist():
-        label = labels[box[i]]
-        where = layout.maps[owner[i]].blob
-        names.append(
-            f"prior of {where} for {class_name(label, subject.labelmap)}, {overlap[i]:.2f}"
-        )
-        labels.append(label)
-        if forced[i]:
-            scene.dashed.add(len(names) - 1)
-    scene.names, scene.labels = names, labels
-    scene.boxes = np.concatenate([scene.boxes, matched.boxes[prior[order]]])
+        true = scene.marks[box[i]]
+        name = f"prior of {layout.maps[owner[i]].blob} for {true.name}, {overlap[i]:.2f}"
+        priors.append(Mark(true.label, name, dashed=bool(forced[i]), counted=False))
+    boxes = np.concatenate([scene.boxes, matched.boxes[prior[order]]])
+    scene = Scene(boxes, [*scene.marks, *priors])
     many = "s" if len(prior) != 1 else ""
     said = f"{len(prior)} prior{many} matched, {int(forced.sum())} forced"
-    return f"{said}; the {MOST_PRIORS} best are drawn" if len(prior) > MOST_PRIORS else said
+    if len(prior) > MOST_PRIORS:
+        said += f"; the {MOST_PRIORS} best are drawn"
+    return scene, said
 
 
 def _tables(matched: _Matched) -> list[Block]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ssd_data.data.check.findings import Finding
 from ssd_data.pages.report.blocks import Block, Listing, Note, Panel, Section
-from ssd_data.pages.report.subject import Split, Subject
+from ssd_data.pages.report.subject import ReportSplit, Subject
 
 SHOWN = 20
 
@@ -48,7 +48,7 @@ def _odd(subject: Subject) -> Iterator[Block]:
         yield _keys(split, "boxes that leave their picture", count, listed, count)
 
 
-def _keys(split: Split, what: str, count: int, places: Sequence[str], of: int) -> Listing:
+def _keys(split: ReportSplit, what: str, count: int, places: Sequence[str], of: int) -> Listing:
     """How many there are, and the first of ``of`` places."""
     shown = places[:SHOWN]
     return Listing(f"{split.name}: {what}", count, shown, of - len(shown))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ssd_data.pages.report import picks, thumbnails
 from ssd_data.pages.report.blocks import Block, Gallery, Panel, Section
-from ssd_data.pages.report.subject import Split, Subject
+from ssd_data.pages.report.subject import ReportSplit, Subject
 
 
 def section(subjects: Sequence[Subject], count: int, seed: int) -> Section:
@@ -26,7 +26,7 @@ def section(subjects: Sequence[Subject], count: int, seed: int) -> Section:
     return Section("gallery", "Pictures with their boxes", lead, (), panels)
 
 
-def _galleries(subject: Subject, split: Split, count: int, seed: int) -> list[Gallery]:
+def _galleries(subject: Subject, split: ReportSplit, count: int, seed: int) -> list[Gallery]:
     measures = split.measures
     kinds = {
         "at random": picks.random(measures, count, seed),
@@ -36,7 +36,7 @@ def _galleries(subject: Subject, split: Split, count: int, seed: int) -> list[Ga
         "broken records": picks.broken(measures, count),
     }
     return [
-        Gallery(f"{split.name}: {title}", [*thumbnails.pictures(split, chosen, subject.labelmap)])
+        Gallery(f"{split.name}: {title}", [*thumbnails.of_records(split, chosen, subject.labelmap)])
         for title, chosen in kinds.items()
         if chosen
     ]

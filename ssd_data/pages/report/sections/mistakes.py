@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from ssd_data.core.errors import InputError, SsdDataError
 from ssd_data.core.progress import Track
+from ssd_data.core.scene import Mark, Scene, to_marks
 from ssd_data.core.structures import Detections, Flags
 from ssd_data.data.lmdb.records import Record
 from ssd_data.data.lmdb.survey import class_name
 from ssd_data.metrics.analysis import extras, mistakes
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
-from ssd_data.pages.report.blocks import Block, Cell, Gallery, Note, Panel, Picture, Section, Table
-from ssd_data.pages.report.run_subject import RunSubject, Weights
-from ssd_data.pages.report.scenes import Scene, to_picture
+from ssd_data.pages.report.blocks import (
+    Block,
+    Cell,
+    Gallery,
+    Note,
+    Panel,
+    Section,
+    Table,
+    Thumbnail,
+)
+from ssd_data.pages.report.run_subject import RunSubject
+from ssd_data.pages.report.thumbnails import to_thumbnail
 from ssd_data.pages.report.trial import Shown, Trial, open_trial
+from ssd_data.training.run_folder import SavedModel
 
 LEAD = (
     "Thick: false detections. Thick and dashed: true boxes that were missed. Thin: what is right. "
@@ -81,7 +93,7 @@ class _Judged:
         return wrong + np.bincount(self.truth.picture[self.missed], minlength=number)
 
 
-def _worst(trial: Trial, weights: Weights, why: str, count: int) -> list[Block]:
+def _worst(trial: Trial, weights: SavedModel, why: str, count: int) -> list[Block]:
     judged = _judge(trial, weights)
     number, errors = len(judged.keys), judged.errors()
     order = [i for i in np.argsort(-errors, kind="stable")[:count].tolist() if errors[i]]
@@ -95,7 +107,7 @@ def _worst(trial: Trial, weights: Weights, why: str, count: int) -> list[Block]:
     return [*blocks, Gallery("most mistakes", drawn)] if drawn else blocks
 
 
-def _judge(trial: Trial, weights: Weights) -> _Judged:
+def _judge(trial: Trial, weights: SavedModel) -> _Judged:
     """Run a snapshot over the pictures and match what it finds."""
     rows: list[tuple[bytes, tuple[int, int], Record, Detections]] = []
     done = trial.found(trial.engine(weights), trial.pictures(trial.keys))
@@ -136,14 +148,7 @@ def _joined(
 
 def _table(judged: _Judged) -> Table:
     """What became of the boxes of each class, from its best score on."""
-    kept = judged.shown
-    found = replace(
-        judged.found,
-        picture=judged.found.picture[kept],
-        label=judged.found.label[kept],
-        scores=judged.found.scores[kept],
-        boxes=judged.found.boxes[kept],
-    )
+    found = judged.found.rows(judged.shown)
     least = extras(judged.truth, judged.found, ["thresholds"], 0)["thresholds"]
     each = extras(judged.truth, found, ["errors"], 0)["errors"]["classes"]
     rows: list[list[Cell]] = []
@@ -155,27 +160,29 @@ def _table(judged: _Judged) -> Table:
     return Table("", ["class", "from score", "F1", *HEAD], rows)
 
 
-def _picture(one: Shown, judged: _Judged, index: int, subject: RunSubject) -> Picture:
+def _picture(one: Shown, judged: _Judged, index: int, subject: RunSubject) -> Thumbnail:
     """Detections and missed boxes of one picture."""
     truth, found = judged.truth, judged.found
     mine = np.flatnonzero(judged.shown & (found.picture == index))
     missed = np.flatnonzero(judged.missed & (truth.picture == index))
     size = np.tile(truth.sizes[index], 2)
-    labels = [judged.labels[i] for i in (*found.label[mine], *truth.label[missed])]
-    names = [class_name(label, subject.labelmap) for label in labels]
     false = judged.false[mine].tolist()
-    for i, (wrong, score) in enumerate(zip(false, found.scores[mine].tolist(), strict=True)):
-        names[i] += f" {score:.2f}{', false' if wrong else ''}"
-    after = range(len(mine), len(labels))
-    for i in after:
-        names[i] += ", missed"
+    name, labels = partial(class_name, labelmap=subject.labelmap), np.array(judged.labels, np.int32)
+    marks = [
+        replace(mark, note=", false", marked=True) if wrong else mark
+        for mark, wrong in zip(
+            to_marks(name, labels[found.label[mine]], scores=found.scores[mine]), false, strict=True
+        )
+    ]
+    marks += [
+        replace(mark, note=", missed", dashed=True, marked=True)
+        for mark in to_marks(name, labels[truth.label[missed]])
+    ]
     boxes = np.concatenate([found.boxes[mine], truth.boxes[missed]]) / size
-    marked = {*after, *(i for i, wrong in enumerate(false) if wrong)}
-    scene = Scene(boxes.astype(np.float32), labels, names, {*after}, marked)
-    facts = [f"{sum(false)} false, {len(missed)} missed", _listed(names, marked)]
-    return to_picture(one.name, one.pixels, scene, subject.labelmap, facts)
+    facts = [f"{sum(false)} false, {len(missed)} missed", _listed(marks)]
+    return to_thumbnail(one.name, one.pixels, Scene(boxes.astype(np.float32), marks), facts)
 
 
-def _listed(names: Sequence[str], marked: set[int]) -> str:
-    wrong = [names[i] for i in sorted(marked)]
+def _listed(marks: Sequence[Mark]) -> str:
+    wrong = [mark.said for mark in marks if mark.marked]
     return "; ".join(wrong[:LISTED]) + (" …" if len(wrong) > LISTED else "")

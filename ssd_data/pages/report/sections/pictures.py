@@ -9,7 +9,7 @@ from typing import Any
 from ssd_data.data.lmdb.survey import PERCENTILES
 from ssd_data.pages.report.blocks import Block, Cell, Panel, Section, Table
 from ssd_data.pages.report.charts import bubbles
-from ssd_data.pages.report.subject import Split, Subject
+from ssd_data.pages.report.subject import ReportSplit, Subject
 
 MOST_SIZES = 200
 
@@ -20,7 +20,7 @@ def section(subjects: Sequence[Subject]) -> Section:
     return Section("pictures", "Pictures", "As they are stored.", (), panels)
 
 
-def _blocks(splits: Sequence[Split]) -> list[Block]:
+def _blocks(splits: Sequence[ReportSplit]) -> list[Block]:
     sizes: Counter[tuple[int, int]] = Counter()
     for split in splits:
         sizes.update((width, height) for width, height in split.measures.sizes.tolist() if width)
@@ -28,7 +28,7 @@ def _blocks(splits: Sequence[Split]) -> list[Block]:
     return [bubbles("Picture sizes", points), _sides(splits), _formats(splits)]
 
 
-def _sides(splits: Sequence[Split]) -> Table:
+def _sides(splits: Sequence[ReportSplit]) -> Table:
     rows: list[list[Cell]] = []
     for split in splits:
         for side in ("width", "height"):
@@ -37,7 +37,7 @@ def _sides(splits: Sequence[Split]) -> Table:
     return Table("Percentiles, pixels", ["", *PERCENTILES], rows)
 
 
-def _formats(splits: Sequence[Split]) -> Table:
+def _formats(splits: Sequence[ReportSplit]) -> Table:
     rows: list[list[Cell]] = []
     for split in splits:
         found = split.summary["pictures"]

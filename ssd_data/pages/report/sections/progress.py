@@ -9,11 +9,12 @@ import numpy as np
 from ssd_data.core.errors import SsdDataError
 from ssd_data.core.progress import Track
 from ssd_data.core.structures import Detections
-from ssd_data.data.lmdb.survey import class_name
-from ssd_data.pages.report.blocks import Block, Gallery, Note, Panel, Picture, Section
-from ssd_data.pages.report.run_subject import RunSubject, Weights
-from ssd_data.pages.report.scenes import Scene, to_picture
+from ssd_data.data.draw import found_scene, record_scene
+from ssd_data.pages.report.blocks import Block, Gallery, Note, Panel, Section, Thumbnail
+from ssd_data.pages.report.run_subject import RunSubject
+from ssd_data.pages.report.thumbnails import to_thumbnail
 from ssd_data.pages.report.trial import Shown, open_trial
+from ssd_data.training.run_folder import SavedModel
 
 MOST_SNAPSHOTS = 8
 LEAST_SCORE = 0.3  # of what is drawn
@@ -41,7 +42,7 @@ def _blocks(subject: RunSubject, count: int, device: str | None, track: Track) -
     try:
         trial = open_trial(subject, count, device, track)
         shown = list(trial.pictures(trial.keys))
-        rows: list[list[Picture]] = [[_true(one, subject)] for one in shown]
+        rows: list[list[Thumbnail]] = [[_true(one, subject)] for one in shown]
         for weights in track(chosen, len(chosen), f"{subject.title}, snapshots"):
             engine = trial.engine(weights)
             for row, (one, found) in zip(rows, trial.found(engine, shown), strict=True):
@@ -56,7 +57,7 @@ def _blocks(subject: RunSubject, count: int, device: str | None, track: Track) -
     return [*blocks, *(Gallery(one.name, row) for one, row in galleries)]
 
 
-def chosen_snapshots(subject: RunSubject) -> list[Weights]:
+def chosen_snapshots(subject: RunSubject) -> list[SavedModel]:
     """The first, the last, the best and some between, in order."""
     kept = subject.kept
     places = np.linspace(0, len(kept) - 1, min(len(kept), MOST_SNAPSHOTS)).round().astype(int)
@@ -69,27 +70,21 @@ def chosen_snapshots(subject: RunSubject) -> list[Weights]:
     return sorted(chosen, key=lambda w: w.iteration)
 
 
-def _true(one: Shown, subject: RunSubject) -> Picture:
-    record = one.record
-    labels = record.labels.tolist()
-    names = [class_name(label, subject.labelmap) for label in labels]
-    scene = Scene(record.boxes, labels, names, {*np.flatnonzero(record.difficult).tolist()})
-    return to_picture("true boxes", one.pixels, scene, subject.labelmap, side=SIDE, cut=True)
+def _true(one: Shown, subject: RunSubject) -> Thumbnail:
+    scene = record_scene(one.record, subject.labelmap)
+    return to_thumbnail("true boxes", one.pixels, scene, side=SIDE, cut=True)
 
 
-def _found(one: Shown, found: Detections, weights: Weights, subject: RunSubject) -> Picture:
+def _found(one: Shown, found: Detections, weights: SavedModel, subject: RunSubject) -> Thumbnail:
     drawn = found.above(LEAST_SCORE)
     order = np.argsort(-drawn.scores, kind="stable")
-    labels = drawn.labels[order].tolist()
-    names = [
-        f"{class_name(label, subject.labelmap)} {score:.2f}"
-        for label, score in zip(labels, drawn.scores[order].tolist(), strict=True)
-    ]
+    best = Detections(drawn.labels[order], drawn.scores[order], drawn.boxes[order])
+    scene = found_scene(best, subject.labelmap)
+    names = [mark.text for mark in scene.marks]
     facts = [", ".join(names[:LISTED]) + (" …" if len(names) > LISTED else "")] if names else []
     if not names:
-        best = max(found.scores.tolist(), default=None)
-        facts = ["no score at all" if best is None else f"the highest score is {best:.2f}"]
+        highest = max(found.scores.tolist(), default=None)
+        facts = ["no score at all" if highest is None else f"the highest score is {highest:.2f}"]
     average = " (average)" if weights.is_average else ""
     title = f"iteration {weights.iteration:,}{average}"
-    scene = Scene(drawn.boxes[order], labels, names)
-    return to_picture(title, one.pixels, scene, subject.labelmap, facts, SIDE, cut=True)
+    return to_thumbnail(title, one.pixels, scene, facts, SIDE, cut=True)

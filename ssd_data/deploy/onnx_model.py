@@ -1,0 +1,131 @@
+"""A net as an ONNX model; and with its convolutions in whole numbers of 8 bits, by ONNX Runtime's
+post-training calibration.
+
+Weights have a scale for each output channel, values one for each blob: from the least and largest
+values of each record, averaged, so that one odd picture does not coarsen all. What follows the
+net's last convolutions stays in single precision.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import onnx
+
+from ssd_data.core.errors import InputError
+from ssd_data.data.lmdb.store import LmdbReader
+from ssd_data.engines import Array
+from ssd_data.nets.onnx.detection_head import EmittedHead, head_outputs
+from ssd_data.nets.onnx.emit import emit
+from ssd_data.nets.prepare import PreparedNet
+
+KINDS = ["Conv", "Add", "Relu", "Clip", "LeakyRelu", "MaxPool"]
+
+
+def make_model(
+    net: PreparedNet, head: str, *, dynamic: bool = False, half: bool = False
+) -> onnx.ModelProto:
+    """Emit a net that ends as :func:`ssd_data.nets.onnx.detection_head.head_outputs` says.
+
+    Raises:
+        InputError: a layer's type has no emitter, or that end cannot be had of this net.
+    """
+    blobs = [net.head.locations, net.head.confidences]
+    names = ("locations", "confidences", "boxes", "scores", "detections")
+    made = emit(net.ending, blobs, net.shape, dynamic=dynamic, half=half, reserved=names)
+    locations, confidences = (made.blobs[blob] for blob in blobs)
+    end = EmittedHead(made.emission, locations, confidences, net.boxes, net.variances, net.head)
+    text = f"{net.deploy.name} with {net.weights.name}"
+    return made.emission.model({made.input.name: made.input}, head_outputs(end, head), text)
+
+
+def quantise(
+    model: onnx.ModelProto, net: PreparedNet, lmdb: Path, records: int
+) -> tuple[onnx.ModelProto, str]:
+    """The model with 8-bit convolutions, and a sentence on how it was made.
+
+    Args:
+        lmdb: training records; the first ``records`` of them are run.
+
+    Raises:
+        InputError: it holds no record, or one that cannot be read.
+    """
+    from onnxruntime.quantization import (
+        CalibrationMethod,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
+
+    reader = _Records(net, lmdb, records)
+    logging.getLogger().addFilter(_quiet)
+    try:
+        with TemporaryDirectory(prefix="ssd-data-") as folder:
+            whole, file = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+            onnx.save(model, whole)
+            quantize_static(
+                whole,
+                file,
+                reader,
+                quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=KINDS,
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                calibrate_method=CalibrationMethod.MinMax,
+                nodes_to_exclude=[n.name for n in model.graph.node if _at_the_end(n)],
+                extra_options={"ActivationSymmetric": False, "CalibMovingAverage": True},
+            )
+            made = onnx.load(file)
+    finally:
+        logging.getLogger().removeFilter(_quiet)
+    if not reader.count:
+        raise InputError("holds no record to calibrate by", where=lmdb)
+    made.producer_name = model.producer_name
+    text = (
+        f"convolutions in 8 bits, weights per output channel, calibrated on {reader.count} records "
+        f"of {lmdb.name}"
+    )
+    return made, text
+
+
+def _at_the_end(node: onnx.NodeProto) -> bool:
+    """Whether a node belongs to what follows the heads."""
+    return str(node.name).startswith("end/")
+
+
+def _quiet(record: logging.LogRecord) -> bool:
+    """Its advice on preprocessing is not for the user."""
+    return "pre-processing" not in record.getMessage()
+
+
+class _Records:
+    """The records as ONNX Runtime's calibration asks for them."""
+
+    def __init__(self, net: PreparedNet, lmdb: Path, records: int) -> None:
+        self.name, self.count = net.given.graph.inputs[0], 0
+        self._batches = _pictures(net, lmdb, records)
+
+    def get_next(self) -> dict[str, Any] | None:
+        """The next input, None after the last."""
+        batch = next(self._batches, None)
+        if batch is None:
+            return None
+        self.count += 1
+        return {self.name: batch}
+
+
+def _pictures(net: PreparedNet, lmdb: Path, records: int) -> Iterator[Array]:
+    with LmdbReader(lmdb) as reader:
+        for index, record in enumerate(reader):
+            if index == records:
+                return
+            with reader.naming():
+                picture = record.decode()
+            if picture.ndim == 2:
+                picture = picture[..., None].repeat(3, 2)
+            yield net.preprocessing.apply(picture, net.size)[None]

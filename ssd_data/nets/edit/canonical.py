@@ -1,0 +1,167 @@
+"""A merged net in canonical form: standard layers alone, computing the same.
+
+- DepthwiseConvolution becomes Convolution with ``group``.
+- A convolution whose map has one place and whose padding is all around it becomes 1x1: only the
+  kernel's middle meets the map. (OpenCV 4's DNN computes depthwise ones of that kind wrongly.)
+- PriorBox always says ``clip``, of which readers have another default than Caffe, and its sides are
+  whole pixels: Caffe cuts off the rest, readers do not.
+- ReLU6 stays, unless :func:`without_relu6` takes it away for a reader that has none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+
+from ssd_data.nets.caffemodel import LayerWeights
+from ssd_data.nets.geometry import Size
+from ssd_data.nets.graph import Node, to_graph
+from ssd_data.nets.matching import TrainedNet
+from ssd_data.proto import caffe_pb2
+
+NOTES = {
+    "grouped": "{} DepthwiseConvolution written as Convolution with group",
+    "narrowed": "{} convolutions on maps of one place written as 1x1: the same at the net's own "
+    "size, not at others",
+    "whole": "{} PriorBox with the whole pixels of its sides, as Caffe takes them",
+    "layers": "{} ReLU6 written as relu(x) - relu(x - 6), which is equal",
+    "relu": "{} ReLU6 written as ReLU, which differs where values exceed 6",
+}
+
+
+def canonical(trained: TrainedNet, sizes: Mapping[str, Size]) -> tuple[TrainedNet, list[str]]:
+    """Rewrite a merged net; also what was done, for people.
+
+    Args:
+        sizes: (height, width) of its maps, see :func:`ssd_data.nets.sizes.map_sizes`.
+    """
+    graph, arrays = trained.graph, trained.arrays()
+    net = caffe_pb2.NetParameter(name=graph.net.name)
+    layers: list[LayerWeights] = []
+    counts: Counter[str] = Counter()
+    for index, node in enumerate(graph.nodes):
+        param, own = _bare(node.param), arrays.get(index)
+        counts["whole"] += param.type == "PriorBox" and _cut_to_pixels(param.prior_box_param)
+        if param.type == "DepthwiseConvolution":
+            param.type = "Convolution"
+            counts["grouped"] += 1
+        if param.type == "Convolution" and own is not None and _one_place(node, sizes):
+            own = _narrow(param, own)
+            counts["narrowed"] += 1
+        if own is not None:
+            layers.append(LayerWeights(param.name, param.type, own.arrays))
+        net.layer.append(param)
+    places = [node.where for node in graph.nodes]
+    made = to_graph(net, graph.phase, origin=graph.origin, places=places)
+    return TrainedNet(made, layers), _notes(counts)
+
+
+def _notes(counts: Mapping[str, int]) -> list[str]:
+    return [text.format(counts[kind]) for kind, text in NOTES.items() if counts.get(kind)]
+
+
+def _bare(source: caffe_pb2.LayerParameter) -> caffe_pb2.LayerParameter:
+    """A layer without what only training needs; it says what readers have other defaults for."""
+    param = caffe_pb2.LayerParameter()
+    param.CopyFrom(source)
+    for field_name in ("phase", "include", "exclude", "param", "propagate_down", "blobs"):
+        param.ClearField(field_name)
+    if param.type == "PriorBox":
+        param.prior_box_param.clip = source.prior_box_param.clip
+    return param
+
+
+def _cut_to_pixels(param: caffe_pb2.PriorBoxParameter) -> bool:
+    """Cut sides as Caffe does; whether that changed one."""
+    changed = False
+    for sides in (param.min_size, param.max_size):
+        whole = [float(int(side)) for side in sides]
+        changed = changed or whole != list(sides)
+        sides[:] = whole
+    return changed
+
+
+def _one_place(node: Node, sizes: Mapping[str, Size]) -> bool:
+    """Whether a grouped convolution meets nothing but padding around one place."""
+    p = node.param.convolution_param
+    plain = not (p.kernel_h or p.kernel_w or p.pad_h or p.pad_w)
+    if sizes.get(node.bottoms[0]) != (1, 1) or p.group < 2 or not plain or not p.kernel_size:
+        return False
+    kernel, pad = {*p.kernel_size}, {*(p.pad or [0])}
+    single = len(kernel) == 1 and len(pad) == 1 and not p.dilation
+    return single and min(kernel) > 1 and min(kernel) == 2 * min(pad) + 1
+
+
+def _narrow(param: caffe_pb2.LayerParameter, own: LayerWeights) -> LayerWeights:
+    """Make a layer 1x1; its arrays."""
+    p = param.convolution_param
+    size, middle = p.kernel_size[0], p.pad[0]
+    for name in ("kernel_size", "pad", "stride", "stride_h", "stride_w"):
+        p.ClearField(name)
+    p.kernel_size.append(1)
+    weight = own.arrays[0].reshape(p.num_output, -1, size, size)
+    one = np.ascontiguousarray(weight[:, :, middle : middle + 1, middle : middle + 1])
+    return LayerWeights(own.name, own.type, [one, *own.arrays[1:]])
+
+
+def without_relu6(trained: TrainedNet, how: str) -> tuple[TrainedNet, list[str]]:
+    """Write another layer in each ReLU6's place; also what was done, for people.
+
+    Args:
+        how: "layers" (equal, with four layers for each), or "relu" (a plain ReLU, not equal where
+            values exceed 6).
+    """
+    net = caffe_pb2.NetParameter(name=trained.graph.net.name)
+    renamed: dict[str, str] = {}  # blobs that a ReLU6 wrote in place
+    places: list[str] = []
+    count = 0
+    for node in trained.graph.nodes:
+        param = _renamed(node.param, renamed)
+        made = [param]
+        if param.type == "ReLU6":
+            count += 1
+            if how == "layers" and node.tops == node.bottoms:
+                renamed[node.tops[0]] = param.top[0] = f"relu6_{count}/out"
+            made = _in_its_place(param, count, how)
+        net.layer.extend(made)
+        places += [node.where] * len(made)
+    graph = to_graph(net, trained.graph.phase, origin=trained.graph.origin, places=places)
+    return TrainedNet(graph, trained.layers), _notes({how: count})
+
+
+def _renamed(
+    source: caffe_pb2.LayerParameter, names: Mapping[str, str]
+) -> caffe_pb2.LayerParameter:
+    """A layer that reads, and where it writes in place writes, blobs by their new names."""
+    param = caffe_pb2.LayerParameter()
+    param.CopyFrom(source)
+    in_place = [top in source.bottom for top in source.top]
+    for i, bottom in enumerate(source.bottom):
+        param.bottom[i] = names.get(bottom, bottom)
+    for i, top in enumerate(source.top):
+        param.top[i] = names.get(top, top) if in_place[i] else top
+    return param
+
+
+def _in_its_place(
+    param: caffe_pb2.LayerParameter, number: int, how: str
+) -> list[caffe_pb2.LayerParameter]:
+    """The layers that take a ReLU6's place."""
+    kind = caffe_pb2.LayerParameter
+    if how == "relu":
+        return [kind(name=param.name, type="ReLU", bottom=param.bottom, top=param.top)]
+    bottom, top = param.bottom[0], param.top[0]
+    names = [f"{param.name}/{part}" for part in ("low", "shift", "high")]
+    blobs = [f"relu6_{number}/{part}" for part in ("low", "shift", "high")]
+    layers = [
+        kind(name=names[0], type="ReLU", bottom=[bottom], top=[blobs[0]]),
+        kind(name=names[1], type="Power", bottom=[bottom], top=[blobs[1]]),
+        kind(name=names[2], type="ReLU", bottom=[blobs[1]], top=[blobs[2]]),
+        kind(name=param.name, type="Eltwise", bottom=[blobs[0], blobs[2]], top=[top]),
+    ]
+    layers[1].power_param.shift = -6
+    layers[3].eltwise_param.operation = caffe_pb2.EltwiseParameter.SUM
+    layers[3].eltwise_param.coeff.extend([1, -1])
+    return layers
