@@ -6,18 +6,13 @@ verified, and all of it is published at once. ``build.json`` records how.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from ssd_data.core.errors import InputError, OutputError, SsdDataError
 from ssd_data.core.files.publish import OutFolder, write_text
@@ -26,11 +21,11 @@ from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.notes import Tally
 from ssd_data.core.parallel import default_workers
 from ssd_data.core.progress import Track, untracked
-from ssd_data.core.version import __version__
 from ssd_data.data import formats
 from ssd_data.data.build import links
-from ssd_data.data.build.convert import BoxRuleError, Made, make_records
+from ssd_data.data.build.convert import BoxRuleError, BuiltRecord, make_records
 from ssd_data.data.build.options import BuildOptions
+from ssd_data.data.build.recorded import SplitCounts, new_manifest
 from ssd_data.data.build.scan import LabelledImage, Scan, scan, unknown_classes
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.formats import Format
@@ -38,18 +33,14 @@ from ssd_data.data.formats.lists import line_of
 from ssd_data.data.lmdb.manifest import (
     LABELMAP,
     MANIFEST,
-    BuiltLabelmap,
     BuiltSplit,
     Manifest,
     differences,
-    labelmap_digest,
     read_manifest,
 )
 from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter, is_lmdb
 
 MOST_FAILURES = 20
-# Those that decide on bytes; build.json says which versions made them.
-PACKAGES = ("lmdb", "protobuf", "pillow", "opencv-python-headless", "numpy")
 
 
 @dataclass(slots=True)
@@ -164,7 +155,7 @@ class _Job:
 
     def run(self, wanted: list[str], redo: bool) -> BuildResult:
         old = read_manifest(self.folder.path)
-        new = self._new_manifest()
+        new = new_manifest(self.dataset, self.options, self.labelmap)
         if old is not None:
             self._refuse_other(old, new, wanted, redo)
         scans = {split: scan(self.dataset, split, self.labelmap, self.options) for split in wanted}
@@ -190,22 +181,6 @@ class _Job:
         self._stage(MANIFEST, new.to_text())
         self.folder.publish(last=MANIFEST)
         return BuildResult(self.folder.path, new, todo)
-
-    def _new_manifest(self) -> Manifest:
-        """A record without splits."""
-        labelmap = self.labelmap
-        versions = {package: version(package) for package in PACKAGES}
-        return Manifest(
-            name=self.dataset.name,
-            format=self.dataset.format,
-            metric=self.dataset.metric,
-            root=str(self.dataset.root.resolve()),
-            options=self.options.to_json(),
-            labelmap=BuiltLabelmap(LABELMAP, len(labelmap), labelmap_digest(labelmap)),
-            links=dict(self.dataset.links),
-            splits={},
-            versions={"ssd-data": __version__, "python": platform.python_version(), **versions},
-        )
 
     def _stage(self, name: str, text: str) -> None:
         """Stage a text file, but for the very list or labelmap that is built from."""
@@ -292,7 +267,7 @@ class _Job:
         skips = self.options.missing == "skip"
         for entry in scanned.failures:
             _note_failure(entry.error, skips, failures, scanned.notes)
-        summary = _Summary(scanned.notes)
+        summary = SplitCounts(scanned.notes)
         with LmdbWriter(self.folder.staging / name) as writer:
             for made in self._records(split, scanned.images):
                 if made.error is not None:
@@ -307,9 +282,9 @@ class _Job:
             self._verify(name, summary)
             self._stage(list_name, "".join(line_of(*pair) for pair in scanned.lines))
             self._stage(size_name, "".join(summary.size_lines))
-        return summary.split(name, list_name, size_name, len(scanned.lines), self.labelmap)
+        return summary.split(self.labelmap, name, list_name, size_name, len(scanned.lines))
 
-    def _records(self, split: str, images: list[LabelledImage]) -> Iterator[Made]:
+    def _records(self, split: str, images: list[LabelledImage]) -> Iterator[BuiltRecord]:
         made = make_records(self.dataset.root, images, self.options, self.workers)
         yield from self.track(made, len(images), split)
 
@@ -322,53 +297,13 @@ class _Job:
             "pictures out with --missing skip",
         )
 
-    def _verify(self, name: str, summary: _Summary) -> None:
+    def _verify(self, name: str, summary: SplitCounts) -> None:
         """Read the new LMDB back: every key, in order, none more."""
         if not summary.keys:
             raise InputError(f"no record is left for {name}", where=self.dataset.root)
         with LmdbReader(self.folder.staging / name) as reader:
             if reader.keys() != summary.keys:
                 raise OutputError("the LMDB read back is not what was written", where=name)
-
-
-class _Summary:
-    """Counts of one split, collected record by record."""
-
-    def __init__(self, notes: Tally) -> None:
-        self.notes = notes
-        self.keys: list[bytes] = []
-        self.size_lines: list[str] = []
-        self.classes: Counter[int] = Counter()
-        self.difficult = self.without_boxes = self.bytes = 0
-        self._digest = hashlib.sha256()
-
-    def add(self, made: Made) -> None:
-        self.keys.append(made.key)
-        self.size_lines.append(made.size_line)
-        self.classes.update(made.labels.tolist())
-        self.difficult += int(np.count_nonzero(made.difficult))
-        self.without_boxes += not len(made.labels)
-        self.bytes += len(made.value)
-        self.notes.merge(made.notes)
-        self._digest.update(made.key + b"\0" + made.digest)
-
-    def split(
-        self, lmdb: str, list_: str, name_size: str, listed: int, labelmap: LabelMap
-    ) -> BuiltSplit:
-        return BuiltSplit(
-            lmdb=lmdb,
-            list=list_,
-            name_size=name_size,
-            listed=listed,
-            records=len(self.keys),
-            boxes=self.classes.total(),
-            difficult=self.difficult,
-            without_boxes=self.without_boxes,
-            bytes=self.bytes,
-            classes={labelmap.display_name(n): self.classes[n] for n in sorted(self.classes)},
-            content_digest=self._digest.hexdigest(),
-            notes=self.notes.kinds,
-        )
 
 
 def _note_failure(error: SsdDataError, skip: bool, failures: list[str], notes: Tally) -> None:

@@ -21,7 +21,7 @@ from ssd_data.data.lmdb.survey import Look, bands, box_text
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class RecordCase:
     """One record to judge.
 
     Attributes:
@@ -42,7 +42,7 @@ class Case:
 
 
 @dataclass(slots=True)
-class Whole:
+class SplitSummary:
     """One LMDB or split, as its records add up.
 
     Attributes:
