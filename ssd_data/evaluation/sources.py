@@ -23,6 +23,7 @@ from ssd_data.data.dataset import TEST_LINK, Dataset, find
 from ssd_data.data.lmdb.companions import labelmap_of, manifest_of, name_size_file, read_name_sizes
 from ssd_data.data.lmdb.manifest import Manifest, read_manifest
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb, open_shared
+from ssd_data.data.lmdb.table import read_table
 from ssd_data.metrics.scores import Ints, Truth
 from ssd_data.metrics.truth import TruthBuilder
 
@@ -116,9 +117,7 @@ def _open_lmdb(path: Path, choice: EvalChoice) -> EvalSet:
     labelmap = read_labelmap(choice.labelmap) if choice.labelmap else labelmap_of(path)
     records = open_shared(place)
     pictures = TruthBuilder()
-    for record in records:
-        size = (record.width, record.height)
-        pictures.add(record.image, size, record.labels, record.boxes, record.difficult)
+    pictures.add_table(read_table(records))
     sizes = original_sizes(path, pictures.sizes, manifest)
     pictures.to_pixels(sizes)
     metric = metrics.load(name)

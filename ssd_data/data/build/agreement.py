@@ -12,6 +12,7 @@ from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import scan, unknown_classes
 from ssd_data.data.lmdb.companions import labelmap_file
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
+from ssd_data.data.lmdb.table import read_table
 
 
 def labelmap_of(source: str, root: Path | None = None) -> LabelMap:
@@ -62,10 +63,8 @@ def _against_lmdb(labelmap: LabelMap, path: Path) -> list[str]:
     found = []
     if beside := labelmap_file(path):
         found += labelmap.differences(read_labelmap(beside))
-    used: Counter[int] = Counter()
-    with LmdbReader(path) as records:
-        for record in records:
-            used.update(record.labels.tolist())
+    with LmdbReader(path) as reader:
+        used = Counter(read_table(reader).labels.tolist())
     known = {item.label for item in labelmap} - {0}
     found += [
         f"label {label}, used by {used[label]} boxes of {path}, is not in {labelmap.origin}"

@@ -245,7 +245,7 @@ class _Job:
             self.findings.add(kind, (prefix + place for place in rule(case)))
 
     def _judge_split(self, summary: SplitSummary) -> None:
-        counts = {"records": summary.records, "boxes": summary.labels.total()}
+        counts = {"records": len(summary.table), "boxes": len(summary.table.labels)}
         self.findings.checked.append({"name": summary.name, **counts})
         for kind, rule in SPLIT_RULES.items():
             self.findings.add(kind, (self.prefix + place for place in rule(summary)))

@@ -22,8 +22,8 @@ from ssd_data.core.notes import Count
 from ssd_data.core.structures import Boxes, Flags
 from ssd_data.data.check.cases import RecordCase, SplitSummary
 from ssd_data.data.check.findings import ERROR, WARNING, Kind, counted
-from ssd_data.data.lmdb.records import Record
-from ssd_data.data.lmdb.survey import bands, class_name, printable
+from ssd_data.data.lmdb.records import Record, key_text
+from ssd_data.data.lmdb.survey import bands, class_name
 
 BoxRule: TypeAlias = Callable[[Record, LabelMap | None], Flags]
 RecordRule: TypeAlias = Callable[[RecordCase], Iterable[str]]
@@ -150,8 +150,8 @@ def _duplicated_box(record: Record, labelmap: LabelMap | None) -> Flags:
 
 @split_rule(ERROR, "no-box-at-all", "there is no box at all")
 def _no_box_at_all(split: SplitSummary) -> Iterator[str]:
-    if not split.labels.total():
-        yield f"{split.records} records"
+    if not len(split.table.labels):
+        yield f"{len(split.table)} records"
 
 
 @split_rule(ERROR, "mixed-channels", "picture has another number of channels than most")
@@ -163,14 +163,15 @@ def _mixed_channels(split: SplitSummary) -> Iterator[str]:
 
 @split_rule(WARNING, "absent-class", "class of the labelmap has no box")
 def _absent_class(split: SplitSummary) -> Iterator[str]:
+    used = set(split.table.labels.tolist())
     for item in split.labelmap or ():
-        if item.label > 0 and item.label not in split.labels:
+        if item.label > 0 and item.label not in used:
             yield class_name(item.label, split.labelmap)
 
 
 @split_rule(WARNING, "unnumbered-key", "key does not start with a number and _")
 def _unnumbered_key(split: SplitSummary) -> Iterator[str]:
-    return (_text(key) for key in split.keys if _number(key) is None)
+    return (key_text(key) for key in split.keys if _number(key) is None)
 
 
 @split_rule(WARNING, "key-order", "key has no higher number than the one before it")
@@ -178,7 +179,7 @@ def _key_order(split: SplitSummary) -> Iterator[str]:
     numbered = [(n, key) for key in split.keys if (n := _number(key)) is not None]
     for (before, _), (number, key) in pairwise(numbered):
         if number <= before:
-            yield _text(key)
+            yield key_text(key)
 
 
 @split_rule(WARNING, "key-gap", "key's number leaves a gap")
@@ -188,7 +189,7 @@ def _key_gap(split: SplitSummary) -> Iterator[str]:
         number = _number(key)
         if number is not None and number > expected:
             missing = f"{expected}" if number == expected + 1 else f"{expected} to {number - 1}"
-            yield f"{missing}, before {_text(key)}"
+            yield f"{missing}, before {key_text(key)}"
         expected = expected if number is None else number + 1
 
 
@@ -206,25 +207,27 @@ def _name_size(split: SplitSummary) -> Iterator[str]:
     except InputError as error:
         yield error.sentence
         return
-    if len(lines) != split.records:
-        yield f"{split.name_size}: {len(lines)} lines for {split.records} records"
+    if len(lines) != len(split.table):
+        yield f"{split.name_size}: {len(lines)} lines for {len(split.table)} records"
         return
     rows = [line.rsplit(maxsplit=2) for line in lines]
     named = _names_fit([row[0] if row else "" for row in rows], split.keys)
     sized = split.manifest is not None and not split.manifest.resizes
-    for number, row in enumerate(rows):
-        where, size = f"{split.name_size}:{number + 1}", split.sizes[2 * number : 2 * number + 2]
+    for number, (row, (width, height)) in enumerate(
+        zip(rows, split.table.sizes.tolist(), strict=True)
+    ):
+        where = f"{split.name_size}:{number + 1}"
         if len(row) != 3 or not all(n.isdecimal() and len(n) < 10 for n in row[1:]):
             yield f"{where}: not a name, height and width"
         elif not named[number]:
-            yield f"{where}: {row[0]}, the record is {_text(split.keys[number])}"
-        elif sized and size[0] > 0 and [int(row[1]), int(row[2])] != size.tolist():
-            yield f"{where}: height and width {row[1]} {row[2]}, the record {size[0]} {size[1]}"
+            yield f"{where}: {row[0]}, the record is {key_text(split.keys[number])}"
+        elif sized and height > 0 and [int(row[1]), int(row[2])] != [height, width]:
+            yield f"{where}: height and width {row[1]} {row[2]}, the record {height} {width}"
 
 
 def _names_fit(names: list[str], keys: list[bytes]) -> list[bool]:
     """Which names are those of their keys' pictures; COCO's image ids may be any numbers."""
-    stems = [Path(_text(key).partition("_")[2]).stem for key in keys]
+    stems = [Path(key_text(key).partition("_")[2]).stem for key in keys]
     if all(name.isdecimal() for name in names):
         names = [name.lstrip("0") for name in names]
         stems = [stem.rpartition("_")[2].lstrip("0") for stem in stems]
@@ -235,11 +238,12 @@ def _names_fit(names: list[str], keys: list[bytes]) -> list[bool]:
 
 @split_rule(ERROR, "build-json", "build.json does not state what is there")
 def _build_json(split: SplitSummary) -> Iterator[str]:
+    table = split.table
     found = {
-        "records": split.records,
-        "boxes": split.labels.total(),
-        "difficult": split.difficult,
-        "without_boxes": split.without_boxes,
+        "records": len(table),
+        "boxes": len(table.labels),
+        "difficult": int(table.difficult.sum()),
+        "without_boxes": int(((table.channels > 0) & (table.count() == 0)).sum()),
         "bytes": split.value_bytes,
         "content_digest": split.content.hexdigest(),
     }
@@ -267,7 +271,3 @@ def _lost(boxes: Boxes) -> Flags:
 def _number(key: bytes) -> int | None:
     number, parted, _ = key.partition(b"_")
     return int(number) if parted and number.isdigit() else None
-
-
-def _text(key: bytes) -> str:
-    return printable(key.decode("utf-8", "backslashreplace"))

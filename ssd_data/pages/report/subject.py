@@ -18,7 +18,7 @@ from ssd_data.data.lmdb.companions import labelmap_file, manifest_of
 from ssd_data.data.lmdb.manifest import Manifest, read_manifest
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
 from ssd_data.data.lmdb.survey import Survey, items, look
-from ssd_data.pages.report.measures import Measures
+from ssd_data.data.lmdb.table import BoxTable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +32,7 @@ class ReportSplit:
     name: str
     path: Path
     summary: dict[str, Any]
-    measures: Measures
+    measures: BoxTable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,10 +127,9 @@ def _places(path: Path, manifest: Manifest | None, splits: Collection[str]) -> d
 
 
 def _split(name: str, path: Path, labelmap: LabelMap | None, track: Track) -> ReportSplit:
-    survey, measures = Survey(labelmap), Measures()
+    survey = Survey(labelmap)
     with LmdbReader(path) as reader, picture_limits():
         looks = ordered_map(lambda item: look(*item), items(reader), default_workers())
         for seen in track(looks, len(reader), f"{name}, once more"):
             survey.add(seen)
-            measures.add(seen)
-    return ReportSplit(name, path, survey.summary(), measures)
+    return ReportSplit(name, path, survey.summary(), survey.table())
