@@ -78,8 +78,11 @@ if TYPE_CHECKING:
     from ssd_data.metrics import score as score
     from ssd_data.metrics.scores import Scores as Scores
     from ssd_data.nets.prototxt import to_text as to_text
+    from ssd_data.training.run import TrainResult as TrainResult
+    from ssd_data.training.run import train as train
     from ssd_data.training.solver import Solver as Solver
     from ssd_data.training.solver import get_solver as get_solver
+    from ssd_data.training.testing import test as test
 
 _FACE = {
     "batches": "Batches",
@@ -102,6 +105,8 @@ _FACE = {
     "metrics.scores": "Scores",
     "nets.prototxt": "to_text",
     "training.solver": "Solver get_solver",
+    "training.run": "TrainResult train",
+    "training.testing": "test",
 }
 _HOME = {name: module for module, names in _FACE.items() for name in names.split()}
 _MODULES = {"families": "families", "io": "engines.torch.io"}

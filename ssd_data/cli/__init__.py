@@ -129,7 +129,7 @@ def main(args: list[str] | None = None) -> None:
 
 def _is_said_by_another(args: list[str]) -> bool:
     """Whether this is one of several processes that train, and not the first."""
-    from ssd_data.training.launched import is_follower
+    from ssd_data.training.processes import is_follower
 
     return args[:1] == ["train"] and is_follower()
 

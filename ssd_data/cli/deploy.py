@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -11,10 +13,56 @@ from ssd_data.cli.parts import net_options, shared
 from ssd_data.core.registry import TARGETS
 
 if TYPE_CHECKING:
-    from ssd_data.deploy.targets import Shipped
+    from ssd_data.deploy import DeployedNet
+    from ssd_data.deploy.targets import TargetOption
 
 
-@click.command(short_help="Ship a trained net: for OpenCV and ncnn, NPUs, or as ONNX.")
+class WithTargets(click.Command):
+    """A command that says what targets there are, and has the options of all of them.
+
+    They are read when the command is used, not when it is listed.
+    """
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Its own, and before ``--pictures`` the targets'."""
+        own = super().get_params(ctx)
+        place = [param.name for param in own].index("pictures")
+        return [*own[:place], *target_options(), *own[place:]]
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Its help, and in the place of ``{targets}`` what each of them gives."""
+        given = " ".join(f"{name}: {TARGETS.load(name).BRIEF}" for name in TARGETS.names())
+        self.help = (self.help or "").replace("{targets}", given)
+        super().format_help_text(ctx, formatter)
+
+
+@cache
+def target_options() -> list[click.Option]:
+    """What targets declare in their files, as options of the command line."""
+    from ssd_data.deploy.targets import known_options
+
+    return [_click_option(one) for one in known_options()]
+
+
+def _click_option(one: TargetOption) -> click.Option:
+    kinds: dict[Any, dict[str, Any]] = {
+        bool: {"is_flag": True},
+        int: {"type": click.IntRange(one.least)},
+        float: {"type": shared.Number()},
+        Path: {"type": shared.PATH},
+        str: {"type": click.Choice(one.choices) if one.choices else str},
+    }
+    kind = next(kind for kind in (one.kind, *get_args(one.kind)) if kind in kinds)
+    text = f"{f'--{one.of}' if one.of else ', '.join(one.targets)}: {one.text}"
+    if one.default not in (None, False):
+        text += f"  [default: {one.default}]"
+    name = f"--{one.name.replace('_', '-')}"
+    return click.Option([name], help=text, metavar=one.metavar, **kinds[kind])
+
+
+@click.command(
+    cls=WithTargets, short_help="Ship a trained net: for OpenCV and ncnn, NPUs, or as ONNX."
+)
 @click.argument("deploy", metavar="DEPLOY|RUN_DIR", type=shared.PATH)
 @click.argument("weights", metavar="[WEIGHTS]", required=False, type=shared.PATH)
 @click.option(
@@ -25,31 +73,6 @@ if TYPE_CHECKING:
 )
 @shared.out_option("A new folder for it.", required=True)
 @click.option("--labelmap", type=shared.PATH, help="Names the classes.")
-@click.option(
-    "--relu6",
-    type=click.Choice(["layers", "keep", "relu"]),
-    help="caffe-ssd, npu: write ReLU6 as equal standard layers, keep it, or write a plain ReLU, "
-    "whose cost is measured.  [default: layers]",
-)
-@click.option(
-    "--head",
-    type=click.Choice(["raw", "decoded", "nms"]),
-    help="onnx: end with locations and confidences; with boxes and scores; or with detections.  "
-    "[default: nms]",
-)
-@click.option("--dynamic-batch", is_flag=True, help="onnx: take batches of any size.")
-@click.option("--half", is_flag=True, help="onnx: half precision within; its loss is measured.")
-@click.option("--int8", is_flag=True, help="onnx: 8-bit convolutions; the loss is measured.")
-@click.option("--calibrate", type=shared.PATH, metavar="LMDB", help="--int8: whose pictures.")
-@click.option(
-    "--records",
-    type=click.IntRange(1),
-    metavar="N",
-    help="--int8: how many of its records.  [default: 128]",
-)
-@click.option(
-    "--test", type=shared.PATH, metavar="LMDB", help="onnx: score both nets on this (mAP)."
-)
 @click.option(
     "--pictures",
     type=shared.PATH,
@@ -66,14 +89,6 @@ def command(
     profile: str,
     out: Path,
     labelmap: Path | None,
-    relu6: str | None,
-    head: str | None,
-    dynamic_batch: bool,
-    half: bool,
-    int8: bool,
-    calibrate: Path | None,
-    records: int | None,
-    test: Path | None,
     pictures: tuple[Path, ...],
     train: Path | None,
     family: str | None,
@@ -81,6 +96,7 @@ def command(
     scale: float | None,
     as_json: bool,
     quiet: bool,
+    **chosen: Any,
 ) -> None:
     """Write DEPLOY (a prototxt) with WEIGHTS (a caffemodel) as others take it, into a new folder.
 
@@ -88,8 +104,7 @@ def command(
     preprocess.json. What is written is run first and compared with the embedded engine: where it
     is not the same, nothing is written, and the difference is said.
 
-    caffe-ssd: BatchNorm merged, standard layers alone. npu: the net up to its locations and
-    confidences, the priors, and the rest in NumPy. onnx: one ONNX file.
+    {targets}
 
     In the place of both, RUN_DIR is a folder with deploy.prototxt and the snapshots of a training:
     the one with the best test is taken, else the newest.
@@ -101,15 +116,15 @@ def command(
       ssd-data deploy ssd --profile npu --labelmap labelmap.prototxt -o shipped
     """
     from ssd_data.core.labelmap import read_labelmap
-    from ssd_data.deploy.targets import Options
-    from ssd_data.deploy.targets import deploy as ship
-    from ssd_data.training.run_folder import read_run_dir
+    from ssd_data.deploy import deploy as ship
+    from ssd_data.training.run_folder import RunFolder
 
     if weights is None:
-        run = read_run_dir(deploy)
-        deploy, weights, labelmap = run.deploy, run.weights, labelmap or run.labelmap
+        run = RunFolder(deploy)
+        deploy, (model, why) = run.deploy, run.best()
+        weights, labelmap = model.path, labelmap or next(iter(run.labelmaps), None)
         if not quiet:
-            click.echo(f"weights: {weights} ({run.why})", err=True)
+            click.echo(f"weights: {weights} ({why})", err=True)
     prepare = net_options.preprocessing(deploy, train, family, mean, scale)
     made = ship(
         profile,
@@ -118,7 +133,7 @@ def command(
         out,
         prepare,
         labelmap=None if labelmap is None else read_labelmap(labelmap),
-        options=Options(relu6, head, dynamic_batch, half, int8, calibrate, records, test),
+        options=_given(chosen),
         pictures=pictures,
     )
     if as_json:
@@ -127,7 +142,13 @@ def command(
         _print(made)
 
 
-def _print(made: Shipped) -> None:
+def _given(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The targets' options that the call has, in the targets' order."""
+    names = [str(one.name) for one in target_options()]
+    return {name: chosen[name] for name in names if chosen[name] not in (None, False)}
+
+
+def _print(made: DeployedNet) -> None:
     files = made.table["net"]["files"]
     for name in made.files:
         click.echo(f"{made.folder / name}" + (f": {files[name]}" if name in files else ""))

@@ -61,12 +61,12 @@ def command(
     from ssd_data.core.errors import OutputError, UsageError
     from ssd_data.engines.torch import require_torch
     from ssd_data.nets.caffemodel import write_caffemodel
-    from ssd_data.nets.edit.import_backbone import Source, import_backbone
+    from ssd_data.nets.edit.import_backbone import Backbone, import_backbone
     from ssd_data.nets.graph import read_graph
 
     if out.exists() and not redo:
         raise OutputError("exists", where=out, hint="Replace it with --redo")
-    source = Source(_three(mean, "--mean"), _three(std, "--std", positive=True), eps)
+    source = Backbone(_three(mean, "--mean"), _three(std, "--std", positive=True), eps)
     if not 0 <= eps < 1:
         raise UsageError(f"--eps is {eps}, not in 0 … 1")
     require_torch()

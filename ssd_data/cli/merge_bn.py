@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,9 @@ import click
 from ssd_data.cli.parts import shared
 
 if TYPE_CHECKING:
+    from ssd_data.evaluation.compare import Difference
     from ssd_data.nets.edit.merge_bn import Merge
-    from ssd_data.nets.graph import Graph
-
-ALLOWED = 1e-4  # of an output's largest value; rounding in single precision stays far below
+    from ssd_data.nets.matching import TrainedNet
 
 
 @click.command(short_help="Merge BatchNorm and Scale into the layers before them.")
@@ -55,6 +55,7 @@ def command(
     from ssd_data.nets.edit.merge_bn import merge_bn
     from ssd_data.nets.edit.rewrite import merged_text
     from ssd_data.nets.graph import to_graph
+    from ssd_data.nets.matching import TrainedNet
     from ssd_data.nets.prototxt import MOST_BYTES, parse_prototxt
     from ssd_data.proto import caffe_pb2
 
@@ -64,11 +65,11 @@ def command(
     graph = to_graph(parse_prototxt(text, caffe_pb2.NetParameter, str(deploy)))
     if not quiet:
         shared.warn_of_ignored(graph.ignored)
-    model = read_caffemodel(weights)
-    merge = merge_bn(graph, model.layers, eps)
-    proof = _prove(graph, model.layers, merge, eps) if check else {}
+    given = TrainedNet(graph, read_caffemodel(weights).layers)
+    merge = merge_bn(given, eps)
+    proof = _prove(given, merge, eps) if check else {}
     write_whole(targets[0], merged_text(text, graph, merge))
-    write_caffemodel(targets[1], merge.net, merge.layers)
+    write_caffemodel(targets[1], merge.merged.graph.net, merge.merged.layers)
     result = {
         "rows": [
             {k: getattr(r, k) for k in ("name", "type", "into", "reason")} for r in merge.rows
@@ -93,30 +94,20 @@ def _refuse(targets: tuple[Path, Path], sources: tuple[Path, Path], redo: bool) 
             raise OutputError("exists", where=target, hint="Replace it with --redo")
 
 
-def _prove(graph: Graph, layers: list[Any], merge: Merge, eps: float | None) -> dict[str, Any]:
+def _prove(given: TrainedNet, merge: Merge, eps: float | None) -> dict[str, Any]:
     """Differences to the net by that eps and, where that makes it another, to the net itself."""
-    from ssd_data.core.errors import OutputError
-    from ssd_data.evaluation.proof import compare
-    from ssd_data.nets.graph import to_graph
+    from ssd_data.evaluation.compare import compare_nets, require_equal
 
-    merged = to_graph(merge.net, graph.phase)
-    found = compare(merge.reference, layers, merged, merge.layers)
-    for difference in found:
-        if not difference.relative <= ALLOWED:
-            raise OutputError(
-                f'"{difference.name}" differs by {difference.largest:.2g} after merging, of '
-                f"values up to {difference.scale:.2g}; nothing was written",
-                where=graph.origin,
-                hint="Please report it with the net; --no-check writes it all the same",
-            )
+    found = compare_nets(replace(given, graph=merge.reference), merge.merged)
+    require_equal(found, given.graph.origin, "; --no-check writes it all the same")
     proof = {"merged": [_row(d) for d in found]}
     if eps is not None:
-        proof["own eps"] = [_row(d) for d in compare(graph, layers, merged, merge.layers)]
+        proof["own eps"] = [_row(d) for d in compare_nets(given, merge.merged)]
     return proof
 
 
-def _row(difference: Any) -> dict[str, Any]:
-    return {name: getattr(difference, name) for name in ("name", "largest", "scale")}
+def _row(found: Difference) -> dict[str, Any]:
+    return {"name": found.output, "largest": found.largest, "scale": found.scale}
 
 
 def _print(merge: Merge, proof: dict[str, Any], files: Any) -> None:

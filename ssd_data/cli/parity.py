@@ -11,7 +11,7 @@ from ssd_data.cli.parts import net_options, shared
 
 if TYPE_CHECKING:
     from ssd_data.engines import Array, Engine
-    from ssd_data.evaluation.parity import Difference
+    from ssd_data.evaluation.compare import Difference
 
 
 @click.command(short_help="Compare what several engines make of a net.")
@@ -78,7 +78,8 @@ def command(
       ssd-data parity deploy.prototxt random
     """  # fmt: skip
     from ssd_data.engines import load_engine
-    from ssd_data.evaluation.parity import compare
+    from ssd_data.evaluation.compare import compare_engines
+    from ssd_data.evaluation.detect import read_inputs
 
     names = [name.strip() for name in engines.split(",")]
     if len(names) < 2:
@@ -92,10 +93,11 @@ def command(
         shared.warn_of_ignored(nets[0].graph.ignored)
     if pictures:
         prepare = net_options.preprocessing(deploy, train, family, mean, scale)
-        batches = _read(nets[0], pictures, prepare, shared.parse_size(size))
+        wanted = shared.parse_size(size) or (nets[0].shape[3], nets[0].shape[2])
+        batches = read_inputs(pictures, prepare, wanted)
     else:
         batches = _random(nets[0], count, seed, shared.parse_size(size))
-    rows = compare(nets, batches)
+    rows = compare_engines(nets, batches)
     passed = all(row.within(tolerance) for row in rows)
     if as_json:
         shared.print_json(_table(names, rows, len(batches), tolerance, passed))
@@ -104,20 +106,6 @@ def command(
     if not passed:
         click.echo(f"error: the engines differ by more than {tolerance:g}", err=True)
         click.get_current_context().exit(1)
-
-
-def _read(
-    net: Engine, pictures: tuple[Path, ...], prepare: Any, size: tuple[int, int] | None
-) -> list[Array]:
-    from ssd_data.evaluation.detect import find_files, read_frames
-
-    size = size or (net.shape[3], net.shape[2])
-    batches = []
-    for frame in read_frames(find_files(pictures)):
-        if frame.error is not None:
-            raise frame.error
-        batches.append(prepare.apply(frame.picture, size)[None])
-    return batches
 
 
 def _random(net: Engine, count: int, seed: int, size: tuple[int, int] | None) -> list[Array]:
@@ -133,13 +121,12 @@ def _random(net: Engine, count: int, seed: int, size: tuple[int, int] | None) ->
 def _table(
     names: list[str], rows: list[Difference], pictures: int, tolerance: float, passed: bool
 ) -> dict[str, Any]:
-    from dataclasses import asdict
-
+    fields = ("output", "engine", "largest", "relative", "unmatched", "compared")
     return {
         "engines": names,
         "pictures": pictures,
         "tolerance": tolerance,
-        "outputs": [asdict(row) for row in rows],
+        "outputs": [{name: getattr(row, name) for name in fields} for row in rows],
         "passed": passed,
     }
 

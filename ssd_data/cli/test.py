@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +10,8 @@ import click
 from ssd_data.cli.parts import shared
 
 if TYPE_CHECKING:
-    from ssd_data.core.labelmap import LabelMap
-    from ssd_data.nets.graph import Graph
-    from ssd_data.proto import caffe_pb2
-    from ssd_data.training.events import Tested
-    from ssd_data.training.saving import Saver
+    from ssd_data.training.save_output import Saver
+    from ssd_data.training.testing import NetScores
 
 
 @click.command(short_help="Score weights as the original's test phase does.")
@@ -42,16 +38,7 @@ if TYPE_CHECKING:
 )
 @shared.json_option
 @shared.quiet_option
-def command(
-    net: Path,
-    weights: Path,
-    iterations: int | None,
-    ap_version: str | None,
-    labelmap: Path | None,
-    device: str,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def command(net: Path, weights: Path, as_json: bool, quiet: bool, **options: Any) -> None:
     """Run the test net of a solver, or a test net, with WEIGHTS, and print mAP, per class too.
 
     The sums are the original's (DetectionEvaluate, then the solver's AP), on the LMDB that the
@@ -63,51 +50,22 @@ def command(
       ssd-data test solver.prototxt --weights ssd_iter_120000.caffemodel
       ssd-data test test.prototxt --weights net.caffemodel --ap-version MaxIntegral
     """  # fmt: skip
-    from ssd_data.engines.torch import require_torch
+    from ssd_data.training.testing import test
 
-    require_torch()
-    from ssd_data.core.labelmap import read_labelmap
-    from ssd_data.engines.torch.net import Net
-    from ssd_data.training.testing import attach_savers, nets_to_test, run_test
-
-    names = None if labelmap is None else read_labelmap(labelmap)
-    found = nets_to_test(net, iterations)
-    if names is None:
-        names = _own_labelmap(found[0][0])
-    results: list[tuple[Tested, caffe_pb2.SolverParameter, list[Saver]]] = []
-    for graph, param, count in found:
-        if ap_version is not None:
-            param.ap_version = ap_version
-        loaded = Net(graph, weights=weights, device=device)
-        tested = run_test(loaded, count, param, index=len(results))
-        assert tested is not None
-        results.append((tested, param, attach_savers(loaded)))
+    results = test(net, weights, **options)
     if as_json:
-        shared.print_json({"nets": [_table(*result) for result in results]})
+        shared.print_json({"nets": [_table(result) for result in results]})
         return
-    for tested, param, savers in results:
-        if not quiet and tested.per_class:
+    for result in results:
+        if not quiet and result.classes:
             rows: list[list[object]] = [["class", "AP"]]
-            for label, ap in tested.per_class.items():
-                rows.append([names.display_name(label) if names else f"class{label}", f"{ap:.4f}"])
+            rows += [[name, f"{ap:.4f}"] for name, ap in result.classes]
             shared.print_table(rows, right=[1])
-        for i, (name, value) in enumerate(tested.outputs):
-            kind = f" ({param.ap_version})" if param.eval_type == "detection" else ""
+        kind = f" ({result.ap_version})" if result.ap_version else ""
+        for i, (name, value) in enumerate(result.tested.outputs):
             click.echo(f"Test net output #{i}: {name} = {value:.8g}{kind}")
-        for saver in () if quiet else savers:
+        for saver in () if quiet else result.savers:
             _print_files(saver)
-
-
-def _own_labelmap(graph: Graph) -> LabelMap | None:
-    """The one that the data layer names; nothing computes with it, so it need not be sound."""
-    from ssd_data.core.errors import InputError
-    from ssd_data.core.labelmap import read_labelmap
-
-    for node in graph.nodes:
-        if name := node.param.annotated_data_param.label_map_file:
-            with suppress(InputError):
-                return read_labelmap(name)
-    return None
 
 
 def _print_files(saver: Saver) -> None:
@@ -122,11 +80,11 @@ def _print_files(saver: Saver) -> None:
         )
 
 
-def _table(tested: Tested, param: caffe_pb2.SolverParameter, savers: list[Saver]) -> dict[str, Any]:
+def _table(result: NetScores) -> dict[str, Any]:
     return {
-        "outputs": dict(tested.outputs),
-        "per_class": tested.per_class,
-        "ap_version": param.ap_version if param.eval_type == "detection" else None,
-        "loss": tested.loss,
-        "files": [file for saver in savers for file in saver.files],
+        "outputs": result.outputs,
+        "per_class": result.tested.per_class,
+        "ap_version": result.ap_version,
+        "loss": result.tested.loss,
+        "files": result.files,
     }

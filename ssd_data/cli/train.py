@@ -4,81 +4,47 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack, redirect_stderr
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from ssd_data.cli.parts import shared
-from ssd_data.cli.parts.preflight_table import print_preflight
-from ssd_data.cli.parts.training_options import GroupedCommand, extra_options, told
-from ssd_data.core.errors import InputError
+from ssd_data.cli.parts.fields import options_of
+from ssd_data.training.options import DEFAULTS, Extras, TrainOptions
 
 if TYPE_CHECKING:
-    from ssd_data.training.events import Event, Listener, Snapshotted
-    from ssd_data.training.preflight.report import Preflight
-    from ssd_data.training.run import Run, TrainOptions
-    from ssd_data.training.solverfile import SolverFile
+    from ssd_data.training.log import Event, Snapshotted
+    from ssd_data.training.preflight.report import Preflight, Trouble
+    from ssd_data.training.run import TrainResult
+    from ssd_data.training.solver_file import SolverFile
+
+
+class GroupedCommand(click.Command):
+    """A command whose help shows these options below the others, under a heading."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write both groups."""
+        common: list[tuple[str, str]] = []
+        extras: list[tuple[str, str]] = []
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None and isinstance(param, click.Option):
+                (extras if param.name in DEFAULTS else common).append(record)
+        with formatter.section("Options"):
+            formatter.write_dl(common)
+        with formatter.section("Beyond the original (off by default; kept on --resume)"):
+            formatter.write_dl(extras)
 
 
 @click.command(cls=GroupedCommand, short_help="Train a detector as a solver's prototxt says.")
 @click.argument("solver", required=False, type=shared.PATH)
-@click.option("--weights", metavar="F[,F]", help="Caffemodels to start from, one after another.")
-@click.option(
-    "--resume", metavar="F|auto", help="Go on from a solver state; auto: from the newest whole one."
-)
-@click.option(
-    "--device", default="auto", show_default=True, metavar="NAME", help="cpu, cuda, cuda:1 or auto."
-)
-@click.option("--workers", type=click.IntRange(0), metavar="N", help="Threads that read pictures.")
-@click.option("--seed", type=click.IntRange(0), metavar="N", help="Of all that is random.")
-@click.option("--max-iter", type=click.IntRange(1), metavar="N", help="Instead of the solver's.")
-@click.option(
-    "--jpeg-roundtrip/--no-jpeg-roundtrip",
-    default=True,
-    help="Training pictures pass the original's JPEG round trips.  [default: they do]",
-)
-@click.option("--tensorboard", type=shared.PATH, metavar="DIR", help="Write TensorBoard's events.")
-@click.option("--keep", type=click.IntRange(1), metavar="N", help="Delete all but N snapshots.")
-@click.option("--skip-mismatch", is_flag=True, help="Start layers of another shape anew.")
-@click.option(
-    "--engine",
-    type=click.Choice(["torch", "caffe"]),
-    default="torch",
-    show_default=True,
-    help="What trains: PyTorch, or a real Caffe.",
-)
-@click.option("--caffe", type=shared.PATH, metavar="F", help="Caffe's executable, or its folder.")
-@click.option("--build", type=shared.PATH, metavar="DIR", help="Write nets for this build first.")
-@click.option("--family", metavar="NAME", help="Of the nets to write, see model --list.")
-@shared.out_option("With --build: folder of the nets.  [default: the family's name]")
-@extra_options
+@options_of(TrainOptions)
+@options_of(Extras, told=True)
 @shared.json_option
 @shared.quiet_option
-def command(
-    solver: Path | None,
-    weights: str | None,
-    resume: str | None,
-    device: str,
-    workers: int | None,
-    seed: int | None,
-    max_iter: int | None,
-    jpeg_roundtrip: bool,
-    tensorboard: Path | None,
-    keep: int | None,
-    skip_mismatch: bool,
-    engine: str,
-    caffe: Path | None,
-    build: Path | None,
-    family: str | None,
-    out: Path | None,
-    as_json: bool,
-    quiet: bool,
-    **extras: Any,
-) -> None:
+def command(solver: Path | None, as_json: bool, quiet: bool, **options: Any) -> None:
     """Do what 'caffe train' does with SOLVER: train, test, and write snapshots.
 
     Before anything starts, solver, nets, LMDBs, labelmap and weights are checked against one
@@ -95,124 +61,65 @@ def command(
       ssd-data train solver.prototxt --engine caffe --caffe ~/caffe
       torchrun --nproc-per-node 2 -m ssd_data train solver.prototxt --sync-bn
     """
-    from ssd_data.training.board import open_board, require_tensorboard
-    from ssd_data.training.preflight.preflight import preflight
-    from ssd_data.training.run import TrainOptions, find_resume
-    from ssd_data.training.solverfile import look_at_solver
-
-    engine_run = _on_caffe(caffe) if engine == "caffe" else _on_torch(device)
-    if tensorboard is not None:
-        require_tensorboard()
-    if build is not None:
-        if solver is not None or family is None:
-            raise click.UsageError("Give a SOLVER, or --build with --family.")
-        solver = _generate(build, family, out)
-    elif solver is None or family is not None:
-        raise click.UsageError("Give a SOLVER, or --build with --family.")
-    file = look_at_solver(solver)
-    if max_iter is not None:
-        file.param.max_iter = max_iter
-    state = find_resume(file, resume, _say)  # looked for once: it reads whole snapshots
-    options = TrainOptions(
-        weights=[Path(name) for name in weights.split(",")] if weights else [],
-        resume=state,
-        device=device,
-        seed=seed,
-        workers=workers,
-        max_iter=max_iter,
-        jpeg_roundtrip=jpeg_roundtrip,
-        keep=keep,
-        skip_mismatch=skip_mismatch,
-        extras=told(extras),
-    )
-    engine_run.check(file, options)
-    found = preflight(file, options.weights, state, engine=engine, skip_mismatch=skip_mismatch)
-    engine_run.look(found, file, options)
-    print_preflight(found, quiet)
-    if found.errors:
-        count = "1 error" if len(found.errors) == 1 else f"{len(found.errors)} errors"
-        raise InputError(f"{count}; nothing was started", where=solver)
-    with Bar(file.param.max_iter, quiet) as bar, open_board(tensorboard) as board:
-        run = engine_run.train(file, options, [bar, *board])
-    if as_json:
-        shared.print_json(_table(run))
-    elif not quiet:
-        _print(run)
-    if not run.finished:
-        click.get_current_context().exit(130)
-
-
-@dataclass(frozen=True, slots=True)
-class _EngineRun:
-    """What differs between the engines.
-
-    Attributes:
-        check: refuses options that the engine does not have.
-        look: adds to the preflight's findings.
-        train: runs it, with listeners.
-    """
-
-    check: Callable[[SolverFile, TrainOptions], None]
-    look: Callable[[Preflight, SolverFile, TrainOptions], None]
-    train: Callable[[SolverFile, TrainOptions, list[Listener]], Run]
-
-
-def _on_caffe(binary: Path | None) -> _EngineRun:
-    from ssd_data.training.caffe.run import check_options, train_on_caffe
-
-    return _EngineRun(
-        check=lambda file, options: check_options(options),
-        look=lambda found, file, options: None,
-        train=lambda file, options, listeners: train_on_caffe(
-            file, options, binary, listeners, _say
-        ),
-    )
-
-
-def _on_torch(device: str) -> _EngineRun:
-    """One of the processes that train; beside the first one this does not return."""
-    from ssd_data.engines.torch import require_torch
-
-    require_torch()
-    from ssd_data.training.following import follow
     from ssd_data.training.log import Screen
-    from ssd_data.training.loop import check_extras, train
-    from ssd_data.training.processes import join
-    from ssd_data.training.together import check_processes
+    from ssd_data.training.processes import FirstProcessError, is_follower
+    from ssd_data.training.run import train
 
+    if len({solver is None, options["build"] is not None, options["family"] is not None}) > 1:
+        raise click.UsageError("Give a SOLVER, or --build with --family.")
     context = click.get_current_context()
-    processes = join(device)
-    context.call_on_close(processes.close)
-    if processes.rank:
-        context.exit(follow(processes))
+    bars: list[ProgressBar] = []
+    with ExitStack() as stack:
 
-    def run(file: SolverFile, options: TrainOptions, listeners: list[Listener]) -> Run:
-        processes.tell((file.origin, options))
-        return train(file, options, [Screen(), *listeners], _say, processes)
+        def show(file: SolverFile, found: Preflight) -> None:
+            print_preflight(found, quiet)
+            if not found.errors:
+                bars.append(stack.enter_context(ProgressBar(file.param.max_iter, quiet)))
 
-    return _EngineRun(
-        check=check_extras,
-        look=lambda found, file, options: check_processes(found, file, options, processes.world),
-        train=run,
-    )
+        def move(event: Event) -> None:
+            bars[0](event)
+
+        screen = [Screen()] if options["engine"] == "torch" else []  # a real Caffe prints its own
+        try:
+            run = train(
+                solver,
+                listeners=[*screen, move],
+                say=lambda text: click.echo(text, err=True),
+                show=show,
+                **{name: value for name, value in options.items() if value is not None},
+            )
+        except FirstProcessError:
+            context.exit(1)
+    if not is_follower():
+        if as_json:
+            shared.print_json(_table(run))
+        elif not quiet:
+            _print(run)
+    if not run.finished:
+        context.exit(130)
 
 
-def _say(text: str) -> None:
-    click.echo(text, err=True)
+def print_preflight(found: Preflight, quiet: bool = False) -> None:
+    """Where the paths lead, what the weights give, then all errors and warnings.
+
+    Args:
+        quiet: show errors alone.
+    """
+    if not quiet:
+        shared.print_table(found.rows(), right=[3], err=True)
+        for loaded in found.weights:
+            click.echo(f"weights: {loaded}", err=True)
+    _print_all("error", found.errors)
+    if not quiet:
+        _print_all("warning", found.warnings)
 
 
-def _generate(build: Path, family: str, out: Path | None) -> Path:
-    """Write the nets and make the links that they read."""
-    from ssd_data.data.build.links import link
-    from ssd_data.families.parts.write import write_model
-
-    folder = out or Path(family)
-    write_model(family, folder, build=build, redo=True)
-    link(build, Path())
-    return folder / "solver.prototxt"
+def _print_all(kind: str, troubles: list[Trouble]) -> None:
+    for trouble in troubles:
+        click.echo(f"{kind}: {trouble}", err=True)
 
 
-class Bar:
+class ProgressBar:
     """A progress bar on standard error, on a terminal only; lines written meanwhile go above it."""
 
     def __init__(self, total: int, quiet: bool) -> None:
@@ -223,7 +130,7 @@ class Bar:
 
             self.bar = tqdm(total=total, unit="it", file=sys.stderr, dynamic_ncols=True)
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> ProgressBar:
         if self.bar is not None:
             self._stack.enter_context(redirect_stderr(_Above(sys.stderr)))
         return self
@@ -235,7 +142,7 @@ class Bar:
 
     def __call__(self, event: Event) -> None:
         """Move on with each update."""
-        from ssd_data.training.events import Displayed, Stepped
+        from ssd_data.training.log import Displayed, Stepped
 
         if self.bar is None or not isinstance(event, (Displayed, Stepped)):
             return
@@ -266,14 +173,14 @@ class _Above(io.TextIOBase):
         return len(text)
 
 
-def _table(run: Run) -> dict[str, Any]:
-    tested = run.tested
+def _table(run: TrainResult) -> dict[str, Any]:
+    averaged = run.tested is not None and run.tested.averaged
     return {
         "iteration": run.iteration,
         "finished": run.finished,
         "loss": run.loss,
-        "test": None if tested is None else dict(tested.outputs),
-        "test_weights": "average" if tested is not None and tested.averaged else "last",
+        "test": None if run.tested is None else run.scores,
+        "test_weights": "average" if averaged else "last",
         "best": None
         if run.best is None
         else dict(zip(("iteration", "value"), run.best, strict=True)),
@@ -284,7 +191,7 @@ def _table(run: Run) -> dict[str, Any]:
     }
 
 
-def _print(run: Run) -> None:
+def _print(run: TrainResult) -> None:
     state = "done" if run.finished else "stopped"
     click.echo(f"{state} at iteration {run.iteration}, loss {run.loss:.6g}")
     if run.tested is not None:

@@ -38,7 +38,7 @@ def show(file: Path, as_json: bool, quiet: bool) -> None:
       ssd-data weights show wider_iter_90000.caffemodel
     """
     from ssd_data.nets.caffemodel import read_caffemodel
-    from ssd_data.nets.edit.stats import shape_text
+    from ssd_data.nets.geometry import shape_text
 
     model = read_caffemodel(file)
     count = sum(array.size for layer in model.layers for array in layer.arrays)
@@ -138,7 +138,7 @@ def _print_difference(rows: list[ArrayDifference], other: list[ArrayDifference])
 
 
 def _print_stats(rows: list[ArrayStats]) -> None:
-    from ssd_data.nets.edit.stats import shape_text
+    from ssd_data.nets.geometry import shape_text
 
     table = [
         ["layer", "type", "array", "shape", "min", "max", "mean", "std", "zeros", "ill", "dead"]

@@ -1,1 +1,90 @@
-"""What carries a trained net to where it must run: what all profiles (``profiles/``) share."""
+"""A trained net carried to where it must run: prepared, written for a target, and proven."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ssd_data.core.files.paths import is_plain_name
+from ssd_data.core.files.whole import new_folder, write_whole
+from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.registry import TARGETS
+from ssd_data.deploy.proof import Proof, difference_table, read_batches
+from ssd_data.deploy.readme import preprocess_table, readme
+from ssd_data.deploy.targets import WrittenNet, choose
+from ssd_data.engines import load_engine
+from ssd_data.evaluation.compare import Difference, compare_nets, require_equal
+from ssd_data.nets.prepare import prepare
+from ssd_data.nets.preprocessing import Preprocessing
+
+TABLE, README = "preprocess.json", "README.md"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DeployedNet:
+    """A folder that was written.
+
+    Attributes:
+        folder: where. files: what lies there, sorted.
+        table: what ``preprocess.json`` says.
+        proofs: how far it differs from the embedded engine; under ``losses`` of the table, how much
+            was given up on purpose.
+        notes: what was done to the net, and what to know.
+    """
+
+    folder: Path
+    files: list[str]
+    table: dict[str, Any]
+    proofs: list[Difference]
+    notes: list[str]
+
+
+def deploy(
+    profile: str,
+    deploy: Path,
+    weights: Path,
+    folder: Path,
+    preprocessing: Preprocessing,
+    *,
+    labelmap: LabelMap | None = None,
+    options: Mapping[str, Any] | None = None,
+    pictures: Iterable[Path] = (),
+) -> DeployedNet:
+    """Write a net for a target, whole and proven or not at all.
+
+    Args:
+        profile: the target's name. options: those of its own that are given, by name.
+        folder: must not exist, or be empty.
+        pictures: files and folders to prove it on; noise and drawn pictures by default.
+
+    Raises:
+        UsageError: there is no such target, it takes no such option, or a package is missing.
+        InputError: prototxt or weights are wrong, or cannot be written for that target.
+        OutputError: what was made is not the same net; or it cannot be written.
+    """
+    target, chosen = TARGETS.load(profile), choose(profile, options or {})
+    with new_folder(folder) as hidden:
+        reference = load_engine("torch", deploy, weights, device="cpu")
+        net = prepare(deploy, weights, preprocessing, labelmap)
+        require_equal(compare_nets(net.given, net.canonical), deploy)
+        written: WrittenNet = target.write(net, chosen, hidden)
+        table = preprocess_table(profile, written)
+        _write_table(hidden, table)  # what follows the net reads it
+        proof = Proof(net, reference, read_batches(net, pictures))
+        proofs: list[Difference] = target.prove(written, chosen, hidden, proof)
+        table["proofs"] = [difference_table(found) for found in proofs]
+        table["losses"] = written.losses
+        _write_table(hidden, table)
+        notes = [*written.net.notes, *written.notes]
+        page = readme(profile, target.SUMMARY, table, written, proofs, notes)
+        write_whole(hidden / README, page)
+        files = sorted(path.name for path in hidden.iterdir())
+        assert all(map(is_plain_name, files))
+    return DeployedNet(folder, files, table, proofs, notes)
+
+
+def _write_table(folder: Path, table: dict[str, Any]) -> None:
+    write_whole(folder / TABLE, json.dumps(table, indent=1, ensure_ascii=False) + "\n")

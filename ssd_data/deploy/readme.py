@@ -7,54 +7,55 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ssd_data.core.files.paths import listable
+from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.version import __version__
-from ssd_data.deploy.made import Made
-from ssd_data.deploy.proving import Proof
-from ssd_data.deploy.source import Source
+from ssd_data.deploy.extras_files import PRIORS
+from ssd_data.deploy.targets import WrittenNet
+from ssd_data.evaluation.compare import Difference
 
 FORMAT = 1
-PRIORS = "priors.npy"
 _MARKS = re.compile(r"([\\`*\[\]<>|~&]|\b_|_\b)")  # what Markdown would not show as it is
 
 
-def preprocess_table(profile: str, source: Source, made: Made) -> dict[str, Any]:
+def preprocess_table(profile: str, written: WrittenNet) -> dict[str, Any]:
     """The content of ``preprocess.json``."""
-    batch, channels, height, width = source.shape
-    settings = source.heads.settings
+    net = written.net
+    batch, channels, height, width = net.shape
+    settings = net.head.settings
     return {
         "format": FORMAT,
         "made_by": f"ssd-data {__version__}",
         "profile": profile,
-        "made_of": {"deploy": source.deploy.name, "weights": source.weights.name},
-        "net": made.net,
+        "made_of": {"deploy": net.deploy.name, "weights": net.weights.name},
+        "net": written.facts,
         "input": {
-            "name": source.reference.input,
+            "name": net.given.graph.inputs[0],
             "shape": [batch, channels, height, width],
             "layout": "NCHW",
             "type": "float32",
             "channels": "BGR" if channels == 3 else "as trained",
             "resize": "bilinear, to width and height, without keeping the aspect ratio",
-            "mean": list(source.preprocessing.mean),
-            "scale": source.preprocessing.scale,
+            "mean": list(net.preprocessing.mean),
+            "scale": net.preprocessing.scale,
             "formula": "(value - mean) * scale, value from 0 to 255",
         },
-        "outputs": made.outputs,
-        "detection": made.detection,
-        "priors": PRIORS if PRIORS in made.net["files"] else None,
+        "outputs": written.outputs,
+        "detection": written.detection,
+        "priors": PRIORS if PRIORS in written.facts["files"] else None,
         "thresholds": {
             name: settings[name]
             for name in ("confidence_threshold", "nms_threshold", "top_k", "keep_top_k")
         },
-        "classes": _classes(source),
+        "classes": _classes(net.labelmap),
     }
 
 
-def _classes(source: Source) -> list[dict[str, Any]] | None:
-    if source.labelmap is None:
+def _classes(labelmap: LabelMap | None) -> list[dict[str, Any]] | None:
+    if labelmap is None:
         return None
     return [
         {"label": item.label, "name": item.name, "display_name": item.display_name}
-        for item in source.labelmap
+        for item in labelmap
     ]
 
 
@@ -62,8 +63,8 @@ def readme(
     profile: str,
     summary: str,
     table: dict[str, Any],
-    made: Made,
-    proofs: Sequence[Proof],
+    written: WrittenNet,
+    proofs: Sequence[Difference],
     notes: Iterable[str],
 ) -> str:
     """The content of ``README.md``."""
@@ -74,25 +75,25 @@ def readme(
         "",
         "## Files",
         "",
-        *(f"- `{name}`: {what}" for name, what in made.net["files"].items()),
+        *(f"- `{name}`: {what}" for name, what in written.facts["files"].items()),
         "- `preprocess.json`: all of this page, for programs",
         "",
         *_input(table["input"]),
         "## Outputs",
         "",
-        *(f"- `{n}` {_shape(o['shape'])}: {o['holds']}" for n, o in made.outputs.items()),
+        *(f"- `{n}` {_shape(o['shape'])}: {o['holds']}" for n, o in written.outputs.items()),
         "",
         "Boxes are fractions of the picture, xmin ymin xmax ymax, not clipped.",
         "",
         *_thresholds(table["thresholds"]),
-        *_left_to_do(made),
+        *_left_to_do(written),
         *_class_lines(table),
         "## Proof",
         "",
         "Run before it was written, against the embedded engine:",
         "",
         *(f"- {proof.sentence()}" for proof in proofs),
-        *(f"- {name}: {_loss(loss)}" for name, loss in made.losses.items()),
+        *(f"- {name}: {_loss(loss)}" for name, loss in written.losses.items()),
         "",
     ]
     if noted := list(notes):
@@ -129,10 +130,10 @@ def _thresholds(thresholds: dict[str, Any]) -> list[str]:
     ]
 
 
-def _left_to_do(made: Made) -> list[str]:
-    if made.detection is None:
+def _left_to_do(written: WrittenNet) -> list[str]:
+    if written.detection is None:
         return []
-    names = "boxes, scores" if "boxes" in made.outputs else "locations, confidences"
+    names = "boxes, scores" if "boxes" in written.outputs else "locations, confidences"
     return [
         "## Left to do after the net",
         "",

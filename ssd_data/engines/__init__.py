@@ -14,11 +14,10 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.core.errors import InputError
 from ssd_data.core.registry import ENGINES
 from ssd_data.core.structures import Detections
-from ssd_data.nets.detection import DETECTION_TYPE
-from ssd_data.nets.graph import Graph, read_graph, to_graph
+from ssd_data.nets.detection import detection_blob
+from ssd_data.nets.graph import Graph
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
@@ -37,15 +36,9 @@ class Engine(ABC):
     name = ""
 
     def __init__(self, graph: Graph) -> None:
-        if len(graph.inputs) != 1:
-            raise InputError(
-                f"a deploy net has one input, this has {len(graph.inputs)}",
-                where=graph.origin,
-                hint="Nets for training have data layers; give the deploy net",
-            )
         self.graph = graph
+        self.shape = graph.input_shape()
         self.input = graph.inputs[0]
-        self.shape = input_shape(graph)
         self.outputs = list(graph.outputs)
 
     @abstractmethod
@@ -94,51 +87,6 @@ def load_engine(
     module = ENGINES.load(name)
     engine: Engine = module.load(deploy, weights, device=device, half=half, threshold=threshold)
     return engine
-
-
-def read_deploy(deploy: Path | str, threshold: float | None = None) -> Graph:
-    """A deploy net's graph, with another ``confidence_threshold`` where one is given.
-
-    Raises:
-        InputError: it is no net, or has no DetectionOutput that a threshold could belong to.
-    """
-    graph = read_graph(deploy, "TEST")
-    if threshold is not None:
-        detection_blob(graph)
-        for layer in graph.net.layer:
-            if layer.type == DETECTION_TYPE:
-                layer.detection_output_param.confidence_threshold = threshold
-        graph = to_graph(graph.net, "TEST", origin=str(deploy))
-    return graph
-
-
-def input_shape(graph: Graph) -> tuple[int, int, int, int]:
-    """(batch, channels, height, width) of the one input.
-
-    Raises:
-        InputError: it has not four axes.
-    """
-    node = next(node for node in graph.nodes if node.type == "Input")
-    dims = tuple(node.param.input_param.shape[0].dim)
-    if len(dims) != 4:
-        raise InputError(f"the input has {len(dims)} axes, not 4", where=node.where)
-    return dims[0], dims[1], dims[2], dims[3]
-
-
-def detection_blob(graph: Graph) -> str:
-    """Name of the blob with the detections.
-
-    Raises:
-        InputError: the net has no DetectionOutput.
-    """
-    for node in graph.nodes:
-        if node.type == DETECTION_TYPE:
-            return node.tops[0]
-    raise InputError(
-        "the net has no DetectionOutput",
-        where=graph.origin,
-        hint="Give the deploy net of a detector; ssd-data model writes one",
-    )
 
 
 def to_detections(rows: Array, pictures: int) -> list[Detections]:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from ssd_data.core.errors import UsageError
-from ssd_data.engines import Array, Engine, read_deploy
+from ssd_data.engines import Array, Engine
 from ssd_data.nets.graph import Graph
+from ssd_data.nets.prepare import read_deploy
 from ssd_data.nets.prototxt import to_text
 
 HINT = "Point CAFFE_ROOT to a Caffe that was built with its Python module (or PYTHONPATH to it)"

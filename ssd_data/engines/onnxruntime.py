@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.engines import Array, Engine, read_deploy
-from ssd_data.nets.caffemodel import LayerWeights, read_caffemodel
+from ssd_data.engines import Array, Engine
 from ssd_data.nets.detection import DETECTION_TYPE, check_settings, detection_settings
 from ssd_data.nets.edit.merge_bn import merge_bn
-from ssd_data.nets.edit.wiring import pair
-from ssd_data.nets.graph import Graph, Node, to_graph
+from ssd_data.nets.graph import Node
+from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.postprocess import detection_output
+from ssd_data.nets.prepare import read_trained
 
 SESSIONS = 8  # kept at a time, one for each shape of batch
 
@@ -91,11 +91,11 @@ class OnnxRuntime(Engine):
 
     name = "onnxruntime"
 
-    def __init__(self, graph: Graph, arrays: Mapping[int, LayerWeights]) -> None:
-        super().__init__(graph)
-        self._arrays = arrays
+    def __init__(self, trained: TrainedNet) -> None:
+        super().__init__(trained.graph)
+        self._trained = trained
         self._sessions: OrderedDict[tuple[int, ...], _Ready] = OrderedDict()
-        writers = graph.producers()
+        writers = self.graph.producers()
         self._ends = {
             blob: writers[blob][-1]
             for blob in self.outputs
@@ -150,7 +150,7 @@ class OnnxRuntime(Engine):
         for node in self._ends.values():
             names += [blob for blob in node.bottoms[:2] if blob not in names]
         priors = [node.bottoms[2] for node in self._ends.values()]
-        made = emit(self.graph, self._arrays, [*names, *priors], shape, reserved=names)
+        made = emit(self._trained, [*names, *priors], shape, reserved=names)
         ends = {}
         for blob, node in self._ends.items():
             boxes, variances = split_priors(made.blobs[node.bottoms[2]], node.where)
@@ -176,14 +176,5 @@ def load(
     require_onnxruntime()
     if device not in (None, "auto", "cpu") or half:
         raise UsageError("the engine onnxruntime runs on the CPU, in single precision")
-    graph = read_deploy(deploy, threshold)
-    merged = merge_bn(graph, read_caffemodel(weights).layers)
-    net = to_graph(merged.net, "TEST", origin=str(deploy))
-    for old, node in zip(_kept(graph, merged.into), net.nodes, strict=True):
-        node.where = old.where
-    net.ignored = graph.ignored
-    return OnnxRuntime(net, pair(net.nodes, merged.layers)[0])
-
-
-def _kept(graph: Graph, merged: Mapping[int, int]) -> list[Node]:
-    return [node for index, node in enumerate(graph.nodes) if index not in merged]
+    given = read_trained(deploy, weights, threshold)
+    return OnnxRuntime(merge_bn(given).merged)

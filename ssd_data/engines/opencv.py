@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.engines import Array, Engine, read_deploy
+from ssd_data.engines import Array, Engine
 from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.graph import Graph
+from ssd_data.nets.prepare import read_deploy
 from ssd_data.nets.prototxt import to_text
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.images import read_picture
 from ssd_data.core.structures import Detections, Pixels
-from ssd_data.engines import Engine
+from ssd_data.engines import Array, Engine
 from ssd_data.nets.preprocessing import Preprocessing
 
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp"}
@@ -68,6 +68,29 @@ def read_frames(files: Iterable[Path], every: int = 1) -> Iterator[Frame]:
             yield from _video(path, every)
         else:
             yield _picture(path)
+
+
+def read_inputs(
+    paths: Iterable[Path],
+    preprocessing: Preprocessing,
+    size: tuple[int, int],
+    most: int | None = None,
+) -> list[Array]:
+    """Pictures as a net's inputs, float32 (1, 3, height, width) each.
+
+    Args:
+        paths: files and folders. size: (width, height). most: how many files at most.
+
+    Raises:
+        InputError: a file is no picture.
+    """
+    inputs = []
+    for frame in read_frames(find_files(paths)[:most]):
+        if frame.error is not None:
+            raise frame.error
+        assert frame.picture is not None
+        inputs.append(preprocessing.apply(frame.picture, size)[None])
+    return inputs
 
 
 def _picture(path: Path) -> Frame:

@@ -4,7 +4,7 @@ A family's module has:
 
 * ``TITLE``: one line that says what it is;
 * ``SOURCE``: the repository whose published files its nets equal;
-* ``DETECTOR``: its :class:`~ssd_data.families.parts.detector.Detector`;
+* ``DETECTOR``: its :class:`~ssd_data.families.parts.detector.Design`;
 * ``VARIANTS``: name to settings as published; the first is the default. A variant has the options
   that its settings name, and no others;
 * ``FIXED``: settings that are no options of the family, where it has such;

@@ -8,7 +8,7 @@ from typing import Any
 from ssd_data.families.parts.builder import CAFFE, NetBuilder
 from ssd_data.families.parts.data import HALF_RANGE, jaccard_samplers
 from ssd_data.families.parts.detector import (
-    Detector,
+    Design,
     Settings,
     Stage,
     finish,
@@ -17,7 +17,7 @@ from ssd_data.families.parts.detector import (
     new_solver,
     start,
 )
-from ssd_data.families.parts.heads import Heads, Output, Scores, ssd_maps
+from ssd_data.families.parts.heads import Heads, Output, Scoring, ssd_maps
 from ssd_data.proto import caffe_pb2
 
 TITLE = "MobileNet V1 with SSD heads"
@@ -39,10 +39,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "merged": True,  # of the deploy net
     }
 }
-DETECTOR = Detector(
+DETECTOR = Design(
     preprocessing=HALF_RANGE,
     samplers=jaccard_samplers,
-    scores=Scores(),
+    scores=Scoring(),
     heads=Heads(conf_lr_mult=1.0),
     test_output=Output(0.45, 400, 200, 0.01),
     deploy_output=Output(0.45, 100, 100, 0.25),
@@ -102,7 +102,7 @@ def solver(settings: Settings) -> caffe_pb2.SolverParameter:
     )
 
 
-def _detector(settings: Settings) -> Detector:
+def _detector(settings: Settings) -> Design:
     if not settings.new_heads:
         return DETECTOR
     return replace(DETECTOR, heads=replace(DETECTOR.heads, conf_name=NEW_HEADS))

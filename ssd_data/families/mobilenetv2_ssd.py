@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ssd_data.families.parts.data import HALF_RANGE, jaccard_samplers
-from ssd_data.families.parts.detector import Detector, Settings, Stage
-from ssd_data.families.parts.heads import Heads, Output, Scores
+from ssd_data.families.parts.detector import Design, Settings, Stage
+from ssd_data.families.parts.heads import Heads, Output, Scoring
 from ssd_data.families.parts.mobilenetv2 import ssd_net, ssd_solver
 from ssd_data.proto import caffe_pb2
 
@@ -28,10 +28,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "merged": False,  # of the deploy net
     }
 }
-DETECTOR = Detector(
+DETECTOR = Design(
     preprocessing=HALF_RANGE,
     samplers=jaccard_samplers,
-    scores=Scores(logistic=True),
+    scores=Scoring(logistic=True),
     heads=Heads(kernel=3),
     test_output=Output(0.45, 400, 200, 0.01),
     deploy_output=Output(0.45, 100, 100, 0.25),

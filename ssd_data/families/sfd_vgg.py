@@ -6,8 +6,8 @@ from typing import Any
 
 from ssd_data.families.parts.builder import NetBuilder
 from ssd_data.families.parts.data import CAFFE_MEAN, coverage_samplers
-from ssd_data.families.parts.detector import Detector, Settings, Stage, finish, new_solver, start
-from ssd_data.families.parts.heads import FeatureMap, Heads, Output, Scores, with_sizes
+from ssd_data.families.parts.detector import Design, Settings, Stage, finish, new_solver, start
+from ssd_data.families.parts.heads import FeatureMap, Heads, Output, Scoring, with_sizes
 from ssd_data.families.parts.vgg import add_pair, add_vgg
 from ssd_data.proto import caffe_pb2
 
@@ -25,10 +25,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     }
 }
 OUTPUT = Output(0.3, 5000, 750, 0.05)
-DETECTOR = Detector(
+DETECTOR = Design(
     preprocessing=CAFFE_MEAN,
     samplers=coverage_samplers,
-    scores=Scores(overlap=0.35, neg_overlap=0.35),
+    scores=Scoring(overlap=0.35, neg_overlap=0.35),
     heads=Heads(kernel=3),
     test_output=OUTPUT,
     deploy_output=OUTPUT,

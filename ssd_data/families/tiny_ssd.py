@@ -11,7 +11,7 @@ from typing import Any
 from ssd_data.families.parts.builder import NetBuilder
 from ssd_data.families.parts.data import HALF_RANGE, overlap_samplers
 from ssd_data.families.parts.detector import (
-    Detector,
+    Design,
     Settings,
     Stage,
     finish,
@@ -19,7 +19,7 @@ from ssd_data.families.parts.detector import (
     multiplied,
     start,
 )
-from ssd_data.families.parts.heads import FeatureMap, Heads, Output, Scores, with_sizes
+from ssd_data.families.parts.heads import FeatureMap, Heads, Output, Scoring, with_sizes
 from ssd_data.proto import caffe_pb2
 
 TITLE = "Nine convolutions with SSD heads, to learn from nothing in minutes"
@@ -39,10 +39,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "merged": False,  # of the deploy net: trained weights load into it as they are
     }
 }
-DETECTOR = Detector(
+DETECTOR = Design(
     preprocessing=HALF_RANGE,
     samplers=lambda: overlap_samplers((0.5, 0.7)),
-    scores=Scores(),
+    scores=Scoring(),
     heads=Heads(kernel=3),
     test_output=Output(0.45, 400, 200, 0.01),
     deploy_output=Output(0.45, 100, 100, 0.25),

@@ -7,18 +7,18 @@ from typing import Any
 
 from ssd_data.families.parts.builder import NetBuilder
 from ssd_data.families.parts.data import CAFFE_MEAN, jaccard_samplers
-from ssd_data.families.parts.detector import Detector, Settings, Stage, finish, new_solver, start
-from ssd_data.families.parts.heads import FeatureMap, Heads, Output, Scores, with_sizes
+from ssd_data.families.parts.detector import Design, Settings, Stage, finish, new_solver, start
+from ssd_data.families.parts.heads import FeatureMap, Heads, Output, Scoring, with_sizes
 from ssd_data.families.parts.vgg import add_pair, add_vgg
 from ssd_data.proto import caffe_pb2
 
 TITLE = "SSD300 and SSD512 on VGG-16"
 SOURCE = "github.com/weiliu89/caffe (branch ssd)"
 OUTPUT = Output(0.45, 400, 200, 0.01)
-DETECTOR = Detector(
+DETECTOR = Design(
     preprocessing=CAFFE_MEAN,
     samplers=jaccard_samplers,
-    scores=Scores(),
+    scores=Scoring(),
     heads=Heads(kernel=3),
     test_output=OUTPUT,
     deploy_output=OUTPUT,

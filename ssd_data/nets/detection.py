@@ -1,26 +1,27 @@
-"""What a detector's DetectionOutput says, and where a net can be cut before it."""
+"""A detector's head: its DetectionOutput, what leads to it, and where to cut before it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.nets.graph import Graph, Node, to_graph
+from ssd_data.nets.graph import Graph, Node, Wiring
 from ssd_data.proto import caffe_pb2
 
 DETECTION_TYPE = "DetectionOutput"
 ALL = float(-np.finfo(np.float32).max)  # the threshold where none is given
 _ACTIVATIONS = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 _SAME_VALUES = ("Flatten", "Reshape", "Split")
+_READS_CONFIDENCES = ("MultiBoxLoss", DETECTION_TYPE)
+_KEEPS_ORDER = (*_SAME_VALUES, *_ACTIVATIONS, "Permute", "Concat", "Dropout")
 
 
 @dataclass(frozen=True, slots=True)
-class Heads:
-    """The end of a detector.
+class DetectionHead:
+    """What a detector ends with.
 
     Attributes:
         node: its DetectionOutput.
@@ -39,24 +40,49 @@ class Heads:
     without: frozenset[int]
 
 
-def find_detection(graph: Graph) -> int:
-    """Index of the one DetectionOutput.
+@dataclass(frozen=True, slots=True)
+class ConfidenceLayers:
+    """The layers that give a detector's confidences.
+
+    Each is a Convolution whose outputs are ordered by prior, then by class: Permute to (batch,
+    height, width, outputs), Flatten and Concat make the row that MultiBoxLoss and DetectionOutput
+    read.
+
+    Attributes:
+        layers: indices of the Convolutions, in the net's order.
+        classes: ``num_classes``, with the background.
+        others: layers between one of them and the end whose outputs are not ordered by class.
+    """
+
+    layers: tuple[int, ...]
+    classes: int
+    others: tuple[Node, ...]
+
+
+def find_detections(graph: Graph) -> list[int]:
+    """Indices of the DetectionOutputs.
 
     Raises:
-        InputError: the net has none, several, or one without three bottoms.
+        InputError: the net has none.
     """
     found = [i for i, node in enumerate(graph.nodes) if node.type == DETECTION_TYPE]
-    if len(found) != 1:
-        count = "no DetectionOutput" if not found else f"{len(found)} DetectionOutputs"
-        raise InputError(
-            f"the net has {count}",
-            where=graph.origin,
-            hint="Give the deploy net of a detector; ssd-data model writes one",
-        )
-    node = graph.nodes[found[0]]
-    if len(node.bottoms) != 3:
-        raise InputError(f"has {len(node.bottoms)} bottoms, not 3", where=node.where)
-    return found[0]
+    if not found:
+        raise _error(graph, "no DetectionOutput")
+    return found
+
+
+def detection_blob(graph: Graph) -> str:
+    """Name of the blob with the detections.
+
+    Raises:
+        InputError: the net has no DetectionOutput.
+    """
+    return graph.nodes[find_detections(graph)[0]].tops[0]
+
+
+def _error(graph: Graph, has: str) -> InputError:
+    hint = "Give the deploy net of a detector; ssd-data model writes one"
+    return InputError(f"the net has {has}", where=graph.origin, hint=hint)
 
 
 def detection_settings(param: caffe_pb2.DetectionOutputParameter) -> dict[str, Any]:
@@ -99,78 +125,97 @@ def check_settings(settings: dict[str, Any], locations: int, scores: int, priors
     )
 
 
-def find_heads(graph: Graph) -> Heads:
+def find_detection_head(graph: Graph) -> DetectionHead:
     """Where the net ends before its DetectionOutput, a Softmax or Sigmoid before it left out.
 
     A Softmax over anything but the classes stays in the net.
 
     Raises:
-        InputError: see :func:`find_detection`.
+        InputError: the net has no DetectionOutput, several, or one without three bottoms.
     """
-    end = find_detection(graph)
-    node = graph.nodes[end]
+    end, *more = find_detections(graph)
+    if more:
+        raise _error(graph, f"{1 + len(more)} DetectionOutputs")
+    node, wiring = graph.nodes[end], graph.wiring()
+    if len(node.bottoms) != 3:
+        raise node.error(f"has {len(node.bottoms)} bottoms, not 3")
     settings = detection_settings(node.param.detection_output_param)
-    classes = settings["num_classes"]
-    index, blob, activation = end, node.bottoms[1], "none"
-    passed = {end}
-    while True:
-        before = _writer(graph, blob, index)
-        if before is None or _read_elsewhere(graph, blob, before, passed):
+    locations, confidences, priors = node.bottoms
+    version, activation, passed = wiring.bottoms[end][1], "none", {end}
+    while passed.issuperset(wiring.readers[version]):
+        index = wiring.writers[version]
+        before = graph.nodes[index]
+        if len(before.bottoms) != 1 or len(before.tops) != 1:
             break
-        other = graph.nodes[before]
-        if len(other.bottoms) != 1 or len(other.tops) != 1:
-            break
-        if other.type in _ACTIVATIONS and activation == "none":
-            if other.type == "Softmax" and not _over_classes(graph, before, classes):
+        if before.type in _ACTIVATIONS and activation == "none":
+            softmax = before.type == "Softmax"
+            if softmax and not _over_classes(graph, wiring, index, settings["num_classes"]):
                 break
-            activation = _ACTIVATIONS[other.type]
-        elif other.type not in _SAME_VALUES:
+            activation = _ACTIVATIONS[before.type]
+        elif before.type not in _SAME_VALUES:
             break
-        passed.add(before)
-        index, blob = before, other.bottoms[0]
-    locations, _, priors = node.bottoms
-    return Heads(node, locations, blob, priors, activation, settings, frozenset(passed))
+        passed.add(index)
+        version, confidences = wiring.bottoms[index][0], before.bottoms[0]
+    return DetectionHead(
+        node, locations, confidences, priors, activation, settings, frozenset(passed)
+    )
 
 
-def _writer(graph: Graph, blob: str, before: int) -> int | None:
-    """Index of the layer that last wrote a blob."""
-    found = [i for i in range(before) if blob in graph.nodes[i].tops]
-    return found[-1] if found else None
-
-
-def _read_elsewhere(graph: Graph, blob: str, writer: int, known: Collection[int]) -> bool:
-    readers = [i for i in range(writer + 1, len(graph.nodes)) if blob in graph.nodes[i].bottoms]
-    return any(i not in known for i in readers)
-
-
-def _over_classes(graph: Graph, index: int, classes: int) -> bool:
+def _over_classes(graph: Graph, wiring: Wiring, index: int, classes: int) -> bool:
     """Whether a Softmax goes over the last axis of what a Reshape made a row a prior."""
-    node = graph.nodes[index]
-    before = _writer(graph, node.bottoms[0], index)
-    if before is None or graph.nodes[before].type != "Reshape":
-        return False
-    p = graph.nodes[before].param.reshape_param
+    before = graph.nodes[wiring.writers[wiring.bottoms[index][0]]]
+    p = before.param.reshape_param
     dims = list(p.shape.dim)
     plain = p.axis == 0 and p.num_axes == -1 and len(dims) == 3 and dims[0] == 0
-    return plain and dims[2] == classes and node.param.softmax_param.axis in (2, -1)
+    last = graph.nodes[index].param.softmax_param.axis in (2, -1)
+    return before.type == "Reshape" and plain and dims[2] == classes and last
 
 
-def cut(graph: Graph, blobs: Iterable[str], without: Collection[int]) -> Graph:
-    """The part of a net that computes some blobs, which become its outputs.
-
-    Args:
-        without: indices of layers that are left out; those that only they need go too.
+def find_confidence_layers(graph: Graph) -> ConfidenceLayers:
+    """The layers that give a detector's confidences, of a net to train or to deploy.
 
     Raises:
-        InputError: nothing is left.
+        InputError: the net has neither MultiBoxLoss nor DetectionOutput, they disagree about
+            ``num_classes``, or no Convolution leads to them.
     """
-    wanted = set(blobs)
-    kept = []
-    for index in range(len(graph.nodes) - 1, -1, -1):
-        node = graph.nodes[index]
-        if index not in without and wanted & set(node.tops):
-            wanted |= set(node.bottoms)
-            kept.append(node.param)
-    net = caffe_pb2.NetParameter(name=graph.net.name)
-    net.layer.extend(reversed(kept))
-    return to_graph(net, graph.phase, origin=graph.origin)
+    wiring, nodes = graph.wiring(), graph.nodes
+    ends = [i for i, n in enumerate(nodes) if n.type in _READS_CONFIDENCES and len(n.bottoms) > 2]
+    if not ends:
+        raise InputError(
+            "has neither MultiBoxLoss nor DetectionOutput: no detector",
+            where=graph.origin,
+            hint="Give the prototxt that the detector is trained with",
+        )
+    counts = {_classes(nodes[i]) for i in ends}
+    if len(counts) > 1:
+        raise InputError(f"has layers of {sorted(counts)} num_classes", where=graph.origin)
+    found: set[int] = set()
+    others: dict[int, Node] = {}
+    waiting = [wiring.writers[wiring.bottoms[i][1]] for i in ends]
+    seen: set[int] = set()
+    while waiting:
+        index = waiting.pop()
+        if index in seen:
+            continue
+        seen.add(index)
+        node = nodes[index]
+        if node.type == "Convolution":
+            found.add(index)
+            continue
+        if node.type not in _KEEPS_ORDER or not _is_plain(node):
+            others[index] = node
+        waiting += [wiring.writers[version] for version in wiring.bottoms[index]]
+    if not found:
+        raise InputError("no Convolution leads to its confidences", where=graph.origin)
+    return ConfidenceLayers(tuple(sorted(found)), counts.pop(), tuple(others.values()))
+
+
+def _classes(node: Node) -> int:
+    if node.type == DETECTION_TYPE:
+        return node.param.detection_output_param.num_classes
+    return node.param.multibox_loss_param.num_classes
+
+
+def _is_plain(node: Node) -> bool:
+    """A Permute must bring the outputs behind the places they are at."""
+    return node.type != "Permute" or list(node.param.permute_param.order) == [0, 2, 3, 1]

@@ -6,6 +6,7 @@ own bottom (in place), which gives the blob a new version under the same name.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,6 +19,11 @@ from ssd_data.proto import caffe_pb2
 
 Phase: TypeAlias = int  # caffe_pb2.TRAIN or caffe_pb2.TEST
 PHASES = {"TRAIN": 0, "TEST": 1}
+
+
+class LayerError(InputError):
+    """A layer's parameters or the shapes of what it reads are wrong; ``where`` names file, line
+    and layer."""
 
 
 @dataclass(slots=True)
@@ -45,6 +51,35 @@ class Node:
     def type(self) -> str:
         """The layer's type, as Caffe spells it."""
         return self.param.type
+
+    def error(self, what: str, hint: str = "") -> LayerError:
+        """An error that names this layer."""
+        return LayerError(what, where=self.where, hint=hint)
+
+
+@dataclass(slots=True)
+class Wiring:
+    """Which layer reads what which other one wrote; layers are meant by their index.
+
+    A blob written in place has one name and several values, one after another: a *version* each.
+
+    Attributes:
+        writers: for each version the layer that wrote it.
+        readers: for each version the layers that read it, once a bottom.
+        bottoms: for each layer the versions that it reads.
+        tops: for each layer the versions that it writes.
+        last: blob name → its last version.
+    """
+
+    writers: list[int] = field(default_factory=list)
+    readers: list[list[int]] = field(default_factory=list)
+    bottoms: list[list[int]] = field(default_factory=list)
+    tops: list[list[int]] = field(default_factory=list)
+    last: dict[str, int] = field(default_factory=dict)
+
+    def unread(self) -> list[str]:
+        """The blobs that nothing reads, sorted."""
+        return sorted(name for name, version in self.last.items() if not self.readers[version])
 
 
 @dataclass(slots=True)
@@ -74,6 +109,61 @@ class Graph:
                 found.setdefault(top, []).append(node)
         return found
 
+    def input_shape(self) -> tuple[int, int, int, int]:
+        """(batch, channels, height, width) of the one input.
+
+        Raises:
+            InputError: the net has none or several, or its input has not four axes.
+        """
+        if len(self.inputs) != 1:
+            raise InputError(
+                f"a deploy net has one input, this has {len(self.inputs)}",
+                where=self.origin,
+                hint="Nets for training have data layers; give the deploy net",
+            )
+        node = next(node for node in self.nodes if node.type == "Input")
+        dims = tuple(node.param.input_param.shape[0].dim)
+        if len(dims) != 4:
+            raise node.error(f"the input has {len(dims)} axes, not 4")
+        return dims[0], dims[1], dims[2], dims[3]
+
+    def wiring(self) -> Wiring:
+        """Who reads what, version by version."""
+        return wire(self.nodes)
+
+    def needed(self, blobs: Iterable[str], without: Collection[int] = ()) -> list[int]:
+        """Indices of the layers that compute some blobs (their last versions), in order.
+
+        Args:
+            without: layers that are left out; those that only they need are left out too.
+        """
+        wanted = set(blobs)
+        found = []
+        for index in range(len(self.nodes) - 1, -1, -1):
+            if index not in without and wanted & set(self.nodes[index].tops):
+                wanted |= set(self.nodes[index].bottoms)
+                found.append(index)
+        return found[::-1]
+
+    def part(self, blobs: Iterable[str], without: Collection[int] = ()) -> Graph:
+        """The part of the net that computes some blobs, which become its outputs.
+
+        >>> text = 'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 } } }'
+        >>> text += 'layer { name: "y" type: "ReLU" bottom: "x" top: "y" }'
+        >>> text += 'layer { name: "z" type: "ReLU" bottom: "x" top: "z" }'
+        >>> [node.name for node in parse_graph(text).part(["z"]).nodes]
+        ['x', 'z']
+        """
+        blobs = list(blobs)
+        nodes = [self.nodes[index] for index in self.needed(blobs, without)]
+        net = caffe_pb2.NetParameter()
+        net.CopyFrom(self.net)
+        del net.layer[:]
+        net.layer.extend(node.param for node in nodes)
+        read = {*blobs, *(bottom for node in nodes for bottom in node.bottoms)}
+        inputs = [name for name in self.inputs if name in read]
+        return Graph(net, nodes, inputs, blobs, self.phase, self.origin, self.ignored)
+
 
 def read_graph(
     path: Path | str, phase: Phase | str = "TEST", *, level: int = 0, stages: tuple[str, ...] = ()
@@ -98,8 +188,12 @@ def to_graph(
     level: int = 0,
     stages: tuple[str, ...] = (),
     origin: str = "",
+    places: Sequence[str] = (),
 ) -> Graph:
     """Filter a net's layers by phase, level and stages, and wire them.
+
+    Args:
+        places: where each layer stands, of a net that was made of another one's layers.
 
     Raises:
         InputError: the net is empty, or its layers do not fit together.
@@ -123,7 +217,7 @@ def to_graph(
     for index, param in enumerate(net.layer):
         line = source.layer_lines[index - shift] if source.layer_lines and index >= shift else 0
         place = f"{source.origin}:{line}" if line else source.origin
-        where = f'{place} (layer "{param.name}")'
+        where = places[index] if places else f'{place} (layer "{param.name}")'
         if takes_part(param, state, where):
             if not param.HasField("phase"):
                 param.phase = state.phase
@@ -134,8 +228,8 @@ def to_graph(
     net.layer.extend(node.param for node in nodes)
     net.state.CopyFrom(state)
     inputs = [top for node in nodes if node.type == "Input" for top in node.tops]
-    graph = Graph(net, nodes, inputs, _wire(nodes), state.phase, source.origin, source.ignored)
-    return graph
+    outputs = wire(nodes).unread()
+    return Graph(net, nodes, inputs, outputs, state.phase, source.origin, source.ignored)
 
 
 def phase_number(phase: Phase | str) -> Phase:
@@ -173,25 +267,32 @@ def _meets(state: caffe_pb2.NetState, rule: caffe_pb2.NetStateRule) -> bool:
     )
 
 
-def _wire(nodes: list[Node]) -> list[str]:
-    """Check that each bottom is there when it is read; the blobs that nothing reads, sorted."""
-    known: set[str] = set()
-    unread: set[str] = set()
-    for node in nodes:
+def wire(nodes: Iterable[Node]) -> Wiring:
+    """Follow every blob through the net.
+
+    Raises:
+        LayerError: a bottom is not there when it is read, or a top is another layer's already.
+    """
+    wiring = Wiring()
+    last = wiring.last
+    for index, node in enumerate(nodes):
         for bottom in node.bottoms:
-            if bottom not in known:
-                near = get_close_matches(bottom, known, n=1)
+            if bottom not in last:
+                near = get_close_matches(bottom, last, n=1)
                 hint = f'Did you mean "{near[0]}"?' if near else "No layer before it has such a top"
-                raise InputError(f'bottom "{bottom}" is not there', where=node.where, hint=hint)
-            unread.discard(bottom)
-        for index, top in enumerate(node.tops):
-            in_place = index < len(node.bottoms) and node.bottoms[index] == top
-            if top in known and not in_place:
-                raise InputError(
+                raise node.error(f'bottom "{bottom}" is not there', hint)
+            wiring.readers[last[bottom]].append(index)
+        wiring.bottoms.append([last[bottom] for bottom in node.bottoms])
+        wiring.tops.append([])
+        for number, top in enumerate(node.tops):
+            in_place = number < len(node.bottoms) and node.bottoms[number] == top
+            if top in last and not in_place:
+                raise node.error(
                     f'top "{top}" is another layer\'s already',
-                    where=node.where,
-                    hint="Give it another name, or write in place (bottom and top the same)",
+                    "Give it another name, or write in place (bottom and top the same)",
                 )
-            known.add(top)
-            unread.add(top)
-    return sorted(unread)
+            last[top] = len(wiring.writers)
+            wiring.tops[-1].append(last[top])
+            wiring.writers.append(index)
+            wiring.readers.append([])
+    return wiring

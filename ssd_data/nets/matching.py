@@ -1,12 +1,61 @@
-"""Which array of a caffemodel goes into which parameter of a net: by layer name and shape."""
+"""Which array of a caffemodel belongs to which layer of a net: by name, and type or shape."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ssd_data.core.errors import InputError
-from ssd_data.nets.caffemodel import Array, Caffemodel
+from ssd_data.nets.caffemodel import Array, Caffemodel, LayerWeights
+from ssd_data.nets.geometry import shape_text
+from ssd_data.nets.graph import Graph, Node
+
+
+def pair(
+    nodes: Sequence[Node], layers: Iterable[LayerWeights]
+) -> tuple[dict[int, LayerWeights], list[str]]:
+    """Index of a layer → its arrays, and the names of those that no layer of the net takes.
+
+    Several layers of one name are taken in their order; one of the array's own type goes first.
+    """
+    waiting: dict[str, list[int]] = {}
+    for index, node in enumerate(nodes):
+        waiting.setdefault(node.name, []).append(index)
+    found: dict[int, LayerWeights] = {}
+    left_out = []
+    for layer in layers:
+        free = waiting.get(layer.name)
+        if not free:
+            left_out.append(layer.name)
+            continue
+        index = next((i for i in free if nodes[i].type == layer.type), free[0])
+        free.remove(index)
+        found[index] = layer
+    return found, left_out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedNet:
+    """A net with its arrays.
+
+    Attributes:
+        graph: the net.
+        layers: its arrays, as a caffemodel has them; those of one name in the net's order.
+    """
+
+    graph: Graph
+    layers: Sequence[LayerWeights]
+
+    def arrays(self) -> dict[int, LayerWeights]:
+        """Index of a layer → its arrays."""
+        return pair(self.graph.nodes, self.layers)[0]
+
+    def part(self, blobs: Iterable[str], without: Collection[int] = ()) -> TrainedNet:
+        """What computes some blobs, see :meth:`ssd_data.nets.graph.Graph.part`."""
+        blobs = list(blobs)
+        found = self.arrays()
+        kept = [found[i] for i in self.graph.needed(blobs, without) if i in found]
+        return TrainedNet(self.graph.part(blobs, without), kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +152,7 @@ def _difference(arrays: list[Array], slot: Slot) -> str:
         return f"{len(arrays)} arrays in the file, {len(slot.shapes)} in the net"
     for array, shape in zip(arrays, slot.shapes, strict=True):
         if _significant(array.shape) != _significant(shape):
-            return f"{_text(array.shape)} in the file, {_text(shape)} in the net"
+            return f"{shape_text(array.shape)} in the file, {shape_text(shape)} in the net"
     return ""
 
 
@@ -112,7 +161,3 @@ def _significant(shape: tuple[int, ...]) -> tuple[int, ...]:
     while start < len(shape) and shape[start] == 1:
         start += 1
     return shape[start:]
-
-
-def _text(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape)) or "scalar"

@@ -1,4 +1,4 @@
-"""Prior boxes: the default boxes of one feature map, as PriorBox lays them out.
+"""Prior boxes: the default boxes of a net's feature maps, as PriorBox lays them out.
 
 Formulas and their order: weiliu89/caffe, ``src/caffe/layers/prior_box_layer.cpp``.
 """
@@ -6,15 +6,18 @@ Formulas and their order: weiliu89/caffe, ``src/caffe/layers/prior_box_layer.cpp
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.structures import Boxes
+from ssd_data.nets.geometry import Size, concat_axis
+from ssd_data.nets.graph import Graph, Node
 from ssd_data.proto import caffe_pb2
 
-Size = tuple[int, int]
 MOST_SIDE = 1 << 31  # the original holds them in an int
 
 
@@ -142,3 +145,83 @@ def _steps(
     if param.HasField("step"):
         return param.step, param.step
     return image_size[0] / map_size[0], image_size[1] / map_size[1]
+
+
+def prior_values(
+    param: caffe_pb2.PriorBoxParameter, map_size: Size, image_size: Size, where: str = ""
+) -> npt.NDArray[np.float32]:
+    """What a PriorBox gives: float32 (2, 4 · boxes), the boxes and below them their variances.
+
+    Args:
+        map_size, image_size: see :func:`prior_boxes`.
+
+    >>> param = caffe_pb2.PriorBoxParameter(min_size=[8], variance=[0.5])
+    >>> prior_values(param, (1, 1), (16, 16)).tolist()
+    [[0.25, 0.25, 0.75, 0.75], [0.5, 0.5, 0.5, 0.5]]
+    """
+    boxes = prior_boxes(param, map_size, image_size, where)
+    variances = np.array(prior_shapes(param, where).variances, np.float32)
+    return np.stack([boxes.reshape(-1), np.tile(variances, len(boxes))])
+
+
+@dataclass(frozen=True, slots=True)
+class MapPriors:
+    """The priors of one map of a net.
+
+    Attributes:
+        blob: the map; where: names the PriorBox layer in errors.
+        size: (height, width) of the map. image: of the net's input.
+        param: what the layer says.
+    """
+
+    blob: str
+    where: str
+    size: Size
+    image: Size
+    param: caffe_pb2.PriorBoxParameter
+
+    @property
+    def shapes(self) -> PriorShapes:
+        """The boxes at each place."""
+        return prior_shapes(self.param, self.where)
+
+    @property
+    def count(self) -> int:
+        """Boxes of all places."""
+        return self.size[0] * self.size[1] * len(self.shapes.sizes)
+
+    def values(self) -> npt.NDArray[np.float32]:
+        """The boxes and their variances, see :func:`prior_values`."""
+        return prior_values(self.param, self.size, self.image, self.where)
+
+
+def map_priors(node: Node, sizes: Mapping[str, Size]) -> MapPriors:
+    """The priors of a PriorBox.
+
+    Args:
+        sizes: (height, width) of the net's maps, see :func:`ssd_data.nets.sizes.map_sizes`.
+
+    Raises:
+        InputError: its parameters are wrong, or the size of a bottom is not known.
+    """
+    blob = node.bottoms[0]
+    if blob not in sizes or node.bottoms[-1] not in sizes:
+        hint = "A layer before it is of a type whose size is not known here"
+        raise node.error(f'the size of "{blob}" is not known', hint)
+    param = node.param.prior_box_param
+    prior_shapes(param, node.where)  # refuses what is wrong
+    return MapPriors(blob, node.where, sizes[blob], sizes[node.bottoms[-1]], param)
+
+
+def find_priors(graph: Graph, blob: str) -> list[Node]:
+    """The PriorBoxes whose priors a blob gathers, in its order.
+
+    Raises:
+        InputError: another layer than PriorBox and Concat makes them.
+    """
+    node = graph.producers()[blob][-1]
+    if node.type == "PriorBox":
+        return [node]
+    if node.type == "Concat" and concat_axis(node, 3) == 2:
+        return [found for bottom in node.bottoms for found in find_priors(graph, bottom)]
+    raise node.error(f"the priors come from a {node.type}, not from PriorBox layers")

@@ -5,40 +5,28 @@ That is all that priors need of a net; channels and parameters are not looked at
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import TypeAlias
 
 from ssd_data.core.errors import InputError
+from ssd_data.nets.geometry import (
+    Size,
+    axis_of,
+    concat_axis,
+    convolution_window,
+    pooling_window,
+    slice_axis,
+    slice_parts,
+)
 from ssd_data.nets.graph import Graph, Node
 from ssd_data.proto import caffe_pb2
 
-Size: TypeAlias = tuple[int, int]  # height, width
 # Layers whose tops are as high and wide as their first bottom.
 KEEPING = {
     "ReLU", "ReLU6", "PReLU", "ELU", "Sigmoid", "TanH", "Power", "BatchNorm", "Scale", "Bias",
     "Dropout", "Normalize", "LRN", "Eltwise", "Split", "Softmax",
 }  # fmt: skip
 MOST_SIDE = 1 << 16
-
-
-def convolved(length: int, kernel: int, stride: int, pad: int, dilation: int) -> int:
-    """A side after a convolution (``conv_layer.cpp``)."""
-    return (length + 2 * pad - (dilation * (kernel - 1) + 1)) // stride + 1
-
-
-def deconvolved(length: int, kernel: int, stride: int, pad: int, dilation: int) -> int:
-    """A side after a deconvolution (``deconv_layer.cpp``)."""
-    return (length - 1) * stride + dilation * (kernel - 1) + 1 - 2 * pad
-
-
-def pooled(length: int, kernel: int, stride: int, pad: int) -> int:
-    """A side after pooling: rounded up, less a window that would start beyond the padding."""
-    size = math.ceil((length + 2 * pad - kernel) / stride) + 1
-    if pad and (size - 1) * stride >= length + pad:
-        size -= 1
-    return size
 
 
 def map_sizes(graph: Graph, data: Size | None = None) -> dict[str, Size]:
@@ -50,7 +38,7 @@ def map_sizes(graph: Graph, data: Size | None = None) -> dict[str, Size]:
         data: of what the data layers give; None for a net with Input layers alone.
 
     Raises:
-        InputError: a layer leaves nothing of its bottom, or has a kernel or stride of 0.
+        InputError: a layer leaves nothing of its bottom, or has no sound window.
     """
     known: dict[str, Size] = {}
     for node in graph.nodes:
@@ -83,79 +71,36 @@ def _sizes(node: Node, bottoms: Sequence[Size | None], first: Size) -> Sequence[
     if node.type in KEEPING:
         return [first] * len(node.tops)
     rule = RULES.get(node.type)
-    if rule is None:
-        return [None] * len(node.tops)
-    try:
-        return rule(node, bottoms, first)
-    except ZeroDivisionError:
-        raise InputError("has a stride of 0", where=node.where) from None
+    return [None] * len(node.tops) if rule is None else rule(node, bottoms, first)
 
 
 def _convolution(node: Node, bottoms: Sequence[Size | None], first: Size) -> list[Size | None]:
-    p = node.param.convolution_param
-    side = deconvolved if node.type == "Deconvolution" else convolved
-    windows = [
-        _pair(values, height, width, default)
-        for values, height, width, default in (
-            (p.kernel_size, p.kernel_h, p.kernel_w, 0),
-            (p.stride, p.stride_h, p.stride_w, 1),
-            (p.pad, p.pad_h, p.pad_w, 0),
-            (p.dilation, 0, 0, 1),
-        )
-    ]
-    if not min(windows[0]):
-        raise InputError("has a kernel of 0", where=node.where, hint="Set kernel_size")
-    height, width = (side(first[a], *(window[a] for window in windows)) for a in (0, 1))
-    return [(height, width)]
-
-
-def _pair(values: Sequence[int], height: int, width: int, default: int) -> Size:
-    """(height, width) of a repeated field or its _h and _w."""
-    if height or width:
-        return height, width
-    given = list(values) or [default]
-    return given[0], given[-1]
+    window = convolution_window(node)
+    enlarges = node.type == "Deconvolution"
+    return [window.deconvolved(first) if enlarges else window.convolved(first)]
 
 
 def _pooling(node: Node, bottoms: Sequence[Size | None], first: Size) -> list[Size | None]:
-    p = node.param.pooling_param
-    if p.global_pooling:
-        return [(1, 1)]
-    windows = [
-        _pair([one] if has else [], height, width, default)
-        for one, has, height, width, default in (
-            (p.kernel_size, p.HasField("kernel_size"), p.kernel_h, p.kernel_w, 0),
-            (p.stride, not p.HasField("stride_h"), p.stride_h, p.stride_w, 1),
-            (p.pad, not p.HasField("pad_h"), p.pad_h, p.pad_w, 0),
-        )
-    ]
-    height, width = (pooled(first[a], *(window[a] for window in windows)) for a in (0, 1))
-    return [(height, width)]
+    return [pooling_window(node, first).pooled(first)]
 
 
 def _slice(node: Node, bottoms: Sequence[Size | None], first: Size) -> list[Size | None]:
-    p = node.param.slice_param
-    axis = p.slice_dim if p.HasField("slice_dim") else p.axis
-    cut = axis % 4 - 2
+    cut = slice_axis(node, 4) - 2
     if cut < 0:
         return [first] * len(node.tops)
-    count = len(node.tops)
-    points = list(p.slice_point) or [first[cut] // count * i for i in range(1, count)]
-    sides = [b - a for a, b in pairwise([0, *points, first[cut]])]
+    sides = [end - start for start, end in slice_parts(node, first[cut])]
     return [(side, first[1]) if cut == 0 else (first[0], side) for side in sides]
 
 
 def _concat(node: Node, bottoms: Sequence[Size | None], first: Size) -> list[Size | None]:
-    p = node.param.concat_param
-    axis = p.concat_dim if p.HasField("concat_dim") else p.axis
-    return [first if axis % 4 == 1 else None]
+    return [first if concat_axis(node, 4) == 1 else None]
 
 
 def _crop(node: Node, bottoms: Sequence[Size | None], first: Size) -> list[Size | None]:
     like = bottoms[1] if len(bottoms) > 1 else None
     if like is None:
         return [None]
-    axis = node.param.crop_param.axis % 4
+    axis = axis_of(node, node.param.crop_param.axis, 4)
     return [(like[0] if axis <= 2 else first[0], like[1])]
 
 

@@ -1,22 +1,28 @@
-"""A picture of a run: loss, learning rate and mAP over the iterations."""
+"""A run as curves: a picture of loss, learning rate and mAP beside the snapshots, and the same for
+TensorBoard, written by TensorBoard's own package."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ssd_data.core.errors import OutputError, UsageError
 from ssd_data.core.files.figures import write_figure
-from ssd_data.training.table import continuous, read_rows
-
-
-def read_table(path: Path) -> list[dict[str, Any]]:
-    """The events of a run's ``.jsonl``, a resumed run's as one curve; a half-written line is left
-    out.
-
-    Raises:
-        InputError: the file is missing or too large.
-    """
-    return continuous(read_rows(path)[0])
+from ssd_data.core.optional import require
+from ssd_data.training.log import (
+    TEST,
+    TRAIN,
+    Displayed,
+    Event,
+    Listener,
+    Snapshotted,
+    Stepped,
+    Tested,
+)
+from ssd_data.training.run_folder import read_events
 
 
 def draw_run(table: Path) -> Path | None:
@@ -29,9 +35,9 @@ def draw_run(table: Path) -> Path | None:
         from matplotlib.figure import Figure
     except ImportError:
         return None
-    rows = read_table(table)
-    trained = [row for row in rows if row.get("event") == "train"]
-    tested = [row for row in rows if row.get("event") == "test" and row.get("outputs")]
+    rows, _ = read_events(table)
+    trained = [row for row in rows if row["event"] == TRAIN]
+    tested = [row for row in rows if row["event"] == TEST and row.get("outputs")]
     figure = Figure(figsize=(8, 7), layout="constrained")
     loss, rate, score = figure.subplots(3, 1, sharex=True, height_ratios=[3, 1, 2])
     iterations = [row["iteration"] for row in trained]
@@ -55,3 +61,124 @@ def draw_run(table: Path) -> Path | None:
     path = table.with_name(f"{table.stem}_curves.png")
     write_figure(path, figure, dpi=110)
     return path
+
+
+def draw_at_tests(table: Path) -> Listener:
+    """Draws the run at every test."""
+
+    def draw(event: Event) -> None:
+        if isinstance(event, Tested):
+            draw_run(table)
+
+    return draw
+
+
+# ---- TensorBoard ----
+
+
+def require_tensorboard() -> None:
+    """Make sure that the package is there.
+
+    Raises:
+        UsageError: it is not.
+    """
+    module = "tensorboard.summary.writer.event_file_writer"
+    require(module, "tensorboard", "TensorBoard", error=UsageError, where="--tensorboard")
+
+
+@contextmanager
+def open_board(folder: Path | str | None) -> Iterator[list[TensorBoard]]:
+    """A list of the one that writes into a folder; an empty one for None."""
+    if folder is None:
+        yield []
+        return
+    board = TensorBoard(folder)
+    try:
+        yield [board]
+    finally:
+        board.close()
+
+
+class TensorBoard:
+    """Writes scalars: ``train/loss``, its parts, rate and speed; ``test/<output>`` and
+    ``test_AP/<label>``.
+
+    Where a run goes on from an iteration, what an earlier one wrote of later ones is hidden.
+
+    Raises:
+        UsageError: TensorBoard is not installed.
+        OutputError: the folder cannot be written, now or later.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        require_tensorboard()
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+        self._begun = False
+        self._folder = folder
+        with self._writing():
+            self._writer = EventFileWriter(str(folder))
+
+    def __call__(self, event: Event) -> None:
+        """Write what an event tells."""
+        with self._writing():
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
+        if not self._begun:
+            self._begun = True
+            self._begin(event.iteration - isinstance(event, Stepped))
+        if isinstance(event, Displayed):
+            self._add(event.iteration, _train(event))
+        elif isinstance(event, Tested):
+            self._add(event.iteration, _test(event))
+        if isinstance(event, (Tested, Snapshotted)):
+            self._writer.flush()
+
+    def close(self) -> None:
+        """Write what is left."""
+        with self._writing():
+            self._writer.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            hint = "Free space, or leave --tensorboard out"
+            what = f"cannot write it: {error.strerror}"
+            raise OutputError(what, where=self._folder, hint=hint) from None
+
+    def _begin(self, iteration: int) -> None:
+        from tensorboard.compat.proto import event_pb2
+
+        start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        event = event_pb2.Event(wall_time=time.time(), step=iteration, session_log=start)
+        self._writer.add_event(event)
+
+    def _add(self, iteration: int, values: Mapping[str, float]) -> None:
+        from tensorboard.compat.proto import event_pb2, summary_pb2
+
+        scalars: list[Any] = [
+            summary_pb2.Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()
+        ]
+        summary = summary_pb2.Summary(value=scalars)
+        self._writer.add_event(
+            event_pb2.Event(wall_time=time.time(), step=iteration, summary=summary)
+        )
+
+
+def _train(event: Displayed) -> dict[str, float]:
+    values = {"loss": event.loss, "learning_rate": event.rate}
+    values |= {f"loss_{name}": part for name, part in event.parts.items() if name != "matches"}
+    if event.speed:
+        values |= {"pictures_per_second": event.speed, "waiting": event.waiting}
+    return {f"train/{name}": value for name, value in values.items()}
+
+
+def _test(event: Tested) -> dict[str, float]:
+    folder = f"test_{event.net}" if event.net else "test"
+    values = {f"{folder}/{name}": value for name, value in event.outputs}
+    if event.loss is not None:
+        values[f"{folder}/loss"] = event.loss
+    return values | {f"{folder}_AP/{label}": ap for label, ap in event.per_class.items()}

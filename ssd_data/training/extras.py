@@ -1,35 +1,131 @@
-"""The extras at work in a solver, and what speaks against them; see :class:`Extras`."""
+"""The extras at work in a solver: the average of the weights, the loss scale, and the rest of
+:class:`~ssd_data.training.options.Extras`; and what speaks against them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.errors import InputError, SsdDataError, UsageError
+from ssd_data.engines.torch.blob import Blob
 from ssd_data.engines.torch.fused import require_compiler
+from ssd_data.engines.torch.layers.annotateddata import data_layers
 from ssd_data.engines.torch.layers.batchnorm import BatchNorm
 from ssd_data.engines.torch.layers.multiboxloss import MultiBox, MultiBoxLoss
 from ssd_data.engines.torch.net import Net
 from ssd_data.engines.torch.trainable import Trainable
 from ssd_data.training import snapshots
-from ssd_data.training.averaging import Average
-from ssd_data.training.feeding import feeding
-from ssd_data.training.options import BF16, FP16, Extras
-from ssd_data.training.parameters import parameters
+from ssd_data.training.options import Extras
 from ssd_data.training.rates import warmed
-from ssd_data.training.scaling import LossScale
+from ssd_data.training.updates import parameters
 
-PRECISION = {BF16: torch.bfloat16, FP16: torch.float16}
+GROWTH, BACKOFF, INTERVAL = 2.0, 0.5, 2000
+LEAST = 2.0**-14  # what the factor cannot be halved below without the loss itself being wrong
+PRECISION = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-class Additions:
+class Average:
+    """The exponential moving average of a net's parameters (``--ema``):
+    a = d · a + (1 - d) · w after each update, with d = min(decay, (1 + n) / (10 + n)).
+
+    n counts the updates before: so the first weights, which are random or another task's, soon
+    weigh nothing. BatchNorm's sums and their factor are averaged as all else is: their quotient is
+    then a weighted mean of the means and variances that there were.
+
+    Args:
+        blobs: all parameters, once each. The average begins as what they hold.
+        decay: in 0 … 1, 1 excluded.
+
+    Attributes:
+        updates: how many updates went into it.
+    """
+
+    def __init__(self, blobs: Sequence[Blob], decay: float) -> None:
+        self.blobs, self.decay, self.updates = blobs, decay, 0
+        self._tensors = [blob.tensor.detach().clone() for blob in blobs]
+
+    def restart(self) -> None:
+        """Begin anew with what the parameters hold."""
+        self.updates = 0
+        with torch.no_grad():
+            for average, blob in zip(self._tensors, self.blobs, strict=True):
+                average.copy_(blob.tensor)
+
+    def update(self) -> None:
+        """Take the parameters in as they are now."""
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        self.updates += 1
+        with torch.no_grad():
+            for average, blob in zip(self._tensors, self.blobs, strict=True):
+                average.lerp_(blob.tensor, 1 - decay)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """For as long as it lasts, the parameters hold the average."""
+        kept = [blob.tensor for blob in self.blobs]
+        try:
+            for blob, average in zip(self.blobs, self._tensors, strict=True):
+                blob.tensor = average
+            yield
+        finally:
+            for blob, tensor in zip(self.blobs, kept, strict=True):
+                blob.tensor = tensor
+
+
+class OverflowedError(SsdDataError):
+    """No gradient is finite, however small the factor."""
+
+
+@dataclass(slots=True)
+class LossScale:
+    """The factor of the loss under half precision (``--amp fp16``), which keeps small gradients
+    from becoming 0: torch's GradScaler with its numbers, for gradients of no torch optimizer.
+
+    It is doubled after 2,000 good updates in a row, and halved after one whose gradients were not
+    all finite, which is left out.
+
+    Attributes:
+        factor: the present one. good: updates since it last moved. skipped: updates left out.
+    """
+
+    factor: float = 65536.0
+    good: int = 0
+    skipped: int = 0
+
+    def unscale(self, gradients: Iterable[Tensor]) -> bool:
+        """Divide the gradients by the factor, then move it; False where they are of no use.
+
+        Raises:
+            OverflowedError: they have not been for so often that the loss itself must be wrong.
+        """
+        found = list(gradients)
+        for gradient in found:
+            gradient.mul_(1 / self.factor)
+        finite = torch.stack([torch.isfinite(g).all() for g in found]).all()
+        if not bool(finite):
+            self.factor, self.good = self.factor * BACKOFF, 0
+            self.skipped += 1
+            if self.factor < LEAST:
+                raise OverflowedError(
+                    "the gradients are no numbers, however small the loss scale",
+                    where="--amp fp16",
+                    hint="Take --amp bf16, or lower base_lr",
+                )
+            return False
+        self.good += 1
+        if self.good == INTERVAL:
+            self.factor, self.good = self.factor * GROWTH, 0
+        return True
+
+
+class ExtrasState:
     """What a solver does besides what the original's does.
 
     Args:
@@ -37,7 +133,7 @@ class Additions:
         extras: the options.
 
     Attributes:
-        trainable: runs the net.
+        options: they are. trainable: runs the net.
         average: the moving average of the parameters, or None. scale: the loss scale, or None.
 
     Raises:
@@ -47,7 +143,7 @@ class Additions:
     def __init__(self, net: Net, extras: Extras) -> None:
         check_device(extras, net.device)
         prepare(net, extras)
-        self.net, self.extras = net, extras
+        self.net, self.options = net, extras
         self.trainable = Trainable(
             net,
             channels_last=extras.channels_last,
@@ -56,7 +152,7 @@ class Additions:
         )
         self.blobs = [param.blob for param in parameters(net, 0)]
         self.average = Average(self.blobs, extras.ema) if extras.ema else None
-        self.scale = LossScale() if extras.amp == FP16 else None
+        self.scale = LossScale() if extras.amp == "fp16" else None
 
     def begin(self) -> None:
         """The weights to begin with are there, and no update was made.
@@ -64,14 +160,14 @@ class Additions:
         Raises:
             InputError: BatchNorm layers that are to be frozen have no statistics.
         """
-        if self.extras.freeze_bn:
+        if self.options.freeze_bn:
             _check_statistics(self.net)
         if self.average is not None and not self.average.updates:
             self.average.restart()
 
     def rate(self, rate: float, iteration: int) -> float:
         """The learning rate of an update, of what the policy says."""
-        return warmed(rate, iteration, self.extras.warm_up)
+        return warmed(rate, iteration, self.options.warm_up)
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradients, times the loss scale, to the parameters'."""
@@ -99,8 +195,8 @@ class Additions:
         with nullcontext() if self.average is None else self.average.in_place():
             yield self.average is not None
 
-    def beside(self) -> dict[str, object]:
-        """What a snapshot keeps of it in the small file."""
+    def resume_state(self) -> dict[str, object]:
+        """What a snapshot's resume state keeps of it."""
         kept: dict[str, object] = {}
         if self.average is not None:
             kept["average"] = {"updates": self.average.updates}
@@ -108,7 +204,7 @@ class Additions:
             kept["loss_scale"] = asdict(self.scale)
         return kept
 
-    def restore_average(self, beside: Mapping[str, Any], state: Path | str) -> None:
+    def load_average(self, resume_state: Mapping[str, Any], state: Path | str) -> None:
         """Take a snapshot's average, once the parameters are restored; without one begin anew.
 
         Raises:
@@ -117,18 +213,18 @@ class Additions:
         if self.average is None:
             return
         self.average.restart()
-        if (path := snapshots.averaged_net(beside, state)) is not None:
+        if (path := snapshots.averaged_net(resume_state, state)) is not None:
             with self.average.in_place():
                 self.net.copy_from(path)
-            self.average.updates = int(_number(beside["average"], "updates"))
+            self.average.updates = int(_number(resume_state["average"], "updates"))
 
-    def resume_from(self, beside: Mapping[str, Any]) -> None:
-        """Set the loss scale to what a snapshot's small file says, if anything.
+    def load_resume_state(self, resume_state: Mapping[str, Any]) -> None:
+        """Set the loss scale to what a snapshot's resume state says, if anything.
 
         Raises:
             InputError: a number is none.
         """
-        if self.scale is not None and (kept := beside.get("loss_scale")):
+        if self.scale is not None and (kept := resume_state.get("loss_scale")):
             factor, good, skipped = (_number(kept, name) for name in ("factor", "good", "skipped"))
             self.scale = LossScale(factor, int(good), int(skipped))
 
@@ -136,7 +232,7 @@ class Additions:
 def _number(table: object, name: str) -> float:
     value = table.get(name) if isinstance(table, dict) else None
     if not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-        raise InputError(f'it has no number "{name}"', where=f"the snapshot's {snapshots.BESIDE}")
+        raise InputError(f'it has no number "{name}"', where=f"the snapshot's {snapshots.RESUME}")
     return value
 
 
@@ -146,11 +242,11 @@ def check_device(extras: Extras, device: torch.device) -> None:
     Raises:
         UsageError: it cannot.
     """
-    if extras.amp == FP16 and device.type == "cpu":
+    if extras.amp == "fp16" and device.type == "cpu":
         raise UsageError(
             "half precision needs a GPU", where="--amp fp16", hint="On a CPU take --amp bf16"
         )
-    if extras.amp == BF16 and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+    if extras.amp == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
         raise UsageError("this GPU has no bfloat16", where="--amp bf16", hint="Take --amp fp16")
     if extras.compile:
         require_compiler(device)
@@ -175,7 +271,7 @@ def prepare(net: Net, extras: Extras) -> None:
             norm.uses_global = True
     for value, name in ((extras.min_face, "--min-face"), (extras.cache, "--cache")):
         if value:
-            _require(net, list(feeding(net)), name, "AnnotatedData")
+            _require(net, list(data_layers(net)), name, "AnnotatedData")
 
 
 def _check_statistics(net: Net) -> None:

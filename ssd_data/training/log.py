@@ -1,7 +1,8 @@
-"""What is written down of a run: Caffe's own log, a table of numbers, and the lines on the screen.
+"""What a run tells, whichever engine runs it, and what is written down of it.
 
-The log has the lines of ``caffe train`` with glog's prefix, so that parsers of such logs read it;
-the table is JSON lines, one an event.
+A run tells its listeners of events. One of them writes Caffe's own log (the lines of ``caffe
+train`` with glog's prefix, so that parsers of such logs read it) and a table (JSON lines, one an
+event); another prints the same lines on the screen. No PyTorch here.
 """
 
 from __future__ import annotations
@@ -10,17 +11,82 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeAlias
 
 from ssd_data.core.errors import OutputError
 from ssd_data.core.files.lock import lock
-from ssd_data.training.events import Displayed, Event, Snapshotted, Stepped, Tested
 
 LOG, TABLE = ".log", ".jsonl"
+BEGIN, TRAIN, TEST, SNAPSHOT = "begin", "train", "test", "snapshot"  # the table's events
+
+
+@dataclass(frozen=True, slots=True)
+class Displayed:
+    """What is shown every ``display`` iterations: the loss before the update, smoothed.
+
+    Attributes:
+        outputs: the training net's outputs: name, loss weight, values.
+        parts: of a MultiBoxLoss the loss by locations and by confidences, and the matches.
+        speed: pictures a second since the last one. waiting: share of time spent on waiting for
+            data.
+    """
+
+    iteration: int
+    loss: float
+    rate: float
+    outputs: list[tuple[str, float, list[float]]]
+    parts: dict[str, float] = field(default_factory=dict)
+    speed: float = 0.0
+    waiting: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """An update was made."""
+
+    iteration: int
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What a test net gave.
+
+    Attributes:
+        iteration: when. net: its index.
+        outputs: (name, value) of each: mean AP of a detection net, means of a classifier's outputs.
+        per_class: label → AP, of a detection net's first output; shows_classes: whether the solver
+            asks for them to be printed.
+        loss: mean of its losses, where ``test_compute_loss`` asks for it.
+        averaged: whether the weights were the moving average of ``--ema``.
+    """
+
+    iteration: int
+    net: int
+    outputs: list[tuple[str, float]]
+    per_class: dict[int, float] = field(default_factory=dict)
+    loss: float | None = None
+    shows_classes: bool = False
+    averaged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshotted:
+    """Two files were written, or three: ``average`` with the moving average of the weights."""
+
+    iteration: int
+    model: Path
+    state: Path
+    average: Path | None = None
+
+
+Event: TypeAlias = Displayed | Stepped | Tested | Snapshotted
+Listener: TypeAlias = Callable[[Event], None]
 
 
 def lines(event: Event) -> list[tuple[str, str]]:
@@ -93,7 +159,7 @@ class RunLog:
         self._write("caffe.cpp:251", "Starting Optimization")
         self._write("solver.cpp:294", f"Solving {net}")
         self._write("solver.cpp:295", f"Learning Rate Policy: {policy}")
-        self._add({"event": "begin", **table})
+        self._add({"event": BEGIN, **table})
 
     def __call__(self, event: Event) -> None:
         """Note an event."""
@@ -155,7 +221,7 @@ def to_row(event: Event) -> dict[str, Any]:
     """An event, but no :class:`Stepped`, as the table has it."""
     if isinstance(event, Displayed):
         return {
-            "event": "train",
+            "event": TRAIN,
             "iteration": event.iteration,
             "loss": event.loss,
             "lr": event.rate,
@@ -166,7 +232,7 @@ def to_row(event: Event) -> dict[str, Any]:
         }
     if isinstance(event, Tested):
         return {
-            "event": "test",
+            "event": TEST,
             "iteration": event.iteration,
             "net": event.net,
             "outputs": dict(event.outputs),
@@ -176,7 +242,7 @@ def to_row(event: Event) -> dict[str, Any]:
         }
     assert isinstance(event, Snapshotted)
     return {
-        "event": "snapshot",
+        "event": SNAPSHOT,
         "iteration": event.iteration,
         "model": str(event.model),
         "state": str(event.state),

@@ -1,133 +1,182 @@
-"""A training run on PyTorch from beginning to end."""
+"""The embedded engine's run: its nets, its weights or snapshot, the processes that share it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
 
-from ssd_data.engines.torch.layers.annotateddata import Feed
+from ssd_data.core.errors import InputError, UsageError
+from ssd_data.engines.torch.layers.annotateddata import Feed, data_layers
+from ssd_data.engines.torch.layers.batchnorm import BatchNorm
+from ssd_data.engines.torch.loss import LossLayer
 from ssd_data.engines.torch.mode import find_device
 from ssd_data.nets.matching import Matching
-from ssd_data.training.events import Listener
 from ssd_data.training.extras import check_device
-from ssd_data.training.feeding import feeding
-from ssd_data.training.log import RunLog
-from ssd_data.training.options import settle
+from ssd_data.training.log import Listener
+from ssd_data.training.options import Extras, TrainOptions, settle
+from ssd_data.training.preflight.processes import ALL_HINT, ALL_OF_THEM, undivided
 from ssd_data.training.processes import ALONE, Processes
-from ssd_data.training.run import Run, TrainOptions, about, find_resume, listeners_of, open_log
+from ssd_data.training.snapshots import recorded_extras
 from ssd_data.training.solver import Solver
-from ssd_data.training.solverfile import SolverFile
-from ssd_data.training.stopping import signals
-from ssd_data.training.together import align, connect
+from ssd_data.training.solver_file import SolverFile
 
 
-def train(
-    file: SolverFile,
-    options: TrainOptions | None = None,
-    listeners: Sequence[Listener] = (),
-    say: Callable[[str], None] = lambda text: None,
-    processes: Processes = ALONE,
-) -> Run:
-    """Train as a solver says.
+class TorchEngine:
+    """PyTorch trains, in one process or in several, each of which has one of these.
 
-    Args:
-        file: from :func:`~ssd_data.training.solverfile.read_solver`.
-        listeners: are told of every event. say: is told what is happening besides.
-        processes: those that train together; each calls this. The weights, the snapshot to go on
-            from, listeners and logs are process 0's affair.
-
-    Raises:
-        InputError: solver, nets, data or weights are wrong.
-        DivergedError: the loss is no number any more.
-        PeerError: another process has ended, or does not answer.
-        OutputError: a snapshot or log cannot be written.
+    Attributes:
+        processes: those that train together.
+        solver: once it is prepared. matchings: what became of each caffemodel to start from.
+        iteration, loss, finished: what it came to, once it is solved.
     """
-    options = options or TrainOptions()
-    if options.max_iter is not None:
-        file.param.max_iter = options.max_iter
-    seed = options.seed if options.seed is not None else max(file.param.random_seed, 0)
-    file.param.random_seed = seed
-    resume = find_resume(file, options.resume) if processes.rank == 0 else None
-    extras = processes.tell(settle(options.extras, resume, say))
-    options = replace(options, extras=asdict(extras))
-    solver = Solver(file, processes.device(options.device), extras)
-    run = Run(resumed=resume, extras=extras.on())
-    connect(solver, processes)
-    feed = Feed(
-        seed,
-        processes.workers(options.workers),
-        options.jpeg_roundtrip,
-        rank=processes.rank,
-        world=processes.world,
-    )
-    for layer in feeding(solver.net):
-        layer.feed = replace(feed, min_box=extras.min_face, cache=extras.cache)
-    if processes.rank == 0:
-        _load(solver, options, run, say)
-    align(solver)
-    solver.options = {**asdict(options), "seed": seed}
-    log = _begin(solver, options, run, listeners) if processes.rank == 0 else None
-    done = False
-    try:
-        with signals(say, solver.stop):
-            solver.solve()
-            if solver.stopped and solver.saved != solver.iter:
-                solver.snapshot()
-        done = not solver.stopped
-    finally:
-        if log is not None:
-            log.end(done)
-        for layer in feeding(solver.net, *solver.test_nets):
+
+    name = "torch"
+    versions: ClassVar[dict[str, str]] = {"torch": torch.__version__}
+    kill = None  # a second wish to stop ends the process
+
+    def __init__(self, processes: Processes = ALONE) -> None:
+        self.processes = processes
+        self.matchings: list[Matching] = []
+        self.iteration, self.loss, self.finished = 0, 0.0, False
+
+    def settle(self, options: TrainOptions, say: Callable[[str], None]) -> TrainOptions:
+        """The options with all extras: those told, else as the snapshot records, else off.
+
+        Raises:
+            UsageError: one cannot be had on this device. InputError: what is recorded is wrong.
+        """
+        if isinstance(options.extras, Extras):
+            return options
+        recorded = {} if options.resume is None else recorded_extras(Path(options.resume))
+        extras = settle(options.extras, recorded, say)
+        check_device(extras, find_device(options.device))
+        return replace(options, extras=extras)
+
+    def prepare(
+        self, file: SolverFile, options: TrainOptions, say: Callable[[str], None]
+    ) -> dict[str, Any]:
+        """Make the solver, and give it all that it begins with; weights and the snapshot to go on
+        from are process 0's affair.
+
+        Args:
+            options: settled. say: is told what was loaded.
+
+        Returns:
+            what the log says of it.
+
+        Raises:
+            InputError: solver, nets, data or weights are wrong.
+            PeerError: another process has ended, or does not answer.
+        """
+        extras, processes = options.extras, self.processes
+        assert isinstance(extras, Extras)
+        seed = options.seed if options.seed is not None else max(file.param.random_seed, 0)
+        file.param.random_seed = seed
+        self.solver = Solver(file, processes.device(options.device), extras)
+        share_batches(self.solver, processes)
+        feed = Feed(
+            seed,
+            processes.workers(options.workers),
+            options.jpeg_roundtrip,
+            rank=processes.rank,
+            world=processes.world,
+            min_box=extras.min_face,
+            cache=extras.cache,
+        )
+        for layer in data_layers(self.solver.net):
+            layer.feed = feed
+        if processes.rank == 0:
+            self._load(options, say)
+        broadcast_start(self.solver)
+        self.solver.options = {**options.recorded(), "seed": seed}
+        return {
+            "seed": seed,
+            "threads": torch.get_num_threads(),
+            "device": str(self.solver.net.device),
+            "processes": processes.world,
+        }
+
+    def _load(self, options: TrainOptions, say: Callable[[str], None]) -> None:
+        """What the run begins with: a snapshot, else weights, if any."""
+        if options.resume is not None:
+            say(f"resuming from {options.resume}")
+            self.solver.restore(options.resume)
+            return
+        for path in options.weights:
+            matching = self.solver.net.copy_from(path, skip_mismatch=options.skip_mismatch)
+            self.matchings.append(matching)
+            anew = len(matching.new) + len(matching.mismatched)
+            kept, left = len(matching.kept), len(matching.left_out)
+            say(f"{path}: {kept} layers kept, {anew} start anew, {left} left out")
+
+    def solve(self, listeners: Sequence[Listener]) -> None:
+        """Train to the end, or until :meth:`stop`, then with a snapshot.
+
+        Raises:
+            DivergedError: the loss is no number any more.
+            PeerError: another process has ended, or does not answer.
+            OutputError: a snapshot or log cannot be written.
+        """
+        solver = self.solver
+        solver.listeners += listeners
+        solver.solve()
+        if solver.stopped and solver.saved != solver.iter:
+            solver.snapshot()
+        self.iteration, self.loss = solver.iter, solver.progress.smoothed_loss
+        self.finished = not solver.stopped
+
+    def stop(self) -> None:
+        """End :meth:`solve` after the update that is being made."""
+        self.solver.stop()
+
+    def close(self) -> None:
+        """Stop the threads that read pictures."""
+        for layer in data_layers(self.solver.net, *self.solver.test_nets):
             layer.close()
-    run.iteration, run.finished = solver.iter, not solver.stopped
-    run.loss = solver.progress.smoothed_loss
-    return run
 
 
-def _load(solver: Solver, options: TrainOptions, run: Run, say: Callable[[str], None]) -> None:
-    """What the run begins with: a snapshot, else weights, if any."""
-    if run.resumed is not None:
-        say(f"resuming from {run.resumed}")
-        solver.restore(run.resumed)
-        return
-    for path in options.weights:
-        matching = solver.net.copy_from(path, skip_mismatch=options.skip_mismatch)
-        run.matchings.append(matching)
-        say(_told(path, matching))
+# ---- several processes ----
 
 
-def check_extras(file: SolverFile, options: TrainOptions) -> None:
-    """The extras can be had on this device; :func:`train` checks it as well.
+def share_batches(solver: Solver, processes: Processes) -> None:
+    """Make a solver's batches parts of those that all processes train on together.
+
+    The losses' normalisers are summed over the processes; with ``--sync-bn`` so are the sums that
+    BatchNorm normalises by. Test nets stay alone.
 
     Raises:
-        UsageError: one cannot. InputError: what the snapshot records makes no sense.
+        InputError: a layer reads records that cannot be divided.
+        UsageError: the net is compiled, and BatchNorm cannot be shared then.
     """
-    extras = settle(options.extras, find_resume(file, options.resume))
-    check_device(extras, find_device(options.device))
+    solver.processes = processes
+    if processes.world == 1:
+        return
+    extras = solver.extras.options
+    if extras.sync_bn and extras.compile:
+        raise UsageError("compiled layers cannot wait for other processes", where="--compile")
+    for where in undivided(solver.file.train):
+        raise InputError(ALL_OF_THEM, where=where, hint=ALL_HINT)
+    for layer in solver.net.steps:
+        if isinstance(layer, LossLayer) or (extras.sync_bn and isinstance(layer, BatchNorm)):
+            layer.all_reduce = processes.all_reduce
 
 
-def _begin(
-    solver: Solver, options: TrainOptions, run: Run, listeners: Sequence[Listener]
-) -> RunLog:
-    file = solver.file
-    log = open_log(file)
-    solver.listeners += listeners_of(file, options, run, log, listeners)
-    facts = about(file, options, run.resumed, "torch")
-    facts["versions"]["torch"] = torch.__version__
-    facts |= {
-        "seed": file.param.random_seed,
-        "threads": torch.get_num_threads(),
-        "device": str(solver.net.device),
-        "processes": solver.processes.world,
-    }
-    log.begin(file.train.net.name, file.param.lr_policy, facts)
-    return log
+def broadcast_start(solver: Solver) -> None:
+    """Give every process what process 0 starts with: parameters, histories, progress, position.
 
-
-def _told(path: Path, matching: Matching) -> str:
-    anew = len(matching.new) + len(matching.mismatched)
-    text = f"{path}: {len(matching.kept)} layers kept, {anew} start anew"
-    return f"{text}, {len(matching.left_out)} left out"
+    Raises:
+        PeerError: a process has ended, or does not answer.
+    """
+    processes = solver.processes
+    if processes.world == 1:
+        return
+    tensors = [p.blob.tensor.detach() for p in solver.params]
+    processes.broadcast([*tensors, *(h for p in solver.params for h in p.history)])
+    start = processes.broadcast_object((solver.progress, solver.restored, solver.extras.scale))
+    solver.progress, solver.restored, solver.extras.scale = start
+    if processes.rank:
+        solver.load_resume_state(solver.restored)

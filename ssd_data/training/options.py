@@ -1,31 +1,34 @@
-"""What a run may have that the original has not.
+"""What a run is told: how it differs from what its solver says, and what it may have that the
+original has not.
 
-All of it is off unless it is asked for, is recorded beside each snapshot, and stands in no
-prototxt, which the original must still read.
+What the original has not (:class:`Extras`) is off unless it is asked for, is recorded beside each
+snapshot, and stands in no prototxt, which the original must still read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict, get_args
 
-from ssd_data.core.errors import InputError, UsageError
-from ssd_data.training.snapshots import BESIDE, read_beside
+from ssd_data.core.errors import UsageError
+from ssd_data.core.options import flag, offered, option
 
-BF16, FP16 = "bf16", "fp16"
-PRECISIONS = ("off", BF16, FP16)
+EngineName = Literal["torch", "caffe"]
+Precision = Literal["off", "bf16", "fp16"]
+AUTO = "auto"
 MOST = 1 << 31  # of any number
 
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """The options, each by the name that the command line gives it.
+    """What a run may have beyond the original, each by the name that the command line gives it.
 
     Attributes:
         warm_up: N; the rate of update i < N is (i + 1) / N of what the policy says. 0 is off.
-        ema: decay of the moving average of all parameters, below 1; 0 is off. See ``averaging.py``.
+        ema: decay of the moving average of all parameters, below 1; 0 is off. See
+            :class:`~ssd_data.training.extras.Average`.
         amp: ``bf16`` or ``fp16``: what convolutions and inner products compute in; ``off`` is
             float32.
         channels_last: whether pictures lie with their channels last in memory; on by default.
@@ -39,111 +42,158 @@ class Extras:
 
     Raises:
         UsageError: a value makes no sense.
+
+    >>> Extras(ema=0.999, warm_up=100).on()
+    {'warm_up': 100, 'ema': 0.999}
     """
 
-    warm_up: int = 0
-    ema: float = 0.0
-    amp: str = PRECISIONS[0]
-    channels_last: bool = True
-    compile: bool = False
-    cache: int = 0
-    scale_compensation: bool = False
-    min_face: int = 0
-    freeze_bn: bool = False
-    sync_bn: bool = False
+    warm_up: int = option(0, "Let the rate rise over N iterations.", metavar="N", low=0)
+    ema: float = option(
+        0.0,
+        "Test and snapshot a moving average of the weights; 0.999, say.",
+        metavar="DECAY",
+        low=0,
+        below=1,
+    )
+    amp: Precision = option("off", "Mixed precision; fp16 needs a GPU.")
+    channels_last: bool = option(True, "How pictures lie in memory.  [default: channels last]")
+    compile: bool = option(False, "Run the net through torch.compile.")
+    cache: int = option(0, "Keep decoded pictures in memory.", metavar="MB", low=0)
+    scale_compensation: bool = option(False, "SFD's second stage of matching.")
+    min_face: int = option(
+        0, "Train without boxes that are narrower or lower; SFD: 6.", metavar="PIXELS", low=0
+    )
+    freeze_bn: bool = option(False, "Leave BatchNorm's statistics as they are.")
+    sync_bn: bool = option(False, "BatchNorm over the batches of all processes.")
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            wanted = type(_DEFAULTS[name])
+        for one in fields(self):
+            value, wanted = getattr(self, one.name), type(one.default)
             whole = wanted is float and type(value) is int  # 0 is meant as 0.0
             if type(value) is not wanted and not whole:
-                raise UsageError(f"{value!a} is no {wanted.__name__}", where=option(name))
-        for name in ("warm_up", "cache", "min_face"):
-            if not 0 <= getattr(self, name) < MOST:
-                raise UsageError(f"{getattr(self, name)} is not in 0 … {MOST}", where=option(name))
-        if not 0 <= self.ema < 1:
-            raise UsageError(f"{self.ema:g} is not in 0 … 1, 1 excluded", where=option("ema"))
-        if self.amp not in PRECISIONS:
-            raise UsageError(f"{self.amp!a} is none of {', '.join(PRECISIONS)}", where="--amp")
+                raise UsageError(f"{value!a} is no {wanted.__name__}", where=flag(one.name))
+            if (known := offered(one)) is not None and known.low is not None:
+                self._check_range(one.name, value, known.low, known.below)
+        if self.amp not in get_args(Precision):
+            what = f"{self.amp!a} is none of {', '.join(get_args(Precision))}"
+            raise UsageError(what, where="--amp")
+
+    def _check_range(self, name: str, value: float, low: int, below: int | None) -> None:
+        if not low <= value < (below or MOST):
+            end = f"{MOST}" if below is None else f"{below}, {below} excluded"
+            text = f"{value:g}" if isinstance(value, float) else f"{value}"
+            raise UsageError(f"{text} is not in {low} … {end}", where=flag(name))
 
     def on(self) -> dict[str, Any]:
         """Those that differ from what a run has by itself."""
-        return {name: value for name, value in asdict(self).items() if value != _DEFAULTS[name]}
+        return {name: value for name, value in asdict(self).items() if value != DEFAULTS[name]}
 
 
-_DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Extras)}
+DEFAULTS: dict[str, Any] = {one.name: one.default for one in fields(Extras)}
 
 
-def option(name: str, value: object = None) -> str:
-    """A field as the command line spells it, with its value where one is given.
+class ExtrasTold(TypedDict, total=False):
+    """The fields of :class:`Extras`, those alone that were told."""
 
-    ``warm_up`` → ``--warm-up``; (``freeze_bn``, False) → ``--no-freeze-bn``.
+    warm_up: int
+    ema: float
+    amp: Precision
+    channels_last: bool
+    compile: bool
+    cache: int
+    scale_compensation: bool
+    min_face: int
+    freeze_bn: bool
+    sync_bn: bool
+
+
+@dataclass(slots=True)
+class TrainOptions:
+    """How a run differs from what its solver says; each field is a command-line option.
+
+    Attributes:
+        device: as for Net; ``auto`` takes a GPU where there is one.
+        workers: the run does not depend on their number.
+        seed: of weights, order and augmentation; by default the solver's ``random_seed``, else 0.
+        keep: how many snapshots stay, besides the best by mAP; None keeps all.
+        build: in the place of a solver: nets of a ``family`` are written for this build into
+            ``out``, and its LMDBs are linked.
+        extras: what the original has not: of the fields of :class:`Extras` those that are told
+            (what is not is off, or on resuming as the snapshot records), or all of them.
     """
-    words = name.replace("_", "-")
-    if value is None or value is True:
-        return f"--{words}"
-    return f"--no-{words}" if value is False else f"--{words} {value}"
+
+    weights: Sequence[Path] = option(
+        (), "Caffemodels to start from, one after another.", metavar="F[,F]"
+    )
+    resume: str | Path | None = option(
+        None, "Go on from a solver state; auto: from the newest whole one.", metavar="F|auto"
+    )
+    device: str | None = option(
+        AUTO, "cpu, cuda, cuda:1 or auto.", metavar="NAME", shows_default=True
+    )
+    workers: int | None = option(None, "Threads that read pictures.", metavar="N", low=0)
+    seed: int | None = option(None, "Of all that is random.", metavar="N", low=0)
+    max_iter: int | None = option(None, "Instead of the solver's.", metavar="N", low=1)
+    jpeg_roundtrip: bool = option(
+        True, "Training pictures pass the original's JPEG round trips.  [default: they do]"
+    )
+    tensorboard: Path | str | None = option(None, "Write TensorBoard's events.", metavar="DIR")
+    keep: int | None = option(None, "Delete all but N snapshots.", metavar="N", low=1)
+    skip_mismatch: bool = option(False, "Start layers of another shape anew.")
+    engine: EngineName = option(
+        "torch", "What trains: PyTorch, or a real Caffe.", shows_default=True
+    )
+    caffe: Path | str | None = option(None, "Caffe's executable, or its folder.", metavar="F")
+    build: Path | str | None = option(None, "Write nets for this build first.", metavar="DIR")
+    family: str | None = option(None, "Of the nets to write, see model --list.", metavar="NAME")
+    out: Path | str | None = option(
+        None, "With --build: folder of the nets.  [default: the family's name]", letter="o"
+    )
+    extras: Mapping[str, Any] | Extras = field(default_factory=dict)
+
+    def recorded(self) -> dict[str, Any]:
+        """What log and snapshots keep of it."""
+        names = ("weights", "resume", "device", "seed", "workers", "max_iter", "jpeg_roundtrip")
+        table = {name: getattr(self, name) for name in (*names, "keep", "skip_mismatch")}
+        own = asdict(self.extras) if isinstance(self.extras, Extras) else dict(self.extras)
+        return {**table, "extras": own}
 
 
 def settle(
-    told: Mapping[str, Any],
-    resume: Path | None = None,
+    told: Mapping[str, Any] | Extras,
+    recorded: Mapping[str, Any],
     say: Callable[[str], None] = lambda text: None,
 ) -> Extras:
-    """The options of a run: what was told, else what the snapshot records, else off.
+    """The extras of a run: what was told, else what the snapshot records, else off.
 
     Args:
-        told: by the fields of :class:`Extras`, those alone that were told.
-        resume: the solver state that the run goes on from.
+        told: by the fields of :class:`Extras`, those alone that were told; all of them are kept.
+        recorded: what the snapshot records that the run goes on from; empty where it begins.
         say: is told what the run does otherwise than the one before, and what it takes over.
 
     Raises:
-        UsageError: a value makes no sense. InputError: what the snapshot records makes none.
+        UsageError: a value makes no sense.
+
+    >>> extras = settle({"ema": 0.5}, {"ema": 0.9, "warm_up": 10}, print)
+    --ema 0.5: until the snapshot it was --ema 0.9
+    --warm-up 10: as the snapshot records
     """
-    recorded = {} if resume is None else recorded_by(resume)
+    if isinstance(told, Extras):
+        return told
     extras = Extras(**{**recorded, **told})
     for name, before in recorded.items():
         now = getattr(extras, name)
         if now != before:
-            say(f"{option(name, now)}: until the snapshot it was {option(name, before)}")
-        elif now != _DEFAULTS[name] and name not in told:
-            say(f"{option(name, now)}: as the snapshot records")
+            say(f"{flag(name, now)}: until the snapshot it was {flag(name, before)}")
+        elif now != DEFAULTS[name] and name not in told:
+            say(f"{flag(name, now)}: as the snapshot records")
     return extras
 
 
-def recorded_by(state: Path) -> dict[str, Any]:
-    """The options that the small file beside a solver state records; none of Caffe's own.
-
-    Raises:
-        InputError: what it records are no such options.
-    """
-    where = state.with_suffix(BESIDE)
-    options = read_beside(state).get("options", {})
-    found = options.get("extras", {}) if isinstance(options, dict) else None
-    if not isinstance(found, dict):
-        raise InputError("its options are no table", where=where)
-    if unknown := found.keys() - _DEFAULTS.keys():
-        raise InputError(
-            f"it records an option that is not known: {sorted(unknown)[0][:40]!a}",
-            where=where,
-            hint="Was it written by a later version of ssd-data?",
-        )
-    try:
-        return asdict(Extras(**found))
-    except UsageError as error:
-        raise InputError(f"it records {error.where}, but {error.what}", where=where) from None
-
-
-def refuse(told: Mapping[str, Any], what: str) -> None:
-    """An engine has none of them.
-
-    Raises:
-        UsageError: it names those that were asked for.
-    """
-    if names := spelled(told):
-        raise UsageError(f"{what} does not have this", where=names)
-
-
 def spelled(table: Mapping[str, Any]) -> str:
-    """What is on of some options, as the command line spells it."""
-    return ", ".join(option(name, value) for name, value in Extras(**table).on().items())
+    """What is on of some extras, as the command line spells it.
+
+    >>> spelled({"ema": 0.9, "freeze_bn": True, "cache": 0})
+    '--ema 0.9, --freeze-bn'
+    """
+    return ", ".join(flag(name, value) for name, value in Extras(**table).on().items())

@@ -3,67 +3,73 @@
 ``torchrun`` starts them and says by ``RANK``, ``WORLD_SIZE`` and ``LOCAL_RANK`` which is which.
 Each reads its share of the records; losses, counts and gradients are added up, so that their
 batches are parts of one. (The original averages gradients that each process has normalised by
-itself: ``P2PSync`` in ``src/caffe/parallel.cpp``.)
+itself: ``P2PSync`` in ``src/caffe/parallel.cpp``.) No PyTorch here.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
-from typing import Any, TypeVar
+from types import FrameType
+from typing import TYPE_CHECKING, TypeVar
 
-import torch
-import torch.distributed as dist
-from torch import Tensor
+from ssd_data.core.errors import SsdDataError
 
-from ssd_data.core.errors import SsdDataError, UsageError
-from ssd_data.core.parallel import default_workers
-from ssd_data.training import launched
+if TYPE_CHECKING:
+    from torch import Tensor
 
 T = TypeVar("T")
-PATIENCE = timedelta(minutes=10)  # for one answer
 
 
 class PeerError(SsdDataError):
     """Another process of the run has ended, or does not answer."""
 
 
+class FirstProcessError(PeerError):
+    """Process 0 has ended the run, and says why itself."""
+
+
 class Processes:
-    """One process alone; :class:`Group` has the same methods for several.
+    """One process alone; :class:`~ssd_data.training.group.Group` has the same methods for several.
+
+    They are called as in ``torch.distributed``: a name that ends in ``_`` works in place.
 
     Attributes:
         rank: this process's number; 0 tests, writes and prints.
         world: how many there are.
+
+    >>> ALONE.all_sum([1, 2]), ALONE.all_gather("here"), ALONE.broadcast_object("said")
+    ([1, 2], ['here'], 'said')
     """
 
     rank = 0
     world = 1
 
-    def total(self, values: Tensor) -> Tensor:
+    def all_reduce(self, values: Tensor) -> Tensor:
         """The sum over all processes, of the same shape, on the same device; without gradient."""
         return values
 
-    def add_up(self, tensors: Sequence[Tensor]) -> None:
+    def all_reduce_(self, tensors: Sequence[Tensor]) -> None:
         """Give each tensor the sum over all processes, in place."""
 
-    def spread(self, tensors: Sequence[Tensor]) -> None:
+    def broadcast(self, tensors: Sequence[Tensor]) -> None:
         """Give each tensor the values that it has in process 0, in place."""
 
-    def sums(self, values: Sequence[float]) -> list[float]:
+    def all_sum(self, values: Sequence[float]) -> list[float]:
         """Of each number the sum over all processes, in double precision."""
         return list(values)
 
-    def largest(self, values: Sequence[float]) -> list[float]:
+    def all_max(self, values: Sequence[float]) -> list[float]:
         """Of each number the largest of all processes."""
         return list(values)
 
-    def tell(self, value: T) -> T:
+    def broadcast_object(self, value: T) -> T:
         """What process 0 gives to this method, for all."""
         return value
 
-    def gather(self, value: T) -> list[T]:
+    def all_gather(self, value: T) -> list[T]:
         """What each process gives, by rank, for all."""
         return [value]
 
@@ -82,162 +88,51 @@ class Processes:
 ALONE = Processes()
 
 
-class Group(Processes):
-    """Processes that speak through ``torch.distributed``.
+def world_size() -> int:
+    """How many processes torchrun has started together; 1 without it."""
+    return torchrun_number("WORLD_SIZE", 1) if "MASTER_ADDR" in os.environ else 1
 
-    All methods are for all processes to call, in one order; each waits for the others.
 
-    Args:
-        rank, world: as the attributes. local: the same on this machine.
-        backend: of ``torch.distributed``; plain numbers always go by gloo.
-        patience: how long one call waits for the others. init: where they meet, its URL.
+def is_follower() -> bool:
+    """Whether this is one of several processes, and not the first."""
+    return world_size() > 1 and torchrun_number("RANK", 0) > 0
 
-    Raises:
-        PeerError: from any method: a process has ended, or has not answered for that long.
-    """
 
-    def __init__(
-        self,
-        rank: int,
-        world: int,
-        local: tuple[int, int] = (0, 1),
-        *,
-        backend: str = "gloo",
-        patience: timedelta = PATIENCE,
-        init: str = "env://",
-    ) -> None:
-        self.rank, self.world, self.local = rank, world, local
-        self.patience, self.backend = patience, backend
-        with self._others():
-            dist.init_process_group(
-                backend, init_method=init, rank=rank, world_size=world, timeout=patience
-            )
+def torchrun_number(name: str, otherwise: int) -> int:
+    """A whole number that torchrun says in the environment; ``otherwise`` where it is none."""
+    text = os.environ.get(name, "")
+    return int(text) if text.isdecimal() and text.isascii() else otherwise
 
-    def total(self, values: Tensor) -> Tensor:
-        """See :class:`Processes`."""
-        values = values.detach().clone()
-        with self._others():
-            dist.all_reduce(values)
-        return values
 
-    def add_up(self, tensors: Sequence[Tensor]) -> None:
-        """See :class:`Processes`; all travel as one."""
-        flat = _joined(tensors)
-        with self._others():
-            dist.all_reduce(flat)
-        _part(flat, tensors)
+# ---- how a process is asked to stop ----
 
-    def spread(self, tensors: Sequence[Tensor]) -> None:
-        """See :class:`Processes`."""
-        flat = _joined(tensors)
-        with self._others():
-            dist.broadcast(flat, 0)
-        _part(flat, tensors)
 
-    def sums(self, values: Sequence[float]) -> list[float]:
-        """See :class:`Processes`."""
-        return self._numbers(values, dist.ReduceOp.SUM)
+@contextmanager
+def signals(
+    say: Callable[[str], None], once: Callable[[], None], twice: Callable[[], None] | None = None
+) -> Iterator[None]:
+    """The first SIGINT or SIGTERM ends the run after this update; the second ends it at once."""
+    asked = False
 
-    def largest(self, values: Sequence[float]) -> list[float]:
-        """See :class:`Processes`."""
-        return self._numbers(values, dist.ReduceOp.MAX)
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if not asked:
+            say("stopping: a snapshot is written after this iteration; once more stops at once")
+            once()
+        elif twice is not None:
+            twice()
+        else:
+            os._exit(128 + number)
+        asked = True
 
-    def tell(self, value: T) -> T:
-        """See :class:`Processes`."""
-        box: list[Any] = [value]
-        with self._others():
-            dist.broadcast_object_list(box, 0, device=torch.device("cpu"))
-        told: T = box[0]
-        return told
-
-    def gather(self, value: T) -> list[T]:
-        """See :class:`Processes`."""
-        return [self._told_by(rank, value) for rank in range(self.world)]
-
-    def workers(self, asked: int | None) -> int | None:
-        """See :class:`Processes`."""
-        return max(1, default_workers() // self.local[1]) if asked is None else asked
-
-    def device(self, asked: str | None) -> str | None:
-        """See :class:`Processes`."""
-        return f"cuda:{self.local[0]}" if "nccl" in self.backend else asked
-
-    def close(self) -> None:
-        """See :class:`Processes`."""
-        if dist.is_initialized():
-            dist.destroy_process_group()
-
-    def _told_by(self, rank: int, value: T) -> T:
-        box: list[Any] = [value]
-        with self._others():
-            dist.broadcast_object_list(box, rank, device=torch.device("cpu"))
-        told: T = box[0]
-        return told
-
-    def _numbers(self, values: Sequence[float], operation: Any) -> list[float]:
-        tensor = torch.tensor(list(values), dtype=torch.float64)
-        with self._others():
-            dist.all_reduce(tensor, operation)
-        return tensor.tolist()
-
-    @contextmanager
-    def _others(self) -> Iterator[None]:
+    old = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
         try:
-            yield
-        except (RuntimeError, ValueError) as error:
-            lines = str(error).splitlines() or [type(error).__name__]
-            detail = lines[0].rpartition("] ")[2] if "gloo" in lines[0] else lines[0]
-            raise PeerError(
-                "another process of this run has ended, or has not answered for "
-                f"{self.patience.total_seconds():g} s: {detail.partition('. ')[0]}",
-                where=f"process {self.rank}",
-                hint="torchrun's report says which one ended first. --resume auto goes on from the "
-                "last snapshot",
-            ) from None
-
-
-def _joined(tensors: Sequence[Tensor]) -> Tensor:
-    return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
-
-
-def _part(flat: Tensor, tensors: Sequence[Tensor]) -> None:
-    with torch.no_grad():
-        parts = torch.split(flat, [tensor.numel() for tensor in tensors])
-        for tensor, part in zip(tensors, parts, strict=True):
-            tensor.copy_(part.view(tensor.shape))
-
-
-def join(device: str | None = None) -> Processes:
-    """The processes that torchrun started; without it, this one alone.
-
-    Args:
-        device: as for Net; for GPUs they speak through nccl, else through gloo.
-
-    Raises:
-        UsageError: the device cannot be shared, or ``RANK`` is none of these processes.
-        PeerError: the others do not come.
-    """
-    world, rank = launched.world(), launched.number("RANK", 0)
-    if world < 2:
-        return ALONE
-    if device is not None and device.startswith("cuda:"):
-        raise UsageError(
-            "several processes cannot share one GPU",
-            where=f"--device {device}",
-            hint="Say --device cuda, and choose GPUs by CUDA_VISIBLE_DEVICES",
-        )
-    if rank >= world or not os.environ.get("RANK", "").isdecimal():
-        what = f"RANK is {os.environ.get('RANK', '')!a}, WORLD_SIZE is {world}"
-        raise UsageError(what, where="torchrun", hint="Let torchrun set both")
-    local = (launched.number("LOCAL_RANK", rank), launched.number("LOCAL_WORLD_SIZE", world))
-    on_gpu = device == "cuda" or (device == "auto" and torch.cuda.is_available())
-    if not on_gpu:
-        return Group(rank, world, local)
-    if local[0] >= torch.cuda.device_count():
-        raise UsageError(
-            f"process {local[0]} of this machine finds {torch.cuda.device_count()} GPUs",
-            where="--nproc-per-node",
-            hint="One process a GPU; or --device cpu",
-        )
-    torch.cuda.set_device(local[0])
-    return Group(rank, world, local, backend="cpu:gloo,cuda:nccl")
+            old[number] = signal.signal(number, handle)
+        except ValueError:  # not in the main thread: whoever runs us has the signals
+            break
+    try:
+        yield
+    finally:
+        for number, before in old.items():
+            signal.signal(number, before)

@@ -1,57 +1,50 @@
-"""What a run of either engine is: its options, what it came to, its log, snapshots kept, curves."""
+"""A training run from top to bottom, whichever engine makes it, in one process or in several.
+
+:func:`train` reads the solver, finds the snapshot to go on from and looks at everything; then
+:func:`train_file` makes nets with their weights, goes through the loop with all that listens to it,
+and says what it came to. An engine is PyTorch (``loop.py``) or a real Caffe (``caffe/run.py``).
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, Union, get_args
 
+from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.version import __version__
+from ssd_data.data.build.links import link
+from ssd_data.families.parts.write import write_model
 from ssd_data.nets.matching import Matching
-from ssd_data.training import snapshots
-from ssd_data.training.curves import draw_run
-from ssd_data.training.events import Event, Listener, Snapshotted, Tested
-from ssd_data.training.log import RunLog
-from ssd_data.training.solverfile import SolverFile
+from ssd_data.training.caffe.run import CaffeEngine
+from ssd_data.training.curves import draw_at_tests, open_board, require_tensorboard
+from ssd_data.training.log import Listener, RunLog, Snapshotted, Tested
+from ssd_data.training.options import AUTO, EngineName, Extras, TrainOptions
+from ssd_data.training.preflight import preflight
+from ssd_data.training.preflight.report import Preflight
+from ssd_data.training.processes import FirstProcessError, PeerError, signals
+from ssd_data.training.run_folder import SnapshotKeeper
+from ssd_data.training.snapshots import newest_whole
+from ssd_data.training.solver_file import SolverFile, look_at_solver, read_solver
 
-AUTO = "auto"
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ssd_data.training.loop import TorchEngine
+    from ssd_data.training.options import ExtrasTold
+
+Engine: TypeAlias = Union["TorchEngine", CaffeEngine]
+Say: TypeAlias = Callable[[str], None]
 
 
-@dataclass(slots=True)
-class TrainOptions:
-    """How a run differs from what its solver says.
-
-    Attributes:
-        weights: caffemodels to start from, one after another.
-        resume: a solver state, or ``auto`` for the newest whole one of the solver's prefix.
-        device: as for Net; ``auto`` takes a GPU where there is one.
-        seed: of weights, order and augmentation; by default the solver's ``random_seed``, else 0.
-        workers: threads that read and augment; the run does not depend on their number.
-        max_iter: instead of the solver's.
-        jpeg_roundtrip: whether training pictures pass the original's JPEG round trips.
-        keep: how many snapshots stay, besides the best by mAP; None keeps all.
-        skip_mismatch: start layers of another shape anew.
-        extras: what the original has not, by the fields of
-            :class:`~ssd_data.training.options.Extras`. What is not named is off, or on resuming as
-            the snapshot records.
-    """
-
-    weights: Sequence[Path] = ()
-    resume: Path | str | None = None
-    device: str | None = None
-    seed: int | None = None
-    workers: int | None = None
-    max_iter: int | None = None
-    jpeg_roundtrip: bool = True
-    keep: int | None = None
-    skip_mismatch: bool = False
-    extras: Mapping[str, Any] = field(default_factory=dict)
+def _nobody(_: str) -> None:
+    """Whom nothing is told."""
 
 
 @dataclass(slots=True)
-class Run:
+class TrainResult:
     """What a run came to.
 
     Attributes:
@@ -63,6 +56,9 @@ class Run:
         snapshots: the files that were written. matchings: what became of each ``weights``.
         resumed: the solver state that it went on from.
         extras: what it did that the original does not.
+
+    >>> TrainResult(tested=Tested(10, net=0, outputs=[("detection_eval", 0.5)])).scores
+    {'detection_eval': 0.5}
     """
 
     iteration: int = 0
@@ -75,82 +71,261 @@ class Run:
     resumed: Path | None = None
     extras: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def scores(self) -> dict[str, float]:
+        """The last test's, by output: mean AP of a detector; empty where there was no test."""
+        return {} if self.tested is None else dict(self.tested.outputs)
 
-def find_resume(
+
+def train(
+    solver: Path | str | None = None,
+    weights: Sequence[Path | str] | Path | str = (),
+    *,
+    resume: Path | str | None = None,
+    device: str | None = AUTO,
+    workers: int | None = None,
+    seed: int | None = None,
+    max_iter: int | None = None,
+    jpeg_roundtrip: bool = True,
+    tensorboard: Path | str | None = None,
+    keep: int | None = None,
+    skip_mismatch: bool = False,
+    engine: EngineName = "torch",
+    caffe: Path | str | None = None,
+    build: Path | str | None = None,
+    family: str | None = None,
+    out: Path | str | None = None,
+    listeners: Sequence[Listener] = (),
+    say: Say = _nobody,
+    show: Callable[[SolverFile, Preflight], None] | None = None,
+    **extras: Unpack[ExtrasTold],
+) -> TrainResult:
+    """Train as a solver's prototxt says: what ``ssd-data train`` does, with the same options.
+
+    Paths in the solver and its nets are relative to the working folder. Under torchrun each process
+    calls this; snapshots, tests, logs and listeners are the first one's.
+
+    Args:
+        solver: the prototxt. weights: the caffemodels to start from. The other options are those of
+            :class:`~ssd_data.training.options.TrainOptions` and (``extras``) of
+            :class:`~ssd_data.training.options.Extras`.
+        listeners: are told of every event, see ``log.py``, whose ``Screen()`` prints the lines of
+            ``caffe train``.
+        say: is told in lines what is happening besides.
+        show: is given what was found before the run starts, or is refused.
+
+    Raises:
+        UsageError: the options contradict one another, or the engine has not what they ask for.
+        InputError: solver, nets, data or weights are wrong; if that was found beforehand, nothing
+            was started, and all of it is said.
+        DivergedError: the loss is no number any more.
+        CaffeError: Caffe could not be started, or ended with an error.
+        PeerError: another process has ended, or does not answer.
+        OutputError: a snapshot or log cannot be written.
+
+    >>> result = train("tiny_ssd/solver.prototxt", max_iter=1, device="cpu", ema=0.9)
+    >>> result.iteration, result.snapshots[-1].model.name
+    (1, 'tiny_ssd_iter_1.caffemodel')
+    """
+    files = [weights] if isinstance(weights, (str, Path)) else weights
+    options = TrainOptions(
+        weights=[Path(name) for name in files],
+        resume=resume,
+        device=device,
+        workers=workers,
+        seed=seed,
+        max_iter=max_iter,
+        jpeg_roundtrip=jpeg_roundtrip,
+        tensorboard=tensorboard,
+        keep=keep,
+        skip_mismatch=skip_mismatch,
+        engine=engine,
+        caffe=caffe,
+        build=build,
+        family=family,
+        out=out,
+        extras=extras,
+    )
+    chosen = _find_engine(options)
+    try:
+        if chosen.processes.rank:
+            return follow(chosen)
+        if tensorboard is not None:
+            require_tensorboard()
+        file = look_at_solver(_solver_of(solver, options))
+        notes: list[str] = []
+        options = _settle(file, options, chosen, say, notes.append)
+        _check(file, options, chosen, show)
+        with open_board(tensorboard) as board:
+            for note in notes:
+                say(note)
+            chosen.processes.broadcast_object((file.origin, options))
+            return train_file(file, options, [*listeners, *board], say, chosen)
+    finally:
+        chosen.processes.close()
+
+
+def train_file(
     file: SolverFile,
-    resume: Path | str | None,
-    say: Callable[[str], None] = lambda text: None,
-) -> Path | None:
-    """The solver state to go on from, None to begin; ``say`` is told of snapshots passed over."""
-    if resume == AUTO:
-        return snapshots.newest_whole(file.param.snapshot_prefix, say)
-    return None if resume is None else Path(resume)
+    options: TrainOptions | None = None,
+    listeners: Sequence[Listener] = (),
+    say: Say = _nobody,
+    engine: Engine | None = None,
+) -> TrainResult:
+    """The run itself, of a solver that was read; see :func:`train`, which looks at it before.
+
+    Args:
+        engine: by default PyTorch in this process alone. Each of several processes calls this with
+            the same options; weights, listeners and logs are process 0's affair.
+    """
+    if engine is None:
+        from ssd_data.training.loop import TorchEngine
+
+        engine = TorchEngine()
+    options = _settle(file, options or TrainOptions(), engine, say, say)
+    facts = engine.prepare(file, options, say)
+    keeper = SnapshotKeeper(file.param.snapshot_prefix, options.keep)
+    log = None
+    try:
+        if engine.processes.rank == 0:
+            log = RunLog(file.param.snapshot_prefix or "train")
+            log.begin(
+                file.train.net.name,
+                file.param.lr_policy,
+                {**_about(file, options, engine), **facts},
+            )
+            listeners = [log, keeper, *listeners, draw_at_tests(log.table_path)]
+        with signals(say, engine.stop, engine.kill):
+            engine.solve(listeners)
+    finally:
+        if log is not None:
+            log.end(engine.finished)
+        engine.close()
+    return TrainResult(
+        iteration=engine.iteration,
+        finished=engine.finished,
+        loss=engine.loss,
+        tested=keeper.tested,
+        best=keeper.best,
+        snapshots=keeper.snapshots,
+        matchings=engine.matchings,
+        resumed=None if log is None or options.resume is None else Path(options.resume),
+        extras=options.extras.on() if isinstance(options.extras, Extras) else {},
+    )
 
 
-def open_log(file: SolverFile) -> RunLog:
-    """The log beside the snapshots."""
-    return RunLog(file.param.snapshot_prefix or "train")
+def follow(engine: Engine) -> TrainResult:
+    """Train along with process 0, which says what, and tells of it.
+
+    Raises:
+        FirstProcessError: process 0 has ended the run, and says why.
+        InputError: the solver, its nets or data are not here as they are at process 0.
+        PeerError: another process has ended, or does not answer.
+    """
+    from ssd_data.training.display import DivergedError
+
+    processes = engine.processes
+    try:
+        solver, options = processes.broadcast_object(("", TrainOptions()))
+    except PeerError as error:
+        raise FirstProcessError(error.what, where=error.where) from None
+    try:
+        return train_file(read_solver(solver), options, engine=engine)
+    except DivergedError as error:
+        raise FirstProcessError(error.what, where=error.where) from None
+    except InputError as error:
+        where = f"process {processes.rank}: {error.where}"
+        raise InputError(error.what, where=where, hint=error.hint) from None
 
 
-def listeners_of(
-    file: SolverFile, options: TrainOptions, run: Run, log: RunLog, others: Sequence[Listener]
-) -> list[Listener]:
-    """What listens to every run, and ``others``."""
-    keeper = _Keeper(file.param.snapshot_prefix, options.keep, run)
-    return [log, keeper, *others, _Curves(log.table_path)]
+# ---- before it starts ----
 
 
-def about(
-    file: SolverFile, options: TrainOptions, resume: Path | None, engine: str
-) -> dict[str, Any]:
+def _find_engine(options: TrainOptions) -> Engine:
+    if options.engine not in get_args(EngineName):
+        what = f'no engine is called "{options.engine}"'
+        raise UsageError(
+            what, where="--engine", hint=f"Known are {', '.join(get_args(EngineName))}"
+        )
+    if options.engine == "caffe":
+        return CaffeEngine(options.caffe)
+    from ssd_data.engines.torch import require_torch
+
+    require_torch()
+    from ssd_data.training.group import join
+    from ssd_data.training.loop import TorchEngine
+
+    return TorchEngine(join(options.device))
+
+
+def _solver_of(solver: Path | str | None, options: TrainOptions) -> Path | str:
+    """The solver that is given, or that of a family's nets: they are written, and what they read is
+    linked."""
+    build, family = options.build, options.family
+    if solver is not None and build is None and family is None:
+        return solver
+    if solver is not None or build is None or family is None:
+        raise UsageError("give a solver, or a build with a family")
+    folder = Path(options.out or family)
+    write_model(family, folder, build=build, redo=True)
+    link(build, Path())
+    return folder / "solver.prototxt"
+
+
+def _settle(
+    file: SolverFile, options: TrainOptions, engine: Engine, say: Say, note: Say
+) -> TrainOptions:
+    """The options with the snapshot to go on from and all extras; once settled they stay.
+
+    Args:
+        say: is told of snapshots passed over. note: of what the run does otherwise than before.
+    """
+    if options.max_iter is not None:
+        file.param.max_iter = options.max_iter
+    resume = options.resume
+    if resume == AUTO:  # it reads whole snapshots
+        resume = newest_whole(file.param.snapshot_prefix, say)
+    resume = None if resume is None else Path(resume)
+    return engine.settle(replace(options, resume=resume), note)
+
+
+def _check(
+    file: SolverFile,
+    options: TrainOptions,
+    engine: Engine,
+    show: Callable[[SolverFile, Preflight], None] | None,
+) -> None:
+    """Look at solver, nets, data and weights.
+
+    Raises:
+        InputError: some of it is wrong.
+    """
+    found = preflight(
+        file,
+        options.weights,
+        None if options.resume is None else Path(options.resume),
+        engine=engine.name,
+        skip_mismatch=options.skip_mismatch,
+        extras=options.extras if isinstance(options.extras, Extras) else None,
+        world=engine.processes.world,
+    )
+    if show is not None:
+        show(file, found)
+    if found.errors:
+        count = "1 error" if len(found.errors) == 1 else f"{len(found.errors)} errors"
+        hint = "\n".join(map(str, found.errors)) if show is None else ""
+        raise InputError(f"{count}; nothing was started", where=file.origin, hint=hint)
+
+
+def _about(file: SolverFile, options: TrainOptions, engine: Engine) -> dict[str, Any]:
     """What the log says of a run at its beginning."""
+    python = sys.version.split()[0]
     return {
-        "engine": engine,
+        "engine": engine.name,
         "solver": file.origin,
-        "options": asdict(options),
-        "resumed": resume,
+        "options": options.recorded(),
+        "resumed": options.resume,
         "command": sys.argv,
         "folder": Path.cwd(),
-        "versions": {
-            "ssd-data": __version__,
-            "python": sys.version.split()[0],
-        },
+        "versions": {"ssd-data": __version__, "python": python, **engine.versions},
     }
-
-
-class _Keeper:
-    """Remembers tests and snapshots, and deletes old ones."""
-
-    def __init__(self, prefix: str, keep: int | None, run: Run) -> None:
-        self.prefix, self.keep, self.run = prefix, keep, run
-        self._values: dict[int, float] = {}
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, Tested):
-            self.run.tested = event
-            if event.net == 0 and event.outputs:
-                value = event.outputs[0][1]
-                self._values[event.iteration] = value
-                if self.run.best is None or value > self.run.best[1]:
-                    self.run.best = (event.iteration, value)
-        if isinstance(event, Snapshotted):
-            self.run.snapshots.append(event)
-            if self.keep is not None:
-                snapshots.prune(self.prefix, max(self.keep, 1), self._best())
-
-    def _best(self) -> list[Path]:
-        """The snapshot that the best test was made of."""
-        there = dict(snapshots.find_snapshots(self.prefix))
-        tested = [i for i in self._values if i in there]
-        return [there[max(tested, key=self._values.__getitem__)]] if tested else []
-
-
-class _Curves:
-    """Draws the run at every test."""
-
-    def __init__(self, table: Path) -> None:
-        self.table = table
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, Tested):
-            draw_run(self.table)

@@ -1,70 +1,155 @@
-"""A training run's folder: which net and which snapshot to ship."""
+"""A run's folder, read back: its table or log, its snapshots and the best of them, its files.
+
+Whoever wants to know what a run has left asks here: ``deploy``, ``report``, the curves, and the run
+itself where it keeps its best snapshot.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import read_text
+from ssd_data.core.files.paths import read_bytes
 from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
+from ssd_data.training.caffe.log import parse_log
+from ssd_data.training.log import (
+    BEGIN,
+    LOG,
+    SNAPSHOT,
+    TABLE,
+    TEST,
+    TRAIN,
+    Event,
+    Snapshotted,
+    Stepped,
+    Tested,
+    to_row,
+)
+from ssd_data.training.snapshots import AVERAGE, find_snapshots, prune
 
-DEPLOY, SOLVER, TABLE = "deploy.prototxt", "solver.prototxt", ".jsonl"
-LABELMAP = "labelmap.prototxt"
-_SNAPSHOT = re.compile(r"(?P<prefix>.+)_iter_(?P<iteration>\d{1,9})\.caffemodel")
+Row: TypeAlias = dict[str, Any]
+T = TypeVar("T")
+
+DEPLOY, SOLVER, LABELMAP = "deploy.prototxt", "solver.prototxt", "labelmap.prototxt"
+MOST_BYTES = 1 << 30
+MOST_ITERATION = 1 << 31  # Caffe counts them in an int
 HINT = "Give DEPLOY and WEIGHTS"
+_COUNTED = (TRAIN, TEST, SNAPSHOT)  # their rows have an iteration
+_SNAPSHOT = re.compile(r"(?P<prefix>.+)_iter_(?P<iteration>\d{1,9})\.caffemodel")
 
 
 @dataclass(frozen=True, slots=True)
-class RunDir:
-    """What of a run is shipped, and why that snapshot."""
+class SavedModel:
+    """A snapshot's caffemodel, ``<prefix>_iter_<iteration>.caffemodel``."""
 
-    deploy: Path
-    weights: Path
-    labelmap: Path | None
-    why: str
+    path: Path
+    prefix: str
+    iteration: int
+
+    @property
+    def is_average(self) -> bool:
+        """Whether it is a moving average of weights."""
+        return self.path.name.endswith(AVERAGE)
+
+    def averaged(self) -> SavedModel:
+        """The moving average of its weights, where the run kept one; else itself."""
+        average = self.path.with_suffix(AVERAGE)
+        return replace(self, path=average) if average.is_file() else self
 
 
-def read_run_dir(folder: Path) -> RunDir:
-    """The deploy net of a folder and its best snapshot: that of the best test by its first output,
-    as the run's table has it; without tests the newest.
+class RunFolder:
+    """A folder with a training's nets, solver, table and snapshots.
 
-    Snapshots are looked for in the folder and where ``solver.prototxt`` says (from there, or from
-    the folder above).
-
-    Raises:
-        InputError: it is no such folder, or holds no snapshot.
+    Attributes:
+        folder: where its nets lie.
+        fault: what is wrong with its ``solver.prototxt``, if anything.
+        prefix: the ``snapshot_prefix`` that this names; empty where there is none.
+        places: folders that may hold its snapshots and table, each once: its own, and where the
+            solver says (from there, from the folder above, or from the working folder).
     """
-    if not folder.is_dir():
-        raise InputError("is no folder, and no WEIGHTS are given", where=folder, hint=HINT)
-    if not (folder / DEPLOY).is_file():
-        raise InputError(f"the folder has no {DEPLOY}", where=folder, hint=HINT)
-    found = [(place, *parts) for place in places(folder) for parts in snapshots(place)]
-    if not found:
-        raise InputError(
-            "the folder has no snapshot (*_iter_N.caffemodel)", where=folder, hint=HINT
-        )
-    weights, why = _best(found)
-    labelmaps = [path for path in (folder / LABELMAP, folder.parent / LABELMAP) if path.is_file()]
-    return RunDir(folder / DEPLOY, weights, labelmaps[0] if labelmaps else None, why)
 
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.fault: InputError | None = None
+        self.prefix = ""
+        self.places = [folder]
+        if (folder / SOLVER).is_file():
+            try:
+                param = read_prototxt(folder / SOLVER, caffe_pb2.SolverParameter).message
+            except InputError as error:
+                self.fault = error
+                return
+            self.prefix = param.snapshot_prefix
+            bases = (folder, folder.parent, Path())
+            found = [folder, *((base / self.prefix).parent for base in bases)]
+            self.places = list({p.resolve(): p for p in found if _is_folder(p)}.values())
 
-def places(folder: Path) -> list[Path]:
-    """Folders that may hold a run's snapshots, each once: its own, and where its solver says.
+    @cached_property
+    def models(self) -> list[SavedModel]:
+        """Its snapshots, by place and name."""
+        paths = (path for place in self.places for path in sorted(place.iterdir()))
+        found = ((path, _SNAPSHOT.fullmatch(path.name)) for path in paths)
+        return [SavedModel(path, m["prefix"], int(m["iteration"])) for path, m in found if m]
 
-    Raises:
-        InputError: ``solver.prototxt`` is no solver.
-    """
-    found = [folder]
-    if (folder / SOLVER).is_file():
-        solver = read_prototxt(folder / SOLVER, caffe_pb2.SolverParameter).message
-        prefix = Path(solver.snapshot_prefix)
-        found += [(base / prefix).parent for base in (folder, folder.parent, Path())]
-    there = {place.resolve(): place for place in found if _is_folder(place)}
-    return list(there.values())
+    @property
+    def records(self) -> list[Path]:
+        """Its tables, the newest first; where there is none its logs."""
+        found = [path for place in self.places for path in place.iterdir() if path.is_file()]
+        tables = [path for path in found if path.suffix == TABLE]
+        logs = [path for path in found if path.suffix == LOG]
+        return sorted(tables or logs, key=lambda path: -path.stat().st_mtime)
+
+    @property
+    def deploy(self) -> Path:
+        """Its deploy net.
+
+        Raises:
+            InputError: it is no folder, or has none.
+        """
+        if not self.folder.is_dir():
+            raise InputError("is no folder, and no WEIGHTS are given", where=self.folder, hint=HINT)
+        if not (self.folder / DEPLOY).is_file():
+            raise InputError(f"the folder has no {DEPLOY}", where=self.folder, hint=HINT)
+        return self.folder / DEPLOY
+
+    @property
+    def labelmaps(self) -> list[Path]:
+        """The labelmaps in it and in the folder above."""
+        places = (self.folder, self.folder.resolve().parent)
+        return [place / LABELMAP for place in places if (place / LABELMAP).is_file()]
+
+    def best(self) -> tuple[SavedModel, str]:
+        """The snapshot of the best test by its first output, as the tables have it; without tests
+        the newest. And why it is that one.
+
+        Raises:
+            InputError: there is no snapshot, or ``solver.prototxt`` is no solver.
+        """
+        if self.fault is not None:
+            raise self.fault
+        if not self.models:
+            what = "the folder has no snapshot (*_iter_N.caffemodel)"
+            raise InputError(what, where=self.folder, hint=HINT)
+        newest_first = sorted(self.models, key=lambda one: -one.iteration)
+        tables = {one.path.with_name(f"{one.prefix}{TABLE}") for one in self.models}
+        scores = {table: scores_of(read_rows(table)[0]) for table in tables if table.is_file()}
+
+        def score(one: SavedModel) -> float | None:
+            return scores.get(one.path.with_name(f"{one.prefix}{TABLE}"), {}).get(one.iteration)
+
+        if found := best_of(newest_first, score):
+            one, value = found
+            return one, f"the best test, {value:.4f} at iteration {one.iteration}"
+        one = max(self.models, key=lambda one: (one.iteration, one.path.stat().st_mtime))
+        return one, f"the newest, iteration {one.iteration}; no test says which is best"
 
 
 def _is_folder(place: Path) -> bool:
@@ -75,35 +160,144 @@ def _is_folder(place: Path) -> bool:
         return False
 
 
-def snapshots(place: Path) -> list[tuple[str, int, Path]]:
-    """(prefix, iteration, caffemodel) of a folder's snapshots."""
-    matches = ((path, _SNAPSHOT.fullmatch(path.name)) for path in sorted(place.iterdir()))
-    return [(m["prefix"], int(m["iteration"]), path) for path, m in matches if m]
+def best_of(tested: Iterable[T], score: Callable[[T], float | None]) -> tuple[T, float] | None:
+    """What has the highest score, and that; of equal ones the first. None where none has one.
+
+    >>> best_of([30, 20, 10], {10: 0.5, 20: 0.5}.get)
+    (20, 0.5)
+    """
+    scored = [(one, value) for one in tested if (value := score(one)) is not None]
+    return max(scored, key=lambda pair: pair[1]) if scored else None
 
 
-def _best(found: list[tuple[Path, str, int, Path]]) -> tuple[Path, str]:
-    scores: dict[tuple[Path, str], dict[int, float]] = {}
-    for place, prefix, _, _ in found:
-        if (place, prefix) not in scores:
-            scores[place, prefix] = _tests(place / f"{prefix}{TABLE}")
-    tested = [(scores[p, x][i], i, path) for p, x, i, path in found if i in scores[p, x]]
-    if tested:
-        value, iteration, path = max(tested, key=lambda item: item[:2])
-        return path, f"the best test, {value:.4f} at iteration {iteration}"
-    _, _, iteration, path = max(found, key=lambda item: (item[2], item[3].stat().st_mtime))
-    return path, f"the newest, iteration {iteration}; no test says which is best"
+class SnapshotKeeper:
+    """A listener that remembers tests and snapshots, and deletes old ones.
+
+    Args:
+        prefix: of the snapshots. keep: how many stay, besides the best; None keeps all.
+
+    Attributes:
+        tested: what the last test gave. snapshots: those that were written.
+    """
+
+    def __init__(self, prefix: str, keep: int | None) -> None:
+        self.prefix, self.keep = prefix, keep
+        self.tested: Tested | None = None
+        self.snapshots: list[Snapshotted] = []
+        self._values: dict[int, float] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Take note of an event."""
+        if isinstance(event, Tested):
+            self.tested = event
+            if event.net == 0 and event.outputs:
+                self._values[event.iteration] = event.outputs[0][1]
+        if isinstance(event, Snapshotted):
+            self.snapshots.append(event)
+            if self.keep is not None:
+                there = dict(find_snapshots(self.prefix))
+                best = best_of((i for i in self._values if i in there), self._values.get)
+                prune(self.prefix, max(self.keep, 1), [there[best[0]]] if best else [])
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """Iteration and value of the best test."""
+        return best_of(self._values, self._values.get)
 
 
-def _tests(table: Path) -> dict[int, float]:
-    """Iteration → the first output of its test."""
-    values: dict[int, float] = {}
-    if not table.is_file():
-        return values
-    for line in read_text(table, "table of the run").splitlines():
+# ---- the table ----
+
+
+def read_events(path: Path) -> tuple[list[Row], int]:
+    """The events of a table (``.jsonl``) or of a log of ``caffe train``, those of several runs as
+    one curve, and how many lines of the table are none.
+
+    Raises:
+        InputError: the file is missing or too large.
+    """
+    if path.suffix == TABLE:
+        rows, broken = read_rows(path)
+        return continuous(rows), broken
+    events = [to_row(event) for event in parse_log(path) if not isinstance(event, Stepped)]
+    return _forward(events), 0
+
+
+def read_rows(path: Path) -> tuple[list[Row], int]:
+    """All events of a table as they stand there, and how many lines are none: cut short, or not a
+    table's.
+
+    A row is a dict with an ``event``, and of those of training, tests and snapshots with an
+    ``iteration``; the rest is whatever the file says.
+
+    Raises:
+        InputError: the file is missing or too large.
+    """
+    text = read_bytes(path, "table of the run", MOST_BYTES).decode("utf-8", "replace")
+    rows: list[Row] = []
+    broken = 0
+    for line in text.split("\n"):
+        if not line.strip():
+            continue
         try:
             row = json.loads(line)
-            if row["event"] == "test" and not row.get("net"):
-                values[int(row["iteration"])] = float(next(iter(row["outputs"].values())))
-        except (ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError):
-            continue  # a line that was cut short
-    return values
+        except (ValueError, RecursionError):
+            row = None
+        if _is_event(row):
+            rows.append(row)
+        else:
+            broken += 1
+    return rows, broken
+
+
+def _is_event(row: object) -> bool:
+    if not isinstance(row, dict) or not isinstance(row.get("event"), str):
+        return False
+    iteration = row.get("iteration")
+    if row["event"] not in _COUNTED and iteration is None:
+        return True
+    return type(iteration) is int and 0 <= iteration < MOST_ITERATION
+
+
+def continuous(rows: list[Row]) -> list[Row]:
+    """One curve of several runs on one table.
+
+    Where a run went on from a snapshot, or began again, what was told of later iterations is left
+    out.
+    """
+    kept: list[Row] = []
+    for row in rows:
+        if kept and kept[-1]["event"] == BEGIN and "iteration" in row:
+            first = row["iteration"] - (row["event"] == SNAPSHOT)
+            kept = [old for old in kept if old.get("iteration", -1) < first]
+        kept.append(row)
+    return kept
+
+
+def _forward(rows: list[Row]) -> list[Row]:
+    """Where a log goes back, a run went on from a snapshot: what came after that is left out."""
+    kept: list[Row] = []
+    last = -1
+    for row in rows:
+        if row["event"] == TRAIN:
+            if row["iteration"] <= last:
+                kept = [old for old in kept if old["iteration"] < row["iteration"]]
+            last = row["iteration"]
+        kept.append(row)
+    return kept
+
+
+def scores_of(rows: Iterable[Row]) -> dict[int, float]:
+    """Iteration → the first output of the first net's test: mean AP of a detector.
+
+    >>> scores_of([{"event": "test", "iteration": 10, "net": 0, "outputs": {"mAP": 0.5}}])
+    {10: 0.5}
+    """
+    found: dict[int, float] = {}
+    for row in rows:
+        outputs = row.get("outputs")
+        if row["event"] != TEST or row.get("net") or not isinstance(outputs, dict):
+            continue
+        value = next(iter(outputs.values()), None)
+        if isinstance(value, (int, float)) and math.isfinite(value):
+            found[row["iteration"]] = float(value)
+    return found

@@ -1,9 +1,9 @@
 """Snapshots: ``.caffemodel`` and ``.solverstate`` as Caffe writes them, and a small file beside.
 
-The file beside, ``.resume.json``, holds what Caffe does not keep: where the data stands, the random
-state and the options; ``.ema.caffemodel``, where there is one, the moving average of the weights.
-All are written whole, the solver state last: a snapshot is there when it is there. One that it
-replaces goes first: weights of one run never lie beside the state of another.
+That file, ``.resume.json``, holds the resume state, which Caffe does not keep: where the data
+stands, the random state and the options; ``.ema.caffemodel``, where there is one, the moving
+average of the weights. All are written whole, the solver state last: a snapshot is there when it is
+there. One that it replaces goes first: weights of one run never lie beside the state of another.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from ssd_data.core.errors import InputError, OutputError
+from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.files.paths import listable, read_bytes, read_text
 from ssd_data.core.files.whole import write_whole
 from ssd_data.nets.caffemodel import (
@@ -31,11 +31,12 @@ from ssd_data.nets.caffemodel import (
     to_bytes,
 )
 from ssd_data.proto import caffe_pb2
+from ssd_data.training.options import DEFAULTS, Extras
 from ssd_data.training.rates import Progress
 
 MOST_BYTES = 2 << 30
-STATE, MODEL, BESIDE = ".solverstate", ".caffemodel", ".resume.json"
-AVERAGE = ".ema.caffemodel"
+STATE, MODEL = ".solverstate", ".caffemodel"
+RESUME, AVERAGE = ".resume.json", ".ema.caffemodel"
 _MOST = 1 << 62  # records read
 _HEXADECIMAL = re.compile(r"([0-9a-f]{2})*")
 
@@ -48,13 +49,13 @@ class Snapshot:
         progress: where the run stood.
         learned_net: path of the caffemodel, as written.
         history: the update rule's arrays.
-        beside: what the file beside holds; empty where there is none, as with Caffe's own.
+        resume_state: what Caffe does not keep; empty where it is Caffe's own.
     """
 
     progress: Progress
     learned_net: str
     history: list[Array]
-    beside: Mapping[str, Any] = field(default_factory=dict)
+    resume_state: Mapping[str, Any] = field(default_factory=dict)
 
 
 def snapshot_path(prefix: str, iteration: int, ending: str) -> Path:
@@ -73,7 +74,7 @@ def write_snapshot(
     net: caffe_pb2.NetParameter,
     layers: Sequence[LayerWeights],
     history: Sequence[Array],
-    beside: Mapping[str, Any],
+    resume_state: Mapping[str, Any],
     average: Sequence[LayerWeights] | None = None,
 ) -> tuple[Path, Path]:
     """Write the three files, and the average's; returns the paths of caffemodel and solver state.
@@ -82,7 +83,7 @@ def write_snapshot(
         OutputError: a file cannot be written; then there is no snapshot of this iteration.
     """
     model, state = snapshot_paths(prefix, progress.iteration)
-    extra = snapshot_path(prefix, progress.iteration, BESIDE)
+    extra = snapshot_path(prefix, progress.iteration, RESUME)
     message = caffe_pb2.SolverState(
         iter=progress.iteration,
         learned_net=str(model),
@@ -95,7 +96,7 @@ def write_snapshot(
     write_whole(model, to_bytes(net, layers))
     if average is not None:
         write_whole(model.with_suffix(AVERAGE), to_bytes(net, average))
-    write_whole(extra, json.dumps(dict(beside), indent=1, default=str) + "\n")
+    write_whole(extra, json.dumps(dict(resume_state), indent=1, default=str) + "\n")
     write_whole(state, message.SerializeToString())
     return model, state
 
@@ -131,11 +132,11 @@ def read_snapshot(path: Path | str) -> Snapshot:
     progress = Progress(
         state.iter, state.current_step, 0.0, state.minimum_loss, state.iter_last_event
     )
-    return Snapshot(progress, state.learned_net, history, read_beside(path))
+    return Snapshot(progress, state.learned_net, history, read_resume_state(path))
 
 
-def read_beside(path: Path) -> dict[str, Any]:
-    """What the file beside a solver state holds; nothing where there is none.
+def read_resume_state(path: Path) -> dict[str, Any]:
+    """The resume state beside a solver state; empty where there is none.
 
     Its ``positions`` are a table a net, data layer → records read; ``random`` a state a process, in
     hexadecimal digits (one alone in older files). Both may be missing.
@@ -143,7 +144,7 @@ def read_beside(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is no table in JSON, or these are something else.
     """
-    file = path.with_suffix(BESIDE)
+    file = path.with_suffix(RESUME)
     if not file.is_file():
         return {}
     try:
@@ -172,6 +173,53 @@ def _are_states(value: object) -> bool:
     )
 
 
+def recorded_extras(state: Path) -> dict[str, Any]:
+    """The extras that the resume state beside a solver state records; none of Caffe's own.
+
+    Raises:
+        InputError: what it records are no such options.
+    """
+    where = state.with_suffix(RESUME)
+    options = read_resume_state(state).get("options", {})
+    found = options.get("extras", {}) if isinstance(options, dict) else None
+    if not isinstance(found, dict):
+        raise InputError("its options are no table", where=where)
+    if unknown := found.keys() - DEFAULTS.keys():
+        raise InputError(
+            f"it records an option that is not known: {sorted(unknown)[0][:40]!a}",
+            where=where,
+            hint="Was it written by a later version of ssd-data?",
+        )
+    try:
+        return asdict(Extras(**found))
+    except UsageError as error:
+        raise InputError(f"it records {error.where}, but {error.what}", where=where) from None
+
+
+def random_state() -> str:
+    """The state of PyTorch's generator for the CPU, as a resume state has it, in hexadecimal
+    digits."""
+    import torch
+
+    return torch.get_rng_state().numpy().tobytes().hex()
+
+
+def set_random_state(digits: str) -> None:
+    """Go on from what :func:`random_state` gave.
+
+    Raises:
+        InputError: that is no such state.
+    """
+    import torch
+
+    state = torch.tensor(list(bytes.fromhex(digits)), dtype=torch.uint8)
+    try:
+        torch.set_rng_state(state)
+    except RuntimeError:
+        where = f"the snapshot's {RESUME}"
+        raise InputError("its random state is none of PyTorch's", where=where) from None
+
+
 def learned_net(snapshot: Snapshot, state: Path | str) -> Path:
     """The snapshot's caffemodel: beside the state, else where the state says.
 
@@ -194,13 +242,13 @@ def learned_net(snapshot: Snapshot, state: Path | str) -> Path:
     )
 
 
-def averaged_net(beside: Mapping[str, Any], state: Path | str) -> Path | None:
+def averaged_net(resume_state: Mapping[str, Any], state: Path | str) -> Path | None:
     """The caffemodel of a snapshot's average; None where it has none.
 
     Raises:
         InputError: the file is missing.
     """
-    if not beside.get("average"):
+    if not resume_state.get("average"):
         return None
     path = Path(state).with_suffix(AVERAGE)
     if not path.is_file():
@@ -232,7 +280,7 @@ def newest_whole(prefix: str, say: Callable[[str], None] = lambda text: None) ->
         try:
             snapshot = read_snapshot(path)
             read_caffemodel(learned_net(snapshot, path))
-            if (average := averaged_net(snapshot.beside, path)) is not None:
+            if (average := averaged_net(snapshot.resume_state, path)) is not None:
                 read_caffemodel(average)
         except InputError as error:
             say(f"warning: {path} is passed over: {error.sentence}")
@@ -259,7 +307,7 @@ def prune(prefix: str, keep: int, spare: Sequence[Path] = ()) -> list[Path]:
     for _, state in find_snapshots(prefix)[keep:]:
         if state in spare:
             continue
-        for ending in (STATE, BESIDE, MODEL, AVERAGE):  # without its state a snapshot is none
+        for ending in (STATE, RESUME, MODEL, AVERAGE):  # without its state a snapshot is none
             path = state.with_suffix(ending)
             if path.is_file():
                 path.unlink()

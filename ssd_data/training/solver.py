@@ -12,11 +12,13 @@ import torch
 
 from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.blob import to_numpy
+from ssd_data.engines.torch.layers.annotateddata import data_layers
 from ssd_data.engines.torch.net import Net
 from ssd_data.proto import caffe_pb2
-from ssd_data.training import snapshots, telling
-from ssd_data.training.clock import Clock
-from ssd_data.training.events import (
+from ssd_data.training import display, snapshots
+from ssd_data.training.display import Clock, DivergedError, diverged
+from ssd_data.training.extras import ExtrasState
+from ssd_data.training.log import (
     Displayed,
     Event,
     Listener,
@@ -24,17 +26,12 @@ from ssd_data.training.events import (
     Stepped,
     Tested,
 )
-from ssd_data.training.extras import Additions
-from ssd_data.training.feeding import feeding
 from ssd_data.training.options import Extras
-from ssd_data.training.parameters import parameters
 from ssd_data.training.processes import ALONE, Processes
-from ssd_data.training.randomness import random_state, set_random_state
 from ssd_data.training.rates import Progress, coming_rate, learning_rate
-from ssd_data.training.solverfile import SolverFile, read_solver, to_solver_file
-from ssd_data.training.telling import DivergedError, diverged
+from ssd_data.training.solver_file import SolverFile, read_solver, to_solver_file
 from ssd_data.training.testing import run_test
-from ssd_data.training.updates import clip_, find_kind, regularize
+from ssd_data.training.updates import clip_, find_type, parameters, regularize
 
 __all__ = ["DivergedError", "Solver", "get_solver"]
 EXPLODED = 1e4  # times the first loss
@@ -51,9 +48,9 @@ class Solver:
     Attributes:
         net: the training net. test_nets: the test nets, which share its parameters.
         iter: how many updates were made.
-        additions: what it does beyond the original.
+        extras: what it does beyond the original.
         listeners: called with each :class:`Displayed`, :class:`Tested`, :class:`Snapshotted`.
-        processes: those that share each batch; see :func:`~ssd_data.training.together.connect`.
+        processes: those that share each batch; see ``loop.py``.
 
     Raises:
         InputError: the solver or a net is wrong.
@@ -69,20 +66,20 @@ class Solver:
             source = to_solver_file(source)
         self.file = source if isinstance(source, SolverFile) else read_solver(source)
         self.param = self.file.param
-        self.kind = find_kind(self.param)
+        self.type = find_type(self.param)
         if self.param.random_seed >= 0:
             torch.manual_seed(self.param.random_seed)
         self.net = Net(self.file.train, device=device)
-        self.additions = Additions(self.net, extras or Extras())
-        self.trainable = self.additions.trainable
+        self.extras = ExtrasState(self.net, extras or Extras())
+        self.trainable = self.extras.trainable
         self.test_nets = [Net(graph, device=device) for graph in self.file.tests]
         self.progress = Progress()
         self.listeners: list[Listener] = []
-        self.params = parameters(self.net, self.kind.histories)
+        self.params = parameters(self.net, self.type.histories)
         self.processes: Processes = ALONE
         self.stopped = False  # all processes know
-        self.options: dict[str, object] = {}  # written beside each snapshot
-        self.restored: Mapping[str, Any] = {}  # what was
+        self.options: dict[str, object] = {}  # part of each resume state
+        self.restored: Mapping[str, Any] = {}  # the resume state that it went on from
         self.saved = -1  # the iteration of the last snapshot
         self._asked = False  # to stop
         self._losses: list[float] = []
@@ -119,7 +116,7 @@ class Solver:
         Raises:
             DivergedError: the loss is no number any more.
         """
-        self.additions.begin()
+        self.extras.begin()
         self._losses, self._first = [], self.iter
         self.progress.smoothed_loss = 0.0
         for _ in range(count):
@@ -145,7 +142,7 @@ class Solver:
 
     def _agree(self, busy: bool = False) -> bool:
         """Stop where any process was asked to; returns whether one is busy."""
-        asked, working = self.processes.largest([self._asked, busy])
+        asked, working = self.processes.all_max([self._asked, busy])
         self.stopped = bool(asked)
         return bool(working)
 
@@ -165,7 +162,7 @@ class Solver:
             count = self.param.test_iter[index]
             if not count:
                 continue
-            with self.additions.averaged() as averaged:
+            with self.extras.averaged() as averaged:
                 tested = run_test(
                     net, count, self.param, self.iter, index, self._is_stopped_while_busy
                 )
@@ -184,12 +181,12 @@ class Solver:
         Raises:
             OutputError: a file cannot be written.
         """
-        beside, prefix = self.beside(), self.param.snapshot_prefix
+        kept, prefix = self.resume_state(), self.param.snapshot_prefix
         self.saved = self.iter
         if self.processes.rank:
             return snapshots.snapshot_paths(prefix, self.iter)
         histories = zip(*(param.history for param in self.params), strict=True)
-        with self.additions.averaged() as averaged:
+        with self.extras.averaged() as averaged:
             average = self.net.weights() if averaged else None
         written = snapshots.write_snapshot(
             prefix,
@@ -197,7 +194,7 @@ class Solver:
             self.net.to_proto(),
             self.net.weights(),
             [to_numpy(tensor) for history in histories for tensor in history],
-            beside,
+            kept,
             average,
         )
         third = written[0].with_suffix(snapshots.AVERAGE) if averaged else None
@@ -212,7 +209,7 @@ class Solver:
         """
         found = snapshots.read_snapshot(path)
         slots = [param.history for param in self.params]
-        wanted = [history[i] for i in range(self.kind.histories) for history in slots]
+        wanted = [history[i] for i in range(self.type.histories) for history in slots]
         if len(found.history) != len(wanted):
             raise InputError(
                 f"it holds {len(found.history)} arrays of history, this solver has {len(wanted)}",
@@ -224,41 +221,41 @@ class Solver:
             if tensor.numel() != array.size:
                 raise InputError("its history has other shapes than the net", where=path)
             tensor.copy_(torch.from_numpy(array.reshape(tuple(tensor.shape))))
-        self.progress, self.restored = found.progress, found.beside
-        self.resume_from(found.beside)
-        self.additions.restore_average(found.beside, path)
+        self.progress, self.restored = found.progress, found.resume_state
+        self.load_resume_state(found.resume_state)
+        self.extras.load_average(found.resume_state, path)
 
-    def beside(self) -> dict[str, object]:
+    def resume_state(self) -> dict[str, object]:
         """What a snapshot keeps besides Caffe's files: where data and random state stand."""
         return {
             "version": 1,
             "positions": [
-                {layer.node.name: layer.position for layer in feeding(net)}
+                {layer.node.name: layer.position for layer in data_layers(net)}
                 for net in (self.net, *self.test_nets)
             ],
             "options": self.options,
-            **self.additions.beside(),
+            **self.extras.resume_state(),
             "processes": self.processes.world,
-            "random": self.processes.gather(random_state()),
+            "random": self.processes.all_gather(snapshots.random_state()),
         }
 
-    def resume_from(self, beside: Mapping[str, Any]) -> None:
+    def load_resume_state(self, resume_state: Mapping[str, Any]) -> None:
         """Set data and random state.
 
         Of Caffe's own snapshots the position follows from the iteration: iteration times
         ``iter_size`` times the batch, of all processes.
         """
-        self.additions.resume_from(beside)
-        kept = beside.get("positions") or [{}]
+        self.extras.load_resume_state(resume_state)
+        kept = resume_state.get("positions") or [{}]
         for net, positions in zip((self.net, *self.test_nets), kept, strict=False):
-            for layer in feeding(net):
-                batch = layer.param.data_param.batch_size * layer.feed.world
+            for layer in data_layers(net):
+                batch = layer.global_batch
                 counted = self.iter * self.param.iter_size * batch if net is self.net else 0
                 layer.position = int(positions.get(layer.node.name, counted))
-        states, rank = beside.get("random") or [], self.processes.rank
+        states, rank = resume_state.get("random") or [], self.processes.rank
         states = [states] if isinstance(states, str) else states
         if rank < len(states):
-            set_random_state(states[rank])
+            snapshots.set_random_state(states[rank])
         elif rank:  # a process that was not there: as the original, not what the first one draws
             torch.manual_seed(self.param.random_seed + rank)
 
@@ -274,9 +271,9 @@ class Solver:
                 raise self._diverged(float(loss.detach()))
             if self._bound == math.inf:
                 self._bound = EXPLODED * max(abs(value), 1)
-            self.additions.backward(loss)
+            self.extras.backward(loss)
             total += value
-        self.processes.add_up([p.blob.grad for p in self.params])
+        self.processes.all_reduce_([p.blob.grad for p in self.params])
         return total / self.param.iter_size
 
     def _diverged(self, own: float) -> DivergedError:
@@ -285,13 +282,13 @@ class Solver:
 
     def _loss(self, own: torch.Tensor) -> float:
         """The loss of the whole batch, of which each process has a part."""
-        return self.processes.sums([float(own.detach())])[0]
+        return self.processes.all_sum([float(own.detach())])[0]
 
     def _update(self) -> None:
         """Clip, average over ``iter_size``, add decay, apply the rule: in this order."""
         param = self.param
         rate = self.rate()
-        if not self.additions.unscale():
+        if not self.extras.unscale():
             return
         with torch.no_grad():
             clip_([p.blob.grad for p in self.params], param.clip_gradients)
@@ -301,13 +298,13 @@ class Solver:
                     gradient.mul_(1 / param.iter_size)
                 decay = param.weight_decay * p.decay_mult
                 regularize(gradient, weights, decay, param.regularization_type)
-                update = self.kind.rule(gradient, p.history, rate * p.lr_mult, param, self.iter)
+                update = self.type.rule(gradient, p.history, rate * p.lr_mult, param, self.iter)
                 weights.sub_(update)
-        self.additions.updated()
+        self.extras.updated()
 
     def rate(self) -> float:
         """The learning rate of the coming update."""
-        return self.additions.rate(learning_rate(self.param, self.progress), self.iter)
+        return self.extras.rate(learning_rate(self.param, self.progress), self.iter)
 
     def _smooth(self, loss: float) -> float:
         """The loss over the last ``average_loss`` iterations of this :meth:`step`."""
@@ -328,12 +325,12 @@ class Solver:
         first = self.iter > 0 or self.param.test_initialization
         return bool(interval and self.iter % interval == 0 and first)
 
-    # ---- telling ----
+    # ---- listeners ----
 
     def _show(self, loss: float) -> None:
-        outputs = telling.outputs(self.net, self.processes)
-        parts = telling.parts(self.net, self.processes)
-        rate = self.additions.rate(coming_rate(self.param, self.progress), self.iter)
+        outputs = display.outputs(self.net, self.processes)
+        parts = display.parts(self.net, self.processes)
+        rate = self.extras.rate(coming_rate(self.param, self.progress), self.iter)
         speed, waiting = self._clock.read(self.iter, self.net, self.param.iter_size)
         self._tell(Displayed(self.iter, loss, rate, outputs, parts, speed, waiting))
 

@@ -1,25 +1,122 @@
-"""A test net's scores, as the SSD branch's test phase computes them."""
+"""A test net's scores, as the SSD branch's test phase computes them: of a run, and alone.
+
+PyTorch is imported where a net runs: what a real Caffe's nets give is scored here too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.data.lmdb.store import open_shared
-from ssd_data.engines.torch.blob import to_numpy
-from ssd_data.engines.torch.layers.detectionoutput import DetectionOutput
-from ssd_data.engines.torch.net import Net
 from ssd_data.metrics.detection_evaluate import mean_ap
 from ssd_data.nets.graph import Graph, read_graph
 from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
-from ssd_data.training.events import Tested
-from ssd_data.training.feeding import feeding
-from ssd_data.training.saving import Saver, wants_files
-from ssd_data.training.solverfile import read_solver
+from ssd_data.training.log import Tested
+from ssd_data.training.options import AUTO
+from ssd_data.training.save_output import Saver, wants_files
+from ssd_data.training.solver_file import read_solver
+
+if TYPE_CHECKING:
+    from ssd_data.engines.torch.net import Net
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class NetScores:
+    """What a test net came to.
+
+    Attributes:
+        tested: its outputs, and the AP of each label.
+        ap_version: which average precision; None of a classifier.
+        labelmap: names the labels; None where there is none.
+        savers: what wrote the files that its ``save_output_param`` asks for.
+    """
+
+    tested: Tested
+    ap_version: str | None
+    labelmap: LabelMap | None
+    savers: list[Saver]
+
+    @property
+    def outputs(self) -> dict[str, float]:
+        """Mean AP of a detection net, means of a classifier's outputs, by output."""
+        return dict(self.tested.outputs)
+
+    @property
+    def classes(self) -> list[tuple[str, float]]:
+        """Name and AP of each class."""
+        names = self.labelmap
+        return [
+            (names.display_name(label) if names is not None else f"class{label}", ap)
+            for label, ap in self.tested.per_class.items()
+        ]
+
+    @property
+    def files(self) -> list[Path]:
+        """Those of detections that were written."""
+        return [file for saver in self.savers for file in saver.files]
+
+
+def test(
+    net: Path | str,
+    weights: Path | str,
+    *,
+    iterations: int | None = None,
+    ap_version: str | None = None,
+    labelmap: Path | str | None = None,
+    device: str | None = AUTO,
+) -> list[NetScores]:
+    """Score weights as the original's test phase does: what ``ssd-data test`` does.
+
+    Args:
+        net: a solver, whose test nets run, or a test net. weights: the caffemodel.
+        iterations: batches; by default the solver's ``test_iter``, of a net alone all records once.
+        ap_version: ``11point``, ``MaxIntegral`` or ``Integral``; by default the solver's.
+        labelmap: names the classes; by default the net's own, where it is there.
+        device: as for Net; ``auto`` takes a GPU where there is one.
+
+    Returns:
+        what each test net gave.
+
+    Raises:
+        UsageError: PyTorch or the device is missing.
+        InputError: solver, net, data, weights or labelmap are wrong.
+        OutputError: detections cannot be saved.
+
+    >>> (scores,) = test("tiny_ssd/solver.prototxt", "tiny_ssd/random.caffemodel", iterations=1)
+    >>> list(scores.outputs), scores.ap_version
+    (['detection_eval'], '11point')
+    """
+    from ssd_data.engines.torch import require_torch
+
+    require_torch()
+    from ssd_data.engines.torch.net import Net
+
+    names = None if labelmap is None else read_labelmap(Path(labelmap))
+    found = nets_to_test(Path(net), iterations)
+    if names is None:
+        names = _own_labelmap(found[0][0])
+    results = []
+    for index, (graph, param, count) in enumerate(found):
+        if ap_version is not None:
+            param.ap_version = ap_version
+        loaded = Net(graph, weights=weights, device=device)
+        tested = run_test(loaded, count, param, index=index)
+        assert tested is not None  # nobody stops it
+        version = param.ap_version if param.eval_type == "detection" else None
+        results.append(NetScores(tested, version, names, attach_savers(loaded)))
+    return results
 
 
 def run_test(
@@ -40,9 +137,11 @@ def run_test(
             ``save_output_param`` names is missing or does not fit.
         OutputError: detections cannot be saved.
     """
+    from ssd_data.engines.torch.blob import to_numpy
+
     attach_savers(net)
     detection = param.eval_type == "detection"
-    rows: dict[str, list[np.ndarray]] = {name: [] for name in net.outputs}
+    rows: dict[str, list[Floats]] = {name: [] for name in net.outputs}
     loss = 0.0
     for _ in range(count):
         if stopped():
@@ -56,14 +155,34 @@ def run_test(
                     where=net.graph.origin,
                     hint="Silence it, or set eval_type to classification",
                 )
-            rows[name].append(values.reshape(-1, 5) if detection else values.ravel())
+            rows[name].append(values)
     mean_loss = loss / max(count, 1) if param.test_compute_loss else None
-    if detection:
-        return _detection(rows, param, iteration, index, mean_loss)
-    outputs = [
-        (name, float(value)) for name, values in rows.items() for value in np.mean(values, axis=0)
-    ]
-    return Tested(iteration, index, outputs, {}, mean_loss)
+    outputs, classes = score_outputs(rows.items(), param)
+    shows = detection and param.show_per_class_result
+    return Tested(iteration, index, outputs, classes, mean_loss, shows)
+
+
+def score_outputs(
+    rows: Iterable[tuple[str, list[Floats]]], param: caffe_pb2.SolverParameter
+) -> tuple[list[tuple[str, float]], dict[int, float]]:
+    """What the batches of a test come to: of each output name and mean AP, or the means of its
+    values; and of a detection net's first output the AP by label.
+
+    Args:
+        rows: by output, an array a batch: DetectionEvaluate's rows, float32 (…, 5), or any values.
+    """
+    outputs: list[tuple[str, float]] = []
+    classes: dict[int, float] = {}
+    for name, parts in rows:
+        if param.eval_type == "detection":
+            values = np.concatenate([part.reshape(-1, 5) for part in parts])
+            mean, each = mean_ap(values, param.ap_version)
+            outputs.append((name, mean))
+            classes = classes or each
+        else:
+            means = np.mean([np.ravel(part) for part in parts], axis=0)
+            outputs += [(name, float(mean)) for mean in means]
+    return outputs, classes
 
 
 def attach_savers(net: Net) -> list[Saver]:
@@ -72,7 +191,10 @@ def attach_savers(net: Net) -> list[Saver]:
     Raises:
         InputError: its labelmap or list of names and sizes is missing or does not fit.
     """
-    position = next((layer.position for layer in feeding(net)), 0)
+    from ssd_data.engines.torch.layers.annotateddata import data_layers
+    from ssd_data.engines.torch.layers.detectionoutput import DetectionOutput
+
+    position = next((layer.position for layer in data_layers(net)), 0)
     found = []
     for layer in net.steps:
         if isinstance(layer, DetectionOutput) and wants_files(layer.p):
@@ -80,22 +202,6 @@ def attach_savers(net: Net) -> list[Saver]:
             assert isinstance(layer.saver, Saver)
             found.append(layer.saver)
     return found
-
-
-def _detection(
-    rows: dict[str, list[np.ndarray]],
-    param: caffe_pb2.SolverParameter,
-    iteration: int,
-    index: int,
-    loss: float | None,
-) -> Tested:
-    outputs: list[tuple[str, float]] = []
-    classes: dict[int, float] = {}
-    for name, parts in rows.items():
-        mean, each = mean_ap(np.concatenate(parts), param.ap_version)
-        outputs.append((name, mean))
-        classes = classes or each
-    return Tested(iteration, index, outputs, classes, loss, param.show_per_class_result)
 
 
 def nets_to_test(
@@ -136,3 +242,12 @@ def _batches(graph: Graph) -> int:
             records = len(open_shared(node.param.data_param.source))
             return -(-records // node.param.data_param.batch_size)
     raise InputError("the net reads no LMDB", where=graph.origin, hint="Give --iterations")
+
+
+def _own_labelmap(graph: Graph) -> LabelMap | None:
+    """The one that the data layer names; nothing computes with it, so it need not be sound."""
+    for node in graph.nodes:
+        if name := node.param.annotated_data_param.label_map_file:
+            with suppress(InputError):
+                return read_labelmap(name)
+    return None

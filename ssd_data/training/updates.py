@@ -1,26 +1,54 @@
-"""Update rules: Caffe's solver types (``src/caffe/solvers/*_solver.cpp``).
+"""Updates: the parameters as a solver sees them, and Caffe's solver types that move them
+(``src/caffe/solvers/*_solver.cpp``).
 
-Each takes a parameter's gradient ``g`` (clipped, averaged, with decay added), its histories and the
-rate, moves the histories in place and returns what is subtracted from the parameter.
+A rule takes a parameter's gradient ``g`` (clipped, averaged, with decay added), its histories and
+the rate, moves the histories in place and returns what is subtracted from the parameter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from ssd_data.core.errors import InputError
+from ssd_data.engines.torch.blob import Blob
+from ssd_data.engines.torch.net import Net
 from ssd_data.proto import caffe_pb2
 
 Rule: TypeAlias = Callable[[Tensor, list[Tensor], float, "caffe_pb2.SolverParameter", int], Tensor]
 
 
+@dataclass(slots=True)
+class Param:
+    """One parameter with what the update rule keeps of it."""
+
+    blob: Blob
+    lr_mult: float
+    decay_mult: float
+    history: list[Tensor] = field(default_factory=list)
+
+
+def parameters(net: Net, histories: int) -> list[Param]:
+    """All parameters once each, in the layers' order, statistics included, as Caffe lists them."""
+    found: dict[int, Param] = {}
+    for layer in net.steps:
+        specs = layer.param.param
+        for i, blob in enumerate(layer.params):
+            if id(blob) in found:
+                continue
+            spec = specs[i] if i < len(specs) else caffe_pb2.ParamSpec()
+            rate = 0.0 if layer.statistics else spec.lr_mult
+            history = [torch.zeros_like(blob.tensor.detach()) for _ in range(histories)]
+            found[id(blob)] = Param(blob, rate, spec.decay_mult, history)
+    return list(found.values())
+
+
 @dataclass(frozen=True, slots=True)
-class Kind:
+class SolverType:
     """A solver type: its rule, how many histories a parameter has, and whether it has momentum.
 
     ``shares`` are the solver's fields that the rule takes from 1: from 0 on, and below it.
@@ -32,7 +60,7 @@ class Kind:
     shares: tuple[str, ...] = ()
 
 
-def find_kind(param: caffe_pb2.SolverParameter) -> Kind:
+def find_type(param: caffe_pb2.SolverParameter) -> SolverType:
     """The rule of a solver's ``type``.
 
     Raises:
@@ -41,17 +69,17 @@ def find_kind(param: caffe_pb2.SolverParameter) -> Kind:
     name = param.type
     if param.HasField("solver_type"):  # the form before 2015
         name = _OLD_NAMES[param.solver_type]
-    if name not in KINDS:
-        hint = "Known are " + ", ".join(KINDS)
+    if name not in TYPES:
+        hint = "Known are " + ", ".join(TYPES)
         raise InputError(f'no solver type is called "{name}"', hint=hint)
-    kind = KINDS[name]
-    if not kind.takes_momentum and param.momentum:
+    found = TYPES[name]
+    if not found.takes_momentum and param.momentum:
         raise InputError(f"momentum cannot be used with {name}", hint="Leave momentum out")
-    for field in kind.shares:
-        if not 0 <= (value := getattr(param, field)) < 1:
-            what = f"{field} is {value:g}, with {name} it must be in 0 … 1, 1 excluded"
-            raise InputError(what, hint=f"Is {field} meant as another solver's?")
-    return kind
+    for share in found.shares:
+        if not 0 <= (value := getattr(param, share)) < 1:
+            what = f"{share} is {value:g}, with {name} it must be in 0 … 1, 1 excluded"
+            raise InputError(what, hint=f"Is {share} meant as another solver's?")
+    return found
 
 
 def _sgd(
@@ -112,13 +140,13 @@ def _over(above: Tensor, below: Tensor) -> Tensor:
     return torch.div(above, below, out=below)
 
 
-KINDS: dict[str, Kind] = {
-    "SGD": Kind(_sgd, 1),
-    "Nesterov": Kind(_nesterov, 1),
-    "AdaGrad": Kind(_adagrad, 1, takes_momentum=False),
-    "RMSProp": Kind(_rmsprop, 1, takes_momentum=False, shares=("rms_decay",)),
-    "AdaDelta": Kind(_adadelta, 2),
-    "Adam": Kind(_adam, 2, shares=("momentum", "momentum2")),
+TYPES: dict[str, SolverType] = {
+    "SGD": SolverType(_sgd, 1),
+    "Nesterov": SolverType(_nesterov, 1),
+    "AdaGrad": SolverType(_adagrad, 1, takes_momentum=False),
+    "RMSProp": SolverType(_rmsprop, 1, takes_momentum=False, shares=("rms_decay",)),
+    "AdaDelta": SolverType(_adadelta, 2),
+    "Adam": SolverType(_adam, 2, shares=("momentum", "momentum2")),
 }
 _S = caffe_pb2.SolverParameter
 _OLD_NAMES = {

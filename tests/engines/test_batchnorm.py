@@ -89,7 +89,7 @@ def test_two_processes_with_one_batch_each_are_one_with_both(shape: str) -> None
     x, dy, weight, bias = drawn(SHAPES[shape])
     half = x[: len(x) // 2], dy[: len(x) // 2]
     layer = layer_for(tuple(half[0].shape))
-    layer.total = lambda sums: 2 * sums  # the other one has the same
+    layer.all_reduce = lambda sums: 2 * sums  # the other one has the same
     wanted = twin(*(torch.cat([t, t]) for t in half), weight, bias)
     for name in ("y", "dx"):
         wanted[name] = wanted[name][: len(half[0])]

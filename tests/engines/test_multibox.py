@@ -177,7 +177,7 @@ def test_normalizer_may_be_summed_over_processes() -> None:
     tensors += [torch.from_numpy(prior.reshape(1, 2, -1)), torch.from_numpy(label[None, None])]
     layer = make(s, 2, 12, 4)
     alone = layer.forward(*tensors)
-    layer.total = lambda count: 2 * count
+    layer.all_reduce = lambda count: 2 * count
     assert layer.forward(*tensors).item() == pytest.approx(alone.item() / 2)
 
 

@@ -16,10 +16,14 @@ from support.pytorch_bodies import TimmV1, TimmV2, TorchvisionV2, features, trai
 from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.net import Net
 from ssd_data.engines.torch.statedict import read_state_dict
-from ssd_data.evaluation.proof import needed
 from ssd_data.families import generate
 from ssd_data.nets.caffemodel import Caffemodel, read_caffemodel
-from ssd_data.nets.edit.import_backbone import IMAGENET_MEAN, IMAGENET_STD, Source, import_backbone
+from ssd_data.nets.edit.import_backbone import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Backbone,
+    import_backbone,
+)
 from ssd_data.nets.graph import Graph, to_graph
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.nets.prototxt import to_text
@@ -66,7 +70,7 @@ def a_net(family: str, **options: Any) -> Graph:
 
 
 def compute(graph: Graph, layers: list[Any], blob: str, inputs: Preprocessing) -> np.ndarray:
-    part = needed(graph, [blob])
+    part = graph.part([blob])
     names = {node.name for node in part.nodes}
     net = Net(part)
     assert not net.copy_from(Caffemodel([x for x in layers if x.name in names])).new
@@ -113,7 +117,7 @@ def test_another_mean_differs_at_the_border_alone(kind: str, merged: bool) -> No
 
 def test_another_source() -> None:
     """Trained within ±1 as MobileNet-SSD's own input is: nothing but red and blue changes."""
-    source = Source((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), 1e-3)
+    source = Backbone((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), 1e-3)
     inputs = Preprocessing((127.5, 127.5, 127.5), 1 / 127.5)
     module = trained(TimmV1(), 3)
     for part in module.modules():

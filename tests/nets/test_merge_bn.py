@@ -14,7 +14,7 @@ from support.prototxts import FOUR, bn, conv, layer, random_weights, scale
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines.torch.net import Net
-from ssd_data.evaluation.proof import compare, needed
+from ssd_data.evaluation.compare import compare_nets
 from ssd_data.nets.caffemodel import (
     Caffemodel,
     LayerWeights,
@@ -24,7 +24,8 @@ from ssd_data.nets.caffemodel import (
 )
 from ssd_data.nets.edit.merge_bn import Merge, merge_bn
 from ssd_data.nets.edit.rewrite import merged_text
-from ssd_data.nets.graph import Graph, parse_graph, read_graph, to_graph
+from ssd_data.nets.graph import Graph, parse_graph, read_graph
+from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.prototxt import to_text
 
 
@@ -42,11 +43,11 @@ def merged(text: str, seed: int = 0, eps: float | None = None) -> Merge:
     """Merge a net's text with random weights, and require the same outputs and the same text."""
     graph = parse_graph(text)
     layers = random_weights(graph, seed)
-    merge = merge_bn(graph, layers, eps)
+    merge = merge_bn(TrainedNet(graph, layers), eps)
     again = parse_graph(merged_text(text, graph, merge))
-    assert to_text(again.net) == to_text(to_graph(merge.net).net)
+    assert to_text(again.net) == to_text(merge.merged.graph.net)
     before = outputs(merge.reference, layers)
-    after = outputs(again, merge.layers)
+    after = outputs(again, merge.merged.layers)
     assert before.keys() == after.keys()
     for name, value in before.items():
         assert np.abs(after[name] - value).max() <= 1e-5 * max(1, np.abs(value).max()), name
@@ -111,13 +112,13 @@ def test_every_host(kind: str, after: list[str], in_place: bool, bias: str) -> N
     text += layer("ReLU", "relu", top, top)
     merge = merged(text)
     assert what(merge) == ["host"] * len(after)
-    assert [node.name for node in to_graph(merge.net).nodes] == ["data", "host", "relu"]
+    assert [node.name for node in merge.merged.graph.nodes] == ["data", "host", "relu"]
 
 
 def test_an_eps_for_all() -> None:
     text = FOUR + conv("c", "data", "c") + bn("b", "c", "c", "batch_norm_param { eps: 0.5 }")
     own, other = merged(text), merged(text, eps=1e-5)
-    assert not np.allclose(own.layers[0].arrays[0], other.layers[0].arrays[0])
+    assert not np.allclose(own.merged.layers[0].arrays[0], other.merged.layers[0].arrays[0])
     assert other.reference.nodes[2].param.batch_norm_param.eps == np.float32(1e-5)
 
 
@@ -125,8 +126,8 @@ def test_a_factor_of_0_means_nothing_gathered() -> None:
     graph = parse_graph(FOUR + conv("c", "data", "c") + bn("b", "c", "c"))
     layers = random_weights(graph)
     layers[1].arrays[2][...] = 0
-    merge = merge_bn(graph, layers)
-    before, after = outputs(graph, layers), outputs(to_graph(merge.net), merge.layers)
+    merge = merge_bn(TrainedNet(graph, layers))
+    before, after = outputs(graph, layers), outputs(merge.merged.graph, merge.merged.layers)
     np.testing.assert_allclose(after["c"], before["c"], rtol=1e-5, atol=1e-3)
     assert np.abs(before["c"]).max() > 100  # 1 / sqrt(eps): that is what Caffe gives
 
@@ -227,7 +228,7 @@ def test_layers_of_one_name_take_their_own_arrays() -> None:
     text += conv("x", "a", "b") + bn("x", "b", "b") + scale("x", "b", "b")
     merge = merged(text)
     assert what(merge) == ["x"] * 4
-    assert [len(layer.arrays) for layer in merge.layers] == [2, 2]
+    assert [len(layer.arrays) for layer in merge.merged.layers] == [2, 2]
 
 
 @st.composite
@@ -278,7 +279,7 @@ layer { name: "train" type: "Silence" bottom: "b" include { phase: TRAIN } }
 # the end
 """
     graph = parse_graph(text)
-    merge = merge_bn(graph, random_weights(graph))
+    merge = merge_bn(TrainedNet(graph, random_weights(graph)))
     assert merged_text(text, graph, merge) == text.replace("'c'", '"b"').replace(
         "bias_term: 0 ", "bias_term: true "
     ).replace('layer { name: "b" type: "BatchNorm" bottom: "c" top: "b" }', "").replace(
@@ -289,7 +290,7 @@ layer { name: "train" type: "Silence" bottom: "b" include { phase: TRAIN } }
 def test_a_text_that_cannot_be_edited_is_written_anew() -> None:
     text = FOUR + conv("c", "data", "c").replace('top: "c"', 'top: "" "c"') + bn("b", "c", "b")
     graph = parse_graph(text)
-    merge = merge_bn(graph, random_weights(graph))
+    merge = merge_bn(TrainedNet(graph, random_weights(graph)))
     assert parse_graph(merged_text(text, graph, merge)).outputs == ["b"]
 
 
@@ -297,7 +298,7 @@ def test_old_input_fields_stay() -> None:
     text = 'input: "data" input_dim: 1 input_dim: 4 input_dim: 5 input_dim: 5\n'
     text += conv("c", "data", "c", "bias_term: false") + bn("b", "c", "c")
     graph = parse_graph(text)
-    merge = merge_bn(graph, random_weights(graph))
+    merge = merge_bn(TrainedNet(graph, random_weights(graph)))
     assert merged_text(text, graph, merge).startswith('input: "data" input_dim: 1')
 
 
@@ -324,7 +325,7 @@ def test_bad_weights(change: Any, said: str) -> None:
     layers = random_weights(graph)
     change(layers)
     with pytest.raises(InputError) as caught:
-        merge_bn(graph, layers)
+        merge_bn(TrainedNet(graph, layers))
     assert said in caught.value.what
     assert 'layer "' in caught.value.where
 
@@ -332,7 +333,7 @@ def test_bad_weights(change: Any, said: str) -> None:
 @pytest.mark.parametrize("eps", [-1.0, float("nan"), float("inf")])
 def test_bad_eps(eps: float) -> None:
     with pytest.raises(UsageError):
-        merge_bn(parse_graph(FOUR + bn("b", "data", "b")), [], eps)
+        merge_bn(TrainedNet(parse_graph(FOUR + bn("b", "data", "b")), []), eps)
 
 
 # ---- the command ----
@@ -398,10 +399,10 @@ def test_the_proof_takes_each_of_one_names_own_arrays() -> None:
     text += conv("x", "data", "loc") + bn("b", "loc", "loc") + conv("y", "data", "conf")
     text += layer("DetectionOutput", "out", "loc conf prior", "out")
     graph = parse_graph(text)
-    layers = random_weights(needed(graph, ["unused", "loc", "conf"]))
-    merge = merge_bn(graph, layers)
-    found = compare(graph, layers, to_graph(merge.net), merge.layers)
-    assert [difference.name for difference in found] == ["loc", "conf"]
+    layers = random_weights(graph.part(["unused", "loc", "conf"]))
+    merge = merge_bn(TrainedNet(graph, layers))
+    found = compare_nets(TrainedNet(graph, layers), merge.merged)
+    assert [difference.output for difference in found] == ["loc", "conf"]
     assert all(difference.relative < 1e-5 for difference in found)
 
 
@@ -423,15 +424,15 @@ def test_the_published_face_detector(shared: Path, tmp_path: Path) -> None:
     graph = read_graph(folder / "deploy.prototxt")
     model = read_caffemodel(folder / "wider_iter_90000.caffemodel")
     theirs = read_caffemodel(folder / "deploy_no_bn.caffemodel")
-    merge = merge_bn(graph, model.layers)
+    merge = merge_bn(TrainedNet(graph, model.layers))
     assert all(row.into for row in merge.rows)
     assert len(merge.rows) == 124
-    by_theirs = merge_bn(graph, model.layers, eps=1e-5)
-    assert [x.name for x in by_theirs.layers] == [x.name for x in theirs.layers]
-    for ours, other in zip(by_theirs.layers, theirs.layers, strict=True):
+    by_theirs = merge_bn(TrainedNet(graph, model.layers), eps=1e-5)
+    assert [x.name for x in by_theirs.merged.layers] == [x.name for x in theirs.layers]
+    for ours, other in zip(by_theirs.merged.layers, theirs.layers, strict=True):
         for a, b in zip(ours.arrays, other.arrays, strict=True):
             assert np.abs(a - b).max() <= 1e-5 * np.abs(b).max(), ours.name
-    pairs = zip(merge.layers, theirs.layers, strict=True)
+    pairs = zip(merge.merged.layers, theirs.layers, strict=True)
     far = [np.abs(a.arrays[0] - b.arrays[0]).max() for a, b in pairs]
     assert max(far) > 0.01
 
@@ -442,10 +443,10 @@ def test_the_published_face_detector_finds_the_same(shared: Path, value_range: f
     graph = read_graph(folder / "deploy.prototxt")
     layers = read_caffemodel(folder / "wider_iter_90000.caffemodel").layers
     names = ["mbox_loc-_", "mbox_conf_flatten"]
-    merge = merge_bn(graph, layers)
+    merge = merge_bn(TrainedNet(graph, layers))
     nets = []
-    for part, arrays in ((graph, layers), (to_graph(merge.net), merge.layers)):
-        net = Net(needed(part, names))
+    for part, arrays in ((graph, layers), (merge.merged.graph, merge.merged.layers)):
+        net = Net(part.part(names))
         net.copy_from(Caffemodel(arrays))
         picture = np.random.default_rng(0).uniform(-value_range, value_range, (1, 3, 320, 320))
         net.forward(data=picture)
@@ -459,10 +460,12 @@ def test_opencv_finds_the_same(shared: Path, tmp_path: Path) -> None:
     """An independent judge: the merged net in OpenCV against the unmerged one, and the authors'."""
     folder = shared / "models" / "sfd_mobilenetv2_mod11"
     graph = read_graph(folder / "deploy.prototxt")
-    merge = merge_bn(graph, read_caffemodel(folder / "wider_iter_90000.caffemodel").layers)
+    merge = merge_bn(
+        TrainedNet(graph, read_caffemodel(folder / "wider_iter_90000.caffemodel").layers)
+    )
     text = merged_text((folder / "deploy.prototxt").read_text(), graph, merge)
     (tmp_path / "deploy.prototxt").write_text(text)
-    write_caffemodel(tmp_path / "net.caffemodel", merge.net, merge.layers)
+    write_caffemodel(tmp_path / "net.caffemodel", merge.merged.graph.net, merge.merged.layers)
     picture = np.random.default_rng(0).uniform(-128, 128, (1, 3, 320, 320)).astype(np.float32)
     found = []
     for prototxt, weights in (
@@ -494,7 +497,7 @@ def test_a_margin_cut_off_as_tensorflow_pads(top: str) -> None:
     text = FOUR + MARGIN + bn("b", "cut", top) + scale("s", top, top) + SILENCE
     merge = merged(text + layer("ReLU", "r", top, top))
     assert what(merge) == ["c", "c"]
-    assert list(merge.net.layer[3].top) == ["left", top]
+    assert list(merge.merged.graph.net.layer[3].top) == ["left", top]
 
 
 def test_margins_that_someone_reads_stay() -> None:

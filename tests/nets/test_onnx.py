@@ -14,10 +14,10 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines import load_engine
 from ssd_data.engines.onnxruntime import open_session
 from ssd_data.engines.torch.net import Net
-from ssd_data.evaluation.parity import compare
+from ssd_data.evaluation.compare import compare_engines
 from ssd_data.nets.caffemodel import LayerWeights
-from ssd_data.nets.edit.wiring import pair
 from ssd_data.nets.graph import Graph, parse_graph, read_graph
+from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.onnx.emit import emit
 
 FOLDER = GOLDEN / "layers"
@@ -33,8 +33,7 @@ def through_onnx(
     graph: Graph, layers: list[LayerWeights], value: np.ndarray, blob: str, dynamic: bool = False
 ) -> np.ndarray:
     """A blob by ONNX Runtime; with a dynamic batch, of the value twice."""
-    arrays = pair(graph.nodes, layers)[0]
-    made = emit(graph, arrays, [blob], value.shape, dynamic=dynamic, reserved=["out"])
+    made = emit(TrainedNet(graph, layers), [blob], value.shape, dynamic=dynamic, reserved=["out"])
     model = made.emission.model({made.input.name: made.input}, {"out": made.blobs[blob]})
     onnx.checker.check_model(model, full_check=True)
     session = open_session(model.SerializeToString())
@@ -158,7 +157,7 @@ def net(*layers: str, shape: tuple[int, ...] = (1, 4, 8, 8)) -> Graph:
 def test_what_is_refused(layer: str, said: str) -> None:
     graph = net(f'layer {{ name: "odd" {layer} bottom: "data" top: "odd" }}')
     with pytest.raises(InputError) as caught:
-        emit(graph, {}, ["odd"], (1, 4, 8, 8))
+        emit(TrainedNet(graph, []), ["odd"], (1, 4, 8, 8))
     assert said in caught.value.what
     assert caught.value.where == 'net.prototxt:2 (layer "odd")'
 
@@ -167,7 +166,7 @@ def test_absurd_sizes_take_no_memory() -> None:
     text = 'layer { name: "p" type: "PriorBox" bottom: "data" top: "p" '
     text += "prior_box_param { min_size: 1 } }"
     with pytest.raises(InputError, match="larger than this package takes"):
-        emit(net(text), {}, ["p"], (1, 1, 1 << 20, 1 << 20))
+        emit(TrainedNet(net(text), []), ["p"], (1, 1, 1 << 20, 1 << 20))
 
 
 def test_a_batch_that_a_net_fixes_cannot_be_dynamic() -> None:
@@ -175,9 +174,9 @@ def test_a_batch_that_a_net_fixes_cannot_be_dynamic() -> None:
         'layer { name: "r" type: "Reshape" bottom: "data" top: "r" '
         "reshape_param { shape { dim: 1 dim: -1 } } }"
     )
-    emit(graph, {}, ["r"], (1, 4, 8, 8))
+    emit(TrainedNet(graph, []), ["r"], (1, 4, 8, 8))
     with pytest.raises(InputError, match="dynamic"):
-        emit(graph, {}, ["r"], (1, 4, 8, 8), dynamic=True)
+        emit(TrainedNet(graph, []), ["r"], (1, 4, 8, 8), dynamic=True)
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +189,7 @@ def test_the_engine(detector: tuple[Path, Path]) -> None:
     random = np.random.default_rng(0)
     shapes = [(1, 3, 64, 64), (3, 3, 64, 64), (1, 3, 96, 80)]
     batches = [random.uniform(-1, 1, shape).astype(np.float32) for shape in shapes]
-    (difference,) = compare(engines, batches)
+    (difference,) = compare_engines(engines, batches)
     assert difference.compared > 50
     assert difference.within(1e-5)
 
@@ -215,6 +214,6 @@ def test_a_trained_net(shared: Path) -> None:
     files = folder / "deploy.prototxt", folder / "wider_iter_90000.caffemodel"
     engines = [load_engine(name, *files, device="cpu") for name in ("torch", "onnxruntime")]
     batch = np.random.default_rng(0).uniform(-120, 130, (1, 3, 320, 320)).astype(np.float32)
-    (difference,) = compare(engines, [batch])
+    (difference,) = compare_engines(engines, [batch])
     assert difference.compared > 100
     assert difference.within(1e-4)

@@ -14,7 +14,7 @@ INPUT = 'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 
 def wiring(text: str) -> list[str]:
     """Each layer as ``name: bottoms > tops``, with loss weights behind a ``*``."""
     found = []
-    for group in with_splits(list(parse_graph(text).net.layer)):
+    for group in with_splits(parse_graph(text).nodes):
         for layer in group:
             weights = "".join(f" *{weight:g}" for weight in layer.loss_weight)
             tops = f"{' '.join(layer.bottom)} > {' '.join(layer.top)}"

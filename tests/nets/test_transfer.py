@@ -13,10 +13,9 @@ from support.prototxts import FOUR, a_model, bn, conv, detector, layer
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.labelmap import LabelMap, LabelMapItem, read_labelmap
 from ssd_data.engines.torch.net import Net
-from ssd_data.evaluation.proof import needed
 from ssd_data.nets.caffemodel import Caffemodel, LayerWeights, read_caffemodel, to_bytes
+from ssd_data.nets.detection import find_confidence_layers
 from ssd_data.nets.edit.classes import assign
-from ssd_data.nets.edit.heads import find_heads
 from ssd_data.nets.edit.transfer import Transfer, transfer
 from ssd_data.nets.graph import Graph, parse_graph
 
@@ -29,8 +28,8 @@ IN_91 = [0, 5, 2, 16, 9, 44, 6, 3, 17, 62, 21, 67, 18, 19, 4, 1, 64, 20, 63, 7, 
 
 def confidences(graph: Graph, layers: list[LayerWeights], classes: int) -> np.ndarray:
     """(batch, priors, classes), before softmax or sigmoid."""
-    net = Net(needed(graph, ["conf"]))
-    kept = {node.name for node in needed(graph, ["conf"]).nodes}
+    net = Net(graph.part(["conf"]))
+    kept = {node.name for node in graph.part(["conf"]).nodes}
     assert not net.copy_from(Caffemodel([x for x in layers if x.name in kept])).new
     random = np.random.default_rng(7)
     net.blobs["data"].data[...] = random.normal(size=net.blobs["data"].shape)
@@ -141,7 +140,7 @@ def test_a_wrong_labelmap_of_the_net() -> None:
 
 def test_no_detector() -> None:
     with pytest.raises(InputError, match="no detector"):
-        find_heads(parse_graph(FOUR + conv("c", "data", "c")))
+        find_confidence_layers(parse_graph(FOUR + conv("c", "data", "c")))
 
 
 def test_num_classes_that_disagree() -> None:
@@ -153,7 +152,7 @@ def test_num_classes_that_disagree() -> None:
         "detection_output_param { num_classes: 2 }",
     )
     with pytest.raises(InputError, match=r"\[2, 21\]"):
-        find_heads(parse_graph(text))
+        find_confidence_layers(parse_graph(text))
 
 
 def test_outputs_that_are_not_ordered_by_class() -> None:
@@ -162,7 +161,7 @@ def test_outputs_that_are_not_ordered_by_class() -> None:
     parts = text.split('layer { name: "a_conf_perm"')
     text = parts[0] + bn("n", "c_a", "n_a") + 'layer { name: "a_conf_perm"' + parts[1]
     graph, model = parse_graph(text), a_model(text)
-    assert [node.name for node in find_heads(graph).others] == ["n"]
+    assert [node.name for node in find_confidence_layers(graph).others] == ["n"]
     kept = transfer(model, VOC, graph, assign(VOC, VOC))
     assert "a_conf" in kept.kept
     shuffled = LabelMap.from_names([item.name for item in VOC][:0:-1])

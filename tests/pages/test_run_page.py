@@ -33,7 +33,7 @@ from ssd_data.pages.report.history import read_history
 from ssd_data.pages.report.run_subject import gather_run
 from ssd_data.pages.report.sections import fed, progress
 from ssd_data.proto import caffe_pb2
-from ssd_data.training.table import read_rows
+from ssd_data.training.run_folder import read_rows
 
 TRAINING = GOLDEN / "training"
 SECTIONS = ["learning", "fed", "progress", "mistakes", "origins"]

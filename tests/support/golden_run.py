@@ -10,12 +10,11 @@ import numpy as np
 
 from ssd_data.engines.torch.net import Net
 from ssd_data.nets.caffemodel import read_caffemodel
-from ssd_data.training.events import Displayed, Event
-from ssd_data.training.loop import train
-from ssd_data.training.options import Extras
-from ssd_data.training.run import TrainOptions
+from ssd_data.training.log import Displayed, Event
+from ssd_data.training.options import Extras, TrainOptions
+from ssd_data.training.run import train_file
 from ssd_data.training.solver import Solver
-from ssd_data.training.solverfile import read_solver
+from ssd_data.training.solver_file import read_solver
 
 LINE = re.compile(r"^Iteration (\d+), loss = (\S+)$", re.M)
 TRAINED = Path("sgd_iter_120.caffemodel")
@@ -30,7 +29,7 @@ def solver_of(path: str = "solver_sgd.prototxt", **extras: Any) -> Solver:
 
 def trained(path: Path, most: int, events: list[Event] | None = None, **extras: Any) -> None:
     options = TrainOptions([Path("initial.caffemodel")], device="cpu", max_iter=most, extras=extras)
-    train(read_solver(path), options, [] if events is None else [events.append])
+    train_file(read_solver(path), options, [] if events is None else [events.append])
 
 
 def losses_of(solver: Solver, count: int) -> np.ndarray:

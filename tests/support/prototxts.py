@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from ssd_data.engines.torch.net import Net
-from ssd_data.evaluation.proof import needed
 from ssd_data.nets.caffemodel import Caffemodel, LayerWeights
 from ssd_data.nets.graph import Graph, parse_graph
 
@@ -75,5 +74,5 @@ def detector(
 
 def a_model(text: str, logistic: bool = False) -> Caffemodel:
     graph = parse_graph(text)
-    part = needed(graph, ["conf", "loc", "prior"])
+    part = graph.part(["conf", "loc", "prior"])
     return Caffemodel(random_weights(part), net=graph.net)

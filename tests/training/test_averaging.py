@@ -12,13 +12,13 @@ import pytest
 from support.golden_run import TRAINED, arrays_in, arrays_of, solver_of, trained
 
 from ssd_data.core.errors import InputError
-from ssd_data.training import events as told
+from ssd_data.training import log as told
 from ssd_data.training import snapshots
-from ssd_data.training.events import Displayed, Event, Stepped
-from ssd_data.training.loop import train
-from ssd_data.training.run import TrainOptions
+from ssd_data.training.log import Displayed, Event, Stepped
+from ssd_data.training.options import TrainOptions
+from ssd_data.training.run import train_file
 from ssd_data.training.solver import Solver
-from ssd_data.training.solverfile import read_solver
+from ssd_data.training.solver_file import read_solver
 
 
 def test_the_average_is_what_the_formula_says(folder: Path) -> None:
@@ -50,7 +50,7 @@ def test_the_average_is_what_the_formula_says(folder: Path) -> None:
 def test_tests_run_on_the_average_and_say_so(solver_file: Path) -> None:
     events: list[Event] = []
     options = TrainOptions([TRAINED], device="cpu", max_iter=6, extras={"ema": 0.5})
-    train(read_solver(solver_file), options, [events.append])
+    train_file(read_solver(solver_file), options, [events.append])
     tested = [e for e in events if isinstance(e, told.Tested)][-1]
     assert tested.averaged
     found = {}
@@ -83,7 +83,7 @@ def test_killed_and_resumed_with_average_and_warm_up(solver_file: Path) -> None:
     assert sorted(int(n) for n, _ in snapshots.find_snapshots("short")) == [4]
     events: list[Event] = []
     again = TrainOptions(resume="auto", device="cpu", max_iter=10)
-    train(read_solver(solver_file), again, [events.append])
+    train_file(read_solver(solver_file), again, [events.append])
     names = [f"short_iter_10{ending}" for ending in (".caffemodel", ".ema.caffemodel")]
     resumed = {name: arrays_in(name) for name in names}
     whole: list[Event] = []
@@ -107,13 +107,13 @@ def test_a_snapshot_whose_average_is_gone(solver_file: Path) -> None:
     assert snapshots.newest_whole("short") == Path("short_iter_4.solverstate")
     again = TrainOptions(resume=Path("short_iter_5.solverstate"), max_iter=6)
     with pytest.raises(InputError, match="averaged weights .* are missing") as error:
-        train(read_solver(solver_file), again)
+        train_file(read_solver(solver_file), again)
     assert "--ema 0 " in error.value.hint
     again.extras = {"ema": 0.0}
-    assert train(read_solver(solver_file), again).finished
+    assert train_file(read_solver(solver_file), again).finished
 
 
 def test_pruning_takes_the_average_along(solver_file: Path) -> None:
-    train(read_solver(solver_file), TrainOptions(keep=1, max_iter=5, extras={"ema": 0.9}))
+    train_file(read_solver(solver_file), TrainOptions(keep=1, max_iter=5, extras={"ema": 0.9}))
     names = {path.name for path in Path().glob("short_iter_*.caffemodel")}
     assert names == {f"short_iter_5{ending}" for ending in (".caffemodel", ".ema.caffemodel")}

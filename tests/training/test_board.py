@@ -16,10 +16,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from ssd_data.cli import main
 from ssd_data.core.errors import OutputError
-from ssd_data.training.board import open_board
 from ssd_data.training.caffe.log import parse_log
-from ssd_data.training.events import Displayed, Snapshotted, Stepped
-from ssd_data.training.events import Tested as Scores
+from ssd_data.training.curves import open_board
+from ssd_data.training.log import Displayed, Snapshotted, Stepped
+from ssd_data.training.log import Tested as Scores
 
 
 @pytest.fixture(autouse=True)

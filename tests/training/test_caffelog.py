@@ -11,9 +11,8 @@ from support import GOLDEN
 
 from ssd_data.core.errors import InputError
 from ssd_data.training.caffe.log import LogParser, parse_log
-from ssd_data.training.events import Displayed, Event, Snapshotted
-from ssd_data.training.events import Tested as Scores  # pytest takes Test… for tests
-from ssd_data.training.log import RunLog
+from ssd_data.training.log import Displayed, Event, RunLog, Snapshotted
+from ssd_data.training.log import Tested as Scores  # pytest takes Test… for tests
 
 FOLDER = GOLDEN / "training"
 KINDS = ("rmsprop", "sgd")

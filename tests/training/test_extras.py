@@ -17,26 +17,27 @@ import pytest
 import torch
 from support.golden_run import TRAINED, arrays_in, arrays_of, losses_of, printed, solver_of, trained
 
-from ssd_data.cli.parts.training_options import NAMES
+from ssd_data.cli.train import command
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines.torch import fused
 from ssd_data.engines.torch.layers.batchnorm import BatchNorm
 from ssd_data.engines.torch.layers.multiboxloss import MultiBoxLoss
 from ssd_data.training import extras as extras_module
-from ssd_data.training.events import Displayed
-from ssd_data.training.loop import train
-from ssd_data.training.options import Extras, recorded_by, settle
+from ssd_data.training.extras import LEAST, LossScale, OverflowedError
+from ssd_data.training.log import Displayed
+from ssd_data.training.options import Extras, TrainOptions, settle
 from ssd_data.training.rates import warmed
-from ssd_data.training.run import TrainOptions
-from ssd_data.training.scaling import LEAST, LossScale, OverflowedError
+from ssd_data.training.run import train_file
+from ssd_data.training.snapshots import recorded_extras
 from ssd_data.training.solver import Solver
-from ssd_data.training.solverfile import read_solver
+from ssd_data.training.solver_file import read_solver
 
 # ---- the options themselves ----
 
 
 def test_the_command_line_has_all_of_them() -> None:
-    assert tuple(field.name for field in fields(Extras)) == NAMES
+    own = [field.name for field in fields(Extras)]
+    assert [param.name for param in command.params if param.name in own] == own
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_values_that_make_no_sense(name: str, value: object, solver_file: Path) 
     beside = {"options": {"extras": {name: value}}}
     state.with_suffix(".resume.json").write_text(json.dumps(beside))
     with pytest.raises(InputError, match="records"):
-        recorded_by(state)
+        recorded_extras(state)
 
 
 def test_what_a_gpu_may_lack(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,20 +80,22 @@ def test_a_record_that_is_none(beside: object, tmp_path: Path) -> None:
     state = tmp_path / "x_iter_4.solverstate"
     state.with_suffix(".resume.json").write_text(json.dumps(beside))
     with pytest.raises(InputError, match="no table"):
-        recorded_by(state)
+        recorded_extras(state)
     state.with_suffix(".resume.json").write_text('{"options": {"extras": {"later": 1}}}')
     with pytest.raises(InputError, match="not known: 'later'"):
-        recorded_by(state)
+        recorded_extras(state)
 
 
 def test_a_resumed_run_takes_over_what_is_recorded_and_says_what_differs(
     solver_file: Path,
 ) -> None:
     file = read_solver(solver_file)
-    train(file, TrainOptions(max_iter=4, extras={"warm_up": 6, "ema": 0.5, "min_face": 6}))
+    train_file(file, TrainOptions(max_iter=4, extras={"warm_up": 6, "ema": 0.5, "min_face": 6}))
     state = Path("short_iter_4.solverstate")
     said: list[str] = []
-    assert settle({"min_face": 0, "ema": 0.5}, state, said.append) == Extras(warm_up=6, ema=0.5)
+    assert settle({"min_face": 0, "ema": 0.5}, recorded_extras(state), said.append) == Extras(
+        warm_up=6, ema=0.5
+    )
     assert said == [
         "--warm-up 6: as the snapshot records",
         "--min-face 0: until the snapshot it was --min-face 6",
@@ -234,7 +237,7 @@ def test_half_precision_scales_the_loss(
 ) -> None:
     monkeypatch.setattr(extras_module, "check_device", lambda *_: None)
     plain, solver = solver_of(), solver_of(amp="fp16")
-    scale = solver.additions.scale
+    scale = solver.extras.scale
     assert scale is not None
     scale.factor = 1024.0
     plain.step(1)
@@ -251,7 +254,7 @@ def test_half_precision_scales_the_loss(
     _, state = solver.snapshot()
     again = solver_of(amp="fp16")
     again.restore(state)
-    assert again.additions.scale == scale
+    assert again.extras.scale == scale
     beside = state.with_suffix(".resume.json")
     beside.write_text(beside.read_text().replace('"factor": 5e+37', '"factor": "x"'))
     with pytest.raises(InputError, match='no number "factor"'):
@@ -310,10 +313,10 @@ def test_without_a_compiler(
 
 
 def test_a_loss_in_the_middle_is_not_compiled(folder: Path) -> None:
-    def step(bottoms: list[str], tops: list[str], loss: bool = False) -> fused.Step:
+    def step(bottoms: list[str], tops: list[str], loss: bool = False) -> fused.FusedStep:
         node = type("Node", (), {"type": "X"})()
         layer = type("Layer", (), {"is_loss": loss, "node": node})()
-        return fused.Step(lambda *x: x, [layer], bottoms, tops, [])
+        return fused.FusedStep(lambda *x: x, [layer], bottoms, tops, [])
 
     steps = [step([], ["a"]), step(["a"], ["b"]), step(["b"], ["c"], True), step(["b"], ["b"])]
     with pytest.raises(UsageError, match="cannot run as one"):
@@ -357,7 +360,7 @@ def test_a_frozen_net_is_the_test_phases(folder: Path) -> None:
 
 def test_nothing_to_freeze(solver_file: Path) -> None:
     with pytest.raises(InputError, match="no statistics to freeze") as error:
-        train(read_solver(solver_file), TrainOptions(extras={"freeze_bn": True}))
+        train_file(read_solver(solver_file), TrainOptions(extras={"freeze_bn": True}))
     assert 'layer "conv1/bn"' in error.value.where
 
 
@@ -377,7 +380,7 @@ def test_the_data_layer_and_the_loss_are_told(
 
     monkeypatch.setattr(Solver, "solve", solve)
     options = {"min_face": 7, "cache": 3, "scale_compensation": True}
-    result = train(read_solver(solver_file), TrainOptions(max_iter=1, extras=options))
+    result = train_file(read_solver(solver_file), TrainOptions(max_iter=1, extras=options))
     assert result.extras == options
     feed = next(layer.feed for layer in solvers[0].net.steps if hasattr(layer, "feed"))
     assert (feed.min_box, feed.cache) == (7, 3)

@@ -20,11 +20,10 @@ from ssd_data.core.files.whole import new_folder, write_whole
 from ssd_data.nets.graph import read_graph
 from ssd_data.proto import caffe_pb2
 from ssd_data.training import snapshots
-from ssd_data.training.events import Displayed
-from ssd_data.training.log import RunLog
-from ssd_data.training.preflight.preflight import preflight
+from ssd_data.training.log import Displayed, RunLog
+from ssd_data.training.preflight import preflight
 from ssd_data.training.rates import Progress, learning_rate
-from ssd_data.training.solverfile import look_at_solver
+from ssd_data.training.solver_file import look_at_solver
 
 SOLVER, STATE = "solver_sgd.prototxt", "sgd_iter_60.solverstate"
 
@@ -195,12 +194,12 @@ def test_a_log_on_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_board_on_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tensorboard")
-    from ssd_data.training.board import Board
+    from ssd_data.training.curves import TensorBoard
 
     def full(event: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    board = Board(Path("board"))
+    board = TensorBoard(Path("board"))
     monkeypatch.setattr(board._writer, "add_event", full)
     with pytest.raises(OutputError, match="No space left") as caught:
         board(Displayed(1, 2.0, 0.1, [], {}, 0.0, 0.0))
@@ -330,7 +329,7 @@ def test_fit_takes_no_overlap_that_is_none(folder: Path) -> None:
 
 
 def test_ranks_that_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ssd_data.training.processes import join
+    from ssd_data.training.group import join
 
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")

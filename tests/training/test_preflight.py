@@ -16,17 +16,17 @@ import pytest
 from support import GOLDEN
 
 from ssd_data.cli import main
-from ssd_data.cli.parts.preflight_table import print_preflight
+from ssd_data.cli.train import print_preflight
 from ssd_data.data.lmdb.records import decode_record, encode_record
 from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
 from ssd_data.nets.caffemodel import LayerWeights, read_caffemodel, write_caffemodel
 from ssd_data.nets.graph import read_graph
 from ssd_data.proto import caffe_pb2
+from ssd_data.training.preflight import preflight
 from ssd_data.training.preflight import solver as checks_solver
-from ssd_data.training.preflight.preflight import preflight
 from ssd_data.training.preflight.report import Preflight, Trouble
 from ssd_data.training.snapshots import find_snapshots
-from ssd_data.training.solverfile import look_at_solver, read_solver
+from ssd_data.training.solver_file import look_at_solver, read_solver
 
 TRAIN, TEST, SOLVER = "ssd/train.prototxt", "ssd/test.prototxt", "ssd/solver.prototxt"
 

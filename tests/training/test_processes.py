@@ -29,16 +29,17 @@ from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.graph import parse_graph
 from ssd_data.training import snapshots
 from ssd_data.training.caffe.run import check_options
-from ssd_data.training.events import Displayed
-from ssd_data.training.following import follow
-from ssd_data.training.loop import train
+from ssd_data.training.display import diverged, outputs, parts
+from ssd_data.training.group import join
+from ssd_data.training.log import Displayed
+from ssd_data.training.loop import TorchEngine
+from ssd_data.training.options import TrainOptions
+from ssd_data.training.preflight.processes import check_processes
 from ssd_data.training.preflight.report import Preflight
-from ssd_data.training.processes import ALONE, PeerError, Processes, join
-from ssd_data.training.run import TrainOptions
+from ssd_data.training.processes import ALONE, FirstProcessError, PeerError, Processes
+from ssd_data.training.run import follow, train_file
 from ssd_data.training.solver import Solver
-from ssd_data.training.solverfile import read_solver
-from ssd_data.training.telling import diverged, outputs, parts
-from ssd_data.training.together import check_processes
+from ssd_data.training.solver_file import SolverFile, read_solver
 
 WEIGHTS = "sgd_iter_120.caffemodel"
 LOSS = re.compile(r"^Iteration (\d+), loss = (\S+)$", re.M)
@@ -93,7 +94,7 @@ def losses_of(solver: str, resume: Path | None = None) -> tuple[dict[int, float]
             losses[event.iteration] = event.loss
 
     options = TrainOptions([Path(WEIGHTS)], resume, workers=0)
-    return losses, train(read_solver(solver), options, [note])
+    return losses, train_file(read_solver(solver), options, [note])
 
 
 def environment(**more: object) -> dict[str, str]:
@@ -180,7 +181,7 @@ def test_killed_and_resumed_by_one(folder: Path, one: tuple[dict[int, float], fl
     assert state == Path("two_iter_4.solverstate")
     assert not Path("two_iter_8.solverstate").exists()
     found = Preflight()
-    check_processes(found, read_solver("one.prototxt"), TrainOptions(resume=state), 1)
+    check(found, read_solver("one.prototxt"), TrainOptions(resume=state), 1)
     said = [str(warning) for warning in found.warnings]
     assert "one process trains" in said[0]  # --sync-bn goes on, as the snapshot records
     assert "made by 2 processes, now there are 1" in said[1]
@@ -216,16 +217,16 @@ def test_who_does_not_answer_is_not_waited_for_for_ever(tmp_path: Path) -> None:
     program = """
         import os, sys, time
         from datetime import timedelta
-        from ssd_data.training.processes import Group, PeerError
+        from ssd_data.training.group import Group, PeerError
         rank = int(os.environ["RANK"])
         group = Group(rank, 2, patience=timedelta(seconds=1 if rank == 0 else 60))
-        assert group.sums([rank, 1]) == [1, 2] and group.largest([rank, 0]) == [1, 0]
-        assert group.tell(rank) == 0 and group.gather(rank) == [0, 1]
+        assert group.all_sum([rank, 1]) == [1, 2] and group.all_max([rank, 0]) == [1, 0]
+        assert group.broadcast_object(rank) == 0 and group.all_gather(rank) == [0, 1]
         if rank:
             sys.stdin.read()  # until the other one is done
             os._exit(0)
         try:
-            group.sums([1.0])
+            group.all_sum([1.0])
         except PeerError as error:
             print(error)
     """
@@ -255,19 +256,19 @@ class Two(Processes):
     def rank(self) -> int:  # type: ignore[override]
         return int(self.local.rank)
 
-    def gather(self, value: Any) -> list[Any]:
+    def all_gather(self, value: Any) -> list[Any]:
         self.given[self.rank] = value
         self.barrier.wait()
         found = [self.given[0], self.given[1]]
         self.barrier.wait()
         return found
 
-    def total(self, values: torch.Tensor) -> torch.Tensor:
-        first, second = self.gather(values.detach())
+    def all_reduce(self, values: torch.Tensor) -> torch.Tensor:
+        first, second = self.all_gather(values.detach())
         return torch.as_tensor(first + second)
 
-    def sums(self, values: Any) -> list[float]:
-        return [float(sum(pair)) for pair in zip(*self.gather(list(values)), strict=True)]
+    def all_sum(self, values: Any) -> list[float]:
+        return [float(sum(pair)) for pair in zip(*self.all_gather(list(values)), strict=True)]
 
     def run(self, action: Callable[[int], Any]) -> list[Any]:
         """Both do it; what each returns."""
@@ -311,7 +312,7 @@ def test_batchnorm_over_parts_is_that_of_the_whole() -> None:
 
     def act(rank: int) -> list[torch.Tensor]:
         layer = bn(5, 3 - 2 * rank)  # parts of 3 and of 1
-        layer.total = two.total  # type: ignore[attr-defined]
+        layer.all_reduce = two.all_reduce  # type: ignore[attr-defined]
         part = slice(0, 3) if rank == 0 else slice(3, 4)
         return compute(layer, x[part], dy[part])
 
@@ -348,7 +349,7 @@ def test_parts_of_a_loss_add_up(loss: str) -> None:
 
     def act(rank: int) -> float:
         layer = make(2)
-        layer.total = two.total  # type: ignore[attr-defined]
+        layer.all_reduce = two.all_reduce  # type: ignore[attr-defined]
         return value(layer, slice(2 * rank, 2 * rank + 2))
 
     assert sum(two.run(act)) == pytest.approx(value(make(4), slice(None)), rel=1e-6)
@@ -383,33 +384,41 @@ class Told(Processes):
     def __init__(self, told: Any) -> None:
         self.told = told
 
-    def tell(self, value: Any) -> Any:
+    def broadcast_object(self, value: Any) -> Any:
         if self.told is None:
             raise PeerError("it has ended")
         return self.told
 
 
+def check(found: Preflight, file: SolverFile, options: TrainOptions, world: int) -> None:
+    state = options.resume
+    kept = {} if state is None else snapshots.read_resume_state(state)
+    extras = TorchEngine().settle(options, print).extras
+    check_processes(found, file, extras, world, state, kept)
+
+
 def test_what_is_wrong_is_said_once(folder: Path) -> None:
-    assert follow(Told(None)) == 1  # process 0 has said why
+    with pytest.raises(FirstProcessError):  # process 0 has said why
+        follow(TorchEngine(Told(None)))
     with pytest.raises(InputError) as error:  # here alone
-        follow(Told(("elsewhere.prototxt", TrainOptions())))
+        follow(TorchEngine(Told(("elsewhere.prototxt", TrainOptions()))))
     assert str(error.value).startswith("process 1: elsewhere.prototxt: ")
 
 
 def test_the_preflight_of_several(folder: Path) -> None:
     file, synced = read_solver("two.prototxt"), TrainOptions(extras={"sync_bn": True})
     found = Preflight()
-    check_processes(found, file, synced, 1)
+    check(found, file, synced, 1)
     assert "nothing to synchronise" in str(found.warnings[0])
     file.train.nodes[0].param.type = "Data"
     assert not found.errors
     found = Preflight()
-    check_processes(found, file, replace(synced, resume=Path("sgd_iter_60.solverstate")), 2)
+    check(found, file, replace(synced, resume=Path("sgd_iter_60.solverstate")), 2)
     assert "each read all of its records" in str(found.errors[0])
     assert not found.warnings  # who made the original's snapshots is not known
     for node in file.train.nodes:
         node.param.batch_norm_param.use_global_stats = True
-    check_processes(found, file, synced, 2)
+    check(found, file, synced, 2)
     assert "no BatchNorm" in str(found.warnings[0])
 
 

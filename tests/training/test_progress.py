@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ssd_data.cli.train import Bar
-from ssd_data.training.curves import draw_run, read_table
-from ssd_data.training.events import Displayed, Stepped
-from ssd_data.training.log import Screen
+from ssd_data.cli.train import ProgressBar
+from ssd_data.training.curves import draw_run
+from ssd_data.training.log import Displayed, Screen, Stepped
+from ssd_data.training.run_folder import read_events
 
 
 class Terminal(io.StringIO):
@@ -37,7 +37,7 @@ def as_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return terminal
 
 
-def go(bar: Bar, start: int, count: int) -> None:
+def go(bar: ProgressBar, start: int, count: int) -> None:
     screen = Screen()
     for iteration in range(start, start + count):
         event = Displayed(iteration, 3.0, 0.001, [], speed=56.0, waiting=0.25)
@@ -48,7 +48,7 @@ def go(bar: Bar, start: int, count: int) -> None:
 
 def test_lines_stand_above_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = as_terminal(monkeypatch)
-    with Bar(100, quiet=False) as bar:
+    with ProgressBar(100, quiet=False) as bar:
         bar.bar.mininterval = 0
         go(bar, 0, 3)
         print("half", end="", file=sys.stderr)
@@ -67,7 +67,7 @@ def test_lines_stand_above_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_run_that_goes_on_begins_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     as_terminal(monkeypatch)
-    with Bar(100, quiet=False) as bar:
+    with ProgressBar(100, quiet=False) as bar:
         go(bar, 60, 2)
         assert (bar.bar.initial, bar.bar.n) == (60, 62)
 
@@ -77,7 +77,7 @@ def test_elsewhere_there_are_the_lines_alone(quiet: bool, monkeypatch: pytest.Mo
     terminal = as_terminal(monkeypatch)
     if not quiet:
         monkeypatch.setattr(terminal, "isatty", lambda: False)
-    with Bar(100, quiet) as bar:
+    with ProgressBar(100, quiet) as bar:
         go(bar, 0, 2)
     assert re.findall("Iteration .*", terminal.getvalue()) == [
         "Iteration 0, loss = 3", "Iteration 0, lr = 0.001",
@@ -99,12 +99,12 @@ def test_what_a_killed_run_did_after_its_snapshot_is_not_drawn(tmp_path: Path) -
     first = [row("begin"), *(row("train", n) for n in (0, 10, 20, 30)), '{"event": "tra\n']
     again = [row("begin"), row("test", 20, outputs={"map": 0.5}), row("train", 20, loss=2.0)]
     table.write_text("".join([*first, *again]))
-    read = [(r["event"], r.get("iteration"), r["loss"]) for r in read_table(table)]
+    read = [(r["event"], r.get("iteration"), r["loss"]) for r in read_events(table)[0]]
     assert read == [
         ("begin", None, 1.0), ("train", 0, 1.0), ("train", 10, 1.0),
         ("begin", None, 1.0), ("test", 20, 1.0), ("train", 20, 2.0),
     ]  # fmt: skip
     assert draw_run(table) == tmp_path / "x_curves.png"
     table.write_text("".join([*first, *again, row("begin"), row("snapshot", 15)]))
-    kept = [r.get("iteration") for r in read_table(table) if r["event"] != "begin"]
+    kept = [r.get("iteration") for r in read_events(table)[0] if r["event"] != "begin"]
     assert kept == [0, 10, 15]

@@ -17,8 +17,8 @@ from support.standin import SOLVER, write_standin
 from ssd_data.core.errors import UsageError
 from ssd_data.training.caffe.binary import CaffeError, find_binary, run_caffe
 from ssd_data.training.caffe.log import parse_log
-from ssd_data.training.events import Displayed, Event, Snapshotted
-from ssd_data.training.events import Tested as Scores
+from ssd_data.training.log import Displayed, Event, Snapshotted
+from ssd_data.training.log import Tested as Scores
 
 
 @pytest.fixture(autouse=True)

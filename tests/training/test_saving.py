@@ -19,9 +19,9 @@ from support import GOLDEN
 from ssd_data.core.errors import InputError
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.proto import caffe_pb2
-from ssd_data.training.preflight.preflight import preflight
-from ssd_data.training.saving import Saver, in_pixels, wants_files
-from ssd_data.training.solverfile import look_at_solver
+from ssd_data.training.preflight import preflight
+from ssd_data.training.save_output import Saver, in_pixels, wants_files
+from ssd_data.training.solver_file import look_at_solver
 
 LABELMAP = """
 item { name: "none_of_the_above" label: 0 display_name: "background" }

@@ -20,11 +20,11 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import read_labelmap
 from ssd_data.proto import caffe_pb2
 from ssd_data.training import snapshots
-from ssd_data.training.events import Displayed
-from ssd_data.training.loop import train
-from ssd_data.training.run import TrainOptions
+from ssd_data.training.log import Displayed
+from ssd_data.training.options import TrainOptions
+from ssd_data.training.run import train_file
 from ssd_data.training.solver import DivergedError, Solver
-from ssd_data.training.solverfile import read_solver
+from ssd_data.training.solver_file import read_solver
 
 RUNS = {"rmsprop": 4, "sgd": 8}  # how many losses must agree to 1e-3
 
@@ -139,7 +139,7 @@ def test_the_same_for_any_number_of_workers(solver_file: Path) -> None:
     for workers in (0, 1, 3):
         options = TrainOptions([Path("initial.caffemodel")], workers=workers, max_iter=3)
         losses: list[float] = []
-        train(
+        train_file(
             read_solver(solver_file),
             options,
             [lambda e, losses=losses: losses.append(e.loss) if isinstance(e, Displayed) else None],
@@ -192,7 +192,7 @@ def test_sigint_writes_a_snapshot_and_stops(solver_file: Path) -> None:
 
 
 def test_a_half_written_snapshot_is_passed_over(solver_file: Path) -> None:
-    train(read_solver(solver_file), TrainOptions(max_iter=8))
+    train_file(read_solver(solver_file), TrainOptions(max_iter=8))
     newest = Path("short_iter_8.solverstate")
     newest.write_bytes(newest.read_bytes()[:100])
     assert snapshots.newest_whole("short") == Path("short_iter_4.solverstate")
@@ -203,7 +203,9 @@ def test_a_half_written_snapshot_is_passed_over(solver_file: Path) -> None:
 def test_old_snapshots_go_and_the_best_stays(solver_file: Path) -> None:
     text = solver_file.read_text().replace("test_interval: 6", "test_interval: 4")
     solver_file.write_text(text)
-    result = train(read_solver(solver_file), TrainOptions([Path("initial.caffemodel")], keep=1))
+    result = train_file(
+        read_solver(solver_file), TrainOptions([Path("initial.caffemodel")], keep=1)
+    )
     left = {number for number, _ in snapshots.find_snapshots("short")}
     assert 12 in left
     assert len(left) <= 2
@@ -213,7 +215,7 @@ def test_old_snapshots_go_and_the_best_stays(solver_file: Path) -> None:
 def test_a_loss_that_is_no_number_says_where_and_which_records(solver_file: Path) -> None:
     solver_file.write_text(solver_file.read_text().replace("base_lr: 0.005", "base_lr: 1e30"))
     with pytest.raises(DivergedError) as error:
-        train(read_solver(solver_file), TrainOptions([Path("initial.caffemodel")]))
+        train_file(read_solver(solver_file), TrainOptions([Path("initial.caffemodel")]))
     assert "in iteration " in error.value.what
     assert "records: 0000" in error.value.what
     assert 'layer "' in error.value.where
@@ -225,7 +227,7 @@ def test_an_exploding_loss_stops_and_the_way_back_is_said(
     file = read_solver(solver_file)
     file.param.snapshot = 2
     options = TrainOptions(weights=[Path("initial.caffemodel")], max_iter=4, seed=0)
-    train(file, options)
+    train_file(file, options)
     prefix = file.param.snapshot_prefix
     model = snapshots.snapshot_path(prefix, 4, snapshots.MODEL)
     net = caffe_pb2.NetParameter.FromString(model.read_bytes())
@@ -234,7 +236,7 @@ def test_an_exploding_loss_stops_and_the_way_back_is_said(
     file.param.base_lr, file.param.snapshot = 1e6, 0
     monkeypatch.setattr("ssd_data.training.solver.EXPLODED", 1.5)
     with pytest.raises(DivergedError) as error:
-        train(file, options)
+        train_file(file, options)
     assert "records: 0000" in error.value.what
     assert "layer" in error.value.where
     good = snapshots.snapshot_path(prefix, 2, snapshots.STATE)
@@ -268,7 +270,7 @@ def test_restoring_another_nets_state(folder: Path) -> None:
 def test_waiting_is_measured(solver_file: Path) -> None:
     started = time.monotonic()
     shown: list[Displayed] = []
-    train(
+    train_file(
         read_solver(solver_file),
         TrainOptions(max_iter=4, workers=0),
         [lambda e: shown.append(e) if isinstance(e, Displayed) else None],

@@ -44,9 +44,11 @@ def _summarise(graph: Graph) -> Summary:
 
 
 def _print(found: Summary) -> None:
+    from ssd_data.nets.geometry import shape_text
+
     rows: list[list[object]] = [["layer", "type", "output", "parameters", "multiply-adds"]]
     for layer in found.layers:
-        shapes = ", ".join("x".join(map(str, s)) or "scalar" for s in layer.shapes)
+        shapes = ", ".join(shape_text(s) for s in layer.shapes)
         counts = [f"{n:,}" if n else "" for n in (layer.parameters, layer.multiply_adds)]
         rows.append([layer.name, layer.type, shapes, *counts])
     rows.append(["all", "", "", f"{found.parameters:,}", f"{found.multiply_adds:,}"])

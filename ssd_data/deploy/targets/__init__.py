@@ -1,112 +1,109 @@
-"""Profiles: who a trained net is shipped for. One file a profile; its name registers it (with ``-``
-for ``_``).
+"""Whom a trained net is deployed for. One file a target; its name registers it (with ``-`` for
+``_``).
 
-Each has ``SUMMARY``, a line; ``TAKES``, the fields of
-:class:`~ssd_data.deploy.source.Options` that mean something to it, with their values where none
-are given; and
+Each has ``BRIEF``, what it gives, for ``ssd-data deploy --help``; ``SUMMARY``, the same for the
+README; ``OPTIONS``, a dataclass of the options of its own, whose fields :func:`option` makes, and
+which the command line has from there; and
 
-- ``write(source, options, folder) -> Made``: write the net into a folder;
-- ``prove(source, options, folder, made, pictures) -> list[Proof]``: read it back, run it and
-  compare it with the embedded engine; raises OutputError where it is not the same.
-  ``preprocess.json`` is there by then.
+- ``write(net, options, folder) -> WrittenNet``: write a prepared net into a folder;
+- ``prove(written, options, folder, proof) -> list[Difference]``: read it back, run it and compare
+  it with the embedded engine (:class:`ssd_data.deploy.proof.Proof`); raises OutputError where it is
+  not the same. ``preprocess.json`` is there by then.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
-from types import ModuleType
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, get_type_hints
 
 from ssd_data.core.errors import UsageError
-from ssd_data.core.files.paths import is_plain_name
-from ssd_data.core.files.whole import new_folder, write_whole
-from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.registry import TARGETS
-from ssd_data.deploy.made import Made
-from ssd_data.deploy.proving import Proof, batches
-from ssd_data.deploy.readme import preprocess_table, readme
-from ssd_data.deploy.source import Options, Source, read_source
-from ssd_data.nets.preprocessing import Preprocessing
-
-TABLE, README = "preprocess.json", "README.md"
+from ssd_data.nets.prepare import PreparedNet
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Shipped:
-    """A folder that was written.
+@dataclass(slots=True)
+class WrittenNet:
+    """What a target wrote into a folder.
 
     Attributes:
-        folder: where. files: what lies there, sorted.
-        table: what ``preprocess.json`` says.
-        proofs: how far it differs from the embedded engine, and, under ``losses``, how much was
-            given up on purpose.
-        notes: what was done to the net, and what to know.
+        net: the net as it was written.
+        facts: its files, under ``files``, and more that is to be known, for ``preprocess.json``.
+        outputs: name → its shape and what it holds.
+        detection: the post-processing's settings, where some of it is left to do; None where the
+            net gives detections.
+        notes: what to know of it.
+        losses: name → numbers that say what was given up (half precision, whole numbers).
     """
 
-    folder: Path
-    files: list[str]
-    table: dict[str, Any]
-    proofs: list[Proof]
+    net: PreparedNet
+    facts: dict[str, Any]
+    outputs: dict[str, dict[str, Any]]
+    detection: dict[str, Any] | None
     notes: list[str] = field(default_factory=list)
+    losses: dict[str, Any] = field(default_factory=dict)
 
 
-def deploy(
-    profile: str,
-    deploy: Path,
-    weights: Path,
-    folder: Path,
-    preprocessing: Preprocessing,
-    *,
-    labelmap: LabelMap | None = None,
-    options: Options | None = None,
-    pictures: Iterable[Path] = (),
-) -> Shipped:
-    """Write a net for a profile, whole and proven or not at all.
+@dataclass(frozen=True, slots=True)
+class TargetOption:
+    """An option that one target has, or several.
+
+    Attributes:
+        name: of the field; the command line has ``-`` for ``_``.
+        kind: its type: bool for a flag, int, float, Path, or str.
+        default: what is said of its value where none is given; None or False for nothing.
+        targets: who has it.
+        text, choices, of, metavar, least: see :func:`option`.
+    """
+
+    name: str
+    kind: Any
+    default: object
+    targets: tuple[str, ...]
+    text: str
+    choices: tuple[str, ...] = ()
+    of: str = ""
+    metavar: str | None = None
+    least: int | None = None
+
+
+def option(text: str, **more: Any) -> dict[str, Any]:
+    """What is known of an option: the metadata of its field in a target's ``OPTIONS``.
 
     Args:
-        folder: must not exist, or be empty.
-        pictures: files and folders to prove it on; noise and drawn pictures by default.
+        text: what it does, as ``--help`` says after the names of the targets that have it.
+        more: ``choices``, the words that it takes; ``of``, the option without which it means
+            nothing; ``metavar``, what stands for its value; ``least``, the least whole number that
+            it takes; ``default``, what is said of its default, if that is not the field's own.
+    """
+    return {"text": text, **more}
+
+
+def known_options() -> list[TargetOption]:
+    """The options of all targets, as they declare them; one of several targets is listed once."""
+    found: dict[str, TargetOption] = {}
+    for target in TARGETS.names():
+        own = TARGETS.load(target).OPTIONS
+        kinds = get_type_hints(own)
+        for one in fields(own):
+            targets = (*found[one.name].targets, target) if one.name in found else (target,)
+            more = {"default": one.default, **one.metadata}
+            found[one.name] = TargetOption(one.name, kinds[one.name], targets=targets, **more)
+    return list(found.values())
+
+
+def choose(profile: str, given: Mapping[str, Any]) -> Any:
+    """A target's options: its ``OPTIONS`` with what is given, and its own values for the rest.
 
     Raises:
-        UsageError: there is no such profile, it takes no such option, or a package is missing.
-        InputError: prototxt or weights are wrong, or cannot be written for that profile.
-        OutputError: what was made is not the same net; or it cannot be written.
+        UsageError: there is no such target, it has no such option, or not that value.
     """
-    module = TARGETS.load(profile)
-    options = _fitting(profile, module, options or Options())
-    with new_folder(folder) as hidden:
-        source = read_source(deploy, weights, preprocessing, labelmap, options)
-        made: Made = module.write(source, options, hidden)
-        table = preprocess_table(profile, source, made)
-        write_whole(hidden / TABLE, json.dumps(table, indent=1, ensure_ascii=False) + "\n")
-        shown = batches(source, preprocessing, pictures)
-        proofs: Sequence[Proof] = module.prove(source, options, hidden, made, shown)
-        table["proofs"] = [proof.table() for proof in proofs]
-        table["losses"] = made.losses
-        write_whole(hidden / TABLE, json.dumps(table, indent=1, ensure_ascii=False) + "\n")
-        notes = [*source.notes, *made.notes]
-        write_whole(hidden / README, readme(profile, module.SUMMARY, table, made, proofs, notes))
-        files = sorted(path.name for path in hidden.iterdir())
-        assert all(map(is_plain_name, files))
-    return Shipped(folder, files, table, list(proofs), notes)
-
-
-def _fitting(profile: str, module: ModuleType, options: Options) -> Options:
-    """The options with the profile's own where none are given.
-
-    Raises:
-        UsageError: one means nothing to the profile.
-    """
-    takes: dict[str, Any] = module.TAKES
-    for option in fields(options):
-        if option.name not in takes and getattr(options, option.name):
-            name = option.name.replace("_", "-")
-            raise UsageError(f"the profile {profile} knows no such option", where=f"--{name}")
-    missing = {k: v for k, v in takes.items() if v is not None and getattr(options, k) is None}
-    return replace(options, **missing)
-
-
-__all__ = ["Made", "Options", "Proof", "Shipped", "Source", "deploy"]
+    own = TARGETS.load(profile).OPTIONS
+    known = {one.name: one.metadata.get("choices", ()) for one in fields(own)}
+    for name, value in given.items():
+        where = f"--{name.replace('_', '-')}"
+        if name not in known:
+            raise UsageError(f"the profile {profile} knows no such option", where=where)
+        if known[name] and value not in known[name]:
+            raise UsageError(f"a {name} is one of {', '.join(known[name])}", where=where)
+    return own(**given)

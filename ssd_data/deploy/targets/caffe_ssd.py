@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from ssd_data.deploy.caffefiles import DEPLOY, FILES, WEIGHTS, write_net
-from ssd_data.deploy.made import Made
-from ssd_data.deploy.proving import RELU, Proof, Written, losses, measure, require
-from ssd_data.deploy.source import Options, Source
+from ssd_data.deploy.caffe_files import DEPLOY, FILES, WEIGHTS, CaffeOptions, prove_net, write_net
+from ssd_data.deploy.proof import Proof, WrittenEngine
+from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines import Array, load_engine
+from ssd_data.evaluation.compare import Difference
+from ssd_data.nets.prepare import PreparedNet
 
+BRIEF = "BatchNorm merged, standard layers alone."
 SUMMARY = (
     "A Caffe net with SSD's layers, as OpenCV 4, ncnn, MNN and other readers take it: BatchNorm "
     "merged, standard layers alone."
 )
-TAKES = {"relu6": "layers"}
+OPTIONS = CaffeOptions
 
 
-def write(source: Source, options: Options, folder: Path) -> Made:
+def write(net: PreparedNet, options: CaffeOptions, folder: Path) -> WrittenNet:
     """Write prototxt and caffemodel."""
-    write_net(source.graph, source.layers, folder)
-    output = source.heads.node.tops[0]
+    net = net.without_relu6(options.relu6)
+    write_net(net.canonical, folder)
+    output = net.head.node.tops[0]
     holds = "detections: picture, label, score, xmin, ymin, xmax, ymax"
-    return Made(
+    types = sorted({node.type for node in net.canonical.graph.nodes})
+    return WrittenNet(
+        net,
         {"files": dict(FILES)},
         {output: {"shape": [1, 1, "detections", 7], "holds": holds}},
         None,
-        [f"layer types: {', '.join(sorted({layer.type for layer in source.graph.net.layer}))}"],
+        [f"layer types: {', '.join(types)}"],
     )
 
 
 def prove(
-    source: Source, options: Options, folder: Path, made: Made, pictures: Sequence[Array]
-) -> list[Proof]:
-    """Through OpenCV's DNN. A ReLU in a ReLU6's place was asked for: what it costs is measured."""
+    written: WrittenNet, options: CaffeOptions, folder: Path, proof: Proof
+) -> list[Difference]:
+    """Through OpenCV's DNN."""
     engine = load_engine("opencv", folder / DEPLOY, folder / WEIGHTS)
     own = engine.outputs[0]
 
@@ -42,10 +46,4 @@ def prove(
         found = engine.forward(batch)[own].reshape(-1, 7)
         return found[found[:, 1] > 0]
 
-    written = Written(source, "opencv", rows)
-    if options.relu6 == "relu":
-        made.losses[RELU] = losses(source, written, pictures)
-        return []
-    proofs = measure(source, written, pictures)
-    require(proofs, source.deploy)
-    return proofs
+    return prove_net(written, options, WrittenEngine(written.net, "opencv", rows), proof)

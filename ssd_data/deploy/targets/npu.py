@@ -3,66 +3,61 @@ SSD to the CPU: the net ends at its heads."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from ssd_data.deploy.beside import detector, write_beside
-from ssd_data.deploy.caffefiles import DEPLOY, FILES, WEIGHTS, write_net
-from ssd_data.deploy.made import Made
-from ssd_data.deploy.proving import RELU, Proof, Written, arrays_of, losses, measure, require
-from ssd_data.deploy.source import Options, Source
+from ssd_data.deploy.caffe_files import DEPLOY, FILES, WEIGHTS, CaffeOptions, prove_net, write_net
+from ssd_data.deploy.extras_files import load_postprocess, write_extras
+from ssd_data.deploy.proof import Proof, WrittenEngine
+from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines import Array, Engine
 from ssd_data.engines.opencv import OpenCV
+from ssd_data.evaluation.compare import Difference
 from ssd_data.nets.graph import read_graph
+from ssd_data.nets.prepare import PreparedNet
 
+BRIEF = "the net up to its locations and confidences, the priors, and the rest in NumPy."
 SUMMARY = (
     "A Caffe net that ends with its locations and confidences; the prior boxes as a file, and the "
     "post-processing in NumPy, to be run on the CPU or to be ported."
 )
-TAKES = {"relu6": "layers"}
+OPTIONS = CaffeOptions
 
 
-def write(source: Source, options: Options, folder: Path) -> Made:
-    """Write the cut net, the priors and the post-processing."""
-    write_net(source.cut, list(arrays_of(source).values()), folder)
-    beside = write_beside(source, folder)
-    count, settings = len(source.boxes), source.heads.settings
-    each = 4 if settings["share_location"] else 4 * settings["num_classes"]
-    batch = source.shape[0]
+def write(net: PreparedNet, options: CaffeOptions, folder: Path) -> WrittenNet:
+    """Write the net up to its heads, the priors and the post-processing."""
+    net = net.without_relu6(options.relu6)
+    write_net(net.ending, folder)
+    extras = write_extras(net, folder)
+    count, head = len(net.boxes), net.head
+    classes = head.settings["num_classes"]
+    each = 4 if head.settings["share_location"] else 4 * classes
     outputs = {
-        source.heads.locations: {
-            "shape": [batch, count * each],
-            "holds": f"locations of {count} priors, by {settings['code_type']}",
+        head.locations: {
+            "shape": [net.shape[0], count * each],
+            "holds": f"locations of {count} priors, by {head.settings['code_type']}",
         },
-        source.heads.confidences: {
-            "shape": [batch, count * settings["num_classes"]],
-            "holds": f"confidences of {count} priors, {settings['num_classes']} each, "
-            f"activation left to do: {source.heads.activation}",
+        head.confidences: {
+            "shape": [net.shape[0], count * classes],
+            "holds": f"confidences of {count} priors, {classes} each, "
+            f"activation left to do: {head.activation}",
         },
     }
-    files = {**FILES, **beside}
-    return Made({"files": files}, outputs, source.settings())
+    return WrittenNet(net, {"files": {**FILES, **extras}}, outputs, net.settings())
 
 
 def prove(
-    source: Source, options: Options, folder: Path, made: Made, pictures: Sequence[Array]
-) -> list[Proof]:
+    written: WrittenNet, options: CaffeOptions, folder: Path, proof: Proof
+) -> list[Difference]:
     """Through OpenCV's DNN and the post-processing that was written."""
     engine: Engine = OpenCV(read_graph(folder / DEPLOY, "TEST"), folder / DEPLOY, folder / WEIGHTS)
-    found = source.heads
+    head, postprocess = written.net.head, load_postprocess(folder)
 
     def values(batch: Array) -> dict[str, Array]:
-        outputs = engine.forward(batch)
-        names = {"locations": found.locations, "confidences": found.confidences}
-        return {name: outputs[blob] for name, blob in names.items()}
+        found = engine.forward(batch)
+        return {"locations": found[head.locations], "confidences": found[head.confidences]}
 
-    run = detector(folder)
-    written = Written(
-        source, "opencv and postprocess.py", lambda batch: run(*values(batch).values()), values
-    )
-    if options.relu6 == "relu":
-        made.losses[RELU] = losses(source, written, pictures)
-        return []
-    proofs = measure(source, written, pictures)
-    require(proofs, source.deploy)
-    return proofs
+    def rows(batch: Array) -> Array:
+        return postprocess(*values(batch).values())
+
+    runtime = WrittenEngine(written.net, "opencv and postprocess.py", rows, values)
+    return prove_net(written, options, runtime, proof)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,76 +12,107 @@ import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.whole import write_whole
-from ssd_data.deploy.beside import detector, write_beside
-from ssd_data.deploy.made import Made
-from ssd_data.deploy.proving import Proof, Written, losses, measure, require
-from ssd_data.deploy.scoring import scores
-from ssd_data.deploy.source import HEADS, Options, Source
+from ssd_data.deploy.extras_files import load_postprocess, write_extras
+from ssd_data.deploy.proof import TOLERANCE, Proof, WrittenEngine
+from ssd_data.deploy.targets import WrittenNet, option
 from ssd_data.engines import Array
 from ssd_data.engines.onnxruntime import open_session, require_onnxruntime
+from ssd_data.evaluation.compare import Difference
+from ssd_data.nets.prepare import PreparedNet
 
+BRIEF = "one ONNX file."
 SUMMARY = "One ONNX file, as ONNX Runtime, OpenCV and others read it."
-TAKES = {
-    "head": "nms",
-    "dynamic_batch": None,
-    "half": None,
-    "int8": None,
-    "calibrate": None,
-    "records": None,
-    "test": None,
-}
 NET = "net.onnx"
 RECORDS = 128
-LOWER = {False: "half precision", True: "whole numbers"}
 
 
-def write(source: Source, options: Options, folder: Path) -> Made:
+@dataclass(frozen=True, slots=True)
+class OnnxOptions:
+    """What is wanted of an ONNX file.
+
+    Attributes:
+        head: what it ends with, see :func:`ssd_data.nets.onnx.detection_head.head_outputs`.
+        dynamic_batch: whether it takes batches of any size.
+        half: half precision.
+        int8: whole numbers of 8 bits, by ``calibrate``, an LMDB, and its first ``records`` records.
+        test: an LMDB on which both nets are scored.
+    """
+
+    head: str = field(
+        default="nms",
+        metadata=option(
+            "end with locations and confidences; with boxes and scores; or with detections.",
+            choices=("raw", "decoded", "nms"),
+        ),
+    )
+    dynamic_batch: bool = field(default=False, metadata=option("take batches of any size."))
+    half: bool = field(
+        default=False, metadata=option("half precision within; its loss is measured.")
+    )
+    int8: bool = field(default=False, metadata=option("8-bit convolutions; the loss is measured."))
+    calibrate: Path | None = field(
+        default=None, metadata=option("whose pictures.", of="int8", metavar="LMDB")
+    )
+    records: int | None = field(
+        default=None,
+        metadata=option(
+            "how many of its records.", of="int8", metavar="N", least=1, default=RECORDS
+        ),
+    )
+    test: Path | None = field(
+        default=None, metadata=option("score both nets on this (mAP).", metavar="LMDB")
+    )
+
+    def __post_init__(self) -> None:
+        if self.half and self.int8:
+            raise UsageError("--half and --int8 exclude each other")
+        if self.int8 and self.calibrate is None:
+            hint = "Give --calibrate LMDB"
+            raise UsageError("says how large values get", where="--int8", hint=hint)
+        if not self.int8 and (self.calibrate or self.records):
+            raise UsageError("--calibrate and --records belong to --int8")
+
+    @property
+    def lower(self) -> str:
+        """What is lower than single precision within, for people; nothing where nothing is."""
+        return "half precision" if self.half else "whole numbers" if self.int8 else ""
+
+
+OPTIONS = OnnxOptions
+
+
+def write(net: PreparedNet, options: OnnxOptions, folder: Path) -> WrittenNet:
     """Write the ONNX file, and beside it what its head leaves to do."""
     require_onnxruntime()
-    from ssd_data.deploy.onnxfile import make_model
+    from ssd_data.deploy.onnx_model import make_model, quantise
     from ssd_data.nets.onnx.emission import BATCH, IR_VERSION, OPSET
 
-    _check(options)
-    head = options.head or "nms"
-    model = make_model(source, head, dynamic=options.dynamic_batch, half=options.half)
+    head = options.head
+    model = make_model(net, head, dynamic=options.dynamic_batch, half=options.half)
     notes = []
-    if options.int8:
-        from ssd_data.deploy.quantising import quantise
-
-        model, text = quantise(model, source, options.calibrate, options.records or RECORDS)
+    if options.calibrate is not None:
+        model, text = quantise(model, net, options.calibrate, options.records or RECORDS)
         notes.append(text)
     write_whole(folder / NET, model.SerializeToString())
     kind = "float16 within, float32 at its ends" if options.half else "float32"
     kind = "8-bit whole numbers in convolutions, float32 at its ends" if options.int8 else kind
-    net: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "files": {NET: f"the net, opset {OPSET}, {kind}"},
         "opset": OPSET,
         "ir_version": IR_VERSION,
         "head": head,
-        "batch": "any" if options.dynamic_batch else source.shape[0],
+        "batch": "any" if options.dynamic_batch else net.shape[0],
     }
     if head != "nms":
-        net["files"] |= write_beside(source, folder, priors=head == "raw")
-    batch = BATCH if options.dynamic_batch else source.shape[0]
-    return Made(net, _outputs(source, head, batch), _left(source, head), notes)
+        facts["files"] |= write_extras(net, folder, priors=head == "raw")
+    batch = BATCH if options.dynamic_batch else net.shape[0]
+    return WrittenNet(net, facts, _outputs(net, head, batch), _left(net, head), notes)
 
 
-def _check(options: Options) -> None:
-    if options.head not in HEADS:
-        raise UsageError(f"a head is one of {', '.join(HEADS)}", where="--head")
-    if options.half and options.int8:
-        raise UsageError("--half and --int8 exclude each other")
-    if options.int8 and options.calibrate is None:
-        raise UsageError("says how large values get", where="--int8", hint="Give --calibrate LMDB")
-    if not options.int8 and (options.calibrate or options.records):
-        raise UsageError("--calibrate and --records belong to --int8")
-
-
-def _outputs(source: Source, head: str, batch: int | str) -> dict[str, dict[str, Any]]:
-    count, settings = len(source.boxes), source.heads.settings
+def _outputs(net: PreparedNet, head: str, batch: int | str) -> dict[str, dict[str, Any]]:
+    count, settings = len(net.boxes), net.head.settings
     classes = settings["num_classes"]
     each = (4,) if settings["share_location"] else (classes, 4)
-    activation = source.heads.activation
     if head == "raw":
         return {
             "locations": {
@@ -89,7 +121,7 @@ def _outputs(source: Source, head: str, batch: int | str) -> dict[str, dict[str,
             },
             "confidences": {
                 "shape": [batch, count, classes],
-                "holds": f"activation left to do: {activation}",
+                "holds": f"activation left to do: {net.head.activation}",
             },
         }
     if head == "decoded":
@@ -101,84 +133,67 @@ def _outputs(source: Source, head: str, batch: int | str) -> dict[str, dict[str,
     return {"detections": {"shape": [batch, "most", 6], "holds": holds}}
 
 
-def _left(source: Source, head: str) -> dict[str, Any] | None:
+def _left(net: PreparedNet, head: str) -> dict[str, Any] | None:
     if head == "nms":
         return None
     if head == "raw":
-        return source.settings()
-    settings = {**source.heads.settings, "activation": "none", "code_type": "DECODED"}
-    return settings
+        return net.settings()
+    return {**net.head.settings, "activation": "none", "code_type": "DECODED"}
 
 
 def prove(
-    source: Source, options: Options, folder: Path, made: Made, pictures: Sequence[Array]
-) -> list[Proof]:
+    written: WrittenNet, options: OnnxOptions, folder: Path, proof: Proof
+) -> list[Difference]:
     """Through ONNX Runtime, which has to agree, and OpenCV's DNN, of which is said what it does.
 
-    A net of lower precision is held against the limits of nobody: the one it was made of has to
-    agree, and what the lower precision costs is measured.
+    A net of lower precision is held against the limits of nobody: the same net in single precision,
+    which is not written, has to agree, and what the lower precision costs is measured.
     """
     import onnx
 
     onnx.checker.check_model(str(folder / NET), full_check=True)
-    written = _by_runtime(source, folder, made, (folder / NET).read_bytes())
+    engine = _by_runtime(written, folder, (folder / NET).read_bytes())
     if options.dynamic_batch:
-        pictures = [*pictures, np.concatenate(list(pictures))]
-    if not (options.half or options.int8):
-        proofs = measure(source, written, pictures)
-        require(proofs, source.deploy)
-        proofs += _by_opencv(source, folder, made, pictures)
+        proof.batches.append(np.concatenate(proof.batches))
+    if options.lower:
+        from ssd_data.deploy.onnx_model import make_model
+
+        model = make_model(written.net, options.head, dynamic=options.dynamic_batch)
+        name = "onnxruntime, in single precision"
+        found = proof.require(_by_runtime(written, folder, model.SerializeToString(), name))
+        written.losses[options.lower] = proof.losses(engine)
     else:
-        proofs = _prove_single(source, options, folder, made, pictures)
-        made.losses[LOWER[options.int8]] = losses(source, written, pictures)
+        found = [*proof.require(engine), *_by_opencv(written, options, folder, proof)]
     if options.test is not None:
-        made.losses[f"mAP on {options.test.name}"] = scores(source, written, options.test)
-    return proofs
-
-
-def _prove_single(
-    source: Source, options: Options, folder: Path, made: Made, pictures: Sequence[Array]
-) -> list[Proof]:
-    """The same net in single precision, which is not written, has to agree."""
-    from ssd_data.deploy.onnxfile import make_model
-
-    model = make_model(source, made.net["head"], dynamic=options.dynamic_batch)
-    name = "onnxruntime, in single precision"
-    single = _by_runtime(source, folder, made, model.SerializeToString(), name)
-    proofs = measure(source, single, pictures)
-    require(proofs, source.deploy)
-    return proofs
+        written.losses[f"mAP on {options.test.name}"] = proof.scores(engine, options.test)
+    return found
 
 
 def _by_runtime(
-    source: Source, folder: Path, made: Made, model: bytes, name: str = "onnxruntime"
-) -> Written:
+    written: WrittenNet, folder: Path, model: bytes, name: str = "onnxruntime"
+) -> WrittenEngine:
     session = open_session(model, folder / NET)
-    own, names = session.get_inputs()[0].name, list(made.outputs)
+    own, names = session.get_inputs()[0].name, list(written.outputs)
 
     def run(batch: Array) -> list[Array]:
         found: list[Array] = session.run(names, {own: batch})
         return found
 
-    return _written(source, name, folder, made, run)
+    return _engine(written, name, folder, run)
 
 
-def _written(
-    source: Source,
-    name: str,
-    folder: Path,
-    made: Made,
-    run: Callable[[Array], list[Array]],
-) -> Written:
+def _engine(
+    written: WrittenNet, name: str, folder: Path, run: Callable[[Array], list[Array]]
+) -> WrittenEngine:
     """The file that was written, as an engine."""
-    if made.detection is None:
-        return Written(source, name, lambda batch: _rows(run(batch)[0]))
-    after = detector(folder)
+    if written.detection is None:
+        return WrittenEngine(written.net, name, lambda batch: _rows(run(batch)[0]))
+    after = load_postprocess(folder)
 
     def values(batch: Array) -> dict[str, Array]:
-        return dict(zip(made.outputs, run(batch), strict=True))
+        return dict(zip(written.outputs, run(batch), strict=True))
 
-    return Written(source, name, lambda batch: after(*run(batch)), values)
+    return WrittenEngine(written.net, name, lambda batch: after(*run(batch)), values)
 
 
 def _rows(detections: Array) -> Array:
@@ -188,26 +203,28 @@ def _rows(detections: Array) -> Array:
     return np.concatenate([picture[:, None], found], 1).astype(np.float32)
 
 
-def _by_opencv(source: Source, folder: Path, made: Made, pictures: Sequence[Array]) -> list[Proof]:
+def _by_opencv(
+    written: WrittenNet, options: OnnxOptions, folder: Path, proof: Proof
+) -> list[Difference]:
     """What OpenCV's DNN makes of it; nothing where it cannot read this head."""
-    names = list(made.outputs)
+    names = list(written.outputs)
 
     def run(batch: Array) -> list[Array]:
         net.setInput(batch)
         return [np.asarray(array) for array in net.forward(names)]
 
-    if made.net["head"] == "nms":
-        made.notes.append(f"OpenCV {cv2.__version__} reads no NonMaxSuppression")
+    if options.head == "nms":
+        written.notes.append(f"OpenCV {cv2.__version__} reads no NonMaxSuppression")
         return []
     try:
         net = cv2.dnn.readNetFromONNX(str(folder / NET))
-        proofs = measure(source, _written(source, "opencv", folder, made, run), pictures)
+        found = proof.measure(_engine(written, "opencv", folder, run))
     except (cv2.error, InputError, ValueError) as error:
         text = str(getattr(error, "err", "") or error).strip().splitlines()[0][:120]
-        made.notes.append(f"OpenCV {cv2.__version__} does not run it: {text}")
+        written.notes.append(f"OpenCV {cv2.__version__} does not run it: {text}")
         return []
-    if all(proof.holds for proof in proofs):
-        return proofs
-    worst = max(proofs, key=lambda proof: proof.relative)
-    made.notes.append(f"OpenCV {cv2.__version__} gives other values: {worst.sentence()}")
+    if all(one.within(TOLERANCE) for one in found):
+        return found
+    worst = max(found, key=lambda one: one.relative)
+    written.notes.append(f"OpenCV {cv2.__version__} gives other values: {worst.sentence()}")
     return []

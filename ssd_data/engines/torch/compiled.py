@@ -16,17 +16,19 @@ from torch import Tensor
 from torch.nn import functional
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.engines import Array, Engine, read_deploy
+from ssd_data.engines import Array, Engine
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.interpreter import exact_arithmetic
 from ssd_data.engines.torch.layer import Layer, as_tuple
 from ssd_data.engines.torch.layers.convolution import Convolution
 from ssd_data.engines.torch.mode import find_device
 from ssd_data.engines.torch.net import Net
-from ssd_data.nets.caffemodel import Caffemodel, LayerWeights, read_caffemodel
+from ssd_data.nets.caffemodel import Caffemodel
 from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.edit.merge_bn import merge_bn
-from ssd_data.nets.graph import Graph, Node, to_graph
+from ssd_data.nets.graph import Graph, Node
+from ssd_data.nets.matching import TrainedNet
+from ssd_data.nets.prepare import read_trained
 
 _RECTIFIERS: dict[str, Callable[[Tensor], Tensor]] = {
     "ReLU": functional.relu_,
@@ -39,7 +41,7 @@ _SINGLE = {"DetectionOutput", "PriorBox", "Softmax", "Sigmoid"}  # never in half
 
 
 @dataclass(slots=True)
-class Step:
+class CompiledStep:
     """One call: which blobs go in and come out, and which are not needed after it."""
 
     call: Callable[..., tuple[Tensor, ...]]
@@ -107,36 +109,30 @@ def load(
     place = find_device(device)
     if half and place.type == "cpu":
         raise UsageError("half precision runs on a GPU only", hint="Use --device cuda")
-    graph = read_deploy(deploy, threshold)
-    layers = read_caffemodel(weights).layers
-    merged = merge_bn(graph, layers)
-    names = {node.name for node in graph.nodes}
-    strangers = [layer for layer in layers if layer.name not in names]  # for what an error says
-    ready = to_graph(merged.net, "TEST", origin=str(deploy))
-    ready.ignored = graph.ignored
-    return compile_net(ready, [*merged.layers, *strangers], str(weights), place, half)
+    given = read_trained(deploy, weights, threshold)
+    merged = merge_bn(given).merged
+    names = {node.name for node in given.graph.nodes}
+    strangers = [layer for layer in given.layers if layer.name not in names]  # errors name one
+    ready = TrainedNet(merged.graph, [*merged.layers, *strangers])
+    return compile_net(ready, str(weights), place, half)
 
 
 def compile_net(
-    graph: Graph,
-    layers: Sequence[LayerWeights],
-    origin: str,
-    device: torch.device | None = None,
-    half: bool = False,
+    trained: TrainedNet, origin: str, device: torch.device | None = None, half: bool = False
 ) -> Compiled:
     """Compile a net whose BatchNorm is merged already.
 
     Args:
-        layers: its arrays. origin: names the file that they come from, in errors.
+        origin: names the file that its arrays come from, in errors.
 
     Raises:
         InputError: arrays are missing or do not fit.
     """
-    net = Net(graph, device="meta")
-    matching = net.copy_from(Caffemodel(list(layers), origin=origin))
+    net = Net(trained.graph, device="meta")
+    matching = net.copy_from(Caffemodel(list(trained.layers), origin=origin))
     if matching.new:
         raise InputError(
-            f"{len(matching.new)} layers of {graph.origin} are not in this caffemodel: "
+            f"{len(matching.new)} layers of {net.graph.origin} are not in this caffemodel: "
             + ", ".join(matching.new[:5]),
             where=origin,
             hint="Is it the caffemodel of this net? ssd-data weights show lists its layers",
@@ -144,8 +140,8 @@ def compile_net(
     return Compiled(net, device or find_device("cpu"), half)
 
 
-def _steps(net: Net, kind: torch.dtype) -> list[Step]:
-    steps: list[Step] = []
+def _steps(net: Net, kind: torch.dtype) -> list[CompiledStep]:
+    steps: list[CompiledStep] = []
     index = 0
     while index < len(net.steps):
         layer = net.steps[index]
@@ -156,12 +152,12 @@ def _steps(net: Net, kind: torch.dtype) -> list[Step]:
         if isinstance(layer, Convolution) and layer.node.type != "Deconvolution":
             follower = net.steps[index].node if index < len(net.steps) else None
             rectify = _rectifier(net.graph, node, follower)
-            steps.append(Step(_convolution(layer, kind, rectify), node.bottoms, node.tops))
+            steps.append(CompiledStep(_convolution(layer, kind, rectify), node.bottoms, node.tops))
             if rectify is not None and follower is not None:
                 steps[-1].tops = follower.tops
                 index += 1
         else:
-            steps.append(Step(_as_is(layer, kind), node.bottoms, node.tops))
+            steps.append(CompiledStep(_as_is(layer, kind), node.bottoms, node.tops))
     return steps
 
 
@@ -184,10 +180,10 @@ def _convolution(
     tensors = [w.to(kind) for w in layer.weights]
     weight = tensors[0].contiguous(memory_format=torch.channels_last)
     bias = tensors[1] if len(tensors) > 1 else None
-    geometry = (layer.stride, layer.pad, layer.dilation, layer.group)
+    window, group = layer.window, layer.group
 
     def call(x: Tensor) -> tuple[Tensor, ...]:
-        y = functional.conv2d(x, weight, bias, *geometry)
+        y = functional.conv2d(x, weight, bias, window.stride, window.pad, window.dilation, group)
         return (rectify(y) if rectify is not None else y,)
 
     return call
@@ -207,7 +203,7 @@ def _as_is(layer: Layer, kind: torch.dtype) -> Callable[..., tuple[Tensor, ...]]
     return call
 
 
-def _forget(steps: list[Step], outputs: set[str]) -> list[Step]:
+def _forget(steps: list[CompiledStep], outputs: set[str]) -> list[CompiledStep]:
     """Note after which step each blob is not needed any more."""
     seen = set(outputs)
     for step in reversed(steps):

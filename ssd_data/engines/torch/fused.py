@@ -20,7 +20,7 @@ _SIZES_ALONE = "PriorBox"  # reads nothing but its bottoms' sizes
 
 
 @dataclass(slots=True)
-class Step:
+class FusedStep:
     """One call and the layers that it stands for."""
 
     call: Call
@@ -47,7 +47,7 @@ def require_compiler(device: torch.device) -> None:
         )
 
 
-def fuse(steps: Sequence[Step], outputs: Sequence[str]) -> list[Step]:
+def fuse(steps: Sequence[FusedStep], outputs: Sequence[str]) -> list[FusedStep]:
     """The same steps: data, priors, one step for all other layers, and what reads these: losses.
 
     Of the blobs within the one step only those have values afterwards that others read.
@@ -65,19 +65,19 @@ def fuse(steps: Sequence[Step], outputs: Sequence[str]) -> list[Step]:
     bottoms = sorted({b for b in _read(body) if b not in made or b in _tops(before)})
     wanted = sorted(set(made) & (_read(after) | set(outputs)))
     layers = [layer for step in body for layer in step.layers]
-    one = Step(_compiled(body, bottoms, wanted), layers, bottoms, wanted, [0.0] * len(wanted))
+    one = FusedStep(_compiled(body, bottoms, wanted), layers, bottoms, wanted, [0.0] * len(wanted))
     return [*before, one, *after]
 
 
-def _parts(steps: Sequence[Step]) -> tuple[list[Step], list[Step], list[Step]]:
+def _parts(steps: Sequence[FusedStep]) -> tuple[list[FusedStep], list[FusedStep], list[FusedStep]]:
     """Data layers; what runs as one; and the others, in their order.
 
     Raises:
         UsageError: one of the others needs a blob that is written again afterwards.
     """
-    before: list[Step] = []
-    body: list[Step] = []
-    after: list[Step] = []
+    before: list[FusedStep] = []
+    body: list[FusedStep] = []
+    after: list[FusedStep] = []
     needed: set[str] = set()
     for step in steps:
         kind = step.layers[0]
@@ -94,7 +94,7 @@ def _parts(steps: Sequence[Step]) -> tuple[list[Step], list[Step], list[Step]]:
     return before, body, after
 
 
-def _compiled(body: Sequence[Step], bottoms: Sequence[str], wanted: Sequence[str]) -> Call:
+def _compiled(body: Sequence[FusedStep], bottoms: Sequence[str], wanted: Sequence[str]) -> Call:
     def run(*given: Tensor) -> tuple[Tensor, ...]:
         values = dict(zip(bottoms, given, strict=True))
         for step in body:
@@ -115,9 +115,9 @@ def _compiled(body: Sequence[Step], bottoms: Sequence[str], wanted: Sequence[str
     return call
 
 
-def _read(steps: Sequence[Step]) -> set[str]:
+def _read(steps: Sequence[FusedStep]) -> set[str]:
     return {name for step in steps for name in step.bottoms}
 
 
-def _tops(steps: Sequence[Step]) -> set[str]:
+def _tops(steps: Sequence[FusedStep]) -> set[str]:
     return {name for step in steps for name in step.tops}

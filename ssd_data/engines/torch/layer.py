@@ -8,19 +8,14 @@ from typing import ClassVar, TypeAlias
 import torch
 from torch import Tensor
 
-from ssd_data.core.errors import InputError
 from ssd_data.core.registry import LAYERS
 from ssd_data.engines.torch.blob import Blob
 from ssd_data.engines.torch.fillers import fill
-from ssd_data.nets.graph import Node, Phase
+from ssd_data.nets.geometry import axis_of, shape_text
+from ssd_data.nets.graph import LayerError, Node, Phase
 from ssd_data.proto import caffe_pb2
 
 Tops: TypeAlias = Tensor | tuple[Tensor, ...]
-
-
-class LayerError(InputError):
-    """A layer's parameters or the shapes of what it reads are wrong; ``where`` names file, line
-    and layer."""
 
 
 class Layer:
@@ -101,7 +96,7 @@ class Layer:
         try:
             return as_tuple(self.outline(*bottoms))
         except (RuntimeError, IndexError, ValueError) as error:
-            shapes = ", ".join("x".join(map(str, b.shape)) or "scalar" for b in bottoms)
+            shapes = ", ".join(shape_text(bottom.shape) for bottom in bottoms)
             text = str(error).splitlines()[0]
             raise self.error(f"cannot take bottoms of shape {shapes}: {text}") from None
         finally:
@@ -122,16 +117,14 @@ class Layer:
         Raises:
             LayerError: the bottom has no such axis.
         """
-        if not -bottom.dim() <= number < bottom.dim():
-            raise self.error(f"has axis {number}, but its bottom has {bottom.dim()} axes")
-        return number % bottom.dim()
+        return axis_of(self.node, number, bottom.dim())
 
     def complete(self, param: caffe_pb2.LayerParameter) -> None:
         """Fill in what Caffe's own set-up of this type fills in, and its snapshots then hold."""
 
     def error(self, what: str, hint: str = "") -> LayerError:
         """An error that names this layer."""
-        return LayerError(what, where=self.node.where, hint=hint)
+        return self.node.error(what, hint)
 
 
 class Elementwise(Layer):
@@ -172,11 +165,7 @@ def make_layer(node: Node, phase: Phase) -> Layer:
     names = [_spelling(name) for name in known]
     near = get_close_matches(name, known, n=1)
     hint = f"Did you mean {_spelling(near[0])}? " if near else ""
-    raise LayerError(
-        LAYERS.unknown.format(node.type),
-        where=node.where,
-        hint=hint + LAYERS.known.format(", ".join(names)),
-    )
+    raise node.error(LAYERS.unknown.format(node.type), hint + LAYERS.known.format(", ".join(names)))
 
 
 def _spelling(name: str) -> str:

@@ -23,7 +23,7 @@ class LossLayer(Layer):
     """A layer whose first top is a loss.
 
     Attributes:
-        total: adds a count up over all processes that share a batch; by default there is one.
+        all_reduce: adds a count up over all processes that share a batch; by default there is one.
     """
 
     bottoms = (2, 2)
@@ -31,7 +31,7 @@ class LossLayer(Layer):
     single = True
     no_gradient: ClassVar[tuple[int, ...]] = (1,)
     usual_normalization: ClassVar[int] = VALID
-    total: Callable[[Tensor], Tensor] = staticmethod(lambda count: count)
+    all_reduce: Callable[[Tensor], Tensor] = staticmethod(lambda count: count)
 
     def complete(self, param: caffe_pb2.LayerParameter) -> None:
         """Its first top has a weight of 1."""
@@ -60,11 +60,11 @@ class LossLayer(Layer):
         if self.normalization != VALID:
             count = outer * (inner if self.normalization == FULL else 1)
             valid = torch.tensor(count, device=valid.device)
-        return self.total(valid.float()).clamp(min=1)
+        return self.all_reduce(valid.float()).clamp(min=1)
 
     def pictures(self, bottom: Tensor) -> Tensor:
         """How many pictures the loss is the mean of, those of other processes included."""
-        return self.total(torch.tensor(float(pictures(bottom)), device=bottom.device))
+        return self.all_reduce(torch.tensor(float(pictures(bottom)), device=bottom.device))
 
     @property
     def ignored(self) -> int | None:

@@ -197,7 +197,7 @@ class Net(Interpreter):
     def to_proto(self) -> caffe_pb2.NetParameter:
         """The net as Caffe writes it into a caffemodel: with what it fills in, without arrays."""
         net = caffe_pb2.NetParameter(name=self.graph.net.name)
-        groups = with_splits([layer.node.param for layer in self.steps])
+        groups = with_splits([layer.node for layer in self.steps])
         for layer, (own, *splits) in zip(self.steps, groups, strict=True):
             layer.complete(own)
             for split in splits:

@@ -14,10 +14,9 @@ from torch import Tensor
 
 from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.layer import Layer, make_layer
+from ssd_data.nets.geometry import Shape
 from ssd_data.nets.graph import Graph, Node
 from ssd_data.nets.matching import Slot
-
-Shape = tuple[int, ...]
 
 
 @dataclass(slots=True)

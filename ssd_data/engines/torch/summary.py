@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import ceil, prod
-from typing import TypeAlias
 
 import torch
 
@@ -13,10 +12,10 @@ from ssd_data.engines.torch.layer import Layer
 from ssd_data.engines.torch.layers.convolution import Convolution
 from ssd_data.engines.torch.layers.innerproduct import InnerProduct
 from ssd_data.engines.torch.layers.pooling import Pooling
+from ssd_data.nets.geometry import Shape, Window
 from ssd_data.nets.graph import Graph
 from ssd_data.nets.priors import prior_shapes
 
-Shape: TypeAlias = tuple[int, ...]
 _MIXING = {"InnerProduct", "Flatten", "Permute", "Reshape"}  # what they give is no map any more
 
 
@@ -92,20 +91,19 @@ class _Reach:
     stride: tuple[float, float] = (1, 1)
     field: tuple[float, float] = (1, 1)
 
-    def through(self, kernel: Shape, stride: Shape, dilation: Shape) -> _Reach:
+    def through(self, window: Window) -> _Reach:
         """Of the map that a window makes of this one."""
-        spans = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
-        (y, x), (height, width) = self.stride, self.field
-        return _Reach((y * stride[0], x * stride[1]), (height + spans[0] * y, width + spans[1] * x))
+        (y, x), (height, width), (down, across) = self.stride, self.field, window.stride
+        reads = [span - 1 for span in window.span]
+        return _Reach((y * down, x * across), (height + reads[0] * y, width + reads[1] * x))
 
-    def enlarged(self, kernel: Shape, stride: Shape, dilation: Shape) -> _Reach:
+    def enlarged(self, window: Window) -> _Reach:
         """Of the map that a deconvolution makes of this one."""
+        (y, x), (height, width), (down, across) = self.stride, self.field, window.stride
         reads = [
-            ceil(((k - 1) * d + 1) / s) - 1
-            for k, s, d in zip(kernel, stride, dilation, strict=True)
+            ceil(span / step) - 1 for span, step in zip(window.span, window.stride, strict=True)
         ]
-        (y, x), (height, width) = self.stride, self.field
-        return _Reach((y / stride[0], x / stride[1]), (height + reads[0] * y, width + reads[1] * x))
+        return _Reach((y / down, x / across), (height + reads[0] * y, width + reads[1] * x))
 
 
 def summarise(graph: Graph) -> Summary:
@@ -164,11 +162,9 @@ def _reach(layer: Layer, before: list[Shape], known: dict[str, _Reach | None]) -
     largest = max(reaches, key=lambda reach: reach.field)
     if isinstance(layer, Convolution):
         shift = largest.enlarged if layer.node.type == "Deconvolution" else largest.through
-        return shift(layer.kernel, layer.stride, layer.dilation)
+        return shift(layer.window)
     if isinstance(layer, Pooling):
-        is_global = layer.param.pooling_param.global_pooling
-        kernel = before[0][2:] if is_global else layer.kernel
-        return largest.through(kernel, layer.stride, (1, 1))
+        return largest.through(layer.window)
     return largest
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ssd_data.engines.torch.fused import Call, Step, fuse
+from ssd_data.engines.torch.fused import Call, FusedStep, fuse
 from ssd_data.engines.torch.interpreter import exact_arithmetic
 from ssd_data.engines.torch.layer import Layer, as_tuple
 from ssd_data.engines.torch.layers.batchnorm import BatchNorm
@@ -107,8 +107,8 @@ class Trainable:
         return torch.autocast(kind, dtype or torch.bfloat16, enabled=dtype is not None)
 
 
-def _steps(net: Net) -> list[Step]:
-    steps: list[Step] = []
+def _steps(net: Net) -> list[FusedStep]:
+    steps: list[FusedStep] = []
     layers = [layer for layer in net.steps if layer.node.type != "Input"]
     index_of = {id(layer): i for i, layer in enumerate(net.steps)}
     at = 0
@@ -116,7 +116,9 @@ def _steps(net: Net) -> list[Step]:
         group = _group(layers, at)
         at += len(group)
         weights = net.flow.loss_weights[index_of[id(group[-1])]]
-        steps.append(Step(_call(group), group, group[0].node.bottoms, group[-1].node.tops, weights))
+        steps.append(
+            FusedStep(_call(group), group, group[0].node.bottoms, group[-1].node.tops, weights)
+        )
     return steps
 
 

@@ -11,40 +11,15 @@ import numpy.typing as npt
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.structures import Boxes
+from ssd_data.nets.geometry import Size
 from ssd_data.nets.graph import Graph, Node, read_graph
-from ssd_data.nets.priors import PriorShapes, prior_boxes, prior_shapes
-from ssd_data.nets.sizes import Size, fixed_size, map_sizes
+from ssd_data.nets.priors import MapPriors, map_priors, prior_boxes
+from ssd_data.nets.sizes import fixed_size, map_sizes
 from ssd_data.proto import caffe_pb2
 
 _Loss = caffe_pb2.MultiBoxLossParameter
 MOST_PRIORS = 1_000_000
 FARTHEST = 1e6  # times the input
-
-
-@dataclass(frozen=True, slots=True)
-class MapPriors:
-    """The priors of one map.
-
-    Attributes:
-        blob: the map; where: names the PriorBox layer in errors.
-        size: (height, width) of the map.
-        param: what the layer says.
-    """
-
-    blob: str
-    where: str
-    size: Size
-    param: caffe_pb2.PriorBoxParameter
-
-    @property
-    def shapes(self) -> PriorShapes:
-        """The boxes at each place."""
-        return prior_shapes(self.param, self.where)
-
-    @property
-    def count(self) -> int:
-        """Boxes of all places."""
-        return self.size[0] * self.size[1] * len(self.shapes.sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +95,9 @@ def read_layout(path: Path | str, overlap: float | None = None) -> Layout:
         raise InputError("the net has no PriorBox layer", where=path, hint="Is it a detector's?")
     data = next((node for node in graph.nodes if node.type == "AnnotatedData"), None)
     sizes = map_sizes(graph, _data_size(data) if data else None)
-    maps = tuple(_map(node, sizes) for node in layers)
-    inputs = {sizes.get(node.bottoms[-1]) for node in layers}
-    (size,) = inputs if len(inputs) == 1 else (None,)
-    if size is None:
+    maps = tuple(map_priors(node, sizes) for node in layers)
+    size, *others = {one.image for one in maps}
+    if others:
         raise InputError("the maps have inputs of different sizes", where=path)
     if sum(one.count for one in maps) > MOST_PRIORS:
         raise InputError(f"the net has more than {MOST_PRIORS:,} priors", where=path)
@@ -149,16 +123,6 @@ def _data_size(data: Node) -> Size:
     if param.crop_size or param.crop_h:
         raise InputError("crops of a fixed size are not measured", where=data.where)
     return size
-
-
-def _map(node: Node, sizes: dict[str, Size]) -> MapPriors:
-    if node.bottoms[0] not in sizes or node.bottoms[-1] not in sizes:
-        hint = "A layer before it is of a type whose size is not known here"
-        what = f'the size of "{node.bottoms[0]}" is not known'
-        raise InputError(what, where=node.where, hint=hint)
-    param = node.param.prior_box_param
-    prior_shapes(param, node.where)
-    return MapPriors(node.bottoms[0], node.where, sizes[node.bottoms[0]], param)
 
 
 def _rules(graph: Graph, overlap: float | None) -> Rules:

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ssd_data.core.structures import Boxes
-from ssd_data.families.fit.layout import Layout, MapPriors
-from ssd_data.nets.priors import grid, prior_shapes
+from ssd_data.families.fit.layout import Layout
+from ssd_data.nets.priors import MapPriors, grid, prior_shapes
 from ssd_data.proto import caffe_pb2
 
 Floats = npt.NDArray[np.float32]

@@ -13,7 +13,7 @@ from ssd_data.families.parts.heads import (
     FeatureMap,
     Heads,
     Output,
-    Scores,
+    Scoring,
     add_heads,
     detections,
     evaluation,
@@ -69,7 +69,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Detector:
+class Design:
     """What a family's nets do before and behind their layers.
 
     Attributes:
@@ -84,14 +84,14 @@ class Detector:
 
     preprocessing: Preprocessing
     samplers: Callable[[], Iterable[caffe_pb2.BatchSampler]]
-    scores: Scores
+    scores: Scoring
     heads: Heads
     test_output: Output
     deploy_output: Output
     pixels: bool = False
 
 
-def start(net: NetBuilder, detector: Detector, settings: Settings, stage: Stage) -> None:
+def start(net: NetBuilder, detector: Design, settings: Settings, stage: Stage) -> None:
     """The data layer or the input of a net."""
     if stage == "train":
         samplers = detector.samplers()
@@ -106,7 +106,7 @@ def start(net: NetBuilder, detector: Detector, settings: Settings, stage: Stage)
 
 def finish(
     net: NetBuilder,
-    detector: Detector,
+    detector: Design,
     settings: Settings,
     stage: Stage,
     maps: Iterable[FeatureMap],

@@ -68,7 +68,7 @@ class Heads:
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class Scoring:
     """What becomes of the class scores, and what counts as a match.
 
     Attributes:
@@ -270,7 +270,7 @@ def _priors(net: NetBuilder, one: FeatureMap) -> None:
     param.offset = 0.5
 
 
-def loss(net: NetBuilder, heads: tuple[str, str, str], num_classes: int, scores: Scores) -> None:
+def loss(net: NetBuilder, heads: tuple[str, str, str], num_classes: int, scores: Scoring) -> None:
     """MultiBoxLoss: three negatives for each positive, by loss."""
     layer = net.add("MultiBoxLoss", "mbox_loss", [*heads, "label"])
     layer.include.add(phase=TRAIN)
@@ -292,7 +292,7 @@ def loss(net: NetBuilder, heads: tuple[str, str, str], num_classes: int, scores:
 
 
 def detections(
-    net: NetBuilder, heads: tuple[str, str, str], num_classes: int, scores: Scores, output: Output
+    net: NetBuilder, heads: tuple[str, str, str], num_classes: int, scores: Scoring, output: Output
 ) -> str:
     """Scores to probabilities, then DetectionOutput.
 

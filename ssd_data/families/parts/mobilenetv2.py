@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ssd_data.core.errors import UsageError
 from ssd_data.families.parts.builder import NetBuilder
-from ssd_data.families.parts.detector import Detector, Settings, Stage, finish, new_solver, start
+from ssd_data.families.parts.detector import Design, Settings, Stage, finish, new_solver, start
 from ssd_data.families.parts.heads import ssd_maps
 from ssd_data.proto import caffe_pb2
 
@@ -181,7 +181,7 @@ SSD_MAPS = ("conv_13/expand", "Conv_1", *(f"layer_19_2_{i}" for i in (2, 3, 4, 5
 
 
 def ssd_net(
-    settings: Settings, stage: Stage, detector: Detector, *, merged: bool
+    settings: Settings, stage: Stage, detector: Design, *, merged: bool
 ) -> caffe_pb2.NetParameter:
     """The detector of chuanqi305's conversions: six maps, heads as ``detector`` has them."""
     net = NetBuilder("MobileNetv2-SSDLite", eps=0.001, merged=merged, relu6=settings.relu6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ssd_data.core.errors import InputError
+from ssd_data.nets.geometry import shape_text
 from ssd_data.proto import caffe_pb2
 
 CONVOLUTIONS = ("Convolution", "DepthwiseConvolution", "Deconvolution")
@@ -47,6 +48,6 @@ def by_output(
         fits = fits and shape[0] == outputs
         view, channels = (outputs, -1), (outputs, 1)
     if not fits:
-        text = "x".join(map(str, shape)) or "scalar"
-        raise InputError(f"weights of shape {text} do not fit {outputs} outputs", where=where)
+        what = f"weights of shape {shape_text(shape)} do not fit {outputs} outputs"
+        raise InputError(what, where=where)
     return view, channels

@@ -20,8 +20,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.nets.caffemodel import LayerWeights
 from ssd_data.nets.edit.backbones import Unit, recognise
 from ssd_data.nets.edit.transfer import difference
-from ssd_data.nets.edit.wiring import Wiring, wire
-from ssd_data.nets.graph import Graph, Node
+from ssd_data.nets.graph import Graph, Node, Wiring
 from ssd_data.nets.preprocessing import Preprocessing
 
 Doubles = npt.NDArray[np.float64]
@@ -32,7 +31,7 @@ EPS = 1e-5  # torch.nn.BatchNorm2d's own
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Backbone:
     """What the state dict's module was trained with.
 
     Attributes:
@@ -75,7 +74,7 @@ class _Values:
 
 
 def import_backbone(
-    state: State, graph: Graph, inputs: Preprocessing, source: Source | None = None
+    state: State, graph: Graph, inputs: Preprocessing, source: Backbone | None = None
 ) -> Imported:
     """Give a net's body the weights of a PyTorch state dict.
 
@@ -88,10 +87,10 @@ def import_backbone(
     Raises:
         InputError: names are not known, are missing, or hold NaN; or a shape is not the net's.
     """
-    source = source or Source()
+    source = source or Backbone()
     kind, units = recognise(state)
     result = Imported(kind)
-    wiring = wire(graph)
+    wiring = graph.wiring()
     places = {node.name: i for i, node in reversed([*enumerate(graph.nodes)])}
     used = set()
     for number, unit in enumerate(units):
@@ -144,7 +143,7 @@ def _values(state: State, unit: Unit, eps: float) -> _Values:
     return _Values(weight, gamma, beta, mean, variance, np.sqrt(variance + eps))
 
 
-def _fold_inputs(values: _Values, inputs: Preprocessing, source: Source) -> None:
+def _fold_inputs(values: _Values, inputs: Preprocessing, source: Backbone) -> None:
     """The stem, which saw red first in PyTorch's scale, for what the net sees."""
     if values.weight.shape[1] != 3:
         raise InputError(f"the first convolution takes {values.weight.shape[1]} channels, not 3")
@@ -154,7 +153,7 @@ def _fold_inputs(values: _Values, inputs: Preprocessing, source: Source) -> None
     values.weight = weight * factor[:, None, None]
 
 
-def _input_terms(inputs: Preprocessing, source: Source) -> tuple[Doubles, Doubles]:
+def _input_terms(inputs: Preprocessing, source: Backbone) -> tuple[Doubles, Doubles]:
     """a and b of the module's docstring, of blue, green and red."""
     mean, std = np.array(source.mean[::-1]), np.array(source.std[::-1])
     return 1 / (255 * inputs.scale * std), (np.array(inputs.mean) / 255 - mean) / std
@@ -213,7 +212,9 @@ def _rounded(node: Node, arrays: Sequence[Doubles]) -> LayerWeights:
     return LayerWeights(node.name, node.type, [array.astype(np.float32) for array in arrays])
 
 
-def _notes(graph: Graph, units: Sequence[Unit], inputs: Preprocessing, source: Source) -> list[str]:
+def _notes(
+    graph: Graph, units: Sequence[Unit], inputs: Preprocessing, source: Backbone
+) -> list[str]:
     found = []
     types = {node.type for node in graph.nodes}
     if np.abs(_input_terms(inputs, source)[1]).max() > 1e-3:

@@ -19,9 +19,10 @@ import numpy.typing as npt
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.nets.caffemodel import LayerWeights
 from ssd_data.nets.edit.channels import LINEAR, by_output, outputs_of
-from ssd_data.nets.edit.ways import Ways
-from ssd_data.nets.edit.wiring import pair, wire
+from ssd_data.nets.edit.merge_rules import MergeRules
+from ssd_data.nets.geometry import shape_text
 from ssd_data.nets.graph import Graph, Node, to_graph
+from ssd_data.nets.matching import TrainedNet, pair
 from ssd_data.proto import caffe_pb2
 
 Doubles = npt.NDArray[np.float64]
@@ -43,8 +44,7 @@ class Merge:
     """A net without the layers that could be merged.
 
     Attributes:
-        net: the merged net.
-        layers: its arrays, float32.
+        merged: the merged net, its layers where they stood, and its arrays, float32.
         rows: one for each BatchNorm and Scale, in the net's order.
         left_out: names of the caffemodel's layers that the net does not have.
         into: index of a merged layer → index of the layer that took it in, both in the old graph.
@@ -52,8 +52,7 @@ class Merge:
         reference: the old net, with the eps that was merged by.
     """
 
-    net: caffe_pb2.NetParameter
-    layers: list[LayerWeights]
+    merged: TrainedNet
     rows: list[Row]
     left_out: list[str]
     into: dict[int, int]
@@ -93,7 +92,7 @@ class _Merger:
         if node.type == "Scale" and node.param.scale_param.num_axes == 0:
             arrays = [np.full(outputs, array.reshape(())) for array in arrays if array.size == 1]
         if not arrays or any(array.size != outputs for array in arrays[:2]):
-            shapes = ", ".join("x".join(map(str, a.shape)) or "scalar" for a in arrays)
+            shapes = ", ".join(shape_text(a.shape) for a in arrays)
             raise InputError(
                 f"arrays of shape {shapes} do not fit the {outputs} outputs before it",
                 where=node.where,
@@ -164,12 +163,11 @@ class _Merger:
         return result
 
 
-def merge_bn(graph: Graph, layers: Iterable[LayerWeights], eps: float | None = None) -> Merge:
+def merge_bn(trained: TrainedNet, eps: float | None = None) -> Merge:
     """Merge each BatchNorm and Scale that directly follows a layer of weights into that layer.
 
     Args:
-        graph: the net; its phase decides what a BatchNorm does.
-        layers: its arrays, as a caffemodel has them; those of one name in the net's order.
+        trained: the net, whose phase decides what a BatchNorm does.
         eps: to merge by instead of each layer's own (what some published merges did).
 
     Raises:
@@ -178,31 +176,28 @@ def merge_bn(graph: Graph, layers: Iterable[LayerWeights], eps: float | None = N
     """
     if eps is not None and not (math.isfinite(eps) and eps >= 0):
         raise UsageError(f"eps is {eps}, not a number from 0 on")
-    nodes = graph.nodes
-    wiring = wire(graph)
-    arrays, left_out = pair(nodes, layers)
+    graph, nodes = trained.graph, trained.graph.nodes
+    arrays, left_out = pair(nodes, trained.layers)
     merger = _Merger(graph, arrays, eps)
-    ways = Ways(graph, wiring)
+    rules = MergeRules(graph)
     rows: list[Row] = []
     tops: dict[int, tuple[int, str]] = {}
     for index, node in enumerate(nodes):
         if node.type not in MERGED:
             continue
-        way = ways.find(index, merger.into)
-        if way.obstacle:
-            rows.append(Row(node.name, node.type, reason=way.obstacle))
+        target = rules.find(index, merger.into)
+        if target.obstacle:
+            rows.append(Row(node.name, node.type, reason=target.obstacle))
             continue
-        merger.take_in(index, way.host)
-        tops[way.writer] = (way.top, node.tops[0])
-        rows.append(Row(node.name, node.type, into=nodes[way.host].name))
-    net = _without(graph, merger.into, tops)
+        merger.take_in(index, target.host)
+        tops[target.writer] = (target.top, node.tops[0])
+        rows.append(Row(node.name, node.type, into=nodes[target.host].name))
+    merged = TrainedNet(_without(graph, merger.into, tops), merger.weights())
     reference = graph if eps is None else _with_eps(graph, merger.into, eps)
-    return Merge(net, merger.weights(), rows, left_out, merger.into, tops, reference)
+    return Merge(merged, rows, left_out, merger.into, tops, reference)
 
 
-def _without(
-    graph: Graph, into: dict[int, int], tops: dict[int, tuple[int, str]]
-) -> caffe_pb2.NetParameter:
+def _without(graph: Graph, into: dict[int, int], tops: dict[int, tuple[int, str]]) -> Graph:
     net = caffe_pb2.NetParameter()
     net.CopyFrom(graph.net)
     for index, (place, top) in tops.items():
@@ -214,7 +209,10 @@ def _without(
             own.bias_term = True
     for index in sorted(into, reverse=True):
         del net.layer[index]
-    return net
+    places = [node.where for index, node in enumerate(graph.nodes) if index not in into]
+    merged = to_graph(net, graph.phase, origin=graph.origin, places=places)
+    merged.ignored = graph.ignored
+    return merged
 
 
 def _with_eps(graph: Graph, indices: Iterable[int], eps: float) -> Graph:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ssd_data.core.errors import InputError
 from ssd_data.nets.edit.merge_bn import Merge
-from ssd_data.nets.graph import Graph, parse_graph, takes_part, to_graph
+from ssd_data.nets.graph import Graph, parse_graph, takes_part
 from ssd_data.nets.prototxt import parse_prototxt, to_text
 from ssd_data.proto import caffe_pb2
 
@@ -42,17 +42,13 @@ def merged_text(text: str, graph: Graph, merge: Merge) -> str:
         merge: what was merged.
     """
     edited = _edit(text, graph, merge)
+    net = merge.merged.graph.net
     try:
         said = parse_graph(edited, graph.phase).net
     except InputError:
-        return to_text(merge.net)
-    wanted = to_graph(merge.net, graph.phase).net
-    for net in (said, wanted):
-        net.ClearField("state")
-    same = said.SerializeToString(deterministic=True) == wanted.SerializeToString(
-        deterministic=True
-    )
-    return edited if same else to_text(merge.net)
+        return to_text(net)
+    said.state.CopyFrom(net.state)
+    return edited if said == net else to_text(net)
 
 
 def _edit(text: str, graph: Graph, merge: Merge) -> str:

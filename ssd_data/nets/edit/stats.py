@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ssd_data.core.errors import InputError
 from ssd_data.nets.caffemodel import Array, Caffemodel, LayerWeights
 from ssd_data.nets.edit.channels import LINEAR, by_output, outputs_of
+from ssd_data.nets.geometry import shape_text
 from ssd_data.proto import caffe_pb2
 
 DEAD = 1e-6
@@ -163,20 +164,23 @@ def _compare(name: str, index: int, a: Array | None, b: Array | None) -> ArrayDi
     if a.shape != b.shape:
         detail = f"{shape_text(a.shape)}, {shape_text(b.shape)}"
         return ArrayDifference(name, index, "other shape", detail)
+    apart = largest_difference(a, b)
+    return ArrayDifference(name, index, "differs" if apart else "same", "", apart, largest_value(a))
+
+
+def largest_difference(a: Array, b: Array) -> float:
+    """Of two arrays of one shape; NaN or infinity against anything else is infinitely far.
+
+    >>> largest_difference(np.float32([1, np.nan]), np.float32([3, np.nan]))
+    2.0
+    """
     same = (a == b) | (np.isnan(a) & np.isnan(b))
-    if same.all():
-        return ArrayDifference(name, index, "same", scale=_largest(a))
     with np.errstate(invalid="ignore"):
         apart = np.where(same, 0, np.abs(a.astype(np.float64) - b))
-    apart[np.isnan(apart)] = np.inf
-    return ArrayDifference(name, index, "differs", "", float(apart.max()), _largest(a))
+    return float(np.where(np.isnan(apart), np.inf, apart).max(initial=0))
 
 
-def _largest(array: Array) -> float:
+def largest_value(array: Array) -> float:
+    """The largest absolute value of an array, of those that are numbers."""
     numbers = np.abs(array[np.isfinite(array)])
     return float(numbers.max(initial=0))
-
-
-def shape_text(shape: tuple[int, ...]) -> str:
-    """A shape as people write it: ``32x3x3x3``."""
-    return "x".join(map(str, shape)) or "scalar"

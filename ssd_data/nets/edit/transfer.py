@@ -11,11 +11,12 @@ import numpy as np
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.nets.caffemodel import Array, Caffemodel, LayerWeights
+from ssd_data.nets.detection import ConfidenceLayers, find_confidence_layers
 from ssd_data.nets.edit.channels import CONVOLUTIONS, LINEAR, by_output, outputs_of
 from ssd_data.nets.edit.classes import ClassRow
-from ssd_data.nets.edit.heads import Heads, find_heads
-from ssd_data.nets.edit.wiring import pair
+from ssd_data.nets.geometry import convolution_window
 from ssd_data.nets.graph import Graph, Node
+from ssd_data.nets.matching import pair
 from ssd_data.proto import caffe_pb2
 
 _NEW = "_new"  # what the MobileNet-SSD template puts behind a head's name, so that it starts anew
@@ -63,7 +64,7 @@ def transfer(
         InputError: the net is no detector, class counts do not fit, or a head has another number of
             priors a place than the file's.
     """
-    heads = find_heads(graph)
+    heads = find_confidence_layers(graph)
     if heads.classes != len(classes):
         raise InputError(
             f"num_classes is {heads.classes}, but its labelmap has {len(classes)} with background",
@@ -108,7 +109,7 @@ def _name_in(model: Caffemodel, node: Node) -> str:
     return node.name if node.name in names else node.name.removesuffix(_NEW)
 
 
-def _named_as_heads(model: Caffemodel, graph: Graph, heads: Heads) -> list[LayerWeights]:
+def _named_as_heads(model: Caffemodel, graph: Graph, heads: ConfidenceLayers) -> list[LayerWeights]:
     """The file's layers; those of heads that the net calls ``…_new`` get that name."""
     wanted = {graph.nodes[i].name for i in heads.layers} - {layer.name for layer in model.layers}
     return [
@@ -170,8 +171,7 @@ def difference(node: Node, arrays: Sequence[Array]) -> str:
     except InputError as error:
         return error.what
     if node.type in CONVOLUTIONS:
-        sizes = list(node.param.convolution_param.kernel_size)
-        kernel = (sizes[0], sizes[-1]) if sizes else (p.kernel_h, p.kernel_w)  # type: ignore[union-attr]
+        kernel = convolution_window(node).kernel
         if arrays[0].shape[2:] != kernel:
             return f"kernel {'x'.join(map(str, arrays[0].shape[2:]))} in the file, not {kernel}"
     if p.bias_term and arrays[1].size != outputs_of(node.param):

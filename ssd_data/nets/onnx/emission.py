@@ -18,15 +18,14 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ssd_data.core.errors import InputError
-from ssd_data.nets.graph import Node
+from ssd_data.nets.geometry import Shape, axis_of, shape_text
+from ssd_data.nets.graph import LayerError, Node
 
 OPSET = 13
 IR_VERSION = 8
 BATCH = "batch"  # name of the dynamic axis
 MOST_VALUES = 1 << 30  # of one blob
 Array: TypeAlias = npt.NDArray[Any]
-Shape: TypeAlias = tuple[int, ...]
 _KINDS = {np.float32: TensorProto.FLOAT, np.float16: TensorProto.FLOAT16}
 
 
@@ -203,7 +202,7 @@ def check_shape(shape: Sequence[int]) -> None:
     Raises:
         ValueError: says which.
     """
-    text = "x".join(map(str, shape))
+    text = shape_text(shape)
     if any(n < 1 for n in shape):
         raise ValueError(f"a blob of {text} would hold nothing")
     if math.prod(shape) > MOST_VALUES:
@@ -211,7 +210,7 @@ def check_shape(shape: Sequence[int]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class EmitStep:
     """A layer that is to be emitted: what an emitter gets.
 
     Attributes:
@@ -242,7 +241,7 @@ class Step:
         """One of the layer's arrays.
 
         Raises:
-            InputError: it is missing, or does not fill that shape.
+            LayerError: it is missing, or does not fill that shape.
         """
         if index >= len(self.arrays):
             raise self.error(
@@ -251,8 +250,8 @@ class Step:
             )
         array = self.arrays[index]
         if array.size != math.prod(shape):
-            texts = ["x".join(map(str, s)) or "scalar" for s in (array.shape, shape)]
-            raise self.error(f"an array of shape {texts[0]} does not fit {texts[1]}")
+            what = f"an array of shape {shape_text(array.shape)} does not fit {shape_text(shape)}"
+            raise self.error(what)
         return array.reshape(shape)
 
     def add(
@@ -269,28 +268,25 @@ class Step:
         """See :meth:`Emission.constant`."""
         return self.emission.constant(array, name)
 
-    def axis(self, number: int, value: Value | None = None) -> int:
+    def axis(self, number: int) -> int:
         """An axis of the bottom counted from the front.
 
         Raises:
-            InputError: there is no such axis.
+            LayerError: there is no such axis.
         """
-        axes = len((value or self.bottom).shape)
-        if not -axes <= number < axes:
-            raise self.error(f"has axis {number}, but its bottom has {axes} axes")
-        return number % axes
+        return axis_of(self.node, number, len(self.bottom.shape))
 
     def picture_map(self) -> tuple[int, int, int, int]:
         """The bottom's shape.
 
         Raises:
-            InputError: it has not four axes.
+            LayerError: it has not four axes.
         """
         shape = self.bottom.shape
         if len(shape) != 4:
             raise self.error(f"takes a bottom of 4 axes, not of {len(shape)}")
         return shape[0], shape[1], shape[2], shape[3]
 
-    def error(self, what: str, hint: str = "") -> InputError:
+    def error(self, what: str, hint: str = "") -> LayerError:
         """An error that names this layer."""
-        return InputError(what, where=self.node.where, hint=hint)
+        return self.node.error(what, hint)

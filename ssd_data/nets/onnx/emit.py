@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.nets.caffemodel import LayerWeights
-from ssd_data.nets.graph import Graph
-from ssd_data.nets.onnx.emission import Array, Emission, Shape, Step, Value
+from ssd_data.nets.geometry import Shape
+from ssd_data.nets.matching import TrainedNet
+from ssd_data.nets.onnx.emission import Array, Emission, EmitStep, Value
 from ssd_data.nets.onnx.emitters import emit_layer
 
 
@@ -31,8 +31,7 @@ class Emitted:
 
 
 def emit(
-    graph: Graph,
-    arrays: Mapping[int, LayerWeights],
+    trained: TrainedNet,
     blobs: Iterable[str],
     shape: Shape,
     *,
@@ -43,7 +42,7 @@ def emit(
     """Emit the layers of a net that some blobs need.
 
     Args:
-        graph: a net with one Input. arrays: index of a layer → its arrays.
+        trained: a net with one Input.
         blobs: names; of blobs written in place the last version.
         shape: of the input, (batch, channels, height, width).
         dynamic: whether the batch may have any size when the net runs.
@@ -53,17 +52,17 @@ def emit(
     Raises:
         InputError: a layer's type is not known, or it does not fit what it reads.
     """
-    wanted = set(blobs)
+    graph, arrays, wanted = trained.graph, trained.arrays(), set(blobs)
     emission = Emission(dynamic, half, names=set(reserved))
     start = Value(emission.name(graph.inputs[0]), shape)
     values: dict[str, Value] = {graph.inputs[0]: emission.cast(start)}
-    for index in _needed(graph, wanted):
+    for index in graph.needed(wanted):
         node = graph.nodes[index]
         if node.type == "Input":
             continue
         emission.prefix = node.name
         own = arrays[index].arrays if index in arrays else []
-        step = Step(emission, node, [values[name] for name in node.bottoms], own, shape)
+        step = EmitStep(emission, node, [values[name] for name in node.bottoms], own, shape)
         if not step.bottoms:
             raise step.error(f"a {node.type} without bottoms cannot be written as ONNX")
         tops = emit_layer(step)
@@ -72,18 +71,6 @@ def emit(
         values.update(zip(node.tops, tops, strict=False))
     emission.prefix = ""
     return Emitted(emission, start, {name: values[name] for name in wanted})
-
-
-def _needed(graph: Graph, wanted: Iterable[str]) -> list[int]:
-    """Indices of the layers that some blobs need, in order."""
-    names = set(wanted)
-    found = []
-    for index in range(len(graph.nodes) - 1, -1, -1):
-        node = graph.nodes[index]
-        if names & set(node.tops):
-            names |= set(node.bottoms)
-            found.append(index)
-    return found[::-1]
 
 
 def split_priors(value: Value, where: object) -> tuple[Array, Array]:

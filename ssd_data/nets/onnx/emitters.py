@@ -8,10 +8,10 @@ from functools import cache
 from importlib import import_module
 from typing import TypeAlias
 
-from ssd_data.core.errors import InputError
-from ssd_data.nets.onnx.emission import Step, Value
+from ssd_data.nets.geometry import shape_text
+from ssd_data.nets.onnx.emission import EmitStep, Value
 
-Emitter: TypeAlias = Callable[[Step], Value | list[Value]]
+Emitter: TypeAlias = Callable[[EmitStep], Value | list[Value]]
 _FILES = ("pointwise", "pooling", "priors", "shaping", "weighted")
 _KNOWN: dict[str, Emitter] = {}
 
@@ -34,11 +34,11 @@ def known_types() -> list[str]:
     return sorted(_KNOWN)
 
 
-def emit_layer(step: Step) -> list[Value]:
+def emit_layer(step: EmitStep) -> list[Value]:
     """A layer's tops.
 
     Raises:
-        InputError: its type has no emitter, or its parameters, arrays or bottoms do not fit.
+        LayerError: its type has no emitter, or its parameters, arrays or bottoms do not fit.
     """
     known, kind = known_types(), step.node.type
     if kind not in known:
@@ -51,8 +51,6 @@ def emit_layer(step: Step) -> list[Value]:
     try:
         tops = _KNOWN[kind](step)
     except (ValueError, IndexError, OverflowError) as error:
-        shapes = ", ".join("x".join(map(str, b.shape)) or "scalar" for b in step.bottoms)
+        shapes = ", ".join(shape_text(bottom.shape) for bottom in step.bottoms)
         raise step.error(f"cannot take bottoms of shape {shapes}: {error}") from None
-    except InputError:
-        raise
     return tops if isinstance(tops, list) else [tops] * max(1, len(step.node.tops))

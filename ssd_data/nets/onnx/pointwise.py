@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ssd_data.nets.onnx.emission import Step, Value
+from ssd_data.nets.onnx.emission import EmitStep, Value
 from ssd_data.nets.onnx.emitters import emits
 from ssd_data.nets.onnx.pooling import average
 from ssd_data.proto import caffe_pb2
@@ -13,56 +13,56 @@ _E = caffe_pb2.EltwiseParameter
 
 
 @emits("Dropout", "Split")
-def same(step: Step) -> Value:
+def same(step: EmitStep) -> Value:
     """Gives what it reads."""
     return step.bottom
 
 
 @emits("Silence")
-def silence(step: Step) -> list[Value]:
+def silence(step: EmitStep) -> list[Value]:
     """Gives nothing."""
     return []
 
 
 @emits("ReLU")
-def relu(step: Step) -> Value:
+def relu(step: EmitStep) -> Value:
     """y = x where x > 0, else negative_slope · x."""
     slope = step.param.relu_param.negative_slope
     return step.same("LeakyRelu", alpha=slope) if slope else step.same("Relu")
 
 
 @emits("ReLU6")
-def relu6(step: Step) -> Value:
+def relu6(step: EmitStep) -> Value:
     """y = min(max(x, 0), 6)."""
     return step.same("Clip", step.constant(0.0, "least"), step.constant(6.0, "most"))
 
 
 @emits("Sigmoid")
-def sigmoid(step: Step) -> Value:
+def sigmoid(step: EmitStep) -> Value:
     """y = 1 / (1 + exp(-x))."""
     return step.same("Sigmoid")
 
 
 @emits("TanH")
-def tanh(step: Step) -> Value:
+def tanh(step: EmitStep) -> Value:
     """y = tanh(x)."""
     return step.same("Tanh")
 
 
 @emits("ELU")
-def elu(step: Step) -> Value:
+def elu(step: EmitStep) -> Value:
     """y = x where x > 0, else alpha · (exp(x) - 1)."""
     return step.same("Elu", alpha=step.param.elu_param.alpha)
 
 
 @emits("Softmax")
-def softmax(step: Step) -> Value:
+def softmax(step: EmitStep) -> Value:
     """exp(x) over its sum along ``axis``."""
     return step.same("Softmax", axis=step.axis(step.param.softmax_param.axis))
 
 
 @emits("Power")
-def power(step: Step) -> Value:
+def power(step: EmitStep) -> Value:
     """y = (shift + scale · x) ^ power."""
     p, x = step.param.power_param, step.bottom
     for operator, value, nothing in (
@@ -74,7 +74,7 @@ def power(step: Step) -> Value:
 
 
 @emits("Eltwise")
-def eltwise(step: Step) -> Value:
+def eltwise(step: EmitStep) -> Value:
     """Product, weighted sum or largest."""
     p, bottoms = step.param.eltwise_param, step.bottoms
     if len({b.shape for b in bottoms}) > 1:
@@ -93,7 +93,7 @@ def eltwise(step: Step) -> Value:
 
 
 @emits("LRN")
-def lrn(step: Step) -> Value:
+def lrn(step: EmitStep) -> Value:
     """y = x / (k + alpha / n · Σ x²) ^ beta over n neighbours, in single precision."""
     p, e = step.param.lrn_param, step.emission
     if p.local_size % 2 == 0:
@@ -119,7 +119,7 @@ def lrn(step: Step) -> Value:
 
 
 @emits("Normalize")
-def normalize(step: Step) -> Value:
+def normalize(step: EmitStep) -> Value:
     """y = scale · x / sqrt(Σ x² + eps), in single precision."""
     p, e = step.param.norm_param, step.emission
     shape = step.picture_map()

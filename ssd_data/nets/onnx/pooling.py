@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from ssd_data.nets.onnx.emission import Step, Value
+from ssd_data.nets.geometry import Size, pooling_window
+from ssd_data.nets.onnx.emission import EmitStep, Value
 from ssd_data.nets.onnx.emitters import emits
 from ssd_data.proto import caffe_pb2
 
@@ -14,22 +13,22 @@ _P = caffe_pb2.PoolingParameter
 
 
 @emits("Pooling")
-def pooling(step: Step) -> Value:
+def pooling(step: EmitStep) -> Value:
     """The size is ceil((x + 2 pad - kernel) / stride) + 1, less one window that would start beyond
     the padded picture: padding on the far side makes of it ONNX's, which rounds down."""
     p, shape = step.param.pooling_param, step.picture_map()
     if p.pool not in (_P.MAX, _P.AVE):
         raise step.error("stochastic pooling is not supported")
     largest = p.pool == _P.MAX
+    window = pooling_window(step.node, shape[2:])
     if p.global_pooling:
         kind = "GlobalMaxPool" if largest else "GlobalAveragePool"
         return step.add(kind, [step.bottom], (*shape[:2], 1, 1))
-    kernel, stride, pad = _geometry(step)
-    sizes = [_size(shape[i + 2], kernel[i], stride[i], pad[i]) for i in (0, 1)]
-    far = [(sizes[i] - 1) * stride[i] + kernel[i] - shape[i + 2] - pad[i] for i in (0, 1)]
+    kernel, stride = window.kernel, window.stride
+    sizes, far = window.pooled(shape[2:]), window.far_pad(shape[2:])
     if min(sizes) < 1 or any(f >= k for f, k in zip(far, kernel, strict=True)):
         raise ValueError("a window would hold nothing of it")
-    ends = (*pad, max(far[0], 0), max(far[1], 0))
+    ends = (*window.pad, max(far[0], 0), max(far[1], 0))
     if largest:
         whole = (*shape[:2], *sizes)
         return step.add(
@@ -41,7 +40,7 @@ def pooling(step: Step) -> Value:
             pads=ends,
         )
     y = average(step, step.bottom, kernel, stride, ends)
-    areas = _areas(shape[2:], sizes, kernel, stride, pad)
+    areas = np.outer(*window.extents(shape[2:]))
     if (areas == kernel[0] * kernel[1]).all():
         return y
     factor = (kernel[0] * kernel[1] / areas)[None, None]
@@ -49,10 +48,10 @@ def pooling(step: Step) -> Value:
 
 
 def average(
-    step: Step,
+    step: EmitStep,
     x: Value,
-    kernel: tuple[int, int],
-    stride: tuple[int, int],
+    kernel: Size,
+    stride: Size,
     pads: tuple[int, int, int, int],
 ) -> Value:
     """Sums over windows by the kernel's area; pads: top, left, bottom, right, of zeros."""
@@ -65,38 +64,3 @@ def average(
     sizes = [(shape[i + 2] - kernel[i]) // stride[i] + 1 for i in (0, 1)]
     whole = (*shape[:2], *sizes)
     return step.add("AveragePool", [x], whole, kernel_shape=kernel, strides=stride)
-
-
-def _geometry(step: Step) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
-    """Kernel, stride, pad; (height, width) each."""
-    p = step.param.pooling_param
-    one = p.HasField("kernel_size")
-    kernel = (p.kernel_size, p.kernel_size) if one else (p.kernel_h, p.kernel_w)
-    stride = (p.stride_h, p.stride_w) if p.HasField("stride_h") else (p.stride, p.stride)
-    pad = (p.pad_h, p.pad_w) if p.HasField("pad_h") else (p.pad, p.pad)
-    if min(kernel) < 1 or min(stride) < 1:
-        raise step.error("has a kernel or stride of 0", "Set kernel_size")
-    if any(a >= b for a, b in zip(pad, kernel, strict=True)):
-        raise step.error("pads by the whole kernel or more")
-    return kernel, stride, pad
-
-
-def _size(length: int, kernel: int, stride: int, pad: int) -> int:
-    size = math.ceil((length + 2 * pad - kernel) / stride) + 1
-    return size - 1 if pad and (size - 1) * stride >= length + pad else size
-
-
-def _areas(
-    lengths: tuple[int, ...],
-    sizes: list[int],
-    kernel: tuple[int, int],
-    stride: tuple[int, int],
-    pad: tuple[int, int],
-) -> np.ndarray:
-    """Each window's area, cut at the padded picture's far end as Caffe cuts it."""
-    sides = []
-    for i in (0, 1):
-        start = np.arange(sizes[i]) * stride[i] - pad[i]
-        sides.append(np.minimum(start + kernel[i], lengths[i] + pad[i]) - start)
-    areas: np.ndarray = sides[0][:, None] * sides[1][None]
-    return areas

@@ -3,96 +3,50 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import numpy as np
 
-from ssd_data.nets.onnx.emission import Array, Shape, Step, Value
+from ssd_data.nets.geometry import Shape, Window, convolution_group, convolution_window
+from ssd_data.nets.onnx.emission import Array, EmitStep, Value
 from ssd_data.nets.onnx.emitters import emits
 
 
 @emits("Convolution", "DepthwiseConvolution")
-def convolution(step: Step) -> Value:
+def convolution(step: EmitStep) -> Value:
     """Weight (outputs, inputs / group, kernel height, width)."""
-    shape, outputs, group, geometry = _convolution(step)
-    kernel, stride, pad, dilation = geometry
-    lengths = [
-        (shape[i + 2] + 2 * pad[i] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1
-        for i in (0, 1)
-    ]
-    weights = _weights(step, (outputs, shape[1] // group, *kernel), outputs)
-    return _add(step, "Conv", weights, (shape[0], outputs, *lengths), group, geometry)
+    shape, window = step.picture_map(), convolution_window(step.node)
+    outputs, group = convolution_group(step.node, shape[1])
+    weights = _weights(step, (outputs, shape[1] // group, *window.kernel), outputs)
+    top = (shape[0], outputs, *window.convolved(shape[2:]))
+    return _add(step, "Conv", weights, top, group, window)
 
 
 @emits("Deconvolution")
-def deconvolution(step: Step) -> Value:
+def deconvolution(step: EmitStep) -> Value:
     """Weight (inputs, outputs / group, kernel height, width)."""
-    shape, outputs, group, geometry = _convolution(step)
-    kernel, stride, pad, dilation = geometry
-    lengths = [
-        (shape[i + 2] - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1 - 2 * pad[i]
-        for i in (0, 1)
-    ]
-    weights = _weights(step, (shape[1], outputs // group, *kernel), outputs)
-    return _add(step, "ConvTranspose", weights, (shape[0], outputs, *lengths), group, geometry)
+    shape, window = step.picture_map(), convolution_window(step.node)
+    outputs, group = convolution_group(step.node, shape[1])
+    weights = _weights(step, (shape[1], outputs // group, *window.kernel), outputs)
+    top = (shape[0], outputs, *window.deconvolved(shape[2:]))
+    return _add(step, "ConvTranspose", weights, top, group, window)
 
 
 def _add(
-    step: Step,
-    operator: str,
-    weights: list[Value],
-    shape: Shape,
-    group: int,
-    geometry: tuple[tuple[int, int], ...],
+    step: EmitStep, operator: str, weights: list[Value], shape: Shape, group: int, window: Window
 ) -> Value:
-    kernel, stride, pad, dilation = geometry
     return step.add(
         operator,
         [step.bottom, *weights],
         shape,
-        kernel_shape=kernel,
-        strides=stride,
-        pads=(*pad, *pad),
-        dilations=dilation,
+        kernel_shape=window.kernel,
+        strides=window.stride,
+        pads=(*window.pad, *window.pad),
+        dilations=window.dilation,
         group=group,
     )
 
 
-def _convolution(
-    step: Step,
-) -> tuple[tuple[int, int, int, int], int, int, tuple[tuple[int, int], ...]]:
-    """The bottom's shape, outputs, group; kernel, stride, pad and dilation."""
-    p, shape = step.param.convolution_param, step.picture_map()
-    if p.axis != 1:
-        raise step.error("only axis 1 can hold the channels")
-    kernel = _pair(step, "kernel", p.kernel_size, p.kernel_h, p.kernel_w, 0)
-    pad = _pair(step, "pad", p.pad, p.pad_h, p.pad_w, 0)
-    stride = _pair(step, "stride", p.stride, p.stride_h, p.stride_w, 1)
-    dilation = _pair(step, "dilation", p.dilation, 0, 0, 1)
-    if min(kernel) < 1 or min(stride) < 1 or min(dilation) < 1:
-        raise step.error("has a kernel, stride or dilation of 0", "Set kernel_size")
-    outputs, group = p.num_output, max(p.group, 1)
-    if not outputs or shape[1] % group or outputs % group:
-        raise step.error(f"group {group} does not divide {shape[1]} channels and {outputs} outputs")
-    return shape, outputs, group, (kernel, stride, pad, dilation)
-
-
-def _pair(
-    step: Step, name: str, both: Iterable[int], height: int, width: int, default: int
-) -> tuple[int, int]:
-    """(height, width) of a repeated field or its _h and _w."""
-    values = list(both)
-    if height or width:
-        if values:
-            raise step.error(f"has {name} both as one number and as {name}_h and {name}_w")
-        return height, width
-    if len(values) > 2:
-        raise step.error(f"has {len(values)} numbers for {name}; 2 at most")
-    values = values or [default]
-    return values[0], values[-1]
-
-
-def _weights(step: Step, shape: Shape, outputs: int) -> list[Value]:
+def _weights(step: EmitStep, shape: Shape, outputs: int) -> list[Value]:
     values = [step.constant(step.array(0, shape), "weight")]
     if step.param.convolution_param.bias_term:
         values.append(step.constant(step.array(1, (outputs,)), "bias"))
@@ -100,7 +54,7 @@ def _weights(step: Step, shape: Shape, outputs: int) -> list[Value]:
 
 
 @emits("InnerProduct")
-def inner_product(step: Step) -> Value:
+def inner_product(step: EmitStep) -> Value:
     """y = weight · x + bias, x the values from ``axis`` on as one vector."""
     p, shape = step.param.inner_product_param, step.bottom.shape
     start = step.axis(p.axis)
@@ -120,7 +74,7 @@ def inner_product(step: Step) -> Value:
 
 
 @emits("PReLU")
-def prelu(step: Step) -> Value:
+def prelu(step: EmitStep) -> Value:
     """y = x where x > 0, else slope · x."""
     shape = step.bottom.shape
     count = 1 if step.param.prelu_param.channel_shared else shape[1]
@@ -129,7 +83,7 @@ def prelu(step: Step) -> Value:
 
 
 @emits("BatchNorm")
-def batch_norm(step: Step) -> Value:
+def batch_norm(step: EmitStep) -> Value:
     """(x - mean) / sqrt(variance + eps), by the statistics that were gathered."""
     p, shape = step.param.batch_norm_param, step.bottom.shape
     if p.HasField("use_global_stats") and not p.use_global_stats:
@@ -146,7 +100,7 @@ def batch_norm(step: Step) -> Value:
 
 
 @emits("Scale")
-def scale(step: Step) -> Value:
+def scale(step: EmitStep) -> Value:
     """y = scale · x + bias; with two bottoms the second is the scale."""
     p = step.param.scale_param
     start = step.axis(p.axis)
@@ -163,7 +117,7 @@ def scale(step: Step) -> Value:
 
 
 @emits("Bias")
-def bias(step: Step) -> Value:
+def bias(step: EmitStep) -> Value:
     """y = x + bias; with two bottoms the second is the bias."""
     p = step.param.bias_param
     start = step.axis(p.axis)
@@ -172,19 +126,19 @@ def bias(step: Step) -> Value:
     return step.same("Add", _spread(step, step.bottoms[1], start))
 
 
-def _rest(step: Step, start: int, axes: int) -> Shape:
+def _rest(step: EmitStep, start: int, axes: int) -> Shape:
     rest = step.bottom.shape[start:]
     return rest if axes == -1 else rest[:axes]
 
 
-def _along(step: Step, shape: Shape, start: int) -> Shape:
+def _along(step: EmitStep, shape: Shape, start: int) -> Shape:
     """An array's shape that broadcasts to the bottom, along whose axes from ``start`` it lies."""
     if step.bottom.shape[start : start + len(shape)] != shape:
         raise ValueError(f"an array of {shape} does not lie along it from axis {start} on")
     return (*shape, *[1] * (len(step.bottom.shape) - start - len(shape)))
 
 
-def _affine(step: Step, scale: Array | None, shift: Array | None, start: int) -> Value:
+def _affine(step: EmitStep, scale: Array | None, shift: Array | None, start: int) -> Value:
     y = step.bottom
     for operator, array in (("Mul", scale), ("Add", shift)):
         if array is not None:
@@ -193,5 +147,5 @@ def _affine(step: Step, scale: Array | None, shift: Array | None, start: int) ->
     return y
 
 
-def _spread(step: Step, other: Value, start: int) -> Value:
+def _spread(step: EmitStep, other: Value, start: int) -> Value:
     return step.emission.reshape(other, _along(step, other.shape, start), start == 0, "")

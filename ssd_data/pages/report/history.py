@@ -13,10 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ssd_data.core.errors import InputError
-from ssd_data.training.caffe.log import parse_log
-from ssd_data.training.events import Stepped
-from ssd_data.training.log import TABLE, to_row
-from ssd_data.training.table import BEGIN, TEST, TRAIN, Row, continuous, read_rows
+from ssd_data.training.log import BEGIN, TABLE, TEST, TRAIN
+from ssd_data.training.run_folder import Row, read_events
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Points: TypeAlias = tuple[Floats, Floats]  # iterations, and what they have: NaN where nothing
@@ -156,29 +154,12 @@ def read_history(path: Path) -> History:
     Raises:
         InputError: it cannot be read, or holds nothing of a training.
     """
-    if path.suffix == TABLE:
-        rows, broken = read_rows(path)
-        found = History(path, continuous(rows), broken)
-    else:
-        events = [to_row(event) for event in parse_log(path) if not isinstance(event, Stepped)]
-        found = History(path, _forward(events), is_log=True)
+    rows, broken = read_events(path)
+    found = History(path, rows, broken, is_log=path.suffix != TABLE)
     if not (found.of(TRAIN) or found.of(TEST)):
         hint = "A page of a run needs its table (.jsonl), or a log of caffe train"
         raise InputError("it says nothing of a training", where=path, hint=hint)
     return found
-
-
-def _forward(rows: list[Row]) -> list[Row]:
-    """Where a log goes back, a run went on from a snapshot: what came after that is left out."""
-    kept: list[Row] = []
-    last = -1
-    for row in rows:
-        if row["event"] == TRAIN:
-            if row["iteration"] <= last:
-                kept = [old for old in kept if old["iteration"] < row["iteration"]]
-            last = row["iteration"]
-        kept.append(row)
-    return kept
 
 
 def known(points: Points) -> Points:

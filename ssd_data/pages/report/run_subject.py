@@ -15,25 +15,10 @@ from ssd_data.nets.graph import Node, read_graph
 from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.pages.report.history import History, Session, read_history
 from ssd_data.proto import caffe_pb2
-from ssd_data.training.log import LOG, TABLE
-from ssd_data.training.run_folder import DEPLOY, LABELMAP, SOLVER, places, snapshots
-from ssd_data.training.snapshots import AVERAGE
-from ssd_data.training.table import SNAPSHOT
+from ssd_data.training.log import SNAPSHOT, TABLE
+from ssd_data.training.run_folder import DEPLOY, SOLVER, RunFolder, SavedModel, best_of
 
 TRAIN_NET, TEST_NET = "train.prototxt", "test.prototxt"
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """A snapshot's caffemodel; where the run kept an average of its weights, that one."""
-
-    iteration: int
-    path: Path
-
-    @property
-    def is_average(self) -> bool:
-        """Whether it is a moving average."""
-        return self.path.name.endswith(AVERAGE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +45,7 @@ class RunSubject:
     train: Path | None = None
     test: Path | None = None
     deploy: Path | None = None
-    kept: tuple[Weights, ...] = ()
+    kept: tuple[SavedModel, ...] = ()
     labelmap: LabelMap | None = None
     bases: tuple[Path, ...] = ()
     notes: list[str] = field(default_factory=list)
@@ -75,14 +60,12 @@ class RunSubject:
         """What the table says of its last session."""
         return self.history.sessions()[-1].facts
 
-    def best(self) -> tuple[Weights, str] | None:
+    def best(self) -> tuple[SavedModel, str] | None:
         """The snapshot of the best test, else the newest, and why it is that one."""
         iterations, scores = self.history.scores()
         known = {int(i): s for i, s in zip(iterations, scores, strict=True) if np.isfinite(s)}
-        tested = [one for one in self.kept if one.iteration in known]
-        if tested:
-            one = max(tested, key=lambda w: (known[w.iteration], w.iteration))
-            return one, f"the best test of those kept, {known[one.iteration]:.4f}"
+        if best := best_of(reversed(self.kept), lambda one: known.get(one.iteration)):
+            return best[0], f"the best test of those kept, {best[1]:.4f}"
         return (self.kept[-1], "the newest; no test was made of one") if self.kept else None
 
     def data_layer(self, net: Path, phase: str) -> Node:
@@ -148,7 +131,7 @@ def is_run(path: Path) -> bool:
     """Whether it is a table or log, or a folder of a training run."""
     if path.is_file():
         return True
-    return path.is_dir() and ((path / SOLVER).is_file() or bool(_records(path)))
+    return path.is_dir() and ((path / SOLVER).is_file() or bool(RunFolder(path).records))
 
 
 def gather_run(path: Path, labelmap: LabelMap | None = None) -> RunSubject:
@@ -162,8 +145,9 @@ def gather_run(path: Path, labelmap: LabelMap | None = None) -> RunSubject:
         InputError: nothing of a training is there.
     """
     notes: list[str] = []
-    folder = path if path.is_dir() else path.parent
-    record = _choose(path, notes) if path.is_dir() else path
+    run = RunFolder(path if path.is_dir() else path.parent)
+    folder = run.folder
+    record = _choose(run, notes) if path.is_dir() else path
     history = read_history(record)
     if history.broken:
         count = f"{history.broken:,} lines" if history.broken > 1 else "1 line"
@@ -180,35 +164,21 @@ def gather_run(path: Path, labelmap: LabelMap | None = None) -> RunSubject:
         train=_net(folder, bases, TRAIN_NET, _named(solver, "train_net")),
         test=_net(folder, bases, TEST_NET, _named(solver, "test_net")),
         deploy=folder / DEPLOY if (folder / DEPLOY).is_file() else None,
-        kept=_kept(folder, history, notes),
-        labelmap=labelmap or _labelmap(folder, notes),
+        kept=_kept(run, history, notes),
+        labelmap=labelmap or _labelmap(run, notes),
         bases=bases,
         notes=notes,
     )
 
 
-def _records(folder: Path) -> list[Path]:
-    """Tables and logs of a run, the tables first, the newest first."""
-    try:
-        found = [p for place in places(folder) for p in place.iterdir() if p.is_file()]
-    except InputError:
-        found = [p for p in folder.iterdir() if p.is_file()]
-    tables = [p for p in found if p.suffix == TABLE]
-    return sorted(tables or [p for p in found if p.suffix == LOG], key=lambda p: -p.stat().st_mtime)
-
-
-def _choose(folder: Path, notes: list[str]) -> Path:
+def _choose(run: RunFolder, notes: list[str]) -> Path:
     """The table that the solver's prefix names, else the newest."""
-    found = _records(folder)
+    found = run.records
     if not found:
         hint = f"Give the folder that holds its *{TABLE}, or a log of caffe train"
-        raise InputError("the folder has no table or log of a training", where=folder, hint=hint)
-    try:
-        param = read_prototxt(folder / SOLVER, caffe_pb2.SolverParameter).message
-        wanted = Path(param.snapshot_prefix).name
-    except InputError:
-        wanted = ""
-    chosen = next((path for path in found if path.stem == wanted), found[0])
+        what = "the folder has no table or log of a training"
+        raise InputError(what, where=run.folder, hint=hint)
+    chosen = next((path for path in found if path.stem == Path(run.prefix).name), found[0])
     if others := [path.name for path in found if path != chosen]:
         notes.append(f"this is {chosen.name}; there are also {', '.join(others[:5])}")
     return chosen
@@ -265,29 +235,21 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _kept(folder: Path, history: History, notes: list[str]) -> tuple[Weights, ...]:
+def _kept(run: RunFolder, history: History, notes: list[str]) -> tuple[SavedModel, ...]:
     """The snapshots that are there of those that it speaks of, or of its own prefix."""
-    try:
-        found = [parts for place in places(folder) for parts in snapshots(place)]
-    except InputError as error:
-        notes.append(error.sentence)
-        found = snapshots(folder)
+    if run.fault is not None:
+        notes.append(run.fault.sentence)
     stated = [row.get("model") for row in history.of(SNAPSHOT)]
     names = {Path(name).name for name in stated if isinstance(name, str)}
-    own = [one for one in found if one[0] == history.origin.stem or one[2].name in names]
-    by_iteration = {iteration: path for _, iteration, path in own}
-    kept = []
-    for iteration, path in sorted(by_iteration.items()):
-        average = path.with_suffix(AVERAGE)
-        kept.append(Weights(iteration, average if average.is_file() else path))
-    return tuple(kept)
+    own = [m for m in run.models if m.prefix == history.origin.stem or m.path.name in names]
+    by_iteration = {model.iteration: model.averaged() for model in own}
+    return tuple(by_iteration[iteration] for iteration in sorted(by_iteration))
 
 
-def _labelmap(folder: Path, notes: list[str]) -> LabelMap | None:
-    for path in (folder / LABELMAP, folder.resolve().parent / LABELMAP):
-        if path.is_file():
-            try:
-                return read_labelmap(path)
-            except InputError as error:
-                notes.append(error.sentence)
+def _labelmap(run: RunFolder, notes: list[str]) -> LabelMap | None:
+    for path in run.labelmaps:
+        try:
+            return read_labelmap(path)
+        except InputError as error:
+            notes.append(error.sentence)
     return None

@@ -19,7 +19,8 @@ from ssd_data.engines.torch import require_torch
 from ssd_data.evaluation.detect import Frame, detect
 from ssd_data.evaluation.sources import in_colour
 from ssd_data.nets.preprocessing import find_preprocessing
-from ssd_data.pages.report.run_subject import RunSubject, Weights
+from ssd_data.pages.report.run_subject import RunSubject
+from ssd_data.training.run_folder import SavedModel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +65,7 @@ class Trial:
                     continue
                 yield Shown(key, printable(record.key), record, pixels)
 
-    def engine(self, weights: Weights) -> Engine:
+    def engine(self, weights: SavedModel) -> Engine:
         """The deploy net with a snapshot's weights.
 
         Raises:

@@ -25,9 +25,9 @@ from typing import IO, Any
 from ssd_data.core.errors import SsdDataError, UsageError
 from ssd_data.core.files.paths import listable
 from ssd_data.engines.caffe import import_caffe
-from ssd_data.training.caffe.asked import gpus, solver_for_caffe
+from ssd_data.training.caffe import gpus, solver_for_caffe
 from ssd_data.training.caffe.log import LogParser
-from ssd_data.training.events import Listener
+from ssd_data.training.log import Listener
 
 BINARY = Path("build/tools/caffe")
 LAST_LINES = 12

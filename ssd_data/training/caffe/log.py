@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ssd_data.core.files.paths import read_text
-from ssd_data.training.events import Displayed, Event, Snapshotted, Tested
+from ssd_data.training.log import Displayed, Event, Snapshotted, Tested
 
 MOST_BYTES = 4 << 30
 MOST_LINE = 1 << 16  # a longer line is no log's

@@ -6,21 +6,20 @@ pycaffe runs within this process: where one of its checks fails, it prints why a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.metrics.detection_evaluate import mean_ap
 from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
-from ssd_data.training.caffe.asked import gpus, solver_for_caffe
-from ssd_data.training.events import Displayed, Event, Listener, Snapshotted, Tested
-from ssd_data.training.log import lines
+from ssd_data.training.caffe import gpus, solver_for_caffe
+from ssd_data.training.log import Displayed, Event, Listener, Snapshotted, Tested, lines
 from ssd_data.training.rates import Progress, learning_rate
 from ssd_data.training.snapshots import MODEL, STATE, read_snapshot, snapshot_path
+from ssd_data.training.testing import score_outputs
 
 NEVER = 2**31 - 1
 
@@ -164,7 +163,7 @@ class _Run:
                     return
                 for name, values in net.forward().items():
                     rows.setdefault(name, []).append(np.array(values, np.float32))
-            outputs, classes = _scores(rows.items(), self.param)
+            outputs, classes = score_outputs(rows.items(), self.param)
             self._tell(Tested(int(self.driven.iter), index, outputs, classes))
 
     def _tell_snapshot(self) -> None:
@@ -175,21 +174,3 @@ class _Run:
     def _tell(self, event: Event) -> None:
         for listener in self.listeners:
             listener(event)
-
-
-def _scores(
-    rows: Iterable[tuple[str, list[npt.NDArray[np.float32]]]], param: caffe_pb2.SolverParameter
-) -> tuple[list[tuple[str, float]], dict[int, float]]:
-    """Each output's mean AP, or its values' means; the first output's AP by class."""
-    outputs: list[tuple[str, float]] = []
-    classes: dict[int, float] = {}
-    for name, parts in rows:
-        if param.eval_type == "detection":
-            values = np.concatenate([part.reshape(-1, 5) for part in parts])
-            mean, each = mean_ap(values, param.ap_version)
-            outputs.append((name, mean))
-            classes = classes or each
-        else:
-            means = np.mean([np.ravel(part) for part in parts], axis=0)
-            outputs += [(name, float(mean)) for mean in means]
-    return outputs, classes

@@ -1,70 +1,95 @@
-"""A training run on a real Caffe from beginning to end; needs no PyTorch."""
+"""A training run on a real Caffe; needs no PyTorch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 
 from ssd_data.core.errors import UsageError
-from ssd_data.training import launched
+from ssd_data.nets.matching import Matching
 from ssd_data.training.caffe.binary import run_caffe
-from ssd_data.training.events import Displayed, Event, Listener, Snapshotted
-from ssd_data.training.options import recorded_by, refuse, spelled
-from ssd_data.training.run import Run, TrainOptions, about, find_resume, listeners_of, open_log
-from ssd_data.training.solverfile import SolverFile
-from ssd_data.training.stopping import signals
+from ssd_data.training.log import Displayed, Event, Listener, Snapshotted
+from ssd_data.training.options import TrainOptions, spelled
+from ssd_data.training.processes import ALONE, world_size
+from ssd_data.training.snapshots import recorded_extras
+from ssd_data.training.solver_file import SolverFile
 
 
-def train_on_caffe(
-    file: SolverFile,
-    options: TrainOptions,
-    binary: Path | None = None,
-    listeners: Sequence[Listener] = (),
-    say: Callable[[str], None] = lambda text: None,
-) -> Run:
-    """The same run by a real Caffe, see :func:`~ssd_data.training.caffe.binary.run_caffe`.
+class CaffeEngine:
+    """A real Caffe trains; the same to the run as :class:`~ssd_data.training.loop.TorchEngine`.
 
-    Raises:
-        UsageError: there is no Caffe, or it has not what an option asks for.
-        CaffeError: it could not be started, or ended with an error.
+    Args:
+        binary: see :func:`~ssd_data.training.caffe.binary.find_binary`.
+
+    Attributes:
+        iteration, loss, finished: as far as its log tells.
+        wishes: how often the user has asked to stop.
     """
-    check_options(options)
-    resume = find_resume(file, options.resume)
-    if resume is not None and (lost := spelled(recorded_by(resume))):
-        say(f"warning: the snapshot was made with {lost}, which a real Caffe does not have")
-    run = Run(resumed=resume)
-    log = open_log(file)
-    facts = about(file, options, resume, "caffe")
-    log.begin(file.train.net.name, file.param.lr_policy, facts)
-    changes = {"max_iter": options.max_iter, "random_seed": options.seed}
-    count = 0
 
-    def asked() -> None:
-        nonlocal count
-        count += 1
+    name = "caffe"
+    processes = ALONE
+    versions: ClassVar[dict[str, str]] = {}
 
-    def follow(event: Event) -> None:
+    def __init__(self, binary: Path | str | None = None) -> None:
+        self.binary = binary
+        self.matchings: list[Matching] = []
+        self.iteration, self.loss, self.finished = 0, 0.0, False
+        self.wishes = 0
+        self.kill = self.stop
+
+    def settle(self, options: TrainOptions, say: Callable[[str], None]) -> TrainOptions:
+        """The options as they are.
+
+        Raises:
+            UsageError: a real Caffe has not what one asks for.
+        """
+        check_options(options)
+        return options
+
+    def prepare(
+        self, file: SolverFile, options: TrainOptions, say: Callable[[str], None]
+    ) -> dict[str, Any]:
+        """Caffe itself loads nets, weights and snapshot, once it runs."""
+        self.file, self.options = file, options
+        self.resume = None if options.resume is None else Path(options.resume)
+        if self.resume is not None and (lost := spelled(recorded_extras(self.resume))):
+            say(f"warning: the snapshot was made with {lost}, which a real Caffe does not have")
+        return {}
+
+    def solve(self, listeners: Sequence[Listener]) -> None:
+        """Train until Caffe ends.
+
+        Raises:
+            UsageError: there is no Caffe.
+            CaffeError: it could not be started, or ended with an error.
+        """
+        options = self.options
+        changes = {"max_iter": options.max_iter, "random_seed": options.seed}
+        run_caffe(
+            self.file.origin,
+            binary=self.binary,
+            weights=options.weights if self.resume is None else (),
+            resume=self.resume,
+            device=options.device,
+            listeners=[*listeners, self._follow],
+            asked=lambda: self.wishes,
+            changes={name: value for name, value in changes.items() if value is not None},
+        )
+        self.finished = not self.wishes
+
+    def stop(self) -> None:
+        """Once: a snapshot, then the end; twice: the end at once."""
+        self.wishes += 1
+
+    def close(self) -> None:
+        """Caffe has ended by then."""
+
+    def _follow(self, event: Event) -> None:
         if isinstance(event, Displayed):
-            run.iteration, run.loss = event.iteration, event.loss
+            self.iteration, self.loss = event.iteration, event.loss
         if isinstance(event, Snapshotted):
-            run.iteration = max(run.iteration, event.iteration)
-
-    try:
-        with signals(say, asked, twice=asked):
-            run_caffe(
-                file.origin,
-                binary=binary,
-                weights=options.weights if resume is None else (),
-                resume=resume,
-                device=options.device,
-                listeners=[*listeners_of(file, options, run, log, listeners), follow],
-                asked=lambda: count,
-                changes={name: value for name, value in changes.items() if value is not None},
-            )
-    finally:
-        log.end(done=not count)
-    run.finished = not count
-    return run
+            self.iteration = max(self.iteration, event.iteration)
 
 
 def check_options(options: TrainOptions) -> None:
@@ -73,19 +98,16 @@ def check_options(options: TrainOptions) -> None:
     Raises:
         UsageError: it has not.
     """
-    if (world := launched.world()) > 1:
+    if (world := world_size()) > 1:
         raise UsageError(
             f"torchrun starts {world} processes, a real Caffe is one",
             where="--engine caffe",
             hint="Leave torchrun out, and say --device cuda:0,1",
         )
-    asked_for = {
-        "--workers": options.workers,
-        "--skip-mismatch": options.skip_mismatch,
-    }
-    for name, value in asked_for.items():
+    for name, value in (("--workers", options.workers), ("--skip-mismatch", options.skip_mismatch)):
         if value:
             raise UsageError("a real Caffe does not have this option", where=name)
     if not options.jpeg_roundtrip:
         raise UsageError("a real Caffe always makes them", where="--no-jpeg-roundtrip")
-    refuse(options.extras, "a real Caffe")
+    if names := spelled(options.recorded()["extras"]):
+        raise UsageError("a real Caffe does not have this", where=names)

@@ -1,1 +1,126 @@
-"""What is checked before a training starts, one subject a file."""
+"""The preflight: solver, nets, LMDBs, labelmap and weights held against one another.
+
+All that is wrong is said at once, before anything starts. What would crash or corrupt the run is an
+error; what is only doubtful is a warning, and the run may go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ssd_data.nets.graph import Graph
+from ssd_data.training.options import Extras
+from ssd_data.training.preflight.data import (
+    Lmdb,
+    Source,
+    check_phases,
+    check_pictures,
+    check_sources,
+)
+from ssd_data.training.preflight.labels import (
+    check_classes,
+    check_labelmap,
+    check_labels,
+    check_one_labelmap,
+    classes_of,
+)
+from ssd_data.training.preflight.nets import (
+    check_resume,
+    check_shapes,
+    check_sharing,
+    check_weights,
+    snapshot_size,
+)
+from ssd_data.training.preflight.processes import check_processes
+from ssd_data.training.preflight.report import Preflight
+from ssd_data.training.preflight.solver import check_snapshots, check_solver
+from ssd_data.training.preflight.tests import (
+    check_coverage,
+    check_name_sizes,
+    check_saving,
+    check_tests,
+)
+from ssd_data.training.solver_file import SolverFile
+
+
+def preflight(
+    file: SolverFile,
+    weights: Sequence[Path] = (),
+    resume: Path | None = None,
+    *,
+    engine: str = "torch",
+    skip_mismatch: bool = False,
+    extras: Extras | None = None,
+    world: int = 1,
+) -> Preflight:
+    """Check a training before it starts; nothing is written, and no net is run.
+
+    Args:
+        file: from :func:`~ssd_data.training.solver_file.look_at_solver`; of nets that cannot be
+            read it is said why, and the rest is checked all the same.
+        weights: caffemodels to begin with; resume: a solver state instead.
+        engine: ``torch``, or ``caffe``, which needs more (the folder of the snapshots).
+        skip_mismatch: arrays of other shapes than the net's are left out on request.
+        extras: what the run has beyond the original. world: how many processes train.
+    """
+    found = Preflight()
+    found.locate("solver", file.origin, file.origin)
+    _locate_nets(found, file)
+    for fault in file.faults:
+        found.take(fault)
+    check_solver(found, file)
+    check_tests(found, file)
+    known: dict[str, Lmdb] = {}
+    train = _check_net(found, "train", file.train, known, engine)
+    tests = [_check_net(found, "test", graph, known, engine) for graph in file.tests]
+    check_classes(found, [file.train, *file.tests])
+    check_one_labelmap(found, [*train, *(source for sources in tests for source in sources)])
+    shapes = check_shapes(found, file.train, train) if file.train.nodes else None
+    if shapes is not None and shapes.whole and not shapes.losses:
+        found.warn(file.train.origin, "the training net has no loss: nothing is learned")
+    for graph, sources, count in zip(file.tests, tests, file.param.test_iter, strict=True):
+        if not graph.nodes:
+            continue
+        for source in sources[:1]:
+            check_coverage(found, source, count)
+        check_phases(found, train, sources, engine)
+        check_saving(found, graph, sources, count, engine)
+        check_name_sizes(found, graph, sources)  # before the shapes, which look into it too
+        tested = check_shapes(found, graph, sources)
+        if shapes is not None and tested is not None:
+            check_sharing(found, shapes, tested, graph.origin)
+    resume_state: Mapping[str, Any] = {}
+    if resume is None:
+        check_weights(found, shapes, weights, skip_mismatch)
+    else:
+        if weights:
+            found.warn("--weights", f"not used: the run goes on from {resume}")
+        resume_state = check_resume(found, shapes, resume, file.param)
+    check_snapshots(found, file, snapshot_size(shapes, file.param), engine)
+    if extras is not None:
+        check_processes(found, file, extras, world, resume, resume_state)
+    return found
+
+
+def _locate_nets(found: Preflight, file: SolverFile) -> None:
+    param = file.param
+    named = [("train net", param.train_net), *(("test net", name) for name in param.test_net)]
+    for role, name in [("net", param.net), *named]:
+        if name:
+            found.locate(role, name, file.origin)
+
+
+def _check_net(
+    found: Preflight, role: str, graph: Graph, known: dict[str, Lmdb], engine: str
+) -> list[Source]:
+    sources = check_sources(found, role, graph, known)
+    classes = classes_of(graph)
+    for source in sources:
+        check_pictures(found, source, engine)
+        check_labels(found, source, classes)
+        check_labelmap(found, source, classes)
+    for field in graph.ignored:
+        found.warn(field, "this field is not known and left out")
+    return sources

@@ -1,4 +1,4 @@
-"""What a preflight looks for in data layers: LMDBs, labels, labelmaps, pictures, sizes."""
+"""What a preflight looks for in data layers: LMDBs, pictures, sizes, the two phases."""
 
 from __future__ import annotations
 
@@ -215,23 +215,6 @@ def picture_shape(source: Source) -> Shape | None:
 
 
 # ---- the two phases ----
-
-
-def check_coverage(found: Preflight, source: Source, test_iter: int) -> None:
-    """The test's batches make up the test set."""
-    batch = source.node.param.data_param.batch_size
-    if source.lmdb is None or not batch or not test_iter:
-        return
-    tested, records = test_iter * batch, source.lmdb.records
-    product = f"test_iter {test_iter} x batch_size {batch} = {tested}"
-    fitting = -(-records // batch)
-    hint = "" if fitting == test_iter else f"test_iter {fitting} covers them"
-    if tested < records:
-        what = f"{product}: {records - tested} of its {records} records are not tested"
-        found.warn(source.lmdb.path, what, hint)
-    elif tested > records:
-        what = f"{product}, but it has {records} records: {tested - records} are tested twice"
-        found.warn(source.lmdb.path, what, hint)
 
 
 def check_phases(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ssd_data.core.errors import InputError
 from ssd_data.nets.caffemodel import read_caffemodel
@@ -187,16 +187,20 @@ def check_weights(
 
 def check_resume(
     found: Preflight, train: Shapes | None, resume: Path, param: caffe_pb2.SolverParameter
-) -> None:
-    """A solver state is this net's and this solver type's, and its caffemodel is there."""
+) -> Mapping[str, Any]:
+    """A solver state is this net's and this solver type's, and its caffemodel is there.
+
+    Returns:
+        the resume state beside it.
+    """
     path = found.locate("snapshot", str(resume), "--resume")
     if path is None:
-        return
+        return {}
     try:
         snapshot = read_snapshot(path)
     except InputError as error:
         found.take(error)
-        return
+        return {}
     done = snapshot.progress.iteration
     if done >= param.max_iter:
         found.warn(path, f"it is of iteration {done}, max_iter is {param.max_iter}: nothing to do")
@@ -214,16 +218,17 @@ def check_resume(
         model = learned_net(snapshot, path)
     except InputError as error:
         found.take(error)
-        return
-    check_weights(found, train, [model], skip_mismatch=False)
+    else:
+        check_weights(found, train, [model], skip_mismatch=False)
+    return snapshot.resume_state
 
 
 def histories(param: caffe_pb2.SolverParameter) -> int:
     """How many arrays of history a parameter has; 1 where the solver's type is not known."""
-    from ssd_data.training.updates import find_kind
+    from ssd_data.training.updates import find_type
 
     try:
-        return find_kind(param).histories
+        return find_type(param).histories
     except InputError:
         return 1
 

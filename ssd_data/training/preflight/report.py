@@ -9,7 +9,7 @@ from typing import Any
 
 from ssd_data.core.errors import InputError, SsdDataError
 from ssd_data.core.files.paths import listable
-from ssd_data.training.solverfile import find
+from ssd_data.training.solver_file import find
 
 LISTED = 5
 

@@ -13,9 +13,8 @@ from ssd_data.core.files.paths import listable
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.rates import Progress, learning_rate
-from ssd_data.training.solverfile import SolverFile
+from ssd_data.training.solver_file import SolverFile
 
-AP_VERSIONS = ("11point", "MaxIntegral", "Integral")
 SPARE_SNAPSHOTS = 3
 
 
@@ -33,12 +32,12 @@ def check_solver(found: Preflight, file: SolverFile) -> None:
             "Known are L2, L1",
         )
     try:
-        from ssd_data.training.updates import find_kind
+        from ssd_data.training.updates import find_type
     except ImportError:
         pass  # without PyTorch a real Caffe trains, which says the same
     else:
         try:
-            find_kind(param)
+            find_type(param)
         except InputError as error:
             found.error(error.where or origin, error.what, error.hint)
     for known, value in param.ListFields():
@@ -95,33 +94,6 @@ def _rate_doubts(p: caffe_pb2.SolverParameter) -> list[tuple[str, str]]:
     if p.lr_policy == "plateau" and not p.plateau_winsize:
         found.append(("lr_policy plateau has no plateau_winsize: the rate never drops", ""))
     return found
-
-
-def check_tests(found: Preflight, file: SolverFile) -> None:
-    """What the test nets give is what the solver makes scores of."""
-    param = file.param
-    if param.eval_type == "detection" and param.ap_version not in AP_VERSIONS:
-        hint = f"Known are {', '.join(AP_VERSIONS)}"
-        found.error(file.origin, f'no ap_version is called "{param.ap_version}"', hint)
-    for graph, count in zip(file.tests, param.test_iter, strict=True):
-        if not count:
-            found.warn(file.origin, f"test_iter is 0: {graph.origin} is not tested", "Set it")
-        rows = {
-            top for node in graph.nodes if node.type == "DetectionEvaluate" for top in node.tops
-        }
-        others = [name for name in graph.outputs if name not in rows]
-        if param.eval_type == "detection" and others:
-            found.error(
-                graph.origin,
-                f'the output "{others[0]}" is not DetectionEvaluate\'s, eval_type is detection',
-                "Silence it, or set eval_type to classification",
-            )
-        if param.eval_type == "classification" and rows & set(graph.outputs):
-            found.error(
-                file.origin,
-                f'{graph.origin} gives DetectionEvaluate\'s rows, eval_type is "{param.eval_type}"',
-                'Set eval_type: "detection"',
-            )
 
 
 def check_snapshots(found: Preflight, file: SolverFile, size: int, engine: str) -> None:

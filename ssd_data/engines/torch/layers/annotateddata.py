@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -10,10 +12,13 @@ from torch import Tensor
 from ssd_data.batches import Batches
 from ssd_data.engines.torch.layer import Layer, sized
 
+if TYPE_CHECKING:
+    from ssd_data.engines.torch.net import Net
+
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """How a data layer reads; the same for any number of workers.
+    """How a data layer reads, as :class:`~ssd_data.batches.Batches` takes it.
 
     Attributes:
         seed: of all that is random. workers: threads; 0 reads only when asked.
@@ -73,6 +78,11 @@ class AnnotatedData(Layer):
         return self._waited + (self._batches.waited if self._batches is not None else 0.0)
 
     @property
+    def global_batch(self) -> int:
+        """Pictures of a batch, of all processes together."""
+        return int(self.param.data_param.batch_size) * self.feed.world
+
+    @property
     def position(self) -> int:
         """How many records were read, by all processes together."""
         return self._start if self._batches is None else self._batches.position
@@ -90,16 +100,9 @@ class AnnotatedData(Layer):
             self._batches = None
 
     def _open(self) -> Batches:
-        feed = self.feed
-        return Batches(
-            self.param,
-            self.phase,
-            seed=feed.seed,
-            workers=feed.workers,
-            jpeg_roundtrip=feed.jpeg_roundtrip,
-            start=self._start,
-            rank=feed.rank,
-            world=feed.world,
-            min_box=feed.min_box,
-            cache=feed.cache,
-        )
+        return Batches(self.param, self.phase, start=self._start, **asdict(self.feed))
+
+
+def data_layers(*nets: Net) -> Iterator[AnnotatedData]:
+    """The layers of some nets that read an LMDB of pictures with boxes."""
+    return (layer for net in nets for layer in net.steps if isinstance(layer, AnnotatedData))

@@ -27,11 +27,11 @@ class BatchNorm(Elementwise):
     move: s = fraction · s + value, with the variance times m / (m - 1) of m values a channel.
 
     Attributes:
-        total: adds sums up over all processes that share a batch; by default there is one.
+        all_reduce: adds sums up over all processes that share a batch; by default there is one.
     """
 
     statistics = True
-    total: Callable[[Tensor], Tensor] = staticmethod(_alone)
+    all_reduce: Callable[[Tensor], Tensor] = staticmethod(_alone)
     single = True
 
     def setup(self, *bottoms: Tensor) -> None:
@@ -71,7 +71,7 @@ class BatchNorm(Elementwise):
             return functional.batch_norm(x, mean, variance, weight, bias, False, 0.0, self.eps)
         if weight is None or bias is None:
             weight, bias = (torch.full_like(self.weights[0], value) for value in (1.0, 0.0))
-        y, *found = _ByBatch.apply(x, weight, bias, self.eps, self.total)  # type: ignore[no-untyped-call]
+        y, *found = _ByBatch.apply(x, weight, bias, self.eps, self.all_reduce)  # type: ignore[no-untyped-call]
         self._move(*found)
         return cast(Tensor, y)
 
@@ -96,8 +96,8 @@ class _ByBatch(torch.autograd.Function):
     gradients that are next to nothing, a training run leaves the original's within 4 iterations.
     On the CPU a large batch is worked on in pieces that stay in the processor's cache.
 
-    Mean, variance and the two sums behind the gradient of x are over all that ``total`` adds up;
-    the gradients of weight and bias are this process's part.
+    Mean, variance and the two sums behind the gradient of x are over all that ``all_reduce`` adds
+    up; the gradients of weight and bias are this process's part.
     """
 
     @staticmethod
@@ -107,37 +107,37 @@ class _ByBatch(torch.autograd.Function):
         weight: Tensor,
         bias: Tensor,
         eps: float,
-        total: Callable[[Tensor], Tensor],
+        all_reduce: Callable[[Tensor], Tensor],
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        count, mean, squares = _statistics(x, total)
-        variance = total(squares) / count
+        count, mean, squares = _statistics(x, all_reduce)
+        variance = all_reduce(squares) / count
         deviation = (variance + eps).sqrt()
         y, normal = _normal(x, mean, deviation, weight, bias)
         ctx.save_for_backward(y, weight, deviation, count)
         ctx.mark_non_differentiable(mean, variance, count)
-        ctx.total = total
+        ctx.all_reduce = all_reduce
         return normal, mean, variance, count
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         y, weight, deviation, count = ctx.saved_tensors
-        if ctx.total is _alone and not torch.compiler.is_compiling():
+        if ctx.all_reduce is _alone and not torch.compiler.is_compiling():
             return *_gradients(dy, y, weight / deviation), None, None
         axes, scale = _others(y), weight / deviation
         sums = torch.stack([t.sum(axes, dtype=torch.float32) for t in (dy, dy * y)])
-        shift, slope = -ctx.total(sums) / count * scale
+        shift, slope = -ctx.all_reduce(sums) / count * scale
         dx = along(shift, y) + y * along(slope, y) + dy * along(scale, y)
         return dx, sums[1], sums[0], None, None
 
 
-def _statistics(x: Tensor, total: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """Values a channel and their mean, in all that ``total`` adds up, and x's squares about it."""
+def _statistics(x: Tensor, all_reduce: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Values a channel and their mean, over all processes, and the squares of x about it."""
     pieces = [x[at] for at in _cuts(x)]
     counts = [[_values(piece)] for piece in pieces]
     here = torch.tensor(counts, dtype=torch.float32, device=x.device)
     moments = _moments if len(pieces) == 1 else _moments_at_once
     sums, squares = (torch.stack(found) for found in zip(*map(moments, pieces), strict=True))
-    totals = total(torch.cat([sums.sum(0), here.sum(0)]))
+    totals = all_reduce(torch.cat([sums.sum(0), here.sum(0)]))
     mean = totals[:-1] / totals[-1]
     return totals[-1], mean, (squares + here * (sums / here - mean) ** 2).sum(0)
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ssd_data.engines.torch.layer import Layer, sized
+from ssd_data.nets.geometry import concat_axis
 
 
 class Concat(Layer):
@@ -15,12 +16,11 @@ class Concat(Layer):
 
     def setup(self, *bottoms: Tensor) -> None:
         """Read the axis."""
-        p = self.param.concat_param
-        self.number = p.concat_dim if p.HasField("concat_dim") else p.axis
+        self.along = concat_axis(self.node, bottoms[0].dim())
 
     def outline(self, *bottoms: Tensor) -> Tensor:
         """All sizes but that of the axis are the bottoms'."""
-        axis = self._axis(bottoms[0])
+        axis = self.along
         if len({(*b.shape[:axis], *b.shape[axis + 1 :]) for b in bottoms}) > 1:
             raise ValueError(f"they differ in more than axis {axis}")
         shape = list(bottoms[0].shape)
@@ -29,7 +29,4 @@ class Concat(Layer):
 
     def forward(self, *bottoms: Tensor) -> Tensor:
         """The bottoms' values."""
-        return torch.cat(bottoms, self._axis(bottoms[0]))
-
-    def _axis(self, bottom: Tensor) -> int:
-        return self.axis(self.number, bottom)
+        return torch.cat(bottoms, self.along)

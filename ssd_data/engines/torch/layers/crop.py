@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ssd_data.engines.torch.layer import Layer
+from ssd_data.nets.geometry import crop_parts
 
 
 class Crop(Layer):
@@ -14,14 +15,7 @@ class Crop(Layer):
 
     def forward(self, *bottoms: Tensor) -> Tensor:
         """The first bottom's sizes before the axis, the second's from it on."""
-        p, (x, like) = self.param.crop_param, bottoms
-        start = self.axis(p.axis, x)
-        offsets = list(p.offset) or [0]
-        if len(offsets) not in (1, x.dim() - start):
-            raise self.error(f"has {len(offsets)} offsets for {x.dim() - start} axes")
-        for axis in range(start, x.dim()):
-            offset = offsets[axis - start] if len(offsets) > 1 else offsets[0]
-            if offset + like.shape[axis] > x.shape[axis]:
-                raise self.error(f"reaches beyond the end of axis {axis}")
-            x = x.narrow(axis, offset, like.shape[axis])
+        x, like = bottoms
+        for axis, start, end in crop_parts(self.node, x.shape, like.shape):
+            x = x.narrow(axis, start, end - start)
         return x.clone()

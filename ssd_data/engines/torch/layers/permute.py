@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ssd_data.engines.torch.layer import Layer
+from ssd_data.nets.geometry import permute_order
 
 
 class Permute(Layer):
@@ -12,10 +13,7 @@ class Permute(Layer):
 
     def setup(self, *bottoms: Tensor) -> None:
         """Check the order."""
-        given, axes = list(self.param.permute_param.order), range(bottoms[0].dim())
-        self.order = given + [axis for axis in axes if axis not in given]
-        if sorted(self.order) != list(axes):
-            raise self.error(f"has order {given} for a bottom of {len(axes)} axes")
+        self.order = permute_order(self.node, bottoms[0].dim())
 
     def forward(self, *bottoms: Tensor) -> Tensor:
         """The sizes in that order."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ssd_data.engines.torch.layer import Layer
-from ssd_data.nets.priors import prior_boxes, prior_shapes
+from ssd_data.nets.priors import prior_shapes, prior_values
 
 
 class PriorBox(Layer):
@@ -18,8 +17,7 @@ class PriorBox(Layer):
 
     def setup(self, *bottoms: Tensor) -> None:
         """Check the sizes."""
-        shapes = prior_shapes(self.param.prior_box_param, self.node.where)
-        self.count, self.variances = len(shapes.sizes), shapes.variances
+        self.count = len(prior_shapes(self.param.prior_box_param, self.node.where).sizes)
         self._made: dict[tuple[int, ...], Tensor] = {}
 
     def forward(self, *bottoms: Tensor) -> Tensor:
@@ -28,8 +26,7 @@ class PriorBox(Layer):
         if bottoms[0].is_meta:
             return bottoms[0].new_empty((1, 2, sizes[0] * sizes[1] * self.count * 4))
         if sizes not in self._made:
-            boxes = prior_boxes(self.param.prior_box_param, sizes[:2], sizes[2:], self.node.where)
-            variances = np.tile(np.array(self.variances, np.float32), len(boxes))
-            both = torch.from_numpy(np.stack([boxes.reshape(-1), variances]))
+            param, where = self.param.prior_box_param, self.node.where
+            both = torch.from_numpy(prior_values(param, sizes[:2], sizes[2:], where))
             self._made = {sizes: both[None].to(bottoms[0].device)}
         return self._made[sizes].clone()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ssd_data.engines.torch.layer import Layer
+from ssd_data.nets.geometry import reshape_target
 
 
 class Reshape(Layer):
@@ -12,11 +13,4 @@ class Reshape(Layer):
 
     def forward(self, *bottoms: Tensor) -> Tensor:
         """The same values in the new shape."""
-        p, x = self.param.reshape_param, bottoms[0]
-        # Negative counts from behind the last axis: -1 appends.
-        start = p.axis if p.axis >= 0 else x.dim() + p.axis + 1
-        end = x.dim() if p.num_axes == -1 else start + p.num_axes
-        if not 0 <= start <= end <= x.dim():
-            raise self.error(f"has axis {p.axis} and {p.num_axes} axes for a bottom of {x.dim()}")
-        middle = [x.shape[start + i] if size == 0 else size for i, size in enumerate(p.shape.dim)]
-        return x.reshape([*x.shape[:start], *middle, *x.shape[end:]])
+        return bottoms[0].reshape(reshape_target(self.node, bottoms[0].shape))

@@ -25,9 +25,10 @@ from ssd_data.pages.report.blocks import (
     Table,
     Thumbnail,
 )
-from ssd_data.pages.report.run_subject import RunSubject, Weights
+from ssd_data.pages.report.run_subject import RunSubject
 from ssd_data.pages.report.thumbnails import to_thumbnail
 from ssd_data.pages.report.trial import Shown, Trial, open_trial
+from ssd_data.training.run_folder import SavedModel
 
 LEAD = (
     "Thick: false detections. Thick and dashed: true boxes that were missed. Thin: what is right. "
@@ -91,7 +92,7 @@ class _Judged:
         return wrong + np.bincount(self.truth.picture[self.missed], minlength=number)
 
 
-def _worst(trial: Trial, weights: Weights, why: str, count: int) -> list[Block]:
+def _worst(trial: Trial, weights: SavedModel, why: str, count: int) -> list[Block]:
     judged = _judge(trial, weights)
     number, errors = len(judged.keys), judged.errors()
     order = [i for i in np.argsort(-errors, kind="stable")[:count].tolist() if errors[i]]
@@ -105,7 +106,7 @@ def _worst(trial: Trial, weights: Weights, why: str, count: int) -> list[Block]:
     return [*blocks, Gallery("most mistakes", drawn)] if drawn else blocks
 
 
-def _judge(trial: Trial, weights: Weights) -> _Judged:
+def _judge(trial: Trial, weights: SavedModel) -> _Judged:
     """Run a snapshot over the pictures and match what it finds."""
     rows: list[tuple[bytes, tuple[int, int], Record, Detections]] = []
     done = trial.found(trial.engine(weights), trial.pictures(trial.keys))

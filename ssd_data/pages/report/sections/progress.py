@@ -11,9 +11,10 @@ from ssd_data.core.progress import Track
 from ssd_data.core.structures import Detections
 from ssd_data.data.draw import found_scene, record_scene
 from ssd_data.pages.report.blocks import Block, Gallery, Note, Panel, Section, Thumbnail
-from ssd_data.pages.report.run_subject import RunSubject, Weights
+from ssd_data.pages.report.run_subject import RunSubject
 from ssd_data.pages.report.thumbnails import to_thumbnail
 from ssd_data.pages.report.trial import Shown, open_trial
+from ssd_data.training.run_folder import SavedModel
 
 MOST_SNAPSHOTS = 8
 LEAST_SCORE = 0.3  # of what is drawn
@@ -56,7 +57,7 @@ def _blocks(subject: RunSubject, count: int, device: str | None, track: Track) -
     return [*blocks, *(Gallery(one.name, row) for one, row in galleries)]
 
 
-def chosen_snapshots(subject: RunSubject) -> list[Weights]:
+def chosen_snapshots(subject: RunSubject) -> list[SavedModel]:
     """The first, the last, the best and some between, in order."""
     kept = subject.kept
     places = np.linspace(0, len(kept) - 1, min(len(kept), MOST_SNAPSHOTS)).round().astype(int)
@@ -74,7 +75,7 @@ def _true(one: Shown, subject: RunSubject) -> Thumbnail:
     return to_thumbnail("true boxes", one.pixels, scene, side=SIDE, cut=True)
 
 
-def _found(one: Shown, found: Detections, weights: Weights, subject: RunSubject) -> Thumbnail:
+def _found(one: Shown, found: Detections, weights: SavedModel, subject: RunSubject) -> Thumbnail:
     drawn = found.above(LEAST_SCORE)
     order = np.argsort(-drawn.scores, kind="stable")
     best = Detections(drawn.labels[order], drawn.scores[order], drawn.boxes[order])

@@ -1,15 +1,16 @@
-"""What a solver says of its last batch: losses, their parts, and what is wrong with it."""
+"""What a solver displays of its last batch: losses, their parts, how fast it is; what is wrong."""
 
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
 
 import numpy as np
 
 from ssd_data.core.errors import SsdDataError
+from ssd_data.engines.torch.layers.annotateddata import data_layers
 from ssd_data.engines.torch.net import Net
-from ssd_data.training.feeding import feeding
 from ssd_data.training.processes import Processes
 
 LISTED = 8
@@ -29,7 +30,7 @@ def outputs(net: Net, processes: Processes) -> list[tuple[str, float, list[float
     found = []
     for name in net.outputs:
         values, weight = np.ravel(net.blobs[name].data).tolist(), weights.get(name, 0.0)
-        found.append((name, weight, processes.sums(values) if weight else values))
+        found.append((name, weight, processes.all_sum(values) if weight else values))
     return found
 
 
@@ -39,7 +40,7 @@ def parts(net: Net, processes: Processes) -> dict[str, float]:
         found = getattr(layer, "parts", None)
         if found is not None:
             names = ("loc", "conf", "matches")
-            values = processes.sums([float(getattr(found, name)) for name in names])
+            values = processes.all_sum([float(getattr(found, name)) for name in names])
             return dict(zip(names, values, strict=True))
     return {}
 
@@ -54,12 +55,12 @@ def diverged(
             largest.
         good: the last snapshot whose weights are numbers.
     """
-    keys = [key for layer in feeding(net) for key in layer.keys]
+    keys = [key for layer in data_layers(net) for key in layer.keys]
     records = f"; records: {', '.join(keys[:LISTED])}" if keys else ""
     records += f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
     what = f"the loss is {loss:.6g} in iteration {iteration}{records}"
     badness = abs(loss) if math.isfinite(loss) else math.inf
-    said = processes.gather((badness, what, _worst(net)))
+    said = processes.all_gather((badness, what, _worst(net)))
     _, what, where = max(said, key=lambda one: one[0])
     hint = "Lower base_lr, or see ssd-data check and ssd-data weights stats. "
     hint += f"The last good snapshot: --resume {good}" if good else "There is no good snapshot"
@@ -75,3 +76,26 @@ def _worst(net: Net) -> str:
                 where = f'{layer.node.where}, blob "{name}"'
                 most = largest if math.isfinite(largest) else math.inf
     return where
+
+
+class Clock:
+    """How fast a run is, and how much of its time it waits for data, between two readings."""
+
+    def __init__(self) -> None:
+        self._time = time.perf_counter()
+        self._iteration: int | None = None
+        self._waited = 0.0
+
+    def read(self, iteration: int, net: Net, iter_size: int) -> tuple[float, float]:
+        """(pictures a second, share of time waited) since the last reading; 0 at the first."""
+        now = time.perf_counter()
+        layers = list(data_layers(net))
+        waited = sum(layer.waited for layer in layers)
+        batch = sum(layer.global_batch for layer in layers)
+        speed = share = 0.0
+        if self._iteration is not None and now > self._time:
+            pictures = (iteration - self._iteration) * iter_size * batch
+            speed = pictures / (now - self._time)
+            share = min(1.0, (waited - self._waited) / (now - self._time))
+        self._time, self._iteration, self._waited = now, iteration, waited
+        return speed, share

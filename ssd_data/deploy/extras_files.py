@@ -1,4 +1,4 @@
-"""What lies beside a net that leaves the post-processing to its caller."""
+"""The files beside a net that leaves the post-processing to its caller."""
 
 from __future__ import annotations
 
@@ -11,27 +11,26 @@ import numpy as np
 
 from ssd_data.core.errors import OutputError
 from ssd_data.core.files.whole import new_file, write_whole
-from ssd_data.deploy.readme import PRIORS
-from ssd_data.deploy.source import Source
 from ssd_data.engines import Array
 from ssd_data.nets import postprocess
+from ssd_data.nets.prepare import PreparedNet
 
-PROGRAM = "postprocess.py"
+PROGRAM, PRIORS = "postprocess.py", "priors.npy"
 
 
-def write_beside(source: Source, folder: Path, priors: bool = True) -> dict[str, str]:
+def write_extras(net: PreparedNet, folder: Path, priors: bool = True) -> dict[str, str]:
     """Write the post-processing and, where boxes are to be decoded, the priors; files by name."""
     write_whole(folder / PROGRAM, Path(postprocess.__file__).read_bytes())
     files = {PROGRAM: "what follows the net, in NumPy"}
     if priors:
         with new_file(folder / PRIORS) as file:
-            np.save(file, np.ascontiguousarray(source.boxes, np.float32))
-        shape = f"float32 ({len(source.boxes)}, 4)"
+            np.save(file, np.ascontiguousarray(net.boxes, np.float32))
+        shape = f"float32 ({len(net.boxes)}, 4)"
         files[PRIORS] = f"the prior boxes, {shape}, fractions, xmin ymin xmax ymax"
     return files
 
 
-def detector(folder: Path) -> Callable[..., Array]:
+def load_postprocess(folder: Path) -> Callable[..., Array]:
     """The post-processing as it was written, with what lies beside it.
 
     Raises:

@@ -1,4 +1,5 @@
-"""Convolutions in whole numbers of 8 bits, by ONNX Runtime's post-training calibration.
+"""A net as an ONNX model; and with its convolutions in whole numbers of 8 bits, by ONNX Runtime's
+post-training calibration.
 
 Weights have a scale for each output channel, values one for each blob: from the least and largest
 values of each record, averaged, so that one odd picture does not coarsen all. What follows the
@@ -15,17 +16,35 @@ from typing import Any
 
 import onnx
 
-from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.errors import InputError
 from ssd_data.data.lmdb.store import LmdbReader
-from ssd_data.deploy.source import Source
 from ssd_data.engines import Array
-from ssd_data.nets.preprocessing import Preprocessing
+from ssd_data.nets.onnx.detection_head import EmittedHead, head_outputs
+from ssd_data.nets.onnx.emit import emit
+from ssd_data.nets.prepare import PreparedNet
 
 KINDS = ["Conv", "Add", "Relu", "Clip", "LeakyRelu", "MaxPool"]
 
 
+def make_model(
+    net: PreparedNet, head: str, *, dynamic: bool = False, half: bool = False
+) -> onnx.ModelProto:
+    """Emit a net that ends as :func:`ssd_data.nets.onnx.detection_head.head_outputs` says.
+
+    Raises:
+        InputError: a layer's type has no emitter, or that end cannot be had of this net.
+    """
+    blobs = [net.head.locations, net.head.confidences]
+    names = ("locations", "confidences", "boxes", "scores", "detections")
+    made = emit(net.ending, blobs, net.shape, dynamic=dynamic, half=half, reserved=names)
+    locations, confidences = (made.blobs[blob] for blob in blobs)
+    end = EmittedHead(made.emission, locations, confidences, net.boxes, net.variances, net.head)
+    text = f"{net.deploy.name} with {net.weights.name}"
+    return made.emission.model({made.input.name: made.input}, head_outputs(end, head), text)
+
+
 def quantise(
-    model: onnx.ModelProto, source: Source, lmdb: Path | None, records: int
+    model: onnx.ModelProto, net: PreparedNet, lmdb: Path, records: int
 ) -> tuple[onnx.ModelProto, str]:
     """The model with 8-bit convolutions, and a sentence on how it was made.
 
@@ -33,11 +52,8 @@ def quantise(
         lmdb: training records; the first ``records`` of them are run.
 
     Raises:
-        UsageError: no LMDB is given.
         InputError: it holds no record, or one that cannot be read.
     """
-    if lmdb is None:
-        raise UsageError("needs pictures", where="--int8", hint="Give --calibrate LMDB")
     from onnxruntime.quantization import (
         CalibrationMethod,
         QuantFormat,
@@ -45,7 +61,7 @@ def quantise(
         quantize_static,
     )
 
-    reader = _Records(source, lmdb, records)
+    reader = _Records(net, lmdb, records)
     logging.getLogger().addFilter(_quiet)
     try:
         with TemporaryDirectory(prefix="ssd-data-") as folder:
@@ -90,10 +106,9 @@ def _quiet(record: logging.LogRecord) -> bool:
 class _Records:
     """The records as ONNX Runtime's calibration asks for them."""
 
-    def __init__(self, source: Source, lmdb: Path, records: int) -> None:
-        self.name, self.count = source.reference.input, 0
-        size = (source.shape[3], source.shape[2])
-        self._batches = _pictures(lmdb, records, source.preprocessing, size)
+    def __init__(self, net: PreparedNet, lmdb: Path, records: int) -> None:
+        self.name, self.count = net.given.graph.inputs[0], 0
+        self._batches = _pictures(net, lmdb, records)
 
     def get_next(self) -> dict[str, Any] | None:
         """The next input, None after the last."""
@@ -104,9 +119,7 @@ class _Records:
         return {self.name: batch}
 
 
-def _pictures(
-    lmdb: Path, records: int, preprocessing: Preprocessing, size: tuple[int, int]
-) -> Iterator[Array]:
+def _pictures(net: PreparedNet, lmdb: Path, records: int) -> Iterator[Array]:
     with LmdbReader(lmdb) as reader:
         for index, record in enumerate(reader):
             if index == records:
@@ -115,4 +128,4 @@ def _pictures(
                 picture = record.decode()
             if picture.ndim == 2:
                 picture = picture[..., None].repeat(3, 2)
-            yield preprocessing.apply(picture, size)[None]
+            yield net.preprocessing.apply(picture, net.size)[None]

@@ -7,17 +7,17 @@ its margin. Cutting places off and changing every place alike give the same in e
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections import Counter
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from ssd_data.nets.edit.channels import LINEAR
-from ssd_data.nets.edit.wiring import Wiring, shared_names
 from ssd_data.nets.graph import Graph, Node
 from ssd_data.proto import caffe_pb2
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class MergeTarget:
     """From a layer back to the one that could take it in.
 
     Attributes:
@@ -33,20 +33,20 @@ class Way:
     obstacle: str = ""
 
 
-class Ways:
-    """Finds ways back, and what would make the merged net another one."""
+class MergeRules:
+    """Finds what could take a layer in, and what would make the merged net another one."""
 
-    def __init__(self, graph: Graph, wiring: Wiring) -> None:
-        self.graph, self.wiring = graph, wiring
-        self.shared = shared_names(graph.nodes)
+    def __init__(self, graph: Graph) -> None:
+        self.graph, self.wiring = graph, graph.wiring()
+        self.shared = _shared_names(graph.nodes)
 
-    def find(self, index: int, merged: Container[int]) -> Way:
-        """The way back from layer ``index`` through layers that are merged already."""
+    def find(self, index: int, merged: Container[int]) -> MergeTarget:
+        """The way back from layer ``index``, through layers that are merged already."""
         node = self.graph.nodes[index]
         if len(node.bottoms) != 1:
-            return Way(index, index, 0, f"has {len(node.bottoms)} bottoms")
+            return MergeTarget(index, index, 0, f"has {len(node.bottoms)} bottoms")
         if len(node.tops) != 1 or any(node.param.loss_weight):
-            return Way(index, index, 0, "is a loss, or has not one top")
+            return MergeTarget(index, index, 0, "is a loss, or has not one top")
         reader, writer, top, ends = index, -1, 0, ""
         while True:
             version = self.wiring.bottoms[reader][0]
@@ -60,14 +60,14 @@ class Ways:
         other = self.graph.nodes[host]
         if other.type not in LINEAR:
             last = self.graph.nodes[writer]
-            return Way(host, writer, top, f'follows {last.type} "{last.name}"')
+            return MergeTarget(host, writer, top, f'follows {last.type} "{last.name}"')
         obstacle = (
             ends
             or self._of_host(other)
             or self._of_parameters(node, other)
             or (_of_scale(node, other) if node.type == "Scale" else _of_batch_norm(node))
         )
-        return Way(host, writer, top, obstacle)
+        return MergeTarget(host, writer, top, obstacle)
 
     def _cuts_places(self, index: int, version: int) -> bool:
         """Whether a layer cuts rows or columns off that nobody wants."""
@@ -102,6 +102,12 @@ class Ways:
                     whose = "its" if layer is node else f"{other.name}'s"
                     return f'would change {whose} parameter "{spec.name}", which is shared'
         return ""
+
+
+def _shared_names(nodes: Iterable[Node]) -> set[str]:
+    """Names of parameters (``param { name: … }``) that more than one layer uses."""
+    counts = Counter(spec.name for node in nodes for spec in node.param.param if spec.name)
+    return {name for name, count in counts.items() if count > 1}
 
 
 def _axis(node: Node) -> int:

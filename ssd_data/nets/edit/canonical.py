@@ -1,27 +1,26 @@
-"""A net in standard layers alone, computing the same.
+"""A merged net in canonical form: standard layers alone, computing the same.
 
 - DepthwiseConvolution becomes Convolution with ``group``.
 - A convolution whose map has one place and whose padding is all around it becomes 1x1: only the
   kernel's middle meets the map. (OpenCV 4's DNN computes depthwise ones of that kind wrongly.)
-- ReLU6 becomes relu(x) - relu(x - 6), or a plain ReLU, where the reader has no ReLU6.
 - PriorBox always says ``clip``, of which readers have another default than Caffe, and its sides are
   whole pixels: Caffe cuts off the rest, readers do not.
+- ReLU6 stays, unless :func:`without_relu6` takes it away for a reader that has none.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 import numpy as np
 
 from ssd_data.nets.caffemodel import LayerWeights
-from ssd_data.nets.edit.wiring import pair
-from ssd_data.nets.graph import Graph, Node, to_graph
+from ssd_data.nets.geometry import Size
+from ssd_data.nets.graph import Node, to_graph
+from ssd_data.nets.matching import TrainedNet
 from ssd_data.proto import caffe_pb2
 
-RELU6 = ("layers", "keep", "relu")
 NOTES = {
     "grouped": "{} DepthwiseConvolution written as Convolution with group",
     "narrowed": "{} convolutions on maps of one place written as 1x1: the same at the net's own "
@@ -30,67 +29,45 @@ NOTES = {
     "layers": "{} ReLU6 written as relu(x) - relu(x - 6), which is equal",
     "relu": "{} ReLU6 written as ReLU, which differs where values exceed 6",
 }
-Shape = tuple[int, ...]
 
 
-@dataclass(slots=True)
-class Rewriting:
-    """A net on its way; what was done is noted."""
-
-    net: caffe_pb2.NetParameter
-    layers: list[LayerWeights] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
-def standard(
-    graph: Graph, layers: Sequence[LayerWeights], maps: dict[str, Shape], relu6: str = "keep"
-) -> Rewriting:
-    """Rewrite a merged net.
+def canonical(trained: TrainedNet, sizes: Mapping[str, Size]) -> tuple[TrainedNet, list[str]]:
+    """Rewrite a merged net; also what was done, for people.
 
     Args:
-        graph: the net. layers: its arrays, one entry a layer that has some.
-        maps: shapes of its blobs, at its own size.
-        relu6: "layers" (equal, with four layers for each), "keep", or "relu" (not equal where
-            values exceed 6).
+        sizes: (height, width) of its maps, see :func:`ssd_data.nets.sizes.map_sizes`.
     """
-    made = Rewriting(caffe_pb2.NetParameter(name=graph.net.name))
-    arrays = pair(graph.nodes, layers)[0]
-    names: dict[str, str] = {}  # of blobs that a ReLU6 wrote in place
+    graph, arrays = trained.graph, trained.arrays()
+    net = caffe_pb2.NetParameter(name=graph.net.name)
+    layers: list[LayerWeights] = []
     counts: Counter[str] = Counter()
     for index, node in enumerate(graph.nodes):
-        param = _bare(node.param, names)
-        own = arrays.get(index)
+        param, own = _bare(node.param), arrays.get(index)
         counts["whole"] += param.type == "PriorBox" and _cut_to_pixels(param.prior_box_param)
         if param.type == "DepthwiseConvolution":
             param.type = "Convolution"
             counts["grouped"] += 1
-        if param.type == "Convolution" and own is not None and _one_place(node, maps):
+        if param.type == "Convolution" and own is not None and _one_place(node, sizes):
             own = _narrow(param, own)
             counts["narrowed"] += 1
         if own is not None:
-            made.layers.append(LayerWeights(param.name, param.type, own.arrays))
-        if param.type == "ReLU6" and relu6 != "keep":
-            counts[relu6] += 1
-            if relu6 == "layers" and node.tops == node.bottoms:
-                names[node.tops[0]] = param.top[0] = f"relu6_{counts[relu6]}/out"
-            made.net.layer.extend(_without_relu6(param, counts[relu6], relu6))
-        else:
-            made.net.layer.append(param)
-    made.notes = [text.format(counts[kind]) for kind, text in NOTES.items() if counts[kind]]
-    return made
+            layers.append(LayerWeights(param.name, param.type, own.arrays))
+        net.layer.append(param)
+    places = [node.where for node in graph.nodes]
+    made = to_graph(net, graph.phase, origin=graph.origin, places=places)
+    return TrainedNet(made, layers), _notes(counts)
 
 
-def _bare(source: caffe_pb2.LayerParameter, names: dict[str, str]) -> caffe_pb2.LayerParameter:
+def _notes(counts: Mapping[str, int]) -> list[str]:
+    return [text.format(counts[kind]) for kind, text in NOTES.items() if counts.get(kind)]
+
+
+def _bare(source: caffe_pb2.LayerParameter) -> caffe_pb2.LayerParameter:
     """A layer without what only training needs; it says what readers have other defaults for."""
     param = caffe_pb2.LayerParameter()
     param.CopyFrom(source)
     for field_name in ("phase", "include", "exclude", "param", "propagate_down", "blobs"):
         param.ClearField(field_name)
-    in_place = [top in source.bottom for top in source.top]
-    for i, bottom in enumerate(source.bottom):
-        param.bottom[i] = names.get(bottom, bottom)
-    for i, top in enumerate(source.top):
-        param.top[i] = names.get(top, top) if in_place[i] else top
     if param.type == "PriorBox":
         param.prior_box_param.clip = source.prior_box_param.clip
     return param
@@ -106,16 +83,11 @@ def _cut_to_pixels(param: caffe_pb2.PriorBoxParameter) -> bool:
     return changed
 
 
-def to_net(made: Rewriting, origin: str) -> Graph:
-    """The rewritten net's graph."""
-    return to_graph(made.net, "TEST", origin=origin)
-
-
-def _one_place(node: Node, maps: dict[str, Shape]) -> bool:
+def _one_place(node: Node, sizes: Mapping[str, Size]) -> bool:
     """Whether a grouped convolution meets nothing but padding around one place."""
-    p, shape = node.param.convolution_param, maps.get(node.bottoms[0], ())
+    p = node.param.convolution_param
     plain = not (p.kernel_h or p.kernel_w or p.pad_h or p.pad_w)
-    if shape[2:] != (1, 1) or p.group < 2 or not plain or not p.kernel_size:
+    if sizes.get(node.bottoms[0]) != (1, 1) or p.group < 2 or not plain or not p.kernel_size:
         return False
     kernel, pad = {*p.kernel_size}, {*(p.pad or [0])}
     single = len(kernel) == 1 and len(pad) == 1 and not p.dilation
@@ -134,12 +106,51 @@ def _narrow(param: caffe_pb2.LayerParameter, own: LayerWeights) -> LayerWeights:
     return LayerWeights(own.name, own.type, [one, *own.arrays[1:]])
 
 
-def _without_relu6(
-    param: caffe_pb2.LayerParameter, number: int, way: str
+def without_relu6(trained: TrainedNet, how: str) -> tuple[TrainedNet, list[str]]:
+    """Write another layer in each ReLU6's place; also what was done, for people.
+
+    Args:
+        how: "layers" (equal, with four layers for each), or "relu" (a plain ReLU, not equal where
+            values exceed 6).
+    """
+    net = caffe_pb2.NetParameter(name=trained.graph.net.name)
+    renamed: dict[str, str] = {}  # blobs that a ReLU6 wrote in place
+    places: list[str] = []
+    count = 0
+    for node in trained.graph.nodes:
+        param = _renamed(node.param, renamed)
+        made = [param]
+        if param.type == "ReLU6":
+            count += 1
+            if how == "layers" and node.tops == node.bottoms:
+                renamed[node.tops[0]] = param.top[0] = f"relu6_{count}/out"
+            made = _in_its_place(param, count, how)
+        net.layer.extend(made)
+        places += [node.where] * len(made)
+    graph = to_graph(net, trained.graph.phase, origin=trained.graph.origin, places=places)
+    return TrainedNet(graph, trained.layers), _notes({how: count})
+
+
+def _renamed(
+    source: caffe_pb2.LayerParameter, names: Mapping[str, str]
+) -> caffe_pb2.LayerParameter:
+    """A layer that reads, and where it writes in place writes, blobs by their new names."""
+    param = caffe_pb2.LayerParameter()
+    param.CopyFrom(source)
+    in_place = [top in source.bottom for top in source.top]
+    for i, bottom in enumerate(source.bottom):
+        param.bottom[i] = names.get(bottom, bottom)
+    for i, top in enumerate(source.top):
+        param.top[i] = names.get(top, top) if in_place[i] else top
+    return param
+
+
+def _in_its_place(
+    param: caffe_pb2.LayerParameter, number: int, how: str
 ) -> list[caffe_pb2.LayerParameter]:
     """The layers that take a ReLU6's place."""
     kind = caffe_pb2.LayerParameter
-    if way == "relu":
+    if how == "relu":
         return [kind(name=param.name, type="ReLU", bottom=param.bottom, top=param.top)]
     bottom, top = param.bottom[0], param.top[0]
     names = [f"{param.name}/{part}" for part in ("low", "shift", "high")]

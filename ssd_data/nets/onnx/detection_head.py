@@ -10,22 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from ssd_data.core.errors import InputError
+from ssd_data.nets.detection import DetectionHead
 from ssd_data.nets.onnx.emission import Array, Emission, Value
 
 LEAST = np.finfo(np.float32).min
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class End:
-    """A net's end: its heads, as emitted, and what is known of them.
+class EmittedHead:
+    """A net's head, as emitted, and what is known of it.
 
     Attributes:
         locations, confidences: of a batch, in any shape.
         boxes, variances: priors, float32 (N, 4).
-        settings: see :func:`ssd_data.nets.postprocess.detection_output`.
-        activation: "softmax", "sigmoid" or "none".
-        where: names the DetectionOutput in errors.
+        head: what the net says of it.
     """
 
     emission: Emission
@@ -33,12 +31,10 @@ class End:
     confidences: Value
     boxes: Array
     variances: Array
-    settings: dict[str, Any]
-    activation: str
-    where: str = ""
+    head: DetectionHead
 
 
-def outputs(end: End, head: str) -> dict[str, Value]:
+def head_outputs(end: EmittedHead, head: str) -> dict[str, Value]:
     """The outputs by name.
 
     raw: ``locations`` (batch, priors, 4), ``confidences`` (batch, priors, classes), before their
@@ -62,33 +58,34 @@ def outputs(end: End, head: str) -> dict[str, Value]:
         return {"detections": _suppress(end, boxes, scores)}
 
 
-def _tables(end: End) -> tuple[Value, Value]:
+def _tables(end: EmittedHead) -> tuple[Value, Value]:
     """Locations and confidences, a row a prior."""
-    e, count, classes = end.emission, len(end.boxes), end.settings["num_classes"]
+    e, count, classes = end.emission, len(end.boxes), end.head.settings["num_classes"]
     batch = end.locations.shape[0]
-    each = (4,) if end.settings["share_location"] else (classes, 4)
+    each = (4,) if end.head.settings["share_location"] else (classes, 4)
     locations = e.reshape(e.cast(end.locations), (batch, count, *each), True, "")
     confidences = e.reshape(e.cast(end.confidences), (batch, count, classes), True, "")
     return locations, confidences
 
 
-def _activate(end: End, confidences: Value) -> Value:
-    e, shape = end.emission, confidences.shape
-    if end.activation == "softmax":
+def _activate(end: EmittedHead, confidences: Value) -> Value:
+    e, shape, kind = end.emission, confidences.shape, end.head.activation
+    if kind == "softmax":
         return e.add("Softmax", [confidences], shape, axis=2)
-    return e.add("Sigmoid", [confidences], shape) if end.activation == "sigmoid" else confidences
+    return e.add("Sigmoid", [confidences], shape) if kind == "sigmoid" else confidences
 
 
-def _decode(end: End, locations: Value) -> Value:
+def _decode(end: EmittedHead, locations: Value) -> Value:
     """Boxes, fractions, not clipped."""
-    e, code, shape = end.emission, end.settings["code_type"], locations.shape
+    e, shape, settings = end.emission, locations.shape, end.head.settings
+    code = settings["code_type"]
     spread = (slice(None), None) if len(shape) == 4 else (slice(None),)
     boxes, variances = end.boxes[spread], end.variances[spread]
 
     def constant(array: Array) -> Value:
         return e.constant(array[None], "priors")
 
-    if not end.settings["variance_encoded_in_target"]:
+    if not settings["variance_encoded_in_target"]:
         locations = e.add("Mul", [locations, constant(variances)], shape)
     size = boxes[..., 2:] - boxes[..., :2]
     if code == "CORNER_SIZE":
@@ -115,24 +112,23 @@ def _whole(e: Emission, values: Any) -> Value:
     return e.constant(np.asarray(values, np.int64), "numbers")
 
 
-def _suppress(end: End, boxes: Value, scores: Value) -> Value:
+def _suppress(end: EmittedHead, boxes: Value, scores: Value) -> Value:
     """DetectionOutput's choice: of each class the ``top_k`` best above the threshold, suppressed;
     of each picture the ``keep_top_k`` best."""
-    e, settings = end.emission, end.settings
+    e, settings = end.emission, end.head.settings
     if not settings["share_location"] or settings["eta"] < 1:
         which = "eta below 1" if settings["share_location"] else "share_location: false"
-        raise InputError(
+        raise end.head.node.error(
             f"ONNX's NonMaxSuppression knows nothing of {which}",
-            where=end.where,
-            hint="Take --head decoded or raw, with the post-processing beside it",
+            "Take --head decoded or raw, with the post-processing beside it",
         )
     if none := [name for name in ("top_k", "keep_top_k") if settings[name] == 0]:
-        raise InputError(f"{none[0]} is 0: nothing is found", where=end.where, hint="-1 keeps all")
+        raise end.head.node.error(f"{none[0]} is 0: nothing is found", "-1 keeps all")
     batch, count = scores.shape[:2]
     classes = settings["num_classes"]
     labels = [i for i in range(classes) if i != settings["background_label_id"]]
     if not labels:
-        raise InputError("the net knows no class but the background", where=end.where)
+        raise end.head.node.error("the net knows no class but the background")
     top = min(settings["top_k"], count) if settings["top_k"] >= 0 else count
     by_class = e.add("Transpose", [scores], (batch, classes, count), perm=[0, 2, 1])
     by_class = e.add("Gather", [by_class, _whole(e, labels)], (batch, len(labels), count), axis=1)

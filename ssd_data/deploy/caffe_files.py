@@ -1,0 +1,62 @@
+"""A net as the two files that readers of Caffe's take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ssd_data.core.files.whole import write_whole
+from ssd_data.deploy.proof import Proof, WrittenEngine
+from ssd_data.deploy.targets import WrittenNet, option
+from ssd_data.evaluation.compare import Difference
+from ssd_data.nets.caffemodel import write_caffemodel
+from ssd_data.nets.matching import TrainedNet
+from ssd_data.nets.prototxt import to_text
+
+DEPLOY, WEIGHTS = "deploy.prototxt", "net.caffemodel"
+FILES = {DEPLOY: "the net", WEIGHTS: "its arrays, float32"}
+RELU = "ReLU in the place of ReLU6"
+
+
+@dataclass(frozen=True, slots=True)
+class CaffeOptions:
+    """What targets that write Caffe's files have in common.
+
+    Attributes:
+        relu6: see :meth:`ssd_data.nets.prepare.PreparedNet.without_relu6`.
+    """
+
+    relu6: str = field(
+        default="layers",
+        metadata=option(
+            "write ReLU6 as equal standard layers, keep it, or write a plain ReLU, whose cost is "
+            "measured.",
+            choices=("layers", "keep", "relu"),
+        ),
+    )
+
+
+def write_net(trained: TrainedNet, folder: Path) -> None:
+    """Write :data:`FILES`; the net says nothing of phases, which readers need not know.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    net = type(trained.graph.net)()
+    net.CopyFrom(trained.graph.net)
+    net.ClearField("state")
+    for layer in net.layer:
+        layer.ClearField("phase")
+    write_whole(folder / DEPLOY, to_text(net))
+    write_caffemodel(folder / WEIGHTS, net, trained.layers)
+
+
+def prove_net(
+    written: WrittenNet, options: CaffeOptions, engine: WrittenEngine, proof: Proof
+) -> list[Difference]:
+    """What runs the files has to agree. A ReLU in a ReLU6's place was asked for: what it costs is
+    measured."""
+    if options.relu6 == "relu":
+        written.losses[RELU] = proof.losses(engine)
+        return []
+    return proof.require(engine)

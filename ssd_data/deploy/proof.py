@@ -1,0 +1,199 @@
+"""What was written, held against the embedded engine: heads as numbers, detections as sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from ssd_data.core.boxes import overlaps
+from ssd_data.core.errors import OutputError
+from ssd_data.data.synthetic.shapes import draw
+from ssd_data.engines import Array, Engine
+from ssd_data.evaluation.compare import Difference, compare_engines, compare_values
+from ssd_data.evaluation.detect import read_inputs
+from ssd_data.nets.detection import detection_blob
+from ssd_data.nets.postprocess import activate, decode
+from ssd_data.nets.prepare import PreparedNet, ending
+
+TOLERANCE = 1e-3  # of an output's largest value
+MOST_PICTURES = 16
+VERSION = "VOC10"
+
+
+class WrittenEngine(Engine):
+    """A net that was written, as an engine.
+
+    Args:
+        net: what it was made of.
+        name: of what runs it.
+        rows: preprocessed pictures to detections (N, 7), as DetectionOutput's.
+        values: the same to outputs by name, where they are among ``locations``, ``confidences``,
+            ``boxes`` and ``scores``.
+    """
+
+    def __init__(
+        self,
+        net: PreparedNet,
+        name: str,
+        rows: Callable[[Array], Array],
+        values: Callable[[Array], Mapping[str, Array]] | None = None,
+    ) -> None:
+        super().__init__(net.given.graph)
+        self.name = name
+        self.outputs = [detection_blob(self.graph)]
+        self._rows = rows
+        self.values = values
+
+    def forward(self, batch: Array) -> dict[str, Array]:
+        """See :meth:`Engine.forward`."""
+        return {self.outputs[0]: self._rows(batch)[None, None]}
+
+
+def read_batches(net: PreparedNet, pictures: Iterable[Path] = (), seed: int = 0) -> list[Array]:
+    """What to compare on: pictures, or noise and two drawn pictures; one a batch.
+
+    Raises:
+        InputError: a file is no picture.
+    """
+    if files := list(pictures):
+        return read_inputs(files, net.preprocessing, net.size, MOST_PICTURES)
+    random, (width, height) = np.random.default_rng(seed), net.size
+    shown = [random.integers(0, 256, (height, width, 3)).astype(np.uint8)]
+    shown += [draw(seed, 0, i, 300).pixels for i in range(2)]
+    return [net.preprocessing.apply(picture, net.size)[None] for picture in shown]
+
+
+class Proof:
+    """Holds what was written against the embedded engine with the net as it came.
+
+    Args:
+        net: the prepared net. reference: the embedded engine.
+        batches: preprocessed pictures, one a batch.
+    """
+
+    def __init__(self, net: PreparedNet, reference: Engine, batches: Sequence[Array]) -> None:
+        self.net, self.reference, self.batches = net, reference, list(batches)
+
+    def measure(self, written: WrittenEngine) -> list[Difference]:
+        """How far what was written differs.
+
+        Raises:
+            OutputError: it gives values that are no numbers.
+        """
+        found = []
+        if written.values is not None:
+            pairs = [(self._heads(batch), written.values(batch)) for batch in self.batches]
+            for name in pairs[0][1]:
+                sides = [(a[name], b[name].reshape(a[name].shape)) for a, b in pairs]
+                found.append(compare_values(name, written.name, sides))
+                if not np.isfinite(found[-1].largest):
+                    what = f'{written.name} gives values in "{name}" that are no numbers'
+                    raise OutputError(what)
+        (rows,) = compare_engines([self.reference, written], self.batches, written.outputs)
+        return [*found, replace(rows, output="detections")]
+
+    def require(self, written: WrittenEngine) -> list[Difference]:
+        """The same; refuses what is not equal.
+
+        Raises:
+            OutputError: says the difference.
+        """
+        differences = self.measure(written)
+        for found in differences:
+            if not found.within(TOLERANCE):
+                raise OutputError(
+                    "what was made is not the same net, nothing was written: " + found.sentence(),
+                    where=self.net.deploy,
+                    hint="Please report it with the net; see also ssd-data parity",
+                )
+        return differences
+
+    def losses(self, written: WrittenEngine) -> dict[str, Any]:
+        """What a net that is not quite the same gives up: how far its heads are off, and what
+        became of the embedded engine's detections.
+
+        Of each of those the nearest of the other net's with its label counts, if their overlap is
+        at least a half.
+        """
+        found: dict[str, Any] = {}
+        if written.values is not None:
+            for one in self.measure(written):
+                if one.output != "detections":
+                    found[f"{one.output}_largest"] = one.largest
+                    found[f"{one.output}_relative"] = one.relative
+        wanted = kept = extra = 0
+        score = 0.0
+        for batch in self.batches:
+            sides = zip(self.reference.detect(batch), written.detect(batch), strict=True)
+            for ours, theirs in sides:
+                near = overlaps(ours.boxes, theirs.boxes) >= 0.5
+                near &= ours.labels[:, None] == theirs.labels
+                far = np.where(near, np.abs(ours.scores[:, None] - theirs.scores), np.inf)
+                best = far.min(1, initial=np.inf)
+                there = np.isfinite(best)
+                wanted, kept = wanted + len(ours), kept + int(there.sum())
+                extra += int((~near.any(0)).sum())
+                score = max(score, float(best[there].max(initial=0)))
+        return {
+            **found, "detections": wanted, "found_again": kept, "new": extra, "score_largest": score
+        }  # fmt: skip
+
+    def scores(self, written: WrittenEngine, lmdb: Path) -> dict[str, Any]:
+        """mAP (the VOC devkit's since 2010) of both, at the net's own thresholds, and the loss.
+
+        Raises:
+            InputError: it is no LMDB, or its classes are not the net's.
+        """
+        from ssd_data.evaluation.run import Detector, Wanted, evaluate
+        from ssd_data.evaluation.sources import Choice, open_set
+
+        data = open_set(lmdb, Choice(metric="voc"))
+        found = {}
+        for name, engine in (("embedded", self.reference), ("shipped", written)):
+            detector = Detector(
+                engine, self.net.weights, self.net.preprocessing, size=self.net.size
+            )
+            with TemporaryDirectory(prefix="ssd-data-") as folder:
+                report = evaluate(data, detector, Path(folder), Wanted(missing="skip"))
+            found[name] = float(report.scores.ap[VERSION] or 0)
+        loss = found["embedded"] - found["shipped"]
+        return {**found, "loss": loss, "records": len(data.names)}
+
+    @cached_property
+    def _heads(self) -> Callable[[Array], dict[str, Array]]:
+        """The embedded engine's locations and confidences, and boxes and scores of them."""
+        from ssd_data.engines.torch.compiled import compile_net
+
+        net, head, settings = self.net, self.net.head, self.net.settings()
+        engine = compile_net(ending(net.merged, head), str(net.weights))
+        each = (4,) if settings["share_location"] else (settings["num_classes"], 4)
+        spread = (slice(None), None) if len(each) == 2 else (slice(None),)
+
+        def run(batch: Array) -> dict[str, Array]:
+            values = engine.forward(batch)
+            locations = values[head.locations].reshape(len(batch), -1, *each)
+            confidences = values[head.confidences].reshape(len(batch), -1, settings["num_classes"])
+            boxes = decode(
+                locations, net.boxes[spread], net.variances[spread], settings["code_type"],
+                settings["variance_encoded_in_target"],
+            )  # fmt: skip
+            return {
+                "locations": locations,
+                "confidences": confidences,
+                "boxes": boxes,
+                "scores": activate(confidences, settings["activation"], settings["num_classes"]),
+            }
+
+        return run
+
+
+def difference_table(found: Difference) -> dict[str, Any]:
+    """As ``preprocess.json`` has it."""
+    names = ("output", "largest", "relative", "unmatched", "compared")
+    return {"runtime": found.engine, **{name: getattr(found, name) for name in names}}

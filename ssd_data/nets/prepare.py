@@ -1,0 +1,165 @@
+"""A trained net made ready: read, BatchNorm merged, in canonical form, its head and priors known.
+
+Nothing is computed here. That what was prepared is the same net is for whoever can run it to show
+(:func:`ssd_data.evaluation.compare.compare_nets`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.structures import Boxes
+from ssd_data.nets.caffemodel import read_caffemodel
+from ssd_data.nets.detection import DetectionHead, find_detection_head, find_detections
+from ssd_data.nets.edit.canonical import canonical, without_relu6
+from ssd_data.nets.edit.merge_bn import Merge, merge_bn, merged_count
+from ssd_data.nets.geometry import Size
+from ssd_data.nets.graph import Graph, read_graph, to_graph
+from ssd_data.nets.matching import TrainedNet
+from ssd_data.nets.preprocessing import Preprocessing
+from ssd_data.nets.priors import find_priors, map_priors
+from ssd_data.nets.sizes import map_sizes
+
+MOST_PRIORS = 1 << 24
+
+
+def read_deploy(deploy: Path | str, threshold: float | None = None) -> Graph:
+    """A deploy net's graph, with another ``confidence_threshold`` where one is given.
+
+    Raises:
+        InputError: it is no net, or has no DetectionOutput that a threshold could belong to.
+    """
+    graph = read_graph(deploy, "TEST")
+    if threshold is not None:
+        for index in find_detections(graph):
+            graph.net.layer[index].detection_output_param.confidence_threshold = threshold
+        graph = to_graph(graph.net, "TEST", origin=str(deploy))
+    return graph
+
+
+def read_trained(
+    deploy: Path | str, weights: Path | str, threshold: float | None = None
+) -> TrainedNet:
+    """A deploy net with its caffemodel's arrays.
+
+    Raises:
+        InputError: prototxt or weights are wrong, see also :func:`read_deploy`.
+    """
+    return TrainedNet(read_deploy(deploy, threshold), read_caffemodel(weights).layers)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedNet:
+    """A trained detector that is ready to be written for others.
+
+    Attributes:
+        deploy, weights: where it came from.
+        preprocessing: what its pictures go through before it. labelmap: names its classes.
+        given: the net as it came. merged: without BatchNorm. canonical: in standard layers alone.
+        head: its end.
+        boxes: its priors, float32 (N, 4), fractions. variances: float32 (N, 4).
+        notes: what was done to it.
+    """
+
+    deploy: Path
+    weights: Path
+    preprocessing: Preprocessing
+    labelmap: LabelMap | None
+    given: TrainedNet
+    merged: TrainedNet
+    canonical: TrainedNet
+    head: DetectionHead
+    boxes: Boxes
+    variances: Boxes
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Of the input: (batch, channels, height, width)."""
+        return self.given.graph.input_shape()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of its pictures."""
+        return self.shape[3], self.shape[2]
+
+    @property
+    def ending(self) -> TrainedNet:
+        """The net that ends with the locations and the confidences before their activation."""
+        return ending(self.canonical, self.head)
+
+    def settings(self) -> dict[str, Any]:
+        """All that the post-processing needs but the priors, as ``preprocess.json`` has it."""
+        same = (self.variances == self.variances[:1]).all()
+        variances = self.variances[0] if same else self.variances
+        return {
+            **self.head.settings,
+            "activation": self.head.activation,
+            "variances": [float(str(v)) for v in variances] if same else variances.tolist(),
+        }
+
+    def without_relu6(self, how: str) -> PreparedNet:
+        """The same with other layers in the place of ReLU6: "layers", "relu", or "keep".
+
+        See :func:`ssd_data.nets.edit.canonical.without_relu6`.
+        """
+        if how == "keep":
+            return self
+        made, notes = without_relu6(self.canonical, how)
+        head = find_detection_head(made.graph)
+        return replace(self, canonical=made, head=head, notes=[*self.notes, *notes])
+
+
+def ending(trained: TrainedNet, head: DetectionHead) -> TrainedNet:
+    """A net up to its locations and its confidences before their activation."""
+    return trained.part([head.locations, head.confidences], head.without)
+
+
+def prepare(
+    deploy: Path, weights: Path, preprocessing: Preprocessing, labelmap: LabelMap | None = None
+) -> PreparedNet:
+    """Read a detector and make it ready to be written for others.
+
+    Raises:
+        InputError: prototxt or weights are wrong, or it is no detector whose priors are known.
+    """
+    given = read_trained(deploy, weights)
+    merge = merge_bn(given)
+    sizes = map_sizes(merge.merged.graph)
+    made, notes = canonical(merge.merged, sizes)
+    head = find_detection_head(made.graph)
+    boxes, variances = _priors(merge.merged.graph, head, sizes)
+    return PreparedNet(
+        deploy,
+        weights,
+        preprocessing,
+        labelmap,
+        given=given,
+        merged=merge.merged,
+        canonical=made,
+        head=head,
+        boxes=boxes,
+        variances=variances,
+        notes=[*_merge_notes(merge), *notes],
+    )
+
+
+def _priors(graph: Graph, head: DetectionHead, sizes: Mapping[str, Size]) -> tuple[Boxes, Boxes]:
+    """The boxes and variances that the DetectionOutput reads."""
+    maps = [map_priors(node, sizes) for node in find_priors(graph, head.priors)]
+    if sum(one.count for one in maps) > MOST_PRIORS:
+        raise head.node.error("has more priors than this package takes")
+    boxes, variances = np.concatenate([one.values() for one in maps], 1).reshape(2, -1, 4)
+    return boxes, variances
+
+
+def _merge_notes(merge: Merge) -> list[str]:
+    notes = [f"{merged_count(merge.rows)} BatchNorm and Scale merged"] if merge.into else []
+    kept = [row for row in merge.rows if not row.into]
+    return [*notes, *(f"{row.type} {row.name} kept: it {row.reason}" for row in kept)]

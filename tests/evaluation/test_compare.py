@@ -1,0 +1,81 @@
+"""How far outputs differ: numbers, and detections as sets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ssd_data.core.errors import InputError, OutputError
+from ssd_data.core.structures import Detections
+from ssd_data.evaluation.compare import (
+    Difference,
+    compare_detections,
+    compare_values,
+    require_equal,
+)
+from ssd_data.proto import caffe_pb2
+
+PARAM = caffe_pb2.DetectionOutputParameter(keep_top_k=10, confidence_threshold=0.25)
+
+
+def found(*rows: tuple[int, float, float]) -> Detections:
+    """Detections of (label, score, xmin); each is 0.2 wide."""
+    labels, scores, places = zip(*rows, strict=True) if rows else ((), (), ())
+    boxes = [(x, 0.1, x + 0.2, 0.3) for x in places]
+    return Detections(
+        np.array(labels, np.int32),
+        np.array(scores, np.float32),
+        np.array(boxes, np.float32).reshape(-1, 4),
+    )
+
+
+def test_the_worst_of_all_pairs_counts_by_the_largest_value() -> None:
+    pairs = [(np.float32([1, -4]), np.float32([1, -4])), (np.float32([2]), np.float32([2.5]))]
+    difference = compare_values("loc", "other", pairs)
+    assert difference == Difference("loc", "other", 0.5, 4.0, 0, 3)
+    assert difference.relative == 0.125
+    assert difference.within(0.125)
+    assert not difference.within(0.12)
+    assert Difference("x", "y", 0.5, 0.25).relative_to(1) == 0.5
+    assert "other: 3 values of loc, largest difference 5.0e-01" in difference.sentence()
+
+
+def test_what_is_no_number_is_infinitely_far() -> None:
+    nan = np.float32([1, np.nan])
+    assert compare_values("x", "y", [(np.float32([1, 2]), nan)]).largest == np.inf
+    assert compare_values("x", "y", [(nan, nan)]).largest == 0
+
+
+def test_other_shapes_are_refused() -> None:
+    with pytest.raises(InputError, match=r'"x" has shape \(2,\) and, by y, \(3,\)'):
+        compare_values("x", "y", [(np.zeros(2, np.float32), np.zeros(3, np.float32))])
+
+
+def test_detections_are_sets() -> None:
+    ours, theirs = found((1, 0.9, 0.1), (2, 0.8, 0.5)), found((2, 0.8, 0.5), (1, 0.90005, 0.1))
+    difference = compare_detections("detections", "y", [(ours, theirs)], PARAM)
+    assert (difference.unmatched, difference.compared) == (0, 2)
+    assert 4e-5 < difference.largest < 6e-5
+    assert difference.sentence().startswith("y: 2 detections, largest")
+
+
+@pytest.mark.parametrize(
+    ("extra", "unmatched"),
+    [((3, 0.7, 0.6), 1), ((3, 0.25005, 0.6), 0)],
+    ids=["alone", "at the threshold"],
+)
+def test_a_detection_that_one_side_has(extra: tuple[int, float, float], unmatched: int) -> None:
+    pair = found((1, 0.9, 0.1), extra), found((1, 0.9, 0.1))
+    difference = compare_detections("detections", "y", [pair], PARAM)
+    assert difference.unmatched == unmatched
+    assert difference.within(1) == (unmatched == 0)
+
+
+def test_two_forms_of_a_net_have_to_be_equal() -> None:
+    require_equal([Difference("loc", "torch", 9e-5, 0.1)], "net")
+    with pytest.raises(OutputError, match='"loc" differs by 0.2 after merging') as caught:
+        require_equal([Difference("loc", "torch", 0.2, 100)], "net", "; or not")
+    assert (caught.value.where, caught.value.hint) == (
+        "net",
+        "Please report it with the net; or not",
+    )
