@@ -42,7 +42,12 @@ def option(default: T, help: str, **settings: Any) -> T:
     >>> Wishes().count, offered(Wishes.__dataclass_fields__["count"]).low
     (1, 0)
     """
-    return field(default=default, metadata={_KEY: Option(help, **settings)})
+    return field(default=default, metadata=offer(help, **settings))
+
+
+def offer(help: str, **settings: Any) -> dict[str, Option]:
+    """The same as a field's metadata, for one whose default has to be made."""
+    return {_KEY: Option(help, **settings)}
 
 
 def offered(one: Field[Any]) -> Option | None:

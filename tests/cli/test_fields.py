@@ -1,13 +1,15 @@
 """Options that are fields of a dataclass: type, choices and default are the field's."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from ssd_data.cli.parts.fields import field_option
+from ssd_data.cli.parts.fields import field_option, options_of
+from ssd_data.core.options import offer, option
 
 
 @dataclass
@@ -72,3 +74,36 @@ def test_help_shows_choices_and_defaults(order: Any) -> None:
     assert "[default: 9.5" in text
     assert "In a box." in text
     assert text.count("default") == 3  # of what there is none, none is shown
+
+
+@dataclass
+class Trip:
+    size: tuple[int, int] | None = option(None, "How large.", metavar="N|WxH")
+    rename: Mapping[str, str] = field(default_factory=dict, metadata=offer("Who is who."))
+    alone: bool | None = option(None, "Without the others.")
+    days: int = option(2, "How long.", low=1, shows_default=True)
+    note: str = "is not offered"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("", Trip()),
+        ("--size 3x4", Trip(size=(3, 4))),
+        ("--rename a=b --rename c=", Trip(rename={"a": "b", "c": ""})),
+        ("--no-alone", Trip(alone=False)),
+        ("--alone --days 1", Trip(alone=True, days=1)),
+    ],
+)
+def test_all_options_that_a_class_offers(words: str, expected: Trip) -> None:
+    found: dict[str, Any] = {}
+
+    @click.command()
+    @options_of(Trip)
+    def command(**options: Any) -> None:
+        found.update(options)
+
+    result = CliRunner().invoke(command, words.split())
+    assert not result.output
+    assert Trip(**found) == expected
+    assert "note" not in found
