@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if unknown := set(options.topic) - set(TOPICS):
         parser.error(f"no such topic: {', '.join(sorted(unknown))}")
-    list(formats.having("read"))  # imports every format
+    list(formats.all_formats())  # imports every format
     topics = []
     with work_folder(options.dir) as folder:
         rounds = 1 if options.quick else options.rounds

@@ -25,7 +25,7 @@ from ssd_data.engines.torch.randomise import write_random_weights
 from ssd_data.evaluation.detecting import detect_all
 from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.protocols import Plan, make_plan
-from ssd_data.evaluation.sources import Choice, EvalSet, open_set
+from ssd_data.evaluation.sources import EvalChoice, EvalSet, open_set
 from ssd_data.families import generate
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.nets.prototxt import to_text
@@ -47,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dir", type=Path, help="work below this folder, else the current one")
     options = parser.parse_args(arguments)
     with work_folder(options.dir) as folder, picture_limits(options.engine == "opencv"):
-        data = open_set(options.data or draw(folder, options.pictures), Choice(root=options.root))
+        data = open_set(
+            options.data or draw(folder, options.pictures), EvalChoice(root=options.root)
+        )
         deploy, weights = options.deploy, options.weights
         if deploy is None:
             deploy, weights = mobilenet_ssd(folder, 1 + len(data.labelmap.items[1:]))

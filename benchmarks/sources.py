@@ -15,7 +15,7 @@ import numpy as np
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Pixels
 from ssd_data.data.dataset import Dataset, recognise
-from ssd_data.data.formats import widerface
+from ssd_data.data.formats.widerface import read as widerface
 
 LIST = "wider_face_split/wider_face_train_bbx_gt.txt"
 IMAGES = "WIDER_train/images"
@@ -63,7 +63,8 @@ def wider(folder: Path, data: Path | None, count: int) -> Pictures:
 def _real(data: Path) -> list[tuple[Path, list[str]]]:
     """The pictures of a folder in WIDER FACE's layout, each with its rows of faces."""
     found = []
-    for sources in (widerface.recognise(data) or {}).values():
+    recognised = widerface.recognise(data)
+    for sources in recognised.splits.values() if recognised else ():
         for source in sources:
             for entry in widerface.read(data, source, Tally()):
                 if isinstance(entry, AnnotatedImage) and (data / entry.image).is_file():

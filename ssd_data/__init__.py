@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from ssd_data.core.notes import Tally as Tally
     from ssd_data.core.structures import AnnotatedImage as AnnotatedImage
     from ssd_data.core.structures import Detections as Detections
-    from ssd_data.core.structures import Record as Record
     from ssd_data.data.build.builder import BuildResult as BuildResult
     from ssd_data.data.build.builder import build as build
     from ssd_data.data.build.links import link as link
@@ -65,6 +64,7 @@ if TYPE_CHECKING:
     from ssd_data.data.dataset import recognise as recognise
     from ssd_data.data.export import ExportResult as ExportResult
     from ssd_data.data.export import export as export
+    from ssd_data.data.lmdb.records import Record as Record
     from ssd_data.data.lmdb.store import LmdbReader as LmdbReader
     from ssd_data.data.lmdb.store import LmdbWriter as LmdbWriter
     from ssd_data.engines import load_engine as load_engine
@@ -89,12 +89,13 @@ _FACE = {
     "core.errors": "InputError OutputError SsdDataError UsageError",
     "core.labelmap": "LabelMap LabelMapItem parse_labelmap read_labelmap write_labelmap",
     "core.notes": "Tally",
-    "core.structures": "AnnotatedImage Detections Record",
+    "core.structures": "AnnotatedImage Detections",
     "data.build.builder": "BuildResult build",
     "data.build.links": "link",
     "data.build.options": "BuildOptions",
     "data.dataset": "Dataset find from_list recognise",
     "data.export": "ExportResult export",
+    "data.lmdb.records": "Record",
     "data.lmdb.store": "LmdbReader LmdbWriter",
     "engines": "load_engine",
     "engines.torch.mode": "set_device set_mode_cpu set_mode_gpu",
@@ -104,8 +105,8 @@ _FACE = {
     "metrics": "score",
     "metrics.scores": "Scores",
     "nets.prototxt": "to_text",
-    "training.solver": "Solver get_solver",
     "training.run": "TrainResult train",
+    "training.solver": "Solver get_solver",
     "training.testing": "test",
 }
 _HOME = {name: module for module, names in _FACE.items() for name in names.split()}

@@ -23,8 +23,8 @@ from ssd_data.batches.cache import PictureCache
 from ssd_data.core.errors import InputError
 from ssd_data.core.images import picture_limits
 from ssd_data.core.parallel import default_workers
-from ssd_data.core.structures import Batch, Record
-from ssd_data.data.lmdb.records import decode_record
+from ssd_data.core.structures import Batch
+from ssd_data.data.lmdb.records import Record, decode_record
 from ssd_data.data.lmdb.store import LmdbReader, open_shared
 from ssd_data.proto import caffe_pb2
 

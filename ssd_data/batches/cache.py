@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-from ssd_data.core.structures import Pixels, Record
+from ssd_data.core.structures import Pixels
+from ssd_data.data.lmdb.records import Record
 
 MEGABYTE = 1 << 20
 

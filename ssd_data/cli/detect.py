@@ -115,7 +115,7 @@ def command(
 
 
 def _table(frame: Frame, names: LabelMap | None) -> dict[str, Any]:
-    from ssd_data.data.lmdb.table import class_name
+    from ssd_data.data.lmdb.survey import class_name
 
     assert frame.found is not None and frame.picture is not None  # noqa: PT018
     height, width = frame.picture.shape[:2]

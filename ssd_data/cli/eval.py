@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ssd_data import metrics
 from ssd_data.cli.parts import net_options, shared
-from ssd_data.cli.score import EXTRAS, print_scores
+from ssd_data.cli.parts.scores import missing_option, print_scores, rules_options
 from ssd_data.core.registry import METRICS, PROTOCOLS
 
 if TYPE_CHECKING:
@@ -55,23 +56,10 @@ NATIVE = "native"
     "--batch", type=click.IntRange(1), default=8, show_default=True, help="Pictures at a time."
 )
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N pictures.")
-@click.option(
-    "--missing",
-    type=click.Choice(["fail", "count", "skip"]),
-    default="fail",
-    show_default=True,
-    help="Pictures that cannot be read: an error; all their objects are missed; or left out.",
+@missing_option(
+    "Pictures that cannot be read: an error; all their objects are missed; or left out."
 )
-@click.option(
-    "--iou",
-    type=shared.Number(),
-    multiple=True,
-    metavar="F",
-    help="voc: overlap; repeatable.  [default: .5]",
-)
-@click.option(
-    "--with", "extras", type=click.Choice(EXTRAS), multiple=True, help="Show more; repeatable."
-)
+@rules_options
 @click.option(
     "--draw-worst",
     "worst",
@@ -126,20 +114,20 @@ def command(
         --deploy deploy.prototxt --weights wider.caffemodel
     """
     from ssd_data.engines import load_engine
-    from ssd_data.evaluation.run import Detector, Wanted, evaluate
-    from ssd_data.evaluation.sources import Choice, open_set
+    from ssd_data.evaluation.run import EvalNet, EvalOptions, evaluate
+    from ssd_data.evaluation.sources import EvalChoice, open_set
 
     if worst and out is None:
         raise click.UsageError("--draw-worst draws into the folder that --out names.")
-    if iou and metric not in (None, "voc"):
-        raise click.UsageError("--iou is for voc.")
+    if iou and metric is not None and metric not in (takers := metrics.taking("iou")):
+        raise click.UsageError(f"--iou is for {', '.join(takers)}.")
     if protocol == "sfd" and size is not None:
         raise click.UsageError("--protocol sfd chooses its sizes itself: leave out --size.")
     if not 0 <= threshold <= 1:
         raise click.BadParameter("a score lies between 0 and 1", param_hint="--threshold")
     wanted_size = None if size == NATIVE else shared.parse_size(size)
     prepare = net_options.preprocessing(deploy, train, family, mean, scale)
-    data = open_set(dataset, Choice(metric, split, root, labelmap, truth))
+    data = open_set(dataset, EvalChoice(metric, split, root, labelmap, truth))
     with ExitStack() as stack:
         weights = stack.enter_context(net_options.weights_file(deploy, weights))
         net = load_engine(engine, deploy, weights, device=device, half=half, threshold=threshold)
@@ -147,8 +135,8 @@ def command(
             shared.warn_of_ignored(net.graph.ignored)
         if size is None and protocol == "single":
             wanted_size = (net.shape[3], net.shape[2])
-        detector = Detector(net, weights, prepare, protocol, wanted_size, batch, threshold, half)
-        wanted = Wanted(
+        detector = EvalNet(net, weights, prepare, protocol, wanted_size, batch, threshold, half)
+        wanted = EvalOptions(
             limit, missing, iou or (0.5,), tuple(dict.fromkeys(extras)), out is not None, worst or 0
         )
         folder = out or Path(stack.enter_context(TemporaryDirectory(prefix="ssd-data-")))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ssd_data.cli.parts import shared
-from ssd_data.core.registry import EXPORTERS
+from ssd_data.core.registry import WRITERS
 
 if TYPE_CHECKING:
     from ssd_data.data.export import ExportResult
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Write an LMDB back to pictures and annotations.")
 @click.argument("lmdb", type=shared.PATH)
-@click.option("--to", type=click.Choice(EXPORTERS.names()), required=True, help="The layout.")
+@click.option("--to", type=click.Choice(WRITERS.names()), required=True, help="The layout.")
 @shared.out_option("Folder to write; must not exist, or be empty.", required=True)
 @click.option(
     "--labelmap",

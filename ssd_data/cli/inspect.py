@@ -13,9 +13,9 @@ from ssd_data.cli.parts import shared
 if TYPE_CHECKING:
     from ssd_data.core.images import PictureInfo
     from ssd_data.core.labelmap import LabelMap
-    from ssd_data.core.structures import Record
+    from ssd_data.data.lmdb.records import Record
     from ssd_data.data.lmdb.store import LmdbReader
-    from ssd_data.data.lmdb.table import Look
+    from ssd_data.data.lmdb.survey import Look
 
 SHOWN = 5
 BAR = 24
@@ -101,7 +101,7 @@ def _looks(looks: Iterable[Look], folder: Path | None, names: LabelMap | None) -
 def _all(
     reader: LmdbReader, names: LabelMap | None, limit: int | None, folder: Path | None, quiet: bool
 ) -> dict[str, Any]:
-    from ssd_data.data.lmdb.table import Survey, items, look
+    from ssd_data.data.lmdb.survey import Survey, items, look
 
     survey = Survey(names)
     total = min(limit or len(reader), len(reader))
@@ -119,7 +119,7 @@ def _one(
     reader: LmdbReader, names: LabelMap | None, which: int | str, folder: Path | None
 ) -> dict[str, Any]:
     from ssd_data.core.errors import InputError
-    from ssd_data.data.lmdb.table import find_item, look
+    from ssd_data.data.lmdb.survey import find_item, look
 
     (seen,) = _looks([look(*find_item(reader, which))], folder, names)
     if seen.error is not None or seen.record is None or seen.info is None:
@@ -131,7 +131,7 @@ def _one(
 
 
 def _record(name: str, record: Record, info: PictureInfo, names: LabelMap | None) -> dict[str, Any]:
-    from ssd_data.data.lmdb.table import class_name, pixel_boxes, remark
+    from ssd_data.data.lmdb.survey import class_name, pixel_boxes, remark
 
     pixels = pixel_boxes(record)
     boxes = [

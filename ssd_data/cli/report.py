@@ -110,7 +110,7 @@ def command(
     if out.is_dir():
         raise click.UsageError(f"{out} is a folder; give -o a file such as {out / 'page.html'}")
     require_templates()
-    from ssd_data.data.build.manifest import MANIFEST
+    from ssd_data.data.lmdb.manifest import MANIFEST
     from ssd_data.pages.report.render import write_page
     from ssd_data.pages.report.run_page import RunView
     from ssd_data.pages.report.run_subject import is_run

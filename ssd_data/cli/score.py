@@ -3,44 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from ssd_data.cli.parts import shared
+from ssd_data.cli.parts.scores import missing_option, print_scores, rules_options
 from ssd_data.core.registry import METRICS
-
-if TYPE_CHECKING:
-    from ssd_data.metrics.scores import Scores
-
-EXTRAS = ("by-size", "confusion", "thresholds", "errors")
-SHOWN = 3
 
 
 @click.command(short_help="Score detections by VOC's, COCO's or WIDER FACE's rules.")
 @click.argument("metric", type=click.Choice(METRICS.names()))
 @click.option("--truth", type=shared.PATH, required=True, help="The true boxes.")
 @click.option("--detections", type=shared.PATH, required=True, help="What was found.")
-@click.option(
-    "--missing",
-    type=click.Choice(["fail", "count", "skip"]),
-    default="fail",
-    show_default=True,
-    help="Pictures without detections: an error; all their objects are missed (the official "
-    "rule); or left out of the truth.",
+@missing_option(
+    "Pictures without detections: an error; all their objects are missed (the official rule); or "
+    "left out of the truth."
 )
 @click.option("--split", metavar="NAME", help="voc: the image set of a folder.  [default: test]")
 @click.option("--labelmap", type=shared.PATH, help="voc: the classes.  [default: the truth's]")
-@click.option(
-    "--iou",
-    type=shared.Number(),
-    multiple=True,
-    metavar="F",
-    help="voc: overlap; repeatable.  [default: .5]",
-)
-@click.option(
-    "--with", "extras", type=click.Choice(EXTRAS), multiple=True, help="Show more; repeatable."
-)
+@rules_options
 @click.option("--plot", type=shared.PATH, metavar="DIR", help="Draw precision-recall curves.")
 @shared.out_option("Write the JSON into a file as well.")
 @shared.json_option
@@ -80,11 +61,10 @@ def command(
     import json
 
     from ssd_data.core.files.whole import write_whole
-    from ssd_data.metrics import Options, score
+    from ssd_data.metrics import ScoreOptions, score
 
-    if metric != "voc" and (split or labelmap or iou):
-        raise click.UsageError("--split, --labelmap and --iou are for voc")
-    options = Options(missing, split, labelmap, iou or (0.5,), tuple(dict.fromkeys(extras)))
+    _refuse_others(metric, {"split": split, "labelmap": labelmap, "iou": iou})
+    options = ScoreOptions(missing, split, labelmap, iou or (0.5,), tuple(dict.fromkeys(extras)))
     scores = score(metric, truth, detections, options)
     drawn = []
     if plot is not None:
@@ -101,53 +81,13 @@ def command(
             click.echo(f"\n{len(drawn)} curves drawn into {plot}")
 
 
-def print_scores(scores: Scores) -> None:
-    """What people read of scores."""
-    shared.print_table([[name, _number(value)] for name, value in scores.ap.items()], right=[1])
-    if scores.subset:
-        click.echo(f"\nsubset: {scores.subset}")
-    click.echo()
-    shared.print_table([[k.replace("_", " "), f"{v:,}"] for k, v in scores.counts.items()])
-    click.echo()
-    for name, rule in scores.rules.items():
-        text = "; ".join(f"{k}: {v}" for k, v in rule.items()) if isinstance(rule, dict) else rule
-        click.echo(f"{name.replace('_', ' ')}: {text}")
-    if scores.classes:
-        columns = list(next(iter(scores.classes.values())))
-        rows = [[name, *map(_number, row.values())] for name, row in scores.classes.items()]
-        click.echo()
-        shared.print_table([["class", *columns], *rows], right=range(1, len(columns) + 1))
-    for what, table in scores.more.items():
-        click.echo(f"\n{what}:")
-        _print_extra(what, table)
-    for kind, count in scores.notes.kinds.items():
-        click.echo(f"\n{count.count:,} x {kind}")
-        for place in count.listed[:SHOWN]:
-            click.echo(f"    {place}")
-        if count.count > SHOWN:
-            click.echo("    …")
+def _refuse_others(metric: str, given: dict[str, object]) -> None:
+    """Options that the metric does not take are an error."""
+    from ssd_data.metrics import load, taking
 
-
-def _number(value: object) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.4f}" if isinstance(value, float) else f"{value:,}"
-
-
-def _print_extra(what: str, table: dict[str, object]) -> None:
-    rows: list[list[object]]
-    if what == "confusion":
-        names, counts = table["classes"], table["table"]
-        assert isinstance(names, list)
-        assert isinstance(counts, list)
-        rows = [["true \\ found", *names]]
-        rows += [[name, *row] for name, row in zip(names, counts, strict=True)]
-    else:
-        lines = {"all": table["all"], **table["classes"]} if "all" in table else table  # type: ignore[dict-item]
-        known = [row for row in lines.values() if isinstance(row, dict)]
-        columns = list(known[0]) if known else []
-        rows = [["", *columns]]
-        for name, row in lines.items():
-            values = row.values() if isinstance(row, dict) else [None] * len(columns)
-            rows.append([name, *map(_number, values)])
-    shared.print_table(rows, right=range(1, len(rows[0])))
+    others = [name for name in given if name not in load(metric).takes]
+    if any(given[name] for name in others):
+        *first, last = [f"--{name}" for name in others]
+        options = f"{', '.join(first)} and {last} are" if first else f"{last} is"
+        takers = {name for option in others for name in taking(option)}
+        raise click.UsageError(f"{options} for {', '.join(sorted(takers))}")

@@ -105,7 +105,7 @@ def _judged(
 
     from tqdm import tqdm
 
-    from ssd_data.core.structures import image_of
+    from ssd_data.data.lmdb.records import image_of
     from ssd_data.pages.viewer.judging import read_judged
 
     if detections is None:

@@ -49,38 +49,3 @@ def is_outside(boxes: Boxes) -> Flags:
 def clip(boxes: Boxes) -> Boxes:
     """Fractional boxes cut at the picture's border."""
     return boxes.clip(np.float32(0), np.float32(1))
-
-
-def overlaps(boxes: Boxes, others: Boxes) -> Boxes:
-    """Jaccard overlap of each box with each other one: float32 (N, M); 0 where one is empty.
-
-    No offset of one: boxes are fractions, or pixels whose right and lower ends are outside.
-    """
-    common = _common(boxes, others)
-    total = areas(boxes)[:, None] + areas(others)[None, :] - common
-    shares: Boxes = np.divide(common, total, out=np.zeros_like(common), where=total > 0)
-    return shares
-
-
-def coverages(boxes: Boxes, others: Boxes) -> Boxes:
-    """How much of each box each other one covers: float32 (N, M); 0 where one is empty."""
-    common = _common(boxes, others)
-    shares: Boxes = np.divide(
-        common, areas(boxes)[:, None], out=np.zeros_like(common), where=common > 0
-    )
-    return shares
-
-
-def areas(boxes: Boxes) -> Boxes:
-    """Width by height, float32 (N,); 0 where a box is inverted."""
-    sides = (boxes[:, 2:] - boxes[:, :2]).clip(0)
-    area: Boxes = sides[:, 0] * sides[:, 1]
-    return area
-
-
-def _common(boxes: Boxes, others: Boxes) -> Boxes:
-    """The area that each box has in common with each other one, float32 (N, M)."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    sides = (np.minimum(boxes[:, None, 2:], others[None, :, 2:]) - low).clip(0)
-    area: Boxes = sides[..., 0] * sides[..., 1]
-    return area

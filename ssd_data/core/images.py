@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,9 +23,6 @@ from ssd_data.core.defaults import JPEG_QUALITY, MAX_PIXELS
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.structures import Pixels
-
-if TYPE_CHECKING:
-    from ssd_data.core.structures import Record
 
 MOST_BYTES = 1 << 30  # of a picture file
 RAISE_LIMIT = "Raise --max-pixels if the picture is meant to be that large"
@@ -230,21 +227,6 @@ def encode(image: Pixels, encoding: str, quality: int = JPEG_QUALITY) -> bytes:
     return buffer.tobytes()
 
 
-def decode_stored(record: Record) -> Pixels:
-    """The pixels of an LMDB record, see :meth:`ssd_data.core.structures.Record.decode`.
-
-    Raises:
-        InputError: the bytes do not decode or do not fill the size that the header states.
-    """
-    if record.encoded:
-        return decode(record.data, record.key, gray=record.channels == 1)
-    shape = (record.channels, record.height, record.width)
-    if len(record.data) != np.prod(shape, dtype=np.int64) or min(shape) <= 0:
-        raise InputError(f"{len(record.data)} raw bytes do not make {shape}", where=record.key)
-    planes = np.frombuffer(record.data, np.uint8).reshape(shape)
-    return np.ascontiguousarray(planes.transpose(1, 2, 0))
-
-
 def resized_size(
     width: int,
     height: int,
@@ -283,3 +265,10 @@ def resize(
     if isinstance(how, tuple):
         return np.asarray(cv2.resize(image, how), np.uint8)
     return np.asarray(cv2.resize(image, None, fx=how, fy=how), np.uint8)
+
+
+def in_colour(picture: Pixels) -> Pixels:
+    """A gray picture with its values as blue, green and red; others as they are."""
+    if picture.ndim == 3 and picture.shape[2] == 3:
+        return picture
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), np.uint8)

@@ -1,4 +1,4 @@
-"""Jaccard overlap, and which true box each found box overlaps most.
+"""How much boxes overlap, and which true box each found box overlaps most.
 
 Both VOC's and WIDER FACE's rules (and so the SSD branch's) let a found box choose its true box by
 overlap alone, whether that is taken or not. The choice therefore needs no loop over boxes.
@@ -19,11 +19,32 @@ PAIRS = 1 << 20
 
 
 def areas(boxes: Floats, plus: int = 0) -> Floats:
-    """Width times height, each ``plus`` more; shape (...) from (..., 4)."""
+    """Width times height, each ``plus`` more; 0 where a box is inverted; (...) from (..., 4).
+
+    >>> areas(np.array([[1.0, 2.0, 4.0, 4.0], [4.0, 4.0, 1.0, 2.0]]))
+    array([6., 0.])
+    """
     with np.errstate(over="ignore", invalid="ignore"):  # a diverged net's boxes have no end
-        wide, high = boxes[..., 2] - boxes[..., 0] + plus, boxes[..., 3] - boxes[..., 1] + plus
-        result: Floats = wide * high
-    return result
+        return _areas(boxes[..., 2] - boxes[..., 0], boxes[..., 3] - boxes[..., 1], plus)
+
+
+def _common_areas(first: Floats, second: Floats, plus: int = 0) -> Floats:
+    """The area that boxes (..., 4) have in common with those they broadcast against."""
+    width = np.minimum(first[..., 2], second[..., 2])
+    width -= np.maximum(first[..., 0], second[..., 0])
+    height = np.minimum(first[..., 3], second[..., 3])
+    height -= np.maximum(first[..., 1], second[..., 1])
+    return _areas(width, height, plus)
+
+
+def _areas(width: Floats, height: Floats, plus: int) -> Floats:
+    """Of sides, to which ``plus`` is added in place."""
+    if plus:
+        width += plus
+        height += plus
+    area: Floats = np.maximum(width, 0)
+    area *= np.maximum(height, 0)
+    return area
 
 
 def jaccard(first: Floats, second: Floats, plus: int = 0) -> Floats:
@@ -33,22 +54,33 @@ def jaccard(first: Floats, second: Floats, plus: int = 0) -> Floats:
         first, second: xmin ymin xmax ymax, both of one dtype, which is that of the result.
         plus: 1 where ``xmax`` and ``ymax`` are the last pixel of the box (VOC's devkit, WIDER
             FACE), 0 where they are its border.
+
+    >>> jaccard(np.array([0.0, 0.0, 2.0, 2.0]), np.array([[1.0, 0.0, 3.0, 2.0]]))
+    array([0.33333333])
     """
-    width = np.minimum(first[..., 2], second[..., 2])
-    width -= np.maximum(first[..., 0], second[..., 0])
-    height = np.minimum(first[..., 3], second[..., 3])
-    height -= np.maximum(first[..., 1], second[..., 1])
-    if plus:
-        width += plus
-        height += plus
-    np.maximum(width, 0, out=width)
-    np.maximum(height, 0, out=height)
-    width *= height
+    common = _common_areas(first, second, plus)
     union = areas(first, plus) + areas(second, plus)
-    union -= width
+    union -= common
     # What is not a number overlaps nothing, as in the original.
-    overlap: Floats = np.divide(width, union, out=np.zeros_like(width), where=width > 0)
+    overlap: Floats = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
     return overlap
+
+
+def overlaps(boxes: Floats, others: Floats) -> Floats:
+    """Jaccard overlap of each box with each other one: (N, M); 0 where one is empty.
+
+    No offset of one: boxes are fractions, or pixels whose right and lower ends are outside.
+    """
+    return jaccard(boxes[:, None], others[None])
+
+
+def coverages(boxes: Floats, others: Floats) -> Floats:
+    """How much of each box each other one covers: (N, M); 0 where one is empty."""
+    common = _common_areas(boxes[:, None], others[None])
+    shares: Floats = np.divide(
+        common, areas(boxes)[:, None], out=np.zeros_like(common), where=common > 0
+    )
+    return shares
 
 
 def best_overlaps(

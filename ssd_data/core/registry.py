@@ -34,6 +34,7 @@ class Registry:
         unknown, known: what is said where there is none of a name (``{}``), and which there are.
         error: what is raised then. where: which option gave the name.
         kinds: whether plug-ins are the folder's files, its folders, or both.
+        part: the file of a plug-in's folder that is meant; folders without it do not count.
         dashed: whether names have ``-`` where files have ``_``.
     """
 
@@ -43,11 +44,12 @@ class Registry:
     error: type[SsdDataError] = UsageError
     where: str = ""
     kinds: frozenset[bool] = FILES
+    part: str = ""
     dashed: bool = False
 
     def names(self) -> list[str]:
         """The plug-ins' names, sorted; none is imported."""
-        held = _modules(self.folder, self.kinds)
+        held = _modules(self.folder, self.kinds, self.part)
         return [name.replace("_", "-") for name in held] if self.dashed else list(held)
 
     def check(self, name: str) -> None:
@@ -72,17 +74,24 @@ class Registry:
         """
         self.check(name)
         file = name.replace("-", "_") if self.dashed else name
-        return import_module(f"ssd_data.{self.folder.replace('/', '.')}.{file}")
+        parts = ["ssd_data", *self.folder.split("/"), file, *filter(None, [self.part])]
+        return import_module(".".join(parts))
 
 
 @cache
-def _modules(folder: str, kinds: frozenset[bool]) -> tuple[str, ...]:
-    held = iter_modules([str(_PACKAGE / folder)])
-    return tuple(sorted(m.name for m in held if m.ispkg in kinds and not m.name.startswith("_")))
+def _modules(folder: str, kinds: frozenset[bool], part: str) -> tuple[str, ...]:
+    place = _PACKAGE / folder
+    held = [m.name for m in iter_modules([str(place)]) if m.ispkg in kinds]
+    held = [name for name in held if not part or (place / name / f"{part}.py").is_file()]
+    return tuple(sorted(name for name in held if not name.startswith("_")))
 
 
-FORMATS = Registry("data/formats", 'unknown format "{}"', "Known: {}", InputError)
-EXPORTERS = Registry("data/exporters", 'cannot export to "{}"', "Known: {}", InputError)
+FORMATS = Registry(
+    "data/formats", 'unknown format "{}"', "Known: {}", InputError, kinds=FOLDERS, part="read"
+)
+WRITERS = Registry(
+    "data/formats", 'cannot export to "{}"', "Known: {}", InputError, kinds=FOLDERS, part="write"
+)
 FAMILIES = Registry("families", 'unknown family "{}"', "Known: {}")
 METRICS = Registry("metrics", 'no metric "{}"', kinds=FOLDERS)
 ENGINES = Registry(

@@ -2,7 +2,7 @@
 
 Boxes are ``float32`` arrays of shape (N, 4) in the order xmin, ymin, xmax, ymax. In an
 :class:`AnnotatedImage` they are pixels as the annotation states them (``xmax`` is not moved by one,
-nothing is clipped); in a :class:`Record` they are fractions of the picture's width and height.
+nothing is clipped); everywhere else they are fractions of the picture's width and height.
 """
 
 from __future__ import annotations
@@ -81,60 +81,6 @@ class Unreadable:
 
 
 Entry: TypeAlias = AnnotatedImage | Unreadable
-
-
-def image_of(key: str) -> str:
-    """A picture's path from its record's key, ``%08d_<image path>``; the key where it has none."""
-    number, _, path = key.partition("_")
-    return path if number.isdigit() and path else key
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Record:
-    """One record of an AnnotatedDatum LMDB.
-
-    >>> from ssd_data import LmdbReader
-    >>> record = LmdbReader("test_lmdb")[0]
-    >>> record.image, record.labels.tolist()
-    ('JPEGImages/test000001.jpg', [1, 1, 2])
-    >>> record.decode().shape
-    (87, 105, 3)
-
-    Attributes:
-        key: the record's key, ``%08d_<image path>``.
-        channels, height, width: of the stored picture, as the header states them.
-        encoded: True where ``data`` is a JPEG or PNG file, False where it is raw values in
-            channel, row, column order (BGR).
-        data: the stored bytes.
-        labels: int32 (N,); boxes: float32 (N, 4), fractions, xmin ymin xmax ymax;
-        difficult: bool (N,); instance_ids: int32 (N,), counted within each label.
-    """
-
-    key: str
-    channels: int
-    height: int
-    width: int
-    encoded: bool
-    data: bytes
-    labels: Labels
-    boxes: Boxes
-    difficult: Flags
-    instance_ids: Labels
-
-    @property
-    def image(self) -> str:
-        """The picture's path, which is the key without its number."""
-        return image_of(self.key)
-
-    def decode(self) -> Pixels:
-        """The picture as uint8 (height, width, channels), BGR or one gray channel.
-
-        Raises:
-            InputError: the bytes are not a picture that OpenCV can decode.
-        """
-        from ssd_data.core.images import decode_stored
-
-        return decode_stored(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,23 +8,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ssd_data.core import resources
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
-from ssd_data.core.registry import FORMATS
 from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data import formats, recipes
-from ssd_data.data.recipes import Recipe, Source
+from ssd_data.data.formats import Recognised
+from ssd_data.data.formats.annoset.read import ListSource
+from ssd_data.data.recipes import Recipe, SourceTable, alternatives
 
 TRAINING_LINK, TEST_LINK = "trainval_lmdb", "test_lmdb"
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One split whose sources are there; ``sources`` are read one after the other."""
+    """One split whose sources are there, each a struct of its format; they are read in turn."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[msgspec.Struct, ...]
     shuffle: bool = False
 
 
@@ -46,6 +49,7 @@ class Dataset:
         map: class names to rename or (empty) drop.
         metric: the score that belongs to it, empty where none is known.
         lmdb_pattern: an LMDB's name, with ``{name}`` and ``{split}``.
+        why: by what a folder's layout was recognised; empty where a recipe or list says it.
     """
 
     name: str
@@ -57,6 +61,7 @@ class Dataset:
     map: Mapping[str, str] = field(default_factory=dict)
     metric: str = ""
     lmdb_pattern: str = "{name}_{split}_lmdb"
+    why: str = ""
 
     def lmdb_name(self, split: str) -> str:
         """The name of a split's LMDB folder."""
@@ -77,7 +82,7 @@ class Dataset:
             raise UsageError(
                 f'{self.name} has no split "{split}" here', hint=f"Splits: {', '.join(self.splits)}"
             )
-        reader = FORMATS.load(self.format)
+        reader = formats.load(self.format)
         for source in self.splits[split].sources:
             yield from reader.read(self.root, source, notes)
 
@@ -86,8 +91,8 @@ class Dataset:
         if self.labelmap is not None:
             return read_labelmap(self.labelmap)
         first = next(iter(self.splits.values())).sources[0]
-        reader = FORMATS.load(self.format)
-        if hasattr(reader, "classes"):
+        reader = formats.load(self.format)
+        if reader.classes is not None:
             found = reader.classes(self.root, first)
             return LabelMap.from_names(
                 [n for n, _ in found], [d for _, d in found], f"the classes of {self.root}"
@@ -171,11 +176,11 @@ def _roots(recipe: Recipe, root: Path | None, path: Path) -> Iterator[Path]:
 
 def _resolve(recipe: Recipe, root: Path, wanted: Collection[str]) -> Dataset | None:
     """The data set if the wanted (else the linked) splits are there; others may be absent."""
-    splits = {}
+    splits, reader = {}, formats.load(recipe.format)
     for name, split in recipe.splits.items():
         for choice in split.choices:
-            sources = tuple(_decide(root, source) for source in choice)
-            if not any(_missing(recipe, root, source) for source in sources):
+            sources = tuple(_decide(root, table, reader.source) for table in choice)
+            if all((root / path).exists() for one in sources for path in reader.needs(one)):
                 splits[name] = Split(sources, split.shuffle)
                 break
     links = {}
@@ -190,30 +195,25 @@ def _resolve(recipe: Recipe, root: Path, wanted: Collection[str]) -> Dataset | N
     )
 
 
-def _decide(root: Path, source: Source) -> Source:
+def _decide(root: Path, table: SourceTable, kind: type[msgspec.Struct]) -> msgspec.Struct:
     """A source with each list of alternatives replaced by the first path that is there."""
-
-    def first(value: Any) -> Any:
-        if not isinstance(value, list):
-            return value
-        return next((v for v in value if (root / str(v)).exists()), value[0] if value else "")
-
-    return {key: first(value) for key, value in source.items()}
-
-
-def _missing(recipe: Recipe, root: Path, source: Source) -> list[str]:
-    needs = FORMATS.load(recipe.format).needs(source)
-    return [path for path in needs if not (root / path).exists()]
+    chosen = {}
+    for key, value in table.items():
+        several = alternatives(value)
+        there = (one for one in several if len(several) > 1 and (root / one).exists())
+        chosen[key] = next(there, several[0])
+    return msgspec.convert(chosen, kind)
 
 
 def _nothing_fits(recipe: Recipe, tried: list[Path], wanted: Collection[str]) -> InputError:
     """What was expected below the likeliest of the roots, and what is there."""
     linked = {splits[-1] for splits in recipe.links.values()} or set(recipe.splits)
     chosen = [recipe.splits[name].choices[-1] for name in sorted(set(wanted) or linked)]
-    needs = FORMATS.load(recipe.format).needs
+    reader = formats.load(recipe.format)
 
     def paths(root: Path) -> list[str]:
-        return sorted({p for choice in chosen for s in choice for p in needs(_decide(root, s))})
+        sources = [_decide(root, table, reader.source) for choice in chosen for table in choice]
+        return sorted({path for source in sources for path in reader.needs(source)})
 
     nearest = min(tried, key=lambda root: sum(not (root / p).exists() for p in paths(root)))
     lines = [f"  {'found  ' if (nearest / p).exists() else 'MISSING'}  {p}" for p in paths(nearest)]
@@ -256,7 +256,7 @@ def recognise(folder: Path | str) -> Dataset:
             hint=f"Name one of them, or a recipe with --root {folder} "
             f"({', '.join(recipes.names())})",
         )
-    layouts = [f"{n}:\n{m.LAYOUT}" for n, m in formats.having("recognise")]
+    layouts = [f"{name}:\n{one.layout}" for name, one in formats.all_formats() if one.recognise]
     there = ", ".join(sorted(p.name for p in folder.iterdir())[:12]) or "nothing"
     raise InputError(
         f"no known layout. Here is: {there}",
@@ -265,21 +265,23 @@ def recognise(folder: Path | str) -> Dataset:
     )
 
 
-def _layout(folder: Path) -> tuple[str, dict[str, list[Source]]] | None:
-    # flat takes any two folders, so it is asked last.
-    for name, module in sorted(formats.having("recognise"), key=lambda pair: pair[0] == "flat"):
-        if found := module.recognise(folder):
-            return name, found
-    return None
+def _layout(folder: Path) -> tuple[str, Recognised[Any]] | None:
+    """The format whose layout a folder has, of several the one that is surest."""
+    found: list[tuple[str, Recognised[Any]]] = []
+    for name, one in formats.all_formats():
+        if one.recognise is not None and (recognised := one.recognise(folder)) is not None:
+            found.append((name, recognised))
+    return max(found, key=lambda pair: pair[1].confidence, default=None)
 
 
-def _from_layout(name: str, root: Path, kind: str, found: dict[str, list[Source]]) -> Dataset:
-    training = _first_like(found, "trainval", "train")
-    test = _first_like(found, "test", "val")
+def _from_layout(name: str, root: Path, kind: str, found: Recognised[Any]) -> Dataset:
+    training = _first_like(found.splits, "trainval", "train")
+    test = _first_like(found.splits, "test", "val")
     links = {link: split for link, split in ((TRAINING_LINK, training), (TEST_LINK, test)) if split}
-    splits = {s: Split(tuple(v), shuffle=s.startswith("train")) for s, v in found.items()}
+    splits = {s: Split(tuple(v), s.startswith("train")) for s, v in found.splits.items()}
     beside = root / "labelmap.prototxt"
-    return Dataset(name, root, kind, splits, links, beside if beside.is_file() else None)
+    labelmap = beside if beside.is_file() else None
+    return Dataset(name, root, kind, splits, links, labelmap, why=found.why)
 
 
 def _first_like(found: Mapping[str, object], *starts: str) -> str | None:
@@ -308,7 +310,7 @@ def from_list(file: Path | str, root: Path | str, labelmap: Path | str) -> Datas
         name=stem,
         root=root,
         format="annoset",
-        splits={stem: Split(({"list": str(file)},))},
+        splits={stem: Split((ListSource(str(file)),))},
         links={f"{stem}_lmdb": stem},
         labelmap=Path(labelmap),
         lmdb_pattern="{split}_lmdb",

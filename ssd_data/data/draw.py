@@ -17,8 +17,9 @@ from ssd_data.core.errors import InputError, OutputError
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.parallel import ordered_map
 from ssd_data.core.scene import Scene, to_marks
-from ssd_data.core.structures import Detections, Pixels, Record
-from ssd_data.data.lmdb.table import Look, class_name, printable
+from ssd_data.core.structures import Detections, Pixels
+from ssd_data.data.lmdb.records import Record
+from ssd_data.data.lmdb.survey import Look, class_name, printable
 
 JPEG_QUALITY, VIDEO_RATE = 92, 10.0
 

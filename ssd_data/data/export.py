@@ -20,15 +20,14 @@ import numpy as np
 
 from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.files.publish import OutFolder, write_text
-from ssd_data.core.images import decode_stored, encode, picture_limits, probe
+from ssd_data.core.images import encode, picture_limits, probe
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
 from ssd_data.core.progress import Track, untracked
-from ssd_data.core.registry import EXPORTERS
-from ssd_data.core.structures import Record
-from ssd_data.data.build.manifest import LABELMAP, read_manifest
-from ssd_data.data.exporters import ROUNDED, Picture, Target, is_safe
-from ssd_data.data.lmdb.records import decode_record, key_of
+from ssd_data.core.registry import WRITERS
+from ssd_data.data.formats.writing import ROUNDED, PictureFile, Target, is_safe
+from ssd_data.data.lmdb.manifest import LABELMAP, read_manifest
+from ssd_data.data.lmdb.records import Record, decode_record, key_of
 from ssd_data.data.lmdb.store import LmdbReader
 
 ANY_SIZE = 1 << 62
@@ -111,7 +110,7 @@ def export(
         OutputError: the folder is taken or cannot be written. Nothing is left behind.
         UsageError: the split's name cannot be a file's.
     """
-    lmdb, out, module = Path(lmdb), Path(out), EXPORTERS.load(to)
+    lmdb, out, module = Path(lmdb), Path(out), WRITERS.load(to)
     with LmdbReader(lmdb) as reader, _whole(out.resolve()) as folder, picture_limits():
         built = _built_split(lmdb.resolve())
         sizes = lmdb.resolve().with_name(f"{built}_name_size.txt")
@@ -124,7 +123,7 @@ def export(
             sizes if sizes.is_file() else None,
             result.notes,
         )
-        writer = module.Exporter(target)
+        writer = module.WRITER(target)
         forms = _write(track(reader.items(), len(reader), out.name), target, writer, result)
         writer.finish()
         write_text(folder / LABELMAP, writer.labelmap.to_text())
@@ -173,12 +172,12 @@ def _require_writable(record: Record, labelmap: LabelMap) -> None:
         raise InputError(f"the box {row} has no pixels that can be written", where=record.key)
 
 
-def _picture(record: Record, notes: Tally) -> Picture:
+def _picture(record: Record, notes: Tally) -> PictureFile:
     """The stored bytes as they are, raw values as a PNG, which loses nothing."""
     if not record.encoded:
         if record.channels not in (1, 3):
             raise InputError(f"{record.channels} raw channels make no picture", where=record.key)
-        return Picture(encode(decode_stored(record), "png"), "png")
+        return PictureFile(encode(record.decode(), "png"), "png")
     info = probe(record.data, record.key, ANY_SIZE)
     if (info.width, info.height) != (record.width, record.height):
         sizes = f"{record.width}x{record.height}, the picture {info.width}x{info.height}"
@@ -186,7 +185,7 @@ def _picture(record: Record, notes: Tally) -> Picture:
     if info.format not in ("jpg", "png") or info.mode != ("L" if record.channels == 1 else "RGB"):
         stored = f"{info.mode} {info.format} with {record.channels} channels"
         notes.add("picture is encoded anew when it is built again", f"{record.key}: {stored}")
-    return Picture(record.data, info.format)
+    return PictureFile(record.data, info.format)
 
 
 def _form(record: Record, kind: str) -> tuple[str, ...]:

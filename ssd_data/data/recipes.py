@@ -1,34 +1,25 @@
 """Recipes: a TOML file a data set says which files make which split, and which labelmap and score
 belong to it. Data, not code; ``datasets/voc0712.toml`` is a short one to read first.
 
-Keys: ``name``; ``format`` (a module of ``ssd_data.data.formats``); ``labelmap`` (a shipped
-one's name or a path from the recipe; left out, the classes come from the data); ``metric``;
-``home`` (where the data set is to be had); ``folders`` (what its folder is often called);
-``links`` (link name to split, or to several of which the first that exists is meant); ``map`` (old
-class name to new, empty to drop); ``splits.<name>`` with ``shuffle`` and ``sources`` (read one
-after the other), or ``choices`` (several such lists, the first that is there is taken). In a
-source, a list stands for alternatives: the first path that is there.
-
-``downloads`` is a list of tables, one an archive: ``urls`` (the same file at several addresses,
-tried in order), ``bytes``, ``sha256`` or ``md5`` (neither where none is known), ``name`` (the last
-part of the first address), ``page`` (where a person gets it; ``urls`` may then be left out),
-``into`` (the folder to unpack into), ``splits`` (those that need it; left out, all).
+Its keys are the fields of :class:`Recipe`, :class:`SplitRecipe` and :class:`Download`.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
+import msgspec
+
 from ssd_data.core import resources
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.paths import is_below, is_plain_name, read_text
-from ssd_data.core.registry import FORMATS
+from ssd_data.core.files.typed import typed
+from ssd_data.data import formats
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -36,23 +27,38 @@ else:
     import tomli as tomllib
 
 MAX_BYTES = 1 << 20
-Source: TypeAlias = dict[str, Any]
+SourceTable: TypeAlias = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class SplitRecipe:
-    """One split: the choices of source lists, and whether it is shuffled."""
+class SplitRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One split.
 
-    choices: tuple[tuple[Source, ...], ...]
+    Attributes:
+        shuffle: whether its records are.
+        sources: read one after the other, each what its format's ``Source`` says; a list in place
+            of a value stands for alternatives: the first path that is there.
+        choices: several such lists instead, of which the first that is there is taken.
+    """
+
     shuffle: bool = False
+    sources: tuple[SourceTable, ...] = ()
+    choices: tuple[tuple[SourceTable, ...], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Download:
-    """One archive that a data set is published as; the module's docstring explains the fields."""
+class Download(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One archive that a data set is published as.
 
-    name: str
-    urls: tuple[str, ...]
+    Attributes:
+        urls: the same file at several addresses, tried in order.
+        name: the file's; left out, the last part of the first address.
+        bytes: how many it has. sha256, md5: in hexadecimal digits; neither where none is known.
+        page: where a person gets it; ``urls`` may then be left out.
+        into: the folder to unpack into.
+        splits: those that need it; left out, all.
+    """
+
+    urls: tuple[str, ...] = ()
+    name: str = ""
     bytes: int
     sha256: str = ""
     md5: str = ""
@@ -61,21 +67,39 @@ class Download:
     splits: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """A data set's recipe; the module's docstring explains the fields."""
+class RecipeKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a recipe file says.
 
-    name: str
+    Attributes:
+        labelmap: a shipped one's name, or a path from the recipe; left out, the classes come from
+            the data.
+        name: names the out folder and the LMDBs; left out, the file's.
+        format: a folder of ``ssd_data.data.formats``.
+        splits: by their names.
+        metric: the score that belongs to it.
+        home: where the data set is to be had.
+        folders: what its folder is often called.
+        links: link name to the splits of which the first that exists is meant.
+        map: old class name to new, empty to drop.
+        downloads: the archives that it is published as.
+    """
+
+    labelmap: Path | None = None
+    name: str = ""
     format: str
     splits: Mapping[str, SplitRecipe]
-    labelmap: Path | None = None
     metric: str = ""
     home: str = ""
     folders: tuple[str, ...] = ()
-    links: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    map: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, tuple[str, ...]] = {}
+    map: Mapping[str, str] = {}
     downloads: tuple[Download, ...] = ()
-    origin: str = ""
+
+
+class Recipe(RecipeKeys, frozen=True, kw_only=True):
+    """A data set's recipe: what its file says, and as ``origin`` which file that is."""
+
+    origin: str
 
 
 def names() -> list[str]:
@@ -111,29 +135,62 @@ def parse(path: Path) -> Recipe:
         table = tomllib.loads(read_text(path, "recipe", MAX_BYTES))
     except (ValueError, RecursionError) as error:
         raise InputError(f"not TOML: {error}", where=path) from None
-    keys = _Keys(table, str(path))
-    labelmap = keys.take("labelmap", str, "")
-    name = keys.take("name", str, path.stem)
-    if not is_plain_name(name) or not labelmap.isprintable():
-        raise InputError(f"{name!r} cannot name a folder, or a labelmap", where=f"{path}: name")
+    keys = _keys(table, str(path))
+    labelmap = keys.labelmap and str(keys.labelmap)
     recipe = Recipe(
-        name=name,
-        format=keys.take("format", str),
-        splits=_splits(keys.take("splits", dict), str(path)),
-        labelmap=_labelmap(path, labelmap) if labelmap else None,
-        metric=keys.take("metric", str, ""),
-        home=keys.take("home", str, ""),
-        folders=tuple(map(str, keys.take("folders", list, []))),
-        links={link: _several(split) for link, split in keys.take("links", dict, {}).items()},
-        map={old: str(new) for old, new in keys.take("map", dict, {}).items()},
-        downloads=_downloads(keys.take("downloads", list, []), str(path)),
-        origin=str(path),
+        **{
+            **msgspec.structs.asdict(keys),
+            "name": keys.name or path.stem,
+            "labelmap": _labelmap(path, labelmap) if labelmap else None,
+            "origin": str(path),
+        }
     )
-    keys.finish()
+    if not is_plain_name(recipe.name) or not (labelmap or " ").isprintable():
+        raise InputError(
+            f"{recipe.name!r} cannot name a folder, or a labelmap", where=f"{path}: name"
+        )
     _check_sources(recipe)
     _check_links(recipe)
     _check_downloads(recipe)
     return recipe
+
+
+def _keys(table: dict[str, Any], origin: str) -> RecipeKeys:
+    """The file's table, its inner ones first: so that an error names the split or download."""
+    splits, links, downloads = (table.get(key) for key in ("splits", "links", "downloads"))
+    if isinstance(splits, dict):
+        table["splits"] = {n: _split(s, n, f"{origin}: splits.{n}") for n, s in splits.items()}
+    if isinstance(links, dict):
+        table["links"] = {n: s if isinstance(s, list) else [s] for n, s in links.items()}
+    if isinstance(downloads, list):
+        numbered = enumerate(downloads, 1)
+        table["downloads"] = [_download(d, f"{origin}: downloads {n}") for n, d in numbered]
+    keys = typed(table, RecipeKeys, origin)
+    if not keys.splits:
+        raise InputError("a recipe has at least one split", where=f"{origin}: splits")
+    return keys
+
+
+def _split(table: object, name: str, where: str) -> SplitRecipe:
+    if not isinstance(table, dict):
+        raise InputError("a split is a table", where=where)
+    if not is_plain_name(name):
+        raise InputError(f"{name!r} cannot name a file", where=where)
+    split = typed(table, SplitRecipe, where)
+    if split.sources and not split.choices:
+        split = msgspec.structs.replace(split, choices=(split.sources,))
+    if not split.choices or not all(split.choices):
+        raise InputError("sources is a list of tables, choices a list of such lists", where=where)
+    return split
+
+
+def _download(table: object, where: str) -> Download:
+    if not isinstance(table, dict):
+        raise InputError("a download is a table", where=where)
+    one = typed(table, Download, where)
+    last = unquote(one.urls[0].partition("?")[0].rpartition("/")[2]) if one.urls else ""
+    digests = {"sha256": one.sha256.lower(), "md5": one.md5.lower()}
+    return msgspec.structs.replace(one, name=one.name or last, **digests)
 
 
 def _labelmap(path: Path, name: str) -> Path:
@@ -141,54 +198,34 @@ def _labelmap(path: Path, name: str) -> Path:
     return shipped if shipped.is_file() and not beside.is_file() else beside
 
 
-def _several(value: object) -> tuple[str, ...]:
-    return tuple(map(str, value)) if isinstance(value, list) else (str(value),)
-
-
-def _splits(table: Mapping[str, Any], origin: str) -> dict[str, SplitRecipe]:
-    splits = {}
-    for name, value in table.items():
-        where = f"{origin}: splits.{name}"
-        if not isinstance(value, dict):
-            raise InputError("a split is a table", where=where)
-        if not is_plain_name(name):
-            raise InputError(f"{name!r} cannot name a file", where=where)
-        keys = _Keys(value, where)
-        shuffle = keys.take("shuffle", bool, False)
-        sources = keys.take("sources", list, [])
-        choices = keys.take("choices", list, [sources] if sources else [])
-        keys.finish()
-        if not choices or not all(_is_sources(choice) for choice in choices):
-            raise InputError(
-                "sources is a list of tables, choices a list of such lists", where=where
-            )
-        splits[name] = SplitRecipe(tuple(tuple(choice) for choice in choices), shuffle)
-    if not splits:
-        raise InputError("a recipe has at least one split", where=f"{origin}: splits")
-    return splits
-
-
-def _is_sources(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(s, dict) for s in value)
+def alternatives(value: object) -> list[Any]:
+    """What a source's key may stand for: the values of a list, else the one."""
+    return (value or [""]) if isinstance(value, list) else [value]
 
 
 def _check_sources(recipe: Recipe) -> None:
-    required = FORMATS.load(recipe.format).REQUIRED
+    """Each source says what its format asks for, with any of its alternatives."""
+    source = formats.load(recipe.format).source
+    known = {field.encode_name: field for field in msgspec.structs.fields(source)}
     for name, split in recipe.splits.items():
         where = f"{recipe.origin}: splits.{name}"
-        for source in (source for choice in split.choices for source in choice):
-            if missing := [key for key in required if key not in source]:
+        for table in (table for choice in split.choices for table in choice):
+            if missing := [k for k, f in known.items() if f.required and k not in table]:
                 raise InputError(f'a source lacks "{missing[0]}"', where=where)
-            for key, value in source.items():
-                paths = value if isinstance(value, list) else [value]
-                if not all(_is_value(path, key in required) for path in paths):
+            for key, value in table.items():
+                if key not in known:
+                    hint = f"A source of {recipe.format} has {', '.join(known)}"
+                    raise InputError(f'a source has no "{key}"', where=where, hint=hint)
+                if not all(_is_value(one, known[key].type) for one in alternatives(value)):
                     raise InputError(f'"{key}" is no path or list of paths', where=where)
 
 
-def _is_value(value: object, is_path: bool) -> bool:
-    if isinstance(value, str):
-        return value.isprintable()
-    return isinstance(value, int | float) and not is_path
+def _is_value(value: object, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return not isinstance(value, str) or value.isprintable()
 
 
 def _check_links(recipe: Recipe) -> None:
@@ -204,31 +241,6 @@ def _check_links(recipe: Recipe) -> None:
             raise InputError(
                 "a link's name is a plain name", where=f"{recipe.origin}: links.{link}"
             )
-
-
-def _downloads(tables: list[Any], origin: str) -> tuple[Download, ...]:
-    found = []
-    for number, table in enumerate(tables, 1):
-        where = f"{origin}: downloads {number}"
-        if not isinstance(table, dict):
-            raise InputError("a download is a table", where=where)
-        keys = _Keys(table, where)
-        urls = _several(keys.take("urls", list, []))
-        last = unquote(urls[0].partition("?")[0].rpartition("/")[2]) if urls else ""
-        found.append(
-            Download(
-                name=keys.take("name", str, last),
-                urls=urls,
-                bytes=keys.take("bytes", int),
-                sha256=keys.take("sha256", str, "").lower(),
-                md5=keys.take("md5", str, "").lower(),
-                page=keys.take("page", str, ""),
-                into=keys.take("into", str, "."),
-                splits=_several(keys.take("splits", list, [])),
-            )
-        )
-        keys.finish()
-    return tuple(found)
 
 
 def _check_downloads(recipe: Recipe) -> None:
@@ -266,27 +278,3 @@ def _is_address(url: str) -> bool:
 
 def _is_digest(digest: str, length: int) -> bool:
     return not digest or (len(digest) == length and not set(digest) - set("0123456789abcdef"))
-
-
-class _Keys:
-    """Takes keys from a table one by one; what is left at the end is unknown."""
-
-    def __init__(self, table: Mapping[str, Any], where: str) -> None:
-        self.table = dict(table)
-        self.where = where
-        self.known: list[str] = []
-
-    def take(self, key: str, kind: type, default: Any = None) -> Any:
-        self.known.append(key)
-        value = self.table.pop(key, default)
-        if value is None:
-            raise InputError("the key is missing", where=f"{self.where}: {key}")
-        if not isinstance(value, kind):
-            raise InputError(f"should be a {kind.__name__}", where=f"{self.where}: {key}")
-        return value
-
-    def finish(self) -> None:
-        for key in self.table:
-            near = get_close_matches(key, self.known, n=1)
-            guess = f'Did you mean "{near[0]}"?' if near else f"Known: {', '.join(self.known)}"
-            raise InputError("unknown key", where=f"{self.where}: {key}", hint=guess)

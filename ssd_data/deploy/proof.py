@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ssd_data.core.boxes import overlaps
 from ssd_data.core.errors import OutputError
+from ssd_data.core.overlaps import overlaps
 from ssd_data.data.synthetic.shapes import draw
 from ssd_data.engines import Array, Engine
 from ssd_data.evaluation.compare import Difference, compare_engines, compare_values
@@ -150,17 +150,15 @@ class Proof:
         Raises:
             InputError: it is no LMDB, or its classes are not the net's.
         """
-        from ssd_data.evaluation.run import Detector, Wanted, evaluate
-        from ssd_data.evaluation.sources import Choice, open_set
+        from ssd_data.evaluation.run import EvalNet, EvalOptions, evaluate
+        from ssd_data.evaluation.sources import EvalChoice, open_set
 
-        data = open_set(lmdb, Choice(metric="voc"))
+        data = open_set(lmdb, EvalChoice(metric="voc"))
         found = {}
         for name, engine in (("embedded", self.reference), ("shipped", written)):
-            detector = Detector(
-                engine, self.net.weights, self.net.preprocessing, size=self.net.size
-            )
+            detector = EvalNet(engine, self.net.weights, self.net.preprocessing, size=self.net.size)
             with TemporaryDirectory(prefix="ssd-data-") as folder:
-                report = evaluate(data, detector, Path(folder), Wanted(missing="skip"))
+                report = evaluate(data, detector, Path(folder), EvalOptions(missing="skip"))
             found[name] = float(report.scores.ap[VERSION] or 0)
         loss = found["embedded"] - found["shipped"]
         return {**found, "loss": loss, "records": len(data.names)}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ssd_data.core.boxes import overlaps
 from ssd_data.core.errors import InputError, OutputError
+from ssd_data.core.overlaps import overlaps
 from ssd_data.core.structures import Detections, Flags
 from ssd_data.engines import Array, Engine, to_detections
 from ssd_data.engines.torch import require_torch

@@ -14,8 +14,6 @@ from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.protocols import Plan
 from ssd_data.evaluation.sources import EvalSet
 
-POLICIES = ("fail", "count", "skip")
-
 
 @dataclass(slots=True)
 class _Ready:
@@ -33,10 +31,11 @@ class Missing:
 
     Attributes:
         policy: "fail", "count" (as if nothing were found in it) or "skip" (left out of the truth).
-        notes: which ones they were.
+        names: which ones they were; notes: what is wrong with them.
     """
 
     policy: str = "fail"
+    names: list[str] = field(default_factory=list)
     notes: Tally = field(default_factory=Tally)
 
 
@@ -97,6 +96,7 @@ def _pass_over(name: str, error: InputError, missing: Missing) -> None:
             where=error.where,
             hint=error.hint or "Go on without it with --missing skip, or --missing count",
         )
+    missing.names.append(name)
     missing.notes.add(f"picture that cannot be read: {error.what}", name)
 
 

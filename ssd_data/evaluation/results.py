@@ -9,29 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
+from ssd_data import metrics
 from ssd_data.core.errors import InputError
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Detections
 from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.sources import EvalSet
-from ssd_data.evaluation.truths import category_ids, face_label
-from ssd_data.metrics import Options
-from ssd_data.metrics.coco import files as coco
-from ssd_data.metrics.coco.files import CocoTruth
-from ssd_data.metrics.coco.rules import score_arrays as score_coco
+from ssd_data.metrics import ScoreOptions
 from ssd_data.metrics.comparable import restricted
 from ssd_data.metrics.scores import Found, Scores, Truth
-from ssd_data.metrics.voc import files as voc
-from ssd_data.metrics.voc.rules import score_arrays as score_voc
-from ssd_data.metrics.widerface import files as widerface
-from ssd_data.metrics.widerface.rules import score_arrays as score_wider
-from ssd_data.metrics.widerface.rules import widest
 
 FAR = 1000.0  # sides of the picture
 NOT_A_NUMBER = "picture with boxes or scores that are not a number (left out)"
-FILES = {"voc": "detections", "coco": "detections.json", "widerface": "detections"}
-NO_SEGMENTATION = "of the boxes: records and VOC's annotations state no other"
-NO_LISTS = "all: every face that is not invalid; easy, medium and hard need the official lists"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,14 +31,12 @@ class Scored:
         scores: the numbers.
         truth, found: of the pictures that were looked at.
         plus: what the metric adds to a box's sides.
-        files: the detections in the metric's own format.
     """
 
     scores: Scores
     truth: Truth
     found: Found
     plus: int
-    files: Path
 
 
 class _Chosen(Mapping[str, Detections]):
@@ -74,27 +61,11 @@ class _Chosen(Mapping[str, Detections]):
         return len(self.names)
 
 
-class _ById(Mapping[int, Detections]):
-    """The same by COCO's image ids."""
-
-    def __init__(self, chosen: _Chosen) -> None:
-        self.chosen = chosen
-
-    def __getitem__(self, image_id: int) -> Detections:
-        return self.chosen[str(image_id)]
-
-    def __iter__(self) -> Iterator[int]:
-        return map(int, self.chosen)
-
-    def __len__(self) -> int:
-        return len(self.chosen)
-
-
 def write_and_score(
     data: EvalSet,
     journal: Journal,
     folder: Path,
-    options: Options,
+    options: ScoreOptions,
     *,
     limit: int | None = None,
     counted: Collection[str] = (),
@@ -115,69 +86,27 @@ def write_and_score(
     looked_at = {*chosen.names, *counted}
     if not looked_at:
         raise InputError("no picture could be read", where=data.origin)
-    total = data.truth.truth if isinstance(data.truth, CocoTruth) else data.truth
-    whole = len(looked_at) == len(total.pictures)
-    options = replace(options, missing="count" if whole else "skip", trusted=True)
-    files = folder / FILES[data.metric]
+    metric = metrics.load(data.metric)
+    truth = _with_sizes(data.truth, journal) if metric.needs_sizes else data.truth
+    whole = len(looked_at) == len(truth.pictures)
+    options = replace(options, missing="count" if whole else "skip", own_boxes=True)
+    files = folder / metric.output
     if files.is_dir():
         shutil.rmtree(files, ignore_errors=True)
-    score = {"voc": _voc, "coco": _coco, "widerface": _wider}[data.metric]
-    scored = score(data, chosen, looked_at, files, options)
-    scored.scores.notes.merge(chosen.notes)
-    return scored
+    metric.write_detections(files, chosen, journal.sizes, truth, data.labelmap)
+    found = metric.read_detections(files, truth, options)
+    # Not by their boxes: pictures in which nothing was found were looked at, too.
+    has_entry = np.array([name in looked_at for name in truth.pictures])
+    found = replace(found, has_entry=has_entry)
+    scores = metrics.score_arrays(data.metric, truth, found, options)
+    scores.notes.merge(chosen.notes)
+    return Scored(scores, *restricted(truth, found), metric.plus)
 
 
-def _scored(scores: Scores, truth: Truth, found: Found, plus: int, files: Path) -> Scored:
-    return Scored(scores, *restricted(truth, found), plus, files)
-
-
-def _looked_at(found: Found, truth: Truth, names: Collection[str]) -> Found:
-    """Not by their boxes: pictures in which nothing was found were looked at, too."""
-    return replace(found, spoken_of=np.array([name in names for name in truth.pictures]))
-
-
-def _voc(
-    data: EvalSet, chosen: _Chosen, names: Collection[str], files: Path, options: Options
-) -> Scored:
-    truth = data.truth
-    assert isinstance(truth, Truth)
-    sizes = truth.sizes.copy()  # what annotations do not state is known by now
+def _with_sizes(truth: Truth, journal: Journal) -> Truth:
+    """The same with the sizes that the truth does not state: by now they are known."""
+    sizes = truth.sizes.copy()
     for i, name in enumerate(truth.pictures):
         if not sizes[i].all():
-            sizes[i] = chosen.journal.sizes.get(name, (0, 0))
-    truth = replace(truth, sizes=sizes)
-    classes = {item.label: item.name for item in data.labelmap if item.label > 0}
-    voc.write_voc_detections(files, chosen, chosen.journal.sizes, classes)
-    found = _looked_at(voc.read_detections(files, truth), truth, names)
-    return _scored(score_voc(truth, found, options), truth, found, 1, files)
-
-
-def _coco(
-    data: EvalSet, chosen: _Chosen, names: Collection[str], files: Path, options: Options
-) -> Scored:
-    truth = data.truth
-    assert isinstance(truth, CocoTruth)
-    known = set(truth.category_ids.tolist())
-    table = {label: n for label, n in category_ids(data.labelmap).items() if n in known}
-    sizes = {int(name): size for name, size in chosen.journal.sizes.items()}
-    coco.write_coco_results(files, _ById(chosen), sizes, table)
-    found, xywh = coco.read_detections(files, truth)
-    found = _looked_at(found, truth.truth, names)
-    scores = score_coco(truth, found, xywh, options)
-    if truth.truth.origin == str(data.origin):
-        scores = replace(scores, rules={**scores.rules, "area": NO_SEGMENTATION})
-    return _scored(scores, truth.truth, found, 0, files)
-
-
-def _wider(
-    data: EvalSet, chosen: _Chosen, names: Collection[str], files: Path, options: Options
-) -> Scored:
-    truth = data.truth
-    assert isinstance(truth, Truth)
-    label = face_label(data.labelmap) or 1
-    widerface.write_widerface_folder(files, chosen, chosen.journal.sizes, label)
-    found = _looked_at(widerface.read_detections(files, truth), truth, names)
-    scores = score_wider(truth, found, options)
-    if "all" in truth.sets:
-        scores = replace(scores, rules={**scores.rules, "sets": NO_LISTS})
-    return _scored(scores, widest(truth), found, 1, files)
+            sizes[i] = journal.sizes.get(name, (0, 0))
+    return replace(truth, sizes=sizes)

@@ -16,7 +16,7 @@ from ssd_data.core.files.whole import write_whole
 from ssd_data.core.images import picture_limits
 from ssd_data.core.progress import Track, untracked
 from ssd_data.engines import Engine
-from ssd_data.evaluation.detecting import POLICIES, Missing, detect_all
+from ssd_data.evaluation.detecting import Missing, detect_all
 from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.protocols import make_plan
 from ssd_data.evaluation.results import Scored, write_and_score
@@ -32,7 +32,7 @@ JOURNAL, SCORES, CURVES, WORST = "found.jsonl", "scores.json", "curves", "worst"
 
 
 @dataclass(frozen=True, slots=True)
-class Detector:
+class EvalNet:
     """A net and how pictures go into it.
 
     Attributes:
@@ -76,7 +76,7 @@ class Detector:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EvalOptions:
     """What comes of an evaluation.
 
     Attributes:
@@ -122,9 +122,9 @@ class Report:
 
 def evaluate(
     data: EvalSet,
-    detector: Detector,
+    detector: EvalNet,
     folder: Path,
-    wanted: Wanted | None = None,
+    options: EvalOptions | None = None,
     track: Track = untracked,
 ) -> Report:
     """Detect in all pictures of a set and score what was found.
@@ -140,48 +140,49 @@ def evaluate(
         InputError: set and net do not fit together, or a picture cannot be read.
         OutputError: the folder holds something else, is in use, or cannot be written.
     """
-    wanted = wanted or Wanted()
-    _check(data, detector, wanted, folder)
+    options = options or EvalOptions()
+    _check(data, detector, options, folder)
     plan = make_plan(detector.protocol, detector.preprocessing, detector.size, detector.batch)
     made_with = {**detector.made_with(), **data.identity}
-    missing = Missing(wanted.missing)
+    missing = Missing(options.missing)
     with Journal(folder / JOURNAL, made_with) as journal:
         start = time.perf_counter()
-        total = min(len(data.names), wanted.limit or len(data.names))
+        total = min(len(data.names), options.limit or len(data.names))
         before = sum(name in journal for name in data.names[:total])
         with picture_limits(keep_threads=detector.engine.name == "opencv"):
             done = detect_all(
-                data, detector.engine, plan, journal, limit=wanted.limit, missing=missing
+                data, detector.engine, plan, journal, limit=options.limit, missing=missing
             )
             detected = sum(1 for _ in track(done, total - before, "eval"))
         seconds = time.perf_counter() - start
-        unread = [name for kind in missing.notes.kinds.values() for name in kind.listed]
         scored = write_and_score(
             data,
             journal,
             folder,
-            metrics.Options(iou=wanted.iou, extras=wanted.extras),
-            limit=wanted.limit,
-            counted=unread if wanted.missing == "count" else (),
+            metrics.ScoreOptions(iou=options.iou, extras=options.extras),
+            limit=options.limit,
+            counted=missing.names if options.missing == "count" else (),
         )
     scored.scores.notes.merge(missing.notes)
     report = Report(scored.scores, made_with, detected, before, seconds)
     text = json.dumps(report.to_json(), indent=1, ensure_ascii=False)
     write_whole(folder / SCORES, text + "\n")
-    return replace(report, drawn=_draw(data, scored, folder, wanted))
+    return replace(report, drawn=_draw(data, scored, folder, options))
 
 
-def _draw(data: EvalSet, scored: Scored, folder: Path, wanted: Wanted) -> list[Path]:
-    drawn = draw_curves(scored.scores, folder / CURVES) if wanted.curves else []
-    if wanted.worst:
-        drawn += draw_worst(data, scored, wanted.worst, folder / WORST)
+def _draw(data: EvalSet, scored: Scored, folder: Path, options: EvalOptions) -> list[Path]:
+    drawn = draw_curves(scored.scores, folder / CURVES) if options.curves else []
+    if options.worst:
+        drawn += draw_worst(data, scored, options.worst, folder / WORST)
     return drawn
 
 
-def _check(data: EvalSet, detector: Detector, wanted: Wanted, folder: Path) -> None:
-    if wanted.missing not in POLICIES:
-        raise UsageError(f'--missing is one of {", ".join(POLICIES)}, not "{wanted.missing}"')
-    if wanted.limit is not None and wanted.limit < 1:
+def _check(data: EvalSet, detector: EvalNet, options: EvalOptions, folder: Path) -> None:
+    if options.missing not in metrics.POLICIES:
+        raise UsageError(
+            f'--missing is one of {", ".join(metrics.POLICIES)}, not "{options.missing}"'
+        )
+    if options.limit is not None and options.limit < 1:
         raise UsageError("at least one picture is needed", where="--limit")
     if not 0 <= detector.threshold <= 1:
         raise UsageError("a score lies between 0 and 1", where="--threshold")

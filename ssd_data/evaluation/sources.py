@@ -8,25 +8,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
+from ssd_data import metrics
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.paths import below
-from ssd_data.core.images import read_picture
+from ssd_data.core.images import in_colour, read_picture
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.registry import METRICS
 from ssd_data.core.structures import Pixels
-from ssd_data.data.build.manifest import LABELMAP, Manifest, read_manifest
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import scan, unknown_classes
 from ssd_data.data.dataset import TEST_LINK, Dataset, find
 from ssd_data.data.lmdb.companions import file_beside, read_name_sizes
+from ssd_data.data.lmdb.manifest import LABELMAP, Manifest, read_manifest
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb, open_shared
-from ssd_data.evaluation import truths
-from ssd_data.evaluation.truths import Listed
-from ssd_data.metrics.coco.files import CocoTruth
 from ssd_data.metrics.scores import Ints, Truth
+from ssd_data.metrics.truth import TruthBuilder
 
 RESIZING = ("size", "min_dim", "max_dim")
 
@@ -40,7 +38,7 @@ class EvalSet:
         metric: what scores it.
         names: the pictures as the metric's files call them, each once.
         labelmap: its classes.
-        truth: true boxes; of COCO with what only COCO has.
+        truth: what the metric takes for true; it may have more pictures.
         sizes: int64 (P, 2), width and height that boxes are to be scored in; 0 where that is the
             picture as it is read.
         read: the picture of an index, uint8 (height, width, 3), BGR; threads may call it.
@@ -51,22 +49,23 @@ class EvalSet:
     metric: str
     names: tuple[str, ...]
     labelmap: LabelMap
-    truth: Truth | CocoTruth
+    truth: Truth
     sizes: Ints
     read: Callable[[int], Pixels]
     identity: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class EvalChoice:
     """What of a data set is wanted.
 
     Attributes:
-        metric: "voc", "coco" or "widerface"; by default what the recipe or ``build.json`` says.
+        metric: its name; by default what the recipe or ``build.json`` says.
         split: by default the one that is linked for testing.
         root: where a recipe's files lie.
         labelmap: the classes; by default the data set's own.
-        truth: WIDER FACE's ``ground_truth``; by default ``eval_tools/ground_truth`` below the root.
+        truth: a file or folder of true boxes that the metric reads; by default where it finds one
+            below the root.
     """
 
     metric: str | None = None
@@ -76,14 +75,14 @@ class Choice:
     truth: Path | None = None
 
 
-def open_set(what: str | Path, choice: Choice | None = None) -> EvalSet:
+def open_set(what: str | Path, choice: EvalChoice | None = None) -> EvalSet:
     """An LMDB, the LMDB that a build's folder links for testing, or a raw data set.
 
     Raises:
         UsageError: there is no such data set, or nothing says which metric it is scored by.
         InputError: it is broken, or lacks what the metric needs.
     """
-    choice = choice or Choice()
+    choice = choice or EvalChoice()
     path = Path(what)
     if is_lmdb(path):
         return _open_lmdb(path, choice)
@@ -97,11 +96,13 @@ def open_set(what: str | Path, choice: Choice | None = None) -> EvalSet:
 
 
 def _metric(wanted: str | None, *known: str) -> str:
+    """The wanted one, else the first known one that there is."""
     if wanted is not None:
         METRICS.check(wanted)
-    for name in (wanted, *known):
+        return wanted
+    for name in known:
         if name in METRICS.names():
-            return str(name)
+            return name
     raise UsageError(
         "nothing says how this data set is scored",
         where="--metric",
@@ -109,26 +110,26 @@ def _metric(wanted: str | None, *known: str) -> str:
     )
 
 
-def _open_lmdb(path: Path, choice: Choice) -> EvalSet:
+def _open_lmdb(path: Path, choice: EvalChoice) -> EvalSet:
     place = path.resolve()
     manifest = manifest_of(place)
-    metric = _metric(choice.metric, manifest.get("metric", ""), manifest.get("format", ""))
+    name = _metric(choice.metric, manifest.get("metric", ""), manifest.get("format", ""))
     files = [choice.labelmap] if choice.labelmap else [place / LABELMAP, place.parent / LABELMAP]
     labelmap = next((read_labelmap(f) for f in files if choice.labelmap or f.is_file()), None)
     if labelmap is None:
         hint = "Say what the labels mean with --labelmap FILE"
         raise InputError("there is no labelmap.prototxt beside it", where=path, hint=hint)
     records = open_shared(place)
-    listed = Listed()
+    pictures = TruthBuilder()
     for record in records:
-        listed.add(
-            record.image, (record.width, record.height), record.labels, record.boxes,
-            record.difficult,
-        )  # fmt: skip
-    sizes = original_sizes(path, listed.sizes, manifest)
-    listed.to_pixels(sizes)
-    root = Path(str(manifest.get("root", "")))
-    names, truth = truths.make(metric, listed, labelmap, path, choice.truth, root)
+        size = (record.width, record.height)
+        pictures.add(record.image, size, record.labels, record.boxes, record.difficult)
+    sizes = original_sizes(path, pictures.sizes, manifest)
+    pictures.to_pixels(sizes)
+    metric = metrics.load(name)
+    official = choice.truth or metric.find_truth(Path(str(manifest.get("root", ""))), None, "")
+    truth = metric.truth(pictures, labelmap, path, official)
+    names = metric.names(pictures)
     keys = records.keys()
 
     def read(index: int) -> Pixels:
@@ -137,7 +138,7 @@ def _open_lmdb(path: Path, choice: Choice) -> EvalSet:
             return in_colour(record.decode())
 
     return EvalSet(
-        path, metric, names, labelmap, truth, sizes, read, _identity(place, names, records)
+        path, name, names, labelmap, truth, sizes, read, _identity(place, names, records)
     )
 
 
@@ -183,8 +184,8 @@ def original_sizes(path: Path, sizes: Sequence[tuple[int, int]], manifest: Manif
     return stored
 
 
-def _open_raw(dataset: Dataset, choice: Choice) -> EvalSet:
-    metric = _metric(choice.metric, dataset.metric, dataset.format)
+def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
+    name = _metric(choice.metric, dataset.metric, dataset.format)
     split = choice.split or dataset.links.get(TEST_LINK) or next(iter(dataset.splits))
     labelmap = read_labelmap(choice.labelmap) if choice.labelmap else dataset.classes()
     scanned = scan(dataset, split, labelmap, BuildOptions(map=dataset.map, shuffle=False))
@@ -199,29 +200,24 @@ def _open_raw(dataset: Dataset, choice: Choice) -> EvalSet:
             f"{len(scanned.failures)} annotations cannot be read; the first: {first.what}",
             where=first.where,
         )
-    listed = Listed()
-    images = [image.entry.image for image in scanned.images]
+    pictures = TruthBuilder()
     for image in scanned.images:
         entry = image.entry
         size = (entry.width or 0, entry.height or 0)
-        listed.add(
+        pictures.add(
             entry.image, size, image.labels, entry.boxes, entry.difficult, entry.image_id
         )  # fmt: skip
-    place = choice.truth
-    if metric == "coco" and dataset.format == "coco" and place is None:
-        sources = dataset.splits[split].sources
-        if len(sources) > 1:
-            text = f'the split "{split}" has {len(sources)} JSONs; COCO\'s numbers are of one'
-            raise InputError(text, where=dataset.root, hint="Choose another with --split")
-        place = dataset.root / str(sources[0]["json"])
-    names, truth = truths.make(metric, listed, labelmap, dataset.root, place, dataset.root)
+    metric = metrics.load(name)
+    official = choice.truth or metric.find_truth(dataset.root, dataset, split)
+    truth = metric.truth(pictures, labelmap, dataset.root, official)
+    names, images = metric.names(pictures), pictures.images
 
     def read(index: int) -> Pixels:
         return read_picture(below(dataset.root, images[index]), images[index])
 
     sizes = np.zeros((len(names), 2), np.int64)
     return EvalSet(
-        dataset.root, metric, names, labelmap, truth, sizes, read,
+        dataset.root, name, names, labelmap, truth, sizes, read,
         {**_identity(dataset.root.resolve(), names), "split": split},
     )  # fmt: skip
 
@@ -235,10 +231,3 @@ def _identity(
     if lmdb is not None:
         table["bytes"] = (place / "data.mdb").stat().st_size
     return table
-
-
-def in_colour(picture: Pixels) -> Pixels:
-    """A gray picture with its values as blue, green and red; others as they are."""
-    if picture.ndim == 3 and picture.shape[2] == 3:
-        return picture
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), np.uint8)

@@ -13,9 +13,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ssd_data.core.errors import UsageError
-from ssd_data.core.overlaps import best_overlaps, first_of_each
+from ssd_data.core.overlaps import best_overlaps
 from ssd_data.core.structures import Flags
 from ssd_data.metrics.average_precision import average_precision, curve
+from ssd_data.metrics.matching import match
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
 
 OVERLAP = 0.5
@@ -47,30 +48,21 @@ def extras(truth: Truth, found: Found, wanted: Sequence[str], plus: int) -> dict
 
 def by_score(found: Found) -> Found:
     """The same detections by falling score."""
-    order = np.argsort(-found.scores, kind="stable")
-    return replace(
-        found,
-        picture=found.picture[order],
-        label=found.label[order],
-        scores=found.scores[order],
-        boxes=found.boxes[order],
-    )
+    return found.rows(np.argsort(-found.scores, kind="stable"))
 
 
 def _match(truth: Truth, found: Found, plus: int) -> tuple[Floats, Ints, Flags, Flags]:
-    """Best overlap and true box of the own class; which detections are hits, which do not count."""
+    """Match detections by falling score with the true boxes of their picture and class."""
     number = len(truth.classes)
-    best, index = best_overlaps(
+    return match(
         found.boxes,
         found.picture * number + found.label,
         truth.boxes,
         truth.picture * number + truth.label,
+        truth.ignored,
+        OVERLAP,
         plus,
     )
-    reaches = best >= OVERLAP
-    passed = reaches.copy()
-    passed[reaches] = truth.ignored[index[reaches]]
-    return best, index, first_of_each(index, reaches & ~passed), passed
 
 
 def _side_areas(boxes: Floats) -> Floats:
@@ -137,13 +129,15 @@ def confusion(truth: Truth, found: Found, plus: int) -> Table:
     """
     rows = found.scores >= CONFUSION_SCORE
     label = found.label[rows]
-    best, index = best_overlaps(
-        found.boxes[rows], found.picture[rows], truth.boxes, truth.picture, plus
+    _, index, taken, passed = match(
+        found.boxes[rows],
+        found.picture[rows],
+        truth.boxes,
+        truth.picture,
+        truth.ignored,
+        OVERLAP,
+        plus,
     )
-    reaches = best >= OVERLAP
-    passed = reaches.copy()
-    passed[reaches] = truth.ignored[index[reaches]]
-    taken = first_of_each(index, reaches & ~passed)
     number = len(truth.classes)
     missed = ~truth.ignored
     missed[index[taken]] = False
@@ -235,14 +229,7 @@ def mistakes(truth: Truth, found: Found, plus: int) -> tuple[Flags, Flags, Flags
     shown = found.scores >= least[found.label]
     rows = np.flatnonzero(shown)
     rows = rows[np.argsort(-found.scores[rows], kind="stable")]
-    chosen = replace(
-        found,
-        picture=found.picture[rows],
-        label=found.label[rows],
-        scores=found.scores[rows],
-        boxes=found.boxes[rows],
-    )
-    _, index, hits, passed = _match(truth, chosen, plus)
+    _, index, hits, passed = _match(truth, found.rows(rows), plus)
     missed = ~truth.ignored
     missed[index[hits]] = False
     false = np.zeros(len(shown), np.bool_)

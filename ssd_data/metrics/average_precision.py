@@ -35,6 +35,9 @@ def curve(
 
     Returns:
         recall (N,), precision (N,).
+
+    >>> curve(np.array([0.9, 0.8, 0.7]), np.array([True, False, True]), 4)
+    (array([0.25, 0.25, 0.5 ]), array([1.        , 0.5       , 0.66666667]))
     """
     hit = hits[np.argsort(-scores, kind="stable")]
     found = np.cumsum(hit).astype(dtype)
@@ -50,6 +53,9 @@ def average_precision(recall: Curve, precision: Curve, version: str) -> float:
 
     Raises:
         UsageError: there is no such version.
+
+    >>> average_precision(np.array([0.5, 1.0]), np.array([1.0, 0.5]), "VOC10")
+    0.75
     """
     if version not in VERSIONS:
         known = ", ".join(VERSIONS)

@@ -12,10 +12,10 @@ import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.overlaps import best_overlaps
+from ssd_data.metrics import POLICIES
 from ssd_data.metrics.files import shown
 from ssd_data.metrics.scores import Floats, Found, Truth
 
-POLICIES = ("fail", "count", "skip")
 SPARSE = 0.2  # of the pictures with truth may go unmentioned in a file for all pictures
 SAMPLE = 20_000
 FACTOR, SHARE, LEAST = 3, 0.1, 5  # how many more true boxes another reading has to hit
@@ -44,7 +44,7 @@ def require_comparable(
     missing: str = "fail",
     *,
     file_a_picture: bool = False,
-    trusted: bool = False,
+    own_boxes: bool = False,
 ) -> tuple[Truth, Found, str]:
     """Deal with pictures that the detections do not speak of, and refuse a wrong box convention.
 
@@ -55,7 +55,7 @@ def require_comparable(
         file_a_picture: whether a picture with no object found would still be spoken of. Where one
             file holds all pictures it would not, so there some may go unmentioned: they are counted
             and noted, and refused above a fifth of the pictures that have truth.
-        trusted: the boxes are known to be in the right convention, however little they hit.
+        own_boxes: the boxes are known to be in the right convention, however little they hit.
 
     Returns:
         truth and detections to score, and with "skip" the subset in words, else empty.
@@ -66,7 +66,7 @@ def require_comparable(
     """
     if missing not in POLICIES:
         raise UsageError(f'--missing is one of {", ".join(POLICIES)}, not "{missing}"')
-    absent = ~found.spoken_of
+    absent = ~found.has_entry
     with_truth = np.zeros(len(truth.pictures), np.bool_)
     with_truth[truth.picture[~truth.ignored]] = True
     if not file_a_picture:
@@ -74,7 +74,7 @@ def require_comparable(
     names = [truth.pictures[i] for i in np.flatnonzero(absent)]
     subset = ""
     if missing == "skip":
-        subset = f"{found.spoken_of.sum():,} of {len(truth.pictures):,}"
+        subset = f"{found.has_entry.sum():,} of {len(truth.pictures):,}"
         truth, found = restricted(truth, found)
     elif names:
         tolerated = not file_a_picture and len(names) <= SPARSE * with_truth.sum()
@@ -88,7 +88,7 @@ def require_comparable(
             )
         for name in names:
             found.notes.add("picture without detections: all its objects are missed", name)
-    if not trusted:
+    if not own_boxes:
         require_convention(truth, found)
     return truth, found, subset
 
@@ -99,23 +99,19 @@ def restricted(truth: Truth, found: Found) -> tuple[Truth, Found]:
     Raises:
         InputError: there is none.
     """
-    kept = found.spoken_of
+    kept = found.has_entry
     if not kept.any():
         raise InputError("it has no detections at all", where=found.origin)
     number = np.cumsum(kept) - 1
-    mine = kept[truth.picture]
+    mine = truth.rows(kept[truth.picture])
     truth = replace(
-        truth,
+        mine,
         pictures=tuple(name for name, k in zip(truth.pictures, kept, strict=True) if k),
-        picture=number[truth.picture[mine]],
-        label=truth.label[mine],
-        boxes=truth.boxes[mine],
-        ignored=truth.ignored[mine],
+        picture=number[mine.picture],
         sizes=truth.sizes[kept],
-        sets={name: flags[mine] for name, flags in truth.sets.items()},
     )
-    spoken_of = np.ones(len(truth.pictures), np.bool_)
-    return truth, replace(found, picture=number[found.picture], spoken_of=spoken_of)
+    has_entry = np.ones(len(truth.pictures), np.bool_)
+    return truth, replace(found, picture=number[found.picture], has_entry=has_entry)
 
 
 def require_convention(truth: Truth, found: Found) -> None:

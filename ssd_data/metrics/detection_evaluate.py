@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.overlaps import best_overlaps, first_of_each
 from ssd_data.metrics.average_precision import average_precision, curve
+from ssd_data.metrics.matching import match
 
 Rows: TypeAlias = npt.NDArray[np.float32]
 Sizes: TypeAlias = npt.NDArray[Any]
@@ -69,13 +69,10 @@ def evaluate(
     if sizes is not None:
         boxes, plus = _in_pixels(boxes, found[:, 0], pictures, sizes), 1
         truth_boxes = _in_pixels(truth_boxes, truth[:, 0], pictures, sizes)
-    best, index = best_overlaps(boxes, groups, truth_boxes, truth_groups, plus)
-    reaches = best >= np.float32(overlap_threshold)
     counted = np.ones(len(truth), np.bool_) if evaluate_difficult else truth[:, 7] == 0
-    ignored = reaches.copy()
-    ignored[reaches] = ~counted[index[reaches]]
-    hits = first_of_each(index, reaches & ~ignored)
-    rows = np.column_stack([found[:, :3], hits, ~hits & ~ignored])
+    threshold = np.float32(overlap_threshold)
+    _, _, hits, passed = match(boxes, groups, truth_boxes, truth_groups, ~counted, threshold, plus)
+    rows = np.column_stack([found[:, :3], hits, ~hits & ~passed])
     return np.vstack([_numbers(truth[counted, 1], num_classes, background), rows]).astype(
         np.float32
     )

@@ -1,8 +1,7 @@
-"""The files in which tools exchange detections: one file here a format, named after its metric.
+"""What the readers of detections share.
 
-Each has ``read_truth``, ``read_detections`` and a writer beside them; numbers are read as the
-format's official tool reads them. What that tool would trip over is one error with file and line;
-what it would pass over is counted in the notes.
+Numbers are read as a format's official tool reads them. What that tool would trip over is one error
+with file and line; what it would pass over is counted in the notes.
 """
 
 from __future__ import annotations

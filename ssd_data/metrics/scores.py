@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -29,6 +29,9 @@ class Truth:
         ignored: bool (M,): neither to be found nor wrong to find (difficult, crowd, invalid).
         sizes: int64 (P, 2), width and height of each picture, 0 where not known.
         sets: names of parts of the truth (WIDER FACE's easy, medium, hard) → bool (M,).
+        attributes: further values of each box, arrays of length M (COCO: ``xywh``, ``area``).
+        class_ids: int64 (C,), by which numbers the metric's files call the classes, where they do.
+        rules: what a result says of this truth beside the metric's own rules.
     """
 
     origin: str
@@ -40,6 +43,21 @@ class Truth:
     ignored: Flags
     sizes: Ints
     sets: Mapping[str, Flags] = field(default_factory=dict)
+    attributes: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    class_ids: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    rules: Mapping[str, Any] = field(default_factory=dict)
+
+    def rows(self, which: Ints | Flags) -> Truth:
+        """The same pictures with some of the boxes: those of the given indices or flags."""
+        return replace(
+            self,
+            picture=self.picture[which],
+            label=self.label[which],
+            boxes=self.boxes[which],
+            ignored=self.ignored[which],
+            sets={name: flags[which] for name, flags in self.sets.items()},
+            attributes={name: values[which] for name, values in self.attributes.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,8 +69,11 @@ class Found:
         picture: int64 (N,), index into the truth's pictures; label: int64 (N,), into its classes.
         scores: float64 (N,), finite.
         boxes: float64 (N, 4), as in :class:`Truth`.
-        spoken_of: bool (P,): the pictures for which there are detections, or a file without any.
+        has_entry: bool (P,): the pictures for which there are detections, or a file without any.
         notes: what was odd but is read as the official tool reads it.
+        attributes: further values of each detection, arrays of length N (COCO: ``xywh``).
+        lists_empty: whether pictures in which nothing was found have an entry, too: one without
+            was then not looked at.
     """
 
     origin: str
@@ -60,8 +81,21 @@ class Found:
     label: Ints
     scores: Floats
     boxes: Floats
-    spoken_of: Flags
+    has_entry: Flags
     notes: Tally = field(default_factory=Tally)
+    attributes: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    lists_empty: bool = False
+
+    def rows(self, which: Ints | Flags) -> Found:
+        """Some of the detections, in the given order: those of the given indices or flags."""
+        return replace(
+            self,
+            picture=self.picture[which],
+            label=self.label[which],
+            scores=self.scores[which],
+            boxes=self.boxes[which],
+            attributes={name: values[which] for name, values in self.attributes.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,11 +108,26 @@ class PrCurve:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Numbers:
+    """What a metric's own rules give; :class:`Scores` says what each is.
+
+    Attributes:
+        counts: what it counts besides pictures, truths and detections.
+    """
+
+    ap: Mapping[str, float | None]
+    rules: Mapping[str, Any]
+    counts: Mapping[str, int] = field(default_factory=dict)
+    classes: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    curves: Mapping[str, PrCurve] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Scores:
     """A metric's result; all numbers are fractions, not per cent.
 
     Attributes:
-        metric: "voc", "coco" or "widerface".
+        metric: its name, such as "voc".
         ap: the metric's numbers by its own names.
         rules: by which rules they were made, in words and numbers.
         counts: pictures, truths, ignored, detections.
@@ -88,6 +137,9 @@ class Scores:
         notes: what was odd, counted.
         more: what was asked for besides: AP by size, confusion, best thresholds, errors.
         curves: name → curve, for plots; not in the JSON.
+
+    >>> Scores("voc", {"VOC10": 0.5}, {}, {"pictures": 2}).to_json()
+    {'metric': 'voc', 'ap': {'VOC10': 0.5}, 'rules': {}, 'counts': {'pictures': 2}}
     """
 
     metric: str

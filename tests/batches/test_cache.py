@@ -13,8 +13,8 @@ from ssd_data.batches import Batches
 from ssd_data.batches.augment.transform import Transformer
 from ssd_data.batches.cache import MEGABYTE, PictureCache
 from ssd_data.core.errors import InputError
-from ssd_data.core.structures import Pixels, Record
-from ssd_data.data.lmdb.records import decode_record
+from ssd_data.core.structures import Pixels
+from ssd_data.data.lmdb.records import Record, decode_record
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ from ssd_data import (
     recognise,
 )
 from ssd_data.core.files import publish
-from ssd_data.data.build.manifest import read_manifest
 from ssd_data.data.dataset import Dataset
+from ssd_data.data.lmdb.manifest import read_manifest
 
 OLD = BuildOptions()
 NEW = BuildOptions(size=(32, 24))

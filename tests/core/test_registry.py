@@ -14,8 +14,8 @@ from ssd_data.core.registry import FILES, FOLDERS, Registry
 ALL = {name: r for name, r in vars(registry).items() if isinstance(r, Registry)}
 # What tells a plug-in from a helper that lies in its folder; any of these will do.
 DEFINES = {
-    "FORMATS": ["read", "read_file"],
-    "EXPORTERS": ["Exporter"],
+    "FORMATS": ["FORMAT", "FILE"],
+    "WRITERS": ["WRITER"],
     "FAMILIES": ["DETECTOR"],
     "METRICS": ["__path__"],
     "ENGINES": ["load"],
@@ -46,6 +46,17 @@ def test_files_are_plugins_and_helpers_are_not(zoo: Registry) -> None:
 def test_folders_are_plugins_where_they_shall_be(zoo: Registry) -> None:
     assert Registry("zoo", "", kinds=FOLDERS).names() == ["cage"]
     assert Registry("zoo", "", kinds=FILES | FOLDERS).names() == ["cage", "owl", "red_fox"]
+
+
+def test_a_part_of_a_folder_may_be_the_plugin(zoo: Registry, tmp_path: Path) -> None:
+    (tmp_path / "zoo/pond").mkdir()
+    for path in ("zoo/pond/__init__.py", "zoo/pond/fish.py"):
+        (tmp_path / path).write_text(f"path = {path!r}\n")
+    fish = Registry("zoo", 'no fish "{}"', kinds=FOLDERS, part="fish")
+    assert fish.names() == ["pond"]
+    assert fish.load("pond").path == "zoo/pond/fish.py"
+    with pytest.raises(UsageError, match='no fish "cage"'):
+        fish.load("cage")
 
 
 @pytest.mark.parametrize(

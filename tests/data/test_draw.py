@@ -15,9 +15,8 @@ from ssd_data.core.drawing import LARGEST, MOST_NAMES, SMALLEST
 from ssd_data.core.errors import InputError, OutputError
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.scene import colour
-from ssd_data.core.structures import Record
 from ssd_data.data.draw import FileNames, draw, draw_file, write_picture
-from ssd_data.data.lmdb.records import decode_record, encode_record
+from ssd_data.data.lmdb.records import Record, decode_record, encode_record
 
 LABELS = LabelMap.from_names(["cat", "dog"])
 GRAY = 128

@@ -32,9 +32,10 @@ from ssd_data import (
 )
 from ssd_data.cli import main, root
 from ssd_data.cli.export import command as export_command
-from ssd_data.core.registry import EXPORTERS
-from ssd_data.data import exporters as ex
+from ssd_data.core.registry import WRITERS
 from ssd_data.data.export import ExportResult, export
+from ssd_data.data.formats.pixels import corners, xywh
+from ssd_data.data.formats.writing import is_safe, plain_names
 from ssd_data.data.lmdb.records import decode_record, encode_record
 from ssd_data.proto import caffe_pb2
 
@@ -120,7 +121,7 @@ pixels = (
 @given(fractions, sides)
 def test_a_pixel_is_found_where_there_is_one(fraction: float, side: int) -> None:
     stored = np.full((1, 4), fraction, np.float32)
-    found, exact = ex.corners(stored, side, side)
+    found, exact = corners(stored, side, side)
     read = np.array([float(repr(float(v))) for v in found[0]], np.float32) / np.float32(side)
     assert exact[0] == bool(naive(stored[0, 0], np.float32(side), 8))
     assert (ulps(read, stored[0]) <= (0 if exact[0] else 1)).all()
@@ -134,7 +135,7 @@ def test_boxes_that_were_pixels_come_back_as_short(
 ) -> None:
     size = np.array([width, height] * 2, np.float32)
     stored = (np.array([box], np.float32) / size).astype(np.float32)
-    found, exact = ex.corners(stored, width, height)
+    found, exact = corners(stored, width, height)
     assert exact.all()
     assert ((found.astype(np.float32) / size).view(np.int32) == stored.view(np.int32)).all()
     for value, original in zip(found[0], box, strict=True):
@@ -150,7 +151,7 @@ def test_boxes_that_were_widths_come_back(box: list[float], width: int, height: 
     corners = np.array([box], np.float32)
     corners[:, 2:] += corners[:, :2]
     stored = corners / size
-    found, exact = ex.xywh(stored, width, height)
+    found, exact = xywh(stored, width, height)
     read = found.astype(np.float32)
     read[:, 2:] += read[:, :2]
     assert exact.all()
@@ -162,7 +163,7 @@ def test_boxes_that_were_widths_come_back(box: list[float], width: int, height: 
 @given(fractions, fractions, sides)
 def test_a_width_is_found_where_there_is_one(low: float, high: float, side: int) -> None:
     stored = np.array([[low, 0, high, 0]], np.float32)
-    found, exact = ex.xywh(stored, side, 1)
+    found, exact = xywh(stored, side, 1)
     wide = np.float32(side)
     possible = any(
         bits((start + extent) / wide) == bits(stored[0, 2])
@@ -179,8 +180,8 @@ def test_a_width_is_found_where_there_is_one(low: float, high: float, side: int)
 
 def test_whole_pixels_are_written_as_such() -> None:
     stored = np.array([[7, 8, 99, 100]], np.float32) / np.array([333, 500] * 2, np.float32)
-    assert ex.corners(stored, 333, 500)[0].tolist() == [[7, 8, 99, 100]]
-    assert ex.xywh(stored, 333, 500)[0].tolist() == [[7, 8, 92, 92]]
+    assert corners(stored, 333, 500)[0].tolist() == [[7, 8, 99, 100]]
+    assert xywh(stored, 333, 500)[0].tolist() == [[7, 8, 92, 92]]
 
 
 # Build, export, build
@@ -381,11 +382,9 @@ def test_hostile_keys_stay_below_the_folder(to: str, tmp_path: Path) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=60) | st.text("./ \t\n\0a", max_size=12), st.sampled_from(["jpg", "png"]))
 def test_names_are_safe(image: str, kind: str) -> None:
-    first, second, *_ = (
-        name for name, _ in zip(ex.plain_names(image, kind, 5), "ab", strict=False)
-    )
+    first, second, *_ = (name for name, _ in zip(plain_names(image, kind, 5), "ab", strict=False))
     for name in (first, second):
-        assert ex.is_safe(name)
+        assert is_safe(name)
         assert "/" not in name
         assert name.endswith(f".{kind}") or (
             kind == "jpg" and name.lower().endswith((".jpg", ".jpeg"))
@@ -764,6 +763,6 @@ def test_a_bare_folder_is_not_taken_for_a_recipe(
 
 def test_help_knows_all_layouts(capsys: pytest.CaptureFixture[str]) -> None:
     (to,) = (p for p in export_command.params if p.name == "to")
-    assert list(to.type.choices) == EXPORTERS.names()  # type: ignore[attr-defined]
+    assert list(to.type.choices) == WRITERS.names()  # type: ignore[attr-defined]
     assert run(["export", "--help"]) == 0
     assert "Examples:" in capsys.readouterr().out

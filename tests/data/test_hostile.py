@@ -22,7 +22,7 @@ from ssd_data import (
     find,
     link,
 )
-from ssd_data.data.build.manifest import read_manifest
+from ssd_data.data.lmdb.manifest import read_manifest
 
 
 @pytest.fixture

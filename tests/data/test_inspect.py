@@ -19,7 +19,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.data.lmdb.records import encode_record
 from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
-from ssd_data.data.lmdb.table import Survey, bands, find_item, items, look, printable
+from ssd_data.data.lmdb.survey import Survey, bands, find_item, items, look, printable
 from ssd_data.proto import caffe_pb2
 
 Rows = list[tuple[float, ...]]
@@ -344,7 +344,7 @@ def test_whatever_a_reader_of_pictures_raises_is_that_records_error(
     def fail(*_: object) -> None:
         raise struct.error("unpack requires a buffer of 4 bytes")
 
-    monkeypatch.setattr("ssd_data.data.lmdb.table.probe", fail)
+    monkeypatch.setattr("ssd_data.data.lmdb.survey.probe", fail)
     seen = look(b"0_a", value())
     assert seen.record is not None
     assert seen.info is None

@@ -32,7 +32,7 @@ from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.protocols import make_plan
 from ssd_data.evaluation.results import write_and_score
 from ssd_data.evaluation.sources import open_set
-from ssd_data.metrics import Options, score
+from ssd_data.metrics import ScoreOptions, score
 from ssd_data.metrics.widerface import files as widerface
 from ssd_data.nets.preprocessing import Preprocessing
 
@@ -307,6 +307,19 @@ def test_coco_numbers_of_records(world: World, run: Any, tmp_path: Path) -> None
     assert "VOC07" in by_voc["ap"]
 
 
+def test_coco_classes_keep_their_names(world: World, run: Any, tmp_path: Path) -> None:
+    """Also where a labelmap's names are numbers that do not rise."""
+    mixed = tmp_path / "labelmap.prototxt"
+    text = (world.voc / "labelmap.prototxt").read_text()
+    for name, number in (("circle", "30"), ("square", "10"), ("triangle", "20")):
+        text = text.replace(f'name: "{name}"', f'name: "{number}"', 1)
+    mixed.write_text(text)
+    args = [*world.args(world.lmdb), "--metric", "coco", "--json"]
+    plain, moved = run(*args).json, run(*args, "--labelmap", mixed).json
+    assert moved["classes"] == plain["classes"]
+    assert len({str(row) for row in plain["classes"].values()}) > 1
+
+
 def test_faces_without_the_official_lists(world: World, run: Any, tmp_path: Path) -> None:
     raw = run(*world.args(world.sample / "widerface", 2), "--out", tmp_path / "out", "--json").json
     assert (raw["metric"], list(raw["ap"])) == ("widerface", ["all"])
@@ -352,7 +365,7 @@ def test_faces_with_the_official_lists(world: World, run: Any, tmp_path: Path) -
     again = widerface.read_detections(
         out / "detections", widerface.read_truth(sample / "eval_tools" / "ground_truth")
     )
-    assert again.spoken_of.sum() == PICTURES
+    assert again.has_entry.sum() == PICTURES
     # A build knows where its raw data lies; elsewhere --truth says it.
     build(find(sample), tmp_path / "built", splits=["val"])
     stored = run(*world.args(tmp_path / "built", 2), "--json").json
@@ -389,6 +402,21 @@ def test_pictures_that_cannot_be_read(world: World, run: Any, tmp_path: Path) ->
     assert counted["counts"]["pictures"] == PICTURES
     assert counted["counts"]["truths"] > skipped["counts"]["truths"]
     assert any("cannot be read" in kind for kind in counted["notes"])
+
+
+def test_all_that_cannot_be_read_are_counted(
+    world: World, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those that the notes do not list one by one."""
+    monkeypatch.setattr("ssd_data.core.notes.LISTED", 1)
+    sample = tmp_path / "voc"
+    shutil.copytree(world.sample / "voc", sample)
+    for number in (2, 3, 4):
+        (sample / "JPEGImages" / f"test00000{number}.jpg").write_bytes(b"no picture")
+    counted = run(*world.args(sample), "--json", "--missing", "count").json
+    assert counted["counts"]["pictures"] == PICTURES
+    (kind,) = (note for what, note in counted["notes"].items() if "cannot be read" in what)
+    assert (kind["count"], len(kind["listed"])) == (3, 1)
 
 
 def test_wrong_usage(world: World, run: Any, tmp_path: Path) -> None:
@@ -432,7 +460,7 @@ def test_no_more_than_a_few_pictures_wait(world: World, tmp_path: Path) -> None:
         data = replace(whole, read=counting)
         for name in detect_all(data, engine, plan, journal, workers=2):
             done.append(name)
-        scored = write_and_score(whole, journal, tmp_path, Options())
+        scored = write_and_score(whole, journal, tmp_path, ScoreOptions())
     assert done == list(whole.names)
     assert scored.scores.counts["pictures"] == len(read) == PICTURES
 

@@ -13,7 +13,7 @@ from support.scored import CocoScored
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.structures import Detections
-from ssd_data.metrics import Options, score
+from ssd_data.metrics import ScoreOptions, score
 from ssd_data.metrics.coco.files import read_detections, read_truth, write_coco_results
 from ssd_data.metrics.coco.rules import NAMES
 from ssd_data.metrics.scores import Scores
@@ -31,7 +31,7 @@ def coco(tmp_path: Path) -> CocoScored:
 
 def scored(coco: CocoScored, **options: Any) -> Scores:
     coco.write()
-    return score("coco", coco.truth, coco.pred, Options(**options))
+    return score("coco", coco.truth, coco.pred, ScoreOptions(**options))
 
 
 @pytest.mark.parametrize("as_list", [False, True])
@@ -182,18 +182,17 @@ def test_corners_instead_of_sides(tmp_path: Path) -> None:
 
 
 def test_what_is_written_is_read(coco: CocoScored) -> None:
-    truth = read_truth(coco.truth)
+    boxes = read_truth(coco.truth)
     scale = np.array([200, 100, 200, 100])
-    boxes = truth.truth
     detections = {
         int(image): Detections(
             (boxes.label[boxes.picture == i] + 1).astype(np.int32),
             np.full((boxes.picture == i).sum(), 0.25, np.float32),
             (boxes.boxes[boxes.picture == i] / scale).astype(np.float32),
         )
-        for i, image in enumerate(truth.image_ids)
+        for i, image in enumerate(boxes.pictures)
     }
     write_coco_results(coco.pred, detections, dict.fromkeys(detections, (200, 100)), [3, 5])
-    found, _ = read_detections(coco.pred, truth)
+    found = read_detections(coco.pred, boxes)
     assert set(found.scores) == {0.25}
     assert score("coco", coco.truth, coco.pred).ap["AP"] == pytest.approx(1)

@@ -14,11 +14,10 @@ from support.scored import VocScored
 from ssd_data import BuildOptions, build, find
 from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.structures import Detections
-from ssd_data.metrics import Options, score
+from ssd_data.metrics import ScoreOptions, score, score_arrays
 from ssd_data.metrics.average_precision import DEVKIT_VERSIONS, SSD_VERSIONS
 from ssd_data.metrics.scores import Found, Scores, Truth
 from ssd_data.metrics.voc.files import read_detections, read_truth, write_voc_detections
-from ssd_data.metrics.voc.rules import score_arrays
 
 
 @pytest.fixture
@@ -27,7 +26,7 @@ def voc(tmp_path: Path) -> VocScored:
 
 
 def scored(voc: VocScored, **options: Any) -> Scores:
-    return score("voc", voc.root, voc.pred, Options(**options))
+    return score("voc", voc.root, voc.pred, ScoreOptions(**options))
 
 
 def test_the_truth_found_again_is_1(voc: VocScored) -> None:
@@ -81,7 +80,7 @@ def arrays(det: Any, gt: Any, pictures: int = 3) -> tuple[Truth, Found]:
 @given(found, true, st.sampled_from([0.3, 0.5, 0.75]))
 @settings(max_examples=100)
 def test_naive_twins(det: Any, gt: Any, iou: float) -> None:
-    result = score_arrays(*arrays(det, gt), Options(iou=(iou,)))
+    result = score_arrays("voc", *arrays(det, gt), ScoreOptions(iou=(iou,)))
     behind = "" if iou == 0.5 else f"@{iou:g}"
     flat = [(d[0], d[1], d[2], *d[3]) for d in det]
     true = [(g[0], g[1], *g[2], g[3]) for g in gt]
@@ -102,18 +101,19 @@ def test_naive_twins(det: Any, gt: Any, iou: float) -> None:
 @settings(max_examples=60)
 def test_order_does_not_matter_where_scores_differ(det: Any, gt: Any, random: Any) -> None:
     det = [(d[0], d[1], (i + 1) / 16, d[3]) for i, d in enumerate(det)]
-    before = score_arrays(*arrays(det, gt), Options()).ap
+    before = score_arrays("voc", *arrays(det, gt), ScoreOptions()).ap
     turned = [2, 0, 1]
     mixed = [(turned[d[0]], *d[1:]) for d in random.sample(det, len(det))]
     # Of true boxes that a detection overlaps alike the first counts, so these keep their order.
-    after = score_arrays(*arrays(mixed, [(turned[g[0]], *g[1:]) for g in gt]), Options()).ap
+    true = [(turned[g[0]], *g[1:]) for g in gt]
+    after = score_arrays("voc", *arrays(mixed, true), ScoreOptions()).ap
     assert after == pytest.approx(before, abs=1e-9)
 
 
 def test_only_the_devkit_adds_one_to_the_sides() -> None:
     """10 x 10 of 10 x 14 pixels are 0.714, 9 x 9 of 9 x 13 are 0.692."""
     pair = arrays([(0, 0, 0.5, (1, 1, 10, 14))], [(0, 0, (1, 1, 10, 10), False)])
-    result = score_arrays(*pair, Options(iou=(0.7,)))
+    result = score_arrays("voc", *pair, ScoreOptions(iou=(0.7,)))
     assert result.classes["a"]["VOC10@0.7"] == 1
     assert result.classes["a"]["Integral@0.7"] == 0
 
@@ -247,7 +247,7 @@ def test_another_convention(tmp_path: Path, convention: str) -> None:
     with pytest.raises(InputError, match=f"another convention; it seems they are {convention}"):
         scored(voc)
     # A net that has learned little hits as little: what the package itself wrote is scored.
-    assert scored(voc, trusted=True).counts["detections"] == 30
+    assert scored(voc, own_boxes=True).counts["detections"] == 30
 
 
 def test_a_devkit_of_several_years(voc: VocScored) -> None:
@@ -279,7 +279,9 @@ def test_truth_that_is_not_there(voc: VocScored) -> None:
         scored(voc)
     with pytest.raises(UsageError, match="threshold"):
         score_arrays(
-            *arrays([(0, 0, 0.5, (1, 1, 9, 9))], [(0, 0, (1, 1, 9, 9), False)]), Options(iou=(1.5,))
+            "voc",
+            *arrays([(0, 0, 0.5, (1, 1, 9, 9))], [(0, 0, (1, 1, 9, 9), False)]),
+            ScoreOptions(iou=(1.5,)),
         )
 
 

@@ -14,11 +14,10 @@ from support.scored import Wider
 
 from ssd_data.core.errors import InputError, OutputError
 from ssd_data.core.structures import Detections
-from ssd_data.metrics import Options, score
+from ssd_data.metrics import ScoreOptions, score, score_arrays
 from ssd_data.metrics.analysis import EXTRAS
 from ssd_data.metrics.scores import Found, Scores, Truth
 from ssd_data.metrics.widerface.files import read_detections, read_truth, write_widerface_folder
-from ssd_data.metrics.widerface.rules import score_arrays
 
 
 @pytest.fixture
@@ -27,7 +26,7 @@ def wider(tmp_path: Path) -> Wider:
 
 
 def scored(wider: Wider, **options: Any) -> Scores:
-    return score("widerface", wider.truth, wider.pred, Options(**options))
+    return score("widerface", wider.truth, wider.pred, ScoreOptions(**options))
 
 
 def test_the_published_answer(shared: Path) -> None:
@@ -96,7 +95,7 @@ def arrays(items: Any) -> tuple[Truth, Found]:
 @given(pictures)
 @settings(max_examples=60)
 def test_a_naive_twin(items: Any) -> None:
-    result = score_arrays(*arrays(items), Options())
+    result = score_arrays("widerface", *arrays(items), ScoreOptions())
     masks = {"easy": lambda m: m, "medium": lambda m: ~m, "hard": lambda m: -1}
     for name, mask in masks.items():
         kept = [(r, f, {i for i in range(len(f)) if mask(m) >> i & 1}) for r, f, m in items]
@@ -106,9 +105,9 @@ def test_a_naive_twin(items: Any) -> None:
 @given(pictures, st.randoms(use_true_random=False))
 @settings(max_examples=60)
 def test_order_does_not_matter(items: Any, random: Any) -> None:
-    before = score_arrays(*arrays(items), Options()).ap
+    before = score_arrays("widerface", *arrays(items), ScoreOptions()).ap
     mixed = [(random.sample(r, len(r)), f, m) for r, f, m in random.sample(items, len(items))]
-    after = score_arrays(*arrays(mixed), Options()).ap
+    after = score_arrays("widerface", *arrays(mixed), ScoreOptions()).ap
     assert after == before
 
 
@@ -127,11 +126,11 @@ def test_boxes_of_different_pictures_may_mix() -> None:
         scores=found.scores[order],
         boxes=found.boxes[order],
     )
-    before = score_arrays(truth, found, Options(extras=tuple(EXTRAS)))
-    after = score_arrays(truth, mixed, Options(extras=tuple(EXTRAS)))
+    before = score_arrays("widerface", truth, found, ScoreOptions(extras=tuple(EXTRAS)))
+    after = score_arrays("widerface", truth, mixed, ScoreOptions(extras=tuple(EXTRAS)))
     assert (after.ap, after.more) == (before.ap, before.more)
     elsewhere = replace(mixed, picture=np.roll(mixed.picture, 1))
-    assert score_arrays(truth, elsewhere, Options()).ap != before.ap
+    assert score_arrays("widerface", truth, elsewhere, ScoreOptions()).ap != before.ap
 
 
 def test_missing_pictures(wider: Wider) -> None:

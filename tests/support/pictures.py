@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from ssd_data.batches.augment import rows
-from ssd_data.core.structures import Record
+from ssd_data.data.lmdb.records import Record
 
 
 def picture(width, height, seed=0, channels=3):

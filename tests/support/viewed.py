@@ -11,8 +11,7 @@ import numpy as np
 from werkzeug.test import Client, TestResponse
 
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.core.structures import image_of
-from ssd_data.data.lmdb.records import encode_record, key_of
+from ssd_data.data.lmdb.records import encode_record, image_of, key_of
 from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
 from ssd_data.pages.viewer.app import Viewer
 from ssd_data.pages.viewer.index import Index

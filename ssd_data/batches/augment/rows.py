@@ -12,8 +12,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.core.boxes import areas, coverages
-from ssd_data.core.structures import Boxes, Flags, Record
+from ssd_data.core.overlaps import areas, coverages
+from ssd_data.core.structures import Boxes, Flags
+from ssd_data.data.lmdb.records import Record
 from ssd_data.proto import caffe_pb2
 
 Rows: TypeAlias = npt.NDArray[np.float32]

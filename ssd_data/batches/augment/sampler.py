@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ssd_data.batches.augment.rows import Region
-from ssd_data.core.boxes import coverages, overlaps
 from ssd_data.core.errors import InputError
+from ssd_data.core.overlaps import coverages, overlaps
 from ssd_data.core.structures import Boxes, Flags
 from ssd_data.proto import caffe_pb2
 

@@ -22,8 +22,9 @@ from ssd_data.batches.augment.rows import BOX, WHOLE, Region, Rows, large_enough
 from ssd_data.batches.augment.sampler import Samplers
 from ssd_data.batches.augment.values import Array, Values
 from ssd_data.core.errors import InputError
-from ssd_data.core.images import decode, decode_stored, probe
-from ssd_data.core.structures import Pixels, Record
+from ssd_data.core.images import decode, probe
+from ssd_data.core.structures import Pixels
+from ssd_data.data.lmdb.records import Record
 from ssd_data.proto import caffe_pb2
 
 Generator = np.random.Generator
@@ -131,7 +132,7 @@ class Transformer:
     def decode(self, record: Record) -> Pixels:
         """The picture, uint8 (height, width, 3) BGR or (height, width) gray."""
         if not record.encoded:
-            pixels = decode_stored(record)
+            pixels = record.decode()
             return pixels[:, :, 0] if record.channels == 1 else pixels
         probe(record.data, record.key)
         return decode(record.data, record.key, gray=self.channels(record) == 1)

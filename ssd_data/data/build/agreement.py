@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from ssd_data.data import dataset, recipes
-from ssd_data.data.build.options import BuildOptions
-from ssd_data.data.build.scan import scan, unknown_classes
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.labelmap import LabelMap, read_labelmap
+from ssd_data.data import dataset, formats, recipes
+from ssd_data.data.build.options import BuildOptions
+from ssd_data.data.build.scan import scan, unknown_classes
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
 
 
@@ -89,7 +89,7 @@ def _against_lmdb(labelmap: LabelMap, path: Path) -> list[str]:
 def _against_dataset(labelmap: LabelMap, source: str, root: Path | None) -> list[str]:
     found = dataset.find(source, root)
     differences = []
-    if found.labelmap is not None or found.format in ("coco", "widerface"):
+    if found.labelmap is not None or formats.load(found.format).classes is not None:
         differences = labelmap.differences(found.classes())
     options = BuildOptions(map=found.map)
     scans = {split: scan(found, split, labelmap, options) for split in found.default_splits()}

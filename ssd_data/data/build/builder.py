@@ -10,18 +10,29 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from ssd_data.core.errors import InputError, OutputError, SsdDataError
+from ssd_data.core.files.publish import OutFolder, write_text
+from ssd_data.core.images import picture_limits
+from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.notes import Tally
+from ssd_data.core.parallel import default_workers
 from ssd_data.core.progress import Track, untracked
+from ssd_data.data import formats
 from ssd_data.data.build import links
 from ssd_data.data.build.convert import BoxRuleError, Made, make_records
+from ssd_data.data.build.options import BuildOptions
+from ssd_data.data.build.scan import LabelledImage, Scan, scan, unknown_classes
 from ssd_data.data.dataset import Dataset
-from ssd_data.data.build.manifest import (
+from ssd_data.data.formats import Format
+from ssd_data.data.formats.lists import line_of
+from ssd_data.data.lmdb.manifest import (
     LABELMAP,
     MANIFEST,
     Manifest,
@@ -29,15 +40,7 @@ from ssd_data.data.build.manifest import (
     new_manifest,
     read_manifest,
 )
-from ssd_data.data.build.options import BuildOptions
-from ssd_data.data.build.scan import LabelledImage, Scan, scan, unknown_classes
-from ssd_data.core.errors import InputError, OutputError, SsdDataError
-from ssd_data.core.files.publish import OutFolder, write_text
-from ssd_data.core.labelmap import LabelMap
 from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter, is_lmdb
-from ssd_data.core.parallel import default_workers
-from ssd_data.core.images import picture_limits
-from ssd_data.core.notes import Tally
 
 MOST_FAILURES = 20
 
@@ -109,7 +112,8 @@ def build(
     wanted = list(dict.fromkeys(splits)) or dataset.default_splits()
     labelmap = (labelmap or dataset.classes()).require_sound()
     folder_path = Path(out) if out is not None else default_out(dataset)
-    if folder_path.resolve() == dataset.root.resolve() and dataset.format != "annoset":
+    own = folder_path.resolve() == dataset.root.resolve()
+    if own and formats.load(dataset.format).names_splits:
         raise OutputError(
             "this is the data set's own folder", where=folder_path, hint="Choose another with --out"
         )
@@ -141,6 +145,10 @@ class _Job:
     folder: OutFolder
     workers: int
     track: Track
+
+    @property
+    def format(self) -> Format[Any]:
+        return formats.load(self.dataset.format)
 
     def run(self, wanted: list[str], redo: bool) -> BuildResult:
         old = read_manifest(self.folder.path)
@@ -191,7 +199,8 @@ class _Job:
     def _refuse_other(self, old: Manifest, new: Manifest, wanted: list[str], redo: bool) -> None:
         path = self.folder.path / MANIFEST
         # The lists of one data set come one by one, so their names are no data set's.
-        if old.get("name") != new["name"] and not old.get("format") == new["format"] == "annoset":
+        lists = old.get("format") == new["format"] and not self.format.names_splits
+        if old.get("name") != new["name"] and not lists:
             raise OutputError(
                 f"this folder holds {old.get('name')}, not {new['name']}",
                 where=path,
@@ -233,9 +242,10 @@ class _Job:
 
     def _is_input(self, path: Path) -> bool:
         """Whether the path is the very list that is built from, or the labelmap in use."""
-        lists = [s.get("list", "") for split in self.dataset.splits.values() for s in split.sources]
-        own = [*lists, str(self.dataset.labelmap or "")]
-        return path.exists() and any(Path(o).is_file() and path.samefile(o) for o in own)
+        sources = [s for split in self.dataset.splits.values() for s in split.sources]
+        own = [file for source in sources for file in self.format.outside(source)]
+        own += [self.dataset.labelmap] if self.dataset.labelmap is not None else []
+        return path.exists() and any(file.is_file() and path.samefile(file) for file in own)
 
     def _refuse_unknown(self, scans: Mapping[str, Scan]) -> None:
         lines = unknown_classes(scans, self.labelmap)
@@ -267,7 +277,7 @@ class _Job:
                     summary.add(made)
         if not failures:
             self._verify(name, summary)
-            self._stage(list_name, _list_text(scanned.lines))
+            self._stage(list_name, "".join(line_of(*pair) for pair in scanned.lines))
             self._stage(size_name, "".join(summary.size_lines))
         return {
             "lmdb": name,
@@ -338,11 +348,3 @@ def _note_failure(error: SsdDataError, skip: bool, failures: list[str], notes: T
         notes.add("picture left out (skipped)", error.sentence)
     else:
         failures.append(f"{error.sentence} ({error.hint})" if error.hint else error.sentence)
-
-
-def _list_text(lines: Iterable[tuple[str, str]]) -> str:
-    """``image annotation`` lines; a tab parts them where a path holds a space."""
-    return "".join(
-        f"{image}{chr(9) if ' ' in image + annotation else ' '}{annotation}\n"
-        for image, annotation in lines
-    )

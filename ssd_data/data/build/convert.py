@@ -13,12 +13,8 @@ from posixpath import basename, splitext
 import numpy as np
 
 from ssd_data.core import boxes as boxlib
-from ssd_data.data.build.options import BuildOptions
-from ssd_data.data.build.scan import LabelledImage
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import announce, is_below, read_bytes, require_below
-from ssd_data.data.lmdb.records import encode_record, key_of
-from ssd_data.core.parallel import ordered_map
 from ssd_data.core.images import (
     MOST_BYTES,
     PictureInfo,
@@ -29,8 +25,12 @@ from ssd_data.core.images import (
     resized_size,
     without_orientation,
 )
-from ssd_data.core.structures import Boxes, Flags, Labels
 from ssd_data.core.notes import Tally
+from ssd_data.core.parallel import ordered_map
+from ssd_data.core.structures import Boxes, Flags, Labels
+from ssd_data.data.build.options import BuildOptions
+from ssd_data.data.build.scan import LabelledImage
+from ssd_data.data.lmdb.records import encode_record, key_of
 
 AHEAD = 16
 MOST_KEY_BYTES = 511  # LMDB's own limit

@@ -9,8 +9,10 @@ import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from ssd_data.data.build.manifest import LABELMAP, read_manifest
 from ssd_data.core.errors import InputError, OutputError
+from ssd_data.core.registry import FORMATS
+from ssd_data.data import formats
+from ssd_data.data.lmdb.manifest import LABELMAP, read_manifest
 
 STANDARD = ("trainval_lmdb", "test_lmdb")
 
@@ -98,7 +100,7 @@ def refuse_obstacles(
 
 def _list_links(kind: str, build: Path, splits: dict[str, dict[str, str]]) -> dict[str, Path]:
     """Builds from lists link each LMDB under its own name, as ``create_annoset.py`` does."""
-    if kind != "annoset":
+    if kind not in FORMATS.names() or formats.load(kind).names_splits:
         return {}
     return {made["lmdb"]: build / made["lmdb"] for made in splits.values()}
 

@@ -12,13 +12,13 @@ from random import Random
 
 import numpy as np
 
-from ssd_data.data.dataset import Dataset
-from ssd_data.data.build.options import BuildOptions
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.core.structures import AnnotatedImage, Labels, Unreadable
 from ssd_data.core.notes import Tally
+from ssd_data.core.structures import AnnotatedImage, Labels, Unreadable
+from ssd_data.data.build.options import BuildOptions
+from ssd_data.data.dataset import Dataset
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,9 +14,10 @@ import numpy as np
 
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.notes import Tally
-from ssd_data.core.structures import Flags, Record
-from ssd_data.data.build.manifest import Manifest
-from ssd_data.data.lmdb.table import Look, bands, box_text
+from ssd_data.core.structures import Flags
+from ssd_data.data.lmdb.manifest import Manifest
+from ssd_data.data.lmdb.records import Record
+from ssd_data.data.lmdb.survey import Look, bands, box_text
 
 
 @dataclass(frozen=True, slots=True)

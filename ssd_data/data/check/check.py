@@ -22,21 +22,21 @@ from ssd_data.core.parallel import default_workers, ordered_map
 from ssd_data.core.progress import Track, untracked
 from ssd_data.data.build.agreement import beside_lmdb
 from ssd_data.data.build.convert import Made, make_record
-from ssd_data.data.build.manifest import (
-    LABELMAP,
-    MANIFEST,
-    Manifest,
-    labelmap_digest,
-    read_manifest,
-)
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import LabelledImage, Scan, scan, unknown_classes
 from ssd_data.data.check.cases import Case, Whole
 from ssd_data.data.check.findings import ERROR, WARNING, Findings, counted
 from ssd_data.data.check.rules import CASE_RULES, WHOLE_RULES
 from ssd_data.data.dataset import Dataset, find
+from ssd_data.data.lmdb.manifest import (
+    LABELMAP,
+    MANIFEST,
+    Manifest,
+    labelmap_digest,
+    read_manifest,
+)
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
-from ssd_data.data.lmdb.table import Look, items, look
+from ssd_data.data.lmdb.survey import Look, items, look
 
 UNREADABLE_LMDB = (ERROR, "unreadable-lmdb", "LMDB cannot be read")
 UNREADABLE_LABELMAP = (ERROR, "unreadable-labelmap", "labelmap cannot be read")

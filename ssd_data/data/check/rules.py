@@ -19,11 +19,12 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_lines
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.notes import Count
-from ssd_data.core.structures import Boxes, Flags, Record
-from ssd_data.data.build.manifest import Manifest
+from ssd_data.core.structures import Boxes, Flags
 from ssd_data.data.check.cases import Case, Whole
 from ssd_data.data.check.findings import ERROR, WARNING, Kind, counted
-from ssd_data.data.lmdb.table import bands, class_name, printable
+from ssd_data.data.lmdb.manifest import Manifest
+from ssd_data.data.lmdb.records import Record
+from ssd_data.data.lmdb.survey import bands, class_name, printable
 
 BoxRule: TypeAlias = Callable[[Record, LabelMap | None], Flags]
 CaseRule: TypeAlias = Callable[[Case], Iterable[str]]

@@ -1,58 +1,126 @@
-"""Raw data sets, one file a format; the file's name is its registration.
+"""Raw data sets, one folder a format; the folder's name is its registration.
 
-A format module has any of these:
+Its ``read.py`` has one of these, or both:
 
-* ``LAYOUT``: the folder tree it expects, shown when nothing fits;
-* ``read(root, options, notes) -> Iterator[Entry]``: one source of a split, in list order. An entry
-  whose own annotation is broken is an ``Unreadable``; a broken list or JSON raises ``InputError``.
-  ``notes`` (a Tally) takes what is odd but no error;
-* ``needs(options) -> list[str]``: the paths below the root without which a source is not there;
-* ``REQUIRED``: the keys that a source cannot do without;
-* ``recognise(folder) -> dict[split, list of options] | None``: the splits a folder has, if it is
-  in this layout;
-* ``SUFFIX`` and ``read_file(path, image, annotation, notes) -> AnnotatedImage``: one annotation
-  file a picture, as lists name them;
-* ``classes(root, options) -> list[(name, display name)]``: the classes, where the data set itself
-  states them.
+* ``FORMAT``, a :class:`Format`: a data set, and what says which pictures there are;
+* ``FILE``, an :class:`AnnotationFile`: one file a picture, as the lists of other formats name them.
 
-The way back is in ``ssd_data.data.exporters``.
+What may be written back to has a ``write.py`` beside it, with a ``Writer`` (see ``writing.py``).
+A schema that both need lies in the same folder. No format knows another; what they share is here:
+``lists.py``, ``numbers.py``, ``pixels.py`` and ``writing.py``.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
 from functools import cache
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ssd_data.core.errors import InputError
 from ssd_data.core.registry import FORMATS
 
-Options: TypeAlias = Mapping[str, Any]
+if TYPE_CHECKING:
+    import msgspec
+
+    from ssd_data.core.notes import Tally
+    from ssd_data.core.structures import AnnotatedImage, Entry
+
+S = TypeVar("S", bound="msgspec.Struct")
 
 
-def having(attribute: str) -> Iterator[tuple[str, Any]]:
-    """All formats that have ``attribute``, by name."""
+class Confidence(IntEnum):
+    """How sure it is that a folder has a layout: that of the highest is taken."""
+
+    NAMES = 1  # its folders are called so, as those of other layouts may be
+    FILES = 2  # there are files that only this layout has
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised(Generic[S]):
+    """A folder that has a format's layout.
+
+    Attributes:
+        splits: the sources of each split that is there.
+        why: by what it was recognised.
+    """
+
+    splits: Mapping[str, Sequence[S]]
+    why: str
+    confidence: Confidence = Confidence.FILES
+
+
+@dataclass(frozen=True, slots=True)
+class Format(Generic[S]):
+    """A format of raw data sets: what it is, and how it is read.
+
+    Attributes:
+        source: what a source of a split says, a struct; recipes are checked against it.
+        read: the pictures of one source below a root, in list order. An entry whose own annotation
+            is broken is an ``Unreadable``; a broken list or JSON raises ``InputError``. The Tally
+            takes what is odd but no error.
+        needs: the paths below the root without which a source is not there.
+        layout: the folder tree that it expects, shown when nothing fits.
+        recognise: the splits of a folder, if it is in this layout.
+        classes: name and display name of all classes, where the data set itself states them.
+        names_splits: whether sources belong to the named splits of one data set. Else each is a
+            list of its own: its LMDB may lie beside it and among those of other lists, and is
+            linked under its own name.
+        outside: the files of a source that do not lie below the root, which no build replaces.
+        truth_file: the file of a source that the metric of the format's name takes for the truth,
+            where it says more of it than the boxes that are read.
+    """
+
+    source: type[S]
+    read: Callable[[Path, S, Tally], Iterator[Entry]]
+    needs: Callable[[S], list[str]]
+    layout: str = ""
+    recognise: Callable[[Path], Recognised[S] | None] | None = None
+    classes: Callable[[Path, S], list[tuple[str, str]]] | None = None
+    names_splits: bool = True
+    outside: Callable[[S], list[Path]] = lambda source: []
+    truth_file: Callable[[S], str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationFile:
+    """One annotation file a picture.
+
+    Attributes:
+        suffix: its ending, such as ``.xml``.
+        read: the picture of a file; arguments are its path, the picture's and its own path below
+            the root as they are kept, and the Tally that takes what is odd. Raises ``InputError``.
+    """
+
+    suffix: str
+    read: Callable[[Path, str, str, Tally], AnnotatedImage]
+
+
+def load(name: str) -> Format[Any]:
+    """A format of data sets.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    found: Format[Any] | None = getattr(FORMATS.load(name), "FORMAT", None)
+    if found is None:
+        known = ", ".join(name for name, _ in all_formats())
+        raise InputError(f'"{name}" is a format of single files', hint=f"Data sets: {known}")
+    return found
+
+
+def all_formats() -> Iterator[tuple[str, Format[Any]]]:
+    """All formats of data sets, by name."""
     for name in FORMATS.names():
         module = FORMATS.load(name)
-        if hasattr(module, attribute):
-            yield name, module
+        if hasattr(module, "FORMAT"):
+            yield name, module.FORMAT
 
 
 @cache
-def by_suffix(suffix: str) -> Any | None:
-    """The format that reads single annotation files with this suffix, such as ``.xml``."""
-    for _, module in having("read_file"):
-        if suffix.lower() == module.SUFFIX:
-            return module
-    return None
-
-
-def number(text: str) -> float:
-    """A number as annotations write it; not a number (NaN) for anything else.
-
-    Python's own ``float`` also takes ``1_000`` and the digits of other scripts.
-    """
-    try:
-        return float(text) if text.isascii() and "_" not in text else math.nan
-    except ValueError:
-        return math.nan
+def annotation_files() -> Mapping[str, AnnotationFile]:
+    """The formats of single annotation files, by their endings."""
+    modules = [FORMATS.load(name) for name in FORMATS.names()]
+    return {m.FILE.suffix: m.FILE for m in modules if hasattr(m, "FILE")}

@@ -8,21 +8,89 @@ which ``instance_id`` counts from 0; boxes as float32 fractions with ``difficult
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from google.protobuf.message import DecodeError
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.structures import Boxes, Flags, Labels, Record
+from ssd_data.core.images import decode
+from ssd_data.core.structures import Boxes, Flags, Labels, Pixels
 from ssd_data.proto import caffe_pb2
 
 MAX_DIMENSION = 1 << 20
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """One record of an AnnotatedDatum LMDB.
+
+    >>> from ssd_data import LmdbReader
+    >>> record = LmdbReader("test_lmdb")[0]
+    >>> record.image, record.labels.tolist()
+    ('JPEGImages/test000001.jpg', [1, 1, 2])
+    >>> record.decode().shape
+    (87, 105, 3)
+
+    Attributes:
+        key: the record's key, ``%08d_<image path>``.
+        channels, height, width: of the stored picture, as the header states them.
+        encoded: True where ``data`` is a JPEG or PNG file, False where it is raw values in
+            channel, row, column order (BGR).
+        data: the stored bytes.
+        labels: int32 (N,); boxes: float32 (N, 4), fractions, xmin ymin xmax ymax;
+        difficult: bool (N,); instance_ids: int32 (N,), counted within each label.
+    """
+
+    key: str
+    channels: int
+    height: int
+    width: int
+    encoded: bool
+    data: bytes
+    labels: Labels
+    boxes: Boxes
+    difficult: Flags
+    instance_ids: Labels
+
+    @property
+    def image(self) -> str:
+        """The picture's path, which is the key without its number."""
+        return image_of(self.key)
+
+    def decode(self) -> Pixels:
+        """The picture as uint8 (height, width, channels), BGR or one gray channel.
+
+        Raises:
+            InputError: the bytes do not decode, or do not fill the size that the header states.
+        """
+        if self.encoded:
+            return decode(self.data, self.key, gray=self.channels == 1)
+        shape = (self.channels, self.height, self.width)
+        if len(self.data) != np.prod(shape, dtype=np.int64) or min(shape) <= 0:
+            raise InputError(f"{len(self.data)} raw bytes do not make {shape}", where=self.key)
+        planes = np.frombuffer(self.data, np.uint8).reshape(shape)
+        return np.ascontiguousarray(planes.transpose(1, 2, 0))
+
+
 def key_of(number: int, image: str) -> bytes:
-    """The record's key: the list line's number in eight digits and the picture's path."""
+    """The record's key: the list line's number in eight digits and the picture's path.
+
+    >>> key_of(7, "JPEGImages/000012.jpg")
+    b'00000007_JPEGImages/000012.jpg'
+    """
     return f"{number:08d}_{image}".encode("utf-8", "surrogateescape")
+
+
+def image_of(key: str) -> str:
+    """A picture's path from its record's key; the key where it has no number.
+
+    >>> image_of("00000007_JPEGImages/000012.jpg")
+    'JPEGImages/000012.jpg'
+    """
+    number, _, path = key.partition("_")
+    return path if number.isdigit() and path else key
 
 
 def encode_record(

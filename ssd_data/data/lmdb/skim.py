@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
-from ssd_data.core.structures import Record
-from ssd_data.data.lmdb.records import MAX_DIMENSION, decode_record
+from ssd_data.data.lmdb.records import MAX_DIMENSION, Record, decode_record
 from ssd_data.proto import caffe_pb2
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5

@@ -17,9 +17,8 @@ from weakref import WeakValueDictionary
 import lmdb
 
 from ssd_data.core.errors import InputError, OutputError
-from ssd_data.core.structures import Record
 from ssd_data.data.lmdb.pages import require_sound
-from ssd_data.data.lmdb.records import decode_record
+from ssd_data.data.lmdb.records import Record, decode_record
 
 BATCH_BYTES = 1 << 20
 SYNC_BYTES = 16 << 20

@@ -16,7 +16,7 @@ from ssd_data.core.progress import Track, untracked
 from ssd_data.core.structures import Boxes, Labels
 from ssd_data.data.lmdb.skim import Skimmed, skim
 from ssd_data.data.lmdb.store import LmdbReader
-from ssd_data.data.lmdb.table import printable
+from ssd_data.data.lmdb.survey import printable
 from ssd_data.families.fit.layout import Layout
 
 DIFFICULT, ABSENT = "difficult: the net's loss leaves them out", "nothing of them is inside"

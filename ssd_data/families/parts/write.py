@@ -12,7 +12,7 @@ from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.labelmap import read_labelmap
 from ssd_data.core.registry import FAMILIES
-from ssd_data.data.build.manifest import read_manifest
+from ssd_data.data.lmdb.manifest import read_manifest
 from ssd_data.families import Model, generate
 from ssd_data.families.parts.data import TEST_SOURCE, TRAIN_SOURCE
 from ssd_data.nets.prototxt import to_text

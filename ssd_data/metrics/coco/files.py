@@ -8,9 +8,9 @@ at as ``images``: then a picture in which nothing was found can be told from one
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -19,8 +19,8 @@ import numpy.typing as npt
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.files.whole import new_file
-from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Detections
+from ssd_data.metrics import NO, PERHAPS, SURELY
 from ssd_data.metrics.files import FAR, note_odd_boxes, shown
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
 
@@ -73,24 +73,8 @@ class _Results(msgspec.Struct):
     images: list[_Looked] | None = None
 
 
-class CocoTruth(NamedTuple):
-    """The truth and what only COCO has.
-
-    Attributes:
-        truth: its pictures are the image ids as text, its boxes corners, crowds ignored.
-        image_ids: int64 (P,); category_ids: int64 (C,), of its classes.
-        xywh: float64 (M, 4), boxes as the JSON has them; area: float64 (M,).
-    """
-
-    truth: Truth
-    image_ids: Ints
-    category_ids: Ints
-    xywh: Floats
-    area: Floats
-
-
-def read_truth(path: Path) -> CocoTruth:
-    """An instances JSON.
+def read_truth(path: Path) -> Truth:
+    """An instances JSON: pictures are image ids as text, boxes are corners, crowds are ignored.
 
     Raises:
         InputError: it is malformed, or an id stands twice or is not there.
@@ -108,20 +92,24 @@ def read_truth(path: Path) -> CocoTruth:
     label = _places(path, [b.category_id for b in boxes], category_ids, "category")
     sides = [(image.width or 0, image.height or 0) for image in read.images]
     stated = np.array([np.nan if b.area is None else b.area for b in boxes], np.float64)
-    corners = xywh.copy()
-    corners[:, 2:] += corners[:, :2]
-    truth = Truth(
+    return Truth(
         origin=str(path),
         pictures=tuple(map(str, image_ids.tolist())),
         classes=_unlike([category.name for category in categories], category_ids),
         picture=picture,
         label=label,
-        boxes=corners,
+        boxes=_corners(xywh),
         ignored=np.array([bool(b.iscrowd or b.ignore) for b in boxes], np.bool_),
         sizes=np.array(sides, np.int64).reshape(-1, 2),
+        attributes={"xywh": xywh, "area": np.where(np.isnan(stated), areas(xywh), stated)},
+        class_ids=category_ids,
     )
-    area = np.where(np.isnan(stated), xywh[:, 2] * xywh[:, 3], stated)
-    return CocoTruth(truth, image_ids, category_ids, xywh, area)
+
+
+def _corners(xywh: Floats) -> Floats:
+    corners = xywh.copy()
+    corners[:, 2:] += corners[:, :2]
+    return corners
 
 
 def _unlike(names: list[str], ids: Ints) -> tuple[str, ...]:
@@ -131,29 +119,56 @@ def _unlike(names: list[str], ids: Ints) -> tuple[str, ...]:
     return tuple(f"{name} ({number})" if name in twice else name for name, number in pairs)
 
 
-def read_detections(path: Path, coco: CocoTruth) -> tuple[Found, Floats]:
-    """A results JSON: the detections, and their boxes as x, y, width, height, float64 (N, 4).
+def areas(xywh: Floats) -> Floats:
+    """Width times height, float64 (N,)."""
+    area: Floats = xywh[:, 2] * xywh[:, 3]
+    return area
+
+
+def read_detections(path: Path, truth: Truth) -> Found:
+    """A results JSON; ``xywh`` among its attributes are the boxes as they stand there.
 
     Raises:
         InputError: it is malformed, or an image or category is not in the truth.
     """
     data = read_bytes(path, RESULTS, MAX_BYTES)
-    kind: Any = _Results if data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" else list[_Result]
+    kind: Any = _Results if _first_byte(data) == b"{" else list[_Result]
     read = _decode(data, path, kind, RESULTS)
     results: list[_Result] = read.annotations if isinstance(read, _Results) else read
     xywh = _boxes(path, [result.bbox for result in results])
     scores = np.array([result.score for result in results], np.float64)
-    picture = _places(path, [r.image_id for r in results], coco.image_ids, "image")
-    label = _places(path, [r.category_id for r in results], coco.category_ids, "category")
-    spoken_of = np.zeros(len(coco.image_ids), np.bool_)
-    spoken_of[picture] = True
+    ids = np.array([int(name) for name in truth.pictures], np.int64)
+    picture = _places(path, [r.image_id for r in results], ids, "image")
+    label = _places(path, [r.category_id for r in results], truth.class_ids, "category")
+    has_entry = np.zeros(len(ids), np.bool_)
+    has_entry[picture] = True
     if isinstance(read, _Results) and read.images:
-        spoken_of |= np.isin(coco.image_ids, [image.id for image in read.images])
-    corners = xywh.copy()
-    corners[:, 2:] += corners[:, :2]
-    found = Found(str(path), picture, label, scores, corners, spoken_of, Tally())
-    note_odd_boxes(found, coco.truth)
-    return found, xywh
+        has_entry |= np.isin(ids, [image.id for image in read.images])
+    found = Found(
+        origin=str(path),
+        picture=picture,
+        label=label,
+        scores=scores,
+        boxes=_corners(xywh),
+        has_entry=has_entry,
+        attributes={"xywh": xywh},
+        lists_empty=isinstance(read, _Results),
+    )
+    note_odd_boxes(found, truth)
+    return found
+
+
+def sniff(path: Path) -> int:
+    """By the first byte; other files than texts may be a broken JSON."""
+    if not path.is_file() or path.suffix == ".txt":
+        return NO
+    with path.open("rb") as file:
+        return SURELY if _first_byte(file.read(64)) in (b"[", b"{") else PERHAPS
+
+
+def _first_byte(data: bytes) -> bytes:
+    """What a JSON begins with: an object with a brace."""
+    return data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
 
 
 def _decode(data: bytes, path: Path, kind: type[_T], what: str) -> _T:
@@ -217,11 +232,21 @@ def write_coco_results(
     Raises:
         OutputError: it cannot be written; what was there before is still there.
     """
-    table = dict(categories if isinstance(categories, Mapping) else enumerate(categories, 1))
+    rows = ((image_id, found, sizes[image_id]) for image_id, found in detections.items())
+    named = categories if isinstance(categories, Mapping) else dict(enumerate(categories, 1))
+    write_results(path, rows, named)
+
+
+def write_results(
+    path: Path,
+    detections: Iterable[tuple[int, Detections, tuple[int, int]]],
+    table: Mapping[int, int],
+) -> None:
+    """The same from each picture's id, what was found in it, and its width and height."""
     before = b"["
     with new_file(path) as file:
-        for image_id, found in detections.items():
-            boxes = found.in_pixels(*sizes[image_id]).astype(np.float64)
+        for image_id, found, size in detections:
+            boxes = found.in_pixels(*size).astype(np.float64)
             boxes[:, 2:] -= boxes[:, :2]
             values = zip(
                 found.labels.tolist(), boxes.round(4).tolist(), found.scores.tolist(), strict=True

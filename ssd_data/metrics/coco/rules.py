@@ -5,16 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ssd_data.core.optional import require
-from ssd_data.metrics import Options, analysis
-from ssd_data.metrics.coco.files import CocoTruth, read_detections, read_truth
-from ssd_data.metrics.comparable import require_comparable
-from ssd_data.metrics.scores import Floats, Found, PrCurve, Scores, Truth
+from ssd_data.metrics import ScoreOptions
+from ssd_data.metrics.scores import Floats, Found, Numbers, PrCurve, Truth
 
 NAMES = (
     *("AP", "AP50", "AP75", "APsmall", "APmedium", "APlarge"),
@@ -30,52 +27,25 @@ RULES = {
 }
 
 
-def score(truth: Path, detections: Path, options: Options) -> Scores:
-    """See :func:`ssd_data.metrics.score`."""
-    coco = read_truth(truth)
-    return score_arrays(coco, *read_detections(detections, coco), options)
+def score(truth: Truth, found: Found, options: ScoreOptions) -> Numbers:
+    """The twelve numbers.
 
-
-def score_arrays(coco: CocoTruth, found: Found, xywh: Floats, options: Options) -> Scores:
-    """The same from what has been read; ``xywh`` are the found boxes, float64 (N, 4)."""
-    total = len(coco.truth.pictures)
-    boxes, found, subset = require_comparable(
-        coco.truth, found, options.missing, trusted=options.trusted
-    )
-    kept = np.isin(coco.truth.pictures, boxes.pictures)
-    evaluator = _evaluate(coco, kept, found, xywh)
+    Raises:
+        SsdDataError: faster-coco-eval is not installed.
+    """
+    evaluator = _evaluate(truth, found)
     precision, recall = evaluator.eval["precision"], evaluator.eval["recall"]
     classes = {
-        name: _of_class(precision[:, :, k], recall[:, k]) for k, name in enumerate(boxes.classes)
+        name: _of_class(precision[:, :, k], recall[:, k]) for k, name in enumerate(truth.classes)
     }
     points = np.asarray(evaluator.params.recThrs)
     curves = {
         name: PrCurve(points, precision[0, :, k, 0, -1], evaluator.eval["scores"][0, :, k, 0, -1])
-        for k, name in enumerate(boxes.classes)
+        for k, name in enumerate(truth.classes)
         if (precision[0, :, k, 0, -1] > -1).all()
     }
-    return Scores(
-        metric="coco",
-        ap=dict(zip(NAMES, map(_known, evaluator.stats[:12]), strict=True)),
-        rules={**RULES, "missing": options.missing},
-        counts=_counts(boxes, found, total),
-        subset=subset,
-        classes=classes,
-        notes=found.notes,
-        more=analysis.extras(boxes, found, options.extras, plus=0),
-        curves=curves,
-    )
-
-
-def _counts(truth: Truth, found: Found, total: int) -> dict[str, int]:
-    return {
-        "pictures": len(truth.pictures),
-        "pictures_of_the_set": total,
-        "pictures_without_detections": int((~found.spoken_of).sum()),
-        "truths": len(truth.boxes),
-        "crowd": int(truth.ignored.sum()),
-        "detections": len(found.boxes),
-    }
+    ap = dict(zip(NAMES, map(_known, evaluator.stats[:12]), strict=True))
+    return Numbers(ap, RULES, {"crowd": int(truth.ignored.sum())}, classes, curves)
 
 
 def _known(value: float) -> float | None:
@@ -101,31 +71,30 @@ def _of_class(precision: Floats, recall: Floats) -> dict[str, float | None]:
     }
 
 
-def _evaluate(coco: CocoTruth, kept: Any, found: Found, xywh: Floats) -> Any:
-    """Run the evaluator on the kept pictures; ids of annotations are given anew, from 1."""
+def _evaluate(truth: Truth, found: Found) -> Any:
+    """Run the evaluator; ids of annotations and categories are given anew, from 1.
+
+    It takes categories by rising ids, so that these are the classes in the truth's order.
+    """
     library = require("faster_coco_eval", "score")
-    truth = coco.truth
-    rows = np.flatnonzero(kept[truth.picture])
-    images = coco.image_ids[kept]
+    images = np.array([int(name) for name in truth.pictures], np.int64)
     annotations = _dicts(
-        coco.image_ids[truth.picture[rows]],
-        coco.category_ids[truth.label[rows]],
-        coco.xywh[rows],
-        area=coco.area[rows].tolist(),
-        iscrowd=truth.ignored[rows].astype(int).tolist(),
+        images[truth.picture],
+        truth.label + 1,
+        truth.attributes["xywh"],
+        area=truth.attributes["area"].tolist(),
+        iscrowd=truth.ignored.astype(int).tolist(),
     )
     results = _dicts(
         images[found.picture],
-        coco.category_ids[found.label],
-        xywh,
+        found.label + 1,
+        found.attributes["xywh"],
         score=found.scores.tolist(),
     )
     dataset = {
         "images": [{"id": number} for number in images.tolist()],
         "annotations": annotations,
-        "categories": [
-            {"id": number, "name": str(number)} for number in coco.category_ids.tolist()
-        ],
+        "categories": [{"id": i, "name": name} for i, name in enumerate(truth.classes, 1)],
     }
     with contextlib.redirect_stdout(io.StringIO()):
         true = library.COCO(dataset)

@@ -24,68 +24,18 @@ from ssd_data.core.files.whole import new_folder
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Detections
-from ssd_data.data.formats.voc import read_file
+from ssd_data.data.formats.voc.read import read_file
 from ssd_data.data.lmdb.companions import file_beside, read_name_sizes
-from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
+from ssd_data.data.lmdb.store import is_lmdb, open_shared
+from ssd_data.metrics import NO, PERHAPS, SURELY
 from ssd_data.metrics.files import line_of_numbers, note_odd_boxes, shown
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
+from ssd_data.metrics.truth import TruthBuilder
 
 MAX_BYTES = 1 << 31
 NAME = re.compile(r"(?:.*_)?det_[^_]+_(.+)\.txt", re.S)
 _OTHERS = bytes(set(range(256)) - set(b" \n"))
 _decode = msgspec.json.Decoder(list[float]).decode
-
-
-class _Boxes:
-    """Collects the true boxes of one picture after the other."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self.sizes: list[tuple[int, int]] = []
-        self.classes: list[str] = []
-        self.boxes: list[Floats] = []
-        self.difficult: list[bool] = []
-        self.counts: list[int] = []
-
-    def add(
-        self,
-        name: str,
-        size: tuple[int, int],
-        classes: Sequence[str],
-        boxes: Floats,
-        difficult: list[bool],
-    ) -> None:
-        self.names.append(name)
-        self.sizes.append(size)
-        self.classes += classes
-        self.boxes.append(boxes)
-        self.difficult += difficult
-        self.counts.append(len(classes))
-
-    def truth(self, origin: Path, labelmap: LabelMap | None) -> Truth:
-        if not self.names:
-            raise InputError("it lists no picture", where=origin)
-        if len(set(self.names)) < len(self.names):
-            twice = next(n for n in self.names if self.names.count(n) > 1)
-            raise InputError(f'the picture "{twice}" stands twice', where=origin)
-        known = sorted(set(self.classes))
-        if labelmap is not None:
-            items = [item.name for item in labelmap if item.label > 0]
-            if unknown := [name for name in known if name not in items]:
-                text = f"the labelmap {labelmap.origin} lacks the classes {shown(unknown)}"
-                raise InputError(text, where=origin)
-            known = items
-        index = {name: i for i, name in enumerate(known)}
-        return Truth(
-            origin=str(origin),
-            pictures=tuple(self.names),
-            classes=tuple(known),
-            picture=np.repeat(np.arange(len(self.names)), self.counts),
-            label=np.array([index[name] for name in self.classes], np.int64),
-            boxes=np.concatenate([np.zeros((0, 4)), *self.boxes]),
-            ignored=np.array(self.difficult, np.bool_),
-            sizes=np.array(self.sizes, np.int64).reshape(-1, 2),
-        )
 
 
 def read_truth(path: Path, split: str | None = None, labelmap: Path | None = None) -> Truth:
@@ -110,21 +60,29 @@ def read_truth(path: Path, split: str | None = None, labelmap: Path | None = Non
             where=path,
             hint="Name VOC2007/ImageSets/Main/test.txt, or VOC2007 and --split, or an LMDB",
         )
-    boxes, notes = _Boxes(), Tally()
+    names, annotated, notes = [], [], Tally()
     for number, line in enumerate(read_lines(path, "list of pictures"), 1):
-        if not line.strip():
-            continue
-        name = line.split()[0]
-        annotation = f"Annotations/{name}.xml"
-        read = read_file(below(root, annotation, f"{path}:{number}"), name, annotation, notes)
-        boxes.add(
-            name,
-            (read.width or 0, read.height or 0),
-            [str(c) for c in read.classes],
-            read.boxes.astype(np.float64),
-            read.difficult.tolist(),
+        if line.strip():
+            names.append(line.split()[0])
+            annotation = f"Annotations/{names[-1]}.xml"
+            place = below(root, annotation, f"{path}:{number}")
+            annotated.append(read_file(place, names[-1], annotation, notes))
+    used = sorted({str(name) for picture in annotated for name in picture.classes})
+    classes = LabelMap.from_names(used) if classes is None else classes
+    labels = {item.name: item.label for item in classes if item.label > 0}
+    if unknown := [name for name in used if name not in labels]:
+        text = f"the labelmap {classes.origin} lacks the classes {shown(unknown)}"
+        raise InputError(text, where=path)
+    pictures = TruthBuilder()
+    for picture in annotated:
+        pictures.add(
+            picture.image,
+            (picture.width or 0, picture.height or 0),
+            np.array([labels[str(name)] for name in picture.classes], np.int32),
+            picture.boxes,
+            picture.difficult,
         )
-    return boxes.truth(path, classes)
+    return pictures.build(names, classes, path)
 
 
 def _image_set(path: Path, split: str | None) -> tuple[Path, Path]:
@@ -152,24 +110,22 @@ def _from_lmdb(path: Path, labelmap: LabelMap | None) -> Truth:
         raise InputError("there is no labelmap.prototxt beside it", where=path, hint=hint)
     sizes = file_beside(place)
     listed = read_name_sizes(sizes) if sizes.is_file() else []
-    names = {item.label: item.name for item in labelmap}
-    boxes = _Boxes()
-    with LmdbReader(path) as records:
-        if listed and len(listed) != len(records):
-            text = f"{sizes.name} has {len(listed):,} lines, the LMDB {len(records):,}"
-            raise InputError(text, where=path)
-        for number, record in enumerate(records):
-            stem = Path(record.image).stem
-            name, size = listed[number] if listed else (stem, (record.width, record.height))
-            unknown = [int(label) for label in record.labels if int(label) not in names]
-            if unknown:
-                text = f"label {unknown[0]} is not in the labelmap {labelmap.origin}"
-                raise InputError(text, where=f"{path}: {record.key}")
-            # Fractions are float32: a thousandth of a pixel is what they can tell.
-            pixels = np.round(record.boxes.astype(np.float64) * np.array([*size, *size]), 3)
-            classes = [names[int(label)] for label in record.labels]
-            boxes.add(name, size, classes, pixels, record.difficult.tolist())
-    return boxes.truth(path, labelmap)
+    known = {item.label for item in labelmap}
+    pictures = TruthBuilder()
+    records = open_shared(path)
+    if listed and len(listed) != len(records):
+        text = f"{sizes.name} has {len(listed):,} lines, the LMDB {len(records):,}"
+        raise InputError(text, where=path)
+    for record in records:
+        if unknown := [int(label) for label in record.labels if int(label) not in known]:
+            text = f"label {unknown[0]} is not in the labelmap {labelmap.origin}"
+            raise InputError(text, where=f"{path}: {record.key}")
+        size = (record.width, record.height)
+        pictures.add(record.image, size, record.labels, record.boxes, record.difficult)
+    names = [name for name, _ in listed] or [Path(image).stem for image in pictures.images]
+    stated = [size for _, size in listed] or pictures.sizes
+    pictures.to_pixels(np.array(stated, np.int64).reshape(-1, 2))
+    return pictures.build(names, labelmap, path)
 
 
 def read_detections(folder: Path, truth: Truth, missing: str = "fail") -> Found:
@@ -202,19 +158,27 @@ def read_detections(folder: Path, truth: Truth, missing: str = "fail") -> Found:
             labels.append(np.full(len(which), label))
             rows.append(values)
     values, picture = np.concatenate(rows), np.concatenate(pictures)
-    spoken_of = np.zeros(len(truth.pictures), np.bool_)
-    spoken_of[picture] = True
+    has_entry = np.zeros(len(truth.pictures), np.bool_)
+    has_entry[picture] = True
     found = Found(
         origin=str(folder),
         picture=picture,
         label=np.concatenate(labels),
         scores=values[:, 0].copy(),
         boxes=values[:, 1:].copy(),
-        spoken_of=spoken_of,
+        has_entry=has_entry,
         notes=notes,
     )
     note_odd_boxes(found, truth)
     return found
+
+
+def sniff(path: Path) -> int:
+    """By the files' names; any one text file may be of one class."""
+    inside = path.iterdir() if path.is_dir() else [path]
+    if any(NAME.fullmatch(file.name) for file in inside):
+        return SURELY
+    return PERHAPS if path.is_file() and path.suffix == ".txt" else NO
 
 
 def _files(folder: Path, classes: Sequence[str]) -> dict[str, Path]:

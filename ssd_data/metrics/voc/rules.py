@@ -8,48 +8,35 @@ a mean over the classes that have a true box. Difficult boxes are ignored in all
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ssd_data.core.errors import UsageError
-from ssd_data.core.overlaps import best_overlaps, first_of_each
-from ssd_data.metrics import Options, analysis
+from ssd_data.metrics import ScoreOptions
 from ssd_data.metrics.average_precision import (
     DEVKIT_VERSIONS,
     SSD_VERSIONS,
     average_precision,
     curve,
 )
-from ssd_data.metrics.comparable import require_comparable
 from ssd_data.metrics.detection_evaluate import evaluate, mean_ap
-from ssd_data.metrics.scores import Found, PrCurve, Scores, Truth
-from ssd_data.metrics.voc.files import read_detections, read_truth
+from ssd_data.metrics.matching import match
+from ssd_data.metrics.scores import Found, Numbers, PrCurve, Truth
 
 NO_SIZE = "picture whose size the truth does not state: the SSD branch's numbers are left out"
 
 
-def score(truth: Path, detections: Path, options: Options) -> Scores:
-    """See :func:`ssd_data.metrics.score`."""
-    boxes = read_truth(truth, options.split, options.labelmap)
-    return score_arrays(boxes, read_detections(detections, boxes, options.missing), options)
-
-
-def score_arrays(truth: Truth, found: Found, options: Options) -> Scores:
-    """The same from what has been read.
+def score(truth: Truth, found: Found, options: ScoreOptions) -> Numbers:
+    """The five numbers of each threshold of overlap.
 
     Raises:
         UsageError: a threshold of overlap is not between 0 and 1.
     """
     if not options.iou or not all(0 < iou <= 1 for iou in options.iou):
         raise UsageError("a threshold of overlap lies above 0 and is at most 1", where="--iou")
-    total = len(truth.pictures)
-    truth, found, subset = require_comparable(
-        truth, found, options.missing, trusted=options.trusted
-    )
     ap: dict[str, float | None] = {}
-    classes: dict[str, dict[str, float | None]] = _counts(truth, found)
+    classes: dict[str, dict[str, float | None]] = _boxes_of_classes(truth, found)
     curves: dict[str, PrCurve] = {}
     for iou in options.iou:
         behind = "" if iou == 0.5 else f"@{iou:g}"
@@ -58,28 +45,10 @@ def score_arrays(truth: Truth, found: Found, options: Options) -> Scores:
             ap[name + behind] = float(np.mean(known)) if known else None
             for label, value in enumerate(each):
                 classes[truth.classes[label]][name + behind] = value
-    counts = {
-        "pictures": len(truth.pictures),
-        "pictures_of_the_set": total,
-        "pictures_without_detections": int((~found.spoken_of).sum()),
-        "truths": len(truth.boxes),
-        "ignored": int(truth.ignored.sum()),
-        "detections": len(found.boxes),
-    }
-    return Scores(
-        metric="voc",
-        ap=ap,
-        rules=_rules(options),
-        counts=counts,
-        subset=subset,
-        classes=classes,
-        notes=found.notes,
-        more=analysis.extras(truth, found, options.extras, plus=1),
-        curves=curves,
-    )
+    return Numbers(ap, _rules(options), {"ignored": int(truth.ignored.sum())}, classes, curves)
 
 
-def _rules(options: Options) -> dict[str, Any]:
+def _rules(options: ScoreOptions) -> dict[str, Any]:
     return {
         "ap": {
             "11point, MaxIntegral, Integral": "the SSD branch's: fractions of the picture, "
@@ -90,11 +59,10 @@ def _rules(options: Options) -> dict[str, Any]:
         "plus_one": {"SSD": False, "devkit": True},
         "difficult": "ignored",
         "duplicates": "wrong",
-        "missing": options.missing,
     }
 
 
-def _counts(truth: Truth, found: Found) -> dict[str, dict[str, float | None]]:
+def _boxes_of_classes(truth: Truth, found: Found) -> dict[str, dict[str, float | None]]:
     number = len(truth.classes)
     truths = np.bincount(truth.label[~truth.ignored], minlength=number).tolist()
     detections = np.bincount(found.label, minlength=number).tolist()
@@ -133,20 +101,18 @@ def _devkit(
     order = np.lexsort((-found.scores, found.label))
     label, scores = found.label[order], found.scores[order]
     ends = np.searchsorted(label, np.arange(number + 1))
-    best, index = best_overlaps(
+    _, _, hits, passed = match(
         found.boxes[order],
         found.picture[order] * number + label,
         truth.boxes,
         truth.picture * number + truth.label,
+        truth.ignored,
+        iou,
         1,
     )
-    reaches = best >= iou
-    ignored = reaches.copy()
-    ignored[reaches] = truth.ignored[index[reaches]]
-    hits = first_of_each(index, reaches & ~ignored)
     result: dict[str, list[float | None]] = {version: [] for version in DEVKIT_VERSIONS}
     for i, name in enumerate(truth.classes):
-        mine = np.arange(ends[i], ends[i + 1])[~ignored[ends[i] : ends[i + 1]]]
+        mine = np.arange(ends[i], ends[i + 1])[~passed[ends[i] : ends[i + 1]]]
         positives = int((~truth.ignored[truth.label == i]).sum())
         recall, precision = curve(scores[mine], hits[mine], max(positives, 1))
         if positives:

@@ -24,9 +24,11 @@ from ssd_data.core.notes import Tally
 from ssd_data.core.optional import require
 from ssd_data.core.parallel import ordered_map
 from ssd_data.core.structures import Detections, Flags
+from ssd_data.metrics import NO, PERHAPS
 from ssd_data.metrics.files import line_of_numbers, note_odd_boxes
 from ssd_data.metrics.scores import Floats, Found, Truth
 
+FACE = "face"
 SETS = ("easy", "medium", "hard")
 MAX_BYTES = 1 << 28
 WHAT = "file of detections"
@@ -38,7 +40,7 @@ _decode = msgspec.json.Decoder(list[float]).decode
 
 
 def read_truth(folder: Path) -> Truth:
-    """All pictures and faces of the official evaluation.
+    """All pictures and faces of the official evaluation; those outside of "hard" are ignored.
 
     Args:
         folder: holds the four ``.mat`` files, or is their parent ``eval_tools``.
@@ -65,17 +67,23 @@ def read_truth(folder: Path) -> Truth:
         raise InputError("a face's box is not a number", where=where, hint=HINT)
     corners[:, 2:] += corners[:, :2]
     counts = [len(box) for box in boxes]
+    sets = {name: _counted(folder / f"wider_{name}_val.mat", counts) for name in SETS}
     return Truth(
         origin=str(folder),
         pictures=tuple(pictures),
-        classes=("face",),
+        classes=(FACE,),
         picture=np.repeat(np.arange(len(pictures)), counts),
         label=np.zeros(len(corners), np.int64),
         boxes=corners,
-        ignored=np.zeros(len(corners), np.bool_),
+        ignored=~sets["hard"],
         sizes=np.zeros((len(pictures), 2), np.int64),
-        sets={name: _counted(folder / f"wider_{name}_val.mat", counts) for name in SETS},
+        sets=sets,
     )
+
+
+def sniff(path: Path) -> int:
+    """Text files one folder deep."""
+    return PERHAPS if path.is_dir() and any(path.glob("*/*.txt")) else NO
 
 
 def _ground_truth(folder: Path) -> Path:
@@ -162,9 +170,9 @@ def read_detections(folder: Path, truth: Truth) -> Found:
     contents = ordered_map(lambda name: read_bytes(files[name], WHAT, MAX_BYTES), known, 2)
     pairs = zip(known, contents, strict=True)
     rows = [_parse_file(data, files[name], name, notes) for name, data in pairs]
-    spoken_of = np.zeros(len(index), np.bool_)
+    has_entry = np.zeros(len(index), np.bool_)
     places = np.array([index[name] for name in known])
-    spoken_of[places] = True
+    has_entry[places] = True
     boxes = np.concatenate([row[:, :4] for row in rows])
     boxes[:, 2:] += boxes[:, :2]
     found = Found(
@@ -173,8 +181,9 @@ def read_detections(folder: Path, truth: Truth) -> Found:
         label=np.zeros(len(boxes), np.int64),
         scores=np.concatenate([row[:, 4] for row in rows]),
         boxes=boxes,
-        spoken_of=spoken_of,
+        has_entry=has_entry,
         notes=notes,
+        lists_empty=True,
     )
     note_odd_boxes(found, truth)
     return found

@@ -7,19 +7,15 @@ face is found from its best box's score on. So nothing depends on the order of t
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ssd_data.core.overlaps import jaccard
 from ssd_data.core.structures import Flags
-from ssd_data.metrics import Options, analysis
+from ssd_data.metrics import ScoreOptions
 from ssd_data.metrics.average_precision import average_precision
-from ssd_data.metrics.comparable import require_comparable
-from ssd_data.metrics.scores import Floats, Found, Ints, PrCurve, Scores, Truth
-from ssd_data.metrics.widerface.files import read_detections, read_truth
+from ssd_data.metrics.scores import Floats, Found, Ints, Numbers, PrCurve, Truth
 
 THRESHOLDS = 1 - np.arange(1, 1001) / 1000
 OVERLAP = 0.5
@@ -34,51 +30,19 @@ RULES = {
 }
 
 
-def score(truth: Path, detections: Path, options: Options) -> Scores:
-    """See :func:`ssd_data.metrics.score`."""
-    faces = read_truth(truth)
-    found = read_detections(detections, faces)
-    return score_arrays(faces, found, options)
-
-
-def score_arrays(truth: Truth, found: Found, options: Options) -> Scores:
-    """The same from what has been read."""
-    total = len(truth.pictures)
-    truth, found, subset = require_comparable(
-        truth, found, options.missing, trusted=options.trusted, file_a_picture=True
-    )
+def score(truth: Truth, found: Found, options: ScoreOptions) -> Numbers:
+    """The AP of each part of the truth."""
     best, index = best_faces(truth, found)
     reached = thresholds_reached(normalised(found))
     curves = {
         name: setting_curve(truth, reached, best, index, truth.sets[name]) for name in truth.sets
     }
-    counts: dict[str, int] = {
-        "pictures": len(truth.pictures),
-        "pictures_of_the_set": total,
-        "pictures_without_file": int((~found.spoken_of).sum()),
-        "truths": len(truth.boxes),
-        **{f"truths_{name}": int(counted.sum()) for name, counted in truth.sets.items()},
-        "detections": len(found.boxes),
-    }
+    counts = {f"truths_{name}": int(counted.sum()) for name, counted in truth.sets.items()}
     ap: dict[str, float | None] = {
         name: average_precision(curve.recall, curve.precision, "VOC10")
         for name, curve in curves.items()
     }
-    return Scores(
-        metric="widerface",
-        ap=ap,
-        rules={**RULES, "missing": options.missing},
-        counts=counts,
-        subset=subset,
-        notes=found.notes,
-        more=analysis.extras(widest(truth), found, options.extras, plus=1),
-        curves=curves,
-    )
-
-
-def widest(truth: Truth) -> Truth:
-    """The truth of the last setting, which holds the others: hard."""
-    return replace(truth, ignored=~truth.sets[list(truth.sets)[-1]])
+    return Numbers(ap, RULES, counts, curves=curves)
 
 
 def normalised(found: Found) -> Floats:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssd_data.core.structures import Boxes, Flags, Labels
-from ssd_data.data.lmdb.table import Look
+from ssd_data.data.lmdb.survey import Look
 
 
 @dataclass(slots=True)

@@ -13,11 +13,11 @@ from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.parallel import default_workers, ordered_map
 from ssd_data.core.progress import Track, untracked
 from ssd_data.data.build.agreement import beside_lmdb
-from ssd_data.data.build.manifest import Manifest, read_manifest
 from ssd_data.data.check.check import check
 from ssd_data.data.check.findings import Findings
+from ssd_data.data.lmdb.manifest import Manifest, read_manifest
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
-from ssd_data.data.lmdb.table import Survey, items, look
+from ssd_data.data.lmdb.survey import Survey, items, look
 from ssd_data.pages.report.measures import Measures
 
 
@@ -26,7 +26,7 @@ class ReportSplit:
     """One LMDB.
 
     Attributes:
-        summary: what :meth:`ssd_data.data.lmdb.table.Survey.summary` says.
+        summary: what :meth:`ssd_data.data.lmdb.survey.Survey.summary` says.
     """
 
     name: str

@@ -15,10 +15,11 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.images import encode, picture_limits
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.scene import Chip, Mark, Scene
-from ssd_data.core.structures import Pixels, Record
+from ssd_data.core.structures import Pixels
 from ssd_data.data.draw import record_scene
+from ssd_data.data.lmdb.records import Record
 from ssd_data.data.lmdb.store import LmdbReader
-from ssd_data.data.lmdb.table import look
+from ssd_data.data.lmdb.survey import look
 from ssd_data.pages.report.blocks import Thumbnail
 from ssd_data.pages.report.picks import Pick
 from ssd_data.pages.report.subject import ReportSplit

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.data.build.manifest import differences
 from ssd_data.data.build.options import BuildOptions
+from ssd_data.data.lmdb.manifest import differences
 from ssd_data.pages.report.blocks import Block, Cell, Note, Panel, Section, Table
 from ssd_data.pages.report.subject import Subject
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.data.lmdb.table import PERCENTILES
+from ssd_data.data.lmdb.survey import PERCENTILES
 from ssd_data.pages.report.blocks import Block, Cell, Panel, Section, Table
 from ssd_data.pages.report.charts import Axis, heat_map, histogram
 from ssd_data.pages.report.measures import Measures

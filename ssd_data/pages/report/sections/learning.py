@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ssd_data.data.lmdb.table import class_name
+from ssd_data.data.lmdb.survey import class_name
 from ssd_data.pages.report.blocks import Bar, Block, Cell, Chart, Note, Section, Table
 from ssd_data.pages.report.curves import MOST_CURVES, chart
 from ssd_data.pages.report.history import Points, known

@@ -11,8 +11,9 @@ import numpy as np
 from ssd_data.core.errors import InputError, SsdDataError
 from ssd_data.core.progress import Track
 from ssd_data.core.scene import Mark, Scene, to_marks
-from ssd_data.core.structures import Detections, Flags, Record
-from ssd_data.data.lmdb.table import class_name
+from ssd_data.core.structures import Detections, Flags
+from ssd_data.data.lmdb.records import Record
+from ssd_data.data.lmdb.survey import class_name
 from ssd_data.metrics.analysis import extras, mistakes
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
 from ssd_data.pages.report.blocks import (
@@ -147,14 +148,7 @@ def _joined(
 
 def _table(judged: _Judged) -> Table:
     """What became of the boxes of each class, from its best score on."""
-    kept = judged.shown
-    found = replace(
-        judged.found,
-        picture=judged.found.picture[kept],
-        label=judged.found.label[kept],
-        scores=judged.found.scores[kept],
-        boxes=judged.found.boxes[kept],
-    )
+    found = judged.found.rows(judged.shown)
     least = extras(judged.truth, judged.found, ["thresholds"], 0)["thresholds"]
     each = extras(judged.truth, found, ["errors"], 0)["errors"]["classes"]
     rows: list[list[Cell]] = []

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from ssd_data.data.lmdb.table import PERCENTILES
+from ssd_data.data.lmdb.survey import PERCENTILES
 from ssd_data.pages.report.blocks import Block, Cell, Panel, Section, Table
 from ssd_data.pages.report.charts import bubbles
 from ssd_data.pages.report.subject import ReportSplit, Subject

@@ -14,9 +14,9 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_text
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage
-from ssd_data.data.formats import number
+from ssd_data.data.formats import AnnotationFile
+from ssd_data.data.formats.numbers import FAR, number
 
-SUFFIX = ".txt"
 MAX_BYTES = 64 << 20
 
 
@@ -52,6 +52,9 @@ def _class(words: list[str]) -> str | int:
 
 def _corners(words: list[str], where: str) -> list[float]:
     values = [number(word) for word in words[-4:]]
-    if len(words) < 5 or not all(abs(value) < 1e9 for value in values):
+    if len(words) < 5 or not all(abs(value) < FAR for value in values):
         raise InputError(f'"{" ".join(words)}" is not label xmin ymin xmax ymax', where=where)
     return values
+
+
+FILE = AnnotationFile(".txt", read_file)

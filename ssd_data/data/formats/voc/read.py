@@ -1,8 +1,4 @@
-"""Pascal VOC: one XML a picture, lists of picture names in ``ImageSets/Main``.
-
-Source options: ``folder`` (such as ``VOC2007``, empty for the root itself), ``set`` (the list's
-name) and, where the folders are called otherwise, ``images`` and ``annotations``.
-"""
+"""Pascal VOC: one XML a picture, lists of picture names in ``ImageSets/Main``."""
 
 from __future__ import annotations
 
@@ -10,63 +6,69 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from lxml import etree
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import below, read_bytes, read_lines
 from ssd_data.core.notes import Tally
-from ssd_data.core.structures import NO_BOXES, AnnotatedImage, Boxes, Entry, Unreadable
-from ssd_data.data.formats import Options, number
+from ssd_data.core.structures import NO_BOXES, AnnotatedImage, Boxes, Entry
+from ssd_data.data.formats import AnnotationFile, Format, Recognised, lists
+from ssd_data.data.formats.numbers import FAR, number
+from ssd_data.data.formats.voc.schema import ANNOTATIONS, CORNERS, IMAGES, SETS, set_file
 
 LAYOUT = """\
 <folder>/ImageSets/Main/<split>.txt    names without ending, one a line
 <folder>/JPEGImages/<name>.jpg
 <folder>/Annotations/<name>.xml"""
-SUFFIX = ".xml"
 MAX_BYTES = 64 << 20
-CORNERS = ("xmin", "ymin", "xmax", "ymax")
-REQUIRED = ("set",)
 
 
-def recognise(folder: Path) -> dict[str, list[Options]] | None:
+class VocSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A list of pictures in a VOC tree.
+
+    Attributes:
+        folder: the tree's below the root, such as ``VOC2007``; empty for the root itself.
+        set: the list's name.
+        images, annotations: where these folders are called otherwise.
+    """
+
+    folder: str = ""
+    set: str
+    images: str = IMAGES
+    annotations: str = ANNOTATIONS
+
+    def path(self, inside: str) -> str:
+        """A path in the tree as one below the root."""
+        return f"{self.folder}/{inside}" if self.folder else inside
+
+
+def recognise(folder: Path) -> Recognised[VocSource] | None:
     """The lists of ``ImageSets/Main`` that are splits, not a class's list (``cat_train.txt``)."""
-    lists = folder / "ImageSets" / "Main"
-    if not lists.is_dir() or not (folder / "Annotations").is_dir():
+    names = folder / SETS / "Main"
+    if not names.is_dir() or not (folder / ANNOTATIONS).is_dir():
         return None
-    stems = [path.stem for path in sorted(lists.glob("*.txt"))]
-    return {stem: [{"folder": "", "set": stem}] for stem in stems if "_" not in stem} or None
+    stems = [path.stem for path in sorted(names.glob("*.txt"))]
+    splits = {stem: [VocSource(set=stem)] for stem in stems if "_" not in stem}
+    return Recognised(splits, f"{SETS}/Main has its lists") if splits else None
 
 
-def needs(options: Options) -> list[str]:
+def needs(source: VocSource) -> list[str]:
     """The paths below the root that a source cannot do without."""
-    folder = f"{options['folder']}/" if options.get("folder") else ""
-    return [
-        f"{folder}ImageSets/Main/{options.get('set', '')}.txt",
-        f"{folder}{options.get('images', 'JPEGImages')}",
-        f"{folder}{options.get('annotations', 'Annotations')}",
-    ]
+    return [source.path(p) for p in (set_file(source.set), source.images, source.annotations)]
 
 
-def read(root: Path, options: Options, notes: Tally) -> Iterator[Entry]:
+def read(root: Path, source: VocSource, notes: Tally) -> Iterator[Entry]:
     """The pictures of one list, in its order."""
-    folder = str(options.get("folder", ""))
-    prefix = f"{folder}/" if folder else ""
-    images = f"{prefix}{options.get('images', 'JPEGImages')}"
-    annotations = f"{prefix}{options.get('annotations', 'Annotations')}"
-    set_name = f"{prefix}ImageSets/Main/{options['set']}.txt"
+    images, annotations = source.path(source.images), source.path(source.annotations)
+    name = source.path(set_file(source.set))
     known = _pictures(below(root, images))
-    for index, line in enumerate(read_lines(below(root, set_name), "list"), 1):
-        if not line.strip():
-            continue
-        stem, image = _find(line.strip(), known)
-        annotation = f"{annotations}/{stem}.xml"
-        try:
-            below(root, f"{images}/{image}", f"{set_name}:{index}")
-            path = below(root, annotation, f"{set_name}:{index}")
-            yield read_file(path, f"{images}/{image}", annotation, notes)
-        except InputError as error:
-            yield Unreadable(f"{images}/{image}", annotation, error)
+    for index, line in enumerate(read_lines(below(root, name), "list"), 1):
+        if line.strip():
+            stem, image = _find(line.strip(), known)
+            annotation = f"{annotations}/{stem}.xml"
+            yield lists.entry(root, f"{images}/{image}", annotation, f"{name}:{index}", notes)
 
 
 def _pictures(folder: Path) -> dict[str, str]:
@@ -198,9 +200,13 @@ def _corner(bndbox: etree._Element, tag: str, annotation: str) -> float:
 def _number(element: etree._Element, annotation: str) -> float:
     text = (element.text or "").strip()
     value = number(text)
-    if not abs(value) < 1e9 or len(element):
+    if not abs(value) < FAR or len(element):
         raise InputError(
             f'<{element.tag!s}> is "{text}", not a number',
             where=f"{annotation}:{element.sourceline}",
         )
     return value
+
+
+FORMAT = Format(VocSource, read, needs, layout=LAYOUT, recognise=recognise)
+FILE = AnnotationFile(".xml", read_file)

@@ -1,7 +1,5 @@
 """COCO: one instances JSON for all pictures; also the original's one JSON a picture.
 
-Source options: ``json`` (``annotations/instances_train2017.json``), ``images`` (the folder of its
-``file_name``) and perhaps ``only`` (a list of picture names without ending, to take just those).
 A class is the category's id as a string, as in Caffe's COCO labelmap; ``iscrowd`` is difficult.
 """
 
@@ -12,7 +10,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -23,112 +21,85 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import below, read_lines, require_below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable
-from ssd_data.data.formats import Options
+from ssd_data.data.formats import AnnotationFile, Format, Recognised
+from ssd_data.data.formats.coco.schema import (
+    FOLDER,
+    CocoAnnotation,
+    CocoCategories,
+    CocoImage,
+    CocoInstances,
+    OwnJson,
+    RawInstances,
+    instances_file,
+)
+from ssd_data.data.formats.numbers import FAR
 
 LAYOUT = """\
 annotations/instances_<split>.json
 <split>/<file_name>    (or images/<split>/<file_name>)"""
-SUFFIX = ".json"
-REQUIRED = ("json", "images")
 NEWLINE = b"\n"
 _T = TypeVar("_T")
 
 
-_Side: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**31)] | None
-_Id: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-
-
-class _Image(msgspec.Struct, gc=False):
-    id: _Id
-    file_name: str
-    width: _Side = None
-    height: _Side = None
-
-
-class _Annotation(msgspec.Struct, gc=False):
-    image_id: _Id
-    category_id: _Id
-    bbox: msgspec.Raw
-    id: _Id = -1
-    iscrowd: int | bool | None = 0
-
-
-class _Category(msgspec.Struct):
-    id: _Id
-    name: str
-
-
-class _Categories(msgspec.Struct):
-    categories: list[_Category] = []
-
-
-class _Instances(msgspec.Struct):
-    images: list[_Image]
-    annotations: list[msgspec.Raw]  # views of the file: as objects they take twice the memory
-
-
-class _Size(msgspec.Struct):
-    width: _Side = None
-    height: _Side = None
-
-
-class _OwnAnnotation(msgspec.Struct):
-    category_id: int
-    bbox: msgspec.Raw
-    iscrowd: int | bool | None = 0
-
-
-class _OneImage(msgspec.Struct):
-    annotation: list[_OwnAnnotation]
-    image: _Size = msgspec.field(default_factory=_Size)
-
-
-_decode_annotation = msgspec.json.Decoder(_Annotation).decode
+_decode_annotation = msgspec.json.Decoder(CocoAnnotation).decode
 _decode_bbox = msgspec.json.Decoder(tuple[float, float, float, float]).decode
 
 
-def recognise(folder: Path) -> dict[str, list[Options]] | None:
+class CocoSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An instances JSON.
+
+    Attributes:
+        json: the file below the root (``annotations/instances_train2017.json``).
+        images: the folder of its ``file_name``.
+        only: a list of picture names without ending, to take just those.
+    """
+
+    json: str
+    images: str
+    only: str = ""
+
+
+def recognise(folder: Path) -> Recognised[CocoSource] | None:
     """The splits whose ``instances_*.json`` lies in ``annotations``."""
-    found: dict[str, list[Options]] = {}
-    for path in sorted((folder / "annotations").glob("instances_*.json")):
+    found: dict[str, list[CocoSource]] = {}
+    for path in sorted((folder / FOLDER).glob("instances_*.json")):
         split = path.stem.removeprefix("instances_")
         places = [f"{split}", f"images/{split}", "images"]
         images = next((place for place in places if (folder / place).is_dir()), None)
         if images:
-            found[split] = [{"json": f"annotations/{path.name}", "images": images}]
-    return found or None
+            found[split] = [CocoSource(instances_file(split), images)]
+    return Recognised(found, f"{FOLDER} has instances_*.json") if found else None
 
 
-def needs(options: Options) -> list[str]:
+def needs(source: CocoSource) -> list[str]:
     """The paths below the root that a source cannot do without."""
-    return [str(options[key]) for key in ("json", "images", "only") if key in options]
+    return [source.json, source.images, *filter(None, [source.only])]
 
 
-def classes(root: Path, options: Options) -> list[tuple[str, str]]:
+def classes(root: Path, source: CocoSource) -> list[tuple[str, str]]:
     """The categories by their id: the id as a string and the name."""
-    name = str(options["json"])
-    found = _decode_file(below(root, name), _Categories, name).categories
+    found = _decode_file(below(root, source.json), CocoCategories, source.json).categories
     return [(str(c.id), c.name) for c in sorted(found, key=lambda c: c.id)]
 
 
-def read(root: Path, options: Options, notes: Tally) -> Iterator[Entry]:
+def read(root: Path, source: CocoSource, notes: Tally) -> Iterator[Entry]:
     """The pictures of an instances JSON in its order, each with its boxes in the file's order.
 
     Raises:
         InputError: the JSON is malformed, lacks a key, or an image id stands twice.
     """
-    name = str(options["json"])
-    instances = _decode_file(below(root, name), _Instances, name)
+    name = source.json
+    instances = _decode_file(below(root, name), CocoInstances, name)
     images = instances.images
     if len({image.id for image in images}) < len(images):
         raise InputError("an image id stands twice", where=f"{name}: image {_twice(images)}")
-    if "only" in options:
-        wanted = {line.strip() for line in read_lines(below(root, options["only"]), "list")}
+    if source.only:
+        wanted = {line.strip() for line in read_lines(below(root, source.only), "list")}
         images = [image for image in images if image.file_name.rpartition(".")[0] in wanted]
     table = _Table(instances, name, notes)
     del instances
     for image in images:
-        path = f"{options['images']}/{image.file_name}"
+        path = f"{source.images}/{image.file_name}"
         try:
             require_below(root, path, f"{name}: image {image.id}")
             yield table.image(image, path)
@@ -136,7 +107,7 @@ def read(root: Path, options: Options, notes: Tally) -> Iterator[Entry]:
             yield Unreadable(path, name, error)
 
 
-def _twice(images: list[_Image]) -> int:
+def _twice(images: list[CocoImage]) -> int:
     (twice, _), *_ = Counter(image.id for image in images).most_common(1)
     return twice
 
@@ -164,7 +135,7 @@ def _columns(annotations: list[msgspec.Raw], name: str) -> list[npt.NDArray[Any]
 class _Table:
     """The annotations as arrays, sorted by image; the JSON's own objects are let go."""
 
-    def __init__(self, instances: _Instances, name: str, notes: Tally) -> None:
+    def __init__(self, instances: CocoInstances, name: str, notes: Tally) -> None:
         self.name = name
         owner, category, id_, crowd, boxes = _columns(instances.annotations, name)
         order = np.argsort(owner, kind="stable")
@@ -174,7 +145,7 @@ class _Table:
         self.classes = {int(number): str(number) for number in np.unique(category)}
         self._note(instances.images, notes)
 
-    def _note(self, images: list[_Image], notes: Tally) -> None:
+    def _note(self, images: list[CocoImage], notes: Tally) -> None:
         known = np.fromiter((image.id for image in images), np.int64, len(images))
         for id_ in self.id[~np.isin(self.owner, known)]:
             notes.add("annotation of an image that the JSON does not list", f"{self.name}: {id_}")
@@ -182,7 +153,7 @@ class _Table:
         for id_ in ids[counts > 1]:
             notes.add("annotation id stands more than once", f"{self.name}: annotation {id_}")
 
-    def image(self, image: _Image, path: str) -> AnnotatedImage:
+    def image(self, image: CocoImage, path: str) -> AnnotatedImage:
         """One picture with its boxes."""
         mine = slice(
             np.searchsorted(self.owner, image.id), np.searchsorted(self.owner, image.id, "right")
@@ -207,7 +178,7 @@ def read_file(path: Path, image: str, annotation: str, notes: Tally) -> Annotate
     Raises:
         InputError: the file is absent, malformed, or a value is not a number.
     """
-    one = _decode_file(path, _OneImage, annotation)
+    one = _decode_file(path, OwnJson, annotation)
     places = tuple(range(len(one.annotation)))
     rows = [_bbox(a.bbox, f"{annotation}: entry", i) for i, a in enumerate(one.annotation)]
     return AnnotatedImage(
@@ -229,7 +200,7 @@ def _bbox(raw: msgspec.Raw, what: str, number: int) -> tuple[float, float, float
     except msgspec.DecodeError as error:
         where = f"{what} {number}"
         raise InputError(f"bbox is not four numbers: {error}", where=where) from None
-    if not (abs(x) < 1e9 and abs(y) < 1e9 and abs(width) < 1e9 and abs(height) < 1e9):
+    if not (abs(x) < FAR and abs(y) < FAR and abs(width) < FAR and abs(height) < FAR):
         raise InputError("bbox is not four finite numbers", where=f"{what} {number}")
     return box
 
@@ -264,20 +235,15 @@ def _decode_file(path: Path, kind: type[_T], name: str) -> _T:
         raise InputError(f"malformed JSON: {error}", where=_line(data, error, name)) from None
 
 
-class _RawInstances(msgspec.Struct):
-    images: list[msgspec.Raw] = []
-    annotations: list[msgspec.Raw] = []
-
-
 def _locate(view: memoryview, name: str) -> str:
     """Which image or annotation does not fit, for the error message; slow and rarely called."""
     try:
-        raw = msgspec.json.decode(view, type=_RawInstances)
+        raw = msgspec.json.decode(view, type=RawInstances)
     except msgspec.DecodeError:
         return name
     parts: list[tuple[str, list[msgspec.Raw], Any]] = [
-        ("images", raw.images, _Image),
-        ("annotations", raw.annotations, _Annotation),
+        ("images", raw.images, CocoImage),
+        ("annotations", raw.annotations, CocoAnnotation),
     ]
     for key, entries, kind in parts:
         for index, entry in enumerate(entries):
@@ -297,3 +263,15 @@ def _line(data: mmap.mmap, error: Exception, name: str) -> str:
         return name
     line = data[: int(position)].count(NEWLINE) + 1
     return f"{name}:{line} (byte {position})"
+
+
+FORMAT = Format(
+    CocoSource,
+    read,
+    needs,
+    layout=LAYOUT,
+    recognise=recognise,
+    classes=classes,
+    truth_file=lambda source: source.json,
+)
+FILE = AnnotationFile(".json", read_file)

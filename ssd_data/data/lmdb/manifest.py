@@ -11,12 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ssd_data.core.version import __version__
-from ssd_data.data.dataset import Dataset
-from ssd_data.data.build.options import BuildOptions
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import is_plain_name, read_text
 from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.version import __version__
+from ssd_data.data.build.options import BuildOptions
+from ssd_data.data.dataset import Dataset
 
 MANIFEST = "build.json"
 LABELMAP = "labelmap.prototxt"

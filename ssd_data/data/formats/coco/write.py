@@ -16,9 +16,16 @@ import msgspec
 from ssd_data.core.errors import UsageError
 from ssd_data.core.files.paths import read_lines
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.core.structures import Record
-from ssd_data.data.exporters import (
-    Picture,
+from ssd_data.data.formats.coco.schema import (
+    FOLDER,
+    CocoCategory,
+    CocoImage,
+    NewAnnotation,
+    instances_file,
+)
+from ssd_data.data.formats.pixels import xywh
+from ssd_data.data.formats.writing import (
+    PictureFile,
     Target,
     append,
     is_safe,
@@ -26,34 +33,16 @@ from ssd_data.data.exporters import (
     place,
     plain_names,
     with_ending,
-    xywh,
 )
+from ssd_data.data.lmdb.records import Record
 
-FOLDER = "annotations"
 _ID = re.compile(r"0|[1-9][0-9]{0,17}")
-
-
-class _Image(msgspec.Struct):
-    id: int
-    file_name: str
-    width: int
-    height: int
-
-
-class _Annotation(msgspec.Struct):
-    id: int
-    image_id: int
-    category_id: int
-    bbox: list[float]
-    area: float
-    iscrowd: int
-    segmentation: tuple[()] = ()
 
 
 _encode = msgspec.json.Encoder().encode
 
 
-class Exporter:
+class CocoWriter:
     """Writes a COCO folder; boxes go straight to the JSON, only a line a picture is held.
 
     Raises:
@@ -69,11 +58,11 @@ class Exporter:
         self._ids = _image_ids(target)
         self._boxes = 0
         self._images: list[bytes] = []
-        self._file = target.folder / FOLDER / f"instances_{target.split}.json"
+        self._file = target.folder / instances_file(target.split)
         append(self._file, b'{"info":{"description":"made by ssd-data export"},"licenses":[],\n')
         append(self._file, b'"annotations":[')
 
-    def add(self, index: int, record: Record, picture: Picture) -> str:
+    def add(self, index: int, record: Record, picture: PictureFile) -> str:
         """Write a picture and its annotations.
 
         Returns:
@@ -83,7 +72,7 @@ class Exporter:
         for name in self._file_names(record.image, picture.kind, index):
             if place(target.folder, {f"{target.split}/{name}": picture.data}):
                 break
-        image = _Image(self._ids[index], name, record.width, record.height)
+        image = CocoImage(self._ids[index], name, record.width, record.height)
         self._images.append(_encode(image))
         lines = [
             (b",\n" if annotation.id > 1 else b"\n") + _encode(annotation)
@@ -92,14 +81,14 @@ class Exporter:
         append(self._file, b"".join(lines))
         return f"{target.split}/{name}"
 
-    def _annotations(self, record: Record, image_id: int) -> Iterator[_Annotation]:
+    def _annotations(self, record: Record, image_id: int) -> Iterator[NewAnnotation]:
         values, exact = xywh(record.boxes, record.width, record.height)
         note_rounded(self.target.notes, record, exact)
         rows = zip(record.labels.tolist(), values.tolist(), record.difficult.tolist(), strict=True)
         for label, box, difficult in rows:
             self._boxes += 1
             category, area = self._categories[label], box[2] * box[3]
-            yield _Annotation(self._boxes, image_id, category, box, area, int(difficult))
+            yield NewAnnotation(self._boxes, image_id, category, box, area, int(difficult))
 
     def _file_names(self, image: str, kind: str, index: int) -> Iterator[str]:
         name = with_ending(image.removeprefix(f"{self.target.split}/"), kind)
@@ -110,7 +99,7 @@ class Exporter:
     def finish(self) -> None:
         """Write the images and categories behind the annotations."""
         categories = [
-            _encode({"id": self._categories[item.label], "name": item.display_name or item.name})
+            _encode(CocoCategory(self._categories[item.label], item.display_name or item.name))
             for item in self.target.labelmap
             if item.label > 0
         ]
@@ -154,3 +143,6 @@ def _image_ids(target: Target) -> Sequence[int]:
     if len(set(stated)) != target.count or not all(_ID.fullmatch(name) for name in stated):
         return numbered
     return [int(name) for name in stated]
+
+
+WRITER = CocoWriter

@@ -22,8 +22,8 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.images import PictureInfo, probe
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.notes import Tally
-from ssd_data.core.structures import Boxes, Record
-from ssd_data.data.lmdb.records import decode_record
+from ssd_data.core.structures import Boxes
+from ssd_data.data.lmdb.records import Record, decode_record
 from ssd_data.data.lmdb.store import LmdbReader
 
 MOST_FREQUENT = 5

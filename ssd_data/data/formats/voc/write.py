@@ -14,25 +14,23 @@ from lxml import etree
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.core.structures import Record
-from ssd_data.data.exporters import (
-    Floats,
-    Picture,
+from ssd_data.data.formats.lists import line_of
+from ssd_data.data.formats.pixels import Floats, corners
+from ssd_data.data.formats.voc.schema import ANNOTATIONS, CORNERS, IMAGES, SETS, set_file
+from ssd_data.data.formats.writing import (
+    PictureFile,
     Target,
     append,
-    corners,
     is_safe,
     note_rounded,
     place,
     plain_names,
     with_ending,
 )
-
-IMAGES, ANNOTATIONS, SETS = "JPEGImages", "Annotations", "ImageSets"
-CORNERS = ("xmin", "ymin", "xmax", "ymax")
+from ssd_data.data.lmdb.records import Record
 
 
-class Exporter:
+class VocWriter:
     """Writes a VOC tree; holds nothing of the records it has written.
 
     Raises:
@@ -46,7 +44,7 @@ class Exporter:
         for name in self._names.values():
             _require_plain(name, target.labelmap)
 
-    def add(self, index: int, record: Record, picture: Picture) -> str:
+    def add(self, index: int, record: Record, picture: PictureFile) -> str:
         """Write a picture, its XML and its line in the lists.
 
         Returns:
@@ -61,9 +59,8 @@ class Exporter:
             xml = self._xml(record, path.rpartition("/")[2], values)
             if place(target.folder, {annotation: xml, path: picture.data}):
                 break
-        between = "\t" if " " in path + annotation else " "
-        append(self._list(target.folder), f"{path}{between}{annotation}\n".encode())
-        names = target.folder / f"{above}{SETS}" / "Main" / f"{target.split}.txt"
+        append(self._list(target.folder), line_of(path, annotation).encode())
+        names = target.folder / f"{above}{set_file(target.split)}"
         append(names, f"{stem}\n".encode())
         return path
 
@@ -127,3 +124,6 @@ def _require_plain(name: str, labelmap: LabelMap) -> None:
             where=labelmap.origin,
             hint="Names must be plain text without spaces at their ends",
         )
+
+
+WRITER = VocWriter

@@ -1,7 +1,6 @@
 """WIDER FACE: one list for all pictures, rows of ``x y w h`` and six attributes a face.
 
-Source options: ``list`` (``wider_face_split/wider_face_train_bbx_gt.txt``) and ``images`` (the
-folder its paths start from). ``xmax = x + w``, ``ymax = y + h``; ``invalid`` faces are difficult.
+``xmax = x + w``, ``ymax = y + h``; ``invalid`` faces are difficult.
 A picture without faces is written in two ways, both read: a count of 0 with or without a row of
 zeros behind it, and a count of 1 with a row of zeros.
 """
@@ -21,7 +20,8 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import below, read_lines, require_below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry
-from ssd_data.data.formats import Options
+from ssd_data.data.formats import Format, Recognised
+from ssd_data.data.formats.numbers import FAR
 
 LAYOUT = """\
 wider_face_split/wider_face_train_bbx_gt.txt
@@ -30,45 +30,45 @@ WIDER_train/images/<event>/<picture>.jpg
 WIDER_val/images/<event>/<picture>.jpg"""
 ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
 WIDTH = 10  # of a row: the box and the attributes
-MOST = 1e9
 CLASS = "face"
-REQUIRED = ("list", "images")
-_Number = Annotated[float, msgspec.Meta(gt=-MOST, lt=MOST)]
+_Number = Annotated[float, msgspec.Meta(gt=-FAR, lt=FAR)]
 _Row = Annotated[list[_Number], msgspec.Meta(min_length=WIDTH, max_length=WIDTH)]
 _decode = msgspec.json.Decoder(list[_Row]).decode
 
 
-def recognise(folder: Path) -> dict[str, list[Options]] | None:
+class WiderFaceSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A list of faces.
+
+    Attributes:
+        list: the file below the root (``wider_face_split/wider_face_train_bbx_gt.txt``).
+        images: the folder that its paths start from.
+    """
+
+    list: str
+    images: str
+
+
+def recognise(folder: Path) -> Recognised[WiderFaceSource] | None:
     """The splits whose list lies in ``wider_face_split``."""
-    found: dict[str, list[Options]] = {}
+    found: dict[str, list[WiderFaceSource]] = {}
     for split in ("train", "val"):
         name = f"wider_face_split/wider_face_{split}_bbx_gt.txt"
         if (folder / name).is_file():
-            found[split] = [{"list": name, "images": f"WIDER_{split}/images"}]
-    return found or None
+            found[split] = [WiderFaceSource(name, f"WIDER_{split}/images")]
+    return Recognised(found, "wider_face_split has its lists") if found else None
 
 
-def needs(options: Options) -> list[str]:
-    """The paths below the root that a source cannot do without."""
-    return [str(options[key]) for key in ("list", "images") if key in options]
-
-
-def classes(root: Path, options: Options) -> list[tuple[str, str]]:
-    """WIDER FACE knows one class."""
-    return [(CLASS, CLASS)]
-
-
-def read(root: Path, options: Options, notes: Tally) -> Iterator[Entry]:
+def read(root: Path, source: WiderFaceSource, notes: Tally) -> Iterator[Entry]:
     """The pictures of one list, in its order.
 
     Raises:
         InputError: the list is cut short or its counts do not fit its rows.
     """
-    name = str(options["list"])
+    name = source.list
     lines = _Lines(read_lines(below(root, name), "list of faces"), name)
     while (found := lines.picture()) is not None:
         line, picture = found
-        image = f"{options['images']}/{picture}"
+        image = f"{source.images}/{picture}"
         require_below(root, image, f"{name}:{line}")
         yield _image(image, name, lines.faces(picture), line + 2)
 
@@ -135,7 +135,7 @@ class _Lines:
                 break  # no row of zeros behind the 0
             if row is None or len(row) < 4:
                 raise self._error(f"{count} faces are announced for {picture}, {done} rows follow")
-            if not all(abs(value) < MOST for value in row):
+            if not all(abs(value) < FAR for value in row):
                 raise self._error("a value is not a number")
             if len(row) not in (4, WIDTH) or (rows and len(row) != len(rows[0])):
                 raise self._error(f"a face's row has 10 values (or 4), this one {len(row)}")
@@ -173,3 +173,13 @@ def _row(line: str) -> list[float] | None:
         return list(map(float, line.split())) if line and "_" not in line else None
     except ValueError:
         return None
+
+
+FORMAT = Format(
+    WiderFaceSource,
+    read,
+    needs=lambda source: [source.list, source.images],
+    layout=LAYOUT,
+    recognise=recognise,
+    classes=lambda root, source: [(CLASS, CLASS)],
+)

@@ -1,0 +1,55 @@
+"""Lists of ``image annotation`` lines, as the original's ``create_annoset.py`` takes them.
+
+Annotations are XML, one JSON a picture, or txt, by their ending; see ``lists.py`` for the lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from ssd_data.core.files.paths import read_lines
+from ssd_data.core.notes import Tally
+from ssd_data.core.structures import Entry
+from ssd_data.data.formats import Format, lists
+
+
+class ListSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A list; the paths in it are from the root.
+
+    Attributes:
+        list: the file, from the current folder.
+    """
+
+    list: str
+
+
+def read(root: Path, source: ListSource, notes: Tally) -> Iterator[Entry]:
+    """The pictures of the list, in its order.
+
+    Raises:
+        InputError: the list is unreadable, or a line is not an image and an annotation (one with
+            a label number is a classification list).
+    """
+    file = Path(source.list)
+    seen: set[str] = set()
+    for number, line in enumerate(read_lines(file, "list"), 1):
+        if not line.strip():
+            continue
+        where = f"{file}:{number}"
+        image, annotation = lists.parted(root, line.strip(), where)
+        if image in seen:
+            notes.add("picture stands more than once in the list", f"{where}: {image}")
+        seen.add(image)
+        yield lists.entry(root, image, annotation, where, notes)
+
+
+FORMAT = Format(
+    ListSource,
+    read,
+    needs=lambda source: [],
+    names_splits=False,
+    outside=lambda source: [Path(source.list)],
+)

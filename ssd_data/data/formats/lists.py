@@ -1,0 +1,74 @@
+"""Lists of ``image annotation`` lines, as the original's ``create_annoset.py`` takes them.
+
+Paths may hold spaces: image and annotation are parted by a tab, or where both parts exist.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import below
+from ssd_data.core.notes import Tally
+from ssd_data.core.structures import Entry, Unreadable
+from ssd_data.data.formats import annotation_files
+
+
+def line_of(image: str, annotation: str) -> str:
+    r"""A list's line, with its end; a tab parts the two where a path holds a space.
+
+    >>> line_of("JPEGImages/1.jpg", "Annotations/1.xml")
+    'JPEGImages/1.jpg Annotations/1.xml\n'
+    """
+    between = "\t" if " " in image + annotation else " "
+    return f"{image}{between}{annotation}\n"
+
+
+def parted(root: Path, line: str, where: str) -> tuple[str, str]:
+    """Image and annotation of a list's line.
+
+    Raises:
+        InputError: it is no such line (one with a label number is a classification list's).
+    """
+    words = line.split("\t") if "\t" in line else line.split(" ")
+    words = [word for word in words if word]
+    if len(words) == 2:
+        image, annotation = words
+        if annotation.lstrip("-").isdecimal():
+            raise InputError(
+                "a label number stands where an annotation should: a classification list",
+                where=where,
+                hint="Only detection lists can be built: image and annotation file, a line each",
+            )
+        return image, annotation
+    for at in range(len(line)):
+        if line[at] == " ":
+            image, annotation = line[:at].rstrip(), line[at:].lstrip()
+            if (root / image).is_file() and (root / annotation).is_file():
+                return image, annotation
+    raise InputError(
+        f'"{line}" is not an image and an annotation',
+        where=where,
+        hint="Part the two with a tab where paths hold spaces",
+    )
+
+
+def entry(root: Path, image: str, annotation: str, where: str, notes: Tally) -> Entry:
+    """The picture that a list names with its annotation file, whose ending says what it is.
+
+    Args:
+        image, annotation: paths below the root, hostile until checked here.
+        where: the list's line.
+    """
+    try:
+        below(root, image, where)
+        path = below(root, annotation, where)
+        file = annotation_files().get(path.suffix.lower())
+        if file is None:
+            # By their last letters: so the oldest stands first.
+            *others, last = sorted(annotation_files(), key=lambda suffix: suffix[::-1])
+            text = f'"{annotation}" is neither {", ".join(others)} nor {last}'
+            raise InputError(text, where=where)
+        return file.read(path, image, annotation, notes)
+    except InputError as error:
+        return Unreadable(image, annotation, error)

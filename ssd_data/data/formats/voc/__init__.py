@@ -1,0 +1,1 @@
+"""Pascal VOC: one XML a picture, lists of picture names."""

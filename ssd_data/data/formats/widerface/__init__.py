@@ -1,0 +1,1 @@
+"""WIDER FACE: one list for all pictures."""
