@@ -35,6 +35,9 @@ NO, PERHAPS, SURELY = range(3)
 class ScoreOptions:
     """How to score.
 
+    >>> ScoreOptions(missing="count", iou=(0.5, 0.75)).own_boxes
+    False
+
     Attributes:
         missing: one of :data:`POLICIES`: pictures without detections are an error, have every
             object missed, or leave the truth.
