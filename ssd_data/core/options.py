@@ -20,7 +20,7 @@ class Option:
     Attributes:
         help: what it does, in a line.
         metavar: what stands for its value in the help.
-        low: the least value. below: what a value stays below.
+        low: the least value. most: the greatest, or below: what a value stays below.
         letter: of its short form.
         shows_default: whether the help says what it is by itself.
     """
@@ -28,6 +28,7 @@ class Option:
     help: str
     metavar: str | None = None
     low: int | None = None
+    most: int | None = None
     below: int | None = None
     letter: str = ""
     shows_default: bool = False

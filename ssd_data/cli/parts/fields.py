@@ -42,7 +42,7 @@ def _offered_option(kind: type, one: Field[Any], offer: Option, told: bool) -> C
     if offer.below is not None:
         settings["type"] = Number(offer.low, offer.below, max_open=True)
     elif offer.low is not None:
-        settings["type"] = click.IntRange(offer.low)
+        settings["type"] = click.IntRange(offer.low, offer.most)
     letter = [f"-{offer.letter}"] if offer.letter else []
     return field_option(kind, words, *letter, **settings)
 
