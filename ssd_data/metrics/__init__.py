@@ -29,6 +29,7 @@ FoundByName: TypeAlias = "Mapping[str, Detections]"
 SizesByName: TypeAlias = Mapping[str, tuple[int, int]]
 MissingPolicy = Literal["fail", "count", "skip"]
 Extra = Literal["by-size", "confusion", "thresholds", "errors"]
+SSD_VERSIONS = ("11point", "MaxIntegral", "Integral")  # of average precision
 NO, PERHAPS, SURELY = range(3)
 
 
