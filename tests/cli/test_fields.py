@@ -1,7 +1,7 @@
 """Options that are fields of a dataclass: type, choices and default are the field's."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from ssd_data.cli.parts.fields import field_option, options_of
-from ssd_data.core.options import option
+from ssd_data.core.options import offer, option
 
 
 @dataclass
@@ -141,3 +141,36 @@ def test_the_help_says_what_the_fields_say() -> None:
         "-o, --out TEXT Where to.",
     ):
         assert line in lines
+
+
+@dataclass
+class Journey:
+    size: tuple[int, int] | None = option(None, "How large.", metavar="N|WxH")
+    rename: Mapping[str, str] = field(default_factory=dict, metadata=offer("Who is who."))
+    alone: bool | None = option(None, "Without the others.")
+    days: int = option(2, "How long.", low=1, shows_default=True)
+    note: str = "is not offered"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("", Journey()),
+        ("--size 3x4", Journey(size=(3, 4))),
+        ("--rename a=b --rename c=", Journey(rename={"a": "b", "c": ""})),
+        ("--no-alone", Journey(alone=False)),
+        ("--alone --days 1", Journey(alone=True, days=1)),
+    ],
+)
+def test_all_options_that_a_class_offers(words: str, expected: Journey) -> None:
+    found: dict[str, Any] = {}
+
+    @click.command()
+    @options_of(Journey)
+    def command(**options: Any) -> None:
+        found.update(options)
+
+    result = CliRunner().invoke(command, words.split())
+    assert not result.output
+    assert Journey(**found) == expected
+    assert "note" not in found

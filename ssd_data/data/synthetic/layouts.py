@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from ssd_data.data.synthetic import LAYOUTS
 from ssd_data.data.synthetic.shapes import CLASSES, GROUNDS, Shape
 
 FACE = "circle"
@@ -213,8 +214,6 @@ def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-LAYOUTS: dict[str, Callable[[Path, bool], SplitWriter]] = {
-    "voc": VocSplit,
-    "coco": CocoSplit,
-    "widerface": WiderFaceSplit,
-}
+SPLITS: dict[str, Callable[[Path, bool], SplitWriter]] = dict(
+    zip(LAYOUTS, (VocSplit, CocoSplit, WiderFaceSplit), strict=True)
+)
