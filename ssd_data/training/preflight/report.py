@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ssd_data.core.errors import InputError, SsdDataError
 from ssd_data.core.files.paths import listable
@@ -64,7 +63,7 @@ class Loaded:
         parts = [f"{len(self.kept)} layers load"]
         for names, what in ((self.new, "start anew"), (self.left_out, "are not in the net")):
             if names:
-                parts.append(f"{len(names)} {what} ({shortened(names)})")
+                parts.append(f"{len(names)} {what} ({_shortened(names)})")
         if self.mismatched:
             parts.append(f"{len(self.mismatched)} have another shape")
         return f"{self.file}: {', '.join(parts)}"
@@ -133,10 +132,6 @@ class Preflight:
             table.append([path.stated, path.role, shown, path.records or ""])
         return table
 
-    def to_json(self) -> dict[str, Any]:
-        """``{"errors": […], "warnings": […], "paths": […], "weights": […]}``"""
-        return asdict(self)
-
 
 def _add(found: list[Trouble], where: object, what: str, hint: str) -> None:
     trouble = Trouble(listable(str(where)), listable(what), listable(hint))
@@ -144,7 +139,7 @@ def _add(found: list[Trouble], where: object, what: str, hint: str) -> None:
         found.append(trouble)
 
 
-def shortened(names: list[str], most: int = LISTED) -> str:
+def _shortened(names: list[str]) -> str:
     """The first of some names, and how many more there are."""
-    shown = ", ".join(names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+    shown = ", ".join(names[:LISTED])
+    return f"{shown} and {len(names) - LISTED} more" if len(names) > LISTED else shown
