@@ -122,18 +122,15 @@ class TensorBoard:
     def __call__(self, event: Event) -> None:
         """Write what an event tells."""
         with self._writing():
-            self._take(event)
-
-    def _take(self, event: Event) -> None:
-        if not self._begun:
-            self._begun = True
-            self._begin(event.iteration - isinstance(event, Stepped))
-        if isinstance(event, Displayed):
-            self._add(event.iteration, _train(event))
-        elif isinstance(event, Tested):
-            self._add(event.iteration, _test(event))
-        if isinstance(event, (Tested, Snapshotted)):
-            self._writer.flush()
+            if not self._begun:
+                self._begun = True
+                self._begin(event.iteration - isinstance(event, Stepped))
+            if isinstance(event, Displayed):
+                self._add(event.iteration, _train(event))
+            elif isinstance(event, Tested):
+                self._add(event.iteration, _test(event))
+            if isinstance(event, (Tested, Snapshotted)):
+                self._writer.flush()
 
     def close(self) -> None:
         """Write what is left."""

@@ -21,12 +21,11 @@ from ssd_data.training.extras import ExtrasState
 from ssd_data.training.log import Displayed, Event, Listener, Snapshotted, Stepped, Tested
 from ssd_data.training.options import Extras
 from ssd_data.training.processes import ALONE, Processes
-from ssd_data.training.rates import Progress, coming_rate, learning_rate
+from ssd_data.training.rates import Progress, learning_rate
 from ssd_data.training.solver_file import SolverFile, read_solver, to_solver_file
 from ssd_data.training.testing import run_test
 from ssd_data.training.updates import clip_, find_type, parameters, regularize
 
-__all__ = ["DivergedError", "Solver", "get_solver"]
 EXPLODED = 1e4  # times the first loss
 
 
@@ -328,7 +327,8 @@ class Solver:
     def _show(self, loss: float) -> None:
         outputs = display.outputs(self.net, self.processes)
         parts = display.parts(self.net, self.processes)
-        rate = self.extras.rate(coming_rate(self.param, self.progress), self.iter)
+        coming = replace(self.progress)  # to ask for a rate may move it
+        rate = self.extras.rate(learning_rate(self.param, coming), self.iter)
         speed, waiting = self._clock.read(self.iter, self.net, self.param.iter_size)
         self._tell(Displayed(self.iter, loss, rate, outputs, parts, speed, waiting))
 

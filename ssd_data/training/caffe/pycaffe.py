@@ -18,7 +18,7 @@ from ssd_data.proto import caffe_pb2
 from ssd_data.training.caffe import gpus, solver_for_caffe
 from ssd_data.training.log import Displayed, Event, Listener, Snapshotted, Tested, lines
 from ssd_data.training.rates import Progress, learning_rate
-from ssd_data.training.snapshots import MODEL, STATE, read_snapshot, snapshot_path
+from ssd_data.training.snapshots import STATE, read_snapshot, snapshot_paths
 from ssd_data.training.testing import score_outputs
 
 NEVER = 2**31 - 1
@@ -167,9 +167,9 @@ class _Run:
             self._tell(Tested(int(self.driven.iter), index, outputs, classes))
 
     def _tell_snapshot(self) -> None:
-        prefix, iteration = self.param.snapshot_prefix, int(self.driven.iter)
-        model, state = (snapshot_path(prefix, iteration, ending) for ending in (MODEL, STATE))
-        self._tell(Snapshotted(iteration, model, state))
+        iteration = int(self.driven.iter)
+        files = snapshot_paths(self.param.snapshot_prefix, iteration)
+        self._tell(Snapshotted(iteration, *files))
 
     def _tell(self, event: Event) -> None:
         for listener in self.listeners:
