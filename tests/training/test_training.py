@@ -20,10 +20,10 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import read_labelmap
 from ssd_data.proto import caffe_pb2
 from ssd_data.training import snapshots
+from ssd_data.training.display import DivergedError
 from ssd_data.training.log import Displayed
 from ssd_data.training.options import TrainOptions
 from ssd_data.training.run import train_file
-from ssd_data.training.display import DivergedError
 from ssd_data.training.solver import Solver
 from ssd_data.training.solver_file import read_solver
 
