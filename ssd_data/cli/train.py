@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from contextlib import ExitStack, redirect_stderr
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -132,7 +131,10 @@ class ProgressBar:
 
     def __enter__(self) -> ProgressBar:
         if self.bar is not None:
-            self._stack.enter_context(redirect_stderr(_Above(sys.stderr)))
+            from tqdm.contrib import DummyTqdmFile
+
+            above: Any = DummyTqdmFile(sys.stderr)
+            self._stack.enter_context(redirect_stderr(above))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -155,22 +157,6 @@ class ProgressBar:
             if event.speed:
                 text += f", {event.speed:.1f} pictures/s, {event.waiting:.0%} waiting"
             self.bar.set_description_str(text, refresh=False)
-
-
-class _Above(io.TextIOBase):
-    """Writes whole lines where the bar is, which moves down."""
-
-    def __init__(self, real: TextIO) -> None:
-        self.real, self.held = real, ""
-
-    def write(self, text: str) -> int:
-        from tqdm import tqdm
-
-        lines, end, self.held = (self.held + text).rpartition("\n")
-        if end:
-            with tqdm.external_write_mode(file=self.real):
-                self.real.write(lines + end)
-        return len(text)
 
 
 def _table(run: TrainResult) -> dict[str, Any]:
