@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -137,6 +138,13 @@ def test_paths_lead_where_they_lead(folder: Path) -> None:
     table = found.rows()
     assert table[0] == ["path", "what for", "leads to", "records"]
     assert len(table) == len(found.paths) + 1
+
+
+def test_json(folder: Path) -> None:
+    edit(SOLVER, r"snapshot: \d+", "snapshot: 0")
+    table = json.loads(json.dumps(check().to_json()))
+    assert set(table) == {"errors", "warnings", "paths", "weights"}
+    assert set(table["warnings"][0]) == {"where", "what", "hint"}
 
 
 def test_printed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ssd_data.core.errors import InputError, SsdDataError
 from ssd_data.core.files.paths import listable
@@ -63,7 +64,7 @@ class Loaded:
         parts = [f"{len(self.kept)} layers load"]
         for names, what in ((self.new, "start anew"), (self.left_out, "are not in the net")):
             if names:
-                parts.append(f"{len(names)} {what} ({_shortened(names)})")
+                parts.append(f"{len(names)} {what} ({shortened(names)})")
         if self.mismatched:
             parts.append(f"{len(self.mismatched)} have another shape")
         return f"{self.file}: {', '.join(parts)}"
@@ -132,6 +133,10 @@ class Preflight:
             table.append([path.stated, path.role, shown, path.records or ""])
         return table
 
+    def to_json(self) -> dict[str, Any]:
+        """``{"errors": […], "warnings": […], "paths": […], "weights": […]}``"""
+        return asdict(self)
+
 
 def _add(found: list[Trouble], where: object, what: str, hint: str) -> None:
     trouble = Trouble(listable(str(where)), listable(what), listable(hint))
@@ -139,7 +144,7 @@ def _add(found: list[Trouble], where: object, what: str, hint: str) -> None:
         found.append(trouble)
 
 
-def _shortened(names: list[str]) -> str:
+def shortened(names: list[str], most: int = LISTED) -> str:
     """The first of some names, and how many more there are."""
-    shown = ", ".join(names[:LISTED])
-    return f"{shown} and {len(names) - LISTED} more" if len(names) > LISTED else shown
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
