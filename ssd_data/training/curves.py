@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +92,8 @@ def open_board(folder: Path | str | None) -> Iterator[list[TensorBoard]]:
     if folder is None:
         yield []
         return
-    board = TensorBoard(folder)
-    try:
+    with closing(TensorBoard(folder)) as board:
         yield [board]
-    finally:
-        board.close()
 
 
 class TensorBoard:
