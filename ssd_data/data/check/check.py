@@ -297,8 +297,8 @@ class _Job:
             return None
         entry = image.entry
         # The record's own boxes are grouped by label; these are in the annotation's order.
-        width, height = entry.width or seen.record.width, entry.height or seen.record.height
-        boxes = normalize(entry.boxes, width, height)
+        unit = entry.unit(seen.record.width, seen.record.height)
+        boxes = normalize(entry.boxes, *unit)
         record = replace(seen.record, labels=image.labels, boxes=boxes, difficult=entry.difficult)
         seen = replace(seen, name=entry.image, record=record)
         places = [entry.place(index) for index in range(len(boxes))]
