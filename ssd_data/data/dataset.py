@@ -18,6 +18,7 @@ from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data import formats, recipes
 from ssd_data.data.formats import Recognised
 from ssd_data.data.formats.annoset.read import ListSource
+from ssd_data.data.lmdb.manifest import LABELMAP
 from ssd_data.data.recipes import Recipe, SourceTable, alternatives
 
 TRAINING_LINK, TEST_LINK = "trainval_lmdb", "test_lmdb"
@@ -279,7 +280,7 @@ def _from_layout(name: str, root: Path, kind: str, found: Recognised[Any]) -> Da
     test = _first_like(found.splits, "test", "val")
     links = {link: split for link, split in ((TRAINING_LINK, training), (TEST_LINK, test)) if split}
     splits = {s: Split(tuple(v), s.startswith("train")) for s, v in found.splits.items()}
-    beside = root / "labelmap.prototxt"
+    beside = root / LABELMAP
     labelmap = beside if beside.is_file() else None
     return Dataset(name, root, kind, splits, links, labelmap, why=found.why)
 

@@ -36,7 +36,7 @@ from ssd_data.data.lmdb.manifest import (
     read_manifest,
 )
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
-from ssd_data.data.lmdb.survey import Look, items, look
+from ssd_data.data.lmdb.survey import Look, look
 
 UNREADABLE_LMDB = (ERROR, "unreadable-lmdb", "LMDB cannot be read")
 UNREADABLE_LABELMAP = (ERROR, "unreadable-labelmap", "labelmap cannot be read")
@@ -223,7 +223,7 @@ class _Job:
         """Judge all records of an LMDB, then the split."""
         try:
             with LmdbReader(path) as reader, picture_limits():
-                found = ordered_map(self._look, items(reader), self.workers or default_workers())
+                found = ordered_map(self._look, reader.items(), self.workers or default_workers())
                 for seen, digest, size, picture in self.track(found, len(reader), summary.name):
                     summary.keys.append(seen.key)
                     summary.value_bytes += size
