@@ -26,6 +26,8 @@ have run::
     ssd-data build sample/voc -o SHAPES --link .
     ssd-data model tiny_ssd --build SHAPES -o tiny_ssd
 
+and ``write_random_weights`` has written ``tiny_ssd/random.caffemodel``.
+
 Names are imported when they are first used, so that ``import ssd_data`` costs next to nothing.
 """
 
@@ -75,8 +77,10 @@ if TYPE_CHECKING:
     from ssd_data.engines.torch.net import Net as Net
     from ssd_data.engines.torch.randomise import write_random_weights as write_random_weights
     from ssd_data.families.parts.write import write_model as write_model
+    from ssd_data.metrics import ScoreOptions as ScoreOptions
     from ssd_data.metrics import score as score
     from ssd_data.metrics.scores import Scores as Scores
+    from ssd_data.metrics.voc.files import write_voc_detections as write_voc_detections
     from ssd_data.nets.prototxt import to_text as to_text
     from ssd_data.training.run import TrainResult as TrainResult
     from ssd_data.training.run import train as train
@@ -102,8 +106,9 @@ _FACE = {
     "engines.torch.net": "Net",
     "engines.torch.randomise": "write_random_weights",
     "families.parts.write": "write_model",
-    "metrics": "score",
+    "metrics": "ScoreOptions score",
     "metrics.scores": "Scores",
+    "metrics.voc.files": "write_voc_detections",
     "nets.prototxt": "to_text",
     "training.run": "TrainResult train",
     "training.solver": "Solver get_solver",

@@ -1,4 +1,4 @@
-"""The examples in docstrings do what they say."""
+"""The examples in docstrings do what they say, and every name on the package's face has one."""
 
 import ast
 import doctest
@@ -58,3 +58,9 @@ def test_type_checkers_see_the_same_face() -> None:
     homes = {name: f"ssd_data.{module}.{name}" for name, module in ssd_data._HOME.items()}
     homes |= {name: f"ssd_data.{module}" for name, module in ssd_data._MODULES.items()}
     assert seen == homes
+
+
+@pytest.mark.parametrize("name", ssd_data.__all__)
+def test_every_name_on_the_face_has_an_example(name: str) -> None:
+    value = getattr(ssd_data, name)
+    assert isinstance(value, int) or ">>> " in (value.__doc__ or "")

@@ -64,6 +64,12 @@ def test_programs(page: Path, world: Path) -> None:
         run(f"{sys.executable} program{index}.py", world)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_programs_find_all_they_need_on_the_packages_face(page: Path) -> None:
+    for program in blocks(page, "python"):
+        assert not re.findall(r"(?:from|import) ssd_data\.\S+", program)
+
+
 def test_the_commands_of_the_tutorial(tmp_path: Path) -> None:
     run("ssd-data sample sample --layout voc --train 24 --test 6 --size 96", tmp_path)
     (tmp_path / "sample" / "voc").rename(tmp_path / "my_pictures")

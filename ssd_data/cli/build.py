@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssd_data.cli.parts import shared
-from ssd_data.cli.parts.fields import field_option
+from ssd_data.cli.parts.fields import options_of
 from ssd_data.data.build.options import BuildOptions
 
 if TYPE_CHECKING:
@@ -47,53 +47,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Split to build; repeatable.  [default: those linked as training and test]",
 )
-@click.option("--size", metavar="N|WxH", help="Resize to N x N or W x H.")
-@field_option(
-    BuildOptions,
-    "--min-dim",
-    show_default=False,
-    metavar="N",
-    help="Enlarge until the shorter side is N; overrides --size.",
-)
-@field_option(
-    BuildOptions,
-    "--max-dim",
-    show_default=False,
-    metavar="N",
-    help="Shrink until the longer side is N; overrides --size.",
-)
-@field_option(BuildOptions, "--gray", help="Store one gray channel.")
-@field_option(BuildOptions, "--encode", help="How pictures are stored.")
-@field_option(
-    BuildOptions, "--quality", metavar="N", help="JPEG quality where pictures are encoded anew."
-)
-@field_option(BuildOptions, "--unknown", help="Boxes whose class the labelmap lacks.")
-@click.option(
-    "--map",
-    "renames",
-    multiple=True,
-    metavar="OLD=NEW",
-    help="Rename a class, or drop it (OLD=); repeatable.",
-)
-@field_option(BuildOptions, "--outside", help="Boxes that leave the picture.")
-@field_option(
-    BuildOptions,
-    "--empty",
-    default=None,
-    help="Boxes inverted or without area.  [default: drop; with --list keep]",
-)
-@field_option(
-    BuildOptions, "--missing", help="Pictures absent or unreadable, or whose annotation is."
-)
-@click.option(
-    "--shuffle/--no-shuffle",
-    default=None,
-    help="Shuffle all splits, or none.  [default: training splits; with --list none]",
-)
-@field_option(BuildOptions, "--seed", help="Of the shuffle.")
-@field_option(BuildOptions, "--limit", metavar="N", help="Only the first N pictures of each split.")
-@field_option(BuildOptions, "--verify", help="How kept pictures are checked.")
-@field_option(BuildOptions, "--max-pixels", metavar="N", help="Refuse larger pictures.")
+@options_of(BuildOptions)
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
@@ -200,13 +154,10 @@ def _fetch(
 
 
 def _options(options: dict[str, Any], from_list: bool) -> BuildOptions:
-    given = {
-        **options,
-        "size": shared.parse_size(options["size"]),
-        "map": shared.parse_map(options["renames"]),
-        "empty": options["empty"] or ("keep" if from_list else "drop"),
-    }
-    return BuildOptions(**{field.name: given[field.name] for field in fields(BuildOptions)})
+    given = click.get_current_context().get_parameter_source("empty")
+    if from_list and given is click.core.ParameterSource.DEFAULT:
+        options["empty"] = "keep"
+    return BuildOptions(**{one.name: options[one.name] for one in fields(BuildOptions)})
 
 
 def _print(result: BuildResult) -> None:

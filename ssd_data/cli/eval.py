@@ -11,7 +11,7 @@ import click
 
 from ssd_data import metrics
 from ssd_data.cli.parts import net_options, shared
-from ssd_data.cli.parts.scores import missing_option, print_scores, rules_options
+from ssd_data.cli.parts.scores import missing_option, print_scores, rules, rules_options
 from ssd_data.core.registry import METRICS, PROTOCOLS
 
 if TYPE_CHECKING:
@@ -85,9 +85,9 @@ def command(
     threshold: float,
     batch: int,
     limit: int | None,
-    missing: str,
+    missing: metrics.MissingPolicy,
     iou: tuple[float, ...],
-    extras: tuple[str, ...],
+    extras: tuple[metrics.Extra, ...],
     worst: int | None,
     out: Path | None,
     train: Path | None,
@@ -136,9 +136,7 @@ def command(
         if size is None and protocol == "single":
             wanted_size = (net.shape[3], net.shape[2])
         detector = EvalNet(net, weights, prepare, protocol, wanted_size, batch, threshold, half)
-        wanted = EvalOptions(
-            limit, missing, iou or (0.5,), tuple(dict.fromkeys(extras)), out is not None, worst or 0
-        )
+        wanted = EvalOptions(limit, missing, rules(iou, extras), out is not None, worst or 0)
         folder = out or Path(stack.enter_context(TemporaryDirectory(prefix="ssd-data-")))
         track = shared.tracker(quiet)
         report = evaluate(data, detector, folder, wanted, track)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssd_data.cli.parts import shared
+from ssd_data.cli.parts.fields import field_option, options_of
+from ssd_data.pages.report.options import RunView
 
 if TYPE_CHECKING:
     from ssd_data.core.labelmap import LabelMap
@@ -16,17 +18,16 @@ if TYPE_CHECKING:
     from ssd_data.pages.report.subject import Subject
 
 OF_DATA = {"splits": "--split", "seed": "--seed", "decode": "--no-decode"}
-OF_RUNS = {"iteration": "--iteration", "tried": "--test-pictures", "device": "--device"}
+OF_RUNS = {"iteration": "--iteration", "test_pictures": "--test-pictures", "device": "--device"}
 
 
 @click.command(short_help="Make a page of what a build, an LMDB or a training run holds.")
 @click.argument("what", metavar="LMDB|BUILD_DIR|RUN_DIR…", type=shared.PATH, nargs=-1)
 @shared.out_option("The page, one HTML file; one that is there is replaced.", metavar="FILE")
-@click.option(
+@field_option(
+    RunView,
     "--pictures",
     type=click.IntRange(0, 100),
-    default=6,
-    show_default=True,
     metavar="N",
     help="Pictures of each kind.",
 )
@@ -44,21 +45,7 @@ OF_RUNS = {"iteration": "--iteration", "tried": "--test-pictures", "device": "--
     default=True,
     help="Decode all pixels of data, or read pictures' headers only.  [default: --decode]",
 )
-@click.option(
-    "--iteration",
-    type=click.IntRange(0, (1 << 31) - 1),
-    default=0,
-    metavar="N",
-    help="Of a run: whose training pictures to show.  [default: 0]",
-)
-@click.option(
-    "--test-pictures",
-    "tried",
-    type=click.IntRange(0, 10_000),
-    default=200,
-    metavar="N",
-    help="Of a run: pictures to look for mistakes in; 0 runs no snapshot.  [default: 200]",
-)
+@options_of(RunView)
 @click.option(
     "--device",
     default="auto",
@@ -78,7 +65,7 @@ def command(
     seed: int,
     decode: bool,
     iteration: int,
-    tried: int,
+    test_pictures: int,
     device: str,
     as_json: bool,
     quiet: bool,
@@ -112,7 +99,6 @@ def command(
     require_templates()
     from ssd_data.data.lmdb.manifest import MANIFEST
     from ssd_data.pages.report.render import write_page
-    from ssd_data.pages.report.run_page import RunView
     from ssd_data.pages.report.run_subject import is_run
 
     data = [path for path in what if is_lmdb(path) or (path / MANIFEST).is_file()]
@@ -124,7 +110,7 @@ def command(
     names = None if labelmap is None else read_labelmap(labelmap)
     track = shared.tracker(quiet)
     if runs:
-        view = RunView(pictures, iteration, tried, device)
+        view = RunView(pictures, iteration, test_pictures, device)
         page, table = _of_runs(what, names, view, track)
     else:
         options = {"splits": splits, "labelmap": names, "decode": decode, "track": track}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ssd_data.cli.parts import shared
+from ssd_data.data.synthetic import LAYOUTS, SIZE, TEST, TRAIN
 
 if TYPE_CHECKING:
     from ssd_data.data.synthetic.sample import LayoutResult
@@ -20,18 +21,20 @@ if TYPE_CHECKING:
 @click.option(
     "--layout",
     "layouts",
-    type=click.Choice(["voc", "coco", "widerface"]),
+    type=click.Choice(LAYOUTS),
     multiple=True,
     help="Layout to write, into DIR/<layout>; repeatable.  [default: all three]",
 )
 @click.option(
-    "--train", type=int, default=160, show_default=True, metavar="N", help="Training pictures."
+    "--train", type=int, default=TRAIN, show_default=True, metavar="N", help="Training pictures."
 )
-@click.option("--test", type=int, default=40, show_default=True, metavar="N", help="Test pictures.")
+@click.option(
+    "--test", type=int, default=TEST, show_default=True, metavar="N", help="Test pictures."
+)
 @click.option(
     "--size",
     type=int,
-    default=320,
+    default=SIZE,
     show_default=True,
     metavar="N",
     help="About the pictures' sides, in pixels.",
@@ -60,12 +63,11 @@ def command(
       ssd-data sample shapes
       ssd-data sample shapes --layout voc --train 2000 --test 500
     """
-    from ssd_data.data.synthetic.layouts import LAYOUTS
     from ssd_data.data.synthetic.sample import draw_sample
 
     results = draw_sample(
         folder,
-        layouts or tuple(LAYOUTS),
+        layouts or LAYOUTS,
         train=train,
         test=test,
         size=size,

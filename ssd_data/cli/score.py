@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from ssd_data.cli.parts import shared
-from ssd_data.cli.parts.scores import missing_option, print_scores, rules_options
+from ssd_data.cli.parts.scores import missing_option, print_scores, rules, rules_options
 from ssd_data.core.registry import METRICS
+from ssd_data.metrics import Extra
 
 
 @click.command(short_help="Score detections by VOC's, COCO's or WIDER FACE's rules.")
@@ -34,7 +35,7 @@ def command(
     split: str | None,
     labelmap: Path | None,
     iou: tuple[float, ...],
-    extras: tuple[str, ...],
+    extras: tuple[Extra, ...],
     plot: Path | None,
     out: Path | None,
     as_json: bool,
@@ -61,10 +62,10 @@ def command(
     import json
 
     from ssd_data.core.files.whole import write_whole
-    from ssd_data.metrics import ScoreOptions, score
+    from ssd_data.metrics import score
 
     _refuse_others(metric, {"split": split, "labelmap": labelmap, "iou": iou})
-    options = ScoreOptions(missing, split, labelmap, iou or (0.5,), tuple(dict.fromkeys(extras)))
+    options = rules(iou, extras, missing=missing, split=split, labelmap=labelmap)
     scores = score(metric, truth, detections, options)
     drawn = []
     if plot is not None:

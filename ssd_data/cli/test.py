@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssd_data.cli.parts import shared
+from ssd_data.metrics import SSD_VERSIONS
 
 if TYPE_CHECKING:
     from ssd_data.training.save_output import Saver
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--ap-version",
-    type=click.Choice(["11point", "MaxIntegral", "Integral"]),
+    type=click.Choice(SSD_VERSIONS),
     help="Which average precision.  [default: the solver's, else 11point]",
 )
 @click.option(

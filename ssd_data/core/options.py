@@ -20,7 +20,7 @@ class Option:
     Attributes:
         help: what it does, in a line.
         metavar: what stands for its value in the help.
-        low: the least value. below: what a value stays below.
+        low: the least value. most: the greatest, or below: what a value stays below.
         letter: of its short form.
         shows_default: whether the help says what it is by itself.
     """
@@ -28,6 +28,7 @@ class Option:
     help: str
     metavar: str | None = None
     low: int | None = None
+    most: int | None = None
     below: int | None = None
     letter: str = ""
     shows_default: bool = False
@@ -42,7 +43,12 @@ def option(default: T, help: str, **settings: Any) -> T:
     >>> Wishes().count, offered(Wishes.__dataclass_fields__["count"]).low
     (1, 0)
     """
-    return field(default=default, metadata={_KEY: Option(help, **settings)})
+    return field(default=default, metadata=offer(help, **settings))
+
+
+def offer(help: str, **settings: Any) -> dict[str, Option]:
+    """The same as a field's metadata, for one whose default has to be made."""
+    return {_KEY: Option(help, **settings)}
 
 
 def offered(one: Field[Any]) -> Option | None:

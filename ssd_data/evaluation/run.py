@@ -81,17 +81,16 @@ class EvalOptions:
 
     Attributes:
         limit: only the first so many pictures.
-        missing: pictures that cannot be read: "fail", "count" or "skip".
-        iou: thresholds of overlap, for VOC.
-        extras: any of :data:`ssd_data.metrics.analysis.EXTRAS`.
+        missing: pictures that cannot be read are an error, have every object missed, or are left
+            out.
+        rules: how to score.
         curves: draw precision-recall curves.
         worst: how many of the worst pictures to draw.
     """
 
     limit: int | None = None
-    missing: str = "fail"
-    iou: tuple[float, ...] = (0.5,)
-    extras: tuple[str, ...] = ()
+    missing: metrics.MissingPolicy = "fail"
+    rules: metrics.ScoreOptions = field(default_factory=metrics.ScoreOptions)
     curves: bool = False
     worst: int = 0
 
@@ -159,7 +158,7 @@ def evaluate(
             data,
             journal,
             folder,
-            metrics.ScoreOptions(iou=options.iou, extras=options.extras),
+            options.rules,
             limit=options.limit,
             counted=missing.names if options.missing == "count" else (),
         )
@@ -178,10 +177,7 @@ def _draw(data: EvalSet, scored: Scored, folder: Path, options: EvalOptions) -> 
 
 
 def _check(data: EvalSet, detector: EvalNet, options: EvalOptions, folder: Path) -> None:
-    if options.missing not in metrics.POLICIES:
-        raise UsageError(
-            f'--missing is one of {", ".join(metrics.POLICIES)}, not "{options.missing}"'
-        )
+    metrics.check_missing(options.missing)
     if options.limit is not None and options.limit < 1:
         raise UsageError("at least one picture is needed", where="--limit")
     if not 0 <= detector.threshold <= 1:

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from ssd_data.core.errors import InputError
+from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.registry import METRICS
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 FoundByName: TypeAlias = "Mapping[str, Detections]"
 SizesByName: TypeAlias = Mapping[str, tuple[int, int]]
-POLICIES = ("fail", "count", "skip")
+MissingPolicy = Literal["fail", "count", "skip"]
+Extra = Literal["by-size", "confusion", "thresholds", "errors"]
+SSD_VERSIONS = ("11point", "MaxIntegral", "Integral")  # of average precision
 NO, PERHAPS, SURELY = range(3)
 
 
@@ -35,22 +37,39 @@ NO, PERHAPS, SURELY = range(3)
 class ScoreOptions:
     """How to score.
 
+    >>> ScoreOptions(missing="count", iou=(0.5, 0.75)).own_boxes
+    False
+
     Attributes:
-        missing: one of :data:`POLICIES`: pictures without detections are an error, have every
-            object missed, or leave the truth.
+        missing: pictures without detections are an error, have every object missed, or leave the
+            truth.
         split: which image set of a VOC folder, or the path of a list.
         labelmap: VOC's classes; by default all that the truth has.
         iou: thresholds of overlap, for VOC.
-        extras: any of :data:`ssd_data.metrics.analysis.EXTRAS`.
+        extras: what to tell besides, see :mod:`ssd_data.metrics.analysis`.
         own_boxes: the boxes are this package's own: nobody asks in which convention they are.
+
+    >>> ScoreOptions(missing="count").iou
+    (0.5,)
     """
 
-    missing: str = "fail"
+    missing: MissingPolicy = "fail"
     split: str | None = None
     labelmap: Path | None = None
     iou: tuple[float, ...] = (0.5,)
-    extras: tuple[str, ...] = ()
+    extras: tuple[Extra, ...] = ()
     own_boxes: bool = False
+
+
+def check_missing(policy: str) -> None:
+    """Refuse a word that is no :data:`MissingPolicy`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if policy not in get_args(MissingPolicy):
+        known = ", ".join(get_args(MissingPolicy))
+        raise UsageError(f'--missing is one of {known}, not "{policy}"')
 
 
 def by_path(pictures: TruthBuilder) -> tuple[str, ...]:
@@ -173,11 +192,9 @@ def score(
         UsageError: there is no such metric.
         SsdDataError: what reads or scores it is not installed.
 
-    >>> from ssd_data.data.synthetic.sample import draw_sample
-    >>> drawn = draw_sample(Path("drawn"), ["voc"], train=1, test=2)
     >>> Path("nothing").mkdir()
     >>> Path("nothing/comp4_det_test_circle.txt").touch()
-    >>> score("voc", Path("drawn/voc"), Path("nothing"), ScoreOptions(missing="count")).ap["VOC10"]
+    >>> score("voc", Path("test_lmdb"), Path("nothing"), ScoreOptions(missing="count")).ap["VOC10"]
     0.0
     """
     by, options = load(metric), options or ScoreOptions()

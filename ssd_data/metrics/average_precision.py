@@ -16,7 +16,6 @@ import numpy.typing as npt
 from ssd_data.core.errors import UsageError
 
 Curve: TypeAlias = npt.NDArray[Any]
-SSD_VERSIONS = ("11point", "MaxIntegral", "Integral")
 DEVKIT_VERSIONS = ("VOC07", "VOC10")
 EPS = np.float32(1e-6)
 # What MATLAB makes of 0:0.1:1, which it counts from both ends.

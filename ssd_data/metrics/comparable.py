@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.errors import InputError
 from ssd_data.core.overlaps import best_overlaps
-from ssd_data.metrics import POLICIES
+from ssd_data.metrics import check_missing
 from ssd_data.metrics.files import shown
 from ssd_data.metrics.scores import Floats, Found, Truth
 
@@ -64,8 +64,7 @@ def require_comparable(
         InputError: pictures are missing, or the boxes fit only in another convention.
         UsageError: no such policy.
     """
-    if missing not in POLICIES:
-        raise UsageError(f'--missing is one of {", ".join(POLICIES)}, not "{missing}"')
+    check_missing(missing)
     absent = ~found.has_entry
     with_truth = np.zeros(len(truth.pictures), np.bool_)
     with_truth[truth.picture[~truth.ignored]] = True

@@ -18,14 +18,7 @@ from ssd_data.proto import caffe_pb2
 from ssd_data.training import display, snapshots
 from ssd_data.training.display import Clock, DivergedError, diverged
 from ssd_data.training.extras import ExtrasState
-from ssd_data.training.log import (
-    Displayed,
-    Event,
-    Listener,
-    Snapshotted,
-    Stepped,
-    Tested,
-)
+from ssd_data.training.log import Displayed, Event, Listener, Snapshotted, Stepped, Tested
 from ssd_data.training.options import Extras
 from ssd_data.training.processes import ALONE, Processes
 from ssd_data.training.rates import Progress, coming_rate, learning_rate
@@ -39,6 +32,11 @@ EXPLODED = 1e4  # times the first loss
 
 class Solver:
     """Trains a net as its solver's prototxt says.
+
+    >>> solver = Solver("tiny_ssd/solver.prototxt")
+    >>> solver.step(1)
+    >>> solver.iter
+    1
 
     Args:
         source: the prototxt, or its message.
@@ -340,5 +338,9 @@ class Solver:
 
 
 def get_solver(path: Path | str, device: str | None = None) -> Solver:
-    """A solver from its prototxt, as pycaffe's function of that name."""
+    """A solver from its prototxt, as pycaffe's function of that name.
+
+    >>> get_solver("tiny_ssd/solver.prototxt").param.max_iter
+    6000
+    """
     return Solver(path, device)

@@ -12,7 +12,8 @@ from support import naive_scores as naive
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.overlaps import PAIRS, best_overlaps, first_of_each, jaccard
-from ssd_data.metrics.average_precision import SSD_VERSIONS, average_precision, curve
+from ssd_data.metrics import SSD_VERSIONS
+from ssd_data.metrics.average_precision import average_precision, curve
 from ssd_data.metrics.detection_evaluate import evaluate, mean_ap
 
 CASES = ["default", "skip_difficult", "strict_overlap"]

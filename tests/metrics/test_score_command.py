@@ -5,15 +5,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from support.scored import CocoScored, VocScored, Wider
 
 from ssd_data.cli import score as command
-from ssd_data.cli.parts import scores
 from ssd_data.core.registry import METRICS
-from ssd_data.metrics import score
+from ssd_data.metrics import Extra, score
 from ssd_data.metrics.analysis import EXTRAS
 
 
@@ -76,7 +75,7 @@ def test_plots(sets: Any, run: Any, tmp_path: Path) -> None:
 
 
 def test_choices_are_those_that_there_are() -> None:
-    assert tuple(EXTRAS) == scores.EXTRAS
+    assert tuple(EXTRAS) == get_args(Extra)
     (metric,) = (p for p in command.command.params if p.name == "metric")
     assert METRICS.names() == sorted(metric.type.choices)  # type: ignore[attr-defined]
 

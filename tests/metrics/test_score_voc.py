@@ -14,8 +14,8 @@ from support.scored import VocScored
 from ssd_data import BuildOptions, build, find
 from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.structures import Detections
-from ssd_data.metrics import ScoreOptions, score, score_arrays
-from ssd_data.metrics.average_precision import DEVKIT_VERSIONS, SSD_VERSIONS
+from ssd_data.metrics import SSD_VERSIONS, ScoreOptions, score, score_arrays
+from ssd_data.metrics.average_precision import DEVKIT_VERSIONS
 from ssd_data.metrics.scores import Found, Scores, Truth
 from ssd_data.metrics.voc.files import read_detections, read_truth, write_voc_detections
 

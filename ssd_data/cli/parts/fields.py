@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import click
 
-from ssd_data.cli.parts.shared import PATH, Number
+from ssd_data.cli.parts.shared import PATH, Number, parse_map, parse_size
 from ssd_data.core.options import Option, flag, offered
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -24,27 +24,25 @@ def options_of(kind: type, *, told: bool = False) -> Callable[[_F], _F]:
     """
 
     def decorate(function: _F) -> _F:
-        for field in reversed(fields(kind)):
-            if (offer := offered(field)) is not None:
-                function = _offered_option(kind, field.name, field.default, offer, told)(function)
+        for one in reversed(fields(kind)):
+            if (offer := offered(one)) is not None:
+                function = _offered_option(kind, one, offer, told)(function)
         return function
 
     return decorate
 
 
-def _offered_option(
-    kind: type, name: str, default: Any, offer: Option, told: bool
-) -> Callable[[_F], _F]:
-    words = flag(name)
-    if default is True or (told and default is False):
-        words += "/" + flag(name, False)
+def _offered_option(kind: type, one: Field[Any], offer: Option, told: bool) -> Callable[[_F], _F]:
+    words = flag(one.name)
+    if _is_flag(kind, one.name) and (told or one.default is not False):
+        words += "/" + flag(one.name, False)
     settings = {"help": offer.help, "show_default": offer.shows_default}
     settings |= {"metavar": offer.metavar} if offer.metavar else {}
-    settings |= {"default": None} if told else {}
+    settings |= {"default": None} if told or one.default is None else {}
     if offer.below is not None:
         settings["type"] = Number(offer.low, offer.below, max_open=True)
     elif offer.low is not None:
-        settings["type"] = click.IntRange(offer.low)
+        settings["type"] = click.IntRange(offer.low, offer.most)
     letter = [f"-{offer.letter}"] if offer.letter else []
     return field_option(kind, words, *letter, **settings)
 
@@ -58,13 +56,15 @@ def field_option(kind: type, option: str, *more: str, **settings: Any) -> Callab
         settings: click's, as for ``click.option``, where they differ from what the field says.
     """
     name = option.partition("/")[0].removeprefix("--").replace("-", "_")
-    (field,) = (field for field in fields(kind) if field.name == name)
-    found: dict[str, Any] = {"default": field.default, **_type(get_type_hints(kind)[name])}
-    if field.default is None or field.default is False:
-        del found["default"]
-    else:
-        found["show_default"] = True
+    (default,) = (one.default for one in fields(kind) if one.name == name)
+    found = _type(get_type_hints(kind)[name])
+    if not (default is None or default is False or default is MISSING):
+        found = {"default": default, "show_default": True, **found}
     return click.option(option, *more, name, **{**found, **settings})
+
+
+def _is_flag(kind: type, name: str) -> bool:
+    return "is_flag" in _type(get_type_hints(kind)[name])
 
 
 def _paths(text: str | Sequence[Path]) -> Sequence[Path]:
@@ -81,15 +81,17 @@ _TYPES: dict[object, dict[str, Any]] = {
     str: {},
     Path: {"type": PATH},
     Sequence[Path]: {"type": _paths},
+    tuple[int, int]: {"type": parse_size},
+    Mapping[str, str]: {"multiple": True, "callback": lambda _, __, pairs: parse_map(pairs)},
 }
 
 
 def _type(hint: Any) -> dict[str, Any]:
     """What click says of a type: a number, a flag, one of some words, any number of them."""
+    if hint in _TYPES:
+        return _TYPES[hint]
     if get_origin(hint) is Literal:
         return {"type": click.Choice(get_args(hint))}
     if get_origin(hint) is tuple:
         return {**_type(get_args(hint)[0]), "multiple": True}
-    if hint in _TYPES:
-        return _TYPES[hint]
     return _type(get_args(hint)[0])  # the rest is None, or made of the same text

@@ -3,36 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
 from ssd_data.cli.parts import shared
-from ssd_data.metrics import POLICIES, ScoreOptions
+from ssd_data.cli.parts.fields import field_option
+from ssd_data.metrics import Extra, ScoreOptions
 
 if TYPE_CHECKING:
     from ssd_data.metrics.scores import Scores
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-EXTRAS = ("by-size", "confusion", "thresholds", "errors")
 SHOWN = 3
 
 
 def missing_option(what: str) -> Callable[[_F], _F]:
     """``--missing``: what happens to pictures of which there is nothing."""
-    choice, default = click.Choice(POLICIES), ScoreOptions().missing
-    return click.option("--missing", type=choice, default=default, show_default=True, help=what)
+    return field_option(ScoreOptions, "--missing", help=what)
 
 
 def rules_options(function: _F) -> _F:
     """``--iou`` and ``--with``."""
     what = "voc: overlap; repeatable.  [default: .5]"
     overlap = click.option("--iou", type=shared.Number(), multiple=True, metavar="F", help=what)
-    choice = click.Choice(EXTRAS)
+    choice = click.Choice(get_args(Extra))
     more = click.option(
         "--with", "extras", type=choice, multiple=True, help="Show more; repeatable."
     )
     return overlap(more(function))
+
+
+def rules(iou: tuple[float, ...], extras: tuple[Extra, ...], **others: Any) -> ScoreOptions:
+    """How to score, as these options and others say it."""
+    given = {**others, "iou": iou} if iou else others
+    return ScoreOptions(extras=tuple(dict.fromkeys(extras)), **given)
 
 
 def print_scores(scores: Scores) -> None:

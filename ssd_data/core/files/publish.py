@@ -15,7 +15,6 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from types import TracebackType
 
 from ssd_data.core.errors import InputError, OutputError
 from ssd_data.core.files.lock import lock
@@ -59,12 +58,7 @@ class OutFolder:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         shutil.rmtree(self.staging, ignore_errors=True)
         self._release()
         if self._made and not any(self.path.iterdir()):

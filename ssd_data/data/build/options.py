@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ssd_data.core.defaults import JPEG_QUALITY, MAX_PIXELS
 from ssd_data.core.errors import UsageError
+from ssd_data.core.options import flag, offer, option
 
 Encoding = Literal["jpg", "png", "raw"]
 Outside = Literal["keep", "clip", "drop", "fail"]
@@ -41,43 +42,50 @@ class BuildOptions:
         max_pixels: refuse larger pictures (decompression bombs).
     """
 
-    size: tuple[int, int] | None = None
-    min_dim: int = 0
-    max_dim: int = 0
-    gray: bool = False
-    encode: Encoding = "jpg"
-    quality: int = JPEG_QUALITY
-    unknown: Policy = "fail"
-    map: Mapping[str, str] = field(default_factory=dict)
-    outside: Outside = "keep"
-    empty: Empty = "drop"
-    missing: Policy = "fail"
-    shuffle: bool | None = None
-    seed: int = 0
-    limit: int | None = None
-    verify: Verify = "header"
-    max_pixels: int = MAX_PIXELS
+    size: tuple[int, int] | None = option(None, "Resize to N x N or W x H.", metavar="N|WxH")
+    min_dim: int = option(0, "Enlarge until the shorter side is N; overrides --size.", metavar="N")
+    max_dim: int = option(0, "Shrink until the longer side is N; overrides --size.", metavar="N")
+    gray: bool = option(False, "Store one gray channel.")
+    encode: Encoding = option("jpg", "How pictures are stored.", shows_default=True)
+    quality: int = option(
+        JPEG_QUALITY,
+        "JPEG quality where pictures are encoded anew.",
+        metavar="N",
+        shows_default=True,
+    )
+    unknown: Policy = option("fail", "Boxes whose class the labelmap lacks.", shows_default=True)
+    map: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata=offer("Rename a class, or drop it (OLD=); repeatable.", metavar="OLD=NEW"),
+    )
+    outside: Outside = option("keep", "Boxes that leave the picture.", shows_default=True)
+    empty: Empty = option(
+        "drop", "Boxes inverted or without area.  [default: drop; with --list keep]"
+    )
+    missing: Policy = option(
+        "fail", "Pictures absent or unreadable, or whose annotation is.", shows_default=True
+    )
+    shuffle: bool | None = option(
+        None,
+        "Shuffle all splits, or none.  [default: training splits; with --list none]",
+    )
+    seed: int = option(0, "Of the shuffle.", shows_default=True)
+    limit: int | None = option(None, "Only the first N pictures of each split.", metavar="N")
+    verify: Verify = option("header", "How kept pictures are checked.", shows_default=True)
+    max_pixels: int = option(MAX_PIXELS, "Refuse larger pictures.", metavar="N", shows_default=True)
 
     def __post_init__(self) -> None:
-        choices: dict[str, Any] = {
-            "encode": Encoding,
-            "unknown": Policy,
-            "outside": Outside,
-            "empty": Empty,
-            "missing": Policy,
-            "verify": Verify,
-        }
-        for name, kind in choices.items():
-            if getattr(self, name) not in get_args(kind):
-                known = ", ".join(get_args(kind))
+        for name, kind in get_type_hints(BuildOptions).items():
+            words = get_args(kind) if get_origin(kind) is Literal else ()
+            if words and getattr(self, name) not in words:
+                known = ", ".join(words)
                 raise UsageError(f'"{getattr(self, name)}" is none of {known}', where=f"--{name}")
         ranges = {"quality": (1, 100), "min_dim": (0, 65535), "max_dim": (0, 65535)}
         ranges |= {"limit": (1, 2**31), "max_pixels": (1, 2**30)}
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
-                option = name.replace("_", "-")
-                raise UsageError(f"{value} is not between {low} and {high}", where=f"--{option}")
+                raise UsageError(f"{value} is not between {low} and {high}", where=flag(name))
         if self.size and not all(1 <= side <= 65535 for side in self.size):
             raise UsageError("the sides lie between 1 and 65535", where="--size")
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from weakref import WeakValueDictionary
 
 import lmdb
@@ -108,12 +107,7 @@ class LmdbWriter:
     def __enter__(self) -> LmdbWriter:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if kind is None:
             self.close()
         else:
@@ -273,29 +267,19 @@ def _open_existing(path: Path) -> lmdb.Environment:
         raise InputError(f"not a readable LMDB: {error}", where=path) from None
 
 
-class _output_errors:  # noqa: N801 - reads as a statement
+@contextmanager
+def _output_errors(path: Path) -> Iterator[None]:
     """Turn LMDB's and the system's write errors into OutputError."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if isinstance(error, lmdb.MapFullError) or error is None:
-            return
-        if isinstance(error, lmdb.Error | OSError):
-            raise OutputError(
-                f"cannot write: {getattr(error, 'strerror', None) or error}",
-                where=self.path,
-                hint="Check free space and permissions; nothing that was there is changed",
-            ) from None
+    try:
+        yield
+    except lmdb.MapFullError:
+        raise
+    except (lmdb.Error, OSError) as error:
+        raise OutputError(
+            f"cannot write: {getattr(error, 'strerror', None) or error}",
+            where=path,
+            hint="Check free space and permissions; nothing that was there is changed",
+        ) from None
 
 
 def _round_up(number: int, step: int) -> int:

@@ -15,6 +15,7 @@ from typing import Protocol
 from ssd_data.data.formats.coco.schema import instances_file
 from ssd_data.data.formats.voc.schema import ANNOTATIONS, IMAGES, set_file
 from ssd_data.data.formats.widerface.schema import images_folder, list_file
+from ssd_data.data.synthetic import LAYOUTS
 from ssd_data.data.synthetic.shapes import CLASSES, GROUNDS, Shape
 
 FACE = "circle"
@@ -215,8 +216,6 @@ def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-LAYOUTS: dict[str, Callable[[Path, bool], SplitWriter]] = {
-    "voc": VocSplit,
-    "coco": CocoSplit,
-    "widerface": WiderFaceSplit,
-}
+SPLITS: dict[str, Callable[[Path, bool], SplitWriter]] = dict(
+    zip(LAYOUTS, (VocSplit, CocoSplit, WiderFaceSplit), strict=True)
+)

@@ -18,7 +18,8 @@ from ssd_data.core.errors import OutputError, UsageError
 from ssd_data.core.images import encode
 from ssd_data.core.parallel import default_workers, ordered_map
 from ssd_data.core.progress import Track, untracked
-from ssd_data.data.synthetic.layouts import LAYOUTS, Picture
+from ssd_data.data.synthetic import LAYOUTS, SIZE, TEST, TRAIN
+from ssd_data.data.synthetic.layouts import SPLITS, Picture
 from ssd_data.data.synthetic.shapes import draw
 
 JPEG_QUALITY = 90
@@ -50,11 +51,11 @@ class LayoutResult:
 
 def draw_sample(
     out: Path | str,
-    layouts: Sequence[str] = tuple(LAYOUTS),
+    layouts: Sequence[str] = LAYOUTS,
     *,
-    train: int = 160,
-    test: int = 40,
-    size: int = 320,
+    train: int = TRAIN,
+    test: int = TEST,
+    size: int = SIZE,
     seed: int = 0,
     track: Track = untracked,
 ) -> list[LayoutResult]:
@@ -152,7 +153,7 @@ def _write_split(
     staging: Path, split: int, pictures: Iterable[Picture], results: list[LayoutResult]
 ) -> None:
     """Write a split in every layout and count what it holds."""
-    writers = [LAYOUTS[result.name](staging / result.name, split == 1) for result in results]
+    writers = [SPLITS[result.name](staging / result.name, split == 1) for result in results]
     counts = [SplitCount() for _ in writers]
     for picture in pictures:
         for writer, count in zip(writers, counts, strict=True):

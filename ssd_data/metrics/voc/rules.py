@@ -13,13 +13,8 @@ from typing import Any
 import numpy as np
 
 from ssd_data.core.errors import UsageError
-from ssd_data.metrics import ScoreOptions
-from ssd_data.metrics.average_precision import (
-    DEVKIT_VERSIONS,
-    SSD_VERSIONS,
-    average_precision,
-    curve,
-)
+from ssd_data.metrics import SSD_VERSIONS, ScoreOptions
+from ssd_data.metrics.average_precision import DEVKIT_VERSIONS, average_precision, curve
 from ssd_data.metrics.detection_evaluate import evaluate, mean_ap
 from ssd_data.metrics.matching import match
 from ssd_data.metrics.scores import Found, Numbers, PrCurve, Truth

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ssd_data.pages.report.blocks import Page
+from ssd_data.pages.report.options import PICTURES
 from ssd_data.pages.report.sections import about, boxes, counts, findings, gallery, pictures
 from ssd_data.pages.report.subject import Subject
-
-PICTURES = 6  # of each kind in the gallery
 
 
 def data_page(subjects: Sequence[Subject], shown: int = PICTURES, seed: int = 0) -> Page:

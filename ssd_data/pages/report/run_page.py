@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ssd_data.core.progress import Track, untracked
 from ssd_data.pages.report.blocks import Page
 from ssd_data.pages.report.curves import MOST_CURVES
+from ssd_data.pages.report.options import RunView
 from ssd_data.pages.report.render import show
 from ssd_data.pages.report.run_subject import RunSubject
 from ssd_data.pages.report.sections import fed, learning, mistakes, origins, progress
 
 MOST_RUNS = MOST_CURVES
-
-
-@dataclass(frozen=True, slots=True)
-class RunView:
-    """What is shown of each run.
-
-    Attributes:
-        pictures: of each kind; 0 for none.
-        iteration: whose training pictures are shown.
-        tried: test pictures among which mistakes are looked for; 0 leaves detections out.
-        device: what runs the snapshots; None is the CPU.
-    """
-
-    pictures: int = 6
-    iteration: int = 0
-    tried: int = 200
-    device: str | None = None
 
 
 def run_page(
@@ -48,9 +32,9 @@ def run_page(
     sections = [learning.section(subjects)]
     if view.pictures:
         sections.append(fed.section(subjects, view.pictures, view.iteration))
-    if view.pictures and view.tried:
+    if view.pictures and view.test_pictures:
         sections.append(progress.section(subjects, view.pictures, view.device, track))
-        own = (view.pictures, view.tried, view.device)
+        own = (view.pictures, view.test_pictures, view.device)
         sections.append(mistakes.section(subjects, *own, track))
     sections.append(origins.section(subjects))
     kind = f"{len(subjects)} training runs" if subjects[1:] else "training run"

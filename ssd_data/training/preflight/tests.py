@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_lines
-from ssd_data.metrics.average_precision import SSD_VERSIONS
+from ssd_data.metrics import SSD_VERSIONS
 from ssd_data.nets.graph import Graph, Node
 from ssd_data.training.preflight.data import Source
 from ssd_data.training.preflight.report import Preflight
