@@ -101,11 +101,15 @@ def _looks(looks: Iterable[Look], folder: Path | None, names: LabelMap | None) -
 def _all(
     reader: LmdbReader, names: LabelMap | None, limit: int | None, folder: Path | None, quiet: bool
 ) -> dict[str, Any]:
-    from ssd_data.data.lmdb.survey import Survey, items, look
+    from itertools import islice
+
+    from ssd_data.data.lmdb.survey import Survey, look
 
     survey = Survey(names)
     total = min(limit or len(reader), len(reader))
-    looks = _looks((look(key, value) for key, value in items(reader, limit)), folder, names)
+    looks = _looks(
+        (look(key, value) for key, value in islice(reader.items(), limit)), folder, names
+    )
     for seen in shared.tracker(quiet)(looks, total, "records"):
         survey.add(seen)
     table = {"records_in_lmdb": len(reader), **survey.summary()}
