@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from ssd_data.batches import generator_at
-from ssd_data.batches.augment import Transformer, distort, resize
+from ssd_data.batches.augment import DataTransformer, distort, resize
 from ssd_data.batches.augment.rows import rows_of
 from ssd_data.batches.augment.transform import Draft
 from ssd_data.data.lmdb.store import LmdbReader
@@ -35,7 +35,7 @@ class Work:
 def draw(layer: caffe_pb2.LayerParameter, seed: int = 0) -> list[Work]:
     """What an epoch's pictures go through."""
     param = layer.transform_param
-    transformer = Transformer(param, layer.annotated_data_param.batch_sampler)
+    transformer = DataTransformer(param, layer.annotated_data_param.batch_sampler)
     works = []
     with LmdbReader(layer.data_param.source) as reader:
         for position, record in enumerate(reader):

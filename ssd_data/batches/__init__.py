@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.batches.augment import Transformer, resize
+from ssd_data.batches.augment import DataTransformer, resize
 from ssd_data.batches.cache import PictureCache
 from ssd_data.core.errors import InputError
 from ssd_data.core.images import picture_limits
@@ -90,7 +90,7 @@ class Batches:
         _check(layer, where)
         self.batch_size = layer.data_param.batch_size
         self.seed, self.rank, self.world = seed, rank, world
-        self.transformer = Transformer(
+        self.transformer = DataTransformer(
             layer.transform_param,
             layer.annotated_data_param.batch_sampler,
             training=(layer.phase if phase is None else phase) == caffe_pb2.TRAIN,

@@ -14,7 +14,7 @@ from ssd_data.core.registry import TARGETS
 
 if TYPE_CHECKING:
     from ssd_data.deploy import DeployedNet
-    from ssd_data.deploy.targets import TargetOption
+    from ssd_data.deploy.targets import Option
 
 
 class WithTargets(click.Command):
@@ -44,20 +44,22 @@ def target_options() -> list[click.Option]:
     return [_click_option(one) for one in known_options()]
 
 
-def _click_option(one: TargetOption) -> click.Option:
+def _click_option(one: Option) -> click.Option:
     kinds: dict[Any, dict[str, Any]] = {
         bool: {"is_flag": True},
         int: {"type": click.IntRange(one.least)},
         float: {"type": shared.Number()},
         Path: {"type": shared.PATH},
-        str: {"type": click.Choice(one.choices) if one.choices else str},
+        str: {},
     }
-    kind = next(kind for kind in (one.kind, *get_args(one.kind)) if kind in kinds)
+    inner = get_args(one.kind)  # of a choice its words, of what may be None its type
+    kind = next((kind for kind in (one.kind, *inner) if kind in kinds), None)
+    settings = kinds[kind] if kind else {"type": click.Choice(inner)}
     text = f"{f'--{one.of}' if one.of else ', '.join(one.targets)}: {one.text}"
     if one.default not in (None, False):
         text += f"  [default: {one.default}]"
     name = f"--{one.name.replace('_', '-')}"
-    return click.Option([name], help=text, metavar=one.metavar, **kinds[kind])
+    return click.Option([name], help=text, metavar=one.metavar, **settings)
 
 
 @click.command(

@@ -38,13 +38,15 @@ def _common_areas(first: Floats, second: Floats, plus: int = 0) -> Floats:
 
 
 def _areas(width: Floats, height: Floats, plus: int) -> Floats:
-    """Of sides, to which ``plus`` is added in place."""
+    """Of sides, which are written over."""
+    width, height = np.asarray(width), np.asarray(height)
     if plus:
         width += plus
         height += plus
-    area: Floats = np.maximum(width, 0)
-    area *= np.maximum(height, 0)
-    return area
+    np.maximum(width, 0, out=width)
+    np.maximum(height, 0, out=height)
+    width *= height
+    return width
 
 
 def jaccard(first: Floats, second: Floats, plus: int = 0) -> Floats:

@@ -68,7 +68,7 @@ def deploy(
     target, chosen = TARGETS.load(profile), choose(profile, options or {})
     with new_folder(folder) as hidden:
         reference = load_engine("torch", deploy, weights, device="cpu")
-        net = prepare(deploy, weights, preprocessing, labelmap)
+        net = prepare(deploy, weights, preprocessing, labelmap, reference.map_sizes())
         require_equal(compare_nets(net.given, net.canonical), deploy)
         written: WrittenNet = target.write(net, chosen, hidden)
         table = preprocess_table(profile, written)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 from ssd_data.core.files.whole import write_whole
 from ssd_data.deploy.proof import Proof, WrittenEngine
-from ssd_data.deploy.targets import WrittenNet, option
+from ssd_data.deploy.targets import Option, WrittenNet
 from ssd_data.evaluation.compare import Difference
 from ssd_data.nets.caffemodel import write_caffemodel
 from ssd_data.nets.matching import TrainedNet
@@ -26,14 +27,13 @@ class CaffeOptions:
         relu6: see :meth:`ssd_data.nets.prepare.PreparedNet.without_relu6`.
     """
 
-    relu6: str = field(
-        default="layers",
-        metadata=option(
+    relu6: Annotated[
+        Literal["layers", "keep", "relu"],
+        Option(
             "write ReLU6 as equal standard layers, keep it, or write a plain ReLU, whose cost is "
-            "measured.",
-            choices=("layers", "keep", "relu"),
+            "measured."
         ),
-    )
+    ] = "layers"
 
 
 def write_net(trained: TrainedNet, folder: Path) -> None:

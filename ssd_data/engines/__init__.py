@@ -1,6 +1,6 @@
 """Engines: what computes a net. One file (or folder) an engine; its name is its registration.
 
-An engine's module defines ``load(deploy, weights, **options) -> Engine``. What all can do is
+An engine's module defines ``load(deploy, weights, options) -> Engine``. What all can do is
 :class:`Engine`; a net with parameters and gradients is the embedded engine's alone
 (:class:`ssd_data.engines.torch.net.Net`).
 """
@@ -8,18 +8,40 @@ An engine's module defines ``load(deploy, weights, **options) -> Engine``. What 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from ssd_data.core.errors import UsageError
 from ssd_data.core.registry import ENGINES
 from ssd_data.core.structures import Detections
 from ssd_data.nets.detection import detection_blob
+from ssd_data.nets.geometry import Size
 from ssd_data.nets.graph import Graph
+from ssd_data.nets.sizes import map_sizes
 
 Array: TypeAlias = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """How an engine runs, see :func:`load_engine`."""
+
+    device: str | None = None
+    half: bool = False
+    threshold: float | None = None
+
+    def require_cpu(self, name: str) -> None:
+        """Refuse what an engine that runs on the CPU alone cannot do.
+
+        Raises:
+            UsageError: another device or half precision is wanted.
+        """
+        if self.device not in (None, "auto", "cpu") or self.half:
+            raise UsageError(f"the engine {name} runs on the CPU, in single precision")
 
 
 class Engine(ABC):
@@ -47,6 +69,10 @@ class Engine(ABC):
 
         The batch may have any size, also another than the prototxt says.
         """
+
+    def map_sizes(self) -> dict[str, Size]:
+        """(height, width) of the net's maps, with its own input, as far as the engine knows."""
+        return map_sizes(self.graph)
 
     def detect(self, batch: Array) -> list[Detections]:
         """What the net's DetectionOutput finds in each picture.
@@ -84,8 +110,8 @@ def load_engine(
         UsageError: no engine has that name, it cannot be imported here, or it has no such option.
         InputError: prototxt or weights are wrong.
     """
-    module = ENGINES.load(name)
-    engine: Engine = module.load(deploy, weights, device=device, half=half, threshold=threshold)
+    options = EngineOptions(device, half, threshold)
+    engine: Engine = ENGINES.load(name).load(deploy, weights, options)
     return engine
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ssd_data.core.errors import UsageError
-from ssd_data.engines import Array, Engine
+from ssd_data.engines import Array, Engine, EngineOptions
 from ssd_data.nets.graph import Graph
 from ssd_data.nets.prepare import read_deploy
 from ssd_data.nets.prototxt import to_text
@@ -65,25 +65,19 @@ def import_caffe() -> Any:
     return module
 
 
-def load(
-    deploy: Path | str,
-    weights: Path | str,
-    *,
-    device: str | None = None,
-    half: bool = False,
-    threshold: float | None = None,
-) -> Caffe:
+def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Caffe:
     """See :func:`ssd_data.engines.load_engine`."""
-    if half:
+    if options.half:
         raise UsageError("the engine caffe has no half precision")
-    graph = read_deploy(deploy, threshold)
+    graph = read_deploy(deploy, options.threshold)
     caffe = import_caffe()
-    if device in (None, "auto", "cpu"):
+    device = options.device or "auto"
+    if device in ("auto", "cpu"):
         caffe.set_mode_cpu()
     else:
-        caffe.set_device(int(str(device).rpartition(":")[2] or 0) if ":" in str(device) else 0)
+        caffe.set_device(int(device.rpartition(":")[2] or 0) if ":" in device else 0)
         caffe.set_mode_gpu()
-    if threshold is None:
+    if options.threshold is None:
         return Caffe(graph, caffe.Net(str(deploy), str(weights), caffe.TEST))
     with TemporaryDirectory(prefix="ssd-data-") as folder:
         file = Path(folder) / "deploy.prototxt"

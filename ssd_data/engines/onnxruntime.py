@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.engines import Array, Engine
+from ssd_data.engines import Array, Engine, EngineOptions
 from ssd_data.nets.detection import DETECTION_TYPE, check_settings, detection_settings
 from ssd_data.nets.edit.merge_bn import merge_bn
 from ssd_data.nets.graph import Node
@@ -164,17 +164,8 @@ class OnnxRuntime(Engine):
         return _Ready(open_session(model.SerializeToString(), self.graph.origin), names, ends)
 
 
-def load(
-    deploy: Path | str,
-    weights: Path | str,
-    *,
-    device: str | None = None,
-    half: bool = False,
-    threshold: float | None = None,
-) -> OnnxRuntime:
+def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> OnnxRuntime:
     """See :func:`ssd_data.engines.load_engine`."""
     require_onnxruntime()
-    if device not in (None, "auto", "cpu") or half:
-        raise UsageError("the engine onnxruntime runs on the CPU, in single precision")
-    given = read_trained(deploy, weights, threshold)
-    return OnnxRuntime(merge_bn(given).merged)
+    options.require_cpu("onnxruntime")
+    return OnnxRuntime(merge_bn(read_trained(deploy, weights, options.threshold)).merged)

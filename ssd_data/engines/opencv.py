@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.engines import Array, Engine
+from ssd_data.engines import Array, Engine, EngineOptions
 from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.graph import Graph
@@ -68,14 +68,7 @@ def _refuse_unbounded(graph: Graph) -> None:
             )
 
 
-def load(
-    deploy: Path | str,
-    weights: Path | str,
-    *,
-    device: str | None = None,
-    half: bool = False,
-    threshold: float | None = None,
-) -> OpenCV:
+def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> OpenCV:
     """See :func:`ssd_data.engines.load_engine`."""
     if not hasattr(cv2.dnn, "readNetFromCaffe"):
         raise UsageError(
@@ -83,7 +76,7 @@ def load(
             where="--engine opencv",
             hint="Install one that has: pip install 'opencv-python-headless<5'",
         )
-    if device not in (None, "auto", "cpu") or half:
-        raise UsageError("the engine opencv runs on the CPU, in single precision")
+    options.require_cpu("opencv")
     read_caffemodel(weights)  # our errors say more than OpenCV's
-    return OpenCV(read_deploy(deploy, threshold), deploy, weights, rewritten=threshold is not None)
+    graph = read_deploy(deploy, options.threshold)
+    return OpenCV(graph, deploy, weights, rewritten=options.threshold is not None)

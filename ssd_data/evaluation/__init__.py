@@ -3,5 +3,5 @@
 ``run`` is an evaluation from top to bottom: ``sources`` says which pictures there are and what is
 true of them, ``protocols`` how a picture goes through a net, ``detecting`` runs the net over all of
 them, ``journal`` keeps what was found on the disk, ``results`` writes and scores, ``worst`` draws.
-``detect`` is for pictures of which nothing is known; ``parity`` and ``proof`` compare nets.
+``detect`` is for pictures of which nothing is known; ``compare`` holds one net against another.
 """

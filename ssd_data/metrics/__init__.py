@@ -48,6 +48,9 @@ class ScoreOptions:
         iou: thresholds of overlap, for VOC.
         extras: what to tell besides, see :mod:`ssd_data.metrics.analysis`.
         own_boxes: the boxes are this package's own: nobody asks in which convention they are.
+
+    >>> ScoreOptions(missing="count").iou
+    (0.5,)
     """
 
     missing: MissingPolicy = "fail"
@@ -189,11 +192,9 @@ def score(
         UsageError: there is no such metric.
         SsdDataError: what reads or scores it is not installed.
 
-    >>> from ssd_data.data.synthetic.sample import draw_sample
-    >>> drawn = draw_sample(Path("drawn"), ["voc"], train=1, test=2)
     >>> Path("nothing").mkdir()
     >>> Path("nothing/comp4_det_test_circle.txt").touch()
-    >>> score("voc", Path("drawn/voc"), Path("nothing"), ScoreOptions(missing="count")).ap["VOC10"]
+    >>> score("voc", Path("test_lmdb"), Path("nothing"), ScoreOptions(missing="count")).ap["VOC10"]
     0.0
     """
     by, options = load(metric), options or ScoreOptions()

@@ -122,16 +122,24 @@ def ending(trained: TrainedNet, head: DetectionHead) -> TrainedNet:
 
 
 def prepare(
-    deploy: Path, weights: Path, preprocessing: Preprocessing, labelmap: LabelMap | None = None
+    deploy: Path,
+    weights: Path,
+    preprocessing: Preprocessing,
+    labelmap: LabelMap | None = None,
+    sizes: Mapping[str, Size] | None = None,
 ) -> PreparedNet:
     """Read a detector and make it ready to be written for others.
+
+    Args:
+        sizes: (height, width) of its maps, where an engine knows more of them than the prototxt
+            alone tells (:func:`ssd_data.nets.sizes.map_sizes`).
 
     Raises:
         InputError: prototxt or weights are wrong, or it is no detector whose priors are known.
     """
     given = read_trained(deploy, weights)
     merge = merge_bn(given)
-    sizes = map_sizes(merge.merged.graph)
+    sizes = map_sizes(merge.merged.graph) if sizes is None else sizes
     made, notes = canonical(merge.merged, sizes)
     head = find_detection_head(made.graph)
     boxes, variances = _priors(merge.merged.graph, head, sizes)

@@ -5,8 +5,7 @@ That is all that priors need of a net; channels and parameters are not looked at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
 
 from ssd_data.core.errors import InputError
 from ssd_data.nets.geometry import (
@@ -47,7 +46,7 @@ def map_sizes(graph: Graph, data: Size | None = None) -> dict[str, Size]:
         elif node.bottoms[0] not in known:
             sizes = [None] * len(node.tops)
         else:
-            sizes = _sizes(node, [known.get(name) for name in node.bottoms], known[node.bottoms[0]])
+            sizes = _sizes(node, known)
         for top, size in zip(node.tops, sizes, strict=False):
             if size is None:
                 known.pop(top, None)
@@ -67,53 +66,28 @@ def _given(node: Node, data: Size | None) -> list[Size | None]:
     return [(dim[2], dim[3]) if len(dim) == 4 else None for dim in shapes]
 
 
-def _sizes(node: Node, bottoms: Sequence[Size | None], first: Size) -> Sequence[Size | None]:
-    if node.type in KEEPING:
-        return [first] * len(node.tops)
-    rule = RULES.get(node.type)
-    return [None] * len(node.tops) if rule is None else rule(node, bottoms, first)
-
-
-def _convolution(node: Node, bottoms: Sequence[Size | None], first: Size) -> list[Size | None]:
-    window = convolution_window(node)
-    enlarges = node.type == "Deconvolution"
-    return [window.deconvolved(first) if enlarges else window.convolved(first)]
-
-
-def _pooling(node: Node, bottoms: Sequence[Size | None], first: Size) -> list[Size | None]:
-    return [pooling_window(node, first).pooled(first)]
-
-
-def _slice(node: Node, bottoms: Sequence[Size | None], first: Size) -> list[Size | None]:
-    cut = slice_axis(node, 4) - 2
-    if cut < 0:
-        return [first] * len(node.tops)
-    sides = [end - start for start, end in slice_parts(node, first[cut])]
-    return [(side, first[1]) if cut == 0 else (first[0], side) for side in sides]
-
-
-def _concat(node: Node, bottoms: Sequence[Size | None], first: Size) -> list[Size | None]:
-    return [first if concat_axis(node, 4) == 1 else None]
-
-
-def _crop(node: Node, bottoms: Sequence[Size | None], first: Size) -> list[Size | None]:
-    like = bottoms[1] if len(bottoms) > 1 else None
-    if like is None:
-        return [None]
-    axis = axis_of(node, node.param.crop_param.axis, 4)
-    return [(like[0] if axis <= 2 else first[0], like[1])]
-
-
-Rule: TypeAlias = Callable[[Node, Sequence[Size | None], Size], list[Size | None]]
-RULES: dict[str, Rule] = {
-    "Convolution": _convolution,
-    "DepthwiseConvolution": _convolution,
-    "Deconvolution": _convolution,
-    "Pooling": _pooling,
-    "Slice": _slice,
-    "Concat": _concat,
-    "Crop": _crop,
-}
+def _sizes(node: Node, known: Mapping[str, Size]) -> Sequence[Size | None]:
+    """Of the tops of a layer whose first bottom's size is known."""
+    kind, first, count = node.type, known[node.bottoms[0]], len(node.tops)
+    sizes: list[Size | None] = [None] * count
+    if kind in KEEPING or (kind == "Concat" and concat_axis(node, 4) == 1):
+        sizes = [first] * count
+    elif kind in ("Convolution", "DepthwiseConvolution"):
+        sizes = [convolution_window(node).convolved(first)]
+    elif kind == "Deconvolution":
+        sizes = [convolution_window(node).deconvolved(first)]
+    elif kind == "Pooling":
+        sizes = [pooling_window(node, first).pooled(first)]
+    elif kind == "Slice" and (axis := slice_axis(node, 4)) < 2:
+        sizes = [first] * count
+    elif kind == "Slice":
+        sides = [end - start for start, end in slice_parts(node, first[axis - 2])]
+        sizes = [(side, first[1]) if axis == 2 else (first[0], side) for side in sides]
+    elif kind == "Crop" and node.bottoms[-1] in known:
+        height, width = known[node.bottoms[-1]]
+        crops_height = axis_of(node, node.param.crop_param.axis, 4) <= 2
+        sizes = [(height if crops_height else first[0], width)]
+    return sizes
 
 
 def fixed_size(param: caffe_pb2.TransformationParameter) -> Size | None:

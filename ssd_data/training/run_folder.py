@@ -55,6 +55,11 @@ class SavedModel:
     iteration: int
 
     @property
+    def table(self) -> Path:
+        """Its run's."""
+        return self.path.with_name(f"{self.prefix}{TABLE}")
+
+    @property
     def is_average(self) -> bool:
         """Whether it is a moving average of weights."""
         return self.path.name.endswith(AVERAGE)
@@ -138,18 +143,14 @@ class RunFolder:
         if not self.models:
             what = "the folder has no snapshot (*_iter_N.caffemodel)"
             raise InputError(what, where=self.folder, hint=HINT)
-        newest_first = sorted(self.models, key=lambda one: -one.iteration)
-        tables = {one.path.with_name(f"{one.prefix}{TABLE}") for one in self.models}
-        scores = {table: scores_of(read_rows(table)[0]) for table in tables if table.is_file()}
-
-        def score(one: SavedModel) -> float | None:
-            return scores.get(one.path.with_name(f"{one.prefix}{TABLE}"), {}).get(one.iteration)
-
-        if found := best_of(newest_first, score):
+        newest = sorted(self.models, key=lambda one: (-one.iteration, -one.path.stat().st_mtime))
+        tables = {one.table for one in newest if one.table.is_file()}
+        scores = {table: scores_of(read_rows(table)[0]) for table in tables}
+        if found := best_of(newest, lambda one: scores.get(one.table, {}).get(one.iteration)):
             one, value = found
             return one, f"the best test, {value:.4f} at iteration {one.iteration}"
-        one = max(self.models, key=lambda one: (one.iteration, one.path.stat().st_mtime))
-        return one, f"the newest, iteration {one.iteration}; no test says which is best"
+        why = f"the newest, iteration {newest[0].iteration}; no test says which is best"
+        return newest[0], why
 
 
 def _is_folder(place: Path) -> bool:

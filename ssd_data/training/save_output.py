@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ssd_data.batches.augment.resize import extent
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import is_plain_name
 from ssd_data.core.files.whole import write_whole
@@ -182,12 +183,8 @@ def in_pixels(boxes: Rows, size: Rows, resize: caffe_pb2.ResizeParameter | None)
 
 def _without_padding(boxes: Rows, size: Rows, resize: caffe_pb2.ResizeParameter) -> Rows:
     """As fractions of what the picture takes of the input; a box in the padding stays as it is."""
-    wide, high, aspect = np.float32(resize.width), np.float32(resize.height), size[0] / size[1]
-    first = np.zeros(2, np.float32)
-    if aspect > wide / high:
-        first[1] = (high - wide / aspect) / np.float32(2) / high
-    else:
-        first[0] = (wide - high * aspect) / np.float32(2) / wide
+    wide, high, across, down = extent(resize, *size.tolist())
+    first = np.array([across / wide, down / high], np.float32)
     last = (1.0 - first.astype(np.float64)).astype(np.float32)
     moved = (boxes - np.tile(first, 2)) / np.tile(last - first, 2)
     beyond = np.any(boxes[:, :2] >= last, axis=1) | np.any(boxes[:, 2:] <= first, axis=1)

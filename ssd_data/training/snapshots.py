@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from ssd_data.core.files.paths import listable, read_bytes, read_text
 from ssd_data.core.files.whole import write_whole
 from ssd_data.nets.caffemodel import (
     Array,
+    Caffemodel,
     LayerWeights,
     read_caffemodel,
     to_array,
@@ -276,29 +277,29 @@ def newest_whole(prefix: str, say: Callable[[str], None] = lambda text: None) ->
     Args:
         say: is told of newer ones, and what is wrong with them.
     """
+    return next((path for path, _ in _whole(prefix, say)), None)
+
+
+def newest_good(prefix: str) -> Path | None:
+    """The newest snapshot whose weights are all numbers; None where there is none."""
+    for path, model in _whole(prefix, lambda text: None):
+        if all(np.isfinite(array).all() for layer in model.layers for array in layer.arrays):
+            return path
+    return None
+
+
+def _whole(prefix: str, say: Callable[[str], None]) -> Iterator[tuple[Path, Caffemodel]]:
+    """Solver state and caffemodel of the snapshots that can be read, the newest first."""
     for _, path in find_snapshots(prefix):
         try:
             snapshot = read_snapshot(path)
-            read_caffemodel(learned_net(snapshot, path))
+            model = read_caffemodel(learned_net(snapshot, path))
             if (average := averaged_net(snapshot.resume_state, path)) is not None:
                 read_caffemodel(average)
         except InputError as error:
             say(f"warning: {path} is passed over: {error.sentence}")
             continue
-        return path
-    return None
-
-
-def newest_good(prefix: str) -> Path | None:
-    """The newest snapshot whose weights are all numbers; None where there is none."""
-    for _, path in find_snapshots(prefix):
-        try:
-            model = read_caffemodel(learned_net(read_snapshot(path), path))
-        except InputError:
-            continue
-        if all(np.isfinite(array).all() for layer in model.layers for array in layer.arrays):
-            return path
-    return None
+        yield path, model
 
 
 def prune(prefix: str, keep: int, spare: Sequence[Path] = ()) -> list[Path]:

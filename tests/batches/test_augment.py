@@ -11,7 +11,7 @@ from support.pictures import as_rows, picture, record
 
 from ssd_data import InputError
 from ssd_data.batches import generator_at
-from ssd_data.batches.augment import Transformer, distort, expand, noise, rows
+from ssd_data.batches.augment import DataTransformer, distort, expand, noise, rows
 from ssd_data.batches.augment.canvas import Canvas, round_trip
 from ssd_data.batches.augment.values import Values
 from ssd_data.families import generate
@@ -28,7 +28,7 @@ boxes = st.lists(st.tuples(single, single, single, single), max_size=5)
 def transformer(family, **options):
     layer = generate(family, 21).nets["train"].layer[0]
     samplers = layer.annotated_data_param.batch_sampler
-    return Transformer(layer.transform_param, samplers, **options)
+    return DataTransformer(layer.transform_param, samplers, **options)
 
 
 def cropped(drawn, width, height):
@@ -211,20 +211,20 @@ def test_a_crop_of_a_fixed_size():
     param.resize_param.width = param.resize_param.height = 40
     found = [(0.5, 0.5, 0.75, 0.75)]
     one = record(picture(80, 60), found)
-    test = Transformer(param, training=False)
+    test = DataTransformer(param, training=False)
     assert test.shape() == (20, 20)
     unmirrored = Transform.FromString(param.SerializeToString())
     unmirrored.mirror = False
-    data, kept = Transformer(unmirrored, training=False)(one, generator_at(0, 0))
+    data, kept = DataTransformer(unmirrored, training=False)(one, generator_at(0, 0))
     middle = cv2.resize(one.decode(), (40, 40))[10:30, 10:30]
     assert np.array_equal(data, middle.transpose(2, 0, 1).astype(np.float32))
     assert np.allclose(kept[0, rows.BOX], [0.5, 0.5, 1, 1])
-    places = {Transformer(param)(one, generator_at(0, n))[0].tobytes() for n in range(30)}
+    places = {DataTransformer(param)(one, generator_at(0, n))[0].tobytes() for n in range(30)}
     assert len(places) > 20
     sides = {test(one, generator_at(0, n))[0].tobytes() for n in range(30)}
     assert len(sides) == 2, "only mirrored or not"
     with pytest.raises(InputError, match="no crop of 20x20 fits in 9x9"):
-        Transformer(Transform(crop_size=20))(record(picture(9, 9)), generator_at(0, 0))
+        DataTransformer(Transform(crop_size=20))(record(picture(9, 9)), generator_at(0, 0))
 
 
 @given(seeds, st.integers(1, 70), st.integers(1, 70), boxes)
@@ -262,5 +262,5 @@ def test_parameters_that_cannot_work(text, match):
     from google.protobuf import text_format
 
     with pytest.raises(InputError, match=match) as caught:
-        Transformer(text_format.Parse(text, Transform()), where='layer "data"')
+        DataTransformer(text_format.Parse(text, Transform()), where='layer "data"')
     assert caught.value.where == 'layer "data"'

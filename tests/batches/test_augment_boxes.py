@@ -10,7 +10,7 @@ from support.pictures import as_rows, picture
 
 from ssd_data import InputError
 from ssd_data.batches import generator_at
-from ssd_data.batches.augment import Transformer, crop, mirror, resize, rows
+from ssd_data.batches.augment import DataTransformer, crop, mirror, resize, rows
 from ssd_data.batches.augment.sampler import Samplers
 from ssd_data.families.parts.data import coverage_samplers, jaccard_samplers
 from ssd_data.proto import caffe_pb2
@@ -149,7 +149,7 @@ def test_samplers_that_cannot_work(fault):
 
     sampler = caffe_pb2.BatchSampler(sampler=text_format.Parse(fault, caffe_pb2.Sampler()))
     with pytest.raises(InputError, match="layer x: a batch_sampler"):
-        Transformer(Transform(), [sampler], where="layer x")
+        DataTransformer(Transform(), [sampler], where="layer x")
 
 
 # Resize.

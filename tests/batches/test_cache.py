@@ -10,7 +10,7 @@ import pytest
 from support.data_layers import COUNT, layer, training, value, write
 
 from ssd_data.batches import Batches
-from ssd_data.batches.augment.transform import Transformer
+from ssd_data.batches.augment.transform import DataTransformer
 from ssd_data.batches.cache import MEGABYTE, PictureCache
 from ssd_data.core.errors import InputError
 from ssd_data.core.structures import Pixels
@@ -21,13 +21,13 @@ from ssd_data.data.lmdb.records import Record, decode_record
 def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each record was decoded."""
     count: Counter[str] = Counter()
-    ordinary = Transformer.decode
+    ordinary = DataTransformer.decode
 
-    def counting(self: Transformer, record: Record) -> Pixels:
+    def counting(self: DataTransformer, record: Record) -> Pixels:
         count[record.key] += 1
         return ordinary(self, record)
 
-    monkeypatch.setattr(Transformer, "decode", counting)
+    monkeypatch.setattr(DataTransformer, "decode", counting)
     return count
 
 

@@ -1,7 +1,8 @@
 """Options that are fields of a dataclass: type, choices and default are the field's."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import click
@@ -76,8 +77,74 @@ def test_help_shows_choices_and_defaults(order: Any) -> None:
     assert text.count("default") == 3  # of what there is none, none is shown
 
 
+# ---- fields that say themselves how they are offered ----
+
+
 @dataclass
 class Trip:
+    tickets: Sequence[Path] = option((), "Of the train.", metavar="F[,F]")
+    seats: int | None = option(None, "How many.", metavar="N", low=1)
+    speed: float = option(0.5, "Of light.", low=0, below=1, shows_default=True)
+    window: bool = option(True, "A seat by it.")
+    quiet: bool = option(False, "No talking.")
+    out: str | Path | None = option(None, "Where to.", letter="o")
+    remembered: int = 3
+
+
+def invoke(told: bool, *args: str) -> Any:
+    found: dict[str, Any] = {}
+
+    @click.command()
+    @options_of(Trip, told=told)
+    def command(**options: Any) -> None:
+        found.update(options)
+
+    return CliRunner().invoke(command, args).output or found
+
+
+def test_what_was_not_given_is_the_fields_default_or_none() -> None:
+    names = ["tickets", "seats", "speed", "window", "quiet", "out"]  # in this order, no others
+    assert list(invoke(False).items()) == [(name, getattr(Trip(), name)) for name in names]
+    assert invoke(True) == dict.fromkeys(names)
+
+
+def test_what_was_given_has_the_fields_type() -> None:
+    words = "--tickets a,b --seats 2 --speed 0 --no-window --quiet -o home"
+    expected = ([Path("a"), Path("b")], 2, 0.0, False, True, "home")
+    assert tuple(invoke(False, *words.split()).values()) == expected
+    assert invoke(True, "--no-quiet")["quiet"] is False
+    assert invoke(False, "--tickets", "")["tickets"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ("--seats 0", "not in the range x>=1"),
+        ("--speed 1", "not in the range 0<=x<1"),
+        ("--speed nan", "no finite number"),
+        ("--no-quiet", "No such option"),  # it is off by itself
+        ("--remembered 4", "No such option"),
+    ],
+)
+def test_what_a_field_does_not_offer(words: str, error: str) -> None:
+    assert error in invoke(False, *words.split())
+
+
+def test_the_help_says_what_the_fields_say() -> None:
+    lines = [" ".join(line.split()) for line in invoke(False, "--help").splitlines()]
+    for line in (
+        "--tickets F[,F] Of the train.",
+        "--seats N How many. [x>=1]",
+        "--speed FLOAT Of light. [default: 0.5; 0<=x<1]",
+        "--window / --no-window A seat by it.",
+        "--quiet No talking.",
+        "-o, --out TEXT Where to.",
+    ):
+        assert line in lines
+
+
+@dataclass
+class Parcel:
     size: tuple[int, int] | None = option(None, "How large.", metavar="N|WxH")
     rename: Mapping[str, str] = field(default_factory=dict, metadata=offer("Who is who."))
     alone: bool | None = option(None, "Without the others.")
@@ -88,22 +155,22 @@ class Trip:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("", Trip()),
-        ("--size 3x4", Trip(size=(3, 4))),
-        ("--rename a=b --rename c=", Trip(rename={"a": "b", "c": ""})),
-        ("--no-alone", Trip(alone=False)),
-        ("--alone --days 1", Trip(alone=True, days=1)),
+        ("", Parcel()),
+        ("--size 3x4", Parcel(size=(3, 4))),
+        ("--rename a=b --rename c=", Parcel(rename={"a": "b", "c": ""})),
+        ("--no-alone", Parcel(alone=False)),
+        ("--alone --days 1", Parcel(alone=True, days=1)),
     ],
 )
-def test_all_options_that_a_class_offers(words: str, expected: Trip) -> None:
+def test_sizes_tables_and_what_is_neither_yes_nor_no(words: str, expected: Parcel) -> None:
     found: dict[str, Any] = {}
 
     @click.command()
-    @options_of(Trip)
+    @options_of(Parcel)
     def command(**options: Any) -> None:
         found.update(options)
 
     result = CliRunner().invoke(command, words.split())
     assert not result.output
-    assert Trip(**found) == expected
+    assert Parcel(**found) == expected
     assert "note" not in found

@@ -30,6 +30,7 @@ from ssd_data.nets.caffemodel import read_caffemodel, write_caffemodel
 from ssd_data.nets.detection import find_detection_head
 from ssd_data.nets.graph import parse_graph, read_graph
 from ssd_data.nets.preprocessing import Preprocessing
+from ssd_data.nets.sizes import map_sizes
 from ssd_data.training.run_folder import RunFolder
 
 PREPARE = Preprocessing((127.5, 127.5, 127.5), 0.007843)
@@ -229,6 +230,27 @@ def test_sides_of_priors_are_whole(tmp_path: Path) -> None:
     write_random_weights(file, weights)
     shipped = ship((file, weights), tmp_path / "out", "caffe-ssd")
     assert any("whole pixels" in note for note in shipped.notes)
+    assert all(proof.within(TOLERANCE) for proof in shipped.proofs)
+
+
+def test_maps_whose_size_the_engine_alone_knows(tmp_path: Path) -> None:
+    """Channels shuffled as ShuffleNet does, before maps that have priors."""
+    shuffle = """
+layer { name: "s1" type: "Reshape" bottom: "whole" top: "s1"
+  reshape_param { shape { dim: 0 dim: 2 dim: 4 dim: 16 dim: 16 } } }
+layer { name: "s2" type: "Permute" bottom: "s1" top: "s2"
+  permute_param { order: 0 order: 2 order: 1 order: 3 order: 4 } }
+layer { name: "s3" type: "Reshape" bottom: "s2" top: "conv1"
+  reshape_param { shape { dim: 0 dim: 8 dim: 16 dim: 16 } } }
+layer { name: "relu1" """
+    made = text().replace('top: "conv1"', 'top: "whole"', 1)
+    made = made.replace('bottom: "conv1" top: "conv1"', 'bottom: "whole" top: "whole"', 2)
+    made = made.replace('layer { name: "relu1" ', shuffle.lstrip(), 1)
+    file, weights = tmp_path / "deploy.prototxt", tmp_path / "net.caffemodel"
+    file.write_text(made)
+    write_random_weights(file, weights)
+    assert "conv1" not in map_sizes(read_graph(file))
+    shipped = ship((file, weights), tmp_path / "out", "onnx")
     assert all(proof.within(TOLERANCE) for proof in shipped.proofs)
 
 

@@ -16,7 +16,7 @@ from support.multibox_twin import Settings, overlap_of, twin
 from ssd_data.batches import Batches
 from ssd_data.batches.augment.rows import large_enough
 from ssd_data.core.errors import UsageError
-from ssd_data.engines.torch.matching import Truth, match
+from ssd_data.engines.torch.matching import GroundTruth, match
 from ssd_data.training.extras import prepare
 from ssd_data.training.options import Extras
 
@@ -56,7 +56,9 @@ def test_compensation_like_the_twin(
     rng = np.random.default_rng(seed)
     boxes, truths = draw_boxes(rng, priors, grid), draw_boxes(rng, count, grid)
     picture = rng.integers(0, pictures, count)
-    truth = Truth(torch.from_numpy(picture), torch.ones(count).long(), torch.from_numpy(truths))
+    truth = GroundTruth(
+        torch.from_numpy(picture), torch.ones(count).long(), torch.from_numpy(truths)
+    )
     given_ = torch.from_numpy(boxes)
     first, _ = match(given_, truth, pictures, threshold=0.35)
     both, best = match(given_, truth, pictures, threshold=0.35, compensates=True)
@@ -71,7 +73,7 @@ def test_compensation_like_the_twin(
 def test_a_face_between_the_priors_gets_its_share() -> None:
     priors = torch.tensor([[x / 10, 0, x / 10 + 0.2, 0.2] for x in range(9)])
     faces = torch.tensor([[0.0, 0, 0.2, 0.2], [0.72, 0.1, 0.8, 0.18]])
-    truth = Truth(torch.tensor([0, 0]), torch.ones(2).long(), faces)
+    truth = GroundTruth(torch.tensor([0, 0]), torch.ones(2).long(), faces)
     first, _ = match(priors, truth, 1, threshold=0.3)
     assert first.tolist() == [[0, 0, -1, -1, -1, -1, 1, -1, -1]]
     assert match(priors, truth, 1, threshold=0.3, compensates=True)[0].tolist() == [
@@ -86,7 +88,7 @@ def test_of_priors_that_tie_the_lower_ones_are_taken() -> None:
     large, near = [0.5, 0.5, 0.9, 0.9], [0.5, 0.5, 0.7, 0.9]  # overlaps 0.2 and 0.4
     priors = torch.tensor([[0.0, 0, 0.2, 0.2]] * 5 + [large] * 3 + [near] * 2)
     faces = torch.tensor([[0.0, 0, 0.2, 0.2], [0.5, 0.5, 0.68, 0.68]])
-    truth = Truth(torch.tensor([0, 0]), torch.ones(2).long(), faces)
+    truth = GroundTruth(torch.tensor([0, 0]), torch.ones(2).long(), faces)
     first, _ = match(priors, truth, 1, threshold=0.5)
     assert first.tolist() == [[0] * 5 + [-1] * 3 + [1, -1]]
     index, _ = match(priors, truth, 1, threshold=0.5, compensates=True)

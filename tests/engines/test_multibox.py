@@ -15,7 +15,7 @@ from support.multibox_twin import Settings, overlap_of, twin
 from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.boxes import overlap
 from ssd_data.engines.torch.layers.multiboxloss import MultiBoxLoss
-from ssd_data.engines.torch.matching import Truth, match
+from ssd_data.engines.torch.matching import GroundTruth, match
 
 
 def compare(s: Settings, arrays: list[np.ndarray]) -> MultiBoxLoss:
@@ -118,7 +118,7 @@ def test_corners(case: str, mining: str) -> None:
 def test_ties_go_to_the_lower_prior_and_the_earlier_truth() -> None:
     boxes = torch.tensor([[0.0, 0, 0.5, 0.5], [0, 0, 0.5, 0.5], [0.5, 0.5, 1, 1]])
     same = torch.tensor([[0.0, 0, 0.5, 0.5]] * 3)
-    truth = Truth(torch.tensor([0, 0, 1]), torch.ones(3, dtype=torch.int64), same)
+    truth = GroundTruth(torch.tensor([0, 0, 1]), torch.ones(3, dtype=torch.int64), same)
     index, overlap = match(boxes, truth, 2)
     assert index.tolist() == [[0, 1, -1], [2, -1, -1]]
     assert overlap.tolist() == [[1, 1, 0], [1, 1, 0]]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ssd_data.core.errors import InputError
-from ssd_data.engines.torch import load
+from ssd_data.engines import load_engine
 from ssd_data.engines.torch.net import Net
 from ssd_data.nets.graph import parse_graph
 
@@ -24,6 +24,6 @@ def test_the_error_names_merge_bn(tmp_path: Path) -> None:
     deploy = tmp_path / "deploy.prototxt"
     deploy.write_text(START + CONV % "")
     with pytest.raises(InputError, match="1 arrays in the file, 2 in the net") as error:
-        load(deploy, tmp_path / "x.caffemodel")
+        load_engine("torch", deploy, tmp_path / "x.caffemodel")
     assert "merge-bn" in error.value.hint
     assert "--unmerged" in error.value.hint

@@ -116,7 +116,7 @@ def table_of(pictures: list[Boxes]) -> Truths:
 
 def original_matches(truths: Truths, priors: Boxes, rules: Rules) -> tuple[Any, ...]:
     """The embedded engine's: best overlap, matched, forced, number of priors of each box."""
-    truth = original.Truth(
+    truth = original.GroundTruth(
         torch.from_numpy(truths.picture), torch.from_numpy(truths.labels).long(),
         torch.from_numpy(truths.boxes),
     )  # fmt: skip

@@ -13,6 +13,6 @@ The original is weiliu89/caffe, branch ssd: ``data_transformer.cpp``, ``util/sam
 ``util/im_transforms.cpp``, ``util/bbox_util.cpp``.
 """
 
-from ssd_data.batches.augment.transform import Transformer
+from ssd_data.batches.augment.transform import DataTransformer
 
-__all__ = ["Transformer"]
+__all__ = ["DataTransformer"]

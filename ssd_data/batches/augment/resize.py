@@ -114,7 +114,7 @@ def move(rows: Rows, param: caffe_pb2.ResizeParameter, width: int, height: int) 
         rows: float32 (N, 8).
         width, height: of the picture before, in pixels.
     """
-    wide, high, across, down = _extent(param, width, height)
+    wide, high, across, down = extent(param, width, height)
     moved = rows.copy()
     moved[:, 3], moved[:, 5] = _axis(rows[:, 3], rows[:, 5], np.float32(width), wide, across)
     moved[:, 4], moved[:, 6] = _axis(rows[:, 4], rows[:, 6], np.float32(height), high, down)
@@ -125,7 +125,7 @@ _Column = npt.NDArray[np.float32]
 _Single = np.float32
 
 
-def _extent(
+def extent(
     param: caffe_pb2.ResizeParameter, width: int, height: int
 ) -> tuple[_Single, _Single, _Single, _Single]:
     """The new width and height, not cut to whole pixels, and the padding left and above."""
@@ -168,7 +168,7 @@ def extrapolate(
     """
     if param.resize_mode != FIT_SMALL or not (param.width_scale and param.height_scale):
         return rows
-    wide, high, _, _ = _extent(param, *size)
+    wide, high, _, _ = extent(param, *size)
     crop = np.array((wide, high), np.float32) * (region[2:] - region[:2])
     scale = np.array((param.width_scale, param.height_scale), np.float32)
     if (crop < scale).any():

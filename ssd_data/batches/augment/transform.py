@@ -44,7 +44,7 @@ class Draft:
     region: Region | None
 
 
-class Transformer:
+class DataTransformer:
     """Makes a net's input of records, as a data layer's ``transform_param`` says.
 
     Args:

@@ -2,8 +2,8 @@
 ``_``).
 
 Each has ``BRIEF``, what it gives, for ``ssd-data deploy --help``; ``SUMMARY``, the same for the
-README; ``OPTIONS``, a dataclass of the options of its own, whose fields :func:`option` makes, and
-which the command line has from there; and
+README; ``OPTIONS``, a dataclass of the options of its own, whose fields are annotated with an
+:class:`Option`, and which the command line has from there; and
 
 - ``write(net, options, folder) -> WrittenNet``: write a prepared net into a folder;
 - ``prove(written, options, folder, proof) -> list[Difference]``: read it back, run it and compare
@@ -13,9 +13,9 @@ which the command line has from there; and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, get_type_hints
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ssd_data.core.errors import UsageError
 from ssd_data.core.registry import TARGETS
@@ -45,51 +45,44 @@ class WrittenNet:
 
 
 @dataclass(frozen=True, slots=True)
-class TargetOption:
-    """An option that one target has, or several.
+class Option:
+    """An option of a target: what annotates a field of its ``OPTIONS``.
 
     Attributes:
-        name: of the field; the command line has ``-`` for ``_``.
-        kind: its type: bool for a flag, int, float, Path, or str.
-        default: what is said of its value where none is given; None or False for nothing.
-        targets: who has it.
-        text, choices, of, metavar, least: see :func:`option`.
+        text: what it does, as ``--help`` says after the names of the targets that have it.
+        of: the option without which it means nothing.
+        metavar, least: what stands for its value, and the least whole number that it takes.
+        default: what is said of its value where none is given; by default the field's own.
+        name, kind, targets: of the field, its type, and who has it: :func:`known_options` knows.
     """
 
-    name: str
-    kind: Any
-    default: object
-    targets: tuple[str, ...]
     text: str
-    choices: tuple[str, ...] = ()
     of: str = ""
     metavar: str | None = None
     least: int | None = None
+    default: object = None
+    name: str = ""
+    kind: Any = None
+    targets: tuple[str, ...] = ()
 
 
-def option(text: str, **more: Any) -> dict[str, Any]:
-    """What is known of an option: the metadata of its field in a target's ``OPTIONS``.
-
-    Args:
-        text: what it does, as ``--help`` says after the names of the targets that have it.
-        more: ``choices``, the words that it takes; ``of``, the option without which it means
-            nothing; ``metavar``, what stands for its value; ``least``, the least whole number that
-            it takes; ``default``, what is said of its default, if that is not the field's own.
-    """
-    return {"text": text, **more}
-
-
-def known_options() -> list[TargetOption]:
+def known_options() -> list[Option]:
     """The options of all targets, as they declare them; one of several targets is listed once."""
-    found: dict[str, TargetOption] = {}
+    found: dict[str, Option] = {}
     for target in TARGETS.names():
-        own = TARGETS.load(target).OPTIONS
-        kinds = get_type_hints(own)
-        for one in fields(own):
-            targets = (*found[one.name].targets, target) if one.name in found else (target,)
-            more = {"default": one.default, **one.metadata}
-            found[one.name] = TargetOption(one.name, kinds[one.name], targets=targets, **more)
+        for one in _options(target):
+            before = found[one.name].targets if one.name in found else ()
+            found[one.name] = replace(one, targets=(*before, target))
     return list(found.values())
+
+
+def _options(target: str) -> Iterator[Option]:
+    own = TARGETS.load(target).OPTIONS
+    hints = get_type_hints(own, include_extras=True)
+    for one in fields(own):
+        kind, option = get_args(hints[one.name])
+        default = one.default if option.default is None else option.default
+        yield replace(option, name=one.name, kind=kind, default=default)
 
 
 def choose(profile: str, given: Mapping[str, Any]) -> Any:
@@ -98,12 +91,12 @@ def choose(profile: str, given: Mapping[str, Any]) -> Any:
     Raises:
         UsageError: there is no such target, it has no such option, or not that value.
     """
-    own = TARGETS.load(profile).OPTIONS
-    known = {one.name: one.metadata.get("choices", ()) for one in fields(own)}
+    known = {one.name: one.kind for one in _options(profile)}
     for name, value in given.items():
         where = f"--{name.replace('_', '-')}"
         if name not in known:
             raise UsageError(f"the profile {profile} knows no such option", where=where)
-        if known[name] and value not in known[name]:
-            raise UsageError(f"a {name} is one of {', '.join(known[name])}", where=where)
-    return own(**given)
+        words = get_args(known[name]) if get_origin(known[name]) is Literal else ()
+        if words and value not in words:
+            raise UsageError(f"a {name} is one of {', '.join(words)}", where=where)
+    return TARGETS.load(profile).OPTIONS(**given)

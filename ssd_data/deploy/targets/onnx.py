@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.whole import write_whole
 from ssd_data.deploy.extras_files import load_postprocess, write_extras
 from ssd_data.deploy.proof import TOLERANCE, Proof, WrittenEngine
-from ssd_data.deploy.targets import WrittenNet, option
+from ssd_data.deploy.targets import Option, WrittenNet
 from ssd_data.engines import Array
 from ssd_data.engines.onnxruntime import open_session, require_onnxruntime
 from ssd_data.evaluation.compare import Difference
@@ -38,30 +38,18 @@ class OnnxOptions:
         test: an LMDB on which both nets are scored.
     """
 
-    head: str = field(
-        default="nms",
-        metadata=option(
-            "end with locations and confidences; with boxes and scores; or with detections.",
-            choices=("raw", "decoded", "nms"),
-        ),
-    )
-    dynamic_batch: bool = field(default=False, metadata=option("take batches of any size."))
-    half: bool = field(
-        default=False, metadata=option("half precision within; its loss is measured.")
-    )
-    int8: bool = field(default=False, metadata=option("8-bit convolutions; the loss is measured."))
-    calibrate: Path | None = field(
-        default=None, metadata=option("whose pictures.", of="int8", metavar="LMDB")
-    )
-    records: int | None = field(
-        default=None,
-        metadata=option(
-            "how many of its records.", of="int8", metavar="N", least=1, default=RECORDS
-        ),
-    )
-    test: Path | None = field(
-        default=None, metadata=option("score both nets on this (mAP).", metavar="LMDB")
-    )
+    head: Annotated[
+        Literal["raw", "decoded", "nms"],
+        Option("end with locations and confidences; with boxes and scores; or with detections."),
+    ] = "nms"
+    dynamic_batch: Annotated[bool, Option("take batches of any size.")] = False
+    half: Annotated[bool, Option("half precision within; its loss is measured.")] = False
+    int8: Annotated[bool, Option("8-bit convolutions; the loss is measured.")] = False
+    calibrate: Annotated[Path | None, Option("whose pictures.", "int8", "LMDB")] = None
+    records: Annotated[
+        int | None, Option("how many of its records.", "int8", "N", least=1, default=RECORDS)
+    ] = None
+    test: Annotated[Path | None, Option("score both nets on this (mAP).", metavar="LMDB")] = None
 
     def __post_init__(self) -> None:
         if self.half and self.int8:
@@ -154,7 +142,7 @@ def prove(
     onnx.checker.check_model(str(folder / NET), full_check=True)
     engine = _by_runtime(written, folder, (folder / NET).read_bytes())
     if options.dynamic_batch:
-        proof.batches.append(np.concatenate(proof.batches))
+        proof.batches.append(np.concatenate(proof.batches))  # and all at once
     if options.lower:
         from ssd_data.deploy.onnx_model import make_model
 

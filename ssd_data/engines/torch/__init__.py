@@ -14,6 +14,7 @@ from ssd_data.core.errors import UsageError
 from ssd_data.core.optional import require
 
 if TYPE_CHECKING:
+    from ssd_data.engines import EngineOptions
     from ssd_data.engines.torch.compiled import Compiled
 
 
@@ -35,16 +36,9 @@ def require_torch() -> None:
     require("torch", "torch", "PyTorch", error=UsageError)
 
 
-def load(
-    deploy: Path | str,
-    weights: Path | str,
-    *,
-    device: str | None = None,
-    half: bool = False,
-    threshold: float | None = None,
-) -> Compiled:
+def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Compiled:
     """See :func:`ssd_data.engines.load_engine`."""
     require_torch()
     from ssd_data.engines.torch.compiled import load as load_compiled
 
-    return load_compiled(deploy, weights, device=device, half=half, threshold=threshold)
+    return load_compiled(deploy, weights, options)

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.engines import Array, Engine
+from ssd_data.engines import Array, Engine, EngineOptions
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.interpreter import exact_arithmetic
 from ssd_data.engines.torch.layer import Layer, as_tuple
@@ -26,6 +26,7 @@ from ssd_data.engines.torch.net import Net
 from ssd_data.nets.caffemodel import Caffemodel
 from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.edit.merge_bn import merge_bn
+from ssd_data.nets.geometry import Size
 from ssd_data.nets.graph import Graph, Node
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.prepare import read_trained
@@ -62,9 +63,15 @@ class Compiled(Engine):
             DETECTION_TYPE
         ] and len(self.outputs) == 1
         self.type = torch.float16 if half else torch.float32
+        shapes = {name: blob.shape for name, blob in net.blobs.items()}
+        self._sizes = {name: (s[2], s[3]) for name, s in shapes.items() if len(s) == 4}
         for layer in net.steps:
             layer.weights = [param.tensor.detach().to(device) for param in layer.params]
         self.steps = _forget(_steps(net, self.type), set(self.outputs))
+
+    def map_sizes(self) -> dict[str, Size]:
+        """See :meth:`Engine.map_sizes`: of all maps."""
+        return self._sizes
 
     def forward(self, batch: Array) -> dict[str, Array]:
         """See :meth:`Engine.forward`."""
@@ -97,24 +104,17 @@ def _join(parts: list[Tensor], starts: Sequence[int]) -> Tensor:
     return rows[:, :, found] if bool(found.any()) else rows
 
 
-def load(
-    deploy: Path | str,
-    weights: Path | str,
-    *,
-    device: str | None = None,
-    half: bool = False,
-    threshold: float | None = None,
-) -> Compiled:
+def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Compiled:
     """See :func:`ssd_data.engines.load_engine`."""
-    place = find_device(device)
-    if half and place.type == "cpu":
+    place = find_device(options.device)
+    if options.half and place.type == "cpu":
         raise UsageError("half precision runs on a GPU only", hint="Use --device cuda")
-    given = read_trained(deploy, weights, threshold)
+    given = read_trained(deploy, weights, options.threshold)
     merged = merge_bn(given).merged
     names = {node.name for node in given.graph.nodes}
     strangers = [layer for layer in given.layers if layer.name not in names]  # errors name one
     ready = TrainedNet(merged.graph, [*merged.layers, *strangers])
-    return compile_net(ready, str(weights), place, half)
+    return compile_net(ready, str(weights), place, options.half)
 
 
 def compile_net(

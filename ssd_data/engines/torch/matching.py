@@ -21,7 +21,7 @@ COMPENSATION_OVERLAP = 0.1  # what is not above it is no candidate of the second
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class GroundTruth:
     """The ground truth of a batch.
 
     Attributes:
@@ -36,14 +36,14 @@ class Truth:
     def __len__(self) -> int:
         return len(self.picture)
 
-    def rows(self, which: Tensor) -> Truth:
+    def rows(self, which: Tensor) -> GroundTruth:
         """Those of the given indices."""
-        return Truth(self.picture[which], self.label[which], self.boxes[which])
+        return GroundTruth(self.picture[which], self.label[which], self.boxes[which])
 
 
 def match(
     boxes: Tensor,
-    truth: Truth,
+    truth: GroundTruth,
     pictures: int,
     *,
     threshold: float | None = None,

@@ -231,6 +231,12 @@ def write_coco_results(
 
     Raises:
         OutputError: it cannot be written; what was there before is still there.
+
+    >>> half = np.array([[0.0, 0.0, 0.5, 1.0]], np.float32)
+    >>> found = {7: Detections(np.array([1], np.int32), np.array([0.25], np.float32), half)}
+    >>> write_coco_results(Path("found.json"), found, {7: (64, 48)}, {1: 18})
+    >>> print(Path("found.json").read_text(), end="")
+    [{"image_id":7,"category_id":18,"bbox":[0.0,0.0,32.0,48.0],"score":0.25}]
     """
     rows = ((image_id, found, sizes[image_id]) for image_id, found in detections.items())
     named = categories if isinstance(categories, Mapping) else dict(enumerate(categories, 1))

@@ -260,14 +260,6 @@ def write_voc_detections(
 ) -> None:
     """Write a folder that the devkit and :func:`read_detections` read, whole or not at all.
 
-    >>> from ssd_data import LmdbReader
-    >>> record = LmdbReader("test_lmdb")[0]
-    >>> found = Detections(record.labels, np.ones(3, np.float32), record.boxes)
-    >>> size = (record.width, record.height)
-    >>> write_voc_detections(Path("found"), {"a": found}, {"a": size}, {1: "circle", 2: "square"})
-    >>> print(Path("found/comp4_det_test_square.txt").read_text().strip())
-    a 1 61.0000 40.0000 76.0000 56.0000
-
     Args:
         folder: must not exist, or be empty.
         detections: the picture's name as image sets have it → what was found, boxes as fractions;
@@ -278,6 +270,12 @@ def write_voc_detections(
 
     Raises:
         OutputError: the folder is not empty or cannot be written.
+
+    >>> half = np.array([[0.0, 0.0, 0.5, 1.0]], np.float32)
+    >>> found = {"000001": Detections(np.array([1], np.int32), np.array([0.25], np.float32), half)}
+    >>> write_voc_detections(Path("found"), found, {"000001": (64, 48)}, {1: "cat"})
+    >>> print(Path("found/comp4_det_test_cat.txt").read_text(), end="")
+    000001 0.25 0.0000 0.0000 32.0000 48.0000
     """
     names = {label: f"comp4_det_{image_set}_{classes[label]}.txt" for label in classes}
     for file in names.values():

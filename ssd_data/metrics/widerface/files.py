@@ -272,6 +272,14 @@ def write_widerface_folder(
     Raises:
         OutputError: the folder is not empty or cannot be written.
         InputError: a name leads out of the folder.
+
+    >>> half = np.array([[0.0, 0.0, 0.5, 1.0]], np.float32)
+    >>> face = Detections(np.array([1], np.int32), np.array([0.25], np.float32), half)
+    >>> write_widerface_folder(Path("faces"), {"0--Parade/a": face}, {"0--Parade/a": (64, 48)})
+    >>> print(Path("faces/0--Parade/a.txt").read_text(), end="")
+    a
+    1
+    0.0000 0.0000 32.0000 48.0000 0.25
     """
     with new_folder(folder) as beside:
         for name, found in detections.items():

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ssd_data.batches.augment.resize import new_size
-from ssd_data.batches.augment.transform import Transformer
+from ssd_data.batches.augment.transform import DataTransformer
 from ssd_data.core.errors import InputError
 from ssd_data.data.lmdb.skim import Skimmed, skim
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb, open_shared
@@ -165,7 +165,7 @@ def _check_transform(found: Preflight, node: Node) -> None:
         parts.append((part, []))
     for part, samplers in parts:
         try:
-            Transformer(part, samplers, where=node.where)
+            DataTransformer(part, samplers, where=node.where)
         except InputError as error:
             found.take(error)
 

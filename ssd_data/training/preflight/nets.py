@@ -118,19 +118,10 @@ def _parts(graph: Graph, blob: str) -> list[str]:
 
 def _way_up(graph: Graph, blob: str) -> Iterator[Node]:
     """The layers that made a blob, from the last, as long as each has one bottom."""
-    producers = graph.producers()
-    seen: set[int] = set()
-    while nodes := producers.get(blob):
-        node = nodes[-1]
-        if id(node) in seen:
+    for index in reversed(graph.needed([blob])):
+        yield graph.nodes[index]
+        if len(graph.nodes[index].bottoms) != 1:
             return
-        for own in reversed(nodes):
-            seen.add(id(own))
-            yield own
-        node = nodes[0]
-        if len(node.bottoms) != 1:
-            return
-        blob = node.bottoms[0]
 
 
 # ---- nets and what they take ----

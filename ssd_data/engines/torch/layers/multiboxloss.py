@@ -17,7 +17,7 @@ from ssd_data.engines.torch.losses import (
     softmax_losses,
     with_value,
 )
-from ssd_data.engines.torch.matching import UNMATCHED, Truth, match
+from ssd_data.engines.torch.matching import UNMATCHED, GroundTruth, match
 from ssd_data.engines.torch.mining import confidence_losses, greatest, greatest_apart
 from ssd_data.proto import caffe_pb2
 
@@ -136,7 +136,7 @@ class MultiBoxLoss(LossLayer):
             raise self.error("a prior has no area")
         return Priors(boxes, variances)
 
-    def _truth(self, label: Tensor, pictures: int) -> Truth:
+    def _truth(self, label: Tensor, pictures: int) -> GroundTruth:
         p, rows = self.p, label.reshape(-1, 8).cpu()
         picture = rows[:, 0].long()
         rows, picture = (t[(picture >= 0) & (picture < pictures)] for t in (rows, picture))
@@ -149,16 +149,18 @@ class MultiBoxLoss(LossLayer):
             require_labels(self, labels, p.num_classes)
         kept = (rows[:, 7] == 0) | p.use_difficult_gt
         device = label.device
-        return Truth(picture[kept].to(device), labels[kept].to(device), rows[kept, 3:7].to(device))
+        return GroundTruth(
+            picture[kept].to(device), labels[kept].to(device), rows[kept, 3:7].to(device)
+        )
 
     # ---- matching and mining; no gradients ----
 
-    def _match(self, offsets: Tensor, priors: Priors, truth: Truth) -> tuple[Tensor, Tensor]:
+    def _match(self, offsets: Tensor, priors: Priors, truth: GroundTruth) -> tuple[Tensor, Tensor]:
         """Rows of the truth (N, P, 1 or classes), and the greatest overlaps (N, P)."""
         p, pictures = self.p, len(offsets)
         threshold = p.overlap_threshold if p.match_type == MultiBox.PER_PREDICTION else None
 
-        def find(boxes: Tensor, among: Truth) -> tuple[Tensor, Tensor]:
+        def find(boxes: Tensor, among: GroundTruth) -> tuple[Tensor, Tensor]:
             return match(
                 boxes,
                 among,
@@ -190,7 +192,7 @@ class MultiBoxLoss(LossLayer):
         scores: Tensor,
         offsets: Tensor,
         priors: Priors,
-        truth: Truth,
+        truth: GroundTruth,
         index: Tensor,
         overlap: Tensor,
     ) -> tuple[Tensor, Tensor]:
@@ -222,7 +224,7 @@ class MultiBoxLoss(LossLayer):
     # ---- the two sums ----
 
     def _differences(
-        self, offsets: Tensor, priors: Priors, truth: Truth, index: Tensor
+        self, offsets: Tensor, priors: Priors, truth: GroundTruth, index: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Picture, prior and class of each match (K,), and its offsets' errors (K, 4)."""
         picture, prior, c = (index >= 0).nonzero(as_tuple=True)
@@ -242,7 +244,7 @@ class MultiBoxLoss(LossLayer):
         l2 = self.p.loc_loss_type == MultiBox.L2
         return half_square(difference) if l2 else smooth_l1(difference)
 
-    def _labels(self, truth: Truth, index: Tensor, agnostic: bool = False) -> Tensor:
+    def _labels(self, truth: GroundTruth, index: Tensor, agnostic: bool = False) -> Tensor:
         """Each prior's label (N, P); of several classes' matches the last one's counts."""
         picture, prior, c = (index >= 0).nonzero(as_tuple=True)
         background = self.p.background_label_id
@@ -257,7 +259,9 @@ class MultiBoxLoss(LossLayer):
             labels = torch.where(last >= 0, last, labels)
         return labels
 
-    def _conf_loss(self, scores: Tensor, truth: Truth, index: Tensor, chosen: Tensor) -> Tensor:
+    def _conf_loss(
+        self, scores: Tensor, truth: GroundTruth, index: Tensor, chosen: Tensor
+    ) -> Tensor:
         labels = self._labels(truth, index, self.p.map_object_to_agnostic)
         if not self.logistic:
             return softmax_losses(scores[chosen], labels[chosen]).sum()
@@ -269,7 +273,7 @@ class MultiBoxLoss(LossLayer):
             self._targets_without_mining(targets, truth, index)
         return sigmoid_losses(scores[chosen], targets[chosen]).sum()
 
-    def _targets_without_mining(self, targets: Tensor, truth: Truth, index: Tensor) -> None:
+    def _targets_without_mining(self, targets: Tensor, truth: GroundTruth, index: Tensor) -> None:
         """Mark the objects where the original does.
 
         It moves on by P values a picture where a picture has P · classes; so from the second
