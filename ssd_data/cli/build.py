@@ -164,19 +164,19 @@ def _print(result: BuildResult) -> None:
     rows: list[list[object]] = [
         ["split", "records", "boxes", "difficult", "without boxes", "MB", ""]
     ]
-    splits = result.manifest["splits"]
+    splits = result.record.splits
     for name, split in splits.items():
         state = "built" if name in result.built else "up to date"
-        counts = [split[key] for key in ("records", "boxes", "difficult", "without_boxes")]
-        rows.append([name, *counts, f"{split['bytes'] / 1e6:.1f}", state])
+        counts = [split.records, split.boxes, split.difficult, split.without_boxes]
+        rows.append([name, *counts, f"{split.bytes / 1e6:.1f}", state])
     shared.print_table(rows, right=range(1, 6))
     for name in result.built:
-        for kind, entry in splits[name]["notes"].items():
-            click.echo(f"{name}: {entry['count']} x {kind}")
-            for place in entry["listed"][:3]:
+        for kind, entry in splits[name].notes.items():
+            click.echo(f"{name}: {entry.count} x {kind}")
+            for place in entry.listed[:3]:
                 click.echo(f"    {place}")
-            if entry["count"] > 3:
-                click.echo("    … all in build.json" if entry["count"] <= 1000 else "    …")
+            if entry.count > 3:
+                click.echo("    … all in build.json" if entry.count <= 1000 else "    …")
     state = "up to date" if result.up_to_date else "done"
     click.echo(f"{state}: {result.out}")
     for link in result.linked:

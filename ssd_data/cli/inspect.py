@@ -65,12 +65,12 @@ def command(
     """
     from ssd_data.core.images import picture_limits
     from ssd_data.core.labelmap import read_labelmap
-    from ssd_data.data.build.agreement import beside_lmdb
+    from ssd_data.data.lmdb.companions import labelmap_file
     from ssd_data.data.lmdb.store import LmdbReader
 
     if sum(option is not None for option in (key, index, limit)) > 1:
         raise click.UsageError("--key, --index and --limit exclude each other.")
-    file = labelmap or beside_lmdb(lmdb)
+    file = labelmap or labelmap_file(lmdb)
     names = read_labelmap(file) if file else None
     which = index if index is not None else key
     with LmdbReader(lmdb) as reader, picture_limits():

@@ -18,8 +18,8 @@ from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.parallel import ordered_map
 from ssd_data.core.scene import Scene, to_marks
 from ssd_data.core.structures import Detections, Pixels
-from ssd_data.data.lmdb.records import Record
-from ssd_data.data.lmdb.survey import Look, class_name, printable
+from ssd_data.data.lmdb.records import Record, printable
+from ssd_data.data.lmdb.survey import Look, class_name
 
 JPEG_QUALITY, VIDEO_RATE = 92, 10.0
 

@@ -26,7 +26,8 @@ from ssd_data.core.notes import Tally
 from ssd_data.core.progress import Track, untracked
 from ssd_data.core.registry import WRITERS
 from ssd_data.data.formats.writing import ROUNDED, PictureFile, Target, is_safe
-from ssd_data.data.lmdb.manifest import LABELMAP, read_manifest
+from ssd_data.data.lmdb.companions import labelmap_file, name_size_file, split_of
+from ssd_data.data.lmdb.manifest import LABELMAP
 from ssd_data.data.lmdb.records import Record, decode_record, key_of
 from ssd_data.data.lmdb.store import LmdbReader
 
@@ -112,13 +113,13 @@ def export(
     """
     lmdb, out, module = Path(lmdb), Path(out), WRITERS.load(to)
     with LmdbReader(lmdb) as reader, _whole(out.resolve()) as folder, picture_limits():
-        built = _built_split(lmdb.resolve())
-        sizes = lmdb.resolve().with_name(f"{built}_name_size.txt")
-        result = ExportResult(out, to, _checked(split or built or "all"))
+        built, sizes = split_of(lmdb), name_size_file(lmdb)
+        split = split or (built if _is_name(built) else "all")
+        result = ExportResult(out, to, _checked(split))
         target = Target(
             folder,
             result.split,
-            (labelmap or _labelmap_of(lmdb)).require_sound(),
+            (labelmap or _labelmap_of(lmdb.absolute())).require_sound(),
             len(reader),
             sizes if sizes.is_file() else None,
             result.notes,
@@ -207,26 +208,13 @@ def _is_in_order(record: Record) -> bool:
 
 
 def _labelmap_of(lmdb: Path) -> LabelMap:
-    for folder in (lmdb.absolute().parent, lmdb.resolve().parent, lmdb):
-        if (folder / LABELMAP).is_file():
-            return read_labelmap(folder / LABELMAP)
+    if (file := labelmap_file(lmdb)) is not None:
+        return read_labelmap(file)
     raise InputError(
         f"no labelmap: there is no {LABELMAP} in this folder or the one above",
         where=lmdb,
         hint="Say what the labels mean with --labelmap FILE",
     )
-
-
-def _built_split(lmdb: Path) -> str:
-    """The split that the build's record or the LMDB's name states, empty where neither does."""
-    found = ""
-    if lmdb.name.endswith("_lmdb"):
-        found = lmdb.name.removesuffix("_lmdb").rpartition("_")[2]
-    with suppress(InputError):
-        manifest = read_manifest(lmdb.parent) or {"splits": {}}
-        splits = [name for name, made in manifest["splits"].items() if made["lmdb"] == lmdb.name]
-        found = splits[0] if splits else found
-    return found if _is_name(found) else ""
 
 
 def _checked(split: str) -> str:

@@ -20,13 +20,12 @@ from ssd_data.core.structures import Pixels
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import scan, unknown_classes
 from ssd_data.data.dataset import TEST_LINK, Dataset, find
-from ssd_data.data.lmdb.companions import file_beside, read_name_sizes
-from ssd_data.data.lmdb.manifest import LABELMAP, Manifest, read_manifest
+from ssd_data.data.lmdb.companions import labelmap_of, manifest_of, name_size_file, read_name_sizes
+from ssd_data.data.lmdb.manifest import Manifest, read_manifest
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb, open_shared
+from ssd_data.data.lmdb.table import read_table
 from ssd_data.metrics.scores import Ints, Truth
 from ssd_data.metrics.truth import TruthBuilder
-
-RESIZING = ("size", "min_dim", "max_dim")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,11 +86,11 @@ def open_set(what: str | Path, choice: EvalChoice | None = None) -> EvalSet:
     if is_lmdb(path):
         return _open_lmdb(path, choice)
     if path.is_dir() and (manifest := read_manifest(path)) is not None:
-        split = choice.split or manifest["links"].get(TEST_LINK, "")
-        if split not in manifest["splits"]:
-            known = ", ".join(manifest["splits"])
+        split = choice.split or manifest.links.get(TEST_LINK, "")
+        if split not in manifest.splits:
+            known = ", ".join(manifest.splits)
             raise UsageError(f'this build has no split "{split}"', hint=f"Splits: {known}")
-        return _open_lmdb(path / manifest["splits"][split]["lmdb"], choice)
+        return _open_lmdb(path / manifest.splits[split].lmdb, choice)
     return _open_raw(find(what, choice.root, [choice.split] if choice.split else []), choice)
 
 
@@ -113,21 +112,17 @@ def _metric(wanted: str | None, *known: str) -> str:
 def _open_lmdb(path: Path, choice: EvalChoice) -> EvalSet:
     place = path.resolve()
     manifest = manifest_of(place)
-    name = _metric(choice.metric, manifest.get("metric", ""), manifest.get("format", ""))
-    files = [choice.labelmap] if choice.labelmap else [place / LABELMAP, place.parent / LABELMAP]
-    labelmap = next((read_labelmap(f) for f in files if choice.labelmap or f.is_file()), None)
-    if labelmap is None:
-        hint = "Say what the labels mean with --labelmap FILE"
-        raise InputError("there is no labelmap.prototxt beside it", where=path, hint=hint)
+    stated = (manifest.metric or "", manifest.format) if manifest else ()
+    name = _metric(choice.metric, *stated)
+    labelmap = read_labelmap(choice.labelmap) if choice.labelmap else labelmap_of(path)
     records = open_shared(place)
     pictures = TruthBuilder()
-    for record in records:
-        size = (record.width, record.height)
-        pictures.add(record.image, size, record.labels, record.boxes, record.difficult)
+    pictures.add_table(read_table(records))
     sizes = original_sizes(path, pictures.sizes, manifest)
     pictures.to_pixels(sizes)
     metric = metrics.load(name)
-    official = choice.truth or metric.find_truth(Path(str(manifest.get("root", ""))), None, "")
+    root = Path(str(manifest.root or "") if manifest else "")
+    official = choice.truth or metric.find_truth(root, None, "")
     truth = metric.truth(pictures, labelmap, path, official)
     names = metric.names(pictures)
     keys = records.keys()
@@ -142,19 +137,7 @@ def _open_lmdb(path: Path, choice: EvalChoice) -> EvalSet:
     )
 
 
-def manifest_of(place: Path) -> Manifest:
-    """The ``build.json`` beside an LMDB, empty where there is none or it lists other LMDBs.
-
-    Raises:
-        InputError: it is not a build's.
-    """
-    manifest = read_manifest(place.parent) or {}
-    if manifest and all(made["lmdb"] != place.name for made in manifest["splits"].values()):
-        return {}
-    return manifest
-
-
-def original_sizes(path: Path, sizes: Sequence[tuple[int, int]], manifest: Manifest) -> Ints:
+def original_sizes(path: Path, sizes: Sequence[tuple[int, int]], manifest: Manifest | None) -> Ints:
     """Width and height of the original pictures, int64 (P, 2), for which scores are made.
 
     Without ``build.json`` an LMDB of one square size is taken for one that was resized.
@@ -166,7 +149,7 @@ def original_sizes(path: Path, sizes: Sequence[tuple[int, int]], manifest: Manif
         InputError: the pictures were resized, and nothing says what they were.
     """
     stored = np.array(sizes, np.int64).reshape(-1, 2)
-    file = file_beside(path.resolve())
+    file = name_size_file(path)
     if found := read_name_sizes(file) if file.is_file() else []:
         if len(found) != len(stored):
             text = f"it has {len(found):,} lines, the LMDB {len(stored):,} records"
@@ -174,7 +157,7 @@ def original_sizes(path: Path, sizes: Sequence[tuple[int, int]], manifest: Manif
         return np.array([size for _, size in found], np.int64)
     resized = len(stored) > 1 and bool((stored == stored[0, 0]).all())
     if manifest:
-        resized = any(manifest["options"].get(key) for key in RESIZING)
+        resized = manifest.resizes
     if resized:
         raise InputError(
             f"its pictures were resized, and {file.name} with their own sizes is not there",

@@ -12,7 +12,7 @@ from ssd_data.core.drawing import paint
 from ssd_data.core.scene import Scene, to_marks
 from ssd_data.core.structures import Flags, Pixels
 from ssd_data.data.draw import FileNames, to_jpeg, write_picture
-from ssd_data.data.lmdb.survey import printable
+from ssd_data.data.lmdb.records import printable
 from ssd_data.evaluation.results import Scored
 from ssd_data.evaluation.sources import EvalSet
 from ssd_data.metrics.analysis import errors_by_picture

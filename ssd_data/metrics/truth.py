@@ -11,6 +11,7 @@ import numpy as np
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.structures import Boxes, Flags, Labels
+from ssd_data.data.lmdb.table import BoxTable
 from ssd_data.metrics.scores import Floats, Ints, Truth
 
 
@@ -54,6 +55,18 @@ class TruthBuilder:
         self._labels.append(labels)
         self._boxes.append(boxes.astype(np.float64))
         self._difficult.append(difficult)
+
+    def add_table(self, table: BoxTable) -> None:
+        """All pictures of an LMDB; boxes are fractions."""
+        sizes = table.sizes.tolist()
+        for image, (width, height), mine in zip(table.images, sizes, table.rows(), strict=True):
+            self.add(
+                image,
+                (width, height),
+                table.labels[mine],
+                table.boxes[mine],
+                table.difficult[mine],
+            )
 
     def to_pixels(self, sizes: Ints) -> None:
         """Boxes were fractions: make them pixels of pictures of those sizes, int64 (P, 2)."""

@@ -144,7 +144,7 @@ def test_the_help_says_what_the_fields_say() -> None:
 
 
 @dataclass
-class Parcel:
+class Journey:
     size: tuple[int, int] | None = option(None, "How large.", metavar="N|WxH")
     rename: Mapping[str, str] = field(default_factory=dict, metadata=offer("Who is who."))
     alone: bool | None = option(None, "Without the others.")
@@ -155,22 +155,22 @@ class Parcel:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("", Parcel()),
-        ("--size 3x4", Parcel(size=(3, 4))),
-        ("--rename a=b --rename c=", Parcel(rename={"a": "b", "c": ""})),
-        ("--no-alone", Parcel(alone=False)),
-        ("--alone --days 1", Parcel(alone=True, days=1)),
+        ("", Journey()),
+        ("--size 3x4", Journey(size=(3, 4))),
+        ("--rename a=b --rename c=", Journey(rename={"a": "b", "c": ""})),
+        ("--no-alone", Journey(alone=False)),
+        ("--alone --days 1", Journey(alone=True, days=1)),
     ],
 )
-def test_sizes_tables_and_what_is_neither_yes_nor_no(words: str, expected: Parcel) -> None:
+def test_all_options_that_a_class_offers(words: str, expected: Journey) -> None:
     found: dict[str, Any] = {}
 
     @click.command()
-    @options_of(Parcel)
+    @options_of(Journey)
     def command(**options: Any) -> None:
         found.update(options)
 
     result = CliRunner().invoke(command, words.split())
     assert not result.output
-    assert Parcel(**found) == expected
+    assert Journey(**found) == expected
     assert "note" not in found

@@ -108,7 +108,7 @@ def test_kill_at_any_moment(
             assert found[split] in (old[split], new[split]), (event, split)
         manifest = read_manifest(out)
         assert manifest is not None
-        if manifest["options"]["size"]:
+        if manifest.options["size"]:
             assert found == new, event
         if status == 0:
             break

@@ -170,7 +170,7 @@ def test_a_broken_rule_is_found(tmp_path: Path, rule: str):
 
 def test_every_rule_has_a_test():
     tested = {*BROKEN, "no-box-at-all", "absent-class", "name-size", "build-json"}
-    assert {name for _, name, _ in (*rules.CASE_RULES, *rules.WHOLE_RULES)} == tested
+    assert {name for _, name, _ in (*rules.RECORD_RULES, *rules.SPLIT_RULES)} == tested
 
 
 def test_a_rule_of_ones_own_is_asked(tmp_path: Path):
@@ -179,7 +179,7 @@ def test_a_rule_of_ones_own_is_asked(tmp_path: Path):
         return record.difficult
 
     findings = check_lmdb(write(tmp_path / "a", sound()), LABELS)
-    del rules.CASE_RULES[rules.WARNING, "hard-box", "box is difficult"]
+    del rules.RECORD_RULES[rules.WARNING, "hard-box", "box is difficult"]
     assert kinds(findings) == {"hard-box": 3}
     assert findings.warnings[0].places[0] == ("00000000_p/0.jpg: box 1: dog 19.2 14.4 57.6 43.2")
 

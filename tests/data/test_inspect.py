@@ -17,9 +17,9 @@ from PIL import Image
 from ssd_data.cli import main
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.data.lmdb.records import encode_record
+from ssd_data.data.lmdb.records import encode_record, printable
 from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
-from ssd_data.data.lmdb.survey import Survey, bands, find_item, items, look, printable
+from ssd_data.data.lmdb.survey import Survey, bands, find_item, items, look
 from ssd_data.proto import caffe_pb2
 
 Rows = list[tuple[float, ...]]

@@ -10,7 +10,9 @@ from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.data import dataset, formats, recipes
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import scan, unknown_classes
+from ssd_data.data.lmdb.companions import labelmap_file
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
+from ssd_data.data.lmdb.table import read_table
 
 
 def labelmap_of(source: str, root: Path | None = None) -> LabelMap:
@@ -25,26 +27,13 @@ def labelmap_of(source: str, root: Path | None = None) -> LabelMap:
     path = Path(source)
     if path.is_file() and path.suffix == ".prototxt":
         return read_labelmap(path)
-    if path.is_dir() and source not in recipes.names() and (beside := beside_lmdb(path)):
+    if path.is_dir() and source not in recipes.names() and (beside := labelmap_file(path)):
         return read_labelmap(beside)
     if not path.is_dir() or source in recipes.names():
         recipe = recipes.load(source)
         if recipe.labelmap is not None:
             return read_labelmap(recipe.labelmap)
     return dataset.find(source, root).classes()
-
-
-def beside_lmdb(path: Path) -> Path | None:
-    """The labelmap in an LMDB's folder or the folder above it, None where there is none.
-
-    Of an LMDB that is linked, the folder above the link comes before the folder above its target.
-    """
-    if not is_lmdb(path):
-        return None
-    for folder in (path, path.parent, path.resolve().parent):
-        if (folder / "labelmap.prototxt").is_file():
-            return folder / "labelmap.prototxt"
-    return None
 
 
 def disagreements(labelmap: LabelMap, source: str, root: Path | None = None) -> list[str]:
@@ -72,12 +61,10 @@ def disagreements(labelmap: LabelMap, source: str, root: Path | None = None) -> 
 
 def _against_lmdb(labelmap: LabelMap, path: Path) -> list[str]:
     found = []
-    if beside := beside_lmdb(path):
+    if beside := labelmap_file(path):
         found += labelmap.differences(read_labelmap(beside))
-    used: Counter[int] = Counter()
-    with LmdbReader(path) as records:
-        for record in records:
-            used.update(record.labels.tolist())
+    with LmdbReader(path) as reader:
+        used = Counter(read_table(reader).labels.tolist())
     known = {item.label for item in labelmap} - {0}
     found += [
         f"label {label}, used by {used[label]} boxes of {path}, is not in {labelmap.origin}"

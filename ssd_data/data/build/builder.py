@@ -6,16 +6,13 @@ verified, and all of it is published at once. ``build.json`` records how.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import msgspec
 
 from ssd_data.core.errors import InputError, OutputError, SsdDataError
 from ssd_data.core.files.publish import OutFolder, write_text
@@ -26,8 +23,9 @@ from ssd_data.core.parallel import default_workers
 from ssd_data.core.progress import Track, untracked
 from ssd_data.data import formats
 from ssd_data.data.build import links
-from ssd_data.data.build.convert import BoxRuleError, Made, make_records
+from ssd_data.data.build.convert import BoxRuleError, BuiltRecord, make_records
 from ssd_data.data.build.options import BuildOptions
+from ssd_data.data.build.recorded import SplitCounts, new_manifest
 from ssd_data.data.build.scan import LabelledImage, Scan, scan, unknown_classes
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.formats import Format
@@ -35,9 +33,9 @@ from ssd_data.data.formats.lists import line_of
 from ssd_data.data.lmdb.manifest import (
     LABELMAP,
     MANIFEST,
+    BuiltSplit,
     Manifest,
     differences,
-    new_manifest,
     read_manifest,
 )
 from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter, is_lmdb
@@ -55,15 +53,20 @@ class BuildResult:
 
     Attributes:
         out: the folder.
-        manifest: what ``build.json`` holds.
+        record: what ``build.json`` holds.
         built: the splits that were written; the others were up to date.
         linked: the links that were made.
     """
 
     out: Path
-    manifest: Manifest
+    record: Manifest
     built: list[str]
     linked: list[str] = field(default_factory=list)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What ``build.json`` holds, as JSON has it."""
+        return self.record.to_json()
 
     @property
     def up_to_date(self) -> bool:
@@ -166,16 +169,16 @@ class _Job:
             return BuildResult(self.folder.path, old, [])
         self._refuse_overwriting(old, todo, redo)
         if old is not None and not differences(old, new):
-            new["splits"].update(old["splits"])
+            new.splits.update(old.splits)
         failures: list[str] = []
         with picture_limits():
             for split in todo:
-                record = self._write(split, scans.pop(split), failures)
-                new["splits"][split] = {**record, "input_digest": digests[split]}
+                made = self._write(split, scans.pop(split), failures)
+                new.splits[split] = msgspec.structs.replace(made, input_digest=digests[split])
         if failures:
             raise self._failed(failures)
         self._stage(LABELMAP, self.labelmap.to_text())
-        self._stage(MANIFEST, json.dumps(new, indent=1) + "\n")
+        self._stage(MANIFEST, new.to_text())
         self.folder.publish(last=MANIFEST)
         return BuildResult(self.folder.path, new, todo)
 
@@ -185,24 +188,24 @@ class _Job:
             write_text(self.folder.staging / name, text)
 
     def _is_current(self, old: Manifest, split: str, digest: str) -> bool:
-        made = old["splits"].get(split)
-        if made is None or not is_lmdb(self.folder.path / made["lmdb"]):
+        made = old.splits.get(split)
+        if made is None or not is_lmdb(self.folder.path / made.lmdb):
             return False
-        if made.get("input_digest") == digest:
+        if made.input_digest == digest:
             return True
         raise OutputError(
             f'the pictures or annotations of "{split}" have changed since it was built',
-            where=self.folder.path / made["lmdb"],
+            where=self.folder.path / made.lmdb,
             hint="Build it anew with --redo",
         )
 
     def _refuse_other(self, old: Manifest, new: Manifest, wanted: list[str], redo: bool) -> None:
         path = self.folder.path / MANIFEST
         # The lists of one data set come one by one, so their names are no data set's.
-        lists = old.get("format") == new["format"] and not self.format.names_splits
-        if old.get("name") != new["name"] and not lists:
+        lists = old.format == new.format and not self.format.names_splits
+        if old.name != new.name and not lists:
             raise OutputError(
-                f"this folder holds {old.get('name')}, not {new['name']}",
+                f"this folder holds {old.name}, not {new.name}",
                 where=path,
                 hint="One folder holds one data set: choose another with --out",
             )
@@ -213,7 +216,7 @@ class _Job:
                 where=path,
                 hint="Build it anew with --redo, or choose another folder with --out",
             )
-        if found and (left := [split for split in old["splits"] if split not in wanted]):
+        if found and (left := [split for split in old.splits if split not in wanted]):
             raise OutputError(
                 f'"{left[0]}" would stay as it was built, with ' + ", ".join(found),
                 where=path,
@@ -223,8 +226,8 @@ class _Job:
     def _refuse_overwriting(self, old: Manifest | None, todo: list[str], redo: bool) -> None:
         """Files that no build put here are not replaced, unless asked."""
         known = {LABELMAP, MANIFEST} if old else set()
-        for split in old["splits"] if old else ():
-            known |= {self.dataset.lmdb_name(split), f"{split}.txt", f"{split}_name_size.txt"}
+        for split in old.splits if old else ():
+            known |= {*self._names(split)}
         for name in (LABELMAP, *(n for s in todo for n in self._names(s))):
             path = self.folder.path / name
             if path.exists() and path.is_dir() != name.endswith("_lmdb"):
@@ -258,13 +261,13 @@ class _Job:
                 "--unknown skip",
             )
 
-    def _write(self, split: str, scanned: Scan, failures: list[str]) -> dict[str, Any]:
+    def _write(self, split: str, scanned: Scan, failures: list[str]) -> BuiltSplit:
         """Write one split below staging; problems are appended to ``failures``."""
         name, list_name, size_name = self._names(split)
         skips = self.options.missing == "skip"
         for entry in scanned.failures:
             _note_failure(entry.error, skips, failures, scanned.notes)
-        summary = _Summary(scanned.notes)
+        summary = SplitCounts(scanned.notes)
         with LmdbWriter(self.folder.staging / name) as writer:
             for made in self._records(split, scanned.images):
                 if made.error is not None:
@@ -279,15 +282,9 @@ class _Job:
             self._verify(name, summary)
             self._stage(list_name, "".join(line_of(*pair) for pair in scanned.lines))
             self._stage(size_name, "".join(summary.size_lines))
-        return {
-            "lmdb": name,
-            "list": list_name,
-            "name_size": size_name,
-            "listed": len(scanned.lines),
-            **summary.to_json(self.labelmap),
-        }
+        return summary.split(self.labelmap, name, list_name, size_name, len(scanned.lines))
 
-    def _records(self, split: str, images: list[LabelledImage]) -> Iterator[Made]:
+    def _records(self, split: str, images: list[LabelledImage]) -> Iterator[BuiltRecord]:
         made = make_records(self.dataset.root, images, self.options, self.workers)
         yield from self.track(made, len(images), split)
 
@@ -300,47 +297,13 @@ class _Job:
             "pictures out with --missing skip",
         )
 
-    def _verify(self, name: str, summary: _Summary) -> None:
+    def _verify(self, name: str, summary: SplitCounts) -> None:
         """Read the new LMDB back: every key, in order, none more."""
         if not summary.keys:
             raise InputError(f"no record is left for {name}", where=self.dataset.root)
         with LmdbReader(self.folder.staging / name) as reader:
             if reader.keys() != summary.keys:
                 raise OutputError("the LMDB read back is not what was written", where=name)
-
-
-class _Summary:
-    """Counts of one split, collected record by record."""
-
-    def __init__(self, notes: Tally) -> None:
-        self.notes = notes
-        self.keys: list[bytes] = []
-        self.size_lines: list[str] = []
-        self.classes: Counter[int] = Counter()
-        self.difficult = self.without_boxes = self.bytes = 0
-        self._digest = hashlib.sha256()
-
-    def add(self, made: Made) -> None:
-        self.keys.append(made.key)
-        self.size_lines.append(made.size_line)
-        self.classes.update(made.labels.tolist())
-        self.difficult += int(np.count_nonzero(made.difficult))
-        self.without_boxes += not len(made.labels)
-        self.bytes += len(made.value)
-        self.notes.merge(made.notes)
-        self._digest.update(made.key + b"\0" + made.digest)
-
-    def to_json(self, labelmap: LabelMap) -> dict[str, Any]:
-        return {
-            "records": len(self.keys),
-            "boxes": self.classes.total(),
-            "difficult": self.difficult,
-            "without_boxes": self.without_boxes,
-            "bytes": self.bytes,
-            "classes": {labelmap.display_name(n): self.classes[n] for n in sorted(self.classes)},
-            "content_digest": self._digest.hexdigest(),
-            "notes": self.notes.to_json(),
-        }
 
 
 def _note_failure(error: SsdDataError, skip: bool, failures: list[str], notes: Tally) -> None:

@@ -41,7 +41,7 @@ class BoxRuleError(InputError):
 
 
 @dataclass(slots=True)
-class Made:
+class BuiltRecord:
     """One record and what is to be said of it; or, with ``error``, why there is none.
 
     Attributes:
@@ -61,7 +61,7 @@ class Made:
     rest: Callable[[], None] | None = None
 
 
-def make_record(root: Path, image: LabelledImage, options: BuildOptions) -> Made:
+def make_record(root: Path, image: LabelledImage, options: BuildOptions) -> BuiltRecord:
     """Read the picture, bring it to the wanted form and encode the record.
 
     An ``InputError`` of this picture or its boxes is returned, not raised.
@@ -71,7 +71,7 @@ def make_record(root: Path, image: LabelledImage, options: BuildOptions) -> Made
 
 def make_records(
     root: Path, images: Iterable[LabelledImage], options: BuildOptions, workers: int
-) -> Iterator[Made]:
+) -> Iterator[BuiltRecord]:
     """:func:`make_record` of each picture, in order.
 
     Threads do what takes long outside the interpreter's lock: they decode, encode and digest. The
@@ -93,10 +93,10 @@ def _announced(root: Path, images: Iterable[LabelledImage]) -> Iterator[Labelled
     yield from waiting
 
 
-def _begin(root: Path, image: LabelledImage, options: BuildOptions) -> Made:
+def _begin(root: Path, image: LabelledImage, options: BuildOptions) -> BuiltRecord:
     """A record, whole but for its digest where the picture's own bytes are stored unseen."""
     name = image.entry.image
-    made = Made(key_of(image.number, name))
+    made = BuiltRecord(key_of(image.number, name))
     try:
         if len(made.key) > MOST_KEY_BYTES:
             raise InputError(f"the key is longer than LMDB's {MOST_KEY_BYTES} bytes", where=name)
@@ -112,7 +112,7 @@ def _begin(root: Path, image: LabelledImage, options: BuildOptions) -> Made:
     return made
 
 
-def _finish(made: Made) -> Made:
+def _finish(made: BuiltRecord) -> BuiltRecord:
     if made.rest is not None:
         try:
             made.rest()
@@ -124,7 +124,7 @@ def _finish(made: Made) -> Made:
 
 
 def _fill(
-    made: Made, file: bytes, info: PictureInfo, image: LabelledImage, options: BuildOptions
+    made: BuiltRecord, file: bytes, info: PictureInfo, image: LabelledImage, options: BuildOptions
 ) -> None:
     entry = image.entry
     data, shape = _stored(file, info, entry.image, options, made.notes)

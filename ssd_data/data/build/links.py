@@ -12,7 +12,7 @@ from pathlib import Path
 from ssd_data.core.errors import InputError, OutputError
 from ssd_data.core.registry import FORMATS
 from ssd_data.data import formats
-from ssd_data.data.lmdb.manifest import LABELMAP, read_manifest
+from ssd_data.data.lmdb.manifest import LABELMAP, Manifest, read_manifest
 
 STANDARD = ("trainval_lmdb", "test_lmdb")
 
@@ -42,18 +42,17 @@ def link(build: Path | str, into: Path | str, *, copy: bool = False) -> list[str
     manifest = read_manifest(build)
     if manifest is None:
         raise InputError("no build here: build.json is missing", where=build)
-    splits = manifest["splits"]
     targets = {
-        name: build / splits[split]["lmdb"]
-        for name, split in manifest["links"].items()
-        if split in splits
+        name: build / manifest.splits[split].lmdb
+        for name, split in manifest.links.items()
+        if split in manifest.splits
     }
-    targets |= _list_links(manifest["format"], build, splits)
+    targets |= _list_links(manifest, build)
     targets[LABELMAP] = build / LABELMAP
     for target in targets.values():
         if not target.exists():
             raise InputError("the build is not whole: this is missing", where=target)
-    refuse_obstacles(into, targets.keys(), manifest["links"], build)
+    refuse_obstacles(into, targets.keys(), manifest.links, build)
     try:
         into.mkdir(parents=True, exist_ok=True)
         for name, target in targets.items():
@@ -98,11 +97,11 @@ def refuse_obstacles(
             )
 
 
-def _list_links(kind: str, build: Path, splits: dict[str, dict[str, str]]) -> dict[str, Path]:
+def _list_links(manifest: Manifest, build: Path) -> dict[str, Path]:
     """Builds from lists link each LMDB under its own name, as ``create_annoset.py`` does."""
-    if kind not in FORMATS.names() or formats.load(kind).names_splits:
+    if manifest.format not in FORMATS.names() or formats.load(manifest.format).names_splits:
         return {}
-    return {made["lmdb"]: build / made["lmdb"] for made in splits.values()}
+    return {made.lmdb: build / made.lmdb for made in manifest.splits.values()}
 
 
 def _place(here: Path, target: Path, copy: bool) -> None:

@@ -20,14 +20,14 @@ from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
 from ssd_data.core.parallel import default_workers, ordered_map
 from ssd_data.core.progress import Track, untracked
-from ssd_data.data.build.agreement import beside_lmdb
-from ssd_data.data.build.convert import Made, make_record
+from ssd_data.data.build.convert import BuiltRecord, make_record
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import LabelledImage, Scan, scan, unknown_classes
-from ssd_data.data.check.cases import Case, Whole
+from ssd_data.data.check.cases import RecordCase, SplitSummary
 from ssd_data.data.check.findings import ERROR, WARNING, Findings, counted
-from ssd_data.data.check.rules import CASE_RULES, WHOLE_RULES
+from ssd_data.data.check.rules import RECORD_RULES, SPLIT_RULES
 from ssd_data.data.dataset import Dataset, find
+from ssd_data.data.lmdb.companions import labelmap_file, manifest_of, name_size_file
 from ssd_data.data.lmdb.manifest import (
     LABELMAP,
     MANIFEST,
@@ -106,9 +106,16 @@ def check_lmdb(path: Path | str, labelmap: LabelMap | None = None, **settings: A
     """
     job = _Job(labelmap, **settings)
     real = Path(path).resolve()
-    made, manifest = job.recorded(real)
-    job.find_labelmap(beside_lmdb(Path(path)), manifest)
-    job.lmdb(str(path), real, made, manifest)
+    manifest = None
+    try:
+        manifest = manifest_of(real)
+    except InputError as error:
+        job.findings.add(BUILD_JSON, [error.sentence])
+    job.find_labelmap(labelmap_file(Path(path)), manifest)
+    found, sizes = manifest.find(real.name) if manifest else None, name_size_file(real)
+    summary = SplitSummary(str(path), job.labelmap, found[1] if found else None, manifest)
+    summary.name_size = sizes if found or sizes.is_file() else None
+    job.lmdb(summary, real)
     return job.findings
 
 
@@ -128,20 +135,25 @@ def check_build(
     manifest = read_manifest(folder)
     if manifest is None:
         raise InputError("no build here: build.json is missing", where=folder)
-    if unknown := [split for split in splits if split not in manifest["splits"]]:
+    if unknown := [split for split in splits if split not in manifest.splits]:
         raise UsageError(
             f'there is no split "{unknown[0]}"',
             where=folder,
-            hint=f"Splits: {', '.join(manifest['splits'])}",
+            hint=f"Splits: {', '.join(manifest.splits)}",
         )
     job = _Job(labelmap, **settings)
-    job.find_labelmap(folder / LABELMAP, manifest)
-    wholes = {}
-    for split in splits or manifest["splits"]:
-        made = manifest["splits"][split]
+    wanted = list(splits or manifest.splits)
+    first = labelmap_file(folder / manifest.splits[wanted[0]].lmdb) if wanted else None
+    job.find_labelmap(first or folder / LABELMAP, manifest)
+    summaries = {}
+    for split in wanted:
+        made = manifest.splits[split]
         job.prefix = f"{split}: "
-        wholes[split] = job.lmdb(split, folder / made["lmdb"], made, manifest)
-    job.leaks(wholes)
+        summaries[split] = SplitSummary(
+            split, job.labelmap, made, manifest, folder / made.name_size
+        )
+        job.lmdb(summaries[split], folder / made.lmdb)
+    job.leaks(summaries)
     return job.findings
 
 
@@ -166,11 +178,11 @@ def check_dataset(
         return job.findings
     job.judge_labelmap(job.labelmap)
     scans: dict[str, Scan] = {}
-    wholes = {}
+    summaries = {}
     for split in splits or dataset.default_splits():
-        wholes[split] = job.split(dataset, split, job.labelmap, scans)
+        summaries[split] = job.split(dataset, split, job.labelmap, scans)
     job.findings.add(UNKNOWN_CLASS, unknown_classes(scans, job.labelmap))
-    job.leaks(wholes)
+    job.leaks(summaries)
     return job.findings
 
 
@@ -196,7 +208,7 @@ class _Job:
                 self.findings.add(UNREADABLE_LABELMAP, [error.sentence])
                 return
             self.judge_labelmap(self.labelmap)
-            stated = manifest["labelmap"].get("sha256") if manifest else None
+            stated = manifest.labelmap.sha256 if manifest else None
             if stated is not None and labelmap_digest(self.labelmap) != stated:
                 self.findings.add(
                     BUILD_JSON, [f"{file} is not the labelmap that the LMDB was built with"]
@@ -207,57 +219,43 @@ class _Job:
         faults = (f"{labelmap.origin}: {fault}" for fault in labelmap.faults())
         self.findings.add(LABELMAP_FAULT, faults)
 
-    def recorded(self, lmdb: Path) -> tuple[dict[str, Any], Manifest | None]:
-        """What the ``build.json`` beside an LMDB says about it."""
-        try:
-            manifest = read_manifest(lmdb.parent)
-        except InputError as error:
-            self.findings.add(BUILD_JSON, [error.sentence])
-            manifest = None
-        for made in manifest["splits"].values() if manifest else ():
-            if made["lmdb"] == lmdb.name:
-                return made, manifest
-        return {}, None
-
-    def lmdb(self, name: str, path: Path, made: dict[str, Any], manifest: Manifest | None) -> Whole:
-        """Judge all records of an LMDB, then the whole."""
-        whole = Whole(name, self.labelmap, made, manifest, _name_size_file(path, made))
+    def lmdb(self, summary: SplitSummary, path: Path) -> None:
+        """Judge all records of an LMDB, then the split."""
         try:
             with LmdbReader(path) as reader, picture_limits():
                 found = ordered_map(self._look, items(reader), self.workers or default_workers())
-                for seen, digest, size, picture in self.track(found, len(reader), name):
-                    whole.keys.append(seen.key)
-                    whole.value_bytes += size
-                    whole.content.update(seen.key + b"\0" + digest)
-                    whole.add(seen, picture)
-                    self._judge(Case(seen, self.labelmap), self.prefix)
+                for seen, digest, size, picture in self.track(found, len(reader), summary.name):
+                    summary.keys.append(seen.key)
+                    summary.value_bytes += size
+                    summary.content.update(seen.key + b"\0" + digest)
+                    summary.add(seen, picture)
+                    self._judge(RecordCase(seen, self.labelmap), self.prefix)
         except InputError as error:
             self.findings.add(UNREADABLE_LMDB, [error.sentence])
-            return whole
-        self._judge_whole(whole)
-        return whole
+        else:
+            self._judge_split(summary)
 
     def _look(self, item: tuple[bytes, bytes]) -> tuple[Look, bytes, int, bytes]:
         key, value = item
         seen = look(key, value, decode=self.decode)
         return seen, hashlib.sha256(value).digest(), len(value), _picture_digest(seen)
 
-    def _judge(self, case: Case, prefix: str) -> None:
-        for kind, rule in CASE_RULES.items():
+    def _judge(self, case: RecordCase, prefix: str) -> None:
+        for kind, rule in RECORD_RULES.items():
             self.findings.add(kind, (prefix + place for place in rule(case)))
 
-    def _judge_whole(self, whole: Whole) -> None:
-        counts = {"records": whole.records, "boxes": whole.labels.total()}
-        self.findings.checked.append({"name": whole.name, **counts})
-        for kind, rule in WHOLE_RULES.items():
-            self.findings.add(kind, (self.prefix + place for place in rule(whole)))
+    def _judge_split(self, summary: SplitSummary) -> None:
+        counts = {"records": len(summary.table), "boxes": len(summary.table.labels)}
+        self.findings.checked.append({"name": summary.name, **counts})
+        for kind, rule in SPLIT_RULES.items():
+            self.findings.add(kind, (self.prefix + place for place in rule(summary)))
 
     def split(
         self, dataset: Dataset, split: str, labelmap: LabelMap, scans: dict[str, Scan]
-    ) -> Whole:
+    ) -> SplitSummary:
         """Judge a raw split as its build would make it; its scan goes into ``scans``."""
         self.prefix = f"{split}: "
-        whole = Whole(split, labelmap)
+        summary = SplitSummary(split, labelmap)
         options = BuildOptions(
             map=dataset.map,
             empty="keep",
@@ -268,7 +266,7 @@ class _Job:
             scanned = scans[split] = scan(dataset, split, labelmap, options)
         except InputError as error:
             self.findings.add(UNREADABLE_SPLIT, [self.prefix + error.sentence])
-            return whole
+            return summary
         broken = (entry.error.sentence for entry in scanned.failures)
         self.findings.add(UNREADABLE_ANNOTATION, broken)
         again = Counter(image for image, _ in scanned.lines)
@@ -277,7 +275,7 @@ class _Job:
         )
         self._notes(scanned.notes)
 
-        def make(image: LabelledImage) -> tuple[LabelledImage, Made, Look, bytes]:
+        def make(image: LabelledImage) -> tuple[LabelledImage, BuiltRecord, Look, bytes]:
             made = make_record(dataset.root, image, options)
             seen = look(made.key, made.value)
             return image, made, seen, _picture_digest(seen)
@@ -286,11 +284,11 @@ class _Job:
             found = ordered_map(make, scanned.images, self.workers or default_workers())
             for image, made, seen, picture in self.track(found, len(scanned.images), split):
                 if (judged := self._image(image, made, seen)) is not None:
-                    whole.add(judged, picture)
-        self._judge_whole(whole)
-        return whole
+                    summary.add(judged, picture)
+        self._judge_split(summary)
+        return summary
 
-    def _image(self, image: LabelledImage, made: Made, seen: Look) -> Look | None:
+    def _image(self, image: LabelledImage, made: BuiltRecord, seen: Look) -> Look | None:
         """Judge one picture of a raw data set; None where there is nothing to add up."""
         self._notes(made.notes)
         if made.error is not None or seen.record is None:
@@ -304,7 +302,7 @@ class _Job:
         record = replace(seen.record, labels=image.labels, boxes=boxes, difficult=entry.difficult)
         seen = replace(seen, name=entry.image, record=record)
         places = [entry.place(index) for index in range(len(boxes))]
-        self._judge(Case(seen, self.labelmap, places), "")
+        self._judge(RecordCase(seen, self.labelmap, places), "")
         return seen
 
     def _notes(self, notes: Tally) -> None:
@@ -313,9 +311,9 @@ class _Job:
             if kind is not None:
                 self.findings.add((WARNING, kind, message), counted(found))
 
-    def leaks(self, wholes: Mapping[str, Whole]) -> None:
+    def leaks(self, summaries: Mapping[str, SplitSummary]) -> None:
         """Pictures that two splits share, but for splits like trainval that hold another."""
-        for (a, first), (b, second) in combinations(wholes.items(), 2):
+        for (a, first), (b, second) in combinations(summaries.items(), 2):
             if a in b or b in a:
                 continue
             shared = (digest for digest in second.pictures if digest in first.pictures)
@@ -327,13 +325,3 @@ class _Job:
 
 def _picture_digest(seen: Look) -> bytes:
     return hashlib.sha256(seen.record.data if seen.record else b"").digest()
-
-
-def _name_size_file(lmdb: Path, made: Mapping[str, Any]) -> Path | None:
-    """The file that ``build.json`` names, else one beside the LMDB that is called like it."""
-    stated = made.get("name_size")
-    if isinstance(stated, str) and "/" not in stated:
-        return lmdb.parent / stated
-    stem = lmdb.name.removesuffix("_lmdb")
-    names = [f"{name}_name_size.txt" for name in (stem, stem.rpartition("_")[2])]
-    return next((lmdb.parent / name for name in names if (lmdb.parent / name).is_file()), None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from ssd_data.core.notes import LISTED, Count
-from ssd_data.data.lmdb.survey import printable
+from ssd_data.data.lmdb.records import printable
 
 ERROR, WARNING = "error", "warning"
 Kind: TypeAlias = tuple[str, str, str]  # severity, short name, message

@@ -5,24 +5,94 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
-from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
+
+import msgspec
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import is_plain_name, read_text
+from ssd_data.core.files.paths import is_plain_name, listable, read_text
+from ssd_data.core.files.typed import plain, typed
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.core.version import __version__
-from ssd_data.data.build.options import BuildOptions
-from ssd_data.data.dataset import Dataset
+from ssd_data.core.notes import Count
 
 MANIFEST = "build.json"
 LABELMAP = "labelmap.prototxt"
 MAX_BYTES = 256 << 20
-Manifest: TypeAlias = dict[str, Any]
-_PACKAGES = ("lmdb", "protobuf", "pillow", "opencv-python-headless", "numpy")
+
+
+class BuiltLabelmap(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The labelmap of a build: its file, how many items it has, and its digest."""
+
+    file: str | None = None
+    classes: int | None = None
+    sha256: str | None = None
+
+
+class BuiltSplit(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One split of a build.
+
+    Attributes:
+        lmdb, list, name_size: the names of its LMDB and files.
+        listed: lines of the list; records: how many of them have one.
+        boxes, difficult, without_boxes: how many were stored, and records without any.
+        bytes: of all values.
+        classes: display name to number of boxes.
+        content_digest: of all keys and values; input_digest: of what was read.
+        notes: what is odd but no error, and what options left out.
+    """
+
+    lmdb: str
+    list: str
+    name_size: str
+    listed: int
+    records: int
+    boxes: int
+    difficult: int
+    without_boxes: int
+    bytes: int
+    classes: dict[str, int] | None = None
+    content_digest: str | None = None
+    notes: dict[str, Count]
+    input_digest: str | None = None
+
+
+class Manifest(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A build's record; of older builds what they lack is None.
+
+    Attributes:
+        name, format, metric, root: of the data set.
+        options: as they were written, with those that another version of the package has.
+        links: link name to split.
+        versions: of this package and of those that it needs; only shown, as ``root`` is.
+    """
+
+    name: str
+    format: str
+    metric: str | None = None
+    root: Any = None
+    options: dict[str, Any]
+    labelmap: BuiltLabelmap
+    links: dict[str, str]
+    splits: dict[str, BuiltSplit]
+    versions: Any = None
+
+    @property
+    def resizes(self) -> bool:
+        """Whether any option may have changed the pictures' size."""
+        return any(self.options.get(name) for name in ("size", "min_dim", "max_dim"))
+
+    def find(self, lmdb: str) -> tuple[str, BuiltSplit] | None:
+        """The split whose LMDB has that name, and what is said of it; None where there is none."""
+        return next((pair for pair in self.splits.items() if pair[1].lmdb == lmdb), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as ``build.json`` has it."""
+        return plain(self)
+
+    def to_text(self) -> str:
+        """The text of ``build.json``."""
+        return json.dumps(self.to_json(), indent=1) + "\n"
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -36,64 +106,33 @@ def read_manifest(folder: Path) -> Manifest | None:
         return None
     text = read_text(path, "build's record", MAX_BYTES)
     try:
-        manifest = json.loads(text, parse_constant=_refuse)
+        table = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise InputError(f"cannot read the build's record: {error}", where=path) from None
     try:
-        _check(manifest)
-    except (KeyError, TypeError, AttributeError, ValueError):
-        raise InputError("not the record of a build", where=path) from None
-    checked: Manifest = manifest
-    return checked
+        return _checked(table, path)
+    except InputError as error:
+        raise InputError(f"not the record of a build: {error.what}", where=error.where) from None
 
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
 
-def _check(manifest: Any) -> None:
-    """Refuse, by any of a few exceptions, what no build has written; names become paths."""
-    for key, kind in (("name", str), ("format", str), ("options", dict), ("labelmap", dict)):
-        _require(isinstance(manifest[key], kind))
-    for name, split in manifest["links"].items():
-        _require(is_plain_name(name) and isinstance(split, str))
-    for split, made in manifest["splits"].items():
-        _require(is_plain_name(split))
-        for key in ("lmdb", "list", "name_size"):
-            _require(isinstance(made[key], str) and is_plain_name(made[key]))
-        for key in ("listed", "records", "boxes", "difficult", "without_boxes", "bytes"):
-            _require(isinstance(made[key], int))
-        for entry in made["notes"].values():
-            _require(isinstance(entry["count"], int))
-            _require(all(isinstance(place, str) for place in entry["listed"]))
-
-
-def _require(condition: bool) -> None:
-    if not condition:
-        raise ValueError
-
-
-def new_manifest(dataset: Dataset, options: BuildOptions, labelmap: LabelMap) -> Manifest:
-    """A record without splits."""
-    return {
-        "name": dataset.name,
-        "format": dataset.format,
-        "metric": dataset.metric,
-        "root": str(dataset.root.resolve()),
-        "options": options.to_json(),
-        "labelmap": {
-            "file": LABELMAP,
-            "classes": len(labelmap),
-            "sha256": labelmap_digest(labelmap),
-        },
-        "links": dict(dataset.links),
-        "splits": {},
-        "versions": {
-            "ssd-data": __version__,
-            "python": platform.python_version(),
-            **{package: version(package) for package in _PACKAGES},
-        },
-    }
+def _checked(table: Any, path: Path) -> Manifest:
+    """Refuse what no build has written; names become paths."""
+    where = f"{path}: splits."
+    if isinstance(table, dict) and isinstance(splits := table.get("splits"), dict):
+        table["splits"] = {n: typed(s, BuiltSplit, where + listable(n)) for n, s in splits.items()}
+    manifest = typed(table, Manifest, str(path))
+    names = {f"links.{name}": [name] for name in manifest.links}
+    for split, made in manifest.splits.items():
+        names[f"splits.{split}"] = [split, made.lmdb, made.list, made.name_size]
+    for key, given in names.items():
+        for name in given:
+            if not is_plain_name(name):
+                raise InputError(f"{name!r} cannot name a file", where=f"{path}: {listable(key)}")
+    return manifest
 
 
 def labelmap_digest(labelmap: LabelMap) -> str:
@@ -101,15 +140,15 @@ def labelmap_digest(labelmap: LabelMap) -> str:
     return hashlib.sha256(labelmap.to_text().encode()).hexdigest()
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+def differences(old: Manifest, new: Manifest) -> list[str]:
     """How two builds' options and labelmaps differ, each as ``key then (now …)``."""
-    then, now = old["options"], new["options"]
+    then, now = old.options, new.options
     found = [
         f"{key} {_shown(then.get(key))} (now {_shown(now[key])})"
         for key in now
         if then.get(key) != now[key]
     ]
-    if old["labelmap"].get("sha256") != new["labelmap"]["sha256"]:
+    if old.labelmap.sha256 != new.labelmap.sha256:
         found.append("another labelmap")
     return found
 

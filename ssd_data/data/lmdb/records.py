@@ -93,6 +93,16 @@ def image_of(key: str) -> str:
     return path if number.isdigit() and path else key
 
 
+def printable(text: str) -> str:
+    """Text with line ends and other control characters written as escapes."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def key_text(key: bytes) -> str:
+    """A record's key as text that can be printed."""
+    return printable(key.decode("utf-8", "backslashreplace"))
+
+
 def encode_record(
     data: bytes,
     shape: tuple[int, int, int],

@@ -6,7 +6,6 @@ raises nothing.
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,9 +21,11 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.images import PictureInfo, probe
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.notes import Tally
-from ssd_data.core.structures import Boxes
-from ssd_data.data.lmdb.records import Record, decode_record
+from ssd_data.core.structures import Boxes, Flags
+from ssd_data.data.lmdb.records import Record, decode_record, key_text, printable
+from ssd_data.data.lmdb.skim import skimmed
 from ssd_data.data.lmdb.store import LmdbReader
+from ssd_data.data.lmdb.table import BROKEN, BoxColumns, BoxTable
 
 MOST_FREQUENT = 5
 NOT_FINITE, EMPTY, OUTSIDE = "not finite", "inverted or without area", "leaves the picture"
@@ -90,16 +91,6 @@ def bands(info: PictureInfo) -> int | None:
     )
 
 
-def printable(text: str) -> str:
-    """Text with line ends and other control characters written as escapes."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def key_text(key: bytes) -> str:
-    """A key as text that can be printed."""
-    return printable(key.decode("utf-8", "backslashreplace"))
-
-
 def class_name(label: int, labelmap: LabelMap | None) -> str:
     """What people call a label, on one line; ``label 7`` where no labelmap knows it."""
     return printable(labelmap.display_name(label)) if labelmap else f"label {label}"
@@ -154,114 +145,97 @@ class Survey:
 
     def __init__(self, labelmap: LabelMap | None = None) -> None:
         self.labelmap = labelmap
-        self.records = self.difficult = self.without_boxes = self.most_boxes = self.bytes = 0
-        self.first_key = self.last_key = ""
+        self.records = self.bytes = 0
         self.remarks = Tally()
         self.broken = Tally()
         self._formats: Counter[str] = Counter()
-        self._channels: Counter[int] = Counter()
-        self._sizes: Counter[tuple[int, int]] = Counter()
-        self._class_boxes: Counter[int] = Counter()
-        self._class_pictures: Counter[int] = Counter()
-        self._class_difficult: Counter[int] = Counter()
-        self._shares = array("d")
-        self._sides = array("d")
+        self._columns = BoxColumns()
 
     def add(self, seen: Look) -> None:
         """Take in one record; a broken one is counted, listed and left out of all else."""
-        self.first_key = self.first_key or seen.name
-        self.last_key = seen.name
         self.records += 1
         if seen.error is not None or seen.record is None or seen.info is None:
             self.broken.add("broken", seen.fault)
+            self._columns.add(seen.key, BROKEN, seen.fault)
             return
         record = seen.record
         self._formats[seen.info.format] += 1
-        self._channels[record.channels] += 1
-        self._sizes[record.width, record.height] += 1
         self.bytes += len(record.data)
-        self._add_boxes(seen, record)
-
-    def _add_boxes(self, seen: Look, record: Record) -> None:
-        count = len(record.labels)
-        self.difficult += int(record.difficult.sum())
-        self.without_boxes += not count
-        self.most_boxes = max(self.most_boxes, count)
-        labels = record.labels.tolist()
-        self._class_boxes.update(labels)
-        self._class_pictures.update(set(labels))
-        self._class_difficult.update(record.labels[record.difficult].tolist())
-        finite = np.isfinite(record.boxes).all(axis=1)
-        empty, outside = is_empty(record.boxes), is_outside(record.boxes)
-        for index in np.flatnonzero(~finite | empty | outside):
+        self._columns.add(seen.key, skimmed(record))
+        boxes = record.boxes
+        odd = ~np.isfinite(boxes).all(axis=1) | is_empty(boxes) | is_outside(boxes)
+        for index in np.flatnonzero(odd):
             box = box_text(record, int(index), self.labelmap)
-            self.remarks.add(remark(record.boxes[index]), f"{seen.name}: {box}")
-        # In double, since a hostile box can be as wide as single precision reaches.
-        sound = record.boxes[finite & ~empty].astype(np.float64)
-        shares = sound[:, 2:] - sound[:, :2]
-        sides = shares * [record.width, record.height]
-        self._shares.frombytes(shares.tobytes())
-        self._sides.frombytes(sides.tobytes())
+            self.remarks.add(remark(boxes[index]), f"{seen.name}: {box}")
+
+    def table(self) -> BoxTable:
+        """The boxes of all records."""
+        return self._columns.table()
 
     def summary(self) -> dict[str, Any]:
         """All of it as JSON has it; lengths in pixels, shares of the picture's sides or area."""
-        used = dict.fromkeys(sorted(self._class_boxes))
+        table = self.table()
+        boxes = table.count()
+        whole = table.channels > 0
+        used, counts = np.unique(table.labels, return_counts=True)
         known = dict.fromkeys(item.label for item in self.labelmap or () if item.label != 0)
         return {
             "records": self.records,
             "broken": _listed(self.broken, "broken"),
-            "boxes": self._class_boxes.total(),
-            "most_boxes": self.most_boxes,
-            "difficult": self.difficult,
-            "without_boxes": self.without_boxes,
-            "first_key": self.first_key,
-            "last_key": self.last_key,
-            "pictures": self._pictures(),
+            "boxes": len(table.labels),
+            "most_boxes": int(boxes.max(initial=0)),
+            "difficult": int(table.difficult.sum()),
+            "without_boxes": int((whole & (boxes == 0)).sum()),
+            "first_key": table.names[0] if table.names else "",
+            "last_key": table.names[-1] if table.names else "",
+            "pictures": self._pictures(table, whole),
             "classes": [
                 {
                     "label": label,
                     "name": class_name(label, self.labelmap),
-                    "boxes": self._class_boxes[label],
-                    "pictures": self._class_pictures[label],
-                    "difficult": self._class_difficult[label],
+                    "boxes": count,
+                    "pictures": int((table.count(table.labels == label) > 0).sum()),
+                    "difficult": int(table.difficult[table.labels == label].sum()),
                 }
-                for label in used
+                for label, count in zip(used.tolist(), counts.tolist(), strict=True)
             ],
             "absent": [class_name(n, self.labelmap) for n in known if n not in used],
-            "box_statistics": self._statistics(),
+            "box_statistics": _statistics(table),
             "outside": _listed(self.remarks, OUTSIDE),
             "empty": _listed(self.remarks, EMPTY),
             "not_finite": _listed(self.remarks, NOT_FINITE),
         }
 
-    def _pictures(self) -> dict[str, Any]:
-        sizes = np.array([*self._sizes.elements()], np.int32).reshape(-1, 2)
+    def _pictures(self, table: BoxTable, whole: Flags) -> dict[str, Any]:
+        sizes, channels = table.sizes[whole], Counter(table.channels[whole].tolist())
+        different = Counter(map(tuple, sizes.tolist()))
         return {
             "bytes": self.bytes,
             "formats": dict(self._formats.most_common()),
-            "channels": {str(n): count for n, count in self._channels.most_common()},
+            "channels": {str(n): count for n, count in channels.most_common()},
             "width": _spread(sizes[:, 0]),
             "height": _spread(sizes[:, 1]),
             "sizes": [
                 {"width": width, "height": height, "pictures": count}
-                for (width, height), count in self._sizes.most_common(MOST_FREQUENT)
+                for (width, height), count in different.most_common(MOST_FREQUENT)
             ],
-            "different_sizes": len(self._sizes),
+            "different_sizes": len(different),
         }
 
-    def _statistics(self) -> dict[str, Any]:
-        """Of the boxes that have an area."""
-        shares = np.array(self._shares).reshape(-1, 2)
-        sides = np.array(self._sides).reshape(-1, 2)
-        return {
-            "boxes": len(sides),
-            "width": _spread(sides[:, 0]),
-            "height": _spread(sides[:, 1]),
-            "width_share": _spread(shares[:, 0]),
-            "height_share": _spread(shares[:, 1]),
-            "area_share": _spread(shares[:, 0] * shares[:, 1]),
-            "aspect_ratio": _spread(sides[:, 0] / sides[:, 1]),
-        }
+
+def _statistics(table: BoxTable) -> dict[str, Any]:
+    """Of the boxes that have an area."""
+    boxes = table.boxes[table.sound].astype(np.float64)
+    shares, sides = boxes[:, 2:] - boxes[:, :2], table.sides[table.sound]
+    return {
+        "boxes": len(sides),
+        "width": _spread(sides[:, 0]),
+        "height": _spread(sides[:, 1]),
+        "width_share": _spread(shares[:, 0]),
+        "height_share": _spread(shares[:, 1]),
+        "area_share": _spread(shares[:, 0] * shares[:, 1]),
+        "aspect_ratio": _spread(sides[:, 0] / sides[:, 1]),
+    }
 
 
 def pixel_boxes(record: Record) -> Boxes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,8 @@ from ssd_data.batches.augment.rows import BOX, COLUMNS, WHOLE, Rows, project
 from ssd_data.core.errors import InputError
 from ssd_data.core.progress import Track, untracked
 from ssd_data.core.structures import Boxes, Labels
-from ssd_data.data.lmdb.skim import Skimmed, skim
 from ssd_data.data.lmdb.store import LmdbReader
-from ssd_data.data.lmdb.survey import printable
+from ssd_data.data.lmdb.table import BoxTable, read_table
 from ssd_data.families.fit.layout import Layout
 
 DIFFICULT, ABSENT = "difficult: the net's loss leaves them out", "nothing of them is inside"
@@ -55,17 +55,9 @@ def read_truths(lmdb: Path | str, layout: Layout, track: Track = untracked) -> T
     Raises:
         InputError: it is no LMDB, a record is no AnnotatedDatum, or no box is left.
     """
-    keys: list[str] = []
-    tables: list[Rows] = []
     with LmdbReader(lmdb) as reader:
-        for key, value in track(reader.views(), len(reader), "records"):
-            try:
-                seen = skim(key, value)
-            except InputError as error:
-                raise InputError(error.sentence, where=lmdb, hint=error.hint) from None
-            keys.append(printable(key.decode("utf-8", "backslashreplace")))
-            tables.append(_resized(seen, layout, len(tables)))
-    rows = np.concatenate(tables)
+        table = read_table(reader, track)
+    rows = np.concatenate(list(_resized(table, layout)))
     left_out = {}
     if not layout.rules.use_difficult and (hard := int(rows[:, 7].sum())):
         left_out[DIFFICULT] = hard
@@ -79,18 +71,18 @@ def read_truths(lmdb: Path | str, layout: Layout, track: Track = untracked) -> T
         raise InputError("there is no box to match", where=lmdb)
     picture = inside[:, 0].astype(np.int64) + (inside[:, 2].astype(np.int64) << _HIGH)
     labels = inside[:, 1].astype(np.int64).astype(np.int32)
-    return Truths(keys, picture, inside[:, BOX], labels, left_out)
+    return Truths(table.names, picture, inside[:, BOX], labels, left_out)
 
 
 _HIGH = 20  # a float32 holds whole numbers up to 2^24: a record's index lies in two columns
 
 
-def _resized(seen: Skimmed, layout: Layout, index: int) -> Rows:
-    rows = np.zeros((len(seen.labels), COLUMNS), np.float32)
-    if not len(rows):
-        return rows
-    rows[:, 0], rows[:, 2] = index & ((1 << _HIGH) - 1), index >> _HIGH
-    rows[:, 1], rows[:, BOX], rows[:, 7] = seen.labels, seen.corners, seen.difficult
-    finite = np.isfinite(rows[:, BOX]).all(1)
-    rows[~finite, BOX] = 0  # without area: left out with those
-    return resize.move(rows, layout.transform.resize_param, seen.width, seen.height)
+def _resized(table: BoxTable, layout: Layout) -> Iterator[Rows]:
+    """The rows of each record, its boxes moved as its picture is resized."""
+    whole = np.zeros((len(table.boxes), COLUMNS), np.float32)
+    whole[:, 0], whole[:, 2] = table.record & ((1 << _HIGH) - 1), table.record >> _HIGH
+    whole[:, 1], whole[:, BOX], whole[:, 7] = table.labels, table.boxes, table.difficult
+    whole[~table.finite, BOX] = 0  # without area: left out with those
+    for (width, height), mine in zip(table.sizes.tolist(), table.rows(), strict=True):
+        rows = whole[mine]
+        yield resize.move(rows, layout.transform.resize_param, width, height) if len(rows) else rows

@@ -12,7 +12,7 @@ from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.labelmap import read_labelmap
 from ssd_data.core.registry import FAMILIES
-from ssd_data.data.lmdb.manifest import read_manifest
+from ssd_data.data.lmdb.manifest import Manifest, read_manifest
 from ssd_data.families import Model, generate
 from ssd_data.families.parts.data import TEST_SOURCE, TRAIN_SOURCE
 from ssd_data.nets.prototxt import to_text
@@ -109,20 +109,24 @@ def count_classes(
     if [num_classes, labelmap, build].count(None) != 2:
         raise UsageError("give one of --num-classes, --labelmap and --build")
     if build is not None:
-        return int(_manifest(Path(build))["labelmap"]["classes"])
+        return _classes(_manifest(Path(build)), build)
     if labelmap is not None:
         return 1 + max((item.label for item in read_labelmap(Path(labelmap))), default=0)
     assert num_classes is not None
     return num_classes
 
 
-def _manifest(build: Path) -> dict[str, Any]:
+def _manifest(build: Path) -> Manifest:
     manifest = read_manifest(build)
     if manifest is None:
         raise InputError("no build here: build.json is missing", where=build)
-    if not isinstance(manifest["labelmap"].get("classes"), int):
-        raise InputError("the build's record does not say how many classes", where=build)
     return manifest
+
+
+def _classes(manifest: Manifest, build: Path | str) -> int:
+    if manifest.labelmap.classes is None:
+        raise InputError("the build's record does not say how many classes", where=build)
+    return manifest.labelmap.classes
 
 
 def _refuse_existing(files: Mapping[str, Path]) -> None:
@@ -151,17 +155,17 @@ def _with_paths(model: Model, files: Mapping[str, Path], prefix: Path) -> caffe_
 
 
 def _fit_to_build(
-    model: Model, solver: caffe_pb2.SolverParameter, manifest: Mapping[str, Any], notes: list[str]
+    model: Model, solver: caffe_pb2.SolverParameter, manifest: Manifest, notes: list[str]
 ) -> None:
     """Every test picture is tested: as many batches as they fill."""
-    links, splits = manifest["links"], manifest["splits"]
+    links, splits = manifest.links, manifest.splits
     for link in (TRAIN_SOURCE, TEST_SOURCE):
         if links.get(link) not in splits:
             notes.append(f"the build has no split for {link}: the net of it needs another source")
-    made = splits.get(links.get(TEST_SOURCE))
+    made = splits.get(links.get(TEST_SOURCE, ""))
     if made is None:
         return
-    records, batch = int(made["records"]), model.settings.test_batch_size
+    records, batch = made.records, model.settings.test_batch_size
     solver.test_iter[:] = [max(1, -(-records // batch))]
     over = solver.test_iter[0] * batch - records
     notes.append(f"test_iter {solver.test_iter[0]} x batch {batch} covers {records} test pictures")
@@ -169,13 +173,13 @@ def _fit_to_build(
         notes.append(f"the last test batch starts over: {over} pictures are tested twice")
 
 
-def _evaluate_in_pixels(model: Model, build: Path, manifest: Mapping[str, Any]) -> None:
+def _evaluate_in_pixels(model: Model, build: Path, manifest: Manifest) -> None:
     """Name the list of the test pictures' sizes, where the published test net does."""
-    made = manifest["splits"].get(manifest["links"].get(TEST_SOURCE))
+    made = manifest.splits.get(manifest.links.get(TEST_SOURCE, ""))
     if made is None or not FAMILIES.load(model.family).DETECTOR.pixels:
         return
     param = model.nets["test"].layer[-1].detection_evaluate_param
-    param.name_size_file = (build / made["name_size"]).as_posix()
+    param.name_size_file = (build / made.name_size).as_posix()
 
 
 def _note_on_merging(model: Model) -> list[str]:

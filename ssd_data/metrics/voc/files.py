@@ -25,8 +25,9 @@ from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Detections
 from ssd_data.data.formats.voc.read import read_file
-from ssd_data.data.lmdb.companions import file_beside, read_name_sizes
+from ssd_data.data.lmdb.companions import labelmap_of, name_size_file, read_name_sizes
 from ssd_data.data.lmdb.store import is_lmdb, open_shared
+from ssd_data.data.lmdb.table import read_table
 from ssd_data.metrics import NO, PERHAPS, SURELY
 from ssd_data.metrics.files import line_of_numbers, note_odd_boxes, shown
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
@@ -101,27 +102,22 @@ def _image_set(path: Path, split: str | None) -> tuple[Path, Path]:
 
 
 def _from_lmdb(path: Path, labelmap: LabelMap | None) -> Truth:
-    place = path.resolve()
     if labelmap is None:
-        beside = [f / "labelmap.prototxt" for f in (place, place.parent)]
-        labelmap = next((read_labelmap(file) for file in beside if file.is_file()), None)
-    if labelmap is None:
-        hint = "Say what the labels mean with --labelmap FILE"
-        raise InputError("there is no labelmap.prototxt beside it", where=path, hint=hint)
-    sizes = file_beside(place)
+        labelmap = labelmap_of(path)
+    sizes = name_size_file(path)
     listed = read_name_sizes(sizes) if sizes.is_file() else []
-    known = {item.label for item in labelmap}
     pictures = TruthBuilder()
     records = open_shared(path)
     if listed and len(listed) != len(records):
         text = f"{sizes.name} has {len(listed):,} lines, the LMDB {len(records):,}"
         raise InputError(text, where=path)
-    for record in records:
-        if unknown := [int(label) for label in record.labels if int(label) not in known]:
-            text = f"label {unknown[0]} is not in the labelmap {labelmap.origin}"
-            raise InputError(text, where=f"{path}: {record.key}")
-        size = (record.width, record.height)
-        pictures.add(record.image, size, record.labels, record.boxes, record.difficult)
+    table = read_table(records)
+    known = np.isin(table.labels, [item.label for item in labelmap])
+    if not known.all():
+        first = int(np.argmin(known))
+        text = f"label {table.labels[first]} is not in the labelmap {labelmap.origin}"
+        raise InputError(text, where=f"{path}: {table.names[table.record[first]]}")
+    pictures.add_table(table)
     names = [name for name, _ in listed] or [Path(image).stem for image in pictures.images]
     stated = [size for _, size in listed] or pictures.sizes
     pictures.to_pixels(np.array(stated, np.int64).reshape(-1, 2))

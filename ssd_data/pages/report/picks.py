@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssd_data.core.boxes import is_outside
-from ssd_data.pages.report.measures import Measures
+from ssd_data.data.lmdb.table import BoxTable
 
 LONGEST, TINIEST = 8.0, 2.0  # of a suspicious box: its aspect ratio, its shorter side in pixels
 SLACK = 0.01  # of a side: what rounding leaves outside is not suspicious
@@ -32,24 +32,24 @@ class Pick:
     boxes: set[int] = field(default_factory=set)
 
 
-def random(measures: Measures, count: int, seed: int) -> list[Pick]:
+def random(measures: BoxTable, count: int, seed: int) -> list[Pick]:
     """Any records that can be read, in their order."""
     sound = np.flatnonzero([not fault for fault in measures.faults])
     chosen = np.random.default_rng(seed).permutation(sound)[:count]
     return [Pick(int(index)) for index in np.sort(chosen)]
 
 
-def crowded(measures: Measures, count: int) -> list[Pick]:
+def crowded(measures: BoxTable, count: int) -> list[Pick]:
     """The records with most boxes."""
-    counts = measures.counts
+    counts = measures.count()
     order = np.argsort(-counts, kind="stable")[:count]
     return [Pick(int(i), [_boxes(int(counts[i]))]) for i in order if counts[i]]
 
 
-def smallest(measures: Measures, count: int) -> list[Pick]:
+def smallest(measures: BoxTable, count: int) -> list[Pick]:
     """The records with the smallest sound boxes, each shown from near."""
-    sides, owner = measures.sides(), measures.owner
-    rows = np.flatnonzero(measures.sound())
+    sides, owner = measures.sides, measures.record
+    rows = np.flatnonzero(measures.sound)
     rows = rows[np.argsort(sides[rows].prod(1), kind="stable")]
     first = np.sort(np.unique(owner[rows], return_index=True)[1])[:count]
     within = _within(owner)
@@ -59,13 +59,13 @@ def smallest(measures: Measures, count: int) -> list[Pick]:
     ]
 
 
-def suspicious(measures: Measures, count: int) -> list[Pick]:
+def suspicious(measures: BoxTable, count: int) -> list[Pick]:
     """Records with boxes that may be mistakes, the oddest kinds first, one of each kind in turn."""
     found: dict[int, Pick] = {}
-    kinds, within = [], _within(measures.owner)
+    kinds, within = [], _within(measures.record)
     for what, rows in _odd(measures).items():
         places: dict[int, list[int]] = {}
-        for index, place in zip(measures.owner[rows].tolist(), within[rows].tolist(), strict=True):
+        for index, place in zip(measures.record[rows].tolist(), within[rows].tolist(), strict=True):
             places.setdefault(index, []).append(place)
         for index, boxes in places.items():
             pick = found.setdefault(index, Pick(index))
@@ -76,22 +76,22 @@ def suspicious(measures: Measures, count: int) -> list[Pick]:
     return [found[index] for index in dict.fromkeys(turns)][:count]
 
 
-def broken(measures: Measures, count: int) -> list[Pick]:
+def broken(measures: BoxTable, count: int) -> list[Pick]:
     """Records that cannot be read."""
     wrong = [index for index, fault in enumerate(measures.faults) if fault]
     return [Pick(index, [measures.faults[index]]) for index in wrong[:count]]
 
 
-def _odd(measures: Measures) -> dict[str, npt.NDArray[Any]]:
+def _odd(measures: BoxTable) -> dict[str, npt.NDArray[Any]]:
     """Rows of boxes by what is odd about them."""
-    boxes, sides, sound = measures.boxes, measures.sides(), measures.sound()
+    boxes, sides, sound = measures.boxes, measures.sides, measures.sound
     finite = np.isfinite(boxes).all(1)
     with np.errstate(all="ignore"):
         ratio = sides[:, 0] / sides[:, 1]
         far = is_outside(boxes) & ((boxes < -SLACK) | (boxes > 1 + SLACK)).any(1)
         long = (ratio > LONGEST) | (ratio < 1 / LONGEST)
         tiny = sides.min(1, initial=np.inf) < TINIEST
-    table = np.column_stack([measures.owner, measures.labels, boxes])
+    table = np.column_stack([measures.record, measures.labels, boxes])
     order = np.lexsort(table.T)
     again = np.zeros(len(table), np.bool_)
     again[order[1:]] = (table[order[1:]] == table[order[:-1]]).all(1)
@@ -106,7 +106,7 @@ def _odd(measures: Measures) -> dict[str, npt.NDArray[Any]]:
     return {what: rows for what, flag in flags.items() if len(rows := np.flatnonzero(flag))}
 
 
-def _within(owner: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+def _within(owner: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Each box's place in its record."""
     return np.arange(len(owner)) - np.searchsorted(owner, owner)
 

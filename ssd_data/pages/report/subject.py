@@ -12,13 +12,13 @@ from ssd_data.core.images import picture_limits
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.parallel import default_workers, ordered_map
 from ssd_data.core.progress import Track, untracked
-from ssd_data.data.build.agreement import beside_lmdb
 from ssd_data.data.check.check import check
 from ssd_data.data.check.findings import Findings
+from ssd_data.data.lmdb.companions import labelmap_file, manifest_of
 from ssd_data.data.lmdb.manifest import Manifest, read_manifest
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
 from ssd_data.data.lmdb.survey import Survey, items, look
-from ssd_data.pages.report.measures import Measures
+from ssd_data.data.lmdb.table import BoxTable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +32,7 @@ class ReportSplit:
     name: str
     path: Path
     summary: dict[str, Any]
-    measures: Measures
+    measures: BoxTable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +81,7 @@ def gather(
     """
     manifest = _manifest_of(path)
     places = _places(path, manifest, splits)
-    file = beside_lmdb(next(iter(places.values()))) if labelmap is None else None
+    file = labelmap_file(next(iter(places.values()))) if labelmap is None else None
     names, fault = labelmap, ""
     if file is not None:
         try:
@@ -98,13 +98,10 @@ def _manifest_of(path: Path) -> Manifest | None:
     """A build's ``build.json``; for an LMDB the one beside it, if that names it."""
     if not is_lmdb(path):
         return read_manifest(path)
-    lmdb = path.resolve()
     try:
-        manifest = read_manifest(lmdb.parent)
+        return manifest_of(path)
     except InputError:
         return None  # what is found says it
-    names = {made["lmdb"] for made in manifest["splits"].values()} if manifest else set()
-    return manifest if lmdb.name in names else None
 
 
 def _places(path: Path, manifest: Manifest | None, splits: Collection[str]) -> dict[str, Path]:
@@ -120,20 +117,19 @@ def _places(path: Path, manifest: Manifest | None, splits: Collection[str]) -> d
             hint="There is no data.mdb, no build.json (ssd-data build makes them of raw data), and "
             "no table (.jsonl) or log of a training run",
         )
-    known = manifest["splits"]
+    known = manifest.splits
     if unknown := [split for split in splits if split not in known]:
         hint = f"Splits: {', '.join(known)}"
         raise UsageError(f'there is no split "{unknown[0]}"', where=path, hint=hint)
     if not known:
         raise InputError("the build has no split", where=path)
-    return {split: path / known[split]["lmdb"] for split in splits or known}
+    return {split: path / known[split].lmdb for split in splits or known}
 
 
 def _split(name: str, path: Path, labelmap: LabelMap | None, track: Track) -> ReportSplit:
-    survey, measures = Survey(labelmap), Measures()
+    survey = Survey(labelmap)
     with LmdbReader(path) as reader, picture_limits():
         looks = ordered_map(lambda item: look(*item), items(reader), default_workers())
         for seen in track(looks, len(reader), f"{name}, once more"):
             survey.add(seen)
-            measures.add(seen)
-    return ReportSplit(name, path, survey.summary(), measures)
+    return ReportSplit(name, path, survey.summary(), survey.table())

@@ -12,9 +12,8 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.images import in_colour, picture_limits
 from ssd_data.core.progress import Track, untracked
 from ssd_data.core.structures import Detections, Pixels
-from ssd_data.data.lmdb.records import Record
+from ssd_data.data.lmdb.records import Record, printable
 from ssd_data.data.lmdb.store import LmdbReader
-from ssd_data.data.lmdb.survey import printable
 from ssd_data.engines import Engine, load_engine
 from ssd_data.engines.torch import require_torch
 from ssd_data.evaluation.detect import Frame, detect

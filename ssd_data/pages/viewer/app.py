@@ -23,8 +23,9 @@ from werkzeug.wrappers import Request, Response
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.labelmap import LabelMap
+from ssd_data.data.lmdb.records import printable
 from ssd_data.data.lmdb.store import LmdbReader
-from ssd_data.data.lmdb.survey import Look, class_name, look, printable
+from ssd_data.data.lmdb.survey import Look, class_name, look
 from ssd_data.metrics.scores import Ints
 from ssd_data.pages.viewer import images
 from ssd_data.pages.viewer.choice import MISTAKE_SORTS, MISTAKES, SORTS, Choice

@@ -11,7 +11,8 @@ import numpy as np
 from ssd_data.core.errors import InputError
 from ssd_data.core.images import encode, without_orientation
 from ssd_data.core.structures import Pixels
-from ssd_data.data.lmdb.survey import Look, printable
+from ssd_data.data.lmdb.records import printable
+from ssd_data.data.lmdb.survey import Look
 
 THUMBNAIL, QUALITY = 480, 88
 JPEG, PNG, SVG = "image/jpeg", "image/png", "image/svg+xml"

@@ -14,7 +14,8 @@ import numpy as np
 from ssd_data import metrics
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.evaluation.sources import manifest_of, original_sizes
+from ssd_data.data.lmdb.companions import manifest_of
+from ssd_data.evaluation.sources import original_sizes
 from ssd_data.metrics import ScoreOptions, analysis
 from ssd_data.metrics.comparable import require_convention
 from ssd_data.metrics.scores import Found, Ints, Truth
@@ -45,14 +46,14 @@ def read_judged(
     if labelmap is None:
         hint = "Say what the labels mean with --labelmap FILE"
         raise InputError("there is no labelmap.prototxt beside it", where=lmdb, hint=hint)
-    rows = np.flatnonzero(np.isin(indexed.label, metrics.all_labels(labelmap)) & indexed.finite)
+    rows = np.flatnonzero(np.isin(indexed.labels, metrics.all_labels(labelmap)) & indexed.finite)
     sizes = _sizes(indexed, lmdb)
     pictures = _pictures(indexed, rows, images, sizes)
     # The LMDB's own truth counts: no list of another's is looked for.
     truth = metric.truth(pictures, labelmap, lmdb, None)
     found = analysis.by_score(metric.read_detections(path, truth, ScoreOptions(missing="count")))
     labels = metric.labels(labelmap)
-    rows = rows[np.isin(indexed.label[rows], labels)]
+    rows = rows[np.isin(indexed.labels[rows], labels)]
     try:
         require_convention(truth, found)
     except InputError as error:  # worth a look all the same
@@ -77,7 +78,7 @@ def _pictures(indexed: Indexed, rows: Ints, images: Sequence[str], sizes: Ints) 
     for image, size, end in zip(images, sizes.tolist(), ends, strict=True):
         mine = rows[start:end]
         pictures.add(
-            image, size, indexed.label[mine], indexed.boxes[mine], indexed.difficult[mine]
+            image, size, indexed.labels[mine], indexed.boxes[mine], indexed.difficult[mine]
         )  # fmt: skip
         start = end
     pictures.to_pixels(sizes)

@@ -41,13 +41,13 @@ def select(records: Ints, indexed: Indexed, choice: Choice, judged: Judged | Non
 
 def matching(indexed: Indexed, choice: Choice) -> Flags:
     """Which boxes are of the class and size that are asked for, bool (M,)."""
-    boxes = np.ones(len(indexed.label), np.bool_)
+    boxes = np.ones(len(indexed.labels), np.bool_)
     if choice.label is not None:
-        boxes &= indexed.label == choice.label
+        boxes &= indexed.labels == choice.label
     if choice.least is not None:
-        boxes &= indexed.sides >= choice.least
+        boxes &= indexed.lengths >= choice.least
     if choice.most is not None:
-        boxes &= indexed.sides <= choice.most
+        boxes &= indexed.lengths <= choice.most
     return boxes
 
 
@@ -59,7 +59,7 @@ def _ranks(indexed: Indexed, choice: Choice, boxes: Flags, judged: Judged | None
     if sort == "smallest":
         smallest = np.full(len(indexed), np.inf)
         sized = boxes & indexed.finite
-        np.minimum.at(smallest, indexed.record[sized], indexed.sides[sized])
+        np.minimum.at(smallest, indexed.record[sized], indexed.lengths[sized])
         return smallest
     if sort in MISTAKE_SORTS and judged is not None:
         mistakes = judged.mistakes(choice.score)

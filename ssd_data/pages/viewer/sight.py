@@ -13,8 +13,8 @@ from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.scene import MARGIN, Mark, Scene, beyond, to_marks
 from ssd_data.core.structures import NO_BOXES, Flags
 from ssd_data.data.draw import record_scene
-from ssd_data.data.lmdb.records import Record
-from ssd_data.data.lmdb.survey import Look, class_name, pixel_boxes, printable, remark
+from ssd_data.data.lmdb.records import Record, printable
+from ssd_data.data.lmdb.survey import Look, class_name, pixel_boxes, remark
 from ssd_data.metrics.scores import Floats, Ints
 from ssd_data.pages.svg import Outline, corners, largest_first, outline_all
 from ssd_data.pages.viewer.judged import KINDS, Judged

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from ssd_data.batches.augment.resize import new_size
 from ssd_data.batches.augment.transform import DataTransformer
 from ssd_data.core.errors import InputError
-from ssd_data.data.lmdb.skim import Skimmed, skim
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb, open_shared
+from ssd_data.data.lmdb.table import read_table
 from ssd_data.nets.graph import Graph, Node
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.preflight.report import Preflight
@@ -33,18 +34,23 @@ class Lmdb:
     """An LMDB that was looked through.
 
     Attributes:
-        first: of its records. channels: how many of a record → key of the first such record.
-        labels: how many boxes of each; label_keys: the first record with each.
         reader: keeps it open, for who reads it next.
+        size: width and height of the first record's picture.
+        channels: how many of a record → key of the first such record, in their order.
+        labels: how many boxes of each; label_keys: the first record with each.
     """
 
     path: Path
-    records: int
-    first: Skimmed
     reader: LmdbReader
-    channels: dict[int, str] = field(default_factory=dict)
-    labels: Counter[int] = field(default_factory=Counter)
-    label_keys: dict[int, str] = field(default_factory=dict)
+    size: tuple[int, int]
+    channels: dict[int, str]
+    labels: dict[int, int]
+    label_keys: dict[int, str]
+
+    @property
+    def records(self) -> int:
+        """How many there are."""
+        return len(self.reader)
 
 
 @dataclass(slots=True)
@@ -64,20 +70,21 @@ def survey(path: Path) -> Lmdb:
         InputError: it is none, or a record is no AnnotatedDatum.
     """
     reader = open_shared(path)
-    found: Lmdb | None = None
-    for key, value in reader.views():
-        name = key.decode("utf-8", "backslashreplace")
-        try:
-            seen = skim(key, value)
-        except InputError as error:
-            raise InputError(error.sentence, where=path, hint=error.hint) from None
-        found = found or Lmdb(path, len(reader), seen, reader)
-        found.channels.setdefault(seen.channels, name)
-        found.labels.update(seen.labels)
-        for label in seen.labels:
-            found.label_keys.setdefault(label, name)
-    assert found is not None  # an empty one is refused when it is opened
-    return found
+    table = read_table(reader)
+    keys = [key.decode("utf-8", "backslashreplace") for key in table.keys]
+    channels: dict[int, str] = {}
+    for key, count in zip(keys, table.channels.tolist(), strict=True):
+        channels.setdefault(count, key)
+    found, first, counts = np.unique(table.labels, return_index=True, return_counts=True)
+    labels, (width, height) = found.tolist(), table.sizes[0].tolist()
+    return Lmdb(
+        path,
+        reader,
+        (width, height),
+        channels,
+        dict(zip(labels, counts.tolist(), strict=True)),
+        {label: keys[at] for label, at in zip(labels, table.record[first], strict=True)},
+    )
 
 
 def check_sources(
@@ -173,7 +180,7 @@ def _check_transform(found: Preflight, node: Node) -> None:
 def _check_channels(found: Preflight, source: Source, lmdb: Lmdb) -> None:
     node, p = source.node, source.node.param.transform_param
     if p.force_color or p.force_gray:
-        present = {3 if p.force_color else 1: lmdb.channels[lmdb.first.channels]}
+        present = {3 if p.force_color else 1: next(iter(lmdb.channels.values()))}
     else:
         present = lmdb.channels
     if len(present) > 1:
@@ -196,8 +203,8 @@ def _check_channels(found: Preflight, source: Source, lmdb: Lmdb) -> None:
 def picture_shape(source: Source) -> Shape | None:
     """(batch, channels, height, width) of what a data layer gives; None where it is not known."""
     p, batch = source.node.param.transform_param, source.node.param.data_param.batch_size
-    first = source.lmdb.first if source.lmdb is not None else None
-    channels = first.channels if first is not None else 3
+    lmdb = source.lmdb
+    channels = next(iter(lmdb.channels)) if lmdb is not None else 3
     if p.force_color or p.force_gray:
         channels = 3 if p.force_color else 1
     sizing = p.resize_param
@@ -206,11 +213,11 @@ def picture_shape(source: Source) -> Shape | None:
         if p.HasField("resize_param"):
             height, width = sizing.height, sizing.width
             if sizing.resize_mode == sizing.FIT_SMALL_SIZE and height and width:
-                if first is None:
+                if lmdb is None:
                     return None
-                width, height = new_size(sizing, first.width, first.height)
-        elif first is not None:
-            height, width = first.height, first.width
+                width, height = new_size(sizing, *lmdb.size)
+        elif lmdb is not None:
+            width, height = lmdb.size
     return (batch, channels, height, width) if batch and height and width else None
 
 

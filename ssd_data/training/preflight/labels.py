@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap, read_labelmap
+from ssd_data.data.lmdb.companions import labelmap_file
 from ssd_data.nets.graph import Graph
 from ssd_data.training.preflight.data import Lmdb, Source
 from ssd_data.training.preflight.report import Preflight
@@ -111,9 +112,10 @@ def check_one_labelmap(found: Preflight, sources: list[Source]) -> None:
 
 
 def _labelmap_of(lmdb: Lmdb) -> LabelMap | None:
-    """The labelmap in the folder that an LMDB really lies in."""
+    """The labelmap that an LMDB was built with: beside itself, not beside a link to it."""
+    file = labelmap_file(lmdb.path.resolve())
     try:
-        return read_labelmap(lmdb.path.resolve().parent / "labelmap.prototxt")
+        return read_labelmap(file) if file else None
     except InputError:
         return None
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.data.build.options import BuildOptions
-from ssd_data.data.lmdb.manifest import differences
+from ssd_data.data.lmdb.manifest import Manifest, differences
 from ssd_data.pages.report.blocks import Block, Cell, Note, Panel, Section, Table
 from ssd_data.pages.report.subject import Subject
 
@@ -29,20 +29,20 @@ def _blocks(subject: Subject) -> list[Block]:
     if made is None:
         text = "There is no build.json: how it was built is not recorded."
         return [Table("", ["", ""], rows), Note(text)]
-    rows += [["data set", made["name"]], ["format", made["format"]]]
-    rows += [[name, _text(made[name])] for name in ("metric", "root") if made.get(name)]
+    rows += [["data set", made.name], ["format", made.format]]
+    stated = {"metric": made.metric, "root": made.root}
+    rows += [[name, _text(value)] for name, value in stated.items() if value]
     defaults = BuildOptions().to_json()
-    changed = [[k, _text(v)] for k, v in made["options"].items() if v != defaults.get(k)]
+    changed = [[k, _text(v)] for k, v in made.options.items() if v != defaults.get(k)]
     rows += [["option", f"{name} = {value}"] for name, value in changed]
     if not changed:
         rows.append(["options", "the defaults"])
-    for link, split in made["links"].items():
+    for link, split in made.links.items():
         rows.append(["link", f"{link} is {split}"])
-    versions = made.get("versions")
     return [
         Table("", ["", ""], rows),
-        Table("all options", ["option", "value"], _pairs(made["options"]), folded=True),
-        Table("versions", ["", "version"], _pairs(versions), folded=True),
+        Table("all options", ["option", "value"], _pairs(made.options), folded=True),
+        Table("versions", ["", "version"], _pairs(made.versions), folded=True),
         Table("digests", ["split", "content_digest"], _digests(made), folded=True),
     ]
 
@@ -53,8 +53,8 @@ def _pairs(table: Any) -> list[list[Cell]]:
     return [[str(name), _text(value)] for name, value in table.items()]
 
 
-def _digests(made: Mapping[str, Any]) -> list[list[Cell]]:
-    return [[name, str(split.get("content_digest"))] for name, split in made["splits"].items()]
+def _digests(made: Manifest) -> list[list[Cell]]:
+    return [[name, str(split.content_digest)] for name, split in made.splits.items()]
 
 
 def _text(value: Any) -> str:
@@ -66,7 +66,7 @@ def _differences(first: Subject, second: Subject) -> Table:
     if first.manifest and second.manifest:
         found = differences(second.manifest, first.manifest)
         rows += [["build", text.replace("(now ", f"({first.title}: ")] for text in found]
-        theirs, ours = second.manifest.get("versions"), first.manifest.get("versions")
+        theirs, ours = second.manifest.versions, first.manifest.versions
         if isinstance(theirs, Mapping) and isinstance(ours, Mapping):
             for name in sorted({*theirs, *ours}):
                 if theirs.get(name) != ours.get(name):

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ssd_data.data.lmdb.survey import PERCENTILES
+from ssd_data.data.lmdb.table import BoxTable
 from ssd_data.pages.report.blocks import Block, Cell, Panel, Section, Table
 from ssd_data.pages.report.charts import Axis, heat_map, histogram
-from ssd_data.pages.report.measures import Measures
 from ssd_data.pages.report.subject import ReportSplit, Subject
 
 SIZES = Axis(
@@ -61,35 +61,35 @@ def section(subjects: Sequence[Subject]) -> Section:
 
 
 def _blocks(splits: Sequence[ReportSplit]) -> list[Block]:
-    def each(values: Callable[[Measures], npt.NDArray[Any]]) -> list[tuple[str, Any]]:
+    def each(values: Callable[[BoxTable], npt.NDArray[Any]]) -> list[tuple[str, Any]]:
         return [(split.name, values(split.measures)) for split in splits]
 
     charts: list[Block] = [
         histogram("Box sizes", SIZES, each(_square), "boxes"),
         histogram("Box sizes in their pictures", SHARES, each(_share), "boxes"),
         histogram("Aspect ratios", RATIOS, each(_ratio), "boxes"),
-        histogram("Boxes in a picture", NUMBERS, each(lambda m: m.counts), "pictures"),
+        histogram("Boxes in a picture", NUMBERS, each(lambda m: m.count()), "pictures"),
         heat_map("Where boxes have their centres", each(_centres)),
     ]
     return [*charts, *(_percentiles(split) for split in splits)]
 
 
-def _square(measures: Measures) -> npt.NDArray[Any]:
-    return np.asarray(np.sqrt(measures.sides()[measures.sound()].prod(1)))
+def _square(measures: BoxTable) -> npt.NDArray[Any]:
+    return np.asarray(np.sqrt(measures.sides[measures.sound].prod(1)))
 
 
-def _share(measures: Measures) -> npt.NDArray[Any]:
-    boxes = measures.boxes[measures.sound()].astype(np.float64)
+def _share(measures: BoxTable) -> npt.NDArray[Any]:
+    boxes = measures.boxes[measures.sound].astype(np.float64)
     return np.asarray(np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(1)))
 
 
-def _ratio(measures: Measures) -> npt.NDArray[Any]:
-    width, height = measures.sides()[measures.sound()].T
+def _ratio(measures: BoxTable) -> npt.NDArray[Any]:
+    width, height = measures.sides[measures.sound].T
     return np.asarray(width / height)
 
 
-def _centres(measures: Measures) -> npt.NDArray[Any]:
-    boxes = measures.boxes[measures.sound()].astype(np.float64)
+def _centres(measures: BoxTable) -> npt.NDArray[Any]:
+    boxes = measures.boxes[measures.sound].astype(np.float64)
     return np.asarray(((boxes[:, :2] + boxes[:, 2:]) / 2).clip(0, 1))
 
 

@@ -13,7 +13,8 @@ from ssd_data.batches.augment.rows import BOX
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.scene import Mark, Scene
 from ssd_data.core.structures import Batch, Boxes, Pixels
-from ssd_data.data.lmdb.survey import class_name, printable
+from ssd_data.data.lmdb.records import printable
+from ssd_data.data.lmdb.survey import class_name
 from ssd_data.families.fit.layout import Layout, read_layout
 from ssd_data.families.fit.matching import Indices, pairs
 from ssd_data.nets.preprocessing import Array, Preprocessing, from_transform

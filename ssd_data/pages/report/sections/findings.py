@@ -38,9 +38,9 @@ def _listing(finding: Finding) -> Listing:
 def _odd(subject: Subject) -> Iterator[Block]:
     for split in subject.splits:
         m, summary = split.measures, split.summary
-        without = [m.names[i] for i in np.flatnonzero(m.counts == 0) if not m.faults[i]]
+        without = [m.names[i] for i in np.flatnonzero(m.count() == 0) if not m.faults[i]]
         yield _keys(split, "pictures without boxes", len(without), without, len(without))
-        hard = np.unique(m.owner[m.difficult]).tolist()
+        hard = np.unique(m.record[m.difficult]).tolist()
         title = f"difficult boxes, in {len(hard):,} pictures"
         names = [m.names[i] for i in hard]
         yield _keys(split, title, summary["difficult"], names, len(names))

@@ -1,0 +1,89 @@
+"""What a build records of itself: which data set and options, and each split's counts."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections import Counter
+from importlib.metadata import version
+
+import numpy as np
+
+from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.notes import Tally
+from ssd_data.core.version import __version__
+from ssd_data.data.build.convert import BuiltRecord
+from ssd_data.data.build.options import BuildOptions
+from ssd_data.data.dataset import Dataset
+from ssd_data.data.lmdb.manifest import (
+    LABELMAP,
+    BuiltLabelmap,
+    BuiltSplit,
+    Manifest,
+    labelmap_digest,
+)
+
+# They decide on bytes.
+PACKAGES = ("lmdb", "protobuf", "pillow", "opencv-python-headless", "numpy")
+
+
+def new_manifest(dataset: Dataset, options: BuildOptions, labelmap: LabelMap) -> Manifest:
+    """A record without splits."""
+    versions = {package: version(package) for package in PACKAGES}
+    return Manifest(
+        name=dataset.name,
+        format=dataset.format,
+        metric=dataset.metric,
+        root=str(dataset.root.resolve()),
+        options=options.to_json(),
+        labelmap=BuiltLabelmap(LABELMAP, len(labelmap), labelmap_digest(labelmap)),
+        links=dict(dataset.links),
+        splits={},
+        versions={"ssd-data": __version__, "python": platform.python_version(), **versions},
+    )
+
+
+class SplitCounts:
+    """Counts of one split, collected record by record.
+
+    Attributes:
+        keys: of its records; size_lines: their lines in the file of names and sizes.
+    """
+
+    def __init__(self, notes: Tally) -> None:
+        self.notes = notes
+        self.keys: list[bytes] = []
+        self.size_lines: list[str] = []
+        self.classes: Counter[int] = Counter()
+        self.difficult = self.without_boxes = self.bytes = 0
+        self._digest = hashlib.sha256()
+
+    def add(self, made: BuiltRecord) -> None:
+        """Take in one more."""
+        self.keys.append(made.key)
+        self.size_lines.append(made.size_line)
+        self.classes.update(made.labels.tolist())
+        self.difficult += int(np.count_nonzero(made.difficult))
+        self.without_boxes += not len(made.labels)
+        self.bytes += len(made.value)
+        self.notes.merge(made.notes)
+        self._digest.update(made.key + b"\0" + made.digest)
+
+    def split(
+        self, labelmap: LabelMap, lmdb: str, list_: str, name_size: str, listed: int
+    ) -> BuiltSplit:
+        """All of it, with the names of the split's files and how many lines its list has."""
+        return BuiltSplit(
+            lmdb=lmdb,
+            list=list_,
+            name_size=name_size,
+            listed=listed,
+            records=len(self.keys),
+            boxes=self.classes.total(),
+            difficult=self.difficult,
+            without_boxes=self.without_boxes,
+            bytes=self.bytes,
+            classes={labelmap.display_name(n): self.classes[n] for n in sorted(self.classes)},
+            content_digest=self._digest.hexdigest(),
+            notes=self.notes.kinds,
+        )
