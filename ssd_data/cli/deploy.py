@@ -104,7 +104,6 @@ def command(
       ssd-data deploy deploy.prototxt net.caffemodel --profile onnx --head decoded -o shipped
       ssd-data deploy ssd --profile npu --labelmap labelmap.prototxt -o shipped
     """
-    from ssd_data.core.labelmap import read_labelmap
     from ssd_data.deploy import deploy as ship
     from ssd_data.training.run_folder import RunFolder
 
@@ -121,7 +120,7 @@ def command(
         weights,
         out,
         prepare,
-        labelmap=None if labelmap is None else read_labelmap(labelmap),
+        labelmap=shared.read_names(labelmap),
         options=_given(chosen),
         pictures=pictures,
     )

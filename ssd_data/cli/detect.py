@@ -76,12 +76,11 @@ def command(
       ssd-data detect deploy.prototxt wider.caffemodel crowd.jpg --mean 104,117,123
     """
     from ssd_data.core.images import picture_limits
-    from ssd_data.core.labelmap import read_labelmap
     from ssd_data.data.draw import DetectionFiles
     from ssd_data.engines import load_engine
     from ssd_data.evaluation.detect import detect, find_files, read_frames
 
-    names = None if labelmap is None else read_labelmap(labelmap)
+    names = shared.read_names(labelmap)
     prepare = net_options.preprocessing(deploy, train, family, mean, scale)
     files = find_files(places)
     net = load_engine(engine, deploy, weights, device=device, half=half)
