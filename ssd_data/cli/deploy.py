@@ -79,10 +79,6 @@ def command(
     out: Path,
     labelmap: Path | None,
     pictures: tuple[Path, ...],
-    train: Path | None,
-    family: str | None,
-    mean: str | None,
-    scale: float | None,
     as_json: bool,
     quiet: bool,
     **chosen: Any,
@@ -113,7 +109,7 @@ def command(
         weights, labelmap = model.path, labelmap or next(iter(run.labelmaps), None)
         if not quiet:
             click.echo(f"weights: {weights} ({why})", err=True)
-    prepare = net_options.preprocessing(deploy, train, family, mean, scale)
+    prepare = net_options.preprocessing(deploy, chosen)
     made = ship(
         profile,
         deploy,
