@@ -266,6 +266,12 @@ def write_voc_detections(
 
     Raises:
         OutputError: the folder is not empty or cannot be written.
+
+    >>> half = np.array([[0.0, 0.0, 0.5, 1.0]], np.float32)
+    >>> found = {"000001": Detections(np.array([1], np.int32), np.array([0.25], np.float32), half)}
+    >>> write_voc_detections(Path("found"), found, {"000001": (64, 48)}, {1: "cat"})
+    >>> print(Path("found/comp4_det_test_cat.txt").read_text(), end="")
+    000001 0.25 0.0000 0.0000 32.0000 48.0000
     """
     names = {label: f"comp4_det_{image_set}_{classes[label]}.txt" for label in classes}
     for file in names.values():
