@@ -136,11 +136,9 @@ def extent(
             return wide, high, none, (high - wide / aspect) / np.float32(2)
         return wide, high, (wide - aspect * high) / np.float32(2), none
     if param.resize_mode == FIT_SMALL:
-        return (
-            (wide, wide / aspect, none, none)
-            if aspect < wanted
-            else (aspect * high, high, none, none)
-        )
+        if aspect < wanted:
+            return wide, wide / aspect, none, none
+        return aspect * high, high, none, none
     return wide, high, none, none
 
 

@@ -21,7 +21,7 @@ from ssd_data.batches.augment.distort import Distortion
 from ssd_data.batches.augment.expand import Expansion
 from ssd_data.batches.augment.rows import BOX, WHOLE, Region, Rows, large_enough, project, rows_of
 from ssd_data.batches.augment.sampler import Samplers
-from ssd_data.batches.augment.values import Array, tables_of, write
+from ssd_data.batches.augment.values import Array, tables_of, write_values
 from ssd_data.core.errors import InputError
 from ssd_data.core.images import decode, probe
 from ssd_data.core.structures import Pixels
@@ -126,7 +126,7 @@ class DataTransformer:
             out = np.empty(shape, np.float32)
         elif out.shape != shape:
             raise InputError(f"it has {shape[0]} channels, the first record {out.shape[0]}")
-        write(pixels, self.tables, out)
+        write_values(pixels, self.tables, out)
         return out, rows
 
     def channels(self, record: Record) -> int:

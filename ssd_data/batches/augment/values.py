@@ -30,7 +30,7 @@ def tables_of(param: caffe_pb2.TransformationParameter, where: str) -> Array:
     return (np.arange(256, dtype=np.float32) - means[:, None]) * np.float32(param.scale)
 
 
-def write(picture: Pixels, tables: Array, out: Array) -> None:
+def write_values(picture: Pixels, tables: Array, out: Array) -> None:
     """Put a picture's values into float32 (channels, height, width).
 
     Raises:
