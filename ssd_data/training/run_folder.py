@@ -236,9 +236,7 @@ def read_rows(path: Path) -> tuple[list[Row], int]:
     text = read_bytes(path, "table of the run", MOST_BYTES).decode("utf-8", "replace")
     rows: list[Row] = []
     broken = 0
-    for line in text.split("\n"):
-        if not line.strip():
-            continue
+    for line in filter(str.strip, text.split("\n")):
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):

@@ -60,11 +60,8 @@ class Saver:
         self, param: caffe_pb2.DetectionOutputParameter, where: str = "", position: int = 0
     ) -> None:
         p = param.save_output_param
-        self.folder, self.prefix, self.format = (
-            Path(p.output_directory),
-            p.output_name_prefix,
-            p.output_format,
-        )
+        self.folder = Path(p.output_directory)
+        self.prefix, self.format = p.output_name_prefix, p.output_format
         self.resize = p.resize_param if p.HasField("resize_param") else None
         if self.resize is not None and not (self.resize.width and self.resize.height):
             raise InputError("the resize_param in save_output_param has no size", where=where)

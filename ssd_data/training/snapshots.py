@@ -89,7 +89,10 @@ def write_snapshot(
         iter_last_event=progress.last_event,
         history=[to_blob(array) for array in history],
     )
-    _withdraw(state)
+    try:
+        state.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot replace it: {error.strerror}", where=state) from None
     write_whole(model, to_bytes(net, layers))
     if average is not None:
         write_whole(model.with_suffix(AVERAGE), to_bytes(net, average))
@@ -98,13 +101,6 @@ def write_snapshot(
     )
     write_whole(state, message.SerializeToString())
     return model, state
-
-
-def _withdraw(state: Path) -> None:
-    try:
-        state.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot replace it: {error.strerror}", where=state) from None
 
 
 def read_snapshot(path: Path | str) -> Snapshot:
@@ -300,9 +296,8 @@ def _whole(prefix: str, say: Callable[[str], None]) -> Iterator[tuple[Path, Caff
         yield path, model
 
 
-def prune(prefix: str, keep: int, spare: Sequence[Path] = ()) -> list[Path]:
+def prune(prefix: str, keep: int, spare: Sequence[Path] = ()) -> None:
     """Delete all but the ``keep`` newest snapshots of a prefix; those in ``spare`` stay as well."""
-    removed = []
     for _, state in find_snapshots(prefix)[keep:]:
         if state in spare:
             continue
@@ -310,5 +305,3 @@ def prune(prefix: str, keep: int, spare: Sequence[Path] = ()) -> list[Path]:
             path = state.with_suffix(ending)
             if path.is_file():
                 path.unlink()
-                removed.append(path)
-    return removed

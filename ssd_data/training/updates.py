@@ -151,30 +151,24 @@ TYPES: dict[str, SolverType] = {
 }
 
 
-def regularize(g: Tensor, weights: Tensor, decay: float, kind: str) -> Tensor:
+def regularize(g: Tensor, weights: Tensor, decay: float, kind: str) -> None:
     """Add weight decay to a gradient, in place: L2 ``decay · w``, L1 ``decay · sign(w)``.
 
     Raises:
         InputError: no regularisation has that name.
     """
-    if not decay:
-        return g
-    if kind == "L2":
-        return g.add_(weights, alpha=decay)
-    if kind == "L1":
-        return g.add_(torch.sign(weights), alpha=decay)
-    raise InputError(f'no regularization_type is called "{kind}"', hint="Known are L2, L1")
+    if decay and kind not in ("L2", "L1"):
+        raise InputError(f'no regularization_type is called "{kind}"', hint="Known are L2, L1")
+    if decay:
+        g.add_(weights if kind == "L2" else torch.sign(weights), alpha=decay)
 
 
-def clip_(gradients: list[Tensor], most: float) -> float:
-    """Scale all gradients so that their common L2 norm is at most ``most``; returns the norm.
-
-    A negative ``most`` leaves them.
-    """
+def clip_(gradients: list[Tensor], most: float) -> None:
+    """Scale all gradients so that their common L2 norm is at most ``most``; a negative ``most``
+    leaves them."""
     if most < 0:
-        return 0.0
+        return
     norm = float(torch.stack([g.square().sum() for g in gradients]).sum().sqrt())
     if norm > most:
         for g in gradients:
             g.mul_(most / norm)
-    return norm
