@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ssd_data.core.errors import UsageError
 from ssd_data.families.parts.builder import NetBuilder
-from ssd_data.families.parts.detector import Design, Settings, Stage, finish, new_solver, start
+from ssd_data.families.parts.detector import Design, Settings, Stage, finish, halving_solver, start
 from ssd_data.families.parts.heads import ssd_maps
 from ssd_data.proto import caffe_pb2
 
@@ -194,16 +194,4 @@ def ssd_net(
 
 def ssd_solver(settings: Settings) -> caffe_pb2.SolverParameter:
     """``solver_train.prototxt``; interval and batches of the test as ``solver_test`` has them."""
-    return new_solver(
-        settings,
-        test_iter=[1000],
-        test_interval=10000,
-        base_lr=0.00001,
-        max_iter=120000,
-        gamma=0.5,
-        weight_decay=0.00001,
-        snapshot=1000,
-        test_initialization=False,
-        stepvalue=[20000, 40000],
-        type="RMSProp",
-    )
+    return halving_solver(settings, test_iter=[1000], base_lr=0.00001, weight_decay=0.00001)
