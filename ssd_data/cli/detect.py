@@ -53,16 +53,13 @@ def command(
     folder: Path | None,
     batch: int,
     every: int,
-    train: Path | None,
-    family: str | None,
-    mean: str | None,
-    scale: float | None,
     size: str | None,
     engine: str,
     device: str,
     half: bool,
     as_json: bool,
     quiet: bool,
+    **means: Any,
 ) -> None:
     """Run pictures through a net: DEPLOY (a prototxt) with WEIGHTS (a caffemodel).
 
@@ -82,7 +79,7 @@ def command(
     from ssd_data.evaluation.detect import detect, find_files, read_frames
 
     names = None if labelmap is None else read_labelmap(labelmap)
-    prepare = net_options.preprocessing(deploy, train, family, mean, scale)
+    prepare = net_options.preprocessing(deploy, **means)
     files = find_files(places)
     net = load_engine(engine, deploy, weights, device=device, half=half)
     if not quiet:
