@@ -43,11 +43,8 @@ def require_onnxruntime() -> Any:
     return onnxruntime
 
 
-def open_session(model: bytes, where: object = "", threads: int | None = None) -> Any:
-    """A model in ONNX Runtime, on the CPU.
-
-    Args:
-        threads: how many a node may use; by default all, or as ``OMP_NUM_THREADS`` says.
+def open_session(model: bytes, where: object = "") -> Any:
+    """A model in ONNX Runtime, on all of the CPU's threads or as ``OMP_NUM_THREADS`` says.
 
     Raises:
         InputError: ONNX Runtime cannot read it.
@@ -58,7 +55,7 @@ def open_session(model: bytes, where: object = "", threads: int | None = None) -
     options = runtime.SessionOptions()
     options.log_severity_level = 3
     given = os.environ.get("OMP_NUM_THREADS", "")
-    options.intra_op_num_threads = threads or (int(given) if given.isdecimal() else 0)
+    options.intra_op_num_threads = int(given) if given.isdecimal() else 0
     # Threads that wait for work give their processor to others, as the embedded engine's do.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:

@@ -72,10 +72,10 @@ def blocks(
     return [Block(*row) for row in zip(channels, strides, expansions, strict=True)]
 
 
-def divisible(channels: float, by: int = 8) -> int:
-    """The nearest multiple that is not under nine tenths, TensorFlow's rule for multiplied nets."""
-    nearest = max(by, int(channels + by / 2) // by * by)
-    return nearest + by if nearest < 0.9 * channels else nearest
+def divisible(channels: float) -> int:
+    """The nearest multiple of 8 not under nine tenths: TensorFlow's rule for multiplied nets."""
+    nearest = max(8, int(channels + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * channels else nearest
 
 
 class MobileNetV2:
