@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,7 +24,6 @@ from ssd_data.nets.edit.merge_rules import MergeRules
 from ssd_data.nets.geometry import shape_text
 from ssd_data.nets.graph import Graph, Node, to_graph
 from ssd_data.nets.matching import TrainedNet, pair
-from ssd_data.proto import caffe_pb2
 
 Doubles = npt.NDArray[np.float64]
 MERGED = ("BatchNorm", "Scale")
@@ -198,8 +198,7 @@ def merge_bn(trained: TrainedNet, eps: float | None = None) -> Merge:
 
 
 def _without(graph: Graph, into: dict[int, int], tops: dict[int, tuple[int, str]]) -> Graph:
-    net = caffe_pb2.NetParameter()
-    net.CopyFrom(graph.net)
+    net = deepcopy(graph.net)
     for index, (place, top) in tops.items():
         net.layer[index].top[place] = top
     for index in set(into.values()):
@@ -216,8 +215,7 @@ def _without(graph: Graph, into: dict[int, int], tops: dict[int, tuple[int, str]
 
 
 def _with_eps(graph: Graph, indices: Iterable[int], eps: float) -> Graph:
-    net = caffe_pb2.NetParameter()
-    net.CopyFrom(graph.net)
+    net = deepcopy(graph.net)
     for index in indices:
         if net.layer[index].type == "BatchNorm":
             net.layer[index].batch_norm_param.eps = eps
