@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,9 +89,8 @@ def command(
 
 
 def _json(result: Transfer, out: Path) -> dict[str, object]:
-    names = ("label", "name", "source", "source_name", "how")
     return {
-        "classes": [{name: getattr(row, name) for name in names} for row in result.classes],
+        "classes": [asdict(row) for row in result.classes],
         "heads": [dict(zip(("layer", "from", "priors"), x, strict=True)) for x in result.heads],
         "kept": result.kept,
         "anew": result.anew,

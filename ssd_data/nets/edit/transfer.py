@@ -12,7 +12,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.nets.caffemodel import Array, Caffemodel, LayerWeights
 from ssd_data.nets.detection import ConfidenceLayers, find_confidence_layers
-from ssd_data.nets.edit.channels import CONVOLUTIONS, LINEAR, by_output, outputs_of
+from ssd_data.nets.edit.channels import CONVOLUTIONS, LINEAR, by_output, linear_param
 from ssd_data.nets.edit.classes import ClassRow
 from ssd_data.nets.geometry import convolution_window
 from ssd_data.nets.graph import Graph, Node
@@ -162,8 +162,7 @@ def difference(node: Node, arrays: Sequence[Array]) -> str:
     """What speaks against a layer's arrays; input channels are left to whoever loads them."""
     if node.type not in LINEAR:
         return ""
-    inner = node.type == "InnerProduct"
-    p = node.param.inner_product_param if inner else node.param.convolution_param
+    p = linear_param(node.param)
     if len(arrays) != 1 + p.bias_term:
         return f"{len(arrays)} arrays in the file, {1 + p.bias_term} in the net"
     try:
@@ -174,7 +173,7 @@ def difference(node: Node, arrays: Sequence[Array]) -> str:
         kernel = convolution_window(node).kernel
         if arrays[0].shape[2:] != kernel:
             return f"kernel {'x'.join(map(str, arrays[0].shape[2:]))} in the file, not {kernel}"
-    if p.bias_term and arrays[1].size != outputs_of(node.param):
+    if p.bias_term and arrays[1].size != p.num_output:
         return f"{arrays[1].size} biases in the file"
     return ""
 
