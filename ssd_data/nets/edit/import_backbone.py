@@ -110,14 +110,12 @@ def import_backbone(
             hint=f'The first would be "{units[0].name}"',
         )
     result.left_out = [
-        key for key in state if _stem(key) not in used and not key.endswith("num_batches_tracked")
+        key
+        for key in state
+        if key.rpartition(".")[0] not in used and not key.endswith("num_batches_tracked")
     ]
     result.notes = _notes(graph, units, inputs, source)
     return result
-
-
-def _stem(key: str) -> str:
-    return key.rpartition(".")[0]
 
 
 def _values(state: State, unit: Unit, eps: float) -> _Values:
@@ -216,23 +214,18 @@ def _notes(
     graph: Graph, units: Sequence[Unit], inputs: Preprocessing, source: Backbone
 ) -> list[str]:
     found = []
-    types = {node.type for node in graph.nodes}
     if np.abs(_input_terms(inputs, source)[1]).max() > 1e-3:
         found.append(
             "the net pads its input with its own mean, PyTorch with its: what reaches the "
             "picture's border differs"
         )
     names = {unit.name for unit in units}
-    cut = [n for n in graph.nodes if n.name.rstrip("_") in names and list(_pads(n)) == [2]]
-    if cut:
+    named = [node for node in graph.nodes if node.name.rstrip("_") in names]
+    if cut := [node for node in named if list(node.param.convolution_param.pad) == [2]]:
         found.append(
             f'strided layers pad as TensorFlow does ("{cut[0].name}"), PyTorch on both sides: '
             "features shift by a pixel there"
         )
-    if "ReLU6" not in types:
+    if all(node.type != "ReLU6" for node in graph.nodes):
         found.append("activations are ReLU, not cut off at 6 as ReLU6 does")
     return found
-
-
-def _pads(node: Node) -> Sequence[int]:
-    return node.param.convolution_param.pad
