@@ -92,7 +92,6 @@ class Emission:
         inputs: Sequence[Value],
         shape: Sequence[int],
         *,
-        name: str = "",
         batched: bool | None = None,
         whole: bool = False,
         **attributes: Any,
@@ -104,7 +103,7 @@ class Emission:
         """
         shape = tuple(int(n) for n in shape)
         check_shape(shape)
-        made = self.name(name or (f"{self.prefix}/{operator}" if self.prefix else operator))
+        made = self.name(f"{self.prefix}/{operator}" if self.prefix else operator)
         held = [self.held(value).name for value in inputs]
         self.nodes.append(helper.make_node(operator, held, [made], made, **attributes))
         batched = any(v.batched for v in inputs) if batched is None else batched
@@ -137,7 +136,7 @@ class Emission:
         finally:
             self.half = kept
 
-    def reshape(self, value: Value, shape: Sequence[int], keeps_batch: bool, name: str) -> Value:
+    def reshape(self, value: Value, shape: Sequence[int], keeps_batch: bool) -> Value:
         """The same values in another shape.
 
         Args:
@@ -151,7 +150,7 @@ class Emission:
         target = [0 if i == 0 and keeps_batch else n for i, n in enumerate(shape)]
         ends = self.constant(np.array(target, np.int64), "shape")
         batched = value.batched and keeps_batch
-        return self.add("Reshape", [value, ends], shape, name=name, batched=batched)
+        return self.add("Reshape", [value, ends], shape, batched=batched)
 
     def model(
         self, inputs: Mapping[str, Value], outputs: Mapping[str, Value], doc: str = ""
