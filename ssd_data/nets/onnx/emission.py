@@ -217,14 +217,12 @@ class EmitStep:
         node: the layer.
         bottoms: what it reads.
         arrays: its own, float32, as the caffemodel has them.
-        picture: shape of the net's input.
     """
 
     emission: Emission
     node: Node
     bottoms: list[Value]
     arrays: Sequence[Array]
-    picture: Shape
 
     @property
     def param(self) -> Any:

@@ -69,7 +69,7 @@ def emit(
             continue
         emission.prefix = node.name
         own = arrays[index].arrays if index in arrays else []
-        step = EmitStep(emission, node, [values[name] for name in node.bottoms], own, shape)
+        step = EmitStep(emission, node, [values[name] for name in node.bottoms], own)
         if not step.bottoms:
             raise step.error(f"a {node.type} without bottoms cannot be written as ONNX")
         tops = _emit_layer(step)
