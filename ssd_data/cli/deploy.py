@@ -83,8 +83,7 @@ def _click_option(one: Option) -> click.Option:
     help="Compare on these (16 at most).  [default: noise and drawn pictures]",
 )
 @net_options.mean_options
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     deploy: Path,
     weights: Path | None,

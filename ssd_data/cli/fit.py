@@ -29,8 +29,7 @@ HEADS = ("boxes", "matched", "share", "forced", "none", "overlap", "priors")
     "--propose/--no-propose", default=True, help="Look for better priors.  [default: --propose]"
 )
 @shared.out_option("Draw plots into this folder (needs matplotlib).", metavar="DIR")
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     lmdb: Path,
     net: Path,

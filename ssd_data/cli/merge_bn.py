@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 )
 @click.option("--check/--no-check", default=True, help="Compare outputs (needs PyTorch), or not.")
 @click.option("--redo", is_flag=True, help="Replace what is there.")
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     deploy: Path,
     weights: Path,

@@ -39,8 +39,7 @@ _SAID = {
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of fillers.  [default: 0]")
 @click.option("--redo", is_flag=True, help="Replace what is there.")
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     weights: Path,
     old: Path,

@@ -29,8 +29,7 @@ def command() -> None:
 
 @command.command(short_help="Layers, types and shapes.")
 @click.argument("file", type=shared.PATH)
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def show(file: Path, as_json: bool, quiet: bool) -> None:
     """List the layers of FILE, a caffemodel, with the shapes of their arrays.
 
@@ -68,8 +67,7 @@ def show(file: Path, as_json: bool, quiet: bool) -> None:
     default=0.0,
     help="Differences up to this part of an array's largest value count as none.  [default: 0]",
 )
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def diff(first: Path, second: Path, tolerance: float, as_json: bool, quiet: bool) -> None:
     """Compare the arrays of two caffemodels, layer by layer, by name.
 
@@ -95,8 +93,7 @@ def diff(first: Path, second: Path, tolerance: float, as_json: bool, quiet: bool
 
 @command.command(short_help="Ranges, dead channels, NaN.")
 @click.argument("file", type=shared.PATH)
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def stats(file: Path, as_json: bool, quiet: bool) -> None:
     """Ranges of the arrays of FILE, a caffemodel, and what looks ill: dead channels, NaN, infinity.
 
