@@ -180,7 +180,7 @@ def _top(e: Emission, scores: Value, most: int) -> tuple[Value, Value]:
     values = e.add("TopK", [scores, _whole(e, [most])], shape, axis=len(shape) - 1)
     index = e.name("end/TopK_index")
     e.nodes[-1].output.append(index)
-    return values, replace(values, name=index, whole=True)
+    return values, replace(values, name=index, kind=np.int64)
 
 
 def _rows(
