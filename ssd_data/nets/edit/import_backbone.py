@@ -63,14 +63,13 @@ class Imported:
 
 @dataclass(slots=True)
 class _Values:
-    """One unit's arrays, in double precision; ``std`` is sqrt(variance + PyTorch's eps)."""
+    """One unit's arrays, doubles; ``factor`` is gamma / sqrt(variance + eps of PyTorch)."""
 
     weight: Doubles
-    gamma: Doubles
+    factor: Doubles
     beta: Doubles
     mean: Doubles
     variance: Doubles
-    std: Doubles
 
 
 def import_backbone(
@@ -138,7 +137,7 @@ def _values(state: State, unit: Unit, eps: float) -> _Values:
     if (arrays[4] + eps <= 0).any():
         raise InputError("holds a variance that, with eps, is not above 0", where=keys[4])
     weight, gamma, beta, mean, variance = arrays
-    return _Values(weight, gamma, beta, mean, variance, np.sqrt(variance + eps))
+    return _Values(weight, gamma / np.sqrt(variance + eps), beta, mean, variance)
 
 
 def _fold_inputs(values: _Values, inputs: Preprocessing, source: Backbone) -> None:
@@ -162,15 +161,14 @@ def _layers(graph: Graph, wiring: Wiring, index: int, values: _Values) -> list[L
     node = graph.nodes[index]
     norm, scale = _behind(graph, wiring, index)
     bias = node.param.convolution_param.bias_term
-    factor = values.gamma / values.std
     if norm is None or scale is None:
         if norm is not None or scale is not None or not bias:
             what = "BatchNorm and Scale, or a bias_term in place of both"
             raise InputError(f"needs {what}", where=node.where)
-        weight = values.weight * factor[:, None, None, None]
-        return [_checked(node, [weight, values.beta - values.mean * factor])]
+        weight = values.weight * values.factor[:, None, None, None]
+        return [_checked(node, [weight, values.beta - values.mean * values.factor])]
     eps = norm.param.batch_norm_param.eps
-    gamma = factor * np.sqrt(values.variance + eps)
+    gamma = values.factor * np.sqrt(values.variance + eps)
     if not scale.param.scale_param.bias_term and values.beta.any():
         raise InputError("has no bias_term, but the weights a bias", where=scale.where)
     betas = [values.beta] if scale.param.scale_param.bias_term else []
