@@ -58,7 +58,6 @@ def command(
     """
     from ssd_data.core.errors import SsdDataError
     from ssd_data.core.images import picture_limits
-    from ssd_data.core.labelmap import read_labelmap
     from ssd_data.data.lmdb.companions import labelmap_file
     from ssd_data.data.lmdb.store import LmdbReader
     from ssd_data.pages.viewer.index import Index
@@ -71,7 +70,7 @@ def command(
         raise SsdDataError(f"this needs {error.name}", hint=hint) from None
 
     file = labelmap or labelmap_file(lmdb)
-    names = read_labelmap(file) if file else None
+    names = shared.read_names(file)
     with LmdbReader(lmdb) as reader, picture_limits():
         index = Index(reader, None if names is None else [item.label for item in names])
         index.start()
