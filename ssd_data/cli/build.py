@@ -60,8 +60,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Also link the result into DIR, as 'ssd-data link' does.",
 )
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     dataset: str | None,
     list_file: Path | None,

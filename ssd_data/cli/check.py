@@ -31,8 +31,7 @@ SHOWN = 3
     default=True,
     help="Decode all pixels, or read pictures' headers only.  [default: --decode]",
 )
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     what: str,
     root: Path | None,

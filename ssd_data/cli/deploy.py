@@ -70,8 +70,7 @@ def target_options() -> list[click.Parameter]:
     help="Compare on these (16 at most).  [default: noise and drawn pictures]",
 )
 @net_options.mean_options
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     deploy: Path,
     weights: Path | None,

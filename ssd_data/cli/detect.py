@@ -42,8 +42,7 @@ if TYPE_CHECKING:
 )
 @net_options.preprocessing_options
 @net_options.engine_options
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     deploy: Path,
     weights: Path,

@@ -70,8 +70,7 @@ NATIVE = "native"
 @shared.out_option("Keep detections, scores and curves here; the same command again goes on.")
 @net_options.preprocessing_options
 @net_options.engine_options
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     dataset: str,
     deploy: Path,

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="The split's name.  [default: that in LMDB's name, <NAME>_<split>_lmdb; else all]",
 )
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     lmdb: Path,
     to: str,

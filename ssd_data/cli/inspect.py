@@ -40,8 +40,7 @@ BAR = 24
     type=shared.PATH,
     help="Names the classes.  [default: labelmap.prototxt in the LMDB or beside it]",
 )
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     lmdb: Path,
     key: str | None,

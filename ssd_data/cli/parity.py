@@ -44,8 +44,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what is random.")
 @click.option("--device", default="cpu", show_default=True, help="For the engines with a choice.")
 @net_options.preprocessing_options
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     deploy: Path,
     weights: Path,

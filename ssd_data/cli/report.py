@@ -52,8 +52,7 @@ OF_RUNS = {"iteration": "--iteration", "test_pictures": "--test-pictures", "devi
     metavar="NAME",
     help="Of a run's snapshots: cpu, cuda, cuda:1, auto.",
 )
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 @click.pass_context
 def command(
     context: click.Context,

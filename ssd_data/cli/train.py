@@ -41,8 +41,7 @@ class GroupedCommand(click.Command):
 @click.argument("solver", required=False, type=shared.PATH)
 @options_of(TrainOptions)
 @options_of(Extras, told=True)
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(solver: Path | None, as_json: bool, quiet: bool, **options: Any) -> None:
     """Do what 'caffe train' does with SOLVER: train, test, and write snapshots.
 

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="[default: a free one]"
 )
 @click.option("--no-browser", is_flag=True, help="Open no browser, only print the address.")
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     lmdb: Path,
     detections: Path | None,

@@ -37,14 +37,11 @@ class Number(click.FloatRange):
         return found
 
 
-def json_option(function: _F) -> _F:
-    """``--json``: standard output is one JSON object and nothing else."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(function)
-
-
-def quiet_option(function: _F) -> _F:
-    """``-q``: nothing but errors."""
-    return click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")(function)
+def output_options(function: _F) -> _F:
+    """``--json``: standard output is one JSON object, nothing else; ``-q``: nothing but errors."""
+    quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+    return as_json(quiet(function))
 
 
 def out_option(what: str, **settings: Any) -> Callable[[_F], _F]:
