@@ -204,9 +204,8 @@ def _proposals(layout: Layout, truths: Truths, now: Matches) -> list[Proposal]:
     found = []
     for sizes in propose(layout, truths.boxes):
         other = sizes.apply(layout)
-        matched = int(match(truths, other.boxes()[0], layout.rules).matched.sum())
-        if matched > most:
+        then = match(truths, other.boxes()[0], layout.rules)
+        if (matched := int(then.matched.sum())) > most:
             most = matched
-            coverage = matched / len(truths)
-            found.append(Proposal(sizes.options(own), sizes, matched, coverage))
+            found.append(Proposal(sizes.options(own), sizes, matched, then.coverage))
     return found

@@ -1,7 +1,7 @@
 """Layers of a net under construction, in the words and the habits of Caffe's SSD prototxts.
 
 A layer's first top has the layer's name; normalising and activation layers write in place. The
-heads and ends of a detector are in ``netheads.py``, its data layers in ``netdata.py``.
+heads and ends of a detector are in ``heads.py``, its data layers in ``data.py``.
 """
 
 from __future__ import annotations
