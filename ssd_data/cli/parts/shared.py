@@ -34,6 +34,17 @@ class Number(click.FloatRange):
         return found
 
 
+def stacked(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
+    """Several options as one decorator, in this order."""
+
+    def decorate(function: _F) -> _F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
 def json_option(function: _F) -> _F:
     """``--json``: standard output is one JSON object and nothing else."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(function)
