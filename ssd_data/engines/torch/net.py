@@ -117,7 +117,10 @@ class Net(Interpreter):
         Raises:
             UsageError: a name is not known, or a value has another shape than its blob.
         """
-        self._feed(arrays)
+        for name, value in arrays.items():
+            if name not in self.graph.inputs:
+                raise UsageError(f'"{name}" is no input', hint=f"Inputs are {self.inputs}")
+            np.copyto(self._fitting(name, value).data, np.asarray(value))
         first, last = self._range(start, end)
         self.run(first, last)
         names = self.outputs if end is None else self.steps[last].node.tops
@@ -214,12 +217,6 @@ class Net(Interpreter):
                 layer.params = theirs[layer.node.name]
 
     # ---- names and arrays from the caller ----
-
-    def _feed(self, arrays: dict[str, npt.ArrayLike]) -> None:
-        for name, value in arrays.items():
-            if name not in self.graph.inputs:
-                raise UsageError(f'"{name}" is no input', hint=f"Inputs are {self.inputs}")
-            np.copyto(self._fitting(name, value).data, np.asarray(value))
 
     def _fitting(self, name: str, value: npt.ArrayLike) -> Blob:
         blob = self._blob(name)
