@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ssd_data.cli.parts import net_options, shared
+from ssd_data.cli.parts.fields import offered_option
 from ssd_data.core.registry import TARGETS
 
 if TYPE_CHECKING:
     from ssd_data.deploy import DeployedNet
-    from ssd_data.deploy.targets import Option
 
 
 class WithTargets(click.Command):
@@ -37,29 +37,16 @@ class WithTargets(click.Command):
 
 
 @cache
-def target_options() -> list[click.Option]:
+def target_options() -> list[click.Parameter]:
     """What targets declare in their files, as options of the command line."""
     from ssd_data.deploy.targets import known_options
 
-    return [_click_option(one) for one in known_options()]
+    @click.command()
+    def every() -> None: ...
 
-
-def _click_option(one: Option) -> click.Option:
-    kinds: dict[Any, dict[str, Any]] = {
-        bool: {"is_flag": True},
-        int: {"type": click.IntRange(one.least)},
-        float: {"type": shared.Number()},
-        Path: {"type": shared.PATH},
-        str: {},
-    }
-    inner = get_args(one.kind)  # of a choice its words, of what may be None its type
-    kind = next((kind for kind in (one.kind, *inner) if kind in kinds), None)
-    settings = kinds[kind] if kind else {"type": click.Choice(inner)}
-    text = f"{f'--{one.of}' if one.of else ', '.join(one.targets)}: {one.text}"
-    if one.default not in (None, False):
-        text += f"  [default: {one.default}]"
-    name = f"--{one.name.replace('_', '-')}"
-    return click.Option([name], help=text, metavar=one.metavar, **settings)
+    for one in known_options():
+        offered_option(one.owner, one.field, one.offer)(every)
+    return every.params
 
 
 @click.command(
@@ -83,8 +70,7 @@ def _click_option(one: Option) -> click.Option:
     help="Compare on these (16 at most).  [default: noise and drawn pictures]",
 )
 @net_options.mean_options
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     deploy: Path,
     weights: Path | None,
@@ -92,10 +78,6 @@ def command(
     out: Path,
     labelmap: Path | None,
     pictures: tuple[Path, ...],
-    train: Path | None,
-    family: str | None,
-    mean: str | None,
-    scale: float | None,
     as_json: bool,
     quiet: bool,
     **chosen: Any,
@@ -117,7 +99,6 @@ def command(
       ssd-data deploy deploy.prototxt net.caffemodel --profile onnx --head decoded -o shipped
       ssd-data deploy ssd --profile npu --labelmap labelmap.prototxt -o shipped
     """
-    from ssd_data.core.labelmap import read_labelmap
     from ssd_data.deploy import deploy as ship
     from ssd_data.training.run_folder import RunFolder
 
@@ -127,14 +108,14 @@ def command(
         weights, labelmap = model.path, labelmap or next(iter(run.labelmaps), None)
         if not quiet:
             click.echo(f"weights: {weights} ({why})", err=True)
-    prepare = net_options.preprocessing(deploy, train, family, mean, scale)
+    prepare = net_options.preprocessing(deploy, chosen)
     made = ship(
         profile,
         deploy,
         weights,
         out,
         prepare,
-        labelmap=None if labelmap is None else read_labelmap(labelmap),
+        labelmap=shared.read_names(labelmap),
         options=_given(chosen),
         pictures=pictures,
     )
@@ -146,8 +127,10 @@ def command(
 
 def _given(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The targets' options that the call has, in the targets' order."""
+    context = click.get_current_context()
     names = [str(one.name) for one in target_options()]
-    return {name: chosen[name] for name in names if chosen[name] not in (None, False)}
+    default = click.core.ParameterSource.DEFAULT
+    return {name: chosen[name] for name in names if context.get_parameter_source(name) != default}
 
 
 def _print(made: DeployedNet) -> None:

@@ -30,8 +30,7 @@ FORMS = {"coverage": ".1%", "mean_overlap": ".2f", "priors_a_box": ".1f"}  # the
     "--propose/--no-propose", default=True, help="Look for better priors.  [default: --propose]"
 )
 @shared.out_option("Draw plots into this folder (needs matplotlib).", metavar="DIR")
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     lmdb: Path,
     net: Path,

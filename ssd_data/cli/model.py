@@ -85,8 +85,7 @@ if TYPE_CHECKING:
     help="Show the deploy net's layers, sizes and priors; without -o nothing is written.",
 )
 @click.option("--redo", is_flag=True, help="Replace files that are there.")
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     family: str | None,
     out: Path | None,

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     help="Pictures at a time.  [default: as DEPLOY says]",
 )
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 or auto.")
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     deploy: Path,
     weights: Path,

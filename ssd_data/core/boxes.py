@@ -6,7 +6,10 @@ gives other bytes.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from ssd_data.core.structures import Boxes, Flags
 
@@ -24,8 +27,17 @@ def normalize(boxes: Boxes, width: int, height: int) -> Boxes:
     return fractions
 
 
+def to_pixels(boxes: npt.NDArray[Any], width: int, height: int) -> npt.NDArray[np.float64]:
+    """Pixels from fractions, to be scored: to a thousandth, which is what float32 can tell.
+
+    >>> to_pixels(np.array([[0.1, 0.25, 0.5, 1]], np.float32), 640, 480)
+    array([[ 64., 120., 320., 480.]])
+    """
+    return np.round(boxes.astype(np.float64) * [width, height, width, height], 3)
+
+
 def all_sound(boxes: Boxes, width: int, height: int) -> bool:
-    """Whether all boxes, in pixels, have an area and lie in the picture.
+    """Whether all boxes have an area and lie in a picture of that size.
 
     Counted in Python: a picture's few boxes take NumPy many times as long.
     """

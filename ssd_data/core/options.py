@@ -23,6 +23,8 @@ class Option:
         low: the least value. most: the greatest, or below: what a value stays below.
         letter: of its short form.
         shows_default: whether the help says what it is by itself.
+        of: another option, without which it means nothing.
+        unset: what it is where the field's default leaves it open.
     """
 
     help: str
@@ -32,6 +34,8 @@ class Option:
     below: int | None = None
     letter: str = ""
     shows_default: bool = False
+    of: str = ""
+    unset: object = None
 
 
 def option(default: T, help: str, **settings: Any) -> T:

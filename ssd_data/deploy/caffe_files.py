@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from ssd_data.core.files.whole import write_whole
+from ssd_data.core.options import option
 from ssd_data.deploy.proof import Proof, WrittenEngine
-from ssd_data.deploy.targets import Option, WrittenNet
+from ssd_data.deploy.targets import WrittenNet
 from ssd_data.evaluation.compare import Difference
 from ssd_data.nets.caffemodel import write_caffemodel
 from ssd_data.nets.matching import TrainedNet
@@ -27,13 +29,11 @@ class CaffeOptions:
         relu6: see :meth:`ssd_data.nets.prepare.PreparedNet.without_relu6`.
     """
 
-    relu6: Annotated[
-        Literal["layers", "keep", "relu"],
-        Option(
-            "write ReLU6 as equal standard layers, keep it, or write a plain ReLU, whose cost is "
-            "measured."
-        ),
-    ] = "layers"
+    relu6: Literal["layers", "keep", "relu"] = option(
+        "layers",
+        "write ReLU6 as equal standard layers, keep it, or write a plain ReLU, whose cost is "
+        "measured.",
+    )
 
 
 def write_net(trained: TrainedNet, folder: Path) -> None:
@@ -42,8 +42,7 @@ def write_net(trained: TrainedNet, folder: Path) -> None:
     Raises:
         OutputError: a file cannot be written.
     """
-    net = type(trained.graph.net)()
-    net.CopyFrom(trained.graph.net)
+    net = deepcopy(trained.graph.net)
     net.ClearField("state")
     for layer in net.layer:
         layer.ClearField("phase")

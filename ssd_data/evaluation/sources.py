@@ -17,6 +17,7 @@ from ssd_data.core.images import in_colour, read_picture
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.registry import METRICS
 from ssd_data.core.structures import Pixels
+from ssd_data.data.build.convert import in_pixels
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import scan, unknown_classes
 from ssd_data.data.dataset import TEST_LINK, Dataset, find
@@ -185,7 +186,7 @@ def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
         )
     pictures = TruthBuilder()
     for image in scanned.images:
-        entry = image.entry
+        entry = in_pixels(dataset.root, image.entry)
         size = (entry.width or 0, entry.height or 0)
         pictures.add(
             entry.image, size, image.labels, entry.boxes, entry.difficult, entry.image_id

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ssd_data.core.boxes import to_pixels
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.structures import Boxes, Flags, Labels
@@ -72,8 +73,7 @@ class TruthBuilder:
         """Boxes were fractions: make them pixels of pictures of those sizes, int64 (P, 2)."""
         self.sizes = [(width, height) for width, height in sizes.tolist()]
         for i, (width, height) in enumerate(self.sizes):
-            # Fractions are float32: a thousandth of a pixel is what they can tell.
-            self._boxes[i] = np.round(self._boxes[i] * [width, height, width, height], 3)
+            self._boxes[i] = to_pixels(self._boxes[i], width, height)
 
     def build(self, names: Sequence[str], labelmap: LabelMap, origin: Path | str) -> Truth:
         """The truth; its classes are the labelmap's, the background left out.

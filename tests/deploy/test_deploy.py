@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import cv2
 import numpy as np
@@ -336,7 +336,8 @@ def test_options_are_the_targets_own() -> None:
         "relu6", "head", "dynamic_batch", "half", "int8", "calibrate", "records", "test",
     ]  # fmt: skip
     assert found["relu6"].targets == ("caffe-ssd", "npu")
-    assert (found["records"].kind, found["records"].default) == (int | None, 128)
+    kinds = get_type_hints(found["records"].owner)
+    assert (kinds["records"], found["records"].default) == (int | None, 128)
     assert choose("onnx", {"head": "raw"}).head == "raw"
     assert choose("npu", {}).relu6 == "layers"
     with pytest.raises(UsageError) as caught:

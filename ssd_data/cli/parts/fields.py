@@ -26,13 +26,16 @@ def options_of(kind: type, *, told: bool = False) -> Callable[[_F], _F]:
     def decorate(function: _F) -> _F:
         for one in reversed(fields(kind)):
             if (offer := offered(one)) is not None:
-                function = _offered_option(kind, one, offer, told)(function)
+                function = offered_option(kind, one, offer, told)(function)
         return function
 
     return decorate
 
 
-def _offered_option(kind: type, one: Field[Any], offer: Option, told: bool) -> Callable[[_F], _F]:
+def offered_option(
+    kind: type, one: Field[Any], offer: Option, told: bool = False
+) -> Callable[[_F], _F]:
+    """One field of a dataclass as an option, offered so; see :func:`options_of`."""
     words = flag(one.name)
     if _is_flag(kind, one.name) and (told or one.default is not False):
         words += "/" + flag(one.name, False)

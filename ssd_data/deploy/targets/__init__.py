@@ -2,8 +2,8 @@
 ``_``).
 
 Each has ``BRIEF``, what it gives, for ``ssd-data deploy --help``; ``SUMMARY``, the same for the
-README; ``OPTIONS``, a dataclass of the options of its own, whose fields are annotated with an
-:class:`Option`, and which the command line has from there; and
+README; ``OPTIONS``, a dataclass of the options of its own, whose fields say how they are offered
+(:func:`ssd_data.core.options.option`), and which the command line has from there; and
 
 - ``write(net, options, folder) -> WrittenNet``: write a prepared net into a folder;
 - ``prove(written, options, folder, proof) -> list[Difference]``: read it back, run it and compare
@@ -13,11 +13,12 @@ README; ``OPTIONS``, a dataclass of the options of its own, whose fields are ann
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ssd_data.core.errors import UsageError
+from ssd_data.core.options import Option, flag, offered
 from ssd_data.core.registry import TARGETS
 from ssd_data.nets.prepare import PreparedNet
 
@@ -45,44 +46,53 @@ class WrittenNet:
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
-    """An option of a target: what annotates a field of its ``OPTIONS``.
+class TargetOption:
+    """An option of targets.
 
     Attributes:
-        text: what it does, as ``--help`` says after the names of the targets that have it.
-        of: the option without which it means nothing.
-        metavar, least: what stands for its value, and the least whole number that it takes.
-        default: what is said of its value where none is given; by default the field's own.
-        name, kind, targets: of the field, its type, and who has it: :func:`known_options` knows.
+        field: of their ``OPTIONS``. owner: that dataclass. targets: the names of whose it is.
     """
 
-    text: str
-    of: str = ""
-    metavar: str | None = None
-    least: int | None = None
-    default: object = None
-    name: str = ""
-    kind: Any = None
-    targets: tuple[str, ...] = ()
+    field: Field[Any]
+    owner: type
+    targets: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """As its field is called."""
+        return self.field.name
+
+    @property
+    def default(self) -> object:
+        """What it is where nothing is given."""
+        unset = self._offered.unset
+        return self.field.default if unset is None else unset
+
+    @property
+    def offer(self) -> Option:
+        """How it is offered; the help names what it belongs to, and its default."""
+        offer = self._offered
+        text = f"{f'--{offer.of}' if offer.of else ', '.join(self.targets)}: {offer.help}"
+        if self.default not in (None, False):
+            text += f"  [default: {self.default}]"
+        return replace(offer, help=text)
+
+    @property
+    def _offered(self) -> Option:
+        offer = offered(self.field)
+        assert offer is not None, f"{self.name} of {self.owner.__name__} is no option()"
+        return offer
 
 
-def known_options() -> list[Option]:
+def known_options() -> list[TargetOption]:
     """The options of all targets, as they declare them; one of several targets is listed once."""
-    found: dict[str, Option] = {}
+    found: dict[str, TargetOption] = {}
     for target in TARGETS.names():
-        for one in _options(target):
+        own = TARGETS.load(target).OPTIONS
+        for one in fields(own):
             before = found[one.name].targets if one.name in found else ()
-            found[one.name] = replace(one, targets=(*before, target))
+            found[one.name] = TargetOption(one, own, (*before, target))
     return list(found.values())
-
-
-def _options(target: str) -> Iterator[Option]:
-    own = TARGETS.load(target).OPTIONS
-    hints = get_type_hints(own, include_extras=True)
-    for one in fields(own):
-        kind, option = get_args(hints[one.name])
-        default = one.default if option.default is None else option.default
-        yield replace(option, name=one.name, kind=kind, default=default)
 
 
 def choose(profile: str, given: Mapping[str, Any]) -> Any:
@@ -91,12 +101,12 @@ def choose(profile: str, given: Mapping[str, Any]) -> Any:
     Raises:
         UsageError: there is no such target, it has no such option, or not that value.
     """
-    known = {one.name: one.kind for one in _options(profile)}
+    own = TARGETS.load(profile).OPTIONS
+    known = get_type_hints(own)
     for name, value in given.items():
-        where = f"--{name.replace('_', '-')}"
         if name not in known:
-            raise UsageError(f"the profile {profile} knows no such option", where=where)
+            raise UsageError(f"the profile {profile} knows no such option", where=flag(name))
         words = get_args(known[name]) if get_origin(known[name]) is Literal else ()
         if words and value not in words:
-            raise UsageError(f"a {name} is one of {', '.join(words)}", where=where)
-    return TARGETS.load(profile).OPTIONS(**given)
+            raise UsageError(f"a {name} is one of {', '.join(words)}", where=flag(name))
+    return own(**given)
