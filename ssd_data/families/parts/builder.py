@@ -174,10 +174,3 @@ class NetBuilder:
             param.pad = pad
         self.channels[name] = self.channels[bottom]
         return name
-
-    def add_up(self, name: str, top: str, bottoms: Iterable[str]) -> str:
-        """The element-wise sum of blobs."""
-        bottoms = list(bottoms)
-        self.add("Eltwise", name, bottoms, [top])
-        self.channels[top] = self.channels[bottoms[0]]
-        return top
