@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,58 +16,6 @@ if TYPE_CHECKING:
     from ssd_data.families.parts.write import Written
     from ssd_data.nets.graph import Graph
 
-_F = TypeVar("_F", bound=Callable[..., Any])
-# Options of families: name and click's settings. What a family does not have it refuses.
-FAMILY_OPTIONS: dict[str, dict[str, Any]] = {
-    "--variant": {"metavar": "NAME", "help": "One of the family's variants, see --list."},
-    "--size": {"metavar": "N|WxH", "help": "The input's side in pixels, or width x height."},
-    "--width-multiplier": {
-        "type": float, "metavar": "X", "help": "Times the channels of the body.",
-    },
-    "--batch-size": {"type": int, "metavar": "N", "help": "Pictures in a training batch."},
-    "--test-batch-size": {"type": int, "metavar": "N", "help": "Pictures in a test batch."},
-    "--iter-size": {"type": int, "metavar": "N", "help": "Batches that one solver step adds up."},
-    "--min-sizes": {
-        "metavar": "A,B,…",
-        "help": "The priors' sides in pixels, map by map.  [default: as published, for the size]",
-    },
-    "--max-sizes": {
-        "metavar": "A,B,…",
-        "help": "The larger sides, of the maps that have them.  [default: the next map's side]",
-    },
-    "--aspect-ratios": {
-        "metavar": "A,B/C/…",
-        "help": "The priors' width to height beside 1:1, maps parted by /, or one list for all.  "
-        "[default: as published]",
-    },
-    "--relu6/--no-relu6": {"default": None, "help": "Activations stop at 6, or do not."},
-    "--expand/--no-expand": {
-        "default": None, "help": "Training also places pictures in a larger area, or does not.",
-    },
-    "--tf-padding/--no-tf-padding": {
-        "default": None, "help": "Strided layers pad as TensorFlow does, or as Caffe does.",
-    },
-    "--merged/--unmerged": {
-        "default": None,
-        "help": "BatchNorm in the convolutions of the nets that are published so, or layers of it.",
-    },
-    "--from-scratch": {
-        "is_flag": True, "default": None,
-        "help": "For training without weights: all layers learn at the same rate, by Adam.",
-    },
-    "--new-heads": {
-        "is_flag": True, "default": None,
-        "help": "Name the class heads anew, so that no other classes' weights load into them.",
-    },
-}  # fmt: skip
-
-
-def family_options(function: _F) -> _F:
-    """All options of the families."""
-    for name, settings in reversed(FAMILY_OPTIONS.items()):
-        function = click.option(name, **settings)(function)
-    return function
-
 
 @click.command(short_help="Write train, test, deploy and solver prototxts.")
 @click.argument("family", metavar="FAMILY|PROTOTXT", required=False)
@@ -80,7 +27,57 @@ def family_options(function: _F) -> _F:
 @click.option(
     "--build", type=shared.PATH, metavar="DIR", help="Take classes and test pictures from a build."
 )
-@family_options
+# What a family does not have of the following it refuses.
+@click.option("--variant", metavar="NAME", help="One of the family's variants, see --list.")
+@click.option("--size", metavar="N|WxH", help="The input's side in pixels, or width x height.")
+@click.option("--width-multiplier", type=float, metavar="X", help="Times the channels of the body.")
+@click.option("--batch-size", type=int, metavar="N", help="Pictures in a training batch.")
+@click.option("--test-batch-size", type=int, metavar="N", help="Pictures in a test batch.")
+@click.option("--iter-size", type=int, metavar="N", help="Batches that one solver step adds up.")
+@click.option(
+    "--min-sizes",
+    metavar="A,B,…",
+    help="The priors' sides in pixels, map by map.  [default: as published, for the size]",
+)
+@click.option(
+    "--max-sizes",
+    metavar="A,B,…",
+    help="The larger sides, of the maps that have them.  [default: the next map's side]",
+)
+@click.option(
+    "--aspect-ratios",
+    metavar="A,B/C/…",
+    help="The priors' width to height beside 1:1, maps parted by /, or one list for all.  "
+    "[default: as published]",
+)
+@click.option("--relu6/--no-relu6", default=None, help="Activations stop at 6, or do not.")
+@click.option(
+    "--expand/--no-expand",
+    default=None,
+    help="Training also places pictures in a larger area, or does not.",
+)
+@click.option(
+    "--tf-padding/--no-tf-padding",
+    default=None,
+    help="Strided layers pad as TensorFlow does, or as Caffe does.",
+)
+@click.option(
+    "--merged/--unmerged",
+    default=None,
+    help="BatchNorm in the convolutions of the nets that are published so, or layers of it.",
+)
+@click.option(
+    "--from-scratch",
+    is_flag=True,
+    default=None,
+    help="For training without weights: all layers learn at the same rate, by Adam.",
+)
+@click.option(
+    "--new-heads",
+    is_flag=True,
+    default=None,
+    help="Name the class heads anew, so that no other classes' weights load into them.",
+)
 @click.option("--list", "list_all", is_flag=True, help="Show families, variants, their options.")
 @click.option(
     "--summary",

@@ -6,10 +6,9 @@ writes files with. What a DetectionOutput does is done in NumPy.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +81,7 @@ class OnnxRuntime(Engine):
     def __init__(self, trained: TrainedNet) -> None:
         super().__init__(trained.graph)
         self._trained = trained
-        self._sessions: OrderedDict[tuple[int, ...], _Ready] = OrderedDict()
+        self._session = lru_cache(SESSIONS)(self._convert)
         writers = self.graph.producers()
         self._ends = {
             blob: writers[blob][-1]
@@ -112,15 +111,6 @@ class OnnxRuntime(Engine):
             else found[blob]
             for blob in self.outputs
         }
-
-    def _session(self, shape: tuple[int, ...]) -> _Ready:
-        if shape in self._sessions:
-            self._sessions.move_to_end(shape)
-            return self._sessions[shape]
-        while len(self._sessions) >= SESSIONS:
-            self._sessions.popitem(last=False)
-        self._sessions[shape] = self._convert(shape)
-        return self._sessions[shape]
 
     def _convert(self, shape: tuple[int, ...]) -> _Ready:
         from ssd_data.nets.onnx.emit import emit, split_priors

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,58 +18,39 @@ if TYPE_CHECKING:
     from ssd_data.engines import Engine
     from ssd_data.nets.preprocessing import Preprocessing
 
-_F = TypeVar("_F", bound=Callable[..., Any])
-_PREPROCESSING: tuple[tuple[str, dict[str, Any]], ...] = (
-    (
+mean_options = shared.stacked(
+    click.option(
         "--train",
-        {
-            "type": shared.PATH,
-            "metavar": "PROTOTXT",
-            "help": "Take mean and scale from this net's data layer.  "
-            "[default: train.prototxt or test.prototxt beside DEPLOY]",
-        },
+        type=shared.PATH,
+        metavar="PROTOTXT",
+        help="Take mean and scale from this net's data layer.  "
+        "[default: train.prototxt or test.prototxt beside DEPLOY]",
     ),
-    ("--family", {"metavar": "NAME", "help": "Take mean and scale of a family, see model --list."}),
-    ("--mean", {"metavar": "B,G,R", "help": "Mean of blue, green and red; or one for all."}),
-    (
-        "--scale",
-        {"type": shared.Number(), "help": "Factor after the mean was subtracted.  [default: 1]"},
+    click.option(
+        "--family", metavar="NAME", help="Take mean and scale of a family, see model --list."
     ),
-    ("--size", {"metavar": "N|WxH", "help": "Warp pictures to this size.  [default: the net's]"}),
+    click.option("--mean", metavar="B,G,R", help="Mean of blue, green and red; or one for all."),
+    click.option(
+        "--scale", type=shared.Number(), help="Factor after the mean was subtracted.  [default: 1]"
+    ),
 )
-
-
-def mean_options(function: _F) -> _F:
-    """``--train``, ``--family``, ``--mean``, ``--scale``."""
-    return preprocessing_options(function, _PREPROCESSING[:-1])
-
-
-def preprocessing_options(
-    function: _F, options: tuple[tuple[str, dict[str, Any]], ...] = _PREPROCESSING
-) -> _F:
-    """``--train``, ``--family``, ``--mean``, ``--scale``, ``--size``."""
-    for name, settings in reversed(options):
-        function = click.option(name, **settings)(function)
-    return function
-
-
-def engine_options(function: _F) -> _F:
-    """``--engine``, ``--device``, ``--half``."""
-    for name, settings in (
-        ("--half", {"is_flag": True, "help": "Compute in half precision (on a GPU)."}),
-        ("--device", {"metavar": "NAME", "default": "auto", "help": "cpu, cuda, cuda:1 or auto."}),
-        (
-            "--engine",
-            {
-                "type": click.Choice(ENGINES.names()),
-                "default": "torch",
-                "show_default": True,
-                "help": "What computes the net.",
-            },
-        ),
-    ):
-        function = click.option(name, **settings)(function)
-    return function
+preprocessing_options = shared.stacked(
+    mean_options,
+    click.option(
+        "--size", metavar="N|WxH", help="Warp pictures to this size.  [default: the net's]"
+    ),
+)
+engine_options = shared.stacked(
+    click.option(
+        "--engine",
+        type=click.Choice(ENGINES.names()),
+        default="torch",
+        show_default=True,
+        help="What computes the net.",
+    ),
+    click.option("--device", metavar="NAME", default="auto", help="cpu, cuda, cuda:1 or auto."),
+    click.option("--half", is_flag=True, help="Compute in half precision (on a GPU)."),
+)
 
 
 def preprocessing(deploy: Path, options: Mapping[str, Any]) -> Preprocessing:

@@ -37,6 +37,17 @@ class Number(click.FloatRange):
         return found
 
 
+def stacked(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
+    """Several options as one decorator, in this order."""
+
+    def decorate(function: _F) -> _F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
 def output_options(function: _F) -> _F:
     """``--json``: standard output is one JSON object, nothing else; ``-q``: nothing but errors."""
     quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")

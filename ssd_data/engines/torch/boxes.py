@@ -56,7 +56,10 @@ class Coding:
         return offsets if self.in_target else offsets / priors.variances
 
     def decode(self, locations: Tensor, priors: Priors) -> Tensor:
-        """Boxes (…, 4) from locations (…, 4) and priors that broadcast to them; not clipped."""
+        """Boxes (…, 4) from locations (…, 4) and priors that broadcast to them; not clipped.
+
+        Formulas: ``DecodeBBox`` of the original.
+        """
         if not self.in_target:
             locations = priors.variances * locations
         if self.kind == CORNER:

@@ -190,17 +190,9 @@ def _convolution(
 
 
 def _as_is(layer: Layer, kind: torch.dtype) -> Callable[..., tuple[Tensor, ...]]:
-    single = layer.node.type in _SINGLE
-    wanted = torch.float32 if single else kind
+    wanted = torch.float32 if layer.node.type in _SINGLE else kind
     layer.weights = [w.to(wanted) for w in layer.weights]
-    forward = layer.forward
-    if kind == torch.float32:
-        return lambda *bottoms: as_tuple(forward(*bottoms))
-
-    def call(*bottoms: Tensor) -> tuple[Tensor, ...]:
-        return as_tuple(forward(*(b.to(wanted) for b in bottoms)))
-
-    return call
+    return lambda *bottoms: as_tuple(layer.forward(*(b.to(wanted) for b in bottoms)))
 
 
 def _forget(steps: list[CompiledStep], outputs: set[str]) -> list[CompiledStep]:

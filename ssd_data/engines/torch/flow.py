@@ -33,7 +33,8 @@ def plan(layers: Sequence[Layer], force: bool) -> Flow:
         node = layer.node
         flow.loss_weights.append(_loss_weights(layer))
         flow.params.append([_rate(layer, i) != 0 for i in range(len(layer.params))])
-        flow.bottoms.append([_reaches(layer, i, learns[b]) for i, b in enumerate(node.bottoms)])
+        asked = layer.param.propagate_down
+        flow.bottoms.append(list(asked) if asked else [learns[b] for b in node.bottoms])
         needed = any(learns[b] for b in node.bottoms) or any(flow.params[-1])
         flow.layers.append(needed)
         learns.update({top: needed or learns.get(top, False) for top in node.tops})
@@ -70,13 +71,7 @@ def _rate(layer: Layer, index: int) -> float:
     return specs[index].lr_mult if index < len(specs) else 1
 
 
-def _reaches(layer: Layer, index: int, learns: bool) -> bool:
-    asked = layer.param.propagate_down
-    return asked[index] if asked else learns
-
-
 def _loss_weights(layer: Layer) -> list[float]:
-    given = list(layer.param.loss_weight)
+    given = list(layer.param.loss_weight) or [1.0 if layer.is_loss else 0.0]
     count = max(len(layer.node.tops), 1 if layer.is_loss else 0)
-    default = [1.0 if layer.is_loss else 0.0] + [0.0] * count
-    return (given or default)[:count] + [0.0] * (count - len(given) if given else 0)
+    return [*given, *[0.0] * count][:count]

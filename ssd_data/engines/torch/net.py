@@ -44,9 +44,6 @@ class Net(Interpreter):
         blobs: name → :class:`~ssd_data.engines.torch.blob.Blob`. After ``forward`` their data,
             after ``backward`` their diffs are Caffe's; of a blob written in place the data is
             the last layer's, the diff the first one's, as in Caffe.
-        params: layer name → its parameters; of several layers of one name, the last.
-        layers: the layers in order, each with ``type`` and ``blobs``.
-        inputs: names of the input blobs. outputs: names of the blobs that nothing reads.
 
     Raises:
         InputError: the prototxt is wrong, with its file, line and layer, or the weights do not fit.
@@ -90,12 +87,12 @@ class Net(Interpreter):
 
     @property
     def layers(self) -> list[LayerView]:
-        """The layers in order."""
+        """The layers in order, each with ``type`` and ``blobs``."""
         return [LayerView(layer) for layer in self.steps]
 
     @property
     def params(self) -> OrderedDict[str, list[Blob]]:
-        """Layer name → its parameters."""
+        """Layer name → its parameters; of several layers of one name, the last."""
         return OrderedDict((s.node.name, s.params) for s in self.steps if s.params)
 
     # ---- running ----
@@ -120,7 +117,10 @@ class Net(Interpreter):
         Raises:
             UsageError: a name is not known, or a value has another shape than its blob.
         """
-        self._feed(arrays)
+        for name, value in arrays.items():
+            if name not in self.graph.inputs:
+                raise UsageError(f'"{name}" is no input', hint=f"Inputs are {self.inputs}")
+            np.copyto(self._fitting(name, value).data, np.asarray(value))
         first, last = self._range(start, end)
         self.run(first, last)
         names = self.outputs if end is None else self.steps[last].node.tops
@@ -217,12 +217,6 @@ class Net(Interpreter):
                 layer.params = theirs[layer.node.name]
 
     # ---- names and arrays from the caller ----
-
-    def _feed(self, arrays: dict[str, npt.ArrayLike]) -> None:
-        for name, value in arrays.items():
-            if name not in self.graph.inputs:
-                raise UsageError(f'"{name}" is no input', hint=f"Inputs are {self.inputs}")
-            np.copyto(self._fitting(name, value).data, np.asarray(value))
 
     def _fitting(self, name: str, value: npt.ArrayLike) -> Blob:
         blob = self._blob(name)

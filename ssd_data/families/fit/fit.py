@@ -74,13 +74,14 @@ class Fit:
     def to_json(self) -> dict[str, Any]:
         """All of it; lengths in pixels of the input."""
         height, width = self.layout.size
+        left_out = [f"{n} boxes are left out ({why})" for why, n in self.truths.left_out.items()]
         return {
             "lmdb": self.lmdb,
             "net": self.layout.origin,
             "input": {"width": width, "height": height},
             "priors": len(self.owner),
             "overlap": round(self.layout.rules.overlap, 6),
-            "notes": [*self.layout.notes, *self._left_out()],
+            "notes": [*self.layout.notes, *left_out],
             "records": len(self.truths.keys),
             **self._row(np.ones(len(self.truths), np.bool_)),
             "unreached": {"count": int(self.unreached.sum()), "listed": self.examples()},
@@ -92,9 +93,6 @@ class Fit:
                 for p in self.proposals
             ],
         }
-
-    def _left_out(self) -> list[str]:
-        return [f"{n} boxes are left out ({why})" for why, n in self.truths.left_out.items()]
 
     def _row(self, which: Flags) -> dict[str, Any]:
         """The sums over some boxes."""
@@ -204,9 +202,8 @@ def _proposals(layout: Layout, truths: Truths, now: Matches) -> list[Proposal]:
     found = []
     for sizes in propose(layout, truths.boxes):
         other = sizes.apply(layout)
-        matched = int(match(truths, other.boxes()[0], layout.rules).matched.sum())
-        if matched > most:
+        then = match(truths, other.boxes()[0], layout.rules)
+        if (matched := int(then.matched.sum())) > most:
             most = matched
-            coverage = matched / len(truths)
-            found.append(Proposal(sizes.options(own), sizes, matched, coverage))
+            found.append(Proposal(sizes.options(own), sizes, matched, then.coverage))
     return found

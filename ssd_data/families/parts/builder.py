@@ -1,7 +1,7 @@
 """Layers of a net under construction, in the words and the habits of Caffe's SSD prototxts.
 
 A layer's first top has the layer's name; normalising and activation layers write in place. The
-heads and ends of a detector are in ``netheads.py``, its data layers in ``netdata.py``.
+heads and ends of a detector are in ``heads.py``, its data layers in ``data.py``.
 """
 
 from __future__ import annotations
@@ -174,10 +174,3 @@ class NetBuilder:
             param.pad = pad
         self.channels[name] = self.channels[bottom]
         return name
-
-    def add_up(self, name: str, top: str, bottoms: Iterable[str]) -> str:
-        """The element-wise sum of blobs."""
-        bottoms = list(bottoms)
-        self.add("Eltwise", name, bottoms, [top])
-        self.channels[top] = self.channels[bottoms[0]]
-        return top

@@ -106,15 +106,14 @@ class Design:
 
 def start(net: NetBuilder, detector: Design, settings: Settings, stage: Stage) -> None:
     """The data layer or the input of a net."""
+    how, size = detector.preprocessing, settings.size
     if stage == "train":
         samplers = detector.samplers()
-        batch = settings.batch_size
-        how = detector.preprocessing
-        training_data(net, how, settings.size, batch, samplers, expand=settings.expand)
+        training_data(net, how, size, settings.batch_size, samplers, expand=settings.expand)
     elif stage == "test":
-        test_data(net, detector.preprocessing, settings.size, settings.test_batch_size)
+        test_data(net, how, size, settings.test_batch_size)
     else:
-        input_blob(net, settings.size)
+        input_blob(net, size)
 
 
 def finish(

@@ -132,7 +132,9 @@ class MobileNetV2:
         top = self._strided(f"{name}/depthwise{mark}", top, wide, block.stride, group=wide)
         top = net.unit(f"{name}/project{mark}", top, self._channels(block.channels), linear=True)
         if block.stride == 1 and net.channels[top] == net.channels[bottom]:
-            return net.add_up(f"{name}/sum", name, [bottom, top])
+            net.add("Eltwise", f"{name}/sum", [bottom, top], [name])
+            net.channels[name] = net.channels[top]
+            return name
         return top
 
     def _strided(self, name: str, bottom: str, channels: int, stride: int, group: int = 1) -> str:

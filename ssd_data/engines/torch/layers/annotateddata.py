@@ -18,15 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """How a data layer reads, as :class:`~ssd_data.batches.Batches` takes it.
-
-    Attributes:
-        seed: of all that is random. workers: threads; 0 reads only when asked.
-        jpeg_roundtrip: whether pictures pass the original's JPEG round trips.
-        rank, world: this process and their number.
-        min_box: boxes of fewer pixels in width or height are left out.
-        cache: megabytes of decoded pictures to keep.
-    """
+    """How a data layer reads, see the arguments of :class:`~ssd_data.batches.Batches`."""
 
     seed: int = 0
     workers: int | None = None

@@ -11,8 +11,7 @@ from ssd_data.engines.torch.blob import Array, to_numpy
 from ssd_data.engines.torch.boxes import Coding, Priors
 from ssd_data.engines.torch.layer import Layer
 from ssd_data.engines.torch.nms import suppress
-
-LEAST = -torch.finfo(torch.float32).max  # the threshold where none is given
+from ssd_data.nets.detection import ALL
 
 
 class DetectionOutput(Layer):
@@ -70,7 +69,7 @@ class DetectionOutput(Layer):
     def _rows(self, locations: Tensor, confidences: Tensor, priors: Tensor) -> Tensor:
         p = self.p
         scores = confidences.reshape(len(confidences), -1, p.num_classes).transpose(1, 2)
-        found = scores > (p.confidence_threshold if p.HasField("confidence_threshold") else LEAST)
+        found = scores > (p.confidence_threshold if p.HasField("confidence_threshold") else ALL)
         if 0 <= p.background_label_id < p.num_classes:
             found[:, p.background_label_id] = False
         place = torch.nonzero(found)  # rows of picture, label, prior
