@@ -164,13 +164,13 @@ def _layers(graph: Graph, wiring: Wiring, index: int, values: _Values) -> list[L
     if norm is None or scale is None:
         if norm is not None or scale is not None or not bias:
             what = "BatchNorm and Scale, or a bias_term in place of both"
-            raise InputError(f"needs {what}", where=node.where)
+            raise node.error(f"needs {what}")
         weight = values.weight * values.factor[:, None, None, None]
         return [_rounded(node, [weight, values.beta - values.mean * values.factor])]
     eps = norm.param.batch_norm_param.eps
     gamma = values.factor * np.sqrt(values.variance + eps)
     if not scale.param.scale_param.bias_term and values.beta.any():
-        raise InputError("has no bias_term, but the weights a bias", where=scale.where)
+        raise scale.error("has no bias_term, but the weights a bias")
     betas = [values.beta] if scale.param.scale_param.bias_term else []
     own = [np.zeros_like(values.beta)] if bias else []
     return [
@@ -200,7 +200,7 @@ def _behind(graph: Graph, wiring: Wiring, index: int) -> tuple[Node | None, Node
 def _rounded(node: Node, arrays: Sequence[Doubles]) -> LayerWeights:
     rounded = [array.astype(np.float32) for array in arrays]
     if fault := difference(node, rounded):
-        raise InputError(fault, where=node.where, hint="Is the width multiplier the same?")
+        raise node.error(fault, "Is the width multiplier the same?")
     return LayerWeights(node.name, node.type, rounded)
 
 
