@@ -76,8 +76,7 @@ def command(
     result = import_backbone(read_state_dict(state), graph, inputs, source)
     write_caffemodel(out, graph.net, result.layers)
     if as_json:
-        names = ("kind", "left_out", "notes")
-        table = {name: getattr(result, name) for name in names}
+        table = {"kind": result.kind, "left_out": result.left_out, "notes": result.notes}
         shared.print_json(table | {"taken": dict(result.taken), "file": str(out)})
     elif not quiet:
         _print(result, inputs, out)

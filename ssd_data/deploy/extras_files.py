@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any
+from runpy import run_path
 
 import numpy as np
 
-from ssd_data.core.errors import OutputError
 from ssd_data.core.files.whole import new_file, write_whole
 from ssd_data.engines import Array
 from ssd_data.nets import postprocess
@@ -31,15 +29,6 @@ def write_extras(net: PreparedNet, folder: Path, priors: bool = True) -> dict[st
 
 
 def load_postprocess(folder: Path) -> Callable[..., Array]:
-    """The post-processing as it was written, with what lies beside it.
-
-    Raises:
-        OutputError: it cannot be loaded.
-    """
-    spec = spec_from_file_location("ssd_data_written_postprocess", folder / PROGRAM)
-    if spec is None or spec.loader is None:
-        raise OutputError("cannot be loaded", where=folder / PROGRAM)
-    module: Any = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found: Callable[..., Array] = module.Detector(folder)
+    """The post-processing as it was written, with what lies beside it; no byte code is left."""
+    found: Callable[..., Array] = run_path(str(folder / PROGRAM))["Detector"](folder)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import dropwhile
 
 from ssd_data.core.errors import InputError
 from ssd_data.nets.caffemodel import Array, Caffemodel, LayerWeights
@@ -156,8 +157,5 @@ def _difference(arrays: list[Array], slot: Slot) -> str:
     return ""
 
 
-def _significant(shape: tuple[int, ...]) -> tuple[int, ...]:
-    start = 0
-    while start < len(shape) and shape[start] == 1:
-        start += 1
-    return shape[start:]
+def _significant(shape: tuple[int, ...]) -> list[int]:
+    return list(dropwhile(lambda size: size == 1, shape))

@@ -31,7 +31,7 @@ class PriorShapes:
     """
 
     sizes: tuple[tuple[float, float], ...]
-    variances: tuple[float, float, float, float]
+    variances: tuple[float, ...]
 
 
 def prior_shapes(param: caffe_pb2.PriorBoxParameter, where: str = "") -> PriorShapes:
@@ -63,10 +63,7 @@ def prior_shapes(param: caffe_pb2.PriorBoxParameter, where: str = "") -> PriorSh
         if not all(0 < getattr(param, name) < math.inf for name in names):
             raise fail(f"{one} must be positive")
     variances = list(param.variance) or [0.1]
-    variances *= 4 // len(variances)
-    return PriorShapes(
-        tuple(_sizes(param)), (variances[0], variances[1], variances[2], variances[3])
-    )
+    return PriorShapes(tuple(_sizes(param)), tuple(variances * (4 // len(variances))))
 
 
 def _sizes(param: caffe_pb2.PriorBoxParameter) -> list[tuple[float, float]]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ssd_data.core.errors import InputError
 from ssd_data.nets.geometry import (
     Size,
     axis_of,
@@ -53,7 +52,7 @@ def map_sizes(graph: Graph, data: Size | None = None) -> dict[str, Size]:
             elif min(size) > 0 and max(size) <= MOST_SIDE:
                 known[top] = size
             else:
-                raise InputError(f"its top would be {size[1]}x{size[0]}", where=node.where)
+                raise node.error(f"its top would be {size[1]}x{size[0]}")
     return known
 
 

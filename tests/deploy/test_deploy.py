@@ -110,11 +110,15 @@ def test_a_relu6_that_becomes_a_relu_is_measured(net: tuple[Path, Path], tmp_pat
     assert made.table["losses"]["ReLU in the place of ReLU6"]["confidences_largest"] > 1e-3
 
 
-def test_npu(net: tuple[Path, Path], tmp_path: Path) -> None:
+def test_npu(net: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The folder alone, with OpenCV and NumPy, gives the embedded engine's detections."""
     out = tmp_path / "out"
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     made = ship(net, out, "npu")
-    assert "postprocess.py" in made.files
+    assert made.files == [
+        "README.md", "deploy.prototxt", "net.caffemodel", "postprocess.py", "preprocess.json",
+        "priors.npy",
+    ]  # fmt: skip
     assert np.load(out / "priors.npy").shape == (16 * 16 * 2 + 8 * 8 * 2, 4)
     graph = read_graph(out / "deploy.prototxt")
     assert graph.outputs == ["conf", "loc"]

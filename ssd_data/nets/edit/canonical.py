@@ -136,11 +136,8 @@ def _renamed(
 ) -> caffe_pb2.LayerParameter:
     """A layer that reads, and where it writes in place writes, blobs by their new names."""
     param = deepcopy(source)
-    in_place = [top in source.bottom for top in source.top]
-    for i, bottom in enumerate(source.bottom):
-        param.bottom[i] = names.get(bottom, bottom)
-    for i, top in enumerate(source.top):
-        param.top[i] = names.get(top, top) if in_place[i] else top
+    param.bottom[:] = [names.get(bottom, bottom) for bottom in source.bottom]
+    param.top[:] = [names.get(top, top) if top in source.bottom else top for top in source.top]
     return param
 
 

@@ -164,17 +164,17 @@ def _layers(graph: Graph, wiring: Wiring, index: int, values: _Values) -> list[L
     if norm is None or scale is None:
         if norm is not None or scale is not None or not bias:
             what = "BatchNorm and Scale, or a bias_term in place of both"
-            raise InputError(f"needs {what}", where=node.where)
+            raise node.error(f"needs {what}")
         weight = values.weight * values.factor[:, None, None, None]
-        return [_checked(node, [weight, values.beta - values.mean * values.factor])]
+        return [_rounded(node, [weight, values.beta - values.mean * values.factor])]
     eps = norm.param.batch_norm_param.eps
     gamma = values.factor * np.sqrt(values.variance + eps)
     if not scale.param.scale_param.bias_term and values.beta.any():
-        raise InputError("has no bias_term, but the weights a bias", where=scale.where)
+        raise scale.error("has no bias_term, but the weights a bias")
     betas = [values.beta] if scale.param.scale_param.bias_term else []
     own = [np.zeros_like(values.beta)] if bias else []
     return [
-        _checked(node, [values.weight, *own]),
+        _rounded(node, [values.weight, *own]),
         _rounded(norm, [values.mean, values.variance, np.ones(1)]),
         _rounded(scale, [gamma, *betas]),
     ]
@@ -197,15 +197,11 @@ def _behind(graph: Graph, wiring: Wiring, index: int) -> tuple[Node | None, Node
     return norm, scale
 
 
-def _checked(node: Node, arrays: Sequence[Doubles]) -> LayerWeights:
-    layer = _rounded(node, arrays)
-    if fault := difference(node, layer.arrays):
-        raise InputError(fault, where=node.where, hint="Is the width multiplier the same?")
-    return layer
-
-
 def _rounded(node: Node, arrays: Sequence[Doubles]) -> LayerWeights:
-    return LayerWeights(node.name, node.type, [array.astype(np.float32) for array in arrays])
+    rounded = [array.astype(np.float32) for array in arrays]
+    if fault := difference(node, rounded):
+        raise node.error(fault, "Is the width multiplier the same?")
+    return LayerWeights(node.name, node.type, rounded)
 
 
 def _notes(

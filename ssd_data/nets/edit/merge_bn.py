@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.errors import UsageError
 from ssd_data.nets.caffemodel import LayerWeights
 from ssd_data.nets.edit.channels import by_output, linear_param
 from ssd_data.nets.edit.merge_rules import MergeRules
@@ -65,7 +65,6 @@ class _Host:
 
     weight: Doubles
     bias: Doubles
-    view: tuple[int, ...]
     channels: tuple[int, ...]
 
     def apply(self, scale: Doubles, shift: Doubles) -> None:
@@ -92,10 +91,7 @@ class _Merger:
             arrays = [np.full(outputs, array.reshape(())) for array in arrays if array.size == 1]
         if not arrays or any(array.size != outputs for array in arrays[:2]):
             shapes = ", ".join(shape_text(a.shape) for a in arrays)
-            raise InputError(
-                f"arrays of shape {shapes} do not fit the {outputs} outputs before it",
-                where=node.where,
-            )
+            raise node.error(f"arrays of shape {shapes} do not fit the {outputs} outputs before it")
         self.hosts[host].apply(*self._affine(node, [a.reshape(-1) for a in arrays]))
         self.into[index] = host
 
@@ -106,25 +102,24 @@ class _Merger:
         outputs = linear_param(node.param).num_output
         own = bias[0].reshape(-1) if bias else np.zeros(outputs)
         if own.size != outputs:
-            raise InputError(f"has {own.size} biases for {outputs} outputs", where=node.where)
-        return _Host(weight.reshape(view), own, view, channels)
+            raise node.error(f"has {own.size} biases for {outputs} outputs")
+        return _Host(weight.reshape(view), own, channels)
 
     def _affine(self, node: Node, arrays: list[Doubles]) -> tuple[Doubles, Doubles]:
         """What a layer does to each channel: its factor, and what it adds."""
         if node.type == "Scale":
             return arrays[0], arrays[1] if len(arrays) > 1 else np.zeros_like(arrays[0])
         if len(arrays) != 3 or arrays[2].size != 1:
-            raise InputError("a BatchNorm has mean, variance and one factor", where=node.where)
+            raise node.error("a BatchNorm has mean, variance and one factor")
         factor = float(arrays[2][0])
         each = 1 / factor if factor else 0.0  # as Caffe has it: nothing gathered yet
         eps = node.param.batch_norm_param.eps if self.eps is None else self.eps
         variance = arrays[1] * each + eps
         if (variance <= 0).any():
             channel = int(np.argmax(variance <= 0))
-            raise InputError(
+            raise node.error(
                 f"channel {channel} has a variance that, with eps, is not above 0",
-                where=node.where,
-                hint="The net itself gives no numbers there; see ssd-data weights stats",
+                "The net itself gives no numbers there; see ssd-data weights stats",
             )
         scale = 1 / np.sqrt(variance)
         return scale, -arrays[0] * each * scale
@@ -132,18 +127,16 @@ class _Merger:
     def _finite(self, index: int) -> list[Doubles]:
         node = self.graph.nodes[index]
         if index not in self.arrays:
-            raise InputError(
+            raise node.error(
                 "the caffemodel has no arrays for it",
-                where=node.where,
-                hint="Is it the caffemodel of this net? ssd-data weights show lists its layers",
+                "Is it the caffemodel of this net? ssd-data weights show lists its layers",
             )
         arrays = [array.astype(np.float64) for array in self.arrays[index].arrays]
         for i, array in enumerate(arrays):
             if count := int((~np.isfinite(array)).sum()):
-                raise InputError(
+                raise node.error(
                     f"{count} values of its array {i} are no numbers (NaN or infinite)",
-                    where=node.where,
-                    hint="See ssd-data weights stats",
+                    "See ssd-data weights stats",
                 )
         return arrays
 

@@ -78,15 +78,12 @@ class ArrayDifference:
 
 def stats(model: Caffemodel) -> list[ArrayStats]:
     """Every array of a caffemodel, in file order."""
-    params: dict[str, list[caffe_pb2.LayerParameter]] = {}
-    for param in model.net.layer:
-        params.setdefault(param.name, []).append(param)
-    result = []
-    for layer in model.layers:
-        same = [p for p in params.get(layer.name, []) if p.type == layer.type]
-        for index, array in enumerate(layer.arrays):
-            result.append(_stats(layer, index, array, same[0] if same else None))
-    return result
+    params = {(param.name, param.type): param for param in reversed(model.net.layer)}
+    return [
+        _stats(layer, index, array, params.get((layer.name, layer.type)))
+        for layer in model.layers
+        for index, array in enumerate(layer.arrays)
+    ]
 
 
 def _stats(

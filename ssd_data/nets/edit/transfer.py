@@ -73,10 +73,9 @@ def transfer(
     unmoved = all(row.source == row.label for row in classes) and len(classes) == _count(old)
     if heads.others and not unmoved:
         node = heads.others[0]
-        raise InputError(
+        raise node.error(
             f"confidences come through {node.type}, whose outputs are not ordered by class",
-            where=node.where,
-            hint="A BatchNorm or Scale goes away with ssd-data merge-bn",
+            "A BatchNorm or Scale goes away with ssd-data merge-bn",
         )
     result = Transfer(classes=list(classes))
     called = _names_in(model, (graph.nodes[i].name for i in heads.layers))
@@ -123,21 +122,19 @@ def _head(
     """A head's arrays for the new classes, and its priors a place."""
     p, before, count = node.param.convolution_param, _count(old), len(classes)
     if len(arrays) != 1 + p.bias_term:
-        raise InputError(f"has {len(arrays)} arrays in the file", where=node.where)
+        raise node.error(f"has {len(arrays)} arrays in the file")
     outputs = arrays[0].shape[0] if arrays[0].ndim else 0
     if not outputs or outputs % before or any(not a.size or a.size % outputs for a in arrays):
-        raise InputError(
+        raise node.error(
             f"has {outputs} outputs in the file, no multiple of {before} classes",
-            where=node.where,
-            hint=f"Is {old.origin} the labelmap that the weights were trained with?",
+            f"Is {old.origin} the labelmap that the weights were trained with?",
         )
     priors = outputs // before
     if priors * count != p.num_output:
-        raise InputError(
+        raise node.error(
             f"has {priors} priors a place in the file, but num_output {p.num_output} for "
             f"{count} classes",
-            where=node.where,
-            hint=f"The same priors with {count} classes have num_output {priors * count}",
+            f"The same priors with {count} classes have num_output {priors * count}",
         )
     made = []
     for i, array in enumerate(arrays):
@@ -149,7 +146,7 @@ def _head(
                 new[:, row.label] = source[:, row.source]
         made.append(new.reshape(priors * count, *rest))
     if fault := difference(node, made):
-        raise InputError(fault, where=node.where)
+        raise node.error(fault)
     return made, priors
 
 

@@ -6,51 +6,36 @@ import math
 
 import numpy as np
 
-from ssd_data.nets.geometry import Shape, Window, convolution_group, convolution_window
+from ssd_data.nets.geometry import Shape, convolution_group, convolution_window
 from ssd_data.nets.onnx.emission import Array, EmitStep, Value
 from ssd_data.nets.onnx.emit import emits
 
 
-@emits("Convolution", "DepthwiseConvolution")
+@emits("Convolution", "DepthwiseConvolution", "Deconvolution")
 def convolution(step: EmitStep) -> Value:
-    """Weight (outputs, inputs / group, kernel height, width)."""
+    """Weight (outputs, inputs / group, kernel height, width); a Deconvolution's (inputs,
+    outputs / group, kernel height, width)."""
     shape, window = step.picture_map(), convolution_window(step.node)
     outputs, group = convolution_group(step.node, shape[1])
-    weights = _weights(step, (outputs, shape[1] // group, *window.kernel), outputs)
-    top = (shape[0], outputs, *window.convolved(shape[2:]))
-    return _add(step, "Conv", weights, top, group, window)
-
-
-@emits("Deconvolution")
-def deconvolution(step: EmitStep) -> Value:
-    """Weight (inputs, outputs / group, kernel height, width)."""
-    shape, window = step.picture_map(), convolution_window(step.node)
-    outputs, group = convolution_group(step.node, shape[1])
-    weights = _weights(step, (shape[1], outputs // group, *window.kernel), outputs)
-    top = (shape[0], outputs, *window.deconvolved(shape[2:]))
-    return _add(step, "ConvTranspose", weights, top, group, window)
-
-
-def _add(
-    step: EmitStep, operator: str, weights: list[Value], shape: Shape, group: int, window: Window
-) -> Value:
+    if step.node.type == "Deconvolution":
+        operator, size = "ConvTranspose", window.deconvolved(shape[2:])
+        weight = step.array(0, (shape[1], outputs // group, *window.kernel))
+    else:
+        operator, size = "Conv", window.convolved(shape[2:])
+        weight = step.array(0, (outputs, shape[1] // group, *window.kernel))
+    inputs = [step.bottom, step.constant(weight, "weight")]
+    if step.param.convolution_param.bias_term:
+        inputs.append(step.constant(step.array(1, (outputs,)), "bias"))
     return step.add(
         operator,
-        [step.bottom, *weights],
-        shape,
+        inputs,
+        (shape[0], outputs, *size),
         kernel_shape=window.kernel,
         strides=window.stride,
         pads=(*window.pad, *window.pad),
         dilations=window.dilation,
         group=group,
     )
-
-
-def _weights(step: EmitStep, shape: Shape, outputs: int) -> list[Value]:
-    values = [step.constant(step.array(0, shape), "weight")]
-    if step.param.convolution_param.bias_term:
-        values.append(step.constant(step.array(1, (outputs,)), "bias"))
-    return values
 
 
 @emits("InnerProduct")
