@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from ssd_data.cli.parts import net_options, shared
+from ssd_data.cli.parts.fields import offered_option
 from ssd_data.core.registry import TARGETS
 
 if TYPE_CHECKING:
     from ssd_data.deploy import DeployedNet
-    from ssd_data.deploy.targets import Option
 
 
 class WithTargets(click.Command):
@@ -37,29 +38,14 @@ class WithTargets(click.Command):
 
 
 @cache
-def target_options() -> list[click.Option]:
-    """What targets declare in their files, as options of the command line."""
+def target_options() -> list[click.Parameter]:
+    """What targets offer in their files, as options of the command line."""
     from ssd_data.deploy.targets import known_options
 
-    return [_click_option(one) for one in known_options()]
-
-
-def _click_option(one: Option) -> click.Option:
-    kinds: dict[Any, dict[str, Any]] = {
-        bool: {"is_flag": True},
-        int: {"type": click.IntRange(one.least)},
-        float: {"type": shared.Number()},
-        Path: {"type": shared.PATH},
-        str: {},
-    }
-    inner = get_args(one.kind)  # of a choice its words, of what may be None its type
-    kind = next((kind for kind in (one.kind, *inner) if kind in kinds), None)
-    settings = kinds[kind] if kind else {"type": click.Choice(inner)}
-    text = f"{f'--{one.of}' if one.of else ', '.join(one.targets)}: {one.text}"
-    if one.default not in (None, False):
-        text += f"  [default: {one.default}]"
-    name = f"--{one.name.replace('_', '-')}"
-    return click.Option([name], help=text, metavar=one.metavar, **settings)
+    held = click.Command("targets")
+    for name, (kind, targets) in known_options().items():
+        offered_option(kind, name, whose=", ".join(targets))(held)
+    return held.params
 
 
 @click.command(
@@ -146,8 +132,9 @@ def command(
 
 def _given(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The targets' options that the call has, in the targets' order."""
+    told = click.get_current_context().get_parameter_source
     names = [str(one.name) for one in target_options()]
-    return {name: chosen[name] for name in names if chosen[name] not in (None, False)}
+    return {name: chosen[name] for name in names if told(name) is ParameterSource.COMMANDLINE}
 
 
 def _print(made: DeployedNet) -> None:

@@ -21,7 +21,7 @@ class Option:
         help: what it does, in a line.
         metavar: what stands for its value in the help.
         low: the least value. most: the greatest, or below: what a value stays below.
-        letter: of its short form.
+        letter: of its short form. of: the option without which it means nothing.
         shows_default: whether the help says what it is by itself.
     """
 
@@ -31,6 +31,7 @@ class Option:
     most: int | None = None
     below: int | None = None
     letter: str = ""
+    of: str = ""
     shows_default: bool = False
 
 

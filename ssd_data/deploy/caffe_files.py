@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from ssd_data.core.files.whole import write_whole
+from ssd_data.core.options import option
 from ssd_data.deploy.proof import Proof, WrittenEngine
-from ssd_data.deploy.targets import Option, WrittenNet
+from ssd_data.deploy.targets import WrittenNet
 from ssd_data.evaluation.compare import Difference
 from ssd_data.nets.caffemodel import write_caffemodel
 from ssd_data.nets.matching import TrainedNet
@@ -27,13 +28,12 @@ class CaffeOptions:
         relu6: see :meth:`ssd_data.nets.prepare.PreparedNet.without_relu6`.
     """
 
-    relu6: Annotated[
-        Literal["layers", "keep", "relu"],
-        Option(
-            "write ReLU6 as equal standard layers, keep it, or write a plain ReLU, whose cost is "
-            "measured."
-        ),
-    ] = "layers"
+    relu6: Literal["layers", "keep", "relu"] = option(
+        "layers",
+        "write ReLU6 as equal standard layers, keep it, or write a plain ReLU, whose cost is "
+        "measured.",
+        shows_default=True,
+    )
 
 
 def write_net(trained: TrainedNet, folder: Path) -> None:

@@ -2,8 +2,8 @@
 ``_``).
 
 Each has ``BRIEF``, what it gives, for ``ssd-data deploy --help``; ``SUMMARY``, the same for the
-README; ``OPTIONS``, a dataclass of the options of its own, whose fields are annotated with an
-:class:`Option`, and which the command line has from there; and
+README; ``OPTIONS``, a dataclass of the options of its own, each offered to the command line (see
+``core/options.py``); and
 
 - ``write(net, options, folder) -> WrittenNet``: write a prepared net into a folder;
 - ``prove(written, options, folder, proof) -> list[Difference]``: read it back, run it and compare
@@ -13,11 +13,12 @@ README; ``OPTIONS``, a dataclass of the options of its own, whose fields are ann
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ssd_data.core.errors import UsageError
+from ssd_data.core.options import flag
 from ssd_data.core.registry import TARGETS
 from ssd_data.nets.prepare import PreparedNet
 
@@ -44,45 +45,14 @@ class WrittenNet:
     losses: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
-    """An option of a target: what annotates a field of its ``OPTIONS``.
-
-    Attributes:
-        text: what it does, as ``--help`` says after the names of the targets that have it.
-        of: the option without which it means nothing.
-        metavar, least: what stands for its value, and the least whole number that it takes.
-        default: what is said of its value where none is given; by default the field's own.
-        name, kind, targets: of the field, its type, and who has it: :func:`known_options` knows.
-    """
-
-    text: str
-    of: str = ""
-    metavar: str | None = None
-    least: int | None = None
-    default: object = None
-    name: str = ""
-    kind: Any = None
-    targets: tuple[str, ...] = ()
-
-
-def known_options() -> list[Option]:
-    """The options of all targets, as they declare them; one of several targets is listed once."""
-    found: dict[str, Option] = {}
+def known_options() -> dict[str, tuple[type, list[str]]]:
+    """The options of all targets: name → the dataclass that offers it, and who has it."""
+    found: dict[str, tuple[type, list[str]]] = {}
     for target in TARGETS.names():
-        for one in _options(target):
-            before = found[one.name].targets if one.name in found else ()
-            found[one.name] = replace(one, targets=(*before, target))
-    return list(found.values())
-
-
-def _options(target: str) -> Iterator[Option]:
-    own = TARGETS.load(target).OPTIONS
-    hints = get_type_hints(own, include_extras=True)
-    for one in fields(own):
-        kind, option = get_args(hints[one.name])
-        default = one.default if option.default is None else option.default
-        yield replace(option, name=one.name, kind=kind, default=default)
+        kind = TARGETS.load(target).OPTIONS
+        for one in fields(kind):
+            found.setdefault(one.name, (kind, []))[1].append(target)
+    return found
 
 
 def choose(profile: str, given: Mapping[str, Any]) -> Any:
@@ -91,12 +61,12 @@ def choose(profile: str, given: Mapping[str, Any]) -> Any:
     Raises:
         UsageError: there is no such target, it has no such option, or not that value.
     """
-    known = {one.name: one.kind for one in _options(profile)}
+    kind = TARGETS.load(profile).OPTIONS
+    known = get_type_hints(kind)
     for name, value in given.items():
-        where = f"--{name.replace('_', '-')}"
         if name not in known:
-            raise UsageError(f"the profile {profile} knows no such option", where=where)
+            raise UsageError(f"the profile {profile} knows no such option", where=flag(name))
         words = get_args(known[name]) if get_origin(known[name]) is Literal else ()
         if words and value not in words:
-            raise UsageError(f"a {name} is one of {', '.join(words)}", where=where)
-    return TARGETS.load(profile).OPTIONS(**given)
+            raise UsageError(f"a {name} is one of {', '.join(words)}", where=flag(name))
+    return kind(**given)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.whole import write_whole
+from ssd_data.core.options import option
 from ssd_data.deploy.extras_files import load_postprocess, write_extras
 from ssd_data.deploy.proof import TOLERANCE, Proof, WrittenEngine
-from ssd_data.deploy.targets import Option, WrittenNet
+from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines import Array
 from ssd_data.engines.onnxruntime import open_session, require_onnxruntime
 from ssd_data.evaluation.compare import Difference
@@ -38,18 +39,19 @@ class OnnxOptions:
         test: an LMDB on which both nets are scored.
     """
 
-    head: Annotated[
-        Literal["raw", "decoded", "nms"],
-        Option("end with locations and confidences; with boxes and scores; or with detections."),
-    ] = "nms"
-    dynamic_batch: Annotated[bool, Option("take batches of any size.")] = False
-    half: Annotated[bool, Option("half precision within; its loss is measured.")] = False
-    int8: Annotated[bool, Option("8-bit convolutions; the loss is measured.")] = False
-    calibrate: Annotated[Path | None, Option("whose pictures.", "int8", "LMDB")] = None
-    records: Annotated[
-        int | None, Option("how many of its records.", "int8", "N", least=1, default=RECORDS)
-    ] = None
-    test: Annotated[Path | None, Option("score both nets on this (mAP).", metavar="LMDB")] = None
+    head: Literal["raw", "decoded", "nms"] = option(
+        "nms",
+        "end with locations and confidences; with boxes and scores; or with detections.",
+        shows_default=True,
+    )
+    dynamic_batch: bool = option(False, "take batches of any size.")
+    half: bool = option(False, "half precision within; its loss is measured.")
+    int8: bool = option(False, "8-bit convolutions; the loss is measured.")
+    calibrate: Path | None = option(None, "whose pictures.", of="int8", metavar="LMDB")
+    records: int | None = option(
+        None, f"how many of its records.  [default: {RECORDS}]", of="int8", metavar="N", low=1
+    )
+    test: Path | None = option(None, "score both nets on this (mAP).", metavar="LMDB")
 
     def __post_init__(self) -> None:
         if self.half and self.int8:
