@@ -37,8 +37,8 @@ NO, PERHAPS, SURELY = range(3)
 class ScoreOptions:
     """How to score.
 
-    >>> ScoreOptions(missing="count", iou=(0.5, 0.75)).own_boxes
-    False
+    >>> ScoreOptions(missing="count").iou
+    (0.5,)
 
     Attributes:
         missing: pictures without detections are an error, have every object missed, or leave the
@@ -48,9 +48,6 @@ class ScoreOptions:
         iou: thresholds of overlap, for VOC.
         extras: what to tell besides, see :mod:`ssd_data.metrics.analysis`.
         own_boxes: the boxes are this package's own: nobody asks in which convention they are.
-
-    >>> ScoreOptions(missing="count").iou
-    (0.5,)
     """
 
     missing: MissingPolicy = "fail"

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ssd_data.core.errors import UsageError
-from ssd_data.core.overlaps import best_overlaps
+from ssd_data.core.overlaps import areas, best_overlaps
 from ssd_data.core.structures import Flags
 from ssd_data.metrics.average_precision import average_precision, curve
 from ssd_data.metrics.matching import match
@@ -65,18 +65,13 @@ def _match(truth: Truth, found: Found, plus: int) -> tuple[Floats, Ints, Flags, 
     )
 
 
-def _side_areas(boxes: Floats) -> Floats:
-    area: Floats = (boxes[:, 2] - boxes[:, 0]).clip(0) * (boxes[:, 3] - boxes[:, 1]).clip(0)
-    return area
-
-
 def by_size(truth: Truth, found: Found, plus: int) -> Table:
     """AP (VOC10) of small, medium and large boxes, mean over the classes that have some.
 
     True boxes of another size are ignored, and so are unmatched detections of another size.
     """
     result: Table = {}
-    true_area, found_area = _side_areas(truth.boxes), _side_areas(found.boxes)
+    true_area, found_area = areas(truth.boxes), areas(found.boxes)
     for name, (least, most) in SIZES.items():
         fits = (true_area >= least) & (true_area < most)
         mine = replace(truth, ignored=truth.ignored | ~fits)

@@ -256,14 +256,6 @@ def write_voc_detections(
 ) -> None:
     """Write a folder that the devkit and :func:`read_detections` read, whole or not at all.
 
-    >>> from ssd_data import LmdbReader
-    >>> record = LmdbReader("test_lmdb")[0]
-    >>> found = Detections(record.labels, np.ones(3, np.float32), record.boxes)
-    >>> size = (record.width, record.height)
-    >>> write_voc_detections(Path("found"), {"a": found}, {"a": size}, {1: "circle", 2: "square"})
-    >>> print(Path("found/comp4_det_test_square.txt").read_text().strip())
-    a 1 61.0000 40.0000 76.0000 56.0000
-
     Args:
         folder: must not exist, or be empty.
         detections: the picture's name as image sets have it → what was found, boxes as fractions;
