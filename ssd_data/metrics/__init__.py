@@ -48,6 +48,9 @@ class ScoreOptions:
         iou: thresholds of overlap, for VOC.
         extras: what to tell besides, see :mod:`ssd_data.metrics.analysis`.
         own_boxes: the boxes are this package's own: nobody asks in which convention they are.
+
+    Raises:
+        UsageError: ``missing`` is no :data:`MissingPolicy`.
     """
 
     missing: MissingPolicy = "fail"
@@ -57,16 +60,10 @@ class ScoreOptions:
     extras: tuple[Extra, ...] = ()
     own_boxes: bool = False
 
-
-def check_missing(policy: str) -> None:
-    """Refuse a word that is no :data:`MissingPolicy`.
-
-    Raises:
-        UsageError: it is none.
-    """
-    if policy not in get_args(MissingPolicy):
-        known = ", ".join(get_args(MissingPolicy))
-        raise UsageError(f'--missing is one of {known}, not "{policy}"')
+    def __post_init__(self) -> None:
+        if self.missing not in get_args(MissingPolicy):
+            known = ", ".join(get_args(MissingPolicy))
+            raise UsageError(f'--missing is one of {known}, not "{self.missing}"')
 
 
 def by_path(pictures: TruthBuilder) -> tuple[str, ...]:
@@ -210,13 +207,7 @@ def score_arrays(metric: str, truth: Truth, found: Found, options: ScoreOptions)
     from ssd_data.metrics.scores import Scores
 
     by, total = load(metric), len(truth.pictures)
-    truth, found, subset = require_comparable(
-        truth,
-        found,
-        options.missing,
-        file_a_picture=by.file_a_picture,
-        own_boxes=options.own_boxes,
-    )
+    truth, found, subset = require_comparable(by, truth, found, options)
     numbers = by.score(truth, found, options)
     return Scores(
         metric,

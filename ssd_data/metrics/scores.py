@@ -154,16 +154,6 @@ class Scores:
 
     def to_json(self) -> dict[str, Any]:
         """``{"metric", "ap", "rules", "counts"}``; further keys only where they hold something."""
-        table: dict[str, Any] = {
-            "metric": self.metric,
-            "ap": dict(self.ap),
-            "rules": dict(self.rules),
-            "counts": dict(self.counts),
-        }
-        if self.subset:
-            table["subset"] = self.subset
-        if self.classes:
-            table["classes"] = {name: dict(row) for name, row in self.classes.items()}
-        if self.notes:
-            table["notes"] = self.notes.to_json()
-        return table | dict(self.more)
+        always = {name: getattr(self, name) for name in ("metric", "ap", "rules", "counts")}
+        some = {"subset": self.subset, "classes": self.classes, "notes": self.notes.to_json()}
+        return always | {name: value for name, value in some.items() if value} | dict(self.more)
