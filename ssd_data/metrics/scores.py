@@ -47,6 +47,12 @@ class Truth:
     class_ids: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     rules: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def positives(self) -> list[int]:
+        """How many boxes of each class are to be found."""
+        counts = np.bincount(self.label[~self.ignored], minlength=len(self.classes))
+        return [int(count) for count in counts]
+
     def rows(self, which: Ints | Flags) -> Truth:
         """The same pictures with some of the boxes: those of the given indices or flags."""
         return replace(
