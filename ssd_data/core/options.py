@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import Field, dataclass, field
 from typing import Any, TypeVar
 
+JPEG_QUALITY = 95  # OpenCV's default, which the original uses
+MAX_PIXELS = 100_000_000
 T = TypeVar("T")
 _KEY = "option"
 

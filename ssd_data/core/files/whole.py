@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ssd_data.core.errors import OutputError
 
@@ -54,6 +55,17 @@ def write_whole(path: Path, data: bytes | str) -> None:
     """
     with new_file(path) as file:
         file.write(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+def write_figure(path: Path, figure: Any, dpi: float | None = None) -> None:
+    """Write a figure as PNG, by default at its own resolution.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=dpi or "figure")
+    write_whole(path, picture.getvalue())
 
 
 @contextmanager
