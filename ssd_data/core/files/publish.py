@@ -17,8 +17,8 @@ import sys
 from pathlib import Path
 
 from ssd_data.core.errors import InputError, OutputError
-from ssd_data.core.files.lock import lock
 from ssd_data.core.files.paths import is_plain_name, read_text
+from ssd_data.core.files.whole import lock
 
 STAGING, READY, LOCK, JOURNAL = ".staging", ".ready", ".lock", ".journal.json"
 
