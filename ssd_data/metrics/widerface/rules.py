@@ -33,7 +33,8 @@ RULES = {
 def score(truth: Truth, found: Found, options: ScoreOptions) -> Numbers:
     """The AP of each part of the truth."""
     best, index = best_faces(truth, found)
-    reached = thresholds_reached(normalised(found))
+    # How many of the thresholds each score reaches; the lowest is 0, so at least 1.
+    reached = np.searchsorted(THRESHOLDS[::-1], normalised(found), "right")
     curves = {
         name: setting_curve(truth, reached, best, index, truth.sets[name]) for name in truth.sets
     }
@@ -76,11 +77,6 @@ def best_faces(truth: Truth, found: Found) -> tuple[Floats, Ints]:
         index[rows] = first + chosen
         best[rows] = np.take_along_axis(overlap, chosen[:, None], 1)[:, 0]
     return best, index
-
-
-def thresholds_reached(scores: Floats) -> Ints:
-    """How many of the thresholds each normalised score reaches; the lowest is 0, so at least 1."""
-    return np.searchsorted(THRESHOLDS[::-1], scores, "right")
 
 
 def setting_curve(
