@@ -209,17 +209,11 @@ def mistakes(truth: Truth, found: Found, plus: int) -> tuple[Flags, Flags, Flags
     return shown, false, missed
 
 
-def errors_by_picture(truth: Truth, found: Found, plus: int) -> tuple[Ints, Flags]:
-    """How many errors each picture has, and which detections were looked at.
-
-    Returns:
-        int64 (P,): missed true boxes and false detections; bool (N,), in the order of ``found``.
-        See :func:`mistakes`.
-    """
-    shown, false, missed = mistakes(truth, found, plus)
+def errors_by_picture(truth: Truth, found: Found, false: Flags, missed: Flags) -> Ints:
+    """How many errors each picture has, int64 (P,), of what :func:`mistakes` says."""
     number = len(truth.pictures)
     wrong = np.bincount(found.picture[false], minlength=number)
-    return wrong + np.bincount(truth.picture[missed], minlength=number), shown
+    return wrong + np.bincount(truth.picture[missed], minlength=number)
 
 
 EXTRAS: Mapping[str, Callable[[Truth, Found, int], Table]] = {

@@ -133,8 +133,7 @@ def read_detections(path: Path, truth: Truth) -> Found:
     ids = np.array([int(name) for name in truth.pictures], np.int64)
     picture = _places(path, [r.image_id for r in results], ids, "image")
     label = _places(path, [r.category_id for r in results], truth.class_ids, "category")
-    has_entry = np.zeros(len(ids), np.bool_)
-    has_entry[picture] = True
+    has_entry = np.isin(np.arange(len(ids)), picture)
     if isinstance(read, _Results) and read.images:
         has_entry |= np.isin(ids, [image.id for image in read.images])
     found = Found(

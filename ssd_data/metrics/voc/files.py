@@ -145,15 +145,13 @@ def read_detections(folder: Path, truth: Truth, missing: str = "fail") -> Found:
             labels.append(np.full(len(which), label))
             rows.append(values)
     values, picture = np.concatenate(rows), np.concatenate(pictures)
-    has_entry = np.zeros(len(truth.pictures), np.bool_)
-    has_entry[picture] = True
     found = Found(
         origin=str(folder),
         picture=picture,
         label=np.concatenate(labels),
         scores=values[:, 0].copy(),
         boxes=values[:, 1:].copy(),
-        has_entry=has_entry,
+        has_entry=np.isin(np.arange(len(truth.pictures)), picture),
         notes=notes,
     )
     note_odd_boxes(found, truth)

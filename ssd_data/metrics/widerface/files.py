@@ -168,9 +168,7 @@ def read_detections(folder: Path, truth: Truth) -> Found:
     contents = ordered_map(lambda name: read_bytes(files[name], WHAT, MAX_BYTES), known, 2)
     pairs = zip(known, contents, strict=True)
     rows = [_parse_file(data, files[name], name, notes) for name, data in pairs]
-    has_entry = np.zeros(len(index), np.bool_)
     places = np.array([index[name] for name in known])
-    has_entry[places] = True
     xywh: Floats = np.concatenate([row[:, :4] for row in rows])
     found = Found(
         origin=str(folder),
@@ -178,7 +176,7 @@ def read_detections(folder: Path, truth: Truth) -> Found:
         label=np.zeros(len(xywh), np.int64),
         scores=np.concatenate([row[:, 4] for row in rows]),
         boxes=from_xywh(xywh),
-        has_entry=has_entry,
+        has_entry=np.isin(np.arange(len(index)), places),
         notes=notes,
         lists_empty=True,
     )
