@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from ssd_data.core.errors import InputError
@@ -48,21 +49,27 @@ def detect_all(
     indices = range(len(data.names) if limit is None else min(limit, len(data.names)))
     todo = [i for i in indices if data.names[i] not in journal]
     threads = workers or max(2, default_workers())
-    waiting: list[_Ready] = []
-    for ready in ordered_map(_preparer(data, plan), todo, threads, chunk_size=1):
-        if ready.error is not None:
-            if unread is None:
-                hint = "Go on without it with --missing skip, or --missing count"
-                error = ready.error
-                raise InputError(error.what, where=error.where, hint=error.hint or hint)
-            unread[data.names[ready.index]] = ready.error.what
-            continue
-        waiting.append(ready)
-        if len(waiting) == plan.batch:
-            yield from _run(data, engine, plan, journal, waiting)
-            waiting = []
-    if waiting:
-        yield from _run(data, engine, plan, journal, waiting)
+    read = ordered_map(_preparer(data, plan), todo, threads, chunk_size=1)
+    readable = _readable(data, read, unread)
+    while batch := list(islice(readable, plan.batch)):
+        results = plan.run(engine, [ready.prepared for ready in batch])
+        for ready, found in zip(batch, results, strict=True):
+            journal.add(data.names[ready.index], ready.size, found)
+        journal.flush()
+        yield from (data.names[ready.index] for ready in batch)
+
+
+def _readable(
+    data: EvalSet, read: Iterable[_Ready], unread: dict[str, str] | None
+) -> Iterator[_Ready]:
+    for ready in read:
+        if (error := ready.error) is None:
+            yield ready
+        elif unread is not None:
+            unread[data.names[ready.index]] = error.what
+        else:
+            hint = "Go on without it with --missing skip, or --missing count"
+            raise InputError(error.what, where=error.where, hint=error.hint or hint)
 
 
 def _preparer(data: EvalSet, plan: Plan) -> Callable[[int], _Ready]:
@@ -76,14 +83,3 @@ def _preparer(data: EvalSet, plan: Plan) -> Callable[[int], _Ready]:
         return _Ready(index, size, plan.prepare(picture))
 
     return prepare
-
-
-def _run(
-    data: EvalSet, engine: Engine, plan: Plan, journal: Journal, batch: Sequence[_Ready]
-) -> Iterator[str]:
-    results = plan.run(engine, [ready.prepared for ready in batch])
-    for ready, found in zip(batch, results, strict=True):
-        journal.add(data.names[ready.index], ready.size, found)
-    journal.flush()
-    for ready in batch:
-        yield data.names[ready.index]

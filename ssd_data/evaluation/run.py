@@ -57,14 +57,10 @@ class EvalNet:
 
     def made_with(self) -> dict[str, Any]:
         """All that detections depend on, as JSON."""
-        digest = hashlib.sha256()
-        with self.weights.open("rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
         size = "multi-scale" if self.protocol == "sfd" else "native"
         return {
             "net": hashlib.sha256(to_text(self.engine.graph.net).encode()).hexdigest()[:16],
-            "weights": digest.hexdigest()[:16],
+            "weights": hashlib.sha256(self.weights.read_bytes()).hexdigest()[:16],
             "engine": self.engine.name,
             "half": self.half,
             "mean": list(self.preprocessing.mean),
