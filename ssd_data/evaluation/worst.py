@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ssd_data import metrics
 from ssd_data.core.drawing import paint
 from ssd_data.core.scene import Mark, Scene, to_marks
 from ssd_data.core.structures import Flags, Pixels
@@ -32,7 +33,7 @@ def draw_worst(data: EvalSet, scored: Scored, count: int, folder: Path) -> list[
         InputError: a picture cannot be read any more.
     """
     truth, found = scored.truth, scored.found
-    shown, false, missed = mistakes(truth, found, scored.plus)
+    shown, false, missed = mistakes(truth, found, metrics.load(data.metric).plus)
     errors = errors_by_picture(truth, found, false, missed)
     place = {name: i for i, name in enumerate(data.names)}
     names = FileNames()

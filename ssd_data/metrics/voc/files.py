@@ -137,18 +137,14 @@ def read_detections(folder: Path, truth: Truth, missing: str = "fail") -> Found:
         for name in absent:
             notes.add("class without a file of detections: nothing of it was found", name)
     index = {name.encode(): i for i, name in enumerate(truth.pictures)}
-    pictures, labels, rows = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros((0, 5))]
-    for label, name in enumerate(truth.classes):
-        if name in files:
-            which, values = _read_file(files[name], index)
-            pictures.append(which)
-            labels.append(np.full(len(which), label))
-            rows.append(values)
-    values, picture = np.concatenate(rows), np.concatenate(pictures)
+    nothing = np.zeros(0, np.int64), np.zeros((0, 5))
+    read = [_read_file(files[name], index) if name in files else nothing for name in truth.classes]
+    picture = np.concatenate([which for which, _ in read])
+    values = np.concatenate([rows for _, rows in read])
     found = Found(
         origin=str(folder),
         picture=picture,
-        label=np.concatenate(labels),
+        label=np.repeat(np.arange(len(read)), [len(which) for which, _ in read]),
         scores=values[:, 0].copy(),
         boxes=values[:, 1:].copy(),
         has_entry=np.isin(np.arange(len(truth.pictures)), picture),

@@ -66,12 +66,10 @@ def best_faces(truth: Truth, found: Found) -> tuple[Floats, Ints]:
     starts = np.searchsorted(truth.picture, numbers)
     order = np.argsort(found.picture, kind="stable")
     ends = np.searchsorted(found.picture[order], numbers)
-    sorted_already = bool((order[1:] > order[:-1]).all())
     for i in range(len(truth.pictures)):
-        mine, first, last = slice(ends[i], ends[i + 1]), starts[i], starts[i + 1]
-        if mine.start == mine.stop or first == last:
+        rows, first, last = order[ends[i] : ends[i + 1]], starts[i], starts[i + 1]
+        if not len(rows) or first == last:
             continue
-        rows = mine if sorted_already else order[mine]
         overlap = jaccard(found.boxes[rows, None], truth.boxes[None, first:last], 1)
         chosen = overlap.argmax(axis=1)
         index[rows] = first + chosen
