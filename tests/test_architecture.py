@@ -100,6 +100,15 @@ def test_files_and_functions_stay_small(path: Path) -> None:
             assert (node.end_lineno or 0) - start < 45, node.name
 
 
+def test_no_public_class_has_anothers_name() -> None:
+    homes: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert not {name: files for name, files in homes.items() if len(files) > 1}
+
+
 def test_only_the_embedded_engine_and_training_import_torch() -> None:
     for path in FILES:
         if any(path.is_relative_to(ROOT / "ssd_data" / name) for name in TORCH):

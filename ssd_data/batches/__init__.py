@@ -103,7 +103,8 @@ class Batches:
         self._reader: LmdbReader | None = open_shared(self.source)
         self._keys = self._reader.keys()
         self._channels = self.transformer.channels(self._record(0))
-        self._skip = _skip(layer.data_param.rand_skip, seed)
+        most = layer.data_param.rand_skip  # so many records at most are left out at the beginning
+        self._skip = int(generator_at(seed, _SKIP).integers(most)) if most else 0
         self._open = ExitStack()
         self._open.enter_context(picture_limits())
         count = default_workers() if workers is None else workers
@@ -244,11 +245,6 @@ def generator_at(seed: int, position: int) -> np.random.Generator:
     """All that is random of the record at a position of the stream."""
     key = np.array((seed % _WORD, position % _WORD), np.uint64)
     return np.random.Generator(np.random.Philox(key=key))
-
-
-def _skip(most: int, seed: int) -> int:
-    """``rand_skip``: at most so many records are left out at the beginning."""
-    return int(generator_at(seed, _SKIP).integers(most)) if most else 0
 
 
 def _check(layer: caffe_pb2.LayerParameter, where: str) -> None:

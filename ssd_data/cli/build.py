@@ -14,7 +14,6 @@ from ssd_data.cli.parts.fields import options_of
 from ssd_data.data.build.options import BuildOptions
 
 if TYPE_CHECKING:
-    from ssd_data.core.labelmap import LabelMap
     from ssd_data.data.build.builder import BuildResult
     from ssd_data.data.dataset import Dataset
 
@@ -61,8 +60,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Also link the result into DIR, as 'ssd-data link' does.",
 )
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     dataset: str | None,
     list_file: Path | None,
@@ -91,13 +89,12 @@ def command(
     if fetch:
         options["root"] = _fetch(dataset, list_file, options, quiet)
     found = _dataset(dataset, list_file, options)
-    labelmap = options["labelmap"]
     result = build(
         found,
         options["out"],
         build_options,
         splits=options["splits"],
-        labelmap=_labelmap(labelmap),
+        labelmap=shared.read_names(options["labelmap"]),
         workers=options["workers"],
         redo=options["redo"],
         link=options["link"],
@@ -109,12 +106,6 @@ def command(
         )
     elif not quiet:
         _print(result)
-
-
-def _labelmap(path: Path | None) -> LabelMap | None:
-    from ssd_data.core.labelmap import read_labelmap
-
-    return None if path is None else read_labelmap(path)
 
 
 def _dataset(name: str | None, list_file: Path | None, options: dict[str, Any]) -> Dataset:
@@ -172,11 +163,9 @@ def _print(result: BuildResult) -> None:
     shared.print_table(rows, right=range(1, 6))
     for name in result.built:
         for kind, entry in splits[name].notes.items():
-            click.echo(f"{name}: {entry.count} x {kind}")
-            for place in entry.listed[:3]:
-                click.echo(f"    {place}")
-            if entry.count > 3:
-                click.echo("    … all in build.json" if entry.count <= 1000 else "    …")
+            more = "… all in build.json" if entry.count <= 1000 else "…"
+            title = f"{name}: {entry.count} x {kind}"
+            shared.print_listed(title, entry.listed, entry.count, more=more)
     state = "up to date" if result.up_to_date else "done"
     click.echo(f"{state}: {result.out}")
     for link in result.linked:

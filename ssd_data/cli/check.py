@@ -31,8 +31,7 @@ SHOWN = 3
     default=True,
     help="Decode all pixels, or read pictures' headers only.  [default: --decode]",
 )
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     what: str,
     root: Path | None,
@@ -53,12 +52,11 @@ def command(
       ssd-data check trainval_lmdb --no-decode
       ssd-data check voc0712 --root VOCdevkit --split trainval
     """
-    from ssd_data.core.labelmap import read_labelmap
     from ssd_data.data.check.check import check
 
     findings = check(
         what,
-        None if labelmap is None else read_labelmap(labelmap),
+        shared.read_names(labelmap),
         splits,
         root=root,
         decode=decode,

@@ -69,8 +69,7 @@ def target_options() -> list[click.Parameter]:
     help="Compare on these (16 at most).  [default: noise and drawn pictures]",
 )
 @net_options.mean_options
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     deploy: Path,
     weights: Path | None,
@@ -78,10 +77,6 @@ def command(
     out: Path,
     labelmap: Path | None,
     pictures: tuple[Path, ...],
-    train: Path | None,
-    family: str | None,
-    mean: str | None,
-    scale: float | None,
     as_json: bool,
     quiet: bool,
     **chosen: Any,
@@ -103,7 +98,6 @@ def command(
       ssd-data deploy deploy.prototxt net.caffemodel --profile onnx --head decoded -o shipped
       ssd-data deploy ssd --profile npu --labelmap labelmap.prototxt -o shipped
     """
-    from ssd_data.core.labelmap import read_labelmap
     from ssd_data.deploy import deploy as ship
     from ssd_data.training.run_folder import RunFolder
 
@@ -113,14 +107,14 @@ def command(
         weights, labelmap = model.path, labelmap or next(iter(run.labelmaps), None)
         if not quiet:
             click.echo(f"weights: {weights} ({why})", err=True)
-    prepare = net_options.preprocessing(deploy, train, family, mean, scale)
+    prepare = net_options.preprocessing(deploy, chosen)
     made = ship(
         profile,
         deploy,
         weights,
         out,
         prepare,
-        labelmap=None if labelmap is None else read_labelmap(labelmap),
+        labelmap=shared.read_names(labelmap),
         options=_given(chosen),
         pictures=pictures,
     )

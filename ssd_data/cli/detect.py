@@ -42,8 +42,7 @@ if TYPE_CHECKING:
 )
 @net_options.preprocessing_options
 @net_options.engine_options
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     deploy: Path,
     weights: Path,
@@ -53,16 +52,10 @@ def command(
     folder: Path | None,
     batch: int,
     every: int,
-    train: Path | None,
-    family: str | None,
-    mean: str | None,
-    scale: float | None,
     size: str | None,
-    engine: str,
-    device: str,
-    half: bool,
     as_json: bool,
     quiet: bool,
+    **options: Any,
 ) -> None:
     """Run pictures through a net: DEPLOY (a prototxt) with WEIGHTS (a caffemodel).
 
@@ -76,17 +69,13 @@ def command(
       ssd-data detect deploy.prototxt wider.caffemodel crowd.jpg --mean 104,117,123
     """
     from ssd_data.core.images import picture_limits
-    from ssd_data.core.labelmap import read_labelmap
     from ssd_data.data.draw import DetectionFiles
-    from ssd_data.engines import load_engine
     from ssd_data.evaluation.detect import detect, find_files, read_frames
 
-    names = None if labelmap is None else read_labelmap(labelmap)
-    prepare = net_options.preprocessing(deploy, train, family, mean, scale)
+    names = shared.read_names(labelmap)
+    prepare = net_options.preprocessing(deploy, options)
     files = find_files(places)
-    net = load_engine(engine, deploy, weights, device=device, half=half)
-    if not quiet:
-        shared.warn_of_ignored(net.graph.ignored)
+    net = net_options.load(deploy, weights, options, quiet=quiet)
     wanted = shared.parse_size(size)
     bad: list[str] = []
     rows: list[dict[str, Any]] = []

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option("--keep", is_flag=True, help="Keep the archives, in DIR/.downloads.")
 @click.option("--dry-run", is_flag=True, help="Say what would be fetched; the network is not used.")
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     dataset: str,
     out: Path | None,

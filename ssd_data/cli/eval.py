@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -70,8 +70,7 @@ NATIVE = "native"
 @shared.out_option("Keep detections, scores and curves here; the same command again goes on.")
 @net_options.preprocessing_options
 @net_options.engine_options
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     dataset: str,
     deploy: Path,
@@ -90,16 +89,10 @@ def command(
     extras: tuple[metrics.Extra, ...],
     worst: int | None,
     out: Path | None,
-    train: Path | None,
-    family: str | None,
-    mean: str | None,
-    scale: float | None,
     size: str | None,
-    engine: str,
-    device: str,
-    half: bool,
     as_json: bool,
     quiet: bool,
+    **options: Any,
 ) -> None:
     """Run a net over an LMDB, a recipe's data set or a folder, and score what it finds.
 
@@ -113,7 +106,6 @@ def command(
       ssd-data eval widerface --protocol sfd --mean 104,117,123 --out sfd --draw-worst 20 \\
         --deploy deploy.prototxt --weights wider.caffemodel
     """
-    from ssd_data.engines import load_engine
     from ssd_data.evaluation.run import EvalNet, EvalOptions, evaluate
     from ssd_data.evaluation.sources import EvalChoice, open_set
 
@@ -126,13 +118,11 @@ def command(
     if not 0 <= threshold <= 1:
         raise click.BadParameter("a score lies between 0 and 1", param_hint="--threshold")
     wanted_size = None if size == NATIVE else shared.parse_size(size)
-    prepare = net_options.preprocessing(deploy, train, family, mean, scale)
+    prepare, half = net_options.preprocessing(deploy, options), options["half"]
     data = open_set(dataset, EvalChoice(metric, split, root, labelmap, truth))
     with ExitStack() as stack:
         weights = stack.enter_context(net_options.weights_file(deploy, weights))
-        net = load_engine(engine, deploy, weights, device=device, half=half, threshold=threshold)
-        if not quiet:
-            shared.warn_of_ignored(net.graph.ignored)
+        net = net_options.load(deploy, weights, options, quiet=quiet, threshold=threshold)
         if size is None and protocol == "single":
             wanted_size = (net.shape[3], net.shape[2])
         detector = EvalNet(net, weights, prepare, protocol, wanted_size, batch, threshold, half)

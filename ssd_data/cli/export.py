@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="The split's name.  [default: that in LMDB's name, <NAME>_<split>_lmdb; else all]",
 )
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     lmdb: Path,
     to: str,
@@ -51,14 +50,13 @@ def command(
       ssd-data export VOC0712/VOC0712_test_lmdb --to coco -o test_coco
       ssd-data export old_lmdb --to voc -o old --labelmap labelmap_voc.prototxt
     """
-    from ssd_data.core.labelmap import read_labelmap
     from ssd_data.data.export import export
 
     result = export(
         lmdb,
         to,
         out,
-        labelmap=None if labelmap is None else read_labelmap(labelmap),
+        labelmap=shared.read_names(labelmap),
         split=split,
         track=shared.tracker(quiet),
     )
@@ -75,10 +73,6 @@ def _print(result: ExportResult) -> None:
     row = [getattr(result, column) for column in columns]
     shared.print_table([columns, row], right=range(1, len(columns)))
     for kind, entry in result.notes.kinds.items():
-        click.echo(f"{entry.count} x {kind}")
-        for place in entry.listed[:3]:
-            click.echo(f"    {place}")
-        if entry.count > 3:
-            click.echo("    …")
+        shared.print_listed(f"{entry.count} x {kind}", entry.listed, entry.count)
     click.echo(f"done: {result.out}")
     click.echo(f"to build it again: {shlex.join(result.command)}")

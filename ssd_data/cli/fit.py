@@ -12,6 +12,7 @@ from ssd_data.cli.parts import shared
 SHOWN = 5
 COUNTS = ("boxes", "matched", "coverage", "forced", "without", "mean_overlap", "priors_a_box")
 HEADS = ("boxes", "matched", "share", "forced", "none", "overlap", "priors")
+FORMS = {"coverage": ".1%", "mean_overlap": ".2f", "priors_a_box": ".1f"}  # the others: ,d
 
 
 @click.command(short_help="Do a net's priors match an LMDB's boxes?")
@@ -29,8 +30,7 @@ HEADS = ("boxes", "matched", "share", "forced", "none", "overlap", "priors")
     "--propose/--no-propose", default=True, help="Look for better priors.  [default: --propose]"
 )
 @shared.out_option("Draw plots into this folder (needs matplotlib).", metavar="DIR")
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     lmdb: Path,
     net: Path,
@@ -90,7 +90,7 @@ def _print(table: dict[str, Any]) -> None:
     shared.print_table([["", *HEADS], *rows], right=range(1, 8))
     click.echo()
     heads = ["best prior in", "map", "width x height", *HEADS]
-    rows = [[m["blob"], _map(m), _shapes(m), *_counts(m)] for m in table["maps"]]
+    rows = [[*_map(m), *_counts(m)] for m in table["maps"]]
     shared.print_table([heads, *rows], right=range(3, 10))
     for what, key, name in (
         ("size, pixels", "sizes", "size"),
@@ -106,24 +106,15 @@ def _print(table: dict[str, Any]) -> None:
 
 
 def _counts(row: dict[str, Any]) -> list[str]:
-    shown = []
-    for name in COUNTS:
-        value = row[name]
-        if name == "coverage":
-            shown.append("-" if value is None else f"{value:.1%}")
-        else:
-            form = ".2f" if name == "mean_overlap" else ".1f" if name == "priors_a_box" else ",d"
-            shown.append("-" if value is None else format(value, form))
-    return shown
+    forms = {name: FORMS.get(name, ",d") for name in COUNTS}
+    return ["-" if row[name] is None else format(row[name], form) for name, form in forms.items()]
 
 
-def _map(row: dict[str, Any]) -> str:
+def _map(row: dict[str, Any]) -> list[str]:
+    """Its blob, size and the sides of its priors."""
     height, width = row["map"]
-    return f"{width}x{height}"
-
-
-def _shapes(row: dict[str, Any]) -> str:
-    return " ".join(f"{width:.3g}x{height:.3g}" for width, height in row["sizes"])
+    sides = " ".join(f"{width:.3g}x{height:.3g}" for width, height in row["sizes"])
+    return [row["blob"], f"{width}x{height}", sides]
 
 
 def _print_unreached(table: dict[str, Any]) -> None:

@@ -33,8 +33,7 @@ SHOWN = 6
     "--net-scale", type=shared.Number(), help="Factor of the net.  [default: its own, or 1]"
 )
 @click.option("--redo", is_flag=True, help="Replace what is there.")
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     state: Path,
     net: Path,

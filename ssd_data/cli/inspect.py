@@ -40,8 +40,7 @@ BAR = 24
     type=shared.PATH,
     help="Names the classes.  [default: labelmap.prototxt in the LMDB or beside it]",
 )
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     lmdb: Path,
     key: str | None,
@@ -64,14 +63,13 @@ def command(
       ssd-data inspect trainval_lmdb --index 0 --draw .
     """
     from ssd_data.core.images import picture_limits
-    from ssd_data.core.labelmap import read_labelmap
     from ssd_data.data.lmdb.companions import labelmap_file
     from ssd_data.data.lmdb.store import LmdbReader
 
     if sum(option is not None for option in (key, index, limit)) > 1:
         raise click.UsageError("--key, --index and --limit exclude each other.")
     file = labelmap or labelmap_file(lmdb)
-    names = read_labelmap(file) if file else None
+    names = shared.read_names(file)
     which = index if index is not None else key
     with LmdbReader(lmdb) as reader, picture_limits():
         if which is None:
@@ -101,11 +99,15 @@ def _looks(looks: Iterable[Look], folder: Path | None, names: LabelMap | None) -
 def _all(
     reader: LmdbReader, names: LabelMap | None, limit: int | None, folder: Path | None, quiet: bool
 ) -> dict[str, Any]:
-    from ssd_data.data.lmdb.survey import Survey, items, look
+    from itertools import islice
+
+    from ssd_data.data.lmdb.survey import Survey, look
 
     survey = Survey(names)
     total = min(limit or len(reader), len(reader))
-    looks = _looks((look(key, value) for key, value in items(reader, limit)), folder, names)
+    looks = _looks(
+        (look(key, value) for key, value in islice(reader.items(), limit)), folder, names
+    )
     for seen in shared.tracker(quiet)(looks, total, "records"):
         survey.add(seen)
     table = {"records_in_lmdb": len(reader), **survey.summary()}
@@ -232,12 +234,9 @@ def _print_spreads(table: dict[str, Any]) -> None:
 
 
 def _print_places(listed: dict[str, Any], what: str) -> None:
-    if listed["count"]:
-        click.echo(f"\n{listed['count']} {what}:")
-        for place in listed["listed"][:SHOWN]:
-            click.echo(f"    {place}")
-        if listed["count"] > SHOWN:
-            click.echo(f"    … and {listed['count'] - SHOWN} more (--json lists up to 1000)")
+    if count := listed["count"]:
+        more = f"… and {count - SHOWN} more (--json lists up to 1000)"
+        shared.print_listed(f"\n{count} {what}:", listed["listed"], count, shown=SHOWN, more=more)
 
 
 def _print_drawn(table: dict[str, Any]) -> None:

@@ -17,8 +17,7 @@ from ssd_data.cli.parts import shared
 @click.option("--check", type=shared.PATH, metavar="LABELMAP", help="Compare LABELMAP with SOURCE.")
 @click.option("--root", type=shared.PATH, help="Where a recipe's files lie.")
 @click.option("--redo", is_flag=True, help="Replace the file if it is there.")
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     source: str | None,
     out: Path | None,

@@ -13,8 +13,7 @@ from ssd_data.cli.parts import shared
 @click.argument("build_dir", type=shared.PATH)
 @click.argument("into", type=shared.PATH)
 @click.option("--copy", is_flag=True, help="Copy, where links cannot be made.")
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(build_dir: Path, into: Path, copy: bool, as_json: bool, quiet: bool) -> None:
     """Make trainval_lmdb, test_lmdb and labelmap.prototxt in INTO, as links to BUILD_DIR.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 )
 @click.option("--check/--no-check", default=True, help="Compare outputs (needs PyTorch), or not.")
 @click.option("--redo", is_flag=True, help="Replace what is there.")
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     deploy: Path,
     weights: Path,
@@ -71,9 +70,7 @@ def command(
     write_whole(targets[0], merged_text(text, graph, merge))
     write_caffemodel(targets[1], merge.merged.graph.net, merge.merged.layers)
     result = {
-        "rows": [
-            {k: getattr(r, k) for k in ("name", "type", "into", "reason")} for r in merge.rows
-        ],
+        "rows": [asdict(row) for row in merge.rows],
         "left_out": merge.left_out,
         "differences": proof,
         "files": [str(path) for path in targets],
@@ -111,8 +108,6 @@ def _row(found: Difference) -> dict[str, Any]:
 
 
 def _print(merge: Merge, proof: dict[str, Any], files: Any) -> None:
-    from ssd_data.nets.edit.merge_bn import merged_count
-
     taken: dict[str, list[str]] = {}
     for row in merge.rows:
         if row.into:
@@ -123,7 +118,7 @@ def _print(merge: Merge, proof: dict[str, Any], files: Any) -> None:
     if kept:
         click.echo()
         shared.print_table([["kept", "type", "because it"], *kept])
-    count = merged_count(merge.rows)
+    count = len(merge.into)
     click.echo(f"\n{count} of {len(merge.rows)} merged, {len(merge.rows) - count} kept")
     if merge.left_out:
         click.echo(f"left out, not in the net: {', '.join(merge.left_out)}")

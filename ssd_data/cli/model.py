@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ssd_data.cli.parts import net_summary, shared
+from ssd_data.cli.parts import shared
 from ssd_data.core.registry import FAMILIES
 
 if TYPE_CHECKING:
+    from ssd_data.engines.torch.summary import Summary
     from ssd_data.families import Model
     from ssd_data.families.parts.write import Written
     from ssd_data.nets.graph import Graph
@@ -87,8 +88,7 @@ def family_options(function: _F) -> _F:
     help="Show the deploy net's layers, sizes and priors; without -o nothing is written.",
 )
 @click.option("--redo", is_flag=True, help="Replace files that are there.")
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     family: str | None,
     out: Path | None,
@@ -135,7 +135,7 @@ def command(
         graph = _graph(family, (num_classes, labelmap, build), options)
         if not quiet:
             shared.warn_of_ignored(graph.ignored)
-        net_summary.show(graph, as_json, quiet)
+        _show(graph, as_json, quiet)
         return
     from ssd_data.families.parts.write import write_model
 
@@ -152,7 +152,7 @@ def command(
         shared.print_json(_table(written, summary))
     elif not quiet:
         if summary:
-            net_summary.show(_deploy(written.model))
+            _show(_deploy(written.model))
             click.echo()
         for path in written.files.values():
             click.echo(path)
@@ -198,7 +198,7 @@ def _table(written: Written, summary: bool) -> dict[str, Any]:
 
     model = written.model
     return {
-        **({"summary": net_summary.table(_deploy(model))} if summary else {}),
+        **({"summary": _summary_table(_deploy(model))} if summary else {}),
         "family": model.family,
         "settings": asdict(model.settings),
         "files": written.files,
@@ -230,3 +230,56 @@ def _list(as_json: bool) -> None:
     for name, module in modules.items():
         options = families.options_of(module, next(iter(module.VARIANTS)))
         click.echo(f"{name}: " + " ".join(f"--{o.replace('_', '-')}" for o in sorted(options)))
+
+
+def _show(graph: Graph, as_json: bool = False, quiet: bool = False) -> None:
+    """Print the summary of a net."""
+    if as_json:
+        shared.print_json(_summary_table(graph))
+    elif not quiet:
+        _print_summary(_summarise(graph))
+
+
+def _summary_table(graph: Graph) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    found = _summarise(graph)
+    sums = ("parameters", "multiply_adds", "prior_count")
+    return {**asdict(found), **{name: getattr(found, name) for name in sums}}
+
+
+def _summarise(graph: Graph) -> Summary:
+    from ssd_data.engines.torch import require_torch
+
+    require_torch()
+    from ssd_data.engines.torch.summary import summarise
+
+    return summarise(graph)
+
+
+def _print_summary(found: Summary) -> None:
+    from ssd_data.nets.geometry import shape_text
+
+    rows: list[list[object]] = [["layer", "type", "output", "parameters", "multiply-adds"]]
+    for layer in found.layers:
+        shapes = ", ".join(shape_text(s) for s in layer.shapes)
+        counts = [f"{n:,}" if n else "" for n in (layer.parameters, layer.multiply_adds)]
+        rows.append([layer.name, layer.type, shapes, *counts])
+    rows.append(["all", "", "", f"{found.parameters:,}", f"{found.multiply_adds:,}"])
+    shared.print_table(rows, right=[3, 4])
+    if not found.priors:
+        return
+    click.echo()
+    head = ["priors of", "map", "a place", "in all", "stride", "field", "width x height, pixels"]
+    table: list[list[object]] = [list(head)]
+    for prior in found.priors:
+        sizes = " ".join(f"{width:.4g}x{height:.4g}" for width, height in prior.sizes)
+        pairs = [_pair(prior.map), len(prior.sizes), f"{prior.count:,}"]
+        table.append([prior.blob, *pairs, _pair(prior.stride), _pair(prior.field), sizes])
+    table.append(["all", "", "", f"{found.prior_count:,}", "", "", ""])
+    shared.print_table(table, right=[1, 2, 3, 4, 5])
+
+
+def _pair(values: tuple[float, ...]) -> str:
+    """Height and width, once where they are the same."""
+    return "x".join(f"{v:g}" for v in (values[:1] if len(set(values)) == 1 else values))

@@ -44,8 +44,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what is random.")
 @click.option("--device", default="cpu", show_default=True, help="For the engines with a choice.")
 @net_options.preprocessing_options
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     deploy: Path,
     weights: Path,
@@ -55,13 +54,10 @@ def command(
     count: int,
     seed: int,
     device: str,
-    train: Path | None,
-    family: str | None,
-    mean: str | None,
-    scale: float | None,
     size: str | None,
     as_json: bool,
     quiet: bool,
+    **options: Any,
 ) -> None:
     """Run the same pictures, or random ones, through DEPLOY with WEIGHTS in several engines.
 
@@ -92,7 +88,7 @@ def command(
     if not quiet:
         shared.warn_of_ignored(nets[0].graph.ignored)
     if pictures:
-        prepare = net_options.preprocessing(deploy, train, family, mean, scale)
+        prepare = net_options.preprocessing(deploy, options)
         wanted = shared.parse_size(size) or (nets[0].shape[3], nets[0].shape[2])
         batches = read_inputs(pictures, prepare, wanted)
     else:

@@ -52,8 +52,7 @@ OF_RUNS = {"iteration": "--iteration", "test_pictures": "--test-pictures", "devi
     metavar="NAME",
     help="Of a run's snapshots: cpu, cuda, cuda:1, auto.",
 )
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 @click.pass_context
 def command(
     context: click.Context,
@@ -86,7 +85,6 @@ def command(
       ssd-data report tiny_ssd -o run.html
       ssd-data report tiny_ssd slower_rate caffe.log -o runs.html
     """
-    from ssd_data.core.labelmap import read_labelmap
     from ssd_data.data.lmdb.store import is_lmdb
     from ssd_data.pages.report import require_templates
 
@@ -107,7 +105,7 @@ def command(
         other = next(path for path in what if path not in runs)
         raise click.UsageError(f"{runs[0]} is a training run, {other} is not: a page for each.")
     _refuse(context, OF_DATA if runs else OF_RUNS, "data" if runs else "training runs")
-    names = None if labelmap is None else read_labelmap(labelmap)
+    names = shared.read_names(labelmap)
     track = shared.tracker(quiet)
     if runs:
         view = RunView(pictures, iteration, test_pictures, device)

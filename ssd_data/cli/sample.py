@@ -40,8 +40,7 @@ if TYPE_CHECKING:
     help="About the pictures' sides, in pixels.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the drawing.")
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     folder: Path,
     layouts: tuple[str, ...],

@@ -25,8 +25,7 @@ from ssd_data.metrics import Extra, load, score, taking
 @rules_options
 @click.option("--plot", type=shared.PATH, metavar="DIR", help="Draw precision-recall curves.")
 @shared.out_option("Write the JSON into a file as well.")
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     metric: str,
     truth: Path,

@@ -37,8 +37,7 @@ if TYPE_CHECKING:
 @click.option(
     "--device", default="auto", show_default=True, metavar="NAME", help="cpu, cuda, cuda:1 or auto."
 )
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(net: Path, weights: Path, as_json: bool, quiet: bool, **options: Any) -> None:
     """Run the test net of a solver, or a test net, with WEIGHTS, and print mAP, per class too.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
     help="Pictures at a time.  [default: as DEPLOY says]",
 )
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 or auto.")
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     deploy: Path,
     weights: Path,
@@ -69,16 +69,10 @@ def command(
     net = prepare(graph, None if is_random else weights, batch=batch, device=device)
     timing = measure(net, iterations)
     if as_json:
-        shared.print_json(_table(timing))
+        phase_word = {"phase": ("TRAIN", "TEST")[timing.phase]}
+        shared.print_json({"unit": "ms", **asdict(timing), **phase_word, "total": timing.total})
     elif not quiet:
         _print(timing)
-
-
-def _table(timing: Timing) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    table = {**asdict(timing), "phase": ("TRAIN", "TEST")[timing.phase], "total": timing.total}
-    return {"unit": "ms", **table}
 
 
 def _print(timing: Timing) -> None:

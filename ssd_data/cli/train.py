@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from contextlib import ExitStack, redirect_stderr
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +14,7 @@ from ssd_data.cli.parts.fields import options_of
 from ssd_data.training.options import DEFAULTS, Extras, TrainOptions
 
 if TYPE_CHECKING:
-    from ssd_data.training.log import Event, Snapshotted
+    from ssd_data.training.log import Event
     from ssd_data.training.preflight.report import Preflight, Trouble
     from ssd_data.training.run import TrainResult
     from ssd_data.training.solver_file import SolverFile
@@ -42,8 +41,7 @@ class GroupedCommand(click.Command):
 @click.argument("solver", required=False, type=shared.PATH)
 @options_of(TrainOptions)
 @options_of(Extras, told=True)
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(solver: Path | None, as_json: bool, quiet: bool, **options: Any) -> None:
     """Do what 'caffe train' does with SOLVER: train, test, and write snapshots.
 
@@ -123,28 +121,31 @@ class ProgressBar:
     """A progress bar on standard error, on a terminal only; lines written meanwhile go above it."""
 
     def __init__(self, total: int, quiet: bool) -> None:
-        self.bar: Any = None
-        self._stack = ExitStack()
-        if sys.stderr.isatty() and not quiet:
-            from tqdm import tqdm
+        from tqdm import tqdm
 
-            self.bar = tqdm(total=total, unit="it", file=sys.stderr, dynamic_ncols=True)
+        hidden = True if quiet else None  # None: unless it is a terminal
+        self.bar: Any = tqdm(
+            total=total, unit="it", file=sys.stderr, dynamic_ncols=True, disable=hidden
+        )
+        self._stack = ExitStack()
 
     def __enter__(self) -> ProgressBar:
-        if self.bar is not None:
-            self._stack.enter_context(redirect_stderr(_Above(sys.stderr)))
+        if not self.bar.disable:
+            from tqdm.contrib import DummyTqdmFile
+
+            above: Any = DummyTqdmFile(sys.stderr)
+            self._stack.enter_context(redirect_stderr(above))
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
-        if self.bar is not None:
-            self.bar.close()
+        self.bar.close()
 
     def __call__(self, event: Event) -> None:
         """Move on with each update."""
         from ssd_data.training.log import Displayed, Stepped
 
-        if self.bar is None or not isinstance(event, (Displayed, Stepped)):
+        if self.bar.disable or not isinstance(event, (Displayed, Stepped)):
             return
         if not self.bar.n:  # a run that goes on is not done with its iterations in no time
             self.bar.initial = self.bar.n = event.iteration - isinstance(event, Stepped)
@@ -155,22 +156,6 @@ class ProgressBar:
             if event.speed:
                 text += f", {event.speed:.1f} pictures/s, {event.waiting:.0%} waiting"
             self.bar.set_description_str(text, refresh=False)
-
-
-class _Above(io.TextIOBase):
-    """Writes whole lines where the bar is, which moves down."""
-
-    def __init__(self, real: TextIO) -> None:
-        self.real, self.held = real, ""
-
-    def write(self, text: str) -> int:
-        from tqdm import tqdm
-
-        lines, end, self.held = (self.held + text).rpartition("\n")
-        if end:
-            with tqdm.external_write_mode(file=self.real):
-                self.real.write(lines + end)
-        return len(text)
 
 
 def _table(run: TrainResult) -> dict[str, Any]:
@@ -184,7 +169,7 @@ def _table(run: TrainResult) -> dict[str, Any]:
         "best": None
         if run.best is None
         else dict(zip(("iteration", "value"), run.best, strict=True)),
-        "snapshots": [_files(snapshot) for snapshot in run.snapshots],
+        "snapshots": [snapshot.files() for snapshot in run.snapshots],
         "resumed": run.resumed,
         "extras": run.extras,
         "weights": [{"rows": matching.rows()} for matching in run.matchings],
@@ -199,10 +184,5 @@ def _print(run: TrainResult) -> None:
         for name, value in run.tested.outputs:
             click.echo(f"{name} {value:.4f}{averaged}")
     if run.snapshots:
-        for path in _files(run.snapshots[-1]).values():
+        for path in run.snapshots[-1].files().values():
             click.echo(path)
-
-
-def _files(snapshot: Snapshotted) -> dict[str, Path]:
-    files = {"model": snapshot.model, "state": snapshot.state}
-    return files if snapshot.average is None else {**files, "average": snapshot.average}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,8 +39,7 @@ _SAID = {
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of fillers.  [default: 0]")
 @click.option("--redo", is_flag=True, help="Replace what is there.")
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     weights: Path,
     old: Path,
@@ -88,9 +88,8 @@ def command(
 
 
 def _json(result: Transfer, out: Path) -> dict[str, object]:
-    names = ("label", "name", "source", "source_name", "how")
     return {
-        "classes": [{name: getattr(row, name) for name in names} for row in result.classes],
+        "classes": [asdict(row) for row in result.classes],
         "heads": [dict(zip(("layer", "from", "priors"), x, strict=True)) for x in result.heads],
         "kept": result.kept,
         "anew": result.anew,

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="[default: a free one]"
 )
 @click.option("--no-browser", is_flag=True, help="Open no browser, only print the address.")
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def command(
     lmdb: Path,
     detections: Path | None,
@@ -59,7 +58,6 @@ def command(
     """
     from ssd_data.core.errors import SsdDataError
     from ssd_data.core.images import picture_limits
-    from ssd_data.core.labelmap import read_labelmap
     from ssd_data.data.lmdb.companions import labelmap_file
     from ssd_data.data.lmdb.store import LmdbReader
     from ssd_data.pages.viewer.index import Index
@@ -72,7 +70,7 @@ def command(
         raise SsdDataError(f"this needs {error.name}", hint=hint) from None
 
     file = labelmap or labelmap_file(lmdb)
-    names = read_labelmap(file) if file else None
+    names = shared.read_names(file)
     with LmdbReader(lmdb) as reader, picture_limits():
         index = Index(reader, None if names is None else [item.label for item in names])
         index.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,7 @@ def command() -> None:
 
 @command.command(short_help="Layers, types and shapes.")
 @click.argument("file", type=shared.PATH)
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def show(file: Path, as_json: bool, quiet: bool) -> None:
     """List the layers of FILE, a caffemodel, with the shapes of their arrays.
 
@@ -54,7 +54,8 @@ def show(file: Path, as_json: bool, quiet: bool) -> None:
             shapes = ", ".join(shape_text(a.shape) for a in x.arrays)
             rows.append([x.name, x.type, sum(a.size for a in x.arrays), shapes])
         shared.print_table(rows, right=[2])
-        click.echo(f"\n{len(model.layers)} layers, {count:,} values, net {_quoted(model.name)}")
+        name = f'"{model.name}"' if model.name else "without a name"
+        click.echo(f"\n{len(model.layers)} layers, {count:,} values, net {name}")
 
 
 @command.command(short_help="What differs between two.")
@@ -66,8 +67,7 @@ def show(file: Path, as_json: bool, quiet: bool) -> None:
     default=0.0,
     help="Differences up to this part of an array's largest value count as none.  [default: 0]",
 )
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def diff(first: Path, second: Path, tolerance: float, as_json: bool, quiet: bool) -> None:
     """Compare the arrays of two caffemodels, layer by layer, by name.
 
@@ -83,9 +83,8 @@ def diff(first: Path, second: Path, tolerance: float, as_json: bool, quiet: bool
     rows = difference(read_caffemodel(first).layers, read_caffemodel(second).layers)
     other = [row for row in rows if not _close(row, tolerance)]
     if as_json:
-        names = ("layer", "index", "state", "detail", "largest", "scale")
-        table = [{n: _plain(getattr(row, n)) for n in names} for row in rows]
-        shared.print_json({"arrays": len(rows), "different": len(other), "rows": table})
+        table = {"arrays": len(rows), "different": len(other), "rows": [_table(r) for r in rows]}
+        shared.print_json(table)
     elif not quiet:
         _print_difference(rows, other)
     if other:
@@ -94,8 +93,7 @@ def diff(first: Path, second: Path, tolerance: float, as_json: bool, quiet: bool
 
 @command.command(short_help="Ranges, dead channels, NaN.")
 @click.argument("file", type=shared.PATH)
-@shared.json_option
-@shared.quiet_option
+@shared.output_options
 def stats(file: Path, as_json: bool, quiet: bool) -> None:
     """Ranges of the arrays of FILE, a caffemodel, and what looks ill: dead channels, NaN, infinity.
 
@@ -112,7 +110,7 @@ def stats(file: Path, as_json: bool, quiet: bool) -> None:
     rows = collect(read_caffemodel(file))
     ill = sum(row.nan + row.infinite for row in rows)
     if as_json:
-        shared.print_json({"file": str(file), "arrays": [_stats_json(row) for row in rows]})
+        shared.print_json({"file": str(file), "arrays": [_table(row) for row in rows]})
     elif not quiet:
         _print_stats(rows)
     if ill:
@@ -140,25 +138,26 @@ def _print_difference(rows: list[ArrayDifference], other: list[ArrayDifference])
 def _print_stats(rows: list[ArrayStats]) -> None:
     from ssd_data.nets.geometry import shape_text
 
-    table = [
-        ["layer", "type", "array", "shape", "min", "max", "mean", "std", "zeros", "ill", "dead"]
-    ]
+    titles = (
+        "layer",
+        "type",
+        "array",
+        "shape",
+        "min",
+        "max",
+        "mean",
+        "std",
+        "zeros",
+        "ill",
+        "dead",
+    )
+    table: list[list[object]] = [[*titles]]
     for r in rows:
         numbers = [f"{value:.3g}" for value in (r.least, r.most, r.mean, r.std)]
         dead = "" if r.dead is None else f"{r.dead} of {r.channels}"
         ill = r.nan + r.infinite
-        table.append(
-            [
-                r.layer,
-                r.type,
-                str(r.index),
-                shape_text(r.shape),
-                *numbers,
-                str(r.zeros),
-                str(ill),
-                dead,
-            ]
-        )
+        named = (r.layer, r.type, r.index, shape_text(r.shape))
+        table.append([*named, *numbers, r.zeros, ill, dead])
     shared.print_table(table, right=[2, *range(4, 11)])
     counts = {"NaN": sum(r.nan for r in rows), "infinite": sum(r.infinite for r in rows)}
     counts["dead channels"] = sum(r.dead or 0 for r in rows)
@@ -166,16 +165,9 @@ def _print_stats(rows: list[ArrayStats]) -> None:
     click.echo(f"\n{sum(r.count for r in rows):,} values in {len(rows)} arrays: {said}")
 
 
-def _stats_json(row: ArrayStats) -> dict[str, object]:
-    names = ("layer", "type", "index", "shape", "least", "most", "mean", "std")
-    counts = ("nan", "infinite", "zeros", "dead", "channels")
-    return {name: _plain(getattr(row, name)) for name in (*names, *counts)}
-
-
-def _plain(value: object) -> object:
-    """JSON knows no NaN and no infinity."""
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _quoted(name: str) -> str:
-    return f'"{name}"' if name else "without a name"
+def _table(row: ArrayStats | ArrayDifference) -> dict[str, object]:
+    """For JSON, which knows no NaN and no infinity."""
+    return {
+        name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in asdict(row).items()
+    }

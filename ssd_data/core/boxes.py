@@ -6,7 +6,7 @@ the end gives other bytes.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -40,8 +40,20 @@ def normalize(boxes: Boxes, width: int, height: int) -> Boxes:
     return fractions
 
 
+def to_pixels(boxes: npt.NDArray[Any], width: Any, height: Any) -> npt.NDArray[np.float64]:
+    """Pixels from fractions, to be scored: to a thousandth, which is what float32 can tell.
+
+    Width and height are the picture's, or each box's own, int (N,).
+
+    >>> to_pixels(np.array([[0.1, 0.25, 0.5, 1]], np.float32), 640, 480)
+    array([[ 64., 120., 320., 480.]])
+    """
+    pixels: npt.NDArray[np.float64] = boxes.astype(np.float64) * np.array([width, height] * 2).T
+    return np.round(pixels, 3)
+
+
 def all_sound(boxes: Boxes, width: int, height: int) -> bool:
-    """Whether all boxes, in pixels, have an area and lie in the picture.
+    """Whether all boxes have an area and lie in a picture of that size.
 
     Counted in Python: a picture's few boxes take NumPy many times as long.
     """

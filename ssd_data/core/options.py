@@ -23,8 +23,9 @@ class Option:
         help: what it does, in a line.
         metavar: what stands for its value in the help.
         low: the least value. most: the greatest, or below: what a value stays below.
-        letter: of its short form. of: the option without which it means nothing.
+        letter: of its short form.
         shows_default: whether the help says what it is by itself.
+        of: another option, without which it means nothing.
     """
 
     help: str
@@ -33,8 +34,8 @@ class Option:
     most: int | None = None
     below: int | None = None
     letter: str = ""
-    of: str = ""
     shows_default: bool = False
+    of: str = ""
 
 
 def option(default: T, help: str, **settings: Any) -> T:

@@ -1,7 +1,7 @@
 """The nouns that flow through the package; all frozen.
 
 Boxes are ``float32`` arrays of shape (N, 4) in the order xmin, ymin, xmax, ymax. In an
-:class:`AnnotatedImage` they are pixels as the annotation states them (``xmax`` is not moved by one,
+:class:`AnnotatedImage` they are as the annotation states them (``xmax`` is not moved by one,
 nothing is clipped); everywhere else they are fractions of the picture's width and height.
 """
 
@@ -41,13 +41,15 @@ class AnnotatedImage:
         image: the picture's path below the data set's root, with ``/``.
         annotation: the annotation's path below the root, as lists name it.
         classes: per box the class, a name (``str``) or, in txt files, a label number (``int``).
-        boxes: float32 (N, 4), pixels, xmin ymin xmax ymax.
+        boxes: float32 (N, 4), xmin ymin xmax ymax; pixels, or fractions where ``normalized``.
         difficult: bool (N,); VOC's ``difficult``, COCO's ``iscrowd``, WIDER FACE's ``invalid``.
         width: the width in pixels that the annotation states, None where it states none.
         height: likewise.
         image_id: COCO's integer image id, else None.
         places: per box where it stands: a line number, or what ``place_kind`` says.
         place_kind: "line" (of the annotation file) or "annotation" (COCO's id).
+        normalized: whether boxes are fractions of the picture's width and height: then nobody needs
+            to know its size to store them.
         attributes: further values per box, each an array of length N (WIDER FACE: ``blur``,
             ``expression``, ``illumination``, ``invalid``, ``occlusion``, ``pose``).
     """
@@ -63,6 +65,24 @@ class AnnotatedImage:
     places: tuple[int, ...] = ()
     place_kind: str = "line"
     attributes: Mapping[str, npt.NDArray[np.int8]] = field(default_factory=dict)
+    normalized: bool = False
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """The width and height that the annotation states, else those of the picture's file."""
+        return self.width or width, self.height or height
+
+    def unit(self, width: int, height: int) -> tuple[int, int]:
+        """What boxes are divided by to be fractions: the picture's size, or 1 where they are that.
+
+        >>> AnnotatedImage("a.jpg", "a.xml", width=640).unit(320, 240)
+        (640, 240)
+        >>> AnnotatedImage("a.jpg", "a.txt", normalized=True).unit(320, 240)
+        (1, 1)
+
+        Args:
+            width, height: of the picture's file.
+        """
+        return (1, 1) if self.normalized else self.size(width, height)
 
     def place(self, index: int) -> str:
         """Where box ``index`` stands, as ``file:line`` or ``file: annotation id``."""

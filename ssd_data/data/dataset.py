@@ -17,13 +17,14 @@ from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data import formats, recipes
 from ssd_data.data.formats import Recognised
 from ssd_data.data.formats.annoset.read import ListSource
+from ssd_data.data.lmdb.manifest import LABELMAP
 from ssd_data.data.recipes import Recipe, SourceTable, alternatives
 
 TRAINING_LINK, TEST_LINK = "trainval_lmdb", "test_lmdb"
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class DatasetSplit:
     """One split whose sources are there, each a struct of its format; they are read in turn."""
 
     sources: tuple[msgspec.Struct, ...]
@@ -54,7 +55,7 @@ class Dataset:
     name: str
     root: Path
     format: str
-    splits: Mapping[str, Split]
+    splits: Mapping[str, DatasetSplit]
     links: Mapping[str, str]
     labelmap: Path | None = None
     map: Mapping[str, str] = field(default_factory=dict)
@@ -180,7 +181,7 @@ def _resolve(recipe: Recipe, root: Path, wanted: Collection[str]) -> Dataset | N
         for choice in split.choices:
             sources = tuple(_decide(root, table, reader.source) for table in choice)
             if all((root / path).exists() for one in sources for path in reader.needs(one)):
-                splits[name] = Split(sources, split.shuffle)
+                splits[name] = DatasetSplit(sources, split.shuffle)
                 break
     links = {}
     for link, choices in recipe.links.items():
@@ -277,8 +278,8 @@ def _from_layout(name: str, root: Path, kind: str, found: Recognised[Any]) -> Da
     training = _first_like(found.splits, "trainval", "train")
     test = _first_like(found.splits, "test", "val")
     links = {link: split for link, split in ((TRAINING_LINK, training), (TEST_LINK, test)) if split}
-    splits = {s: Split(tuple(v), s.startswith("train")) for s, v in found.splits.items()}
-    beside = root / "labelmap.prototxt"
+    splits = {s: DatasetSplit(tuple(v), s.startswith("train")) for s, v in found.splits.items()}
+    beside = root / LABELMAP
     labelmap = beside if beside.is_file() else None
     return Dataset(name, root, kind, splits, links, labelmap, why=found.why)
 
@@ -309,7 +310,7 @@ def from_list(file: Path | str, root: Path | str, labelmap: Path | str) -> Datas
         name=stem,
         root=root,
         format="annoset",
-        splits={stem: Split((ListSource(str(file)),))},
+        splits={stem: DatasetSplit((ListSource(str(file)),))},
         links={f"{stem}_lmdb": stem},
         labelmap=Path(labelmap),
         lmdb_pattern="{split}_lmdb",

@@ -25,6 +25,7 @@ from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
 from ssd_data.core.progress import Track, untracked
 from ssd_data.core.registry import WRITERS
+from ssd_data.data.formats.numbers import FAR
 from ssd_data.data.formats.writing import ROUNDED, PictureFile, Target, is_safe
 from ssd_data.data.lmdb.companions import labelmap_file, name_size_file, split_of
 from ssd_data.data.lmdb.manifest import LABELMAP
@@ -32,7 +33,7 @@ from ssd_data.data.lmdb.records import Record, decode_record, key_of
 from ssd_data.data.lmdb.store import LmdbReader
 
 ANY_SIZE = 1 << 62
-MOST_PIXELS = 5e8  # the readers take numbers below 1e9, widths of boxes included
+MOST_PIXELS = FAR / 2  # so that widths of boxes are no farther
 RENAMED = "key changes when it is built again"
 
 

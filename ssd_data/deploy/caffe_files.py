@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -42,8 +43,7 @@ def write_net(trained: TrainedNet, folder: Path) -> None:
     Raises:
         OutputError: a file cannot be written.
     """
-    net = type(trained.graph.net)()
-    net.CopyFrom(trained.graph.net)
+    net = deepcopy(trained.graph.net)
     net.ClearField("state")
     for layer in net.layer:
         layer.ClearField("phase")

@@ -17,6 +17,7 @@ from typing import Any
 import onnx
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.images import in_colour
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.engines import Array
 from ssd_data.nets.onnx.detection_head import EmittedHead, head_outputs
@@ -62,6 +63,7 @@ def quantise(
     )
 
     reader = _Records(net, lmdb, records)
+    names = [str(node.name) for node in model.graph.node]  # what follows the heads: end/…
     logging.getLogger().addFilter(_quiet)
     try:
         with TemporaryDirectory(prefix="ssd-data-") as folder:
@@ -77,7 +79,7 @@ def quantise(
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
                 calibrate_method=CalibrationMethod.MinMax,
-                nodes_to_exclude=[n.name for n in model.graph.node if _at_the_end(n)],
+                nodes_to_exclude=[name for name in names if name.startswith("end/")],
                 extra_options={"ActivationSymmetric": False, "CalibMovingAverage": True},
             )
             made = onnx.load(file)
@@ -91,11 +93,6 @@ def quantise(
         f"of {lmdb.name}"
     )
     return made, text
-
-
-def _at_the_end(node: onnx.NodeProto) -> bool:
-    """Whether a node belongs to what follows the heads."""
-    return str(node.name).startswith("end/")
 
 
 def _quiet(record: logging.LogRecord) -> bool:
@@ -125,7 +122,5 @@ def _pictures(net: PreparedNet, lmdb: Path, records: int) -> Iterator[Array]:
             if index == records:
                 return
             with reader.naming():
-                picture = record.decode()
-            if picture.ndim == 2:
-                picture = picture[..., None].repeat(3, 2)
+                picture = in_colour(record.decode())
             yield net.preprocessing.apply(picture, net.size)[None]

@@ -68,45 +68,44 @@ def readme(
     notes: Iterable[str],
 ) -> str:
     """The content of ``README.md``."""
-    lines = [
-        f"# {listable(table['made_of']['weights'])}, for {profile}",
-        "",
-        summary,
-        "",
-        "## Files",
-        "",
-        *(f"- `{name}`: {what}" for name, what in written.facts["files"].items()),
-        "- `preprocess.json`: all of this page, for programs",
-        "",
-        *_input(table["input"]),
-        "## Outputs",
-        "",
-        *(f"- `{n}` {_shape(o['shape'])}: {o['holds']}" for n, o in written.outputs.items()),
-        "",
-        "Boxes are fractions of the picture, xmin ymin xmax ymax, not clipped.",
-        "",
-        *_thresholds(table["thresholds"]),
-        *_left_to_do(written),
-        *_class_lines(table),
-        "## Proof",
-        "",
-        "Run before it was written, against the embedded engine:",
-        "",
-        *(f"- {proof.sentence()}" for proof in proofs),
-        *(f"- {name}: {_loss(loss)}" for name, loss in written.losses.items()),
-        "",
+    parts = [
+        f"# {listable(table['made_of']['weights'])}, for {profile}\n\n{summary}\n",
+        _section(
+            "Files",
+            *(f"- `{name}`: {what}" for name, what in written.facts["files"].items()),
+            "- `preprocess.json`: all of this page, for programs",
+        ),
+        _section("Input", *_input(table["input"])),
+        _section(
+            "Outputs",
+            *(f"- `{n}` {_shape(o['shape'])}: {o['holds']}" for n, o in written.outputs.items()),
+            "",
+            "Boxes are fractions of the picture, xmin ymin xmax ymax, not clipped.",
+        ),
+        _section("Thresholds", _thresholds(table["thresholds"])),
+        _section("Left to do after the net", *_left_to_do(written)),
+        _section("Classes", *_class_lines(table)),
+        _section(
+            "Proof",
+            "Run before it was written, against the embedded engine:",
+            "",
+            *(f"- {proof.sentence()}" for proof in proofs),
+            *(f"- {name}: {_loss(loss)}" for name, loss in written.losses.items()),
+        ),
+        _section("Notes", *(f"- {note}" for note in notes)),
     ]
-    if noted := list(notes):
-        lines += ["## Notes", "", *(f"- {note}" for note in noted), ""]
-    return "\n".join(lines)
+    return "\n".join(filter(None, parts))
+
+
+def _section(title: str, *lines: str) -> str:
+    """A part of the page; nothing where it has no lines."""
+    return "\n".join([f"## {title}", "", *lines, ""]) if lines else ""
 
 
 def _input(given: dict[str, Any]) -> list[str]:
     batch, channels, height, width = given["shape"]
     mean = ", ".join(f"{v:g}" for v in given["mean"])
     return [
-        "## Input",
-        "",
         f"`{given['name']}`: float32, {batch} x {channels} x {height} x {width} "
         "(batch, channels, height, width).",
         "",
@@ -114,20 +113,16 @@ def _input(given: dict[str, Any]) -> list[str]:
         "the aspect ratio.",
         f"2. Channels in the order {given['channels']}, values from 0 to 255.",
         f"3. Subtract the mean of each channel ({mean}), then multiply by {given['scale']:g}.",
-        "",
     ]
 
 
-def _thresholds(thresholds: dict[str, Any]) -> list[str]:
-    return [
-        "## Thresholds",
-        "",
+def _thresholds(thresholds: dict[str, Any]) -> str:
+    return (
         f"Score above {thresholds['confidence_threshold']:g}; boxes of a class that overlap a "
         f"better one by more than {thresholds['nms_threshold']:g} go; of each class "
         f"{_best(thresholds['top_k'])} before that, of each picture "
-        f"{_best(thresholds['keep_top_k'])} after it.",
-        "",
-    ]
+        f"{_best(thresholds['keep_top_k'])} after it."
+    )
 
 
 def _left_to_do(written: WrittenNet) -> list[str]:
@@ -135,8 +130,6 @@ def _left_to_do(written: WrittenNet) -> list[str]:
         return []
     names = "boxes, scores" if "boxes" in written.outputs else "locations, confidences"
     return [
-        "## Left to do after the net",
-        "",
         "`postprocess.py` does it with NumPy alone, as Caffe's DetectionOutput; "
         "`preprocess.json` has its numbers:",
         "",
@@ -146,7 +139,6 @@ def _left_to_do(written: WrittenNet) -> list[str]:
         'detector = Detector(".")',
         f"rows = detector({names})  # picture, label, score, xmin, ymin, xmax, ymax",
         "```",
-        "",
     ]
 
 
@@ -157,7 +149,7 @@ def _class_lines(table: dict[str, Any]) -> list[str]:
         f"| {c['label']} | {_cell(c['name'])} | {_cell(c['display_name'])} |"
         for c in table["classes"]
     ]
-    return ["## Classes", "", "| label | name | |", "|---|---|---|", *rows, ""]
+    return ["| label | name | |", "|---|---|---|", *rows]
 
 
 def _cell(text: str) -> str:

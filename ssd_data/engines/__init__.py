@@ -8,8 +8,11 @@ An engine's module defines ``load(deploy, weights, options) -> Engine``. What al
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 import numpy as np
@@ -21,6 +24,7 @@ from ssd_data.core.structures import Detections
 from ssd_data.nets.detection import detection_blob
 from ssd_data.nets.geometry import Size
 from ssd_data.nets.graph import Graph
+from ssd_data.nets.prototxt import to_text
 from ssd_data.nets.sizes import map_sizes
 
 Array: TypeAlias = npt.NDArray[np.float32]
@@ -113,6 +117,18 @@ def load_engine(
     options = EngineOptions(device, half, threshold)
     engine: Engine = ENGINES.load(name).load(deploy, weights, options)
     return engine
+
+
+@contextmanager
+def deploy_file(deploy: Path | str, graph: Graph, options: EngineOptions) -> Iterator[str]:
+    """The file that another program reads: a temporary one where options changed the graph."""
+    if options.threshold is None:
+        yield str(deploy)
+        return
+    with TemporaryDirectory(prefix="ssd-data-") as folder:
+        file = Path(folder) / "deploy.prototxt"
+        file.write_text(to_text(graph.net))
+        yield str(file)
 
 
 def to_detections(rows: Array, pictures: int) -> list[Detections]:

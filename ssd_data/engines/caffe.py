@@ -6,16 +6,14 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from ssd_data.core.errors import UsageError
-from ssd_data.engines import Array, Engine, EngineOptions
+from ssd_data.engines import Array, Engine, EngineOptions, deploy_file
 from ssd_data.nets.graph import Graph
 from ssd_data.nets.prepare import read_deploy
-from ssd_data.nets.prototxt import to_text
 
 HINT = "Point CAFFE_ROOT to a Caffe that was built with its Python module (or PYTHONPATH to it)"
 
@@ -77,9 +75,5 @@ def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Caf
     else:
         caffe.set_device(int(device.rpartition(":")[2] or 0) if ":" in device else 0)
         caffe.set_mode_gpu()
-    if options.threshold is None:
-        return Caffe(graph, caffe.Net(str(deploy), str(weights), caffe.TEST))
-    with TemporaryDirectory(prefix="ssd-data-") as folder:
-        file = Path(folder) / "deploy.prototxt"
-        file.write_text(to_text(graph.net))
-        return Caffe(graph, caffe.Net(str(file), str(weights), caffe.TEST))
+    with deploy_file(deploy, graph, options) as file:
+        return Caffe(graph, caffe.Net(file, str(weights), caffe.TEST))

@@ -7,8 +7,9 @@ writes files with. What a DetectionOutput does is done in NumPy.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines import Array, Engine, EngineOptions
 from ssd_data.nets.detection import DETECTION_TYPE, check_settings, detection_settings
 from ssd_data.nets.edit.merge_bn import merge_bn
-from ssd_data.nets.graph import Node
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.postprocess import detection_output
 from ssd_data.nets.prepare import read_trained
@@ -43,11 +43,8 @@ def require_onnxruntime() -> Any:
     return onnxruntime
 
 
-def open_session(model: bytes, where: object = "", threads: int | None = None) -> Any:
-    """A model in ONNX Runtime, on the CPU.
-
-    Args:
-        threads: how many a node may use; by default all, or as ``OMP_NUM_THREADS`` says.
+def open_session(model: bytes, where: object = "") -> Any:
+    """A model in ONNX Runtime, on all of the CPU's threads or as ``OMP_NUM_THREADS`` says.
 
     Raises:
         InputError: ONNX Runtime cannot read it.
@@ -58,7 +55,7 @@ def open_session(model: bytes, where: object = "", threads: int | None = None) -
     options = runtime.SessionOptions()
     options.log_severity_level = 3
     given = os.environ.get("OMP_NUM_THREADS", "")
-    options.intra_op_num_threads = threads or (int(given) if given.isdecimal() else 0)
+    options.intra_op_num_threads = int(given) if given.isdecimal() else 0
     # Threads that wait for work give their processor to others, as the embedded engine's do.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
@@ -69,21 +66,12 @@ def open_session(model: bytes, where: object = "", threads: int | None = None) -
 
 
 @dataclass(frozen=True, slots=True)
-class _End:
-    """A DetectionOutput: its settings, priors and their variances."""
-
-    settings: dict[str, Any]
-    boxes: Array
-    variances: Array
-
-
-@dataclass(frozen=True, slots=True)
 class _Ready:
-    """A session for one shape of batch."""
+    """A session for one shape of batch, and what its DetectionOutputs do, by their tops' names."""
 
     session: Any
     names: list[str]
-    ends: dict[str, _End]
+    ends: Mapping[str, Callable[[Array, Array], Array]]
 
 
 class OnnxRuntime(Engine):
@@ -119,20 +107,11 @@ class OnnxRuntime(Engine):
             ) from None
         found = dict(zip(ready.names, arrays, strict=True))
         return {
-            blob: self._rows(ready.ends[blob], self._ends[blob], found)
+            blob: _rows(ready.ends[blob], *(found[name] for name in self._ends[blob].bottoms[:2]))
             if blob in ready.ends
             else found[blob]
             for blob in self.outputs
         }
-
-    def _rows(self, end: _End, node: Node, found: Mapping[str, Array]) -> Array:
-        """As DetectionOutput's: with nothing found in the whole batch one row a picture, all -1."""
-        locations, scores = (found[name] for name in node.bottoms[:2])
-        rows = detection_output(locations, scores, end.boxes, end.variances, end.settings)
-        if not len(rows):
-            rows = np.full((len(locations), 7), -1, np.float32)
-            rows[:, 0] = np.arange(len(rows))
-        return rows[None, None]
 
     def _session(self, shape: tuple[int, ...]) -> _Ready:
         if shape in self._sessions:
@@ -158,10 +137,21 @@ class OnnxRuntime(Engine):
             counts = [int(np.prod(made.blobs[name].shape[1:])) for name in node.bottoms[:2]]
             if fault := check_settings(settings, counts[0], counts[1], len(boxes)):
                 raise InputError(fault, where=node.where)
-            ends[blob] = _End(settings, boxes, variances)
+            ends[blob] = partial(
+                detection_output, priors=boxes, variances=variances, settings=settings
+            )
         outputs = {name: made.blobs[name] for name in names}
         model = made.emission.model({self.input: made.input}, outputs)
         return _Ready(open_session(model.SerializeToString(), self.graph.origin), names, ends)
+
+
+def _rows(end: Callable[[Array, Array], Array], locations: Array, scores: Array) -> Array:
+    """As DetectionOutput's: with nothing found in the whole batch one row a picture, all -1."""
+    rows = end(locations, scores)
+    if not len(rows):
+        rows = np.full((len(locations), 7), -1, np.float32)
+        rows[:, 0] = np.arange(len(rows))
+    return rows[None, None]
 
 
 def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> OnnxRuntime:

@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.engines import Array, Engine, EngineOptions
+from ssd_data.engines import Array, Engine, EngineOptions, deploy_file
 from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.graph import Graph
 from ssd_data.nets.prepare import read_deploy
-from ssd_data.nets.prototxt import to_text
 
 
 class OpenCV(Engine):
-    """Runs on the CPU."""
+    """Runs on the CPU. What OpenCV reads is the file ``deploy``, whose net ``graph`` is."""
 
     name = "opencv"
 
-    def __init__(
-        self, graph: Graph, deploy: Path | str, weights: Path | str, rewritten: bool = False
-    ) -> None:
+    def __init__(self, graph: Graph, deploy: Path | str, weights: Path | str) -> None:
         super().__init__(graph)
         _refuse_unbounded(graph)
         try:
-            if rewritten:  # what OpenCV reads is the graph, not the file it came from
-                with TemporaryDirectory(prefix="ssd-data-") as folder:
-                    file = Path(folder) / "deploy.prototxt"
-                    file.write_text(to_text(graph.net))
-                    self.net = cv2.dnn.readNetFromCaffe(str(file), str(weights))
-            else:
-                self.net = cv2.dnn.readNetFromCaffe(str(deploy), str(weights))
+            self.net = cv2.dnn.readNetFromCaffe(str(deploy), str(weights))
         except cv2.error as error:
-            text = str(error.err or error).strip().splitlines()[0]
-            raise InputError(f"OpenCV's DNN cannot read this net: {text}", where=deploy) from None
+            raise self._error("read", error) from None
         producers = graph.producers()
         # OpenCV knows layers, not blobs: a blob's values are those of its last layer.
         self.layers = [producers[blob][-1].name for blob in self.outputs]
@@ -48,13 +37,14 @@ class OpenCV(Engine):
         try:
             arrays = self.net.forward(self.layers)
         except cv2.error as error:
-            text = str(error.err or error).strip().splitlines()[0]
-            raise InputError(
-                f"OpenCV's DNN cannot run this net: {text}", where=self.graph.origin
-            ) from None
+            raise self._error("run", error) from None
         return {
             blob: np.asarray(a, np.float32) for blob, a in zip(self.outputs, arrays, strict=True)
         }
+
+    def _error(self, what: str, error: cv2.error) -> InputError:
+        text = str(error.err or error).strip().splitlines()[0]
+        return InputError(f"OpenCV's DNN cannot {what} this net: {text}", where=self.graph.origin)
 
 
 def _refuse_unbounded(graph: Graph) -> None:
@@ -79,4 +69,5 @@ def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Ope
     options.require_cpu("opencv")
     read_caffemodel(weights)  # our errors say more than OpenCV's
     graph = read_deploy(deploy, options.threshold)
-    return OpenCV(graph, deploy, weights, rewritten=options.threshold is not None)
+    with deploy_file(deploy, graph, options) as file:
+        return OpenCV(graph, file, weights)

@@ -17,6 +17,7 @@ from ssd_data.core.images import in_colour, read_picture
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.registry import METRICS
 from ssd_data.core.structures import Pixels
+from ssd_data.data.build.convert import in_pixels
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import scan, unknown_classes
 from ssd_data.data.dataset import TEST_LINK, Dataset, find
@@ -183,7 +184,8 @@ def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
             where=first.where,
         )
     pictures = TruthBuilder.of_entries(
-        [image.entry for image in scanned.images], [image.labels for image in scanned.images]
+        [in_pixels(dataset.root, image.entry) for image in scanned.images],
+        [image.labels for image in scanned.images],
     )
     metric = metrics.load(name)
     official = choice.truth or metric.find_truth(dataset.root, dataset, split)

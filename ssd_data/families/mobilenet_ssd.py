@@ -8,13 +8,14 @@ from typing import Any
 from ssd_data.families.parts.builder import CAFFE, NetBuilder
 from ssd_data.families.parts.data import HALF_RANGE, jaccard_samplers
 from ssd_data.families.parts.detector import (
+    SSD_SETTINGS,
     Design,
     Settings,
     Stage,
     finish,
     from_nothing,
+    halving_solver,
     multiplied,
-    new_solver,
     start,
 )
 from ssd_data.families.parts.heads import Heads, Output, Scoring, ssd_maps
@@ -24,16 +25,7 @@ TITLE = "MobileNet V1 with SSD heads"
 SOURCE = "github.com/chuanqi305/MobileNet-SSD"
 VARIANTS: dict[str, dict[str, Any]] = {
     "v1": {
-        "size": (300, 300),
-        "batch_size": 24,
-        "test_batch_size": 8,
-        "iter_size": 1,
-        "width_multiplier": 1.0,
-        "relu6": False,
-        "expand": True,
-        "min_sizes": (),
-        "max_sizes": (),
-        "aspect_ratios": (),
+        **SSD_SETTINGS,
         "from_scratch": False,
         "new_heads": False,
         "merged": True,  # of the deploy net
@@ -87,19 +79,7 @@ def solver(settings: Settings) -> caffe_pb2.SolverParameter:
     """``solver_train.prototxt``; from scratch Adam, at a rate that falls in a straight line."""
     if settings.from_scratch:
         return from_nothing(settings, base_lr=0.008, test_iter=[673])
-    return new_solver(
-        settings,
-        test_iter=[673],
-        test_interval=10000,
-        base_lr=0.0005,
-        max_iter=120000,
-        gamma=0.5,
-        weight_decay=0.00005,
-        snapshot=1000,
-        test_initialization=False,
-        stepvalue=[20000, 40000],
-        type="RMSProp",
-    )
+    return halving_solver(settings, test_iter=[673], base_lr=0.0005, weight_decay=0.00005)
 
 
 def _detector(settings: Settings) -> Design:

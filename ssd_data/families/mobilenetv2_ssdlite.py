@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ssd_data.families.parts.data import HALF_RANGE, jaccard_samplers
-from ssd_data.families.parts.detector import Design, Settings, Stage
+from ssd_data.families.parts.detector import SSD_SETTINGS, Design, Settings, Stage
 from ssd_data.families.parts.heads import Heads, Output, Scoring
 from ssd_data.families.parts.mobilenetv2 import ssd_net, ssd_solver
 from ssd_data.proto import caffe_pb2
@@ -14,16 +14,8 @@ TITLE = "MobileNet V2 with SSDLite heads"
 SOURCE = "github.com/chuanqi305/MobileNetv2-SSDLite"
 VARIANTS: dict[str, dict[str, Any]] = {
     "v2": {
-        "size": (300, 300),
-        "batch_size": 24,
-        "test_batch_size": 8,
-        "iter_size": 1,
-        "width_multiplier": 1.0,
+        **SSD_SETTINGS,
         "relu6": True,
-        "expand": True,
-        "min_sizes": (),
-        "max_sizes": (),
-        "aspect_ratios": (),
         "tf_padding": True,
         "merged": True,  # of all three nets, the heads' depthwise layers excepted
     }

@@ -92,7 +92,7 @@ def _maps(body: Body, settings: Settings) -> list[FeatureMap]:
         FeatureMap(name, min_sizes=sides, flip=False, step=8 << i)
         for i, (name, sides) in enumerate(zip(names, sizes, strict=True))
     ]
-    return with_sizes(maps, settings.min_sizes) if settings.min_sizes else maps
+    return with_sizes(maps, settings.min_sizes)
 
 
 def solver(settings: Settings) -> caffe_pb2.SolverParameter:

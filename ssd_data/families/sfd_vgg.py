@@ -56,8 +56,7 @@ def build(settings: Settings, stage: Stage) -> caffe_pb2.NetParameter:
         FeatureMap(blob, min_sizes=(float(side),), norm=norm, step=4 << i)
         for i, (blob, norm, side) in enumerate(MAPS)
     ]
-    maps = with_sizes(maps, settings.min_sizes) if settings.min_sizes else maps
-    return finish(net, DETECTOR, settings, stage, maps)
+    return finish(net, DETECTOR, settings, stage, with_sizes(maps, settings.min_sizes))
 
 
 def solver(settings: Settings) -> caffe_pb2.SolverParameter:

@@ -6,11 +6,13 @@ not, which makes it the net to try a data set with.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ssd_data.families.parts.builder import NetBuilder
 from ssd_data.families.parts.data import HALF_RANGE, overlap_samplers
 from ssd_data.families.parts.detector import (
+    SSD_SETTINGS,
     Design,
     Settings,
     Stage,
@@ -19,23 +21,18 @@ from ssd_data.families.parts.detector import (
     multiplied,
     start,
 )
-from ssd_data.families.parts.heads import FeatureMap, Heads, Output, Scoring, with_sizes
+from ssd_data.families.parts.heads import FeatureMap, Heads, Output, Scoring, rising_maps
 from ssd_data.proto import caffe_pb2
 
 TITLE = "Nine convolutions with SSD heads, to learn from nothing in minutes"
 SOURCE = "this package"
 VARIANTS: dict[str, dict[str, Any]] = {
     "tiny": {
+        **SSD_SETTINGS,
         "size": (128, 128),
         "batch_size": 8,
         "test_batch_size": 10,
-        "iter_size": 1,
-        "width_multiplier": 1.0,
-        "relu6": False,
         "expand": False,
-        "min_sizes": (),
-        "max_sizes": (),
-        "aspect_ratios": (),
         "merged": False,  # of the deploy net: trained weights load into it as they are
     }
 }
@@ -75,13 +72,7 @@ def solver(settings: Settings) -> caffe_pb2.SolverParameter:
 
 
 def _maps(settings: Settings) -> list[FeatureMap]:
-    """Priors of both shapes at each place; a map's max_size is the next map's min_size."""
+    """Priors of both shapes at each place."""
     side = min(settings.size)
     sizes = settings.min_sizes or tuple(float(round(side * share)) for share in MAPS.values())
-    maps = [FeatureMap(blob, min_sizes=(0.0,), aspect_ratios=(2.0,)) for blob in MAPS]
-    maps = with_sizes(maps, sizes)
-    tops = (*sizes[1:], float(side))
-    return [
-        FeatureMap(one.blob, one.min_sizes, (high,), one.aspect_ratios)
-        for one, high in zip(maps, tops, strict=True)
-    ]
+    return [replace(one, aspect_ratios=(2.0,)) for one in rising_maps(MAPS, sizes, float(side))]

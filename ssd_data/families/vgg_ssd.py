@@ -8,7 +8,7 @@ from typing import Any
 from ssd_data.families.parts.builder import NetBuilder
 from ssd_data.families.parts.data import CAFFE_MEAN, jaccard_samplers
 from ssd_data.families.parts.detector import Design, Settings, Stage, finish, new_solver, start
-from ssd_data.families.parts.heads import FeatureMap, Heads, Output, Scoring, with_sizes
+from ssd_data.families.parts.heads import FeatureMap, Heads, Output, Scoring, rising_maps
 from ssd_data.families.parts.vgg import add_pair, add_vgg
 from ssd_data.proto import caffe_pb2
 
@@ -87,20 +87,15 @@ def build(settings: Settings, stage: Stage) -> caffe_pb2.NetParameter:
 
 
 def _maps(blobs: list[str], extent: Extent, settings: Settings) -> list[FeatureMap]:
-    """A map's max_size is the next map's min_size."""
-    bare = [FeatureMap(blob, min_sizes=(0.0,)) for blob in blobs]
-    sizes = settings.min_sizes or extent.sizes[:-1]
+    maps = rising_maps(blobs, settings.min_sizes or extent.sizes[:-1], extent.sizes[-1])
     return [
         replace(
             one,
-            max_sizes=(high,),
             aspect_ratios=(2.0,) if i in extent.few else (2.0, 3.0),
             norm=20 if one.blob == "conv4_3" else 0,
             step=extent.steps[i],
         )
-        for i, (one, high) in enumerate(
-            zip(with_sizes(bare, sizes), (*sizes[1:], extent.sizes[-1]), strict=True)
-        )
+        for i, one in enumerate(maps)
     ]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ssd_data.core.boxes import to_pixels
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.structures import AnnotatedImage, Flags, Labels
@@ -68,8 +69,7 @@ class TruthBuilder:
     def to_pixels(self, sizes: Ints) -> None:
         """Boxes were fractions: make them pixels of pictures of those sizes, int64 (P, 2)."""
         self.sizes = sizes
-        # Fractions are float32: a thousandth of a pixel is what they can tell.
-        self.boxes = np.round(self.boxes * sizes[self.picture][:, [0, 1, 0, 1]], 3)
+        self.boxes = to_pixels(self.boxes, *sizes[self.picture].T)
 
     def build(self, names: Sequence[str], labelmap: LabelMap, origin: Path | str) -> Truth:
         """The truth; its classes are the labelmap's, the background left out.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -158,8 +159,7 @@ def to_bytes(net: caffe_pb2.NetParameter, layers: Iterable[LayerWeights]) -> byt
         net: the layers' parameters; those that ``layers`` lacks are written without arrays.
         layers: in the net's order, where names occur twice.
     """
-    new = caffe_pb2.NetParameter()
-    new.CopyFrom(net)
+    new = deepcopy(net)
     waiting: dict[str, list[LayerWeights]] = {}
     for layer in layers:
         waiting.setdefault(layer.name, []).append(layer)

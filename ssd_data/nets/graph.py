@@ -7,6 +7,7 @@ own bottom (in place), which gives the blob a new version under the same name.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -156,8 +157,7 @@ class Graph:
         """
         blobs = list(blobs)
         nodes = [self.nodes[index] for index in self.needed(blobs, without)]
-        net = caffe_pb2.NetParameter()
-        net.CopyFrom(self.net)
+        net = deepcopy(self.net)
         del net.layer[:]
         net.layer.extend(node.param for node in nodes)
         read = {*blobs, *(bottom for node in nodes for bottom in node.bottoms)}
@@ -200,8 +200,7 @@ def to_graph(
     """
     if isinstance(source, caffe_pb2.NetParameter):
         source = Prototxt(source, origin or source.name or "net")
-    state = caffe_pb2.NetState()
-    state.CopyFrom(source.message.state)
+    state = deepcopy(source.message.state)
     state.phase = phase_number(phase)  # type: ignore[assignment]
     state.level = state.level or level
     state.stage.extend(s for s in stages if s not in state.stage)

@@ -18,7 +18,7 @@ from ssd_data.core.structures import Boxes
 from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.detection import DetectionHead, find_detection_head, find_detections
 from ssd_data.nets.edit.canonical import canonical, without_relu6
-from ssd_data.nets.edit.merge_bn import Merge, merge_bn, merged_count
+from ssd_data.nets.edit.merge_bn import Merge, merge_bn
 from ssd_data.nets.geometry import Size
 from ssd_data.nets.graph import Graph, read_graph, to_graph
 from ssd_data.nets.matching import TrainedNet
@@ -168,6 +168,6 @@ def _priors(graph: Graph, head: DetectionHead, sizes: Mapping[str, Size]) -> tup
 
 
 def _merge_notes(merge: Merge) -> list[str]:
-    notes = [f"{merged_count(merge.rows)} BatchNorm and Scale merged"] if merge.into else []
+    notes = [f"{len(merge.into)} BatchNorm and Scale merged"] if merge.into else []
     kept = [row for row in merge.rows if not row.into]
     return [*notes, *(f"{row.type} {row.name} kept: it {row.reason}" for row in kept)]

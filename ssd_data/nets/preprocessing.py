@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,7 +16,6 @@ from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
 
 Array: TypeAlias = npt.NDArray[np.float32]
-BESIDE = ("train.prototxt", "test.prototxt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +75,13 @@ def read_preprocessing(path: Path | str) -> Preprocessing:
     raise InputError("no layer has a transform_param", where=path)
 
 
-def find_preprocessing(deploy: Path | str, names: Iterable[str] = BESIDE) -> Preprocessing:
+def find_preprocessing(deploy: Path | str) -> Preprocessing:
     """What the training or test net beside a deploy net says.
 
     Raises:
         InputError: there is none of them, or it does not say.
     """
-    for name in names:
+    for name in ("train.prototxt", "test.prototxt"):
         path = Path(deploy).parent / name
         if path.is_file() and not path.samefile(deploy):
             return read_preprocessing(path)

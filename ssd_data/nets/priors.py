@@ -126,25 +126,16 @@ def grid(
     param: caffe_pb2.PriorBoxParameter, map_size: Size, image_size: Size
 ) -> tuple[tuple[float, int], tuple[float, int]]:
     """Down and across: pixels from one place to the next, and of the whole input."""
-    image_size = _image_size(param, image_size)
-    steps = _steps(param, map_size, image_size)
-    return (steps[0], image_size[0]), (steps[1], image_size[1])
-
-
-def _image_size(param: caffe_pb2.PriorBoxParameter, default: Size) -> Size:
     if param.HasField("img_h") or param.HasField("img_w"):
-        return param.img_h, param.img_w
-    return (param.img_size, param.img_size) if param.HasField("img_size") else default
-
-
-def _steps(
-    param: caffe_pb2.PriorBoxParameter, map_size: Size, image_size: Size
-) -> tuple[float, float]:
+        image_size = param.img_h, param.img_w
+    elif param.HasField("img_size"):
+        image_size = param.img_size, param.img_size
+    steps = image_size[0] / map_size[0], image_size[1] / map_size[1]
     if param.HasField("step_h") or param.HasField("step_w"):
-        return param.step_h, param.step_w
-    if param.HasField("step"):
-        return param.step, param.step
-    return image_size[0] / map_size[0], image_size[1] / map_size[1]
+        steps = param.step_h, param.step_w
+    elif param.HasField("step"):
+        steps = param.step, param.step
+    return (steps[0], image_size[0]), (steps[1], image_size[1])
 
 
 def prior_values(

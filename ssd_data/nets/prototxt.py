@@ -145,7 +145,8 @@ def _readable(
     message = message[place.end() :] if place else message
     hint = ""
     if found := re.search(r'Enum type "([\w.]+)" has no value named (\w+)', message):
-        known = _enum_values(kind, found[1])
+        values = kind.DESCRIPTOR.file.pool.FindEnumTypeByName(found[1]).values
+        known = [value.name for value in values]
         near = get_close_matches(found[2].upper(), known, n=1)
         hint = f"Did you mean {near[0]}?" if near else "Known are " + ", ".join(known)
         message = f"{found[2]} is no {found[1].split('.')[-1]}"
@@ -155,8 +156,3 @@ def _readable(
     shown = ascii(said.strip()[:80])[1:-1]
     where = f"{origin}:{line}" if line else origin
     return InputError(f"{message} (in: {shown})" if shown else message, where=where, hint=hint)
-
-
-def _enum_values(kind: type[Message], name: str) -> list[str]:
-    pool = kind.DESCRIPTOR.file.pool
-    return [value.name for value in pool.FindEnumTypeByName(name).values]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from copy import deepcopy
 
 from ssd_data.nets.graph import Node, wire
 from ssd_data.proto import caffe_pb2
@@ -34,8 +35,7 @@ def with_splits(nodes: Sequence[Node]) -> list[Layers]:
     taken = Counter(weights.keys())  # of each version: how many of its Split's tops are in use
     groups = []
     for index, node in enumerate(nodes):
-        own = caffe_pb2.LayerParameter()
-        own.CopyFrom(node.param)
+        own = deepcopy(node.param)
         for k, version in enumerate(wiring.bottoms[index]):
             if readers[version] > 1:
                 writer = wiring.writers[version]

@@ -5,6 +5,9 @@ Rules: weiliu89/caffe, ``src/caffe/util/upgrade_proto.cpp``.
 
 from __future__ import annotations
 
+from copy import deepcopy
+from typing import Any
+
 from ssd_data.core.errors import InputError
 from ssd_data.proto import caffe_pb2
 
@@ -25,14 +28,12 @@ def upgrade(net: caffe_pb2.NetParameter, origin: str) -> caffe_pb2.NetParameter:
         InputError: the net mixes ``layer`` and ``layers``, has layers of the form before 2013, or
             its input fields contradict one another.
     """
-    new = caffe_pb2.NetParameter()
-    new.CopyFrom(net)
+    new = deepcopy(net)
     if net.layers:
         if net.layer:
             raise InputError('the net mixes "layer" and "layers"', where=origin)
         del new.layers[:]
-        for old in net.layers:
-            new.layer.add().CopyFrom(_from_v1(old, origin))
+        new.layer.extend(_from_v1(old, origin) for old in net.layers)
     if net.input:
         _input_fields_to_layer(new, origin)
     for layer in new.layer:
@@ -48,18 +49,13 @@ def _from_v1(old: caffe_pb2.V1LayerParameter, origin: str) -> caffe_pb2.LayerPar
             where=origin,
             hint="Bring it to the next form with Caffe's upgrade_net_proto_text",
         )
-    new = caffe_pb2.LayerParameter()
+    same: dict[str, Any] = {
+        descriptor.name: value
+        for descriptor, value in old.ListFields()
+        if descriptor.name in _SAME or descriptor.name.endswith("_param")
+    }
     name = caffe_pb2.V1LayerParameter.LayerType.Name(old.type)
-    new.type = _TYPES.get(name, name.title().replace("_", ""))
-    for descriptor, value in old.ListFields():
-        if descriptor.name in _SAME or descriptor.name.endswith("_param"):
-            target = getattr(new, descriptor.name)
-            if descriptor.message_type is not None and hasattr(target, "CopyFrom"):
-                target.CopyFrom(value)
-            elif hasattr(target, "extend"):
-                target.extend(value)
-            else:
-                setattr(new, descriptor.name, value)
+    new = caffe_pb2.LayerParameter(type=_TYPES.get(name, name.title().replace("_", "")), **same)
     for field, values in (
         ("name", old.param),
         ("share_mode", old.blob_share_mode),

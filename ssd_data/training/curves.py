@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +92,8 @@ def open_board(folder: Path | str | None) -> Iterator[list[TensorBoard]]:
     if folder is None:
         yield []
         return
-    board = TensorBoard(folder)
-    try:
+    with closing(TensorBoard(folder)) as board:
         yield [board]
-    finally:
-        board.close()
 
 
 class TensorBoard:
@@ -122,18 +119,15 @@ class TensorBoard:
     def __call__(self, event: Event) -> None:
         """Write what an event tells."""
         with self._writing():
-            self._take(event)
-
-    def _take(self, event: Event) -> None:
-        if not self._begun:
-            self._begun = True
-            self._begin(event.iteration - isinstance(event, Stepped))
-        if isinstance(event, Displayed):
-            self._add(event.iteration, _train(event))
-        elif isinstance(event, Tested):
-            self._add(event.iteration, _test(event))
-        if isinstance(event, (Tested, Snapshotted)):
-            self._writer.flush()
+            if not self._begun:
+                self._begun = True
+                self._begin(event.iteration - isinstance(event, Stepped))
+            if isinstance(event, Displayed):
+                self._add(event.iteration, _train(event))
+            elif isinstance(event, Tested):
+                self._add(event.iteration, _test(event))
+            if isinstance(event, (Tested, Snapshotted)):
+                self._writer.flush()
 
     def close(self) -> None:
         """Write what is left."""

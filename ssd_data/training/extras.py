@@ -23,7 +23,6 @@ from ssd_data.engines.torch.net import Net
 from ssd_data.engines.torch.trainable import Trainable
 from ssd_data.training import snapshots
 from ssd_data.training.options import Extras
-from ssd_data.training.rates import warmed
 from ssd_data.training.updates import parameters
 
 GROWTH, BACKOFF, INTERVAL = 2.0, 0.5, 2000
@@ -158,16 +157,18 @@ class ExtrasState:
         """The weights to begin with are there, and no update was made.
 
         Raises:
-            InputError: BatchNorm layers that are to be frozen have no statistics.
+            InputError: a BatchNorm that is to be frozen has no statistics: it would divide by next
+                to nothing.
         """
-        if self.options.freeze_bn:
-            _check_statistics(self.net)
+        for layer in self.net.steps if self.options.freeze_bn else ():
+            if isinstance(layer, BatchNorm) and not float(layer.params[2].tensor):
+                raise InputError(
+                    "this BatchNorm has no statistics to freeze",
+                    where=layer.node.where,
+                    hint="--freeze-bn needs --weights that have them, or leave it out",
+                )
         if self.average is not None and not self.average.updates:
             self.average.restart()
-
-    def rate(self, rate: float, iteration: int) -> float:
-        """The learning rate of an update, of what the policy says."""
-        return warmed(rate, iteration, self.options.warm_up)
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradients, times the loss scale, to the parameters'."""
@@ -262,7 +263,12 @@ def prepare(net: Net, extras: Extras) -> None:
         losses = [layer for layer in net.steps if isinstance(layer, MultiBoxLoss)]
         _require(net, losses, "--scale-compensation", "MultiBoxLoss")
         for loss in losses:
-            _require_two_stages(loss)
+            param = loss.param.multibox_loss_param
+            if param.match_type != MultiBox.PER_PREDICTION or not param.share_location:
+                raise UsageError(
+                    f"{loss.node.where} has not match_type PER_PREDICTION with share_location",
+                    where="--scale-compensation",
+                )
             loss.compensates = True
     if extras.freeze_bn:
         norms = [layer for layer in net.steps if isinstance(layer, BatchNorm)]
@@ -274,30 +280,6 @@ def prepare(net: Net, extras: Extras) -> None:
             _require(net, list(data_layers(net)), name, "AnnotatedData")
 
 
-def _check_statistics(net: Net) -> None:
-    """All BatchNorm layers have statistics.
-
-    Raises:
-        InputError: one has none: it would divide by next to nothing.
-    """
-    for layer in net.steps:
-        if isinstance(layer, BatchNorm) and not float(layer.params[2].tensor):
-            raise InputError(
-                "this BatchNorm has no statistics to freeze",
-                where=layer.node.where,
-                hint="--freeze-bn needs --weights that have them, or leave it out",
-            )
-
-
 def _require(net: Net, layers: object, name: str, kind: str) -> None:
     if not layers:
         raise UsageError(f"{net.graph.origin} has no {kind} layer", where=name)
-
-
-def _require_two_stages(loss: MultiBoxLoss) -> None:
-    param = loss.param.multibox_loss_param
-    if param.match_type != MultiBox.PER_PREDICTION or not param.share_location:
-        raise UsageError(
-            f"{loss.node.where} has not match_type PER_PREDICTION with share_location",
-            where="--scale-compensation",
-        )

@@ -34,7 +34,7 @@ class Group(Processes):
     Args:
         rank, world: as the attributes. local: the same on this machine.
         backend: of ``torch.distributed``; plain numbers always go by gloo.
-        patience: how long one call waits for the others. init: where they meet, its URL.
+        patience: how long one call waits for the others.
 
     Raises:
         PeerError: from any method: a process has ended, or has not answered for that long.
@@ -48,14 +48,11 @@ class Group(Processes):
         *,
         backend: str = "gloo",
         patience: timedelta = PATIENCE,
-        init: str = "env://",
     ) -> None:
         self.rank, self.world, self.local = rank, world, local
         self.patience, self.backend = patience, backend
         with self._others():
-            dist.init_process_group(
-                backend, init_method=init, rank=rank, world_size=world, timeout=patience
-            )
+            dist.init_process_group(backend, rank=rank, world_size=world, timeout=patience)
 
     def all_reduce(self, values: Tensor) -> Tensor:
         """See :class:`Processes`."""
@@ -66,17 +63,13 @@ class Group(Processes):
 
     def all_reduce_(self, tensors: Sequence[Tensor]) -> None:
         """See :class:`Processes`; all travel as one."""
-        flat = _joined(tensors)
-        with self._others():
+        with self._joined(tensors) as flat:
             dist.all_reduce(flat)
-        _part(flat, tensors)
 
     def broadcast(self, tensors: Sequence[Tensor]) -> None:
         """See :class:`Processes`."""
-        flat = _joined(tensors)
-        with self._others():
+        with self._joined(tensors) as flat:
             dist.broadcast(flat, 0)
-        _part(flat, tensors)
 
     def all_sum(self, values: Sequence[float]) -> list[float]:
         """See :class:`Processes`."""
@@ -121,6 +114,17 @@ class Group(Processes):
         return tensor.tolist()
 
     @contextmanager
+    def _joined(self, tensors: Sequence[Tensor]) -> Iterator[Tensor]:
+        """All of them as one, to be changed with the others; then they get their parts of it."""
+        flat = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
+        with self._others():
+            yield flat
+        with torch.no_grad():
+            parts = torch.split(flat, [tensor.numel() for tensor in tensors])
+            for tensor, part in zip(tensors, parts, strict=True):
+                tensor.copy_(part.view(tensor.shape))
+
+    @contextmanager
     def _others(self) -> Iterator[None]:
         try:
             yield
@@ -134,17 +138,6 @@ class Group(Processes):
                 hint="torchrun's report says which one ended first. --resume auto goes on from the "
                 "last snapshot",
             ) from None
-
-
-def _joined(tensors: Sequence[Tensor]) -> Tensor:
-    return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
-
-
-def _part(flat: Tensor, tensors: Sequence[Tensor]) -> None:
-    with torch.no_grad():
-        parts = torch.split(flat, [tensor.numel() for tensor in tensors])
-        for tensor, part in zip(tensors, parts, strict=True):
-            tensor.copy_(part.view(tensor.shape))
 
 
 def join(device: str | None = None) -> Processes:

@@ -84,6 +84,11 @@ class Snapshotted:
     state: Path
     average: Path | None = None
 
+    def files(self) -> dict[str, Path]:
+        """What is there of ``model``, ``state`` and ``average``."""
+        found = {"model": self.model, "state": self.state}
+        return found if self.average is None else {**found, "average": self.average}
+
 
 Event: TypeAlias = Displayed | Stepped | Tested | Snapshotted
 Listener: TypeAlias = Callable[[Event], None]
@@ -241,22 +246,14 @@ def to_row(event: Event) -> dict[str, Any]:
             "weights": "average" if event.averaged else "last",
         }
     assert isinstance(event, Snapshotted)
-    return {
-        "event": SNAPSHOT,
-        "iteration": event.iteration,
-        "model": str(event.model),
-        "state": str(event.state),
-        **({} if event.average is None else {"average": str(event.average)}),
-    }
+    files = {name: str(path) for name, path in event.files().items()}
+    return {"event": SNAPSHOT, "iteration": event.iteration, **files}
 
 
 class Screen:
     """The same lines on standard error, as ``caffe train`` prints them but for the prefix."""
 
-    def __init__(self, file: TextIO | None = None) -> None:
-        self.file = file
-
     def __call__(self, event: Event) -> None:
         """Print an event."""
         for _, text in lines(event):
-            print(text, file=self.file or sys.stderr, flush=True)
+            print(text, file=sys.stderr, flush=True)

@@ -160,14 +160,14 @@ class TrainOptions:
 
 
 def settle(
-    told: Mapping[str, Any] | Extras,
+    told: Mapping[str, Any],
     recorded: Mapping[str, Any],
     say: Callable[[str], None] = lambda text: None,
 ) -> Extras:
     """The extras of a run: what was told, else what the snapshot records, else off.
 
     Args:
-        told: by the fields of :class:`Extras`, those alone that were told; all of them are kept.
+        told: by the fields of :class:`Extras`, those alone that were told.
         recorded: what the snapshot records that the run goes on from; empty where it begins.
         say: is told what the run does otherwise than the one before, and what it takes over.
 
@@ -178,8 +178,6 @@ def settle(
     --ema 0.5: until the snapshot it was --ema 0.9
     --warm-up 10: as the snapshot records
     """
-    if isinstance(told, Extras):
-        return told
     extras = Extras(**{**recorded, **told})
     for name, before in recorded.items():
         now = getattr(extras, name)

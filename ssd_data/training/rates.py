@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from sys import float_info
 
 from ssd_data.core.errors import InputError
@@ -49,11 +49,6 @@ def learning_rate(param: caffe_pb2.SolverParameter, progress: Progress) -> float
 def warmed(rate: float, iteration: int, warm_up: int) -> float:
     """A rate during the first ``warm_up`` updates: of update i it is (i + 1) / warm_up."""
     return rate * (iteration + 1) / warm_up if iteration < warm_up else rate
-
-
-def coming_rate(param: caffe_pb2.SolverParameter, progress: Progress) -> float:
-    """The same without moving the progress."""
-    return learning_rate(param, replace(progress))
 
 
 def _power(base: float, exponent: float) -> float:

@@ -59,14 +59,11 @@ class Snapshot:
     resume_state: Mapping[str, Any] = field(default_factory=dict)
 
 
-def snapshot_path(prefix: str, iteration: int, ending: str) -> Path:
-    """``<prefix>_iter_<iteration><ending>``, as Caffe names it."""
-    return Path(f"{prefix}_iter_{iteration}{ending}")
-
-
 def snapshot_paths(prefix: str, iteration: int) -> tuple[Path, Path]:
-    """Of the caffemodel and the solver state."""
-    return snapshot_path(prefix, iteration, MODEL), snapshot_path(prefix, iteration, STATE)
+    """Caffemodel and solver state, ``<prefix>_iter_<iteration>`` with their endings, as Caffe names
+    them."""
+    start = f"{prefix}_iter_{iteration}"
+    return Path(start + MODEL), Path(start + STATE)
 
 
 def write_snapshot(
@@ -84,7 +81,6 @@ def write_snapshot(
         OutputError: a file cannot be written; then there is no snapshot of this iteration.
     """
     model, state = snapshot_paths(prefix, progress.iteration)
-    extra = snapshot_path(prefix, progress.iteration, RESUME)
     message = caffe_pb2.SolverState(
         iter=progress.iteration,
         learned_net=str(model),
@@ -97,7 +93,9 @@ def write_snapshot(
     write_whole(model, to_bytes(net, layers))
     if average is not None:
         write_whole(model.with_suffix(AVERAGE), to_bytes(net, average))
-    write_whole(extra, json.dumps(dict(resume_state), indent=1, default=str) + "\n")
+    write_whole(
+        state.with_suffix(RESUME), json.dumps(dict(resume_state), indent=1, default=str) + "\n"
+    )
     write_whole(state, message.SerializeToString())
     return model, state
 

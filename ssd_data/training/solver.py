@@ -16,17 +16,16 @@ from ssd_data.engines.torch.layers.annotateddata import data_layers
 from ssd_data.engines.torch.net import Net
 from ssd_data.proto import caffe_pb2
 from ssd_data.training import display, snapshots
-from ssd_data.training.display import Clock, DivergedError, diverged
+from ssd_data.training.display import Clock, diverged
 from ssd_data.training.extras import ExtrasState
 from ssd_data.training.log import Displayed, Event, Listener, Snapshotted, Stepped, Tested
 from ssd_data.training.options import Extras
 from ssd_data.training.processes import ALONE, Processes
-from ssd_data.training.rates import Progress, coming_rate, learning_rate
-from ssd_data.training.solver_file import SolverFile, read_solver, to_solver_file
+from ssd_data.training.rates import Progress, learning_rate, warmed
+from ssd_data.training.solver_file import SolverFile, read_solver
 from ssd_data.training.testing import run_test
 from ssd_data.training.updates import clip_, find_type, parameters, regularize
 
-__all__ = ["DivergedError", "Solver", "get_solver"]
 EXPLODED = 1e4  # times the first loss
 
 
@@ -60,8 +59,6 @@ class Solver:
         device: str | None = None,
         extras: Extras | None = None,
     ) -> None:
-        if isinstance(source, caffe_pb2.SolverParameter):
-            source = to_solver_file(source)
         self.file = source if isinstance(source, SolverFile) else read_solver(source)
         self.param = self.file.param
         self.type = find_type(self.param)
@@ -266,17 +263,15 @@ class Solver:
             loss = self.trainable.forward()
             value = self._loss(loss)
             if not abs(value) < self._bound:
-                raise self._diverged(float(loss.detach()))
+                good = snapshots.newest_good(self.param.snapshot_prefix)
+                own = float(loss.detach())
+                raise diverged(self.net, self.processes, self.iter, own, good)
             if self._bound == math.inf:
                 self._bound = EXPLODED * max(abs(value), 1)
             self.extras.backward(loss)
             total += value
         self.processes.all_reduce_([p.blob.grad for p in self.params])
         return total / self.param.iter_size
-
-    def _diverged(self, own: float) -> DivergedError:
-        good = snapshots.newest_good(self.param.snapshot_prefix)
-        return diverged(self.net, self.processes, self.iter, own, good)
 
     def _loss(self, own: torch.Tensor) -> float:
         """The loss of the whole batch, of which each process has a part."""
@@ -285,7 +280,7 @@ class Solver:
     def _update(self) -> None:
         """Clip, average over ``iter_size``, add decay, apply the rule: in this order."""
         param = self.param
-        rate = self.rate()
+        rate = self._rate(self.progress)
         if not self.extras.unscale():
             return
         with torch.no_grad():
@@ -300,9 +295,10 @@ class Solver:
                 weights.sub_(update)
         self.extras.updated()
 
-    def rate(self) -> float:
-        """The learning rate of the coming update."""
-        return self.extras.rate(learning_rate(self.param, self.progress), self.iter)
+    def _rate(self, progress: Progress) -> float:
+        """The learning rate of the coming update; the policy may move the progress."""
+        rate = learning_rate(self.param, progress)
+        return warmed(rate, self.iter, self.extras.options.warm_up)
 
     def _smooth(self, loss: float) -> float:
         """The loss over the last ``average_loss`` iterations of this :meth:`step`."""
@@ -328,7 +324,7 @@ class Solver:
     def _show(self, loss: float) -> None:
         outputs = display.outputs(self.net, self.processes)
         parts = display.parts(self.net, self.processes)
-        rate = self.extras.rate(coming_rate(self.param, self.progress), self.iter)
+        rate = self._rate(replace(self.progress))
         speed, waiting = self._clock.read(self.iter, self.net, self.param.iter_size)
         self._tell(Displayed(self.iter, loss, rate, outputs, parts, speed, waiting))
 

@@ -38,44 +38,37 @@ class SolverFile:
     faults: list[InputError] = field(default_factory=list)
 
 
-def read_solver(path: Path | str) -> SolverFile:
-    """Read a solver and its nets; their paths are relative to the working folder, as Caffe's.
+def read_solver(source: Path | str | caffe_pb2.SolverParameter) -> SolverFile:
+    """Read a solver (its file, or its message) and its nets; their paths are relative to the
+    working folder, as Caffe's.
 
     Raises:
         InputError: a file is missing or wrong, or the solver's fields contradict one another.
     """
-    return _sound(look_at_solver(path))
-
-
-def to_solver_file(param: caffe_pb2.SolverParameter, origin: str = "solver") -> SolverFile:
-    """A solver's message with its nets, see :func:`read_solver`."""
-    return _sound(_gather(param, origin, []))
-
-
-def look_at_solver(path: Path | str) -> SolverFile:
-    """As :func:`read_solver`, but what is wrong behind the solver itself lies in ``faults``.
-
-    Raises:
-        InputError: the solver is missing, or no solver.
-    """
-    source = read_prototxt(path, caffe_pb2.SolverParameter)
-    return _gather(source.message, str(path), source.ignored)
-
-
-def _sound(file: SolverFile) -> SolverFile:
+    file = look_at_solver(source)
     if file.faults:
         raise file.faults[0]
     return file
 
 
-def _gather(param: caffe_pb2.SolverParameter, origin: str, ignored: list[str]) -> SolverFile:
+def look_at_solver(source: Path | str | caffe_pb2.SolverParameter) -> SolverFile:
+    """As :func:`read_solver`, but what is wrong behind the solver itself lies in ``faults``.
+
+    Raises:
+        InputError: the solver is missing, or no solver.
+    """
+    if isinstance(source, caffe_pb2.SolverParameter):
+        read = Prototxt(source, "solver")
+    else:
+        read = read_prototxt(source, caffe_pb2.SolverParameter)
+    param, origin = read.message, read.origin
     faults = [InputError(what, where=origin, hint=hint) for what, hint in _contradictions(param)]
     given = [name for name in _TRAIN_FIELDS if param.HasField(name)]
     state = param.train_state if param.HasField("train_state") else None
     train = _nothing("TRAIN", origin)
     if given:
         train = _graph(getattr(param, given[0]), origin, "TRAIN", state, faults)
-    return SolverFile(param, train, _tests(param, origin, faults), origin, ignored, faults)
+    return SolverFile(param, train, _tests(param, origin, faults), origin, read.ignored, faults)
 
 
 def _tests(param: caffe_pb2.SolverParameter, origin: str, faults: list[InputError]) -> list[Graph]:

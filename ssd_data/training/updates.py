@@ -68,7 +68,8 @@ def find_type(param: caffe_pb2.SolverParameter) -> SolverType:
     """
     name = param.type
     if param.HasField("solver_type"):  # the form before 2015
-        name = _OLD_NAMES[param.solver_type]
+        old = caffe_pb2.SolverParameter.SolverType.Name(param.solver_type)
+        name = next(known for known in TYPES if known.upper() == old)
     if name not in TYPES:
         hint = "Known are " + ", ".join(TYPES)
         raise InputError(f'no solver type is called "{name}"', hint=hint)
@@ -147,15 +148,6 @@ TYPES: dict[str, SolverType] = {
     "RMSProp": SolverType(_rmsprop, 1, takes_momentum=False, shares=("rms_decay",)),
     "AdaDelta": SolverType(_adadelta, 2),
     "Adam": SolverType(_adam, 2, shares=("momentum", "momentum2")),
-}
-_S = caffe_pb2.SolverParameter
-_OLD_NAMES = {
-    _S.SGD: "SGD",
-    _S.NESTEROV: "Nesterov",
-    _S.ADAGRAD: "AdaGrad",
-    _S.RMSPROP: "RMSProp",
-    _S.ADADELTA: "AdaDelta",
-    _S.ADAM: "Adam",
 }
 
 

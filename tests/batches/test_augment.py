@@ -13,7 +13,7 @@ from ssd_data import InputError
 from ssd_data.batches import generator_at
 from ssd_data.batches.augment import DataTransformer, distort, expand, noise, rows
 from ssd_data.batches.augment.canvas import Canvas, round_trip
-from ssd_data.batches.augment.values import Values
+from ssd_data.batches.augment.values import tables_of, write
 from ssd_data.families import generate
 from ssd_data.proto import caffe_pb2
 
@@ -194,13 +194,13 @@ def test_values_are_single_precision(channels):
     param = Transform(mean_value=[104, 117, 123][:channels], scale=0.007843)
     pixels = picture(20, 10, channels=channels)
     out = np.empty((channels, 10, 20), np.float32)
-    Values.of(param, "").write(pixels, out)
+    write(pixels, tables_of(param, ""), out)
     for c, mean in enumerate(param.mean_value):
         plane = pixels if channels == 1 else pixels[:, :, c]
         expected = (plane.astype(np.float32) - np.float32(mean)) * np.float32(0.007843)
         assert np.array_equal(out[c], expected)
     with pytest.raises(InputError, match="2 mean_value"):
-        Values.of(Transform(mean_value=[1, 2]), "").write(pixels, out)
+        write(pixels, tables_of(Transform(mean_value=[1, 2]), ""), out)
 
 
 # The whole.

@@ -6,6 +6,7 @@ import io
 import json
 import struct
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.data.lmdb.records import encode_record, printable
 from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
-from ssd_data.data.lmdb.survey import Survey, bands, find_item, items, look
+from ssd_data.data.lmdb.survey import Survey, bands, find_item, look
 from ssd_data.proto import caffe_pb2
 
 Rows = list[tuple[float, ...]]
@@ -365,7 +366,7 @@ def test_text_that_cannot_be_printed_is_escaped():
 
 def test_items_stop_at_a_limit(tmp_path: Path):
     with LmdbReader(write(tmp_path / "a_lmdb", [b"a", b"b", b"c"])) as reader:
-        assert [data for _, data in items(reader, 2)] == [b"a", b"b"]
+        assert [data for _, data in islice(reader.items(), 2)] == [b"a", b"b"]
         assert find_item(reader, -1)[1] == b"c"
         with pytest.raises(InputError):
             find_item(reader, 3)

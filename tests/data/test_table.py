@@ -10,7 +10,7 @@ from support.trees import jpeg
 from ssd_data import InputError, LmdbReader, LmdbWriter
 from ssd_data.data.lmdb.records import encode_record
 from ssd_data.data.lmdb.skim import Skimmed
-from ssd_data.data.lmdb.survey import Survey, items, look
+from ssd_data.data.lmdb.survey import Survey, look
 from ssd_data.data.lmdb.table import BROKEN, BoxColumns, BoxTable, read_table
 
 
@@ -29,7 +29,7 @@ def lmdb_of(path: Path, *values: bytes) -> Path:
 
 def surveyed(reader: LmdbReader) -> BoxTable:
     survey = Survey()
-    for key, value in items(reader):
+    for key, value in reader.items():
         survey.add(look(key, value))
     return survey.table()
 

@@ -28,7 +28,7 @@ from ssd_data.engines.torch.net import Net
 from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.graph import parse_graph
 from ssd_data.training import snapshots
-from ssd_data.training.caffe.run import check_options
+from ssd_data.training.caffe.run import CaffeEngine
 from ssd_data.training.display import diverged, outputs, parts
 from ssd_data.training.group import join
 from ssd_data.training.log import Displayed
@@ -428,7 +428,7 @@ def test_what_cannot_be_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     monkeypatch.setenv("RANK", "1")
     with pytest.raises(UsageError, match="a real Caffe is one"):
-        check_options(TrainOptions())
+        CaffeEngine().settle(TrainOptions(), print)
     with pytest.raises(UsageError, match="cannot share one GPU"):
         join("cuda:1")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)

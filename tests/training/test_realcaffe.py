@@ -55,9 +55,8 @@ class Asking:
 
 
 @pytest.mark.parametrize("kind", ["sgd", "rmsprop"])
-def test_events_and_log_are_the_golden_run(kind: str) -> None:
+def test_events_and_log_are_the_golden_run(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     events: list[Event] = []
-    lines: list[str] = []
     there: list[bool] = []
 
     def listen(event: Event) -> None:
@@ -66,11 +65,12 @@ def test_events_and_log_are_the_golden_run(kind: str) -> None:
             there.append(event.model.is_file() and event.state.is_file())
 
     binary = write_standin(Path("bin/caffe"), kind)
-    done = run_caffe("solver.prototxt", binary=binary, listeners=[listen], echo=lines.append)
+    done = run_caffe("solver.prototxt", binary=binary, listeners=[listen])
     assert done == 120
     log = GOLDEN / "training" / f"caffe_{kind}.log"
     assert events == parse_log(log)
     assert there == [True, True]
+    lines = capsys.readouterr().err.splitlines(keepends=True)
     assert [s for s in lines if "Snapshotting" not in s] == [
         s for s in log.read_text().splitlines(keepends=True) if "Snapshotting" not in s
     ]
@@ -86,11 +86,11 @@ def test_its_log_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> N
 def test_the_call_and_the_working_folder(folder: Path) -> None:
     binary = write_standin(Path("bin/caffe"))
     weights = [Path("a.caffemodel"), Path("b c.caffemodel")]
-    run_caffe("solver.prototxt", binary=binary, weights=weights, device="cuda:0,1", echo=None)
+    run_caffe("solver.prototxt", binary=binary, weights=weights, device="cuda:0,1")
     wanted = ["--solver=solver.prototxt", "--weights=a.caffemodel,b c.caffemodel", "--gpu=0,1"]
     assert called()["argv"] == ["train", *wanted]
     assert called()["cwd"] == str(folder)
-    run_caffe("solver.prototxt", binary=binary, resume=Path("x.solverstate"), echo=None)
+    run_caffe("solver.prototxt", binary=binary, resume=Path("x.solverstate"))
     assert called()["argv"] == ["train", "--solver=solver.prototxt", "--snapshot=x.solverstate"]
 
 
@@ -99,7 +99,7 @@ def test_changes_go_into_a_copy() -> None:
     Path("solver.prototxt").write_text(text)
     before = sorted(Path().iterdir())
     binary = write_standin(Path("bin/caffe"))
-    run_caffe("solver.prototxt", binary=binary, device="cpu", changes={"max_iter": 7}, echo=None)
+    run_caffe("solver.prototxt", binary=binary, device="cpu", changes={"max_iter": 7})
     assert "max_iter: 7\n" in called()["solver"]
     assert "solver_mode: CPU\n" in called()["solver"]
     assert "gpu" not in " ".join(called()["argv"])
@@ -113,9 +113,7 @@ def test_changes_go_into_a_copy() -> None:
 def test_asked_once_it_snapshots_and_stops() -> None:
     asking = Asking(40)
     binary = write_standin(Path("bin/caffe"), slow_at=41)
-    done = run_caffe(
-        "solver.prototxt", binary=binary, listeners=[asking.listen], asked=asking, echo=None
-    )
+    done = run_caffe("solver.prototxt", binary=binary, listeners=[asking.listen], asked=asking)
     assert done == 40
     last = asking.events[-1]
     assert isinstance(last, Snapshotted)
@@ -127,16 +125,14 @@ def test_without_snapshot_after_train_it_snapshots_all_the_same() -> None:
     Path("solver.prototxt").write_text(SOLVER + "snapshot_after_train: false\n")
     asking = Asking(40)
     binary = write_standin(Path("bin/caffe"), slow_at=41)
-    run_caffe("solver.prototxt", binary=binary, listeners=[asking.listen], asked=asking, echo=None)
+    run_caffe("solver.prototxt", binary=binary, listeners=[asking.listen], asked=asking)
     assert [e.iteration for e in asking.events if isinstance(e, Snapshotted)] == [41]
 
 
 def test_asked_twice_it_ends_at_once() -> None:
     asking = Asking(40, times=2)
     binary = write_standin(Path("bin/caffe"), slow_at=41, deaf=True)
-    done = run_caffe(
-        "solver.prototxt", binary=binary, listeners=[asking.listen], asked=asking, echo=None
-    )
+    done = run_caffe("solver.prototxt", binary=binary, listeners=[asking.listen], asked=asking)
     assert done == 40
     assert not any(isinstance(event, Snapshotted) for event in asking.events)
 
@@ -147,7 +143,7 @@ def test_a_keyboard_interrupt_is_a_wish_to_stop() -> None:
             signal.raise_signal(signal.SIGINT)
 
     binary = write_standin(Path("bin/caffe"), slow_at=41)
-    assert run_caffe("solver.prototxt", binary=binary, listeners=[listen], echo=None) == 40
+    assert run_caffe("solver.prototxt", binary=binary, listeners=[listen]) == 40
     assert Path("sgd_iter_41.solverstate").is_file()
 
 
@@ -155,7 +151,7 @@ def test_a_crash_gives_the_last_lines_and_what_to_do() -> None:
     events: list[Event] = []
     binary = write_standin(Path("bin/caffe"), crash_at=70)
     with pytest.raises(CaffeError) as caught:
-        run_caffe("solver.prototxt", binary=binary, listeners=[events.append], echo=None)
+        run_caffe("solver.prototxt", binary=binary, listeners=[events.append])
     assert "was ended by SIGABRT" in caught.value.what
     assert "Iteration 69, loss = " in caught.value.what
     assert "out of memory" in caught.value.what
@@ -180,7 +176,7 @@ def test_other_ends(body: str, words: str, folder: Path) -> None:
     binary.write_text(f"#!/bin/sh\n{body}\n")
     binary.chmod(0o755)
     with pytest.raises(CaffeError) as caught:
-        run_caffe("solver.prototxt", binary=binary, echo=None)
+        run_caffe("solver.prototxt", binary=binary)
     assert words in str(caught.value)
 
 

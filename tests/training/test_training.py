@@ -20,10 +20,11 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import read_labelmap
 from ssd_data.proto import caffe_pb2
 from ssd_data.training import snapshots
+from ssd_data.training.display import DivergedError
 from ssd_data.training.log import Displayed
 from ssd_data.training.options import TrainOptions
 from ssd_data.training.run import train_file
-from ssd_data.training.solver import DivergedError, Solver
+from ssd_data.training.solver import Solver
 from ssd_data.training.solver_file import read_solver
 
 RUNS = {"rmsprop": 4, "sgd": 8}  # how many losses must agree to 1e-3
@@ -229,7 +230,7 @@ def test_an_exploding_loss_stops_and_the_way_back_is_said(
     options = TrainOptions(weights=[Path("initial.caffemodel")], max_iter=4, seed=0)
     train_file(file, options)
     prefix = file.param.snapshot_prefix
-    model = snapshots.snapshot_path(prefix, 4, snapshots.MODEL)
+    model, _ = snapshots.snapshot_paths(prefix, 4)
     net = caffe_pb2.NetParameter.FromString(model.read_bytes())
     next(layer for layer in net.layer if layer.blobs).blobs[0].data[0] = np.nan
     model.write_bytes(net.SerializeToString())  # whole, but not good
@@ -239,7 +240,7 @@ def test_an_exploding_loss_stops_and_the_way_back_is_said(
         train_file(file, options)
     assert "records: 0000" in error.value.what
     assert "layer" in error.value.where
-    good = snapshots.snapshot_path(prefix, 2, snapshots.STATE)
+    _, good = snapshots.snapshot_paths(prefix, 2)
     assert f"--resume {good}" in error.value.hint
     assert "Optimization stopped early." in Path(f"{prefix}.log").read_text().splitlines()[-1]
 

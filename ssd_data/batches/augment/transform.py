@@ -9,8 +9,9 @@ a round trip. A picture that is stored raw makes none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from ssd_data.batches.augment.distort import Distortion
 from ssd_data.batches.augment.expand import Expansion
 from ssd_data.batches.augment.rows import BOX, WHOLE, Region, Rows, large_enough, project, rows_of
 from ssd_data.batches.augment.sampler import Samplers
-from ssd_data.batches.augment.values import Array, Values
+from ssd_data.batches.augment.values import Array, tables_of, write
 from ssd_data.core.errors import InputError
 from ssd_data.core.images import decode, probe
 from ssd_data.core.structures import Pixels
@@ -28,6 +29,12 @@ from ssd_data.data.lmdb.records import Record
 from ssd_data.proto import caffe_pb2
 
 Generator = np.random.Generator
+_STEPS: dict[str, ModuleType] = {
+    "resize_param": resize,
+    "expand_param": expand,
+    "distort_param": distort,
+    "noise_param": noise,
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,12 +76,11 @@ class DataTransformer:
         min_box: int = 0,
         where: str = "",
     ) -> None:
-        _check(param, where)
-        for one in samplers:
-            sampler.check(one, where)
+        for fault in faults(param, samplers, where):
+            raise fault
         self.param, self.samplers = param, Samplers(samplers)
         self.training, self.jpeg_roundtrip, self.min_box = training, jpeg_roundtrip, min_box
-        self.values = Values.of(param, where)
+        self.tables = tables_of(param, where)
         self._emit = param.emit_constraint if param.HasField("emit_constraint") else None
         side = (param.crop_size, param.crop_size)
         self.crop_size = side if param.crop_size else (param.crop_w, param.crop_h)
@@ -120,7 +126,7 @@ class DataTransformer:
             out = np.empty(shape, np.float32)
         elif out.shape != shape:
             raise InputError(f"it has {shape[0]} channels, the first record {out.shape[0]}")
-        self.values.write(pixels, out)
+        write(pixels, self.tables, out)
         return out, rows
 
     def channels(self, record: Record) -> int:
@@ -226,14 +232,17 @@ def _channels(pixels: Pixels) -> int:
     return 1 if pixels.ndim == 2 else pixels.shape[2]
 
 
-def _check(param: caffe_pb2.TransformationParameter, where: str) -> None:
+def faults(
+    param: caffe_pb2.TransformationParameter,
+    samplers: Iterable[caffe_pb2.BatchSampler],
+    where: str,
+) -> Iterator[InputError]:
+    """All that cannot work, each part apart; see :class:`DataTransformer`."""
     if param.force_color and param.force_gray:
-        raise InputError("transform_param has both force_color and force_gray", where=where)
-    if param.HasField("resize_param"):
-        resize.check(param.resize_param, where)
-    if param.HasField("expand_param"):
-        expand.check(param.expand_param, where)
-    if param.HasField("distort_param"):
-        distort.check(param.distort_param, where)
-    if param.HasField("noise_param"):
-        noise.check(param.noise_param, where)
+        yield InputError("transform_param has both force_color and force_gray", where=where)
+    steps = [(step, getattr(param, name)) for name, step in _STEPS.items() if param.HasField(name)]
+    for step, part in [*steps, *((sampler, one) for one in samplers)]:
+        try:
+            step.check(part, where)
+        except InputError as error:
+            yield error

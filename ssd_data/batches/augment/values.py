@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import cv2
@@ -16,38 +15,29 @@ from ssd_data.proto import caffe_pb2
 Array: TypeAlias = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Values:
-    """What becomes of a pixel's value: a table of 256 a channel, or one for all of them.
+def tables_of(param: caffe_pb2.TransformationParameter, where: str) -> Array:
+    """What becomes of a pixel's value, ``(value - mean) * scale`` in single precision: a table a
+    channel, or one for all of them; float32 (1 or channels, 256).
 
-    Attributes:
-        tables: float32 (1 or channels, 256), ``(value - mean) * scale`` in single precision.
+    Raises:
+        InputError: it has a mean file.
     """
+    if param.HasField("mean_file"):
+        raise InputError(
+            "a mean_file is not supported", where=where, hint="Give mean_value instead"
+        )
+    means = np.array(list(param.mean_value) or [0.0], np.float32)
+    return (np.arange(256, dtype=np.float32) - means[:, None]) * np.float32(param.scale)
 
-    tables: Array
 
-    @staticmethod
-    def of(param: caffe_pb2.TransformationParameter, where: str) -> Values:
-        """The tables of a ``transform_param``.
+def write(picture: Pixels, tables: Array, out: Array) -> None:
+    """Put a picture's values into float32 (channels, height, width).
 
-        Raises:
-            InputError: it has a mean file.
-        """
-        if param.HasField("mean_file"):
-            raise InputError(
-                "a mean_file is not supported", where=where, hint="Give mean_value instead"
-            )
-        means = np.array(list(param.mean_value) or [0.0], np.float32)
-        return Values((np.arange(256, dtype=np.float32) - means[:, None]) * np.float32(param.scale))
-
-    def write(self, picture: Pixels, out: Array) -> None:
-        """Put a picture's values into float32 (channels, height, width).
-
-        Raises:
-            InputError: there are neither as many means as channels nor one.
-        """
-        planes = [picture] if picture.ndim == 2 else cv2.split(picture)
-        if len(self.tables) not in (1, len(planes)):
-            raise InputError(f"{len(self.tables)} mean_value for {len(planes)} channels")
-        for channel, plane in enumerate(planes):
-            cv2.LUT(plane, self.tables[channel % len(self.tables)], dst=out[channel])
+    Raises:
+        InputError: there are neither as many means as channels nor one.
+    """
+    planes = [picture] if picture.ndim == 2 else cv2.split(picture)
+    if len(tables) not in (1, len(planes)):
+        raise InputError(f"{len(tables)} mean_value for {len(planes)} channels")
+    for channel, plane in enumerate(planes):
+        cv2.LUT(plane, tables[channel % len(tables)], dst=out[channel])

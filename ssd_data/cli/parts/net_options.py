@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +15,7 @@ from ssd_data.cli.parts import shared
 from ssd_data.core.registry import ENGINES, FAMILIES
 
 if TYPE_CHECKING:
+    from ssd_data.engines import Engine
     from ssd_data.nets.preprocessing import Preprocessing
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -71,14 +72,8 @@ def engine_options(function: _F) -> _F:
     return function
 
 
-def preprocessing(
-    deploy: Path,
-    train: Path | None,
-    family: str | None,
-    mean: str | None,
-    scale: float | None,
-) -> Preprocessing:
-    """What the options say; see :mod:`ssd_data.nets.preprocessing`.
+def preprocessing(deploy: Path, options: Mapping[str, Any]) -> Preprocessing:
+    """What :func:`mean_options` among the options say; see :mod:`ssd_data.nets.preprocessing`.
 
     Raises:
         click.UsageError: they exclude each other.
@@ -86,6 +81,7 @@ def preprocessing(
     """
     from ssd_data.nets.preprocessing import Preprocessing, find_preprocessing, read_preprocessing
 
+    train, family, mean, scale = (options[key] for key in ("train", "family", "mean", "scale"))
     by_hand = mean is not None or scale is not None
     if sum((train is not None, family is not None, by_hand)) > 1:
         raise click.UsageError("--train, --family and --mean with --scale exclude each other.")
@@ -95,6 +91,24 @@ def preprocessing(
         found: Preprocessing = FAMILIES.load(family).DETECTOR.preprocessing
         return found
     return find_preprocessing(deploy) if train is None else read_preprocessing(train)
+
+
+def load(
+    deploy: Path,
+    weights: Path,
+    options: Mapping[str, Any],
+    *,
+    quiet: bool,
+    threshold: float | None = None,
+) -> Engine:
+    """The net in the engine that the options name; unless ``quiet``, says what it leaves out."""
+    from ssd_data.engines import load_engine
+
+    own = {key: options[key] for key in ("device", "half")}
+    net = load_engine(options["engine"], deploy, weights, threshold=threshold, **own)
+    if not quiet:
+        shared.warn_of_ignored(net.graph.ignored)
+    return net
 
 
 @contextmanager

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from ssd_data.metrics.scores import Scores
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-SHOWN = 3
 
 
 def missing_option(what: str) -> Callable[[_F], _F]:
@@ -60,11 +59,7 @@ def print_scores(scores: Scores) -> None:
         click.echo(f"\n{what}:")
         _print_extra(what, table)
     for kind, count in scores.notes.kinds.items():
-        click.echo(f"\n{count.count:,} x {kind}")
-        for place in count.listed[:SHOWN]:
-            click.echo(f"    {place}")
-        if count.count > SHOWN:
-            click.echo("    …")
+        shared.print_listed(f"\n{count.count:,} x {kind}", count.listed, count.count)
 
 
 def _number(value: object) -> str:

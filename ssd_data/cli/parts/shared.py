@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ssd_data.core.errors import SsdDataError
 from ssd_data.core.progress import Track, untracked
+
+if TYPE_CHECKING:
+    from ssd_data.core.labelmap import LabelMap
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _T = TypeVar("_T")
@@ -34,14 +37,11 @@ class Number(click.FloatRange):
         return found
 
 
-def json_option(function: _F) -> _F:
-    """``--json``: standard output is one JSON object and nothing else."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(function)
-
-
-def quiet_option(function: _F) -> _F:
-    """``-q``: nothing but errors."""
-    return click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")(function)
+def output_options(function: _F) -> _F:
+    """``--json``: standard output is one JSON object, nothing else; ``-q``: nothing but errors."""
+    quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+    return as_json(quiet(function))
 
 
 def out_option(what: str, **settings: Any) -> Callable[[_F], _F]:
@@ -72,6 +72,28 @@ def print_table(
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         click.echo("  ".join(cells).rstrip(), err=err)
+
+
+def print_listed(
+    title: str, listed: Sequence[object], count: int, *, shown: int = 3, more: str = "…"
+) -> None:
+    """How many there are of something, and the first of them."""
+    click.echo(title)
+    for one in listed[:shown]:
+        click.echo(f"    {one}")
+    if count > shown:
+        click.echo(f"    {more}")
+
+
+def read_names(path: Path | None) -> LabelMap | None:
+    """The labelmap that an option names; None where it names none.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    from ssd_data.core.labelmap import read_labelmap
+
+    return None if path is None else read_labelmap(path)
 
 
 def track(items: Iterable[_T], total: int, what: str) -> Iterable[_T]:

@@ -30,6 +30,7 @@ from ssd_data.data.build.scan import LabelledImage, Scan, scan, unknown_classes
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.formats import Format
 from ssd_data.data.formats.lists import line_of
+from ssd_data.data.lmdb.companions import name_size_name
 from ssd_data.data.lmdb.manifest import (
     LABELMAP,
     MANIFEST,
@@ -241,7 +242,7 @@ class _Job:
                 )
 
     def _names(self, split: str) -> list[str]:
-        return [self.dataset.lmdb_name(split), f"{split}.txt", f"{split}_name_size.txt"]
+        return [self.dataset.lmdb_name(split), f"{split}.txt", name_size_name(split)]
 
     def _is_input(self, path: Path) -> bool:
         """Whether the path is the very list that is built from, or the labelmap in use."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from posixpath import basename, splitext
@@ -14,7 +14,7 @@ import numpy as np
 
 from ssd_data.core import boxes as boxlib
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import announce, is_below, read_bytes, require_below
+from ssd_data.core.files.paths import announce, below, is_below, read_bytes, require_below
 from ssd_data.core.images import (
     MOST_BYTES,
     PictureInfo,
@@ -27,7 +27,7 @@ from ssd_data.core.images import (
 )
 from ssd_data.core.notes import Tally
 from ssd_data.core.parallel import ordered_map
-from ssd_data.core.structures import Boxes, Flags, Labels
+from ssd_data.core.structures import AnnotatedImage, Boxes, Flags, Labels
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import LabelledImage
 from ssd_data.data.lmdb.records import encode_record, key_of
@@ -128,17 +128,35 @@ def _fill(
 ) -> None:
     entry = image.entry
     data, shape = _stored(file, info, entry.image, options, made.notes)
-    width, height = entry.width or info.width, entry.height or info.height
+    width, height = entry.size(info.width, info.height)
     if (width, height) != (info.width, info.height):
         stated = f"{entry.annotation}: {width}x{height}, the picture {info.width}x{info.height}"
         made.notes.add("annotation states another size (it is used for the boxes)", stated)
-    labels, boxes, difficult = _boxes(image, width, height, options, made.notes)
+    unit = entry.unit(info.width, info.height)
+    labels, boxes, difficult = _boxes(image, unit, options, made.notes)
     made.value = encode_record(
         data, shape, labels, boxes, difficult, encoded=options.encode != "raw"
     )
     name = splitext(basename(entry.image))[0] if entry.image_id is None else entry.image_id
     made.size_line = f"{name} {info.height} {info.width}\n"
     made.labels, made.difficult = labels, difficult
+
+
+def in_pixels(root: Path, entry: AnnotatedImage) -> AnnotatedImage:
+    """The same picture with boxes in pixels; the file is looked into only where that needs it.
+
+    Raises:
+        InputError: boxes are fractions, and the picture that they are of cannot be read.
+    """
+    if not entry.normalized:
+        return entry
+    width, height = entry.size(0, 0)
+    if not (width and height):
+        path = below(root, entry.image)
+        info = probe(read_bytes(path, "picture", MOST_BYTES, entry.image), entry.image)
+        width, height = entry.size(info.width, info.height)
+    boxes = boxlib.to_pixels(entry.boxes, width, height).astype(np.float32)
+    return replace(entry, boxes=boxes, width=width, height=height, normalized=False)
 
 
 def _is_kept(info: PictureInfo, options: BuildOptions) -> bool:
@@ -172,14 +190,14 @@ def _stored(
 
 
 def _boxes(
-    image: LabelledImage, width: int, height: int, options: BuildOptions, notes: Tally
+    image: LabelledImage, unit: tuple[int, int], options: BuildOptions, notes: Tally
 ) -> tuple[Labels, Boxes, Flags]:
     """Fractional boxes after the rules for boxes without area and boxes that leave the picture."""
     entry = image.entry
-    boxes = boxlib.normalize(entry.boxes, width, height)
-    if boxlib.all_sound(entry.boxes, width, height):
+    boxes = boxlib.normalize(entry.boxes, *unit)
+    if boxlib.all_sound(entry.boxes, *unit):
         return image.labels, boxes, entry.difficult
-    # Empty is judged on pixels: a fraction's rounding must not decide it.
+    # Empty is judged on what the annotation states: a fraction's rounding must not decide it.
     empty = boxlib.is_empty(entry.boxes)
     outside = boxlib.is_outside(boxes)
     keep = np.ones(len(boxes), np.bool_)

@@ -67,6 +67,8 @@ class Scan:
                 stamp = (-1, -1)
             fields = (image.number, stamp, entry.width, entry.height, entry.image_id)
             digest.update(repr(fields).encode())
+            if entry.normalized:
+                digest.update(b"fractions")
             for array in (image.labels, entry.boxes, entry.difficult):
                 digest.update(array.tobytes())
         return digest.hexdigest()

@@ -36,7 +36,7 @@ from ssd_data.data.lmdb.manifest import (
     read_manifest,
 )
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
-from ssd_data.data.lmdb.survey import Look, items, look
+from ssd_data.data.lmdb.survey import Look, look
 
 UNREADABLE_LMDB = (ERROR, "unreadable-lmdb", "LMDB cannot be read")
 UNREADABLE_LABELMAP = (ERROR, "unreadable-labelmap", "labelmap cannot be read")
@@ -223,7 +223,7 @@ class _Job:
         """Judge all records of an LMDB, then the split."""
         try:
             with LmdbReader(path) as reader, picture_limits():
-                found = ordered_map(self._look, items(reader), self.workers or default_workers())
+                found = ordered_map(self._look, reader.items(), self.workers or default_workers())
                 for seen, digest, size, picture in self.track(found, len(reader), summary.name):
                     summary.keys.append(seen.key)
                     summary.value_bytes += size
@@ -297,8 +297,8 @@ class _Job:
             return None
         entry = image.entry
         # The record's own boxes are grouped by label; these are in the annotation's order.
-        width, height = entry.width or seen.record.width, entry.height or seen.record.height
-        boxes = normalize(entry.boxes, width, height)
+        unit = entry.unit(seen.record.width, seen.record.height)
+        boxes = normalize(entry.boxes, *unit)
         record = replace(seen.record, labels=image.labels, boxes=boxes, difficult=entry.difficult)
         seen = replace(seen, name=entry.image, record=record)
         places = [entry.place(index) for index in range(len(boxes))]

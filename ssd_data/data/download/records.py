@@ -23,7 +23,7 @@ from ssd_data.data.recipes import Download
 MOST = 1 << 30
 
 
-class Record(msgspec.Struct, frozen=True):
+class UnpackedArchive(msgspec.Struct, frozen=True):
     """One archive that was unpacked; ``files`` are paths below the out folder and bytes."""
 
     url: str
@@ -77,7 +77,7 @@ class Records:
         os.sync()  # a record of files that the disk does not have yet would be a lie
         below = os.path.relpath(into, self.out)
         files = {os.path.normpath(f"{below}/{name}"): size for name, size in sizes.items()}
-        record = Record(url, file.bytes, file.sha256, file.md5, files)
+        record = UnpackedArchive(url, file.bytes, file.sha256, file.md5, files)
         write_whole(self.folder / f"{file.name}.json", msgspec.json.encode(record))
 
     def _require_free(self, staged: Path, into: Path, names: Iterable[str]) -> None:
@@ -95,13 +95,13 @@ class Records:
                 )
 
 
-def _fits(record: Record, file: Download) -> bool:
+def _fits(record: UnpackedArchive, file: Download) -> bool:
     return (record.bytes, record.sha256, record.md5) == (file.bytes, file.sha256, file.md5)
 
 
-def _read(path: Path) -> Record | None:
+def _read(path: Path) -> UnpackedArchive | None:
     try:
-        record = msgspec.json.decode(read_bytes(path, "record", MOST), type=Record)
+        record = msgspec.json.decode(read_bytes(path, "record", MOST), type=UnpackedArchive)
     except (InputError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
     return record if all(map(is_below, record.files)) else None

@@ -7,12 +7,9 @@ raises nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
-import lmdb
 import numpy as np
 import numpy.typing as npt
 
@@ -96,37 +93,22 @@ def class_name(label: int, labelmap: LabelMap | None) -> str:
     return printable(labelmap.display_name(label)) if labelmap else f"label {label}"
 
 
-def items(reader: LmdbReader, limit: int | None = None) -> Iterator[tuple[bytes, bytes]]:
-    """The first ``limit`` keys and values, or all.
-
-    Raises:
-        InputError: the database itself is corrupt.
-    """
-    try:
-        yield from islice(reader.items(), limit)
-    except lmdb.Error as error:
-        raise InputError(f"the LMDB is corrupt: {error}", where=reader.path) from None
-
-
 def find_item(reader: LmdbReader, which: int | str) -> tuple[bytes, bytes]:
     """Key and value of one record, by index (0 is the first, -1 the last) or by key.
 
     Raises:
         InputError: there is no such record; keys that hold the text are named.
     """
-    try:
-        keys = reader.keys()
-        if isinstance(which, str):
-            key = which.encode("utf-8", "surrogateescape")
-            if key not in keys:
-                raise _no_such_key(keys, key, reader)
-        elif -len(keys) <= which < len(keys):
-            key = keys[which]
-        else:
-            raise InputError(f"no record {which}: there are {len(keys)}", where=reader.path)
-        return key, reader.value(key)
-    except lmdb.Error as error:
-        raise InputError(f"the LMDB is corrupt: {error}", where=reader.path) from None
+    keys = reader.keys()
+    if isinstance(which, str):
+        key = which.encode("utf-8", "surrogateescape")
+        if key not in keys:
+            raise _no_such_key(keys, key, reader)
+    elif -len(keys) <= which < len(keys):
+        key = keys[which]
+    else:
+        raise InputError(f"no record {which}: there are {len(keys)}", where=reader.path)
+    return key, reader.value(key)
 
 
 def _no_such_key(keys: list[bytes], key: bytes, reader: LmdbReader) -> InputError:

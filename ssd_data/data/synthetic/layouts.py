@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from ssd_data.data.formats.coco.schema import instances_file
+from ssd_data.data.formats.voc.schema import ANNOTATIONS, IMAGES, set_file
+from ssd_data.data.formats.widerface.schema import images_folder, list_file
 from ssd_data.data.synthetic import LAYOUTS
 from ssd_data.data.synthetic.shapes import CLASSES, GROUNDS, Shape
 
@@ -67,16 +70,16 @@ class VocSplit:
 
     def add(self, picture: Picture) -> int:
         """Write the picture and its XML."""
-        _write(self.root / "JPEGImages" / f"{picture.name}.jpg", picture.data)
+        _write(self.root / IMAGES / f"{picture.name}.jpg", picture.data)
         text = _voc_xml(picture).encode()
-        _write(self.root / "Annotations" / f"{picture.name}.xml", text)
+        _write(self.root / ANNOTATIONS / f"{picture.name}.xml", text)
         self._names.append(picture.name)
         return len(picture.shapes)
 
     def finish(self) -> None:
         """Write the list."""
         text = "".join(f"{name}\n" for name in self._names)
-        _write(self.root / "ImageSets" / "Main" / f"{self.split}.txt", text.encode())
+        _write(self.root / set_file(self.split), text.encode())
 
 
 def _voc_xml(picture: Picture) -> str:
@@ -159,7 +162,7 @@ class CocoSplit:
             "categories": [{"id": i, "name": name} for i, name in enumerate(CLASSES, 1)],
         }
         text = json.dumps(instances) + "\n"
-        _write(self.root / "annotations" / f"instances_{self.split}.json", text.encode())
+        _write(self.root / instances_file(self.split), text.encode())
 
 
 @dataclass(slots=True)
@@ -180,7 +183,7 @@ class WiderFaceSplit:
         """Write the picture, below the event that its ground stands for, and keep its faces."""
         event = f"{GROUNDS.index(picture.ground)}--{picture.ground.capitalize()}"
         name = f"{event}/{picture.name}.jpg"
-        _write(self.root / f"WIDER_{self.split}" / "images" / name, picture.data)
+        _write(self.root / images_folder(self.split) / name, picture.data)
         rows = [_face(shape) for shape in picture.shapes if shape.name == FACE]
         count = len(rows)
         if not rows:
@@ -192,8 +195,7 @@ class WiderFaceSplit:
     def finish(self) -> None:
         """Write the list."""
         text = "".join(f"{line}\n" for line in self._lines)
-        name = f"wider_face_{self.split}_bbx_gt.txt"
-        _write(self.root / "wider_face_split" / name, text.encode())
+        _write(self.root / list_file(self.split), text.encode())
 
 
 def _face(shape: Shape) -> str:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ssd_data.engines.torch.decoding import decode
 from ssd_data.proto import caffe_pb2
 
 CORNER = caffe_pb2.PriorBoxParameter.CORNER
+CORNER_SIZE = caffe_pb2.PriorBoxParameter.CORNER_SIZE
 CENTER_SIZE = caffe_pb2.PriorBoxParameter.CENTER_SIZE
 
 
@@ -57,7 +57,16 @@ class Coding:
 
     def decode(self, locations: Tensor, priors: Priors) -> Tensor:
         """Boxes (…, 4) from locations (…, 4) and priors that broadcast to them; not clipped."""
-        return decode(locations, priors.boxes, priors.variances, self.kind, self.in_target)
+        if not self.in_target:
+            locations = priors.variances * locations
+        if self.kind == CORNER:
+            return priors.boxes + locations
+        size = _size(priors.boxes)
+        if self.kind == CORNER_SIZE:
+            return priors.boxes + locations * torch.cat([size, size], -1)
+        centre = locations[..., :2] * size + _center(priors.boxes)
+        half = torch.exp(locations[..., 2:]) * size / 2
+        return torch.cat([centre - half, centre + half], -1)
 
 
 def _size(boxes: Tensor) -> Tensor:

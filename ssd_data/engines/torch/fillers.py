@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -19,30 +20,13 @@ def fill(tensor: Tensor, filler: caffe_pb2.FillerParameter, where: str = "") -> 
     Raises:
         InputError: the filler's type is not known, or does not fit the shape.
     """
-    known = {
-        "constant": _constant,
-        "uniform": _uniform,
-        "gaussian": _gaussian,
-        "xavier": _xavier,
-        "msra": _msra,
-        "bilinear": _bilinear,
-        "positive_unitball": _positive_unitball,
-    }
-    if filler.type not in known:
-        hint = "Known are " + ", ".join(known)
+    if filler.type not in FILLERS:
+        hint = "Known are " + ", ".join(FILLERS)
         raise InputError(f'no filler is called "{filler.type}"', where=where, hint=hint)
     if filler.sparse != -1 and filler.type != "gaussian":
         raise InputError("only the gaussian filler can be sparse", where=where)
     with torch.no_grad():
-        known[filler.type](tensor, filler, where)
-
-
-def _constant(tensor: Tensor, filler: caffe_pb2.FillerParameter, where: str) -> None:
-    tensor.fill_(filler.value)
-
-
-def _uniform(tensor: Tensor, filler: caffe_pb2.FillerParameter, where: str) -> None:
-    tensor.uniform_(filler.min, filler.max)
+        FILLERS[filler.type](tensor, filler, where)
 
 
 def _gaussian(tensor: Tensor, filler: caffe_pb2.FillerParameter, where: str) -> None:
@@ -55,10 +39,6 @@ def _gaussian(tensor: Tensor, filler: caffe_pb2.FillerParameter, where: str) -> 
 def _xavier(tensor: Tensor, filler: caffe_pb2.FillerParameter, where: str) -> None:
     scale = math.sqrt(3 / _fan(tensor, filler))
     tensor.uniform_(-scale, scale)
-
-
-def _msra(tensor: Tensor, filler: caffe_pb2.FillerParameter, where: str) -> None:
-    tensor.normal_(0, math.sqrt(2 / _fan(tensor, filler)))
 
 
 def _fan(tensor: Tensor, filler: caffe_pb2.FillerParameter) -> float:
@@ -85,3 +65,14 @@ def _positive_unitball(tensor: Tensor, filler: caffe_pb2.FillerParameter, where:
     """Uniform in 0…1, each output's values divided by their sum."""
     flat = tensor.uniform_(0, 1).view(tensor.shape[0], -1)
     flat.div_(flat.sum(1, keepdim=True))
+
+
+FILLERS: dict[str, Callable[[Tensor, caffe_pb2.FillerParameter, str], object]] = {
+    "constant": lambda tensor, filler, _: tensor.fill_(filler.value),
+    "uniform": lambda tensor, filler, _: tensor.uniform_(filler.min, filler.max),
+    "gaussian": _gaussian,
+    "xavier": _xavier,
+    "msra": lambda tensor, filler, _: tensor.normal_(0, math.sqrt(2 / _fan(tensor, filler))),
+    "bilinear": _bilinear,
+    "positive_unitball": _positive_unitball,
+}

@@ -8,11 +8,6 @@ from torch import Tensor
 from ssd_data.engines.torch.layer import Layer
 
 
-def by_class(scores: Tensor, axis: int) -> Tensor:
-    """Scores with the classes along ``axis`` as (K, classes), in the order of the labels."""
-    return scores.movedim(axis, -1).reshape(-1, scores.shape[axis])
-
-
 def require_labels(layer: Layer, labels: Tensor, classes: int) -> None:
     """All labels (int64, any shape) lie in [0, classes).
 
@@ -47,10 +42,15 @@ def rows_that_count(
 ) -> tuple[Tensor, Tensor]:
     """Scores (K, classes) and labels (K,) without those whose label is ``ignored``.
 
+    Args:
+        scores: any shape, with the classes along ``axis``.
+        label: of each place outside that axis, in order.
+
     Raises:
         LayerError: one of the other labels is no class.
     """
-    rows, labels = by_class(scores, axis), label.detach().reshape(-1).long()
+    rows = scores.movedim(axis, -1).reshape(-1, scores.shape[axis])
+    labels = label.detach().reshape(-1).long()
     if ignored is not None:
         kept = labels != ignored
         rows, labels = rows[kept], labels[kept]

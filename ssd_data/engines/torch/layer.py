@@ -102,15 +102,6 @@ class Layer:
         finally:
             self.weights = kept
 
-    def check_along(self, shape: tuple[int, ...], bottom: Tensor, start: int) -> None:
-        """An array lies along the bottom's axes from ``start`` on.
-
-        Raises:
-            ValueError: its sizes are others.
-        """
-        if tuple(bottom.shape[start : start + len(shape)]) != shape:
-            raise ValueError(f"an array of {shape} does not lie along it from axis {start} on")
-
     def axis(self, number: int, bottom: Tensor) -> int:
         """An axis counted from the front; Caffe's may be negative.
 
@@ -132,6 +123,28 @@ class Elementwise(Layer):
 
     def outline(self, *bottoms: Tensor) -> Tops:
         """The first bottom's shape."""
+        return bottoms[0]
+
+
+class Stretched(Elementwise):
+    """One whose array lies along its first bottom's axes: its second bottom, or learned.
+
+    Attributes:
+        start: the first of these axes.
+    """
+
+    start = 1
+
+    def outline(self, *bottoms: Tensor) -> Tops:
+        """The first bottom's shape.
+
+        Raises:
+            ValueError: the array has other sizes.
+        """
+        array = bottoms[1] if len(bottoms) > 1 else self.weights[0]
+        shape = tuple(array.shape)
+        if tuple(bottoms[0].shape[self.start : self.start + len(shape)]) != shape:
+            raise ValueError(f"an array of {shape} does not lie along it from axis {self.start} on")
         return bottoms[0]
 
 

@@ -1,4 +1,4 @@
-"""What loss layers have in common: a scalar top and a normaliser (``loss_layer.cpp``)."""
+"""What loss layers have in common: a scalar top, a normaliser (``loss_layer.cpp``), arithmetic."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ssd_data.engines.torch.layer import Layer
 from ssd_data.proto import caffe_pb2
@@ -17,6 +18,7 @@ FULL, VALID, BATCH_SIZE, NONE = (
     caffe_pb2.LossParameter.BATCH_SIZE,
     caffe_pb2.LossParameter.NONE,
 )
+GREATEST = -torch.log(torch.tensor(torch.finfo(torch.float32).tiny)).item()  # probabilities' floor
 
 
 class LossLayer(Layer):
@@ -97,3 +99,40 @@ class LossLayer(Layer):
 def pictures(bottom: Tensor) -> int:
     """The size of the first axis; 1 where there is none."""
     return bottom.shape[0] if bottom.dim() else 1
+
+
+# ---- arithmetic, of layers that stand alone and of MultiBoxLoss ----
+
+
+def with_value(value: Tensor, path: Tensor) -> Tensor:
+    """One tensor's value with another one's gradient."""
+    return value.detach() + (path - path.detach())
+
+
+def softmax_losses(scores: Tensor, labels: Tensor) -> Tensor:
+    """-log softmax of each row's label, at most -log FLT_MIN; the gradient is not cut.
+
+    Args:
+        scores: float32 (K, C).
+        labels: int64 (K,).
+
+    Returns:
+        float32 (K,).
+    """
+    losses = functional.cross_entropy(scores, labels, reduction="none")
+    return with_value(losses.clamp(max=GREATEST), losses)
+
+
+def sigmoid_losses(scores: Tensor, targets: Tensor) -> Tensor:
+    """Cross entropy of each score's sigmoid, in a form that does not overflow; scores' shape."""
+    return functional.binary_cross_entropy_with_logits(scores, targets, reduction="none")
+
+
+def smooth_l1(difference: Tensor) -> Tensor:
+    """0.5 d² where |d| < 1, else |d| - 0.5."""
+    return functional.smooth_l1_loss(difference, torch.zeros_like(difference), reduction="none")
+
+
+def half_square(difference: Tensor) -> Tensor:
+    """0.5 d²."""
+    return 0.5 * difference * difference

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ssd_data.engines.torch.boxes import area
-from ssd_data.engines.torch.losses import sigmoid_losses
+from ssd_data.engines.torch.loss import sigmoid_losses
 from ssd_data.engines.torch.nms import suppress
 
 LEAST_AREA = 1e-5  # smaller boxes take no part in the suppression

@@ -98,10 +98,6 @@ class Net(Interpreter):
         """Layer name → its parameters."""
         return OrderedDict((s.node.name, s.params) for s in self.steps if s.params)
 
-    @property
-    def _layer_names(self) -> list[str]:
-        return [layer.node.name for layer in self.steps]
-
     # ---- running ----
 
     def forward(
@@ -240,7 +236,7 @@ class Net(Interpreter):
         return self.blobs[name]
 
     def _range(self, start: str | None, end: str | None, backward: bool = False) -> tuple[int, int]:
-        names = self._layer_names
+        names = [layer.node.name for layer in self.steps]
         for name in (start, end):
             if name is not None and name not in names:
                 raise UsageError(f'no layer is called "{name}"', hint=f"In {self.graph.origin}")

@@ -56,21 +56,18 @@ def infer_shapes(graph: Graph, given: Mapping[str, Shape | None]) -> Shapes:
                 if shape is not None and (tensor := _empty(node, shape, found)) is not None:
                     known[top] = tensor
             continue
-        if not all(name in known for name in node.bottoms):
-            found.whole = False
-            for top in node.tops:
-                known.pop(top, None)
-            continue
-        try:
-            layer = _infer(node, known)
-        except InputError as error:
-            found.errors.append(error)
-            found.whole = False
-            for top in node.tops:
-                known.pop(top, None)
-            continue
-        found.losses |= layer.is_loss or any(layer.param.loss_weight)
-        _note_parameters(found, layer, shared)
+        if all(name in known for name in node.bottoms):
+            try:
+                layer = _infer(node, known)
+            except InputError as error:
+                found.errors.append(error)
+            else:
+                found.losses |= layer.is_loss or any(layer.param.loss_weight)
+                _note_parameters(found, layer, shared)
+                continue
+        found.whole = False
+        for top in node.tops:
+            known.pop(top, None)
     found.blobs = {name: tuple(tensor.shape) for name, tensor in known.items()}
     return found
 

@@ -147,13 +147,13 @@ class Fit:
         place = np.searchsorted(edges, values, "right") - 1
         return [self._row(place == index) for index in range(len(edges) - 1)]
 
-    def examples(self, most: int = LISTED) -> list[dict[str, Any]]:
+    def examples(self) -> list[dict[str, Any]]:
         """Boxes that no prior reaches, one a picture, those with the least overlap first."""
         which = np.flatnonzero(self.unreached)
         which = which[np.argsort(self.matches.best[which], kind="stable")]
         first = np.unique(self.truths.picture[which], return_index=True)[1]
         sides, found = self.sides(), []
-        for row in which[np.sort(first)][:most].tolist():
+        for row in which[np.sort(first)][:LISTED].tolist():
             found.append(
                 {
                     "key": self.truths.keys[int(self.truths.picture[row])],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +57,7 @@ class Layout:
     maps: tuple[MapPriors, ...]
     rules: Rules
     transform: caffe_pb2.TransformationParameter
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     def boxes(self) -> tuple[Boxes, npt.NDArray[np.int64]]:
         """All priors, float32 (P, 4), fractions, and the map of each, (P,).
@@ -72,11 +72,6 @@ class Layout:
                 raise InputError("its priors are far outside any picture", where=one.where)
         owner = np.repeat(np.arange(len(boxes)), [len(b) for b in boxes])
         return np.concatenate(boxes), owner
-
-    def with_params(self, params: list[caffe_pb2.PriorBoxParameter]) -> Layout:
-        """The same net with other priors, one param a map."""
-        pairs = zip(self.maps, params, strict=True)
-        return replace(self, maps=tuple(replace(one, param=param) for one, param in pairs))
 
 
 def read_layout(path: Path | str, overlap: float | None = None) -> Layout:

@@ -52,7 +52,8 @@ def _sizes(fit: Fit, axes: Any) -> None:
     sides = np.sqrt(fit.sides().prod(1))
     _stack(fit, axes, np.log2(sides.clip(1)), "boxes by size")
     axes.set_xlabel("side of a square as large as the box, pixels of the input")
-    _powers(axes, 0, max(fit.layout.size))
+    ticks = range(int(np.ceil(np.log2(max(fit.layout.size)))) + 1)
+    axes.set_xticks(ticks, [f"{2**tick:g}" for tick in ticks])
     _mark(axes, np.log2(np.sqrt(_prior_shapes(fit).prod(1))))
     axes.legend()
 
@@ -93,11 +94,6 @@ def _mark(axes: Any, values: npt.NDArray[Any]) -> None:
     """Ticks above the lower edge where priors lie."""
     height = axes.get_ylim()[1]
     axes.plot(values, np.full(len(values), -0.02 * height), "^", color=PRIORS, label="priors")
-
-
-def _powers(axes: Any, low: int, most: float) -> None:
-    ticks = range(low, int(np.ceil(np.log2(most))) + 1)
-    axes.set_xticks(ticks, [f"{2**tick:g}" for tick in ticks])
 
 
 def _shapes(fit: Fit, axes: Any) -> None:

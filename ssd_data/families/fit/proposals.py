@@ -11,7 +11,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +23,6 @@ from ssd_data.proto import caffe_pb2
 Floats = npt.NDArray[np.float32]
 Lengths = npt.NDArray[np.float64]
 Param = caffe_pb2.PriorBoxParameter
-Slot: TypeAlias = tuple[str, int]
 NAMES = ("min_sizes", "max_sizes", "aspect_ratios")
 
 SAMPLE = 8000  # boxes that the search looks at
@@ -70,7 +68,8 @@ class Sizes:
 
     def apply(self, layout: Layout) -> Layout:
         """The net with these priors."""
-        return layout.with_params([self.param(i, m.param) for i, m in enumerate(layout.maps)])
+        maps = (replace(m, param=self.param(i, m.param)) for i, m in enumerate(layout.maps))
+        return replace(layout, maps=tuple(maps))
 
     def options(self, than: Sizes) -> dict[str, str]:
         """What differs from others, as options of ``ssd-data model``."""
@@ -160,7 +159,7 @@ class Coverage:
         return common, end - start
 
 
-def propose(layout: Layout, boxes: Boxes, seed: int = 0) -> list[Sizes]:
+def propose(layout: Layout, boxes: Boxes) -> list[Sizes]:
     """Better priors: first with other sizes alone, then with other ratios too.
 
     Args:
@@ -170,7 +169,7 @@ def propose(layout: Layout, boxes: Boxes, seed: int = 0) -> list[Sizes]:
         up to two, each better than what comes before it by the search's own measure.
     """
     if len(boxes) > SAMPLE:
-        boxes = np.random.default_rng(seed).choice(boxes, SAMPLE, replace=False)
+        boxes = np.random.default_rng(0).choice(boxes, SAMPLE, replace=False)
     search = Coverage(layout, boxes)
     now = Sizes.of(layout)
     ends = [_climb(search, start, ratios=False) for start in (now, _by_quantiles(now, search))]
@@ -191,9 +190,9 @@ def _climb(search: Coverage, sizes: Sizes, *, ratios: bool) -> tuple[float, Size
     value = search.value(table.max(0))
     for _ in range(ROUNDS):
         before = value
-        for index, slot in _slots(sizes, ratios):
+        for index, name, place in _numbers(sizes, ratios):
             others = np.delete(table, index, 0).max(0, initial=0)
-            for tried in _candidates(search.layout, sizes, index, slot):
+            for tried in _candidates(search.layout, sizes, index, name, place):
                 own = search.of_map(index, tried)
                 gained = search.value(np.maximum(own, others))
                 if gained > value + LEAST_GAIN:
@@ -203,16 +202,15 @@ def _climb(search: Coverage, sizes: Sizes, *, ratios: bool) -> tuple[float, Size
     return value, sizes
 
 
-def _slots(sizes: Sizes, ratios: bool) -> Iterator[tuple[int, Slot]]:
+def _numbers(sizes: Sizes, ratios: bool) -> Iterator[tuple[int, str, int]]:
     """Every number of the priors: its map, its field and its place there."""
     for index in range(len(sizes.min_sizes)):
         for name in NAMES if ratios else NAMES[:2]:
-            yield from ((index, (name, i)) for i in range(len(getattr(sizes, name)[index])))
+            yield from ((index, name, i) for i in range(len(getattr(sizes, name)[index])))
 
 
-def _candidates(layout: Layout, sizes: Sizes, index: int, slot: Slot) -> Iterator[Sizes]:
+def _candidates(layout: Layout, sizes: Sizes, index: int, name: str, place: int) -> Iterator[Sizes]:
     """The same priors with other values of one number, of those that Caffe takes."""
-    name, place = slot
     now = getattr(sizes, name)[index][place]
     if name == "aspect_ratios":
         flip = layout.maps[index].param.flip

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,11 +41,6 @@ class Truths:
 
     def __len__(self) -> int:
         return len(self.boxes)
-
-    def rows(self, which: npt.NDArray[Any]) -> Truths:
-        """Those of the given indices or flags."""
-        picture, boxes, labels = self.picture[which], self.boxes[which], self.labels[which]
-        return Truths(self.keys, picture, boxes, labels, self.left_out)
 
 
 def read_truths(lmdb: Path | str, layout: Layout, track: Track = untracked) -> Truths:

@@ -25,6 +25,19 @@ from ssd_data.proto import caffe_pb2
 
 Stage: TypeAlias = Literal["train", "test", "deploy"]
 STAGES: tuple[Stage, ...] = ("train", "test", "deploy")
+# What chuanqi305's conversions of TensorFlow's SSDs have in common.
+SSD_SETTINGS: dict[str, Any] = {
+    "size": (300, 300),
+    "batch_size": 24,
+    "test_batch_size": 8,
+    "iter_size": 1,
+    "width_multiplier": 1.0,
+    "relu6": False,
+    "expand": True,
+    "min_sizes": (),
+    "max_sizes": (),
+    "aspect_ratios": (),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +170,21 @@ def new_solver(
         **values,
     )
     return solver
+
+
+def halving_solver(settings: Settings, **values: Any) -> caffe_pb2.SolverParameter:
+    """chuanqi305's solver: RMSProp, its rate halved twice."""
+    return new_solver(
+        settings,
+        test_interval=10000,
+        max_iter=120000,
+        gamma=0.5,
+        snapshot=1000,
+        test_initialization=False,
+        stepvalue=[20000, 40000],
+        type="RMSProp",
+        **values,
+    )
 
 
 def from_nothing(settings: Settings, **values: Any) -> caffe_pb2.SolverParameter:

@@ -100,12 +100,14 @@ class Output:
 
 
 def with_sizes(maps: Iterable[FeatureMap], min_sizes: tuple[float, ...]) -> list[FeatureMap]:
-    """The maps with other sides of their priors, given for all maps in a row.
+    """The maps with other sides of their priors, given for all maps in a row; none keep their own.
 
     Raises:
         UsageError: there are more or fewer than the maps have.
     """
     maps = list(maps)
+    if not min_sizes:
+        return maps
     wanted = sum(len(m.min_sizes) for m in maps)
     if len(min_sizes) != wanted:
         raise UsageError(
@@ -114,12 +116,19 @@ def with_sizes(maps: Iterable[FeatureMap], min_sizes: tuple[float, ...]) -> list
             hint="Give one for each of "
             + ", ".join(f"{m.blob} ({len(m.min_sizes)})" for m in maps),
         )
-    rest, result = list(min_sizes), []
-    for one in maps:
-        count = len(one.min_sizes)
-        result.append(replace(one, min_sizes=tuple(rest[:count])))
-        rest = rest[count:]
-    return result
+    rest = iter(min_sizes)
+    return [replace(m, min_sizes=tuple(next(rest) for _ in m.min_sizes)) for m in maps]
+
+
+def rising_maps(blobs: Iterable[str], sizes: tuple[float, ...], end: float) -> list[FeatureMap]:
+    """Maps of one size each; a map's max_size is the next map's min_size, the last one's ``end``.
+
+    Raises:
+        UsageError: there are more or fewer sizes than maps.
+    """
+    maps = with_sizes([FeatureMap(blob, min_sizes=(0.0,)) for blob in blobs], sizes)
+    tops = zip(maps, (*sizes[1:], end), strict=True)
+    return [replace(one, max_sizes=(high,)) for one, high in tops]
 
 
 def with_shapes(
@@ -181,11 +190,11 @@ def ssd_maps(
     steps = len(blobs) - 1
     scales = [0.2 + 0.75 * i / steps for i in range(steps + 1)]
     sizes = min_sizes or tuple(float(round(side * scale)) for scale in scales)
-    maps = with_sizes([FeatureMap(blob, min_sizes=(0.0,)) for blob in blobs], sizes)
-    for i, high in enumerate([*sizes[1:], side]):
-        first = replace(maps[i], aspect_ratios=(2.0,))
-        maps[i] = replace(first, max_sizes=(high,), aspect_ratios=(2.0, 3.0)) if i else first
-    return maps
+    first, *others = rising_maps(blobs, sizes, side)
+    return [
+        replace(first, max_sizes=(), aspect_ratios=(2.0,)),
+        *(replace(one, aspect_ratios=(2.0, 3.0)) for one in others),
+    ]
 
 
 def add_heads(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ssd_data.core.errors import UsageError
 from ssd_data.families.parts.builder import NetBuilder
-from ssd_data.families.parts.detector import Design, Settings, Stage, finish, new_solver, start
+from ssd_data.families.parts.detector import Design, Settings, Stage, finish, halving_solver, start
 from ssd_data.families.parts.heads import ssd_maps
 from ssd_data.proto import caffe_pb2
 
@@ -72,10 +72,10 @@ def blocks(
     return [Block(*row) for row in zip(channels, strides, expansions, strict=True)]
 
 
-def divisible(channels: float, by: int = 8) -> int:
-    """The nearest multiple that is not under nine tenths, TensorFlow's rule for multiplied nets."""
-    nearest = max(by, int(channels + by / 2) // by * by)
-    return nearest + by if nearest < 0.9 * channels else nearest
+def divisible(channels: float) -> int:
+    """The nearest multiple of 8 not under nine tenths: TensorFlow's rule for multiplied nets."""
+    nearest = max(8, int(channels + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * channels else nearest
 
 
 class MobileNetV2:
@@ -194,16 +194,4 @@ def ssd_net(
 
 def ssd_solver(settings: Settings) -> caffe_pb2.SolverParameter:
     """``solver_train.prototxt``; interval and batches of the test as ``solver_test`` has them."""
-    return new_solver(
-        settings,
-        test_iter=[1000],
-        test_interval=10000,
-        base_lr=0.00001,
-        max_iter=120000,
-        gamma=0.5,
-        weight_decay=0.00001,
-        snapshot=1000,
-        test_initialization=False,
-        stepvalue=[20000, 40000],
-        type="RMSProp",
-    )
+    return halving_solver(settings, test_iter=[1000], base_lr=0.00001, weight_decay=0.00001)

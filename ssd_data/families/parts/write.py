@@ -76,13 +76,12 @@ def write_model(
     files = {name: Path(out) / f"{name}.prototxt" for name in (*model.nets, "solver")}
     if not redo:
         _refuse_existing(files)
-    notes: list[str] = []
     if labelmap is not None:
         _name_labelmap(model, Path(labelmap).as_posix())
     solver = _with_paths(model, files, Path(out) / family)
+    notes: list[str] = []
     if manifest is not None:
-        _fit_to_build(model, solver, manifest, notes)
-        _evaluate_in_pixels(model, Path(build or ""), manifest)
+        notes += _fit_to_build(model, solver, Path(build or ""), manifest)
     else:
         batch = model.settings.test_batch_size
         notes.append(
@@ -109,7 +108,10 @@ def count_classes(
     if [num_classes, labelmap, build].count(None) != 2:
         raise UsageError("give one of --num-classes, --labelmap and --build")
     if build is not None:
-        return _classes(_manifest(Path(build)), build)
+        classes = _manifest(Path(build)).labelmap.classes
+        if classes is None:
+            raise InputError("the build's record does not say how many classes", where=build)
+        return classes
     if labelmap is not None:
         return 1 + max((item.label for item in read_labelmap(Path(labelmap))), default=0)
     assert num_classes is not None
@@ -121,12 +123,6 @@ def _manifest(build: Path) -> Manifest:
     if manifest is None:
         raise InputError("no build here: build.json is missing", where=build)
     return manifest
-
-
-def _classes(manifest: Manifest, build: Path | str) -> int:
-    if manifest.labelmap.classes is None:
-        raise InputError("the build's record does not say how many classes", where=build)
-    return manifest.labelmap.classes
 
 
 def _refuse_existing(files: Mapping[str, Path]) -> None:
@@ -155,31 +151,29 @@ def _with_paths(model: Model, files: Mapping[str, Path], prefix: Path) -> caffe_
 
 
 def _fit_to_build(
-    model: Model, solver: caffe_pb2.SolverParameter, manifest: Manifest, notes: list[str]
-) -> None:
-    """Every test picture is tested: as many batches as they fill."""
+    model: Model, solver: caffe_pb2.SolverParameter, build: Path, manifest: Manifest
+) -> list[str]:
+    """Every test picture is tested: as many batches as they fill, and where the published test net
+    does so in pixels by the list of their sizes. Returns what one should know."""
     links, splits = manifest.links, manifest.splits
-    for link in (TRAIN_SOURCE, TEST_SOURCE):
-        if links.get(link) not in splits:
-            notes.append(f"the build has no split for {link}: the net of it needs another source")
+    notes = [
+        f"the build has no split for {link}: the net of it needs another source"
+        for link in (TRAIN_SOURCE, TEST_SOURCE)
+        if links.get(link) not in splits
+    ]
     made = splits.get(links.get(TEST_SOURCE, ""))
     if made is None:
-        return
+        return notes
+    if FAMILIES.load(model.family).DETECTOR.pixels:
+        param = model.nets["test"].layer[-1].detection_evaluate_param
+        param.name_size_file = (build / made.name_size).as_posix()
     records, batch = made.records, model.settings.test_batch_size
     solver.test_iter[:] = [max(1, -(-records // batch))]
     over = solver.test_iter[0] * batch - records
     notes.append(f"test_iter {solver.test_iter[0]} x batch {batch} covers {records} test pictures")
     if over:
         notes.append(f"the last test batch starts over: {over} pictures are tested twice")
-
-
-def _evaluate_in_pixels(model: Model, build: Path, manifest: Manifest) -> None:
-    """Name the list of the test pictures' sizes, where the published test net does."""
-    made = manifest.splits.get(manifest.links.get(TEST_SOURCE, ""))
-    if made is None or not FAMILIES.load(model.family).DETECTOR.pixels:
-        return
-    param = model.nets["test"].layer[-1].detection_evaluate_param
-    param.name_size_file = (build / made.name_size).as_posix()
+    return notes
 
 
 def _note_on_merging(model: Model) -> list[str]:

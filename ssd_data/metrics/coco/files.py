@@ -21,53 +21,48 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.files.whole import new_file
 from ssd_data.core.structures import Detections
+from ssd_data.data.formats.coco.schema import CocoCategory, Id
 from ssd_data.metrics import NO, PERHAPS, SURELY
 from ssd_data.metrics.files import FAR, note_odd_boxes, shown
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
 
 MAX_BYTES = 1 << 32
 INSTANCES, RESULTS = "instances JSON", "results JSON"
-_Id = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _Side = Annotated[float, msgspec.Meta(ge=0, le=2**31)]
 _T = TypeVar("_T")
 _Name = TypeVar("_Name", int, str)
 
 
 class _Image(msgspec.Struct, gc=False):
-    id: _Id
+    id: Id
     width: _Side | None = 0
     height: _Side | None = 0
 
 
 class _Annotation(msgspec.Struct, gc=False):
-    image_id: _Id
-    category_id: _Id
+    image_id: Id
+    category_id: Id
     bbox: tuple[float, float, float, float]
     area: float | None = None
     iscrowd: int | bool | None = 0
     ignore: int | bool | None = 0
 
 
-class _Category(msgspec.Struct, gc=False):
-    id: _Id
-    name: str
-
-
 class _Instances(msgspec.Struct):
     images: list[_Image]
     annotations: list[_Annotation]
-    categories: list[_Category]
+    categories: list[CocoCategory]
 
 
 class _Result(msgspec.Struct, gc=False):
-    image_id: _Id
-    category_id: _Id
+    image_id: Id
+    category_id: Id
     bbox: tuple[float, float, float, float]
     score: float
 
 
 class _Looked(msgspec.Struct, gc=False):
-    id: _Id
+    id: Id
 
 
 class _Results(msgspec.Struct):

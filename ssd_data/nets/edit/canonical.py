@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from copy import deepcopy
 
 import numpy as np
 
@@ -64,8 +65,7 @@ def _notes(counts: Mapping[str, int]) -> list[str]:
 
 def _bare(source: caffe_pb2.LayerParameter) -> caffe_pb2.LayerParameter:
     """A layer without what only training needs; it says what readers have other defaults for."""
-    param = caffe_pb2.LayerParameter()
-    param.CopyFrom(source)
+    param = deepcopy(source)
     for field_name in ("phase", "include", "exclude", "param", "propagate_down", "blobs"):
         param.ClearField(field_name)
     if param.type == "PriorBox":
@@ -135,8 +135,7 @@ def _renamed(
     source: caffe_pb2.LayerParameter, names: Mapping[str, str]
 ) -> caffe_pb2.LayerParameter:
     """A layer that reads, and where it writes in place writes, blobs by their new names."""
-    param = caffe_pb2.LayerParameter()
-    param.CopyFrom(source)
+    param = deepcopy(source)
     in_place = [top in source.bottom for top in source.top]
     for i, bottom in enumerate(source.bottom):
         param.bottom[i] = names.get(bottom, bottom)

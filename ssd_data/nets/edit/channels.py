@@ -1,6 +1,8 @@
-"""Along which axes of a layer's weight array its outputs lie."""
+"""What a layer of weights says, and along which axes of its weight array its outputs lie."""
 
 from __future__ import annotations
+
+import math
 
 from ssd_data.core.errors import InputError
 from ssd_data.nets.geometry import shape_text
@@ -10,11 +12,12 @@ CONVOLUTIONS = ("Convolution", "DepthwiseConvolution", "Deconvolution")
 LINEAR = (*CONVOLUTIONS, "InnerProduct")
 
 
-def outputs_of(param: caffe_pb2.LayerParameter) -> int:
-    """How many outputs a layer of one of the ``LINEAR`` types has."""
-    if param.type == "InnerProduct":
-        return param.inner_product_param.num_output
-    return param.convolution_param.num_output
+def linear_param(
+    param: caffe_pb2.LayerParameter,
+) -> caffe_pb2.ConvolutionParameter | caffe_pb2.InnerProductParameter:
+    """What a layer of one of the ``LINEAR`` types says: ``num_output``, ``bias_term``, ``axis``."""
+    inner = param.type == "InnerProduct"
+    return param.inner_product_param if inner else param.convolution_param
 
 
 def by_output(
@@ -31,9 +34,7 @@ def by_output(
     """
     view: tuple[int, ...]
     channels: tuple[int, ...]
-    outputs, count = outputs_of(param), 1
-    for size in shape:
-        count *= size
+    outputs, count = linear_param(param).num_output, math.prod(shape)
     group = max(param.convolution_param.group, 1)
     fits = outputs > 0 and count > 0 and count % outputs == 0
     if param.type == "InnerProduct":

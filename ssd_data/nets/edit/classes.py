@@ -77,14 +77,11 @@ def assign(
 
 
 def _by_name(labelmap: LabelMap) -> dict[str, int]:
-    known: dict[str, int] = {}
-    for item in labelmap:
-        if item.label > 0:
-            known.setdefault(_plain(labelmap.display_name(item.label)), item.label)
-    for item in labelmap:
-        if item.label > 0:
-            known.setdefault(_plain(item.name), item.label)
-    return known
+    """Labels by display name, else by name; of equal names the first."""
+    labels = [item.label for item in labelmap if item.label > 0]
+    names = [(labelmap.display_name(label), label) for label in labels]
+    names += [(item.name, item.label) for item in labelmap if item.label > 0]
+    return {_plain(name): label for name, label in reversed(names)}
 
 
 def _plain(name: str) -> str:

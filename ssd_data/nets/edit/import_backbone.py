@@ -63,14 +63,13 @@ class Imported:
 
 @dataclass(slots=True)
 class _Values:
-    """One unit's arrays, in double precision; ``std`` is sqrt(variance + PyTorch's eps)."""
+    """One unit's arrays, doubles; ``factor`` is gamma / sqrt(variance + eps of PyTorch)."""
 
     weight: Doubles
-    gamma: Doubles
+    factor: Doubles
     beta: Doubles
     mean: Doubles
     variance: Doubles
-    std: Doubles
 
 
 def import_backbone(
@@ -110,14 +109,12 @@ def import_backbone(
             hint=f'The first would be "{units[0].name}"',
         )
     result.left_out = [
-        key for key in state if _stem(key) not in used and not key.endswith("num_batches_tracked")
+        key
+        for key in state
+        if key.rpartition(".")[0] not in used and not key.endswith("num_batches_tracked")
     ]
     result.notes = _notes(graph, units, inputs, source)
     return result
-
-
-def _stem(key: str) -> str:
-    return key.rpartition(".")[0]
 
 
 def _values(state: State, unit: Unit, eps: float) -> _Values:
@@ -140,7 +137,7 @@ def _values(state: State, unit: Unit, eps: float) -> _Values:
     if (arrays[4] + eps <= 0).any():
         raise InputError("holds a variance that, with eps, is not above 0", where=keys[4])
     weight, gamma, beta, mean, variance = arrays
-    return _Values(weight, gamma, beta, mean, variance, np.sqrt(variance + eps))
+    return _Values(weight, gamma / np.sqrt(variance + eps), beta, mean, variance)
 
 
 def _fold_inputs(values: _Values, inputs: Preprocessing, source: Backbone) -> None:
@@ -164,15 +161,14 @@ def _layers(graph: Graph, wiring: Wiring, index: int, values: _Values) -> list[L
     node = graph.nodes[index]
     norm, scale = _behind(graph, wiring, index)
     bias = node.param.convolution_param.bias_term
-    factor = values.gamma / values.std
     if norm is None or scale is None:
         if norm is not None or scale is not None or not bias:
             what = "BatchNorm and Scale, or a bias_term in place of both"
             raise InputError(f"needs {what}", where=node.where)
-        weight = values.weight * factor[:, None, None, None]
-        return [_checked(node, [weight, values.beta - values.mean * factor])]
+        weight = values.weight * values.factor[:, None, None, None]
+        return [_checked(node, [weight, values.beta - values.mean * values.factor])]
     eps = norm.param.batch_norm_param.eps
-    gamma = factor * np.sqrt(values.variance + eps)
+    gamma = values.factor * np.sqrt(values.variance + eps)
     if not scale.param.scale_param.bias_term and values.beta.any():
         raise InputError("has no bias_term, but the weights a bias", where=scale.where)
     betas = [values.beta] if scale.param.scale_param.bias_term else []
@@ -216,23 +212,18 @@ def _notes(
     graph: Graph, units: Sequence[Unit], inputs: Preprocessing, source: Backbone
 ) -> list[str]:
     found = []
-    types = {node.type for node in graph.nodes}
     if np.abs(_input_terms(inputs, source)[1]).max() > 1e-3:
         found.append(
             "the net pads its input with its own mean, PyTorch with its: what reaches the "
             "picture's border differs"
         )
     names = {unit.name for unit in units}
-    cut = [n for n in graph.nodes if n.name.rstrip("_") in names and list(_pads(n)) == [2]]
-    if cut:
+    named = [node for node in graph.nodes if node.name.rstrip("_") in names]
+    if cut := [node for node in named if list(node.param.convolution_param.pad) == [2]]:
         found.append(
             f'strided layers pad as TensorFlow does ("{cut[0].name}"), PyTorch on both sides: '
             "features shift by a pixel there"
         )
-    if "ReLU6" not in types:
+    if all(node.type != "ReLU6" for node in graph.nodes):
         found.append("activations are ReLU, not cut off at 6 as ReLU6 does")
     return found
-
-
-def _pads(node: Node) -> Sequence[int]:
-    return node.param.convolution_param.pad

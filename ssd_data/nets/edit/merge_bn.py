@@ -10,7 +10,8 @@ A layer stays where that would not be the same: the table of rows says why.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,15 +19,13 @@ import numpy.typing as npt
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.nets.caffemodel import LayerWeights
-from ssd_data.nets.edit.channels import LINEAR, by_output, outputs_of
+from ssd_data.nets.edit.channels import by_output, linear_param
 from ssd_data.nets.edit.merge_rules import MergeRules
 from ssd_data.nets.geometry import shape_text
 from ssd_data.nets.graph import Graph, Node, to_graph
 from ssd_data.nets.matching import TrainedNet, pair
-from ssd_data.proto import caffe_pb2
 
 Doubles = npt.NDArray[np.float64]
-MERGED = ("BatchNorm", "Scale")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,7 @@ class _Merger:
         node = self.graph.nodes[index]
         weight, *bias = self._finite(index)
         view, channels = by_output(node.param, weight.shape, node.where)
-        outputs = outputs_of(node.param)
+        outputs = linear_param(node.param).num_output
         own = bias[0].reshape(-1) if bias else np.zeros(outputs)
         if own.size != outputs:
             raise InputError(f"has {own.size} biases for {outputs} outputs", where=node.where)
@@ -183,7 +182,7 @@ def merge_bn(trained: TrainedNet, eps: float | None = None) -> Merge:
     rows: list[Row] = []
     tops: dict[int, tuple[int, str]] = {}
     for index, node in enumerate(nodes):
-        if node.type not in MERGED:
+        if node.type not in ("BatchNorm", "Scale"):
             continue
         target = rules.find(index, merger.into)
         if target.obstacle:
@@ -198,13 +197,11 @@ def merge_bn(trained: TrainedNet, eps: float | None = None) -> Merge:
 
 
 def _without(graph: Graph, into: dict[int, int], tops: dict[int, tuple[int, str]]) -> Graph:
-    net = caffe_pb2.NetParameter()
-    net.CopyFrom(graph.net)
+    net = deepcopy(graph.net)
     for index, (place, top) in tops.items():
         net.layer[index].top[place] = top
     for index in set(into.values()):
-        layer = net.layer[index]
-        own = layer.inner_product_param if layer.type == LINEAR[-1] else layer.convolution_param
+        own = linear_param(net.layer[index])
         if not own.bias_term:
             own.bias_term = True
     for index in sorted(into, reverse=True):
@@ -216,14 +213,8 @@ def _without(graph: Graph, into: dict[int, int], tops: dict[int, tuple[int, str]
 
 
 def _with_eps(graph: Graph, indices: Iterable[int], eps: float) -> Graph:
-    net = caffe_pb2.NetParameter()
-    net.CopyFrom(graph.net)
+    net = deepcopy(graph.net)
     for index in indices:
         if net.layer[index].type == "BatchNorm":
             net.layer[index].batch_norm_param.eps = eps
     return to_graph(net, graph.phase)
-
-
-def merged_count(rows: Sequence[Row]) -> int:
-    """How many of them were merged."""
-    return sum(bool(row.into) for row in rows)

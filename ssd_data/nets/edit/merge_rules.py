@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
-from ssd_data.nets.edit.channels import LINEAR
+from ssd_data.nets.edit.channels import LINEAR, linear_param
 from ssd_data.nets.graph import Graph, Node
 from ssd_data.proto import caffe_pb2
 
@@ -91,7 +91,9 @@ class MergeRules:
     def _of_host(self, other: Node) -> str:
         if len(other.bottoms) != 1 or len(other.tops) != 1 or any(other.param.loss_weight):
             return f'follows "{other.name}", a loss or not of one bottom and top'
-        if _axis(other) not in ((1,) if other.type == "InnerProduct" else (1, -3)):
+        if linear_param(other.param).axis not in (
+            (1,) if other.type == "InnerProduct" else (1, -3)
+        ):
             return f'follows "{other.name}", whose outputs are not axis 1'
         return ""
 
@@ -110,17 +112,10 @@ def _shared_names(nodes: Iterable[Node]) -> set[str]:
     return {name for name, count in counts.items() if count > 1}
 
 
-def _axis(node: Node) -> int:
-    if node.type == "InnerProduct":
-        return node.param.inner_product_param.axis
-    return node.param.convolution_param.axis
-
-
 def _of_batch_norm(node: Node) -> str:
     p = node.param.batch_norm_param
-    chosen = p.use_global_stats if p.HasField("use_global_stats") else None
-    if chosen is None:
-        chosen = node.param.phase == caffe_pb2.TEST
+    has_choice = p.HasField("use_global_stats")
+    chosen = p.use_global_stats if has_choice else node.param.phase == caffe_pb2.TEST
     return "" if chosen else "normalises by each batch's own statistics"
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ssd_data.core.errors import InputError
 from ssd_data.nets.caffemodel import Array, Caffemodel, LayerWeights
-from ssd_data.nets.edit.channels import LINEAR, by_output, outputs_of
+from ssd_data.nets.edit.channels import LINEAR, by_output, linear_param
 from ssd_data.nets.geometry import shape_text
 from ssd_data.proto import caffe_pb2
 
@@ -94,29 +94,17 @@ def _stats(
 ) -> ArrayStats:
     values = array.reshape(-1).astype(np.float64)
     numbers = values[np.isfinite(values)]
-    strengths = _strengths(layer, index, param)
-    dead = None
-    if strengths is not None:
-        dead = int((strengths <= DEAD * strengths.max(initial=0)).sum())
-    least, most, mean, std = [math.nan] * 4
-    if numbers.size:
-        least, most = float(numbers.min()), float(numbers.max())
-        mean, std = float(numbers.mean()), float(numbers.std())
-    return ArrayStats(
-        layer.name,
-        layer.type,
-        index,
-        array.shape,
-        least,
-        most,
-        mean,
-        std,
-        nan=int(np.isnan(values).sum()),
-        infinite=int(np.isinf(values).sum()),
-        zeros=int((values == 0).sum()),
-        dead=dead,
-        channels=0 if strengths is None else len(strengths),
+    least, most, mean, std = (
+        float(of(numbers)) if numbers.size else math.nan for of in (np.min, np.max, np.mean, np.std)
     )
+    counts = (int(np.isnan(values).sum()), int(np.isinf(values).sum()), int((values == 0).sum()))
+    place = (layer.name, layer.type, index, array.shape)
+    found = ArrayStats(*place, least, most, mean, std, *counts)
+    strengths = _strengths(layer, index, param)
+    if strengths is None:
+        return found
+    dead = int((strengths <= DEAD * strengths.max(initial=0)).sum())
+    return replace(found, dead=dead, channels=len(strengths))
 
 
 def _strengths(
@@ -124,7 +112,7 @@ def _strengths(
 ) -> npt.NDArray[np.float64] | None:
     """How much each channel can say, by the array that decides it."""
     array = np.abs(np.nan_to_num(layer.arrays[index].astype(np.float64), posinf=0, neginf=0))
-    if index == 0 and layer.type in LINEAR and param is not None and outputs_of(param):
+    if index == 0 and layer.type in LINEAR and param is not None and linear_param(param).num_output:
         try:
             view, channels = by_output(param, array.shape, layer.name)
         except InputError:

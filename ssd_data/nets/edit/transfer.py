@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.nets.caffemodel import Array, Caffemodel, LayerWeights
-from ssd_data.nets.detection import ConfidenceLayers, find_confidence_layers
-from ssd_data.nets.edit.channels import CONVOLUTIONS, LINEAR, by_output, outputs_of
+from ssd_data.nets.detection import find_confidence_layers
+from ssd_data.nets.edit.channels import CONVOLUTIONS, LINEAR, by_output, linear_param
 from ssd_data.nets.edit.classes import ClassRow
 from ssd_data.nets.geometry import convolution_window
 from ssd_data.nets.graph import Graph, Node
@@ -79,7 +79,10 @@ def transfer(
             hint="A BatchNorm or Scale goes away with ssd-data merge-bn",
         )
     result = Transfer(classes=list(classes))
-    found, result.left_out = pair(graph.nodes, _named_as_heads(model, graph, heads))
+    called = _names_in(model, (graph.nodes[i].name for i in heads.layers))
+    new_names = {old: new for new, old in called.items()}
+    layers = [replace(x, name=new_names.get(x.name, x.name)) for x in model.layers]
+    found, result.left_out = pair(graph.nodes, layers)
     random = np.random.default_rng(seed)
     for index, node in enumerate(graph.nodes):
         layer = found.get(index)
@@ -89,7 +92,7 @@ def transfer(
         elif index in heads.layers and not heads.others:
             arrays, priors = _head(node, layer.arrays, old, classes, random)
             result.layers.append(LayerWeights(node.name, node.type, arrays))
-            result.heads.append((node.name, _name_in(model, node), priors))
+            result.heads.append((node.name, called.get(node.name, node.name), priors))
         elif fault := difference(node, layer.arrays):
             result.anew.append(f"{node.name}: {fault}")
         else:
@@ -104,18 +107,10 @@ def _count(labelmap: LabelMap) -> int:
     return max(item.label for item in labelmap) + 1
 
 
-def _name_in(model: Caffemodel, node: Node) -> str:
+def _names_in(model: Caffemodel, heads: Iterable[str]) -> dict[str, str]:
+    """The file's names of heads that the net alone calls ``…_new``."""
     names = {layer.name for layer in model.layers}
-    return node.name if node.name in names else node.name.removesuffix(_NEW)
-
-
-def _named_as_heads(model: Caffemodel, graph: Graph, heads: ConfidenceLayers) -> list[LayerWeights]:
-    """The file's layers; those of heads that the net calls ``…_new`` get that name."""
-    wanted = {graph.nodes[i].name for i in heads.layers} - {layer.name for layer in model.layers}
-    return [
-        LayerWeights(x.name + _NEW, x.type, x.arrays) if x.name + _NEW in wanted else x
-        for x in model.layers
-    ]
+    return {name: name.removesuffix(_NEW) for name in heads if name not in names}
 
 
 def _head(
@@ -162,8 +157,7 @@ def difference(node: Node, arrays: Sequence[Array]) -> str:
     """What speaks against a layer's arrays; input channels are left to whoever loads them."""
     if node.type not in LINEAR:
         return ""
-    inner = node.type == "InnerProduct"
-    p = node.param.inner_product_param if inner else node.param.convolution_param
+    p = linear_param(node.param)
     if len(arrays) != 1 + p.bias_term:
         return f"{len(arrays)} arrays in the file, {1 + p.bias_term} in the net"
     try:
@@ -174,7 +168,7 @@ def difference(node: Node, arrays: Sequence[Array]) -> str:
         kernel = convolution_window(node).kernel
         if arrays[0].shape[2:] != kernel:
             return f"kernel {'x'.join(map(str, arrays[0].shape[2:]))} in the file, not {kernel}"
-    if p.bias_term and arrays[1].size != outputs_of(node.param):
+    if p.bias_term and arrays[1].size != p.num_output:
         return f"{arrays[1].size} biases in the file"
     return ""
 

@@ -63,8 +63,8 @@ def _tables(end: EmittedHead) -> tuple[Value, Value]:
     e, count, classes = end.emission, len(end.boxes), end.head.settings["num_classes"]
     batch = end.locations.shape[0]
     each = (4,) if end.head.settings["share_location"] else (classes, 4)
-    locations = e.reshape(e.cast(end.locations), (batch, count, *each), True, "")
-    confidences = e.reshape(e.cast(end.confidences), (batch, count, classes), True, "")
+    locations = e.reshape(e.cast(end.locations), (batch, count, *each), True)
+    confidences = e.reshape(e.cast(end.confidences), (batch, count, classes), True)
     return locations, confidences
 
 
@@ -148,7 +148,7 @@ def _suppress(end: EmittedHead, boxes: Value, scores: Value) -> Value:
     sizes = e.add("Shape", [kept], (3,), whole=True, batched=False)
     empty = e.add("Expand", [e.constant(LEAST, "least"), sizes], kept.shape, batched=True)
     left = e.add("ScatterND", [empty, chosen, found], kept.shape)
-    flat = e.reshape(left, (batch, len(labels) * count), True, "")
+    flat = e.reshape(left, (batch, len(labels) * count), True)
     keep = settings["keep_top_k"]
     most = min(keep if keep >= 0 else len(labels) * top, len(labels) * count)
     return _rows(e, boxes, flat, labels, count, most)
@@ -180,7 +180,7 @@ def _top(e: Emission, scores: Value, most: int) -> tuple[Value, Value]:
     values = e.add("TopK", [scores, _whole(e, [most])], shape, axis=len(shape) - 1)
     index = e.name("end/TopK_index")
     e.nodes[-1].output.append(index)
-    return values, replace(values, name=index, whole=True)
+    return values, replace(values, name=index, kind=np.int64)
 
 
 def _rows(

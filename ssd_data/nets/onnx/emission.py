@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,7 +26,9 @@ IR_VERSION = 8
 BATCH = "batch"  # name of the dynamic axis
 MOST_VALUES = 1 << 30  # of one blob
 Array: TypeAlias = npt.NDArray[Any]
-_KINDS = {np.float32: TensorProto.FLOAT, np.float16: TensorProto.FLOAT16}
+_KINDS: dict[Any, int] = {
+    np.float32: TensorProto.FLOAT, np.float16: TensorProto.FLOAT16, np.int64: TensorProto.INT64
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,16 +40,14 @@ class Value:
         shape: with the batch that the emission was begun with.
         batched: whether axis 0 is the batch, one entry a picture.
         constant: its values, where they are known.
-        whole: whether it holds whole numbers (int64).
-        half: whether it is in half precision.
+        kind: NumPy's type: float32, float16 or int64.
     """
 
     name: str
     shape: Shape
     batched: bool = True
     constant: Array | None = None
-    whole: bool = False
-    half: bool = False
+    kind: Any = np.float32
 
 
 @dataclass(slots=True)
@@ -79,12 +79,11 @@ class Emission:
     def constant(self, array: npt.ArrayLike, name: str = "constant") -> Value:
         """A tensor of known values; floats in the emission's precision."""
         values = np.asarray(array)
-        whole = values.dtype.kind in "iu"
-        values = values.astype(np.int64 if whole else self.kind)
+        kind = np.int64 if values.dtype.kind in "iu" else self.kind
+        values = values.astype(kind)
         given = self.name(f"{self.prefix}/{name}" if self.prefix else name)
         self.initializers[given] = numpy_helper.from_array(np.ascontiguousarray(values), given)
-        half = values.dtype == np.float16
-        return Value(given, values.shape, False, values, whole, half)
+        return Value(given, values.shape, False, values, kind)
 
     def add(
         self,
@@ -92,7 +91,6 @@ class Emission:
         inputs: Sequence[Value],
         shape: Sequence[int],
         *,
-        name: str = "",
         batched: bool | None = None,
         whole: bool = False,
         **attributes: Any,
@@ -104,11 +102,11 @@ class Emission:
         """
         shape = tuple(int(n) for n in shape)
         check_shape(shape)
-        made = self.name(name or (f"{self.prefix}/{operator}" if self.prefix else operator))
+        made = self.name(f"{self.prefix}/{operator}" if self.prefix else operator)
         held = [self.held(value).name for value in inputs]
         self.nodes.append(helper.make_node(operator, held, [made], made, **attributes))
         batched = any(v.batched for v in inputs) if batched is None else batched
-        return Value(made, shape, batched, None, whole, self.half and not whole)
+        return Value(made, shape, batched, None, np.int64 if whole else self.kind)
 
     def held(self, value: Value) -> Value:
         """The value as a tensor of the graph: what is only known becomes a constant of it."""
@@ -124,7 +122,7 @@ class Emission:
 
     def cast(self, value: Value) -> Value:
         """The value in the emission's precision."""
-        if value.half == self.half or value.whole:
+        if value.kind in (self.kind, np.int64):
             return value
         return self.add("Cast", [value], value.shape, to=_KINDS[self.kind], batched=value.batched)
 
@@ -137,7 +135,7 @@ class Emission:
         finally:
             self.half = kept
 
-    def reshape(self, value: Value, shape: Sequence[int], keeps_batch: bool, name: str) -> Value:
+    def reshape(self, value: Value, shape: Sequence[int], keeps_batch: bool) -> Value:
         """The same values in another shape.
 
         Args:
@@ -151,7 +149,7 @@ class Emission:
         target = [0 if i == 0 and keeps_batch else n for i, n in enumerate(shape)]
         ends = self.constant(np.array(target, np.int64), "shape")
         batched = value.batched and keeps_batch
-        return self.add("Reshape", [value, ends], shape, name=name, batched=batched)
+        return self.add("Reshape", [value, ends], shape, batched=batched)
 
     def model(
         self, inputs: Mapping[str, Value], outputs: Mapping[str, Value], doc: str = ""
@@ -166,7 +164,7 @@ class Emission:
             self.nodes.append(helper.make_node("Identity", [self.held(value).name], [name], name))
             ends.append(self._info(name, value))
         nodes, read = _needed(self.nodes, outputs)
-        starts = [self._info(name, replace(v, half=False)) for name, v in inputs.items()]
+        starts = [self._info(name, value) for name, value in inputs.items()]
         arrays = [array for name, array in self.initializers.items() if name in read]
         graph = helper.make_graph(nodes, "net", starts, ends, arrays, doc_string=doc)
         opset = helper.make_opsetid("", OPSET)
@@ -179,10 +177,7 @@ class Emission:
         shape: list[int | str] = [
             BATCH if free and i == 0 else n for i, n in enumerate(value.shape)
         ]
-        kind = (
-            TensorProto.INT64 if value.whole else _KINDS[np.float16 if value.half else np.float32]
-        )
-        return helper.make_tensor_value_info(name, kind, shape)
+        return helper.make_tensor_value_info(name, _KINDS[value.kind], shape)
 
 
 def _needed(
@@ -218,14 +213,12 @@ class EmitStep:
         node: the layer.
         bottoms: what it reads.
         arrays: its own, float32, as the caffemodel has them.
-        picture: shape of the net's input.
     """
 
     emission: Emission
     node: Node
     bottoms: list[Value]
     arrays: Sequence[Array]
-    picture: Shape
 
     @property
     def param(self) -> Any:

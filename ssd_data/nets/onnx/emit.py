@@ -1,18 +1,25 @@
-"""A net's blobs as an ONNX graph."""
+"""A net's blobs as an ONNX graph, and which function emits which type of layer."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+from typing import TypeAlias
 
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.nets.geometry import Shape
+from ssd_data.nets.geometry import Shape, shape_text
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.onnx.emission import Array, Emission, EmitStep, Value
-from ssd_data.nets.onnx.emitters import emit_layer
+
+Emitter: TypeAlias = Callable[[EmitStep], Value | list[Value]]
+_FILES = ("pointwise", "pooling", "shaping", "weighted")
+_KNOWN: dict[str, Emitter] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +69,55 @@ def emit(
             continue
         emission.prefix = node.name
         own = arrays[index].arrays if index in arrays else []
-        step = EmitStep(emission, node, [values[name] for name in node.bottoms], own, shape)
+        step = EmitStep(emission, node, [values[name] for name in node.bottoms], own)
         if not step.bottoms:
             raise step.error(f"a {node.type} without bottoms cannot be written as ONNX")
-        tops = emit_layer(step)
+        tops = _emit_layer(step)
         if len(tops) < len(node.tops):
             raise step.error(f"has {len(node.tops)} tops; {node.type} gives {len(tops)}")
         values.update(zip(node.tops, tops, strict=False))
     emission.prefix = ""
     return Emitted(emission, start, {name: values[name] for name in wanted})
+
+
+def emits(*types: str) -> Callable[[Emitter], Emitter]:
+    """Register an emitter for layer types, as Caffe spells them."""
+
+    def register(function: Emitter) -> Emitter:
+        _KNOWN.update(dict.fromkeys(types, function))
+        return function
+
+    return register
+
+
+@cache
+def _known_types() -> list[str]:
+    """All layer types that can be emitted."""
+    for name in _FILES:
+        import_module(f"ssd_data.nets.onnx.{name}")
+    return sorted(_KNOWN)
+
+
+def _emit_layer(step: EmitStep) -> list[Value]:
+    """A layer's tops.
+
+    Raises:
+        LayerError: its type has no emitter, or its parameters, arrays or bottoms do not fit.
+    """
+    known, kind = _known_types(), step.node.type
+    if kind not in known:
+        near = get_close_matches(kind, known, n=1)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        raise step.error(
+            f'a layer of type "{kind}" cannot be written as ONNX',
+            f"{hint}Known: {', '.join(known)}",
+        )
+    try:
+        tops = _KNOWN[kind](step)
+    except (ValueError, IndexError, OverflowError) as error:
+        shapes = ", ".join(shape_text(bottom.shape) for bottom in step.bottoms)
+        raise step.error(f"cannot take bottoms of shape {shapes}: {error}") from None
+    return tops if isinstance(tops, list) else [tops] * max(1, len(step.node.tops))
 
 
 def split_priors(value: Value, where: object) -> tuple[Array, Array]:

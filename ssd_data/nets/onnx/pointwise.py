@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ssd_data.nets.onnx.emission import EmitStep, Value
-from ssd_data.nets.onnx.emitters import emits
+from ssd_data.nets.onnx.emit import emits
 from ssd_data.nets.onnx.pooling import average
 from ssd_data.proto import caffe_pb2
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ssd_data.nets.geometry import Size, pooling_window
 from ssd_data.nets.onnx.emission import EmitStep, Value
-from ssd_data.nets.onnx.emitters import emits
+from ssd_data.nets.onnx.emit import emits
 from ssd_data.proto import caffe_pb2
 
 _P = caffe_pb2.PoolingParameter

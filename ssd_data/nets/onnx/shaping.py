@@ -1,4 +1,4 @@
-"""Layers that move values and change shapes."""
+"""Layers that move values and change shapes, and PriorBox, which needs shapes alone."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from ssd_data.nets.geometry import (
     slice_axis,
     slice_parts,
 )
-from ssd_data.nets.onnx.emission import EmitStep, Value
-from ssd_data.nets.onnx.emitters import emits
+from ssd_data.nets.onnx.emission import EmitStep, Value, check_shape
+from ssd_data.nets.onnx.emit import emits
+from ssd_data.nets.priors import prior_shapes, prior_values
 
 
 @emits("Permute")
@@ -38,7 +39,7 @@ def flatten(step: EmitStep) -> Value:
         raise step.error(f"has end_axis {p.end_axis} before axis {p.axis}")
     new = (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :])
     keeps = first > 0 or first == last
-    return step.emission.reshape(step.bottom, new, keeps, "")
+    return step.emission.reshape(step.bottom, new, keeps)
 
 
 @emits("Reshape")
@@ -54,7 +55,7 @@ def reshape(step: EmitStep) -> Value:
     if math.prod(new) != math.prod(shape):
         raise ValueError(f"its values do not fill {'x'.join(map(str, new))}")
     keeps = step.param.reshape_param.axis not in (0, -len(shape) - 1) or dims[:1] == [0]
-    return step.emission.reshape(step.bottom, new, keeps, "")
+    return step.emission.reshape(step.bottom, new, keeps)
 
 
 @emits("Concat")
@@ -99,3 +100,18 @@ def _part(step: EmitStep, x: Value, axis: int, start: int, end: int) -> Value:
     shape[axis] = end - start
     limits = [step.constant(np.array([n], np.int64), "cut") for n in (start, end, axis)]
     return step.add("Slice", [x, *limits], shape, batched=x.batched)
+
+
+@emits("PriorBox")
+def priorbox(step: EmitStep) -> Value:
+    """(1, 2, 4 · boxes), computed once: the boxes, and below them their variances."""
+    if not 1 <= len(step.bottoms) <= 2:
+        raise step.error(f"has {len(step.bottoms)} bottoms; PriorBox takes 1 to 2")
+    p = step.param.prior_box_param
+    shapes = prior_shapes(p, step.node.where)
+    map_size, picture = step.picture_map()[2:], step.bottoms[-1].shape[2:]
+    if len(picture) != 2:
+        raise ValueError("the second is no picture")
+    check_shape((2, *map_size, 4, len(shapes.sizes)))
+    both = prior_values(p, map_size, (picture[0], picture[1]), step.node.where)[None]
+    return Value("", both.shape, False, both)

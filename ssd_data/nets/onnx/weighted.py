@@ -8,7 +8,7 @@ import numpy as np
 
 from ssd_data.nets.geometry import Shape, Window, convolution_group, convolution_window
 from ssd_data.nets.onnx.emission import Array, EmitStep, Value
-from ssd_data.nets.onnx.emitters import emits
+from ssd_data.nets.onnx.emit import emits
 
 
 @emits("Convolution", "DepthwiseConvolution")
@@ -65,7 +65,7 @@ def inner_product(step: EmitStep) -> Value:
         weight = step.array(0, (inputs, p.num_output))
     else:
         weight = step.array(0, (p.num_output, inputs)).T
-    flat = step.emission.reshape(step.bottom, (*shape[:start], inputs), start > 0, "")
+    flat = step.emission.reshape(step.bottom, (*shape[:start], inputs), start > 0)
     result = (*shape[:start], p.num_output)
     y = step.add("MatMul", [flat, step.constant(weight, "weight")], result)
     if not p.bias_term:
@@ -148,4 +148,4 @@ def _affine(step: EmitStep, scale: Array | None, shift: Array | None, start: int
 
 
 def _spread(step: EmitStep, other: Value, start: int) -> Value:
-    return step.emission.reshape(other, _along(step, other.shape, start), start == 0, "")
+    return step.emission.reshape(other, _along(step, other.shape, start), start == 0)

@@ -17,7 +17,7 @@ from ssd_data.data.check.findings import Findings
 from ssd_data.data.lmdb.companions import labelmap_file, manifest_of
 from ssd_data.data.lmdb.manifest import Manifest, read_manifest
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
-from ssd_data.data.lmdb.survey import Survey, items, look
+from ssd_data.data.lmdb.survey import Survey, look
 from ssd_data.data.lmdb.table import BoxTable
 
 
@@ -129,7 +129,7 @@ def _places(path: Path, manifest: Manifest | None, splits: Collection[str]) -> d
 def _split(name: str, path: Path, labelmap: LabelMap | None, track: Track) -> ReportSplit:
     survey = Survey(labelmap)
     with LmdbReader(path) as reader, picture_limits():
-        looks = ordered_map(lambda item: look(*item), items(reader), default_workers())
+        looks = ordered_map(lambda item: look(*item), reader.items(), default_workers())
         for seen in track(looks, len(reader), f"{name}, once more"):
             survey.add(seen)
     return ReportSplit(name, path, survey.summary(), survey.table())

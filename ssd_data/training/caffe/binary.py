@@ -79,12 +79,6 @@ def _require_executable(path: Path, where: str) -> Path:
     return path.absolute()  # run from the working folder, whatever that is
 
 
-def write_to_stderr(line: str) -> None:
-    """Pass a line of a log on, to what is standard error now."""
-    sys.stderr.write(line)
-    sys.stderr.flush()
-
-
 def run_caffe(
     solver: Path | str,
     *,
@@ -95,9 +89,9 @@ def run_caffe(
     listeners: Sequence[Listener] = (),
     asked: Callable[[], int] = lambda: 0,
     changes: Mapping[str, Any] | None = None,
-    echo: Callable[[str], object] | None = write_to_stderr,
 ) -> int:
-    """Train in the working folder until Caffe ends: ``caffe train``, else its Python module.
+    """Train in the working folder until Caffe ends: ``caffe train``, else its Python module. What
+    Caffe logs goes on to standard error.
 
     Args:
         binary: see :func:`find_binary`.
@@ -109,7 +103,6 @@ def run_caffe(
             each iteration). Once: Caffe writes a snapshot after its iteration and ends. Twice: it
             is ended at once. A KeyboardInterrupt counts as well.
         changes: solver fields with other values than the file's (``max_iter``, ``random_seed``).
-        echo: gets what Caffe logs, line by line; None for nobody.
 
     Returns:
         how many iterations it has come to, as far as its log tells; -1 where it does not.
@@ -140,8 +133,7 @@ def run_caffe(
             device=device,
             listeners=listeners,
             asked=asked,
-            changes=changes,
-            echo=echo,
+            changes=changes or {},
         )
     with solver_for_caffe(solver, device, changes or {}) as (path, param):
         command = [str(found), "train", f"--solver={path}"]
@@ -151,7 +143,7 @@ def run_caffe(
         # Without snapshot_after_train its stopping alone would leave no snapshot.
         first = [] if param.snapshot_after_train else [signal.SIGHUP]
         with _Child(command, [*first, signal.SIGINT]) as child:
-            return child.follow(listeners, asked, echo)
+            return child.follow(listeners, asked)
 
 
 class _Child:
@@ -208,12 +200,7 @@ class _Child:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, number)
 
-    def follow(
-        self,
-        listeners: Sequence[Listener],
-        asked: Callable[[], int],
-        echo: Callable[[str], object] | None,
-    ) -> int:
+    def follow(self, listeners: Sequence[Listener], asked: Callable[[], int]) -> int:
         """Listen until it ends; see :func:`run_caffe`."""
         interrupts = heeded = 0
         line: str | None = ""
@@ -225,7 +212,7 @@ class _Child:
                     self._stop(heeded)
                 with suppress(queue.Empty):
                     line = self.lines.get(timeout=0.1)
-                    self._hear(line, listeners, echo)
+                    self._hear(line, listeners)
             except KeyboardInterrupt:
                 interrupts += 1
         status = self.process.wait()
@@ -241,17 +228,12 @@ class _Child:
         for number in self.stopping:
             self._signal(number)
 
-    def _hear(
-        self,
-        line: str | None,
-        listeners: Sequence[Listener],
-        echo: Callable[[str], object] | None,
-    ) -> None:
+    def _hear(self, line: str | None, listeners: Sequence[Listener]) -> None:
         """Pass a line on, and the events that it completes; None is the end."""
         if line is not None:
             self.last.append(listable(line.rstrip()))
-            if echo is not None:
-                echo(line)
+            sys.stderr.write(line)
+            sys.stderr.flush()
         for event in self.parser.close() if line is None else self.parser.feed(line):
             for listener in listeners:
                 listener(event)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,13 +35,11 @@ class LogParser:
 
     Attributes:
         iteration: the last one that the log speaks of; -1 before the first.
-        finished: whether the run came to its end.
-        stopped_early: whether it ended because it was asked to.
     """
 
     def __init__(self) -> None:
         self.iteration = -1
-        self.finished = self.stopped_early = False
+        self._events: list[Event] = []  # told next
         self._half = ""
         self._rate = math.nan
         self._displayed: Displayed | None = None
@@ -53,39 +51,46 @@ class LogParser:
         """The events of the next piece of a log, which may end within a line."""
         *lines, self._half = (self._half + text).split("\n")
         self._half = self._half[-MOST_LINE:]
-        return [event for line in lines for event in self._line(line)]
+        for line in lines:
+            self._line(line)
+        return self._told()
 
     def close(self) -> list[Event]:
         """The last events; a line without an end is dropped."""
         self._half = ""
-        return list(self._flush())
+        self._flush()
+        return self._told()
 
-    def _line(self, line: str) -> Iterator[Event]:
+    def _told(self) -> list[Event]:
+        events, self._events = self._events, []
+        return events
+
+    def _line(self, line: str) -> None:
         # In "…loss = 4.I1121 …" a killed run's line has no end: only what follows counts.
         found = _LINE.match(_WITHIN.split(line)[-1])
         if found is None:
             return
         if found[0].startswith("F"):
             self._snapshot = None  # the fatal line may say that it could not be written
-        yield from self._flush_snapshot()
+        self._flush_snapshot()
         text = found[2].rstrip()
         for pattern, take in _LINES:
             if m := pattern.fullmatch(text):
-                yield from take(self, m)
+                take(self, m)
                 return
 
-    def _take_loss(self, m: re.Match[str]) -> Iterator[Event]:
-        yield from self._flush()
+    def _take_loss(self, m: re.Match[str]) -> None:
+        self._flush()
         self.iteration = int(m[1])
         self._displayed = Displayed(self.iteration, float(m[2]), self._rate, [])
 
-    def _take_rate(self, m: re.Match[str]) -> Iterator[Event]:
+    def _take_rate(self, m: re.Match[str]) -> None:
         self._rate = float(m[2])
         d, self._displayed = self._displayed, None
         if d is not None and d.iteration == int(m[1]):
-            yield Displayed(d.iteration, d.loss, self._rate, d.outputs)
+            self._events.append(replace(d, rate=self._rate))
 
-    def _take_train_output(self, m: re.Match[str]) -> Iterator[Event]:
+    def _take_train_output(self, m: re.Match[str]) -> None:
         """Of a blob with several values each has a line."""
         if self._displayed is not None:
             outputs = self._displayed.outputs
@@ -93,71 +98,57 @@ class LogParser:
                 outputs[-1][2].append(float(m[2]))
             else:
                 outputs.append((m[1], float(m[3] or 0), [float(m[2])]))
-        yield from ()
 
-    def _take_testing(self, m: re.Match[str]) -> Iterator[Event]:
-        yield from self._flush()
+    def _take_testing(self, m: re.Match[str]) -> None:
+        self._flush()
         self.iteration = int(m[1])
         self._tested = Tested(self.iteration, int(m[2]), [])
 
-    def _take_test_output(self, m: re.Match[str]) -> Iterator[Event]:
+    def _take_test_output(self, m: re.Match[str]) -> None:
         if self._tested is not None:
             self._tested.outputs.append((m[1], float(m[2])))
-        yield from ()
 
-    def _take_class(self, m: re.Match[str]) -> Iterator[Event]:
+    def _take_class(self, m: re.Match[str]) -> None:
         if self._tested is not None and not self._tested.outputs:  # the first output's alone
             self._tested = replace(self._tested, shows_classes=True)
             self._tested.per_class[int(m[1])] = float(m[2])
-        yield from ()
 
-    def _take_test_loss(self, m: re.Match[str]) -> Iterator[Event]:
+    def _take_test_loss(self, m: re.Match[str]) -> None:
         if self._tested is not None:
             self._tested = replace(self._tested, loss=float(m[1]))
-        yield from ()
 
-    def _take_interruption(self, m: re.Match[str]) -> Iterator[Event]:
+    def _take_interruption(self, m: re.Match[str]) -> None:
         self._tested = None
-        yield from ()
 
-    def _take_model(self, m: re.Match[str]) -> Iterator[Event]:
-        yield from self._flush()
+    def _take_model(self, m: re.Match[str]) -> None:
+        self._flush()
         self._model = Path(m[1])
 
-    def _take_state(self, m: re.Match[str]) -> Iterator[Event]:
+    def _take_state(self, m: re.Match[str]) -> None:
         """Both files are named before they are written: the next line says that they are."""
         state = Path(m[1])
         found = _ITERATION.search(state.name)
         if self._model is not None and found is not None:
             self._snapshot = Snapshotted(int(found[1]), self._model, state)
         self._model = None
-        yield from ()
 
-    def _take_end(self, m: re.Match[str]) -> Iterator[Event]:
-        self.finished = True
-        self.stopped_early |= m[1] != "Done"
-        yield from self._flush()
-
-    def _take_start(self, m: re.Match[str]) -> Iterator[Event]:
-        self.finished = self.stopped_early = False
-        yield from self._flush()
-
-    def _flush(self) -> Iterator[Event]:
-        yield from self._flush_snapshot()
+    def _flush(self, m: re.Match[str] | None = None) -> None:
+        """A run begins or ends, or something else is told: nothing more comes to what was."""
+        self._flush_snapshot()
         if (d := self._displayed) is not None:
-            yield d
+            self._events.append(d)
         if (t := self._tested) is not None and t.outputs:
-            yield t
+            self._events.append(t)
         self._displayed = self._tested = None
 
-    def _flush_snapshot(self) -> Iterator[Event]:
-        snapshot, self._snapshot = self._snapshot, None
-        if snapshot is not None:
-            yield snapshot
+    def _flush_snapshot(self) -> None:
+        if self._snapshot is not None:
+            self._events.append(self._snapshot)
+            self._snapshot = None
 
 
 _WEIGHTED = rf"(?: \(\* {_NUMBER} = {_NUMBER} loss\))?"
-_LINES: list[tuple[re.Pattern[str], Callable[[LogParser, re.Match[str]], Iterator[Event]]]] = [
+_LINES: list[tuple[re.Pattern[str], Callable[[LogParser, re.Match[str]], None]]] = [
     (re.compile(pattern), take)
     for pattern, take in (
         (rf"Iteration (\d+)(?: \(.*\))?, loss = {_NUMBER}", LogParser._take_loss),
@@ -170,8 +161,8 @@ _LINES: list[tuple[re.Pattern[str], Callable[[LogParser, re.Match[str]], Iterato
         (r"Test interrupted\.", LogParser._take_interruption),
         (r"Snapshotting to (?:binary proto|HDF5) file (.+)", LogParser._take_model),
         (r"Snapshotting solver state to (?:binary proto|HDF5) file (.+)", LogParser._take_state),
-        (r"Optimization (Done|stopped early)\.", LogParser._take_end),
-        (r"(?:Solving .*|Initializing solver .*)", LogParser._take_start),
+        (r"Optimization (?:Done|stopped early)\.", LogParser._flush),
+        (r"(?:Solving .*|Initializing solver .*)", LogParser._flush),
     )
 ]
 

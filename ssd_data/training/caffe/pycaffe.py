@@ -16,9 +16,9 @@ import numpy.typing as npt
 from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.caffe import gpus, solver_for_caffe
-from ssd_data.training.log import Displayed, Event, Listener, Snapshotted, Tested, lines
+from ssd_data.training.log import Displayed, Event, Listener, Screen, Snapshotted, Tested
 from ssd_data.training.rates import Progress, learning_rate
-from ssd_data.training.snapshots import MODEL, STATE, read_snapshot, snapshot_path
+from ssd_data.training.snapshots import STATE, read_snapshot, snapshot_paths
 from ssd_data.training.testing import score_outputs
 
 NEVER = 2**31 - 1
@@ -28,30 +28,29 @@ def run_pycaffe(
     caffe: Any,
     solver: Path | str,
     *,
-    weights: Sequence[Path] = (),
-    resume: Path | None = None,
-    device: str | None = None,
-    listeners: Sequence[Listener] = (),
-    asked: Callable[[], int] = lambda: 0,
-    changes: Mapping[str, Any] | None = None,
-    echo: Callable[[str], object] | None = None,
+    weights: Sequence[Path],
+    resume: Path | None,
+    device: str | None,
+    listeners: Sequence[Listener],
+    asked: Callable[[], int],
+    changes: Mapping[str, Any],
 ) -> int:
     """Train with ``caffe.get_solver``; see :func:`ssd_data.training.caffe.binary.run_caffe`.
 
     The module keeps to itself what it would display and what its tests give: so its solver is told
-    to do neither, and both are made of its blobs here. With ``iter_size`` the loss displayed is
-    the last part's.
+    to do neither, and both are made of its blobs here, and printed as ``caffe train`` does. With
+    ``iter_size`` the loss displayed is the last part's.
 
     Args:
-        caffe: the module. echo: gets the events' lines as ``caffe train`` has them.
+        caffe: the module.
 
     Returns:
         how many iterations were made.
     """
     param = read_prototxt(solver, caffe_pb2.SolverParameter).message
-    for name, value in (changes or {}).items():
+    for name, value in changes.items():
         setattr(param, name, value)
-    quiet: dict[str, Any] = {**(changes or {}), "display": 0}
+    quiet: dict[str, Any] = {**changes, "display": 0}
     if param.test_iter:
         quiet |= {"test_interval": NEVER, "test_initialization": False}
     _set_device(caffe, device, param)
@@ -63,17 +62,10 @@ def run_pycaffe(
             net.copy_from(str(file))
     if resume is not None:
         driven.restore(str(resume))
-    if echo is not None:
-        listeners = [*listeners, lambda event: _echo(event, echo)]
-    run = _Run(driven, param, listeners, asked)
+    run = _Run(driven, param, [*listeners, Screen()], asked)
     if resume is not None and resume.suffix == STATE:
         run.progress = read_snapshot(resume).progress  # which steps of the rate were made
     return run.solve()
-
-
-def _echo(event: Event, echo: Callable[[str], object]) -> None:
-    for _, text in lines(event):
-        echo(f"{text}\n")
 
 
 def _set_device(caffe: Any, device: str | None, param: caffe_pb2.SolverParameter) -> None:
@@ -167,9 +159,9 @@ class _Run:
             self._tell(Tested(int(self.driven.iter), index, outputs, classes))
 
     def _tell_snapshot(self) -> None:
-        prefix, iteration = self.param.snapshot_prefix, int(self.driven.iter)
-        model, state = (snapshot_path(prefix, iteration, ending) for ending in (MODEL, STATE))
-        self._tell(Snapshotted(iteration, model, state))
+        iteration = int(self.driven.iter)
+        files = snapshot_paths(self.param.snapshot_prefix, iteration)
+        self._tell(Snapshotted(iteration, *files))
 
     def _tell(self, event: Event) -> None:
         for listener in self.listeners:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ssd_data.core.errors import UsageError
+from ssd_data.core.options import flag
 from ssd_data.nets.matching import Matching
 from ssd_data.training.caffe.binary import run_caffe
 from ssd_data.training.log import Displayed, Event, Listener, Snapshotted
@@ -42,9 +43,21 @@ class CaffeEngine:
         """The options as they are.
 
         Raises:
-            UsageError: a real Caffe has not what one asks for.
+            UsageError: a real Caffe has not what one of them asks for.
         """
-        check_options(options)
+        if (world := world_size()) > 1:
+            raise UsageError(
+                f"torchrun starts {world} processes, a real Caffe is one",
+                where="--engine caffe",
+                hint="Leave torchrun out, and say --device cuda:0,1",
+            )
+        for name in ("workers", "skip_mismatch"):
+            if getattr(options, name):
+                raise UsageError("a real Caffe does not have this option", where=flag(name))
+        if not options.jpeg_roundtrip:
+            raise UsageError("a real Caffe always makes them", where="--no-jpeg-roundtrip")
+        if names := spelled(options.recorded()["extras"]):
+            raise UsageError("a real Caffe does not have this", where=names)
         return options
 
     def prepare(
@@ -90,24 +103,3 @@ class CaffeEngine:
             self.iteration, self.loss = event.iteration, event.loss
         if isinstance(event, Snapshotted):
             self.iteration = max(self.iteration, event.iteration)
-
-
-def check_options(options: TrainOptions) -> None:
-    """A real Caffe has what is asked for.
-
-    Raises:
-        UsageError: it has not.
-    """
-    if (world := world_size()) > 1:
-        raise UsageError(
-            f"torchrun starts {world} processes, a real Caffe is one",
-            where="--engine caffe",
-            hint="Leave torchrun out, and say --device cuda:0,1",
-        )
-    for name, value in (("--workers", options.workers), ("--skip-mismatch", options.skip_mismatch)):
-        if value:
-            raise UsageError("a real Caffe does not have this option", where=name)
-    if not options.jpeg_roundtrip:
-        raise UsageError("a real Caffe always makes them", where="--no-jpeg-roundtrip")
-    if names := spelled(options.recorded()["extras"]):
-        raise UsageError("a real Caffe does not have this", where=names)

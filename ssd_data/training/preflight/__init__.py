@@ -12,36 +12,9 @@ from typing import Any
 
 from ssd_data.nets.graph import Graph
 from ssd_data.training.options import Extras
-from ssd_data.training.preflight.data import (
-    Lmdb,
-    Source,
-    check_phases,
-    check_pictures,
-    check_sources,
-)
-from ssd_data.training.preflight.labels import (
-    check_classes,
-    check_labelmap,
-    check_labels,
-    check_one_labelmap,
-    classes_of,
-)
-from ssd_data.training.preflight.nets import (
-    check_resume,
-    check_shapes,
-    check_sharing,
-    check_weights,
-    snapshot_size,
-)
-from ssd_data.training.preflight.processes import check_processes
+from ssd_data.training.preflight import data, labels, nets, processes, solver, tests
+from ssd_data.training.preflight.data import Lmdb, Source
 from ssd_data.training.preflight.report import Preflight
-from ssd_data.training.preflight.solver import check_snapshots, check_solver
-from ssd_data.training.preflight.tests import (
-    check_coverage,
-    check_name_sizes,
-    check_saving,
-    check_tests,
-)
 from ssd_data.training.solver_file import SolverFile
 
 
@@ -70,37 +43,39 @@ def preflight(
     _locate_nets(found, file)
     for fault in file.faults:
         found.take(fault)
-    check_solver(found, file)
-    check_tests(found, file)
+    solver.check_solver(found, file)
+    tests.check_tests(found, file)
     known: dict[str, Lmdb] = {}
     train = _check_net(found, "train", file.train, known, engine)
-    tests = [_check_net(found, "test", graph, known, engine) for graph in file.tests]
-    check_classes(found, [file.train, *file.tests])
-    check_one_labelmap(found, [*train, *(source for sources in tests for source in sources)])
-    shapes = check_shapes(found, file.train, train) if file.train.nodes else None
+    tested = [_check_net(found, "test", graph, known, engine) for graph in file.tests]
+    labels.check_classes(found, [file.train, *file.tests])
+    labels.check_one_labelmap(
+        found, [*train, *(source for sources in tested for source in sources)]
+    )
+    shapes = nets.check_shapes(found, file.train, train) if file.train.nodes else None
     if shapes is not None and shapes.whole and not shapes.losses:
         found.warn(file.train.origin, "the training net has no loss: nothing is learned")
-    for graph, sources, count in zip(file.tests, tests, file.param.test_iter, strict=True):
+    for graph, sources, count in zip(file.tests, tested, file.param.test_iter, strict=True):
         if not graph.nodes:
             continue
         for source in sources[:1]:
-            check_coverage(found, source, count)
-        check_phases(found, train, sources, engine)
-        check_saving(found, graph, sources, count, engine)
-        check_name_sizes(found, graph, sources)  # before the shapes, which look into it too
-        tested = check_shapes(found, graph, sources)
-        if shapes is not None and tested is not None:
-            check_sharing(found, shapes, tested, graph.origin)
+            tests.check_coverage(found, source, count)
+        data.check_phases(found, train, sources, engine)
+        tests.check_saving(found, graph, sources, count, engine)
+        tests.check_name_sizes(found, graph, sources)  # before the shapes, which look into it too
+        their_shapes = nets.check_shapes(found, graph, sources)
+        if shapes is not None and their_shapes is not None:
+            nets.check_sharing(found, shapes, their_shapes, graph.origin)
     resume_state: Mapping[str, Any] = {}
     if resume is None:
-        check_weights(found, shapes, weights, skip_mismatch)
+        nets.check_weights(found, shapes, weights, skip_mismatch)
     else:
         if weights:
             found.warn("--weights", f"not used: the run goes on from {resume}")
-        resume_state = check_resume(found, shapes, resume, file.param)
-    check_snapshots(found, file, snapshot_size(shapes, file.param), engine)
+        resume_state = nets.check_resume(found, shapes, resume, file.param)
+    solver.check_snapshots(found, file, nets.snapshot_size(shapes, file.param), engine)
     if extras is not None:
-        check_processes(found, file, extras, world, resume, resume_state)
+        processes.check_processes(found, file, extras, world, resume, resume_state)
     return found
 
 
@@ -115,12 +90,12 @@ def _locate_nets(found: Preflight, file: SolverFile) -> None:
 def _check_net(
     found: Preflight, role: str, graph: Graph, known: dict[str, Lmdb], engine: str
 ) -> list[Source]:
-    sources = check_sources(found, role, graph, known)
-    classes = classes_of(graph)
+    sources = data.check_sources(found, role, graph, known)
+    classes = labels.classes_of(graph)
     for source in sources:
-        check_pictures(found, source, engine)
-        check_labels(found, source, classes)
-        check_labelmap(found, source, classes)
+        data.check_pictures(found, source, engine)
+        labels.check_labels(found, source, classes)
+        labels.check_labelmap(found, source, classes)
     for field in graph.ignored:
         found.warn(field, "this field is not known and left out")
     return sources

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ssd_data.batches.augment.resize import new_size
-from ssd_data.batches.augment.transform import DataTransformer
+from ssd_data.batches.augment.transform import faults
 from ssd_data.core.errors import InputError
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb, open_shared
 from ssd_data.data.lmdb.table import read_table
@@ -20,13 +20,6 @@ from ssd_data.training.preflight.report import Preflight
 
 ANNOTATED, PLAIN = "AnnotatedData", "Data"
 Shape = tuple[int, ...]
-_APART = (
-    ("force_color", "force_gray"),
-    ("resize_param",),
-    ("expand_param",),
-    ("distort_param",),
-    ("noise_param",),
-)
 
 
 @dataclass(slots=True)
@@ -146,7 +139,10 @@ def check_pictures(found: Preflight, source: Source, engine: str = "torch") -> N
         if engine != "caffe" and node.type == ANNOTATED:
             found.error(node.where, "a mean_file is not supported", "Give mean_value instead")
     if node.type == ANNOTATED:
-        _check_transform(found, node)
+        samplers = node.param.annotated_data_param.batch_sampler
+        for part, some in ((caffe_pb2.TransformationParameter(), samplers), (p, ())):
+            for fault in faults(part, some, node.where):
+                found.take(fault)
         if p.HasField("resize_param") and sizing.resize_mode == sizing.FIT_SMALL_SIZE and batch > 1:
             hint = "Pictures differ in size then: take one a batch"
             found.error(node.where, f"FIT_SMALL_SIZE with a batch_size of {batch}", hint)
@@ -154,27 +150,6 @@ def check_pictures(found: Preflight, source: Source, engine: str = "torch") -> N
             found.warn(node.where, "no resize_param: all pictures must have one size", "Set one")
     if source.lmdb is not None:
         _check_channels(found, source, source.lmdb)
-
-
-def _check_transform(found: Preflight, node: Node) -> None:
-    """What the augmentation itself refuses; each part apart, so that all of it is said."""
-    whole = node.param.transform_param
-    parts: list[tuple[caffe_pb2.TransformationParameter, list[caffe_pb2.BatchSampler]]] = [
-        (caffe_pb2.TransformationParameter(), [sampler])
-        for sampler in node.param.annotated_data_param.batch_sampler
-    ]
-    for names in _APART:
-        part = caffe_pb2.TransformationParameter()
-        part.CopyFrom(whole)
-        for one in part.DESCRIPTOR.fields:
-            if one.name not in names:
-                part.ClearField(one.name)
-        parts.append((part, []))
-    for part, samplers in parts:
-        try:
-            DataTransformer(part, samplers, where=node.where)
-        except InputError as error:
-            found.take(error)
 
 
 def _check_channels(found: Preflight, source: Source, lmdb: Lmdb) -> None:

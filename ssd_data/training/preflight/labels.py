@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap, read_labelmap
-from ssd_data.data.lmdb.companions import labelmap_file
+from ssd_data.data.lmdb.companions import labelmap_of
 from ssd_data.nets.graph import Graph
 from ssd_data.training.preflight.data import Lmdb, Source
 from ssd_data.training.preflight.report import Preflight
@@ -113,9 +113,8 @@ def check_one_labelmap(found: Preflight, sources: list[Source]) -> None:
 
 def _labelmap_of(lmdb: Lmdb) -> LabelMap | None:
     """The labelmap that an LMDB was built with: beside itself, not beside a link to it."""
-    file = labelmap_file(lmdb.path.resolve())
     try:
-        return read_labelmap(file) if file else None
+        return labelmap_of(lmdb.path.resolve())
     except InputError:
         return None
 

@@ -34,8 +34,11 @@ def check_processes(
     if world > 1:
         for where in undivided(file.train):
             found.error(where, ALL_OF_THEM, ALL_HINT)
-    if extras.sync_bn:
-        _check_sync(found, file, world)
+    norms = [node.param.batch_norm_param for node in file.train.nodes if node.type == "BatchNorm"]
+    if extras.sync_bn and world == 1:
+        found.warn("--sync-bn", "one process trains: there is nothing to synchronise")
+    elif extras.sync_bn and all(norm.use_global_stats for norm in norms):
+        found.warn("--sync-bn", "no BatchNorm of the training net takes a batch's statistics")
     before = resume_state.get("processes", 1) if resume_state else world
     if resume is not None and before != world:
         found.warn(
@@ -48,11 +51,3 @@ def check_processes(
 def undivided(graph: Graph) -> list[str]:
     """The layers of a training net that would read the same records in every process."""
     return [node.where for node in graph.nodes if node.type in UNDIVIDED]
-
-
-def _check_sync(found: Preflight, file: SolverFile, world: int) -> None:
-    norms = [node.param.batch_norm_param for node in file.train.nodes if node.type == "BatchNorm"]
-    if world == 1:
-        found.warn("--sync-bn", "one process trains: there is nothing to synchronise")
-    elif all(norm.use_global_stats for norm in norms):
-        found.warn("--sync-bn", "no BatchNorm of the training net takes a batch's statistics")

@@ -34,6 +34,7 @@ from ssd_data.data.formats.writing import (
     plain_names,
     with_ending,
 )
+from ssd_data.data.lmdb.manifest import LABELMAP
 from ssd_data.data.lmdb.records import Record
 
 _ID = re.compile(r"0|[1-9][0-9]{0,17}")
@@ -50,7 +51,7 @@ class CocoWriter:
     """
 
     def __init__(self, target: Target) -> None:
-        if target.split in (FOLDER, "labelmap.prototxt"):
+        if target.split in (FOLDER, LABELMAP):
             raise UsageError(f'a split cannot be called "{target.split}"', where="--split")
         self.target = target
         self._categories = _category_ids(target.labelmap)

@@ -27,6 +27,7 @@ from ssd_data.data.formats.writing import (
     plain_names,
     with_ending,
 )
+from ssd_data.data.lmdb.manifest import LABELMAP
 from ssd_data.data.lmdb.records import Record
 
 
@@ -68,7 +69,7 @@ class VocWriter:
         path = with_ending(image, kind)
         if f"/{IMAGES}/" in f"/{path}" and is_safe(path):
             above, _ = _parted(path)
-            ours = {ANNOTATIONS, SETS, "labelmap.prototxt", f"{self.target.split}.txt"}
+            ours = {ANNOTATIONS, SETS, LABELMAP, f"{self.target.split}.txt"}
             if not ours & set(above.split("/")):
                 yield path
         for name in plain_names(image, kind, index):
@@ -96,7 +97,7 @@ class VocWriter:
 
     def command(self, out: Path) -> list[str]:
         """Builds from the list, which keeps the records' order and paths."""
-        labelmap = str(out / "labelmap.prototxt")
+        labelmap = str(out / LABELMAP)
         return ["--list", str(self._list(out)), "--root", str(out), "--labelmap", labelmap]
 
     def _list(self, folder: Path) -> Path:

@@ -22,6 +22,7 @@ from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry
 from ssd_data.data.formats import Format, Recognised
 from ssd_data.data.formats.numbers import FAR
+from ssd_data.data.formats.widerface.schema import LISTS, images_folder, list_file
 
 LAYOUT = """\
 wider_face_split/wider_face_train_bbx_gt.txt
@@ -52,10 +53,9 @@ def recognise(folder: Path) -> Recognised[WiderFaceSource] | None:
     """The splits whose list lies in ``wider_face_split``."""
     found: dict[str, list[WiderFaceSource]] = {}
     for split in ("train", "val"):
-        name = f"wider_face_split/wider_face_{split}_bbx_gt.txt"
-        if (folder / name).is_file():
-            found[split] = [WiderFaceSource(name, f"WIDER_{split}/images")]
-    return Recognised(found, "wider_face_split has its lists") if found else None
+        if (folder / list_file(split)).is_file():
+            found[split] = [WiderFaceSource(list_file(split), images_folder(split))]
+    return Recognised(found, f"{LISTS} has its lists") if found else None
 
 
 def read(root: Path, source: WiderFaceSource, notes: Tally) -> Iterator[Entry]:

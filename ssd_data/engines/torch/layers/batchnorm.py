@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ssd_data.engines.torch.layer import Elementwise, along
+from ssd_data.engines.torch.layer import Stretched, Tops, along
 from ssd_data.proto import caffe_pb2
 
 # How many numbers a piece of a large batch has at most (2 MiB).
@@ -20,7 +20,7 @@ def _alone(sums: Tensor) -> Tensor:
     return sums
 
 
-class BatchNorm(Elementwise):
+class BatchNorm(Stretched):
     """Parameters: sums of means and of variances (channels), and the factor they are scaled by.
 
     Without ``use_global_stats`` a batch is normalised by its own biased variance, and the sums
@@ -50,11 +50,9 @@ class BatchNorm(Elementwise):
         for _ in range(len(param.param), 3):
             param.param.add(lr_mult=0.0)
 
-    def outline(self, *bottoms: Tensor) -> Tensor:
+    def outline(self, *bottoms: Tensor) -> Tops:
         """The bottom's shape, if it has the channels that the statistics are of."""
-        if bottoms[0].dim() > 1:
-            self.check_along(tuple(self.weights[0].shape), bottoms[0], 1)
-        return bottoms[0]
+        return super().outline(*bottoms) if bottoms[0].dim() > 1 else bottoms[0]
 
     def forward(self, *bottoms: Tensor) -> Tensor:
         """The bottom's shape."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ssd_data.engines.torch.layer import Elementwise, along
+from ssd_data.engines.torch.layer import Stretched, along
 
 
-class Bias(Elementwise):
+class Bias(Stretched):
     """y = x + bias. With two bottoms the second is the bias, else it is learned."""
 
     bottoms = (1, 2)
@@ -19,12 +19,6 @@ class Bias(Elementwise):
         if len(bottoms) == 1:
             rest = tuple(bottoms[0].shape[self.start :])
             self.add_weight(rest if p.num_axes == -1 else rest[: p.num_axes], p.filler)
-
-    def outline(self, *bottoms: Tensor) -> Tensor:
-        """The first bottom's shape, if the array lies along it."""
-        array = bottoms[1] if len(bottoms) > 1 else self.weights[0]
-        self.check_along(tuple(array.shape), bottoms[0], self.start)
-        return bottoms[0]
 
     def forward(self, *bottoms: Tensor) -> Tensor:
         """The first bottom's shape."""

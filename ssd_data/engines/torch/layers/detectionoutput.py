@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ssd_data.engines.torch.blob import Array, to_numpy
-from ssd_data.engines.torch.decoding import decode
+from ssd_data.engines.torch.boxes import Coding, Priors
 from ssd_data.engines.torch.layer import Layer
 from ssd_data.engines.torch.nms import suppress
 
@@ -39,6 +39,7 @@ class DetectionOutput(Layer):
         nms = p.nms_param
         if not nms.nms_threshold >= 0 or not 0 < nms.eta <= 1:
             raise self.error("nms_threshold must not be negative, eta lie in (0, 1]")
+        self.coding = Coding(p.code_type, p.variance_encoded_in_target)
         self.locations = 1 if p.share_location else p.num_classes
         self._check(*bottoms[:3])
 
@@ -96,11 +97,7 @@ class DetectionOutput(Layer):
     ) -> Tensor:
         by_place = locations.reshape(len(locations), -1, self.locations, 4)
         chosen = by_place[picture, prior, label if self.locations > 1 else 0]
-        boxes, variances = priors.reshape(2, -1, 4)
-        p = self.p
-        return decode(
-            chosen, boxes[prior], variances[prior], p.code_type, p.variance_encoded_in_target
-        )
+        return self.coding.decode(chosen, Priors(*priors.reshape(2, -1, 4)).rows(prior))
 
     def _suppress(self, boxes: Tensor, group: Tensor) -> Tensor:
         """Non-maximum suppression within each group, the groups side by side."""

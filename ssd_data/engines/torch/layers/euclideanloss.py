@@ -6,8 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ssd_data.engines.torch.loss import LossLayer
-from ssd_data.engines.torch.losses import half_square
+from ssd_data.engines.torch.loss import LossLayer, half_square
 
 
 class EuclideanLoss(LossLayer):

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ssd_data.engines.torch.boxes import CORNER, Coding, Priors, outside
 from ssd_data.engines.torch.labels import require_labels
-from ssd_data.engines.torch.loss import LossLayer
-from ssd_data.engines.torch.losses import (
+from ssd_data.engines.torch.loss import (
+    LossLayer,
     half_square,
     sigmoid_losses,
     smooth_l1,

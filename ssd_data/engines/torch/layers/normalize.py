@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ssd_data.engines.torch.layer import Elementwise, along
-from ssd_data.proto import caffe_pb2
+from ssd_data.engines.torch.layer import Stretched, along
 
 
-class Normalize(Elementwise):
+class Normalize(Stretched):
     """y = scale · x / sqrt(Σ x² + eps), the sum over the channels of each place, or over all
     values of a picture (``across_spatial``)."""
 
@@ -17,14 +16,8 @@ class Normalize(Elementwise):
     def setup(self, *bottoms: Tensor) -> None:
         """Make the scale: one a channel, or one for all."""
         p = self.param.norm_param
-        default = caffe_pb2.FillerParameter(type="constant", value=1)
-        filler = p.scale_filler if p.HasField("scale_filler") else default
+        filler = p.scale_filler if p.HasField("scale_filler") else 1.0
         self.add_weight(() if p.channel_shared else (bottoms[0].shape[1],), filler)
-
-    def outline(self, *bottoms: Tensor) -> Tensor:
-        """The bottom's shape, if it has a channel for each value."""
-        self.check_along(tuple(self.weights[0].shape), bottoms[0], 1)
-        return bottoms[0]
 
     def forward(self, *bottoms: Tensor) -> Tensor:
         """The bottom's shape."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ssd_data.engines.torch.layer import Elementwise, along
+from ssd_data.engines.torch.layer import Stretched, along
 
 
-class Scale(Elementwise):
+class Scale(Stretched):
     """y = scale · x + bias. With two bottoms the second is the scale, else it is learned."""
 
     bottoms = (1, 2)
@@ -24,12 +24,6 @@ class Scale(Elementwise):
             self.add_weight(shape, p.filler if p.HasField("filler") else 1.0)
         if p.bias_term:
             self.add_weight(shape, p.bias_filler)
-
-    def outline(self, *bottoms: Tensor) -> Tensor:
-        """The first bottom's shape, if the array lies along it."""
-        array = bottoms[1] if len(bottoms) > 1 else self.weights[0]
-        self.check_along(tuple(array.shape), bottoms[0], self.start)
-        return bottoms[0]
 
     def forward(self, *bottoms: Tensor) -> Tensor:
         """The first bottom's shape."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ssd_data.engines.torch.loss import BATCH_SIZE, LossLayer, pictures
-from ssd_data.engines.torch.losses import sigmoid_losses
+from ssd_data.engines.torch.loss import BATCH_SIZE, LossLayer, pictures, sigmoid_losses
 
 
 class SigmoidCrossEntropyLoss(LossLayer):
@@ -21,7 +20,6 @@ class SigmoidCrossEntropyLoss(LossLayer):
         """The loss, a scalar."""
         x = bottoms[0]
         target = bottoms[1].detach().reshape(x.shape)
-        kept = target.isfinite()
         kept = torch.ones_like(target, dtype=torch.bool)
         if self.ignored is not None:
             kept = target.trunc() != self.ignored

@@ -6,8 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ssd_data.engines.torch.loss import LossLayer
-from ssd_data.engines.torch.losses import smooth_l1, with_value
+from ssd_data.engines.torch.loss import LossLayer, smooth_l1, with_value
 
 
 class SmoothL1Loss(LossLayer):

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from ssd_data.engines.torch.labels import require_one_label_each, rows_that_count
-from ssd_data.engines.torch.loss import LossLayer
-from ssd_data.engines.torch.losses import softmax_losses
+from ssd_data.engines.torch.loss import LossLayer, softmax_losses
 
 
 class SoftmaxWithLoss(LossLayer):
