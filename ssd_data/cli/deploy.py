@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from ssd_data.cli.parts import net_options, shared
 from ssd_data.cli.parts.fields import offered_option
@@ -38,15 +39,13 @@ class WithTargets(click.Command):
 
 @cache
 def target_options() -> list[click.Parameter]:
-    """What targets declare in their files, as options of the command line."""
+    """What targets offer in their files, as options of the command line."""
     from ssd_data.deploy.targets import known_options
 
-    @click.command()
-    def every() -> None: ...
-
-    for one in known_options():
-        offered_option(one.owner, one.field, one.offer)(every)
-    return every.params
+    held = click.Command("targets")
+    for name, (kind, targets) in known_options().items():
+        offered_option(kind, name, whose=", ".join(targets))(held)
+    return held.params
 
 
 @click.command(
@@ -127,10 +126,9 @@ def command(
 
 def _given(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The targets' options that the call has, in the targets' order."""
-    context = click.get_current_context()
+    told = click.get_current_context().get_parameter_source
     names = [str(one.name) for one in target_options()]
-    default = click.core.ParameterSource.DEFAULT
-    return {name: chosen[name] for name in names if context.get_parameter_source(name) != default}
+    return {name: chosen[name] for name in names if told(name) is ParameterSource.COMMANDLINE}
 
 
 def _print(made: DeployedNet) -> None:

@@ -126,7 +126,9 @@ def command(
         if size is None and protocol == "single":
             wanted_size = (net.shape[3], net.shape[2])
         detector = EvalNet(net, weights, prepare, protocol, wanted_size, batch, threshold, half)
-        wanted = EvalOptions(limit, missing, rules(iou, extras), out is not None, worst or 0)
+        wanted = EvalOptions(
+            limit, rules(iou, extras, missing=missing), out is not None, worst or 0
+        )
         folder = out or Path(stack.enter_context(TemporaryDirectory(prefix="ssd-data-")))
         track = shared.tracker(quiet)
         report = evaluate(data, detector, folder, wanted, track)

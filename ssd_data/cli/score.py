@@ -9,7 +9,7 @@ import click
 from ssd_data.cli.parts import shared
 from ssd_data.cli.parts.scores import missing_option, print_scores, rules, rules_options
 from ssd_data.core.registry import METRICS
-from ssd_data.metrics import Extra
+from ssd_data.metrics import Extra, load, score, taking
 
 
 @click.command(short_help="Score detections by VOC's, COCO's or WIDER FACE's rules.")
@@ -61,7 +61,6 @@ def command(
     import json
 
     from ssd_data.core.files.whole import write_whole
-    from ssd_data.metrics import score
 
     _refuse_others(metric, {"split": split, "labelmap": labelmap, "iou": iou})
     options = rules(iou, extras, missing=missing, split=split, labelmap=labelmap)
@@ -83,8 +82,6 @@ def command(
 
 def _refuse_others(metric: str, given: dict[str, object]) -> None:
     """Options that the metric does not take are an error."""
-    from ssd_data.metrics import load, taking
-
     others = [name for name in given if name not in load(metric).takes]
     if any(given[name] for name in others):
         *first, last = [f"--{name}" for name in others]

@@ -1,24 +1,37 @@
 """Box arithmetic, in one place. Boxes are float32 (N, 4): xmin, ymin, xmax, ymax.
 
-All of it is single precision, as in the original: computing in double and rounding at the end
-gives other bytes.
+Of records all of it is single precision, as in the original: computing in double and rounding at
+the end gives other bytes.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ssd_data.core.structures import Boxes, Flags
 
+AnyBoxes = TypeVar("AnyBoxes", npt.NDArray[np.float32], npt.NDArray[np.float64])
 
-def from_xywh(boxes: Boxes) -> Boxes:
-    """Corner boxes from x, y, width, height: ``xmax = x + width``, summed in float32."""
+
+def from_xywh(boxes: AnyBoxes) -> AnyBoxes:
+    """Corner boxes from x, y, width, height: ``xmax = x + width``, summed in their own dtype.
+
+    >>> from_xywh(np.array([[1.0, 2.0, 3.0, 4.0]]))
+    array([[1., 2., 4., 6.]])
+    """
     corners = boxes.copy()
     corners[:, 2:] += boxes[:, :2]
     return corners
+
+
+def to_xywh(boxes: AnyBoxes) -> AnyBoxes:
+    """The way back, in their own dtype."""
+    sides = boxes.copy()
+    sides[:, 2:] -= boxes[:, :2]
+    return sides
 
 
 def normalize(boxes: Boxes, width: int, height: int) -> Boxes:
@@ -27,13 +40,16 @@ def normalize(boxes: Boxes, width: int, height: int) -> Boxes:
     return fractions
 
 
-def to_pixels(boxes: npt.NDArray[Any], width: int, height: int) -> npt.NDArray[np.float64]:
+def to_pixels(boxes: npt.NDArray[Any], width: Any, height: Any) -> npt.NDArray[np.float64]:
     """Pixels from fractions, to be scored: to a thousandth, which is what float32 can tell.
+
+    Width and height are the picture's, or each box's own, int (N,).
 
     >>> to_pixels(np.array([[0.1, 0.25, 0.5, 1]], np.float32), 640, 480)
     array([[ 64., 120., 320., 480.]])
     """
-    return np.round(boxes.astype(np.float64) * [width, height, width, height], 3)
+    pixels: npt.NDArray[np.float64] = boxes.astype(np.float64) * np.array([width, height] * 2).T
+    return np.round(pixels, 3)
 
 
 def all_sound(boxes: Boxes, width: int, height: int) -> bool:

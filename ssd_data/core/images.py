@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ssd_data.core.defaults import JPEG_QUALITY, MAX_PIXELS
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_bytes
+from ssd_data.core.options import JPEG_QUALITY, MAX_PIXELS
 from ssd_data.core.structures import Pixels
 
 MOST_BYTES = 1 << 30  # of a picture file

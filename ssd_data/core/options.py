@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import Field, dataclass, field
 from typing import Any, TypeVar
 
+JPEG_QUALITY = 95  # OpenCV's default, which the original uses
+MAX_PIXELS = 100_000_000
 T = TypeVar("T")
 _KEY = "option"
 
@@ -24,7 +26,6 @@ class Option:
         letter: of its short form.
         shows_default: whether the help says what it is by itself.
         of: another option, without which it means nothing.
-        unset: what it is where the field's default leaves it open.
     """
 
     help: str
@@ -35,7 +36,6 @@ class Option:
     letter: str = ""
     shows_default: bool = False
     of: str = ""
-    unset: object = None
 
 
 def option(default: T, help: str, **settings: Any) -> T:

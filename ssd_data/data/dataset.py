@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from ssd_data.core import resources
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
@@ -223,7 +222,7 @@ def _nothing_fits(recipe: Recipe, tried: list[Path], wanted: Collection[str]) ->
     if recipe.home:
         lines.append(f"{recipe.name} is to be had from {recipe.home}")
     if recipe.downloads:
-        shipped = Path(recipe.origin).parent == resources.folder("datasets")
+        shipped = Path(recipe.origin).parent == recipes.shipped("datasets")
         what = Path(recipe.origin).stem if shipped else recipe.origin
         lines.append(f"ssd-data download {what} fetches it")
     lines.append("Say where it lies with --root DIR or SSD_DATA_ROOT")

@@ -15,7 +15,6 @@ from urllib.parse import unquote
 
 import msgspec
 
-from ssd_data.core import resources
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.paths import is_below, is_plain_name, read_text
 from ssd_data.core.files.typed import typed
@@ -27,6 +26,7 @@ else:
     import tomli as tomllib
 
 MAX_BYTES = 1 << 20
+_PACKAGE = Path(__file__).resolve().parent.parent
 SourceTable: TypeAlias = dict[str, Any]
 
 
@@ -102,9 +102,16 @@ class Recipe(RecipeKeys, frozen=True, kw_only=True):
     origin: str
 
 
+def shipped(folder: str) -> Path:
+    """The shipped folder ``datasets`` or ``labelmaps``: in a wheel inside the package, else beside
+    it."""
+    inside = _PACKAGE / folder
+    return inside if inside.is_dir() else _PACKAGE.parent / folder
+
+
 def names() -> list[str]:
     """The names of the shipped recipes, sorted."""
-    return sorted(path.stem for path in resources.folder("datasets").glob("*.toml"))
+    return sorted(path.stem for path in shipped("datasets").glob("*.toml"))
 
 
 def load(name: str) -> Recipe:
@@ -114,7 +121,7 @@ def load(name: str) -> Recipe:
         UsageError: there is no such recipe.
         InputError: the file is no recipe.
     """
-    path = Path(name) if name.endswith(".toml") else resources.folder("datasets") / f"{name}.toml"
+    path = Path(name) if name.endswith(".toml") else shipped("datasets") / f"{name}.toml"
     if not path.is_file():
         near = get_close_matches(name.lower(), names(), n=1)
         guess = f' Did you mean "{near[0]}"?' if near else ""
@@ -194,8 +201,8 @@ def _download(table: object, where: str) -> Download:
 
 
 def _labelmap(path: Path, name: str) -> Path:
-    beside, shipped = path.parent / name, resources.folder("labelmaps") / name
-    return shipped if shipped.is_file() and not beside.is_file() else beside
+    beside, ours = path.parent / name, shipped("labelmaps") / name
+    return ours if ours.is_file() and not beside.is_file() else beside
 
 
 def alternatives(value: object) -> list[Any]:

@@ -33,6 +33,7 @@ class CaffeOptions:
         "layers",
         "write ReLU6 as equal standard layers, keep it, or write a plain ReLU, whose cost is "
         "measured.",
+        shows_default=True,
     )
 
 

@@ -152,13 +152,15 @@ class Proof:
         """
         from ssd_data.evaluation.run import EvalNet, EvalOptions, evaluate
         from ssd_data.evaluation.sources import EvalChoice, open_set
+        from ssd_data.metrics import ScoreOptions
 
         data = open_set(lmdb, EvalChoice(metric="voc"))
         found = {}
         for name, engine in (("embedded", self.reference), ("shipped", written)):
             detector = EvalNet(engine, self.net.weights, self.net.preprocessing, size=self.net.size)
             with TemporaryDirectory(prefix="ssd-data-") as folder:
-                report = evaluate(data, detector, Path(folder), EvalOptions(missing="skip"))
+                rules = ScoreOptions(missing="skip")
+                report = evaluate(data, detector, Path(folder), EvalOptions(rules=rules))
             found[name] = float(report.scores.ap[VERSION] or 0)
         loss = found["embedded"] - found["shipped"]
         return {**found, "loss": loss, "records": len(data.names)}

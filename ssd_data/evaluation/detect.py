@@ -153,13 +153,8 @@ def _run(
     threshold: float,
 ) -> Iterator[Frame]:
     pictures = [f.picture for f in frames if f.picture is not None]
-    found = iter(
-        engine.detect(np.stack([preprocessing.apply(p, size) for p in pictures]))
-        if pictures
-        else ()
-    )
+    inputs = [preprocessing.apply(picture, size) for picture in pictures]
+    found = iter(engine.detect(np.stack(inputs)) if inputs else ())
     for frame in frames:
-        if frame.picture is None:
-            yield frame
-        else:
-            yield replace(frame, found=next(found).above(threshold))
+        seen = frame.picture is not None
+        yield replace(frame, found=next(found).above(threshold)) if seen else frame

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.notes import Tally
 from ssd_data.core.parallel import default_workers, ordered_map
 from ssd_data.engines import Engine
 from ssd_data.evaluation.journal import Journal
@@ -25,20 +25,6 @@ class _Ready:
     error: InputError | None = None
 
 
-@dataclass(slots=True)
-class Missing:
-    """What happens to pictures that cannot be read.
-
-    Attributes:
-        policy: "fail", "count" (as if nothing were found in it) or "skip" (left out of the truth).
-        names: which ones they were; notes: what is wrong with them.
-    """
-
-    policy: str = "fail"
-    names: list[str] = field(default_factory=list)
-    notes: Tally = field(default_factory=Tally)
-
-
 def detect_all(
     data: EvalSet,
     engine: Engine,
@@ -46,34 +32,44 @@ def detect_all(
     journal: Journal,
     *,
     limit: int | None = None,
-    missing: Missing | None = None,
+    unread: dict[str, str] | None = None,
     workers: int | None = None,
 ) -> Iterator[str]:
     """Detect in all pictures that the journal lacks; yields their names as they are done.
 
     Args:
         limit: only the first so many pictures of the set.
+        unread: takes the names of pictures that cannot be read, and why; None refuses them.
         workers: threads that read and prepare; the result does not depend on it.
 
     Raises:
         InputError: a picture cannot be read, or the net cannot take it.
         OutputError: the journal cannot be written.
     """
-    missing = missing or Missing()
     indices = range(len(data.names) if limit is None else min(limit, len(data.names)))
     todo = [i for i in indices if data.names[i] not in journal]
     threads = workers or max(2, default_workers())
-    waiting: list[_Ready] = []
-    for ready in ordered_map(_preparer(data, plan), todo, threads, chunk_size=1):
-        if ready.error is not None:
-            _pass_over(data.names[ready.index], ready.error, missing)
-            continue
-        waiting.append(ready)
-        if len(waiting) == plan.batch:
-            yield from _run(data, engine, plan, journal, waiting)
-            waiting = []
-    if waiting:
-        yield from _run(data, engine, plan, journal, waiting)
+    read = ordered_map(_preparer(data, plan), todo, threads, chunk_size=1)
+    readable = _readable(data, read, unread)
+    while batch := list(islice(readable, plan.batch)):
+        results = plan.run(engine, [ready.prepared for ready in batch])
+        for ready, found in zip(batch, results, strict=True):
+            journal.add(data.names[ready.index], ready.size, found)
+        journal.flush()
+        yield from (data.names[ready.index] for ready in batch)
+
+
+def _readable(
+    data: EvalSet, read: Iterable[_Ready], unread: dict[str, str] | None
+) -> Iterator[_Ready]:
+    for ready in read:
+        if (error := ready.error) is None:
+            yield ready
+        elif unread is not None:
+            unread[data.names[ready.index]] = error.what
+        else:
+            hint = "Go on without it with --missing skip, or --missing count"
+            raise InputError(error.what, where=error.where, hint=error.hint or hint)
 
 
 def _preparer(data: EvalSet, plan: Plan) -> Callable[[int], _Ready]:
@@ -87,25 +83,3 @@ def _preparer(data: EvalSet, plan: Plan) -> Callable[[int], _Ready]:
         return _Ready(index, size, plan.prepare(picture))
 
     return prepare
-
-
-def _pass_over(name: str, error: InputError, missing: Missing) -> None:
-    if missing.policy == "fail":
-        raise InputError(
-            error.what,
-            where=error.where,
-            hint=error.hint or "Go on without it with --missing skip, or --missing count",
-        )
-    missing.names.append(name)
-    missing.notes.add(f"picture that cannot be read: {error.what}", name)
-
-
-def _run(
-    data: EvalSet, engine: Engine, plan: Plan, journal: Journal, batch: Sequence[_Ready]
-) -> Iterator[str]:
-    results = plan.run(engine, [ready.prepared for ready in batch])
-    for ready, found in zip(batch, results, strict=True):
-        journal.add(data.names[ready.index], ready.size, found)
-    journal.flush()
-    for ready in batch:
-        yield data.names[ready.index]

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from ssd_data.core.errors import OutputError
-from ssd_data.core.files.lock import lock
+from ssd_data.core.files.whole import lock
 from ssd_data.core.structures import Detections
 
 FORMAT = 1

@@ -30,13 +30,11 @@ class Scored:
     Attributes:
         scores: the numbers.
         truth, found: of the pictures that were looked at.
-        plus: what the metric adds to a box's sides.
     """
 
     scores: Scores
     truth: Truth
     found: Found
-    plus: int
 
 
 class _Chosen(Mapping[str, Detections]):
@@ -100,7 +98,7 @@ def write_and_score(
     found = replace(found, has_entry=has_entry)
     scores = metrics.score_arrays(data.metric, truth, found, options)
     scores.notes.merge(chosen.notes)
-    return Scored(scores, *restricted(truth, found), metric.plus)
+    return Scored(scores, *restricted(truth, found))
 
 
 def _with_sizes(truth: Truth, journal: Journal) -> Truth:

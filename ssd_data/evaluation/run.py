@@ -16,7 +16,7 @@ from ssd_data.core.files.whole import write_whole
 from ssd_data.core.images import picture_limits
 from ssd_data.core.progress import Track, untracked
 from ssd_data.engines import Engine
-from ssd_data.evaluation.detecting import Missing, detect_all
+from ssd_data.evaluation.detecting import detect_all
 from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.protocols import make_plan
 from ssd_data.evaluation.results import Scored, write_and_score
@@ -57,14 +57,10 @@ class EvalNet:
 
     def made_with(self) -> dict[str, Any]:
         """All that detections depend on, as JSON."""
-        digest = hashlib.sha256()
-        with self.weights.open("rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
         size = "multi-scale" if self.protocol == "sfd" else "native"
         return {
             "net": hashlib.sha256(to_text(self.engine.graph.net).encode()).hexdigest()[:16],
-            "weights": digest.hexdigest()[:16],
+            "weights": hashlib.sha256(self.weights.read_bytes()).hexdigest()[:16],
             "engine": self.engine.name,
             "half": self.half,
             "mean": list(self.preprocessing.mean),
@@ -81,15 +77,12 @@ class EvalOptions:
 
     Attributes:
         limit: only the first so many pictures.
-        missing: pictures that cannot be read are an error, have every object missed, or are left
-            out.
-        rules: how to score.
+        rules: how to score; pictures without detections are here those that cannot be read.
         curves: draw precision-recall curves.
         worst: how many of the worst pictures to draw.
     """
 
     limit: int | None = None
-    missing: metrics.MissingPolicy = "fail"
     rules: metrics.ScoreOptions = field(default_factory=metrics.ScoreOptions)
     curves: bool = False
     worst: int = 0
@@ -143,14 +136,20 @@ def evaluate(
     _check(data, detector, options, folder)
     plan = make_plan(detector.protocol, detector.preprocessing, detector.size, detector.batch)
     made_with = {**detector.made_with(), **data.identity}
-    missing = Missing(options.missing)
+    unread: dict[str, str] = {}
+    missing = options.rules.missing
     with Journal(folder / JOURNAL, made_with) as journal:
         start = time.perf_counter()
         total = min(len(data.names), options.limit or len(data.names))
         before = sum(name in journal for name in data.names[:total])
         with picture_limits(keep_threads=detector.engine.name == "opencv"):
             done = detect_all(
-                data, detector.engine, plan, journal, limit=options.limit, missing=missing
+                data,
+                detector.engine,
+                plan,
+                journal,
+                limit=options.limit,
+                unread=None if missing == "fail" else unread,
             )
             detected = sum(1 for _ in track(done, total - before, "eval"))
         seconds = time.perf_counter() - start
@@ -160,9 +159,10 @@ def evaluate(
             folder,
             options.rules,
             limit=options.limit,
-            counted=missing.names if options.missing == "count" else (),
+            counted=unread if missing == "count" else (),
         )
-    scored.scores.notes.merge(missing.notes)
+    for name, why in unread.items():
+        scored.scores.notes.add(f"picture that cannot be read: {why}", name)
     report = Report(scored.scores, made_with, detected, before, seconds)
     text = json.dumps(report.to_json(), indent=1, ensure_ascii=False)
     write_whole(folder / SCORES, text + "\n")
@@ -177,7 +177,6 @@ def _draw(data: EvalSet, scored: Scored, folder: Path, options: EvalOptions) -> 
 
 
 def _check(data: EvalSet, detector: EvalNet, options: EvalOptions, folder: Path) -> None:
-    metrics.check_missing(options.missing)
     if options.limit is not None and options.limit < 1:
         raise UsageError("at least one picture is needed", where="--limit")
     if not 0 <= detector.threshold <= 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from ssd_data.data.build.scan import scan, unknown_classes
 from ssd_data.data.dataset import TEST_LINK, Dataset, find
 from ssd_data.data.lmdb.companions import labelmap_of, manifest_of, name_size_file, read_name_sizes
 from ssd_data.data.lmdb.manifest import Manifest, read_manifest
-from ssd_data.data.lmdb.store import LmdbReader, is_lmdb, open_shared
+from ssd_data.data.lmdb.store import is_lmdb, open_shared
 from ssd_data.data.lmdb.table import read_table
 from ssd_data.metrics.scores import Ints, Truth
 from ssd_data.metrics.truth import TruthBuilder
@@ -117,8 +117,7 @@ def _open_lmdb(path: Path, choice: EvalChoice) -> EvalSet:
     name = _metric(choice.metric, *stated)
     labelmap = read_labelmap(choice.labelmap) if choice.labelmap else labelmap_of(path)
     records = open_shared(place)
-    pictures = TruthBuilder()
-    pictures.add_table(read_table(records))
+    pictures = TruthBuilder.of_table(read_table(records))
     sizes = original_sizes(path, pictures.sizes, manifest)
     pictures.to_pixels(sizes)
     metric = metrics.load(name)
@@ -134,22 +133,22 @@ def _open_lmdb(path: Path, choice: EvalChoice) -> EvalSet:
             return in_colour(record.decode())
 
     return EvalSet(
-        path, name, names, labelmap, truth, sizes, read, _identity(place, names, records)
-    )
+        path, name, names, labelmap, truth, sizes, read,
+        _identity(place, names, bytes=(place / "data.mdb").stat().st_size),
+    )  # fmt: skip
 
 
-def original_sizes(path: Path, sizes: Sequence[tuple[int, int]], manifest: Manifest | None) -> Ints:
+def original_sizes(path: Path, stored: Ints, manifest: Manifest | None) -> Ints:
     """Width and height of the original pictures, int64 (P, 2), for which scores are made.
 
     Without ``build.json`` an LMDB of one square size is taken for one that was resized.
 
     Args:
-        path: the LMDB; sizes: width and height of its records; manifest: :func:`manifest_of` it.
+        path: the LMDB; stored: the same of its records; manifest: :func:`manifest_of` it.
 
     Raises:
         InputError: the pictures were resized, and nothing says what they were.
     """
-    stored = np.array(sizes, np.int64).reshape(-1, 2)
     file = name_size_file(path)
     if found := read_name_sizes(file) if file.is_file() else []:
         if len(found) != len(stored):
@@ -184,13 +183,10 @@ def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
             f"{len(scanned.failures)} annotations cannot be read; the first: {first.what}",
             where=first.where,
         )
-    pictures = TruthBuilder()
-    for image in scanned.images:
-        entry = in_pixels(dataset.root, image.entry)
-        size = (entry.width or 0, entry.height or 0)
-        pictures.add(
-            entry.image, size, image.labels, entry.boxes, entry.difficult, entry.image_id
-        )  # fmt: skip
+    pictures = TruthBuilder.of_entries(
+        [in_pixels(dataset.root, image.entry) for image in scanned.images],
+        [image.labels for image in scanned.images],
+    )
     metric = metrics.load(name)
     official = choice.truth or metric.find_truth(dataset.root, dataset, split)
     truth = metric.truth(pictures, labelmap, dataset.root, official)
@@ -202,16 +198,10 @@ def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
     sizes = np.zeros((len(names), 2), np.int64)
     return EvalSet(
         dataset.root, name, names, labelmap, truth, sizes, read,
-        {**_identity(dataset.root.resolve(), names), "split": split},
+        _identity(dataset.root.resolve(), names, split=split),
     )  # fmt: skip
 
 
-def _identity(
-    place: Path, names: tuple[str, ...], lmdb: LmdbReader | None = None
-) -> dict[str, Any]:
-    table: dict[str, Any] = {"set": str(place), "pictures": len(names)}
-    digest = hashlib.sha256("\n".join(names).encode("utf-8", "surrogateescape"))
-    table["names"] = digest.hexdigest()[:16]
-    if lmdb is not None:
-        table["bytes"] = (place / "data.mdb").stat().st_size
-    return table
+def _identity(place: Path, names: tuple[str, ...], **more: Any) -> dict[str, Any]:
+    digest = hashlib.sha256("\n".join(names).encode("utf-8", "surrogateescape")).hexdigest()
+    return {"set": str(place), "pictures": len(names), "names": digest[:16], **more}

@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ssd_data import metrics
 from ssd_data.core.drawing import paint
-from ssd_data.core.scene import Scene, to_marks
+from ssd_data.core.scene import Mark, Scene, to_marks
 from ssd_data.core.structures import Flags, Pixels
 from ssd_data.data.draw import FileNames, to_jpeg, write_picture
 from ssd_data.data.lmdb.records import printable
 from ssd_data.evaluation.results import Scored
 from ssd_data.evaluation.sources import EvalSet
-from ssd_data.metrics.analysis import errors_by_picture
+from ssd_data.metrics.analysis import errors_by_picture, mistakes
 from ssd_data.metrics.scores import Floats, Ints
 
 GAP, GROUND = 12, (24, 25, 29)
@@ -32,7 +33,8 @@ def draw_worst(data: EvalSet, scored: Scored, count: int, folder: Path) -> list[
         InputError: a picture cannot be read any more.
     """
     truth, found = scored.truth, scored.found
-    errors, shown = errors_by_picture(truth, found, scored.plus)
+    shown, false, missed = mistakes(truth, found, metrics.load(data.metric).plus)
+    errors = errors_by_picture(truth, found, false, missed)
     place = {name: i for i, name in enumerate(data.names)}
     names = FileNames()
     files = []
@@ -55,21 +57,19 @@ def draw_worst(data: EvalSet, scored: Scored, count: int, folder: Path) -> list[
 def _halves(
     picture: Pixels, size: Ints, title: str, scored: Scored, here: Flags, mine: Flags
 ) -> Iterator[Image.Image]:
-    truth, found = scored.truth, scored.found
+    truth, found = scored.truth.rows(here), scored.found.rows(mine)
 
-    def half(
-        what: str, labels: Ints, boxes: Floats, dashed: Flags | None, scores: Floats | None
-    ) -> Image.Image:
+    def name(label: int) -> str:
+        return printable(truth.classes[label - 1])
+
+    def half(what: str, boxes: Floats, marks: list[Mark]) -> Image.Image:
         fractions = (boxes / np.tile(size, 2)).astype(np.float32)
-        best = None if scores is None else scores.astype(np.float32)
-        numbers = (labels + 1).astype(np.int32)
-        marks = to_marks(
-            lambda label: printable(truth.classes[label - 1]), numbers, scores=best, dashed=dashed
-        )
         return paint(printable(f"{what}: {title}"), picture, Scene(fractions, marks))
 
-    yield half("truth", truth.label[here], truth.boxes[here], truth.ignored[here], None)
-    yield half("found", found.label[mine], found.boxes[mine], None, found.scores[mine])
+    labels, scores = (found.label + 1).astype(np.int32), found.scores.astype(np.float32)
+    true = to_marks(name, (truth.label + 1).astype(np.int32), dashed=truth.ignored)
+    yield half("truth", truth.boxes, true)
+    yield half("found", found.boxes, to_marks(name, labels, scores=scores))
 
 
 def _beside(left: Image.Image, right: Image.Image) -> Image.Image:

@@ -37,8 +37,8 @@ NO, PERHAPS, SURELY = range(3)
 class ScoreOptions:
     """How to score.
 
-    >>> ScoreOptions(missing="count", iou=(0.5, 0.75)).own_boxes
-    False
+    >>> ScoreOptions(missing="count").iou
+    (0.5,)
 
     Attributes:
         missing: pictures without detections are an error, have every object missed, or leave the
@@ -49,8 +49,8 @@ class ScoreOptions:
         extras: what to tell besides, see :mod:`ssd_data.metrics.analysis`.
         own_boxes: the boxes are this package's own: nobody asks in which convention they are.
 
-    >>> ScoreOptions(missing="count").iou
-    (0.5,)
+    Raises:
+        UsageError: ``missing`` is no :data:`MissingPolicy`.
     """
 
     missing: MissingPolicy = "fail"
@@ -60,16 +60,10 @@ class ScoreOptions:
     extras: tuple[Extra, ...] = ()
     own_boxes: bool = False
 
-
-def check_missing(policy: str) -> None:
-    """Refuse a word that is no :data:`MissingPolicy`.
-
-    Raises:
-        UsageError: it is none.
-    """
-    if policy not in get_args(MissingPolicy):
-        known = ", ".join(get_args(MissingPolicy))
-        raise UsageError(f'--missing is one of {known}, not "{policy}"')
+    def __post_init__(self) -> None:
+        if self.missing not in get_args(MissingPolicy):
+            known = ", ".join(get_args(MissingPolicy))
+            raise UsageError(f'--missing is one of {known}, not "{self.missing}"')
 
 
 def by_path(pictures: TruthBuilder) -> tuple[str, ...]:
@@ -213,13 +207,7 @@ def score_arrays(metric: str, truth: Truth, found: Found, options: ScoreOptions)
     from ssd_data.metrics.scores import Scores
 
     by, total = load(metric), len(truth.pictures)
-    truth, found, subset = require_comparable(
-        truth,
-        found,
-        options.missing,
-        file_a_picture=by.file_a_picture,
-        own_boxes=options.own_boxes,
-    )
+    truth, found, subset = require_comparable(by, truth, found, options)
     numbers = by.score(truth, found, options)
     return Scores(
         metric,

@@ -13,11 +13,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ssd_data.core.errors import UsageError
-from ssd_data.core.overlaps import best_overlaps
+from ssd_data.core.overlaps import areas, best_overlaps
 from ssd_data.core.structures import Flags
 from ssd_data.metrics.average_precision import average_precision, curve
-from ssd_data.metrics.matching import match
-from ssd_data.metrics.scores import Floats, Found, Ints, Truth
+from ssd_data.metrics.matching import match, match_classes
+from ssd_data.metrics.scores import Found, Ints, Truth
 
 OVERLAP = 0.5
 TOUCH = 0.1
@@ -51,57 +51,35 @@ def by_score(found: Found) -> Found:
     return found.rows(np.argsort(-found.scores, kind="stable"))
 
 
-def _match(truth: Truth, found: Found, plus: int) -> tuple[Floats, Ints, Flags, Flags]:
-    """Match detections by falling score with the true boxes of their picture and class."""
-    number = len(truth.classes)
-    return match(
-        found.boxes,
-        found.picture * number + found.label,
-        truth.boxes,
-        truth.picture * number + truth.label,
-        truth.ignored,
-        OVERLAP,
-        plus,
-    )
-
-
-def _side_areas(boxes: Floats) -> Floats:
-    area: Floats = (boxes[:, 2] - boxes[:, 0]).clip(0) * (boxes[:, 3] - boxes[:, 1]).clip(0)
-    return area
-
-
 def by_size(truth: Truth, found: Found, plus: int) -> Table:
     """AP (VOC10) of small, medium and large boxes, mean over the classes that have some.
 
     True boxes of another size are ignored, and so are unmatched detections of another size.
     """
     result: Table = {}
-    true_area, found_area = _side_areas(truth.boxes), _side_areas(found.boxes)
+    true_area, found_area = areas(truth.boxes), areas(found.boxes)
     for name, (least, most) in SIZES.items():
         fits = (true_area >= least) & (true_area < most)
         mine = replace(truth, ignored=truth.ignored | ~fits)
-        best, _, hits, passed = _match(mine, found, plus)
+        best, _, hits, passed = match_classes(mine, found, OVERLAP, plus)
         other = (found_area < least) | (found_area >= most)
         counted = ~passed & ~(other & (best < OVERLAP))
         aps = []
-        for label in range(len(truth.classes)):
-            positives = int((~mine.ignored & (truth.label == label)).sum())
+        for label, positives in enumerate(mine.positives):
             rows = counted & (found.label == label)
             if positives:
                 recall, precision = curve(found.scores[rows], hits[rows], positives)
                 aps.append(average_precision(recall, precision, "VOC10"))
-        truths = int((~mine.ignored).sum())
-        result[name] = {"ap": float(np.mean(aps)) if aps else None, "truths": truths}
+        result[name] = {"ap": float(np.mean(aps)) if aps else None, "truths": sum(mine.positives)}
     return result
 
 
 def best_thresholds(truth: Truth, found: Found, plus: int) -> Table:
     """Per class the score from which on F1 is highest, with precision and recall there."""
-    _, _, hits, passed = _match(truth, found, plus)
+    _, _, hits, passed = match_classes(truth, found, OVERLAP, plus)
     result: Table = {}
-    for label, name in enumerate(truth.classes):
+    for label, (name, positives) in enumerate(zip(truth.classes, truth.positives, strict=True)):
         rows = (found.label == label) & ~passed
-        positives = int((~truth.ignored & (truth.label == label)).sum())
         scores = found.scores[rows]
         if not positives or not len(scores):
             result[name] = None
@@ -127,16 +105,10 @@ def confusion(truth: Truth, found: Found, plus: int) -> Table:
     picture that it overlaps most, if that is still free. ``background`` as a column are missed
     boxes, as a row detections of nothing.
     """
-    rows = found.scores >= CONFUSION_SCORE
-    label = found.label[rows]
+    sure = found.rows(found.scores >= CONFUSION_SCORE)
+    label = sure.label
     _, index, taken, passed = match(
-        found.boxes[rows],
-        found.picture[rows],
-        truth.boxes,
-        truth.picture,
-        truth.ignored,
-        OVERLAP,
-        plus,
+        sure.boxes, sure.picture, truth.boxes, truth.picture, truth.ignored, OVERLAP, plus
     )
     number = len(truth.classes)
     missed = ~truth.ignored
@@ -186,7 +158,7 @@ def judge(truth: Truth, found: Found, plus: int) -> Judgement:
     Args:
         found: by falling score, as :func:`by_score` sorts them.
     """
-    best, index, hits, passed = _match(truth, found, plus)
+    best, index, hits, passed = match_classes(truth, found, OVERLAP, plus)
     other, other_index = best_overlaps(found.boxes, found.picture, truth.boxes, truth.picture, plus)
     wrong = ~hits & ~passed
     duplicate = wrong & (best >= OVERLAP)
@@ -229,7 +201,7 @@ def mistakes(truth: Truth, found: Found, plus: int) -> tuple[Flags, Flags, Flags
     shown = found.scores >= least[found.label]
     rows = np.flatnonzero(shown)
     rows = rows[np.argsort(-found.scores[rows], kind="stable")]
-    _, index, hits, passed = _match(truth, found.rows(rows), plus)
+    _, index, hits, passed = match_classes(truth, found.rows(rows), OVERLAP, plus)
     missed = ~truth.ignored
     missed[index[hits]] = False
     false = np.zeros(len(shown), np.bool_)
@@ -237,17 +209,11 @@ def mistakes(truth: Truth, found: Found, plus: int) -> tuple[Flags, Flags, Flags
     return shown, false, missed
 
 
-def errors_by_picture(truth: Truth, found: Found, plus: int) -> tuple[Ints, Flags]:
-    """How many errors each picture has, and which detections were looked at.
-
-    Returns:
-        int64 (P,): missed true boxes and false detections; bool (N,), in the order of ``found``.
-        See :func:`mistakes`.
-    """
-    shown, false, missed = mistakes(truth, found, plus)
+def errors_by_picture(truth: Truth, found: Found, false: Flags, missed: Flags) -> Ints:
+    """How many errors each picture has, int64 (P,), of what :func:`mistakes` says."""
     number = len(truth.pictures)
     wrong = np.bincount(found.picture[false], minlength=number)
-    return wrong + np.bincount(truth.picture[missed], minlength=number), shown
+    return wrong + np.bincount(truth.picture[missed], minlength=number)
 
 
 EXTRAS: Mapping[str, Callable[[Truth, Found, int], Table]] = {

@@ -12,7 +12,7 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.overlaps import best_overlaps
-from ssd_data.metrics import check_missing
+from ssd_data.metrics import Metric, ScoreOptions
 from ssd_data.metrics.files import shown
 from ssd_data.metrics.scores import Floats, Found, Truth
 
@@ -39,45 +39,37 @@ CONVENTIONS: dict[str, Callable[[Floats, Floats], Floats]] = {
 
 
 def require_comparable(
-    truth: Truth,
-    found: Found,
-    missing: str = "fail",
-    *,
-    file_a_picture: bool = False,
-    own_boxes: bool = False,
+    by: Metric, truth: Truth, found: Found, options: ScoreOptions
 ) -> tuple[Truth, Found, str]:
     """Deal with pictures that the detections do not speak of, and refuse a wrong box convention.
 
+    Where the metric has no file a picture, one with no object found is not spoken of. So there some
+    may go unmentioned: they are counted and noted, and refused above a fifth of the pictures that
+    have truth.
+
     Args:
-        truth, found: as read.
-        missing: "fail", "count" (a picture without detections is one with every object missed) or
-            "skip" (the truth is restricted to the pictures that have some).
-        file_a_picture: whether a picture with no object found would still be spoken of. Where one
-            file holds all pictures it would not, so there some may go unmentioned: they are counted
-            and noted, and refused above a fifth of the pictures that have truth.
-        own_boxes: the boxes are known to be in the right convention, however little they hit.
+        by: whose ``truth`` and ``found`` these are, as read.
+        options: ``missing`` and ``own_boxes`` of them.
 
     Returns:
         truth and detections to score, and with "skip" the subset in words, else empty.
 
     Raises:
         InputError: pictures are missing, or the boxes fit only in another convention.
-        UsageError: no such policy.
     """
-    check_missing(missing)
     absent = ~found.has_entry
     with_truth = np.zeros(len(truth.pictures), np.bool_)
     with_truth[truth.picture[~truth.ignored]] = True
-    if not file_a_picture:
+    if not by.file_a_picture:
         absent &= with_truth
     names = [truth.pictures[i] for i in np.flatnonzero(absent)]
     subset = ""
-    if missing == "skip":
+    if options.missing == "skip":
         subset = f"{found.has_entry.sum():,} of {len(truth.pictures):,}"
         truth, found = restricted(truth, found)
     elif names:
-        tolerated = not file_a_picture and len(names) <= SPARSE * with_truth.sum()
-        if missing == "fail" and not tolerated:
+        tolerated = not by.file_a_picture and len(names) <= SPARSE * with_truth.sum()
+        if options.missing == "fail" and not tolerated:
             raise InputError(
                 f"{len(names):,} of {len(truth.pictures):,} pictures have no detections: "
                 + shown(names),
@@ -87,7 +79,7 @@ def require_comparable(
             )
         for name in names:
             found.notes.add("picture without detections: all its objects are missed", name)
-    if not own_boxes:
+    if not options.own_boxes:
         require_convention(truth, found)
     return truth, found, subset
 

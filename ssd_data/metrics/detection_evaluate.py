@@ -73,9 +73,8 @@ def evaluate(
     threshold = np.float32(overlap_threshold)
     _, _, hits, passed = match(boxes, groups, truth_boxes, truth_groups, ~counted, threshold, plus)
     rows = np.column_stack([found[:, :3], hits, ~hits & ~passed])
-    return np.vstack([_numbers(truth[counted, 1], num_classes, background), rows]).astype(
-        np.float32
-    )
+    numbers = _numbers(truth[counted, 1], num_classes, background)
+    return np.vstack([numbers, rows]).astype(np.float32)
 
 
 def _refuse_background(found: Rows, truth: Rows, background: int) -> None:
@@ -86,9 +85,8 @@ def _refuse_background(found: Rows, truth: Rows, background: int) -> None:
 
 def _groups(rows: Rows) -> npt.NDArray[np.int64]:
     """One number for each image and label, which sorts by image, then label."""
-    groups: npt.NDArray[np.int64] = rows[:, 0].astype(np.int64) * _GROUPS + rows[:, 1].astype(
-        np.int64
-    )
+    image, label = rows[:, :2].astype(np.int64).T
+    groups: npt.NDArray[np.int64] = image * _GROUPS + label
     return groups
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ssd_data.core.overlaps import Floats, Indices, best_overlaps, first_of_each
 from ssd_data.core.structures import Flags
+from ssd_data.metrics.scores import Found, Truth
 
 
 def match(
@@ -43,3 +44,12 @@ def match(
     passed = reaches.copy()
     passed[reaches] = ignored[index[reaches]]
     return best, index, first_of_each(index, reaches & ~passed), passed
+
+
+def match_classes(
+    truth: Truth, found: Found, overlap: float, plus: int
+) -> tuple[Floats, Indices, Flags, Flags]:
+    """The same of each picture and class; ``found`` by falling score."""
+    number = len(truth.classes)
+    group, truth_group = found.picture * number + found.label, truth.picture * number + truth.label
+    return match(found.boxes, group, truth.boxes, truth_group, truth.ignored, overlap, plus)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ssd_data.core.files.figures import write_figure
+from ssd_data.core.files.whole import write_figure
 from ssd_data.core.optional import require
 from ssd_data.metrics.scores import Scores
 

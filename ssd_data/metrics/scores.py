@@ -47,6 +47,12 @@ class Truth:
     class_ids: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     rules: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def positives(self) -> list[int]:
+        """How many boxes of each class are to be found."""
+        counts = np.bincount(self.label[~self.ignored], minlength=len(self.classes))
+        return [int(count) for count in counts]
+
     def rows(self, which: Ints | Flags) -> Truth:
         """The same pictures with some of the boxes: those of the given indices or flags."""
         return replace(
@@ -154,16 +160,6 @@ class Scores:
 
     def to_json(self) -> dict[str, Any]:
         """``{"metric", "ap", "rules", "counts"}``; further keys only where they hold something."""
-        table: dict[str, Any] = {
-            "metric": self.metric,
-            "ap": dict(self.ap),
-            "rules": dict(self.rules),
-            "counts": dict(self.counts),
-        }
-        if self.subset:
-            table["subset"] = self.subset
-        if self.classes:
-            table["classes"] = {name: dict(row) for name, row in self.classes.items()}
-        if self.notes:
-            table["notes"] = self.notes.to_json()
-        return table | dict(self.more)
+        always = {name: getattr(self, name) for name in ("metric", "ap", "rules", "counts")}
+        some = {"subset": self.subset, "classes": self.classes, "notes": self.notes.to_json()}
+        return always | {name: value for name, value in some.items() if value} | dict(self.more)

@@ -1,9 +1,10 @@
-"""Truth of pictures that come one after the other: annotations, records, or rows of a table."""
+"""Truth of many pictures: of annotations, records, or rows of a table."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,69 +12,64 @@ import numpy as np
 from ssd_data.core.boxes import to_pixels
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.core.structures import Boxes, Flags, Labels
+from ssd_data.core.structures import AnnotatedImage, Flags, Labels
 from ssd_data.data.lmdb.table import BoxTable
 from ssd_data.metrics.scores import Floats, Ints, Truth
 
 
+@dataclass(slots=True, eq=False)
 class TruthBuilder:
-    """Collects pictures and their true boxes, and makes a :class:`Truth` of them.
+    """Pictures and their true boxes, of which a :class:`Truth` is made.
 
     Attributes:
         images: the pictures' paths; image_ids: COCO's ids, None where there is none.
-        sizes: width and height of each, 0 where not known.
+        sizes: int64 (P, 2), width and height of each, 0 where not known.
+        picture: int64 (M,), index of each box's picture, rising; labels: int32 (M,);
+        boxes: float64 (M, 4); difficult: bool (M,).
 
-    >>> pictures = TruthBuilder()
     >>> dog = np.array([[0.25, 0.5, 0.75, 1.0]])
-    >>> pictures.add("a/7.jpg", (0, 0), np.array([2]), dog, np.array([False]))
+    >>> zero = np.array([0])
+    >>> pictures = TruthBuilder(["a/7.jpg"], zero, zero, np.array([2]), dog, zero == 1)
     >>> pictures.to_pixels(np.array([[64, 48]]))
     >>> truth = pictures.build(["7"], LabelMap.from_names(["cat", "dog"]), "test_lmdb")
     >>> truth.classes, truth.label, truth.boxes
     (('cat', 'dog'), array([1]), array([[16., 24., 48., 48.]]))
     """
 
-    def __init__(self) -> None:
-        self.images: list[str] = []
-        self.image_ids: list[int | None] = []
-        self.sizes: list[tuple[int, int]] = []
-        self._labels: list[Labels] = []
-        self._boxes: list[Floats] = []
-        self._difficult: list[Flags] = []
+    images: Sequence[str]
+    sizes: Ints
+    picture: Ints
+    labels: Labels
+    boxes: Floats
+    difficult: Flags
+    image_ids: Sequence[int | None] = ()
 
-    def add(
-        self,
-        image: str,
-        size: tuple[int, int],
-        labels: Labels,
-        boxes: Boxes,
-        difficult: Flags,
-        image_id: int | None = None,
-    ) -> None:
-        """One picture: its path, width and height, and its boxes, (N, 4)."""
-        self.images.append(image)
-        self.image_ids.append(image_id)
-        self.sizes.append(size)
-        self._labels.append(labels)
-        self._boxes.append(boxes.astype(np.float64))
-        self._difficult.append(difficult)
-
-    def add_table(self, table: BoxTable) -> None:
+    @classmethod
+    def of_table(cls, table: BoxTable) -> TruthBuilder:
         """All pictures of an LMDB; boxes are fractions."""
-        sizes = table.sizes.tolist()
-        for image, (width, height), mine in zip(table.images, sizes, table.rows(), strict=True):
-            self.add(
-                image,
-                (width, height),
-                table.labels[mine],
-                table.boxes[mine],
-                table.difficult[mine],
-            )
+        sizes, boxes = table.sizes.astype(np.int64), table.boxes.astype(np.float64)
+        return cls(table.images, sizes, table.record, table.labels, boxes, table.difficult)
+
+    @classmethod
+    def of_entries(
+        cls, entries: Sequence[AnnotatedImage], labels: Sequence[Labels]
+    ) -> TruthBuilder:
+        """Annotated pictures with the labels of their boxes, which are in pixels."""
+        sizes = [(entry.width or 0, entry.height or 0) for entry in entries]
+        return cls(
+            [entry.image for entry in entries],
+            np.array(sizes, np.int64).reshape(-1, 2),
+            np.repeat(np.arange(len(entries)), [len(one) for one in labels]),
+            np.concatenate([np.zeros(0, np.int32), *labels]),
+            np.concatenate([np.zeros((0, 4)), *(entry.boxes for entry in entries)]),
+            np.concatenate([np.zeros(0, np.bool_), *(entry.difficult for entry in entries)]),
+            [entry.image_id for entry in entries],
+        )
 
     def to_pixels(self, sizes: Ints) -> None:
         """Boxes were fractions: make them pixels of pictures of those sizes, int64 (P, 2)."""
-        self.sizes = [(width, height) for width, height in sizes.tolist()]
-        for i, (width, height) in enumerate(self.sizes):
-            self._boxes[i] = to_pixels(self._boxes[i], width, height)
+        self.sizes = sizes
+        self.boxes = to_pixels(self.boxes, *sizes[self.picture].T)
 
     def build(self, names: Sequence[str], labelmap: LabelMap, origin: Path | str) -> Truth:
         """The truth; its classes are the labelmap's, the background left out.
@@ -91,7 +87,7 @@ class TruthBuilder:
             raise InputError(f'the picture "{twice[0]}" stands twice', where=origin)
         items = [item for item in labelmap if item.label > 0]
         index = {item.label: i for i, item in enumerate(items)}
-        labels = np.concatenate([np.zeros(0, np.int32), *self._labels]).tolist()
+        labels = self.labels.tolist()
         if unknown := [label for label in labels if label not in index]:
             text = f"label {unknown[0]} is not in the labelmap {labelmap.origin}"
             raise InputError(text, where=origin)
@@ -99,9 +95,9 @@ class TruthBuilder:
             origin=str(origin),
             pictures=tuple(names),
             classes=tuple(item.name for item in items),
-            picture=np.repeat(np.arange(len(names)), [len(labels) for labels in self._labels]),
+            picture=self.picture,
             label=np.array([index[label] for label in labels], np.int64),
-            boxes=np.concatenate([np.zeros((0, 4)), *self._boxes]),
-            ignored=np.concatenate([np.zeros(0, np.bool_), *self._difficult]),
-            sizes=np.array(self.sizes, np.int64).reshape(-1, 2),
+            boxes=self.boxes,
+            ignored=self.difficult,
+            sizes=self.sizes,
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import OutputError, UsageError
-from ssd_data.core.files.figures import write_figure
+from ssd_data.core.files.whole import write_figure
 from ssd_data.core.optional import require
 from ssd_data.training.log import (
     TEST,

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
 from ssd_data.core.errors import OutputError
-from ssd_data.core.files.lock import lock
+from ssd_data.core.files.whole import lock
 
 LOG, TABLE = ".log", ".jsonl"
 BEGIN, TRAIN, TEST, SNAPSHOT = "begin", "train", "test", "snapshot"  # the table's events

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,12 +18,15 @@ import pytest
 from support import ROOT
 from support.nets import detector_text
 
+from ssd_data.cli.deploy import target_options
 from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.labelmap import LabelMap, write_labelmap
 from ssd_data.core.registry import TARGETS
 from ssd_data.deploy import DeployedNet, deploy
+from ssd_data.deploy.caffe_files import CaffeOptions
 from ssd_data.deploy.proof import TOLERANCE
 from ssd_data.deploy.targets import choose, known_options
+from ssd_data.deploy.targets.onnx import OnnxOptions
 from ssd_data.engines import load_engine
 from ssd_data.engines.torch.randomise import write_random_weights
 from ssd_data.nets.caffemodel import read_caffemodel, write_caffemodel
@@ -335,13 +338,15 @@ def test_wrong_usage(
 
 
 def test_options_are_the_targets_own() -> None:
-    found = {one.name: one for one in known_options()}
+    found = known_options()
     assert list(found) == [
         "relu6", "head", "dynamic_batch", "half", "int8", "calibrate", "records", "test",
     ]  # fmt: skip
-    assert found["relu6"].targets == ("caffe-ssd", "npu")
-    kinds = get_type_hints(found["records"].owner)
-    assert (kinds["records"], found["records"].default) == (int | None, 128)
+    assert found["relu6"] == (CaffeOptions, ["caffe-ssd", "npu"])
+    assert found["records"] == (OnnxOptions, ["onnx"])
+    options = {one.name: one for one in target_options()}
+    assert list(options) == list(found)
+    assert options["records"].help == "--int8: how many of its records.  [default: 128]"
     assert choose("onnx", {"head": "raw"}).head == "raw"
     assert choose("npu", {}).relu6 == "layers"
     with pytest.raises(UsageError) as caught:

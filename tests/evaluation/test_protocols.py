@@ -17,7 +17,7 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.registry import PROTOCOLS
 from ssd_data.core.structures import Detections
 from ssd_data.engines import Array, Engine, load_engine
-from ssd_data.evaluation.protocols import make_plan, sfd, single
+from ssd_data.evaluation.protocols import make_plan, sfd
 from ssd_data.nets.graph import parse_graph
 from ssd_data.nets.preprocessing import Preprocessing
 
@@ -66,12 +66,12 @@ def test_the_protocols_there_are() -> None:
 def test_one_pass() -> None:
     engine = Faces()
     seen = picture(60, 40, (10, 10, 30, 30))
-    found = single.detect(engine, seen, PLAIN)
+    as_it_is, warped = make_plan("single", PLAIN, None, 8), make_plan("single", PLAIN, (30, 30), 8)
+    (found,) = as_it_is.run(engine, [as_it_is.prepare(seen)])
     np.testing.assert_allclose(found.in_pixels(60, 40), [[10, 10, 30, 30]], atol=1e-4)
-    single.detect(engine, seen, PLAIN, (30, 30))
+    warped.run(engine, [warped.prepare(seen)])
     assert engine.sizes == [(60, 40), (30, 30)]
-    assert make_plan("single", PLAIN, None, 8).batch == 1
-    assert make_plan("single", PLAIN, (30, 30), 8).batch == 8
+    assert (as_it_is.batch, warped.batch) == (1, 8)
 
 
 @pytest.mark.parametrize(

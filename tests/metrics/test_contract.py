@@ -40,12 +40,12 @@ def rows(path):
 
 
 def read_truth(path, options):
-    pictures, table = TruthBuilder(), rows(path)
-    for name, label, *box in table:
-        boxes = np.array([box], np.float32)
-        pictures.add(name, (0, 0), np.array([int(label)]), boxes, np.array([False]))
-    pictures.to_pixels(np.full((len(table), 2), 100))
-    return pictures.build([row[0] for row in table], LabelMap.from_names(["one", "two"]), path)
+    table, sizes = rows(path), np.full((2, 2), 100)
+    names, labels = [row[0] for row in table], np.array([int(row[1]) for row in table])
+    boxes = np.array([row[2:] for row in table], np.float64)
+    pictures = TruthBuilder(names, sizes, np.arange(2), labels, boxes, np.zeros(2, np.bool_))
+    pictures.to_pixels(sizes)
+    return pictures.build(names, LabelMap.from_names(["one", "two"]), path)
 
 
 def read_detections(path, truth, options):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import click
 
 from ssd_data.cli.parts.shared import PATH, Number, parse_map, parse_size
-from ssd_data.core.options import Option, flag, offered
+from ssd_data.core.options import flag, offered
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -25,21 +25,30 @@ def options_of(kind: type, *, told: bool = False) -> Callable[[_F], _F]:
 
     def decorate(function: _F) -> _F:
         for one in reversed(fields(kind)):
-            if (offer := offered(one)) is not None:
-                function = offered_option(kind, one, offer, told)(function)
+            if offered(one) is not None:
+                function = offered_option(kind, one.name, told=told)(function)
         return function
 
     return decorate
 
 
 def offered_option(
-    kind: type, one: Field[Any], offer: Option, told: bool = False
+    kind: type, name: str, *, told: bool = False, whose: str = ""
 ) -> Callable[[_F], _F]:
-    """One field of a dataclass as an option, offered so; see :func:`options_of`."""
-    words = flag(one.name)
-    if _is_flag(kind, one.name) and (told or one.default is not False):
-        words += "/" + flag(one.name, False)
-    settings = {"help": offer.help, "show_default": offer.shows_default}
+    """The option that a field of a dataclass offers, see :func:`options_of`.
+
+    Args:
+        whose: who has it; the help begins with that, or with the option that it belongs to.
+    """
+    (one,) = (one for one in fields(kind) if one.name == name)
+    offer = offered(one)
+    assert offer is not None
+    words = flag(name)
+    if _is_flag(kind, name) and (told or one.default is not False):
+        words += "/" + flag(name, False)
+    whose = flag(offer.of) if offer.of else whose
+    text = f"{whose}: {offer.help}" if whose else offer.help
+    settings = {"help": text, "show_default": offer.shows_default}
     settings |= {"metavar": offer.metavar} if offer.metavar else {}
     settings |= {"default": None} if told or one.default is None else {}
     if offer.below is not None:

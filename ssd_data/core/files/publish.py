@@ -17,8 +17,8 @@ import sys
 from pathlib import Path
 
 from ssd_data.core.errors import InputError, OutputError
-from ssd_data.core.files.lock import lock
 from ssd_data.core.files.paths import is_plain_name, read_text
+from ssd_data.core.files.whole import lock
 
 STAGING, READY, LOCK, JOURNAL = ".staging", ".ready", ".lock", ".journal.json"
 
@@ -85,11 +85,8 @@ class OutFolder:
         Raises:
             OSError: as the system says; leaving the folder's context makes it an OutputError.
         """
-        names = sorted(p.name for p in self.staging.iterdir())
-        order = [
-            *(name for name in names if name != last),
-            *(name for name in names if name == last),
-        ]
+        names = [path.name for path in self.staging.iterdir()]
+        order = sorted(names, key=lambda name: (name == last, name))
         journal = {name: _identity(self.staging / name) for name in order}
         _sync_tree(self.staging)
         write_text(self.staging / JOURNAL, json.dumps(journal))

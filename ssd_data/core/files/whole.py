@@ -1,16 +1,24 @@
-"""A file or a new folder, written whole or not at all. (What replaces folders: ``publish.py``.)"""
+"""A file or a new folder, written whole or not at all, and by one process at a time.
+
+What replaces folders is in ``publish.py``.
+"""
 
 from __future__ import annotations
 
 import errno
+import fcntl
+import io
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ssd_data.core.errors import OutputError
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -56,6 +64,17 @@ def write_whole(path: Path, data: bytes | str) -> None:
         file.write(data.encode("utf-8") if isinstance(data, str) else data)
 
 
+def write_figure(path: Path, figure: Any, dpi: float | None = None) -> None:
+    """Write a figure as PNG, by default at its own resolution.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=dpi or "figure")
+    write_whole(path, picture.getvalue())
+
+
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
     """A hidden folder to write into, which appears under its name when all of it is there.
@@ -83,3 +102,23 @@ def new_folder(folder: Path) -> Iterator[Path]:
         raise OutputError(error.what, where=where, hint=error.hint) from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def lock(file: FileDescriptorLike, what: str, *, where: object, hint: str) -> None:
+    """Lock an open file until it is closed or the process ends.
+
+    >>> with open("run.log", "w") as mine, open("run.log") as other:
+    ...     lock(mine, "this is being written", where="run.log", hint="Wait")
+    ...     lock(other, "this is being written", where="run.log", hint="Wait")
+    Traceback (most recent call last):
+    ssd_data.core.errors.OutputError: run.log: this is being written
+      Wait
+
+    Raises:
+        OutputError: another holds it; ``what``, ``where`` and ``hint`` say so.
+        OSError: the file system has no locks.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OutputError(what, where=where, hint=hint) from None

@@ -40,14 +40,16 @@ class OnnxOptions:
     """
 
     head: Literal["raw", "decoded", "nms"] = option(
-        "nms", "end with locations and confidences; with boxes and scores; or with detections."
+        "nms",
+        "end with locations and confidences; with boxes and scores; or with detections.",
+        shows_default=True,
     )
     dynamic_batch: bool = option(False, "take batches of any size.")
     half: bool = option(False, "half precision within; its loss is measured.")
     int8: bool = option(False, "8-bit convolutions; the loss is measured.")
     calibrate: Path | None = option(None, "whose pictures.", of="int8", metavar="LMDB")
     records: int | None = option(
-        None, "how many of its records.", of="int8", metavar="N", low=1, unset=RECORDS
+        None, f"how many of its records.  [default: {RECORDS}]", of="int8", metavar="N", low=1
     )
     test: Path | None = option(None, "score both nets on this (mAP).", metavar="LMDB")
 

@@ -1,7 +1,7 @@
 """Test protocols: how pictures go through a detector. One file a protocol; its name registers it.
 
-Each has ``detect(engine, picture, preprocessing, …) -> Detections`` and ``plan(preprocessing, size,
-batch) -> Plan``, the same cut into what threads may do ahead and what the net does.
+Each has ``plan(preprocessing, size, batch) -> Plan``: what threads may do ahead, and what the net
+does.
 """
 
 from __future__ import annotations

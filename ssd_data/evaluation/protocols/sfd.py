@@ -61,13 +61,13 @@ def detect(engine: Engine, picture: Pixels, preprocessing: Preprocessing) -> Det
     mirrored[:, [0, 2]] = width - mirrored[:, [2, 0]]
     half, larger = scales(most)
     small = at(half)
-    small = small[longer_side(small) > LARGE]
+    small = small[_sides(small).max(axis=1) > LARGE]
     big = np.concatenate([at(factor) for factor in larger])
-    big = big[shorter_side(big) < SMALL if larger[-1] > 1 else longer_side(big) > LARGE]
+    sides = _sides(big)
+    big = big[sides.min(axis=1) < SMALL if larger[-1] > 1 else sides.max(axis=1) > LARGE]
     voted = vote(np.concatenate([at(first), mirrored, small, big]))[:MOST_BOXES]
     corner = voted[:, :2].round(1)
-    sides = (voted[:, 2:4] - voted[:, :2] + 1).round(1)
-    boxes = np.hstack([corner, corner + sides]) / np.array([width, height] * 2)
+    boxes = np.hstack([corner, corner + _sides(voted).round(1)]) / np.array([width, height] * 2)
     labels = np.ones(len(voted), np.int32)
     scores = voted[:, 4].round(3).astype(np.float32)
     return Detections(labels, scores, boxes.astype(np.float32))
@@ -116,22 +116,15 @@ def _pass(engine: Engine, picture: Array, factor: float, preprocessing: Preproce
     return rows[np.isfinite(rows).all(axis=1)]
 
 
-def longer_side(rows: Rows) -> Floats:
-    """One is added, as everywhere here."""
-    sides: Floats = (rows[:, 2:4] - rows[:, :2] + 1).max(axis=1)
-    return sides
-
-
-def shorter_side(rows: Rows) -> Floats:
-    """One is added, as everywhere here."""
-    sides: Floats = (rows[:, 2:4] - rows[:, :2] + 1).min(axis=1)
-    return sides
+def _sides(rows: Rows) -> Floats:
+    """Widths and heights, (N, 2); one is added, as everywhere here."""
+    return rows[:, 2:4] - rows[:, :2] + 1
 
 
 def vote(rows: Rows) -> Rows:
     """Box voting, by falling score; float64 (K, 5)."""
     rows = rows[np.argsort(-rows[:, 4], kind="stable")]
-    area = (rows[:, 2] - rows[:, 0] + 1) * (rows[:, 3] - rows[:, 1] + 1)
+    area = _sides(rows).prod(axis=1)
     voted: list[list[float]] = []
     left = np.arange(len(rows))
     while len(left) and len(voted) < MOST_BOXES:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.core.files.figures import write_figure
+from ssd_data.core.files.whole import write_figure
 from ssd_data.core.optional import require
 from ssd_data.families.fit.fit import Fit
 

@@ -11,10 +11,8 @@ METRIC = Metric(
     read_truth=lambda path, options: files.read_truth(path),
     sniff=files.sniff,
     read_detections=lambda path, truth, options: files.read_detections(path, truth),
-    write_detections=lambda path, found, sizes, true, labelmap: files.write_results(
-        path,
-        ((int(name), one, sizes[name]) for name, one in found.items()),
-        truth.known_categories(labelmap, true),
+    write_detections=lambda path, found, sizes, true, labelmap: files.write_coco_results(
+        path, found, sizes, truth.known_categories(labelmap, true)
     ),
     score=rules.score,
     truth=truth.truth,

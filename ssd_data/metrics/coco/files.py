@@ -8,7 +8,7 @@ at as ``images``: then a picture in which nothing was found can be told from one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from ssd_data.core.boxes import from_xywh, to_xywh
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.files.whole import new_file
@@ -29,6 +30,7 @@ MAX_BYTES = 1 << 32
 INSTANCES, RESULTS = "instances JSON", "results JSON"
 _Side = Annotated[float, msgspec.Meta(ge=0, le=2**31)]
 _T = TypeVar("_T")
+_Name = TypeVar("_Name", int, str)
 
 
 class _Image(msgspec.Struct, gc=False):
@@ -93,18 +95,15 @@ def read_truth(path: Path) -> Truth:
         classes=_unlike([category.name for category in categories], category_ids),
         picture=picture,
         label=label,
-        boxes=_corners(xywh),
+        boxes=from_xywh(xywh),
         ignored=np.array([bool(b.iscrowd or b.ignore) for b in boxes], np.bool_),
         sizes=np.array(sides, np.int64).reshape(-1, 2),
-        attributes={"xywh": xywh, "area": np.where(np.isnan(stated), areas(xywh), stated)},
+        attributes={
+            "xywh": xywh,
+            "area": np.where(np.isnan(stated), xywh[:, 2] * xywh[:, 3], stated),
+        },
         class_ids=category_ids,
     )
-
-
-def _corners(xywh: Floats) -> Floats:
-    corners = xywh.copy()
-    corners[:, 2:] += corners[:, :2]
-    return corners
 
 
 def _unlike(names: list[str], ids: Ints) -> tuple[str, ...]:
@@ -112,12 +111,6 @@ def _unlike(names: list[str], ids: Ints) -> tuple[str, ...]:
     twice = {name for name in names if names.count(name) > 1}
     pairs = zip(names, ids.tolist(), strict=True)
     return tuple(f"{name} ({number})" if name in twice else name for name, number in pairs)
-
-
-def areas(xywh: Floats) -> Floats:
-    """Width times height, float64 (N,)."""
-    area: Floats = xywh[:, 2] * xywh[:, 3]
-    return area
 
 
 def read_detections(path: Path, truth: Truth) -> Found:
@@ -135,8 +128,7 @@ def read_detections(path: Path, truth: Truth) -> Found:
     ids = np.array([int(name) for name in truth.pictures], np.int64)
     picture = _places(path, [r.image_id for r in results], ids, "image")
     label = _places(path, [r.category_id for r in results], truth.class_ids, "category")
-    has_entry = np.zeros(len(ids), np.bool_)
-    has_entry[picture] = True
+    has_entry = np.isin(np.arange(len(ids)), picture)
     if isinstance(read, _Results) and read.images:
         has_entry |= np.isin(ids, [image.id for image in read.images])
     found = Found(
@@ -144,7 +136,7 @@ def read_detections(path: Path, truth: Truth) -> Found:
         picture=picture,
         label=label,
         scores=scores,
-        boxes=_corners(xywh),
+        boxes=from_xywh(xywh),
         has_entry=has_entry,
         attributes={"xywh": xywh},
         lists_empty=isinstance(read, _Results),
@@ -183,10 +175,6 @@ def _decode(data: bytes, path: Path, kind: type[_T], what: str) -> _T:
         raise InputError(f"malformed JSON: {error}", where=f"{path}:{line}", hint=hint) from None
 
 
-def _an(what: str) -> str:
-    return f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
-
-
 def _boxes(path: Path, boxes: list[tuple[float, float, float, float]]) -> Floats:
     array = np.array(boxes, np.float64).reshape(-1, 4)
     if (bad := np.flatnonzero(~(np.abs(array) < FAR).all(axis=1))).size:
@@ -201,8 +189,9 @@ def _places(path: Path, ids: list[int], known: npt.NDArray[np.int64], what: str)
     place: Ints = order[np.searchsorted(known, wanted, sorter=order).clip(max=len(known) - 1)]
     if (bad := np.flatnonzero(known[place] != wanted)).size:
         strangers = [str(number) for number in np.unique(wanted[bad])]
+        article = "an" if what == "image" else "a"
         raise InputError(
-            f"{len(bad):,} of {len(ids):,} entries have {_an(what)} id that the truth lacks: "
+            f"{len(bad):,} of {len(ids):,} entries have {article} {what} id that the truth lacks: "
             + shown(strangers),
             where=f"{path}: entry {bad[0]}",
             hint=f"The truth's {what} ids run from {known.min()} to {known.max()}",
@@ -212,16 +201,17 @@ def _places(path: Path, ids: list[int], known: npt.NDArray[np.int64], what: str)
 
 def write_coco_results(
     path: Path,
-    detections: Mapping[int, Detections],
-    sizes: Mapping[int, tuple[int, int]],
+    detections: Mapping[_Name, Detections],
+    sizes: Mapping[_Name, tuple[int, int]],
     categories: Mapping[int, int] | Sequence[int],
 ) -> None:
     """Write a results JSON that COCO's tools and :func:`read_detections` read, whole or not at all.
 
     Args:
         path: the file; what was there is replaced.
-        detections: image id → what was found, boxes as fractions; read one by one.
-        sizes: image id → width and height in pixels.
+        detections: image id, or that as text → what was found, boxes as fractions; read one by
+            one.
+        sizes: the same → width and height in pixels.
         categories: label → category id; other labels are left out.
 
     Raises:
@@ -233,28 +223,17 @@ def write_coco_results(
     >>> print(Path("found.json").read_text(), end="")
     [{"image_id":7,"category_id":18,"bbox":[0.0,0.0,32.0,48.0],"score":0.25}]
     """
-    rows = ((image_id, found, sizes[image_id]) for image_id, found in detections.items())
-    named = categories if isinstance(categories, Mapping) else dict(enumerate(categories, 1))
-    write_results(path, rows, named)
-
-
-def write_results(
-    path: Path,
-    detections: Iterable[tuple[int, Detections, tuple[int, int]]],
-    table: Mapping[int, int],
-) -> None:
-    """The same from each picture's id, what was found in it, and its width and height."""
+    table = categories if isinstance(categories, Mapping) else dict(enumerate(categories, 1))
     before = b"["
     with new_file(path) as file:
-        for image_id, found, size in detections:
-            boxes = found.in_pixels(*size).astype(np.float64)
-            boxes[:, 2:] -= boxes[:, :2]
+        for name, found in detections.items():
+            boxes = to_xywh(found.in_pixels(*sizes[name]).astype(np.float64))
             values = zip(
                 found.labels.tolist(), boxes.round(4).tolist(), found.scores.tolist(), strict=True
             )
             for label, box, score in values:
                 if label in table:
-                    row = msgspec.json.encode(_Result(image_id, table[label], box, score))
+                    row = msgspec.json.encode(_Result(int(name), table[label], box, score))
                     file.write(before + row)
                     before = b",\n"
         file.write(b"[]\n" if before == b"[" else b"]\n")

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ssd_data.core.boxes import to_xywh
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.data import formats
 from ssd_data.data.dataset import Dataset
-from ssd_data.metrics.coco.files import areas, read_truth
+from ssd_data.metrics.coco.files import read_truth
 from ssd_data.metrics.scores import Truth
 from ssd_data.metrics.truth import TruthBuilder
 
@@ -23,12 +24,11 @@ def truth(pictures: TruthBuilder, labelmap: LabelMap, origin: Path, place: Path 
     if place is not None:
         return read_truth(place)
     listed = pictures.build(names(pictures), labelmap, origin)
-    xywh = listed.boxes.copy()
-    xywh[:, 2:] -= xywh[:, :2]
+    xywh = to_xywh(listed.boxes)
     return replace(
         listed,
         classes=tuple(item.display_name or item.name for item in labelmap if item.label > 0),
-        attributes={"xywh": xywh, "area": areas(xywh)},
+        attributes={"xywh": xywh, "area": xywh[:, 2] * xywh[:, 3]},
         class_ids=np.array(list(category_ids(labelmap).values()), np.int64),
         rules={"area": NO_SEGMENTATION},
     )

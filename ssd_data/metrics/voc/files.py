@@ -74,15 +74,8 @@ def read_truth(path: Path, split: str | None = None, labelmap: Path | None = Non
     if unknown := [name for name in used if name not in labels]:
         text = f"the labelmap {classes.origin} lacks the classes {shown(unknown)}"
         raise InputError(text, where=path)
-    pictures = TruthBuilder()
-    for picture in annotated:
-        pictures.add(
-            picture.image,
-            (picture.width or 0, picture.height or 0),
-            np.array([labels[str(name)] for name in picture.classes], np.int32),
-            picture.boxes,
-            picture.difficult,
-        )
+    of_boxes = [[labels[str(name)] for name in picture.classes] for picture in annotated]
+    pictures = TruthBuilder.of_entries(annotated, [np.array(one, np.int32) for one in of_boxes])
     return pictures.build(names, classes, path)
 
 
@@ -106,7 +99,6 @@ def _from_lmdb(path: Path, labelmap: LabelMap | None) -> Truth:
         labelmap = labelmap_of(path)
     sizes = name_size_file(path)
     listed = read_name_sizes(sizes) if sizes.is_file() else []
-    pictures = TruthBuilder()
     records = open_shared(path)
     if listed and len(listed) != len(records):
         text = f"{sizes.name} has {len(listed):,} lines, the LMDB {len(records):,}"
@@ -117,10 +109,9 @@ def _from_lmdb(path: Path, labelmap: LabelMap | None) -> Truth:
         first = int(np.argmin(known))
         text = f"label {table.labels[first]} is not in the labelmap {labelmap.origin}"
         raise InputError(text, where=f"{path}: {table.names[table.record[first]]}")
-    pictures.add_table(table)
+    pictures = TruthBuilder.of_table(table)
     names = [name for name, _ in listed] or [Path(image).stem for image in pictures.images]
-    stated = [size for _, size in listed] or pictures.sizes
-    pictures.to_pixels(np.array(stated, np.int64).reshape(-1, 2))
+    pictures.to_pixels(np.array([size for _, size in listed]) if listed else pictures.sizes)
     return pictures.build(names, labelmap, path)
 
 
@@ -146,23 +137,17 @@ def read_detections(folder: Path, truth: Truth, missing: str = "fail") -> Found:
         for name in absent:
             notes.add("class without a file of detections: nothing of it was found", name)
     index = {name.encode(): i for i, name in enumerate(truth.pictures)}
-    pictures, labels, rows = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros((0, 5))]
-    for label, name in enumerate(truth.classes):
-        if name in files:
-            which, values = _read_file(files[name], index)
-            pictures.append(which)
-            labels.append(np.full(len(which), label))
-            rows.append(values)
-    values, picture = np.concatenate(rows), np.concatenate(pictures)
-    has_entry = np.zeros(len(truth.pictures), np.bool_)
-    has_entry[picture] = True
+    nothing = np.zeros(0, np.int64), np.zeros((0, 5))
+    read = [_read_file(files[name], index) if name in files else nothing for name in truth.classes]
+    picture = np.concatenate([which for which, _ in read])
+    values = np.concatenate([rows for _, rows in read])
     found = Found(
         origin=str(folder),
         picture=picture,
-        label=np.concatenate(labels),
+        label=np.repeat(np.arange(len(read)), [len(which) for which, _ in read]),
         scores=values[:, 0].copy(),
         boxes=values[:, 1:].copy(),
-        has_entry=has_entry,
+        has_entry=np.isin(np.arange(len(truth.pictures)), picture),
         notes=notes,
     )
     note_odd_boxes(found, truth)

@@ -16,7 +16,7 @@ from ssd_data.core.errors import UsageError
 from ssd_data.metrics import SSD_VERSIONS, ScoreOptions
 from ssd_data.metrics.average_precision import DEVKIT_VERSIONS, average_precision, curve
 from ssd_data.metrics.detection_evaluate import evaluate, mean_ap
-from ssd_data.metrics.matching import match
+from ssd_data.metrics.matching import match_classes
 from ssd_data.metrics.scores import Found, Numbers, PrCurve, Truth
 
 NO_SIZE = "picture whose size the truth does not state: the SSD branch's numbers are left out"
@@ -58,10 +58,8 @@ def _rules(options: ScoreOptions) -> dict[str, Any]:
 
 
 def _boxes_of_classes(truth: Truth, found: Found) -> dict[str, dict[str, float | None]]:
-    number = len(truth.classes)
-    truths = np.bincount(truth.label[~truth.ignored], minlength=number).tolist()
-    detections = np.bincount(found.label, minlength=number).tolist()
-    rows = zip(truth.classes, truths, detections, strict=True)
+    detections = np.bincount(found.label, minlength=len(truth.classes)).tolist()
+    rows = zip(truth.classes, truth.positives, detections, strict=True)
     return {name: {"truths": t, "detections": d} for name, t, d in rows}
 
 
@@ -92,26 +90,15 @@ def _devkit(
     truth: Truth, found: Found, iou: float, curves: dict[str, PrCurve]
 ) -> dict[str, list[float | None]]:
     """Per version the AP of each class (None without a true box), as VOCevaldet has it."""
-    number = len(truth.classes)
-    order = np.lexsort((-found.scores, found.label))
-    label, scores = found.label[order], found.scores[order]
-    ends = np.searchsorted(label, np.arange(number + 1))
-    _, _, hits, passed = match(
-        found.boxes[order],
-        found.picture[order] * number + label,
-        truth.boxes,
-        truth.picture * number + truth.label,
-        truth.ignored,
-        iou,
-        1,
-    )
+    found = found.rows(np.lexsort((-found.scores, found.label)))
+    ends = np.searchsorted(found.label, np.arange(len(truth.classes) + 1))
+    _, _, hits, passed = match_classes(truth, found, iou, 1)
     result: dict[str, list[float | None]] = {version: [] for version in DEVKIT_VERSIONS}
-    for i, name in enumerate(truth.classes):
+    for i, (name, positives) in enumerate(zip(truth.classes, truth.positives, strict=True)):
         mine = np.arange(ends[i], ends[i + 1])[~passed[ends[i] : ends[i + 1]]]
-        positives = int((~truth.ignored[truth.label == i]).sum())
-        recall, precision = curve(scores[mine], hits[mine], max(positives, 1))
+        recall, precision = curve(found.scores[mine], hits[mine], max(positives, 1))
         if positives:
-            curves.setdefault(name, PrCurve(recall, precision, scores[mine]))
+            curves.setdefault(name, PrCurve(recall, precision, found.scores[mine]))
         for version in DEVKIT_VERSIONS:
             ap = average_precision(recall, precision, version) if positives else None
             result[version].append(ap)

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from ssd_data.core.boxes import from_xywh, to_xywh
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_bytes, require_below
 from ssd_data.core.files.whole import new_folder
@@ -49,9 +50,8 @@ def read_truth(folder: Path) -> Truth:
         InputError: a file is missing, of MATLAB's version 7.3, damaged, or lacks a field.
     """
     folder = _ground_truth(folder)
-    names = ("event_list", "file_list", "face_bbx_list")
-    events, files, faces = _load(folder / "wider_face_val.mat", names)
     where = folder / "wider_face_val.mat"
+    events, files, faces = _load(where, ("event_list", "file_list", "face_bbx_list"))
     pictures, boxes = [], []
     try:
         for event, inside, found in zip(events, files, faces, strict=True):
@@ -62,10 +62,9 @@ def read_truth(folder: Path) -> Truth:
         raise InputError(f"its lists do not fit: {error}", where=where, hint=HINT) from None
     if not boxes or len(set(pictures)) < len(pictures):
         raise InputError("it names no picture, or one twice", where=where, hint=HINT)
-    corners = np.concatenate(boxes)
-    if not np.isfinite(corners).all():
+    xywh = np.concatenate(boxes)
+    if not np.isfinite(xywh).all():
         raise InputError("a face's box is not a number", where=where, hint=HINT)
-    corners[:, 2:] += corners[:, :2]
     counts = [len(box) for box in boxes]
     sets = {name: _counted(folder / f"wider_{name}_val.mat", counts) for name in SETS}
     return Truth(
@@ -73,8 +72,8 @@ def read_truth(folder: Path) -> Truth:
         pictures=tuple(pictures),
         classes=(FACE,),
         picture=np.repeat(np.arange(len(pictures)), counts),
-        label=np.zeros(len(corners), np.int64),
-        boxes=corners,
+        label=np.zeros(len(xywh), np.int64),
+        boxes=from_xywh(xywh),
         ignored=~sets["hard"],
         sizes=np.zeros((len(pictures), 2), np.int64),
         sets=sets,
@@ -101,8 +100,7 @@ def _ground_truth(folder: Path) -> Path:
 def _load(path: Path, names: Sequence[str]) -> list[Sequence[Any]]:
     """Cell arrays of one ``.mat`` file."""
     if not path.exists():
-        hint = "Take ground_truth from the official evaluation (eval_tools.zip)"
-        raise InputError("this file of the truth is missing", where=path, hint=hint)
+        raise InputError("this file of the truth is missing", where=path, hint=HINT)
     data = read_bytes(path, "truth", MAX_BYTES)
     loadmat = require("scipy.io", "score").loadmat
     import io
@@ -170,18 +168,15 @@ def read_detections(folder: Path, truth: Truth) -> Found:
     contents = ordered_map(lambda name: read_bytes(files[name], WHAT, MAX_BYTES), known, 2)
     pairs = zip(known, contents, strict=True)
     rows = [_parse_file(data, files[name], name, notes) for name, data in pairs]
-    has_entry = np.zeros(len(index), np.bool_)
     places = np.array([index[name] for name in known])
-    has_entry[places] = True
-    boxes = np.concatenate([row[:, :4] for row in rows])
-    boxes[:, 2:] += boxes[:, :2]
+    xywh: Floats = np.concatenate([row[:, :4] for row in rows])
     found = Found(
         origin=str(folder),
         picture=np.repeat(places, [len(r) for r in rows]),
-        label=np.zeros(len(boxes), np.int64),
+        label=np.zeros(len(xywh), np.int64),
         scores=np.concatenate([row[:, 4] for row in rows]),
-        boxes=boxes,
-        has_entry=has_entry,
+        boxes=from_xywh(xywh),
+        has_entry=np.isin(np.arange(len(index)), places),
         notes=notes,
         lists_empty=True,
     )
@@ -285,8 +280,7 @@ def write_widerface_folder(
         for name, found in detections.items():
             stem = ENDING.sub("", name)
             mine = found.labels == label
-            boxes = found.in_pixels(*sizes[name])[mine].astype(np.float64)
-            boxes[:, 2:] -= boxes[:, :2]
+            boxes = to_xywh(found.in_pixels(*sizes[name])[mine].astype(np.float64))
             rows = np.column_stack([boxes, found.scores[mine]]).tolist()
             lines = [f"{x:.4f} {y:.4f} {w:.4f} {h:.4f} {s:.8g}\n" for x, y, w, h, s in rows]
             title = stem.rpartition("/")[2]

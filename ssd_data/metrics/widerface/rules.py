@@ -33,7 +33,8 @@ RULES = {
 def score(truth: Truth, found: Found, options: ScoreOptions) -> Numbers:
     """The AP of each part of the truth."""
     best, index = best_faces(truth, found)
-    reached = thresholds_reached(normalised(found))
+    # How many of the thresholds each score reaches; the lowest is 0, so at least 1.
+    reached = np.searchsorted(THRESHOLDS[::-1], normalised(found), "right")
     curves = {
         name: setting_curve(truth, reached, best, index, truth.sets[name]) for name in truth.sets
     }
@@ -65,22 +66,15 @@ def best_faces(truth: Truth, found: Found) -> tuple[Floats, Ints]:
     starts = np.searchsorted(truth.picture, numbers)
     order = np.argsort(found.picture, kind="stable")
     ends = np.searchsorted(found.picture[order], numbers)
-    sorted_already = bool((order[1:] > order[:-1]).all())
     for i in range(len(truth.pictures)):
-        mine, first, last = slice(ends[i], ends[i + 1]), starts[i], starts[i + 1]
-        if mine.start == mine.stop or first == last:
+        rows, first, last = order[ends[i] : ends[i + 1]], starts[i], starts[i + 1]
+        if not len(rows) or first == last:
             continue
-        rows = mine if sorted_already else order[mine]
         overlap = jaccard(found.boxes[rows, None], truth.boxes[None, first:last], 1)
         chosen = overlap.argmax(axis=1)
         index[rows] = first + chosen
         best[rows] = np.take_along_axis(overlap, chosen[:, None], 1)[:, 0]
     return best, index
-
-
-def thresholds_reached(scores: Floats) -> Ints:
-    """How many of the thresholds each normalised score reaches; the lowest is 0, so at least 1."""
-    return np.searchsorted(THRESHOLDS[::-1], scores, "right")
 
 
 def setting_curve(

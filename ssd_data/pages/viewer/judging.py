@@ -48,18 +48,21 @@ def read_judged(
         raise InputError("there is no labelmap.prototxt beside it", where=lmdb, hint=hint)
     rows = np.flatnonzero(np.isin(indexed.labels, metrics.all_labels(labelmap)) & indexed.finite)
     sizes = _sizes(indexed, lmdb)
-    pictures = _pictures(indexed, rows, images, sizes)
+    labels, difficult = indexed.labels[rows], indexed.difficult[rows]
+    boxes = indexed.boxes[rows].astype(np.float64)
+    pictures = TruthBuilder(images, sizes, indexed.record[rows], labels, boxes, difficult)
+    pictures.to_pixels(sizes)
     # The LMDB's own truth counts: no list of another's is looked for.
     truth = metric.truth(pictures, labelmap, lmdb, None)
     found = analysis.by_score(metric.read_detections(path, truth, ScoreOptions(missing="count")))
-    labels = metric.labels(labelmap)
-    rows = rows[np.isin(indexed.labels[rows], labels)]
+    scored = metric.labels(labelmap)
+    rows = rows[np.isin(labels, scored)]
     try:
         require_convention(truth, found)
     except InputError as error:  # worth a look all the same
         found.notes.add(error.what, path.name)
     notes = [*_notes(found), *filter(None, [metric.remark(pictures)])]
-    return _judged(truth, found, metric.plus, rows, np.array(labels), sizes, notes)
+    return _judged(truth, found, metric.plus, rows, np.array(scored), sizes, notes)
 
 
 def _sizes(indexed: Indexed, lmdb: Path) -> Ints:
@@ -67,22 +70,7 @@ def _sizes(indexed: Indexed, lmdb: Path) -> Ints:
     whole = stored.any(axis=1)
     if whole.any():  # a broken record's size is unknown, and has no boxes
         stored[~whole] = stored[whole][0]
-    sizes = [(width, height) for width, height in stored.tolist()]
-    return original_sizes(lmdb, sizes, manifest_of(lmdb.resolve()))
-
-
-def _pictures(indexed: Indexed, rows: Ints, images: Sequence[str], sizes: Ints) -> TruthBuilder:
-    pictures = TruthBuilder()
-    ends = np.searchsorted(indexed.record[rows], np.arange(len(indexed)), "right").tolist()
-    start = 0
-    for image, size, end in zip(images, sizes.tolist(), ends, strict=True):
-        mine = rows[start:end]
-        pictures.add(
-            image, size, indexed.labels[mine], indexed.boxes[mine], indexed.difficult[mine]
-        )  # fmt: skip
-        start = end
-    pictures.to_pixels(sizes)
-    return pictures
+    return original_sizes(lmdb, stored, manifest_of(lmdb.resolve()))
 
 
 def _notes(found: Found) -> list[str]:

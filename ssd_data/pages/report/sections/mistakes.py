@@ -14,7 +14,7 @@ from ssd_data.core.scene import Mark, Scene, to_marks
 from ssd_data.core.structures import Detections, Flags
 from ssd_data.data.lmdb.records import Record
 from ssd_data.data.lmdb.survey import class_name
-from ssd_data.metrics.analysis import extras, mistakes
+from ssd_data.metrics.analysis import errors_by_picture, extras, mistakes
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
 from ssd_data.pages.report.blocks import (
     Block,
@@ -86,16 +86,11 @@ class _Judged:
     false: Flags
     missed: Flags
 
-    def errors(self) -> Ints:
-        """How many each picture has, int64 (P,)."""
-        number = len(self.keys)
-        wrong = np.bincount(self.found.picture[self.false], minlength=number)
-        return wrong + np.bincount(self.truth.picture[self.missed], minlength=number)
-
 
 def _worst(trial: Trial, weights: SavedModel, why: str, count: int) -> list[Block]:
     judged = _judge(trial, weights)
-    number, errors = len(judged.keys), judged.errors()
+    number = len(judged.keys)
+    errors = errors_by_picture(judged.truth, judged.found, judged.false, judged.missed)
     order = [i for i in np.argsort(-errors, kind="stable")[:count].tolist() if errors[i]]
     places = {judged.keys[i]: i for i in order}
     shown = trial.pictures(places)
