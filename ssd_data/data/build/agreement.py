@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.data import dataset, formats, recipes
 from ssd_data.data.build.options import BuildOptions
@@ -25,7 +25,7 @@ def labelmap_of(source: str, root: Path | None = None) -> LabelMap:
         InputError: the labelmap or the data set is broken or absent.
     """
     path = Path(source)
-    if path.is_file() and path.suffix == ".prototxt":
+    if _is_labelmap(path):
         return read_labelmap(path)
     if path.is_dir() and source not in recipes.names() and (beside := labelmap_file(path)):
         return read_labelmap(beside)
@@ -50,13 +50,16 @@ def disagreements(labelmap: LabelMap, source: str, root: Path | None = None) -> 
     """
     path = Path(source)
     found = [f"{labelmap.origin}: {fault}" for fault in labelmap.faults()]
-    if path.is_file():
-        if path.suffix != ".prototxt":
-            raise UsageError("neither a labelmap, an LMDB nor a data set", where=source)
+    if _is_labelmap(path):
         return found + labelmap.differences(read_labelmap(path))
     if is_lmdb(path):
         return found + _against_lmdb(labelmap, path)
     return found + _against_dataset(labelmap, source, root)
+
+
+def _is_labelmap(path: Path) -> bool:
+    """Whether it is a file, and no recipe."""
+    return path.is_file() and path.suffix != ".toml"
 
 
 def _against_lmdb(labelmap: LabelMap, path: Path) -> list[str]:
