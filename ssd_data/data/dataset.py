@@ -18,6 +18,8 @@ from ssd_data.data import formats, recipes
 from ssd_data.data.formats import Recognised
 from ssd_data.data.formats.annoset.read import ListSource
 from ssd_data.data.lmdb.manifest import LABELMAP
+from ssd_data.data.lmdb.store import is_lmdb
+from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.recipes import Recipe, SourceTable, alternatives
 
 TRAINING_LINK, TEST_LINK = "trainval_lmdb", "test_lmdb"
@@ -143,6 +145,8 @@ def find(what: str | Path, root: Path | str | None = None, splits: Collection[st
         InputError: the files are not there; the error shows what was expected and found.
     """
     path, what = Path(what), str(what)
+    if what not in recipes.names():
+        _refuse_databases(path)
     root = None if root is None else Path(root)
     if path.is_dir() and what not in recipes.names():
         if root is not None:
@@ -158,6 +162,23 @@ def find(what: str | Path, root: Path | str | None = None, splits: Collection[st
         if candidate.is_dir() and (dataset := _resolve(recipe, candidate, splits)):
             return dataset
     raise _nothing_fits(recipe, tried, splits)
+
+
+def _refuse_databases(path: Path) -> None:
+    """Databases, where a data set's pictures and annotations are wanted."""
+    refuse_stranger(path)
+    if not path.is_dir():
+        return
+    hint = (
+        "ssd-data export LMDB --to voc -o DIR writes pictures and annotations; inspect and check "
+    )
+    hint += "take an LMDB as it is"
+    folders = sorted(inside for inside in path.iterdir() if inside.is_dir())
+    if is_lmdb(path) and not folders:
+        raise InputError("this is an LMDB, not a data set to build one of", where=path, hint=hint)
+    if folders and all(is_lmdb(inside) for inside in folders):
+        names = ", ".join(inside.name for inside in folders[:5])
+        raise InputError(f"here are LMDBs ({names}), no data set", where=path, hint=hint)
 
 
 def _roots(recipe: Recipe, root: Path | None, path: Path) -> Iterator[Path]:

@@ -345,6 +345,15 @@ def test_means_that_do_not_fit(folder: Path) -> None:
     only(found.warnings, "mean_value 127.5,127.5, but 127.5,127.5,127.5")
 
 
+@pytest.mark.parametrize("backend", ["backend: LMDB", ""])
+def test_a_single_file_in_an_lmdbs_place(folder: Path, backend: str) -> None:
+    edit(TRAIN, "backend: LMDB", backend)
+    data = Path("trainval_lmdb", "data.mdb").read_bytes()
+    Path("trainval_lmdb").unlink()
+    Path("trainval_lmdb").write_bytes(data)
+    only(check().errors, "trainval_lmdb: this is a single-file LMDB", "mkdir trainval_lmdb")
+
+
 @pytest.mark.parametrize("backend", ["", "backend: LEVELDB"])
 def test_an_lmdb_behind_another_backend(folder: Path, backend: str) -> None:
     edit(TRAIN, "backend: LMDB", backend)

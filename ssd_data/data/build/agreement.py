@@ -11,7 +11,9 @@ from ssd_data.data import dataset, formats, recipes
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import scan, unknown_classes
 from ssd_data.data.lmdb.companions import labelmap_file
+from ssd_data.data.lmdb.manifest import LABELMAP, MANIFEST
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
+from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import read_table
 
 
@@ -25,10 +27,17 @@ def labelmap_of(source: str, root: Path | None = None) -> LabelMap:
         InputError: the labelmap or the data set is broken or absent.
     """
     path = Path(source)
+    if source not in recipes.names():
+        refuse_stranger(path)
     if _is_labelmap(path):
         return read_labelmap(path)
-    if path.is_dir() and source not in recipes.names() and (beside := labelmap_file(path)):
-        return read_labelmap(beside)
+    if (path / MANIFEST).is_file():
+        return read_labelmap(path / LABELMAP)
+    if is_lmdb(path) and source not in recipes.names():
+        if beside := labelmap_file(path):
+            return read_labelmap(beside)
+        hint = "What its labels mean is written nowhere; ssd-data inspect counts them"
+        raise InputError("no labelmap lies in this LMDB or beside it", where=path, hint=hint)
     if not path.is_dir() or source in recipes.names():
         recipe = recipes.load(source)
         if recipe.labelmap is not None:
@@ -49,6 +58,7 @@ def disagreements(labelmap: LabelMap, source: str, root: Path | None = None) -> 
         InputError: it is broken or absent.
     """
     path = Path(source)
+    refuse_stranger(path)
     found = [f"{labelmap.origin}: {fault}" for fault in labelmap.faults()]
     if _is_labelmap(path):
         return found + labelmap.differences(read_labelmap(path))

@@ -36,6 +36,7 @@ from ssd_data.data.lmdb.manifest import (
     read_manifest,
 )
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
+from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.survey import Look, look
 
 UNREADABLE_LMDB = (ERROR, "unreadable-lmdb", "LMDB cannot be read")
@@ -86,6 +87,7 @@ def check(
         InputError: the data set's files are not there, or ``build.json`` is not a build's.
     """
     path = Path(what)
+    refuse_stranger(path)
     settings: dict[str, Any] = {"decode": decode, "workers": workers, "track": track}
     built = (path / MANIFEST).is_file()
     one = is_lmdb(path) or (not built and path.is_dir() and path.name.endswith("_lmdb"))
@@ -233,7 +235,8 @@ class _Job:
                     summary.add(seen, picture)
                     self._judge(RecordCase(seen, self.labelmap), self.prefix)
         except InputError as error:
-            self.findings.add(UNREADABLE_LMDB, [error.sentence])
+            cure = f" ({error.hint})" if error.hint else ""
+            self.findings.add(UNREADABLE_LMDB, [error.sentence + cure])
         else:
             self._judge_split(summary)
 
