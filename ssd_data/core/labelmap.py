@@ -26,9 +26,9 @@ from ssd_data.core.files.whole import write_whole
 from ssd_data.proto import caffe_pb2
 
 CAFFE, TENSORFLOW, NAMES = "Caffe's", "TensorFlow's", "a names file"
-MAX_BYTES = 16 << 20
+MAX_BYTES = 3 << 20
 _ENDINGS = (".prototxt", ".pbtxt")
-_MESSAGE = re.compile(r"(\s|#[^\n]*\n)*\w+\s*:?\s*[{<]")
+_MESSAGE = re.compile(r"\w+\s*(:\s*)?[{<]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +228,19 @@ def read_labelmap(path: Path | str) -> LabelMap:
     """
     path = Path(path)
     text = read_text(path, "labelmap", MAX_BYTES)
-    if path.suffix.lower() in _ENDINGS or _MESSAGE.match(text):
+    if path.suffix.lower() in _ENDINGS or _is_message(text):
         return parse_labelmap(text, str(path))
     return LabelMap.from_names(parse_names(text, str(path)), origin=str(path), form=NAMES)
+
+
+def _is_message(text: str) -> bool:
+    """Whether text begins as a message's does, behind its comments."""
+    start = 0
+    for line in text.split("\n"):
+        if line.strip() and not line.lstrip().startswith("#"):
+            break
+        start += len(line) + 1
+    return _MESSAGE.match(text[start : start + 1000].lstrip()) is not None
 
 
 def _tensorflow(text: str, origin: str) -> LabelMap:

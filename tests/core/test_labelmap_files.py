@@ -1,5 +1,6 @@
 """Labelmaps that are not Caffe's: TensorFlow's messages and files of names."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -181,6 +182,15 @@ def test_the_ending_says_message(tmp_path: Path) -> None:
         read(tmp_path, "dog\nперсона\n".encode("cp1251"))
     with pytest.raises(InputError, match="not UTF-8"):
         read(tmp_path, "dog\ncat\n".encode("utf-16"))
+
+
+def test_no_text_takes_long(tmp_path: Path) -> None:
+    """What looks like the beginning of a message, or a number before a name, and goes on."""
+    for text in ("x" + " " * 2_000_000 + "y", "1" + " " * 2_000_000 + "y\n2 z", "\n" * 2_000_000):
+        with pytest.raises(InputError) if text.isspace() or "z" in text else nullcontext():
+            read(tmp_path, text)
+    with pytest.raises(InputError, match="larger than"):
+        read(tmp_path, "x" * 4_000_000)
 
 
 def test_names_from_elsewhere() -> None:

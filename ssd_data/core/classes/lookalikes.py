@@ -17,13 +17,14 @@ MOST_SHOWN = 6
 _PAIRS = (
     "АA ВB ЕE ЅS ІI ЈJ КK МM НH ОO РP СC ТT УY ХX аa еe кk оo рp сc уy хx іi јj ѕs һh ԁd ԛq ԝw "
     "ΑA ΒB ΕE ΖZ ΗH ΙI ΚK ΜM ΝN ΟO ΡP ΤT ΥY ΧX αa ιi κk νv οo ρp υu χx γy ıi ɑa ɡg օo սu հh "
-    "’' ‘' `' ´' ʼ' ‐- ‒- –- —- −-"
+    "’' ‘' ´' ʼ' ‐- ‒- –- —- −-"
 )
 _LETTERS = {ord(pair[0]): pair[1] for pair in _PAIRS.split()}
 _FILLERS = set("\u034f\u115f\u1160\u180b\u2800\u3164\uffa0")
 _JOINED = re.compile(r"(?<=[^\W\d_])[\s_-]+(?=\w)|(?<=\w)[\s_-]+(?=[^\W\d_])")
 CASE, SPACES, UNSEEN = "case", "spaces or joining signs", "unseen characters"
 FORM, LETTERS = "Unicode form", "look-alike characters"
+_ASCII = (UNSEEN, SPACES, CASE)  # what English names may differ in
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,9 @@ def _grouped(names: Iterable[str], steps: Mapping[str, Callable[[str], str]]) ->
     for name in names:
         latin = own = name
         for difference, step in steps.items():
-            latin = step(latin)
-            own = own if difference == LETTERS else step(own)
+            if difference in _ASCII or not name.isascii():
+                latin = step(latin)
+                own = own if difference == LETTERS else step(own)
         keys[name] = f"latin {latin}"
         parents[top(f"own {own}")] = top(keys[name])
     groups: dict[str, list[str]] = {}
