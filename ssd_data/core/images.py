@@ -44,6 +44,7 @@ class PictureInfo:
         mode: Pillow's name of the stored form ("RGB", "L", "CMYK", "P", "I;16" …).
         orientation_at: where the EXIF orientation's value lies in the file (its low byte), None
             where there is none or it is 1.
+        orientation: its value, 1 to 8 (TIFF 6.0); 1 is upright as stored.
     """
 
     format: str
@@ -51,6 +52,13 @@ class PictureInfo:
     height: int
     mode: str
     orientation_at: int | None = None
+    orientation: int = 1
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """Width and height after the EXIF rotation."""
+        turned = self.orientation >= 5
+        return (self.height, self.width) if turned else (self.width, self.height)
 
 
 @contextmanager
@@ -122,7 +130,8 @@ def _probe_jpeg(data: bytes, where: str) -> PictureInfo:
     if not data.endswith(b"\xff\xd9") and data.rfind(b"\xff\xd9", at) < 0:
         raise InputError("truncated JPEG: the end marker is missing", where=where)
     mode = {1: _EIGHT_BIT_GRAY, 3: _EIGHT_BIT_RGB, 4: "CMYK"}.get(components, f"{components} bands")
-    return PictureInfo("jpg", width, height, mode, orientation_at)
+    orientation = 1 if orientation_at is None else data[orientation_at]
+    return PictureInfo("jpg", width, height, mode, orientation_at, orientation)
 
 
 def _find_orientation(data: bytes, start: int, end: int) -> int | None:

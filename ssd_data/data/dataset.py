@@ -6,7 +6,6 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -15,8 +14,9 @@ from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data import formats, recipes
-from ssd_data.data.formats import Recognised
 from ssd_data.data.formats.annoset.read import ListSource
+from ssd_data.data.formats.splits import HELD_BACK, TRAINING, first_for, is_training
+from ssd_data.data.layout import find_layout
 from ssd_data.data.lmdb.manifest import LABELMAP
 from ssd_data.data.recipes import Recipe, SourceTable, alternatives
 
@@ -50,6 +50,7 @@ class Dataset:
         metric: the score that belongs to it, empty where none is known.
         lmdb_pattern: an LMDB's name, with ``{name}`` and ``{split}``.
         why: by what a folder's layout was recognised; empty where a recipe or list says it.
+        said: what was guessed of the layout and a user should know, a sentence each.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Dataset:
     metric: str = ""
     lmdb_pattern: str = "{name}_{split}_lmdb"
     why: str = ""
+    said: tuple[str, ...] = ()
 
     def lmdb_name(self, split: str) -> str:
         """The name of a split's LMDB folder."""
@@ -126,7 +128,12 @@ class Dataset:
         )
 
 
-def find(what: str | Path, root: Path | str | None = None, splits: Collection[str] = ()) -> Dataset:
+def find(
+    what: str | Path,
+    root: Path | str | None = None,
+    splits: Collection[str] = (),
+    format: str = "",
+) -> Dataset:
     """A data set by recipe name, recipe path or folder.
 
     >>> find("sample/voc").links
@@ -137,6 +144,7 @@ def find(what: str | Path, root: Path | str | None = None, splits: Collection[st
         what: ``voc0712``, ``my.toml`` or a folder whose layout is recognised.
         root: where a recipe's files lie; else ``$SSD_DATA_ROOT``, else the current folder and its
             ``data/``. For a recipe of the user's own also the folder that the recipe lies in.
+        format: of a folder: read it as that, whatever else it may be.
 
     Raises:
         UsageError: there is neither a recipe nor a folder of that name.
@@ -147,7 +155,9 @@ def find(what: str | Path, root: Path | str | None = None, splits: Collection[st
     if path.is_dir() and what not in recipes.names():
         if root is not None:
             raise UsageError("--root belongs to a recipe; a folder is its own root", where=what)
-        return recognise(path)
+        return recognise(path, format)
+    if format:
+        raise UsageError("--format belongs to a folder; a recipe says its own", where=what)
     recipe = recipes.load(what)
     if unknown := [split for split in splits if split not in recipe.splits]:
         raise UsageError(
@@ -232,66 +242,34 @@ def _nothing_fits(recipe: Recipe, tried: list[Path], wanted: Collection[str]) ->
     )
 
 
-def recognise(folder: Path | str) -> Dataset:
+def recognise(folder: Path | str, format: str = "") -> Dataset:
     """A data set by its folder's layout, or by that of the one folder inside that has one.
 
     >>> recognise("sample").root  # the one folder inside that has a layout
     PosixPath('sample/voc')
 
+    Args:
+        format: read it as that, whatever else it may be.
+
     Raises:
-        InputError: no layout fits; the error shows those that are known.
+        InputError: no layout fits, or two fit alike; the error shows which, and how to choose.
     """
-    folder = Path(folder)
-    name = folder.resolve().name
-    if found := _layout(folder):
-        return _from_layout(name, folder, *found)
-    inner = [(p, found) for p in sorted(folder.iterdir()) if p.is_dir() and (found := _layout(p))]
-    if len(inner) == 1:
-        return _from_layout(name, inner[0][0], *inner[0][1])
-    if inner:
-        several = ", ".join(str(p) for p, _ in inner)
-        raise InputError(
-            f"several data sets lie here: {several}",
-            where=folder,
-            hint=f"Name one of them, or a recipe with --root {folder} "
-            f"({', '.join(recipes.names())})",
-        )
-    layouts = [f"{name}:\n{one.layout}" for name, one in formats.all_formats() if one.recognise]
-    there = ", ".join(sorted(p.name for p in folder.iterdir())[:12]) or "nothing"
-    raise InputError(
-        f"no known layout. Here is: {there}",
-        where=folder,
-        hint="\n".join(["Known layouts:", *layouts]).replace("\n", "\n  "),
-    )
-
-
-def _layout(folder: Path) -> tuple[str, Recognised[Any]] | None:
-    """The format whose layout a folder has, of several the one that is surest."""
-    found: list[tuple[str, Recognised[Any]]] = []
-    for name, one in formats.all_formats():
-        if one.recognise is not None and (recognised := one.recognise(folder)) is not None:
-            found.append((name, recognised))
-    return max(found, key=lambda pair: pair[1].confidence, default=None)
-
-
-def _from_layout(name: str, root: Path, kind: str, found: Recognised[Any]) -> Dataset:
-    training = _first_like(found.splits, "trainval", "train")
-    test = _first_like(found.splits, "test", "val")
+    found = find_layout(folder, format)
+    layout = found.recognised
+    training = first_for(layout.splits, TRAINING)
+    test = first_for(layout.splits, HELD_BACK)
     links = {link: split for link, split in ((TRAINING_LINK, training), (TEST_LINK, test)) if split}
-    splits = {s: DatasetSplit(tuple(v), s.startswith("train")) for s, v in found.splits.items()}
-    beside = root / LABELMAP
-    labelmap = beside if beside.is_file() else None
-    return Dataset(name, root, kind, splits, links, labelmap, why=found.why)
-
-
-def _first_like(found: Mapping[str, object], *starts: str) -> str | None:
-    """The first split called so, or starting so (``train2017``)."""
-    for start in starts:
-        if start in found:
-            return start
-        if like := [s for s in found if s.startswith(start) and not s.startswith("trainval")]:
-            return like[0]
-    return None
+    beside = found.root / LABELMAP
+    return Dataset(
+        name=layout.name or found.name,
+        root=found.root,
+        format=found.format,
+        splits={s: DatasetSplit(tuple(v), is_training(s)) for s, v in layout.splits.items()},
+        links=links,
+        labelmap=beside if beside.is_file() else layout.labelmap,
+        why=layout.why,
+        said=tuple(layout.said),
+    )
 
 
 def from_list(file: Path | str, root: Path | str, labelmap: Path | str) -> Dataset:

@@ -171,7 +171,8 @@ def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
     name = _metric(choice.metric, dataset.metric, dataset.format)
     split = choice.split or dataset.links.get(TEST_LINK) or next(iter(dataset.splits))
     labelmap = read_labelmap(choice.labelmap) if choice.labelmap else dataset.classes()
-    scanned = scan(dataset, split, labelmap, BuildOptions(map=dataset.map, shuffle=False))
+    options = BuildOptions(map=dataset.map, shuffle=False)
+    scanned = scan(dataset, split, labelmap, options)
     if lines := unknown_classes({split: scanned}, labelmap):
         raise InputError(
             f"{len(lines)} classes are not in the labelmap", where=dataset.root,
@@ -184,7 +185,7 @@ def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
             where=first.where,
         )
     pictures = TruthBuilder.of_entries(
-        [in_pixels(dataset.root, image.entry) for image in scanned.images],
+        [in_pixels(dataset.root, image.entry, options) for image in scanned.images],
         [image.labels for image in scanned.images],
     )
     metric = metrics.load(name)

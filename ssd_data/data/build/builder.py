@@ -27,6 +27,7 @@ from ssd_data.data.build.convert import BoxRuleError, BuiltRecord, make_records
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.recorded import SplitCounts, new_manifest
 from ssd_data.data.build.scan import LabelledImage, Scan, scan, unknown_classes
+from ssd_data.data.build.units import settle_unit
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.formats import Format
 from ssd_data.data.formats.lists import line_of
@@ -161,6 +162,7 @@ class _Job:
             self._refuse_other(old, new, wanted, redo)
         scans = {split: scan(self.dataset, split, self.labelmap, self.options) for split in wanted}
         self._refuse_unknown(scans)
+        settle_unit(scans.values(), self.options, self.dataset.root)
         digests = {split: s.input_digest(self.dataset.root) for split, s in scans.items()}
         todo = [
             s for s in wanted if redo or old is None or not self._is_current(old, s, digests[s])

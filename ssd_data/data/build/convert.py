@@ -28,6 +28,7 @@ from ssd_data.core.images import (
 from ssd_data.core.notes import Tally
 from ssd_data.core.parallel import ordered_map
 from ssd_data.core.structures import AnnotatedImage, Boxes, Flags, Labels
+from ssd_data.data.build.frames import in_stored_frame
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import LabelledImage
 from ssd_data.data.lmdb.records import encode_record, key_of
@@ -128,11 +129,9 @@ def _fill(
 ) -> None:
     entry = image.entry
     data, shape = _stored(file, info, entry.image, options, made.notes)
-    width, height = entry.size(info.width, info.height)
-    if (width, height) != (info.width, info.height):
-        stated = f"{entry.annotation}: {width}x{height}, the picture {info.width}x{info.height}"
-        made.notes.add("annotation states another size (it is used for the boxes)", stated)
+    entry = in_stored_frame(entry, info, options, made.notes)
     unit = entry.unit(info.width, info.height)
+    image = LabelledImage(image.number, entry, image.labels)
     labels, boxes, difficult = _boxes(image, unit, options, made.notes)
     made.value = encode_record(
         data, shape, labels, boxes, difficult, encoded=options.encode != "raw"
@@ -142,19 +141,27 @@ def _fill(
     made.labels, made.difficult = labels, difficult
 
 
-def in_pixels(root: Path, entry: AnnotatedImage) -> AnnotatedImage:
-    """The same picture with boxes in pixels; the file is looked into only where that needs it.
+def in_pixels(root: Path, entry: AnnotatedImage, options: BuildOptions) -> AnnotatedImage:
+    """The same picture with boxes in its stored pixels, as a build sees them.
+
+    Where the picture cannot be read, what the annotation states counts.
 
     Raises:
-        InputError: boxes are fractions, and the picture that they are of cannot be read.
+        InputError: boxes are fractions, and neither a stated size nor the picture says of what; or
+            :func:`in_stored_frame` refuses it.
     """
+    width, height = entry.size(0, 0)
+    path = below(root, entry.image)
+    try:
+        info = probe(read_bytes(path, "picture", MOST_BYTES, entry.image), entry.image)
+    except InputError:
+        if entry.normalized and not (width and height):
+            raise
+    else:
+        entry = in_stored_frame(entry, info, options, Tally())
+        width, height = info.width, info.height
     if not entry.normalized:
         return entry
-    width, height = entry.size(0, 0)
-    if not (width and height):
-        path = below(root, entry.image)
-        info = probe(read_bytes(path, "picture", MOST_BYTES, entry.image), entry.image)
-        width, height = entry.size(info.width, info.height)
     boxes = boxlib.to_pixels(entry.boxes, width, height).astype(np.float32)
     return replace(entry, boxes=boxes, width=width, height=height, normalized=False)
 
@@ -169,8 +176,6 @@ def _stored(
     file: bytes, info: PictureInfo, name: str, options: BuildOptions, notes: Tally
 ) -> tuple[bytes, tuple[int, int, int]]:
     """The bytes to store and their channels, height, width; the file's own where they will do."""
-    if info.orientation_at is not None:
-        notes.add("EXIF orientation ignored (its tag is set to 1)", name)
     suffix = splitext(name)[1].lower().lstrip(".").replace("jpeg", "jpg")
     if suffix != info.format:
         notes.add("the file's ending is not its format's (its content counts)", name)
@@ -193,10 +198,12 @@ def _boxes(
     image: LabelledImage, unit: tuple[int, int], options: BuildOptions, notes: Tally
 ) -> tuple[Labels, Boxes, Flags]:
     """Fractional boxes after the rules for boxes without area and boxes that leave the picture."""
+    if boxlib.all_sound(image.entry.boxes, *unit):
+        return image.labels, boxlib.normalize(image.entry.boxes, *unit), image.entry.difficult
+    if options.empty == "mend":
+        image = _mended(image, notes)
     entry = image.entry
     boxes = boxlib.normalize(entry.boxes, *unit)
-    if boxlib.all_sound(entry.boxes, *unit):
-        return image.labels, boxes, entry.difficult
     # Empty is judged on what the annotation states: a fraction's rounding must not decide it.
     empty = boxlib.is_empty(entry.boxes)
     outside = boxlib.is_outside(boxes)
@@ -210,14 +217,26 @@ def _boxes(
             empty |= boxlib.is_empty(boxes)
     if empty.any():
         _report(image, empty & keep, options.empty, "is inverted or has no area", notes)
-        if options.empty == "drop":
+        if options.empty in ("drop", "mend"):
             keep &= ~empty
     if keep.all():
         return image.labels, boxes, entry.difficult
     return image.labels[keep], boxes[keep], entry.difficult[keep]
 
 
-_DONE = {"keep": "kept", "drop": "dropped", "clip": "clipped"}
+def _mended(image: LabelledImage, notes: Tally) -> LabelledImage:
+    """The same picture with corners exchanged that stand in each other's place."""
+    boxes = image.entry.boxes
+    mended = np.hstack(
+        [np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])]
+    )
+    swapped = np.any(mended != boxes, axis=1) & ~boxlib.is_empty(mended)
+    _report(image, swapped, "mend", "has its corners exchanged", notes)
+    chosen = np.where(swapped[:, None], mended, boxes)
+    return LabelledImage(image.number, replace(image.entry, boxes=chosen), image.labels)
+
+
+_DONE = {"keep": "kept", "drop": "dropped", "mend": "mended", "clip": "clipped"}
 
 
 def _report(image: LabelledImage, which: Flags, policy: str, what: str, notes: Tally) -> None:

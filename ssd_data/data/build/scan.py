@@ -16,7 +16,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.notes import Tally
-from ssd_data.core.structures import AnnotatedImage, Labels, Unreadable
+from ssd_data.core.structures import AnnotatedImage, Entry, Labels, Unreadable
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.dataset import Dataset
 
@@ -93,7 +93,8 @@ def scan(dataset: Dataset, split: str, labelmap: LabelMap, options: BuildOptions
     if options.limit is not None:
         del entries[options.limit :]
     known = _Known(labelmap, options)
-    for number, entry in enumerate(entries):
+    wanted = (_wanted(entry, options, result.notes) for entry in entries)
+    for number, entry in enumerate(entry for entry in wanted if entry is not None):
         result.lines.append((listable(entry.image), listable(entry.annotation)))
         if isinstance(entry, Unreadable):
             result.failures.append(entry)
@@ -104,6 +105,20 @@ def scan(dataset: Dataset, split: str, labelmap: LabelMap, options: BuildOptions
                 image = _label(number, entry, labelmap, options, result)
             result.images.append(image)
     return result
+
+
+def _wanted(entry: Entry, options: BuildOptions, notes: Tally) -> Entry | None:
+    """A picture without annotation as it is wanted: refused, left out, or without objects."""
+    if isinstance(entry, AnnotatedImage) or not entry.unannotated:
+        return entry
+    if options.unannotated == "background":
+        notes.add("picture without an annotation (taken as background)", entry.image)
+        return AnnotatedImage(entry.image, entry.annotation)
+    if options.unannotated == "skip":
+        notes.add("picture without an annotation (left out)", entry.image)
+        return None
+    hint = "--unannotated background takes it as a picture without objects, skip leaves it out"
+    return replace(entry, error=InputError(entry.error.what, where=entry.error.where, hint=hint))
 
 
 class _Known(dict[str | int, int]):
