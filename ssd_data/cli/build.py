@@ -109,17 +109,17 @@ def command(
 
 
 def _dataset(name: str | None, list_file: Path | None, options: dict[str, Any]) -> Dataset:
-    from ssd_data.data import dataset
+    from ssd_data.data import find
 
     if (name is None) == (list_file is None):
         raise click.UsageError("Give a DATASET or --list, one of the two.")
     if list_file is None:
-        return dataset.find(str(name), options["root"], options["splits"])
+        return find.find(str(name), options["root"], options["splits"])
     if options["labelmap"] is None or options["root"] is None:
         raise click.UsageError("--list needs --labelmap and --root.")
     if options["splits"]:
         raise click.UsageError("--split does not go with --list: a list is one split.")
-    return dataset.from_list(list_file, options["root"], options["labelmap"])
+    return find.from_list(list_file, options["root"], options["labelmap"])
 
 
 def _fetch(
@@ -128,7 +128,7 @@ def _fetch(
     """The root to look in, after what it lacked was fetched into it."""
     from ssd_data.cli.download import fetch
     from ssd_data.core.errors import InputError
-    from ssd_data.data import dataset, recipes
+    from ssd_data.data import find, recipes
     from ssd_data.data.download.download import default_out, is_begun
 
     if name is None or list_file is not None:
@@ -138,7 +138,7 @@ def _fetch(
     out = root or default_out()
     if not is_begun(recipe, out):
         with suppress(InputError):  # somebody else put it here: it is taken as it is
-            dataset.find(name, root, options["splits"])
+            find.find(name, root, options["splits"])
             return root
     fetch(recipe, out, options["splits"], quiet=quiet)
     return out

@@ -25,7 +25,7 @@ from ssd_data.data.check import check as module
 from ssd_data.data.check import rules
 from ssd_data.data.check.check import check, check_build, check_dataset, check_lmdb
 from ssd_data.data.check.findings import Findings
-from ssd_data.data.dataset import find, recognise
+from ssd_data.data.find import find, recognise
 from ssd_data.data.lmdb.records import encode_record
 from ssd_data.data.lmdb.store import LmdbWriter
 

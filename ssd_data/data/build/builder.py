@@ -28,6 +28,7 @@ from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.recorded import SplitCounts, new_manifest
 from ssd_data.data.build.scan import LabelledImage, Scan, scan, unknown_classes
 from ssd_data.data.build.units import settle_unit
+from ssd_data.data.classes import require_matched
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.formats import Format
 from ssd_data.data.formats.lists import line_of
@@ -98,7 +99,7 @@ def build(
     True
 
     Args:
-        dataset: from ``find`` or ``from_list`` of :mod:`ssd_data.data.dataset`.
+        dataset: from ``find`` or ``from_list`` of :mod:`ssd_data.data.find`.
         out: the folder to write to; ``./<name>`` by default.
         options: how records are made.
         splits: which ones; those that are linked as training and test by default.
@@ -113,7 +114,8 @@ def build(
         OutputError: the out folder holds something else, is locked or cannot be written.
     """
     options = options or BuildOptions()
-    options = replace(options, map={**dataset.map, **options.map})
+    given, dataset = options.map, dataset.with_map(options.map, labelmap)
+    options = replace(options, map=dataset.map)
     wanted = list(dict.fromkeys(splits)) or dataset.default_splits()
     labelmap = (labelmap or dataset.classes()).require_sound()
     folder_path = Path(out) if out is not None else default_out(dataset)
@@ -126,7 +128,7 @@ def build(
         names = [name for name, split in dataset.links.items() if split in wanted]
         links.refuse_obstacles(Path(link), [*names, LABELMAP], dataset.links, folder_path)
     with OutFolder(folder_path) as folder:
-        job = _Job(dataset, options, labelmap, folder, workers or default_workers(), track)
+        job = _Job(dataset, options, labelmap, folder, workers or default_workers(), track, given)
         result = job.run(wanted, redo)
     if link is not None:
         result.linked = links.link(result.out, link)
@@ -150,6 +152,7 @@ class _Job:
     folder: OutFolder
     workers: int
     track: Track
+    given: Mapping[str, str]
 
     @property
     def format(self) -> Format[Any]:
@@ -161,6 +164,8 @@ class _Job:
         if old is not None:
             self._refuse_other(old, new, wanted, redo)
         scans = {split: scan(self.dataset, split, self.labelmap, self.options) for split in wanted}
+        stated = {word for one in scans.values() for word in one.stated}
+        require_matched(self.given, self.dataset.words | stated)
         self._refuse_unknown(scans)
         settle_unit(scans.values(), self.options, self.dataset.root)
         digests = {split: s.input_digest(self.dataset.root) for split, s in scans.items()}

@@ -26,7 +26,8 @@ from ssd_data.data.build.scan import LabelledImage, Scan, scan, unknown_classes
 from ssd_data.data.check.cases import RecordCase, SplitSummary
 from ssd_data.data.check.findings import ERROR, WARNING, Findings, counted
 from ssd_data.data.check.rules import RECORD_RULES, SPLIT_RULES
-from ssd_data.data.dataset import Dataset, find
+from ssd_data.data.dataset import Dataset
+from ssd_data.data.find import find
 from ssd_data.data.lmdb.companions import labelmap_file, manifest_of, name_size_file
 from ssd_data.data.lmdb.manifest import (
     LABELMAP,
@@ -73,7 +74,7 @@ def check(
 
     Args:
         what: a folder with ``data.mdb``, one with ``build.json``, else what
-            :func:`ssd_data.data.dataset.find` takes, for which ``root`` is.
+            :func:`ssd_data.data.find.find` takes, for which ``root`` is.
         labelmap: instead of the one that belongs to it.
         splits: only these, of a build or data set.
         decode: decode all pixels; else only headers are read.
