@@ -48,6 +48,7 @@ class BuiltRecord:
     Attributes:
         size_line: the record's line of ``<split>_name_size.txt``.
         labels: int32 (N,) of the boxes that were stored; difficult: bool (N,).
+        entry: the picture with its boxes in the stored pixels, before any rule about boxes.
         rest: what is left to do, while the record is being made.
     """
 
@@ -59,6 +60,7 @@ class BuiltRecord:
     difficult: Flags = field(default_factory=lambda: np.zeros(0, np.bool_))
     notes: Tally = field(default_factory=Tally)
     error: InputError | None = None
+    entry: AnnotatedImage | None = None
     rest: Callable[[], None] | None = None
 
 
@@ -129,7 +131,7 @@ def _fill(
 ) -> None:
     entry = image.entry
     data, shape = _stored(file, info, entry.image, options, made.notes)
-    entry = in_stored_frame(entry, info, options, made.notes)
+    made.entry = entry = in_stored_frame(entry, info, options, made.notes)
     unit = entry.unit(info.width, info.height)
     image = LabelledImage(image.number, entry, image.labels)
     labels, boxes, difficult = _boxes(image, unit, options, made.notes)
