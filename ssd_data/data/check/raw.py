@@ -29,11 +29,6 @@ UNREADABLE_PICTURE = (ERROR, "unreadable-picture", "picture cannot be read")
 UNKNOWN_CLASS = (ERROR, "unknown-class", "class is not in the labelmap")
 DUPLICATED_LINE = (WARNING, "duplicated-line", "picture is listed once more")
 CHOSEN = (WARNING, "layout", "the folder leaves it open; this is how it is read")
-UNANNOTATED = (
-    ERROR,
-    "unannotated",
-    "picture has no annotation (build: --unannotated background or skip)",
-)
 OTHER_SIZE = (ERROR, "size-contradicts", "boxes contradict the stated size (build: --sizes)")
 FRACTIONS = (ERROR, "fractions", "boxes are fractions, not pixels (build: --boxes fractions)")
 
@@ -92,8 +87,8 @@ class _RawCheck:
             found.add(UNREADABLE_SPLIT, [f"{split}: {error.sentence}"])
             return None
         for entry in scanned.failures:
-            kind = UNANNOTATED if entry.unannotated else UNREADABLE_ANNOTATION
-            found.add(kind, [entry.error.sentence])
+            cure = f" ({entry.error.hint})" if entry.unannotated else ""
+            found.add(UNREADABLE_ANNOTATION, [entry.error.sentence + cure])
         again = Counter(image for image, _ in scanned.lines)
         found.add(DUPLICATED_LINE, (f"{split}: {n}" for n in again for _ in range(again[n] - 1)))
         self.job.take_notes(scanned.notes)
