@@ -232,8 +232,9 @@ def _boxes(
             boxes = boxlib.clip(boxes)
             empty |= boxlib.is_empty(boxes)
     if empty.any():
-        _report(image, empty & keep, options.empty, "is inverted or has no area", notes)
-        if options.empty in ("drop", "mend"):
+        policy = "drop" if options.empty == "mend" else options.empty
+        _report(image, empty & keep, policy, "is inverted or has no area", notes)
+        if policy == "drop":
             keep &= ~empty
     if keep.all():
         return image.labels, boxes, entry.difficult
