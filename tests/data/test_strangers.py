@@ -81,6 +81,7 @@ def other(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str]:
         "report {} -o page.html",
         "labelmap {}",
         "labelmap --check map.prototxt {}",
+        "diff {} {}",
         "fit {} --net net.prototxt",
         "score voc --truth {} --detections found",
     ],
@@ -94,7 +95,7 @@ def test_every_command_calls_it_what_it_is(
     Path("nets/train.prototxt").rename("net.prototxt")
     before = sorted(tmp_path.iterdir())
     path, what = other
-    done = run(*command.format(path.name).split())
+    done = run(*command.replace("{}", path.name).split())
     assert (done.status, done.out) == (1, "")
     assert done.err.startswith(f"error: {path.name}: {what}")
     assert len(done.err.splitlines()) > 1  # the cure

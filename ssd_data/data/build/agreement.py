@@ -7,9 +7,10 @@ from pathlib import Path
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap, read_labelmap
-from ssd_data.data import dataset, formats, recipes
+from ssd_data.data import formats, recipes
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import scan, unknown_classes
+from ssd_data.data.find import find
 from ssd_data.data.lmdb.companions import labelmap_file
 from ssd_data.data.lmdb.manifest import LABELMAP, MANIFEST
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
@@ -27,13 +28,12 @@ def labelmap_of(source: str, root: Path | None = None) -> LabelMap:
         InputError: the labelmap or the data set is broken or absent.
     """
     path = Path(source)
-    if source not in recipes.names():
-        refuse_stranger(path)
     if _is_labelmap(path):
         return read_labelmap(path)
     if (path / MANIFEST).is_file():
         return read_labelmap(path / LABELMAP)
     if is_lmdb(path) and source not in recipes.names():
+        refuse_stranger(path)
         if beside := labelmap_file(path):
             return read_labelmap(beside)
         hint = "What its labels mean is written nowhere; ssd-data inspect counts them"
@@ -42,7 +42,7 @@ def labelmap_of(source: str, root: Path | None = None) -> LabelMap:
         recipe = recipes.load(source)
         if recipe.labelmap is not None:
             return read_labelmap(recipe.labelmap)
-    return dataset.find(source, root).classes()
+    return find(source, root).classes()
 
 
 def disagreements(labelmap: LabelMap, source: str, root: Path | None = None) -> list[str]:
@@ -58,7 +58,6 @@ def disagreements(labelmap: LabelMap, source: str, root: Path | None = None) -> 
         InputError: it is broken or absent.
     """
     path = Path(source)
-    refuse_stranger(path)
     found = [f"{labelmap.origin}: {fault}" for fault in labelmap.faults()]
     if _is_labelmap(path):
         return found + labelmap.differences(read_labelmap(path))
@@ -68,8 +67,15 @@ def disagreements(labelmap: LabelMap, source: str, root: Path | None = None) -> 
 
 
 def _is_labelmap(path: Path) -> bool:
-    """Whether it is a file, and no recipe."""
-    return path.is_file() and path.suffix != ".toml"
+    """Whether it is a file, and no recipe.
+
+    Raises:
+        InputError: it is a database, or a part of one.
+    """
+    if not path.is_file() or path.suffix == ".toml":
+        return False
+    refuse_stranger(path)
+    return True
 
 
 def _against_lmdb(labelmap: LabelMap, path: Path) -> list[str]:
@@ -87,7 +93,7 @@ def _against_lmdb(labelmap: LabelMap, path: Path) -> list[str]:
 
 
 def _against_dataset(labelmap: LabelMap, source: str, root: Path | None) -> list[str]:
-    found = dataset.find(source, root)
+    found = find(source, root)
     differences = []
     if found.labelmap is not None or formats.load(found.format).classes is not None:
         differences = labelmap.differences(found.classes())
