@@ -71,7 +71,7 @@ def test_faults(labelmap: LabelMap, fault: str, tmp_path: Path) -> None:
         (of(("a", 0), ("b", 1)), [f"Add {BACKGROUND_ITEM} and 1 to the label", '"a" gets 1']),
         (of(("background", 1), ("a", 2)), ['Give "background" the label 0, and the classes 1']),
         (of(("a", 0), ("background", 1)), ['Give "background" the label 0, and the classes 1']),
-        (of(("bg", 0), ("background", 1)), ["Leave it out", "--map background= drops"]),
+        (of(("bg", 0), ("background", 1)), ["leave it out", "--map background= drops"]),
         (of(("bg", 0), ("a", 1), ("b", 4)), ["Number the classes 1, 2, 3"]),
         (of(("bg", 0), ("a", 1), ("a", 2)), ["Give each class a name of its own"]),
     ],

@@ -144,6 +144,8 @@ def test_the_cure_of_a_named_database(name: str, tmp_path: Path) -> None:
     cured(error.value, tmp_path, "python")
     with LmdbReader(tmp_path / f"{name}_lmdb") as reader:
         assert dict(reader.items()) == records()
+    with pytest.raises(subprocess.CalledProcessError):  # what is there is not added to
+        cured(error.value, tmp_path, "python")
 
 
 def test_named_databases_beside_records(tmp_path: Path) -> None:

@@ -59,8 +59,8 @@ def background_faults(items: Sequence[LabelMapItem]) -> list[Fault]:
             name = listable(item.name)
             what = f'"{name}" has the label {item.label}, but the background is label 0'
             leave = (
-                f"Leave it out, and number the others without it; --map {name}= drops boxes of it, "
-                f"--map {name}=NAME renames them"
+                f"In a labelmap leave it out and number the others without it; of a data set "
+                f"--map {name}= drops its boxes, --map {name}=NAME renames them"
             )
             move = f'Give "{name}" the label 0, and the classes 1, 2, 3, …'
             return [Fault(what, leave if real else move)]
