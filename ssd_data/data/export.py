@@ -120,7 +120,7 @@ def export(
         target = Target(
             folder,
             result.split,
-            (labelmap or _labelmap_of(lmdb.absolute())).require_sound(),
+            (labelmap or _labelmap_of(lmdb)).require_sound(),
             len(reader),
             sizes if sizes.is_file() else None,
             result.notes,
