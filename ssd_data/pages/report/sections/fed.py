@@ -28,6 +28,7 @@ from ssd_data.pages.report.blocks import (
     Table,
     Thumbnail,
 )
+from ssd_data.pages.report.history import table
 from ssd_data.pages.report.run_subject import RunSubject
 from ssd_data.pages.report.thumbnails import to_thumbnail
 from ssd_data.proto import caffe_pb2
@@ -79,7 +80,7 @@ def _fed(subject: RunSubject, count: int, iteration: int) -> list[Block]:
         return [Note("The training net is not there.", "warning")]
     layer, batch = _layer(subject)
     facts = subject.session(iteration).facts
-    options = _table(facts, "options")
+    options = table(facts, "options")
     position = subject.position(iteration, batch)
     matched, notes = _priors(subject, options)
     prepare = from_transform(layer.transform_param, subject.train)
@@ -91,7 +92,7 @@ def _fed(subject: RunSubject, count: int, iteration: int) -> list[Block]:
         workers=0,
         jpeg_roundtrip=options.get("jpeg_roundtrip") is not False,
         start=position,
-        min_box=_whole(_table(options, "extras").get("min_face")) or 0,
+        min_box=_whole(table(options, "extras").get("min_face")) or 0,
     ) as batches:
         for _ in range(count):
             pictures.append(_picture(next(batches), prepare, matched, subject))
@@ -117,7 +118,7 @@ def _layer(subject: RunSubject) -> tuple[caffe_pb2.LayerParameter, int]:
 
 def _priors(subject: RunSubject, options: dict[str, object]) -> tuple[_Matched, list[Block]]:
     notes: list[Block] = []
-    if _table(options, "extras").get("scale_compensation") is True:
+    if table(options, "extras").get("scale_compensation") is True:
         notes.append(Note("The second stage of --scale-compensation is not drawn."))
     assert subject.train is not None
     try:
@@ -208,8 +209,3 @@ def _seed(subject: RunSubject, facts: dict[str, object], options: dict[str, obje
 
 def _whole(value: object) -> int | None:
     return value if type(value) is int and 0 <= value < 1 << 63 else None
-
-
-def _table(row: dict[str, object], name: str) -> dict[str, object]:
-    found = row.get(name)
-    return found if isinstance(found, dict) else {}
