@@ -16,9 +16,7 @@ MOST_RUNS = MOST_CURVES
 
 
 def run_page(
-    subjects: Sequence[RunSubject],
-    view: RunView | None = None,
-    track: Track = untracked,
+    subjects: Sequence[RunSubject], view: RunView | None = None, track: Track = untracked
 ) -> Page:
     """All sections.
 
@@ -30,11 +28,10 @@ def run_page(
     subjects = told_apart(subjects)
     sections = [learning.section(subjects)]
     if view.pictures:
-        sections.append(fed.section(subjects, view.pictures, view.iteration))
+        sections.append(fed.section(subjects, view))
     if view.pictures and view.test_pictures:
-        sections.append(progress.section(subjects, view.pictures, view.device, track))
-        own = (view.pictures, view.test_pictures, view.device)
-        sections.append(mistakes.section(subjects, *own, track))
+        sections.append(progress.section(subjects, view, track))
+        sections.append(mistakes.section(subjects, view, track))
     sections.append(origins.section(subjects))
     kind = f"{len(subjects)} training runs" if subjects[1:] else "training run"
     title = " and ".join(subject.title for subject in subjects)

@@ -29,6 +29,7 @@ from ssd_data.pages.report.blocks import (
     Thumbnail,
 )
 from ssd_data.pages.report.history import table
+from ssd_data.pages.report.options import RunView
 from ssd_data.pages.report.run_subject import RunSubject
 from ssd_data.pages.report.thumbnails import to_thumbnail
 from ssd_data.proto import caffe_pb2
@@ -40,19 +41,15 @@ LEAD = (
 MOST_PRIORS = 40  # drawn on a picture, those that overlap most
 
 
-def section(subjects: Sequence[RunSubject], count: int, iteration: int) -> Section:
-    """The first pictures of an iteration.
-
-    Args:
-        count: how many.
-    """
-    panels = [Panel(s.title, _blocks(s, count, iteration)) for s in subjects]
+def section(subjects: Sequence[RunSubject], view: RunView) -> Section:
+    """The first pictures of an iteration."""
+    panels = [Panel(s.title, _blocks(s, view)) for s in subjects]
     return Section("fed", "What the net was fed", LEAD, (), panels)
 
 
-def _blocks(subject: RunSubject, count: int, iteration: int) -> list[Block]:
+def _blocks(subject: RunSubject, view: RunView) -> list[Block]:
     try:
-        return _fed(subject, count, iteration)
+        return _fed(subject, view.pictures, view.iteration)
     except (InputError, UsageError, MemoryError) as error:
         what = error.sentence if isinstance(error, (InputError, UsageError)) else "too large"
         return [Note(f"These pictures cannot be made: {what}", "warning")]
