@@ -44,7 +44,8 @@ def offered_option(
     offer = offered(one)
     assert offer is not None
     words = flag(name)
-    if _is_flag(kind, name) and (told or one.default is not False):
+    is_flag = "is_flag" in _type(get_type_hints(kind)[name])
+    if is_flag and (told or one.default is not False):
         words += "/" + flag(name, False)
     whose = flag(offer.of) if offer.of else whose
     text = f"{whose}: {offer.help}" if whose else offer.help
@@ -73,10 +74,6 @@ def field_option(kind: type, option: str, *more: str, **settings: Any) -> Callab
     if not (default is None or default is False or default is MISSING):
         found = {"default": default, "show_default": True, **found}
     return click.option(option, *more, name, **{**found, **settings})
-
-
-def _is_flag(kind: type, name: str) -> bool:
-    return "is_flag" in _type(get_type_hints(kind)[name])
 
 
 def _paths(text: str | Sequence[Path]) -> Sequence[Path]:

@@ -60,6 +60,11 @@ def out_option(what: str, **settings: Any) -> Callable[[_F], _F]:
     return click.option("-o", "--out", type=PATH, help=what, **settings)
 
 
+def splits_option(what: str) -> Callable[[_F], _F]:
+    """``--split``: any number of splits."""
+    return click.option("--split", "splits", multiple=True, metavar="NAME", help=what)
+
+
 def print_json(value: Any) -> None:
     """One JSON object on standard output."""
     click.echo(json.dumps(value, indent=1, ensure_ascii=False, default=str))
