@@ -26,6 +26,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.images import decode, probe
 from ssd_data.core.structures import Pixels
 from ssd_data.data.lmdb.records import Record
+from ssd_data.nets.sizes import fixed_size
 from ssd_data.proto import caffe_pb2
 
 Generator = np.random.Generator
@@ -87,11 +88,7 @@ class DataTransformer:
 
     def shape(self) -> tuple[int, int] | None:
         """Height and width of all pictures; None where they depend on the picture."""
-        if all(self.crop_size):
-            return self.crop_size[1], self.crop_size[0]
-        param = self.param.resize_param
-        fixed = self.param.HasField("resize_param") and param.resize_mode != resize.FIT_SMALL
-        return (param.height, param.width) if fixed else None
+        return fixed_size(self.param)
 
     def __call__(
         self,
