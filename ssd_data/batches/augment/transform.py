@@ -167,7 +167,8 @@ class DataTransformer:
         if draft.distortion is not None:
             picture = _distort(picture, draft, needed, again)
         if expansion is not None:
-            ground = expand.ground(tuple(self.param.mean_value), _channels(pixels))
+            channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+            ground = expand.ground(tuple(self.param.mean_value), channels)
             picture = expand.apply(picture, expansion, ground)
             picture = picture.reencode(needed) if again else picture
         if draft.region is not None:
@@ -223,10 +224,6 @@ def _distort(picture: Canvas, draft: Draft, needed: Rect, again: bool) -> Canvas
     part = distort.apply(picture.pixels(rect), draft.distortion)
     distorted = Canvas(picture.width, picture.height, part, rect[0], rect[1])
     return distorted.reencode(seen) if again else distorted
-
-
-def _channels(pixels: Pixels) -> int:
-    return 1 if pixels.ndim == 2 else pixels.shape[2]
 
 
 def faults(
