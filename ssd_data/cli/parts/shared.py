@@ -112,19 +112,18 @@ def read_names(path: Path | None) -> LabelMap | None:
     return None if path is None else read_labelmap(path)
 
 
-def track(items: Iterable[_T], total: int, what: str) -> Iterable[_T]:
-    """A progress bar on standard error, if that is a terminal."""
-    if not sys.stderr.isatty():
-        return items
-    from tqdm import tqdm
-
-    bar: Iterable[_T] = tqdm(items, total=total, desc=what, unit=" pictures", file=sys.stderr)
-    return bar
-
-
 def tracker(quiet: bool) -> Track:
-    """:func:`track`, or with ``-q`` nothing."""
-    return untracked if quiet else track
+    """A progress bar on standard error, if that is a terminal; with ``-q`` nothing."""
+    if quiet or not sys.stderr.isatty():
+        return untracked
+
+    def track(items: Iterable[_T], total: int, what: str) -> Iterable[_T]:
+        from tqdm import tqdm
+
+        bar: Iterable[_T] = tqdm(items, total=total, desc=what, unit=" pictures", file=sys.stderr)
+        return bar
+
+    return track
 
 
 def warn_of_ignored(fields: Iterable[str]) -> None:
