@@ -101,7 +101,6 @@ def _judged(
 
     from tqdm import tqdm
 
-    from ssd_data.data.lmdb.records import image_of
     from ssd_data.pages.viewer.judging import read_judged
 
     if detections is None:
@@ -113,6 +112,4 @@ def _judged(
             bar.update(done - bar.n)
 
         found = index.wait(tell)
-    keys = reader.keys()
-    images = [image_of(key.decode("utf-8", "backslashreplace")) for key in keys]
-    return read_judged(detections, found, images, reader.path, names)
+    return read_judged(detections, found, reader.path, names)

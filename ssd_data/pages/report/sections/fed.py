@@ -81,7 +81,6 @@ def _fed(subject: RunSubject, count: int, iteration: int) -> list[Block]:
     position = subject.position(iteration, batch)
     matched, notes = _priors(subject, options)
     prepare = from_transform(layer.transform_param, subject.train)
-    pictures = []
     with Batches(
         layer,
         caffe_pb2.TRAIN,
@@ -91,8 +90,7 @@ def _fed(subject: RunSubject, count: int, iteration: int) -> list[Block]:
         start=position,
         min_box=_whole(table(options, "extras").get("min_face")) or 0,
     ) as batches:
-        for _ in range(count):
-            pictures.append(_picture(next(batches), prepare, matched, subject))
+        pictures = [_picture(next(batches), prepare, matched, subject) for _ in range(count)]
     title = f"iteration {iteration:,}: the first {len(pictures)} of its {batch:,} pictures"
     if subject.on_caffe:
         text = (
