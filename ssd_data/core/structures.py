@@ -50,6 +50,8 @@ class AnnotatedImage:
         place_kind: "line" (of the annotation file) or "annotation" (COCO's id).
         normalized: whether boxes are fractions of the picture's width and height: then nobody needs
             to know its size to store them.
+        upright: whether boxes, and a stated size, are of the picture as its EXIF orientation turns
+            it; None where only the sizes can tell.
         attributes: further values per box, each an array of length N (WIDER FACE: ``blur``,
             ``expression``, ``illumination``, ``invalid``, ``occlusion``, ``pose``).
     """
@@ -66,6 +68,7 @@ class AnnotatedImage:
     place_kind: str = "line"
     attributes: Mapping[str, npt.NDArray[np.int8]] = field(default_factory=dict)
     normalized: bool = False
+    upright: bool | None = None
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """The width and height that the annotation states, else those of the picture's file."""
@@ -93,11 +96,16 @@ class AnnotatedImage:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """An entry of a data set whose annotation could not be read; keeps its place in the list."""
+    """An entry of a data set whose annotation could not be read; keeps its place in the list.
+
+    Attributes:
+        unannotated: there is no annotation, so that it may be meant as a picture without objects.
+    """
 
     image: str
     annotation: str
     error: InputError
+    unannotated: bool = False
 
 
 Entry: TypeAlias = AnnotatedImage | Unreadable

@@ -20,7 +20,7 @@ from ssd_data import metrics
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.registry import METRICS
 from ssd_data.data.build.builder import build
-from ssd_data.data.dataset import find
+from ssd_data.data.find import find
 from ssd_data.data.synthetic.sample import draw_sample
 
 # Detections as a table: picture, class, score and a box in fractions. How far off are the numbers?

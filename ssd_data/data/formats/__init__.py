@@ -36,6 +36,7 @@ class Confidence(IntEnum):
 
     NAMES = 1  # its folders are called so, as those of other layouts may be
     FILES = 2  # there are files that only this layout has
+    CONTENT = 3  # its files were looked into: only this layout has such
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,18 @@ class Recognised(Generic[S]):
     Attributes:
         splits: the sources of each split that is there.
         why: by what it was recognised.
+        said: what was guessed or chosen and a user should know, a sentence each, with the way to
+            choose otherwise.
+        labelmap: a file of the data set that lists its classes, None where there is none.
+        name: what the data set is called; the folder's name where empty.
     """
 
     splits: Mapping[str, Sequence[S]]
     why: str
     confidence: Confidence = Confidence.FILES
+    said: Sequence[str] = ()
+    labelmap: Path | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

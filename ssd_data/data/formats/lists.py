@@ -5,10 +5,11 @@ Paths may hold spaces: image and annotation are parted by a tab, or where both p
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below
+from ssd_data.core.files.paths import below, is_below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data.formats import annotation_files
@@ -71,4 +72,5 @@ def entry(root: Path, image: str, annotation: str, where: str, notes: Tally) -> 
             raise InputError(text, where=where)
         return file.read(path, image, annotation, notes)
     except InputError as error:
-        return Unreadable(image, annotation, error)
+        absent = is_below(annotation) and not os.path.lexists(root / annotation)
+        return Unreadable(image, annotation, error, unannotated=absent)
