@@ -45,7 +45,8 @@ def offered_option(
     offer = offered(one)
     assert offer is not None
     words = flag(name)
-    if _is_flag(kind, name) and (told or one.default is not False):
+    is_flag = "is_flag" in _type(_hints(kind)[name])
+    if is_flag and (told or one.default is not False):
         words += "/" + flag(name, False)
     whose = flag(offer.of) if offer.of else whose
     text = f"{whose}: {offer.help}" if whose else offer.help
@@ -79,10 +80,6 @@ def field_option(kind: type, option: str, *more: str, **settings: Any) -> Callab
 @cache
 def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
-
-
-def _is_flag(kind: type, name: str) -> bool:
-    return "is_flag" in _type(_hints(kind)[name])
 
 
 def _paths(text: str | Sequence[Path]) -> Sequence[Path]:
