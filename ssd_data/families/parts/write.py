@@ -79,8 +79,10 @@ def write_model(
     foreign = None if labelmap is None else _foreign(labelmap)
     if foreign is not None:
         files["labelmap"] = Path(out) / LABEL_MAP_FILE
-    if not redo:
-        _refuse_existing(files)
+    for path in files.values():
+        if os.path.lexists(path) and not redo:
+            hint = "--redo replaces it; another -o keeps it"
+            raise OutputError("is there already", where=path, hint=hint)
     if labelmap is not None:
         _name_labelmap(model, files.get("labelmap", Path(labelmap)).as_posix())
     solver = _with_paths(model, files, Path(out) / family)
@@ -137,14 +139,6 @@ def _manifest(build: Path) -> Manifest:
     if manifest is None:
         raise InputError("no build here: build.json is missing", where=build)
     return manifest
-
-
-def _refuse_existing(files: Mapping[str, Path]) -> None:
-    for path in files.values():
-        if os.path.lexists(path):
-            raise OutputError(
-                "is there already", where=path, hint="--redo replaces it; another -o keeps it"
-            )
 
 
 def _name_labelmap(model: Model, path: str) -> None:
