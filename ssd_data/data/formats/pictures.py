@@ -100,6 +100,10 @@ class Pictures:
     def _known(self) -> frozenset[str]:
         return frozenset(self.paths)
 
+    def has(self, path: str) -> bool:
+        """Whether it is one of :attr:`paths`."""
+        return path in self._known
+
     @cached_property
     def _by_name(self) -> dict[str, list[str]]:
         return _grouped((path.rpartition("/")[2], path) for path in self.paths)
