@@ -85,7 +85,9 @@ def test_shares_of_two_folders(tmp_path: Path) -> None:
 
         return {Path(entry.image).stem for entry in read(tmp_path / "raw", source, Tally())}
 
-    first, last = (names(FolderSource("Images", "Labels", *share)) for share in ((0, 0.3), (0.3, 1)))
+    first, last = (
+        names(FolderSource("Images", "Labels", *share)) for share in ((0, 0.3), (0.3, 1))
+    )
     assert (len(first), len(last)) == (3, 7)
     assert not first & last
     assert names(FolderSource("Images", "Labels", 0, 0.3, seed=1)) != first

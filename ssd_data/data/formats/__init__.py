@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ssd_data.core.structures import AnnotatedImage, Entry
 
 S = TypeVar("S", bound="msgspec.Struct")
+HEAD_BYTES = 4096
 
 
 class Confidence(IntEnum):
@@ -113,6 +114,16 @@ class AnnotationFile:
     looks_like: Callable[[bytes], bool] = lambda head: True
     stated: Callable[[Path, str], str] = lambda path, annotation: ""
     survey: Callable[[Sequence[tuple[Path, str]]], None] = lambda files: None
+
+    def claims(self, path: Path) -> bool:
+        """Whether a file's first bytes are such a file's; not so where it cannot be read."""
+        try:
+            if not path.is_file():
+                return False
+            with path.open("rb") as file:
+                return self.looks_like(file.read(HEAD_BYTES))
+        except OSError:
+            return False
 
 
 _OLD_NAMES = {"flat": "folders"}

@@ -15,7 +15,14 @@ from pathlib import Path
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import below, read_text
 from ssd_data.core.notes import Tally
-from ssd_data.data.formats.pictures import Named, Pictures, has_picture_ending, is_left_behind
+from ssd_data.data.formats import annotation_files
+from ssd_data.data.formats.pictures import (
+    Named,
+    Pictures,
+    has_picture_ending,
+    is_left_behind,
+    stem_of,
+)
 
 MOST_BYTES = 256 << 20
 ENDING = ".txt"
@@ -58,6 +65,8 @@ class NameList:
 def seems_flagged(file: Path) -> bool:
     """Whether a file's first lines are those of a class's list."""
     try:
+        if not file.is_file():
+            return False
         with file.open("rb") as opened:
             head = opened.read(_HEAD).decode("utf-8-sig", "replace")
     except OSError:
@@ -170,9 +179,19 @@ def pictures_of(names: NameList, finder: Finder) -> Iterator[Listed]:
         text = _unflagged(line) if flagged else line
         where = names.where(number)
         picture = finder.find(text, where)
+        if picture is None and (image := _image_of(text)):
+            picture = finder.find(image, where)
         if picture is None:
             _require_one(text, finder, where)
         yield Listed(text, where, picture)
+
+
+def _image_of(line: str) -> str:
+    """The picture of a line that names its annotation, too, as a build's own lists do."""
+    image, _, annotation = line.partition("\t") if "\t" in line else line.rpartition(" ")
+    stems = [stem_of(path.rpartition("/")[2]) for path in (image, annotation)]
+    ending = f".{annotation.rpartition('.')[2].lower()}"
+    return image.strip() if ending in annotation_files() and stems[0] == stems[1] else ""
 
 
 def _require_one(text: str, finder: Finder, where: str) -> None:
@@ -226,10 +245,10 @@ def united(root: Path, path: str) -> list[str]:
 
 
 def lists_in(folder: Path) -> list[str]:
-    """The names of the text files of a folder, sorted; none where it is not there."""
+    """The names of a folder that end as lists do, sorted; none where it is not there."""
     if not folder.is_dir():
         return []
-    names = (path.name for path in folder.iterdir() if path.is_file())
+    names = (path.name for path in folder.iterdir())
     return sorted(n for n in names if n.lower().endswith(ENDING) and not is_left_behind(n))
 
 

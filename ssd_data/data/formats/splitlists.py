@@ -126,7 +126,7 @@ def read_lists(root: Path, place: str, finder: Finder) -> SplitLists:
                 raise
             continue
         sure = is_plain_role(split) or (strict and role(split))
-        if known or (strict and sure and pictures):
+        if known or (strict and sure):  # that pictures are missing is said when they are read
             splits[split], members[split] = name, pictures
         elif not pictures:
             said.append(f"{list_path(place, name)} is empty: it is not taken for a split")
@@ -168,13 +168,15 @@ def _require_folders(members: Mapping[str, Mapping[str, str]]) -> None:
                 refuse_shared(f'the folder "{folder}"', {picture: ""}, f'the split "{split}"', one)
 
 
-def require_agreement(taken: SplitLists, other: SplitLists) -> None:
-    """Refuse lists elsewhere that test with what these train on, or the other way round.
+def require_agreement(taken: SplitLists, other: SplitLists) -> bool:
+    """Whether lists elsewhere say the same of their splits as those that are taken.
 
     Raises:
-        InputError: they contradict.
+        InputError: they test with what these train on, or the other way round.
     """
     for split, pictures in taken.members.items():
         for name, others in other.members.items():
             if exclude(split, name):
                 refuse_shared(taken.path(split), pictures, other.path(name), others)
+    known = [pictures.keys() for pictures in taken.members.values()]
+    return all(pictures.keys() in known for pictures in other.members.values())

@@ -119,5 +119,6 @@ def refuse_shared(a: str, first: Mapping[str, str], b: str, second: Mapping[str,
         raise InputError(
             f'"{shared[0]}"{more} is in {b} and in {a}' + (f", {place}" if place else ""),
             where=second[shared[0]],
-            hint="A net would be tested with what it was trained on: leave it in one of them",
+            hint="A net would be tested with what it was trained on: leave it in one of them "
+            "(or say in a recipe what is meant)",
         )

@@ -21,7 +21,6 @@ from ssd_data.data.formats.pictures import files_below, stem_of
 from ssd_data.data.formats.splits import is_plain_role
 
 _SURVEYED = 200
-_HEAD = 4096
 # Text files that lie beside annotations: lists of classes, and what exports come with.
 _COMPANIONS = """classes class_names labels labelmap label_map names notes obj predefined_classes
 readme readme.dataset readme.roboflow"""
@@ -131,7 +130,7 @@ class Pairs:
         """Of annotations that differ by their endings only the one that is what that says."""
         if len(paths) == 1:
             return paths[0]
-        right = [path for path in paths if self._looks_right(path)]
+        right = [p for p in paths if self._file(p).claims(self.root / self.labels / p)]
         if len(right) != 1:
             endings = [Path(path).suffix for path in paths]
             raise InputError(
@@ -140,13 +139,6 @@ class Pairs:
                 hint=f'Move one kind away, or choose in a recipe: files = "{endings[0]}"',
             )
         return right[0]
-
-    def _looks_right(self, path: str) -> bool:
-        try:
-            with (self.root / self.labels / path).open("rb") as file:
-                return self._file(path).looks_like(file.read(_HEAD))
-        except OSError:
-            return False
 
     @cached_property
     def _by_name(self) -> dict[str, list[str]]:

@@ -105,9 +105,8 @@ class _Arrangement:
     def _judge(self, lists: list[SplitLists], taken: SplitLists | None) -> None:
         """Refuse lists that contradict those that are taken; say which are not used."""
         for one in lists:
-            if taken is not None and one is not taken:
-                require_agreement(taken, one)
-            if one is not taken:
+            same = one is taken or (taken is not None and require_agreement(taken, one))
+            if not same:
                 instead = f"{taken.shown()} say" if taken else "the folders' names say"
                 self.said.append(f"{one.shown()}: not used, since {instead} the splits")
 

@@ -20,7 +20,6 @@ from ssd_data.data.formats.splits import role
 MOST_FOLDERS = 50  # side by side, of which pairs are looked for
 MOST_DEEP = 4
 _LOOKED_AT = 20
-_HEAD = 4096
 # How such folders are called, in small letters: decides only where several fit alike.
 PICTURE_NAMES = ("images", "jpegimages", "image", "imgs", "img", "pictures", "photos", "jpegs")
 LABEL_NAMES = ("labels", "annotations", "annotation", "label", "xml", "xmls", "annos")
@@ -34,7 +33,7 @@ class Place:
         images, labels: below the root; empty for the root itself.
         suffix: the annotations' ending; empty where there are none.
         matched: how many annotations have a picture.
-        sure: whether annotations have been looked at, and are what their ending says.
+        sure: whether most of those looked at are what their ending says.
         by_name: whether only the names agree, not the folders, as ``train/a`` and ``a`` do.
     """
 
@@ -205,18 +204,14 @@ class Tree:
             matched = {path for path in annotations if path.rpartition("/")[2] in names}
         if matched:
             looked = heapq.nsmallest(_LOOKED_AT, matched)
-            sure = any(self._is(joined(labels, path), suffix) for path in looked)
+            right = sum(self._is(joined(labels, path), suffix) for path in looked)
+            sure = 2 * right > len(looked)
             yield Place(images, labels, suffix, len(matched), sure, by_name)
 
     def _is(self, stem: str, suffix: str) -> bool:
-        """Whether an annotation's first bytes are such a file's."""
-        for path in (f"{stem}{suffix}", f"{stem}{suffix.upper()}"):
-            try:
-                with (self.folder / path).open("rb") as file:
-                    return annotation_files()[suffix].looks_like(file.read(_HEAD))
-            except OSError:
-                continue
-        return False
+        """Whether an annotation is what its ending says."""
+        paths = (self.folder / f"{stem}{ending}" for ending in (suffix, suffix.upper()))
+        return any(map(annotation_files()[suffix].claims, paths))
 
     def _apart(self, places: list[Place]) -> list[Place]:
         """Places without those whose annotations are another's; masks have pictures' names, too."""

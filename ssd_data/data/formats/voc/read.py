@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -81,26 +82,17 @@ def recognise(folder: Path) -> Recognised[VocSource] | None:
     why = f"{MAIN} has its lists"
     if any("*" in name for name in found.splits.values()):
         why = f"{MAIN} has lists of classes, all of whose pictures are taken"
-    sure = Confidence.CONTENT if _has_xml(folder / ANNOTATIONS) else Confidence.FILES
+    some = islice((folder / ANNOTATIONS).glob(f"*{SUFFIX}"), _LOOKED_AT)
+    sure = Confidence.CONTENT if any(map(FILE.claims, some)) else Confidence.FILES
     said = [*found.said, *_beside(folder, found, finder), *_unlisted(found, finder)]
     return Recognised(dict(sorted(splits.items())), why, sure, said)
-
-
-def _has_xml(folder: Path) -> bool:
-    """Whether the first XML files of a folder are VOC's."""
-    files = (path for path in folder.iterdir() if path.suffix.lower() == SUFFIX and path.is_file())
-    for _, path in zip(range(_LOOKED_AT), files, strict=False):
-        with path.open("rb") as file:
-            if looks_like(file.read(4096)):
-                return True
-    return False
 
 
 def _beside(folder: Path, taken: SplitLists, finder: Finder) -> Iterator[str]:
     """What is said of lists that lie elsewhere."""
     for place in places_in(folder).values():
-        if place != taken.place and (other := read_lists(folder, place, finder)).splits:
-            require_agreement(taken, other)
+        other = taken if place == taken.place else read_lists(folder, place, finder)
+        if other.splits and not require_agreement(taken, other):
             yield f"{other.shown()}: not used, since {MAIN} has lists"
 
 
