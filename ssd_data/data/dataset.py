@@ -116,6 +116,12 @@ class Dataset:
             raise error
         if numbers := [c for c in used if isinstance(c, int)]:
             top = max(numbers)
+            if min(numbers) == 0:
+                raise InputError(
+                    "the labels of the txt files are counted from 0, which is background here",
+                    where=self.root,
+                    hint="Say which classes they mean: --map 0=NAME --map 1=NAME … gives all names",
+                )
             if len(used) != top or min(numbers) != 1 or len(numbers) != top:
                 raise InputError(
                     f"the labels of the txt files are not 1 to {min(top, 10**6)} without gaps",

@@ -83,6 +83,35 @@ def linked(names: Iterable[str]) -> tuple[str | None, str | None]:
     return first_for(given, TRAINING[::-1] if only_val else TRAINING), held_back
 
 
+def remarks(names: Iterable[str], place: str) -> list[str]:
+    """What a user should know of splits: of which kind there is none, or more than one.
+
+    >>> remarks(["train", "val"], "ImageSets/Main")
+    []
+
+    Args:
+        place: where lists may be written.
+    """
+    given = list(names)
+    kinds = {"training": TRAINING, "testing": HELD_BACK}
+    missing = [kind for kind, roles in kinds.items() if first_for(given, roles) is None]
+    said = []
+    if missing:
+        files = {"training": "train.txt", "testing": "val.txt"}
+        said.append(
+            f"no split is for {' or for '.join(missing)}, by its name ({', '.join(given)}): write "
+            f"{' and '.join(files[kind] for kind in missing)} into {place}, a picture's name a line"
+        )
+    for kind, taken in zip(kinds, linked(given), strict=True):
+        alike = [name for name in given if taken and role(name) == role(taken)]
+        if len(alike) > 1:
+            said.append(
+                f'several splits are for {kind}, by their names ({", ".join(alike)}): "{taken}" is '
+                "taken, --split builds another"
+            )
+    return said
+
+
 def exclude(a: str, b: str) -> bool:
     """Whether two splits may have no picture in common, by what they are for."""
     return {role(a), role(b)} in _APART

@@ -6,6 +6,7 @@ The one of the same path without ending; else of the same name alone; else the o
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -58,7 +59,8 @@ class Pairs:
         """
         of_kind: dict[str, list[tuple[Path, str]]] = {}
         for stem in sorted(self.annotations.keys() & self.pictures.by_stem.keys()):
-            for path in self.annotations[stem]:
+            with suppress(InputError):  # said when it is read
+                path = self._chosen(self.annotations[stem])
                 name = joined(self.labels, path)
                 some = of_kind.setdefault(Path(path).suffix.lower(), [])
                 if len(some) < _SURVEYED:
@@ -66,12 +68,17 @@ class Pairs:
         for kind, files in of_kind.items():
             annotation_files()[kind].survey(files)
 
-    def entry(self, picture: str) -> Entry:
-        """A picture with its annotation."""
+    def entry(self, picture: str) -> Entry | None:
+        """A picture with its annotation; None where that is of its twin with another ending."""
         image = joined(self.images, picture)
         annotation = joined(self.labels, f"{stem_of(picture)}.xml")
         try:
-            if (found := self._annotation(picture)) is None:
+            found = self._annotation(picture)
+            if found is None and self.annotations.get(stem_of(picture)):
+                kind = "picture left out: its annotation names one with another ending"
+                self.notes.add(kind, image)
+                return None
+            if found is None:
                 missing = InputError("the annotation is missing", where=annotation)
                 return Unreadable(image, annotation, missing, unannotated=True)
             annotation = joined(self.labels, found)

@@ -40,8 +40,9 @@ def read(root: Path, source: FolderSource, notes: Tally) -> Iterator[Entry]:
         yield from _listed(root, source, pairs, notes)
         return
     for name in _share(pairs.finder.pictures.paths, source):
-        yield pairs.entry(name)
-    if source.first == 0:
+        if (entry := pairs.entry(name)) is not None:
+            yield entry
+    if source.first == 0 and not source.shared:
         for path in pairs.left_over():
             notes.add("annotation without a picture (left out)", path)
 
@@ -51,7 +52,8 @@ def _listed(root: Path, source: FolderSource, pairs: Pairs, notes: Tally) -> Ite
     for index in _share(range(len(found)), source):
         listed = found[index]
         if listed.picture is not None:
-            yield pairs.entry(listed.picture.path)
+            if (entry := pairs.entry(listed.picture.path)) is not None:
+                yield entry
         else:
             missing = InputError(
                 f'"{listed.text}" is no picture of {source.images or "this folder"}',

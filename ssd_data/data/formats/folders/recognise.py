@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+import msgspec
 
 from ssd_data.core.errors import InputError
 from ssd_data.data.formats import Confidence, Recognised
+from ssd_data.data.formats.folders.places import Choice
 from ssd_data.data.formats.folders.schema import RATIO, FolderSource
-from ssd_data.data.formats.folders.tree import Place, Tree
+from ssd_data.data.formats.folders.tree import Place, Tree, name_of, under
 from ssd_data.data.formats.namelists import Finder
 from ssd_data.data.formats.pictures import stem_of
 from ssd_data.data.formats.splitlists import (
@@ -18,7 +22,7 @@ from ssd_data.data.formats.splitlists import (
     read_lists,
     require_agreement,
 )
-from ssd_data.data.formats.splits import role
+from ssd_data.data.formats.splits import remarks, role
 
 LAYOUT = """\
 <images>/<name>.jpg  <labels>/<name>.xml    VOC XML, or .txt: label xmin ymin xmax ymax in pixels;
@@ -35,22 +39,23 @@ def recognise(folder: Path) -> Recognised[FolderSource] | None:
         InputError: it is such a set surely, but its splits contradict one another.
     """
     tree = Tree(folder)
-    # What is wrong with a VOC tree says its own format.
-    raises = not ((folder / MAIN).is_dir() and (folder / "Annotations").is_dir())
-    sure = False
+    choice = Choice(tree)
+    sure = True  # so is what is refused at once
     try:
-        places = tree.places() or tree.named_pair()
-        sure = raises and any(place.sure for place in places)
-        found = _Arrangement(folder, tree, places)
+        places = choice.places() or choice.named_pair()
+        sure = any(place.sure for place in places)
+        found = _Arrangement(choice, places)
         splits = found.splits() if places else {}
     except InputError:
-        if sure:
+        # What is wrong with a VOC tree says its own format.
+        if sure and not ((folder / MAIN).is_dir() and (folder / "Annotations").is_dir()):
             raise
         return None
     if not splits:
         return None
     confidence = Confidence.CONTENT if sure and not found.is_voc else Confidence.NAMES
-    return Recognised(dict(sorted(splits.items())), found.why, confidence, found.said)
+    said = [*found.said, *remarks(splits, str(folder))]
+    return Recognised(dict(sorted(splits.items())), found.why, confidence, said)
 
 
 class _Arrangement:
@@ -62,10 +67,11 @@ class _Arrangement:
         is_voc: whether it goes by lists in ``ImageSets/Main``.
     """
 
-    def __init__(self, folder: Path, tree: Tree, places: list[Place]) -> None:
-        self.folder, self.tree, self.places = folder, tree, places
+    def __init__(self, choice: Choice, places: list[Place]) -> None:
+        self.choice, self.tree, self.places = choice, choice.tree, places
+        self.folder = self.tree.folder
         self.why = _why(places)
-        self.said: list[str] = []
+        self.said = choice.said
         self.is_voc = False
 
     def splits(self) -> Splits:
@@ -115,19 +121,19 @@ class _Arrangement:
         parts: dict[str, list[Place]] = {}
         if len(self.places) == 1 and not _split_in(self.places[0].images):
             (place,) = self.places
-            parts = {name: [part] for name, part in self.tree.parts(place).items()}
+            parts = {name: [part] for name, part in self.choice.parts(place).items()}
         else:
             for place in self.places:
                 name = _split_in(place.images) or place.images.partition("/")[0]
                 parts.setdefault(name, []).append(place)
-            self.tree.require_splits(list(parts))
-        self.tree.require_own([place for places in parts.values() for place in places])
+            self.choice.require_splits(list(parts))
+        self.choice.require_own([place for places in parts.values() for place in places])
         if others := [name for name in parts if not role(name)]:
             if len(others) == len(parts):
                 return {}
             self.said.append(
-                f"{', '.join(others)}: called neither for training nor for testing, so a split of "
-                "its own, built with --split"
+                f"{', '.join(others)}: neither for training nor for testing, by the name, so a "
+                "split of its own, built with --split"
             )
         return parts
 
@@ -151,29 +157,49 @@ class _Arrangement:
         self.is_voc = taken.place.lower() == MAIN.lower()
         self.why += f"; {taken.shown()} say the splits"
         self.said += taken.said
-        return {
-            split: [FolderSource(whole.images, whole.labels, list=taken.path(split))]
-            for split in taken.splits
-        }
+        return {split: [_source(whole, list=taken.path(split))] for split in taken.splits}
 
     def _by_folders(self, parts: Mapping[str, list[Place]]) -> Splits:
         self.why += f"; its folders {', '.join(parts)} are the splits"
+        places = [place for of_split in parts.values() for place in of_split]
+        shared = self._is_shared(places)
         return {
-            name: [FolderSource(place.images, place.labels) for place in places]
-            for name, places in parts.items()
+            name: [_source(place, shared=place.labels in shared) for place in of_split]
+            for name, of_split in parts.items()
         }
 
     def _at_random(self) -> Splits:
-        places = [(place.images, place.labels) for place in self.places]
         self.said.append(
             f"nothing says which pictures are for testing: {1 - RATIO:.0%} of them are drawn at "
             "random, by their names. To choose them, write train.txt and val.txt into "
             f"{self.folder}, a picture's name a line"
         )
+        shared = self._is_shared(self.places)
+        sources = [_source(place, shared=place.labels in shared) for place in self.places]
         return {
-            "trainval": [FolderSource(*one, 0.0, RATIO) for one in places],
-            "test": [FolderSource(*one, RATIO, 1.0) for one in places],
+            "trainval": [msgspec.structs.replace(one, last=RATIO) for one in sources],
+            "test": [msgspec.structs.replace(one, first=RATIO) for one in sources],
         }
+
+    def _is_shared(self, places: Sequence[Place]) -> set[str]:
+        """The folders whose annotations several places share; what none of these has is said."""
+        count = Counter(place.labels for place in places)
+        shared = {labels for labels in count if count[labels] > 1}
+        for labels in sorted(shared):
+            of_labels = [place for place in places if place.labels == labels]
+            names = {name_of(p) for place in of_labels for p in self.tree.below(place.images)}
+            there = under(self.tree.annotations.get(of_labels[0].suffix, []), labels)
+            if left := [path for path in there if name_of(path) not in names]:
+                self.said.append(
+                    f"{len(left)} of {len(there)} annotations of {labels or 'the folder'} have no "
+                    f"picture (the first is {left[0]}{of_labels[0].suffix})"
+                )
+        return shared
+
+
+def _source(place: Place, list: str = "", shared: bool = False) -> FolderSource:
+    files = "" if place.alone else place.suffix
+    return FolderSource(place.images, place.labels, list=list, files=files, shared=shared)
 
 
 def _split_in(images: str) -> str:
@@ -189,11 +215,14 @@ def _why(places: list[Place]) -> str:
     if not places:
         return ""
     first = places[0]
-    if len(places) == 1 and first.images != first.labels:
-        return f"it has {first.images or 'pictures'} and {first.labels or 'annotations'}"
     folders = ", ".join(place.images for place in places if place.images)
-    what = f"pictures and {first.suffix} files"
-    together = first.images == first.labels
-    if together:
-        return f"{what} lie together" + (f" in {folders}" if folders else "")
-    return f"{folders} have {what}"
+    if first.images == first.labels:
+        where = f" in {folders}" if folders else ""
+        return f"pictures and {first.suffix} files lie together{where}"
+    if len(places) > 1:
+        return f"{folders} have pictures with {first.suffix} files"
+    if first.images and first.labels:
+        return f"it has {first.images} and {first.labels}"
+    return f"it has pictures{' in ' * bool(folders)}{folders} and {first.suffix} files" + (
+        f" in {first.labels}" if first.labels else ""
+    )

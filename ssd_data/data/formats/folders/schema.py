@@ -18,6 +18,7 @@ class FolderSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         list: a file of picture names, below the root: only these, in its order; one ``*`` in its
             name unites several lists. Empty for all pictures.
         files: the annotations' ending, such as ``.xml``, where there are some of several kinds.
+        shared: whether other sources have annotations in the same folder.
         first, last: where the share of the shuffled pictures begins and ends that is taken, 0 to 1;
             ``from`` and ``to`` in a recipe.
         seed: of the shuffle.
@@ -30,6 +31,7 @@ class FolderSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int | float | str = 0
     list: str = ""
     files: str = ""
+    shared: bool = False
 
 
 def plain_folder(path: str) -> str:

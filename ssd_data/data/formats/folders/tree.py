@@ -1,4 +1,4 @@
-"""Which folders hold pictures, which their annotations, and how the two go together.
+"""What a folder holds: its pictures, its annotations, and which folders of both go together.
 
 What counts is which files there are, not how folders are called: a picture and its annotation have
 the same path from the two folders, without ending, or at least the same name.
@@ -9,20 +9,14 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
-from ssd_data.core.errors import InputError
 from ssd_data.data.formats import annotation_files
 from ssd_data.data.formats.pictures import files_below, has_picture_ending, stem_of
 from ssd_data.data.formats.splits import role
 
 MOST_FOLDERS = 50  # side by side, of which pairs are looked for
-MOST_DEEP = 4
 _LOOKED_AT = 20
-# How such folders are called, in small letters: decides only where several fit alike.
-PICTURE_NAMES = ("images", "jpegimages", "image", "imgs", "img", "pictures", "photos", "jpegs")
-LABEL_NAMES = ("labels", "annotations", "annotation", "label", "xml", "xmls", "annos")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +29,7 @@ class Place:
         matched: how many annotations have a picture.
         sure: whether most of those looked at are what their ending says.
         by_name: whether only the names agree, not the folders, as ``train/a`` and ``a`` do.
+        alone: whether there are no annotations of another ending for these pictures.
     """
 
     images: str
@@ -43,6 +38,7 @@ class Place:
     matched: int = 0
     sure: bool = False
     by_name: bool = False
+    alone: bool = True
 
     @property
     def rank(self) -> tuple[bool, bool, int]:
@@ -67,125 +63,27 @@ class Tree:
             elif (suffix := f".{path.rpartition('.')[2].lower()}") in annotation_files():
                 self.annotations.setdefault(suffix, []).append(stem_of(path))
 
-    def places(self, prefix: str = "", deep: int = 0) -> list[Place]:
-        """Pictures and annotations below a folder: together, side by side, or in its splits so.
-
-        Raises:
-            InputError: annotations may be those of two folders of pictures.
-        """
-        found = [*self._one_above(prefix), *self._side_by_side(prefix)]
-        if found:
-            best = max(found, key=lambda place: place.rank)
-            if prefix in (best.images, best.labels):
-                return [best]
-            kind = (best.sure, best.suffix, best.by_name)
-            alike = [p for p in found if (p.sure, p.suffix, p.by_name) == kind]
-            return self._apart([p for p in alike if prefix not in (p.images, p.labels)])
-        splits = [name for name in heads(self.below(prefix)) if role(name)]
-        if deep >= MOST_DEEP or len(splits) > MOST_FOLDERS:
-            return []
-        return [p for s in splits for p in self.places(joined(prefix, s), deep + 1)]
-
-    def named_pair(self) -> list[Place]:
-        """``Images`` and ``Labels`` by their names alone, where no picture has an annotation."""
-        names = sorted(path.name for path in self.folder.iterdir() if path.is_dir())
-        images = [name for name in names if name.lower() in PICTURE_NAMES[:2]]
-        labels = [name for name in names if name.lower() in LABEL_NAMES[:2]]
-        if len(images) == len(labels) == 1 and self.below(images[0]):
-            return [Place(images[0], labels[0], "")]
-        return []
-
-    def parts(self, place: Place) -> dict[str, Place]:
-        """The folders of a place's pictures, with their annotations, where they are splits.
-
-        Raises:
-            InputError: one of them is called as a split is, the others are not.
-        """
-        prefix, below = place.images, self.below(place.images)
-        while len(names := heads(below)) == 1 and all("/" in path for path in below):
-            if role(names[0]):
-                break
-            prefix = joined(prefix, names[0])
-            below = self.below(prefix)
-        self.require_splits(names, prefix)
-        if not any(role(name) for name in names):
-            return {}
-        return {name: self._part(place, prefix, name) for name in names}
-
-    def require_splits(self, names: list[str], prefix: str = "") -> None:
-        """Refuse folders of which only one is called as a split is: it may be a class, too.
-
-        Raises:
-            InputError: they are such.
-        """
-        splits = [name for name in names if role(name)]
-        if len(splits) == 1 < len(names):
-            others = ", ".join(name for name in names[:4] if name != splits[0])
-            raise InputError(
-                f'"{splits[0]}" may be a split, or a part like {others}',
-                where=self.folder / prefix,
-                hint=f"Write train.txt and val.txt into {self.folder}, a picture's name a line",
-            )
-
-    def require_own(self, places: list[Place]) -> None:
-        """Refuse places of which two would have the same annotations.
-
-        Raises:
-            InputError: they are such.
-        """
-        for one, other in combinations(places, 2):
-            if self._shares(one, other):
-                raise self._of_either(one, other)
-
     def below(self, prefix: str) -> list[str]:
         """The pictures below a folder, as paths from it without ending."""
-        return _under(self.pictures, prefix)
+        return under(self.pictures, prefix)
 
-    def _part(self, place: Place, prefix: str, name: str) -> Place:
-        images = joined(prefix, name)
-        if place.images == place.labels:
-            return Place(images, images, place.suffix, sure=place.sure)
-        above = joined(place.labels, prefix[len(place.images) :].strip("/"))
-        there = heads(_under(self.annotations.get(place.suffix, []), above))
-        alike = [one for one in there if role(one) and role(one) == role(name)]
-        same = [one for one in there if one == name] or alike
-        if len(same) == 1:
-            return Place(images, joined(above, same[0]), place.suffix, sure=place.sure)
-        return Place(images, place.labels, place.suffix, sure=place.sure, by_name=True)
-
-    def _one_above(self, prefix: str) -> Iterator[Place]:
-        """Both in one folder, or one of them in a folder inside the other's."""
-        pictures, inside = self._split(self.pictures, prefix)
+    def pairs(self, prefix: str) -> Iterator[Place]:
+        """All folders of pictures and of annotations, at or right below one, that go together."""
+        pictures, inside = _split(self.pictures, prefix)
         for suffix, files in self.annotations.items():
-            there, of_labels = self._split(files, prefix)
+            there, of_labels = _split(files, prefix)
             yield from self._pair(prefix, prefix, suffix, pictures, there)
             for one, paths in of_labels.items():
                 yield from self._pair(prefix, joined(prefix, one), suffix, pictures, paths)
             for name, known in inside.items():
-                yield from self._pair(joined(prefix, name), prefix, suffix, known, there)
-
-    def _side_by_side(self, prefix: str) -> Iterator[Place]:
-        """For each folder of pictures the folder whose annotations fit best."""
-        _, inside = self._split(self.pictures, prefix)
-        for suffix, files in self.annotations.items():
-            _, of_labels = self._split(files, prefix)
-            for name, pictures in inside.items():
-                fitting: list[Place] = []
+                images = joined(prefix, name)
+                yield from self._pair(images, prefix, suffix, known, there)
                 for one, paths in of_labels.items():
                     if one != name and not (role(one) and role(name) and role(one) != role(name)):
-                        places = joined(prefix, name), joined(prefix, one)
                         # A folder of both is a data set of its own.
                         pure = name not in of_labels and one not in inside
-                        fitting += self._pair(*places, suffix, pictures, paths, by_name=pure)
-                if fitting:
-                    yield max(fitting, key=lambda p: (p.rank, is_called(p.labels, LABEL_NAMES)))
-
-    def _split(self, paths: list[str], prefix: str) -> tuple[set[str], dict[str, set[str]]]:
-        """The paths below a folder, and those of each folder inside; of many folders none."""
-        below = _under(paths, prefix)
-        inside = _by_head(below)
-        few = inside if len(inside) <= MOST_FOLDERS else {}
-        return set(below), {name: set(rest) for name, rest in few.items()}
+                        labels = joined(prefix, one)
+                        yield from self._pair(images, labels, suffix, known, paths, by_name=pure)
 
     def _pair(
         self,
@@ -200,8 +98,8 @@ class Tree:
         matched = pictures & annotations
         by_name = by_name and not matched
         if by_name:
-            names = {path.rpartition("/")[2] for path in pictures}
-            matched = {path for path in annotations if path.rpartition("/")[2] in names}
+            names = {name_of(path) for path in pictures}
+            matched = {path for path in annotations if name_of(path) in names}
         if matched:
             looked = heapq.nsmallest(_LOOKED_AT, matched)
             right = sum(self._is(joined(labels, path), suffix) for path in looked)
@@ -213,47 +111,10 @@ class Tree:
         paths = (self.folder / f"{stem}{ending}" for ending in (suffix, suffix.upper()))
         return any(map(annotation_files()[suffix].claims, paths))
 
-    def _apart(self, places: list[Place]) -> list[Place]:
-        """Places without those whose annotations are another's; masks have pictures' names, too."""
-        taken: list[Place] = []
-        for place in sorted(places, key=lambda p: not is_called(p.images, PICTURE_NAMES)):
-            rivals = [one for one in taken if self._shares(one, place)]
-            if not rivals:
-                taken.append(place)
-            elif not is_called(rivals[0].images, PICTURE_NAMES) or is_called(
-                place.images, PICTURE_NAMES
-            ):
-                raise self._of_either(rivals[0], place)
-        return sorted(taken, key=lambda place: place.images)
 
-    def _of_either(self, one: Place, other: Place) -> InputError:
-        return InputError(
-            f"the annotations of {one.labels} may be of {one.images} or of {other.images}",
-            where=self.folder,
-            hint='Move one away, or say it in a recipe: format = "folders", and in sources '
-            f'{{ images = "{one.images}", labels = "{one.labels}" }}',
-        )
-
-    def _shares(self, one: Place, other: Place) -> bool:
-        """Whether an annotation would belong to both."""
-        if one.labels != other.labels:
-            return False
-        names = {path.rpartition("/")[2] for path in self.below(one.images)}
-        return any(path.rpartition("/")[2] in names for path in self.below(other.images))
-
-
-def is_called(folder: str, names: Iterable[str]) -> bool:
-    """Whether a folder has one of these names, whatever its case."""
-    return folder.rpartition("/")[2].lower() in names
-
-
-def heads(paths: Iterable[str]) -> list[str]:
-    """The first folders of paths, sorted.
-
-    >>> heads(["b/1", "a/b/2", "c"])
-    ['a', 'b']
-    """
-    return sorted(_by_head(paths))
+def name_of(path: str) -> str:
+    """A path's last part."""
+    return path.rpartition("/")[2]
 
 
 def joined(prefix: str, name: str) -> str:
@@ -261,7 +122,22 @@ def joined(prefix: str, name: str) -> str:
     return f"{prefix}/{name}" if prefix and name else prefix or name
 
 
-def _by_head(paths: Iterable[str]) -> dict[str, list[str]]:
+def under(paths: Iterable[str], prefix: str) -> list[str]:
+    """The paths below a folder, as from it.
+
+    >>> under(["a/b/1", "ab/2"], "a")
+    ['b/1']
+    """
+    start = f"{prefix}/" if prefix else ""
+    return [path[len(start) :] for path in paths if path.startswith(start)]
+
+
+def by_head(paths: Iterable[str]) -> dict[str, list[str]]:
+    """The rests of paths by their first folder; files of no folder are left out.
+
+    >>> by_head(["b/1", "a/b/2", "c"])
+    {'b': ['1'], 'a': ['b/2']}
+    """
     found: dict[str, list[str]] = {}
     for path in paths:
         head, slash, rest = path.partition("/")
@@ -270,6 +146,9 @@ def _by_head(paths: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def _under(paths: Iterable[str], prefix: str) -> list[str]:
-    start = f"{prefix}/" if prefix else ""
-    return [path[len(start) :] for path in paths if path.startswith(start)]
+def _split(paths: list[str], prefix: str) -> tuple[set[str], dict[str, set[str]]]:
+    """The paths below a folder, and those of each folder inside; of many folders none."""
+    below = under(paths, prefix)
+    inside = by_head(below)
+    few = inside if len(inside) <= MOST_FOLDERS else {}
+    return set(below), {name: set(rest) for name, rest in few.items()}

@@ -23,7 +23,7 @@ from ssd_data.data.formats.splitlists import (
     read_lists,
     require_agreement,
 )
-from ssd_data.data.formats.splits import role
+from ssd_data.data.formats.splits import remarks
 from ssd_data.data.formats.voc.schema import ANNOTATIONS, IMAGES, set_file
 from ssd_data.data.formats.voc.xml import looks_like, read_file, stated_name
 
@@ -85,6 +85,7 @@ def recognise(folder: Path) -> Recognised[VocSource] | None:
     some = islice((folder / ANNOTATIONS).glob(f"*{SUFFIX}"), _LOOKED_AT)
     sure = Confidence.CONTENT if any(map(FILE.claims, some)) else Confidence.FILES
     said = [*found.said, *_beside(folder, found, finder), *_unlisted(found, finder)]
+    said += remarks(found.splits, MAIN)
     return Recognised(dict(sorted(splits.items())), why, sure, said)
 
 
@@ -97,16 +98,11 @@ def _beside(folder: Path, taken: SplitLists, finder: Finder) -> Iterator[str]:
 
 
 def _unlisted(found: SplitLists, finder: Finder) -> Iterator[str]:
-    """What is said of pictures that no list names, and of lists that are for nothing."""
+    """What is said of pictures that no list names."""
     named = {picture for pictures in found.members.values() for picture in pictures}
     if left := [path for path in finder.pictures.paths if path not in named]:
         count = f"{len(left)} of {len(finder.pictures.paths)} pictures"
         yield f"{count} are in no list of {MAIN} and left out (the first is {left[0]})"
-    if not any(role(split) for split in found.splits):
-        yield (
-            f"no list of {MAIN} is called as a split for training or testing is: "
-            "write train.txt and val.txt there, a picture's name a line, to have both"
-        )
 
 
 def needs(source: VocSource) -> list[str]:
