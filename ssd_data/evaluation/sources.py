@@ -20,7 +20,8 @@ from ssd_data.core.structures import Pixels
 from ssd_data.data.build.convert import in_pixels
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import scan, unknown_classes
-from ssd_data.data.dataset import TEST_LINK, Dataset, find
+from ssd_data.data.dataset import TEST_LINK, Dataset
+from ssd_data.data.find import find
 from ssd_data.data.lmdb.companions import labelmap_of, manifest_of, name_size_file, read_name_sizes
 from ssd_data.data.lmdb.manifest import Manifest, read_manifest
 from ssd_data.data.lmdb.store import is_lmdb, open_shared

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.labelmap import LabelMap, read_labelmap
-from ssd_data.data import dataset, formats, recipes
+from ssd_data.data import formats, recipes
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import scan, unknown_classes
+from ssd_data.data.find import find
 from ssd_data.data.lmdb.companions import labelmap_file
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
 from ssd_data.data.lmdb.table import read_table
@@ -33,7 +34,7 @@ def labelmap_of(source: str, root: Path | None = None) -> LabelMap:
         recipe = recipes.load(source)
         if recipe.labelmap is not None:
             return read_labelmap(recipe.labelmap)
-    return dataset.find(source, root).classes()
+    return find(source, root).classes()
 
 
 def disagreements(labelmap: LabelMap, source: str, root: Path | None = None) -> list[str]:
@@ -74,7 +75,7 @@ def _against_lmdb(labelmap: LabelMap, path: Path) -> list[str]:
 
 
 def _against_dataset(labelmap: LabelMap, source: str, root: Path | None) -> list[str]:
-    found = dataset.find(source, root)
+    found = find(source, root)
     differences = []
     if found.labelmap is not None or formats.load(found.format).classes is not None:
         differences = labelmap.differences(found.classes())
