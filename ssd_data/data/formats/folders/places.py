@@ -26,7 +26,7 @@ PICTURE_NAMES = ("images", "jpegimages", "image", "imgs", "img", "pictures", "ph
 LABEL_NAMES = ("labels", "annotations", "annotation", "label", "xml", "xmls", "annos")
 
 
-class Choice:
+class PlaceChoice:
     """Chooses; what else would fit is said.
 
     Attributes:

@@ -10,7 +10,7 @@ import msgspec
 
 from ssd_data.core.errors import InputError
 from ssd_data.data.formats import Confidence, Recognised
-from ssd_data.data.formats.folders.places import Choice
+from ssd_data.data.formats.folders.places import PlaceChoice
 from ssd_data.data.formats.folders.schema import RATIO, FolderSource
 from ssd_data.data.formats.folders.tree import Place, Tree, name_of, under
 from ssd_data.data.formats.namelists import Finder
@@ -39,7 +39,7 @@ def recognise(folder: Path) -> Recognised[FolderSource] | None:
         InputError: it is such a set surely, but its splits contradict one another.
     """
     tree = Tree(folder)
-    choice = Choice(tree)
+    choice = PlaceChoice(tree)
     sure = True  # so is what is refused at once
     try:
         places = choice.places() or choice.named_pair()
@@ -67,7 +67,7 @@ class _Arrangement:
         is_voc: whether it goes by lists in ``ImageSets/Main``.
     """
 
-    def __init__(self, choice: Choice, places: list[Place]) -> None:
+    def __init__(self, choice: PlaceChoice, places: list[Place]) -> None:
         self.choice, self.tree, self.places = choice, choice.tree, places
         self.folder = self.tree.folder
         self.why = _why(places)
