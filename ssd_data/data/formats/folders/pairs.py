@@ -17,11 +17,11 @@ from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data.formats import AnnotationFile, annotation_files
 from ssd_data.data.formats.folders.schema import FolderSource, plain_folder
 from ssd_data.data.formats.folders.tree import joined
+from ssd_data.data.formats.lists import survey
 from ssd_data.data.formats.namelists import Finder
 from ssd_data.data.formats.pictures import files_below, stem_of
 from ssd_data.data.formats.splits import is_plain_role
 
-_SURVEYED = 200
 # Text files that lie beside annotations: lists of classes, and what exports come with.
 _COMPANIONS = """classes class_names labels labelmap label_map names notes obj predefined_classes
 readme readme.dataset readme.roboflow"""
@@ -57,16 +57,11 @@ class Pairs:
         Raises:
             InputError: they are of another format.
         """
-        of_kind: dict[str, list[tuple[Path, str]]] = {}
+        found = []
         for stem in sorted(self.annotations.keys() & self.pictures.by_stem.keys()):
             with suppress(InputError):  # said when it is read
-                path = self._chosen(self.annotations[stem])
-                name = joined(self.labels, path)
-                some = of_kind.setdefault(Path(path).suffix.lower(), [])
-                if len(some) < _SURVEYED:
-                    some.append((self.root / name, name))
-        for kind, files in of_kind.items():
-            annotation_files()[kind].survey(files)
+                found.append(joined(self.labels, self._chosen(self.annotations[stem])))
+        survey(self.root, found)
 
     def entry(self, picture: str) -> Entry | None:
         """A picture with its annotation; None where that is of its twin with another ending."""
