@@ -123,8 +123,7 @@ def _box(element: etree._Element, annotation: str, where: str) -> tuple[list[flo
     found = list(element.iterchildren("bndbox"))
     if len(found) == 1:
         box = [_corner(found[0], tag, annotation) for tag in CORNERS]
-        degrees = _rotation(element)
-        return (box, "") if not degrees % 180 else _turned(box, degrees)
+        return _turned(box, _rotation(element))
     if not found:
         if (turned := child(element, "robndbox")) is not None:
             return _rotated(turned, annotation)
@@ -160,8 +159,8 @@ def _rotation(element: etree._Element) -> float:
 def _turned(box: list[float], degrees: float) -> tuple[list[float], str]:
     """The upright hull of a box that is turned about its centre."""
     left, top, right, bottom = box
-    if right <= left or bottom <= top:
-        return box, ""  # judged like any other inverted box
+    if degrees % 180 == 0 or right <= left or bottom <= top:
+        return box, ""  # an inverted box is judged as any other
     x, y = (left + right) / 2, (top + bottom) / 2
     across, down = (right - left) / 2, (bottom - top) / 2
     if degrees % 90 == 0:
@@ -184,7 +183,7 @@ def _rotated(turned: etree._Element, annotation: str) -> tuple[list[float], str]
             hint="A <robndbox> has its angle in radians, clockwise, as roLabelImg writes it",
         )
     box = [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
-    return (box, "") if angle == 0 else _turned(box, math.degrees(angle))
+    return _turned(box, math.degrees(angle))
 
 
 def _outline(
