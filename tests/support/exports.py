@@ -28,7 +28,8 @@ def write(root: Path, paths: str, **texts: str) -> Path:
         elif key in texts:
             file.write_text(texts[key], "utf-8", newline="")
         elif file.suffix.lower() == ".xml":
-            file.write_text(xml(name=f"{file.stem}.jpg"), "utf-8")
+            name = file.stem.removesuffix(".jpg")
+            file.write_text(xml(name=f"{name}.jpg"), "utf-8")
         else:
             file.write_text("cat 5 6 30 40\n", "utf-8")
     return root

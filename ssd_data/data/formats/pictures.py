@@ -70,6 +70,16 @@ def stem_of(path: str) -> str:
     return folder + slash + (name.rpartition(".")[0] or name)
 
 
+def owner_of(path: str) -> str:
+    """The path of the picture that an annotation is of, without ending.
+
+    >>> owner_of("a/b.xml"), owner_of("a/b.jpg.xml"), owner_of("a/b.v2.xml")
+    ('a/b', 'a/b', 'a/b.v2')
+    """
+    stem = stem_of(path)
+    return stem_of(stem) if has_picture_ending(stem) else stem
+
+
 @dataclass(frozen=True)
 class Pictures:
     """The picture files below a folder.

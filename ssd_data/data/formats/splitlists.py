@@ -150,8 +150,9 @@ def _members(root: Path, path: str, finder: Finder) -> tuple[dict[str, str], boo
 
 def _names_nothing(pictures: Mapping[str, str]) -> InputError:
     first, where = next(iter(pictures.items()))
+    others = f", nor is any of the other {len(pictures) - 1} of this list"
     return InputError(
-        f'none of the {len(pictures)} lines of this list names a picture here, nor does "{first}"',
+        f'"{first}" is no picture here' + others * (len(pictures) > 1),
         where=where,
         hint="A list has a picture's name a line; move it away if it is no list of a split",
     )

@@ -19,7 +19,7 @@ from ssd_data.data.formats.folders.schema import FolderSource, plain_folder
 from ssd_data.data.formats.folders.tree import joined
 from ssd_data.data.formats.lists import survey
 from ssd_data.data.formats.namelists import Finder
-from ssd_data.data.formats.pictures import files_below, stem_of
+from ssd_data.data.formats.pictures import files_below, has_picture_ending, owner_of, stem_of
 from ssd_data.data.formats.splits import is_plain_role
 
 # Text files that lie beside annotations: lists of classes, and what exports come with.
@@ -49,7 +49,7 @@ class Pairs:
         self.annotations: dict[str, list[str]] = {}
         for path in files_below(place):
             if f".{path.rpartition('.')[2].lower()}" in kinds:
-                self.annotations.setdefault(stem_of(path), []).append(path)
+                self.annotations.setdefault(owner_of(path), []).append(path)
 
     def survey(self) -> None:
         """Let each kind of annotation be judged as a whole, by the first files.
@@ -58,7 +58,8 @@ class Pairs:
             InputError: they are of another format.
         """
         found = []
-        for stem in sorted(self.annotations.keys() & self.pictures.by_stem.keys()):
+        own = self.annotations.keys() & self.pictures.by_stem.keys()
+        for stem in sorted(own or self.annotations):
             with suppress(InputError):  # said when it is read
                 found.append(joined(self.labels, self._chosen(self.annotations[stem])))
         survey(self.root, found)
@@ -106,7 +107,10 @@ class Pairs:
             InputError: several may be it, or it may be that of several pictures.
         """
         stem = stem_of(picture)
-        if paths := self.annotations.get(stem):
+        paths = self.annotations.get(stem, [])
+        if named := [path for path in paths if stem_of(path) == picture]:  # a.jpg.xml
+            return self._chosen(named)
+        if paths := [path for path in paths if not has_picture_ending(stem_of(path))]:
             path = self._chosen(paths)
             twins = self.pictures.by_stem[stem]
             if len(twins) > 1:
@@ -114,8 +118,8 @@ class Pairs:
                 return path if owner == picture else None
             return path
         name = stem.rpartition("/")[2]
-        if paths := self._by_name.get(name):
-            path = self._chosen(paths)
+        if namesakes := self._by_name.get(name):
+            path = self._chosen(namesakes)
             if len(rivals := self._namesakes.get(name, [])) > 1:
                 raise InputError(
                     f"the annotation may be of {rivals[0]} or of {rivals[1]}",

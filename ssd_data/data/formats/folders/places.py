@@ -153,7 +153,7 @@ class PlaceChoice:
         if place.images == place.labels:
             return replace(place, images=images, labels=images)
         above = joined(place.labels, prefix[len(place.images) :].strip("/"))
-        there = by_head(under(self.tree.annotations.get(place.suffix, []), above))
+        there = by_head(under(self.tree.annotations.get(place.suffix, {}), above))
         alike = [one for one in there if role(one) and role(one) == role(name)]
         same = [one for one in there if one == name] or alike
         if len(same) == 1 or any(role(one) for one in there):

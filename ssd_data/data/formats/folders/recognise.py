@@ -188,7 +188,7 @@ class _Arrangement:
         for labels in sorted(shared):
             of_labels = [place for place in places if place.labels == labels]
             names = {name_of(p) for place in of_labels for p in self.tree.below(place.images)}
-            there = under(self.tree.annotations.get(of_labels[0].suffix, []), labels)
+            there = under(self.tree.annotations.get(of_labels[0].suffix, {}), labels)
             if left := [path for path in there if name_of(path) not in names]:
                 self.said.append(
                     f"{len(left)} of {len(there)} annotations of {labels or 'the folder'} have no "
@@ -222,7 +222,8 @@ def _why(places: list[Place]) -> str:
     if len(places) > 1:
         return f"{folders} have pictures with {first.suffix} files"
     if first.images and first.labels:
-        return f"it has {first.images} and {first.labels}"
+        how = ", whose files go together by their names" if first.by_name else ""
+        return f"it has {first.images} and {first.labels}{how}"
     return f"it has pictures{' in ' * bool(folders)}{folders} and {first.suffix} files" + (
         f" in {first.labels}" if first.labels else ""
     )

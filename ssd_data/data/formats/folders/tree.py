@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssd_data.data.formats import annotation_files
-from ssd_data.data.formats.pictures import files_below, has_picture_ending, stem_of
+from ssd_data.data.formats.pictures import files_below, has_picture_ending, owner_of, stem_of
 from ssd_data.data.formats.splits import role
 
 MOST_FOLDERS = 50  # side by side, of which pairs are looked for
@@ -27,7 +27,7 @@ class Place:
         images, labels: below the root; empty for the root itself.
         suffix: the annotations' ending; empty where there are none.
         matched: how many annotations have a picture.
-        sure: whether most of those looked at are what their ending says.
+        sure: whether half of those looked at, or more, are what their ending says.
         by_name: whether only the names agree, not the folders, as ``train/a`` and ``a`` do.
         alone: whether there are no annotations of another ending for these pictures.
     """
@@ -47,21 +47,25 @@ class Place:
 
 
 class Tree:
-    """The pictures and annotations of a folder, as paths below it without ending.
+    """The pictures and annotations of a folder.
 
     Args:
         folder: the data set's root.
+
+    Attributes:
+        pictures: paths below it without ending.
+        annotations: per ending the paths without it, and with it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.pictures: list[str] = []
-        self.annotations: dict[str, list[str]] = {}
+        self.annotations: dict[str, dict[str, str]] = {}
         for path in files_below(folder):
             if has_picture_ending(path):
                 self.pictures.append(stem_of(path))
             elif (suffix := f".{path.rpartition('.')[2].lower()}") in annotation_files():
-                self.annotations.setdefault(suffix, []).append(stem_of(path))
+                self.annotations.setdefault(suffix, {})[owner_of(path)] = path
 
     def below(self, prefix: str) -> list[str]:
         """The pictures below a folder, as paths from it without ending."""
@@ -103,13 +107,12 @@ class Tree:
         if matched:
             looked = heapq.nsmallest(_LOOKED_AT, matched)
             right = sum(self._is(joined(labels, path), suffix) for path in looked)
-            sure = 2 * right > len(looked)
+            sure = 2 * right >= len(looked)
             yield Place(images, labels, suffix, len(matched), sure, by_name)
 
     def _is(self, stem: str, suffix: str) -> bool:
         """Whether an annotation is what its ending says."""
-        paths = (self.folder / f"{stem}{ending}" for ending in (suffix, suffix.upper()))
-        return any(map(annotation_files()[suffix].claims, paths))
+        return annotation_files()[suffix].claims(self.folder / self.annotations[suffix][stem])
 
 
 def name_of(path: str) -> str:
@@ -146,7 +149,7 @@ def by_head(paths: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def _split(paths: list[str], prefix: str) -> tuple[set[str], dict[str, set[str]]]:
+def _split(paths: Iterable[str], prefix: str) -> tuple[set[str], dict[str, set[str]]]:
     """The paths below a folder, and those of each folder inside; of many folders none."""
     below = under(paths, prefix)
     inside = by_head(below)
