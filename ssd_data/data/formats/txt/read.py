@@ -8,6 +8,7 @@ further column.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -112,9 +113,9 @@ def _row(words: list[str], where: str) -> TxtRow:
         InputError: it has none, or further columns.
     """
     values = [number(word) for word in words]
-    count = next((i for i, value in enumerate(reversed(values)) if not abs(value) < FAR), None)
-    numbers = len(words) if count is None else count
-    if len(words) < 5 or numbers < 4:
+    name = (i for i, value in enumerate(reversed(values)) if not math.isfinite(value))
+    numbers = next(name, len(words))
+    if len(words) < 5 or numbers < 4 or not all(abs(value) < FAR for value in values[-4:]):
         raise InputError(f'"{_shown(words)}" is not label xmin ymin xmax ymax', where=where)
     box = values[-4:]
     if numbers == len(words):
