@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, is_below
+from ssd_data.core.files.paths import below, is_below, require_below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data.formats import annotation_files
@@ -98,7 +98,7 @@ def entry(root: Path, image: str, annotation: str, where: str, notes: Tally) -> 
     """
     image, annotation = _plain(root, image), _plain(root, annotation)
     try:
-        below(root, image, where)
+        require_below(root, image, where)
         path = below(root, annotation, where)
         file = annotation_files().get(path.suffix.lower())
         if file is None:

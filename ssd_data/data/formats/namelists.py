@@ -138,19 +138,22 @@ class Finder:
         Raises:
             InputError: several pictures may be meant.
         """
-        for name in (text, self.plain(text)):
-            if self.pictures.has(name):
-                return Named(name)
-            found = self.pictures.by_stem.get(name, ())
-            if len(found) == 1:
-                return Named(found[0])
-            if found:
-                picture = self.pictures.of_stem(name, self.stated(name), where)
-                return None if picture is None else Named(picture)
+        if named := self._plainly(text, where) or self._plainly(self.plain(text), where):
+            return named
         named = self.pictures.find(text, where)
         if named and named.how == "without its ending":
             return Named(named.path, "by its name alone")
         return named
+
+    def _plainly(self, name: str, where: str) -> Named | None:
+        """The picture of that path, with or without its ending."""
+        found = self.pictures.by_stem.get(name, ())
+        if self.pictures.has(name):
+            return Named(name)
+        if len(found) > 1:
+            picture = self.pictures.of_stem(name, self.stated(name), where)
+            return None if picture is None else Named(picture)
+        return Named(found[0]) if found else None
 
 
 @dataclass(frozen=True, slots=True)

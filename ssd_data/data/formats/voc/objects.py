@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from lxml import etree
 
@@ -53,13 +54,16 @@ class VocObject:
         """
         line = int(element.sourceline or 0)
         where = f"{annotation}:{line}"
-        if child(element, "name") is None or child(element, "bndbox") is None:
-            lowered(element)
-            if text_of(element, "deleted") == "1":
+        parts = parts_of(element)
+        if "name" not in parts or "bndbox" not in parts:
+            parts = parts_of(lowered(element))
+            if text_of(parts.get("deleted")) == "1":
                 return None
-        name = _name(element, where)
-        box, note = _box(element, annotation, where)
-        difficult = text_of(element, "difficult")
+        if len(parts) < len(element):
+            _require_single(element, where)
+        name = _name(element, parts, where)
+        box, note = _box(parts, annotation, where)
+        difficult = text_of(parts.get("difficult"))
         if difficult not in ("0", "1"):
             difficult = difficult.lower()
             if difficult not in _YES and difficult not in _NO:
@@ -67,15 +71,20 @@ class VocObject:
         return cls(name, line, box, difficult in _YES, note)
 
 
-def child(element: etree._Element, tag: str) -> etree._Element | None:
-    """The first child of that name; ``find`` takes twice as long."""
-    return next(element.iterchildren(tag), None)
+Parts: TypeAlias = Mapping[object, etree._Element]
 
 
-def text_of(element: etree._Element, tag: str) -> str:
-    """The text of the first child of that name, without spaces at its ends; empty without one."""
-    found = child(element, tag)
-    return "" if found is None else (found.text or "").strip()
+def parts_of(element: etree._Element) -> Parts:
+    """The first child of each name; one pass takes as long as one search."""
+    found: dict[object, etree._Element] = {}
+    for part in element:
+        found.setdefault(part.tag, part)
+    return found
+
+
+def text_of(element: etree._Element | None) -> str:
+    """An element's text without spaces at its ends; empty without an element."""
+    return "" if element is None else (element.text or "").strip()
 
 
 def lowered(element: etree._Element) -> etree._Element:
@@ -104,54 +113,57 @@ def _no_number(element: etree._Element, text: str, annotation: str) -> InputErro
     return InputError(f'<{element.tag!s}> is "{text}", not a number', where=where)
 
 
-def _name(element: etree._Element, where: str) -> str:
-    name = text_of(element, "name")
-    if any(len(one) for one in element.iterchildren("name")):
+def _require_single(element: etree._Element, where: str) -> None:
+    count = sum(1 for _ in element.iterchildren("bndbox"))
+    if count > 1:
+        raise InputError(f"<object> with {count} <bndbox>", where=where)
+
+
+def _name(element: etree._Element, parts: Parts, where: str) -> str:
+    stated = parts.get("name")
+    if stated is not None and len(stated):
         raise InputError("<name> holds other elements", where=where)
-    if not name:
-        results = [text_of(one, "name") for one in element.iterchildren("possibleresult")]
-        if len(set(results)) > 1:
-            raise InputError(f"<object> with {len(results)} possible names", where=where)
-        name = results[0] if results else ""
-    if not name:
+    if name := text_of(stated):
+        return name
+    results = [parts_of(one).get("name") for one in element.iterchildren("possibleresult")]
+    names = {text_of(one) for one in results}
+    if len(names) > 1:
+        raise InputError(f"<object> with {len(results)} possible names", where=where)
+    if names <= {""}:
         raise InputError("<object> without a <name>", where=where)
-    return name
+    return names.pop()
 
 
-def _box(element: etree._Element, annotation: str, where: str) -> tuple[list[float], str]:
+def _box(parts: Parts, annotation: str, where: str) -> tuple[list[float], str]:
     """The corners, and what is to be noted of them."""
-    found = list(element.iterchildren("bndbox"))
-    if len(found) == 1:
-        box = [_corner(found[0], tag, annotation) for tag in CORNERS]
-        return _turned(box, _rotation(element))
-    if not found:
-        if (turned := child(element, "robndbox")) is not None:
-            return _rotated(turned, annotation)
-        for tag in _OUTLINES:
-            if (outline := child(element, tag)) is not None:
-                return _outline(element, outline, annotation)
-    count = "no" if not found else f"{len(found)}"
-    raise InputError(f"<object> with {count} <bndbox>", where=where)
+    if (bndbox := parts.get("bndbox")) is not None:
+        box = _corners(bndbox, annotation)
+        return (box, "") if "attributes" not in parts else _turned(box, _rotation(parts))
+    if (turned := parts.get("robndbox")) is not None:
+        return _rotated(turned, annotation)
+    for tag in _OUTLINES:
+        if (outline := parts.get(tag)) is not None:
+            return _outline(parts, outline, annotation)
+    raise InputError("<object> with no <bndbox>", where=where)
 
 
-def _corner(bndbox: etree._Element, tag: str, annotation: str) -> float:
-    element = child(bndbox, tag)
-    if element is None:
-        lowered(bndbox)
-        element = child(bndbox, tag)
-    if element is None:
-        raise InputError(f"<bndbox> without <{tag}>", where=f"{annotation}:{bndbox.sourceline}")
-    return number_of(element, annotation)
+def _corners(bndbox: etree._Element, annotation: str) -> list[float]:
+    parts = parts_of(bndbox)
+    if not all(tag in parts for tag in CORNERS):
+        parts = parts_of(lowered(bndbox))
+    for tag in CORNERS:
+        if tag not in parts:
+            where = f"{annotation}:{bndbox.sourceline}"
+            raise InputError(f"<bndbox> without <{tag}>", where=where)
+    return [number_of(parts[tag], annotation) for tag in CORNERS]
 
 
-def _rotation(element: etree._Element) -> float:
+def _rotation(parts: Parts) -> float:
     """CVAT's attribute in degrees; 0 where there is none."""
-    attributes = child(element, "attributes")
-    if attributes is None:
-        return 0.0
-    for attribute in attributes.iterchildren("attribute"):
-        if text_of(attribute, "name") == "rotation":
-            degrees = number(text_of(attribute, "value"))
+    for attribute in parts["attributes"].iterchildren("attribute"):
+        inner = parts_of(attribute)
+        if text_of(inner.get("name")) == "rotation":
+            degrees = number(text_of(inner.get("value")))
             return degrees if abs(degrees) < FAR else 0.0
     return 0.0
 
@@ -172,10 +184,11 @@ def _turned(box: list[float], degrees: float) -> tuple[list[float], str]:
 
 def _rotated(turned: etree._Element, annotation: str) -> tuple[list[float], str]:
     """The hull of a ``<robndbox>``."""
-    parts = [child(turned, tag) for tag in ("cx", "cy", "w", "h", "angle")]
-    if any(part is None for part in parts):
+    parts = parts_of(turned)
+    tags = ("cx", "cy", "w", "h", "angle")
+    if not all(tag in parts for tag in tags):
         return _hull(_points(turned, annotation), turned, annotation), ROTATED
-    x, y, width, height, angle = (number_of(p, annotation) for p in parts if p is not None)
+    x, y, width, height, angle = (number_of(parts[tag], annotation) for tag in tags)
     if abs(angle) > 2 * math.pi + 0.01:
         raise InputError(
             f"<angle> is {angle:g}, which are no radians",
@@ -186,17 +199,14 @@ def _rotated(turned: etree._Element, annotation: str) -> tuple[list[float], str]
     return _turned(box, math.degrees(angle))
 
 
-def _outline(
-    element: etree._Element, outline: etree._Element, annotation: str
-) -> tuple[list[float], str]:
-    unit = text_of(element, "coordinate").lower()
-    if unit not in ("", "pixel", "pixels"):
-        raise InputError(
-            f'<coordinate> is "{unit}", not pixel', where=f"{annotation}:{element.sourceline}"
-        )
-    inner = child(outline, "box")
-    if inner is not None:  # LabelMe's, of a mask
-        return [_corner(inner, tag, annotation) for tag in CORNERS], OUTLINE
+def _outline(parts: Parts, outline: etree._Element, annotation: str) -> tuple[list[float], str]:
+    unit = parts.get("coordinate")
+    if text_of(unit).lower() not in ("", "pixel", "pixels"):
+        assert unit is not None
+        where = f"{annotation}:{unit.sourceline}"
+        raise InputError(f'<coordinate> is "{text_of(unit)}", not pixel', where=where)
+    if (box := parts_of(outline).get("box")) is not None:  # LabelMe's, of a mask
+        return _corners(box, annotation), OUTLINE
     return _hull(_points(outline, annotation), outline, annotation), OUTLINE
 
 
@@ -227,10 +237,10 @@ def _points(element: etree._Element, annotation: str) -> list[tuple[float, float
 
 
 def _point(element: etree._Element, annotation: str) -> tuple[float, float]:
-    across, down = child(element, "x"), child(element, "y")
-    if across is not None and down is not None:
-        return number_of(across, annotation), number_of(down, annotation)
-    text = (element.text or "").strip()
+    parts = parts_of(element)
+    if "x" in parts and "y" in parts:
+        return number_of(parts["x"], annotation), number_of(parts["y"], annotation)
+    text = text_of(element)
     values = [number(part) for part in text.split(",")]
     if len(values) != 2 or not all(abs(value) < FAR for value in values):
         raise _no_number(element, text, annotation)

@@ -20,7 +20,14 @@ from ssd_data.core.notes import Tally
 from ssd_data.core.structures import NO_BOXES, AnnotatedImage, Boxes
 from ssd_data.data.formats.numbers import number
 from ssd_data.data.formats.pictures import has_picture_ending
-from ssd_data.data.formats.voc.objects import VocObject, child, lowered, number_of, text_of
+from ssd_data.data.formats.voc.objects import (
+    Parts,
+    VocObject,
+    lowered,
+    number_of,
+    parts_of,
+    text_of,
+)
 
 MAX_BYTES = 64 << 20
 # What VOC and tools write beside the objects: plain texts, and what has further elements.
@@ -45,7 +52,7 @@ def looks_like(head: bytes) -> bool:
 def stated_name(path: Path, annotation: str) -> str:
     """The picture's name that a file states; empty where it states none or cannot be read."""
     try:
-        return _stated(_parse(path, annotation))
+        return _stated(parts_of(_parse(path, annotation)))
     except InputError:
         return ""
 
@@ -62,7 +69,8 @@ def read_file(path: Path, image: str, annotation: str, notes: Tally) -> Annotate
             an element that may hold boxes is not understood.
     """
     document = _parse(path, annotation)
-    found = [VocObject.read(element, annotation) for element in _elements(document, annotation)]
+    elements, parts = _elements(document, annotation)
+    found = [VocObject.read(element, annotation) for element in elements]
     objects = [one for one in found if one is not None]
     for one in objects:
         if one.note:
@@ -71,8 +79,8 @@ def read_file(path: Path, image: str, annotation: str, notes: Tally) -> Annotate
         notes.add("object marked as deleted (left out)", annotation)
     if not found:
         _note_unread(document, annotation, notes)
-    width, height = _size(document, annotation, notes)
-    if not _names(_stated(document), image):
+    width, height = _size(parts, annotation, notes)
+    if not _names(_stated(parts), image):
         notes.add("<filename> names another picture (the list's is used)", annotation)
     boxes: Boxes = np.array([o.box for o in objects], np.float32) if objects else NO_BOXES
     return AnnotatedImage(
@@ -113,13 +121,13 @@ def _parse(path: Path, annotation: str) -> etree._Element:
     return document
 
 
-def _elements(document: etree._Element, annotation: str) -> list[etree._Element]:
-    """All ``<object>`` elements; nothing that may be one is passed over.
+def _elements(document: etree._Element, annotation: str) -> tuple[list[etree._Element], Parts]:
+    """All ``<object>`` elements, and the first of each other; none that may be one is passed over.
 
     Raises:
         InputError: the root is another, or an element beside the objects may hold boxes.
     """
-    objects, odd = _sorted(document)
+    objects, others, odd = _sorted(document)
     if odd or document.tag != "annotation":
         root = str(document.tag)
         if lowered(document).tag != "annotation":
@@ -128,25 +136,30 @@ def _elements(document: etree._Element, annotation: str) -> list[etree._Element]
             raise InputError(
                 f"the root element is <{root}>, not <annotation>", where=where, hint=hint
             )
-        objects, odd = _sorted(document)
+        objects, others, odd = _sorted(document)
         for element in odd:
             if element.tag == "objects":
                 objects += _inside(element, annotation)
             elif _may_hold_boxes(element):
                 raise _not_understood(element, annotation)
-    return objects
+    return objects, others
 
 
-def _sorted(document: etree._Element) -> tuple[list[etree._Element], list[etree._Element]]:
-    """The root's ``<object>`` elements, and those that are not known."""
+def _sorted(
+    document: etree._Element,
+) -> tuple[list[etree._Element], Parts, list[etree._Element]]:
+    """The root's ``<object>`` elements, the first of each other, and those that are not known."""
     objects, odd = [], []
+    others: dict[object, etree._Element] = {}
     for element in document:
         tag = element.tag
         if tag == "object":
             objects.append(element)
-        elif tag not in _NESTED and (tag not in _TEXT or len(element)):
+            continue
+        others.setdefault(tag, element)
+        if tag not in _NESTED and (tag not in _TEXT or len(element)):
             odd.append(element)
-    return objects, odd
+    return objects, others, odd
 
 
 def _inside(objects: etree._Element, annotation: str) -> list[etree._Element]:
@@ -167,7 +180,7 @@ def _note_unread(document: etree._Element, annotation: str, notes: Tally) -> Non
     Raises:
         InputError: there may be a box all the same.
     """
-    for element in _sorted(document)[1]:
+    for element in _sorted(document)[2]:
         if element.tag == "objects":
             continue
         words = [word for text in element.itertext() for word in re.split(r"[\s,;]+", text)]
@@ -186,29 +199,29 @@ def _not_understood(element: etree._Element, annotation: str) -> InputError:
     )
 
 
-def _size(document: etree._Element, annotation: str, notes: Tally) -> tuple[int | None, int | None]:
-    size, tags = child(document, "size"), ("width", "height")
+def _size(parts: Parts, annotation: str, notes: Tally) -> tuple[int | None, int | None]:
+    size, tags = parts.get("size"), ("width", "height")
     if size is None:
-        size, tags = child(document, "imagesize"), ("ncols", "nrows")
+        size, tags = parts.get("imagesize"), ("ncols", "nrows")
     if size is None:
         return None, None
-    values = []
-    for tag in tags:
-        element = child(size, tag)
-        if element is None:
-            return None, None
-        stated = (element.text or "").strip()
-        values.append(int(number_of(element, annotation)) if stated or len(element) else 0)
+    sides = parts_of(size)
+    if not all(tag in sides for tag in tags):
+        return None, None
+    values = [
+        int(number_of(sides[tag], annotation)) if text_of(sides[tag]) or len(sides[tag]) else 0
+        for tag in tags
+    ]
     if min(values) <= 0:
         notes.add("<size> is zero (the picture's own size is used)", annotation)
         return None, None
     return values[0], values[1]
 
 
-def _stated(document: etree._Element) -> str:
-    name = text_of(document, "filename")
-    if not name and (source := child(document, "source")) is not None:
-        name = text_of(source, "filename")
+def _stated(parts: Parts) -> str:
+    name = text_of(parts.get("filename"))
+    if not name and (source := parts.get("source")) is not None:
+        name = text_of(parts_of(source).get("filename"))
     return name
 
 
