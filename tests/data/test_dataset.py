@@ -15,10 +15,11 @@ from ssd_data.data import recipes
 
 def devkit(root: Path) -> Path:
     for year, count in (("VOC2007", 3), ("VOC2012", 2)):
-        voc = Voc(root / year, count)
-        for i in range(1, count + 1):
+        voc = Voc(root / year, count + 1)
+        for i in range(1, count + 2):
             voc.annotation(i).write_text(xml([("car", 1, 2, 30, 40)]))
-        voc.list(["1"], "test")
+        voc.list([str(i) for i in range(1, count + 1)])
+        voc.list([str(count + 1)], "test")
     return root
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ssd_data.core.structures import AnnotatedImage, Entry
 
 S = TypeVar("S", bound="msgspec.Struct")
+HEAD_BYTES = 4096
 
 
 class Confidence(IntEnum):
@@ -102,10 +103,32 @@ class AnnotationFile:
         suffix: its ending, such as ``.xml``.
         read: the picture of a file; arguments are its path, the picture's and its own path below
             the root as they are kept, and the Tally that takes what is odd. Raises ``InputError``.
+        looks_like: whether a file's first bytes are such a file's, of which several formats may
+            have the ending.
+        stated: the picture's name that a file states, given its path and its path below the root;
+            empty where it states none or cannot be read.
+        survey: given some files of a data set, refuses what only all of them together show. Raises
+            ``InputError``.
     """
 
     suffix: str
     read: Callable[[Path, str, str, Tally], AnnotatedImage]
+    looks_like: Callable[[bytes], bool] = lambda head: True
+    stated: Callable[[Path, str], str] = lambda path, annotation: ""
+    survey: Callable[[Sequence[tuple[Path, str]]], None] = lambda files: None
+
+    def claims(self, path: Path) -> bool:
+        """Whether a file's first bytes are such a file's; not so where it cannot be read."""
+        try:
+            if not path.is_file():
+                return False
+            with path.open("rb") as file:
+                return self.looks_like(file.read(HEAD_BYTES))
+        except OSError:
+            return False
+
+
+_OLD_NAMES = {"flat": "folders"}
 
 
 def load(name: str) -> Format[Any]:
@@ -114,7 +137,7 @@ def load(name: str) -> Format[Any]:
     Raises:
         InputError: there is none of that name.
     """
-    found: Format[Any] | None = getattr(FORMATS.load(name), "FORMAT", None)
+    found: Format[Any] | None = getattr(FORMATS.load(_OLD_NAMES.get(name, name)), "FORMAT", None)
     if found is None:
         known = ", ".join(name for name, _ in all_formats())
         raise InputError(f'"{name}" is a format of single files', hint=f"Data sets: {known}")

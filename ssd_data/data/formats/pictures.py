@@ -70,6 +70,16 @@ def stem_of(path: str) -> str:
     return folder + slash + (name.rpartition(".")[0] or name)
 
 
+def owner_of(path: str) -> str:
+    """The path of the picture that an annotation is of, without ending.
+
+    >>> owner_of("a/b.xml"), owner_of("a/b.jpg.xml"), owner_of("a/b.v2.xml")
+    ('a/b', 'a/b', 'a/b.v2')
+    """
+    stem = stem_of(path)
+    return stem_of(stem) if has_picture_ending(stem) else stem
+
+
 @dataclass(frozen=True)
 class Pictures:
     """The picture files below a folder.
@@ -99,6 +109,10 @@ class Pictures:
     @cached_property
     def _known(self) -> frozenset[str]:
         return frozenset(self.paths)
+
+    def has(self, path: str) -> bool:
+        """Whether it is one of :attr:`paths`."""
+        return path in self._known
 
     @cached_property
     def _by_name(self) -> dict[str, list[str]]:

@@ -24,7 +24,7 @@ from ssd_data.core.files.whole import new_folder
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Detections
-from ssd_data.data.formats.voc.read import read_file
+from ssd_data.data.formats.voc.xml import read_file
 from ssd_data.data.lmdb.companions import labelmap_of, name_size_file, read_name_sizes
 from ssd_data.data.lmdb.store import is_lmdb, open_shared
 from ssd_data.data.lmdb.strangers import refuse_stranger

@@ -274,4 +274,4 @@ FORMAT = Format(
     classes=classes,
     truth_file=lambda source: source.json,
 )
-FILE = AnnotationFile(".json", read_file)
+FILE = AnnotationFile(".json", read_file, looks_like=lambda head: b'"annotation"' in head)
