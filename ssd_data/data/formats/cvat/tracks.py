@@ -1,0 +1,209 @@
+"""The tracks of a video: all shapes as columns, and the boxes of the frames between them.
+
+Between two keyframes a box moves and turns evenly, and by the shorter way; after a track's last
+keyframe it stays, unless the keyframe says ``outside`` (CVAT's ``dataset_manager/annotation.py``,
+``TrackManager.get_interpolated_shapes``). CVAT writes all frames itself: then nothing is added.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from lxml import etree
+
+from ssd_data.core.errors import InputError
+from ssd_data.core.notes import Tally
+from ssd_data.data.formats.cvat.shapes import is_difficult, read_shape
+
+Column = npt.NDArray[Any]
+MOST_ADDED = 20_000_000
+BETWEEN = "frame between keyframes (its box is interpolated)"
+AFTER = "frame after a track's last keyframe (the box stays, as in CVAT)"
+TWICE = "frame stands twice in a track (the last counts)"
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """Boxes of tracks, a row each.
+
+    Attributes:
+        track: int64 (N,), which track; frame: int64 (N,), of the video; line: int64 (N,).
+        corners: float64 (N, 4), xmin ymin xmax ymax in pixels, not turned; rotation: float64 (N,),
+            degrees clockwise.
+        is_round, outside, difficult, occluded, keyframe: bool (N,).
+    """
+
+    track: Column
+    frame: Column
+    line: Column
+    corners: Column
+    rotation: Column
+    is_round: Column
+    outside: Column
+    difficult: Column
+    occluded: Column
+    keyframe: Column
+
+    def take(self, which: Column) -> Boxes:
+        """Those rows only, in that order."""
+        return Boxes(*(getattr(self, field.name)[which] for field in fields(self)))
+
+    def with_rows(self, more: Boxes) -> Boxes:
+        """These and further ones, by frame, then by track."""
+        names = [field.name for field in fields(self)]
+        both = Boxes(*(np.concatenate([getattr(self, n), getattr(more, n)]) for n in names))
+        return both.take(np.lexsort((both.track, both.frame)))
+
+    def upright(self) -> Column:
+        """float32 (N, 4): the upright boxes around them."""
+        corners = self.corners
+        half = (corners[:, 2:] - corners[:, :2]) / 2
+        turned = (self.rotation != 0) & (half >= 0).all(axis=1)
+        angle = np.radians(self.rotation)
+        sine, cosine = np.abs(np.sin(angle)), np.abs(np.cos(angle))
+        across, down = half.T
+        straight = np.stack([across * cosine + down * sine, across * sine + down * cosine], axis=1)
+        curved = np.stack(
+            [np.hypot(across * cosine, down * sine), np.hypot(across * sine, down * cosine)], axis=1
+        )
+        reach = np.where(self.is_round[:, None], curved, straight)
+        middle = (corners[:, 2:] + corners[:, :2]) / 2
+        around = np.hstack([middle - reach, middle + reach])
+        result: Column = np.where(turned[:, None], around, corners).astype(np.float32)
+        return result
+
+
+class Tracks:
+    """Takes the tracks of a file one shape after the other.
+
+    Attributes:
+        labels, subsets: of each track.
+    """
+
+    def __init__(self, name: str, notes: Tally) -> None:
+        self.name, self.notes = name, notes
+        self.labels: list[str] = []
+        self.subsets: list[str] = []
+        self._numbers = {key: array("q") for key in ("track", "frame", "line")}
+        self._corners, self._rotation = array("d"), array("d")
+        self._flags = {key: array("b") for key in _FLAGS}
+
+    def open(self, track: etree._Element) -> None:
+        """A new track."""
+        label = track.get("label")
+        if not label:
+            raise InputError("<track> without a label", where=f"{self.name}:{track.sourceline}")
+        self.labels.append(label)
+        self.subsets.append(track.get("subset", ""))
+
+    def add(self, element: etree._Element) -> None:
+        """A shape of the track that was opened last.
+
+        Raises:
+            InputError: a value is missing or no number.
+        """
+        line = int(element.sourceline or 0)
+        where = f"{self.name}:{line}"
+        shape = read_shape(element, where, self.notes)
+        if shape is None:
+            return
+        text = element.get("frame", "")
+        if not (text.isascii() and text.isdecimal() and len(text) < 10):
+            raise InputError(f'"frame" is "{text}", not a number', where=where)
+        for key, value in (("track", len(self.labels) - 1), ("frame", int(text)), ("line", line)):
+            self._numbers[key].append(value)
+        self._corners.extend(shape.corners)
+        self._rotation.append(shape.rotation)
+        flags = {key: element.get(key) == "1" for key in ("outside", "occluded")}
+        flags |= {"is_round": shape.is_round, "difficult": is_difficult(element)}
+        flags["keyframe"] = element.get("keyframe", "1") != "0"
+        for key, flag in flags.items():
+            self._flags[key].append(flag)
+        if shape.rotation and not flags["outside"]:
+            self.notes.add("rotated box (the upright box around it is taken)", where)
+
+    def boxes(self) -> Boxes:
+        """All shapes, by track, then by frame, each frame once."""
+        numbers = {key: np.array(column, np.int64) for key, column in self._numbers.items()}
+        flags = {key: np.array(column, np.bool_) for key, column in self._flags.items()}
+        found = Boxes(
+            corners=np.array(self._corners, np.float64).reshape(-1, 4),
+            rotation=np.array(self._rotation, np.float64),
+            **numbers,
+            **flags,
+        )
+        found = found.take(np.lexsort((found.frame, found.track)))
+        again = (np.diff(found.track) == 0) & (np.diff(found.frame) == 0)
+        for line in found.line[:-1][again]:
+            self.notes.add(TWICE, f"{self.name}:{line}")
+        return found.take(np.append(~again, True)[: len(found.frame)])
+
+
+_FLAGS = ("outside", "occluded", "is_round", "difficult", "keyframe")
+
+
+def has_gaps(boxes: Boxes, step: int) -> bool:
+    """Whether frames are left out between two of a track, as where only keyframes are written."""
+    followed = (np.diff(boxes.track) == 0) & ~boxes.outside[:-1]
+    return bool((np.diff(boxes.frame)[followed] > step).any())
+
+
+def between(boxes: Boxes, wanted: Column, name: str, notes: Tally) -> Boxes:
+    """The boxes of wanted frames that lie between two of a track.
+
+    Args:
+        boxes: by track, then by frame. wanted: int64, sorted.
+    """
+    first = np.flatnonzero((np.diff(boxes.track) == 0) & ~boxes.outside[:-1])
+    which, frames = _spread(boxes, first, wanted, boxes.frame[first + 1], name)
+    start, end = boxes.take(which), boxes.take(which + 1)
+    part = (frames - start.frame) / np.maximum(end.frame - start.frame, 1)
+    turn = (end.rotation - start.rotation + 180) % 360 - 180
+    moved = start.corners + (end.corners - start.corners) * part[:, None]
+    return _note(_moved(start, frames, moved, start.rotation + turn * part), BETWEEN, name, notes)
+
+
+def after(boxes: Boxes, wanted: Column, stop: int, name: str, notes: Tally) -> Boxes:
+    """The boxes of wanted frames after each track's last, unless that is outside, to ``stop``."""
+    is_last = np.append(np.diff(boxes.track) != 0, True)[: len(boxes.track)]
+    last = np.flatnonzero(is_last & ~boxes.outside)
+    which, frames = _spread(boxes, last, wanted, np.full(len(last), stop + 1), name)
+    kept = boxes.take(which)
+    return _note(_moved(kept, frames, kept.corners, kept.rotation), AFTER, name, notes)
+
+
+def _spread(
+    boxes: Boxes, first: Column, wanted: Column, ends: Column, name: str
+) -> tuple[Column, Column]:
+    """The rows of ``first``, each once a wanted frame after its own and before its end."""
+    low = np.searchsorted(wanted, boxes.frame[first], "right")
+    high = np.maximum(np.searchsorted(wanted, ends, "left"), low)
+    counts = high - low
+    total = int(counts.sum())
+    if total > MOST_ADDED:
+        raise InputError(f"its tracks make more than {MOST_ADDED} boxes", where=name)
+    within = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.repeat(first, counts), wanted[np.repeat(low, counts) + within]
+
+
+def _moved(boxes: Boxes, frames: Column, corners: Column, rotation: Column) -> Boxes:
+    flags = {n: getattr(boxes, n) for n in ("is_round", "outside", "difficult", "occluded")}
+    return Boxes(
+        track=boxes.track,
+        frame=frames,
+        line=boxes.line,
+        corners=corners,
+        rotation=rotation,
+        keyframe=np.zeros(len(frames), np.bool_),
+        **flags,
+    )
+
+
+def _note(boxes: Boxes, kind: str, name: str, notes: Tally) -> Boxes:
+    for frame, line in zip(boxes.frame.tolist(), boxes.line.tolist(), strict=True):
+        notes.add(kind, f"{name}:{line}: frame {frame}")
+    return boxes
