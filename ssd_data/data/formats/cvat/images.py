@@ -11,14 +11,16 @@ from ssd_data.core.structures import NO_BOXES, AnnotatedImage, Boxes, Entry, Unr
 from ssd_data.data.formats.cvat.schema import PictureFolder
 from ssd_data.data.formats.cvat.shapes import Corners, is_difficult, read_shape, upright
 
-ROTATED = "rotated box (the upright box around it is taken)"
-
 
 class OpenImage:
-    """An ``<image>`` while its shapes are read."""
+    """An ``<image>`` while its shapes are read.
 
-    def __init__(self, element: etree._Element, name: str, subset: str, notes: Tally) -> None:
-        self.annotation, self.notes = name, notes
+    Attributes:
+        subset: that it is in. notes: what is odd about it.
+    """
+
+    def __init__(self, element: etree._Element, name: str, subset: str) -> None:
+        self.annotation, self.notes = name, Tally()
         self.where = f"{name}:{element.sourceline}"
         self.name = (element.get("name") or "").strip()
         self.subset = element.get("subset") or subset
@@ -43,8 +45,6 @@ class OpenImage:
         except InputError as error:
             self.error = self.error or error
             return
-        if shape.rotation:
-            self.notes.add(ROTATED, where)
         self._classes.append(label)
         self._corners.append(upright(shape))
         self._difficult.append(is_difficult(element) if len(element) else False)

@@ -20,7 +20,7 @@ from ssd_data.data.formats.cvat.document import steps
 from ssd_data.data.formats.cvat.images import OpenImage
 from ssd_data.data.formats.cvat.meta import Meta, read_head, read_meta
 from ssd_data.data.formats.cvat.recognise import recognise
-from ssd_data.data.formats.cvat.schema import IMAGES, CvatSource, PictureFolder
+from ssd_data.data.formats.cvat.schema import IMAGES, CvatSource, Found, PictureFolder
 from ssd_data.data.formats.cvat.tracks import Tracks
 from ssd_data.data.formats.cvat.video import frames_of
 
@@ -49,7 +49,8 @@ def read(root: Path, source: CvatSource, notes: Tally) -> Iterator[Entry]:
         InputError: a file is malformed, or it cannot be told which pictures are meant.
     """
     pictures = PictureFolder(root, source)
-    files = [_File(root, name, pictures, notes) for name in source.files(root)]
+    of_all = Tally() if source.first else notes  # what is of no picture is said once
+    files = [_File(root, name, pictures, of_all) for name in source.files(root)]
     if not files:
         raise InputError("no CVAT file here", where=root / source.xml)
     if not pictures.pictures.paths:
@@ -58,25 +59,27 @@ def read(root: Path, source: CvatSource, notes: Tally) -> Iterator[Entry]:
             where=pictures.pictures.folder,
             hint=f"Export with images from CVAT, or put them into {root / pictures.start / IMAGES}",
         )
-    found = [pair for file in files for pair in file.entries()]
-    wanted = [entry for subset, entry in _each_once(found) if source.subset in ("", subset)]
-    yield from source.of(wanted, root, in_order=any(file.is_video for file in files))
+    found = [one for file in files for one in file.entries()]
+    wanted = [one for one in _each_once(found) if source.subset in ("", one.subset)]
+    in_order = any(file.is_video for file in files)
+    names = [one.entry.image for one in wanted]
+    for index in source.chosen(names, root, in_order=in_order):
+        notes.merge(wanted[index].notes)
+        yield wanted[index].entry
 
 
-def _each_once(pairs: list[tuple[str, Entry]]) -> Iterator[tuple[str, Entry]]:
+def _each_once(found: list[Found]) -> Iterator[Found]:
     """The same, but a picture that stood before is unreadable."""
     seen: set[str] = set()
-    for subset, entry in pairs:
-        if entry.image in seen and isinstance(entry, AnnotatedImage):
-            error = InputError(
-                f"{entry.image} stands twice",
-                where=entry.annotation,
-                hint="Keep one of the two: a picture is one record",
-            )
-            yield subset, Unreadable(entry.image, entry.annotation, error)
+    for one in found:
+        name, file = one.entry.image, one.entry.annotation
+        if name in seen and isinstance(one.entry, AnnotatedImage):
+            hint = "Keep one of the two: a picture is one record"
+            error = InputError(f"{name} stands twice", where=file, hint=hint)
+            yield one._replace(entry=Unreadable(name, file, error))
         else:
-            yield subset, entry
-        seen.add(entry.image)
+            yield one
+        seen.add(name)
 
 
 class _File:
@@ -85,27 +88,27 @@ class _File:
     def __init__(self, root: Path, name: str, pictures: PictureFolder, notes: Tally) -> None:
         self.path, self.name, self.pictures, self.notes = root / name, name, pictures, notes
         self.meta = Meta()
-        self.tracks = Tracks(name, notes)
+        self.tracks = Tracks(name)
 
     @property
     def is_video(self) -> bool:
         """Whether its pictures are a video's frames; known when it has been read."""
         return self.meta.is_video or bool(self.tracks.labels)
 
-    def entries(self) -> Iterator[tuple[str, Entry]]:
-        """Its pictures, each with its subset."""
+    def entries(self) -> Iterator[Found]:
+        """Its pictures."""
         image: OpenImage | None = None
         images = 0
         for kind, element in steps(self.path, self.name):
             if kind == "meta":
                 self.meta = read_meta(element)
             elif kind == "open" and element.tag == "image":
-                image = OpenImage(element, self.name, self.meta.subset, self.notes)
+                image = OpenImage(element, self.name, self.meta.subset)
                 images += 1
             elif kind == "open":
-                self.tracks.open(element)
+                self.tracks.open(element, self.meta.subset)
             elif kind == "close" and image is not None:
-                yield image.subset, image.entry(self.pictures)
+                yield Found(image.entry(self.pictures), image.subset, image.notes)
                 image = None
             elif kind == "shape" and image is not None:
                 image.add(element)

@@ -11,9 +11,9 @@ from ssd_data.data.formats import Confidence, Recognised
 from ssd_data.data.formats.cvat.document import is_ours
 from ssd_data.data.formats.cvat.meta import DEFAULT, read_head, stated_subsets
 from ssd_data.data.formats.cvat.schema import XML, CvatSource
-from ssd_data.data.formats.folders import files_of, picture_folder
-from ssd_data.data.formats.shares import split_up
+from ssd_data.data.formats.parts import files_of, picture_folder
 from ssd_data.data.formats.splits import plain_split, role, split_in
+from ssd_data.data.formats.undivided import split_up
 
 SAMPLE = 16  # files that are looked into before a folder counts as none of CVAT's
 FEW = 64  # of more files, none is asked for its subset: they are one a picture

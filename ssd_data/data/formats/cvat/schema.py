@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import below, is_below
+from ssd_data.core.notes import Tally
+from ssd_data.core.structures import Entry
 from ssd_data.data.formats.cvat.document import is_ours
-from ssd_data.data.formats.folders import files_in
+from ssd_data.data.formats.parts import files_in
 from ssd_data.data.formats.pictures import Named, Pictures, has_picture_ending
-from ssd_data.data.formats.shares import Share
+from ssd_data.data.formats.undivided import Share
 
 XML = frozenset({".xml"})
 IMAGES = "images"
@@ -35,6 +38,14 @@ class CvatSource(Share, frozen=True, forbid_unknown_fields=True, kw_only=True):
             return [self.xml]
         start = "" if self.xml == "." else f"{self.xml}/"
         return [start + name for name in files_in(path, XML) if is_ours(path / name)]
+
+
+class Found(NamedTuple):
+    """A picture that stands in a file, its subset, and what is odd about it."""
+
+    entry: Entry
+    subset: str
+    notes: Tally
 
 
 class PictureFolder:

@@ -40,7 +40,10 @@ def read_shape(element: etree._Element, where: str, notes: Tally) -> Shape | Non
     """
     tag = str(element.tag)
     if tag == "box":
-        return _box(element, where)
+        shape = _box(element, where)
+        if shape.rotation:
+            notes.add("rotated box (the upright box around it is taken)", where)
+        return shape
     if (reader := _OTHERS.get(tag)) is not None:
         notes.add(f"{tag} (the box around it is taken)", where)
         return reader(element, where)

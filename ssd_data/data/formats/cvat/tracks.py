@@ -8,6 +8,7 @@ keyframe it stays, unless the keyframe says ``outside`` (CVAT's ``dataset_manage
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -82,23 +83,25 @@ class Tracks:
 
     Attributes:
         labels, subsets: of each track.
+        notes: what is odd, by subset and frame.
     """
 
-    def __init__(self, name: str, notes: Tally) -> None:
-        self.name, self.notes = name, notes
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.notes: defaultdict[tuple[str, int], Tally] = defaultdict(Tally)
         self.labels: list[str] = []
         self.subsets: list[str] = []
         self._numbers = {key: array("q") for key in ("track", "frame", "line")}
         self._corners, self._rotation = array("d"), array("d")
         self._flags = {key: array("b") for key in _FLAGS}
 
-    def open(self, track: etree._Element) -> None:
-        """A new track."""
+    def open(self, track: etree._Element, subset: str) -> None:
+        """A new track, of a task in ``subset`` where it does not say its own."""
         label = track.get("label")
         if not label:
             raise InputError("<track> without a label", where=f"{self.name}:{track.sourceline}")
         self.labels.append(label)
-        self.subsets.append(track.get("subset", ""))
+        self.subsets.append(track.get("subset") or subset)
 
     def add(self, element: etree._Element) -> None:
         """A shape of the track that was opened last.
@@ -108,12 +111,15 @@ class Tracks:
         """
         line = int(element.sourceline or 0)
         where = f"{self.name}:{line}"
-        shape = read_shape(element, where, self.notes)
-        if shape is None:
-            return
         text = element.get("frame", "")
         if not (text.isascii() and text.isdecimal() and len(text) < 10):
             raise InputError(f'"frame" is "{text}", not a number', where=where)
+        notes = Tally()
+        shape = read_shape(element, where, notes)
+        if notes and element.get("outside") != "1":
+            self.note(len(self.labels) - 1, int(text), notes)
+        if shape is None:
+            return
         for key, value in (("track", len(self.labels) - 1), ("frame", int(text)), ("line", line)):
             self._numbers[key].append(value)
         self._corners.extend(shape.corners)
@@ -123,8 +129,10 @@ class Tracks:
         flags["keyframe"] = element.get("keyframe", "1") != "0"
         for key, flag in flags.items():
             self._flags[key].append(flag)
-        if shape.rotation and not flags["outside"]:
-            self.notes.add("rotated box (the upright box around it is taken)", where)
+
+    def note(self, track: int, frame: int, notes: Tally) -> None:
+        """Notes of a frame that a track is in."""
+        self.notes[self.subsets[track], frame].merge(notes)
 
     def boxes(self) -> Boxes:
         """All shapes, by track, then by frame, each frame once."""
@@ -138,9 +146,41 @@ class Tracks:
         )
         found = found.take(np.lexsort((found.frame, found.track)))
         again = (np.diff(found.track) == 0) & (np.diff(found.frame) == 0)
-        for line in found.line[:-1][again]:
-            self.notes.add(TWICE, f"{self.name}:{line}")
+        self._say(found.take(np.flatnonzero(again)), TWICE)
         return found.take(np.append(~again, True)[: len(found.frame)])
+
+    def between(self, boxes: Boxes, wanted: Column) -> Boxes:
+        """The boxes of wanted frames that lie between two of a track.
+
+        Args:
+            boxes: by track, then by frame. wanted: int64, sorted.
+        """
+        first = np.flatnonzero((np.diff(boxes.track) == 0) & ~boxes.outside[:-1])
+        which, frames = _spread(boxes, first, wanted, boxes.frame[first + 1], self.name)
+        start, end = boxes.take(which), boxes.take(which + 1)
+        part = (frames - start.frame) / np.maximum(end.frame - start.frame, 1)
+        turn = (end.rotation - start.rotation + 180) % 360 - 180
+        moved = start.corners + (end.corners - start.corners) * part[:, None]
+        return self._say(_moved(start, frames, moved, start.rotation + turn * part), BETWEEN)
+
+    def after(self, boxes: Boxes, wanted: Column, stop: int) -> Boxes:
+        """The boxes of wanted frames after each track's last, unless that is outside, to ``stop``.
+
+        Args:
+            boxes, wanted: as for :meth:`between`.
+        """
+        is_last = np.append(np.diff(boxes.track) != 0, True)[: len(boxes.track)]
+        last = np.flatnonzero(is_last & ~boxes.outside)
+        which, frames = _spread(boxes, last, wanted, np.full(len(last), stop + 1), self.name)
+        kept = boxes.take(which)
+        return self._say(_moved(kept, frames, kept.corners, kept.rotation), AFTER)
+
+    def _say(self, boxes: Boxes, kind: str) -> Boxes:
+        columns = (boxes.track.tolist(), boxes.frame.tolist(), boxes.line.tolist())
+        for track, frame, line in zip(*columns, strict=True):
+            place = f"{self.name}:{line}: frame {frame}"
+            self.notes[self.subsets[track], frame].add(kind, place)
+        return boxes
 
 
 _FLAGS = ("outside", "occluded", "is_round", "difficult", "keyframe")
@@ -150,30 +190,6 @@ def has_gaps(boxes: Boxes, step: int) -> bool:
     """Whether frames are left out between two of a track, as where only keyframes are written."""
     followed = (np.diff(boxes.track) == 0) & ~boxes.outside[:-1]
     return bool((np.diff(boxes.frame)[followed] > step).any())
-
-
-def between(boxes: Boxes, wanted: Column, name: str, notes: Tally) -> Boxes:
-    """The boxes of wanted frames that lie between two of a track.
-
-    Args:
-        boxes: by track, then by frame. wanted: int64, sorted.
-    """
-    first = np.flatnonzero((np.diff(boxes.track) == 0) & ~boxes.outside[:-1])
-    which, frames = _spread(boxes, first, wanted, boxes.frame[first + 1], name)
-    start, end = boxes.take(which), boxes.take(which + 1)
-    part = (frames - start.frame) / np.maximum(end.frame - start.frame, 1)
-    turn = (end.rotation - start.rotation + 180) % 360 - 180
-    moved = start.corners + (end.corners - start.corners) * part[:, None]
-    return _note(_moved(start, frames, moved, start.rotation + turn * part), BETWEEN, name, notes)
-
-
-def after(boxes: Boxes, wanted: Column, stop: int, name: str, notes: Tally) -> Boxes:
-    """The boxes of wanted frames after each track's last, unless that is outside, to ``stop``."""
-    is_last = np.append(np.diff(boxes.track) != 0, True)[: len(boxes.track)]
-    last = np.flatnonzero(is_last & ~boxes.outside)
-    which, frames = _spread(boxes, last, wanted, np.full(len(last), stop + 1), name)
-    kept = boxes.take(which)
-    return _note(_moved(kept, frames, kept.corners, kept.rotation), AFTER, name, notes)
 
 
 def _spread(
@@ -201,9 +217,3 @@ def _moved(boxes: Boxes, frames: Column, corners: Column, rotation: Column) -> B
         keyframe=np.zeros(len(frames), np.bool_),
         **flags,
     )
-
-
-def _note(boxes: Boxes, kind: str, name: str, notes: Tally) -> Boxes:
-    for frame, line in zip(boxes.frame.tolist(), boxes.line.tolist(), strict=True):
-        notes.add(kind, f"{name}:{line}: frame {frame}")
-    return boxes

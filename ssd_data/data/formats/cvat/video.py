@@ -9,31 +9,30 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.notes import Tally
-from ssd_data.core.structures import AnnotatedImage, Entry
-from ssd_data.data.formats.cvat import tracks as tracking
+from ssd_data.core.structures import AnnotatedImage
 from ssd_data.data.formats.cvat.meta import Meta
-from ssd_data.data.formats.cvat.schema import IMAGES, PictureFolder
-from ssd_data.data.formats.cvat.tracks import Boxes, Column, Tracks
+from ssd_data.data.formats.cvat.schema import Found, PictureFolder
+from ssd_data.data.formats.cvat.tracks import Boxes, Column, Tracks, has_gaps
 
 EMPTY = "frame without a box (a picture without objects)"
 BEYOND = "picture of a frame that is not in the task (left out)"
 BY_ORDER = "picture taken for a frame by the order of names (CVAT's file for videos has no names)"
 
 
-def frames_of(
-    tracks: Tracks, meta: Meta, pictures: PictureFolder, notes: Tally
-) -> Iterator[tuple[str, Entry]]:
-    """The frames of a file's tracks, by number, each with its subset.
+def frames_of(tracks: Tracks, meta: Meta, pictures: PictureFolder, notes: Tally) -> Iterator[Found]:
+    """The frames of a file's tracks, by number.
+
+    Args:
+        notes: take what is odd about pictures that are no frames.
 
     Raises:
         InputError: the frames are not there as pictures.
     """
     boxes = tracks.boxes()
-    subsets = np.array([subset or meta.subset for subset in tracks.subsets], object)
+    subsets = np.array(tracks.subsets, object)
     for subset in dict.fromkeys(subsets.tolist() or [meta.subset]):
         mine = boxes.take(np.isin(boxes.track, np.flatnonzero(subsets == subset)))
-        for entry in _Video(tracks, meta, subset, pictures, notes).entries(mine):
-            yield subset, entry
+        yield from _Video(tracks, meta, subset, pictures, notes).found(mine)
 
 
 class _Video:
@@ -45,8 +44,9 @@ class _Video:
         self.tracks, self.meta, self.subset = tracks, meta, subset
         self.pictures, self.notes, self.name = pictures, notes, tracks.name
 
-    def entries(self, boxes: Boxes) -> Iterator[AnnotatedImage]:
+    def found(self, boxes: Boxes) -> Iterator[Found]:
         there = self._there()
+        place = next(iter(there.values()), "").rpartition("/")[0]
         numbers = np.array(sorted(there), np.int64)
         boxes = self._completed(boxes, numbers)
         boxes = boxes.take(np.flatnonzero(~boxes.outside))
@@ -55,10 +55,11 @@ class _Video:
         starts = np.searchsorted(boxes.frame, frames, "left")
         ends = np.searchsorted(boxes.frame, frames, "right")
         for frame, start, end in zip(frames.tolist(), starts, ends, strict=True):
-            image = there.get(frame, f"{self.pictures.start}{IMAGES}/frame_{frame:06d}.png")
+            image = there.get(frame, f"{place}/frame_{frame:06d}.png".lstrip("/"))
+            notes = self.tracks.notes.get((self.subset, frame), Tally())
             if start == end:
-                self.notes.add(EMPTY, image)
-            yield self._entry(image, boxes, corners, slice(start, end))
+                notes.add(EMPTY, image)
+            yield Found(self._entry(image, boxes, corners, slice(start, end)), self.subset, notes)
 
     def _entry(self, image: str, boxes: Boxes, corners: Column, rows: slice) -> AnnotatedImage:
         return AnnotatedImage(
@@ -77,13 +78,13 @@ class _Video:
         """The boxes with those of frames that lie between keyframes, by frame."""
         meta = self.meta
         only_keyframes = bool(boxes.keyframe.all()) and (
-            not meta.dumped or tracking.has_gaps(boxes, meta.step)
+            not meta.dumped or has_gaps(boxes, meta.step)
         )
-        more = tracking.between(boxes, numbers, self.name, self.notes)
+        more = self.tracks.between(boxes, numbers)
         if only_keyframes:
             known = [meta.stop] if meta.stop is not None else [*boxes.frame[-1:], *numbers[-1:]]
             stop = max(map(int, known), default=0)
-            kept = tracking.after(boxes, numbers, stop, self.name, self.notes)
+            kept = self.tracks.after(boxes, numbers, stop)
             more = more.with_rows(kept)
         return boxes.with_rows(more)
 
@@ -111,8 +112,8 @@ class _Video:
                 where=self.name,
                 hint="Export the task as CVAT for images 1.1, which names them",
             )
-        for image in images:
-            self.notes.add(BY_ORDER, image)
+        for frame, image in enumerate(images):
+            self.tracks.notes[self.subset, frame].add(BY_ORDER, image)
         return dict(enumerate(images))
 
     def _absent(self, images: list[str]) -> InputError:

@@ -15,8 +15,7 @@ import msgspec
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import below, read_text
-from ssd_data.core.structures import Entry
-from ssd_data.data.formats.folders import holds_picture
+from ssd_data.data.formats.parts import holds_picture
 from ssd_data.data.formats.pictures import has_picture_ending, stem_of
 from ssd_data.data.formats.splits import TRAINING, role
 
@@ -41,8 +40,8 @@ class Share(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """Which of its pictures a source takes.
 
     >>> half = Share(first=0.5)
-    >>> len(half.chosen([f"{i}.jpg" for i in range(10)], Path(), in_order=False))
-    5
+    >>> half.chosen(["a.jpg", "b.jpg", "c.jpg", "d.jpg"], Path(), in_order=True)
+    [2, 3]
 
     Attributes:
         only: a list below the root, a picture's name or path a line, its ending left out or not;
@@ -56,20 +55,8 @@ class Share(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     last: float = msgspec.field(default=1.0, name="to")
     seed: int | float | str = 0
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether all pictures are taken."""
-        return not self.only and (self.first, self.last) == (0, 1)
-
-    def of(self, entries: Sequence[Entry], root: Path, *, in_order: bool = False) -> list[Entry]:
-        """The entries that it takes, in their order; see :meth:`chosen`."""
-        if self.is_whole:
-            return list(entries)
-        chosen = self.chosen([entry.image for entry in entries], root, in_order=in_order)
-        return [entries[index] for index in sorted(chosen)]
-
-    def chosen(self, images: Sequence[str], root: Path, *, in_order: bool) -> set[int]:
-        """The indices of the pictures that it takes.
+    def chosen(self, images: Sequence[str], root: Path, *, in_order: bool) -> list[int]:
+        """The indices of the pictures that it takes, in their order.
 
         Args:
             images: paths below the root.
@@ -82,14 +69,12 @@ class Share(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         for key, value in (("from", self.first), ("to", self.last)):
             if not 0 <= value <= 1:
                 raise InputError(f'"{key}" is {value!r}, not a share between 0 and 1')
-        found = set(range(len(images)))
-        if self.only:
-            found = _listed(images, root, self.only)
-        order = sorted(found) if in_order else sorted(found, key=lambda i: images[i])
-        if not in_order:
+        order = sorted(_listed(images, root, self.only)) if self.only else list(range(len(images)))
+        if not in_order and (self.first, self.last) != (0, 1):
             random = Random(str(self.seed))
+            order.sort(key=lambda index: images[index])
             order.sort(key=lambda _: random.random())
-        return set(order[round(self.first * len(order)) : round(self.last * len(order))])
+        return sorted(order[round(self.first * len(order)) : round(self.last * len(order))])
 
 
 S = TypeVar("S", bound=Share)
