@@ -27,7 +27,7 @@ from ssd_data import InputError, Tally, build, recognise
 from ssd_data.core.structures import AnnotatedImage
 from ssd_data.data import formats
 from ssd_data.data.formats.cvat.schema import CvatSource
-from ssd_data.data.formats.cvat.shapes import Shape, upright
+from ssd_data.data.formats.cvat.shapes import CvatShape, upright
 
 CUP = (20, 30, 80, 90)
 REACH = hypot(30, 10) / 2**0.5  # of an ellipse that is turned by 45 degrees
@@ -473,7 +473,7 @@ def test_the_hull_holds_every_point_of_the_turned_shape(
     start: tuple[int, int], sides: tuple[int, int], rotation: float, is_round: bool
 ) -> None:
     (x, y), (width, height) = start, sides
-    hull = upright(Shape((x, y, x + width, y + height), rotation, is_round))
+    hull = upright(CvatShape((x, y, x + width, y + height), rotation, is_round))
     angle = np.linspace(0, 2 * np.pi, 720)
     across, down = np.cos(angle) * width / 2, np.sin(angle) * height / 2
     if not is_round:

@@ -6,17 +6,28 @@ A folder of any other name may be another data set.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from itertools import islice
 from pathlib import Path
 
 from ssd_data.data.formats.pictures import has_picture_ending, is_left_behind
 from ssd_data.data.formats.splits import role
 
-DEPTH = 3
+DEPTH = 8
+MOST_STRAYS = 1000  # files that are looked into
 _ANNOTATIONS = ("annotation", "annotations", "anno", "annos", "ann", "anns", "label", "labels")
 _KINDS = ("xml", "xmls", "json", "jsons", "csv", "csvs", "cvat", "labelme", "metadata", "bbox")
 _PICTURES = ("image", "images", "img", "imgs", "picture", "pictures", "photos", "jpegimages")
 _NAMES = frozenset((*_ANNOTATIONS, *_KINDS, *_PICTURES, "boxes", "data", "dataset", "frames"))
+
+
+def is_kind(name: str) -> bool:
+    """Whether a folder of that name holds files of one kind, pictures or annotations.
+
+    >>> is_kind("Labels"), is_kind("train")
+    (True, False)
+    """
+    return name.lower() in _NAMES
 
 
 def is_part(name: str) -> bool:
@@ -25,37 +36,54 @@ def is_part(name: str) -> bool:
     >>> [is_part(name) for name in ("Labels", "val2017", "images", "second_project")]
     [True, True, True, False]
     """
-    return name.lower() in _NAMES or role(name) is not None
+    return is_kind(name) or role(name) is not None
 
 
-def files_of(folder: Path, endings: Collection[str]) -> Iterator[str]:
-    """Files of a folder, then those of its parts and their parts; with ``/``, sorted.
+def files_of(folder: Path, endings: Collection[str], *, everywhere: bool = False) -> Iterator[str]:
+    """Files of a folder, then those below its parts; with ``/``, sorted.
 
     Args:
         endings: as ``.xml``, in small letters.
+        everywhere: those below its other folders, too.
     """
-    yield from _files(folder, "", endings, DEPTH)
+    yield from _files(folder, "", endings, DEPTH, everywhere)
 
 
 def files_in(folder: Path, endings: Collection[str]) -> Iterator[str]:
     """Files that lie in a folder itself, sorted; as :func:`files_of`."""
-    yield from _files(folder, "", endings, 0)
+    yield from _files(folder, "", endings, 0, False)
 
 
-def _files(folder: Path, start: str, endings: Collection[str], depth: int) -> Iterator[str]:
+def stray(
+    folder: Path,
+    endings: Collection[str],
+    known: Collection[str],
+    is_one: Callable[[Path], bool],
+) -> list[str]:
+    """What to say of a file like the ``known`` ones that lies in no part; empty where none does."""
+    others = (p for p in files_of(folder, endings, everywhere=True) if p not in known)
+    for name in islice(others, MOST_STRAYS):
+        if is_one(folder / name):
+            return [f"{name} is like these, but it is not read: build its folder by itself"]
+    return []
+
+
+def _files(
+    folder: Path, start: str, endings: Collection[str], depth: int, everywhere: bool
+) -> Iterator[str]:
     try:
         with os.scandir(folder) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
             files = [e.name for e in found if e.is_file()]
-            folders = [e.name for e in found if depth and e.is_dir() and is_part(e.name)]
+            folders = [e.name for e in found if depth and e.is_dir()]
     except OSError:
         return
     for name in files:
         if f".{name.rpartition('.')[2].lower()}" in endings and not is_left_behind(name):
             yield start + name
     for name in folders:
-        if not is_left_behind(name):
-            yield from _files(folder / name, f"{start}{name}/", endings, depth - 1)
+        if (everywhere or is_part(name)) and not is_left_behind(name):
+            yield from _files(folder / name, f"{start}{name}/", endings, depth - 1, True)
 
 
 def holds_picture(folder: Path, *, below: bool = True, count: int = 1) -> bool:

@@ -20,6 +20,7 @@ from ssd_data.data.formats.pictures import has_picture_ending, stem_of
 from ssd_data.data.formats.splits import TRAINING, role
 
 RATIO = 0.8
+UNASSIGNED = "unassigned"  # pictures of no split, where others are of one
 LIST_BYTES = 64 << 20
 DRAWN = (
     "no split is stated: 80 % of the pictures are trainval, 20 % test, drawn by seed 0 (list the "

@@ -20,7 +20,7 @@ from ssd_data.data.formats.cvat.document import steps
 from ssd_data.data.formats.cvat.images import OpenImage
 from ssd_data.data.formats.cvat.meta import Meta, read_head, read_meta
 from ssd_data.data.formats.cvat.recognise import recognise
-from ssd_data.data.formats.cvat.schema import IMAGES, CvatSource, Found, PictureFolder
+from ssd_data.data.formats.cvat.schema import IMAGES, CvatPicture, CvatSource, PictureFolder
 from ssd_data.data.formats.cvat.tracks import Tracks
 from ssd_data.data.formats.cvat.video import frames_of
 
@@ -68,7 +68,7 @@ def read(root: Path, source: CvatSource, notes: Tally) -> Iterator[Entry]:
         yield wanted[index].entry
 
 
-def _each_once(found: list[Found]) -> Iterator[Found]:
+def _each_once(found: list[CvatPicture]) -> Iterator[CvatPicture]:
     """The same, but a picture that stood before is unreadable."""
     seen: set[str] = set()
     for one in found:
@@ -95,7 +95,7 @@ class _File:
         """Whether its pictures are a video's frames; known when it has been read."""
         return self.meta.is_video or bool(self.tracks.labels)
 
-    def entries(self) -> Iterator[Found]:
+    def entries(self) -> Iterator[CvatPicture]:
         """Its pictures."""
         image: OpenImage | None = None
         images = 0
@@ -108,7 +108,7 @@ class _File:
             elif kind == "open":
                 self.tracks.open(element, self.meta.subset)
             elif kind == "close" and image is not None:
-                yield Found(image.entry(self.pictures), image.subset, image.notes)
+                yield CvatPicture(image.entry(self.pictures), image.subset, image.notes)
                 image = None
             elif kind == "shape" and image is not None:
                 image.add(element)

@@ -11,13 +11,12 @@ from ssd_data.data.formats import Confidence, Recognised
 from ssd_data.data.formats.cvat.document import is_ours
 from ssd_data.data.formats.cvat.meta import DEFAULT, read_head, stated_subsets
 from ssd_data.data.formats.cvat.schema import XML, CvatSource
-from ssd_data.data.formats.parts import files_of, picture_folder
+from ssd_data.data.formats.parts import files_of, picture_folder, stray
 from ssd_data.data.formats.splits import plain_split, role, split_in
-from ssd_data.data.formats.undivided import split_up
+from ssd_data.data.formats.undivided import UNASSIGNED, split_up
 
 SAMPLE = 16  # files that are looked into before a folder counts as none of CVAT's
 FEW = 64  # of more files, none is asked for its subset: they are one a picture
-UNASSIGNED = "unassigned"
 
 
 def recognise(folder: Path) -> Recognised[CvatSource] | None:
@@ -42,6 +41,7 @@ def recognise(folder: Path) -> Recognised[CvatSource] | None:
     for split, names in plain.items():
         by_split[plain_split(split)] += _sources(folder, names, ours, split)
     splits, said = _with_unassigned(folder, dict(by_split), _sources(folder, left, ours, ""), left)
+    said = [*said, *stray(folder, XML, set(named), is_ours)]
     why = f"{ours[0]} is CVAT's XML" if len(ours) == 1 else f"{len(ours)} XML files are CVAT's"
     return Recognised(splits, why, Confidence.CONTENT, said)
 

@@ -40,7 +40,7 @@ class CvatSource(Share, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return [start + name for name in files_in(path, XML) if is_ours(path / name)]
 
 
-class Found(NamedTuple):
+class CvatPicture(NamedTuple):
     """A picture that stands in a file, its subset, and what is odd about it."""
 
     entry: Entry

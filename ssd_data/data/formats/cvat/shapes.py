@@ -18,7 +18,7 @@ _YES = frozenset({"true", "1", "yes"})
 _CUBOID = [f"{side}{end}" for end in (1, 2) for side in ("tl", "bl", "tr", "br")]
 
 
-class Shape(NamedTuple):
+class CvatShape(NamedTuple):
     """A rectangle before it is turned.
 
     Attributes:
@@ -32,7 +32,7 @@ class Shape(NamedTuple):
     is_round: bool = False
 
 
-def read_shape(element: etree._Element, where: str, notes: Tally) -> Shape | None:
+def read_shape(element: etree._Element, where: str, notes: Tally) -> CvatShape | None:
     """The shape of an element; None, counted, for what has no box.
 
     Raises:
@@ -52,10 +52,10 @@ def read_shape(element: etree._Element, where: str, notes: Tally) -> Shape | Non
     return None
 
 
-def upright(shape: Shape) -> Corners:
+def upright(shape: CvatShape) -> Corners:
     """The corners of the upright box around a shape.
 
-    >>> [round(v, 1) for v in upright(Shape((0, 0, 20, 10), 90))]
+    >>> [round(v, 1) for v in upright(CvatShape((0, 0, 20, 10), 90))]
     [5.0, -5.0, 15.0, 15.0]
     """
     xmin, ymin, xmax, ymax = shape.corners
@@ -80,40 +80,40 @@ def is_difficult(element: etree._Element) -> bool:
     )
 
 
-def _box(element: etree._Element, where: str) -> Shape:
+def _box(element: etree._Element, where: str) -> CvatShape:
     xtl, ytl, xbr, ybr = (_value(element, key, where) for key in ("xtl", "ytl", "xbr", "ybr"))
-    return Shape((xtl, ytl, xbr, ybr), _rotation(element, where))
+    return CvatShape((xtl, ytl, xbr, ybr), _rotation(element, where))
 
 
-def _ellipse(element: etree._Element, where: str) -> Shape:
+def _ellipse(element: etree._Element, where: str) -> CvatShape:
     cx, cy, rx, ry = (_value(element, key, where) for key in ("cx", "cy", "rx", "ry"))
-    return Shape((cx - rx, cy - ry, cx + rx, cy + ry), _rotation(element, where), is_round=True)
+    return CvatShape((cx - rx, cy - ry, cx + rx, cy + ry), _rotation(element, where), is_round=True)
 
 
-def _mask(element: etree._Element, where: str) -> Shape:
+def _mask(element: etree._Element, where: str) -> CvatShape:
     """CVAT writes a mask's pixels for the box around them only."""
     left, top, width, height = (
         _value(element, key, where) for key in ("left", "top", "width", "height")
     )
-    return Shape((left, top, left + width, top + height))
+    return CvatShape((left, top, left + width, top + height))
 
 
-def _polygon(element: etree._Element, where: str) -> Shape:
+def _polygon(element: etree._Element, where: str) -> CvatShape:
     pairs = [pair.split(",") for pair in _stated(element, "points", where).split(";")]
     if not all(len(pair) == 2 for pair in pairs):
         raise InputError('points are not "x,y;x,y;…"', where=where)
     across = [_number(pair[0], "points", where) for pair in pairs]
     down = [_number(pair[1], "points", where) for pair in pairs]
-    return Shape((min(across), min(down), max(across), max(down)))
+    return CvatShape((min(across), min(down), max(across), max(down)))
 
 
-def _cuboid(element: etree._Element, where: str) -> Shape:
+def _cuboid(element: etree._Element, where: str) -> CvatShape:
     across = [_value(element, f"x{corner}", where) for corner in _CUBOID]
     down = [_value(element, f"y{corner}", where) for corner in _CUBOID]
-    return Shape((min(across), min(down), max(across), max(down)))
+    return CvatShape((min(across), min(down), max(across), max(down)))
 
 
-_OTHERS: dict[str, Callable[[etree._Element, str], Shape]] = {
+_OTHERS: dict[str, Callable[[etree._Element, str], CvatShape]] = {
     "polygon": _polygon,
     "mask": _mask,
     "ellipse": _ellipse,

@@ -28,8 +28,8 @@ TWICE = "frame stands twice in a track (the last counts)"
 
 
 @dataclass(frozen=True, slots=True)
-class Boxes:
-    """Boxes of tracks, a row each.
+class TrackBoxes:
+    """TrackBoxes of tracks, a row each.
 
     Attributes:
         track: int64 (N,), which track; frame: int64 (N,), of the video; line: int64 (N,).
@@ -49,14 +49,14 @@ class Boxes:
     occluded: Column
     keyframe: Column
 
-    def take(self, which: Column) -> Boxes:
+    def take(self, which: Column) -> TrackBoxes:
         """Those rows only, in that order."""
-        return Boxes(*(getattr(self, field.name)[which] for field in fields(self)))
+        return TrackBoxes(*(getattr(self, field.name)[which] for field in fields(self)))
 
-    def with_rows(self, more: Boxes) -> Boxes:
+    def with_rows(self, more: TrackBoxes) -> TrackBoxes:
         """These and further ones, by frame, then by track."""
         names = [field.name for field in fields(self)]
-        both = Boxes(*(np.concatenate([getattr(self, n), getattr(more, n)]) for n in names))
+        both = TrackBoxes(*(np.concatenate([getattr(self, n), getattr(more, n)]) for n in names))
         return both.take(np.lexsort((both.track, both.frame)))
 
     def upright(self) -> Column:
@@ -134,11 +134,11 @@ class Tracks:
         """Notes of a frame that a track is in."""
         self.notes[self.subsets[track], frame].merge(notes)
 
-    def boxes(self) -> Boxes:
+    def boxes(self) -> TrackBoxes:
         """All shapes, by track, then by frame, each frame once."""
         numbers = {key: np.array(column, np.int64) for key, column in self._numbers.items()}
         flags = {key: np.array(column, np.bool_) for key, column in self._flags.items()}
-        found = Boxes(
+        found = TrackBoxes(
             corners=np.array(self._corners, np.float64).reshape(-1, 4),
             rotation=np.array(self._rotation, np.float64),
             **numbers,
@@ -149,7 +149,7 @@ class Tracks:
         self._say(found.take(np.flatnonzero(again)), TWICE)
         return found.take(np.append(~again, True)[: len(found.frame)])
 
-    def between(self, boxes: Boxes, wanted: Column) -> Boxes:
+    def between(self, boxes: TrackBoxes, wanted: Column) -> TrackBoxes:
         """The boxes of wanted frames that lie between two of a track.
 
         Args:
@@ -163,7 +163,7 @@ class Tracks:
         moved = start.corners + (end.corners - start.corners) * part[:, None]
         return self._say(_moved(start, frames, moved, start.rotation + turn * part), BETWEEN)
 
-    def after(self, boxes: Boxes, wanted: Column, stop: int) -> Boxes:
+    def after(self, boxes: TrackBoxes, wanted: Column, stop: int) -> TrackBoxes:
         """The boxes of wanted frames after each track's last, unless that is outside, to ``stop``.
 
         Args:
@@ -175,7 +175,7 @@ class Tracks:
         kept = boxes.take(which)
         return self._say(_moved(kept, frames, kept.corners, kept.rotation), AFTER)
 
-    def _say(self, boxes: Boxes, kind: str) -> Boxes:
+    def _say(self, boxes: TrackBoxes, kind: str) -> TrackBoxes:
         columns = (boxes.track.tolist(), boxes.frame.tolist(), boxes.line.tolist())
         for track, frame, line in zip(*columns, strict=True):
             place = f"{self.name}:{line}: frame {frame}"
@@ -186,14 +186,14 @@ class Tracks:
 _FLAGS = ("outside", "occluded", "is_round", "difficult", "keyframe")
 
 
-def has_gaps(boxes: Boxes, step: int) -> bool:
+def has_gaps(boxes: TrackBoxes, step: int) -> bool:
     """Whether frames are left out between two of a track, as where only keyframes are written."""
     followed = (np.diff(boxes.track) == 0) & ~boxes.outside[:-1]
     return bool((np.diff(boxes.frame)[followed] > step).any())
 
 
 def _spread(
-    boxes: Boxes, first: Column, wanted: Column, ends: Column, name: str
+    boxes: TrackBoxes, first: Column, wanted: Column, ends: Column, name: str
 ) -> tuple[Column, Column]:
     """The rows of ``first``, each once a wanted frame after its own and before its end."""
     low = np.searchsorted(wanted, boxes.frame[first], "right")
@@ -206,9 +206,9 @@ def _spread(
     return np.repeat(first, counts), wanted[np.repeat(low, counts) + within]
 
 
-def _moved(boxes: Boxes, frames: Column, corners: Column, rotation: Column) -> Boxes:
+def _moved(boxes: TrackBoxes, frames: Column, corners: Column, rotation: Column) -> TrackBoxes:
     flags = {n: getattr(boxes, n) for n in ("is_round", "outside", "difficult", "occluded")}
-    return Boxes(
+    return TrackBoxes(
         track=boxes.track,
         frame=frames,
         line=boxes.line,

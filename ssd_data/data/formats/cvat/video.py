@@ -11,15 +11,17 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage
 from ssd_data.data.formats.cvat.meta import Meta
-from ssd_data.data.formats.cvat.schema import Found, PictureFolder
-from ssd_data.data.formats.cvat.tracks import Boxes, Column, Tracks, has_gaps
+from ssd_data.data.formats.cvat.schema import CvatPicture, PictureFolder
+from ssd_data.data.formats.cvat.tracks import Column, TrackBoxes, Tracks, has_gaps
 
 EMPTY = "frame without a box (a picture without objects)"
 BEYOND = "picture of a frame that is not in the task (left out)"
 BY_ORDER = "picture taken for a frame by the order of names (CVAT's file for videos has no names)"
 
 
-def frames_of(tracks: Tracks, meta: Meta, pictures: PictureFolder, notes: Tally) -> Iterator[Found]:
+def frames_of(
+    tracks: Tracks, meta: Meta, pictures: PictureFolder, notes: Tally
+) -> Iterator[CvatPicture]:
     """The frames of a file's tracks, by number.
 
     Args:
@@ -44,7 +46,7 @@ class _Video:
         self.tracks, self.meta, self.subset = tracks, meta, subset
         self.pictures, self.notes, self.name = pictures, notes, tracks.name
 
-    def found(self, boxes: Boxes) -> Iterator[Found]:
+    def found(self, boxes: TrackBoxes) -> Iterator[CvatPicture]:
         there = self._there()
         place = next(iter(there.values()), "").rpartition("/")[0]
         numbers = np.array(sorted(there), np.int64)
@@ -59,9 +61,11 @@ class _Video:
             notes = self.tracks.notes.get((self.subset, frame), Tally())
             if start == end:
                 notes.add(EMPTY, image)
-            yield Found(self._entry(image, boxes, corners, slice(start, end)), self.subset, notes)
+            yield CvatPicture(
+                self._entry(image, boxes, corners, slice(start, end)), self.subset, notes
+            )
 
-    def _entry(self, image: str, boxes: Boxes, corners: Column, rows: slice) -> AnnotatedImage:
+    def _entry(self, image: str, boxes: TrackBoxes, corners: Column, rows: slice) -> AnnotatedImage:
         return AnnotatedImage(
             image=image,
             annotation=self.name,
@@ -74,7 +78,7 @@ class _Video:
             attributes={"occluded": boxes.occluded[rows].astype(np.int8)},
         )
 
-    def _completed(self, boxes: Boxes, numbers: Column) -> Boxes:
+    def _completed(self, boxes: TrackBoxes, numbers: Column) -> TrackBoxes:
         """The boxes with those of frames that lie between keyframes, by frame."""
         meta = self.meta
         only_keyframes = bool(boxes.keyframe.all()) and (
