@@ -212,7 +212,7 @@ def test_pictures_without_a_file_are_as_asked(tmp_path: Path) -> None:
     assert (found["b.jpg"].unannotated, found["c.jpg"].unannotated) == (True, False)
     (tmp_path / "c.json").unlink()
     dataset = recognise(tmp_path)
-    with pytest.raises(InputError, match="b.json: the annotation is missing.*--unannotated"):
+    with pytest.raises(InputError, match="b.json: the annotation is missing\n.*--unannotated"):
         build(dataset, tmp_path / "no")
     made = build(dataset, tmp_path / "out", BuildOptions(unannotated="background"))
     counts = [split["records"] for split in made.manifest["splits"].values()]

@@ -1,6 +1,6 @@
 """Pictures that no split is stated for: lists beside them decide, else each split draws a share.
 
-A source of such a format is a :class:`Share`; where the data set itself says which pictures are
+A source of such a format is a :class:`PartSource`; where the data set itself says which pictures are
 whose, it takes them all.
 """
 
@@ -37,10 +37,10 @@ FEWEST = 3  # of two pictures, no share of a fifth has one
 TOO_FEW = "no split is stated, and there are too few pictures to draw one: all are trainval"
 
 
-class Share(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class PartSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which of its pictures a source takes.
 
-    >>> half = Share(first=0.5)
+    >>> half = PartSource(first=0.5)
     >>> half.chosen(["a.jpg", "b.jpg", "c.jpg", "d.jpg"], Path(), in_order=True)
     [2, 3]
 
@@ -78,7 +78,7 @@ class Share(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         return sorted(order[round(self.first * len(order)) : round(self.last * len(order))])
 
 
-S = TypeVar("S", bound=Share)
+S = TypeVar("S", bound=PartSource)
 
 
 def split_up(

@@ -12,13 +12,13 @@ from ssd_data.core.structures import Entry
 from ssd_data.data.formats.cvat.document import is_ours
 from ssd_data.data.formats.parts import files_in
 from ssd_data.data.formats.pictures import Named, Pictures, has_picture_ending
-from ssd_data.data.formats.undivided import Share
+from ssd_data.data.formats.undivided import PartSource
 
 XML = frozenset({".xml"})
 IMAGES = "images"
 
 
-class CvatSource(Share, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class CvatSource(PartSource, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One CVAT file, or all that lie in a folder.
 
     Attributes:

@@ -12,7 +12,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import below, read_bytes
 from ssd_data.data.formats.parts import files_in, files_of
 from ssd_data.data.formats.splits import role
-from ssd_data.data.formats.undivided import Share
+from ssd_data.data.formats.undivided import PartSource
 
 JSON = frozenset({".json"})
 MAX_BYTES = 512 << 20  # a picture may be inside, as base64
@@ -40,7 +40,7 @@ class LabelmeJson(msgspec.Struct):
     flags: dict[str, Any] | None = None
 
 
-class LabelmeSource(Share, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class LabelmeSource(PartSource, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """LabelMe's JSON files of a folder.
 
     Attributes:

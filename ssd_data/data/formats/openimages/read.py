@@ -17,7 +17,7 @@ from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable
 from ssd_data.data.formats import Format
 from ssd_data.data.formats.openimages.recognise import recognise
 from ssd_data.data.formats.openimages.schema import OpenImagesSource, class_names
-from ssd_data.data.formats.openimages.table import BoxTable
+from ssd_data.data.formats.openimages.table import CsvBoxes
 from ssd_data.data.formats.pictures import Pictures, stem_of
 
 LAYOUT = """\
@@ -41,7 +41,7 @@ def read(root: Path, source: OpenImagesSource, notes: Tally) -> Iterator[Entry]:
     """
     of_all = Tally() if source.first else notes  # what is of no picture is said once
     pictures = _Pictures(root, source.images)
-    table = BoxTable(source.csv, pictures.by_id)
+    table = CsvBoxes(source.csv, pictures.by_id)
     table.read(root, of_all)
     if not table.order:
         raise InputError(
@@ -66,7 +66,7 @@ def read(root: Path, source: OpenImagesSource, notes: Tally) -> Iterator[Entry]:
 
 
 def _entry(
-    table: BoxTable,
+    table: CsvBoxes,
     picture: int,
     path: str,
     classes: list[str],

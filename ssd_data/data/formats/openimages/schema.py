@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import below, open_regular
-from ssd_data.data.formats.undivided import Share
+from ssd_data.data.formats.undivided import PartSource
 
 CSV = frozenset({".csv"})
 MAX_BYTES = 16 << 30
@@ -20,7 +20,7 @@ NEEDED = ("imageid", "labelname", "xmin", "ymin", "xmax", "ymax")
 GROUP, CONFIDENCE = "isgroupof", "confidence"
 
 
-class OpenImagesSource(Share, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class OpenImagesSource(PartSource, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A CSV of boxes.
 
     Attributes:

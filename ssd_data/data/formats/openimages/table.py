@@ -35,7 +35,7 @@ NO_OBJECT = "row of Confidence 0, where no object is (left out)"
 UNSURE = "row with a Confidence below 1 (kept: is it an annotation, or a detection?)"
 
 
-class BoxTable:
+class CsvBoxes:
     """The boxes of a CSV, sorted by picture.
 
     Attributes:
