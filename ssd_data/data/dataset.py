@@ -149,7 +149,9 @@ class Dataset:
         """The classes that the data states, or uses: those sorted by their new names."""
         reader = formats.load(self.format)
         if reader.classes is not None:
-            return reader.classes(self.root, next(iter(self.splits.values())).sources[0])
+            first = next(iter(self.splits.values())).sources[0]
+            if stated := reader.classes(self.root, first):
+                return stated
         used = self._used()
         numbers = sorted(c for c in used if isinstance(c, int))
         if not numbers:

@@ -72,7 +72,8 @@ class Format(Generic[S]):
         needs: the paths below the root without which a source is not there.
         layout: the folder tree that it expects, shown when nothing fits.
         recognise: the splits of a folder, if it is in this layout.
-        classes: name and display name of all classes, where the data set itself states them.
+        classes: name and display name of all classes, where the data set itself states them; empty
+            where this one does not: then they are the names that boxes use.
         names_splits: whether sources belong to the named splits of one data set. Else each is a
             list of its own: its LMDB may lie beside it and among those of other lists, and is
             linked under its own name.

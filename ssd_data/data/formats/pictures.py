@@ -96,6 +96,9 @@ class Pictures:
         """The paths by their path without ending; several where pictures differ by it only."""
         return _grouped((stem_of(path), path) for path in self.paths)
 
+    def __contains__(self, path: str) -> bool:
+        return path in self._known
+
     @cached_property
     def _known(self) -> frozenset[str]:
         return frozenset(self.paths)

@@ -34,6 +34,33 @@ def role(name: str) -> Role | None:
     return words.pop() if len(words) == 1 else None
 
 
+def split_in(path: str) -> str | None:
+    """The split that a path speaks of, in its own word: its file's name first, then its folders.
+
+    >>> split_in("Training/annotations.xml"), split_in("oidv6-train-annotations-bbox.csv")
+    ('Training', 'train')
+    >>> split_in("labels/a.xml") is None
+    True
+    """
+    *folders, file = path.split("/")
+    stem = file.rpartition(".")[0] or file
+    for part in (stem, *reversed(folders)):
+        if found := role(part):
+            words = {w for w in _WORD.findall(_CAMEL.sub(" ", part)) if w.lower() in _WORDS}
+            return words.pop() if len(words) == 1 else found
+    return None
+
+
+def plain_split(name: str) -> str:
+    """A split's name as it can name files.
+
+    >>> plain_split("Train"), plain_split("../a b/c")
+    ('Train', '_a b_c')
+    """
+    plain = "".join(c if c.isprintable() and c not in "/\\" else "_" for c in name).lstrip(".")
+    return plain[:100] or "_"
+
+
 def is_training(name: str) -> bool:
     """Whether nets learn from that split, so that its records are shuffled."""
     return role(name) in TRAINING
