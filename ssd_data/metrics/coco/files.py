@@ -25,6 +25,7 @@ from ssd_data.data.formats.coco.schema import CocoCategory, Id
 from ssd_data.metrics import NO, PERHAPS, SURELY
 from ssd_data.metrics.files import FAR, note_odd_boxes, shown
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
+from ssd_data.metrics.source import SCORE, SIDES, Source
 
 MAX_BYTES = 1 << 32
 INSTANCES, RESULTS = "instances JSON", "results JSON"
@@ -140,6 +141,7 @@ def read_detections(path: Path, truth: Truth) -> Found:
         has_entry=has_entry,
         attributes={"xywh": xywh},
         lists_empty=isinstance(read, _Results),
+        source=Source.of((*SIDES, SCORE), [path], [len(results)], head=None),
     )
     note_odd_boxes(found, truth)
     return found

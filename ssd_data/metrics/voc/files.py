@@ -31,9 +31,11 @@ from ssd_data.data.lmdb.table import read_table
 from ssd_data.metrics import NO, PERHAPS, SURELY
 from ssd_data.metrics.files import line_of_numbers, note_odd_boxes, shown
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
+from ssd_data.metrics.source import CORNERS, SCORE, Source
 from ssd_data.metrics.truth import TruthBuilder
 
 MAX_BYTES = 1 << 31
+COLUMNS = ("image", SCORE, *CORNERS)
 NAME = re.compile(r"(?:.*_)?det_[^_]+_(.+)\.txt", re.S)
 _OTHERS = bytes(set(range(256)) - set(b" \n"))
 _decode = msgspec.json.Decoder(list[float]).decode
@@ -149,6 +151,12 @@ def read_detections(folder: Path, truth: Truth, missing: str = "fail") -> Found:
         boxes=values[:, 1:].copy(),
         has_entry=np.isin(np.arange(len(truth.pictures)), picture),
         notes=notes,
+        source=Source.of(
+            COLUMNS,
+            [files.get(name, folder) for name in truth.classes],
+            [len(which) for which, _ in read],
+            head=0,
+        ),
     )
     note_odd_boxes(found, truth)
     return found

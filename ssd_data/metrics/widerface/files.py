@@ -28,11 +28,13 @@ from ssd_data.core.structures import Detections, Flags
 from ssd_data.metrics import NO, PERHAPS
 from ssd_data.metrics.files import line_of_numbers, note_odd_boxes
 from ssd_data.metrics.scores import Floats, Found, Truth
+from ssd_data.metrics.source import SCORE, SIDES, Source
 
 FACE = "face"
 SETS = ("easy", "medium", "hard")
 MAX_BYTES = 1 << 28
 WHAT = "file of detections"
+COLUMNS = (*SIDES, SCORE)
 ENDING = re.compile(r"\.(jpe?g|png)$", re.I)
 HINT = "Take ground_truth from the official evaluation (eval_tools.zip)"
 _COMMAS = bytes.maketrans(b" \n", b",,")
@@ -179,6 +181,7 @@ def read_detections(folder: Path, truth: Truth) -> Found:
         has_entry=np.isin(np.arange(len(index)), places),
         notes=notes,
         lists_empty=True,
+        source=Source.of(COLUMNS, [files[name] for name in known], list(map(len, rows)), head=2),
     )
     note_odd_boxes(found, truth)
     return found
