@@ -6,20 +6,19 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.metrics.files import shown
-from ssd_data.metrics.hits import Hits, Targets
+from ssd_data.metrics.hits import Targets
 from ssd_data.metrics.scores import Found, Ints, Truth
 
 FACTOR, SHARE, LEAST = 3, 0.25, 5
 CERTAIN = 0.8  # of what a class hits are objects of one other
 
 
-def require_own_classes(truth: Truth, found: Found, now: Hits, rows: Ints) -> None:
+def require_own_classes(truth: Truth, found: Found, rows: Ints) -> None:
     """Refuse detections that hit few objects of their class, but of each class those of another.
 
     A weak detector takes one class for several others, or several for one; here each has its own.
 
     Args:
-        now: what the rows hit of their own classes.
         rows: int64 (N,), the detections that are looked at.
 
     Raises:
@@ -32,7 +31,7 @@ def require_own_classes(truth: Truth, found: Found, now: Hits, rows: Ints) -> No
     called, true = found.label[rows[hits.rows]], truth.label[hits.true]
     meant = _meant(called, true, len(truth.classes))
     agreed = sum(count for label, (other, count) in meant.items() if label != other)
-    enough = agreed >= max(FACTOR * now.found, len(called) / 2) and hits.share >= SHARE
+    enough = agreed >= max(FACTOR * (called == true).sum(), len(called) / 2) and hits.share >= SHARE
     moved = [(label, other) for label, (other, _) in meant.items() if label != other]
     if not enough or len(moved) < 2 or len({other for _, other in moved}) < len(moved):
         return

@@ -10,13 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ssd_data.core.errors import InputError
-from ssd_data.metrics.hits import Targets, inverted
+from ssd_data.metrics.hits import Targets
 from ssd_data.metrics.readings import Reading, all_readings, boxes_as, numbers_of, true_numbers
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
 from ssd_data.metrics.source import SCORE
 
-LEAST = 3  # detections of a file
-FEW = 20  # fewer show it only if all boxes are inverted, where not all files are so
+ENDS = {"xmax", "ymax", "width", "height"}
+LEAST, LEAST_OF_STARTS = (
+    3,
+    8,
+)  # detections; a box may begin at the picture's border, none ends there
+FEW = 20  # of some files, fewer do not show it if boxes begin there
 LOOKED_AT = 1000
 SHARE = 0.25  # of the true boxes has to be hit for a reading to be named
 
@@ -30,19 +34,20 @@ def require_score_column(truth: Truth, found: Found, targets: Targets) -> None:
     source = found.source
     if source is None:
         return
-    numbers = numbers_of(found, source.numbers)
-    usual = (true_numbers(truth, source.numbers) > 1).mean(axis=0) > 0.5
-    turned = inverted(found.boxes)
-    for file in (np.zeros_like(source.file), source.file):
-        guilty = _columns_of_files(numbers, source.numbers, usual, file)
+    expected = source.numbers
+    numbers = numbers_of(found, expected)
+    usual = (true_numbers(truth, expected) > 1).mean(axis=0) > 0.5
+    for file, least in ((np.zeros_like(source.file), 0), (source.file, FEW)):
+        guilty = _columns_of_files(numbers, expected, usual, file)
         column = np.where(guilty.sum(axis=1) == 1, guilty.argmax(axis=1), -1)[file]
-        for number in np.unique(column[column >= 0]):
+        for number in np.unique(column[column >= 0]).tolist():
             rows = np.flatnonzero(column == number)
-            if not (len(rows) >= FEW or file is not source.file or turned[rows].all()):
+            ends = expected[number] in ENDS
+            if not ends and len(rows) < least:
                 continue
-            reading = _likeliest(found, numbers, rows, int(number), targets)
-            if reading is not None:
-                raise wrong_columns(found, int(rows[0]), int(number), reading)
+            reading = _likeliest(found, numbers, rows, number, targets)
+            if ends or reading is not None:
+                raise wrong_columns(found, int(rows[0]), number, reading or ())
 
 
 def _columns_of_files(
@@ -59,15 +64,16 @@ def _columns_of_files(
     def share(flags: npt.NDArray[np.bool_]) -> Floats:
         return np.bincount(file, flags, len(count)) / np.maximum(count, 1)
 
-    score = expected.index(SCORE)
     guilty = np.zeros((len(count), 5), np.bool_)
-    eligible = (count >= LEAST) & (share(numbers[:, score] > 1) >= 0.5)
+    pixels = share(numbers[:, expected.index(SCORE)] > 1) >= 0.5
     for i in np.flatnonzero(usual):
         column = numbers[:, i]
-        fractions = (column >= 0) & (column <= 1 + 1e-6)
-        guilty[:, i] = (share(fractions) >= 0.99) & (share(fractions & (column % 1 > 0)) >= 0.5)
-    guilty[:, score] = False
-    guilty &= eligible[:, None]
+        guilty[:, i] = pixels & (share((column >= 0) & (column <= 1 + 1e-6)) >= 0.99)
+        guilty[:, i] &= share(column % 1 > 0) >= 0.5
+        if expected[i] in ENDS:
+            guilty[:, i] &= count >= LEAST
+        else:  # boxes that were clipped to the picture begin at 0
+            guilty[:, i] &= (count >= LEAST_OF_STARTS) & (share(column > 0) >= 0.9)
     return guilty
 
 
@@ -78,7 +84,7 @@ def _likeliest(
 
     Returns:
         it; without the box's columns (empty) where its boxes hit little; None where they overlap
-        less than as the format says.
+        no more than as the format says.
     """
     assert found.source is not None
     rows = rows[np.argsort(-numbers[rows, column], kind="stable")[:LOOKED_AT]]
@@ -88,7 +94,7 @@ def _likeliest(
     readings = [one for one in all_readings(expected) if one.index(SCORE) == column]
     hits = [targets.hit_by(boxes_as(numbers[rows], one), group) for one in readings]
     best = max(hit.overlap for hit in hits)
-    if best < now.overlap:
+    if best <= now.overlap:
         return None
     first = next(i for i, hit in enumerate(hits) if hit.overlap >= 0.9 * best)
     return readings[first] if hits[first].share >= SHARE else ()

@@ -9,7 +9,7 @@ import numpy as np
 from ssd_data.core.errors import InputError
 from ssd_data.metrics import Metric, ScoreOptions
 from ssd_data.metrics.conventions import require_convention
-from ssd_data.metrics.files import shown
+from ssd_data.metrics.files import note_twins, shown
 from ssd_data.metrics.scores import Found, Truth
 
 SPARSE = 0.2  # of the pictures with truth may go unmentioned in a file for all pictures
@@ -56,6 +56,9 @@ def require_comparable(
             )
         for name in names:
             found.notes.add("picture without detections: all its objects are missed", name)
+    if not len(found.boxes):
+        found.notes.add("no detection at all: all objects are missed", found.origin)
+    note_twins(found, truth)
     if not options.own_boxes:
         require_convention(truth, found)
     return truth, found, subset

@@ -17,14 +17,13 @@ from ssd_data.core.errors import InputError
 from ssd_data.metrics.classes import require_own_classes
 from ssd_data.metrics.columns import require_score_column, wrong_columns
 from ssd_data.metrics.hits import Hits, Targets, best_rows, inverted
-from ssd_data.metrics.readings import all_readings, boxes_as, numbers_of
+from ssd_data.metrics.readings import all_readings, boxes_as, is_common, numbers_of
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
 from ssd_data.metrics.source import SCORE
 
-SAMPLE = 4_000
-FACTOR, SHARE, LEAST = 3, 0.1, 5  # how many more true boxes another reading has to hit
-UPRIGHT_LEAST, UPRIGHT_SHARE = 3, 0.9
-RARE_SHARE, RARE_LEAST = 0.25, 8  # the same of the rare readings, as there are hundreds
+SAMPLE = 400  # detections that are looked at, those of the highest scores
+FOR_CLASSES = 4_000  # the same where the question is what the classes are
+UPRIGHT_LEAST, UPRIGHT_SHARE = 30, 0.95
 FRACTIONS = "fractions of the picture, not pixels"
 CONVENTIONS: dict[str, Callable[[Floats, Floats], Floats]] = {
     FRACTIONS: lambda b, s: b * s,
@@ -50,6 +49,29 @@ SCALES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """What it takes to believe that detections are meant otherwise.
+
+    Attributes:
+        share: of the possible true boxes have to be hit then, and three times as many as now.
+        least: how many that has to be at least.
+        overlap: how many times as much the boxes have to overlap the true ones.
+        controlled: whether in other pictures it has to be less than a third.
+    """
+
+    share: float
+    least: int
+    overlap: float = 1
+    controlled: bool = False
+
+
+FACTOR = 3
+USUAL = _Proof(0.1, 5)
+KNOWN = _Proof(0.5, 5, overlap=1.5)
+RARE = _Proof(0.4, 10, overlap=1.5, controlled=True)  # there are hundreds: one may hit by chance
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Attempt:
     """Some detections, read in another way.
@@ -58,14 +80,14 @@ class _Attempt:
         error: (row) → what is to be said if they are meant so.
         rows: int64 (N,), which they are; boxes: float64 (N, 4), theirs as corners; group: int64
             (N,), what they may hit, see :class:`Targets`.
-        common: whether people often write so.
+        proof: what it takes to believe it.
     """
 
     error: Callable[[int], InputError]
     rows: Ints
     boxes: Floats
     group: Ints
-    common: bool = False
+    proof: _Proof = RARE
 
 
 def require_convention(truth: Truth, found: Found) -> None:
@@ -102,16 +124,17 @@ def require_convention(truth: Truth, found: Found) -> None:
         best = max(share for share, _, _ in convincing)
         _, attempt, row = next(one for one in convincing if one[0] >= 0.9 * best)
         raise attempt.error(int(row))
-    require_own_classes(truth, found, now, rows)
+    require_own_classes(truth, found, best_rows(found.scores, FOR_CLASSES))
     _require_upright(found)
 
 
 def _is_convincing(attempt: _Attempt, hits: Hits, now: Hits, targets: Targets) -> bool:
-    share, least = (SHARE, LEAST) if attempt.common else (RARE_SHARE, RARE_LEAST)
-    if hits.found < max(FACTOR * now.share * hits.possible, share * hits.possible, least):
+    proof = attempt.proof
+    least = max(FACTOR * now.share * hits.possible, proof.share * hits.possible, proof.least)
+    if hits.found < least or hits.overlap <= proof.overlap * now.overlap:
         return False
     by_chance = targets.hit_by(attempt.boxes, targets.elsewhere(attempt.group))
-    return attempt.common or hits.found >= FACTOR * by_chance.found
+    return not proof.controlled or hits.found >= FACTOR * by_chance.found
 
 
 def _conventions(truth: Truth, found: Found, targets: Targets, rows: Ints) -> Iterator[_Attempt]:
@@ -120,7 +143,7 @@ def _conventions(truth: Truth, found: Found, targets: Targets, rows: Ints) -> It
     if not truth.sizes.any():
         size[:] = np.nan
     for name, change in CONVENTIONS.items():
-        yield _Attempt(partial(_wrong, found, name), rows, change(boxes, size), group, common=True)
+        yield _Attempt(partial(_wrong, found, name), rows, change(boxes, size), group, USUAL)
 
 
 def _columns(found: Found, targets: Targets) -> Iterator[_Attempt]:
@@ -133,11 +156,15 @@ def _columns(found: Found, targets: Targets) -> Iterator[_Attempt]:
     for reading in all_readings(expected):
         score = reading.index(SCORE)
         rows = best[score]
+        boxes = boxes_as(numbers[rows], reading)
+        if inverted(boxes).mean() > 1 - RARE.share:
+            continue
         yield _Attempt(
             partial(wrong_columns, found, column=score, reading=reading),
             rows,
-            boxes_as(numbers[rows], reading),
+            boxes,
             targets.group(found.picture[rows], found.label[rows]),
+            proof=KNOWN if is_common(reading, expected) else RARE,
         )
 
 

@@ -17,6 +17,7 @@ from ssd_data.metrics.scores import Floats, Found, Truth
 from ssd_data.metrics.source import CORNERS, SCORE, SIDES
 
 CENTRES = ("xcentre", "ycentre", "width", "height")
+ORDERS = (("xmin", "xmax", "ymin", "ymax"), ("xmax", "ymax", "xmin", "ymin"))
 Reading: TypeAlias = tuple[str, ...]
 
 
@@ -68,6 +69,14 @@ def all_readings(expected: Reading) -> list[Reading]:
     every: list[Reading] = [one for kind in kinds for one in permutations((*kind, SCORE))]
     every.sort(key=lambda one: (not _is_usual(one), kinds.index(kind_of(one))))
     return [one for one in every if one != expected]
+
+
+def is_common(reading: Reading, expected: Reading) -> bool:
+    """Whether people often write so: the score elsewhere, or corners in a known other order."""
+    if kind_of(reading) != kind_of(expected):
+        return False
+    four = tuple(name for name in reading if name != SCORE)
+    return _is_usual(reading) or (reading.index(SCORE) == expected.index(SCORE) and four in ORDERS)
 
 
 def _is_usual(reading: Sequence[str]) -> bool:
