@@ -54,7 +54,8 @@ class _Proof:
     """What it takes to believe that detections are meant otherwise.
 
     Attributes:
-        share: of the possible true boxes have to be hit then, and three times as many as now.
+        share: of the possible true boxes have to be hit then; three times as many as now, or so
+            many that half as many are missed.
         least: how many that has to be at least.
         overlap: how many times as much the boxes have to overlap the true ones.
         controlled: whether in other pictures it has to be less than a third.
@@ -107,7 +108,7 @@ def require_convention(truth: Truth, found: Found) -> None:
     require_score_column(truth, found, targets)
     rows = best_rows(found.scores, SAMPLE)
     now = targets.hit_by(found.boxes[rows], targets.group(found.picture[rows], found.label[rows]))
-    if 2 * now.found >= now.possible:
+    if now.possible and 2 * now.found >= now.possible:
         return
     attempts = chain(
         _conventions(truth, found, targets, rows),
@@ -130,8 +131,10 @@ def require_convention(truth: Truth, found: Found) -> None:
 
 def _is_convincing(attempt: _Attempt, hits: Hits, now: Hits, targets: Targets) -> bool:
     proof = attempt.proof
-    least = max(FACTOR * now.share * hits.possible, proof.share * hits.possible, proof.least)
-    if hits.found < least or hits.overlap <= proof.overlap * now.overlap:
+    if hits.found < max(proof.share * hits.possible, proof.least):
+        return False
+    far_more = hits.share >= FACTOR * now.share or 1 - hits.share <= (1 - now.share) / 2
+    if not far_more or hits.overlap <= proof.overlap * now.overlap:
         return False
     by_chance = targets.hit_by(attempt.boxes, targets.elsewhere(attempt.group))
     return not proof.controlled or hits.found >= FACTOR * by_chance.found
