@@ -6,6 +6,8 @@ are pixels. No detector that is written as it should be looks so, however poor i
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,13 +18,28 @@ from ssd_data.metrics.scores import Floats, Found, Ints, Truth
 from ssd_data.metrics.source import SCORE
 
 ENDS = {"xmax", "ymax", "width", "height"}
-LEAST, LEAST_OF_STARTS = (
-    3,
-    8,
-)  # detections; a box may begin at the picture's border, none ends there
-FEW = 20  # of some files, fewer do not show it if boxes begin there
 LOOKED_AT = 1000
 SHARE = 0.25  # of the true boxes has to be hit for a reading to be named
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How many detections show that the score stands in a column.
+
+    A box may begin within the picture's first pixel, as poor ones do that are cut off there; that
+    one ends there is hardly ever seen.
+
+    Attributes:
+        file: int64 (N,), which of the files each is of.
+        ends, starts: how many detections such a file has at least.
+        all_ends, all_starts: how many such files have together at least.
+    """
+
+    file: Ints
+    ends: int
+    starts: int
+    all_ends: float = 0
+    all_starts: float = 0
 
 
 def require_score_column(truth: Truth, found: Found, targets: Targets) -> None:
@@ -31,50 +48,55 @@ def require_score_column(truth: Truth, found: Found, targets: Targets) -> None:
     Raises:
         InputError: with the column, and the first line of that kind.
     """
-    source = found.source
+    source, number = found.source, len(found.boxes)
     if source is None:
         return
-    expected = source.numbers
-    numbers = numbers_of(found, expected)
-    usual = (true_numbers(truth, expected) > 1).mean(axis=0) > 0.5
-    for file, least in ((np.zeros_like(source.file), 0), (source.file, FEW)):
-        guilty = _columns_of_files(numbers, expected, usual, file)
-        column = np.where(guilty.sum(axis=1) == 1, guilty.argmax(axis=1), -1)[file]
-        for number in np.unique(column[column >= 0]).tolist():
-            rows = np.flatnonzero(column == number)
-            ends = expected[number] in ENDS
-            if not ends and len(rows) < least:
+    numbers = numbers_of(found, source.numbers)
+    usual = (true_numbers(truth, source.numbers) > 1).mean(axis=0) > 0.5
+    some, many = min(20, number / 100), max(20, number / 20)
+    for look in (
+        _Look(np.zeros_like(source.file), ends=3, starts=8),
+        _Look(source.file, ends=3, starts=8, all_ends=some, all_starts=20),
+        _Look(source.file, ends=1, starts=1, all_ends=many, all_starts=many),
+    ):
+        column = _suspects(numbers, source.numbers, usual, look)
+        for i in np.unique(column[column >= 0]).tolist():
+            rows, ends = np.flatnonzero(column == i), source.numbers[i] in ENDS
+            if len(rows) < (look.all_ends if ends else look.all_starts):
                 continue
-            reading = _likeliest(found, numbers, rows, number, targets)
+            reading = _likeliest(found, numbers, rows, i, targets)
             if ends or reading is not None:
-                raise wrong_columns(found, int(rows[0]), number, reading or ())
+                raise wrong_columns(found, int(rows[0]), i, reading or ())
 
 
-def _columns_of_files(
-    numbers: Floats, expected: Reading, usual: npt.NDArray[np.bool_], file: Ints
-) -> npt.NDArray[np.bool_]:
-    """bool (files, 5): the columns of a box that look as scores do, where the scores do not.
+def _suspects(
+    numbers: Floats, expected: Reading, usual: npt.NDArray[np.bool_], look: _Look
+) -> Ints:
+    """int64 (N,): the only column of a box that in this detection's file looks as scores do.
+
+    It is -1 where there is none or several, or where the scores look as scores do.
 
     Args:
+        numbers: float64 (N, 5), as they stand in the files.
         usual: bool (5,), whether the true boxes are mostly beyond 1 there.
-        file: int64 (N,), which file each row of ``numbers`` is of.
     """
-    count = np.bincount(file)
+    count = np.bincount(look.file)
 
     def share(flags: npt.NDArray[np.bool_]) -> Floats:
-        return np.bincount(file, flags, len(count)) / np.maximum(count, 1)
+        return np.bincount(look.file, flags, len(count)) / np.maximum(count, 1)
 
-    guilty = np.zeros((len(count), 5), np.bool_)
+    suspect = np.zeros((len(count), 5), np.bool_)
     pixels = share(numbers[:, expected.index(SCORE)] > 1) >= 0.5
     for i in np.flatnonzero(usual):
         column = numbers[:, i]
-        guilty[:, i] = pixels & (share((column >= 0) & (column <= 1 + 1e-6)) >= 0.99)
-        guilty[:, i] &= share(column % 1 > 0) >= 0.5
+        suspect[:, i] = pixels & (share((column >= 0) & (column <= 1 + 1e-6)) >= 0.99)
+        suspect[:, i] &= share(column % 1 > 0) >= 0.5
         if expected[i] in ENDS:
-            guilty[:, i] &= count >= LEAST
-        else:  # boxes that were clipped to the picture begin at 0
-            guilty[:, i] &= (count >= LEAST_OF_STARTS) & (share(column > 0) >= 0.9)
-    return guilty
+            suspect[:, i] &= count >= look.ends
+        else:  # boxes that were cut off begin at 0
+            suspect[:, i] &= (count >= look.starts) & (share(column > 0) >= 0.9)
+    only: Ints = np.where(suspect.sum(axis=1) == 1, suspect.argmax(axis=1), -1)[look.file]
+    return only
 
 
 def _likeliest(

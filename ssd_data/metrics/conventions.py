@@ -71,6 +71,7 @@ FACTOR = 3
 USUAL = _Proof(0.1, 5)
 KNOWN = _Proof(0.5, 5, overlap=1.5)
 RARE = _Proof(0.4, 10, overlap=1.5, controlled=True)  # there are hundreds: one may hit by chance
+PROOFS = (USUAL, KNOWN, RARE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,11 +121,16 @@ def require_convention(truth: Truth, found: Found) -> None:
     for attempt in attempts:
         hits = targets.hit_by(attempt.boxes, attempt.group)
         if _is_convincing(attempt, hits, now, targets):
-            convincing.append((hits.share, attempt, attempt.rows[hits.rows].min()))
+            convincing.append((attempt, hits))
     if convincing:
-        best = max(share for share, _, _ in convincing)
-        _, attempt, row = next(one for one in convincing if one[0] >= 0.9 * best)
-        raise attempt.error(int(row))
+        # Of those that hit about as much the likelier one, then that which fits best.
+        best = max(hits.share for _, hits in convincing)
+        ranks = [
+            (hits.share >= 0.9 * best, -PROOFS.index(attempt.proof), hits.overlap)
+            for attempt, hits in convincing
+        ]
+        attempt, hits = convincing[ranks.index(max(ranks))]
+        raise attempt.error(int(attempt.rows[hits.rows].min()))
     require_own_classes(truth, found, best_rows(found.scores, FOR_CLASSES))
     _require_upright(found)
 
