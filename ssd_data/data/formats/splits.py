@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from random import Random
+from typing import Literal, TypeVar
 
+from ssd_data.core.errors import InputError
+
+T = TypeVar("T")
 Role = Literal["trainval", "train", "val", "test"]
 TRAINING: tuple[Role, ...] = ("trainval", "train")
 HELD_BACK: tuple[Role, ...] = ("test", "val")
@@ -52,3 +56,26 @@ def first_for(names: Iterable[str], roles: tuple[Role, ...]) -> str | None:
         if like := [name for name in given if role(name) == wanted]:
             return like[0]
     return None
+
+
+def share(items: Sequence[T], first: float, last: float, seed: int | float | str) -> list[T]:
+    """A share of the shuffled items, in their own order; the shares of one seed do not overlap.
+
+    >>> share("abcde", 0.0, 0.4, 0) + share("abcde", 0.4, 1.0, 0)
+    ['d', 'e', 'a', 'b', 'c']
+
+    Args:
+        first, last: where the share begins and ends, 0 to 1.
+
+    Raises:
+        InputError: they lie outside.
+    """
+    for key, value in (("from", first), ("to", last)):
+        if not 0 <= value <= 1:
+            raise InputError(f'"{key}" is {value!r}, not a share between 0 and 1')
+    if (first, last) == (0, 1):
+        return list(items)
+    random = Random(str(seed))
+    shuffled = sorted(range(len(items)), key=lambda _: random.random())
+    chosen = shuffled[round(first * len(items)) : round(last * len(items))]
+    return [items[index] for index in sorted(chosen)]

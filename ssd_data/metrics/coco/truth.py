@@ -24,10 +24,11 @@ def truth(pictures: TruthBuilder, labelmap: LabelMap, origin: Path, place: Path 
     if place is not None:
         return read_truth(place)
     listed = pictures.build(names(pictures), labelmap, origin)
+    shown = labelmap.shown_apart()
     xywh = to_xywh(listed.boxes)
     return replace(
         listed,
-        classes=tuple(item.display_name or item.name for item in labelmap if item.label > 0),
+        classes=tuple(shown[item.label] for item in labelmap if item.label > 0),
         attributes={"xywh": xywh, "area": xywh[:, 2] * xywh[:, 3]},
         class_ids=np.array(list(category_ids(labelmap).values()), np.int64),
         rules={"area": NO_SEGMENTATION},

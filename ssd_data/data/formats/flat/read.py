@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 
 import msgspec
 
@@ -16,6 +15,7 @@ from ssd_data.core.files.paths import below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data.formats import Confidence, Format, Recognised, annotation_files
+from ssd_data.data.formats.splits import share
 
 LAYOUT = """\
 Images/<name>.jpg
@@ -67,7 +67,7 @@ def read(root: Path, source: FlatSource, notes: Tally) -> Iterator[Entry]:
     for name in _files(below(root, source.labels)):
         if Path(name).suffix.lower() in annotation_files():
             labels.setdefault(name.rpartition(".")[0], name)
-    for name in _share(chosen, source):
+    for name in share(chosen, source.first, source.last, source.seed):
         yield _entry(root, source, name, labels.get(name.rpartition(".")[0]), notes)
 
 
@@ -87,16 +87,6 @@ def _entry(root: Path, source: FlatSource, name: str, label: str | None, notes: 
 
 def _files(folder: Path) -> list[str]:
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-
-
-def _share(names: list[str], source: FlatSource) -> list[str]:
-    """A share of the shuffled names, sorted again; the shares of one seed do not overlap."""
-    for key, value in (("from", source.first), ("to", source.last)):
-        if not 0 <= value <= 1:
-            raise InputError(f'"{key}" is {value!r}, not a share between 0 and 1')
-    random = Random(str(source.seed))
-    shuffled = sorted(names, key=lambda _: random.random())
-    return sorted(shuffled[round(source.first * len(names)) : round(source.last * len(names))])
 
 
 FORMAT = Format(

@@ -1,0 +1,56 @@
+"""The categories of several JSONs of one data set: whether an id means the same in all of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from ssd_data.data.formats.coco.glance import Category, Glance
+
+
+def agree(seen: Sequence[Glance]) -> bool:
+    """Whether all that several JSONs have of an id or a name, they have alike.
+
+    >>> from ssd_data.data.formats.coco.glance import Category
+    >>> a, b = ((Category("1", name),) for name in ("cup", "plate"))
+    >>> agree([Glance(a, None, (), False), Glance(b, None, (), False)])
+    False
+    """
+    names: dict[str, str] = {}
+    ids: dict[str, set[str]] = {}
+    for one in seen:
+        own: defaultdict[str, set[str]] = defaultdict(set)
+        for category in one.categories:
+            own[category.name].add(category.id)
+            if names.setdefault(category.id, category.name) != category.name:
+                return False
+        if any(ids.setdefault(name, held) != held for name, held in own.items()):
+            return False
+    return True
+
+
+def said_of(seen: Mapping[str, Glance], by_name: bool) -> Iterator[str]:
+    """What a user should know of the JSONs' categories, a sentence each."""
+    if by_name:
+        yield f"{', '.join(seen)} number their categories differently: classes go by their names"
+    roots = {one.root for one in seen.values()} - {None}
+    for root in sorted(roots, key=str):
+        assert root is not None
+        yield f'category {root.id} "{root.name}" only holds the others and has no box: left out'
+    told = set()
+    for one in seen.values():
+        for name, held in _twice(one.categories):
+            if (name, *held) not in told:
+                told.add((name, *held))
+                yield f'categories {" and ".join(held)} are both called "{name}": ' + (
+                    "one class"
+                    if by_name
+                    else f"two classes; --map {held[1]}={held[0]} unites them"
+                )
+
+
+def _twice(categories: Sequence[Category]) -> Iterator[tuple[str, list[str]]]:
+    held: defaultdict[str, list[str]] = defaultdict(list)
+    for category in categories:
+        held[category.name].append(category.id)
+    return ((name, ids) for name, ids in held.items() if len(ids) > 1)

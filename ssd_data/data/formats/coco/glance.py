@@ -1,0 +1,195 @@
+"""What an instances JSON says of itself: its categories, its writer, some of its file names.
+
+Its head decides whether it is looked at; then one pass finds its parts, none of which is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ssd_data.core.errors import InputError
+from ssd_data.data.formats.coco.jsonfile import BOM, JsonFile, MisfitError
+from ssd_data.data.formats.coco.loose import Ids
+from ssd_data.data.formats.coco.schema import CocoParts
+
+HEAD, LOOKED_AT, FEW = 1 << 16, 1 << 18, 16
+LABEL_STUDIO = "Label Studio"
+_KEY = re.compile(rb'"(?:images|annotations|categories)"\s*:\s*\[')
+_NAMED = re.compile(rb'"(?:file_name|coco_url)"\s*:\s*("(?:[^"\\]|\\.)+")')
+_NO_PARENT = (None, "", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A class: its id as text, and its name."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What a JSON says of itself.
+
+    Attributes:
+        categories: by id, without ``root``.
+        root: a category that only holds the others together, as Roboflow writes it: all name it
+            as their parent and no box has it. None where there is none.
+        names: some of the file names that it states.
+        label_studio: whether Label Studio wrote it.
+    """
+
+    categories: tuple[Category, ...]
+    root: Category | None
+    names: tuple[str, ...]
+    label_studio: bool
+
+
+class _Category(msgspec.Struct):
+    id: Any = None
+    name: Any = None
+    supercategory: Any = None
+
+
+class _Used(msgspec.Struct, gc=False):
+    category_id: Any = None
+
+
+class _Info(msgspec.Struct):
+    contributor: Any = None
+
+
+def is_by_label_studio(info: msgspec.Raw) -> bool:
+    """Whether a JSON's ``info`` names it: its boxes are upright, its sizes as stored."""
+    try:
+        return bool(msgspec.json.decode(info, type=_Info).contributor == LABEL_STUDIO)
+    except msgspec.DecodeError:
+        return False
+
+
+def is_likely(path: Path) -> bool:
+    """Whether a file begins as an instances JSON does; its first bytes are read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            head = os.read(descriptor, HEAD) if is_file else b""
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return False
+    return head.removeprefix(BOM).lstrip()[:1] == b"{" and _KEY.search(head) is not None
+
+
+def glance(path: Path, name: str) -> Glance | None:
+    """What an instances JSON says of itself; None where it is another JSON.
+
+    Raises:
+        InputError: it is absent or malformed, or its categories are.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        raise InputError("the annotation is missing", where=name) from None
+    return _glance(str(path), name, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _glance(path: str, name: str, size: int, changed: int) -> Glance | None:
+    file = JsonFile(Path(path), name)
+    try:
+        parts = file.decode(CocoParts)
+    except MisfitError:
+        return None
+    if not _are_instances(parts):
+        return None
+    listed, parents = _listed(parts.categories, name)
+    root = _root(listed, parents, parts.annotations)
+    return Glance(
+        tuple(category for category in listed if category is not root),
+        root,
+        _names(parts.images),
+        is_by_label_studio(parts.info),
+    )
+
+
+def _are_instances(parts: CocoParts) -> bool:
+    """Captions have no categories, panoptic annotations no box of their own."""
+    arrays = (parts.images, parts.categories)
+    if not all(bytes(memoryview(raw)[:1]) == b"[" for raw in arrays):
+        return False
+    begin = bytes(memoryview(parts.annotations)[:4096])
+    first = begin.partition(b"}")[0]
+    return (
+        begin[:1] in (b"", b"[")
+        and b'"segments_info"' not in first
+        and (b'"caption"' not in first or b'"bbox"' in first)
+    )
+
+
+def _names(images: msgspec.Raw) -> tuple[str, ...]:
+    found = _NAMED.findall(bytes(memoryview(images)[:LOOKED_AT]))
+    names = []
+    for text in found[:: max(len(found) // FEW, 1)]:
+        try:
+            names.append(str(msgspec.json.decode(text)))
+        except msgspec.DecodeError:
+            continue
+    return tuple(dict.fromkeys(names))
+
+
+def _listed(raw: msgspec.Raw, name: str) -> tuple[list[Category], list[object]]:
+    """The categories by id, each once, and what each names as its parent."""
+    where = f"{name}: categories"
+    ids = Ids()
+    found: dict[int, tuple[Category, object]] = {}
+    try:
+        stated = msgspec.json.decode(raw, type=list[_Category])
+    except msgspec.DecodeError as error:
+        raise InputError(f"not what the format says: {error}", where=where) from None
+    for index, one in enumerate(stated):
+        number = ids.number(one.id)
+        shown = one.name if isinstance(one.name, str) else _plain(one.name)
+        if number is None or shown is None:
+            raise InputError("a category without an id or a name", where=f"{where}[{index}]")
+        category = Category(ids.text(number) or str(number), shown)
+        before, _ = found.setdefault(number, (category, one.supercategory))
+        if before != category:
+            raise InputError(
+                f'two categories have the id {category.id}: "{before.name}" and "{shown}"',
+                where=f"{where}[{index}]",
+                hint="Give each class an id of its own",
+            )
+    pairs = [found[number] for number in sorted(found)]
+    return [category for category, _ in pairs], [parent for _, parent in pairs]
+
+
+def _plain(value: object) -> str | None:
+    return str(value) if isinstance(value, int | float) else None
+
+
+def _root(
+    listed: Sequence[Category], parents: Sequence[object], annotations: msgspec.Raw
+) -> Category | None:
+    """The first category, where it is the parent of all others and has no box."""
+    of_others = {str(parent) for parent in parents[1:]}
+    if not listed or of_others != {listed[0].name} or parents[0] not in _NO_PARENT:
+        return None
+    ids = Ids()
+    wanted = ids.number(listed[0].id)
+    used: list[_Used] = []
+    try:
+        if bytes(memoryview(annotations)[:1]):
+            used = msgspec.json.decode(annotations, type=list[_Used])
+    except msgspec.DecodeError:
+        return None
+    return None if any(ids.number(one.category_id) == wanted for one in used) else listed[0]

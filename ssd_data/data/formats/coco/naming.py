@@ -1,0 +1,132 @@
+"""Which picture file each image of a JSON is, and which of them are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote
+
+from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import is_below, require_below
+from ssd_data.core.notes import Tally
+from ssd_data.data.formats.coco.loose import Ids
+from ssd_data.data.formats.coco.schema import CocoImage
+from ssd_data.data.formats.pictures import Named, Pictures
+
+TWICE = "picture listed under several image ids (their boxes are united)"
+NOT_LISTED = "picture that the JSON does not list (left out)"
+
+
+@dataclass(slots=True)
+class Listed:
+    """A picture of a JSON.
+
+    Attributes:
+        path: below the root.
+        images: what the JSON says of it; several where its file stands under several ids.
+        how: in which way other than its very path it is named.
+        error: why there is no such picture.
+    """
+
+    path: str
+    images: list[CocoImage]
+    how: str = ""
+    error: InputError | None = None
+
+
+@dataclass(slots=True)
+class Finder:
+    """Finds a JSON's pictures below a folder of the root.
+
+    Attributes:
+        root, folder: of the data set, and the pictures' below it (empty for the root itself).
+        name: of the JSON, for errors and notes.
+        ids: which of its images' ids are texts.
+    """
+
+    root: Path
+    folder: str
+    name: str
+    notes: Tally
+    ids: Ids
+    pictures: Pictures = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pictures = Pictures.below(self.root / self.folder)
+
+    def all(self, images: list[CocoImage]) -> list[Listed]:
+        """The pictures in the order of their first image, each once."""
+        known = frozenset(self.pictures.paths)
+        found: dict[str, list[Listed]] = {}
+        for image in images:
+            if image.file_name in known:
+                one = Listed(self._place(image.file_name), [image])
+            else:
+                one = self._find(image)
+            found.setdefault(one.path, []).append(one)
+        return [one for group in found.values() for one in self._united(group)]
+
+    def not_listed(self, listed: list[Listed]) -> None:
+        """Count the folder's other pictures."""
+        paths = {one.path for one in listed}
+        for path in map(self._place, self.pictures.paths):
+            if path not in paths:
+                self.notes.add(NOT_LISTED, path)
+
+    def _id(self, image: CocoImage) -> str:
+        return self.ids.text(image.id) or str(image.id)
+
+    def _place(self, path: str) -> str:
+        return f"{self.folder}/{path}" if self.folder else path
+
+    def _find(self, image: CocoImage) -> Listed:
+        where = f"{self.name}: image {self._id(image)}"
+        path = self._place(image.file_name)
+        try:
+            if named := self._named(image.file_name, where):
+                return Listed(self._place(named.path), [image], named.how)
+            plain = image.file_name.replace("\\", "/").removeprefix("./")
+            if is_below(plain) and (self.root / plain).is_file():
+                return Listed(plain, [image])
+            require_below(self.root, path, where)
+        except InputError as error:
+            return Listed(path, [image], error=error)
+        return Listed(path, [image])
+
+    def _named(self, text: str, where: str) -> Named | None:
+        """The picture that is meant; none where its stated folder is here, but not the picture."""
+        named = self.pictures.find(text, where)
+        if named is None or "end of its path" not in named.how:
+            return named
+        folder = unquote(text.replace("\\", "/")).rpartition("/")[0]
+        here = is_below(folder) and any(
+            (base / folder).is_dir() for base in (self.pictures.folder, self.root)
+        )
+        return None if here else named
+
+    def _united(self, group: list[Listed]) -> Iterator[Listed]:
+        """What leads to one path: the same picture, or names of which all but one are guessed."""
+        texts = {unquote(one.images[0].file_name.replace("\\", "/")) for one in group}
+        if len(texts) > 1:
+            for one in group:
+                if one.how:
+                    one.error = self._clash(one, group)
+        sound = [one for one in group if one.error is None]
+        if len(sound) > 1:
+            sound[0].images = [image for one in sound for image in one.images]
+            ids = ", ".join(map(self._id, sound[0].images))
+            self.notes.add(TWICE, f"{self.name}: {sound[0].path}: {ids}")
+        for one in group:
+            if one.error is not None:
+                yield one
+        yield from sound[:1]
+
+    def _clash(self, one: Listed, group: list[Listed]) -> InputError:
+        mine = one.images[0].file_name
+        other = next(o.images[0].file_name for o in group if o.images[0].file_name != mine)
+        return InputError(
+            f'"{mine}" and "{other}" both lead to {one.path}',
+            where=f"{self.name}: image {self._id(one.images[0])}",
+            hint="One of the pictures is missing, or lies in another folder",
+        )

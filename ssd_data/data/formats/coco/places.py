@@ -1,0 +1,146 @@
+"""Where the JSONs of a folder lie, and the pictures of each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import unquote
+
+from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import is_below
+from ssd_data.data.formats.pictures import Pictures, is_left_behind
+from ssd_data.data.formats.splits import role
+
+INSTANCES, ROBOFLOW = "instances_", "_annotations.coco.json"
+MOST = 40  # JSONs of a folder; where there are more, each belongs to a picture
+_JSONS = frozenset(
+    {"annotations", "annotation", "annots", "anns", "ann", "labels", "json", "jsons"}
+)
+_PICTURES = frozenset(
+    {"images", "image", "imgs", "img", "data", "jpegimages", "pictures", "photos"}
+)
+
+
+def json_files(folder: Path) -> list[tuple[str, str]]:
+    """The JSONs of a folder and of those inside that may hold some.
+
+    Returns:
+        the path of each below the folder, and the name of the split's folder that it lies in,
+        empty where it lies in none.
+    """
+    found = []
+    for place, split in _places(folder):
+        names = [
+            name for name in _held(folder / place, files=True) if name.lower().endswith(".json")
+        ]
+        if len(names) > MOST:
+            names = [name for name in names if is_conventional(name)]
+        found += [(_join(place, name), split) for name in names]
+    return found
+
+
+def is_conventional(name: str) -> bool:
+    """Whether a JSON is called as COCO's or Roboflow's are."""
+    return name == ROBOFLOW or name.startswith(INSTANCES)
+
+
+def _places(folder: Path) -> Iterator[tuple[str, str]]:
+    yield "", ""
+    for name in _held(folder):
+        split = name if role(name) else ""
+        holds = name.lower() in _JSONS | _PICTURES
+        if split or holds:
+            yield name, split
+        for inner in _held(folder / name) if split or holds else ():
+            if split and inner.lower() in _JSONS | _PICTURES:
+                yield f"{name}/{inner}", split
+            elif holds and role(inner):
+                yield f"{name}/{inner}", inner
+
+
+def _held(folder: Path, files: bool = False) -> list[str]:
+    """The names of a folder's own folders, or files, but of those that a system left there."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(e.name for e in entries if _is(e, files) and not is_left_behind(e.name))
+    except OSError:
+        return []
+
+
+def _is(entry: os.DirEntry[str], file: bool) -> bool:
+    return entry.is_file() if file else entry.is_dir()
+
+
+def _join(*parts: str) -> str:
+    return "/".join(part for part in parts if part)
+
+
+def picture_folder(root: Path, json: str, split: str, names: Sequence[str]) -> str | None:
+    """The folder below the root that a JSON's file names start from; None where none has any.
+
+    Args:
+        json: its path below the root.
+        split: its split's name, empty where it has none.
+        names: some of its file names.
+    """
+    usual, others = _candidates(root, json, split)
+    for places in (usual, others):
+        hits = [sum(_is_there(root / place, name) for name in names) for place in places]
+        if any(hits):
+            return places[hits.index(max(hits))]
+    found = [_found_otherwise(root / place, split, names) for place in usual]
+    return usual[found.index(max(found))] if any(found) else None
+
+
+def usual_folder(root: Path, json: str, split: str) -> str | None:
+    """The first folder that is there of those where a JSON's pictures use to lie."""
+    usual, _ = _candidates(root, json, split)
+    return next((place for place in usual if place), None)
+
+
+def _candidates(root: Path, json: str, split: str) -> tuple[list[str], list[str]]:
+    parts = json.split("/")[:-1]
+    cut = next((i for i, part in enumerate(parts) if part.lower() in _JSONS), len(parts))
+    usual: list[str] = []
+    for top in dict.fromkeys(("/".join(parts[:cut]), "")):
+        folders = [name for name in _held(root / top) if name.lower() in _PICTURES]
+        if split:
+            usual += [
+                _join(top, split),
+                *(_join(top, name, split) for name in ("images", *folders)),
+            ]
+        usual += [_join(top, name) for name in sorted(folders, key=lambda n: n != "images")]
+        usual.append(top)
+    others = [d for d in _held(root) if not _is_foreign(d, split)]
+    others += [
+        _join(d, inner) for d in others for inner in _held(root / d) if d.lower() in _PICTURES
+    ]
+    usual = [place for place in dict.fromkeys(usual) if (root / place).is_dir()]
+    return usual, [d for d in others if d not in usual and not _is_foreign(d, split)]
+
+
+def _is_foreign(path: str, split: str) -> bool:
+    """Whether a path is of another split: its pictures may be called alike."""
+    own = role(split)
+    theirs = {role(part) for part in path.split("/")} - {None, own, "trainval"}
+    return own is not None and own != "trainval" and bool(theirs)
+
+
+def _is_there(folder: Path, name: str) -> bool:
+    plain = name.replace("\\", "/").removeprefix("./")
+    texts = dict.fromkeys((name, plain, unquote(plain)))
+    return any(is_below(text) and (folder / text).is_file() for text in texts)
+
+
+def _found_otherwise(folder: Path, split: str, names: Sequence[str]) -> int:
+    pictures = Pictures.below(folder)
+    count = 0
+    for name in names:
+        try:
+            found = pictures.find(name)
+        except InputError:  # two fit: the reader says so
+            count += 1
+        else:
+            count += found is not None and not _is_foreign(found.path, split)
+    return count
