@@ -60,6 +60,22 @@ def out_option(what: str, **settings: Any) -> Callable[[_F], _F]:
     return click.option("-o", "--out", type=PATH, help=what, **settings)
 
 
+def format_option(function: _F) -> _F:
+    """``--format``: what a folder is in, where more than one layout fits or none is recognised."""
+    return click.option(
+        "--format",
+        default="",
+        metavar="NAME",
+        help="Read a folder as this format, whatever else it may be.",
+    )(function)
+
+
+def print_said(said: Iterable[str]) -> None:
+    """What was guessed of a data set's layout."""
+    for sentence in said:
+        click.echo(f"note: {sentence}")
+
+
 def print_json(value: Any) -> None:
     """One JSON object on standard output."""
     click.echo(json.dumps(value, indent=1, ensure_ascii=False, default=str))
@@ -89,9 +105,11 @@ def print_listed(
     title: str, listed: Sequence[object], count: int, *, shown: int = 3, more: str = "…"
 ) -> None:
     """How many there are of something, and the first of them."""
+    from ssd_data.core.files.paths import listable  # names come from strangers' files
+
     click.echo(title)
     for one in listed[:shown]:
-        click.echo(f"    {one}")
+        click.echo(f"    {listable(str(one))}")
     if count > shown:
         click.echo(f"    {more}")
 
