@@ -100,7 +100,7 @@ class LabelMap:
         >>> LabelMap.from_names(["1", "2", "3"], ["cup", "cup", "dog"]).shown_apart()
         {0: 'background', 1: 'cup (1)', 2: 'cup (2)', 3: 'dog'}
         """
-        shown = {label: self.display_name(label) for label in self._by_label}
+        shown = {item.label: self.display_name(item.label) for item in self.items}
         count = Counter(shown.values())
         return {
             label: f"{name} ({self._by_label[label].name})" if count[name] > 1 else name

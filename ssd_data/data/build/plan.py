@@ -65,11 +65,12 @@ class BuildPlan:
             "why": self.dataset.why,
             "said": list(self.dataset.said),
             "links": {link: s for link, s in self.dataset.links.items() if s in self.splits},
-            "labelmap": [item.display_name for item in self.labelmap],
+            "labelmap": list(self.labelmap.shown_apart().values()),
             "splits": {name: self._counts(one, root) for name, one in scans.items()},
         }
 
     def _counts(self, one: Scan, root: Path) -> dict[str, Any]:
+        shown = self.labelmap.shown_apart()
         classes = Counter(label for image in one.images for label in image.labels.tolist())
         absent = [i.entry.image for i in one.images if not (root / i.entry.image).is_file()]
         return {
@@ -77,7 +78,7 @@ class BuildPlan:
             "boxes": classes.total(),
             "difficult": sum(int(image.entry.difficult.sum()) for image in one.images),
             "without_boxes": sum(not len(image.labels) for image in one.images),
-            "classes": {self.labelmap.display_name(n): classes[n] for n in sorted(classes)},
+            "classes": {shown[n]: classes[n] for n in sorted(classes)},
             "absent_pictures": absent,
             "unreadable": [entry.error.sentence for entry in one.failures],
             "notes": one.notes.to_json(),

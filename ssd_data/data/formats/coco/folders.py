@@ -29,6 +29,7 @@ from ssd_data.core.files.paths import is_plain_name
 from ssd_data.data.formats import Confidence, Recognised
 from ssd_data.data.formats.coco.categories import agree, said_of
 from ssd_data.data.formats.coco.glance import Glance, glance, is_likely
+from ssd_data.data.formats.coco.jsonfile import MisfitError
 from ssd_data.data.formats.coco.places import (
     INSTANCES,
     is_conventional,
@@ -132,11 +133,13 @@ def _look(folder: Path, path: str, by_folder: str) -> Found | None:
         return None
     try:
         seen = glance(folder / path, path)
+    except MisfitError:
+        if not conventional:
+            return None
     except InputError:
         pass  # it is said when it is read
-    else:
-        if seen is None and not conventional:
-            return None
+    if seen and not seen.whole and not conventional:
+        return None
     split = _split(path, by_folder)
     names = seen.names if seen else ()
     return Found(path, split, seen, picture_folder(folder, path, split, names))

@@ -17,14 +17,15 @@ from typing import Any
 import msgspec
 
 from ssd_data.core.errors import InputError
-from ssd_data.data.formats.coco.jsonfile import BOM, JsonFile, MisfitError
+from ssd_data.data.formats.coco.jsonfile import BOM, MISFIT_HINT, JsonFile, MisfitError
 from ssd_data.data.formats.coco.loose import Ids
-from ssd_data.data.formats.coco.schema import CocoParts
+from ssd_data.data.formats.coco.schema import NOTHING, CocoParts
 
 HEAD, LOOKED_AT, FEW = 1 << 16, 1 << 18, 16
 LABEL_STUDIO = "Label Studio"
 _KEY = re.compile(rb'"(?:images|annotations|categories)"\s*:\s*\[')
 _NAMED = re.compile(rb'"(?:file_name|coco_url)"\s*:\s*("(?:[^"\\]|\\.)+")')
+_CVAT = re.compile(rb'"attributes"\s*:\s*\{[^{}]*"occluded"')
 _NO_PARENT = (None, "", "none")
 
 
@@ -45,13 +46,15 @@ class Glance:
         root: a category that only holds the others together, as Roboflow writes it: all name it
             as their parent and no box has it. None where there is none.
         names: some of the file names that it states.
-        label_studio: whether Label Studio wrote it.
+        exported: whether Label Studio or CVAT wrote it, whose boxes are not always COCO's.
+        whole: whether it has images and categories.
     """
 
     categories: tuple[Category, ...]
     root: Category | None
     names: tuple[str, ...]
-    label_studio: bool
+    exported: bool
+    whole: bool = True
 
 
 class _Category(msgspec.Struct):
@@ -90,10 +93,11 @@ def is_likely(path: Path) -> bool:
     return head.removeprefix(BOM).lstrip()[:1] == b"{" and _KEY.search(head) is not None
 
 
-def glance(path: Path, name: str) -> Glance | None:
-    """What an instances JSON says of itself; None where it is another JSON.
+def glance(path: Path, name: str) -> Glance:
+    """What an instances JSON says of itself.
 
     Raises:
+        MisfitError: it is another JSON: of captions, of panoptic segments, or of another tool.
         InputError: it is absent or malformed, or its categories are.
     """
     try:
@@ -104,36 +108,35 @@ def glance(path: Path, name: str) -> Glance | None:
 
 
 @lru_cache(maxsize=64)
-def _glance(path: str, name: str, size: int, changed: int) -> Glance | None:
+def _glance(path: str, name: str, size: int, changed: int) -> Glance:
     file = JsonFile(Path(path), name)
-    try:
-        parts = file.decode(CocoParts)
-    except MisfitError:
-        return None
-    if not _are_instances(parts):
-        return None
-    listed, parents = _listed(parts.categories, name)
+    parts = file.decode(CocoParts)
+    begin = bytes(memoryview(parts.annotations)[:LOOKED_AT]).partition(b"}")[0]
+    if b'"segments_info"' in begin or (b'"caption"' in begin and b'"bbox"' not in begin):
+        what = "panoptic segments" if b'"segments_info"' in begin else "captions"
+        raise MisfitError(f"the annotations are {what}", where=name, hint=MISFIT_HINT)
+    if not all(_is_array(part) for part in (parts.images, parts.annotations, parts.categories)):
+        text = "images, annotations and categories are no lists"
+        raise MisfitError(text, where=name, hint=MISFIT_HINT)
+    listed, parents = (
+        _listed(parts.categories, name) if parts.categories is not NOTHING else ([], [])
+    )
     root = _root(listed, parents, parts.annotations)
     return Glance(
-        tuple(category for category in listed if category is not root),
-        root,
-        _names(parts.images),
-        is_by_label_studio(parts.info),
+        categories=tuple(category for category in listed if category is not root),
+        root=root,
+        names=_names(parts.images),
+        exported=is_by_label_studio(parts.info) or _is_by_cvat(parts.annotations),
+        whole=NOTHING not in (parts.images, parts.categories),
     )
 
 
-def _are_instances(parts: CocoParts) -> bool:
-    """Captions have no categories, panoptic annotations no box of their own."""
-    arrays = (parts.images, parts.categories)
-    if not all(bytes(memoryview(raw)[:1]) == b"[" for raw in arrays):
-        return False
-    begin = bytes(memoryview(parts.annotations)[:4096])
-    first = begin.partition(b"}")[0]
-    return (
-        begin[:1] in (b"", b"[")
-        and b'"segments_info"' not in first
-        and (b'"caption"' not in first or b'"bbox"' in first)
-    )
+def _is_by_cvat(annotations: msgspec.Raw) -> bool:
+    return _CVAT.search(bytes(memoryview(annotations)[:LOOKED_AT])) is not None
+
+
+def _is_array(part: msgspec.Raw) -> bool:
+    return part is NOTHING or bytes(memoryview(part)[:1]) == b"["
 
 
 def _names(images: msgspec.Raw) -> tuple[str, ...]:
@@ -188,7 +191,7 @@ def _root(
     wanted = ids.number(listed[0].id)
     used: list[_Used] = []
     try:
-        if bytes(memoryview(annotations)[:1]):
+        if annotations is not NOTHING:
             used = msgspec.json.decode(annotations, type=list[_Used])
     except msgspec.DecodeError:
         return None

@@ -56,8 +56,7 @@ def classes(root: Path, source: CocoSource) -> list[tuple[str, str]]:
 
 
 def _categories(root: Path, source: CocoSource) -> tuple[Category, ...]:
-    seen = glance(below(root, source.json), source.json)
-    return seen.categories if seen else ()
+    return glance(below(root, source.json), source.json).categories
 
 
 def read(root: Path, source: CocoSource, notes: Tally) -> Iterator[Entry]:
@@ -79,6 +78,9 @@ def read(root: Path, source: CocoSource, notes: Tally) -> Iterator[Entry]:
     context.label_studio = is_by_label_studio(instances.info)
     table = Table(instances.annotations or [], instances.images, context)
     del instances
+    for one in listed:
+        if one.how:
+            notes.add(f"picture's name is not as it is written ({one.how})", one.path)
     for one in share(listed, source.first, source.last, source.seed):
         if one.error is None:
             try:
@@ -151,6 +153,14 @@ def _wanted(root: Path, source: CocoSource, listed: list[Listed], notes: Tally) 
     return kept
 
 
+def truth_file(root: Path, source: CocoSource) -> str:
+    """The JSON, where COCO's own tools see the same boxes, pictures and classes in it."""
+    whole = (source.first, source.last) == (0, 1) and not source.only
+    if not whole or source.classes != "ids" or source.bbox == "xyxy" or source.crowd == "plain":
+        return ""
+    return "" if glance(below(root, source.json), source.json).exported else source.json
+
+
 def read_file(path: Path, image: str, annotation: str, notes: Tally) -> AnnotatedImage:
     """One picture's own JSON: ``{"image": {"width", "height"}, "annotation": [{"bbox", …}]}``.
 
@@ -199,6 +209,6 @@ FORMAT = Format(
     layout=LAYOUT,
     recognise=recognise,
     classes=classes,
-    truth_file=lambda source: source.json,
+    truth_file=truth_file,
 )
 FILE = AnnotationFile(".json", read_file)
