@@ -24,15 +24,17 @@ class Listed:
 
     Attributes:
         path: below the root.
-        images: what the JSON says of it; several where its file stands under several ids.
+        image: what the JSON says of it.
+        again: the same where its file stands under several ids.
         how: in which way other than its very path it is named.
         error: why there is no such picture.
     """
 
     path: str
-    images: list[CocoImage]
+    image: CocoImage
     how: str = ""
     error: InputError | None = None
+    again: tuple[CocoImage, ...] = ()
 
 
 @dataclass(slots=True)
@@ -43,6 +45,7 @@ class Finder:
         root, folder: of the data set, and the pictures' below it (empty for the root itself).
         name: of the JSON, for errors and notes.
         ids: which of its images' ids are texts.
+        exact: whether any picture lies where the JSON says.
     """
 
     root: Path
@@ -50,6 +53,7 @@ class Finder:
     name: str
     notes: Tally
     ids: Ids
+    exact: bool = False
     pictures: Pictures = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,14 +62,20 @@ class Finder:
     def all(self, images: list[CocoImage]) -> list[Listed]:
         """The pictures in the order of their first image, each once."""
         known = frozenset(self.pictures.paths)
-        found: dict[str, list[Listed]] = {}
-        for image in images:
-            if image.file_name in known:
-                one = Listed(self._place(image.file_name), [image])
-            else:
-                one = self._find(image)
-            found.setdefault(one.path, []).append(one)
-        return [one for group in found.values() for one in self._united(group)]
+        self.exact = any(image.file_name in known for image in images)
+        start = f"{self.folder}/" if self.folder else ""
+        listed = [
+            Listed(start + image.file_name, image)
+            if image.file_name in known
+            else self._find(image)
+            for image in images
+        ]
+        if len({one.path for one in listed}) == len(listed):
+            return listed
+        groups: dict[str, list[Listed]] = {}
+        for one in listed:
+            groups.setdefault(one.path, []).append(one)
+        return [one for group in groups.values() for one in self._united(group)]
 
     def not_listed(self, listed: list[Listed]) -> None:
         """Count the folder's other pictures."""
@@ -85,37 +95,43 @@ class Finder:
         path = self._place(image.file_name)
         try:
             if named := self._named(image.file_name, where):
-                return Listed(self._place(named.path), [image], named.how)
+                return Listed(self._place(named.path), image, named.how)
             plain = image.file_name.replace("\\", "/").removeprefix("./")
             if is_below(plain) and (self.root / plain).is_file():
-                return Listed(plain, [image])
+                return Listed(plain, image)
             require_below(self.root, path, where)
         except InputError as error:
-            return Listed(path, [image], error=error)
-        return Listed(path, [image])
+            return Listed(path, image, error=error)
+        return Listed(path, image)
 
     def _named(self, text: str, where: str) -> Named | None:
-        """The picture that is meant; none where its stated folder is here, but not the picture."""
+        """The picture that is meant; none where one as far off is more likely another's.
+
+        So where the folder that is stated is here, but not the picture; and where others lie just
+        where they are stated to be, but this one deeper.
+        """
         named = self.pictures.find(text, where)
         if named is None or "end of its path" not in named.how:
             return named
-        folder = unquote(text.replace("\\", "/")).rpartition("/")[0]
+        plain = unquote(text.replace("\\", "/")).removeprefix("./")
+        folder = plain.rpartition("/")[0]
         here = is_below(folder) and any(
             (base / folder).is_dir() for base in (self.pictures.folder, self.root)
         )
-        return None if here else named
+        deeper = named.path.endswith(f"/{plain}")
+        return None if here or (self.exact and deeper) else named
 
     def _united(self, group: list[Listed]) -> Iterator[Listed]:
         """What leads to one path: the same picture, or names of which all but one are guessed."""
-        texts = {unquote(one.images[0].file_name.replace("\\", "/")) for one in group}
+        texts = {unquote(one.image.file_name.replace("\\", "/")) for one in group}
         if len(texts) > 1:
             for one in group:
                 if one.how:
                     one.error = self._clash(one, group)
         sound = [one for one in group if one.error is None]
         if len(sound) > 1:
-            sound[0].images = [image for one in sound for image in one.images]
-            ids = ", ".join(map(self._id, sound[0].images))
+            sound[0].again = tuple(one.image for one in sound[1:])
+            ids = ", ".join(self._id(one.image) for one in sound)
             self.notes.add(TWICE, f"{self.name}: {sound[0].path}: {ids}")
         for one in group:
             if one.error is not None:
@@ -123,10 +139,10 @@ class Finder:
         yield from sound[:1]
 
     def _clash(self, one: Listed, group: list[Listed]) -> InputError:
-        mine = one.images[0].file_name
-        other = next(o.images[0].file_name for o in group if o.images[0].file_name != mine)
+        mine = one.image.file_name
+        other = next(o.image.file_name for o in group if o.image.file_name != mine)
         return InputError(
             f'"{mine}" and "{other}" both lead to {one.path}',
-            where=f"{self.name}: image {self._id(one.images[0])}",
+            where=f"{self.name}: image {self._id(one.image)}",
             hint="One of the pictures is missing, or lies in another folder",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -29,15 +29,21 @@ def json_files(folder: Path) -> list[tuple[str, str]]:
         the path of each below the folder, and the name of the split's folder that it lies in,
         empty where it lies in none.
     """
-    found = []
-    for place, split in _places(folder):
-        names = [
-            name for name in _held(folder / place, files=True) if name.lower().endswith(".json")
-        ]
-        if len(names) > MOST:
-            names = [name for name in names if is_conventional(name)]
-        found += [(_join(place, name), split) for name in names]
-    return found
+    inside, found = _held(folder)
+    paths = [(name, "") for name in _chosen(found)]
+    for name in inside:
+        split, holds = name if role(name) else "", name.lower() in _JSONS | _PICTURES
+        if not split and not holds:
+            continue
+        deeper, found = _held(folder / name)
+        paths += [(f"{name}/{json}", split) for json in _chosen(found)]
+        for inner in deeper:
+            own = split if split and inner.lower() in _JSONS | _PICTURES else ""
+            own = own or (inner if holds and role(inner) else "")
+            if own:
+                _, found = _held(folder / name / inner)
+                paths += [(f"{name}/{inner}/{json}", own) for json in _chosen(found)]
+    return paths
 
 
 def is_conventional(name: str) -> bool:
@@ -45,31 +51,24 @@ def is_conventional(name: str) -> bool:
     return name == ROBOFLOW or name.startswith(INSTANCES)
 
 
-def _places(folder: Path) -> Iterator[tuple[str, str]]:
-    yield "", ""
-    for name in _held(folder):
-        split = name if role(name) else ""
-        holds = name.lower() in _JSONS | _PICTURES
-        if split or holds:
-            yield name, split
-        for inner in _held(folder / name) if split or holds else ():
-            if split and inner.lower() in _JSONS | _PICTURES:
-                yield f"{name}/{inner}", split
-            elif holds and role(inner):
-                yield f"{name}/{inner}", inner
+def _chosen(names: list[str]) -> list[str]:
+    return names if len(names) <= MOST else [name for name in names if is_conventional(name)]
 
 
-def _held(folder: Path, files: bool = False) -> list[str]:
-    """The names of a folder's own folders, or files, but of those that a system left there."""
+def _held(folder: Path) -> tuple[list[str], list[str]]:
+    """A folder's own folders and JSONs, sorted, but of those that a system left there."""
+    folders, jsons = [], []
     try:
         with os.scandir(folder) as entries:
-            return sorted(e.name for e in entries if _is(e, files) and not is_left_behind(e.name))
+            for entry in entries:
+                if entry.name[-5:].lower() == ".json":
+                    jsons.append(entry.name)
+                elif entry.is_dir():
+                    folders.append(entry.name)
     except OSError:
-        return []
-
-
-def _is(entry: os.DirEntry[str], file: bool) -> bool:
-    return entry.is_file() if file else entry.is_dir()
+        return [], []
+    kept = [sorted(n for n in names if not is_left_behind(n)) for names in (folders, jsons)]
+    return kept[0], kept[1]
 
 
 def _join(*parts: str) -> str:
@@ -100,11 +99,14 @@ def usual_folder(root: Path, json: str, split: str) -> str | None:
 
 
 def _candidates(root: Path, json: str, split: str) -> tuple[list[str], list[str]]:
+    """Folders that may hold a JSON's pictures: where they use to lie, and all others."""
     parts = json.split("/")[:-1]
     cut = next((i for i, part in enumerate(parts) if part.lower() in _JSONS), len(parts))
+    held, _ = _held(root)
     usual: list[str] = []
     for top in dict.fromkeys(("/".join(parts[:cut]), "")):
-        folders = [name for name in _held(root / top) if name.lower() in _PICTURES]
+        inside = _held(root / top)[0] if top else held
+        folders = [name for name in inside if name.lower() in _PICTURES]
         if split:
             usual += [
                 _join(top, split),
@@ -112,10 +114,9 @@ def _candidates(root: Path, json: str, split: str) -> tuple[list[str], list[str]
             ]
         usual += [_join(top, name) for name in sorted(folders, key=lambda n: n != "images")]
         usual.append(top)
-    others = [d for d in _held(root) if not _is_foreign(d, split)]
-    others += [
-        _join(d, inner) for d in others for inner in _held(root / d) if d.lower() in _PICTURES
-    ]
+    others = [d for d in held if not _is_foreign(d, split)]
+    homes = [d for d in others if d.lower() in _PICTURES]
+    others += [_join(d, inner) for d in homes for inner in _held(root / d)[0]]
     usual = [place for place in dict.fromkeys(usual) if (root / place).is_dir()]
     return usual, [d for d in others if d not in usual and not _is_foreign(d, split)]
 

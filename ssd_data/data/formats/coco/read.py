@@ -16,7 +16,7 @@ import numpy as np
 
 from ssd_data.core.boxes import from_xywh
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, read_lines, require_below
+from ssd_data.core.files.paths import below, is_below, read_lines, require_below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry
 from ssd_data.data.formats import AnnotationFile, Format
@@ -81,13 +81,17 @@ def read(root: Path, source: CocoSource, notes: Tally) -> Iterator[Entry]:
     for one in listed:
         if one.how:
             notes.add(f"picture's name is not as it is written ({one.how})", one.path)
-    for one in share(listed, source.first, source.last, source.seed):
-        if one.error is None:
-            try:
-                require_below(root, one.path, f"{source.json}: image {one.images[0].id}")
-            except InputError as error:
-                one.error = error
-        yield table.entry(one)
+        if one.error is None and not is_below(one.path):
+            one.error = _not_below(root, one.path, f"{source.json}: image {one.image.id}")
+    yield from table.entries(share(listed, source.first, source.last, source.seed))
+
+
+def _not_below(root: Path, path: str, where: str) -> InputError | None:
+    try:
+        require_below(root, path, where)
+    except InputError as error:
+        return error
+    return None
 
 
 def _instances(root: Path, source: CocoSource, ids: loose.Ids, notes: Tally) -> CocoInstances:
@@ -144,7 +148,7 @@ def _wanted(root: Path, source: CocoSource, listed: list[Listed], notes: Tally) 
     kept, used = [], set()
     start = f"{source.images}/" if source.images else ""
     for one in listed:
-        names = {image.file_name for image in one.images} | {one.path.removeprefix(start)}
+        names = {one.image.file_name, one.path.removeprefix(start)}
         if hit := wanted & (names | set(map(stem_of, names))):
             kept.append(one)
             used |= hit

@@ -67,6 +67,17 @@ class CocoAnnotation(msgspec.Struct, gc=False):
     attributes: msgspec.Raw = NOTHING
 
 
+class PlainAnnotation(msgspec.Struct, gc=False):
+    """The same where ``bbox`` is as it should be, as nearly always."""
+
+    image_id: Id
+    category_id: Id
+    bbox: tuple[float, float, float, float]
+    id: Id = -1
+    iscrowd: int | bool | None = 0
+    attributes: msgspec.Raw = NOTHING
+
+
 class NewAnnotation(msgspec.Struct):
     """A box as it is written."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,14 @@ from ssd_data.data.formats.coco import boxes as boxlib
 from ssd_data.data.formats.coco import loose
 from ssd_data.data.formats.coco.jsonfile import raise_all
 from ssd_data.data.formats.coco.naming import Listed
-from ssd_data.data.formats.coco.schema import NOTHING, CocoAnnotation, CocoImage, CocoSource
+from ssd_data.data.formats.coco.schema import (
+    NOTHING,
+    CocoAnnotation,
+    CocoImage,
+    CocoSource,
+    PlainAnnotation,
+)
+from ssd_data.data.formats.numbers import FAR
 
 FROM_OUTLINE = "annotation without a box (taken from its polygon or mask)"
 TURNED = "rotated box (the upright box around it is taken)"
@@ -31,6 +38,7 @@ STRANGER = "annotation of an image that the JSON does not list"
 MADE_TWICE = "box stands under several ids of its picture (taken once)"
 TWO_SIZES = "the sizes that its images state differ"
 _decode_annotation = msgspec.json.Decoder(CocoAnnotation).decode
+_decode_plain = msgspec.json.Decoder(PlainAnnotation).decode
 
 
 @dataclass(slots=True)
@@ -60,14 +68,17 @@ class Context:
 
 
 class _Columns:
-    """Image, category, id, place in the list, crowd, polygon and four numbers a box."""
+    """Image, category, id, crowd and four numbers a box, and whether it has an outline."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self.owner, self.category, self.id, self.index = (array("q") for _ in range(4))
-        self.crowd, self.traced = array("b"), array("b")
+        self.owner, self.category, self.id = (array("q") for _ in range(3))
+        self.crowd = array("b")
         self.boxes: array[float] = array("f")
+        self.traced: list[int] = []
+        self.left_out: list[int] = []
         self.lacking: dict[int, list[str]] = {}
+        self._faults: list[InputError] = []
 
     def add_all(self, annotations: list[msgspec.Raw]) -> None:
         """Take all in, and empty the list.
@@ -75,43 +86,59 @@ class _Columns:
         Raises:
             InputError: some have no image or category; they are listed.
         """
-        faults = []
+        simple = self.context.source.bbox != "xyxy" and not self.context.label_studio
         for index, raw in enumerate(annotations):
             try:
-                annotation = _decode_annotation(raw)
+                one = _decode_plain(raw)
             except msgspec.ValidationError:
-                try:
-                    annotation = self._loosely(raw, index)
-                except InputError as error:
-                    faults.append(error)
-                    continue
-            self._add(index, raw, annotation)
+                self._add_odd(index, raw)
+                continue
+            x, y, width, height = one.bbox
+            near = abs(x) < FAR and abs(y) < FAR and abs(width) < FAR and abs(height) < FAR
+            if simple and near and one.attributes is NOTHING:
+                self.owner.append(one.image_id)
+                self.category.append(one.category_id)
+                self.id.append(one.id)
+                self.crowd.append(bool(one.iscrowd))
+                self.boxes.extend(one.bbox)
+            else:
+                self._add_odd(index, raw)
         annotations.clear()
-        raise_all(faults, self.context.name)
+        raise_all(self._faults, self.context.name)
 
-    def _loosely(self, raw: msgspec.Raw, index: int) -> CocoAnnotation:
-        known, where = self.context, f"{self.context.name}: annotations[{index}]"
-        return loose.annotation(raw, known.image_ids, known.category_ids, where, known.notes)
-
-    def _add(self, index: int, raw: msgspec.Raw, annotation: CocoAnnotation) -> None:
-        box = boxlib.stated(annotation.bbox)
+    def _add_odd(self, index: int, raw: msgspec.Raw) -> None:
+        """Take in an annotation that is not as plain as most."""
+        try:
+            one = self._decoded(index, raw)
+        except InputError as error:
+            self._faults.append(error)
+            return
+        box = boxlib.stated(one.bbox)
         if isinstance(box, str):
-            found = self._traced(raw, index, annotation, box)
+            found = self._traced(raw, index, one, box)
             if found is None:
+                self.left_out.append(index)
                 return
             box = found
         elif self.context.source.bbox == "xyxy":
             box = (box[0], box[1], box[2] - box[0], box[3] - box[1])
-        crowd = bool(annotation.iscrowd)
-        if annotation.attributes is not NOTHING:
-            box, crowd = self._as_cvat(raw, index, annotation, box)
-        self.owner.append(annotation.image_id)
-        self.category.append(annotation.category_id)
-        self.id.append(annotation.id)
-        self.index.append(index)
-        self.crowd.append(crowd and self.context.source.crowd != "plain")
-        self.traced.append(self.context.label_studio and boxlib.outline(raw) is not None)
+        crowd = bool(one.iscrowd)
+        if one.attributes is not NOTHING:
+            box, crowd = self._as_cvat(raw, index, one, box)
+        if self.context.label_studio and boxlib.outline(raw) is not None:
+            self.traced.append(len(self.owner))
+        self.owner.append(one.image_id)
+        self.category.append(one.category_id)
+        self.id.append(one.id)
+        self.crowd.append(crowd)
         self.boxes.extend(box)
+
+    def _decoded(self, index: int, raw: msgspec.Raw) -> CocoAnnotation:
+        try:
+            return _decode_annotation(raw)
+        except msgspec.ValidationError:
+            known, where = self.context, f"{self.context.name}: annotations[{index}]"
+            return loose.annotation(raw, known.image_ids, known.category_ids, where, known.notes)
 
     def _traced(
         self, raw: msgspec.Raw, index: int, annotation: CocoAnnotation, fault: str
@@ -168,10 +195,15 @@ class Table:
         self.owner = owner[order]
         self.category = np.frombuffer(columns.category, np.int64)[order]
         self.crowd = np.frombuffer(columns.crowd, np.bool_)[order]
-        self.traced = np.frombuffer(columns.traced, np.bool_)[order]
-        ids = np.frombuffer(columns.id, np.int64)[order]
-        self.numbered = bool((ids >= 0).all())
-        self.id = ids if self.numbered else np.frombuffer(columns.index, np.int64)[order]
+        if context.source.crowd == "plain":
+            self.crowd = np.zeros_like(self.crowd)
+        self.traced = np.isin(order, columns.traced) if columns.traced else None
+        ids = np.frombuffer(columns.id, np.int64)
+        numbered = bool((ids >= 0).all())
+        self.kind = "annotation" if numbered else "entry"
+        if not numbered:
+            ids = np.delete(np.arange(len(ids) + len(columns.left_out)), columns.left_out)
+        self.id = ids[order]
         xywh = np.frombuffer(columns.boxes, np.float32).reshape(-1, 4)[order]
         self._judge(xywh, images)
         self.boxes = from_xywh(xywh)
@@ -203,7 +235,7 @@ class Table:
         if len(known) and len(strangers) and strangers.all():
             raise InputError(
                 "no annotation is of an image that the JSON lists: the image_id of "
-                f"{self._kind} {self.id[0]} is {self._image_id(self.owner[0])}",
+                f"{self.kind} {self.id[0]} is {self._image_id(self.owner[0])}",
                 where=name,
                 hint="Are images and annotations of the same data set?",
             )
@@ -216,65 +248,68 @@ class Table:
         for id_ in ids[counts > 1]:
             notes.add("annotation id stands more than once", f"{name}: annotation {id_}")
 
-    @property
-    def _kind(self) -> str:
-        return "annotation" if self.numbered else "entry"
-
     def _image_id(self, number: int) -> str:
         return self.context.image_ids.text(int(number)) or str(number)
 
-    def entry(self, one: Listed) -> Entry:
-        """One picture with its boxes, in the file's order; of each of its ids in turn."""
-        name = self.context.name
-        if one.error is None and len(sizes := {(i.width, i.height) for i in one.images}) > 1:
-            shown = " and ".join(sorted(f"{width}x{height}" for width, height in sizes))
-            one.error = InputError(f"{TWO_SIZES}: {shown}", where=f"{name}: {one.path}")
-        if one.error is not None:
-            return Unreadable(one.path, name, one.error)
-        entry = self._boxes_of(one)
-        lacking = [text for image in one.images for text in self.lacking.get(image.id, ())]
-        if not lacking:
-            return entry
-        error = _lacking(lacking, one.path)
-        return Unreadable(one.path, name, error, boxless=tuple(lacking), rest=entry)
+    def entries(self, listed: Sequence[Listed]) -> Iterator[Entry]:
+        """The pictures with their boxes, in the file's order; of each of its ids in turn."""
+        ids = np.fromiter((one.image.id for one in listed), np.int64, len(listed))
+        firsts = np.searchsorted(self.owner, ids).tolist()
+        lasts = np.searchsorted(self.owner, ids, "right").tolist()
+        for one, first, last in zip(listed, firsts, lasts, strict=True):
+            if one.error is not None:
+                yield Unreadable(one.path, self.context.name, one.error)
+            elif one.again:
+                yield self._united(one)
+            else:
+                yield self._entry(one, slice(first, last))
 
-    def _boxes_of(self, one: Listed) -> AnnotatedImage:
-        image = one.images[0]
-        mine: Any = self._rows(image)
-        if len(one.images) > 1:
-            mine = self._of_all(one.images)
+    def _entry(self, one: Listed, mine: Any) -> Entry:
+        """A picture with the boxes of those rows."""
+        image = one.image
         boxes = self.boxes[mine]
-        if self.context.label_studio and image.width and image.height and self.traced[mine].any():
+        if self.traced is not None and image.width and image.height and self.traced[mine].any():
             boxes = self._unstretched(one.path, boxes, self.traced[mine], image.width, image.height)
-        return AnnotatedImage(
+        entry = AnnotatedImage(
             image=one.path,
             annotation=self.context.name,
-            classes=tuple(self.classes[n] for n in self.category[mine].tolist()),
+            classes=tuple([self.classes[n] for n in self.category[mine].tolist()]),
             boxes=boxes,
             difficult=self.crowd[mine],
             width=image.width or None,
             height=image.height or None,
-            image_id=None if self.context.image_ids.text(image.id) else image.id,
+            image_id=image.id if image.id > loose.OWN else None,
             places=tuple(self.id[mine].tolist()),
-            place_kind=self._kind,
+            place_kind=self.kind,
             upright=True if self.context.label_studio else None,
         )
+        if not self.lacking:
+            return entry
+        lacking = [text for i in (image, *one.again) for text in self.lacking.get(i.id, ())]
+        if not lacking:
+            return entry
+        error = _lacking(lacking, one.path)
+        return Unreadable(one.path, entry.annotation, error, boxless=tuple(lacking), rest=entry)
 
-    def _rows(self, image: CocoImage) -> slice:
-        owner, number = self.owner, image.id
-        return slice(np.searchsorted(owner, number), np.searchsorted(owner, number, "right"))
+    def _united(self, one: Listed) -> Entry:
+        images = (one.image, *one.again)
+        if len(sizes := {(image.width, image.height) for image in images}) > 1:
+            shown = " and ".join(sorted(f"{width}x{height}" for width, height in sizes))
+            error = InputError(f"{TWO_SIZES}: {shown}", where=f"{self.context.name}: {one.path}")
+            return Unreadable(one.path, self.context.name, error)
+        return self._entry(one, self._of_all(images))
 
     def _of_all(self, images: Sequence[CocoImage]) -> list[int]:
         """The rows of several ids of one picture, without boxes that an earlier one has as well."""
         kept: list[int] = []
         seen: set[tuple[int, bytes]] = set()
         for image in images:
-            rows = range(*self._rows(image).indices(len(self.owner)))
+            rows = np.flatnonzero(self.owner == image.id).tolist()
             keys = {row: (int(self.category[row]), self.boxes[row].tobytes()) for row in rows}
             kept += [row for row in rows if keys[row] not in seen]
             for row in rows:
                 if keys[row] in seen:
-                    place = f"{self.context.name}: {self._kind} {self.id[row]}"
+                    place = f"{self.context.name}: {self.kind} {self.id[row]}"
                     self.context.notes.add(MADE_TWICE, place)
             seen.update(keys.values())
         return kept
