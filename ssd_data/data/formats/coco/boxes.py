@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from ssd_data.data.formats.coco.jsonfile import BROKEN
 from ssd_data.data.formats.numbers import FAR
 
 Quad: TypeAlias = tuple[float, float, float, float]  # x, y, width, height
@@ -41,12 +42,12 @@ def stated(raw: msgspec.Raw) -> Quad | str:
     """The four numbers of a ``bbox``; or what is wrong with it."""
     try:
         box: Quad = _decode_bbox(raw)
-    except msgspec.DecodeError as error:
+    except BROKEN as error:
         if not bytes(raw):
             return "bbox is missing"
         try:
             box = _decode_texts(raw)
-        except msgspec.DecodeError:
+        except BROKEN:
             return f"bbox is not four numbers: {error}"
     x, y, width, height = box
     if not (abs(x) < FAR and abs(y) < FAR and abs(width) < FAR and abs(height) < FAR):
@@ -58,7 +59,7 @@ def outline(annotation: msgspec.Raw) -> Any:
     """An annotation's ``segmentation``, which may be anything; None where there is none."""
     try:
         return _decode_outline(annotation).segmentation or None
-    except (msgspec.DecodeError, RecursionError):
+    except BROKEN:
         return None
 
 
@@ -131,7 +132,7 @@ def cvat(attributes: msgspec.Raw) -> tuple[bool, float]:
     """Whether CVAT wrote them, which always states ``occluded``; and its ``rotation``."""
     try:
         found = _decode_attributes(attributes)
-    except msgspec.DecodeError:
+    except BROKEN:
         return False, 0.0
     turn = found.rotation
     turn = float(turn) if isinstance(turn, int | float) and abs(turn) < FAR else 0.0

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from ssd_data.data.formats.coco.glance import Category, Glance
+from ssd_data.data.formats.coco.glance import JsonGlance, NamedCategory
 
 
-def agree(seen: Sequence[Glance]) -> bool:
+def agree(seen: Sequence[JsonGlance]) -> bool:
     """Whether all that several JSONs have of an id or a name, they have alike.
 
-    >>> from ssd_data.data.formats.coco.glance import Category
-    >>> a, b = ((Category("1", name),) for name in ("cup", "plate"))
-    >>> agree([Glance(a, None, (), False), Glance(b, None, (), False)])
+    >>> from ssd_data.data.formats.coco.glance import NamedCategory
+    >>> a, b = ((NamedCategory("1", name),) for name in ("cup", "plate"))
+    >>> agree([JsonGlance(a, None, (), False), JsonGlance(b, None, (), False)])
     False
     """
     names: dict[str, str] = {}
@@ -29,7 +29,7 @@ def agree(seen: Sequence[Glance]) -> bool:
     return True
 
 
-def said_of(seen: Mapping[str, Glance], by_name: bool) -> Iterator[str]:
+def said_of(seen: Mapping[str, JsonGlance], by_name: bool) -> Iterator[str]:
     """What a user should know of the JSONs' categories, a sentence each."""
     if by_name:
         yield f"{', '.join(seen)} number their categories differently: classes go by their names"
@@ -49,7 +49,7 @@ def said_of(seen: Mapping[str, Glance], by_name: bool) -> Iterator[str]:
                 )
 
 
-def _twice(categories: Sequence[Category]) -> Iterator[tuple[str, list[str]]]:
+def _twice(categories: Sequence[NamedCategory]) -> Iterator[tuple[str, list[str]]]:
     held: defaultdict[str, list[str]] = defaultdict(list)
     for category in categories:
         held[category.name].append(category.id)

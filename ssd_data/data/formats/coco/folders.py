@@ -28,10 +28,11 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import is_plain_name
 from ssd_data.data.formats import Confidence, Recognised
 from ssd_data.data.formats.coco.categories import agree, said_of
-from ssd_data.data.formats.coco.glance import Glance, glance, is_likely
+from ssd_data.data.formats.coco.glance import JsonGlance, glance, is_likely
 from ssd_data.data.formats.coco.jsonfile import MisfitError
 from ssd_data.data.formats.coco.places import (
     INSTANCES,
+    ROBOFLOW,
     is_conventional,
     json_files,
     picture_folder,
@@ -48,6 +49,7 @@ or any JSON that has images and categories"""
 WHY, MOST = "images and categories", 6
 OTHERS = ("captions_", "person_keypoints_", "panoptic_", "stuff_", "image_info_", "labels_")
 RATIO = 0.8
+NO_SUBSET = "default"  # CVAT's, of a task that is in none
 _BEFORE = re.compile(
     r"^_*(?:annotations?|instances?|person_keypoints|coco|labels?)(?:[._ -]+|$)", re.I
 )
@@ -56,7 +58,7 @@ _NO_SPLIT = frozenset({"", "result", "results", "default", "dataset", "data", "a
 
 
 @dataclass(slots=True)
-class Found:
+class FoundJson:
     """A JSON that holds, or should hold, instances.
 
     Attributes:
@@ -68,7 +70,7 @@ class Found:
 
     json: str
     split: str
-    seen: Glance | None
+    seen: JsonGlance | None
     images: str | None = None
 
     @property
@@ -112,7 +114,7 @@ def recognise(folder: Path) -> Recognised[CocoSource] | None:
     )
 
 
-def _confidence(here: Sequence[Found], used: Sequence[Found]) -> Confidence:
+def _confidence(here: Sequence[FoundJson], used: Sequence[FoundJson]) -> Confidence:
     if not here:
         return Confidence.NAMES
     return Confidence.CONTENT if all(one.seen for one in used) else Confidence.FILES
@@ -125,7 +127,7 @@ def _others(paths: Sequence[str]) -> list[str]:
     return [f"{h}{s}{n}" for h, s, n in parted if h in homes and n.startswith(OTHERS)]
 
 
-def _look(folder: Path, path: str, by_folder: str) -> Found | None:
+def _look(folder: Path, path: str, by_folder: str) -> FoundJson | None:
     """A JSON with its split and pictures; None where it holds no instances."""
     seen = None
     conventional = is_conventional(path.rpartition("/")[2])
@@ -142,7 +144,7 @@ def _look(folder: Path, path: str, by_folder: str) -> Found | None:
         return None
     split = _split(path, by_folder)
     names = seen.names if seen else ()
-    return Found(path, split, seen, picture_folder(folder, path, split, names))
+    return FoundJson(path, split, seen, picture_folder(folder, path, split, names))
 
 
 def _split(path: str, by_folder: str) -> str:
@@ -151,12 +153,15 @@ def _split(path: str, by_folder: str) -> str:
     stem = name[: -len(".json")]
     if name.startswith(INSTANCES):
         stem = stem.removeprefix(INSTANCES)
+        stem = "" if stem == NO_SUBSET else stem
     else:
         while (cut := _BEHIND.sub("", _BEFORE.sub("", stem))) != stem:
             stem = cut
-    if stem.lower() in _NO_SPLIT or not is_plain_name(stem):
-        stem = ""
+        stem = "" if stem.lower() in _NO_SPLIT else stem
+    stem = stem if is_plain_name(stem) else ""
     if not by_folder:
+        return stem
+    if role(by_folder) == "trainval" and role(stem) in ("train", "val"):
         return stem
     if role(stem) not in (None, role(by_folder)):
         raise InputError(
@@ -167,7 +172,7 @@ def _split(path: str, by_folder: str) -> str:
     return by_folder
 
 
-def _name_splits(used: Sequence[Found], folder: Path) -> Found | None:
+def _name_splits(used: Sequence[FoundJson], folder: Path) -> FoundJson | None:
     """Give each JSON's split a name that no other has.
 
     Returns:
@@ -175,7 +180,7 @@ def _name_splits(used: Sequence[Found], folder: Path) -> Found | None:
     """
     if len(used) == 1 and not role(used[0].split):
         (one,) = used
-        if role(folder.resolve().name):
+        if one.json == ROBOFLOW and role(folder.resolve().name):  # one of its folders alone
             one.split = folder.resolve().name
         elif not one.split or not one.name.startswith(INSTANCES):
             return one
@@ -194,7 +199,7 @@ def _name_splits(used: Sequence[Found], folder: Path) -> Found | None:
     return None
 
 
-def _source(one: Found, used: Sequence[Found], by_name: bool) -> CocoSource:
+def _source(one: FoundJson, used: Sequence[FoundJson], by_name: bool) -> CocoSource:
     images = one.images or ""
     others = {other.images or "" for other in used if other is not one}
     alone = not any(_holds(a, b) for other in others for a, b in ((images, other), (other, images)))
@@ -205,13 +210,13 @@ def _holds(folder: str, other: str) -> bool:
     return not folder or f"{other}/".startswith(f"{folder}/")
 
 
-def _shares(one: Found, by_name: bool) -> dict[str, list[CocoSource]]:
+def _shares(one: FoundJson, by_name: bool) -> dict[str, list[CocoSource]]:
     whole = _source(one, [one], by_name)
     first = msgspec.structs.replace(whole, last=RATIO)
     return {"trainval": [first], "test": [msgspec.structs.replace(whole, first=RATIO)]}
 
 
-def _said_of_draw(one: Found) -> str:
+def _said_of_draw(one: FoundJson) -> str:
     return (
         f"{one.json} does not say which pictures are for training: {RATIO:.0%}, drawn at random, "
         'are "trainval", the others "test". Other splits are lists of names in a recipe: sources = '
@@ -219,7 +224,7 @@ def _said_of_draw(one: Found) -> str:
     )
 
 
-def _said_of_splits(used: Sequence[Found]) -> Iterator[str]:
+def _said_of_splits(used: Sequence[FoundJson]) -> Iterator[str]:
     """Names that do not say what their splits are for."""
     if len(used) > 1 and not any(role(one.split) in TRAINING for one in used):
         yield (
@@ -228,7 +233,7 @@ def _said_of_splits(used: Sequence[Found]) -> Iterator[str]:
         )
 
 
-def _said_of_pictures(used: Sequence[Found]) -> Iterator[str]:
+def _said_of_pictures(used: Sequence[FoundJson]) -> Iterator[str]:
     for one in used:
         if not one.images and "/" in one.json:
             yield f"{one.json}: its file names start from the data set's own folder"

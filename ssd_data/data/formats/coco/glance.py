@@ -17,8 +17,15 @@ from typing import Any
 import msgspec
 
 from ssd_data.core.errors import InputError
-from ssd_data.data.formats.coco.jsonfile import BOM, MISFIT_HINT, JsonFile, MisfitError
-from ssd_data.data.formats.coco.loose import Ids
+from ssd_data.data.formats.coco.jsonfile import (
+    BOM,
+    BROKEN,
+    MISFIT,
+    MISFIT_HINT,
+    JsonFile,
+    MisfitError,
+)
+from ssd_data.data.formats.coco.loose import TextIds
 from ssd_data.data.formats.coco.schema import NOTHING, CocoParts
 
 HEAD, LOOKED_AT, FEW = 1 << 16, 1 << 18, 16
@@ -30,7 +37,7 @@ _NO_PARENT = (None, "", "none")
 
 
 @dataclass(frozen=True, slots=True)
-class Category:
+class NamedCategory:
     """A class: its id as text, and its name."""
 
     id: str
@@ -38,7 +45,7 @@ class Category:
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class JsonGlance:
     """What a JSON says of itself.
 
     Attributes:
@@ -50,8 +57,8 @@ class Glance:
         whole: whether it has images and categories.
     """
 
-    categories: tuple[Category, ...]
-    root: Category | None
+    categories: tuple[NamedCategory, ...]
+    root: NamedCategory | None
     names: tuple[str, ...]
     exported: bool
     whole: bool = True
@@ -75,7 +82,7 @@ def is_by_label_studio(info: msgspec.Raw) -> bool:
     """Whether a JSON's ``info`` names it: its boxes are upright, its sizes as stored."""
     try:
         return bool(msgspec.json.decode(info, type=_Info).contributor == LABEL_STUDIO)
-    except msgspec.DecodeError:
+    except BROKEN:
         return False
 
 
@@ -93,7 +100,7 @@ def is_likely(path: Path) -> bool:
     return head.removeprefix(BOM).lstrip()[:1] == b"{" and _KEY.search(head) is not None
 
 
-def glance(path: Path, name: str) -> Glance:
+def glance(path: Path, name: str) -> JsonGlance:
     """What an instances JSON says of itself.
 
     Raises:
@@ -108,7 +115,7 @@ def glance(path: Path, name: str) -> Glance:
 
 
 @lru_cache(maxsize=64)
-def _glance(path: str, name: str, size: int, changed: int) -> Glance:
+def _glance(path: str, name: str, size: int, changed: int) -> JsonGlance:
     file = JsonFile(Path(path), name)
     parts = file.decode(CocoParts)
     begin = bytes(memoryview(parts.annotations)[:LOOKED_AT]).partition(b"}")[0]
@@ -122,7 +129,7 @@ def _glance(path: str, name: str, size: int, changed: int) -> Glance:
         _listed(parts.categories, name) if parts.categories is not NOTHING else ([], [])
     )
     root = _root(listed, parents, parts.annotations)
-    return Glance(
+    return JsonGlance(
         categories=tuple(category for category in listed if category is not root),
         root=root,
         names=_names(parts.images),
@@ -145,26 +152,26 @@ def _names(images: msgspec.Raw) -> tuple[str, ...]:
     for text in found[:: max(len(found) // FEW, 1)]:
         try:
             names.append(str(msgspec.json.decode(text)))
-        except msgspec.DecodeError:
+        except BROKEN:
             continue
     return tuple(dict.fromkeys(names))
 
 
-def _listed(raw: msgspec.Raw, name: str) -> tuple[list[Category], list[object]]:
+def _listed(raw: msgspec.Raw, name: str) -> tuple[list[NamedCategory], list[object]]:
     """The categories by id, each once, and what each names as its parent."""
     where = f"{name}: categories"
-    ids = Ids()
-    found: dict[int, tuple[Category, object]] = {}
+    ids = TextIds()
+    found: dict[int, tuple[NamedCategory, object]] = {}
     try:
         stated = msgspec.json.decode(raw, type=list[_Category])
-    except msgspec.DecodeError as error:
-        raise InputError(f"not what the format says: {error}", where=where) from None
+    except BROKEN as error:
+        raise InputError(f"{MISFIT}: {error}", where=where) from None
     for index, one in enumerate(stated):
         number = ids.number(one.id)
         shown = one.name if isinstance(one.name, str) else _plain(one.name)
         if number is None or shown is None:
             raise InputError("a category without an id or a name", where=f"{where}[{index}]")
-        category = Category(ids.text(number) or str(number), shown)
+        category = NamedCategory(ids.text(number) or str(number), shown)
         before, _ = found.setdefault(number, (category, one.supercategory))
         if before != category:
             raise InputError(
@@ -181,18 +188,18 @@ def _plain(value: object) -> str | None:
 
 
 def _root(
-    listed: Sequence[Category], parents: Sequence[object], annotations: msgspec.Raw
-) -> Category | None:
+    listed: Sequence[NamedCategory], parents: Sequence[object], annotations: msgspec.Raw
+) -> NamedCategory | None:
     """The first category, where it is the parent of all others and has no box."""
     of_others = {str(parent) for parent in parents[1:]}
     if not listed or of_others != {listed[0].name} or parents[0] not in _NO_PARENT:
         return None
-    ids = Ids()
+    ids = TextIds()
     wanted = ids.number(listed[0].id)
     used: list[_Used] = []
     try:
         if annotations is not NOTHING:
             used = msgspec.json.decode(annotations, type=list[_Used])
-    except msgspec.DecodeError:
+    except BROKEN:
         return None
     return None if any(ids.number(one.category_id) == wanted for one in used) else listed[0]

@@ -15,8 +15,10 @@ from ssd_data.core.errors import InputError
 from ssd_data.data.formats.coco.schema import CocoAnnotation, CocoImage, RawInstances
 
 SHOWN = 20
+BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 NEWLINE = b"\n"
 BOM = b"\xef\xbb\xbf"
+MISFIT = "not what the format says"
 MISFIT_HINT = "Boxes come from instances_*.json; captions and results files are others"
 NO_NUMBERS = "NaN and Infinity are no numbers of JSON, though Python's json.dump writes them"
 _T = TypeVar("_T")
@@ -54,7 +56,7 @@ class JsonFile:
             return msgspec.json.decode(self.view, type=kind)
         except msgspec.ValidationError as error:
             raise misfit(error, self._locate()) from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except BROKEN as error:
             text, place = f"malformed JSON: {error}", self._line(error)
             raise InputError(text, where=place, hint=self._cure(error)) from None
 
@@ -62,7 +64,7 @@ class JsonFile:
         """Which image or annotation does not fit, for the error; slow and rarely called."""
         try:
             raw = msgspec.json.decode(self.view, type=RawInstances)
-        except msgspec.DecodeError:
+        except BROKEN:
             return self.name
         parts: list[tuple[str, list[msgspec.Raw], Any]] = [
             ("images", raw.images, CocoImage),
@@ -72,7 +74,7 @@ class JsonFile:
             for index, entry in enumerate(entries):
                 try:
                     msgspec.json.decode(entry, type=kind)
-                except msgspec.DecodeError:
+                except BROKEN:
                     return f"{self.name}: {key}[{index}]"
         return self.name
 
@@ -122,7 +124,7 @@ def _position(error: Exception) -> int | None:
 
 def misfit(error: Exception, where: str) -> MisfitError:
     """The error about a value of another type than the format says."""
-    return MisfitError(f"not what the format says: {error}", where=where, hint=MISFIT_HINT)
+    return MisfitError(f"{MISFIT}: {error}", where=where, hint=MISFIT_HINT)
 
 
 def raise_all(faults: Sequence[InputError], where: str) -> None:

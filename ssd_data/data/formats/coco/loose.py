@@ -1,4 +1,4 @@
-"""Ids, sizes and flags as other tools write them: as texts, as ``1.0``, larger than 64 bits.
+"""Ids, sizes and flags as other tools write them: as texts, or as ``1.0``.
 
 Looked at only where the plain way fails, an entry at a time.
 """
@@ -12,7 +12,14 @@ import msgspec
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.notes import Tally
-from ssd_data.data.formats.coco.jsonfile import MISFIT_HINT, MisfitError, misfit, raise_all
+from ssd_data.data.formats.coco.jsonfile import (
+    BROKEN,
+    MISFIT,
+    MISFIT_HINT,
+    MisfitError,
+    misfit,
+    raise_all,
+)
 from ssd_data.data.formats.coco.schema import NOTHING, CocoAnnotation, CocoImage
 
 FLOOR, OWN = -(2**63), -(2**62)  # numbers between them stand for texts
@@ -22,10 +29,10 @@ TEXTS = "numbers stand as texts or with a point (taken as the numbers)"
 BY_URL = "picture without file_name (found by its coco_url)"
 
 
-class Ids:
+class TextIds:
     """Whole numbers as they are; a number of our own for each other text.
 
-    >>> ids = Ids()
+    >>> ids = TextIds()
     >>> ids.number("007"), ids.number(7.0), ids.text(ids.number("a-1"))
     (7, 7, 'a-1')
     """
@@ -38,13 +45,10 @@ class Ids:
         """The number of an id; None where it is none."""
         if (whole := _whole(value)) is not None and OWN < whole < 2**63:
             return whole
-        if isinstance(value, bool | float) or not isinstance(value, int | str):
+        if not isinstance(value, str) or not 0 < len(value) <= LONGEST:
             return None
-        text = value if isinstance(value, str) else hex(value)
-        if not text or len(text) > LONGEST:
-            return None
-        number = self._numbers.setdefault(text, FLOOR + len(self._numbers))
-        self._texts[number] = text
+        number = self._numbers.setdefault(value, FLOOR + len(self._numbers))
+        self._texts[number] = value
         return number
 
     def text(self, number: int) -> str | None:
@@ -64,7 +68,7 @@ def _whole(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def images(raws: list[msgspec.Raw], ids: Ids, name: str, notes: Tally) -> list[CocoImage]:
+def images(raws: list[msgspec.Raw], ids: TextIds, name: str, notes: Tally) -> list[CocoImage]:
     """The pictures of a JSON.
 
     Raises:
@@ -81,7 +85,7 @@ def images(raws: list[msgspec.Raw], ids: Ids, name: str, notes: Tally) -> list[C
     return found
 
 
-def _image(raw: msgspec.Raw, ids: Ids, where: str, notes: Tally) -> CocoImage:
+def _image(raw: msgspec.Raw, ids: TextIds, where: str, notes: Tally) -> CocoImage:
     fields = _fields(raw, where)
     number = ids.number(fields.get("id"))
     if number is None:
@@ -118,7 +122,7 @@ def _side(value: object, where: str) -> int | None:
 
 
 def annotation(
-    raw: msgspec.Raw, image_ids: Ids, category_ids: Ids, where: str, notes: Tally
+    raw: msgspec.Raw, image_ids: TextIds, category_ids: TextIds, where: str, notes: Tally
 ) -> CocoAnnotation:
     """One annotation that does not decode as COCO has it.
 
@@ -129,6 +133,8 @@ def annotation(
     image = _id(fields, "image_id", image_ids, where)
     category = _id(fields, "category_id", category_ids, where)
     own = _whole(fields.get("id"))
+    if own is not None and not -(2**63) <= own < 2**63:
+        raise MisfitError(f'{MISFIT}: "id" is beyond 64 bits', where=where, hint=MISFIT_HINT)
     if any(
         isinstance(fields.get(key), str | float)
         for key in ("image_id", "category_id", "id", "iscrowd")
@@ -148,13 +154,11 @@ def _raw(fields: dict[str, Any], key: str) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(fields[key])) if key in fields else NOTHING
 
 
-def _id(fields: dict[str, Any], key: str, ids: Ids, where: str) -> int:
+def _id(fields: dict[str, Any], key: str, ids: TextIds, where: str) -> int:
     number = ids.number(fields.get(key))
     if number is None:
         shown = f"{fields[key]!r:.40}" if key in fields else "missing"
-        raise MisfitError(
-            f'not what the format says: "{key}" is {shown}', where=where, hint=MISFIT_HINT
-        )
+        raise MisfitError(f'{MISFIT}: "{key}" is {shown}', where=where, hint=MISFIT_HINT)
     return number
 
 
@@ -167,5 +171,5 @@ def _flag(value: object) -> bool:
 def _fields(raw: msgspec.Raw, where: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(raw, type=dict[str, Any])
-    except msgspec.DecodeError as error:
+    except BROKEN as error:
         raise misfit(error, where) from None

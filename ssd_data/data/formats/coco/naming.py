@@ -8,9 +8,10 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import is_below, require_below
+from ssd_data.core.files.paths import require_below
 from ssd_data.core.notes import Tally
-from ssd_data.data.formats.coco.loose import Ids
+from ssd_data.data.formats.coco.loose import TextIds
+from ssd_data.data.formats.coco.places import is_file, is_folder
 from ssd_data.data.formats.coco.schema import CocoImage
 from ssd_data.data.formats.pictures import Named, Pictures
 
@@ -19,7 +20,7 @@ NOT_LISTED = "picture that the JSON does not list (left out)"
 
 
 @dataclass(slots=True)
-class Listed:
+class ListedImage:
     """A picture of a JSON.
 
     Attributes:
@@ -38,7 +39,7 @@ class Listed:
 
 
 @dataclass(slots=True)
-class Finder:
+class PictureFinder:
     """Finds a JSON's pictures below a folder of the root.
 
     Attributes:
@@ -52,32 +53,32 @@ class Finder:
     folder: str
     name: str
     notes: Tally
-    ids: Ids
+    ids: TextIds
     exact: bool = False
     pictures: Pictures = field(init=False)
 
     def __post_init__(self) -> None:
         self.pictures = Pictures.below(self.root / self.folder)
 
-    def all(self, images: list[CocoImage]) -> list[Listed]:
+    def all(self, images: list[CocoImage]) -> list[ListedImage]:
         """The pictures in the order of their first image, each once."""
         known = frozenset(self.pictures.paths)
         self.exact = any(image.file_name in known for image in images)
         start = f"{self.folder}/" if self.folder else ""
         listed = [
-            Listed(start + image.file_name, image)
+            ListedImage(start + image.file_name, image)
             if image.file_name in known
             else self._find(image)
             for image in images
         ]
         if len({one.path for one in listed}) == len(listed):
             return listed
-        groups: dict[str, list[Listed]] = {}
+        groups: dict[str, list[ListedImage]] = {}
         for one in listed:
             groups.setdefault(one.path, []).append(one)
         return [one for group in groups.values() for one in self._united(group)]
 
-    def not_listed(self, listed: list[Listed]) -> None:
+    def not_listed(self, listed: list[ListedImage]) -> None:
         """Count the folder's other pictures."""
         paths = {one.path for one in listed}
         for path in map(self._place, self.pictures.paths):
@@ -90,19 +91,19 @@ class Finder:
     def _place(self, path: str) -> str:
         return f"{self.folder}/{path}" if self.folder else path
 
-    def _find(self, image: CocoImage) -> Listed:
+    def _find(self, image: CocoImage) -> ListedImage:
         where = f"{self.name}: image {self._id(image)}"
         path = self._place(image.file_name)
         try:
             if named := self._named(image.file_name, where):
-                return Listed(self._place(named.path), image, named.how)
+                return ListedImage(self._place(named.path), image, named.how)
             plain = image.file_name.replace("\\", "/").removeprefix("./")
-            if is_below(plain) and (self.root / plain).is_file():
-                return Listed(plain, image)
+            if is_file(self.root, plain):
+                return ListedImage(plain, image)
             require_below(self.root, path, where)
         except InputError as error:
-            return Listed(path, image, error=error)
-        return Listed(path, image)
+            return ListedImage(path, image, error=error)
+        return ListedImage(path, image)
 
     def _named(self, text: str, where: str) -> Named | None:
         """The picture that is meant; none where one as far off is more likely another's.
@@ -115,13 +116,11 @@ class Finder:
             return named
         plain = unquote(text.replace("\\", "/")).removeprefix("./")
         folder = plain.rpartition("/")[0]
-        here = is_below(folder) and any(
-            (base / folder).is_dir() for base in (self.pictures.folder, self.root)
-        )
+        here = any(is_folder(base, folder) for base in (self.pictures.folder, self.root))
         deeper = named.path.endswith(f"/{plain}")
         return None if here or (self.exact and deeper) else named
 
-    def _united(self, group: list[Listed]) -> Iterator[Listed]:
+    def _united(self, group: list[ListedImage]) -> Iterator[ListedImage]:
         """What leads to one path: the same picture, or names of which all but one are guessed."""
         texts = {unquote(one.image.file_name.replace("\\", "/")) for one in group}
         if len(texts) > 1:
@@ -138,7 +137,7 @@ class Finder:
                 yield one
         yield from sound[:1]
 
-    def _clash(self, one: Listed, group: list[Listed]) -> InputError:
+    def _clash(self, one: ListedImage, group: list[ListedImage]) -> InputError:
         mine = one.image.file_name
         other = next(o.image.file_name for o in group if o.image.file_name != mine)
         return InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
@@ -20,6 +21,7 @@ _JSONS = frozenset(
 _PICTURES = frozenset(
     {"images", "image", "imgs", "img", "data", "jpegimages", "pictures", "photos"}
 )
+_FIRST_WORD = re.compile(r"[\W_]+")
 
 
 def json_files(folder: Path) -> list[tuple[str, str]]:
@@ -32,18 +34,27 @@ def json_files(folder: Path) -> list[tuple[str, str]]:
     inside, found = _held(folder)
     paths = [(name, "") for name in _chosen(found)]
     for name in inside:
-        split, holds = name if role(name) else "", name.lower() in _JSONS | _PICTURES
-        if not split and not holds:
+        if (split := _split_of(name)) is None:
             continue
         deeper, found = _held(folder / name)
         paths += [(f"{name}/{json}", split) for json in _chosen(found)]
         for inner in deeper:
-            own = split if split and inner.lower() in _JSONS | _PICTURES else ""
-            own = own or (inner if holds and role(inner) else "")
-            if own:
+            own = _split_of(inner)
+            if own is not None and not (own and split):
                 _, found = _held(folder / name / inner)
-                paths += [(f"{name}/{inner}/{json}", own) for json in _chosen(found)]
+                paths += [(f"{name}/{inner}/{json}", own or split) for json in _chosen(found)]
     return paths
+
+
+def _split_of(name: str) -> str | None:
+    """The split of a folder that may hold JSONs: its name, or empty; None where none are sought."""
+    if _holds_jsons(name) or name.lower() in _PICTURES:
+        return ""
+    return name if role(name) else None
+
+
+def _holds_jsons(name: str) -> bool:
+    return _FIRST_WORD.split(name.lower(), maxsplit=1)[0] in _JSONS
 
 
 def is_conventional(name: str) -> bool:
@@ -101,7 +112,7 @@ def usual_folder(root: Path, json: str, split: str) -> str | None:
 def _candidates(root: Path, json: str, split: str) -> tuple[list[str], list[str]]:
     """Folders that may hold a JSON's pictures: where they use to lie, and all others."""
     parts = json.split("/")[:-1]
-    cut = next((i for i, part in enumerate(parts) if part.lower() in _JSONS), len(parts))
+    cut = next((i for i, part in enumerate(parts) if _holds_jsons(part)), len(parts))
     held, _ = _held(root)
     usual: list[str] = []
     for top in dict.fromkeys(("/".join(parts[:cut]), "")):
@@ -130,8 +141,23 @@ def _is_foreign(path: str, split: str) -> bool:
 
 def _is_there(folder: Path, name: str) -> bool:
     plain = name.replace("\\", "/").removeprefix("./")
-    texts = dict.fromkeys((name, plain, unquote(plain)))
-    return any(is_below(text) and (folder / text).is_file() for text in texts)
+    return any(is_file(folder, text) for text in dict.fromkeys((name, plain, unquote(plain))))
+
+
+def is_file(folder: Path, name: str) -> bool:
+    """Whether a hostile name is that of a file below a folder."""
+    try:
+        return is_below(name) and (folder / name).is_file()
+    except OSError:  # too long for the file system
+        return False
+
+
+def is_folder(folder: Path, name: str) -> bool:
+    """The same of a folder."""
+    try:
+        return is_below(name) and (folder / name).is_dir()
+    except OSError:
+        return False
 
 
 def _found_otherwise(folder: Path, split: str, names: Sequence[str]) -> int:

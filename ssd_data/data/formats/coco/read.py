@@ -23,9 +23,9 @@ from ssd_data.data.formats import AnnotationFile, Format
 from ssd_data.data.formats.coco import loose
 from ssd_data.data.formats.coco.boxes import Quad, hull, stated
 from ssd_data.data.formats.coco.folders import LAYOUT, recognise
-from ssd_data.data.formats.coco.glance import Category, glance, is_by_label_studio
-from ssd_data.data.formats.coco.jsonfile import JsonFile, MisfitError, raise_all
-from ssd_data.data.formats.coco.naming import Finder, Listed
+from ssd_data.data.formats.coco.glance import NamedCategory, glance, is_by_label_studio
+from ssd_data.data.formats.coco.jsonfile import BROKEN, JsonFile, MisfitError, raise_all
+from ssd_data.data.formats.coco.naming import ListedImage, PictureFinder
 from ssd_data.data.formats.coco.schema import (
     CocoImage,
     CocoInstances,
@@ -34,7 +34,7 @@ from ssd_data.data.formats.coco.schema import (
     OwnJson,
     RawInstances,
 )
-from ssd_data.data.formats.coco.table import FROM_OUTLINE, Context, Table
+from ssd_data.data.formats.coco.table import FROM_OUTLINE, CocoContext, CocoTable
 from ssd_data.data.formats.pictures import stem_of
 from ssd_data.data.formats.splits import share
 
@@ -55,7 +55,7 @@ def classes(root: Path, source: CocoSource) -> list[tuple[str, str]]:
     return [(one.id, one.name) for one in found]
 
 
-def _categories(root: Path, source: CocoSource) -> tuple[Category, ...]:
+def _categories(root: Path, source: CocoSource) -> tuple[NamedCategory, ...]:
     return glance(below(root, source.json), source.json).categories
 
 
@@ -67,16 +67,16 @@ def read(root: Path, source: CocoSource, notes: Tally) -> Iterator[Entry]:
     Raises:
         InputError: the JSON is malformed, lacks a key, or an image id stands twice.
     """
-    ids = loose.Ids()
+    ids = loose.TextIds()
     instances = _instances(root, source, ids, notes)
-    finder = Finder(root, source.images, source.json, notes, ids)
+    finder = PictureFinder(root, source.images, source.json, notes, ids)
     listed = _wanted(root, source, finder.all(instances.images), notes)
     if source.alone:
         finder.not_listed(listed)
-    context = Context(root, source, notes, image_ids=ids)
+    context = CocoContext(root, source, notes, image_ids=ids)
     context.names = _names(root, source, context.category_ids)
     context.label_studio = is_by_label_studio(instances.info)
-    table = Table(instances.annotations or [], instances.images, context)
+    table = CocoTable(instances.annotations or [], instances.images, context)
     del instances
     for one in listed:
         if one.how:
@@ -94,7 +94,7 @@ def _not_below(root: Path, path: str, where: str) -> InputError | None:
     return None
 
 
-def _instances(root: Path, source: CocoSource, ids: loose.Ids, notes: Tally) -> CocoInstances:
+def _instances(root: Path, source: CocoSource, ids: loose.TextIds, notes: Tally) -> CocoInstances:
     name = source.json
     file = JsonFile(below(root, name), name)
     try:
@@ -117,7 +117,7 @@ def _instances(root: Path, source: CocoSource, ids: loose.Ids, notes: Tally) -> 
 
 
 def _loosely(
-    file: JsonFile, ids: loose.Ids, name: str, notes: Tally, fault: MisfitError | None
+    file: JsonFile, ids: loose.TextIds, name: str, notes: Tally, fault: MisfitError | None
 ) -> CocoInstances:
     """The same with images that are not as COCO has them."""
     raw = file.decode(RawInstances)
@@ -131,7 +131,7 @@ def _twice(images: list[CocoImage]) -> int:
     return twice
 
 
-def _names(root: Path, source: CocoSource, ids: loose.Ids) -> Mapping[int, str]:
+def _names(root: Path, source: CocoSource, ids: loose.TextIds) -> Mapping[int, str]:
     """The classes of category ids where they go by name."""
     if source.classes == "ids":
         return {}
@@ -139,7 +139,9 @@ def _names(root: Path, source: CocoSource, ids: loose.Ids) -> Mapping[int, str]:
     return {number: name for number, name in found.items() if number is not None}
 
 
-def _wanted(root: Path, source: CocoSource, listed: list[Listed], notes: Tally) -> list[Listed]:
+def _wanted(
+    root: Path, source: CocoSource, listed: list[ListedImage], notes: Tally
+) -> list[ListedImage]:
     """Those that a list names: by file name, or by path below the folder of pictures."""
     if not source.only:
         return listed
@@ -202,7 +204,7 @@ def read_file(path: Path, image: str, annotation: str, notes: Tally) -> Annotate
 def _of_outline(entry: OwnAnnotation) -> Quad | None:
     try:
         return hull(msgspec.json.decode(entry.segmentation))
-    except (msgspec.DecodeError, RecursionError):
+    except BROKEN:
         return None
 
 

@@ -21,7 +21,7 @@ from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable
 from ssd_data.data.formats.coco import boxes as boxlib
 from ssd_data.data.formats.coco import loose
 from ssd_data.data.formats.coco.jsonfile import raise_all
-from ssd_data.data.formats.coco.naming import Listed
+from ssd_data.data.formats.coco.naming import ListedImage
 from ssd_data.data.formats.coco.schema import (
     NOTHING,
     CocoAnnotation,
@@ -42,7 +42,7 @@ _decode_plain = msgspec.json.Decoder(PlainAnnotation).decode
 
 
 @dataclass(slots=True)
-class Context:
+class CocoContext:
     """What the annotations of a JSON are read by.
 
     Attributes:
@@ -57,8 +57,8 @@ class Context:
     source: CocoSource
     notes: Tally
     names: Mapping[int, str] = field(default_factory=dict)
-    image_ids: loose.Ids = field(default_factory=loose.Ids)
-    category_ids: loose.Ids = field(default_factory=loose.Ids)
+    image_ids: loose.TextIds = field(default_factory=loose.TextIds)
+    category_ids: loose.TextIds = field(default_factory=loose.TextIds)
     label_studio: bool = False
 
     @property
@@ -70,7 +70,7 @@ class Context:
 class _Columns:
     """Image, category, id, crowd and four numbers a box, and whether it has an outline."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: CocoContext) -> None:
         self.context = context
         self.owner, self.category, self.id = (array("q") for _ in range(3))
         self.crowd = array("b")
@@ -175,7 +175,7 @@ class _Columns:
         return f"{name}: annotation {annotation.id}"
 
 
-class Table:
+class CocoTable:
     """A JSON's annotations, sorted by image.
 
     Raises:
@@ -184,7 +184,7 @@ class Table:
     """
 
     def __init__(
-        self, annotations: list[msgspec.Raw], images: list[CocoImage], context: Context
+        self, annotations: list[msgspec.Raw], images: list[CocoImage], context: CocoContext
     ) -> None:
         self.context = context
         columns = _Columns(context)
@@ -251,7 +251,7 @@ class Table:
     def _image_id(self, number: int) -> str:
         return self.context.image_ids.text(int(number)) or str(number)
 
-    def entries(self, listed: Sequence[Listed]) -> Iterator[Entry]:
+    def entries(self, listed: Sequence[ListedImage]) -> Iterator[Entry]:
         """The pictures with their boxes, in the file's order; of each of its ids in turn."""
         ids = np.fromiter((one.image.id for one in listed), np.int64, len(listed))
         firsts = np.searchsorted(self.owner, ids).tolist()
@@ -264,7 +264,7 @@ class Table:
             else:
                 yield self._entry(one, slice(first, last))
 
-    def _entry(self, one: Listed, mine: Any) -> Entry:
+    def _entry(self, one: ListedImage, mine: Any) -> Entry:
         """A picture with the boxes of those rows."""
         image = one.image
         boxes = self.boxes[mine]
@@ -291,7 +291,7 @@ class Table:
         error = _lacking(lacking, one.path)
         return Unreadable(one.path, entry.annotation, error, boxless=tuple(lacking), rest=entry)
 
-    def _united(self, one: Listed) -> Entry:
+    def _united(self, one: ListedImage) -> Entry:
         images = (one.image, *one.again)
         if len(sizes := {(image.width, image.height) for image in images}) > 1:
             shown = " and ".join(sorted(f"{width}x{height}" for width, height in sizes))
