@@ -61,6 +61,8 @@ def first_for(names: Iterable[str], roles: tuple[Role, ...]) -> str | None:
 def share(items: Sequence[T], first: float, last: float, seed: int | float | str) -> list[T]:
     """A share of the shuffled items, in their own order; the shares of one seed do not overlap.
 
+    Where two shares part two or more items, each has one.
+
     >>> share("abcde", 0.0, 0.4, 0) + share("abcde", 0.4, 1.0, 0)
     ['d', 'e', 'a', 'b', 'c']
 
@@ -77,5 +79,11 @@ def share(items: Sequence[T], first: float, last: float, seed: int | float | str
         return list(items)
     random = Random(str(seed))
     shuffled = sorted(range(len(items)), key=lambda _: random.random())
-    chosen = shuffled[round(first * len(items)) : round(last * len(items))]
+    begin, end = (_cut(part, len(items)) for part in (first, last))
+    chosen = shuffled[begin:end]
     return [items[index] for index in sorted(chosen)]
+
+
+def _cut(part: float, count: int) -> int:
+    at = round(part * count)
+    return min(max(at, 1), count - 1) if 0 < part < 1 and count > 1 else at

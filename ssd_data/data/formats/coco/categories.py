@@ -18,9 +18,11 @@ def agree(seen: Sequence[JsonGlance]) -> bool:
     """
     names: dict[str, str] = {}
     ids: dict[str, set[str]] = {}
+    roots = unused_roots(seen)
     for one in seen:
         own: defaultdict[str, set[str]] = defaultdict(set)
-        for category in one.categories:
+        root = [] if one.root is None or one.root in roots else [one.root]
+        for category in (*one.categories, *root):
             own[category.name].add(category.id)
             if names.setdefault(category.id, category.name) != category.name:
                 return False
@@ -29,13 +31,17 @@ def agree(seen: Sequence[JsonGlance]) -> bool:
     return True
 
 
+def unused_roots(seen: Sequence[JsonGlance]) -> set[NamedCategory]:
+    """The categories that only hold others together, in all of the JSONs."""
+    used = {category for one in seen for category in one.categories}
+    return {one.root for one in seen if one.root is not None and one.root not in used}
+
+
 def said_of(seen: Mapping[str, JsonGlance], by_name: bool) -> Iterator[str]:
     """What a user should know of the JSONs' categories, a sentence each."""
     if by_name:
         yield f"{', '.join(seen)} number their categories differently: classes go by their names"
-    roots = {one.root for one in seen.values()} - {None}
-    for root in sorted(roots, key=str):
-        assert root is not None
+    for root in sorted(unused_roots(list(seen.values())), key=str):
         yield f'category {root.id} "{root.name}" only holds the others and has no box: left out'
     told = set()
     for one in seen.values():

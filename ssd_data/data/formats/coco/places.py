@@ -40,7 +40,9 @@ def json_files(folder: Path) -> list[tuple[str, str]]:
         paths += [(f"{name}/{json}", split) for json in _chosen(found)]
         for inner in deeper:
             own = _split_of(inner)
-            if own is not None and not (own and split):
+            if own is None or (own and split):
+                continue
+            if own or split or _holds_jsons(name):  # else a data set that lies in data/
                 _, found = _held(folder / name / inner)
                 paths += [(f"{name}/{inner}/{json}", own or split) for json in _chosen(found)]
     return paths
