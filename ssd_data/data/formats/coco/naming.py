@@ -114,7 +114,7 @@ class PictureFinder:
         named = self.pictures.find(text, where)
         if named is None or "end of its path" not in named.how:
             return named
-        plain = unquote(text.replace("\\", "/")).removeprefix("./")
+        plain = _plain(text)
         folder = plain.rpartition("/")[0]
         here = any(is_folder(base, folder) for base in (self.pictures.folder, self.root))
         deeper = named.path.endswith(f"/{plain}")
@@ -122,7 +122,7 @@ class PictureFinder:
 
     def _united(self, group: list[ListedImage]) -> Iterator[ListedImage]:
         """What leads to one path: the same picture, or names of which all but one are guessed."""
-        texts = {unquote(one.image.file_name.replace("\\", "/")) for one in group}
+        texts = {_plain(one.image.file_name) for one in group}
         if len(texts) > 1:
             for one in group:
                 if one.how:
@@ -145,3 +145,7 @@ class PictureFinder:
             where=f"{self.name}: image {self._id(one.image)}",
             hint="One of the pictures is missing, or lies in another folder",
         )
+
+
+def _plain(name: str) -> str:
+    return unquote(name.replace("\\", "/")).removeprefix("./")
