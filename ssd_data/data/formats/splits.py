@@ -63,8 +63,8 @@ def share(items: Sequence[T], first: float, last: float, seed: int | float | str
 
     Where two shares part two or more items, each has one.
 
-    >>> share("abcde", 0.0, 0.4, 0) + share("abcde", 0.4, 1.0, 0)
-    ['d', 'e', 'a', 'b', 'c']
+    >>> share("abcde", 0.0, 0.4, 0), share("abcde", 0.4, 1.0, 0)
+    (['a', 'e'], ['b', 'c', 'd'])
 
     Args:
         first, last: where the share begins and ends, 0 to 1.
