@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from support.coco_trees import (
     CORNERS,
@@ -22,7 +23,9 @@ from ssd_data.core.structures import AnnotatedImage
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.formats import Confidence
 from ssd_data.data.formats.coco.folders import recognise as recognise_coco
+from ssd_data.data.formats.coco.read import truth_file
 from ssd_data.data.formats.coco.schema import CocoSource
+from ssd_data.metrics.coco.truth import find_truth
 
 
 def entries(dataset: Dataset, split: str, notes: Tally | None = None) -> list[AnnotatedImage]:
@@ -274,7 +277,10 @@ def test_captions_beside_instances_are_left_out(tmp_path: Path) -> None:
         write(tmp_path / f"annotations/{name}.json", table(["1.jpg"]))
     dataset = recognise(tmp_path)
     assert list(dataset.splits) == ["val"]
-    assert dataset.said[0].startswith("annotations/captions_val.json, annotations/image_info_test")
+    assert dataset.said == (
+        "left out, as captions, key points and the like: annotations/captions_val.json, "
+        "annotations/image_info_test.json, annotations/panoptic_val.json and 1 more",
+    )
 
 
 @pytest.mark.parametrize(
@@ -602,3 +608,22 @@ def test_shares_do_not_overlap(tmp_path: Path) -> None:
     parts = [[one.image for one in entries(dataset, split)] for split in ("trainval", "test")]
     assert [len(part) for part in parts] == [8, 2]
     assert sorted(parts[0] + parts[1]) == [f"images/{i}.jpg" for i in range(10)]
+
+
+# What COCO's metric takes for the truth
+
+
+def test_the_json_is_the_truth_where_it_says_what_is_read(tmp_path: Path) -> None:
+    tree(tmp_path, ["annotations/instances_val.json 1.jpg", "val/1.jpg"])
+    source = CocoSource("annotations/instances_val.json", "val")
+    assert truth_file(tmp_path, source) == "annotations/instances_val.json"
+    for change in ({"classes": "names"}, {"first": 0.5}, {"bbox": "xyxy"}, {"crowd": "plain"}):
+        assert not truth_file(tmp_path, msgspec.structs.replace(source, **change))
+    data = table(["1.jpg"], info={"contributor": "Label Studio"})
+    write(tmp_path / source.json, data)
+    assert not truth_file(tmp_path, source)
+    data = table(["1.jpg"])
+    data["annotations"][0]["attributes"] = {"type": "x", "occluded": False, "rotation": 30.0}
+    write(tmp_path / source.json, data)
+    assert not truth_file(tmp_path, source)
+    assert find_truth(tmp_path, recognise(tmp_path), "val") is None

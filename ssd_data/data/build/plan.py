@@ -116,8 +116,19 @@ def _refuse_unknown(scans: Mapping[str, Scan], labelmap: LabelMap) -> None:
         f"{count} not in the labelmap:\n  " + "\n  ".join(lines),
         where=labelmap.origin,
         hint=_counted_from_0(scans, labelmap)
-        or "Rename with --map OLD=NEW, drop with --map OLD=, or leave out all with --unknown skip",
+        or f"It has {_some(labelmap)}. Rename with --map OLD=NEW, drop with --map OLD=, or leave out "
+        "all with --unknown skip",
     )
+
+
+def _some(labelmap: LabelMap, most: int = 8) -> str:
+    """The first classes of a labelmap, with what people call them where that is something else."""
+    items = [item for item in labelmap if item.label > 0]
+    shown = [
+        item.name if item.display_name == item.name else f"{item.name} ({item.display_name})"
+        for item in items[:most]
+    ]
+    return ", ".join(shown) + (" …" if len(items) > most else "")
 
 
 def _counted_from_0(scans: Mapping[str, Scan], labelmap: LabelMap) -> str:

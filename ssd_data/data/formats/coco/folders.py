@@ -46,7 +46,7 @@ annotations/instances_<split>.json
 <split>/<file_name>    (or images/<split>/<file_name>)
 or <split>/_annotations.coco.json, result.json and images/, labels.json and data/,
 or any JSON that has images and categories"""
-WHY, MOST = "images and categories", 6
+WHY, MOST = "images and categories", 3
 OTHERS = ("captions_", "person_keypoints_", "panoptic_", "stuff_", "image_info_", "labels_")
 RATIO = 0.8
 NO_SUBSET = "default"  # CVAT's, of a task that is in none
@@ -92,7 +92,7 @@ def recognise(folder: Path) -> Recognised[CocoSource] | None:
     here = [one for one in found if one.images is not None]
     if not found:
         return None
-    said = [f"{_some(others)}: captions, key points and the like, left out"] if others else []
+    said = [f"left out, as captions, key points and the like: {_some(others)}"] if others else []
     if here and len(here) < len(found):
         absent = [one.json for one in found if one.images is None]
         said.append(f"{_some(absent)}: none of its pictures is here, so it is left out")
