@@ -157,6 +157,7 @@ def recognise(folder: Path | str, format: str = "") -> Dataset:
         splits={s: DatasetSplit(tuple(v), is_training(s)) for s, v in layout.splits.items()},
         links=links,
         labelmap=beside if beside.is_file() else layout.labelmap,
+        map=layout.map,
         why=layout.why,
         said=tuple(layout.said),
     )

@@ -111,8 +111,7 @@ names = read_labelmap(Path(lmdb).parent / "labelmap.prototxt")
 reader = open_shared(lmdb)
 index = Index(reader, [item.label for item in names])
 index.start()
-images = [key.decode().partition("_")[2] for key in reader.keys()]
-judged = read_judged(Path(detections), index.wait(), images, Path(lmdb), names)
+judged = read_judged(Path(detections), index.wait(), Path(lmdb), names)
 index.close()
 found = {"detections": len(judged.score), "truths": len(judged.truth)}
 print(json.dumps({**found, "kinds": sorted(set(judged.kind.tolist()))}))

@@ -60,6 +60,11 @@ def out_option(what: str, **settings: Any) -> Callable[[_F], _F]:
     return click.option("-o", "--out", type=PATH, help=what, **settings)
 
 
+def splits_option(what: str) -> Callable[[_F], _F]:
+    """``--split``: any number of splits."""
+    return click.option("--split", "splits", multiple=True, metavar="NAME", help=what)
+
+
 def format_option(function: _F) -> _F:
     """``--format``: what a folder is in, where more than one layout fits or none is recognised."""
     return click.option(
@@ -125,19 +130,18 @@ def read_names(path: Path | None) -> LabelMap | None:
     return None if path is None else read_labelmap(path)
 
 
-def track(items: Iterable[_T], total: int, what: str) -> Iterable[_T]:
-    """A progress bar on standard error, if that is a terminal."""
-    if not sys.stderr.isatty():
-        return items
-    from tqdm import tqdm
-
-    bar: Iterable[_T] = tqdm(items, total=total, desc=what, unit=" pictures", file=sys.stderr)
-    return bar
-
-
 def tracker(quiet: bool) -> Track:
-    """:func:`track`, or with ``-q`` nothing."""
-    return untracked if quiet else track
+    """A progress bar on standard error, if that is a terminal; with ``-q`` nothing."""
+    if quiet or not sys.stderr.isatty():
+        return untracked
+
+    def track(items: Iterable[_T], total: int, what: str) -> Iterable[_T]:
+        from tqdm import tqdm
+
+        bar: Iterable[_T] = tqdm(items, total=total, desc=what, unit=" pictures", file=sys.stderr)
+        return bar
+
+    return track
 
 
 def warn_of_ignored(fields: Iterable[str]) -> None:

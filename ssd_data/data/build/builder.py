@@ -181,7 +181,7 @@ class _Job:
         self._refuse_overwriting(old, todo, redo)
         if old is not None and not differences(old, new):
             new.splits.update(old.splits)
-        failures: list[str] = []
+        failures: list[SsdDataError] = []
         with picture_limits():
             for split in todo:
                 made = self._write(split, scans.pop(split), failures)
@@ -261,7 +261,7 @@ class _Job:
         own += [self.dataset.labelmap] if self.dataset.labelmap is not None else []
         return path.exists() and any(file.is_file() and path.samefile(file) for file in own)
 
-    def _write(self, split: str, scanned: Scan, failures: list[str]) -> BuiltSplit:
+    def _write(self, split: str, scanned: Scan, failures: list[SsdDataError]) -> BuiltSplit:
         """Write one split below staging; problems are appended to ``failures``."""
         name, list_name, size_name = self._names(split)
         skips = self.options.missing == "skip"
@@ -289,13 +289,22 @@ class _Job:
         made = make_records(self.dataset.root, images, self.options, self.workers)
         yield from self.track(made, len(images), split)
 
-    def _failed(self, failures: list[str]) -> InputError:
-        shown = "\n  ".join(failures[:MOST_FAILURES])
+    def _failed(self, failures: list[SsdDataError]) -> InputError:
+        cures = {error.hint for error in failures}
+        alike = cures.pop() if len(cures) == 1 and len(failures) > 1 else ""
+        lines = [
+            f"{error.sentence} ({error.hint})" if error.hint and not alike else error.sentence
+            for error in failures[:MOST_FAILURES]
+        ]
+        shown = "\n  ".join(lines)
         more = ", perhaps more" if len(failures) >= MOST_FAILURES else ""
+        what = (
+            f"The root is {self.dataset.root.resolve()}. Mend what is wrong, or leave such "
+            "pictures out with --missing skip"
+        )
         return InputError(
             f"nothing was built: {len(failures)} problems{more}\n  {shown}",
-            hint=f"The root is {self.dataset.root.resolve()}. Mend what is wrong, or leave such "
-            "pictures out with --missing skip",
+            hint="\n  ".join(filter(None, [alike, what])),
         )
 
     def _require_boxes(self, split: str, scanned: Scan, summary: SplitCounts) -> None:
@@ -322,8 +331,10 @@ class _Job:
                 raise OutputError("the LMDB read back is not what was written", where=name)
 
 
-def _note_failure(error: SsdDataError, skip: bool, failures: list[str], notes: Tally) -> None:
+def _note_failure(
+    error: SsdDataError, skip: bool, failures: list[SsdDataError], notes: Tally
+) -> None:
     if skip:
         notes.add("picture left out (skipped)", error.sentence)
     else:
-        failures.append(f"{error.sentence} ({error.hint})" if error.hint else error.sentence)
+        failures.append(error)

@@ -74,8 +74,10 @@ def write_model(
     manifest = _manifest(Path(build)) if build is not None else None
     model = generate(family, count_classes(num_classes, labelmap, build), **options)
     files = {name: Path(out) / f"{name}.prototxt" for name in (*model.nets, "solver")}
-    if not redo:
-        _refuse_existing(files)
+    for path in files.values():
+        if os.path.lexists(path) and not redo:
+            hint = "--redo replaces it; another -o keeps it"
+            raise OutputError("is there already", where=path, hint=hint)
     if labelmap is not None:
         _name_labelmap(model, Path(labelmap).as_posix())
     solver = _with_paths(model, files, Path(out) / family)
@@ -123,14 +125,6 @@ def _manifest(build: Path) -> Manifest:
     if manifest is None:
         raise InputError("no build here: build.json is missing", where=build)
     return manifest
-
-
-def _refuse_existing(files: Mapping[str, Path]) -> None:
-    for path in files.values():
-        if os.path.lexists(path):
-            raise OutputError(
-                "is there already", where=path, hint="--redo replaces it; another -o keeps it"
-            )
 
 
 def _name_labelmap(model: Model, path: str) -> None:
