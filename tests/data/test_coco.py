@@ -19,7 +19,7 @@ from support.coco_trees import (
 
 from ssd_data import BuildOptions, InputError, build, find, recognise
 from ssd_data.core.notes import Tally
-from ssd_data.core.structures import AnnotatedImage
+from ssd_data.core.structures import AnnotatedImage, Unreadable
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.formats import Confidence
 from ssd_data.data.formats.coco.folders import recognise as recognise_coco
@@ -627,3 +627,21 @@ def test_the_json_is_the_truth_where_it_says_what_is_read(tmp_path: Path) -> Non
     write(tmp_path / source.json, data)
     assert not truth_file(tmp_path, source)
     assert find_truth(tmp_path, recognise(tmp_path), "val") is None
+
+
+def test_nothing_reaches_the_terminal_as_a_command(run: Any, tmp_path: Path) -> None:
+    red = "\x1b[31mred"
+    data = table(["1.jpg", f"/{red}/1.jpg"], {1: red, 2: red})
+    data["annotations"] = [box(1, 1), box(red, 1, red), box(3, 1, bbox=red)]
+    data["images"].append(image(red, "2.jpg"))
+    pictures(tmp_path / "raw" / "train", ["1.jpg", "2.jpg"])
+    write(tmp_path / "raw/annotations/instances_train.json", data)
+    dataset = recognise(tmp_path / "raw")
+    texts = [*dataset.said, *(item.display_name for item in dataset.classes())]
+    notes = Tally()
+    for one in dataset.entries("train", notes):
+        texts += [str(one.error)] if isinstance(one, Unreadable) else [*map(str, one.classes)]
+    texts += [line for kind in notes.kinds.values() for line in kind.listed]
+    assert len(texts) > 5
+    assert not [text for text in texts if "\x1b" in text]
+    assert "\x1b" not in run("build", tmp_path / "raw", "-o", tmp_path / "out").err

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from support.coco_trees import BOX, CORNERS, box, image, label_studio, pictures, table, write
@@ -140,7 +140,7 @@ def test_all_without_a_box_are_listed(tmp_path: Path) -> None:
         "annotation 6: bbox is not four numbers",
     ):
         assert line in e.value.what
-    assert "--boxless drop leaves such objects out, --missing skip their pictures" in e.value.what
+    assert "--boxless drop leaves such objects out, --missing skip their pictures" in str(e.value)
     found = check_dataset(dataset).errors
     assert (found[0].kind, found[0].count) == ("unreadable-annotation", 2)
     assert "--boxless drop" in found[0].places[0]
@@ -496,3 +496,54 @@ def test_a_pictures_own_json(tmp_path: Path) -> None:
         read_file(path, "1.jpg", "1.json", notes)
     assert "1.json: entry 2: bbox is missing" in e.value.what
     assert "1.json: entry 3: bbox is not four numbers" in e.value.what
+
+
+# Anything anywhere
+
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+)
+VALUES = st.recursive(
+    SCALARS | st.text(max_size=6) | st.sampled_from(["1", "1.jpg", "none", "cup", 2**63, 2**64]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["counts", "size", "occluded", "rotation"]), inner)
+    ),
+    max_leaves=6,
+)
+PLACES = [
+    ("images",), ("annotations",), ("categories",), ("info",), ("images", 0), ("annotations", 1),
+    ("categories", 0), *[("images", 0, k) for k in ("id", "file_name", "width", "height")],
+    *[("categories", 0, k) for k in ("id", "name", "supercategory")],
+    *[("annotations", 1, k) for k in ("id", "image_id", "category_id", "bbox", "iscrowd")],
+    *[("annotations", 1, k) for k in ("segmentation", "attributes")],
+]  # fmt: skip
+
+
+@settings(max_examples=150)
+@given(changes=st.lists(st.tuples(st.sampled_from(PLACES), VALUES), min_size=1, max_size=3))
+def test_any_value_is_read_or_refused(changes: Any, tmp_path_factory: Any) -> None:
+    root = tmp_path_factory.mktemp("any")
+    pictures(root / "train", ["1.jpg"])
+    data: Any = table(["1.jpg", "2.jpg"])
+    data["info"] = {"contributor": "Label Studio"} if len(changes) > 2 else {}
+    for place, value in changes:
+        *outer, last = place
+        inside = data
+        try:
+            for key in outer:
+                inside = inside[key]
+            inside[last] = value
+        except (TypeError, IndexError, KeyError):  # what an earlier change left no place for
+            continue
+    write(root / "annotations/instances_train.json", data)
+    try:
+        dataset = recognise(root)
+        dataset.classes()
+        for one in dataset.entries("train", Tally()):
+            assert isinstance(one, AnnotatedImage | Unreadable)
+            if isinstance(one, AnnotatedImage):
+                assert len(one.boxes) == len(one.classes) == len(one.places)
+                assert np.isfinite(one.boxes).all()
+    except InputError:
+        pass

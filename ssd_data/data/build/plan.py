@@ -116,8 +116,8 @@ def _refuse_unknown(scans: Mapping[str, Scan], labelmap: LabelMap) -> None:
         f"{count} not in the labelmap:\n  " + "\n  ".join(lines),
         where=labelmap.origin,
         hint=_counted_from_0(scans, labelmap)
-        or f"It has {_some(labelmap)}. Rename with --map OLD=NEW, drop with --map OLD=, or leave out "
-        "all with --unknown skip",
+        or f"It has {_some(labelmap)}. Rename with --map OLD=NEW, drop with --map OLD=, "
+        "or leave out all with --unknown skip",
     )
 
 

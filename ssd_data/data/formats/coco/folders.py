@@ -116,7 +116,8 @@ def recognise(folder: Path) -> Recognised[CocoSource] | None:
 
 def _confidence(here: Sequence[FoundJson], used: Sequence[FoundJson]) -> Confidence:
     if not here:
-        return Confidence.NAMES
+        usual = any(one.images and is_conventional(one.name) for one in used)
+        return Confidence.FILES if usual else Confidence.NAMES
     return Confidence.CONTENT if all(one.seen for one in used) else Confidence.FILES
 
 

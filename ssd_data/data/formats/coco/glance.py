@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import listable
 from ssd_data.data.formats.coco.jsonfile import (
     BOM,
     BROKEN,
@@ -168,7 +169,7 @@ def _listed(raw: msgspec.Raw, name: str) -> tuple[list[NamedCategory], list[obje
         raise InputError(f"{MISFIT}: {error}", where=where) from None
     for index, one in enumerate(stated):
         number = ids.number(one.id)
-        shown = one.name if isinstance(one.name, str) else _plain(one.name)
+        shown = listable(one.name) if isinstance(one.name, str) else _plain(one.name)
         if number is None or shown is None:
             raise InputError("a category without an id or a name", where=f"{where}[{index}]")
         category = NamedCategory(ids.text(number) or str(number), shown)

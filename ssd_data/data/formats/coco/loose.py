@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import listable
 from ssd_data.core.notes import Tally
 from ssd_data.data.formats.coco.jsonfile import (
     BROKEN,
@@ -48,11 +49,11 @@ class TextIds:
         if not isinstance(value, str) or not 0 < len(value) <= LONGEST:
             return None
         number = self._numbers.setdefault(value, FLOOR + len(self._numbers))
-        self._texts[number] = value
+        self._texts[number] = listable(value)
         return number
 
     def text(self, number: int) -> str | None:
-        """The text that a number of ours stands for; None where the id is that number."""
+        """The text that a number of ours stands for, fit to be shown; None where it is the id."""
         return self._texts.get(number)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import require_below
+from ssd_data.core.files.paths import listable, require_below
 from ssd_data.core.notes import Tally
 from ssd_data.data.formats.coco.loose import TextIds
 from ssd_data.data.formats.coco.places import is_file, is_folder
@@ -141,7 +141,7 @@ class PictureFinder:
         mine = one.image.file_name
         other = next(o.image.file_name for o in group if o.image.file_name != mine)
         return InputError(
-            f'"{mine}" and "{other}" both lead to {one.path}',
+            f'"{listable(mine)}" and "{listable(other)}" both lead to {one.path}',
             where=f"{self.name}: image {self._id(one.image)}",
             hint="One of the pictures is missing, or lies in another folder",
         )
