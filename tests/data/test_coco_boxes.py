@@ -182,6 +182,16 @@ def test_the_rest_of_a_picture(tmp_path: Path) -> None:
     assert len(one.boxless) == 1
 
 
+def test_without_ids_places_are_counted_in_the_list(tmp_path: Path) -> None:
+    found = [box(None, 1, bbox=None), box(None, 2), box(None, 1)]
+    (one, two), _ = read(raw(tmp_path, found))
+    assert one.boxless == ("annotations/instances_train.json: annotations[0]: bbox is missing",)
+    assert one.rest is not None
+    assert (one.rest.place(0), two.place(0)) == (
+        "annotations/instances_train.json: entry 2", "annotations/instances_train.json: entry 1",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_numbers_that_json_has_not(value: float, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"json:1 \(byte \d+\): malformed JSON") as e:

@@ -127,9 +127,8 @@ def _candidates(root: Path, json: str, split: str) -> tuple[list[str], list[str]
             ]
         usual += [_join(top, name) for name in sorted(folders, key=lambda n: n != "images")]
         usual.append(top)
-    others = [d for d in held if not _is_foreign(d, split)]
-    homes = [d for d in others if d.lower() in _PICTURES]
-    others += [_join(d, inner) for d in homes for inner in _held(root / d)[0]]
+    homes = [d for d in held if d.lower() in _PICTURES]
+    others = held + [_join(d, inner) for d in homes for inner in _held(root / d)[0]]
     usual = [place for place in dict.fromkeys(usual) if (root / place).is_dir()]
     return usual, [d for d in others if d not in usual and not _is_foreign(d, split)]
 
