@@ -110,6 +110,19 @@ class LabelMap:
         item = self._by_label.get(label)
         return (item.display_name or item.name) if item else f"label {label}"
 
+    def shown_apart(self) -> dict[int, str]:
+        """The display name of each label; with its name behind where several are shown alike.
+
+        >>> LabelMap.from_names(["1", "2", "3"], ["cup", "cup", "dog"]).shown_apart()
+        {0: 'background', 1: 'cup (1)', 2: 'cup (2)', 3: 'dog'}
+        """
+        shown = {item.label: self.display_name(item.label) for item in self.items}
+        count = Counter(shown.values())
+        return {
+            label: f"{name} ({self._by_label[label].name})" if count[name] > 1 else name
+            for label, name in shown.items()
+        }
+
     def nearest(self, name: str) -> str | None:
         """The known name that is most like ``name``, None where none is."""
         known = {item.name.lower(): item.name for item in self.items if item.label != 0}

@@ -81,8 +81,8 @@ class Format(Generic[S]):
             list of its own: its LMDB may lie beside it and among those of other lists, and is
             linked under its own name.
         outside: the files of a source that do not lie below the root, which no build replaces.
-        truth_file: the file of a source that the metric of the format's name takes for the truth,
-            where it says more of it than the boxes that are read.
+        truth_file: the file below the root of a source that the metric of the format's name takes
+            for the truth, where it says more of it than the boxes that are read; empty where not.
     """
 
     source: type[S]
@@ -93,7 +93,7 @@ class Format(Generic[S]):
     classes: Callable[[Path, S], list[tuple[str, str]]] | None = None
     names_splits: bool = True
     outside: Callable[[S], list[Path]] = lambda source: []
-    truth_file: Callable[[S], str] | None = None
+    truth_file: Callable[[Path, S], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import listable
 
 # What OpenCV or Pillow reads; which of them a file is, its first bytes say.
 _JPEG, _NETPBM = ("jpg", "jpeg", "jpe", "jfif", "jif"), ("ppm", "pgm", "pbm", "pnm", "pam", "pfm")
@@ -204,7 +205,7 @@ class Named:
 def _several(named: str, found: Sequence[str], where: object) -> InputError:
     shown = ", ".join(found[:4]) + (" …" if len(found) > 4 else "")
     return InputError(
-        f'"{named}" may be {len(found)} pictures: {shown}',
+        f'"{listable(named)}" may be {len(found)} pictures: {listable(shown)}',
         where=where,
         hint="Name the picture with its ending and folder, or remove the others",
     )
