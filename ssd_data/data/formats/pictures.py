@@ -108,6 +108,10 @@ class Pictures:
     def _by_plain_stem(self) -> dict[str, list[str]]:
         return _grouped((stem_of(path.rpartition("/")[2]), path) for path in self.paths)
 
+    def has(self, path: str) -> bool:
+        """Whether there is a picture of that very path."""
+        return path in self._known
+
     def of_stem(self, stem: str, stated: str = "", where: object = "") -> str | None:
         """The picture of a path without ending; None where there is none.
 
