@@ -20,7 +20,7 @@ from ssd_data.data.formats.numbers import number
 from ssd_data.data.formats.yolo.meaning import Evidence, is_whole
 from ssd_data.data.formats.yolo.names import Classes
 from ssd_data.data.formats.yolo.places import Pair
-from ssd_data.data.formats.yolo.schema import HIGH, LOW
+from ssd_data.data.formats.yolo.schema import HIGH, LINE, LOW
 
 MOST_BYTES = 8 << 20
 MISSING = "no txt (taken as a picture without objects)"
@@ -30,7 +30,6 @@ POLYGON = "polygon (its box is taken)"
 POINTS = "key points (not used)"
 SIXTH = "sixth number of a line, whole as a track's id (not used)"
 TRACK = "number behind a polygon, whole as a track's id (not used)"
-_FORM = "class cx cy w h"
 _Corners = tuple[float, float, float, float]
 
 
@@ -111,7 +110,7 @@ class LabelReader:
         """The box of a line that is not five numbers in their range."""
         count, points = len(values), self.classes.columns
         if count < 5:
-            raise InputError(f"{count} numbers are not {_FORM}", where=where)
+            raise InputError(f"{count} numbers are not {LINE}", where=where)
         if self.evidence.leaves(values, count == points, where):
             raise InputError(_far(values, count == points), where=where, hint=_FRACTIONS)
         if points:
@@ -139,7 +138,7 @@ def _numbers(words: list[str], where: str, odd: bool) -> list[float]:
     if not all(map(math.isfinite, values)):
         line = listable(" ".join(words))
         shown = line if len(line) <= 60 else f"{line[:60]}…"
-        raise InputError(f'"{shown}" is not {_FORM}', where=where, hint=_numbers_cure(words))
+        raise InputError(f'"{shown}" is not {LINE}', where=where, hint=_numbers_cure(words))
     return values
 
 
@@ -176,12 +175,12 @@ def _far(values: list[float], points: bool) -> str:
     return f"{value:g} is no fraction of a picture's width or height, 0 to 1"
 
 
-_FRACTIONS = f"A line is {_FORM} with all but the class divided by the picture's width and height"
+_FRACTIONS = f"A line is {LINE} with all but the class divided by the picture's width and height"
 
 
 def _cure(value: float, classes: Classes) -> str:
     if value != int(value):
-        return f"A line is {_FORM}; the class is a whole number and stands first"
+        return f"A line is {LINE}; the class is a whole number and stands first"
     if value < 0:
         return "Classes count from 0: take the line out, or give it its class"
     if not classes.names:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.structures import Boxes
-from ssd_data.data.formats.yolo.schema import HIGH, LOW, SLACK
+from ssd_data.data.formats.yolo.schema import HIGH, LINE, LOW, SLACK
 
 MOST_SUSPECT = 0.05  # of all boxes that may leave their picture before they are looked at
 NEARLY_ALL = 0.95
@@ -59,9 +59,9 @@ class LongLines:
         if len(values) != self.length:
             self.length = 0
         if self.length:
-            threes = len(values) % 3 == 2
-            self.flags = self.flags and threes and set(values[7::3]) <= {0, 1, 2}
-            self.held = self.held and _holds(values[1:5], values[5:7] if threes else values[5:])
+            self.flags = self.flags and _has_flags(values)
+            single = len(values) == 8
+            self.held = self.held and _holds(values[1:5], values[5:7] if single else values[5:])
 
     def points(self) -> tuple[int, int] | None:
         """How many key points they have, and values a point; None where they have none."""
@@ -82,6 +82,7 @@ class Evidence:
     Attributes:
         lines: how many there are.
         far: those with a value that is no fraction.
+        flagged: those that are fractions only if each third number is none, as of key points.
         scores: those whose sixth number is none, but not whole.
         sevens: those of seven numbers; ids: those of them that end with a whole one.
         turned: those of four corners that make a parallelogram, no side straight; straight:
@@ -91,6 +92,7 @@ class Evidence:
 
     lines: int = 0
     far: Seen = field(default_factory=Seen)
+    flagged: Seen = field(default_factory=Seen)
     scores: Seen = field(default_factory=Seen)
     sevens: Seen = field(default_factory=Seen)
     ids: Seen = field(default_factory=Seen)
@@ -116,6 +118,11 @@ class Evidence:
             inside = values[1:]
         if all(LOW <= value <= HIGH for value in inside):
             return False
+        if _has_flags(values):
+            rest = [value for index, value in enumerate(values) if index < 5 or index % 3 != 1]
+            if all(LOW <= value <= HIGH for value in rest[1:]):
+                self.flagged.add(where)
+                return False
         self.far.add(where)
         return True
 
@@ -151,8 +158,12 @@ class Evidence:
         sides = [min(abs(x[i] - x[i - 1]), abs(y[i] - y[i - 1])) for i in range(4)]
         (self.straight if max(sides) < CLOSE else self.turned).add(where)
 
-    def judge(self, origin: str) -> None:
+    def judge(self, origin: str, certain: bool = False) -> None:
         """Whether all lines are boxes or polygons, in fractions, of the truth.
+
+        Args:
+            origin: the source, for errors.
+            certain: that boxes are centre and sides, whatever they look like.
 
         Raises:
             InputError: they are something else; the hint says what to do.
@@ -161,7 +172,8 @@ class Evidence:
         self._refuse_detections(origin)
         self._refuse_points(origin)
         self._refuse_rotated(origin)
-        self._refuse_other_corners(origin)
+        if not certain:
+            self._refuse_other_corners(origin)
 
     def _refuse_pixels(self, origin: str) -> None:
         if self.far.count * 2 > self.lines:
@@ -169,8 +181,8 @@ class Evidence:
                 f"the boxes are no fractions: {self.far.count} lines have numbers that are not "
                 f"between 0 and 1, the first at {self.far.first}",
                 where=origin,
-                hint="YOLO's lines are class cx cy w h, all but the class divided by the picture's "
-                "width and height; label xmin ymin xmax ymax in pixels is read with --format flat",
+                hint=f"YOLO's lines are {LINE}, all but the class divided by the picture's width "
+                "and height; label xmin ymin xmax ymax in pixels is read with --format flat",
             )
 
     def _refuse_detections(self, origin: str) -> None:
@@ -186,15 +198,19 @@ class Evidence:
         )
 
     def _refuse_points(self, origin: str) -> None:
-        shape = self.long.points()
-        if shape and self.long.seen.count >= NEARLY_ALL * self.lines:
-            raise InputError(
-                f"the lines seem to be boxes with {shape[0]} key points behind them, the first at "
-                f"{self.long.seen.first}; read as polygons they would be other boxes",
-                where=origin,
-                hint=f"Say so in data.yaml, kpt_shape: [{shape[0]}, {shape[1]}], or take all "
-                "behind the fifth number out",
-            )
+        shape, first = self.long.points(), self.flagged.first or self.long.seen.first
+        nearly_all = self.long.seen.count >= NEARLY_ALL * self.lines
+        if not (self.flagged.count or (shape and nearly_all)):
+            return
+        points, per = shape or ("", 3)
+        what = f"boxes with {points} key points".replace("  ", " ")
+        raise InputError(
+            f"the lines seem to be {what} behind them, the first at {first}; read as polygons "
+            "they would be other boxes",
+            where=origin,
+            hint=f"Say so in data.yaml, kpt_shape: [{points or 'points'}, {per}], or take all "
+            "behind the fifth number out",
+        )
 
     def _refuse_rotated(self, origin: str) -> None:
         if self.turned.count and self.turned.count + self.straight.count >= NEARLY_ALL * self.lines:
@@ -202,8 +218,7 @@ class Evidence:
                 f"these are rotated boxes, by their four corners: {self.turned.count} of "
                 f"{self.lines} lines, the first at {self.turned.first}",
                 where=origin,
-                hint="An SSD's boxes have straight sides: export them for detection, as "
-                "class cx cy w h",
+                hint=f"An SSD's boxes have straight sides: export them for detection, as {LINE}",
             )
 
     def _refuse_other_corners(self, origin: str) -> None:
@@ -227,7 +242,8 @@ class Evidence:
             f"the boxes seem to be {other}, not cx cy w h: as cx cy w h, {leaving} of {total} "
             f"leave their pictures (the first in {first}), as {other} none",
             where=origin,
-            hint="Write class cx cy w h, the centre and the sides in fractions",
+            hint=f"Write {LINE}, the centre and the sides in fractions; if that is what they are, "
+            f"say so in data.yaml: line: {LINE}",
         )
 
     def _chunks(self) -> Iterator[tuple[Boxes, list[str]]]:
@@ -241,6 +257,11 @@ class Evidence:
 def is_whole(value: float) -> bool:
     """Whether a number is a whole one from 0 on, as ids are."""
     return value >= 0 and value == int(value)
+
+
+def _has_flags(values: list[float]) -> bool:
+    """Whether behind a box each third number is 0, 1 or 2: whether a key point is visible."""
+    return len(values) % 3 == 2 and len(values) > 5 and set(values[7::3]) <= {0, 1, 2}
 
 
 def _holds(box: list[float], points: list[float]) -> bool:

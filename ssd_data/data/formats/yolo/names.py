@@ -17,6 +17,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import below, listable, read_bytes, read_text
 from ssd_data.core.files.plain_yaml import PlainYaml, read_yaml
 from ssd_data.data.formats.numbers import number
+from ssd_data.data.formats.yolo.schema import LINE
 
 YAML = (".yaml", ".yml")
 NOTES = "notes.json"
@@ -45,12 +46,14 @@ class Classes:
         names: by number; empty where only their count is known, or nothing.
         count: how many there are; None where nothing says.
         columns: how many a line with key points has, 0 where it has none.
+        certain: whether the file says that boxes are centre and sides, whatever they look like.
     """
 
     file: str = ""
     names: Mapping[int, str] = field(default_factory=dict)
     count: int | None = None
     columns: int = 0
+    certain: bool = False
 
     def name(self, number: int) -> str | None:
         """A class's name, its number where none are known; None where there is no such class.
@@ -108,7 +111,9 @@ def from_yaml(table: PlainYaml, file: str) -> Classes:
         )
     if not names and count is None:
         raise InputError("neither names nor nc", where=file, hint=_MEND)
-    return Classes(file, names, count, _columns(table.get("kpt_shape", ""), file))
+    if (line := table.get("line", "")) not in ("", LINE):
+        raise InputError("line is not what is read", where=file, hint=f"It can be: line: {LINE}")
+    return Classes(file, names, count, _columns(table.get("kpt_shape", ""), file), line == LINE)
 
 
 def files_of_names(root: Path, folders: Iterable[str]) -> list[str]:

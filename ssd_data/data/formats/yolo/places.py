@@ -39,9 +39,14 @@ def resolve(root: Path, stated: str, base: str = "") -> Place | None:
     if exact and (start := inner_base(root, base)) and not _is_absolute(stated):
         exact = normpath(joined(start, exact))
     for path in [exact, *(joined(start, tail) for tail in tails for start in above)]:
-        if path and is_below(path) and os.path.exists(root / path):  # noqa: PTH110 - never raises
+        if is_here(root, path):
             return Place(path, exact == path)
     return None
+
+
+def is_here(root: Path, path: str) -> bool:
+    """Whether something lies at a path, and below the root."""
+    return is_below(path) and os.path.exists(root / path)  # noqa: PTH110 - never raises
 
 
 def inner_base(root: Path, base: str) -> str:

@@ -21,7 +21,7 @@ from ssd_data.data.formats.yolo.folders import Arranged, arrangement
 from ssd_data.data.formats.yolo.lines import LabelReader
 from ssd_data.data.formats.yolo.names import Classes, files_of_names, read_classes, same
 from ssd_data.data.formats.yolo.pairs import pairs
-from ssd_data.data.formats.yolo.places import LabelFolders
+from ssd_data.data.formats.yolo.places import LabelFolders, is_here
 from ssd_data.data.formats.yolo.schema import LAYOUT, YoloSource, needs
 from ssd_data.data.formats.yolo.stated import (
     Stated,
@@ -46,7 +46,7 @@ def recognise(folder: Path) -> Recognised[YoloSource] | None:
             raise
         return None
     sources = [source for several in stated.splits.values() for source in several] if stated else []
-    here = [source.images for source in sources if (folder / source.images).exists()]
+    here = [path for path in (source.images for source in sources) if is_here(folder, path)]
     if stated is not None and (here or (sources and not yolos)):
         return _as_stated(folder, stated, here)
     if arranged is None or not yolos:
@@ -115,7 +115,7 @@ def read(root: Path, source: YoloSource, notes: Tally) -> Iterator[Entry]:
             entries.append(reader.read(pair))
         except InputError as error:
             entries.append(Unreadable(pair.image, pair.label, error))
-    reader.evidence.judge(source.images)
+    reader.evidence.judge(source.images, classes.certain)
     yield from entries
 
 

@@ -11,10 +11,11 @@ LOW, HIGH = -SLACK, 1 + SLACK
 NO_SPLITS = frozenset(
     (
         *("path", "names", "nc", "channels", "kpt_shape", "kpt_names", "flip_idx", "masks_dir"),
-        *("roboflow", "download", "colors", "augment"),  # of data.yaml
+        *("roboflow", "download", "colors", "augment", "line"),  # of data.yaml
         *("classes", "labels", "backup", "eval", "difficult", "leaders", "top", "results"),
     )
 )
+LINE = "class cx cy w h"  # what a line is; as ``line:`` of a data.yaml, that this is certain
 LAYOUT = """\
 data.yaml                    names, train, val (Ultralytics, Roboflow); or obj.data (Darknet)
 images/<split>/<name>.jpg    or <split>/images/<name>.jpg, or beside the txt

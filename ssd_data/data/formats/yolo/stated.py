@@ -16,7 +16,7 @@ from ssd_data.core.files.plain_yaml import PlainYaml, read_yaml
 from ssd_data.data.formats.splits import TRAINING, role
 from ssd_data.data.formats.yolo.names import YAML, files_of_names, from_yaml
 from ssd_data.data.formats.yolo.pairs import LIST
-from ssd_data.data.formats.yolo.places import is_elsewhere, resolve
+from ssd_data.data.formats.yolo.places import Place, is_elsewhere, resolve
 from ssd_data.data.formats.yolo.schema import DATA, NO_SPLITS, YoloSource
 
 PREFERRED = (DATA, "data.yml", "dataset.yaml", "dataset.yml")
@@ -47,7 +47,7 @@ def from_data_yaml(root: Path) -> Stated | None:
         InputError: it is broken, or several say which splits there are.
     """
     found = _yaml_tables(root)
-    fitting = {n: t for n, t in found.items() if isinstance(t, dict) and _is_data(t)}
+    fitting = {n: t for n, t in found.items() if isinstance(t, dict) and _is_data(root, t)}
     first = next((name for name in PREFERRED if name in fitting), None)
     if first is None and len(fitting) > 1:
         raise InputError(
@@ -67,7 +67,7 @@ def from_data_yaml(root: Path) -> Stated | None:
 def yaml_with_names(root: Path) -> str:
     """A YAML file of a folder that names classes but no splits; empty where there is none."""
     for name, table in _yaml_tables(root).items():
-        if isinstance(table, dict) and table.get("names") and not _is_data(table):
+        if isinstance(table, dict) and table.get("names") and not _is_data(root, table):
             return name
     return ""
 
@@ -86,10 +86,11 @@ def _yaml_tables(root: Path) -> dict[str, PlainYaml]:
     return tables
 
 
-def _is_data(table: Mapping[str, PlainYaml]) -> bool:
+def _is_data(root: Path, table: Mapping[str, PlainYaml]) -> bool:
     if not (table.get("names") or table.get("nc")):
         return False
-    return any(role(key) and _entries(value) for key, value in table.items())
+    rest = [(key, stated) for key in table.keys() - NO_SPLITS for stated in _entries(table[key])]
+    return any(role(key) or _is_split(root, resolve(root, stated)) for key, stated in rest)
 
 
 def from_data_file(root: Path) -> Stated | None:
@@ -164,7 +165,7 @@ def _sources(
 ) -> Iterator[YoloSource]:
     for stated in _entries(value):
         place = resolve(root, stated, base)
-        if not role(key) and not (place and place.exact and _is_split(root, place.path)):
+        if not role(key) and not _is_split(root, place):
             continue  # some other key
         text = f"{result.file}: {key}: {listable(stated)}"
         if place is None:
@@ -179,8 +180,11 @@ def _sources(
         yield YoloSource(images=place.path, names=result.names)
 
 
-def _is_split(root: Path, path: str) -> bool:
-    return (root / path).is_dir() or path.lower().endswith(LIST)
+def _is_split(root: Path, place: Place | None) -> bool:
+    """Whether what a key names can be pictures, though the key does not say so."""
+    if place is None or not place.exact:
+        return False
+    return (root / place.path).is_dir() or place.path.lower().endswith(LIST)
 
 
 def _overlaps(splits: Mapping[str, Sequence[YoloSource]]) -> list[str]:

@@ -20,6 +20,7 @@ from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.structures import Boxes, Labels
 from ssd_data.data.formats.splits import Role, role
 from ssd_data.data.formats.writing import (
+    ROUNDED,
     PictureFile,
     Target,
     append,
@@ -30,14 +31,13 @@ from ssd_data.data.formats.writing import (
 )
 from ssd_data.data.formats.yolo.decimals import centres
 from ssd_data.data.formats.yolo.places import PICTURE_FOLDERS
-from ssd_data.data.formats.yolo.schema import DATA, HIGH, IMAGES, LABELS, LOW, NO_SPLITS
+from ssd_data.data.formats.yolo.schema import DATA, HIGH, IMAGES, LABELS, LINE, LOW, NO_SPLITS
 from ssd_data.data.lmdb.records import Record
 
 DIFFICULT = "difficult is lost (YOLO's lines have no place for it)"
 CUT = "box cut at the picture's border (YOLO's readers refuse what leaves it so far)"
 OUTSIDE = "box outside its picture left out (YOLO's readers refuse it)"
 INVERTED = "box with exchanged corners left out (YOLO's readers refuse it)"
-ROUNDED_BOX = "box rounded (no decimals of centre and sides give its fraction back)"
 TWICE = "box stands twice (YOLO's readers take it once)"
 TURNED = "EXIF orientation set to 1 (boxes are of the picture as it is stored)"
 _KEYS: dict[Role, str] = {"trainval": "train", "train": "train", "val": "val", "test": "test"}
@@ -103,7 +103,7 @@ class YoloWriter:
             numbers = " ".join(_decimal(value) for value in values[index])
             line = f"{int(record.labels[index]) - 1} {numbers}\n"
             for lost, kind in (
-                (not exact[index], ROUNDED_BOX),
+                (not exact[index], ROUNDED),
                 (line in seen, TWICE),
                 (record.difficult[index], DIFFICULT),
             ):
@@ -128,7 +128,8 @@ class YoloWriter:
     def finish(self) -> None:
         """Write ``data.yaml``."""
         names = {item.label - 1: item.name for item in self.labelmap if item.label > 0}
-        table = {self.key: self._list.name, "names": dict(sorted(names.items()))}
+        names = dict(sorted(names.items()))
+        table = {self.key: self._list.name, "names": names, "line": LINE}
         text = yaml.safe_dump(table, allow_unicode=True, sort_keys=False, width=1000)
         append(self.target.folder / DATA, f"{_HEAD}{text}".encode())
 
