@@ -185,7 +185,10 @@ def _cure(value: float, classes: Classes) -> str:
         return "Classes count from 0: take the line out, or give it its class"
     if not classes.names:
         return ""
-    return (
-        f"Complete {classes.file}; labelImg replaces classes.txt with the classes of its last "
-        "session: take the list with which all txt were written"
-    )
+    cure = f"Complete {classes.file}, or take the line out"
+    if classes.file.endswith("classes.txt"):
+        cure += (
+            "; labelImg replaces classes.txt with the classes of its last session: look for the "
+            "list with which all txt were written"
+        )
+    return cure

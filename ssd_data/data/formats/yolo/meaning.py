@@ -189,12 +189,12 @@ class Evidence:
         tracked = self.tracks.count or (self.ids.count == self.sevens.count >= 3)
         if not self.scores.count and not tracked:
             return
-        seen, where = (self.scores, "sixth") if self.scores.count else (self.ids, "sixth and on")
+        seen = self.scores if self.scores.count else self.ids
         raise InputError(
             f"these are detections of a net, not the truth: {seen.count} lines have a confidence, "
             f"the first at {seen.first}",
             where=origin,
-            hint=f"Where they are to be the truth, take the numbers from the {where} out",
+            hint="Where they are to be the truth, take all behind the fifth number out",
         )
 
     def _refuse_points(self, origin: str) -> None:

@@ -23,7 +23,7 @@ from ssd_data.data.formats.pictures import (
 from ssd_data.data.formats.shares import share
 from ssd_data.data.formats.splits import role
 from ssd_data.data.formats.yolo.names import FILES
-from ssd_data.data.formats.yolo.places import LabelFolders, Pair
+from ssd_data.data.formats.yolo.places import MOST_PARTS, LabelFolders, Pair
 from ssd_data.data.formats.yolo.schema import YoloSource, joined
 
 MOST_BYTES = 256 << 20
@@ -173,6 +173,10 @@ def _find(known: Pictures, line: str, file: str, where: str) -> Named | None:
         near = normpath(joined(start, path))
         if is_below(near) and known.has(near):
             return Named(near)
+    parts = [part for part in path.split("/") if part not in ("", "..")]
+    for at in range(1, min(len(parts), MOST_PARTS)):
+        if known.has(near := "/".join(parts[at:])):
+            return Named(near, "without the start of its path")
     return known.find(line, where)
 
 
