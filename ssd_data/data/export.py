@@ -46,7 +46,7 @@ class ExportResult:
 
     Attributes:
         out: the folder.
-        format: "voc" or "coco".
+        format: "voc", "coco" or "yolo".
         split: the split's name there.
         pictures, boxes, difficult: how many were written.
         notes: what the format could not hold.
@@ -64,7 +64,7 @@ class ExportResult:
 
     @property
     def rounded(self) -> int:
-        """The boxes whose fractions no float32 pixels give back; they change in the last place."""
+        """The boxes that cannot be written so that they come back; they change in the last place."""
         return self._noted(ROUNDED)
 
     @property
@@ -101,7 +101,7 @@ def export(
 
     Args:
         lmdb: the LMDB's folder.
-        to: "voc" or "coco".
+        to: "voc", "coco" or "yolo".
         out: the folder to write; it must not be there yet, or be empty.
         labelmap: instead of the ``labelmap.prototxt`` in the LMDB's folder or the one above.
         split: instead of what the build or the LMDB's name (``<name>_<split>_lmdb``) says.

@@ -35,7 +35,7 @@ def test_the_longest_end_decides(paths: list[str], named: str, before: str) -> N
             pictures.find(text)
     else:
         found = pictures.find(text)
-        assert [found.path] if found else [] == expected
+        assert ([found.path] if found else []) == expected
 
 
 def test_names_that_all_folders_have_take_no_time(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -304,7 +305,9 @@ def test_pixels_with_a_data_yaml_are_refused_by_it(tmp_path: Path) -> None:
     }
     dataset = recognise(tree(tmp_path / "raw", files))
     assert dataset.format == "yolo"
-    with pytest.raises(InputError, match=r"^images/val: the boxes are no fractions: 1 lines .*\n"):
+    with pytest.raises(
+        InputError, match=r"^images/val: the boxes are no fractions: .* \(labels/val/c\.txt:1\)\n"
+    ):
         list(dataset.entries("val", Tally()))
 
 
@@ -538,6 +541,15 @@ def test_what_is_no_error_is_counted(tmp_path: Path) -> None:
     }
 
 
+def test_empty_txt_of_cvat_are_said_to_be_doubtful(tmp_path: Path) -> None:
+    dataset = recognise(tree(tmp_path / "raw", ARRANGEMENTS["Darknet's"]))
+    notes = Tally()
+    list(dataset.entries("train", notes))
+    assert [count.listed for kind, count in notes.kinds.items() if "CVAT's YOLO 1.1" in kind] == [
+        ["obj_train_data/b.txt"]
+    ]
+
+
 def test_a_split_without_any_txt_is_refused(tmp_path: Path) -> None:
     files = {"data.yaml": NAMES, "images/test/a.jpg": PICTURE}
     root = tree(tmp_path / "raw", files)
@@ -640,3 +652,57 @@ def test_no_memory_grows_with_a_line(tmp_path: Path) -> None:
     entry = one(tmp_path, "0 " + "0.5 " * 100_000)
     assert isinstance(entry, AnnotatedImage) == (100_000 % 2 == 0)
     assert sys.getsizeof(str(entry)) < 10_000
+
+
+WORDS = st.sampled_from(
+    ["0", "1", "-1", "0.5", "1.0", "1e-3", "nan", "1e400", "0x1", "1_0", "\u0660", "cat", "\x1b[m",
+     "0.5,0.5", "9" * 400, "0.99", "imagesource:", "#", "\ufeff", "\u2028", "\0", "\n", "\r"]
+)  # fmt: skip
+LINES = st.lists(st.lists(WORDS, max_size=9).map(" ".join), max_size=4).map("\n".join)
+VALUES = st.sampled_from(
+    ["images/train", "images", "../images/train", "/", "..", ".", "", "~", "[a, b]", "{a: b}", "*x",
+     "&x y", "!!python/object:os.system []", "train.txt", "C:\\images\\train", '"\\e\\0"', "'", "[",
+     "x" * 5000, "images/train/../..", "labels", "[cat, dog]", "{0: cat, 1: dog}", "2", "[1, 3]"]
+)  # fmt: skip
+KEYS = st.sampled_from("train val test path nc names kpt_shape download line other".split())
+YAML = st.lists(st.tuples(KEYS, VALUES).map(": ".join), max_size=6).map("\n".join)
+LISTED = st.lists(
+    st.sampled_from(
+        ["images/a.jpg", "a.jpg", "../../x.jpg", "/etc/passwd", "# x", "\0", "C:\\a.jpg"]
+    )
+).map("\n".join)
+PLACES = st.sampled_from(["images/train", "images", "train/images", "Images/VAL", "train", "."])
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    PLACES,
+    st.booleans(),
+    st.lists(LINES, max_size=3),
+    st.none() | YAML,
+    st.none() | LISTED,
+    st.none() | LINES,
+)
+def test_anything_is_read_or_refused(
+    tmp_path_factory: Any,
+    place: str,
+    beside: bool,
+    texts: list[str],
+    yaml: str | None,
+    listed: str | None,
+    names: str | None,
+) -> None:
+    labels = place if beside else place.replace("images", "labels")
+    files = pictures(place, labels, **{f"p{n}": text for n, text in enumerate(texts)})
+    extra = {"data.yaml": yaml, "train.txt": listed, "classes.txt": names, "x.data": yaml}
+    files |= {name: text for name, text in extra.items() if text is not None}
+    root = tree(tmp_path_factory.mktemp("x"), files)
+    with suppress(InputError):
+        dataset = recognise(root)
+        for split in dataset.splits:
+            for entry in dataset.entries(split, Tally()):
+                if isinstance(entry, AnnotatedImage):
+                    assert (dataset.root / entry.image).is_file()
+                    assert len(entry.boxes) == len(entry.classes) == len(entry.places)
+                    assert np.isfinite(entry.boxes).all()
+        dataset.classes()

@@ -18,6 +18,7 @@ from ssd_data import (
     LabelMapItem,
     LmdbReader,
     LmdbWriter,
+    Tally,
     UsageError,
     read_labelmap,
     recognise,
@@ -194,6 +195,21 @@ def test_the_folder_is_as_others_read_it(tmp_path: Path) -> None:
         "names": {"0": "cat", "1": "dog", "2": "eel"},
         "line": "class cx cy w h",
     }
+
+
+def test_one_data_yaml_above_two_exports(tmp_path: Path) -> None:
+    for split, boxes in (("train", [[0, 0, 0.5, 0.5]]), ("val", [[0.5, 0.5, 1, 1]])):
+        source = lmdb_of(tmp_path / f"x_{split}_lmdb", [record(boxes)], ["a.jpg"])
+        export(source, "yolo", tmp_path / "both" / split.upper(), labelmap=MAP)
+    text = (tmp_path / "both/TRAIN/data.yaml").read_text()
+    text = text.replace("train: train.txt", "train: TRAIN/train.txt\nval: VAL/val.txt")
+    (tmp_path / "both" / "data.yaml").write_text(text)
+    dataset = recognise(tmp_path / "both")
+    entries = {split: list(dataset.entries(split, Tally())) for split in dataset.splits}
+    assert {split: [e.image for e in found] for split, found in entries.items()} == {
+        "train": ["TRAIN/images/train/a.jpg"], "val": ["VAL/images/val/a.jpg"],
+    }  # fmt: skip
+    assert entries["val"][0].boxes.tolist() == [[0.5, 0.5, 1, 1]]  # type: ignore[union-attr]
 
 
 def test_what_the_format_cannot_hold_is_counted(tmp_path: Path) -> None:

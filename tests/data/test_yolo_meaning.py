@@ -108,7 +108,9 @@ def test_polygons_are_never_refused(
 def test_confidences_are_refused_and_ids_are_not(tmp_path: Path) -> None:
     rows = centres(corners(8))
     scored = np.hstack([rows, np.linspace(0.3, 1, 8)[:, None]])
-    with pytest.raises(InputError, match=r"detections of a net, not the truth: 7 lines"):
+    with pytest.raises(
+        InputError, match=r"detections of a net, not the truth: there are confidences .7 lines"
+    ):
         read(tmp_path / "a", scored)
     ids = [f"0 {' '.join(f'{v:.6f}' for v in row)} {n}" for n, row in enumerate(rows)]
     found, notes = read(tmp_path / "b", ids)
@@ -188,7 +190,7 @@ def rotated(count: int, angle: float, seed: int = 0) -> Any:
 
 
 def test_rotated_boxes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="these are rotated boxes, by their four corners: 9 of 9"):
+    with pytest.raises(InputError, match="these are rotated boxes, by their four corners .9 lines"):
         read(tmp_path / "a", rotated(9, 0.3))
     found, notes = read(tmp_path / "b", rotated(9, 0.0))  # the same as polygons and as boxes
     assert notes == {"polygon (its box is taken)": 9}

@@ -95,7 +95,7 @@ def _side_by_side(root: Path) -> Arranged | None:
         return None
     images, labels = pairs[0]
     inner = folders_of(root / images)
-    named = [name for name in inner if role(name)]
+    named = [name for name in inner if _is_split(name)]
     if not named:
         return Arranged(f"it has {images} and {labels}", whole=(images, labels))
     there = {name.lower(): name for name in folders_of(root / labels)}
@@ -113,7 +113,7 @@ def _split_folders(root: Path) -> Arranged | None:
     """``train/images`` and ``train/labels``, or ``train/`` with both."""
     found = Arranged("it has folders of splits with pictures and txt")
     for name in folders_of(root):
-        if not role(name):
+        if not _is_split(name):
             continue
         pairs = [(p, t) for p in picture_folders(root / name) for t in label_folders(root / name)]
         if pairs:
@@ -159,7 +159,11 @@ def _names(folder: Path) -> Iterator[str]:
 def split_lists(root: Path) -> list[str]:
     """The lists of pictures of a folder that are called as splits, sorted."""
     names = sorted(path.name for path in root.glob("*" + LIST) if path.is_file())
-    return [name for name in names if role(name[: -len(LIST)]) and _lists_pictures(root, name)]
+    return [n for n in names if _is_split(n[: -len(LIST)]) and _lists_pictures(root, n)]
+
+
+def _is_split(name: str) -> bool:
+    return role(name) is not None and name.isprintable()
 
 
 def _lists_pictures(root: Path, name: str) -> bool:

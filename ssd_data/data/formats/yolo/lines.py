@@ -25,6 +25,10 @@ from ssd_data.data.formats.yolo.schema import HIGH, LINE, LOW
 MOST_BYTES = 8 << 20
 MISSING = "no txt (taken as a picture without objects)"
 EMPTY = "empty txt (taken as a picture without objects)"
+EMPTY_OF_CVAT = (
+    "empty txt (taken as a picture without objects; CVAT's YOLO 1.1 also leaves out all polygons, "
+    "masks and rotated boxes)"
+)
 TWICE = "line stands twice in a txt (taken once)"
 POLYGON = "polygon (its box is taken)"
 POINTS = "key points (not used)"
@@ -52,11 +56,11 @@ class LabelReader:
         Raises:
             InputError: the txt cannot be read, or a line is no object of a known class.
         """
-        label = pair.label
+        label = listable(pair.label)  # as it is shown
         if not pair.there:
-            self.notes.add(MISSING, pair.image)
-            return AnnotatedImage(pair.image, label)
-        text = read_text(self.root / label, "txt", MOST_BYTES, label)
+            self.notes.add(MISSING, listable(pair.image))
+            return AnnotatedImage(pair.image, pair.label)
+        text = read_text(self.root / pair.label, "txt", MOST_BYTES, label)
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         odd = "_" in text or not text.isascii()  # float() would take what is no number
@@ -76,7 +80,8 @@ class LabelReader:
             if found.setdefault((name, box), line) != line:
                 self.notes.add(TWICE, where)
         if not found:
-            self.notes.add(EMPTY, label)
+            of_cvat = self.classes.file.endswith("obj.names")
+            self.notes.add(EMPTY_OF_CVAT if of_cvat else EMPTY, label)
         return self._image(pair, found, plain)
 
     def _image(
@@ -85,7 +90,7 @@ class LabelReader:
         rows = [box for _, box in found]
         boxes = np.array(rows, np.float32) if rows else NO_BOXES
         if plain:
-            self.evidence.add_boxes(boxes, pair.label)
+            self.evidence.add_boxes(boxes, listable(pair.label))
         return AnnotatedImage(
             image=pair.image,
             annotation=pair.label,

@@ -34,6 +34,10 @@ class Seen:
         self.count += 1
         self.first = self.first or where
 
+    def __str__(self) -> str:
+        """How many lines there are, and where."""
+        return f"{self.count} lines, the first at {self.first}" if self.count > 1 else self.first
+
 
 @dataclass(slots=True)
 class LongLines:
@@ -178,8 +182,7 @@ class Evidence:
     def _refuse_pixels(self, origin: str) -> None:
         if self.far.count * 2 > self.lines:
             raise InputError(
-                f"the boxes are no fractions: {self.far.count} lines have numbers that are not "
-                f"between 0 and 1, the first at {self.far.first}",
+                f"the boxes are no fractions: numbers are not between 0 and 1 ({self.far})",
                 where=origin,
                 hint=f"YOLO's lines are {LINE}, all but the class divided by the picture's width "
                 "and height; label xmin ymin xmax ymax in pixels is read with --format flat",
@@ -191,22 +194,21 @@ class Evidence:
             return
         seen = self.scores if self.scores.count else self.ids
         raise InputError(
-            f"these are detections of a net, not the truth: {seen.count} lines have a confidence, "
-            f"the first at {seen.first}",
+            f"these are detections of a net, not the truth: there are confidences ({seen})",
             where=origin,
             hint="Where they are to be the truth, take all behind the fifth number out",
         )
 
     def _refuse_points(self, origin: str) -> None:
-        shape, first = self.long.points(), self.flagged.first or self.long.seen.first
+        shape, seen = self.long.points(), self.flagged if self.flagged.count else self.long.seen
         nearly_all = self.long.seen.count >= NEARLY_ALL * self.lines
         if not (self.flagged.count or (shape and nearly_all)):
             return
         points, per = shape or ("", 3)
         what = f"boxes with {points} key points".replace("  ", " ")
         raise InputError(
-            f"the lines seem to be {what} behind them, the first at {first}; read as polygons "
-            "they would be other boxes",
+            f"the lines seem to be {what} behind them ({seen}); read as polygons they would be "
+            "other boxes",
             where=origin,
             hint=f"Say so in data.yaml, kpt_shape: [{points or 'points'}, {per}], or take all "
             "behind the fifth number out",
@@ -215,8 +217,7 @@ class Evidence:
     def _refuse_rotated(self, origin: str) -> None:
         if self.turned.count and self.turned.count + self.straight.count >= NEARLY_ALL * self.lines:
             raise InputError(
-                f"these are rotated boxes, by their four corners: {self.turned.count} of "
-                f"{self.lines} lines, the first at {self.turned.first}",
+                f"these are rotated boxes, by their four corners ({self.turned})",
                 where=origin,
                 hint=f"An SSD's boxes have straight sides: export them for detection, as {LINE}",
             )
@@ -256,7 +257,7 @@ class Evidence:
 
 def is_whole(value: float) -> bool:
     """Whether a number is a whole one from 0 on, as ids are."""
-    return value >= 0 and value == int(value)
+    return value >= 0 and value % 1 == 0
 
 
 def _has_flags(values: list[float]) -> bool:

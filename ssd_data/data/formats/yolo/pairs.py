@@ -23,7 +23,7 @@ from ssd_data.data.formats.pictures import (
 from ssd_data.data.formats.shares import share
 from ssd_data.data.formats.splits import role
 from ssd_data.data.formats.yolo.names import FILES
-from ssd_data.data.formats.yolo.places import MOST_PARTS, LabelFolders, Pair
+from ssd_data.data.formats.yolo.places import MOST_PARTS, LabelFolders, Pair, is_here
 from ssd_data.data.formats.yolo.schema import YoloSource, joined
 
 MOST_BYTES = 256 << 20
@@ -47,6 +47,9 @@ def pairs(root: Path, source: YoloSource, notes: Tally) -> list[Pair | Unreadabl
     """
     path = below(root, source.images)
     folders = LabelFolders(root, source.images, source.labels)
+    if not is_here(root, source.images):
+        named = f"{source.names} names it" if source.names else ""
+        raise InputError("no such folder or list", where=path, hint=named)
     if path.is_file():
         found = list(_listed(root, source.images, folders, notes))
     else:
@@ -67,12 +70,6 @@ def pairs(root: Path, source: YoloSource, notes: Tally) -> list[Pair | Unreadabl
 def _in_folder(
     root: Path, source: YoloSource, folders: LabelFolders, notes: Tally
 ) -> list[Pair | Unreadable]:
-    if not (root / source.images).is_dir():
-        raise InputError(
-            "no such folder or list",
-            where=root / source.images,
-            hint=f"{source.names} names it" if source.names else "",
-        )
     files = files_below(root / source.images)
     pictures = [joined(source.images, name) for name in files if has_picture_ending(name)]
     found = [folders.pair(path) for path in pictures]
@@ -100,7 +97,7 @@ def _with_unquoted(found: list[Pair], folders: LabelFolders, notes: Tally) -> li
         plain = _plain(stem_of(one.label))
         fitting = spare.get(plain, [])
         if not one.there and len(fitting) == wanted[plain] == 1:
-            notes.add(UNQUOTED, f"{one.image}: {fitting[0]}")
+            notes.add(UNQUOTED, listable(f"{one.image}: {fitting[0]}"))
             found[at] = Pair(one.image, fitting[0], True)
     return found
 
@@ -117,7 +114,7 @@ def _note_orphans(
     for name in files_below(root / tree):
         path = joined(tree, name)
         if path not in taken and is_label_name(path):
-            notes.add(ORPHAN, path)
+            notes.add(ORPHAN, listable(path))
 
 
 def is_label_name(path: str) -> bool:
@@ -145,9 +142,10 @@ def _listed(
             yield Unreadable(line, file, InputError(text, where=where))
             continue
         if named.how:
-            notes.add(f"picture found {named.how}", f"{where}: {line}: {named.path}")
+            notes.add(f"picture found {named.how}", listable(f"{where}: {line}: {named.path}"))
         if named.path in seen:
-            notes.add("picture stands more than once in the list", f"{where}: {named.path}")
+            kind = "picture stands more than once in the list"
+            notes.add(kind, listable(f"{where}: {named.path}"))
         seen.add(named.path)
         yield folders.pair(named.path)
 
@@ -198,7 +196,7 @@ def _shared(pair: Pair, owners: Sequence[str]) -> Unreadable:
     names = " and ".join(listable(name) for name in owners[:4])
     error = InputError(
         f"this is the txt of {len(owners)} pictures: {names}",
-        where=pair.label,
+        where=listable(pair.label),
         hint="Remove those that it does not belong to",
     )
     return Unreadable(pair.image, pair.label, error)

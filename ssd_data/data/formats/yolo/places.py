@@ -52,7 +52,7 @@ def is_here(root: Path, path: str) -> bool:
 def inner_base(root: Path, base: str) -> str:
     """The folder that ``path:`` names, below the root; empty where it is the root or not there."""
     path = _relative(root, base) if base else ""
-    return path if path not in ("", ".") and (root / path).is_dir() else ""
+    return path if path not in ("", ".") and is_here(root, path) else ""
 
 
 def is_elsewhere(root: Path, base: str) -> bool:

@@ -115,7 +115,7 @@ def read(root: Path, source: YoloSource, notes: Tally) -> Iterator[Entry]:
             entries.append(reader.read(pair))
         except InputError as error:
             entries.append(Unreadable(pair.image, pair.label, error))
-    reader.evidence.judge(source.images, classes.certain)
+    reader.evidence.judge(listable(source.images), classes.certain)
     yield from entries
 
 

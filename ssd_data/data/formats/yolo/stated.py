@@ -16,7 +16,7 @@ from ssd_data.core.files.plain_yaml import PlainYaml, read_yaml
 from ssd_data.data.formats.splits import TRAINING, role
 from ssd_data.data.formats.yolo.names import YAML, files_of_names, from_yaml
 from ssd_data.data.formats.yolo.pairs import LIST
-from ssd_data.data.formats.yolo.places import Place, is_elsewhere, resolve
+from ssd_data.data.formats.yolo.places import Place, is_elsewhere, is_here, resolve
 from ssd_data.data.formats.yolo.schema import DATA, NO_SPLITS, YoloSource
 
 PREFERRED = (DATA, "data.yml", "dataset.yaml", "dataset.yml")
@@ -175,7 +175,7 @@ def _sources(
             continue
         if not place.exact:
             result.said.append(f"{text} is taken as {place.path}")
-            if stated.startswith("../") and (root / stated).exists():
+            if stated.startswith("../") and is_here(root.resolve().parent, stated[3:]):
                 result.said.append(f"{text} is there too, outside this folder: it is not used")
         yield YoloSource(images=place.path, names=result.names)
 

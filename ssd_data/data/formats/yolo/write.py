@@ -42,7 +42,8 @@ TWICE = "box stands twice (YOLO's readers take it once)"
 TURNED = "EXIF orientation set to 1 (boxes are of the picture as it is stored)"
 _KEYS: dict[Role, str] = {"trainval": "train", "train": "train", "val": "val", "test": "test"}
 _HEAD = """\
-# Made by ssd-data export. Ultralytics wants train and val: name what another export wrote as well.
+# Made by ssd-data export. Ultralytics wants both train and val: above two exports, A and B, write a
+# data.yaml with train: A/train.txt, val: B/val.txt and these names.
 """
 
 
