@@ -64,7 +64,7 @@ class ExportResult:
 
     @property
     def rounded(self) -> int:
-        """The boxes that cannot be written so that they come back; they change in the last place."""
+        """The boxes that nothing written gives back; they change in the last place."""
         return self._noted(ROUNDED)
 
     @property

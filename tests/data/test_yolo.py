@@ -94,7 +94,7 @@ ARRANGEMENTS: dict[str, Files] = {
     "lists": {
         "data.yaml": f"train: lists/train.txt\nval: val.txt\n{NAMES}",
         "lists/train.txt": "./../images/train/a.jpg\r\n\r\nimages/train/b.jpg\r\n",
-        "val.txt": "\ufeffC:\\sets\\images\\val\\c.jpg",
+        "val.txt": "\ufeffC:\\sets\\images\\val\\c.jpg\n# none.jpg\n",
     }
     | ULTRALYTICS,
     "CVAT's": {
@@ -142,6 +142,15 @@ ARRANGEMENTS: dict[str, Files] = {
         "train.txt": "a.jpg\nb.jpg\n",
         "val.txt": "c.jpg\n",
         **pictures(".", ".", **TRAIN, **VAL),
+    },
+    "images twice": {
+        "data.yaml": f"train: images/a/images/train\nval: images/a/images/val\n{NAMES}",
+        **pictures("images/a/images/train", "images/a/labels/train", **TRAIN),
+        **pictures("images/a/images/val", "images/a/labels/val", **VAL),
+    },
+    "a folder below": {
+        "coco8.yaml": f"path: ../datasets/coco8\ntrain: images/train\nval: images/val\n{NAMES}",
+        **{f"coco8/{name}": text for name, text in ULTRALYTICS.items()},
     },
     "JPEGImages": {
         "data.yaml": f"train: JPEGImages/train\nval: JPEGImages/val\n{NAMES}",
@@ -214,7 +223,17 @@ def test_splits_that_are_odd_are_said(yaml: str, message: str, tmp_path: Path) -
 def test_a_training_split_that_is_not_here_stops_the_build(tmp_path: Path) -> None:
     files = {"data.yaml": f"train: ../elsewhere\nval: images/val\n{NAMES}"} | ULTRALYTICS
     dataset = recognise(tree(tmp_path / "raw", files))
-    with pytest.raises(InputError, match=r"\.\./elsewhere"):
+    with pytest.raises(
+        InputError, match=r"^\.\./elsewhere: no such folder or list here\n  data\.yaml names it"
+    ):
+        build(dataset, tmp_path / "out")
+
+
+def test_a_data_yaml_alone_is_said_to_be_one(tmp_path: Path) -> None:
+    root = tree(tmp_path / "raw", {"data.yaml": f"train: /data/x\nval: /data/y\n{NAMES}"})
+    dataset = recognise(root)
+    assert "data.yaml: val: /data/y is not here" in dataset.said
+    with pytest.raises(InputError, match="^/data/x: no such folder or list here"):
         build(dataset, tmp_path / "out")
 
 
@@ -337,11 +356,21 @@ def test_a_random_split_is_said_and_lists_replace_it(tmp_path: Path) -> None:
     dataset = recognise(root)
     found = contents(dataset)
     assert {split: len(entries) for split, entries in found.items()} == {"trainval": 8, "test": 2}
-    assert "80% , drawn by chance".replace(" ,", ",") in dataset.said[0]
+    assert "80%, drawn by chance" in dataset.said[0]
     assert "train.txt and val.txt" in dataset.said[0]
     tree(root, {"train.txt": "images/n3.jpg\n", "val.txt": "n4.jpg\nn5.jpg\n"})
     assert [name for name, _, _ in contents(recognise(root))["val"]] == ["n4.jpg", "n5.jpg"]
     assert not any("chance" in sentence for sentence in recognise(root).said)
+
+
+def test_a_txt_without_a_picture_is_counted_once(tmp_path: Path) -> None:
+    texts = {f"n{i}": A for i in range(10)}
+    files = {"labels/nobody.txt": A, **pictures("images", "labels", **texts)}
+    dataset = recognise(tree(tmp_path / "raw", files))
+    notes = Tally()
+    for split in dataset.splits:
+        list(dataset.entries(split, notes))
+    assert notes.kinds["txt without a picture"].listed == ["labels/nobody.txt"]
 
 
 def test_folders_without_a_role_are_no_splits(tmp_path: Path) -> None:
@@ -558,7 +587,7 @@ def test_a_split_without_any_txt_is_refused(tmp_path: Path) -> None:
     (root / "labels" / "test").mkdir(parents=True)
     with pytest.raises(InputError, match=r"it would be labels/test/a\.txt\n  .*--split"):
         notes_of(root, YoloSource(images="images/test", names="data.yaml"))
-    with pytest.raises(InputError, match="no such folder or list"):
+    with pytest.raises(InputError, match="^images/gone: no such folder or list here"):
         notes_of(root, YoloSource(images="images/gone", names="data.yaml"))
     with pytest.raises(InputError, match="no pictures here"):
         notes_of(root, YoloSource(images="labels", names="data.yaml"))
@@ -582,6 +611,9 @@ def test_names_that_differ_in_spelling_only_are_paired(tmp_path: Path) -> None:
         "labels/cafe\u0301.txt": A,
         "images/a b.jpg": PICTURE,
         "labels/a%20b.txt": B,
+        "images/e\u0301.jpg": PICTURE,
+        "images/\u00e9.png": PICTURE,
+        "labels/%C3%A9.txt": B,
         "images/c%20d.jpg": PICTURE,
         "images/c d.jpg": PICTURE,
         "labels/c d.txt": C,
@@ -595,6 +627,7 @@ def test_names_that_differ_in_spelling_only_are_paired(tmp_path: Path) -> None:
     }
     assert found == {
         "images/caf\u00e9.jpg": 1, "images/a b.jpg": 1, "images/c%20d.jpg": 0, "images/c d.jpg": 1,
+        "images/e\u0301.jpg": 0, "images/\u00e9.png": 0,
     }  # fmt: skip
     assert notes.kinds["txt found by its name unquoted, or with its accents joined"].count == 2
 

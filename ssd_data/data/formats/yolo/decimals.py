@@ -61,10 +61,7 @@ def _gives(centre: Floats, extent: Floats, low: Boxes, high: Boxes) -> Flags:
 def _search(centre: Floats, extent: Floats, found: Flags, low: Boxes, high: Boxes) -> None:
     """Try all doubles, and those next to the best; what is found is put in place."""
     goal, sides = _halves(low, high)
-    for step in (0, 1, -1, 2, -2):
-        tried = sides
-        for _ in range(abs(step)):
-            tried = np.nextafter(tried, np.inf * step)
+    for tried in (sides, np.nextafter(sides, np.inf), np.nextafter(sides, -np.inf)):
         hit = ~found & _gives(goal, tried, low, high)
         centre[hit], extent[hit] = goal[hit], tried[hit]
         found |= hit

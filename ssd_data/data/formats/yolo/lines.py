@@ -17,7 +17,7 @@ from ssd_data.core.files.paths import listable, read_text
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import NO_BOXES, AnnotatedImage
 from ssd_data.data.formats.numbers import number
-from ssd_data.data.formats.yolo.meaning import Evidence, is_whole
+from ssd_data.data.formats.yolo.meaning import Evidence
 from ssd_data.data.formats.yolo.names import Classes
 from ssd_data.data.formats.yolo.places import Pair
 from ssd_data.data.formats.yolo.schema import HIGH, LINE, LOW
@@ -125,8 +125,7 @@ class LabelReader:
             self.notes.add(POINTS, where)
             return _box(values)
         if self.evidence.is_box(values, where):
-            if is_whole(values[-1]):
-                self.notes.add(SIXTH, where)
+            self.notes.add(SIXTH, where)  # one that is not whole is refused later
             return _box(values)
         self.notes.add(POLYGON, where)
         if count % 2:

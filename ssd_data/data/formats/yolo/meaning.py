@@ -147,7 +147,7 @@ class Evidence:
                 self.ids.add(where)
             if values[-1] > HIGH:
                 self.tracks.add(where)
-            return values[-1] > HIGH
+            return False
         if count % 2 == 0 and not whole:
             raise InputError(f"{count} numbers are neither a box nor a polygon", where=where)
         if count == 9:

@@ -10,7 +10,7 @@ from unicodedata import normalize
 from urllib.parse import unquote
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, is_below, listable, read_text
+from ssd_data.core.files.paths import is_below, listable, read_text
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Unreadable
 from ssd_data.data.formats.pictures import (
@@ -45,11 +45,15 @@ def pairs(root: Path, source: YoloSource, notes: Tally) -> list[Pair | Unreadabl
     Raises:
         InputError: there is no picture, or no picture has a txt.
     """
-    path = below(root, source.images)
-    folders = LabelFolders(root, source.images, source.labels)
     if not is_here(root, source.images):
-        named = f"{source.names} names it" if source.names else ""
-        raise InputError("no such folder or list", where=path, hint=named)
+        named = f"{source.names} names it; " if source.names else ""
+        raise InputError(
+            "no such folder or list here",
+            where=listable(source.images),
+            hint=f"{named}pictures are looked for below {root}",
+        )
+    path = root / source.images
+    folders = LabelFolders(root, source.images, source.labels)
     if path.is_file():
         found = list(_listed(root, source.images, folders, notes))
     else:
