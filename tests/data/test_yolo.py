@@ -167,6 +167,8 @@ def test_all_arrangements_hold_the_same(name: str, tmp_path: Path) -> None:
     assert [item.name for item in dataset.classes()][1:] == ["cat", "dog"]
     train, val = dataset.links["trainval_lmdb"], dataset.links["test_lmdb"]
     assert len(dataset.splits) == 2
+    entries = [entry for split in dataset.splits for entry in dataset.entries(split, Tally())]
+    assert all(isinstance(entry, AnnotatedImage) for entry in entries)
     found = contents(dataset)
     assert found[train] == [
         ("a.jpg", ("cat", "dog"), [[0.25, 0.125, 0.75, 0.375], [0.1875, 0.25, 0.3125, 0.75]]),

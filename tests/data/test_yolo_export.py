@@ -124,7 +124,8 @@ def test_what_was_read_is_written_as_short(x: int, y: int, w: int, h: int) -> No
 def test_pixels_are_written_as_short_decimals() -> None:
     random = np.random.default_rng(0)
     low = random.integers(0, 400, (200, 2))
-    boxes = np.hstack([low, low + random.integers(1, 99, (200, 2))]).astype(np.float32) / 500
+    boxes = np.hstack([low, low + random.integers(1, 99, (200, 2))]).astype(np.float32)
+    boxes /= np.array([533, 601] * 2, np.float32)
     values, exact = centres(boxes)
     assert exact.all()
     assert max(len(repr(value)) for row in values.tolist() for value in row) <= 14
