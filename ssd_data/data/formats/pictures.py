@@ -8,6 +8,7 @@ a prefix, without an ending.
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -119,8 +120,9 @@ class Pictures:
         return path in self._known
 
     @cached_property
-    def _by_name(self) -> dict[str, list[str]]:
-        return _grouped((path.rpartition("/")[2], path) for path in self.paths)
+    def _backwards(self) -> list[str]:
+        """The paths with their last part first, sorted: those of one end stand together."""
+        return sorted(map(_backwards, self.paths))
 
     @cached_property
     def _by_plain_stem(self) -> dict[str, list[str]]:
@@ -172,14 +174,14 @@ class Pictures:
         parts = [part for part in text.split("/") if part not in ("", ".", "..")]
         if not parts or len(parts) > 100:
             return None
-        candidates = self._by_name.get(parts[-1], [])
         for count in range(len(parts), 0, -1):
-            tail = "/".join(parts[-count:])
-            fitting = [path for path in candidates if f"/{path}".endswith(f"/{tail}")]
-            if len(fitting) > 1:
-                raise _several(named, fitting, where)
-            if fitting:
-                return Named(fitting[0], "by the end of its path")
+            start = _backwards("/".join(parts[-count:]))
+            first = bisect_left(self._backwards, start)
+            last = bisect_left(self._backwards, f"{start}\U0010ffff")
+            if last > first + 1:
+                raise _several(named, [_backwards(p) for p in self._backwards[first:last]], where)
+            if last > first:
+                return Named(_backwards(self._backwards[first]), "by the end of its path")
         return None
 
     def _by_bare_name(self, plain: str, named: str, where: object) -> Named | None:
@@ -187,6 +189,13 @@ class Pictures:
         if len(found) > 1:
             raise _several(named, found, where)
         return Named(found[0], "without its ending") if found else None
+
+
+def _backwards(path: str) -> str:
+    """A path with its last part first and a ``/`` behind each; and the way back."""
+    if path.endswith("/"):
+        return "/".join(reversed(path[:-1].split("/")))
+    return "/".join(reversed(path.split("/"))) + "/"
 
 
 @dataclass(frozen=True, slots=True)
