@@ -5,15 +5,28 @@ Where two are as sure, nobody guesses.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.data import formats, recipes
 from ssd_data.data.formats import Recognised
+from ssd_data.data.formats.pictures import ENDINGS, files_below
 
-MOST_SHOWN = 12
+_RECIPE = """\
+  format = "flat"
+  links = {{ trainval_lmdb = "trainval", test_lmdb = "test" }}
+  [splits.trainval]
+  shuffle = true
+  sources = [{{ images = "{images}", labels = "{labels}", to = 0.8 }}]
+  [splits.test]
+  sources = [{{ images = "{images}", labels = "{labels}", from = 0.8 }}]"""
+_NO_HINT = {f".{ending}" for ending in ENDINGS}
+MOST_SHOWN, MOST_LISTED = 12, 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,23 +107,46 @@ def _unknown(folder: Path, format: str) -> InputError:
     held = sorted(p.name + "/" * p.is_dir() for p in folder.iterdir())
     there = ", ".join(held[:MOST_SHOWN]) or "nothing"
     there += f" and {len(held) - MOST_SHOWN} more" if len(held) > MOST_SHOWN else ""
-    known = [
-        (name, one.layout)
+    known = {
+        name: one.layout
         for name, one in formats.all_formats()
         if one.recognise and format in ("", name)
-    ]
-    layouts = [f"{name}:\n{layout}" for name, layout in known]
+    }
+    files = list(islice(files_below(folder), MOST_LISTED))
+    endings = {f".{path.rpartition('.')[2].lower()}" for path in files} - _NO_HINT
+    near = {name: text for name, text in known.items() if any(e in text for e in endings)}
     what = f"no {format} data set" if format else "no known layout"
+    shown = near or known
+    hints = ["Known layouts:", *(f"{name}:\n{layout}" for name, layout in shown.items())]
+    if others := [name for name in known if name not in shown]:
+        hints.append(f"and {', '.join(others)}, as the documentation shows them")
+    hints += _recipe(files)
     return InputError(
         f"{what}. Here is: {there}",
         where=folder,
-        hint="\n".join(["Known layouts:", *layouts, _RECIPE]).replace("\n", "\n  "),
+        hint="\n".join(hints).replace("\n", "\n  "),
     )
 
 
-_RECIPE = """\
-Any other arrangement of these is read by a recipe, a file my.toml of five lines:
-  format = "voc"
-  [splits.trainval]
-  shuffle = true
-  sources = [{ folder = "", set = "my_list", images = "my_pictures", annotations = "my_xml" }]"""
+def _recipe(files: Sequence[str]) -> list[str]:
+    """The recipe that reads pictures of one folder with the annotations of another, if it may be
+    so."""
+    pictures, annotations = _fullest(files, ENDINGS), _fullest(files, {"xml", "txt", "json"})
+    if not pictures or not annotations:
+        return []
+    (images, many), (labels, some) = pictures, annotations
+    return [
+        f"There are {many} pictures in {images}/ and {some} annotations in {labels}/. If they "
+        "belong together, a recipe my.toml reads them: ssd-data build my.toml",
+        _RECIPE.format(images=images, labels=labels),
+    ]
+
+
+def _fullest(files: Sequence[str], endings: Collection[str]) -> tuple[str, int] | None:
+    """The folder that holds most files of these endings, and how many."""
+    held: Counter[str] = Counter()
+    for path in files:
+        inside, _, name = path.rpartition("/")
+        held[inside or "."] += name.rpartition(".")[2].lower() in endings
+    ((inside, count),) = held.most_common(1) or [("", 0)]
+    return (inside, count) if count else None

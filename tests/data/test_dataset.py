@@ -1,7 +1,9 @@
 """Data sets are found by recipe, by recipe file and by layout; what is missing is shown."""
 
 import json
+import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.trees import Voc, jpeg, xml
@@ -196,3 +198,73 @@ def test_the_shuffle_is_the_seeds(tmp_path: Path) -> None:
     assert sorted(order(seed=1), key=int) == listed != order(seed=1)
     assert order(seed=1) != order(seed=0)
     assert order(limit=5) == order()[:5]
+
+
+def test_an_unknown_layout_shows_the_nearest_and_a_recipe_that_reads_it(
+    tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for i in range(5):
+        for folder, name, data in (("photos", "jpg", jpeg()), ("marks", "xml", xml().encode())):
+            path = tmp_path / "mine" / folder / f"{i}.{name}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    told = run("build", "mine").err
+    assert "no known layout. Here is: marks/, photos/" in told
+    assert "ImageSets/Main" in told
+    assert "wider_face" not in told.partition("and ")[0]
+    recipe = told[told.index("  format =") :]
+    Path("mine/my.toml").write_text(textwrap.dedent(recipe))
+    done = run("build", "mine/my.toml", "-o", "out", "--json")
+    assert [split["records"] for split in done.json["splits"].values()] == [4, 1]
+
+
+def test_a_folder_that_two_formats_fit(tmp_path: Path) -> None:
+    root = Voc(tmp_path / "both", 2).root
+    (root / "annotations").mkdir()
+    table = {"images": [], "annotations": [], "categories": []}
+    (root / "annotations" / "instances_train.json").write_text(json.dumps(table))
+    (root / "train").mkdir()
+    with pytest.raises(InputError, match="this may be coco or voc") as caught:
+        find(root)
+    assert "--format voc: ImageSets/Main has its lists" in str(caught.value)
+    assert find(root, format="voc").format == "voc"
+    with pytest.raises(InputError, match="no widerface data set"):
+        find(root, format="widerface")
+    with pytest.raises(UsageError, match="not one of folders"):
+        find(root, format="annoset")
+    with pytest.raises(UsageError, match="--format belongs to a folder"):
+        find("voc0712", format="voc")
+
+
+def test_nothing_is_written_by_a_dry_run(tmp_path: Path, run: Any) -> None:
+    made = Voc(tmp_path / "voc", 3)
+    made.list(["1", "2"])
+    made.list(["3", "4"], "test")
+    before = sorted(tmp_path.rglob("*"))
+    told = run("build", made.root, "--dry-run", "-o", tmp_path / "out")
+    assert "trainval         2      2" in told.out
+    assert "trainval_lmdb would be trainval" in told.out
+    assert "test: 1 x unreadable\n    JPEGImages/4.jpg" in told.out.replace(
+        "Annotations/4.xml", "JPEGImages/4.jpg"
+    )
+    table = run("build", made.root, "--dry-run", "--json").json
+    assert table["labelmap"] == ["background", "cat"]
+    assert table["splits"]["trainval"]["classes"] == {"cat": 2}
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("choice", ["fail", "skip", "background"])
+def test_pictures_without_an_annotation(choice: str, tmp_path: Path, run: Any) -> None:
+    made = Voc(tmp_path / "voc", 3)
+    made.annotation(2).unlink()
+    done = run("build", made.root, "-o", tmp_path / "out", "--unannotated", choice, "--json")
+    if choice == "fail":
+        assert done.status == 1
+        assert "--unannotated background" in done.err
+        return
+    split = done.json["splits"]["trainval"]
+    assert split["records"] == {"skip": 2, "background": 3}[choice]
+    assert split["without_boxes"] == (choice == "background")
+    (note,) = split["notes"].values()
+    assert note == {"count": 1, "listed": ["JPEGImages/2.jpg"]}

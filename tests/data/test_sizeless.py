@@ -19,7 +19,7 @@ from ssd_data.core.structures import AnnotatedImage
 from ssd_data.data import formats
 from ssd_data.data.build.convert import in_pixels
 from ssd_data.data.build.scan import scan
-from ssd_data.data.check.check import check_dataset
+from ssd_data.data.check.raw import check_dataset
 from ssd_data.evaluation.sources import EvalChoice, open_set
 
 READ = """

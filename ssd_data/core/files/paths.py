@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from itertools import accumulate
 from pathlib import Path, PurePosixPath
 
 from ssd_data.core.errors import InputError
@@ -46,16 +47,8 @@ def is_below(relative: str) -> bool:
     """Whether :func:`require_below` lets the path pass."""
     if not relative or relative.startswith("/") or _UNFIT.search(relative):
         return False
-    return ".." not in relative or not _climbs_out(relative)
-
-
-def _climbs_out(relative: str) -> bool:
-    depth = 0
-    for part in PurePosixPath(relative).parts:
-        depth += -1 if part == ".." else 1
-        if depth < 0:
-            return True
-    return False
+    steps = (-1 if part == ".." else 1 for part in PurePosixPath(relative).parts)
+    return ".." not in relative or min(accumulate(steps)) >= 0
 
 
 def read_bytes(path: Path | str, what: str, most: int, where: object = "") -> bytes:

@@ -17,6 +17,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import announce, below, is_below, read_bytes, require_below
 from ssd_data.core.images import (
     MOST_BYTES,
+    DamagedError,
     PictureInfo,
     decode,
     encode,
@@ -27,7 +28,7 @@ from ssd_data.core.images import (
 )
 from ssd_data.core.notes import Tally
 from ssd_data.core.parallel import ordered_map
-from ssd_data.core.structures import AnnotatedImage, Boxes, Flags, Labels
+from ssd_data.core.structures import AnnotatedImage, Boxes, Flags, Labels, Pixels
 from ssd_data.data.build.frames import in_stored_frame
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import LabelledImage
@@ -48,6 +49,7 @@ class BuiltRecord:
     Attributes:
         size_line: the record's line of ``<split>_name_size.txt``.
         labels: int32 (N,) of the boxes that were stored; difficult: bool (N,).
+        entry: the picture with its boxes in the stored pixels, before any rule about boxes.
         rest: what is left to do, while the record is being made.
     """
 
@@ -59,6 +61,7 @@ class BuiltRecord:
     difficult: Flags = field(default_factory=lambda: np.zeros(0, np.bool_))
     notes: Tally = field(default_factory=Tally)
     error: InputError | None = None
+    entry: AnnotatedImage | None = None
     rest: Callable[[], None] | None = None
 
 
@@ -129,7 +132,7 @@ def _fill(
 ) -> None:
     entry = image.entry
     data, shape = _stored(file, info, entry.image, options, made.notes)
-    entry = in_stored_frame(entry, info, options, made.notes)
+    made.entry = entry = in_stored_frame(entry, info, options, made.notes)
     unit = entry.unit(info.width, info.height)
     image = LabelledImage(image.number, entry, image.labels)
     labels, boxes, difficult = _boxes(image, unit, options, made.notes)
@@ -169,7 +172,9 @@ def in_pixels(root: Path, entry: AnnotatedImage, options: BuildOptions) -> Annot
 def _is_kept(info: PictureInfo, options: BuildOptions) -> bool:
     """Whether the picture's own bytes are what is stored."""
     mode = "L" if options.gray else "RGB"
-    return info.format == options.encode and info.mode == mode and not options.resizes
+    sideways = info.orientation != 1 and info.orientation_at is None  # the tag cannot be reset
+    kept = info.format == options.encode and info.mode == mode and not sideways
+    return kept and not options.resizes
 
 
 def _stored(
@@ -181,17 +186,28 @@ def _stored(
         notes.add("the file's ending is not its format's (its content counts)", name)
     if _is_kept(info, options):
         if options.verify == "decode":
-            decode(file, name)
+            decode(file, name, strict=True)
         shape = (1 if options.gray else 3, info.height, info.width)
         return without_orientation(file, info), shape
     if info.mode not in ("L" if options.gray else "RGB", "RGB"):
         notes.add(f"{info.mode} picture stored with {1 if options.gray else 3} channels", name)
-    pixels = decode(file, name, options.gray)
+    pixels = _decoded(file, name, options, notes)
     how = resized_size(info.width, info.height, options.size, options.min_dim, options.max_dim)
     pixels = resize(pixels, how, name, options.max_pixels)
     height, width = pixels.shape[:2]
     shape = (1 if options.gray else 3, height, width)
     return encode(pixels, options.encode, options.quality), shape
+
+
+def _decoded(file: bytes, name: str, options: BuildOptions, notes: Tally) -> Pixels:
+    """The pixels; those of a damaged picture are noted, unless pictures are verified."""
+    try:
+        return decode(file, name, options.gray, strict=True)
+    except DamagedError as error:
+        if options.verify == "decode":
+            raise
+        notes.add("picture is damaged (what is left of it is stored)", error.sentence)
+        return decode(file, name, options.gray)
 
 
 def _boxes(
@@ -216,8 +232,9 @@ def _boxes(
             boxes = boxlib.clip(boxes)
             empty |= boxlib.is_empty(boxes)
     if empty.any():
-        _report(image, empty & keep, options.empty, "is inverted or has no area", notes)
-        if options.empty in ("drop", "mend"):
+        policy = "drop" if options.empty == "mend" else options.empty
+        _report(image, empty & keep, policy, "is inverted or has no area", notes)
+        if policy == "drop":
             keep &= ~empty
     if keep.all():
         return image.labels, boxes, entry.difficult

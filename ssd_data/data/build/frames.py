@@ -26,13 +26,17 @@ SIZE_REPLACED = "annotation states another size (the picture's is used for the b
 SLACK = 1.0  # tools that count from 1 write a border as the size, or one more
 
 
+class FrameError(InputError):
+    """A size is stated that the boxes contradict."""
+
+
 def in_stored_frame(
     entry: AnnotatedImage, info: PictureInfo, options: BuildOptions, notes: Tally
 ) -> AnnotatedImage:
     """The same picture with its boxes in the pixels as they are stored.
 
     Raises:
-        InputError: the annotation states a size that is not the picture's, and its boxes fit
+        FrameError: the annotation states a size that is not the picture's, and its boxes fit
             only one of the two.
     """
     if info.orientation != 1:
@@ -91,7 +95,7 @@ def _require_fitting(entry: AnnotatedImage, stated: tuple[int, int], info: Pictu
         return
     fitting = "the stated" if _fits(entry, *stated) else "the picture's"
     text = "width and height are exchanged" if swapped else f"the boxes fit only {fitting} size"
-    raise InputError(
+    raise FrameError(
         f"{text}: the annotation states {stated[0]}x{stated[1]}, the picture has {own[0]}x{own[1]}",
         where=entry.annotation if entry.image_id is None else f"{entry.annotation}: {entry.image}",
         hint="--sizes picture takes the picture's own size for the boxes, --sizes stated the "

@@ -44,6 +44,7 @@ class Scan:
         lines: image and annotation of every list line, those without a record included.
         images: the pictures that can be read, with their labels.
         failures: the list lines whose annotation is broken or missing.
+        stated: the classes as annotations state them.
         unknown: per class name that the labelmap lacks, how often, and where first.
         notes: what is odd but no error, and what options left out.
     """
@@ -53,6 +54,7 @@ class Scan:
     failures: list[Unreadable] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
     first_place: dict[str, str] = field(default_factory=dict)
+    stated: set[str] = field(default_factory=set)
     notes: Tally = field(default_factory=Tally)
 
     def input_digest(self, root: Path) -> str:
@@ -104,6 +106,7 @@ def scan(dataset: Dataset, split: str, labelmap: LabelMap, options: BuildOptions
             if 0 in labels:
                 image = _label(number, entry, labelmap, options, result)
             result.images.append(image)
+    result.stated = set(map(str, known))
     return result
 
 
