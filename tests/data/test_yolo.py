@@ -302,7 +302,7 @@ PIXELS = {"a": "cup 20 30 80 90\n", "b": "1 20 30 80 90\n"}
 def test_other_txt_are_not_claimed(texts: dict[str, str], tmp_path: Path) -> None:
     root = tree(tmp_path / "raw", pictures("images", "labels", **texts))
     assert yolo_says(root) is None
-    assert recognise(root).format == "flat"
+    assert recognise(root).format != "yolo"
 
 
 def test_a_voc_tree_is_not_claimed(tmp_path: Path) -> None:
@@ -406,6 +406,18 @@ def test_classes_without_names_are_numbers_and_can_be_named(tmp_path: Path) -> N
     assert names == [str(number) for number in range(13)]
     tree(root, {"classes.txt": "cat\ndog\n"})
     assert [item.name for item in recognise(root).classes()][1:] == ["cat", "dog"]
+
+
+def test_a_background_that_stands_first_is_no_class(tmp_path: Path) -> None:
+    names = {"classes.txt": "background\ncat\ndog\n"}
+    files = {"images/train/c.jpg": PICTURE, "labels/train/c.txt": "1 0.5 0.5 0.2 0.2\n"}
+    root = tree(tmp_path / "raw", names | files)
+    dataset = recognise(root)
+    assert [item.name for item in dataset.classes()][1:] == ["cat", "dog"]
+    assert contents(dataset)["train"][0][1] == ("cat",)
+    tree(root, {"labels/train/c.txt": A})
+    with pytest.raises(InputError, match='not in the labelmap:\n  "background": 1 box'):
+        build(recognise(root), tmp_path / "out")
 
 
 def test_only_a_count_of_classes(tmp_path: Path) -> None:

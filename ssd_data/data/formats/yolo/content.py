@@ -14,7 +14,7 @@ from ssd_data.data.formats.yolo.lines import MOST_BYTES as MOST_LABEL_BYTES
 from ssd_data.data.formats.yolo.meaning import is_whole
 from ssd_data.data.formats.yolo.names import MOST_CLASSES
 from ssd_data.data.formats.yolo.pairs import is_label_name
-from ssd_data.data.formats.yolo.places import LabelFolders
+from ssd_data.data.formats.yolo.places import LabelFolders, folders_of
 from ssd_data.data.formats.yolo.schema import HIGH, LOW, joined
 
 MOST_BYTES = 1 << 18
@@ -34,7 +34,7 @@ def are_yolos(root: Path, folders: Sequence[str]) -> bool | None:
 def _look(root: Path, folder: str) -> tuple[int, int]:
     """How many lines fit, and how many there are, in files from all over a folder."""
     names = [n for n in sorted(LabelFolders(root).texts(folder).values()) if is_label_name(n)]
-    if not names:
+    if not names and folders_of(root / folder):
         names = [name for name in files_below(root / folder) if is_label_name(name)]
     step = max(1, len(names) // MOST_FILES)
     fitting, lines, files = 0, 0, 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ssd_data.core.classes.background import is_background_first
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable
 from ssd_data.core.notes import Tally
@@ -120,13 +121,18 @@ def read(root: Path, source: YoloSource, notes: Tally) -> Iterator[Entry]:
 
 
 def classes(root: Path, source: YoloSource) -> list[tuple[str, str]]:
-    """The classes by their numbers; where nothing names them, the numbers that any txt has."""
+    """The classes by their numbers; where nothing names them, the numbers that any txt has.
+
+    A background that stands first is none: who has boxes of it is told so when they are read.
+    """
     found = read_classes(root, source.names)
     names = list(found.names.values()) or _numbers(root, found)
+    if names and is_background_first(names[0]):
+        del names[0]
     return [(name, name) for name in names]
 
 
-def _numbers(root: Path, found: Classes) -> Sequence[str]:
+def _numbers(root: Path, found: Classes) -> list[str]:
     count = found.count
     if count is None:
         count = highest_number(root, files_below(root)) + 1
