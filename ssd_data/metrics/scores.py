@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Flags
-from ssd_data.metrics.source import Source
+from ssd_data.metrics.source import ScoredSource
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -93,7 +93,7 @@ class Found:
     notes: Tally = field(default_factory=Tally)
     attributes: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     lists_empty: bool = False
-    source: Source | None = None
+    source: ScoredSource | None = None
 
     def place(self, row: int) -> str:
         """File and line of a detection, for errors; without a source where all come from."""

@@ -182,6 +182,21 @@ def test_the_rest_of_a_picture(tmp_path: Path) -> None:
     assert len(one.boxless) == 1
 
 
+def test_odd_ones_among_many(tmp_path: Path) -> None:
+    many = [box(n, n % 2 + 1, bbox=[n % 30, 1, 2, 3]) for n in range(1700)]
+    many[600] = box(600, 1, bbox=None)
+    many[601] = box(601, 2, bbox=None, segmentation=SQUARE)
+    many[1699] = box(1699, "2", bbox=["5", 1, 2, 3])
+    (one, two), notes = read(raw(tmp_path, many))
+    assert one.rest is not None
+    assert one.rest.places == tuple(n for n in range(0, 1700, 2) if n != 600)
+    assert one.rest.boxes[:, 0].tolist() == [n % 30 for n in range(0, 1700, 2) if n != 600]
+    assert two.places == tuple(range(1, 1700, 2))
+    assert two.boxes[300].tolist() == CORNERS
+    assert two.boxes[-1].tolist() == [5, 1, 7, 4]
+    assert sum(kind.count for kind in notes.kinds.values()) == 2
+
+
 def test_without_ids_places_are_counted_in_the_list(tmp_path: Path) -> None:
     found = [box(None, 1, bbox=None), box(None, 2), box(None, 1)]
     (one, two), _ = read(raw(tmp_path, found))

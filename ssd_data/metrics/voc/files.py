@@ -39,7 +39,7 @@ from ssd_data.metrics.files import (
     unpack_hint,
 )
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
-from ssd_data.metrics.source import CORNERS, SCORE, Source
+from ssd_data.metrics.source import CORNERS, SCORE, ScoredSource
 from ssd_data.metrics.truth import TruthBuilder
 
 MAX_BYTES = 1 << 31
@@ -161,7 +161,7 @@ def read_detections(folder: Path, truth: Truth, missing: str = "fail") -> Found:
         boxes=values[:, 1:].copy(),
         has_entry=np.isin(np.arange(len(truth.pictures)), picture),
         notes=notes,
-        source=Source.of(
+        source=ScoredSource.of(
             COLUMNS,
             [files.get(name, folder) for name in truth.classes],
             [len(which) for which, _ in read],

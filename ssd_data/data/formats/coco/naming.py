@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote
+
+import msgspec
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable, require_below
@@ -19,8 +23,7 @@ TWICE = "picture listed under several image ids (their boxes are united)"
 NOT_LISTED = "picture that the JSON does not list (left out)"
 
 
-@dataclass(slots=True)
-class ListedImage:
+class ListedImage(msgspec.Struct, gc=False):
     """A picture of a JSON.
 
     Attributes:
@@ -38,7 +41,7 @@ class ListedImage:
     again: tuple[CocoImage, ...] = ()
 
 
-@dataclass(slots=True)
+@dataclass
 class PictureFinder:
     """Finds a JSON's pictures below a folder of the root.
 
@@ -55,14 +58,17 @@ class PictureFinder:
     notes: Tally
     ids: TextIds
     exact: bool = False
-    pictures: Pictures = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.pictures = Pictures.below(self.root / self.folder)
+    @cached_property
+    def pictures(self) -> Pictures:
+        """All that lie there; not looked through where the JSON's are found without."""
+        return Pictures.below(self.root / self.folder)
 
     def all(self, images: list[CocoImage]) -> list[ListedImage]:
         """The pictures in the order of their first image, each once."""
-        known = frozenset(self.pictures.paths)
+        known = self._here
+        if not all(image.file_name in known for image in images):
+            known = frozenset(self.pictures.paths)
         self.exact = any(image.file_name in known for image in images)
         start = f"{self.folder}/" if self.folder else ""
         listed = [
@@ -78,8 +84,18 @@ class PictureFinder:
             groups.setdefault(one.path, []).append(one)
         return [one for group in groups.values() for one in self._united(group)]
 
+    @cached_property
+    def _here(self) -> frozenset[str]:
+        """The names of all that lies directly in the folder."""
+        try:
+            return frozenset(os.listdir(self.root / self.folder))  # noqa: PTH208 - may be very many
+        except OSError:
+            return frozenset()
+
     def not_listed(self, listed: list[ListedImage]) -> None:
         """Count the folder's other pictures."""
+        if {one.image.file_name for one in listed} >= self._here:
+            return
         paths = {one.path for one in listed}
         for path in map(self._place, self.pictures.paths):
             if path not in paths:

@@ -21,6 +21,7 @@ _JSONS = frozenset(
 _PICTURES = frozenset(
     {"images", "image", "imgs", "img", "data", "jpegimages", "pictures", "photos"}
 )
+_MOST = frozenset({".jpg", ".JPG", "jpeg", ".png", ".xml", ".txt", "json"})
 _FIRST_WORD = re.compile(r"[\W_]+")
 
 
@@ -70,17 +71,15 @@ def _chosen(names: list[str]) -> list[str]:
 
 def _held(folder: Path) -> tuple[list[str], list[str]]:
     """A folder's own folders and JSONs, sorted, but of those that a system left there."""
-    folders, jsons = [], []
     try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name[-5:].lower() == ".json":
-                    jsons.append(entry.name)
-                elif entry.is_dir():
-                    folders.append(entry.name)
+        names = os.listdir(folder)  # noqa: PTH208 - there may be very many
     except OSError:
         return [], []
-    kept = [sorted(n for n in names if not is_left_behind(n)) for names in (folders, jsons)]
+    jsons = [name for name in names if name[-5:].lower() == ".json"]
+    # Most are pictures: only of the others it is asked what they are.
+    others = [name for name in names if name[-4:] not in _MOST]
+    folders = [name for name in others if is_folder(folder, name)]
+    kept = [sorted(n for n in found if not is_left_behind(n)) for found in (folders, jsons)]
     return kept[0], kept[1]
 
 

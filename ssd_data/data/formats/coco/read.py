@@ -102,7 +102,7 @@ def _instances(root: Path, source: CocoSource, ids: loose.TextIds, notes: Tally)
     except MisfitError as fault:
         found = _loosely(file, ids, name, notes, fault)
     else:
-        if not all(image.file_name for image in found.images):
+        if any(not image.file_name for image in found.images):
             found = _loosely(file, ids, name, notes, None)
     if len({image.id for image in found.images}) < len(found.images):
         twice = _twice(found.images)

@@ -37,6 +37,7 @@ MASKS = "iscrowd of CVAT's masks (not taken as difficult)"
 STRANGER = "annotation of an image that the JSON does not list"
 MADE_TWICE = "box stands under several ids of its picture (taken once)"
 TWO_SIZES = "the sizes that its images state differ"
+AT_ONCE = 512
 _decode_annotation = msgspec.json.Decoder(CocoAnnotation).decode
 _decode_plain = msgspec.json.Decoder(PlainAnnotation).decode
 
@@ -87,24 +88,29 @@ class _Columns:
             InputError: some have no image or category; they are listed.
         """
         simple = self.context.source.bbox != "xyxy" and not self.context.label_studio
-        for index, raw in enumerate(annotations):
-            try:
-                one = _decode_plain(raw)
-            except msgspec.ValidationError:
-                self._add_odd(index, raw)
-                continue
-            x, y, width, height = one.bbox
-            near = abs(x) < FAR and abs(y) < FAR and abs(width) < FAR and abs(height) < FAR
-            if simple and near and one.attributes is NOTHING:
-                self.owner.append(one.image_id)
-                self.category.append(one.category_id)
-                self.id.append(one.id)
-                self.crowd.append(bool(one.iscrowd))
-                self.boxes.extend(one.bbox)
-            else:
-                self._add_odd(index, raw)
+        for start in range(0, len(annotations), AT_ONCE):
+            raws = annotations[start : start + AT_ONCE]
+            if not (simple and self._add_plain(raws)):
+                for index, raw in enumerate(raws, start):
+                    self._add_odd(index, raw)
         annotations.clear()
         raise_all(self._faults, self.context.name)
+
+    def _add_plain(self, raws: list[msgspec.Raw]) -> bool:
+        """Take in annotations that are all as most are; False, and none, where one is not."""
+        try:
+            many = [_decode_plain(raw) for raw in raws]
+        except msgspec.ValidationError:
+            return False
+        boxes = np.array([one.bbox for one in many], np.float64)
+        if not (np.abs(boxes) < FAR).all() or any(one.attributes is not NOTHING for one in many):
+            return False
+        self.owner.extend([one.image_id for one in many])
+        self.category.extend([one.category_id for one in many])
+        self.id.extend([one.id for one in many])
+        self.crowd.extend([bool(one.iscrowd) for one in many])
+        self.boxes.frombytes(boxes.astype(np.float32).tobytes())
+        return True
 
     def _add_odd(self, index: int, raw: msgspec.Raw) -> None:
         """Take in an annotation that is not as plain as most."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ssd_data.data.formats.csv.kinds import Look
+from ssd_data.data.formats.csv.kinds import TableLook
 from ssd_data.data.formats.csv.text import is_blank, rows_of
 from ssd_data.data.formats.splits import role
 
@@ -31,7 +31,7 @@ def split_of(cell: str, flags: bool) -> str:
     return role(cell) or ""
 
 
-def column_splits(path: Path, name: str, look: Look) -> Mapping[str, list[str]] | None:
+def column_splits(path: Path, name: str, look: TableLook) -> Mapping[str, list[str]] | None:
     """The splits that a CSV's column says, with the words it has for them; None where it has no
     such column, or that says something else.
 

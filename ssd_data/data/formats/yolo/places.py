@@ -19,14 +19,14 @@ LABEL_FOLDERS = ("labels", "label", "txt", "annotations", "annotation")
 MOST_PARTS = 100
 
 
-class Place(NamedTuple):
+class YoloPlace(NamedTuple):
     """A path below the root; ``exact`` where it is the one that was written."""
 
     path: str
     exact: bool
 
 
-def resolve(root: Path, stated: str, base: str = "") -> Place | None:
+def resolve(root: Path, stated: str, base: str = "") -> YoloPlace | None:
     """What a path means that a ``data.yaml`` or ``.data`` has; None where nothing is there.
 
     It is below ``base`` (``path:`` of a ``data.yaml``) where that is a folder here, else below the
@@ -40,7 +40,7 @@ def resolve(root: Path, stated: str, base: str = "") -> Place | None:
         exact = normpath(joined(start, exact))
     for path in [exact, *(joined(start, tail) for tail in tails for start in above)]:
         if is_here(root, path):
-            return Place(path, exact == path)
+            return YoloPlace(path, exact == path)
     return None
 
 

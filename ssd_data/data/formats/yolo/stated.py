@@ -16,7 +16,7 @@ from ssd_data.core.files.plain_yaml import PlainYaml, read_yaml
 from ssd_data.data.formats.splits import TRAINING, role
 from ssd_data.data.formats.yolo.names import YAML, files_of_names, from_yaml
 from ssd_data.data.formats.yolo.pairs import LIST
-from ssd_data.data.formats.yolo.places import Place, is_elsewhere, is_here, resolve
+from ssd_data.data.formats.yolo.places import YoloPlace, is_elsewhere, is_here, resolve
 from ssd_data.data.formats.yolo.schema import DATA, NO_SPLITS, YoloSource
 
 PREFERRED = (DATA, "data.yml", "dataset.yaml", "dataset.yml")
@@ -180,7 +180,7 @@ def _sources(
         yield YoloSource(images=place.path, names=result.names)
 
 
-def _is_split(root: Path, place: Place | None) -> bool:
+def _is_split(root: Path, place: YoloPlace | None) -> bool:
     """Whether what a key names can be pictures, though the key does not say so."""
     if place is None or not place.exact:
         return False
