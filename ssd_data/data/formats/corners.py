@@ -1,6 +1,5 @@
-"""Four numbers of a box that no name explains: its corners, or its top left corner and sides.
-
-Nothing in a file tells; all boxes of a data set together nearly always do.
+"""What all boxes of a file together tell: whether they are fractions of their pictures, and what
+four numbers are that no name explains: corners, or the top left corner and sides.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ Size = tuple[int, int]
 SLACK = 1.0  # pixels by which a box may leave its picture
 MOST_LOOKED = 64  # pictures whose files are opened
 FEW = 0.05  # of the boxes may be wrong
+MOST_FRACTION = 1.01  # what rounding makes of 1
 
 
 def meaning_of(
@@ -52,6 +52,13 @@ def meaning_of(
     if not no_sides.any():
         no_sides = _leaving(boxes, owner, known, size_of)
     return _judged(int(no_corners.sum()), int(no_sides.sum()), len(boxes))
+
+
+def fractions_among(boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Which boxes are within 0 to 1 and no whole pixels, bool (N,): fractions, or very small."""
+    inside = np.all(np.abs(boxes) <= MOST_FRACTION, axis=1)
+    found: npt.NDArray[np.bool_] = inside & np.any(boxes % 1 != 0, axis=1)
+    return found
 
 
 def _judged(no_corners: int, no_sides: int, count: int) -> Meaning | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +16,9 @@ from ssd_data.data.formats.pictures import Pictures
 from ssd_data.data.formats.splits import HELD_BACK, TRAINING, plain_split, role, split_in
 from ssd_data.data.formats.undivided import split_up
 
+UNASSIGNED = "unassigned"
+_NO_SPLIT = ("unassigned", "default", "all", "unused", "unlabeled", "unlabelled")
+_BLANK = ("", "nan", "none", "null", "na", "n/a", "-")
 RECIPE = "Move the others away, or name each as a source of a recipe"
 S = TypeVar("S", bound=ListedSource)
 
@@ -86,6 +89,38 @@ def of_one(folder: Path, whole: S, word: str) -> tuple[dict[str, list[S]], list[
         plain_split(one): [msgspec.structs.replace(whole, inside=start + one)] for one in inner
     }
     return splits, [f"the splits are the folders {', '.join(start + one for one in inner)}"]
+
+
+def said_split(text: str) -> str:
+    """The split that a cell or key says, by its meaning; empty where it says nothing known.
+
+    >>> said_split("TRAINING"), said_split(""), said_split("fold 3")
+    ('train', 'unassigned', '')
+    """
+    word = text.strip().lower()
+    return UNASSIGNED if word in _BLANK or word in _NO_SPLIT else role(text) or ""
+
+
+def by_value(
+    found: Mapping[str, Sequence[str]], make: Callable[[str], S], *, words_are_names: bool = True
+) -> tuple[dict[str, list[S]], list[str]]:
+    """The splits that the file itself says.
+
+    Args:
+        found: its words by the split that they mean. make: the source of a split.
+        words_are_names: whether a split is called by its word.
+    """
+    splits: dict[str, list[S]] = {}
+    said = []
+    for split, words in found.items():
+        plain = words_are_names and len(words) == 1 and words[0]
+        called = plain_split(words[0]) if plain else split
+        splits[called] = [make(split)]
+        if len(words) > 1 and split != UNASSIGNED:
+            said.append(f"{' and '.join(sorted(words))} are one split, {split}")
+        if split == UNASSIGNED:
+            said.append(f'pictures that no split is stated for are the split "{called}"')
+    return splits, said
 
 
 def _overlap(a: str, b: str) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from ssd_data.data.formats.csv.columns import ColumnLayout, Form
-from ssd_data.data.formats.csv.text import is_blank
+from ssd_data.data.formats.csvrows import is_blank
 from ssd_data.data.formats.numbers import FAR, number
 
 Box = Sequence[float]

@@ -9,10 +9,16 @@ import numpy as np
 from ssd_data.core.boxes import from_xywh
 from ssd_data.core.errors import InputError
 from ssd_data.core.structures import Boxes, Flags
-from ssd_data.data.formats.corners import Meaning, Size, meaning_of, undecided
+from ssd_data.data.formats.corners import (
+    MOST_FRACTION,
+    Meaning,
+    Size,
+    fractions_among,
+    meaning_of,
+    undecided,
+)
 from ssd_data.data.formats.csv.table import ONLY_CLASS, CsvTable
 
-MOST = 1.01  # of a fraction: what rounding makes of 1
 FEW = 0.05
 TINY = "box within 0 to 1 pixel (kept: the others are in pixels)"
 TOP_LEFT = "x and y are taken for the top left corner of the box, not its centre: nothing tells"
@@ -39,14 +45,14 @@ def corners_of(
         half = numbers[:, 2:] / np.float32(2)
         return np.hstack([numbers[:, :2] - half, numbers[:, :2] + half])
     if form == "four":
-        unit = bool(len(numbers)) and bool(np.abs(numbers).max() <= MOST)
+        unit = bool(len(numbers)) and bool(np.abs(numbers).max() <= MOST_FRACTION)
         stated = np.stack([table.width, table.height], axis=1).astype(np.int64)
         meaning = meaning or meaning_of(
             numbers,
             table.owner.astype(np.int64),
             np.ones_like(stated) if unit else stated,
             size_of,
-            MOST - 1 if unit else 1,
+            MOST_FRACTION - 1 if unit else 1,
         )
         if meaning is None and len(numbers):
             raise undecided("the four numbers of a box", f"{table.name}:{table.line[0]}", "four")
@@ -89,7 +95,7 @@ def are_fractions(table: CsvTable, boxes: Boxes) -> bool:
     """
     if not len(boxes):
         return False
-    inside: Flags = np.all(np.abs(boxes) <= MOST, axis=1)
+    inside: Flags = np.all(np.abs(boxes) <= MOST_FRACTION, axis=1)
     if table.layout.form == "vertices" and not inside.all():
         index = int(np.flatnonzero(~inside)[0])
         corners = " ".join(f"{value:g}" for value in boxes[index].tolist())
@@ -100,7 +106,7 @@ def are_fractions(table: CsvTable, boxes: Boxes) -> bool:
         )
     if inside.all():
         return not bool(np.isin(boxes, (0, 1)).all())
-    odd = inside & (boxes % 1 != 0).any(axis=1)
+    odd = fractions_among(boxes)
     count = int(np.count_nonzero(odd))
     first = int(np.flatnonzero(odd)[0]) if count else 0
     if count > 1 and count > FEW * len(boxes):

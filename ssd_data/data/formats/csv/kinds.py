@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ssd_data.core.errors import InputError
 from ssd_data.data.formats.csv.columns import KNOWN, ColumnLayout, layout_of, plain
-from ssd_data.data.formats.csv.text import DELIMITERS, head_of, is_blank, parsed
+from ssd_data.data.formats.csvrows import DELIMITERS, head_of, is_blank, parsed
 from ssd_data.data.formats.numbers import number
 from ssd_data.data.formats.pictures import has_picture_ending
 

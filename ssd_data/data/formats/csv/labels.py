@@ -11,7 +11,7 @@ import numpy as np
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import below
 from ssd_data.data.formats.csv.table import CsvTable
-from ssd_data.data.formats.csv.text import DELIMITERS, head_of, parsed, rows_of
+from ssd_data.data.formats.csvrows import DELIMITERS, head_of, parsed, rows_of
 from ssd_data.data.formats.pictures import has_picture_ending
 
 MOST_CLASSES = 100_000

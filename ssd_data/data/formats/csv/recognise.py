@@ -14,11 +14,11 @@ from ssd_data.data.formats import Confidence, Recognised
 from ssd_data.data.formats.csv.kinds import TableLook, look_at
 from ssd_data.data.formats.csv.labels import are_names
 from ssd_data.data.formats.csv.schema import CsvSource
-from ssd_data.data.formats.csv.splitting import UNASSIGNED, column_splits
-from ssd_data.data.formats.listsplits import by_file, of_one, split_words
+from ssd_data.data.formats.csv.splitting import column_splits
+from ssd_data.data.formats.listsplits import UNASSIGNED, by_file, by_value, of_one, split_words
 from ssd_data.data.formats.parts import files_of, holds_picture, picture_folder
 from ssd_data.data.formats.pictures import files_below
-from ssd_data.data.formats.splits import plain_split, role, split_in
+from ssd_data.data.formats.splits import role, split_in
 
 ENDINGS = frozenset({".csv", ".tsv"})
 MOST_FILES = 256
@@ -83,7 +83,12 @@ def _splits(
     word = split_in(name) or ""
     whole = source(name, picture_folder(folder, posixpath.dirname(name), word))
     if found := column_splits(folder / name, name, look):
-        return _by_column(whole, found, look)
+        flags = look.layout is not None and look.layout.flags
+        return by_value(
+            found,
+            lambda split: msgspec.structs.replace(whole, split=split, rest=False),
+            words_are_names=not flags,
+        )
     splits, more = of_one(folder, whole, word)
     if look.layout is not None and look.layout.split >= 0 and look.header:
         column = look.header[look.layout.split].strip()
@@ -107,19 +112,3 @@ def _require_agreeing(folder: Path, name: str, look: TableLook, word: str) -> No
             where=folder / name,
             hint="Rename the file, or let one file hold all splits",
         )
-
-
-def _by_column(
-    whole: CsvSource, found: Mapping[str, list[str]], look: TableLook
-) -> tuple[Splits, list[str]]:
-    splits: Splits = {}
-    said = []
-    for split, words in found.items():
-        plain = len(words) == 1 and words[0] and not (look.layout and look.layout.flags)
-        called = plain_split(words[0]) if plain else split
-        splits[called] = [msgspec.structs.replace(whole, split=split, rest=False)]
-        if len(words) > 1 and split != UNASSIGNED:
-            said.append(f"{' and '.join(sorted(words))} are one split, {split}")
-        if split == UNASSIGNED:
-            said.append(f'pictures that no split is stated for are the split "{called}"')
-    return splits, said

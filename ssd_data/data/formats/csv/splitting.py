@@ -1,4 +1,4 @@
-"""The splits of a CSV: a column's, its file's or its pictures' folders'."""
+"""The splits that a column of a CSV says."""
 
 from __future__ import annotations
 
@@ -6,29 +6,23 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ssd_data.data.formats.csv.kinds import TableLook
-from ssd_data.data.formats.csv.text import is_blank, rows_of
-from ssd_data.data.formats.splits import role
+from ssd_data.data.formats.csvrows import rows_of
+from ssd_data.data.formats.listsplits import UNASSIGNED, said_split
 
-UNASSIGNED = "unassigned"
 MOST_VALUES = 64
-_NO_SPLIT = frozenset({"unassigned", "default", "all", "unused", "unlabeled", "unlabelled"})
+_FLAGS = {"0": "train", "false": "train", "1": "test", "true": "test"}
 
 
 def split_of(cell: str, flags: bool) -> str:
     """The split that a cell says, by its meaning; empty where it says nothing known.
 
-    >>> split_of("TRAINING", False), split_of("UNASSIGNED", False), split_of("1", True)
-    ('train', 'unassigned', 'test')
+    >>> split_of("TRAINING", False), split_of("1", True)
+    ('train', 'test')
 
     Args:
         flags: 1 is test, 0 training.
     """
-    word = cell.strip().lower()
-    if flags:
-        return {"0": "train", "1": "test", "false": "train", "true": "test"}.get(word, "")
-    if is_blank(word) or word in _NO_SPLIT:
-        return UNASSIGNED
-    return role(cell) or ""
+    return _FLAGS.get(cell.strip().lower(), "") if flags else said_split(cell)
 
 
 def column_splits(path: Path, name: str, look: TableLook) -> Mapping[str, list[str]] | None:

@@ -16,7 +16,7 @@ from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Boxes
 from ssd_data.data.formats.csv.cells import CellError, Cells
 from ssd_data.data.formats.csv.kinds import TableLook
-from ssd_data.data.formats.csv.text import Rows, is_blank, rows_of
+from ssd_data.data.formats.csvrows import Rows, is_blank, rows_of
 from ssd_data.data.formats.numbers import number
 
 Column = npt.NDArray[Any]
