@@ -38,8 +38,11 @@ def has_picture_ending(name: str) -> bool:
 
 def is_left_behind(path: str) -> bool:
     """Whether a system left it there: hidden files, AppleDouble's (``._``), a notebook's, a bin."""
-    parts = path.split("/")
-    return any(part.startswith(".") or part in _LEFT_BEHIND for part in parts)
+    return any(map(_is_hidden, path.split("/")))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in _LEFT_BEHIND
 
 
 def files_below(folder: Path) -> list[str]:
@@ -55,10 +58,10 @@ def files_below(folder: Path) -> list[str]:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        folders[:] = [name for name in folders if not is_left_behind(name)]
+        folders[:] = [name for name in folders if not _is_hidden(name)]
         inside = os.path.relpath(place, folder).replace(os.sep, "/")
         start = "" if inside == "." else f"{inside}/"
-        found += [start + name for name in names if not is_left_behind(name)]
+        found += [start + name for name in names if not _is_hidden(name)]
     return sorted(found)
 
 

@@ -61,10 +61,11 @@ class Tree:
         self.folder = folder
         self.pictures: list[str] = []
         self.annotations: dict[str, dict[str, str]] = {}
+        kinds = annotation_files()
         for path in files_below(folder):
             if has_picture_ending(path):
                 self.pictures.append(stem_of(path))
-            elif (suffix := f".{path.rpartition('.')[2].lower()}") in annotation_files():
+            elif (suffix := f".{path.rpartition('.')[2].lower()}") in kinds:
                 self.annotations.setdefault(suffix, {})[owner_of(path)] = path
 
     def below(self, prefix: str) -> list[str]:
@@ -73,9 +74,12 @@ class Tree:
 
     def pairs(self, prefix: str) -> Iterator[Place]:
         """All folders of pictures and of annotations, at or right below one, that go together."""
-        pictures, inside = _split(self.pictures, prefix)
-        for suffix, files in self.annotations.items():
-            there, of_labels = _split(files, prefix)
+        below = {suffix: under(files, prefix) for suffix, files in self.annotations.items()}
+        if not any(below.values()):
+            return
+        pictures, inside = _split(self.below(prefix))
+        for suffix, files in below.items():
+            there, of_labels = _split(files)
             yield from self._pair(prefix, prefix, suffix, pictures, there)
             for one, paths in of_labels.items():
                 yield from self._pair(prefix, joined(prefix, one), suffix, pictures, paths)
@@ -149,9 +153,8 @@ def by_head(paths: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def _split(paths: Iterable[str], prefix: str) -> tuple[set[str], dict[str, set[str]]]:
-    """The paths below a folder, and those of each folder inside; of many folders none."""
-    below = under(paths, prefix)
-    inside = by_head(below)
+def _split(paths: Iterable[str]) -> tuple[set[str], dict[str, set[str]]]:
+    """The paths, and those of each folder inside; of many folders none."""
+    inside = by_head(paths)
     few = inside if len(inside) <= MOST_FOLDERS else {}
-    return set(below), {name: set(rest) for name, rest in few.items()}
+    return set(paths), {name: set(rest) for name, rest in few.items()}
