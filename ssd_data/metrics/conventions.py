@@ -70,7 +70,7 @@ class _Proof:
 FACTOR = 3
 USUAL = _Proof(0.1, 5)
 KNOWN = _Proof(0.5, 5, overlap=1.5)
-RARE = _Proof(0.4, 10, overlap=1.5, controlled=True)  # there are hundreds: one may hit by chance
+RARE = _Proof(0.4, 8, overlap=1.5, controlled=True)  # there are hundreds: one may hit by chance
 PROOFS = (USUAL, KNOWN, RARE)
 
 
@@ -142,8 +142,9 @@ def _is_convincing(attempt: _Attempt, hits: Hits, now: Hits, targets: Targets) -
     far_more = hits.share >= FACTOR * now.share or 1 - hits.share <= (1 - now.share) / 2
     if not far_more or hits.overlap <= proof.overlap * now.overlap:
         return False
-    by_chance = targets.hit_by(attempt.boxes, targets.elsewhere(attempt.group))
-    return not proof.controlled or hits.found >= FACTOR * by_chance.found
+    if not proof.controlled:
+        return True
+    return hits.found >= FACTOR * targets.hit_by_chance(attempt.boxes, attempt.group)
 
 
 def _conventions(truth: Truth, found: Found, targets: Targets, rows: Ints) -> Iterator[_Attempt]:

@@ -63,24 +63,16 @@ class Targets:
             self.order[index[rows]],
         )
 
-    def elsewhere(self, group: Ints) -> Ints:
-        """For each group another picture's with objects of its class: what hits there is chance.
+    def hit_by_chance(self, boxes: Floats, group: Ints) -> int:
+        """How many true boxes of any class the same boxes hit in other pictures.
 
-        Where only one picture has such objects, it is that one.
+        In a set of one picture that is the other one, too.
         """
-        every = np.unique(self.groups)
-        every = every[np.argsort(every % self.classes, kind="stable")]
-        classes = every % self.classes
-        start = np.searchsorted(classes, group % self.classes, "left")
-        count = np.searchsorted(classes, group % self.classes, "right") - start
-        # By class and then by picture: one rising number for each.
-        pictures = int(max(every.max(), group.max(), 0)) // self.classes + 1
-        at = np.searchsorted(
-            classes * pictures + every // self.classes,
-            group % self.classes * pictures + group // self.classes,
-        )
-        other = start + (at - start + count // 2) % np.maximum(count, 1)
-        return np.where(count > 0, every[np.minimum(other, len(every) - 1)], group)
+        pictures = self.groups // self.classes
+        known = np.unique(pictures)
+        place = np.searchsorted(known, group // self.classes) + len(known) // 2
+        best, index = best_overlaps(boxes, known[place % len(known)], self.boxes, pictures)
+        return len(np.unique(index[best >= OVERLAP]))
 
 
 def best_rows(scores: Floats, most: int) -> Ints:
