@@ -18,7 +18,7 @@ from ssd_data.data.formats.corners import Size
 from ssd_data.data.formats.huggingface.parquet import KeptGroups, ParquetPicture, ParquetTable
 from ssd_data.data.formats.huggingface.schema import PARQUET, HuggingFaceSource
 from ssd_data.data.formats.huggingface.table import ObjectTable
-from ssd_data.data.formats.listed import Finder, picture_size
+from ssd_data.data.formats.listed import ListedFinder, picture_size
 from ssd_data.data.formats.pictures import has_picture_ending
 
 _ENDINGS = ((b"\xff\xd8", ".jpg"), (b"\x89PNG", ".png"), (b"RIFF", ".webp"), (b"BM", ".bmp"))
@@ -56,9 +56,9 @@ class Gallery:
                 self._inside = [parquet.has_bytes(g) for g in range(len(self._starts) - 1)]
 
     @cached_property
-    def finder(self) -> Finder:
+    def finder(self) -> ListedFinder:
         """Finds pictures that are files."""
-        return Finder(self.root, self._source, self._source.file)
+        return ListedFinder(self.root, self._source, self._source.file)
 
     def show(self, picture: int) -> Shown:
         """The picture of a row."""

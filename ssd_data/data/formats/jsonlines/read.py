@@ -26,7 +26,7 @@ from ssd_data.data.formats.jsonlines.schema import (
     head_of,
     lines_of,
 )
-from ssd_data.data.formats.listed import Finder
+from ssd_data.data.formats.listed import ListedFinder
 
 LAYOUT = """\
 <name>.manifest        (SageMaker Ground Truth: {"source-ref": ..., "<job>": {"annotations": ...}})
@@ -75,7 +75,7 @@ class _Pictures:
         self.errors: dict[int, InputError] = {}
         self.found: dict[int, str] = {}
         self._lines: list[int] = []
-        finder = Finder(root, source, source.lines)
+        finder = ListedFinder(root, source, source.lines)
         first: dict[str, int] = {}
         for number, line in lines_of(self.path, source.lines):
             where = f"{source.lines}:{number}"
@@ -109,7 +109,7 @@ class _Pictures:
                 at = next(wanted, 0)
 
 
-def _found(finder: Finder, name: str, where: str) -> tuple[str, str, InputError | None]:
+def _found(finder: ListedFinder, name: str, where: str) -> tuple[str, str, InputError | None]:
     """A picture's path, how it was found, and what is wrong."""
     try:
         found = finder.find(name, where)
