@@ -324,8 +324,10 @@ def test_pixels_with_a_data_yaml_are_refused_by_it(tmp_path: Path) -> None:
         **pictures("images/train", "labels/train", a="0 20 30 80 90\n1 2 3 8 9\n", b=A),
         **pictures("images/val", "labels/val", c="0 20 30 80 90\n"),
     }
-    dataset = recognise(tree(tmp_path / "raw", files))
-    assert dataset.format == "yolo"
+    root = tree(tmp_path / "raw", files)
+    with pytest.raises(InputError, match="this may be folders or yolo"):
+        recognise(root)
+    dataset = recognise(root, "yolo")
     with pytest.raises(
         InputError, match=r"^images/val: the boxes are no fractions: .* \(labels/val/c\.txt:1\)\n"
     ):

@@ -89,7 +89,7 @@ def _keys(table: Mapping[str, Any], container: str, box: str) -> Keys:
     return Keys(container, box, there[0] if there else "", crowd)
 
 
-class Found(NamedTuple):
+class FoundObjects(NamedTuple):
     """An object: its four numbers as they stand there, its class, and whether it is a crowd."""
 
     box: list[float]
@@ -97,7 +97,7 @@ class Found(NamedTuple):
     crowd: bool
 
 
-def objects_of(row: Mapping[str, Any], keys: Keys) -> list[Found] | None:
+def objects_of(row: Mapping[str, Any], keys: Keys) -> list[FoundObjects] | None:
     """The objects of a row; None where it has no annotation.
 
     Raises:
@@ -116,7 +116,7 @@ def objects_of(row: Mapping[str, Any], keys: Keys) -> list[Found] | None:
     return [_found(dict(zip(names, item, strict=True)), keys) for item in zip(*lists, strict=True)]
 
 
-def _found(item: object, keys: Keys) -> Found:
+def _found(item: object, keys: Keys) -> FoundObjects:
     if not isinstance(item, Mapping):
         raise RowError("an object is no table")
     box, label = item.get(keys.box), item.get(keys.label, ONLY_CLASS)
@@ -126,7 +126,7 @@ def _found(item: object, keys: Keys) -> Found:
         label = int(label)
     if isinstance(label, bool) or not isinstance(label, int | str) or label in ("", -1):
         raise RowError(f"{str(label)[:60]} is no class")
-    return Found(box, label, bool(item.get(keys.crowd)))
+    return FoundObjects(box, label, bool(item.get(keys.crowd)))
 
 
 def _is_number(value: object) -> bool:

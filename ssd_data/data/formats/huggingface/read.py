@@ -18,7 +18,7 @@ from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Boxes, Entry, Unreadable
 from ssd_data.data.formats import Format
 from ssd_data.data.formats.huggingface.features import class_names, classes_of
-from ssd_data.data.formats.huggingface.gallery import Gallery, Shown
+from ssd_data.data.formats.huggingface.gallery import PictureGallery, ShownPicture
 from ssd_data.data.formats.huggingface.meaning import are_fractions, decide, require
 from ssd_data.data.formats.huggingface.objects import ONLY_CLASS, Keys
 from ssd_data.data.formats.huggingface.recognise import recognise
@@ -85,8 +85,8 @@ class _Maker:
         self, root: Path, source: HuggingFaceSource, table: ObjectTable, names: list[str]
     ) -> None:
         self.source, self.table, self.names = source, table, names
-        self.gallery = Gallery(root, source, table)
-        self.shown: list[Shown] = [self.gallery.show(i) for i in range(len(table.pictures))]
+        self.gallery = PictureGallery(root, source, table)
+        self.shown: list[ShownPicture] = [self.gallery.show(i) for i in range(len(table.pictures))]
         if all(shown.error for shown in self.shown):
             raise self.shown[0].error or InputError("no picture is here", where=source.file)
         self.fractions = are_fractions([table])

@@ -22,7 +22,7 @@ from ssd_data.data.formats.yolo.folders import Arranged, arrangement
 from ssd_data.data.formats.yolo.lines import LabelReader
 from ssd_data.data.formats.yolo.names import Classes, files_of_names, read_classes, same
 from ssd_data.data.formats.yolo.pairs import pairs
-from ssd_data.data.formats.yolo.places import LabelFolders, is_here
+from ssd_data.data.formats.yolo.places import is_here
 from ssd_data.data.formats.yolo.schema import LAYOUT, YoloSource, needs
 from ssd_data.data.formats.yolo.stated import (
     Stated,
@@ -61,10 +61,7 @@ def _as_stated(folder: Path, stated: Stated, here: Sequence[str]) -> Recognised[
         return Recognised(stated.splits, why, Confidence.NAMES, said)
     if not read_classes(folder, stated.names).names:
         said.append(_nameless(stated.names))
-    labels = LabelFolders(folder)
-    folders = [labels.of(path) for path in here if (folder / path).is_dir()]
-    sure = are_yolos(folder, folders) is not False
-    return Recognised(stated.splits, why, Confidence.CONTENT if sure else Confidence.FILES, said)
+    return Recognised(stated.splits, why, Confidence.CONTENT, said)
 
 
 def _as_arranged(folder: Path, arranged: Arranged, stated: Stated | None) -> Recognised[YoloSource]:
