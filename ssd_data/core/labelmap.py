@@ -8,6 +8,7 @@ id). TensorFlow's labelmaps and names files are read as well, with the backgroun
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches

@@ -103,6 +103,39 @@ def test_other_parents_are_classes(categories: list[tuple[int, str, str]], tmp_p
     assert names(recognise(tmp_path)) == [name for _, name, _ in categories]
 
 
+@pytest.mark.parametrize(
+    ("categories", "left"),
+    [
+        ({0: "background", 1: "cup"}, ["cup"]),
+        ({0: "_background_", 1: "cup"}, ["cup"]),
+        ({1: "cup", 91: "background"}, ["cup"]),
+        ({0: "bg", 1: "cup"}, ["cup"]),
+        ({0: "cup", 1: "bg"}, ["cup", "bg"]),
+    ],
+)
+def test_the_background_is_no_class(
+    categories: dict[int, str], left: list[str], tmp_path: Path
+) -> None:
+    data = table(["1.jpg"], categories)
+    data["annotations"] = [box(1, 1, next(n for n in categories if categories[n] == "cup"))]
+    pictures(tmp_path / "train", ["1.jpg"])
+    write(tmp_path / "annotations/instances_train.json", data)
+    dataset = recognise(tmp_path)
+    assert names(dataset) == left
+    assert ["is label 0 anyway and has no box" in said for said in dataset.said] == [True] * (
+        2 - len(left)
+    )
+    assert build(dataset, tmp_path / "out").manifest["splits"]["train"]["boxes"] == 1
+
+
+def test_boxes_of_the_background_are_refused(tmp_path: Path) -> None:
+    data = table(["1.jpg"], {0: "background", 1: "cup"})
+    pictures(tmp_path / "train", ["1.jpg"])
+    write(tmp_path / "annotations/instances_train.json", data)
+    with pytest.raises(InputError, match="the background is label 0"):
+        build(recognise(tmp_path), tmp_path / "out")
+
+
 def test_label_studio(tmp_path: Path) -> None:
     dataset = recognise(label_studio(tmp_path / "raw"))
     (said,) = dataset.said
