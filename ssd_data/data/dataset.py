@@ -151,7 +151,8 @@ class Dataset:
         reader = formats.load(self.format)
         if reader.classes is not None:
             sources = [s for split in self.splits.values() for s in split.sources]
-            return united([reader.classes(self.root, one) for one in sources], self.root)
+            if stated := united([reader.classes(self.root, one) for one in sources], self.root):
+                return stated
         used = self._used()
         numbers = sorted(c for c in used if isinstance(c, int))
         if not numbers:

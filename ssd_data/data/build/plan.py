@@ -74,7 +74,8 @@ class BuildPlan:
     def _counts(self, one: Scan, root: Path) -> dict[str, Any]:
         shown = self.labelmap.shown_apart()
         classes = Counter(label for image in one.images for label in image.labels.tolist())
-        absent = [i.entry.image for i in one.images if not (root / i.entry.image).is_file()]
+        entries = [image.entry for image in one.images if not image.entry.held]
+        absent = [entry.image for entry in entries if not (root / entry.image).is_file()]
         return {
             "pictures": len(one.images),
             "boxes": classes.total(),

@@ -62,11 +62,7 @@ class Scan:
         digest = hashlib.sha256(repr(self.lines).encode())
         for image in self.images:
             entry = image.entry
-            try:
-                status = os.stat(f"{root}/{entry.image}")  # noqa: PTH116 - Path takes as long as the call
-                stamp = (status.st_size, status.st_mtime_ns)
-            except OSError:
-                stamp = (-1, -1)
+            stamp = entry.held.stamp if entry.held else _stamp(f"{root}/{entry.image}")
             fields = (image.number, stamp, entry.width, entry.height, entry.image_id)
             digest.update(repr(fields).encode())
             if entry.normalized:
@@ -74,6 +70,14 @@ class Scan:
             for array in (image.labels, entry.boxes, entry.difficult):
                 digest.update(array.tobytes())
         return digest.hexdigest()
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - Path takes as long as the call
+    except OSError:
+        return (-1, -1)
+    return (status.st_size, status.st_mtime_ns)
 
 
 def scan(dataset: Dataset, split: str, labelmap: LabelMap, options: BuildOptions) -> Scan:
@@ -121,7 +125,7 @@ def _wanted(entry: Entry, options: BuildOptions, notes: Tally) -> Entry | None:
         return entry
     if options.unannotated == "background":
         notes.add("picture without an annotation (taken as background)", entry.image)
-        return AnnotatedImage(entry.image, entry.annotation)
+        return AnnotatedImage(entry.image, entry.annotation, held=entry.held)
     if options.unannotated == "skip":
         notes.add("picture without an annotation (left out)", entry.image)
         return None

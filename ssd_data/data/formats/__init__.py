@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ssd_data.core.structures import AnnotatedImage, Entry
 
 S = TypeVar("S", bound="msgspec.Struct")
+HEAD_BYTES = 4096
 
 
 class Confidence(IntEnum):
@@ -74,7 +75,8 @@ class Format(Generic[S]):
         needs: the paths below the root without which a source is not there.
         layout: the folder tree that it expects, shown when nothing fits.
         recognise: the splits of a folder, if it is in this layout.
-        classes: name and display name of all classes, where the data set itself states them.
+        classes: name and display name of all classes, where the data set itself states them; empty
+            where this one does not: then they are the names that boxes use.
         names_splits: whether sources belong to the named splits of one data set. Else each is a
             list of its own: its LMDB may lie beside it and among those of other lists, and is
             linked under its own name.
@@ -102,10 +104,32 @@ class AnnotationFile:
         suffix: its ending, such as ``.xml``.
         read: the picture of a file; arguments are its path, the picture's and its own path below
             the root as they are kept, and the Tally that takes what is odd. Raises ``InputError``.
+        looks_like: whether a file's first bytes are such a file's, of which several formats may
+            have the ending.
+        stated: the picture's name that a file states, given its path and its path below the root;
+            empty where it states none or cannot be read.
+        survey: given some files of a data set, refuses what only all of them together show. Raises
+            ``InputError``.
     """
 
     suffix: str
     read: Callable[[Path, str, str, Tally], AnnotatedImage]
+    looks_like: Callable[[bytes], bool] = lambda head: True
+    stated: Callable[[Path, str], str] = lambda path, annotation: ""
+    survey: Callable[[Sequence[tuple[Path, str]]], None] = lambda files: None
+
+    def claims(self, path: Path) -> bool:
+        """Whether a file's first bytes are such a file's; not so where it cannot be read."""
+        try:
+            if not path.is_file():
+                return False
+            with path.open("rb") as file:
+                return self.looks_like(file.read(HEAD_BYTES))
+        except OSError:
+            return False
+
+
+_OLD_NAMES = {"flat": "folders"}
 
 
 def load(name: str) -> Format[Any]:
@@ -114,7 +138,7 @@ def load(name: str) -> Format[Any]:
     Raises:
         InputError: there is none of that name.
     """
-    found: Format[Any] | None = getattr(FORMATS.load(name), "FORMAT", None)
+    found: Format[Any] | None = getattr(FORMATS.load(_OLD_NAMES.get(name, name)), "FORMAT", None)
     if found is None:
         known = ", ".join(name for name, _ in all_formats())
         raise InputError(f'"{name}" is a format of single files', hint=f"Data sets: {known}")

@@ -217,4 +217,4 @@ FORMAT = Format(
     classes=classes,
     truth_file=truth_file,
 )
-FILE = AnnotationFile(".json", read_file)
+FILE = AnnotationFile(".json", read_file, looks_like=lambda head: b'"annotation"' in head)
