@@ -175,13 +175,13 @@ def test_ids_that_count_from_1_where_categories_count_from_0(tmp_path: Path) -> 
     notes = Tally()
     (one,) = entries(recognise(tmp_path), "test", notes)
     assert set(one.classes) == {"0"}
-    assert any(kind.startswith("category ids count from 1") for kind in notes.kinds)
+    assert any(kind.startswith("annotations count categories from 1") for kind in notes.kinds)
     data["categories"].append({"id": 2, "name": "plate"})
     data["annotations"][0]["category_id"] = 2  # so ids are those of the list, and 1 is none
     write(tmp_path / "labels.json", data)
     again = Tally()
     entries(recognise(tmp_path), "test", again)
-    assert not any(kind.startswith("category ids count from 1") for kind in again.kinds)
+    assert not any(kind.startswith("annotations count categories from 1") for kind in again.kinds)
 
 
 def test_cvat(tmp_path: Path) -> None:
@@ -509,10 +509,10 @@ def test_odd_categories(tmp_path: Path) -> None:
 
 def test_a_category_that_is_not_listed_is_named(tmp_path: Path) -> None:
     data = table(["1.jpg"], {0: "cup"})
-    data["annotations"] = [box(4, 1, 1)]
+    data["annotations"] = [box(4, 1, 7)]
     pictures(tmp_path / "train", ["1.jpg"])
     write(tmp_path / "annotations/instances_train.json", data)
-    with pytest.raises(InputError, match=r'"1": 1 box.* annotation 4'):
+    with pytest.raises(InputError, match=r'"7": 1 box.* annotation 4'):
         build(recognise(tmp_path), tmp_path / "out")
     mended = build(recognise(tmp_path), tmp_path / "out", BuildOptions(map={"1": "cup"}))
     assert mended.manifest["splits"]["train"]["classes"] == {"cup": 1}

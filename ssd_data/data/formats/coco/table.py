@@ -227,7 +227,7 @@ class CocoTable:
         if 0 in listed and 1 in used and not used & listed and {n - 1 for n in used} <= listed:
             self.category = self.category - 1
             self.context.notes.add(
-                "category ids count from 1 in annotations, from 0 in categories (taken as one less)",
+                "annotations count categories from 1, their list from 0 (one less is taken)",
                 f"{self.context.name}: {len(self.category):,} annotations",
             )
 
