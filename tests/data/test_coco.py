@@ -514,7 +514,7 @@ def test_a_category_that_is_not_listed_is_named(tmp_path: Path) -> None:
     write(tmp_path / "annotations/instances_train.json", data)
     with pytest.raises(InputError, match=r'"7": 1 box.* annotation 4'):
         build(recognise(tmp_path), tmp_path / "out")
-    mended = build(recognise(tmp_path), tmp_path / "out", BuildOptions(map={"1": "cup"}))
+    mended = build(recognise(tmp_path), tmp_path / "out", BuildOptions(map={"7": "cup"}))
     assert mended.manifest["splits"]["train"]["classes"] == {"cup": 1}
 
 
