@@ -29,6 +29,7 @@ class ScoredSource:
             detection of that file it is, from 0.
         head: how many lines stand before the first detection; None where they are no lines.
 
+    >>> from pathlib import Path
     >>> Path("two.txt").write_text("7 0.5 1 1 9 9\\n\\n8 0.25 2 2 9 9\\n")
     29
     >>> source = ScoredSource.of(("image", "score", *CORNERS), ["two.txt"], [2], head=0)

@@ -48,8 +48,14 @@ def needs(source: CocoSource) -> list[str]:
 
 
 def classes(root: Path, source: CocoSource) -> list[tuple[str, str]]:
-    """The categories by their id: the id as a string (or the name) and the name."""
+    """The categories by their id: the id as a string (or the name) and the name.
+
+    Raises:
+        InputError: there are none.
+    """
     found = _categories(root, source)
+    if not found:
+        raise InputError("no class: the JSON lists no categories", where=source.json)
     if source.classes == "names":
         return [(name, name) for name in dict.fromkeys(one.name for one in found)]
     return [(one.id, one.name) for one in found]
