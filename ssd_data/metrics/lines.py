@@ -18,7 +18,7 @@ SIDES = ("x", "y", "width", "height")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Source:
+class Lines:
     """The files of some detections, row by row.
 
     Attributes:
@@ -31,8 +31,8 @@ class Source:
 
     >>> Path("two.txt").write_text("7 0.5 1 1 9 9\\n\\n8 0.25 2 2 9 9\\n")
     29
-    >>> source = Source.of(("image", "score", *CORNERS), ["two.txt"], [2], head=0)
-    >>> source.place(1), source.column(0), source.line(source.numbers)
+    >>> lines = Lines.of(("image", "score", *CORNERS), ["two.txt"], [2], head=0)
+    >>> lines.place(1), lines.column(0), lines.line(lines.numbers)
     ('two.txt:3', 'column 2', 'image score xmin ymin xmax ymax')
     """
 
@@ -49,7 +49,7 @@ class Source:
         files: Sequence[object],
         counts: Sequence[int],
         head: int | None,
-    ) -> Source:
+    ) -> Lines:
         """Of detections that were read file by file, ``counts`` from each."""
         number = np.array(counts, np.int64)
         entry = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)
@@ -74,7 +74,7 @@ class Source:
             return "score" if number == 4 else f"bbox[{number}]"
         return f"column {len(self.columns) - 5 + number + 1}"
 
-    def rows(self, which: npt.NDArray[Any]) -> Source:
+    def rows(self, which: npt.NDArray[Any]) -> Lines:
         """Of some of the detections: those of the given indices or flags."""
         return replace(self, file=self.file[which], entry=self.entry[which])
 
