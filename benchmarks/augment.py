@@ -17,7 +17,7 @@ from benchmarks.shared import Result, Rounds, Setting, Topic, find_pictures, sho
 from ssd_data.batches import Batches
 from ssd_data.data.build.builder import build
 from ssd_data.data.build.options import BuildOptions
-from ssd_data.data.dataset import find
+from ssd_data.data.find import find
 from ssd_data.families import generate
 from ssd_data.proto import caffe_pb2
 

@@ -17,7 +17,7 @@ from ssd_data.data import formats
 from ssd_data.data.build.builder import build
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import scan
-from ssd_data.data.dataset import recognise
+from ssd_data.data.find import recognise
 
 Answer = dict[str, Any]
 

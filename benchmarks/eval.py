@@ -18,7 +18,7 @@ from typing import NamedTuple
 from benchmarks.shared import work_folder
 from ssd_data.core.images import picture_limits
 from ssd_data.data.build.builder import build
-from ssd_data.data.dataset import find
+from ssd_data.data.find import find
 from ssd_data.data.synthetic.sample import draw_sample
 from ssd_data.engines import Engine, load_engine
 from ssd_data.engines.torch.randomise import write_random_weights

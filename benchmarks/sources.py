@@ -14,7 +14,8 @@ import numpy as np
 
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Pixels
-from ssd_data.data.dataset import Dataset, recognise
+from ssd_data.data.dataset import Dataset
+from ssd_data.data.find import recognise
 from ssd_data.data.formats.widerface import read as widerface
 
 LIST = "wider_face_split/wider_face_train_bbx_gt.txt"

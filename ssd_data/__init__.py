@@ -61,11 +61,11 @@ if TYPE_CHECKING:
     from ssd_data.data.build.links import link as link
     from ssd_data.data.build.options import BuildOptions as BuildOptions
     from ssd_data.data.dataset import Dataset as Dataset
-    from ssd_data.data.dataset import find as find
-    from ssd_data.data.dataset import from_list as from_list
-    from ssd_data.data.dataset import recognise as recognise
     from ssd_data.data.export import ExportResult as ExportResult
     from ssd_data.data.export import export as export
+    from ssd_data.data.find import find as find
+    from ssd_data.data.find import from_list as from_list
+    from ssd_data.data.find import recognise as recognise
     from ssd_data.data.lmdb.records import Record as Record
     from ssd_data.data.lmdb.store import LmdbReader as LmdbReader
     from ssd_data.data.lmdb.store import LmdbWriter as LmdbWriter
@@ -97,7 +97,8 @@ _FACE = {
     "data.build.builder": "BuildResult build",
     "data.build.links": "link",
     "data.build.options": "BuildOptions",
-    "data.dataset": "Dataset find from_list recognise",
+    "data.dataset": "Dataset",
+    "data.find": "find from_list recognise",
     "data.export": "ExportResult export",
     "data.lmdb.records": "Record",
     "data.lmdb.store": "LmdbReader LmdbWriter",

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Split to build; repeatable.  [default: those linked as training and test]",
 )
+@shared.format_option
 @options_of(BuildOptions)
 @click.option(
     "--workers",
@@ -54,6 +55,11 @@ if TYPE_CHECKING:
     help="Threads; the result is the same with any.  [default: one a processor]",
 )
 @click.option("--redo", is_flag=True, help="Replace a build that was made otherwise.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Read all annotations, say what would be built, and write nothing.",
+)
 @click.option(
     "--link",
     type=shared.PATH,
@@ -65,6 +71,7 @@ def command(
     dataset: str | None,
     list_file: Path | None,
     fetch: bool,
+    dry_run: bool,
     as_json: bool,
     quiet: bool,
     **options: Any,
@@ -72,15 +79,16 @@ def command(
     """Build the LMDBs of DATASET with labelmap, lists and size files.
 
     DATASET is a recipe (voc0712, voc2007, voc2012, coco2014, coco2017, widerface), a recipe file of
-    your own (my.toml) or a folder in VOC, COCO, WIDER FACE or Images/ + Labels/ layout. A recipe's
-    files are looked for in --root, else in $SSD_DATA_ROOT, else here and in ./data.
+    your own (my.toml) or a folder whose layout is recognised. A recipe's files are looked for in
+    --root, else in $SSD_DATA_ROOT, else here and in ./data.
 
     \b
     Examples:
       ssd-data build voc0712 --root VOCdevkit --link .
       ssd-data build widerface --size 640
       ssd-data build voc0712 --download
-      ssd-data build my_pictures -o my_lmdbs
+      ssd-data build my_pictures --dry-run
+      ssd-data build my_pictures -o my_lmdbs --map dog=hound
       ssd-data build --list trainval.txt --labelmap labelmap.prototxt --root .
     """
     from ssd_data.data.build.builder import build
@@ -89,6 +97,11 @@ def command(
     if fetch:
         options["root"] = _fetch(dataset, list_file, options, quiet)
     found = _dataset(dataset, list_file, options)
+    if dry_run:
+        _show_plan(found, build_options, options, as_json)
+        return
+    if not (as_json or quiet):
+        shared.print_said(found.said)
     result = build(
         found,
         options["out"],
@@ -109,17 +122,19 @@ def command(
 
 
 def _dataset(name: str | None, list_file: Path | None, options: dict[str, Any]) -> Dataset:
-    from ssd_data.data import dataset
+    from ssd_data.data import find
 
     if (name is None) == (list_file is None):
         raise click.UsageError("Give a DATASET or --list, one of the two.")
     if list_file is None:
-        return dataset.find(str(name), options["root"], options["splits"])
+        return find.find(str(name), options["root"], options["splits"], options["format"])
     if options["labelmap"] is None or options["root"] is None:
         raise click.UsageError("--list needs --labelmap and --root.")
+    if options["format"]:
+        raise click.UsageError("--format does not go with --list.")
     if options["splits"]:
         raise click.UsageError("--split does not go with --list: a list is one split.")
-    return dataset.from_list(list_file, options["root"], options["labelmap"])
+    return find.from_list(list_file, options["root"], options["labelmap"])
 
 
 def _fetch(
@@ -128,7 +143,7 @@ def _fetch(
     """The root to look in, after what it lacked was fetched into it."""
     from ssd_data.cli.download import fetch
     from ssd_data.core.errors import InputError
-    from ssd_data.data import dataset, recipes
+    from ssd_data.data import find, recipes
     from ssd_data.data.download.download import default_out, is_begun
 
     if name is None or list_file is not None:
@@ -138,7 +153,7 @@ def _fetch(
     out = root or default_out()
     if not is_begun(recipe, out):
         with suppress(InputError):  # somebody else put it here: it is taken as it is
-            dataset.find(name, root, options["splits"])
+            find.find(name, root, options["splits"])
             return root
     fetch(recipe, out, options["splits"], quiet=quiet)
     return out
@@ -149,6 +164,45 @@ def _options(options: dict[str, Any], from_list: bool) -> BuildOptions:
     if from_list and given is click.core.ParameterSource.DEFAULT:
         options["empty"] = "keep"
     return BuildOptions(**{one.name: options[one.name] for one in fields(BuildOptions)})
+
+
+def _show_plan(
+    found: Dataset, build_options: BuildOptions, options: dict[str, Any], as_json: bool
+) -> None:
+    """What would be built, from the annotations alone."""
+    from ssd_data.data.build.plan import plan
+
+    labelmap = shared.read_names(options["labelmap"])
+    table = plan(found, build_options, options["splits"], labelmap).summary()
+    if as_json:
+        shared.print_json(table)
+        return
+    click.echo(f"{table['format']}: {found.root}" + (f" ({found.why})" if found.why else ""))
+    shared.print_said(found.said)
+    _print_plan(table)
+
+
+def _print_plan(table: dict[str, Any]) -> None:
+    columns, splits = ["pictures", "boxes", "difficult", "without_boxes"], table["splits"].items()
+    rows: list[list[object]] = [["split", *(c.replace("_", " ") for c in columns)]]
+    rows += [[name, *(counts[c] for c in columns)] for name, counts in splits]
+    shared.print_table(rows, right=range(1, 5))
+    rows = [["label", "class", *table["splits"]]]
+    rows += [
+        [label, name, *(counts["classes"].get(name, 0) for _, counts in splits)]
+        for label, name in enumerate(table["labelmap"])
+    ]
+    shared.print_table(rows, right=[0, *range(2, 2 + len(splits))])
+    for name, counts in splits:
+        for kind, entry in counts["notes"].items():
+            title = f"{name}: {entry['count']} x {kind}"
+            shared.print_listed(title, entry["listed"], entry["count"])
+        for kind in ("absent pictures", "unreadable"):
+            if places := counts[kind.replace(" ", "_")]:
+                shared.print_listed(f"{name}: {len(places)} x {kind}", places, len(places))
+    for link, split in table["links"].items():
+        click.echo(f"{link} would be {split}")
+    click.echo("nothing was written")
 
 
 def _print(result: BuildResult) -> None:

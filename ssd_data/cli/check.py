@@ -31,6 +31,7 @@ SHOWN = 3
     default=True,
     help="Decode all pixels, or read pictures' headers only.  [default: --decode]",
 )
+@shared.format_option
 @shared.output_options
 def command(
     what: str,
@@ -38,6 +39,7 @@ def command(
     labelmap: Path | None,
     splits: tuple[str, ...],
     decode: bool,
+    format: str,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -59,6 +61,7 @@ def command(
         shared.read_names(labelmap),
         splits,
         root=root,
+        format=format,
         decode=decode,
         track=shared.tracker(quiet),
     )

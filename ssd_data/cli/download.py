@@ -21,13 +21,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Fetch a data set's archives and unpack them.")
 @click.argument("dataset")
 @shared.out_option("Folder to unpack into.  [default: $SSD_DATA_ROOT, else data]")
-@click.option(
-    "--split",
-    "splits",
-    multiple=True,
-    metavar="NAME",
-    help="Fetch only what this split needs; repeatable.  [default: all]",
-)
+@shared.splits_option("Fetch only what this split needs; repeatable.  [default: all]")
 @click.option("--keep", is_flag=True, help="Keep the archives, in DIR/.downloads.")
 @click.option("--dry-run", is_flag=True, help="Say what would be fetched; the network is not used.")
 @shared.output_options

@@ -28,6 +28,18 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="The split's name.  [default: that in LMDB's name, <NAME>_<split>_lmdb; else all]",
 )
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Only N of the records, chosen at random, always the same.",
+)
+@click.option(
+    "--classes",
+    default="",
+    metavar="A,B",
+    help="Only boxes of these classes, and records that have one.",
+)
 @shared.output_options
 def command(
     lmdb: Path,
@@ -35,10 +47,12 @@ def command(
     out: Path,
     labelmap: Path | None,
     split: str | None,
+    sample: int | None,
+    classes: str,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Write the records of LMDB, made here or by Caffe, as a VOC tree or a COCO folder.
+    """Write the records of LMDB, made here or by Caffe, as a VOC tree, a COCO or a YOLO folder.
 
     The pictures' bytes stay as they are stored (raw values become PNG), and what is built from the
     result has the same boxes to the bit, but for those of resized pictures that no pixels can
@@ -48,6 +62,7 @@ def command(
     \b
     Examples:
       ssd-data export VOC0712/VOC0712_test_lmdb --to coco -o test_coco
+      ssd-data export trainval_lmdb --to voc -o small --sample 100 --classes cat,dog
       ssd-data export old_lmdb --to voc -o old --labelmap labelmap_voc.prototxt
     """
     from ssd_data.data.export import export
@@ -58,6 +73,8 @@ def command(
         out,
         labelmap=shared.read_names(labelmap),
         split=split,
+        sample=sample,
+        classes=[name for name in classes.split(",") if name],
         track=shared.tracker(quiet),
     )
     if as_json:

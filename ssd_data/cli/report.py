@@ -32,13 +32,7 @@ OF_RUNS = {"iteration": "--iteration", "test_pictures": "--test-pictures", "devi
     help="Pictures of each kind.",
 )
 @click.option("--labelmap", type=shared.PATH, help="Labelmap to use instead of the one found.")
-@click.option(
-    "--split",
-    "splits",
-    multiple=True,
-    metavar="NAME",
-    help="Split of a build; repeatable.  [default: all]",
-)
+@shared.splits_option("Split of a build; repeatable.  [default: all]")
 @click.option("--seed", type=int, default=0, help="Of data's pictures at random.  [default: 0]")
 @click.option(
     "--decode/--no-decode",
@@ -53,9 +47,7 @@ OF_RUNS = {"iteration": "--iteration", "test_pictures": "--test-pictures", "devi
     help="Of a run's snapshots: cpu, cuda, cuda:1, auto.",
 )
 @shared.output_options
-@click.pass_context
 def command(
-    context: click.Context,
     what: tuple[Path, ...],
     out: Path | None,
     pictures: int,
@@ -86,6 +78,7 @@ def command(
       ssd-data report tiny_ssd slower_rate caffe.log -o runs.html
     """
     from ssd_data.data.lmdb.store import is_lmdb
+    from ssd_data.data.lmdb.strangers import refuse_stranger
     from ssd_data.pages.report import require_templates
 
     if not what:
@@ -99,12 +92,14 @@ def command(
     from ssd_data.pages.report.render import write_page
     from ssd_data.pages.report.run_subject import is_run
 
+    for path in what:
+        refuse_stranger(path)
     data = [path for path in what if is_lmdb(path) or (path / MANIFEST).is_file()]
     runs = [path for path in what if path not in data and is_run(path)]
     if runs and len(runs) < len(what):
         other = next(path for path in what if path not in runs)
         raise click.UsageError(f"{runs[0]} is a training run, {other} is not: a page for each.")
-    _refuse(context, OF_DATA if runs else OF_RUNS, "data" if runs else "training runs")
+    _refuse(OF_DATA if runs else OF_RUNS, "data" if runs else "training runs")
     names = shared.read_names(labelmap)
     track = shared.tracker(quiet)
     if runs:
@@ -120,10 +115,11 @@ def command(
         click.echo(f"{out}: {size / 1e6:.1f} MB; open it in a browser")
 
 
-def _refuse(context: click.Context, options: dict[str, str], whose: str) -> None:
+def _refuse(options: dict[str, str], whose: str) -> None:
     """Options that mean nothing here are an error."""
+    told = click.get_current_context().get_parameter_source
     for name, spelled in options.items():
-        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
+        if told(name) is not click.core.ParameterSource.DEFAULT:
             raise click.UsageError(f"{spelled} is for pages of {whose}.")
 
 

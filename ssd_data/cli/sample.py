@@ -42,14 +42,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the drawing.")
 @shared.output_options
 def command(
-    folder: Path,
-    layouts: tuple[str, ...],
-    train: int,
-    test: int,
-    size: int,
-    seed: int,
-    as_json: bool,
-    quiet: bool,
+    folder: Path, layouts: tuple[str, ...], as_json: bool, quiet: bool, **drawing: int
 ) -> None:
     """Draw a sample data set into DIR, which must not exist or be empty.
 
@@ -64,15 +57,7 @@ def command(
     """
     from ssd_data.data.synthetic.sample import draw_sample
 
-    results = draw_sample(
-        folder,
-        layouts or LAYOUTS,
-        train=train,
-        test=test,
-        size=size,
-        seed=seed,
-        track=shared.tracker(quiet),
-    )
+    results = draw_sample(folder, layouts or LAYOUTS, track=shared.tracker(quiet), **drawing)
     if as_json:
         tables = {r.name: {**asdict(r), "next": _next(r)} for r in results}
         shared.print_json({"out": folder, "layouts": tables})

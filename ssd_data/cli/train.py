@@ -15,7 +15,7 @@ from ssd_data.training.options import DEFAULTS, Extras, TrainOptions
 
 if TYPE_CHECKING:
     from ssd_data.training.log import Event
-    from ssd_data.training.preflight.report import Preflight, Trouble
+    from ssd_data.training.preflight.report import Preflight
     from ssd_data.training.run import TrainResult
     from ssd_data.training.solver_file import SolverFile
 
@@ -107,14 +107,10 @@ def print_preflight(found: Preflight, quiet: bool = False) -> None:
         shared.print_table(found.rows(), right=[3], err=True)
         for loaded in found.weights:
             click.echo(f"weights: {loaded}", err=True)
-    _print_all("error", found.errors)
-    if not quiet:
-        _print_all("warning", found.warnings)
-
-
-def _print_all(kind: str, troubles: list[Trouble]) -> None:
-    for trouble in troubles:
-        click.echo(f"{kind}: {trouble}", err=True)
+    for trouble in found.errors:
+        click.echo(f"error: {trouble}", err=True)
+    for trouble in found.warnings if not quiet else ():
+        click.echo(f"warning: {trouble}", err=True)
 
 
 class ProgressBar:

@@ -56,18 +56,16 @@ def command(
       ssd-data view VOC0712/VOC0712_test_lmdb --detections scores/detections
       ssd-data view trainval_lmdb --port 8000 --no-browser
     """
-    from ssd_data.core.errors import SsdDataError
     from ssd_data.core.images import picture_limits
+    from ssd_data.core.optional import require
     from ssd_data.data.lmdb.companions import labelmap_file
     from ssd_data.data.lmdb.store import LmdbReader
     from ssd_data.pages.viewer.index import Index
 
-    try:
-        from ssd_data.pages.viewer.app import Viewer
-        from ssd_data.pages.viewer.server import listening, open_browser
-    except ImportError as error:
-        hint = "Install it: pip install 'ssd-data[view]'"
-        raise SsdDataError(f"this needs {error.name}", hint=hint) from None
+    for module in ("jinja2", "werkzeug.routing"):
+        require(module, "view")
+    from ssd_data.pages.viewer.app import Viewer
+    from ssd_data.pages.viewer.server import listening, open_browser
 
     file = labelmap or labelmap_file(lmdb)
     names = shared.read_names(file)
@@ -103,7 +101,6 @@ def _judged(
 
     from tqdm import tqdm
 
-    from ssd_data.data.lmdb.records import image_of
     from ssd_data.pages.viewer.judging import read_judged
 
     if detections is None:
@@ -115,6 +112,4 @@ def _judged(
             bar.update(done - bar.n)
 
         found = index.wait(tell)
-    keys = reader.keys()
-    images = [image_of(key.decode("utf-8", "backslashreplace")) for key in keys]
-    return read_judged(detections, found, images, reader.path, names)
+    return read_judged(detections, found, reader.path, names)

@@ -138,20 +138,9 @@ def _print_difference(rows: list[ArrayDifference], other: list[ArrayDifference])
 def _print_stats(rows: list[ArrayStats]) -> None:
     from ssd_data.nets.geometry import shape_text
 
-    titles = (
-        "layer",
-        "type",
-        "array",
-        "shape",
-        "min",
-        "max",
-        "mean",
-        "std",
-        "zeros",
-        "ill",
-        "dead",
-    )
-    table: list[list[object]] = [[*titles]]
+    table: list[list[object]] = [
+        ["layer", "type", "array", "shape", "min", "max", "mean", "std", "zeros", "ill", "dead"]
+    ]
     for r in rows:
         numbers = [f"{value:.3g}" for value in (r.least, r.most, r.mean, r.std)]
         dead = "" if r.dead is None else f"{r.dead} of {r.channels}"

@@ -40,6 +40,27 @@ def normalize(boxes: Boxes, width: int, height: int) -> Boxes:
     return fractions
 
 
+def turned_back(boxes: Boxes, orientation: int, width: float, height: float) -> Boxes:
+    """Boxes of a picture as its EXIF orientation turns it, moved into its stored pixels.
+
+    Args:
+        orientation: 1 to 8 (TIFF 6.0, tag 274).
+        width, height: of the picture as it is turned, in the boxes' unit.
+
+    >>> turned_back(np.array([[0, 0, 2, 1]], np.float32), 6, 30, 40)  # stored as 40 x 30
+    array([[ 0., 28.,  1., 30.]], dtype=float32)
+    """
+    xmin, ymin, xmax, ymax = boxes.T
+    if orientation in (2, 3, 6, 7):
+        xmin, xmax = width - xmax, width - xmin
+    if orientation in (3, 4, 7, 8):
+        ymin, ymax = height - ymax, height - ymin
+    across, down = (xmin, xmax), (ymin, ymax)
+    if orientation >= 5:
+        across, down = down, across
+    return np.stack([across[0], down[0], across[1], down[1]], axis=1).astype(np.float32)
+
+
 def to_pixels(boxes: npt.NDArray[Any], width: Any, height: Any) -> npt.NDArray[np.float64]:
     """Pixels from fractions, to be scored: to a thousandth, which is what float32 can tell.
 

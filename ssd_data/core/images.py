@@ -1,7 +1,9 @@
 """Picture files: what their headers say, whether they are whole, and their pixels.
 
 Headers of JPEGs are walked here, since the EXIF orientation has to be found to the byte; all other
-formats are Pillow's to read. Pixels are OpenCV's, as in Caffe: BGR, EXIF orientation ignored.
+formats are Pillow's to read. Pixels are as in Caffe, OpenCV's: BGR, EXIF orientation ignored.
+JPEGs are decoded by simplejpeg, whose libjpeg-turbo gives the same pixels, faster, and says whether
+data are damaged where OpenCV's writes that to the terminal.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
 from ssd_data.core.errors import InputError
@@ -25,12 +28,15 @@ from ssd_data.core.options import JPEG_QUALITY, MAX_PIXELS
 from ssd_data.core.structures import Pixels
 
 MOST_BYTES = 1 << 30  # of a picture file
+MOST_DECODED = 1 << 30  # pixels, as OpenCV has it
 RAISE_LIMIT = "Raise --max-pixels if the picture is meant to be that large"
 _EIGHT_BIT_RGB, _EIGHT_BIT_GRAY = "RGB", "L"
 _SOF_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _FRAME = struct.Struct(">BHHB")  # precision, height, width, components
 _FILL = re.compile(rb"\xff+")
 _ORIENTATION_TAG = 0x0112
+_CORRUPT = "Corrupt JPEG data: "
+_HARMLESS = "extraneous bytes before marker 0xd9"  # the end's: editors pad there
 _LOGGING: Any = getattr(cv2.utils, "logging", cv2)  # early releases have it at the top
 
 
@@ -44,6 +50,7 @@ class PictureInfo:
         mode: Pillow's name of the stored form ("RGB", "L", "CMYK", "P", "I;16" …).
         orientation_at: where the EXIF orientation's value lies in the file (its low byte), None
             where there is none or it is 1.
+        orientation: its value, 1 to 8 (TIFF 6.0); 1 is upright as stored.
     """
 
     format: str
@@ -51,6 +58,13 @@ class PictureInfo:
     height: int
     mode: str
     orientation_at: int | None = None
+    orientation: int = 1
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """Width and height after the EXIF rotation."""
+        turned = self.orientation >= 5
+        return (self.height, self.width) if turned else (self.width, self.height)
 
 
 @contextmanager
@@ -122,7 +136,8 @@ def _probe_jpeg(data: bytes, where: str) -> PictureInfo:
     if not data.endswith(b"\xff\xd9") and data.rfind(b"\xff\xd9", at) < 0:
         raise InputError("truncated JPEG: the end marker is missing", where=where)
     mode = {1: _EIGHT_BIT_GRAY, 3: _EIGHT_BIT_RGB, 4: "CMYK"}.get(components, f"{components} bands")
-    return PictureInfo("jpg", width, height, mode, orientation_at)
+    orientation = 1 if orientation_at is None else data[orientation_at]
+    return PictureInfo("jpg", width, height, mode, orientation_at, orientation)
 
 
 def _find_orientation(data: bytes, start: int, end: int) -> int | None:
@@ -150,6 +165,7 @@ def _probe_other(data: bytes, where: str) -> PictureInfo:
         with Image.open(io.BytesIO(data)) as image:
             kind, mode, (width, height) = str(image.format).lower(), image.mode, image.size
             transparent = "transparency" in image.info
+            orientation = _stated_orientation(image)
     except UnidentifiedImageError:
         raise InputError(f"not a picture ({_what(data)})", where=where) from None
     except Image.DecompressionBombError as error:
@@ -158,7 +174,18 @@ def _probe_other(data: bytes, where: str) -> PictureInfo:
         raise InputError(f"not a readable picture: {error}", where=where) from None
     if kind == "png" and b"IEND" not in data[-4096:] and b"IEND" not in data:
         raise InputError("truncated PNG: the end is missing", where=where)
-    return PictureInfo(kind, width, height, f"{mode} transparent" if transparent else mode)
+    mode = f"{mode} transparent" if transparent else mode
+    return PictureInfo(kind, width, height, mode, orientation=orientation)
+
+
+def _stated_orientation(image: Image.Image) -> int:
+    """A PNG's or WebP's EXIF orientation; TIFFs are turned by all who decode them."""
+    if image.format not in ("PNG", "WEBP", "AVIF") or "exif" not in image.info:
+        return 1
+    exif = Image.Exif()
+    exif.load(image.info["exif"])
+    stated = exif.get(_ORIENTATION_TAG)
+    return stated if isinstance(stated, int) and 1 <= stated <= 8 else 1
 
 
 def _what(data: bytes) -> str:
@@ -181,12 +208,22 @@ def without_orientation(data: bytes, info: PictureInfo) -> bytes:
     return bytes(patched)
 
 
-def decode(data: bytes, where: str, gray: bool = False) -> Pixels:
+class DamagedError(InputError):
+    """A picture that decodes, but not all of it: the rest is gray or torn."""
+
+
+def decode(data: bytes, where: str, gray: bool = False, strict: bool = False) -> Pixels:
     """Pixels as OpenCV decodes them: uint8 (height, width, 3) BGR, or (height, width) gray.
+
+    Args:
+        strict: refuse a JPEG whose data are damaged.
 
     Raises:
         InputError: the bytes cannot be decoded.
+        DamagedError: with ``strict``, not all of them can.
     """
+    if data[:2] == b"\xff\xd8" and (pixels := _decode_jpeg(data, where, gray, strict)) is not None:
+        return pixels
     flag = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flag | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -195,6 +232,41 @@ def decode(data: bytes, where: str, gray: bool = False) -> Pixels:
     if image is None:
         raise InputError("cannot decode the picture: its data is corrupt", where=where)
     return np.asarray(image, np.uint8)
+
+
+def _decode_jpeg(data: bytes, where: str, gray: bool, strict: bool) -> Pixels | None:
+    """The same of a JPEG; None where OpenCV is to say what it is."""
+    try:
+        height, width, *_ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:
+        return None
+    if height * width > MOST_DECODED:
+        return None
+    order = "GRAY" if gray else "BGR"
+    try:
+        pixels = simplejpeg.decode_jpeg(data, order, strict=True)
+    except ValueError as error:
+        fault = str(error)
+        if fault.startswith("Premature end"):
+            text = f"cannot decode the picture: {_lowered(fault)}"
+            raise InputError(text, where=where) from None
+        if strict and not fault.endswith(_HARMLESS):
+            text = f"the picture is damaged: {_lowered(fault.removeprefix(_CORRUPT))}"
+            raise DamagedError(text, where=where) from None
+        pixels = _decode_damaged(data, where, order)
+    return np.asarray(pixels[:, :, 0] if gray else pixels, np.uint8)
+
+
+def _decode_damaged(data: bytes, where: str, order: str) -> Pixels:
+    try:
+        return np.asarray(simplejpeg.decode_jpeg(data, order, strict=False), np.uint8)
+    except ValueError as error:
+        text = f"cannot decode the picture: {_lowered(str(error))}"
+        raise InputError(text, where=where) from None
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def read_picture(

@@ -1,6 +1,7 @@
 """Where something may be plugged in: one line a folder, in which a file's name is its registration.
 
 What a plug-in defines, its folder's docstring says. Files whose names begin with ``_`` are none.
+Some may also come with other packages, which name them as entry points.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
@@ -36,6 +38,7 @@ class Registry:
         kinds: whether plug-ins are the folder's files, its folders, or both.
         part: the file of a plug-in's folder that is meant; folders without it do not count.
         dashed: whether names have ``-`` where files have ``_``.
+        group: the entry points by which other packages add theirs; a name of ours stays ours.
     """
 
     folder: str
@@ -46,10 +49,13 @@ class Registry:
     kinds: frozenset[bool] = FILES
     part: str = ""
     dashed: bool = False
+    group: str = ""
 
     def names(self) -> list[str]:
         """The plug-ins' names, sorted; none is imported."""
         held = _modules(self.folder, self.kinds, self.part)
+        if self.group:
+            return sorted({*held, *_foreign(self.group)})
         return [name.replace("_", "-") for name in held] if self.dashed else list(held)
 
     def check(self, name: str) -> None:
@@ -70,9 +76,11 @@ class Registry:
         """A plug-in's module.
 
         Raises:
-            SsdDataError: as :meth:`check`.
+            SsdDataError: as :meth:`check`; or another package's cannot be loaded.
         """
         self.check(name)
+        if self.group and name not in _modules(self.folder, self.kinds, self.part):
+            return _load(_foreign(self.group)[name])
         file = name.replace("-", "_") if self.dashed else name
         parts = ["ssd_data", *self.folder.split("/"), file, *filter(None, [self.part])]
         return import_module(".".join(parts))
@@ -86,11 +94,40 @@ def _modules(folder: str, kinds: frozenset[bool], part: str) -> tuple[str, ...]:
     return tuple(sorted(name for name in held if not name.startswith("_")))
 
 
+@cache
+def _foreign(group: str) -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=group)}
+
+
+def _load(point: EntryPoint) -> Any:
+    package = point.dist.name if point.dist else "a package"
+    try:
+        return point.load()
+    except Exception as error:  # a stranger's code raises what it likes
+        raise SsdDataError(
+            f'"{point.name}" of {package} cannot be loaded: {type(error).__name__}: {error}',
+            where=point.value,
+            hint=f"Mend {package}, or uninstall it",
+        ) from error
+
+
 FORMATS = Registry(
-    "data/formats", 'unknown format "{}"', "Known: {}", InputError, kinds=FOLDERS, part="read"
+    "data/formats",
+    'unknown format "{}"',
+    "Known: {}",
+    InputError,
+    kinds=FOLDERS,
+    part="read",
+    group="ssd_data.formats",
 )
 WRITERS = Registry(
-    "data/formats", 'cannot export to "{}"', "Known: {}", InputError, kinds=FOLDERS, part="write"
+    "data/formats",
+    'cannot export to "{}"',
+    "Known: {}",
+    InputError,
+    kinds=FOLDERS,
+    part="write",
+    group="ssd_data.writers",
 )
 FAMILIES = Registry("families", 'unknown family "{}"', "Known: {}")
 METRICS = Registry("metrics", 'no metric "{}"', kinds=FOLDERS)

@@ -1,12 +1,10 @@
-"""A data set on disk: found by a recipe's name, a recipe file or its folder's layout."""
+"""A data set on disk, with every alternative decided: its splits, pictures and classes."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -14,11 +12,8 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
-from ssd_data.data import formats, recipes
-from ssd_data.data.formats import Recognised
-from ssd_data.data.formats.annoset.read import ListSource
-from ssd_data.data.lmdb.manifest import LABELMAP
-from ssd_data.data.recipes import Recipe, SourceTable, alternatives
+from ssd_data.data import formats
+from ssd_data.data.classes import Classes, numbered, renamed, united
 
 TRAINING_LINK, TEST_LINK = "trainval_lmdb", "test_lmdb"
 
@@ -35,6 +30,7 @@ class DatasetSplit:
 class Dataset:
     """A data set that was found, with every alternative decided.
 
+    >>> from ssd_data import find
     >>> found = find("sample/voc")
     >>> found.name, found.format, list(found.splits)
     ('voc', 'voc', ['test', 'trainval'])
@@ -50,6 +46,10 @@ class Dataset:
         metric: the score that belongs to it, empty where none is known.
         lmdb_pattern: an LMDB's name, with ``{name}`` and ``{split}``.
         why: by what a folder's layout was recognised; empty where a recipe or list says it.
+        said: what was guessed of the layout and a user should know, a sentence each.
+        settled: the labelmap after classes were renamed, see :meth:`with_map`.
+        numbers: then, the names that label numbers of txt files stand for; words: all names that
+            classes had before.
     """
 
     name: str
@@ -62,6 +62,10 @@ class Dataset:
     metric: str = ""
     lmdb_pattern: str = "{name}_{split}_lmdb"
     why: str = ""
+    said: tuple[str, ...] = ()
+    settled: LabelMap | None = None
+    numbers: Mapping[int, str] = field(default_factory=dict)
+    words: frozenset[str] = frozenset()
 
     def lmdb_name(self, split: str) -> str:
         """The name of a split's LMDB folder."""
@@ -84,23 +88,89 @@ class Dataset:
             )
         reader = formats.load(self.format)
         for source in self.splits[split].sources:
-            yield from reader.read(self.root, source, notes)
+            for entry in reader.read(self.root, source, notes):
+                yield self._named(entry) if self.numbers else entry
+
+    def _named(self, entry: Entry) -> Entry:
+        """The same picture with names where label numbers stand."""
+        if isinstance(entry, Unreadable):
+            return entry
+        names = [self.numbers.get(c, c) if isinstance(c, int) else c for c in entry.classes]
+        return replace(entry, classes=tuple(names))
 
     def classes(self) -> LabelMap:
-        """The labelmap: the recipe's file, what the data states, or all names that it uses."""
+        """The labelmap: the recipe's file, what the data states, or all names that it uses.
+
+        Raises:
+            InputError: there is no class, or txt files have label numbers that are not 1 to N.
+        """
+        if self.settled is not None:
+            return self.settled
         if self.labelmap is not None:
             return read_labelmap(self.labelmap)
-        first = next(iter(self.splits.values())).sources[0]
+        left, _ = renamed(self._listed(self.map), self.map)
+        return self._labelmap_of(left)
+
+    def with_map(self, wanted: Mapping[str, str], fixed: LabelMap | None = None) -> Dataset:
+        """The same with classes renamed, merged or (empty) dropped, also in its labelmap.
+
+        Args:
+            wanted: old name to new; either may be what people read, such as COCO's "dog".
+            fixed: a labelmap that stays as it is.
+
+        Raises:
+            InputError: as :meth:`classes`.
+        """
+        if not wanted:
+            return self
+        given = fixed or (read_labelmap(self.labelmap) if self.labelmap else None)
+        if given is None:
+            wanted = {**{old: wanted.get(new, new) for old, new in self.map.items()}, **wanted}
+            pairs = self._listed(wanted)
+            numbers = {int(name): name for name, _ in pairs if name.isdecimal()}
+        else:
+            items = sorted(given.require_sound(), key=lambda item: item.label)[1:]
+            pairs = [(item.name, item.display_name) for item in items]
+            numbers = {item.label: item.name for item in items}
+        left, table = renamed(pairs, wanted)
+        moved = {old: table.get(new, new) for old, new in self.map.items()}
+        settled = fixed or self._labelmap_of(left)
+        words = {word for pair in pairs for word in pair} | set(self.map)
+        changed = replace(self, map={**moved, **table}, settled=settled, numbers=numbers)
+        return replace(changed, words=frozenset(words))
+
+    def _labelmap_of(self, classes: Classes) -> LabelMap:
+        stated = formats.load(self.format).classes is not None
+        origin = f"the {'classes of' if stated else 'names found in'} {self.root}"
+        if not classes:
+            raise InputError("no class is left, so no labelmap can be made", where=self.root)
+        return LabelMap.from_names([n for n, _ in classes], [d for _, d in classes], origin)
+
+    def _listed(self, wanted: Mapping[str, str]) -> Classes:
+        """The classes that the data states, or uses: those sorted by their new names."""
         reader = formats.load(self.format)
         if reader.classes is not None:
-            found = reader.classes(self.root, first)
-            return LabelMap.from_names(
-                [n for n, _ in found], [d for _, d in found], f"the classes of {self.root}"
+            sources = [s for split in self.splits.values() for s in split.sources]
+            if stated := united([reader.classes(self.root, one) for one in sources], self.root):
+                return stated
+        used = self._used()
+        numbers = sorted(c for c in used if isinstance(c, int))
+        if not numbers:
+            changed = sorted({str(c) for c in used}, key=lambda c: (wanted.get(c) or c, c))
+            return [(c, c) for c in changed]
+        if len(numbers) < len(used):
+            raise InputError(
+                f'some classes are label numbers, others names ("{numbers[0]}" and '
+                f'"{min(c for c in used if isinstance(c, str))}")',
+                where=self.root,
+                hint="Give each number a name with --map NUMBER=NAME",
             )
-        return self._scan()
+        named = set(wanted) >= {str(n) for n in numbers}
+        names = [str(n) for n in numbers] if named else numbered(numbers, self.root)
+        return [(name, name) for name in names]
 
-    def _scan(self) -> LabelMap:
-        """The names that annotations use, sorted; label numbers where txt files use those."""
+    def _used(self) -> set[str | int]:
+        """The names, or label numbers, that annotations of any split use."""
         used: set[str | int] = set()
         error = InputError("no box has a class, so no labelmap can be made", where=self.root)
         for split in self.splits:
@@ -108,210 +178,7 @@ class Dataset:
                 if isinstance(entry, Unreadable):
                     error = entry.error
                 else:
-                    used.update(self.map.get(str(c), c) for c in entry.classes)
-        used.discard("")
+                    used.update(entry.classes)
         if not used:
             raise error
-        if numbers := [c for c in used if isinstance(c, int)]:
-            top = max(numbers)
-            if len(used) != top or min(numbers) != 1 or len(numbers) != top:
-                raise InputError(
-                    f"the labels of the txt files are not 1 to {min(top, 10**6)} without gaps",
-                    where=self.root,
-                    hint="Say which classes they mean with --labelmap FILE",
-                )
-            return LabelMap.from_names([str(n) for n in range(1, top + 1)])
-        return LabelMap.from_names(
-            sorted(str(c) for c in used), origin=f"the names found in {self.root}"
-        )
-
-
-def find(what: str | Path, root: Path | str | None = None, splits: Collection[str] = ()) -> Dataset:
-    """A data set by recipe name, recipe path or folder.
-
-    >>> find("sample/voc").links
-    {'trainval_lmdb': 'trainval', 'test_lmdb': 'test'}
-
-    Args:
-        splits: the splits that have to be there; else those that the recipe links.
-        what: ``voc0712``, ``my.toml`` or a folder whose layout is recognised.
-        root: where a recipe's files lie; else ``$SSD_DATA_ROOT``, else the current folder and its
-            ``data/``. For a recipe of the user's own also the folder that the recipe lies in.
-
-    Raises:
-        UsageError: there is neither a recipe nor a folder of that name.
-        InputError: the files are not there; the error shows what was expected and found.
-    """
-    path, what = Path(what), str(what)
-    root = None if root is None else Path(root)
-    if path.is_dir() and what not in recipes.names():
-        if root is not None:
-            raise UsageError("--root belongs to a recipe; a folder is its own root", where=what)
-        return recognise(path)
-    recipe = recipes.load(what)
-    if unknown := [split for split in splits if split not in recipe.splits]:
-        raise UsageError(
-            f'{recipe.name} has no split "{unknown[0]}"', hint=f"Splits: {', '.join(recipe.splits)}"
-        )
-    tried = list(_roots(recipe, root, path))
-    for candidate in tried:
-        if candidate.is_dir() and (dataset := _resolve(recipe, candidate, splits)):
-            return dataset
-    raise _nothing_fits(recipe, tried, splits)
-
-
-def _roots(recipe: Recipe, root: Path | None, path: Path) -> Iterator[Path]:
-    if root is not None:
-        if not root.is_dir():
-            raise InputError("no such folder", where=root)
-        starts = [root]
-    elif environment := os.environ.get("SSD_DATA_ROOT"):
-        starts = [Path(environment)]
-    else:
-        starts = [Path(), Path("data"), *([path.parent] if path.suffix == ".toml" else [])]
-    for start in starts:
-        yield start
-        yield from (start / name for name in recipe.folders)
-
-
-def _resolve(recipe: Recipe, root: Path, wanted: Collection[str]) -> Dataset | None:
-    """The data set if the wanted (else the linked) splits are there; others may be absent."""
-    splits, reader = {}, formats.load(recipe.format)
-    for name, split in recipe.splits.items():
-        for choice in split.choices:
-            sources = tuple(_decide(root, table, reader.source) for table in choice)
-            if all((root / path).exists() for one in sources for path in reader.needs(one)):
-                splits[name] = DatasetSplit(sources, split.shuffle)
-                break
-    links = {}
-    for link, choices in recipe.links.items():
-        if found := next((split for split in choices if split in splits), None):
-            links[link] = found
-    complete = len(links) == len(recipe.links) and (links or len(splits) == len(recipe.splits))
-    if not (set(wanted) <= set(splits) if wanted else complete):
-        return None
-    return Dataset(
-        recipe.name, root, recipe.format, splits, links, recipe.labelmap, recipe.map, recipe.metric
-    )
-
-
-def _decide(root: Path, table: SourceTable, kind: type[msgspec.Struct]) -> msgspec.Struct:
-    """A source with each list of alternatives replaced by the first path that is there."""
-    chosen = {}
-    for key, value in table.items():
-        several = alternatives(value)
-        there = (one for one in several if len(several) > 1 and (root / one).exists())
-        chosen[key] = next(there, several[0])
-    return msgspec.convert(chosen, kind)
-
-
-def _nothing_fits(recipe: Recipe, tried: list[Path], wanted: Collection[str]) -> InputError:
-    """What was expected below the likeliest of the roots, and what is there."""
-    linked = {splits[-1] for splits in recipe.links.values()} or set(recipe.splits)
-    chosen = [recipe.splits[name].choices[-1] for name in sorted(set(wanted) or linked)]
-    reader = formats.load(recipe.format)
-
-    def paths(root: Path) -> list[str]:
-        sources = [_decide(root, table, reader.source) for choice in chosen for table in choice]
-        return sorted({path for source in sources for path in reader.needs(source)})
-
-    nearest = min(tried, key=lambda root: sum(not (root / p).exists() for p in paths(root)))
-    lines = [f"  {'found  ' if (nearest / p).exists() else 'MISSING'}  {p}" for p in paths(nearest)]
-    there = sorted(p.name for p in nearest.iterdir())[:12] if nearest.is_dir() else []
-    lines.append(f"In {nearest.resolve()} there is: {', '.join(there) or 'nothing'}")
-    if recipe.home:
-        lines.append(f"{recipe.name} is to be had from {recipe.home}")
-    if recipe.downloads:
-        shipped = Path(recipe.origin).parent == recipes.shipped("datasets")
-        what = Path(recipe.origin).stem if shipped else recipe.origin
-        lines.append(f"ssd-data download {what} fetches it")
-    lines.append("Say where it lies with --root DIR or SSD_DATA_ROOT")
-    return InputError(
-        f"{recipe.name} is not here. Expected below {nearest.resolve()}:",
-        hint="\n".join(lines).strip(),
-    )
-
-
-def recognise(folder: Path | str) -> Dataset:
-    """A data set by its folder's layout, or by that of the one folder inside that has one.
-
-    >>> recognise("sample").root  # the one folder inside that has a layout
-    PosixPath('sample/voc')
-
-    Raises:
-        InputError: no layout fits; the error shows those that are known.
-    """
-    folder = Path(folder)
-    name = folder.resolve().name
-    if found := _layout(folder):
-        return _from_layout(name, folder, *found)
-    inner = [(p, found) for p in sorted(folder.iterdir()) if p.is_dir() and (found := _layout(p))]
-    if len(inner) == 1:
-        return _from_layout(name, inner[0][0], *inner[0][1])
-    if inner:
-        several = ", ".join(str(p) for p, _ in inner)
-        raise InputError(
-            f"several data sets lie here: {several}",
-            where=folder,
-            hint=f"Name one of them, or a recipe with --root {folder} "
-            f"({', '.join(recipes.names())})",
-        )
-    layouts = [f"{name}:\n{one.layout}" for name, one in formats.all_formats() if one.recognise]
-    there = ", ".join(sorted(p.name for p in folder.iterdir())[:12]) or "nothing"
-    raise InputError(
-        f"no known layout. Here is: {there}",
-        where=folder,
-        hint="\n".join(["Known layouts:", *layouts]).replace("\n", "\n  "),
-    )
-
-
-def _layout(folder: Path) -> tuple[str, Recognised[Any]] | None:
-    """The format whose layout a folder has, of several the one that is surest."""
-    found: list[tuple[str, Recognised[Any]]] = []
-    for name, one in formats.all_formats():
-        if one.recognise is not None and (recognised := one.recognise(folder)) is not None:
-            found.append((name, recognised))
-    return max(found, key=lambda pair: pair[1].confidence, default=None)
-
-
-def _from_layout(name: str, root: Path, kind: str, found: Recognised[Any]) -> Dataset:
-    training = _first_like(found.splits, "trainval", "train")
-    test = _first_like(found.splits, "test", "val")
-    links = {link: split for link, split in ((TRAINING_LINK, training), (TEST_LINK, test)) if split}
-    splits = {s: DatasetSplit(tuple(v), s.startswith("train")) for s, v in found.splits.items()}
-    beside = root / LABELMAP
-    labelmap = beside if beside.is_file() else None
-    return Dataset(name, root, kind, splits, links, labelmap, why=found.why)
-
-
-def _first_like(found: Mapping[str, object], *starts: str) -> str | None:
-    """The first split called so, or starting so (``train2017``)."""
-    for start in starts:
-        if start in found:
-            return start
-        if like := [s for s in found if s.startswith(start) and not s.startswith("trainval")]:
-            return like[0]
-    return None
-
-
-def from_list(file: Path | str, root: Path | str, labelmap: Path | str) -> Dataset:
-    """A list of ``image annotation`` lines, as ``create_annoset.py`` takes it.
-
-    >>> line = "JPEGImages/test000001.jpg Annotations/test000001.xml"
-    >>> _ = Path("faces.txt").write_text(line)
-    >>> from_list("faces.txt", "sample/voc", "labelmap.prototxt").splits.keys()
-    dict_keys(['faces'])
-    """
-    root = Path(root)
-    if not root.is_dir():
-        raise InputError("no such folder", where=root)
-    stem = Path(file).stem
-    return Dataset(
-        name=stem,
-        root=root,
-        format="annoset",
-        splits={stem: DatasetSplit((ListSource(str(file)),))},
-        links={f"{stem}_lmdb": stem},
-        labelmap=Path(labelmap),
-        lmdb_pattern="{split}_lmdb",
-    )
+        return used

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -25,6 +25,7 @@ from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
 from ssd_data.core.progress import Track, untracked
 from ssd_data.core.registry import WRITERS
+from ssd_data.data.cut import Cut, cut
 from ssd_data.data.formats.numbers import FAR
 from ssd_data.data.formats.writing import ROUNDED, PictureFile, Target, is_safe
 from ssd_data.data.lmdb.companions import labelmap_file, name_size_file, split_of
@@ -46,7 +47,7 @@ class ExportResult:
 
     Attributes:
         out: the folder.
-        format: "voc" or "coco".
+        format: "voc", "coco" or "yolo".
         split: the split's name there.
         pictures, boxes, difficult: how many were written.
         notes: what the format could not hold.
@@ -64,7 +65,7 @@ class ExportResult:
 
     @property
     def rounded(self) -> int:
-        """The boxes whose fractions no float32 pixels give back; they change in the last place."""
+        """The boxes that nothing written gives back; they change in the last place."""
         return self._noted(ROUNDED)
 
     @property
@@ -89,6 +90,8 @@ def export(
     *,
     labelmap: LabelMap | None = None,
     split: str | None = None,
+    sample: int | None = None,
+    classes: Sequence[str] = (),
     track: Track = untracked,
 ) -> ExportResult:
     """Write an LMDB's records as pictures and annotations.
@@ -101,9 +104,11 @@ def export(
 
     Args:
         lmdb: the LMDB's folder.
-        to: "voc" or "coco".
+        to: "voc", "coco" or "yolo".
         out: the folder to write; it must not be there yet, or be empty.
         labelmap: instead of the ``labelmap.prototxt`` in the LMDB's folder or the one above.
+        sample: only so many of its records, chosen at random, always the same.
+        classes: only boxes of these classes, and records that have one.
         split: instead of what the build or the LMDB's name (``<name>_<split>_lmdb``) says.
         track: wraps the records as they are read, to show progress.
 
@@ -117,16 +122,19 @@ def export(
         built, sizes = split_of(lmdb), name_size_file(lmdb)
         split = split or (built if _is_name(built) else "all")
         result = ExportResult(out, to, _checked(split))
+        known = (labelmap or _labelmap_of(lmdb)).require_sound()
+        left = cut(reader, known, sample, classes)
         target = Target(
             folder,
             result.split,
-            (labelmap or _labelmap_of(lmdb.absolute())).require_sound(),
-            len(reader),
-            sizes if sizes.is_file() else None,
+            left.labelmap,
+            len(left.rows),
+            sizes if sizes.is_file() and len(left.rows) == len(reader) else None,
             result.notes,
         )
         writer = module.WRITER(target)
-        forms = _write(track(reader.items(), len(reader), out.name), target, writer, result)
+        items = track(left.items(reader), len(left.rows), out.name)
+        forms = _write(items, left, known, target, writer, result)
         writer.finish()
         write_text(folder / LABELMAP, writer.labelmap.to_text())
     result.command = ["ssd-data", "build", *writer.command(out), *forms, "-o", f"{out}_lmdb"]
@@ -134,13 +142,20 @@ def export(
 
 
 def _write(
-    items: Iterable[tuple[bytes, bytes]], target: Target, writer: Any, result: ExportResult
+    items: Iterable[tuple[bytes, bytes]],
+    left: Cut,
+    known: LabelMap,
+    target: Target,
+    writer: Any,
+    result: ExportResult,
 ) -> tuple[str, ...]:
     """Write all records; returns the build's options that store pictures as they were stored."""
     forms: Counter[tuple[str, ...]] = Counter()
+    largest = 0.0
     for index, (key, value) in enumerate(items):
         record = decode_record(key, value)
-        _require_writable(record, target.labelmap)
+        _require_writable(record, known)
+        record = left.only(record)
         picture = _picture(record, result.notes)
         path = writer.add(index, record, picture)
         if key_of(index, path) != key:
@@ -151,10 +166,17 @@ def _write(
         result.pictures += 1
         result.boxes += len(record.labels)
         result.difficult += int(record.difficult.sum())
+        largest = max(largest, _largest(record))
     (most, _), *others = forms.most_common()
     for form, number in others:
         result.notes.add("pictures are not all stored alike", f"{number} x {' '.join(form)}")
-    return most
+    return (*most, "--boxes", "pixels") if 0 < largest <= 1 else most
+
+
+def _largest(record: Record) -> float:
+    """The farthest corner in pixels: where none is beyond 1, a build would ask for the unit."""
+    sides = [record.width, record.height] * 2
+    return float((record.boxes.astype(np.float64) * sides).max(initial=0))
 
 
 def _require_writable(record: Record, labelmap: LabelMap) -> None:

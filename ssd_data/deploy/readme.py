@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ssd_data.core.files.paths import listable
-from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.version import __version__
 from ssd_data.deploy.extras_files import PRIORS
 from ssd_data.deploy.targets import WrittenNet
@@ -46,17 +45,13 @@ def preprocess_table(profile: str, written: WrittenNet) -> dict[str, Any]:
             name: settings[name]
             for name in ("confidence_threshold", "nms_threshold", "top_k", "keep_top_k")
         },
-        "classes": _classes(net.labelmap),
+        "classes": None
+        if net.labelmap is None
+        else [
+            {"label": item.label, "name": item.name, "display_name": item.display_name}
+            for item in net.labelmap
+        ],
     }
-
-
-def _classes(labelmap: LabelMap | None) -> list[dict[str, Any]] | None:
-    if labelmap is None:
-        return None
-    return [
-        {"label": item.label, "name": item.name, "display_name": item.display_name}
-        for item in labelmap
-    ]
 
 
 def readme(

@@ -151,7 +151,11 @@ class Journal(Mapping[str, Detections]):
         read = _sound(self._file.readline())
         if read is None:
             raise OutputError("the file was changed meanwhile", where=self.path)
-        return _detections(read)
+        return Detections(
+            np.frombuffer(read.labels, np.int32),
+            np.frombuffer(read.scores, np.float32),
+            np.frombuffer(read.boxes, np.float32).reshape(-1, 4),
+        )
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
@@ -181,23 +185,15 @@ def _checksum(name: str, size: tuple[int, int], parts: tuple[bytes, bytes, bytes
 def _sound(line: bytes) -> _Line | None:
     """A picture's line; None where it is cut short or changed."""
     try:
-        read = _decode(line) if line.endswith(b"\n") else None
+        read = _decode(line)
     except (msgspec.DecodeError, RecursionError):
         return None
-    if read is None:
-        return None
     parts = read.labels, read.scores, read.boxes
-    sums = read.crc == _checksum(read.name, (read.width, read.height), parts)
+    sums = line.endswith(b"\n") and read.crc == _checksum(
+        read.name, (read.width, read.height), parts
+    )
     count = len(read.labels) // 4
     return read if sums and [len(p) for p in parts] == [4 * count, 4 * count, 16 * count] else None
-
-
-def _detections(read: _Line) -> Detections:
-    return Detections(
-        np.frombuffer(read.labels, np.int32),
-        np.frombuffer(read.scores, np.float32),
-        np.frombuffer(read.boxes, np.float32).reshape(-1, 4),
-    )
 
 
 def _shown(table: Mapping[str, Any], key: str) -> str:

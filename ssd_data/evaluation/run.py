@@ -19,7 +19,7 @@ from ssd_data.engines import Engine
 from ssd_data.evaluation.detecting import detect_all
 from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.protocols import make_plan
-from ssd_data.evaluation.results import Scored, write_and_score
+from ssd_data.evaluation.results import write_and_score
 from ssd_data.evaluation.sources import EvalSet
 from ssd_data.evaluation.worst import draw_worst
 from ssd_data.metrics.plots import draw_curves
@@ -166,14 +166,10 @@ def evaluate(
     report = Report(scored.scores, made_with, detected, before, seconds)
     text = json.dumps(report.to_json(), indent=1, ensure_ascii=False)
     write_whole(folder / SCORES, text + "\n")
-    return replace(report, drawn=_draw(data, scored, folder, options))
-
-
-def _draw(data: EvalSet, scored: Scored, folder: Path, options: EvalOptions) -> list[Path]:
     drawn = draw_curves(scored.scores, folder / CURVES) if options.curves else []
     if options.worst:
         drawn += draw_worst(data, scored, options.worst, folder / WORST)
-    return drawn
+    return replace(report, drawn=drawn)
 
 
 def _check(data: EvalSet, detector: EvalNet, options: EvalOptions, folder: Path) -> None:

@@ -20,10 +20,12 @@ from ssd_data.core.structures import Pixels
 from ssd_data.data.build.convert import in_pixels
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import scan, unknown_classes
-from ssd_data.data.dataset import TEST_LINK, Dataset, find
+from ssd_data.data.dataset import TEST_LINK, Dataset
+from ssd_data.data.find import find
 from ssd_data.data.lmdb.companions import labelmap_of, manifest_of, name_size_file, read_name_sizes
 from ssd_data.data.lmdb.manifest import Manifest, read_manifest
 from ssd_data.data.lmdb.store import is_lmdb, open_shared
+from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import read_table
 from ssd_data.metrics.scores import Ints, Truth
 from ssd_data.metrics.truth import TruthBuilder
@@ -85,6 +87,7 @@ def open_set(what: str | Path, choice: EvalChoice | None = None) -> EvalSet:
     choice = choice or EvalChoice()
     path = Path(what)
     if is_lmdb(path):
+        refuse_stranger(path)
         return _open_lmdb(path, choice)
     if path.is_dir() and (manifest := read_manifest(path)) is not None:
         split = choice.split or manifest.links.get(TEST_LINK, "")
@@ -171,7 +174,8 @@ def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
     name = _metric(choice.metric, dataset.metric, dataset.format)
     split = choice.split or dataset.links.get(TEST_LINK) or next(iter(dataset.splits))
     labelmap = read_labelmap(choice.labelmap) if choice.labelmap else dataset.classes()
-    scanned = scan(dataset, split, labelmap, BuildOptions(map=dataset.map, shuffle=False))
+    options = BuildOptions(map=dataset.map, shuffle=False)
+    scanned = scan(dataset, split, labelmap, options)
     if lines := unknown_classes({split: scanned}, labelmap):
         raise InputError(
             f"{len(lines)} classes are not in the labelmap", where=dataset.root,
@@ -184,7 +188,7 @@ def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
             where=first.where,
         )
     pictures = TruthBuilder.of_entries(
-        [in_pixels(dataset.root, image.entry) for image in scanned.images],
+        [in_pixels(dataset.root, image.entry, options) for image in scanned.images],
         [image.labels for image in scanned.images],
     )
     metric = metrics.load(name)

@@ -62,7 +62,9 @@ def build(settings: Settings, stage: Stage) -> caffe_pb2.NetParameter:
         relu6=settings.relu6,
         engine=None if training else CAFFE,
     )
-    detector = _detector(settings)
+    detector = DETECTOR
+    if settings.new_heads:
+        detector = replace(DETECTOR, heads=replace(DETECTOR.heads, conf_name=NEW_HEADS))
     start(net, detector, settings, stage)
     top = net.unit("conv0", "data", multiplied(32, settings), 3, stride=2)
     for i, (channels, stride) in enumerate(BLOCKS, 1):
@@ -80,9 +82,3 @@ def solver(settings: Settings) -> caffe_pb2.SolverParameter:
     if settings.from_scratch:
         return from_nothing(settings, base_lr=0.008, test_iter=[673])
     return halving_solver(settings, test_iter=[673], base_lr=0.0005, weight_decay=0.00005)
-
-
-def _detector(settings: Settings) -> Design:
-    if not settings.new_heads:
-        return DETECTOR
-    return replace(DETECTOR, heads=replace(DETECTOR.heads, conf_name=NEW_HEADS))

@@ -6,9 +6,9 @@ from typing import Any
 
 from ssd_data.families.parts.builder import NetBuilder
 from ssd_data.families.parts.data import CAFFE_MEAN, coverage_samplers
-from ssd_data.families.parts.detector import Design, Settings, Stage, finish, new_solver, start
+from ssd_data.families.parts.detector import Design, Settings, Stage, finish, start
 from ssd_data.families.parts.heads import FeatureMap, Heads, Output, Scoring, with_sizes
-from ssd_data.families.parts.vgg import add_pair, add_vgg
+from ssd_data.families.parts.vgg import add_pair, add_vgg, vgg_solver
 from ssd_data.proto import caffe_pb2
 
 TITLE = "SFD, a face detector, on VGG-16"
@@ -61,18 +61,6 @@ def build(settings: Settings, stage: Stage) -> caffe_pb2.NetParameter:
 
 def solver(settings: Settings) -> caffe_pb2.SolverParameter:
     """The published ``solver.prototxt``."""
-    return new_solver(
-        settings,
-        test_iter=[807],
-        test_interval=1000,
-        base_lr=0.001,
-        max_iter=120000,
-        gamma=0.1,
-        momentum=0.9,
-        weight_decay=0.0005,
-        snapshot=2500,
-        device_id=0,
-        test_initialization=True,
-        stepvalue=[80000, 100000, 120000],
-        type="SGD",
+    return vgg_solver(
+        settings, test_iter=[807], test_interval=1000, snapshot=2500, test_initialization=True
     )

@@ -7,9 +7,9 @@ from typing import Any
 
 from ssd_data.families.parts.builder import NetBuilder
 from ssd_data.families.parts.data import CAFFE_MEAN, jaccard_samplers
-from ssd_data.families.parts.detector import Design, Settings, Stage, finish, new_solver, start
+from ssd_data.families.parts.detector import Design, Settings, Stage, finish, start
 from ssd_data.families.parts.heads import FeatureMap, Heads, Output, Scoring, rising_maps
-from ssd_data.families.parts.vgg import add_pair, add_vgg
+from ssd_data.families.parts.vgg import add_pair, add_vgg, vgg_solver
 from ssd_data.proto import caffe_pb2
 
 TITLE = "SSD300 and SSD512 on VGG-16"
@@ -101,18 +101,10 @@ def _maps(blobs: list[str], extent: Extent, settings: Settings) -> list[FeatureM
 
 def solver(settings: Settings) -> caffe_pb2.SolverParameter:
     """The solver of ``ssd_pascal.py``; 4,952 test pictures are those of VOC2007."""
-    return new_solver(
+    return vgg_solver(
         settings,
         test_iter=[-(-4952 // settings.test_batch_size)],
         test_interval=10000,
-        base_lr=0.001,
-        max_iter=120000,
-        gamma=0.1,
-        momentum=0.9,
-        weight_decay=0.0005,
         snapshot=80000,
-        device_id=0,
         test_initialization=False,
-        stepvalue=[80000, 100000, 120000],
-        type="SGD",
     )

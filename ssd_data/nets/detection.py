@@ -202,7 +202,9 @@ def find_confidence_layers(graph: Graph) -> ConfidenceLayers:
         if node.type == "Convolution":
             found.add(index)
             continue
-        if node.type not in _KEEPS_ORDER or not _is_plain(node):
+        # A Permute must bring the outputs behind the places they are at.
+        moves = node.type == "Permute" and list(node.param.permute_param.order) != [0, 2, 3, 1]
+        if moves or node.type not in _KEEPS_ORDER:
             others[index] = node
         waiting += [wiring.writers[version] for version in wiring.bottoms[index]]
     if not found:
@@ -214,8 +216,3 @@ def _classes(node: Node) -> int:
     if node.type == DETECTION_TYPE:
         return node.param.detection_output_param.num_classes
     return node.param.multibox_loss_param.num_classes
-
-
-def _is_plain(node: Node) -> bool:
-    """A Permute must bring the outputs behind the places they are at."""
-    return node.type != "Permute" or list(node.param.permute_param.order) == [0, 2, 3, 1]

@@ -121,11 +121,12 @@ class TensorBoard:
         with self._writing():
             if not self._begun:
                 self._begun = True
-                self._begin(event.iteration - isinstance(event, Stepped))
+                start = event.iteration - isinstance(event, Stepped)
+                self._add(start, session_log={"status": "START"})
             if isinstance(event, Displayed):
-                self._add(event.iteration, _train(event))
+                self._add_scalars(event.iteration, _train(event))
             elif isinstance(event, Tested):
-                self._add(event.iteration, _test(event))
+                self._add_scalars(event.iteration, _test(event))
             if isinstance(event, (Tested, Snapshotted)):
                 self._writer.flush()
 
@@ -143,23 +144,14 @@ class TensorBoard:
             what = f"cannot write it: {error.strerror}"
             raise OutputError(what, where=self._folder, hint=hint) from None
 
-    def _begin(self, iteration: int) -> None:
+    def _add_scalars(self, iteration: int, values: Mapping[str, float]) -> None:
+        scalars = [{"tag": tag, "simple_value": value} for tag, value in values.items()]
+        self._add(iteration, summary={"value": scalars})
+
+    def _add(self, iteration: int, **what: Any) -> None:
         from tensorboard.compat.proto import event_pb2
 
-        start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-        event = event_pb2.Event(wall_time=time.time(), step=iteration, session_log=start)
-        self._writer.add_event(event)
-
-    def _add(self, iteration: int, values: Mapping[str, float]) -> None:
-        from tensorboard.compat.proto import event_pb2, summary_pb2
-
-        scalars: list[Any] = [
-            summary_pb2.Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()
-        ]
-        summary = summary_pb2.Summary(value=scalars)
-        self._writer.add_event(
-            event_pb2.Event(wall_time=time.time(), step=iteration, summary=summary)
-        )
+        self._writer.add_event(event_pb2.Event(wall_time=time.time(), step=iteration, **what))
 
 
 def _train(event: Displayed) -> dict[str, float]:

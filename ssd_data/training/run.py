@@ -39,10 +39,6 @@ Engine: TypeAlias = Union["TorchEngine", CaffeEngine]
 Say: TypeAlias = Callable[[str], None]
 
 
-def _nobody(_: str) -> None:
-    """Whom nothing is told."""
-
-
 @dataclass(slots=True)
 class TrainResult:
     """What a run came to.
@@ -96,7 +92,7 @@ def train(
     family: str | None = None,
     out: Path | str | None = None,
     listeners: Sequence[Listener] = (),
-    say: Say = _nobody,
+    say: Say = lambda text: None,
     show: Callable[[SolverFile, Preflight], None] | None = None,
     **extras: Unpack[ExtrasTold],
 ) -> TrainResult:
@@ -169,7 +165,7 @@ def train_file(
     file: SolverFile,
     options: TrainOptions | None = None,
     listeners: Sequence[Listener] = (),
-    say: Say = _nobody,
+    say: Say = lambda text: None,
     engine: Engine | None = None,
 ) -> TrainResult:
     """The run itself, of a solver that was read; see :func:`train`, which looks at it before.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -95,7 +96,8 @@ class RunFolder:
             self.prefix = param.snapshot_prefix
             bases = (folder, folder.parent, Path())
             found = [folder, *((base / self.prefix).parent for base in bases)]
-            self.places = list({p.resolve(): p for p in found if _is_folder(p)}.values())
+            there = (p for p in found if os.path.isdir(p))  # noqa: PTH112 - False of odd names too
+            self.places = list({p.resolve(): p for p in there}.values())
 
     @cached_property
     def models(self) -> list[SavedModel]:
@@ -151,14 +153,6 @@ class RunFolder:
             return one, f"the best test, {value:.4f} at iteration {one.iteration}"
         why = f"the newest, iteration {newest[0].iteration}; no test says which is best"
         return newest[0], why
-
-
-def _is_folder(place: Path) -> bool:
-    """Also of a name that no folder can have."""
-    try:
-        return place.is_dir()
-    except (OSError, ValueError):
-        return False
 
 
 def best_of(tested: Iterable[T], score: Callable[[T], float | None]) -> tuple[T, float] | None:

@@ -189,9 +189,9 @@ def _without_padding(boxes: Rows, size: Rows, resize: caffe_pb2.ResizeParameter)
 
 
 def _class_names(path: Path, where: str) -> dict[int, str]:
-    labelmap = read_labelmap(path) if path.exists() else None
-    if labelmap is None:
+    if not path.exists():
         raise InputError(f'label_map_file "{path}" is not there', where=where, hint=_HINT)
+    labelmap = read_labelmap(path)
     names = {item.label: item.name for item in labelmap}
     if len(names) < len(labelmap):
         raise InputError("a label stands twice in it", where=path)

@@ -160,7 +160,7 @@ def test_a_full_disk_while_text_is_written(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    for name in ("write_text", "_sync_tree"):
+    for name in ("write_text", "sync_folder"):
         with monkeypatch.context() as patch:
             patch.setattr(publish, name, full)
             patch.setattr("ssd_data.data.build.builder.write_text", full)

@@ -21,11 +21,11 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.labelmap import LabelMap, LabelMapItem
 from ssd_data.data.build.builder import build
 from ssd_data.data.build.options import BuildOptions
-from ssd_data.data.check import check as module
-from ssd_data.data.check import rules
-from ssd_data.data.check.check import check, check_build, check_dataset, check_lmdb
+from ssd_data.data.check import job, raw, rules
+from ssd_data.data.check.check import check, check_build, check_lmdb
 from ssd_data.data.check.findings import Findings
-from ssd_data.data.dataset import find, recognise
+from ssd_data.data.check.raw import check_dataset
+from ssd_data.data.find import find, recognise
 from ssd_data.data.lmdb.records import encode_record
 from ssd_data.data.lmdb.store import LmdbWriter
 
@@ -376,7 +376,9 @@ def test_annotations_and_lists_that_are_broken(voc: Voc):
     assert kinds(findings) == {"unreadable-annotation": 2}
     assert places(findings, "unreadable-annotation")[0].startswith("Annotations/1.xml:1: ")
     voc.list("test")
-    assert kinds(voc.check()) == {"unreadable-annotation": 2, "unreadable-split": 1}
+    findings = voc.check()  # pictures 4 and 5 are in no list any more
+    assert kinds(findings) == {"unreadable-annotation": 2, "unreadable-split": 1, "layout": 1}
+    assert places(findings, "layout")[0].startswith("2 of 5 pictures are in no list")
 
 
 def test_what_a_build_would_note(voc: Voc):
@@ -396,15 +398,16 @@ def test_what_a_build_would_note(voc: Voc):
 
 def test_notes_are_still_called_as_the_build_calls_them():
     notes = (ROOT / "ssd_data" / "data" / "build" / "convert.py").read_text()
+    notes += (ROOT / "ssd_data" / "data" / "build" / "frames.py").read_text()
     notes += (ROOT / "ssd_data" / "data" / "formats" / "annoset" / "read.py").read_text()
-    assert all(f'"{start}' in notes for start in module.NOTES)
+    assert all(f'"{start}' in notes for start in job.NOTES)
 
 
 def test_a_picture_that_is_listed_twice_and_one_in_both_splits(voc: Voc):
     voc.list("trainval", "1", "2", "1", "1")
     voc.picture(5).write_bytes(picture(2))
     findings = voc.check()
-    assert kinds(findings) == {"duplicated-line": 2, "split-leak": 1}
+    assert kinds(findings) == {"duplicated-line": 2, "split-leak": 1, "layout": 1}
     assert places(findings, "duplicated-line") == ["trainval: JPEGImages/1.jpg"] * 2
     assert places(findings, "split-leak") == [
         "test: JPEGImages/5.jpg is trainval: JPEGImages/2.jpg"
@@ -591,7 +594,7 @@ def test_keys_cannot_write_to_the_terminal(tmp_path: Path, capsys: pytest.Captur
     _, out, _ = run(capsys, path)
     assert "\\x1b[2J\\n\\xff: not an AnnotatedDatum" in out
     findings = Findings()
-    findings.add(module.UNKNOWN_CLASS, ["\x1b[2J\n"])
+    findings.add(raw.UNKNOWN_CLASS, ["\x1b[2J\n"])
     assert findings.errors[0].places == ["\\x1b[2J\\n"]
 
 

@@ -1,7 +1,9 @@
 """Data sets are found by recipe, by recipe file and by layout; what is missing is shown."""
 
 import json
+import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.trees import Voc, jpeg, xml
@@ -13,10 +15,11 @@ from ssd_data.data import recipes
 
 def devkit(root: Path) -> Path:
     for year, count in (("VOC2007", 3), ("VOC2012", 2)):
-        voc = Voc(root / year, count)
-        for i in range(1, count + 1):
+        voc = Voc(root / year, count + 1)
+        for i in range(1, count + 2):
             voc.annotation(i).write_text(xml([("car", 1, 2, 30, 40)]))
-        voc.list(["1"], "test")
+        voc.list([str(i) for i in range(1, count + 1)])
+        voc.list([str(count + 1)], "test")
     return root
 
 
@@ -196,3 +199,80 @@ def test_the_shuffle_is_the_seeds(tmp_path: Path) -> None:
     assert sorted(order(seed=1), key=int) == listed != order(seed=1)
     assert order(seed=1) != order(seed=0)
     assert order(limit=5) == order()[:5]
+
+
+def test_an_unknown_layout_shows_the_nearest_and_a_recipe(
+    tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for i in range(5):
+        for path, data in ((f"photos/{i}.jpg", jpeg()), (f"marks/{i}.json", b'{"marks": 3}')):
+            (tmp_path / "mine" / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "mine" / path).write_bytes(data)
+    told = run("build", "mine").err
+    assert "no known layout. Here is: marks/, photos/" in told
+    assert "annotations/instances_<split>.json" in told
+    assert "ImageSets/Main" not in told
+    assert "There are 5 pictures in photos/ and 5 annotations in marks/" in told
+    Path("mine/my.toml").write_text(textwrap.dedent(told[told.index("  format =") :]))
+    assert "marks/0.json: " in run("build", "mine/my.toml", "-o", "out").err
+    for i in range(5):
+        (tmp_path / "mine" / "marks" / f"{i}.json").unlink()
+        (tmp_path / "mine" / "marks" / f"{i}.xml").write_text(xml())
+    done = run("build", "mine/my.toml", "-o", "out", "--json")
+    assert [split["records"] for split in done.json["splits"].values()] == [4, 1]
+
+
+def test_a_folder_that_two_formats_fit(tmp_path: Path) -> None:
+    root = Voc(tmp_path / "both", 2).root
+    (root / "annotations").mkdir()
+    table = {
+        "images": [{"id": 1, "file_name": "1.jpg", "width": 64, "height": 48}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 9, 9]}],
+        "categories": [{"id": 1, "name": "cat"}],
+    }
+    (root / "annotations" / "instances_train.json").write_text(json.dumps(table))
+    (root / "train").mkdir()
+    (root / "train" / "1.jpg").write_bytes(jpeg())
+    with pytest.raises(InputError, match="this may be coco or voc") as caught:
+        find(root)
+    assert "--format voc: ImageSets/Main has its lists" in str(caught.value)
+    assert find(root, format="voc").format == "voc"
+    with pytest.raises(InputError, match="no widerface data set"):
+        find(root, format="widerface")
+    with pytest.raises(UsageError, match="not one of folders"):
+        find(root, format="annoset")
+    with pytest.raises(UsageError, match="--format belongs to a folder"):
+        find("voc0712", format="voc")
+
+
+def test_nothing_is_written_by_a_dry_run(tmp_path: Path, run: Any) -> None:
+    made = Voc(tmp_path / "voc", 3)
+    made.list(["1", "2"])
+    made.list(["3"], "test")
+    made.annotation(3).write_text("<annotation>")
+    before = sorted(tmp_path.rglob("*"))
+    told = run("build", made.root, "--dry-run", "-o", tmp_path / "out")
+    assert "trainval         2      2" in told.out
+    assert "trainval_lmdb would be trainval" in told.out
+    assert "test: 1 x unreadable\n    Annotations/3.xml:1: not well-formed XML" in told.out
+    table = run("build", made.root, "--dry-run", "--json").json
+    assert table["labelmap"] == ["background", "cat"]
+    assert table["splits"]["trainval"]["classes"] == {"cat": 2}
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("choice", ["fail", "skip", "background"])
+def test_pictures_without_an_annotation(choice: str, tmp_path: Path, run: Any) -> None:
+    made = Voc(tmp_path / "voc", 3)
+    made.annotation(2).unlink()
+    done = run("build", made.root, "-o", tmp_path / "out", "--unannotated", choice, "--json")
+    if choice == "fail":
+        assert done.status == 1
+        assert "--unannotated background" in done.err
+        return
+    split = done.json["splits"]["trainval"]
+    assert split["records"] == {"skip": 2, "background": 3}[choice]
+    assert split["without_boxes"] == (choice == "background")
+    (note,) = split["notes"].values()
+    assert note == {"count": 1, "listed": ["JPEGImages/2.jpg"]}

@@ -375,7 +375,7 @@ def test_items_stop_at_a_limit(tmp_path: Path):
 def test_real_builds_are_measured(shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     from ssd_data.data.build.builder import build
     from ssd_data.data.build.options import BuildOptions
-    from ssd_data.data.dataset import find
+    from ssd_data.data.find import find
 
     build(find(str(shared / "BCCD")), tmp_path / "out", BuildOptions(limit=20))
     found = table(capsys, tmp_path / "out" / "BCCD_test_lmdb", "--draw", tmp_path / "drawn")

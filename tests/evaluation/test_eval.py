@@ -24,7 +24,7 @@ from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Detections
 from ssd_data.data.build.builder import build
 from ssd_data.data.build.options import BuildOptions
-from ssd_data.data.dataset import find
+from ssd_data.data.find import find
 from ssd_data.data.synthetic.sample import draw_sample
 from ssd_data.engines import load_engine
 from ssd_data.evaluation.detecting import detect_all

@@ -20,7 +20,7 @@ from ssd_data import metrics
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.registry import METRICS
 from ssd_data.data.build.builder import build
-from ssd_data.data.dataset import find
+from ssd_data.data.find import find
 from ssd_data.data.synthetic.sample import draw_sample
 
 # Detections as a table: picture, class, score and a box in fractions. How far off are the numbers?
@@ -111,8 +111,7 @@ names = read_labelmap(Path(lmdb).parent / "labelmap.prototxt")
 reader = open_shared(lmdb)
 index = Index(reader, [item.label for item in names])
 index.start()
-images = [key.decode().partition("_")[2] for key in reader.keys()]
-judged = read_judged(Path(detections), index.wait(), images, Path(lmdb), names)
+judged = read_judged(Path(detections), index.wait(), Path(lmdb), names)
 index.close()
 found = {"detections": len(judged.score), "truths": len(judged.truth)}
 print(json.dumps({**found, "kinds": sorted(set(judged.kind.tolist()))}))

@@ -18,6 +18,7 @@ from support.html_pages import EVIL, Reader, read_safely
 
 from ssd_data.batches import Batches
 from ssd_data.core.errors import InputError
+from ssd_data.core.progress import untracked
 from ssd_data.families.fit.layout import Rules, read_layout
 from ssd_data.families.fit.matching import match, pairs
 from ssd_data.families.fit.truths import Truths
@@ -30,6 +31,7 @@ from ssd_data.nets.prototxt import read_prototxt, to_text
 from ssd_data.pages.report.blocks import Gallery, Note, Section
 from ssd_data.pages.report.curves import chart, thinned
 from ssd_data.pages.report.history import read_history
+from ssd_data.pages.report.options import RunView
 from ssd_data.pages.report.run_subject import gather_run
 from ssd_data.pages.report.sections import fed, progress
 from ssd_data.proto import caffe_pb2
@@ -292,7 +294,7 @@ def test_hostile_nets(change: str, said: str, copy: Path) -> None:
     net = copy / "train.prototxt"
     assert change in net.read_text()
     net.write_text(net.read_text().replace(change, said, 1))
-    section = fed.section([gather_run(copy)], 1, 0)
+    section = fed.section([gather_run(copy)], RunView(1))
     assert section.panels[0].blocks
 
 
@@ -349,7 +351,7 @@ def test_sessions_that_were_thrown_away_do_not_count(tmp_path: Path) -> None:
 
 
 def test_forced_priors_are_dashed(folder: Path) -> None:
-    (panel,) = fed.section([gather_run(folder)], 30, 0).panels
+    (panel,) = fed.section([gather_run(folder)], RunView(30)).panels
     (gallery,) = [block for block in panel.blocks if isinstance(block, Gallery)]
     marks = [outline.mark for picture in gallery.pictures for outline in picture.outlines]
     priors = [mark for mark in marks if mark.said.startswith("prior of")]
@@ -372,7 +374,7 @@ def test_the_pictures_are_those_that_were_fed(
     layer = next(n for n in read_graph(net, "TRAIN").nodes if n.type == "AnnotatedData").param
     with Batches(layer, caffe_pb2.TRAIN, seed=seed, workers=0, start=4 * iteration) as batches:
         batch = next(batches)
-    (panel,) = fed.section([gather_run(copy)], 4, iteration).panels
+    (panel,) = fed.section([gather_run(copy)], RunView(4, iteration)).panels
     (gallery,) = [block for block in panel.blocks if isinstance(block, Gallery)]
     assert [picture.title for picture in gallery.pictures] == list(batch.keys)
     prepare = from_transform(layer.transform_param)
@@ -385,7 +387,7 @@ def test_the_pictures_are_those_that_were_fed(
 
 
 def test_snapshots_in_time(folder: Path) -> None:
-    section = progress.section([gather_run(folder)], 2, "cpu", lambda items, total, name: items)
+    section = progress.section([gather_run(folder)], RunView(2, device="cpu"), untracked)
     galleries = [b for b in section.panels[0].blocks if isinstance(b, Gallery)]
     titles = [[picture.title for picture in gallery.pictures] for gallery in galleries]
     assert titles == [["true boxes", "iteration 60", "iteration 120"]] * 2

@@ -11,7 +11,7 @@ import numpy as np
 from werkzeug.test import Client, TestResponse
 
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.data.lmdb.records import encode_record, image_of, key_of
+from ssd_data.data.lmdb.records import encode_record, key_of
 from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
 from ssd_data.pages.viewer.app import Viewer
 from ssd_data.pages.viewer.index import Index
@@ -104,10 +104,7 @@ def viewing(
                 index.start()
                 index.wait()
             if detections is not None:
-                images = [
-                    image_of(key.decode("utf-8", "backslashreplace")) for key, _ in reader.items()
-                ]
-                judged = read_judged(detections, index.wait(), images, lmdb, labelmap)
+                judged = read_judged(detections, index.wait(), lmdb, labelmap)
             yield Viewer(reader, index, labelmap, judged)
         finally:
             index.close()

@@ -26,6 +26,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.images import decode, probe
 from ssd_data.core.structures import Pixels
 from ssd_data.data.lmdb.records import Record
+from ssd_data.nets.sizes import fixed_size
 from ssd_data.proto import caffe_pb2
 
 Generator = np.random.Generator
@@ -87,11 +88,7 @@ class DataTransformer:
 
     def shape(self) -> tuple[int, int] | None:
         """Height and width of all pictures; None where they depend on the picture."""
-        if all(self.crop_size):
-            return self.crop_size[1], self.crop_size[0]
-        param = self.param.resize_param
-        fixed = self.param.HasField("resize_param") and param.resize_mode != resize.FIT_SMALL
-        return (param.height, param.width) if fixed else None
+        return fixed_size(self.param)
 
     def __call__(
         self,
@@ -170,7 +167,8 @@ class DataTransformer:
         if draft.distortion is not None:
             picture = _distort(picture, draft, needed, again)
         if expansion is not None:
-            ground = expand.ground(tuple(self.param.mean_value), _channels(pixels))
+            channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+            ground = expand.ground(tuple(self.param.mean_value), channels)
             picture = expand.apply(picture, expansion, ground)
             picture = picture.reencode(needed) if again else picture
         if draft.region is not None:
@@ -226,10 +224,6 @@ def _distort(picture: Canvas, draft: Draft, needed: Rect, again: bool) -> Canvas
     part = distort.apply(picture.pixels(rect), draft.distortion)
     distorted = Canvas(picture.width, picture.height, part, rect[0], rect[1])
     return distorted.reencode(seen) if again else distorted
-
-
-def _channels(pixels: Pixels) -> int:
-    return 1 if pixels.ndim == 2 else pixels.shape[2]
 
 
 def faults(

@@ -60,6 +60,27 @@ def out_option(what: str, **settings: Any) -> Callable[[_F], _F]:
     return click.option("-o", "--out", type=PATH, help=what, **settings)
 
 
+def splits_option(what: str) -> Callable[[_F], _F]:
+    """``--split``: any number of splits."""
+    return click.option("--split", "splits", multiple=True, metavar="NAME", help=what)
+
+
+def format_option(function: _F) -> _F:
+    """``--format``: what a folder is in, where more than one layout fits or none is recognised."""
+    return click.option(
+        "--format",
+        default="",
+        metavar="NAME",
+        help="Read a folder as this format, whatever else it may be.",
+    )(function)
+
+
+def print_said(said: Iterable[str]) -> None:
+    """What was guessed of a data set's layout."""
+    for sentence in said:
+        click.echo(f"note: {sentence}")
+
+
 def print_json(value: Any) -> None:
     """One JSON object on standard output."""
     click.echo(json.dumps(value, indent=1, ensure_ascii=False, default=str))
@@ -89,9 +110,11 @@ def print_listed(
     title: str, listed: Sequence[object], count: int, *, shown: int = 3, more: str = "…"
 ) -> None:
     """How many there are of something, and the first of them."""
+    from ssd_data.core.files.paths import listable  # names come from strangers' files
+
     click.echo(title)
     for one in listed[:shown]:
-        click.echo(f"    {one}")
+        click.echo(f"    {listable(str(one))}")
     if count > shown:
         click.echo(f"    {more}")
 
@@ -107,19 +130,18 @@ def read_names(path: Path | None) -> LabelMap | None:
     return None if path is None else read_labelmap(path)
 
 
-def track(items: Iterable[_T], total: int, what: str) -> Iterable[_T]:
-    """A progress bar on standard error, if that is a terminal."""
-    if not sys.stderr.isatty():
-        return items
-    from tqdm import tqdm
-
-    bar: Iterable[_T] = tqdm(items, total=total, desc=what, unit=" pictures", file=sys.stderr)
-    return bar
-
-
 def tracker(quiet: bool) -> Track:
-    """:func:`track`, or with ``-q`` nothing."""
-    return untracked if quiet else track
+    """A progress bar on standard error, if that is a terminal; with ``-q`` nothing."""
+    if quiet or not sys.stderr.isatty():
+        return untracked
+
+    def track(items: Iterable[_T], total: int, what: str) -> Iterable[_T]:
+        from tqdm import tqdm
+
+        bar: Iterable[_T] = tqdm(items, total=total, desc=what, unit=" pictures", file=sys.stderr)
+        return bar
+
+    return track
 
 
 def warn_of_ignored(fields: Iterable[str]) -> None:

@@ -88,7 +88,8 @@ class OutFolder:
         names = [path.name for path in self.staging.iterdir()]
         order = sorted(names, key=lambda name: (name == last, name))
         journal = {name: _identity(self.staging / name) for name in order}
-        _sync_tree(self.staging)
+        for folder, _, _ in os.walk(self.staging):
+            sync_folder(Path(folder))
         write_text(self.staging / JOURNAL, json.dumps(journal))
         os.rename(self.staging, self.path / READY)
         sync_folder(self.path)
@@ -207,8 +208,3 @@ def sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _sync_tree(path: Path) -> None:
-    for folder, _, _ in os.walk(path):
-        sync_folder(Path(folder))

@@ -7,8 +7,8 @@ verified, and all of it is published at once. ``build.json`` records how.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ from ssd_data.data import formats
 from ssd_data.data.build import links
 from ssd_data.data.build.convert import BoxRuleError, BuiltRecord, make_records
 from ssd_data.data.build.options import BuildOptions
+from ssd_data.data.build.plan import BuildPlan, plan
 from ssd_data.data.build.recorded import SplitCounts, new_manifest
-from ssd_data.data.build.scan import LabelledImage, Scan, scan, unknown_classes
+from ssd_data.data.build.scan import LabelledImage, Scan
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.formats import Format
 from ssd_data.data.formats.lists import line_of
@@ -97,7 +98,7 @@ def build(
     True
 
     Args:
-        dataset: from ``find`` or ``from_list`` of :mod:`ssd_data.data.dataset`.
+        dataset: from ``find`` or ``from_list`` of :mod:`ssd_data.data.find`.
         out: the folder to write to; ``./<name>`` by default.
         options: how records are made.
         splits: which ones; those that are linked as training and test by default.
@@ -111,10 +112,8 @@ def build(
         InputError: the data set is broken, or does not fit the labelmap.
         OutputError: the out folder holds something else, is locked or cannot be written.
     """
-    options = options or BuildOptions()
-    options = replace(options, map={**dataset.map, **options.map})
-    wanted = list(dict.fromkeys(splits)) or dataset.default_splits()
-    labelmap = (labelmap or dataset.classes()).require_sound()
+    made = plan(dataset, options, splits, labelmap)
+    dataset = made.dataset
     folder_path = Path(out) if out is not None else default_out(dataset)
     own = folder_path.resolve() == dataset.root.resolve()
     if own and formats.load(dataset.format).names_splits:
@@ -122,11 +121,12 @@ def build(
             "this is the data set's own folder", where=folder_path, hint="Choose another with --out"
         )
     if link is not None:
-        names = [name for name, split in dataset.links.items() if split in wanted]
+        names = [name for name, split in dataset.links.items() if split in made.splits]
+        if not names and formats.load(dataset.format).names_splits:
+            raise links.nothing_to_link(made.splits, Path(link))
         links.refuse_obstacles(Path(link), [*names, LABELMAP], dataset.links, folder_path)
     with OutFolder(folder_path) as folder:
-        job = _Job(dataset, options, labelmap, folder, workers or default_workers(), track)
-        result = job.run(wanted, redo)
+        result = _Job(made, folder, workers or default_workers(), track).run(redo)
     if link is not None:
         result.linked = links.link(result.out, link)
     return result
@@ -143,24 +143,34 @@ def default_out(dataset: Dataset) -> Path:
 
 @dataclass(slots=True)
 class _Job:
-    dataset: Dataset
-    options: BuildOptions
-    labelmap: LabelMap
+    plan: BuildPlan
     folder: OutFolder
     workers: int
     track: Track
 
     @property
+    def dataset(self) -> Dataset:
+        return self.plan.dataset
+
+    @property
+    def options(self) -> BuildOptions:
+        return self.plan.options
+
+    @property
+    def labelmap(self) -> LabelMap:
+        return self.plan.labelmap
+
+    @property
     def format(self) -> Format[Any]:
         return formats.load(self.dataset.format)
 
-    def run(self, wanted: list[str], redo: bool) -> BuildResult:
+    def run(self, redo: bool) -> BuildResult:
+        wanted = self.plan.splits
         old = read_manifest(self.folder.path)
         new = new_manifest(self.dataset, self.options, self.labelmap)
         if old is not None:
-            self._refuse_other(old, new, wanted, redo)
-        scans = {split: scan(self.dataset, split, self.labelmap, self.options) for split in wanted}
-        self._refuse_unknown(scans)
+            self._refuse_other(old, new, redo)
+        scans = self.plan.scans()
         digests = {split: s.input_digest(self.dataset.root) for split, s in scans.items()}
         todo = [
             s for s in wanted if redo or old is None or not self._is_current(old, s, digests[s])
@@ -171,7 +181,7 @@ class _Job:
         self._refuse_overwriting(old, todo, redo)
         if old is not None and not differences(old, new):
             new.splits.update(old.splits)
-        failures: list[str] = []
+        failures: list[SsdDataError] = []
         with picture_limits():
             for split in todo:
                 made = self._write(split, scans.pop(split), failures)
@@ -200,7 +210,7 @@ class _Job:
             hint="Build it anew with --redo",
         )
 
-    def _refuse_other(self, old: Manifest, new: Manifest, wanted: list[str], redo: bool) -> None:
+    def _refuse_other(self, old: Manifest, new: Manifest, redo: bool) -> None:
         path = self.folder.path / MANIFEST
         # The lists of one data set come one by one, so their names are no data set's.
         lists = old.format == new.format and not self.format.names_splits
@@ -217,7 +227,7 @@ class _Job:
                 where=path,
                 hint="Build it anew with --redo, or choose another folder with --out",
             )
-        if found and (left := [split for split in old.splits if split not in wanted]):
+        if found and (left := [split for split in old.splits if split not in self.plan.splits]):
             raise OutputError(
                 f'"{left[0]}" would stay as it was built, with ' + ", ".join(found),
                 where=path,
@@ -251,18 +261,7 @@ class _Job:
         own += [self.dataset.labelmap] if self.dataset.labelmap is not None else []
         return path.exists() and any(file.is_file() and path.samefile(file) for file in own)
 
-    def _refuse_unknown(self, scans: Mapping[str, Scan]) -> None:
-        lines = unknown_classes(scans, self.labelmap)
-        if lines and self.options.unknown == "fail":
-            count = "1 class is" if len(lines) == 1 else f"{len(lines)} classes are"
-            raise InputError(
-                f"{count} not in the labelmap:\n  " + "\n  ".join(lines),
-                where=self.labelmap.origin,
-                hint="Rename with --map OLD=NEW, drop with --map OLD=, or leave out all with "
-                "--unknown skip",
-            )
-
-    def _write(self, split: str, scanned: Scan, failures: list[str]) -> BuiltSplit:
+    def _write(self, split: str, scanned: Scan, failures: list[SsdDataError]) -> BuiltSplit:
         """Write one split below staging; problems are appended to ``failures``."""
         name, list_name, size_name = self._names(split)
         skips = self.options.missing == "skip"
@@ -280,6 +279,7 @@ class _Job:
                     writer.put(made.key, made.value)
                     summary.add(made)
         if not failures:
+            self._require_boxes(split, scanned, summary)
             self._verify(name, summary)
             self._stage(list_name, "".join(line_of(*pair) for pair in scanned.lines))
             self._stage(size_name, "".join(summary.size_lines))
@@ -289,14 +289,38 @@ class _Job:
         made = make_records(self.dataset.root, images, self.options, self.workers)
         yield from self.track(made, len(images), split)
 
-    def _failed(self, failures: list[str]) -> InputError:
-        shown = "\n  ".join(failures[:MOST_FAILURES])
+    def _failed(self, failures: list[SsdDataError]) -> InputError:
+        cures = {error.hint for error in failures}
+        alike = cures.pop() if len(cures) == 1 and len(failures) > 1 else ""
+        lines = [
+            f"{error.sentence} ({error.hint})" if error.hint and not alike else error.sentence
+            for error in failures[:MOST_FAILURES]
+        ]
+        shown = "\n  ".join(lines)
         more = ", perhaps more" if len(failures) >= MOST_FAILURES else ""
+        what = (
+            f"The root is {self.dataset.root.resolve()}. Mend what is wrong, or leave such "
+            "pictures out with --missing skip"
+        )
         return InputError(
             f"nothing was built: {len(failures)} problems{more}\n  {shown}",
-            hint=f"The root is {self.dataset.root.resolve()}. Mend what is wrong, or leave such "
-            "pictures out with --missing skip",
+            hint="\n  ".join(filter(None, [alike, what])),
         )
+
+    def _require_boxes(self, split: str, scanned: Scan, summary: SplitCounts) -> None:
+        """A split of which no box is left is said aloud, and refused where there were some."""
+        if summary.classes.total():
+            return
+        if stated := sum(len(image.labels) for image in scanned.images):
+            kinds = [kind for kind in summary.notes.kinds if kind.startswith("box ")]
+            raise InputError(
+                f'no box of "{split}" is left of {stated:,}: {"; ".join(kinds)}',
+                where=self.dataset.root,
+                hint="--empty and --outside say what to do with such boxes; --empty mend exchanges "
+                "corners that stand in each other's place",
+            )
+        if summary.keys:
+            scanned.notes.add("no picture of the split has a box", split)
 
     def _verify(self, name: str, summary: SplitCounts) -> None:
         """Read the new LMDB back: every key, in order, none more."""
@@ -307,8 +331,10 @@ class _Job:
                 raise OutputError("the LMDB read back is not what was written", where=name)
 
 
-def _note_failure(error: SsdDataError, skip: bool, failures: list[str], notes: Tally) -> None:
+def _note_failure(
+    error: SsdDataError, skip: bool, failures: list[SsdDataError], notes: Tally
+) -> None:
     if skip:
         notes.add("picture left out (skipped)", error.sentence)
     else:
-        failures.append(f"{error.sentence} ({error.hint})" if error.hint else error.sentence)
+        failures.append(error)

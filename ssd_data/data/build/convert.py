@@ -14,9 +14,10 @@ import numpy as np
 
 from ssd_data.core import boxes as boxlib
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import announce, below, is_below, read_bytes, require_below
+from ssd_data.core.files.paths import announce, is_below, read_bytes, require_below
 from ssd_data.core.images import (
     MOST_BYTES,
+    DamagedError,
     PictureInfo,
     decode,
     encode,
@@ -27,7 +28,8 @@ from ssd_data.core.images import (
 )
 from ssd_data.core.notes import Tally
 from ssd_data.core.parallel import ordered_map
-from ssd_data.core.structures import AnnotatedImage, Boxes, Flags, Labels
+from ssd_data.core.structures import AnnotatedImage, Boxes, Flags, Labels, Pixels
+from ssd_data.data.build.frames import in_stored_frame
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import LabelledImage
 from ssd_data.data.lmdb.records import encode_record, key_of
@@ -47,6 +49,7 @@ class BuiltRecord:
     Attributes:
         size_line: the record's line of ``<split>_name_size.txt``.
         labels: int32 (N,) of the boxes that were stored; difficult: bool (N,).
+        entry: the picture with its boxes in the stored pixels, before any rule about boxes.
         rest: what is left to do, while the record is being made.
     """
 
@@ -58,6 +61,7 @@ class BuiltRecord:
     difficult: Flags = field(default_factory=lambda: np.zeros(0, np.bool_))
     notes: Tally = field(default_factory=Tally)
     error: InputError | None = None
+    entry: AnnotatedImage | None = None
     rest: Callable[[], None] | None = None
 
 
@@ -85,7 +89,7 @@ def _announced(root: Path, images: Iterable[LabelledImage]) -> Iterator[Labelled
     """The same pictures; the disk fetches those that come next."""
     waiting: deque[LabelledImage] = deque()
     for image in images:
-        if is_below(image.entry.image):
+        if is_below(image.entry.image) and not image.entry.held:
             announce(f"{root}/{image.entry.image}")
         waiting.append(image)
         if len(waiting) > AHEAD:
@@ -101,7 +105,7 @@ def _begin(root: Path, image: LabelledImage, options: BuildOptions) -> BuiltReco
         if len(made.key) > MOST_KEY_BYTES:
             raise InputError(f"the key is longer than LMDB's {MOST_KEY_BYTES} bytes", where=name)
         require_below(root, name)
-        file = read_bytes(f"{root}/{name}", "picture", MOST_BYTES, name)
+        file = picture_file(root, image.entry)
         info = probe(file, name, options.max_pixels)
         if _is_kept(info, options) and options.verify == "header":
             _fill(made, file, info, image, options)
@@ -110,6 +114,17 @@ def _begin(root: Path, image: LabelledImage, options: BuildOptions) -> BuiltReco
     except InputError as error:
         made.error = error
     return made
+
+
+def picture_file(root: Path, entry: AnnotatedImage) -> bytes:
+    """The bytes of a picture's file.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    if entry.held is not None:
+        return entry.held.read()
+    return read_bytes(f"{root}/{entry.image}", "picture", MOST_BYTES, entry.image)
 
 
 def _finish(made: BuiltRecord) -> BuiltRecord:
@@ -128,11 +143,9 @@ def _fill(
 ) -> None:
     entry = image.entry
     data, shape = _stored(file, info, entry.image, options, made.notes)
-    width, height = entry.size(info.width, info.height)
-    if (width, height) != (info.width, info.height):
-        stated = f"{entry.annotation}: {width}x{height}, the picture {info.width}x{info.height}"
-        made.notes.add("annotation states another size (it is used for the boxes)", stated)
+    made.entry = entry = in_stored_frame(entry, info, options, made.notes)
     unit = entry.unit(info.width, info.height)
+    image = LabelledImage(image.number, entry, image.labels)
     labels, boxes, difficult = _boxes(image, unit, options, made.notes)
     made.value = encode_record(
         data, shape, labels, boxes, difficult, encoded=options.encode != "raw"
@@ -142,19 +155,27 @@ def _fill(
     made.labels, made.difficult = labels, difficult
 
 
-def in_pixels(root: Path, entry: AnnotatedImage) -> AnnotatedImage:
-    """The same picture with boxes in pixels; the file is looked into only where that needs it.
+def in_pixels(root: Path, entry: AnnotatedImage, options: BuildOptions) -> AnnotatedImage:
+    """The same picture with boxes in its stored pixels, as a build sees them.
+
+    Where the picture cannot be read, what the annotation states counts.
 
     Raises:
-        InputError: boxes are fractions, and the picture that they are of cannot be read.
+        InputError: boxes are fractions, and neither a stated size nor the picture says of what; or
+            :func:`in_stored_frame` refuses it.
     """
+    width, height = entry.size(0, 0)
+    require_below(root, entry.image)
+    try:
+        info = probe(picture_file(root, entry), entry.image)
+    except InputError:
+        if entry.normalized and not (width and height):
+            raise
+    else:
+        entry = in_stored_frame(entry, info, options, Tally())
+        width, height = info.width, info.height
     if not entry.normalized:
         return entry
-    width, height = entry.size(0, 0)
-    if not (width and height):
-        path = below(root, entry.image)
-        info = probe(read_bytes(path, "picture", MOST_BYTES, entry.image), entry.image)
-        width, height = entry.size(info.width, info.height)
     boxes = boxlib.to_pixels(entry.boxes, width, height).astype(np.float32)
     return replace(entry, boxes=boxes, width=width, height=height, normalized=False)
 
@@ -162,26 +183,26 @@ def in_pixels(root: Path, entry: AnnotatedImage) -> AnnotatedImage:
 def _is_kept(info: PictureInfo, options: BuildOptions) -> bool:
     """Whether the picture's own bytes are what is stored."""
     mode = "L" if options.gray else "RGB"
-    return info.format == options.encode and info.mode == mode and not options.resizes
+    sideways = info.orientation != 1 and info.orientation_at is None  # the tag cannot be reset
+    kept = info.format == options.encode and info.mode == mode and not sideways
+    return kept and not options.resizes
 
 
 def _stored(
     file: bytes, info: PictureInfo, name: str, options: BuildOptions, notes: Tally
 ) -> tuple[bytes, tuple[int, int, int]]:
     """The bytes to store and their channels, height, width; the file's own where they will do."""
-    if info.orientation_at is not None:
-        notes.add("EXIF orientation ignored (its tag is set to 1)", name)
     suffix = splitext(name)[1].lower().lstrip(".").replace("jpeg", "jpg")
     if suffix != info.format:
         notes.add("the file's ending is not its format's (its content counts)", name)
     if _is_kept(info, options):
         if options.verify == "decode":
-            decode(file, name)
+            decode(file, name, strict=True)
         shape = (1 if options.gray else 3, info.height, info.width)
         return without_orientation(file, info), shape
     if info.mode not in ("L" if options.gray else "RGB", "RGB"):
         notes.add(f"{info.mode} picture stored with {1 if options.gray else 3} channels", name)
-    pixels = decode(file, name, options.gray)
+    pixels = _decoded(file, name, options, notes)
     how = resized_size(info.width, info.height, options.size, options.min_dim, options.max_dim)
     pixels = resize(pixels, how, name, options.max_pixels)
     height, width = pixels.shape[:2]
@@ -189,14 +210,27 @@ def _stored(
     return encode(pixels, options.encode, options.quality), shape
 
 
+def _decoded(file: bytes, name: str, options: BuildOptions, notes: Tally) -> Pixels:
+    """The pixels; those of a damaged picture are noted, unless pictures are verified."""
+    try:
+        return decode(file, name, options.gray, strict=True)
+    except DamagedError as error:
+        if options.verify == "decode":
+            raise
+        notes.add("picture is damaged (what is left of it is stored)", error.sentence)
+        return decode(file, name, options.gray)
+
+
 def _boxes(
     image: LabelledImage, unit: tuple[int, int], options: BuildOptions, notes: Tally
 ) -> tuple[Labels, Boxes, Flags]:
     """Fractional boxes after the rules for boxes without area and boxes that leave the picture."""
+    if boxlib.all_sound(image.entry.boxes, *unit):
+        return image.labels, boxlib.normalize(image.entry.boxes, *unit), image.entry.difficult
+    if options.empty == "mend":
+        image = _mended(image, notes)
     entry = image.entry
     boxes = boxlib.normalize(entry.boxes, *unit)
-    if boxlib.all_sound(entry.boxes, *unit):
-        return image.labels, boxes, entry.difficult
     # Empty is judged on what the annotation states: a fraction's rounding must not decide it.
     empty = boxlib.is_empty(entry.boxes)
     outside = boxlib.is_outside(boxes)
@@ -209,15 +243,28 @@ def _boxes(
             boxes = boxlib.clip(boxes)
             empty |= boxlib.is_empty(boxes)
     if empty.any():
-        _report(image, empty & keep, options.empty, "is inverted or has no area", notes)
-        if options.empty == "drop":
+        policy = "drop" if options.empty == "mend" else options.empty
+        _report(image, empty & keep, policy, "is inverted or has no area", notes)
+        if policy == "drop":
             keep &= ~empty
     if keep.all():
         return image.labels, boxes, entry.difficult
     return image.labels[keep], boxes[keep], entry.difficult[keep]
 
 
-_DONE = {"keep": "kept", "drop": "dropped", "clip": "clipped"}
+def _mended(image: LabelledImage, notes: Tally) -> LabelledImage:
+    """The same picture with corners exchanged that stand in each other's place."""
+    boxes = image.entry.boxes
+    mended = np.hstack(
+        [np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])]
+    )
+    swapped = np.any(mended != boxes, axis=1) & ~boxlib.is_empty(mended)
+    _report(image, swapped, "mend", "has its corners exchanged", notes)
+    chosen = np.where(swapped[:, None], mended, boxes)
+    return LabelledImage(image.number, replace(image.entry, boxes=chosen), image.labels)
+
+
+_DONE = {"keep": "kept", "drop": "dropped", "mend": "mended", "clip": "clipped"}
 
 
 def _report(image: LabelledImage, which: Flags, policy: str, what: str, notes: Tally) -> None:

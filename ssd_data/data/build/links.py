@@ -48,6 +48,8 @@ def link(build: Path | str, into: Path | str, *, copy: bool = False) -> list[str
         if split in manifest.splits
     }
     targets |= _list_links(manifest, build)
+    if not targets:
+        raise nothing_to_link(manifest.splits, build)
     targets[LABELMAP] = build / LABELMAP
     for target in targets.values():
         if not target.exists():
@@ -64,6 +66,17 @@ def link(build: Path | str, into: Path | str, *, copy: bool = False) -> list[str
             hint="" if copy else "Where links cannot be made, --copy copies",
         ) from None
     return [str(into / name) for name in targets]
+
+
+def nothing_to_link(splits: Iterable[str], where: Path) -> InputError:
+    """The error where no split is known to be for training or testing."""
+    names = ", ".join(splits)
+    return InputError(
+        f"nothing to link: of no split ({names}) is it known to be for training or testing",
+        where=where,
+        hint="Name splits such as train and test, or say it in a recipe: "
+        'links = { trainval_lmdb = "SPLIT", test_lmdb = "SPLIT" }',
+    )
 
 
 def refuse_obstacles(

@@ -9,9 +9,14 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from ssd_data.core.errors import UsageError
 from ssd_data.core.options import JPEG_QUALITY, MAX_PIXELS, flag, offer, option
 
+Exif = Literal["auto", "stored", "upright"]
+Sizes = Literal["fail", "stated", "picture"]
+Unit = Literal["auto", "pixels", "fractions"]
+Unannotated = Literal["fail", "background", "skip"]
 Encoding = Literal["jpg", "png", "raw"]
 Outside = Literal["keep", "clip", "drop", "fail"]
-Empty = Literal["drop", "keep", "fail"]
+Empty = Literal["drop", "keep", "mend", "fail"]
+Boxless = Literal["fail", "drop"]
 Policy = Literal["fail", "skip"]
 Verify = Literal["header", "decode"]
 
@@ -32,7 +37,14 @@ class BuildOptions:
         unknown: boxes whose class the labelmap does not know: fail, or leave them out.
         map: class names to rename, or (empty) to leave out.
         outside: boxes that leave the picture.
-        empty: boxes that are inverted or have no area.
+        empty: boxes that are inverted or have no area; "mend" exchanges swapped corners.
+        exif: which frame boxes are in where a picture has an EXIF orientation.
+        sizes: where an annotation states another size than the picture has, which of them counts;
+            "fail" takes the stated one, but stops where the boxes speak against it.
+        boxes: their unit; "auto" is what the format says, but stops where all boxes of a data set
+            in pixels lie within 0 to 1.
+        boxless: objects without a box, where no outline tells it either.
+        unannotated: pictures without annotation; "background" are pictures without objects.
         missing: pictures that are absent or unreadable, or whose annotation is.
         shuffle: None as the data set has it (training splits are), else all splits or none.
         seed: of the shuffle.
@@ -61,6 +73,19 @@ class BuildOptions:
     empty: Empty = option(
         "drop", "Boxes inverted or without area.  [default: drop; with --list keep]"
     )
+    exif: Exif = option(
+        "auto",
+        "Boxes of turned pictures: as stored, or as turned.  [default: auto, by the stated size]",
+    )
+    sizes: Sizes = option(
+        "fail",
+        "Where a picture has another size than stated.  [default: fail, where boxes fit one only]",
+    )
+    boxes: Unit = option(
+        "auto", "The boxes' unit, if it is not the format's.  [default: auto, the format's]"
+    )
+    boxless: Boxless = option("fail", "Objects without a box.", shows_default=True)
+    unannotated: Unannotated = option("fail", "Pictures without an annotation.", shows_default=True)
     missing: Policy = option(
         "fail", "Pictures absent or unreadable, or whose annotation is.", shows_default=True
     )

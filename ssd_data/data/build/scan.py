@@ -16,7 +16,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.notes import Tally
-from ssd_data.core.structures import AnnotatedImage, Labels, Unreadable
+from ssd_data.core.structures import AnnotatedImage, Entry, Labels, Unreadable
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.dataset import Dataset
 
@@ -44,6 +44,7 @@ class Scan:
         lines: image and annotation of every list line, those without a record included.
         images: the pictures that can be read, with their labels.
         failures: the list lines whose annotation is broken or missing.
+        stated: the classes as annotations state them.
         unknown: per class name that the labelmap lacks, how often, and where first.
         notes: what is odd but no error, and what options left out.
     """
@@ -53,6 +54,7 @@ class Scan:
     failures: list[Unreadable] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
     first_place: dict[str, str] = field(default_factory=dict)
+    stated: set[str] = field(default_factory=set)
     notes: Tally = field(default_factory=Tally)
 
     def input_digest(self, root: Path) -> str:
@@ -60,11 +62,7 @@ class Scan:
         digest = hashlib.sha256(repr(self.lines).encode())
         for image in self.images:
             entry = image.entry
-            try:
-                status = os.stat(f"{root}/{entry.image}")  # noqa: PTH116 - Path takes as long as the call
-                stamp = (status.st_size, status.st_mtime_ns)
-            except OSError:
-                stamp = (-1, -1)
+            stamp = entry.held.stamp if entry.held else _stamp(f"{root}/{entry.image}")
             fields = (image.number, stamp, entry.width, entry.height, entry.image_id)
             digest.update(repr(fields).encode())
             if entry.normalized:
@@ -72,6 +70,14 @@ class Scan:
             for array in (image.labels, entry.boxes, entry.difficult):
                 digest.update(array.tobytes())
         return digest.hexdigest()
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - Path takes as long as the call
+    except OSError:
+        return (-1, -1)
+    return (status.st_size, status.st_mtime_ns)
 
 
 def scan(dataset: Dataset, split: str, labelmap: LabelMap, options: BuildOptions) -> Scan:
@@ -93,7 +99,8 @@ def scan(dataset: Dataset, split: str, labelmap: LabelMap, options: BuildOptions
     if options.limit is not None:
         del entries[options.limit :]
     known = _Known(labelmap, options)
-    for number, entry in enumerate(entries):
+    wanted = (_wanted(entry, options, result.notes) for entry in entries)
+    for number, entry in enumerate(entry for entry in wanted if entry is not None):
         result.lines.append((listable(entry.image), listable(entry.annotation)))
         if isinstance(entry, Unreadable):
             result.failures.append(entry)
@@ -103,7 +110,36 @@ def scan(dataset: Dataset, split: str, labelmap: LabelMap, options: BuildOptions
             if 0 in labels:
                 image = _label(number, entry, labelmap, options, result)
             result.images.append(image)
+    result.stated = set(map(str, known))
     return result
+
+
+def _wanted(entry: Entry, options: BuildOptions, notes: Tally) -> Entry | None:
+    """A picture without annotation as it is wanted: refused, left out, or without objects.
+
+    Likewise one of whose objects some have no box.
+    """
+    if isinstance(entry, Unreadable) and entry.rest is not None:
+        return _with_boxes(entry, options, notes)
+    if isinstance(entry, AnnotatedImage) or not entry.unannotated:
+        return entry
+    if options.unannotated == "background":
+        notes.add("picture without an annotation (taken as background)", entry.image)
+        return AnnotatedImage(entry.image, entry.annotation, held=entry.held)
+    if options.unannotated == "skip":
+        notes.add("picture without an annotation (left out)", entry.image)
+        return None
+    hint = "--unannotated background takes it as a picture without objects, skip leaves it out"
+    return replace(entry, error=InputError(entry.error.what, where=entry.error.where, hint=hint))
+
+
+def _with_boxes(entry: Unreadable, options: BuildOptions, notes: Tally) -> Entry:
+    if options.boxless == "drop":
+        for text in entry.boxless:
+            notes.add("object without a box (dropped)", f"{text} ({entry.image})")
+        return entry.rest or entry
+    hint = "--boxless drop leaves such objects out, --missing skip their pictures"
+    return replace(entry, error=InputError(entry.error.what, where=entry.error.where, hint=hint))
 
 
 class _Known(dict[str | int, int]):

@@ -13,7 +13,7 @@ A schema that both need lies in the same folder. No format knows another; what t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ssd_data.core.structures import AnnotatedImage, Entry
 
 S = TypeVar("S", bound="msgspec.Struct")
+HEAD_BYTES = 4096
 
 
 class Confidence(IntEnum):
@@ -36,6 +37,7 @@ class Confidence(IntEnum):
 
     NAMES = 1  # its folders are called so, as those of other layouts may be
     FILES = 2  # there are files that only this layout has
+    CONTENT = 3  # its files were looked into: only this layout has such
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,20 @@ class Recognised(Generic[S]):
     Attributes:
         splits: the sources of each split that is there.
         why: by what it was recognised.
+        said: what was guessed or chosen and a user should know, a sentence each, with the way to
+            choose otherwise.
+        labelmap: a file of the data set that lists its classes, None where there is none.
+        name: what the data set is called; the folder's name where empty.
+        map: class names to rename or (empty) drop, unless a build is told otherwise.
     """
 
     splits: Mapping[str, Sequence[S]]
     why: str
     confidence: Confidence = Confidence.FILES
+    said: Sequence[str] = ()
+    labelmap: Path | None = None
+    name: str = ""
+    map: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +75,14 @@ class Format(Generic[S]):
         needs: the paths below the root without which a source is not there.
         layout: the folder tree that it expects, shown when nothing fits.
         recognise: the splits of a folder, if it is in this layout.
-        classes: name and display name of all classes, where the data set itself states them.
+        classes: name and display name of all classes, where the data set itself states them; empty
+            where this one does not: then they are the names that boxes use.
         names_splits: whether sources belong to the named splits of one data set. Else each is a
             list of its own: its LMDB may lie beside it and among those of other lists, and is
             linked under its own name.
         outside: the files of a source that do not lie below the root, which no build replaces.
-        truth_file: the file of a source that the metric of the format's name takes for the truth,
-            where it says more of it than the boxes that are read.
+        truth_file: the file below the root of a source that the metric of the format's name takes
+            for the truth, where it says more of it than the boxes that are read; empty where not.
     """
 
     source: type[S]
@@ -81,7 +93,7 @@ class Format(Generic[S]):
     classes: Callable[[Path, S], list[tuple[str, str]]] | None = None
     names_splits: bool = True
     outside: Callable[[S], list[Path]] = lambda source: []
-    truth_file: Callable[[S], str] | None = None
+    truth_file: Callable[[Path, S], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +104,32 @@ class AnnotationFile:
         suffix: its ending, such as ``.xml``.
         read: the picture of a file; arguments are its path, the picture's and its own path below
             the root as they are kept, and the Tally that takes what is odd. Raises ``InputError``.
+        looks_like: whether a file's first bytes are such a file's, of which several formats may
+            have the ending.
+        stated: the picture's name that a file states, given its path and its path below the root;
+            empty where it states none or cannot be read.
+        survey: given some files of a data set, refuses what only all of them together show. Raises
+            ``InputError``.
     """
 
     suffix: str
     read: Callable[[Path, str, str, Tally], AnnotatedImage]
+    looks_like: Callable[[bytes], bool] = lambda head: True
+    stated: Callable[[Path, str], str] = lambda path, annotation: ""
+    survey: Callable[[Sequence[tuple[Path, str]]], None] = lambda files: None
+
+    def claims(self, path: Path) -> bool:
+        """Whether a file's first bytes are such a file's; not so where it cannot be read."""
+        try:
+            if not path.is_file():
+                return False
+            with path.open("rb") as file:
+                return self.looks_like(file.read(HEAD_BYTES))
+        except OSError:
+            return False
+
+
+_OLD_NAMES = {"flat": "folders"}
 
 
 def load(name: str) -> Format[Any]:
@@ -104,7 +138,7 @@ def load(name: str) -> Format[Any]:
     Raises:
         InputError: there is none of that name.
     """
-    found: Format[Any] | None = getattr(FORMATS.load(name), "FORMAT", None)
+    found: Format[Any] | None = getattr(FORMATS.load(_OLD_NAMES.get(name, name)), "FORMAT", None)
     if found is None:
         known = ", ".join(name for name, _ in all_formats())
         raise InputError(f'"{name}" is a format of single files', hint=f"Data sets: {known}")

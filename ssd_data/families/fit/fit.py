@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from ssd_data.families.fit.proposals import Sizes, propose
 from ssd_data.families.fit.truths import Truths, read_truths
 
 SIZE_EDGES = (0, 4, 8, 16, 32, 64, 128, 256, 512, np.inf)
+SIZE_NAMES = [*(f"{low} to {high}" for low, high in pairwise(SIZE_EDGES[:-1])), "over 512"]
 RATIO_EDGES = (0, 1 / 4, 1 / 2.5, 1 / 1.6, 1 / 1.2, 1.2, 1.6, 2.5, 4, np.inf)
 RATIO_NAMES = (
     "under 1:4", "1:4 to 1:2.5", "1:2.5 to 1:1.6", "1:1.6 to 1:1.2", "about 1:1", "1.2:1 to 1.6:1",
@@ -125,45 +128,42 @@ class Fit:
 
     def by_size(self) -> list[dict[str, Any]]:
         """A row a range of sizes: the side of a square as large as the box, in pixels."""
-        sides = np.sqrt(self.sides().prod(1))
-        rows = self._ranges(sides, SIZE_EDGES)
-        for row, low, high in zip(rows, SIZE_EDGES, SIZE_EDGES[1:], strict=False):
-            row["size"] = f"{low:g} to {high:g}" if np.isfinite(high) else f"over {low:g}"
-        return [row for row in rows if row["boxes"]]
+        return self._ranges("size", np.sqrt(self.sides().prod(1)), SIZE_EDGES, SIZE_NAMES)
 
     def by_ratio(self) -> list[dict[str, Any]]:
         """A row a range of aspect ratios, width to height in pixels of the input."""
         width, height = self.sides().T
-        rows = self._ranges(width / height, RATIO_EDGES)
-        for row, name in zip(rows, RATIO_NAMES, strict=True):
-            row["ratio"] = name
-        return [row for row in rows if row["boxes"]]
+        return self._ranges("ratio", width / height, RATIO_EDGES, RATIO_NAMES)
 
     def _ranges(
-        self, values: npt.NDArray[np.float64], edges: tuple[float, ...]
+        self,
+        key: str,
+        values: npt.NDArray[np.float64],
+        edges: Sequence[float],
+        names: Sequence[str],
     ) -> list[dict[str, Any]]:
         place = np.searchsorted(edges, values, "right") - 1
-        return [self._row(place == index) for index in range(len(edges) - 1)]
+        rows = [{**self._row(place == index), key: name} for index, name in enumerate(names)]
+        return [row for row in rows if row["boxes"]]
 
     def examples(self) -> list[dict[str, Any]]:
         """Boxes that no prior reaches, one a picture, those with the least overlap first."""
         which = np.flatnonzero(self.unreached)
         which = which[np.argsort(self.matches.best[which], kind="stable")]
         first = np.unique(self.truths.picture[which], return_index=True)[1]
-        sides, found = self.sides(), []
-        for row in which[np.sort(first)][:LISTED].tolist():
-            found.append(
-                {
-                    "key": self.truths.keys[int(self.truths.picture[row])],
-                    "label": int(self.truths.labels[row]),
-                    "box": [round(float(v), 5) for v in self.truths.boxes[row]],
-                    "width": round(float(sides[row, 0]), 1),
-                    "height": round(float(sides[row, 1]), 1),
-                    "best_overlap": round(float(self.matches.best[row]), 4),
-                    "has_prior": bool(self.matches.forced[row] or self.matches.matched[row]),
-                }
-            )
-        return found
+        sides = self.sides()
+        return [
+            {
+                "key": self.truths.keys[int(self.truths.picture[row])],
+                "label": int(self.truths.labels[row]),
+                "box": [round(float(v), 5) for v in self.truths.boxes[row]],
+                "width": round(float(sides[row, 0]), 1),
+                "height": round(float(sides[row, 1]), 1),
+                "best_overlap": round(float(self.matches.best[row]), 4),
+                "has_prior": bool(self.matches.forced[row] or self.matches.matched[row]),
+            }
+            for row in which[np.sort(first)][:LISTED].tolist()
+        ]
 
 
 def fit(

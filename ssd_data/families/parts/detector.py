@@ -156,7 +156,7 @@ def new_solver(
     settings: Settings, *, lr_policy: str = "multistep", **values: Any
 ) -> caffe_pb2.SolverParameter:
     """A solver with what all published ones have, and with ``values``; nets are not named yet."""
-    solver = caffe_pb2.SolverParameter(
+    return caffe_pb2.SolverParameter(
         display=10,
         average_loss=10,
         lr_policy=lr_policy,
@@ -168,7 +168,6 @@ def new_solver(
         ap_version="11point",
         **values,
     )
-    return solver
 
 
 def halving_solver(settings: Settings, **values: Any) -> caffe_pb2.SolverParameter:

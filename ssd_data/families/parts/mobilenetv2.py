@@ -78,29 +78,23 @@ def divisible(channels: float) -> int:
     return nearest + 8 if nearest < 0.9 * channels else nearest
 
 
+@dataclass(slots=True)
 class MobileNetV2:
     """Adds a body's layers to a net.
 
     Args:
         net: where they go.
         body: its numbers.
-        width_multiplier: times the channels; of ``Conv_1`` only where it is above 1.
+        width: times the channels; of ``Conv_1`` only where it is above 1.
         size: width and height of the input in pixels, where strided layers pad as TensorFlow does:
             an even side gets its one row or column of zeros at the end, not at the start.
     """
 
-    def __init__(
-        self,
-        net: NetBuilder,
-        body: Body,
-        width_multiplier: float = 1.0,
-        size: tuple[int, int] | None = None,
-    ) -> None:
-        self.net = net
-        self.body = body
-        self.width = width_multiplier
-        self.size = size
-        self.margins: list[str] = []
+    net: NetBuilder
+    body: Body
+    width: float = 1.0
+    size: tuple[int, int] | None = None
+    margins: list[str] = field(default_factory=list)
 
     def add(self) -> None:
         """``Conv`` … ``Conv_1``, then the extra layers."""

@@ -5,7 +5,11 @@ fc6 is thinned to 3x3 and dilated (arXiv:1412.7062), so that it sees what 7x7 sa
 
 from __future__ import annotations
 
+from typing import Any
+
 from ssd_data.families.parts.builder import NetBuilder
+from ssd_data.families.parts.detector import Settings, new_solver
+from ssd_data.proto import caffe_pb2
 
 # Stages 1 … 5: channels and convolutions.
 STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
@@ -49,3 +53,19 @@ def add_pair(
     net.convolution(f"{name}_2", f"{name}_1", wide, kernel, stride=stride, pad=pad)
     net.activate(f"{name}_2_relu", f"{name}_2")
     return f"{name}_2"
+
+
+def vgg_solver(settings: Settings, **values: Any) -> caffe_pb2.SolverParameter:
+    """SGD, its rate divided by ten twice."""
+    return new_solver(
+        settings,
+        base_lr=0.001,
+        max_iter=120000,
+        gamma=0.1,
+        momentum=0.9,
+        weight_decay=0.0005,
+        device_id=0,
+        stepvalue=[80000, 100000, 120000],
+        type="SGD",
+        **values,
+    )

@@ -8,7 +8,7 @@ its margin. Cutting places off and changing every place alike give the same in e
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from dataclasses import dataclass
 
 from ssd_data.nets.edit.channels import LINEAR, linear_param
@@ -38,7 +38,9 @@ class MergeRules:
 
     def __init__(self, graph: Graph) -> None:
         self.graph, self.wiring = graph, graph.wiring()
-        self.shared = _shared_names(graph.nodes)
+        # Names of parameters (``param { name: … }``) that more than one layer uses.
+        names = Counter(spec.name for node in graph.nodes for spec in node.param.param if spec.name)
+        self.shared = {name for name, count in names.items() if count > 1}
 
     def find(self, index: int, merged: Container[int]) -> MergeTarget:
         """The way back from layer ``index``, through layers that are merged already."""
@@ -104,12 +106,6 @@ class MergeRules:
                     whose = "its" if layer is node else f"{other.name}'s"
                     return f'would change {whose} parameter "{spec.name}", which is shared'
         return ""
-
-
-def _shared_names(nodes: Iterable[Node]) -> set[str]:
-    """Names of parameters (``param { name: … }``) that more than one layer uses."""
-    counts = Counter(spec.name for node in nodes for spec in node.param.param if spec.name)
-    return {name for name, count in counts.items() if count > 1}
 
 
 def _of_batch_norm(node: Node) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, TypeAlias
 
 from markupsafe import Markup
 
@@ -137,7 +137,7 @@ class Section:
     title: str
     lead: str = ""
     blocks: Sequence[Block] = ()
-    panels: Sequence[Panel] = field(default=())
+    panels: Sequence[Panel] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +148,10 @@ class Page:
     subtitle: str
     facts: Sequence[tuple[str, str]]
     sections: Sequence[Section]
+
+
+def told_apart(subjects: Sequence[Any]) -> list[Any]:
+    """What a page is about; where two have one title, their paths are the titles."""
+    if len({subject.title for subject in subjects}) == len(subjects):
+        return list(subjects)
+    return [replace(subject, title=str(subject.path)) for subject in subjects]

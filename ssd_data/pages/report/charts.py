@@ -53,7 +53,11 @@ def histogram(
     counts = [axis.count(values) for _, values in series]
     shares = [count / max(count.sum(), 1) for count in counts]
     most = round_up(max((float(s.max()) for s in shares), default=0.0) or 1.0)
-    parts = [_grid(most), _ticks(axis), axis_title(axis.title)]
+    step = PLOT_WIDTH / (len(axis.edges) - 1)
+    heights = ((TOP + PLOT_HEIGHT * (1 - i / 4), 100 * most * i / 4) for i in range(5))
+    parts = [rule(y, f"{share:.3g}%") for y, share in heights]
+    parts += [tick(LEFT + index * step, text) for index, text in axis.ticks]
+    parts.append(axis_title(axis.title))
     parts += [_steps(share / most, index) for index, share in enumerate(shares)]
     rows: list[list[Cell]] = [
         [name, *(int(count[i]) for count in counts)]
@@ -97,10 +101,9 @@ def bubbles(title: str, points: Sequence[tuple[int, int, int]]) -> Chart:
     step = round_up(most / 4)
     end = step * (-(-most // step) or 1)
     parts = [axis_title("width, pixels")]
-    for tick in np.arange(0, end + step / 2, step):
-        x, y = LEFT + tick / end * PLOT_WIDTH, TOP + (1 - tick / end) * PLOT_HEIGHT
-        parts.append(line(LEFT, y, WIDTH - RIGHT, y) + label(LEFT - 4, y + 3.5, f"{tick:g}", "end"))
-        parts.append(label(x, HEIGHT - BOTTOM + 13, f"{tick:g}", "middle"))
+    for side in np.arange(0, end + step / 2, step):
+        parts.append(rule(TOP + (1 - side / end) * PLOT_HEIGHT, f"{side:g}"))
+        parts.append(tick(LEFT + side / end * PLOT_WIDTH, f"{side:g}"))
     for width, height, count in points:
         parts.append(
             Markup('<circle class="bubble" cx="{:.1f}" cy="{:.1f}" r="{:.1f}"/>').format(
@@ -133,33 +136,20 @@ def _steps(shares: npt.NDArray[np.float64], index: int) -> Markup:
     return Markup('<path class="series s{}" d="{}"/>').format(index, "".join(path))
 
 
-def _grid(most: float) -> Markup:
-    """Lines at four heights, with their shares."""
-    parts = []
-    for i in range(5):
-        y = TOP + PLOT_HEIGHT * (1 - i / 4)
-        parts.append(line(LEFT, y, WIDTH - RIGHT, y))
-        parts.append(label(LEFT - 4, y + 3.5, f"{100 * most * i / 4:.3g}%", "end"))
-    return Markup("").join(parts)
-
-
-def _ticks(axis: Axis) -> Markup:
-    step = PLOT_WIDTH / (len(axis.edges) - 1)
-    y = HEIGHT - BOTTOM + 13
-    return Markup("").join(
-        label(LEFT + index * step, y, text, "middle") for index, text in axis.ticks
-    )
-
-
 def axis_title(text: str) -> Markup:
     """What stands below the axis."""
     return label(LEFT + PLOT_WIDTH / 2, HEIGHT - 5, text, "middle")
 
 
-def line(x1: float, y1: float, x2: float, y2: float) -> Markup:
-    """A line of the grid."""
+def rule(y: float, text: str) -> Markup:
+    """A line of the grid across the plot, and before it what its height means."""
     form = Markup('<line class="grid" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>')
-    return form.format(x1, y1, x2, y2)
+    return form.format(LEFT, y, WIDTH - RIGHT, y) + label(LEFT - 4, y + 3.5, text, "end")
+
+
+def tick(x: float, text: str, anchor: str = "middle") -> Markup:
+    """What stands below the plot at one place of the axis."""
+    return label(x, HEIGHT - BOTTOM + 13, text, anchor)
 
 
 def label(x: float, y: float, text: str, anchor: str) -> Markup:
@@ -198,7 +188,7 @@ def _thirds(name: str, points: npt.NDArray[Any]) -> list[list[Any]]:
     return [[f"{name}, {place}", *row] for place, row in zip(places, counts, strict=True)]
 
 
-def round_up(value: float) -> float:
-    """The next of 1, 2, 4, 5, 8 times a power of ten."""
+def round_up(value: float, steps: Sequence[float] = (1, 2, 4, 5, 8, 10)) -> float:
+    """The next of some numbers from 1 to 10 times a power of ten."""
     power = 10.0 ** np.floor(np.log10(value)) if value > 0 else 1.0
-    return float(next(n * power for n in (1, 2, 4, 5, 8, 10) if n * power >= value * 0.9999))
+    return float(next(n * power for n in steps if n * power >= value * 0.9999))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,6 @@ from markupsafe import Markup
 
 from ssd_data.pages.report.blocks import Cell, Chart, Table
 from ssd_data.pages.report.charts import (
-    BOTTOM,
-    HEIGHT,
     LEFT,
     PLOT_HEIGHT,
     PLOT_WIDTH,
@@ -19,16 +17,16 @@ from ssd_data.pages.report.charts import (
     TOP,
     WIDTH,
     axis_title,
-    label,
-    line,
     round_up,
+    rule,
     svg,
+    tick,
 )
 from ssd_data.pages.report.history import Floats, Points
 
 MOST_CURVES = 6  # as many as have a colour
 MOST_POINTS, MOST_ROWS, MOST_DOTS = 400, 14, 30
-QUARTERED = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
+QUARTERED = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)  # their quarters are short numbers
 TENFOLD = 12.0
 TINIEST = 1e-30  # what is smaller is drawn as 0
 DECADES = 4  # of a logarithmic scale, at most
@@ -82,7 +80,10 @@ def chart(
         return None
     last = max(float(x[-1]) for _, (x, _) in thin if len(x))
     scale = ValueAxis(0, 1) if share else _scale(known, log)
-    parts = [_grid(scale), _axis(last), axis_title("iteration")]
+    levels = scale.ticks()
+    heights = scale.place(np.array(levels)).tolist()
+    parts = [rule(y, f"{level:.3g}") for y, level in zip(heights, levels, strict=True)]
+    parts += [*_axis(last), axis_title("iteration")]
     parts += [_line(x, y, last, scale, i) for i, (_, (x, y)) in enumerate(thin)]
     said = ", ".join(f"{name} {_end(y)}" for name, (_, y) in thin)
     text = f"At the end: {said}."
@@ -120,34 +121,16 @@ def _scale(known: Floats, log: bool) -> ValueAxis:
     top = min(top, 1.5 * usual) if usual > 0 else top
     low = min(float(known.min()), 0.0)
     return ValueAxis(
-        -_above(-low) if -low > TINIEST else 0.0, _above(top) if top > TINIEST else 1.0
+        -round_up(-low, QUARTERED) if -low > TINIEST else 0.0,
+        round_up(top, QUARTERED) if top > TINIEST else 1.0,
     )
 
 
-def _above(value: float) -> float:
-    """The next number whose quarters are short ones."""
-    power = 10.0 ** np.floor(np.log10(value))
-    return float(next(n * power for n in QUARTERED if n * power >= value * 0.9999))
-
-
-def _grid(scale: ValueAxis) -> Markup:
-    parts = []
-    for tick, y in zip(scale.ticks(), scale.place(np.array(scale.ticks())).tolist(), strict=True):
-        parts.append(line(LEFT, y, WIDTH - RIGHT, y))
-        parts.append(label(LEFT - 4, y + 3.5, f"{tick:.3g}", "end"))
-    return Markup("").join(parts)
-
-
-def _axis(last: float) -> Markup:
+def _axis(last: float) -> Iterator[Markup]:
     step = max(round_up(last / 5), 1)
-    ticks = np.arange(0, last + 1e-6, step).tolist()
-    y = HEIGHT - BOTTOM + 13
-    parts = []
-    for tick in ticks:
-        x = LEFT + tick / max(last, 1) * PLOT_WIDTH
-        anchor = "end" if x > WIDTH - RIGHT - 12 else "middle"
-        parts.append(label(x, y, f"{tick:,.0f}", anchor))
-    return Markup("").join(parts)
+    for iteration in np.arange(0, last + 1e-6, step).tolist():
+        x = LEFT + iteration / max(last, 1) * PLOT_WIDTH
+        yield tick(x, f"{iteration:,.0f}", "end" if x > WIDTH - RIGHT - 12 else "middle")
 
 
 def _line(x: Floats, y: Floats, last: float, scale: ValueAxis, index: int) -> Markup:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from ssd_data.pages.report.blocks import Page
+from ssd_data.pages.report.blocks import Page, told_apart
 from ssd_data.pages.report.options import PICTURES
 from ssd_data.pages.report.sections import about, boxes, counts, findings, gallery, pictures
 from ssd_data.pages.report.subject import Subject
@@ -19,7 +18,7 @@ def data_page(subjects: Sequence[Subject], shown: int = PICTURES, seed: int = 0)
         shown: pictures of each kind in the gallery; 0 for no gallery.
         seed: of the pictures at random.
     """
-    subjects = _distinct(subjects)
+    subjects = told_apart(subjects)
     sections = [
         about.section(subjects),
         counts.section(subjects),
@@ -33,13 +32,6 @@ def data_page(subjects: Sequence[Subject], shown: int = PICTURES, seed: int = 0)
     kinds = ["build" if subject.is_build else "LMDB" for subject in subjects]
     kind = f"two {kinds[0]}s" if kinds[1:] == kinds[:1] else " and ".join(kinds)
     return Page(title, kind, _facts(subjects), sections)
-
-
-def _distinct(subjects: Sequence[Subject]) -> list[Subject]:
-    """Two of one name are told apart by their paths."""
-    if len({subject.title for subject in subjects}) == len(subjects):
-        return list(subjects)
-    return [replace(subject, title=str(subject.path)) for subject in subjects]
 
 
 def _facts(subjects: Sequence[Subject]) -> list[tuple[str, str]]:

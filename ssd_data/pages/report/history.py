@@ -66,12 +66,12 @@ class History:
 
     def outputs(self) -> list[tuple[int, str]]:
         """Nets and names of what the tests give, in order."""
-        found = [(_net(row), name) for row in self.of(TEST) for name in _table(row, "outputs")]
+        found = [(_net(row), name) for row in self.of(TEST) for name in table(row, "outputs")]
         return list(dict.fromkeys(found))
 
     def classes(self) -> list[int]:
         """The labels that the first test net's score is known of."""
-        rows = [_table(row, "per_class") for row in self.of(TEST) if _net(row) == 0]
+        rows = [table(row, "per_class") for row in self.of(TEST) if _net(row) == 0]
         names = {name for row in rows for name in row if name.isascii() and name.isdecimal()}
         return sorted({int(name) for name in names if len(name) < 9})[:MOST_CLASSES]
 
@@ -190,11 +190,12 @@ def _net(row: Row) -> int:
     return net if type(net) is int else -1
 
 
-def _table(row: Row, name: str) -> dict[str, Any]:
+def table(row: Row, name: str) -> dict[str, Any]:
+    """A table within a row; empty where there is none."""
     found = row.get(name)
     return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
 
 
 def _points(pairs: Iterator[tuple[int, float]] | tuple[()]) -> Points:
-    table = np.array(list(pairs), np.float64).reshape(-1, 2)
-    return table[:, 0], table[:, 1]
+    both = np.array(list(pairs), np.float64).reshape(-1, 2)
+    return both[:, 0], both[:, 1]

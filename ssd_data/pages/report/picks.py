@@ -43,7 +43,8 @@ def crowded(measures: BoxTable, count: int) -> list[Pick]:
     """The records with most boxes."""
     counts = measures.count()
     order = np.argsort(-counts, kind="stable")[:count]
-    return [Pick(int(i), [_boxes(int(counts[i]))]) for i in order if counts[i]]
+    named = ((i, f"{counts[i]:,} box{'es' if counts[i] != 1 else ''}") for i in order if counts[i])
+    return [Pick(int(i), [text]) for i, text in named]
 
 
 def smallest(measures: BoxTable, count: int) -> list[Pick]:
@@ -53,10 +54,11 @@ def smallest(measures: BoxTable, count: int) -> list[Pick]:
     rows = rows[np.argsort(sides[rows].prod(1), kind="stable")]
     first = np.sort(np.unique(owner[rows], return_index=True)[1])[:count]
     within = _within(owner)
-    return [
-        Pick(int(owner[row]), [_pixels(sides[row])], int(within[row]), {int(within[row])})
-        for row in rows[first]
-    ]
+    found = []
+    for row in rows[first]:
+        place, size = int(within[row]), "{:.3g} x {:.3g} pixels".format(*sides[row])
+        found.append(Pick(int(owner[row]), [size], place, {place}))
+    return found
 
 
 def suspicious(measures: BoxTable, count: int) -> list[Pick]:
@@ -109,11 +111,3 @@ def _odd(measures: BoxTable) -> dict[str, npt.NDArray[Any]]:
 def _within(owner: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Each box's place in its record."""
     return np.arange(len(owner)) - np.searchsorted(owner, owner)
-
-
-def _boxes(count: int) -> str:
-    return f"{count:,} box{'es' if count != 1 else ''}"
-
-
-def _pixels(sides: npt.NDArray[Any]) -> str:
-    return f"{sides[0]:.3g} x {sides[1]:.3g} pixels"

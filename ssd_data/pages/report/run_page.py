@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ssd_data.core.progress import Track, untracked
-from ssd_data.pages.report.blocks import Page
+from ssd_data.pages.report.blocks import Page, told_apart
 from ssd_data.pages.report.curves import MOST_CURVES
 from ssd_data.pages.report.options import RunView
 from ssd_data.pages.report.render import show
@@ -17,9 +16,7 @@ MOST_RUNS = MOST_CURVES
 
 
 def run_page(
-    subjects: Sequence[RunSubject],
-    view: RunView | None = None,
-    track: Track = untracked,
+    subjects: Sequence[RunSubject], view: RunView | None = None, track: Track = untracked
 ) -> Page:
     """All sections.
 
@@ -28,25 +25,17 @@ def run_page(
         track: wraps what takes long, to show progress.
     """
     view = view or RunView()
-    subjects = _distinct(subjects)
+    subjects = told_apart(subjects)
     sections = [learning.section(subjects)]
     if view.pictures:
-        sections.append(fed.section(subjects, view.pictures, view.iteration))
+        sections.append(fed.section(subjects, view))
     if view.pictures and view.test_pictures:
-        sections.append(progress.section(subjects, view.pictures, view.device, track))
-        own = (view.pictures, view.test_pictures, view.device)
-        sections.append(mistakes.section(subjects, *own, track))
+        sections.append(progress.section(subjects, view, track))
+        sections.append(mistakes.section(subjects, view, track))
     sections.append(origins.section(subjects))
     kind = f"{len(subjects)} training runs" if subjects[1:] else "training run"
     title = " and ".join(subject.title for subject in subjects)
     return Page(title, kind, _facts(subjects), sections)
-
-
-def _distinct(subjects: Sequence[RunSubject]) -> list[RunSubject]:
-    """Those of one name are told apart by their paths."""
-    if len({subject.title for subject in subjects}) == len(subjects):
-        return list(subjects)
-    return [replace(subject, title=str(subject.path)) for subject in subjects]
 
 
 def _facts(subjects: Sequence[RunSubject]) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -228,11 +229,7 @@ def _net(folder: Path, bases: tuple[Path, ...], usual: str, stated: str) -> Path
 
 
 def _is_there(path: Path) -> bool:
-    """Also of a name that no file can have."""
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
+    return os.path.exists(path)  # noqa: PTH110 - False also of a name that no file can have
 
 
 def _kept(run: RunFolder, history: History, notes: list[str]) -> tuple[SavedModel, ...]:

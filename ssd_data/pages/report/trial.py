@@ -15,7 +15,6 @@ from ssd_data.core.structures import Detections, Pixels
 from ssd_data.data.lmdb.records import Record, printable
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.engines import Engine, load_engine
-from ssd_data.engines.torch import require_torch
 from ssd_data.evaluation.detect import Frame, detect
 from ssd_data.nets.preprocessing import find_preprocessing
 from ssd_data.pages.report.run_subject import RunSubject
@@ -71,7 +70,6 @@ class Trial:
             UsageError: PyTorch is not installed, or has no such device.
             InputError: the net or the snapshot is wrong, or is not there.
         """
-        require_torch()
         return load_engine("torch", _deploy(self.subject), weights.path, device=self.device)
 
     def found(self, engine: Engine, shown: Iterable[Shown]) -> Iterator[tuple[Shown, Detections]]:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import resources
 from math import ceil
 from typing import Any, TypeAlias
@@ -31,7 +31,7 @@ from ssd_data.pages.viewer import images
 from ssd_data.pages.viewer.choice import MISTAKE_SORTS, MISTAKES, SORTS, Choice
 from ssd_data.pages.viewer.index import PROBLEMS, Index, Indexed
 from ssd_data.pages.viewer.judged import KINDS, Judged
-from ssd_data.pages.viewer.select import by_key, matching, select
+from ssd_data.pages.viewer.select import matching, select
 from ssd_data.pages.viewer.sight import MOST_MARKS, MOST_TAGS, TRUTH_KINDS, Sight, sight_of
 
 PAGE = 24
@@ -87,7 +87,6 @@ class Viewer:
         state = (reader.path / "data.mdb").stat()
         identity = f"{reader.path.resolve()} {state.st_mtime_ns} {state.st_size}"
         self.version = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:12]
-        self._texts: list[str] | None = None
         self.select = lru_cache(32)(self._select)
         self.templates = jinja2.Environment(
             loader=jinja2.PackageLoader("ssd_data.pages.viewer"),
@@ -148,14 +147,16 @@ class Viewer:
     def _choice(self, request: Request) -> Choice:
         return Choice.read(request.args, self.judged is not None)
 
-    def _texts_of_keys(self) -> list[str]:
-        if self._texts is None:
-            self._texts = [key.decode("utf-8", "backslashreplace").lower() for key in self.keys]
-        return self._texts
+    @cached_property
+    def _texts(self) -> list[str]:
+        """The keys in small letters."""
+        return [key.decode("utf-8", "backslashreplace").lower() for key in self.keys]
 
     def _select(self, choice: Choice) -> Ints:
         """The records of a choice; asked for only where the index is there or is not needed."""
-        found = by_key(self._texts_of_keys(), choice.q) if choice.q else np.arange(len(self.keys))
+        found = np.arange(len(self.keys))
+        if choice.q:
+            found = np.flatnonzero([choice.q.lower() in text for text in self._texts])
         if self.index.found is None or not (choice.needs_index or self.judged):
             return found
         return select(found, self.index.found, choice, self.judged)

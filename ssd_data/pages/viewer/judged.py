@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -22,7 +22,6 @@ KINDS = {
 }
 FALSE = ("other", "twice", "nothing")
 ALL = slice(None)
-Mistakes: TypeAlias = dict[str, Ints]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +51,6 @@ class Judged:
     truth_record: Ints
     finder: Ints
     silent: Flags
-    _cache: dict[float | None, Mistakes] = field(default_factory=dict)
 
     def counted(self, score: float | None, rows: Ints | slice = ALL) -> Flags:
         """Which detections, or which of some, count: from a score on, or their class's best."""
@@ -66,17 +64,9 @@ class Judged:
         found[found] = self.counted(score, finder[found])
         return ~found
 
-    def mistakes(self, score: float | None) -> Mistakes:
+    @lru_cache(16)  # noqa: B019 - there is one of these a process
+    def mistakes(self, score: float | None) -> dict[str, Ints]:
         """How many of each of MISTAKES each record has, int64 (P,)."""
-        found = self._cache.get(score)
-        if found is None:
-            found = self._count(score)
-            if len(self._cache) > 16:
-                self._cache.clear()
-            self._cache[score] = found
-        return found
-
-    def _count(self, score: float | None) -> Mistakes:
         counted, number = self.counted(score), len(self.silent)
 
         def count(which: Flags) -> Ints:

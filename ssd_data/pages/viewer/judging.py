@@ -31,13 +31,8 @@ _NAMES = {
 }
 
 
-def read_judged(
-    path: Path, indexed: Indexed, images: Sequence[str], lmdb: Path, labelmap: LabelMap | None
-) -> Judged:
+def read_judged(path: Path, indexed: Indexed, lmdb: Path, labelmap: LabelMap | None) -> Judged:
     """Detections in a folder or file of any metric's format, judged.
-
-    Args:
-        images: the path of each record's picture.
 
     Raises:
         InputError: there is no labelmap, the file is malformed, or it is of other pictures.
@@ -50,7 +45,8 @@ def read_judged(
     sizes = _sizes(indexed, lmdb)
     labels, difficult = indexed.labels[rows], indexed.difficult[rows]
     boxes = indexed.boxes[rows].astype(np.float64)
-    pictures = TruthBuilder(images, sizes, indexed.record[rows], labels, boxes, difficult)
+    record = indexed.record[rows]
+    pictures = TruthBuilder(indexed.images, sizes, record, labels, boxes, difficult)
     pictures.to_pixels(sizes)
     # The LMDB's own truth counts: no list of another's is looked for.
     truth = metric.truth(pictures, labelmap, lmdb, None)

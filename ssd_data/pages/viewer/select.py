@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from ssd_data.core.structures import Flags
@@ -11,17 +9,6 @@ from ssd_data.metrics.scores import Floats, Ints
 from ssd_data.pages.viewer.choice import MISTAKE_SORTS, MISTAKES, Choice
 from ssd_data.pages.viewer.index import Indexed
 from ssd_data.pages.viewer.judged import Judged
-
-
-def by_key(texts: Sequence[str], wanted: str) -> Ints:
-    """The numbers of the records whose key holds the text.
-
-    Args:
-        texts: the keys in small letters.
-    """
-    wanted = wanted.lower()
-    found = (number for number, text in enumerate(texts) if wanted in text)
-    return np.arange(len(texts)) if not wanted else np.fromiter(found, np.int64)
 
 
 def select(records: Ints, indexed: Indexed, choice: Choice, judged: Judged | None = None) -> Ints:

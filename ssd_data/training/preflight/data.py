@@ -13,8 +13,10 @@ from ssd_data.batches.augment.resize import new_size
 from ssd_data.batches.augment.transform import faults
 from ssd_data.core.errors import InputError
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb, open_shared
+from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import read_table
 from ssd_data.nets.graph import Graph, Node
+from ssd_data.nets.sizes import fixed_size
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.preflight.report import Preflight
 
@@ -98,7 +100,12 @@ def check_sources(
         if path is None:
             continue
         if param.backend != param.LMDB and not is_lmdb(path):
-            found.error(node.where, "LevelDBs are not read", "Build an LMDB, and say backend: LMDB")
+            try:
+                refuse_stranger(path)
+                hint = "Build an LMDB, and say backend: LMDB"
+                found.error(node.where, "LevelDBs are not read", hint)
+            except InputError as error:
+                found.error(f"{node.where}: {error.where}", error.what, error.hint)
             continue
         if param.backend != param.LMDB and node.type == ANNOTATED:
             hint = "Say backend: LMDB; where none is said it is LEVELDB"
@@ -182,18 +189,12 @@ def picture_shape(source: Source) -> Shape | None:
     channels = next(iter(lmdb.channels)) if lmdb is not None else 3
     if p.force_color or p.force_gray:
         channels = 3 if p.force_color else 1
-    sizing = p.resize_param
-    height, width = p.crop_size or p.crop_h, p.crop_size or p.crop_w
-    if not (height and width):
-        if p.HasField("resize_param"):
-            height, width = sizing.height, sizing.width
-            if sizing.resize_mode == sizing.FIT_SMALL_SIZE and height and width:
-                if lmdb is None:
-                    return None
-                width, height = new_size(sizing, *lmdb.size)
-        elif lmdb is not None:
-            width, height = lmdb.size
-    return (batch, channels, height, width) if batch and height and width else None
+    size, how = fixed_size(p), p.resize_param
+    if size is None and lmdb is not None:
+        size = lmdb.size[::-1]
+        if p.HasField("resize_param"):  # by the smaller side
+            size = new_size(how, *lmdb.size)[::-1] if how.width and how.height else None
+    return (batch, channels, *size) if batch and size is not None and all(size) else None
 
 
 # ---- the two phases ----

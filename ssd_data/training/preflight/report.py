@@ -23,8 +23,7 @@ class Trouble:
     hint: str = ""
 
     def __str__(self) -> str:
-        sentence = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{sentence}\n  {self.hint}" if self.hint else sentence
+        return str(SsdDataError(self.what, where=self.where, hint=self.hint))
 
 
 @dataclass(slots=True)

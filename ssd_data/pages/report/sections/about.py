@@ -6,9 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ssd_data.core.labelmap import LabelMap
 from ssd_data.data.build.options import BuildOptions
-from ssd_data.data.lmdb.manifest import Manifest, differences
+from ssd_data.data.lmdb.manifest import differences
 from ssd_data.pages.report.blocks import Block, Cell, Note, Panel, Section, Table
 from ssd_data.pages.report.subject import Subject
 
@@ -37,13 +36,13 @@ def _blocks(subject: Subject) -> list[Block]:
     rows += [["option", f"{name} = {value}"] for name, value in changed]
     if not changed:
         rows.append(["options", "the defaults"])
-    for link, split in made.links.items():
-        rows.append(["link", f"{link} is {split}"])
+    rows += [["link", f"{link} is {split}"] for link, split in made.links.items()]
+    digests = {name: str(split.content_digest) for name, split in made.splits.items()}
     return [
         Table("", ["", ""], rows),
         Table("all options", ["option", "value"], _pairs(made.options), folded=True),
         Table("versions", ["", "version"], _pairs(made.versions), folded=True),
-        Table("digests", ["split", "content_digest"], _digests(made), folded=True),
+        Table("digests", ["split", "content_digest"], _pairs(digests), folded=True),
     ]
 
 
@@ -51,10 +50,6 @@ def _pairs(table: Any) -> list[list[Cell]]:
     if not isinstance(table, Mapping):
         return []
     return [[str(name), _text(value)] for name, value in table.items()]
-
-
-def _digests(made: Manifest) -> list[list[Cell]]:
-    return [[name, str(split.content_digest)] for name, split in made.splits.items()]
 
 
 def _text(value: Any) -> str:
@@ -72,12 +67,8 @@ def _differences(first: Subject, second: Subject) -> Table:
                 if theirs.get(name) != ours.get(name):
                     text = f"{name} {theirs.get(name)} ({first.title}: {ours.get(name)})"
                     rows.append(["version", text])
-    rows += [["labelmap", text] for text in _labelmaps(first.labelmap, second.labelmap)]
+    if first.labelmap is not None and second.labelmap is not None:
+        found = second.labelmap.differences(first.labelmap)
+        rows += [["labelmap", text] for text in found]
     title = f"How {second.title} differs from {first.title}"
     return Table(title, ["", "difference"], rows or [["", "options and classes are the same"]])
-
-
-def _labelmaps(first: LabelMap | None, second: LabelMap | None) -> list[str]:
-    if first is None or second is None:
-        return []
-    return second.differences(first)

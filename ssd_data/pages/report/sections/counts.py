@@ -13,21 +13,15 @@ HEAD = ("records", "boxes", "a record", "most", "difficult", "without boxes", "b
 
 def section(subjects: Sequence[Subject]) -> Section:
     """All splits in one table, all classes in another."""
-    rows: list[list[Cell]] = []
-    blocks: list[Block] = []
-    for subject in subjects:
-        for split in subject.splits:
-            name = f"{subject.title}: {split.name}" if len(subjects) > 1 else split.name
-            rows.append([name, *_row(split.summary)])
-    blocks.append(Table("", ["split", *HEAD], rows))
-    blocks.append(_classes(subjects))
+    splits = _splits(subjects)
+    rows = [[name, *_row(split.summary)] for name, split in splits]
+    blocks: list[Block] = [Table("", ["split", *HEAD], rows), _classes(splits)]
     for subject in subjects:
         for split in subject.splits:
             if absent := split.summary["absent"]:
                 text = f"{subject.title}, {split.name}: classes without a box"
                 blocks.append(Listing(text, len(absent), absent, mark="warning"))
-    if (note := _balance(subjects)) is not None:
-        blocks.append(note)
+    blocks += _balance(*splits[0])
     return Section("counts", "Counts and class balance", "", blocks)
 
 
@@ -54,9 +48,8 @@ def _splits(subjects: Sequence[Subject]) -> list[tuple[str, ReportSplit]]:
     ]
 
 
-def _classes(subjects: Sequence[Subject]) -> Table:
+def _classes(splits: Sequence[tuple[str, ReportSplit]]) -> Table:
     """A row a class, for each split its boxes and, where there is room, pictures."""
-    splits = _splits(subjects)
     wide = len(splits) > 3
     tables = [{row["label"]: row for row in split.summary["classes"]} for _, split in splits]
     names: dict[int, str] = {}
@@ -80,12 +73,11 @@ def _classes(subjects: Sequence[Subject]) -> Table:
     return Table("Classes", head, rows)
 
 
-def _balance(subjects: Sequence[Subject]) -> Note | None:
-    """How uneven the classes are, of the first split."""
-    name, split = _splits(subjects)[0]
+def _balance(name: str, split: ReportSplit) -> list[Note]:
+    """How uneven the classes of a split are."""
     counts = {row["name"]: row["boxes"] for row in split.summary["classes"]}
     if len(counts) < 2:
-        return None
+        return []
     most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
     times = counts[most] / counts[least]
-    return Note(f"In {name} there are {times:.3g} times as many boxes of {most} as of {least}.")
+    return [Note(f"In {name} there are {times:.3g} times as many boxes of {most} as of {least}.")]

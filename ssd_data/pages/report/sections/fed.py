@@ -28,6 +28,8 @@ from ssd_data.pages.report.blocks import (
     Table,
     Thumbnail,
 )
+from ssd_data.pages.report.history import table
+from ssd_data.pages.report.options import RunView
 from ssd_data.pages.report.run_subject import RunSubject
 from ssd_data.pages.report.thumbnails import to_thumbnail
 from ssd_data.proto import caffe_pb2
@@ -39,19 +41,15 @@ LEAD = (
 MOST_PRIORS = 40  # drawn on a picture, those that overlap most
 
 
-def section(subjects: Sequence[RunSubject], count: int, iteration: int) -> Section:
-    """The first pictures of an iteration.
-
-    Args:
-        count: how many.
-    """
-    panels = [Panel(s.title, _blocks(s, count, iteration)) for s in subjects]
+def section(subjects: Sequence[RunSubject], view: RunView) -> Section:
+    """The first pictures of an iteration."""
+    panels = [Panel(s.title, _blocks(s, view)) for s in subjects]
     return Section("fed", "What the net was fed", LEAD, (), panels)
 
 
-def _blocks(subject: RunSubject, count: int, iteration: int) -> list[Block]:
+def _blocks(subject: RunSubject, view: RunView) -> list[Block]:
     try:
-        return _fed(subject, count, iteration)
+        return _fed(subject, view.pictures, view.iteration)
     except (InputError, UsageError, MemoryError) as error:
         what = error.sentence if isinstance(error, (InputError, UsageError)) else "too large"
         return [Note(f"These pictures cannot be made: {what}", "warning")]
@@ -79,11 +77,10 @@ def _fed(subject: RunSubject, count: int, iteration: int) -> list[Block]:
         return [Note("The training net is not there.", "warning")]
     layer, batch = _layer(subject)
     facts = subject.session(iteration).facts
-    options = _table(facts, "options")
+    options = table(facts, "options")
     position = subject.position(iteration, batch)
     matched, notes = _priors(subject, options)
     prepare = from_transform(layer.transform_param, subject.train)
-    pictures = []
     with Batches(
         layer,
         caffe_pb2.TRAIN,
@@ -91,10 +88,9 @@ def _fed(subject: RunSubject, count: int, iteration: int) -> list[Block]:
         workers=0,
         jpeg_roundtrip=options.get("jpeg_roundtrip") is not False,
         start=position,
-        min_box=_whole(_table(options, "extras").get("min_face")) or 0,
+        min_box=_whole(table(options, "extras").get("min_face")) or 0,
     ) as batches:
-        for _ in range(count):
-            pictures.append(_picture(next(batches), prepare, matched, subject))
+        pictures = [_picture(next(batches), prepare, matched, subject) for _ in range(count)]
     title = f"iteration {iteration:,}: the first {len(pictures)} of its {batch:,} pictures"
     if subject.on_caffe:
         text = (
@@ -117,7 +113,7 @@ def _layer(subject: RunSubject) -> tuple[caffe_pb2.LayerParameter, int]:
 
 def _priors(subject: RunSubject, options: dict[str, object]) -> tuple[_Matched, list[Block]]:
     notes: list[Block] = []
-    if _table(options, "extras").get("scale_compensation") is True:
+    if table(options, "extras").get("scale_compensation") is True:
         notes.append(Note("The second stage of --scale-compensation is not drawn."))
     assert subject.train is not None
     try:
@@ -208,8 +204,3 @@ def _seed(subject: RunSubject, facts: dict[str, object], options: dict[str, obje
 
 def _whole(value: object) -> int | None:
     return value if type(value) is int and 0 <= value < 1 << 63 else None
-
-
-def _table(row: dict[str, object], name: str) -> dict[str, object]:
-    found = row.get(name)
-    return found if isinstance(found, dict) else {}

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ssd_data.data.check.findings import Finding
 from ssd_data.pages.report.blocks import Block, Listing, Note, Panel, Section
 from ssd_data.pages.report.subject import ReportSplit, Subject
 
@@ -25,14 +24,10 @@ def _found(subject: Subject) -> Iterator[Block]:
     if not found.errors and not found.warnings:
         yield Note("No errors, no warnings.")
     for finding in (*found.errors, *found.warnings):
-        yield _listing(finding)
-
-
-def _listing(finding: Finding) -> Listing:
-    title = f"{finding.message} [{finding.kind}]"
-    places = [place for place in finding.places[:SHOWN] if place]
-    more = finding.count - len(places) if places else 0
-    return Listing(title, finding.count, places, more, finding.severity)
+        title = f"{finding.message} [{finding.kind}]"
+        places = [place for place in finding.places[:SHOWN] if place]
+        more = finding.count - len(places) if places else 0
+        yield Listing(title, finding.count, places, more, finding.severity)
 
 
 def _odd(subject: Subject) -> Iterator[Block]:

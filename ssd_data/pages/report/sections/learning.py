@@ -37,7 +37,7 @@ def section(subjects: Sequence[RunSubject]) -> Section:
 
 def _row(subject: RunSubject) -> list[Cell]:
     history = subject.history
-    found = history.summary()
+    found, waiting = history.summary(), _middle(history.waiting())
     return [
         subject.title,
         found["iterations"],
@@ -46,7 +46,7 @@ def _row(subject: RunSubject) -> list[Cell]:
         found["best_iteration"],
         _rounded(found["last_score"]),
         _middle(history.speed(subject.pictures())),
-        _share(_middle(history.waiting())),
+        None if waiting is None else f"{100 * waiting:.3g}%",
         round(found["seconds"] / 3600, 2) or None,
     ]
 
@@ -65,16 +65,9 @@ def _middle(points: Points) -> float | None:
     return float(np.median(values)) if len(values) else None
 
 
-def _share(value: float | None) -> str | None:
-    return None if value is None else f"{100 * value:.3g}%"
-
-
 def _charts(subjects: Sequence[RunSubject]) -> Iterator[Chart | None]:
-    def all_of(what: str) -> list[tuple[str, Points]]:
-        return [(s.title, s.history.trained(what)) for s in subjects]
-
-    def part(name: str) -> list[tuple[str, Points]]:
-        return [(s.title, s.history.trained("parts", name)) for s in subjects]
+    def all_of(*path: str) -> list[tuple[str, Points]]:
+        return [(s.title, s.history.trained(*path)) for s in subjects]
 
     if len(subjects) == 1:
         history = subjects[0].history
@@ -83,11 +76,11 @@ def _charts(subjects: Sequence[RunSubject]) -> Iterator[Chart | None]:
         yield chart("Loss and its parts", [("loss", history.trained("loss")), *there])
     else:
         yield chart("Loss", all_of("loss"))
-        yield chart("Loss of locations (loc)", part("loc"))
-        yield chart("Loss of confidences (conf)", part("conf"))
+        yield chart("Loss of locations (loc)", all_of("parts", "loc"))
+        yield chart("Loss of confidences (conf)", all_of("parts", "conf"))
     yield from _scores(subjects)
     yield chart("Learning rate", all_of("lr"), log=True)
-    yield chart("Priors matched in a batch", part("matches"))
+    yield chart("Priors matched in a batch", all_of("parts", "matches"))
     speeds = [(s.title, s.history.speed(s.pictures())) for s in subjects]
     yield chart("Pictures a second", speeds)
     waits = [(s.title, s.history.waiting()) for s in subjects]
@@ -117,7 +110,8 @@ def _classes(subjects: Sequence[RunSubject]) -> list[Block]:
     def points(subject: RunSubject, label: int) -> Points:
         return subject.history.tested(0, "per_class", str(label))
 
-    names = {label: _name(subjects, label) for label in labels}
+    labelmap = next((s.labelmap for s in subjects if s.labelmap is not None), None)
+    names = {label: class_name(label, labelmap) for label in labels}
     charts: list[Chart | None] = []
     if len(subjects) == 1:
         own = [(names[label], points(subjects[0], label)) for label in labels]
@@ -132,18 +126,9 @@ def _classes(subjects: Sequence[RunSubject]) -> list[Block]:
     rows: list[list[Cell]] = []
     for label in labels:
         lasts = [_last(points(subject, label)) for subject in subjects]
-        cells = [None if v is None else _bar(v) for v in lasts]
+        cells = [v if v is None else Bar(round(100 * v), min(max(v, 0.0), 1.0)) for v in lasts]
         rows.append([names[label], *cells])
     title = "AP at the last test, per cent" if len(subjects) > 1 else ""
     heads = [s.title for s in subjects] if len(subjects) > 1 else ["AP at the last test, per cent"]
     table = Table(title, ["class", *heads], rows)
     return [*(one for one in charts if one is not None), table]
-
-
-def _bar(value: float) -> Cell:
-    return Bar(round(100 * value), min(max(value, 0.0), 1.0))
-
-
-def _name(subjects: Sequence[RunSubject], label: int) -> str:
-    labelmap = next((s.labelmap for s in subjects if s.labelmap is not None), None)
-    return class_name(label, labelmap)

@@ -26,6 +26,7 @@ from ssd_data.pages.report.blocks import (
     Table,
     Thumbnail,
 )
+from ssd_data.pages.report.options import RunView
 from ssd_data.pages.report.run_subject import RunSubject
 from ssd_data.pages.report.thumbnails import to_thumbnail
 from ssd_data.pages.report.trial import Shown, Trial, open_trial
@@ -42,27 +43,19 @@ FAR = 1000.0  # sides of the picture
 LISTED = 4
 
 
-def section(
-    subjects: Sequence[RunSubject], count: int, tried: int, device: str | None, track: Track
-) -> Section:
-    """The worst pictures of each run's best snapshot.
-
-    Args:
-        count: how many to draw. tried: test pictures to look for them in.
-    """
-    panels = [Panel(s.title, _blocks(s, count, tried, device, track)) for s in subjects]
+def section(subjects: Sequence[RunSubject], view: RunView, track: Track) -> Section:
+    """The worst pictures of each run's best snapshot."""
+    panels = [Panel(s.title, _blocks(s, view, track)) for s in subjects]
     return Section("mistakes", "Worst mistakes of the best snapshot", LEAD, (), panels)
 
 
-def _blocks(
-    subject: RunSubject, count: int, tried: int, device: str | None, track: Track
-) -> list[Block]:
+def _blocks(subject: RunSubject, view: RunView, track: Track) -> list[Block]:
     best = subject.best()
     if best is None:
         return [Note("No snapshot is there any more.", "warning")]
     try:
-        trial = open_trial(subject, tried, device, track)
-        return _worst(trial, *best, count)
+        trial = open_trial(subject, view.test_pictures, view.device, track)
+        return _worst(trial, *best, view.pictures)
     except SsdDataError as error:
         hint = f" {error.hint}." if error.hint else ""
         return [Note(f"The snapshot cannot be tried: {error.sentence}.{hint}", "warning")]

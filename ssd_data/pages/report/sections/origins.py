@@ -36,8 +36,9 @@ def _blocks(subject: RunSubject) -> list[Block]:
         text = f"{subject.history.origin.name} does not say how the run was started."
         blocks.append(Note(text))
     else:
-        facts = sessions[-1].facts
-        blocks.append(Table("all options", ["option", "value"], _pairs(_options(facts)), True))
+        options = _options(sessions[-1].facts)
+        pairs = [[_text(name), _text(value)] for name, value in options.items()]
+        blocks.append(Table("all options", ["option", "value"], pairs, True))
     blocks.append(Table("Files", ["file", "what", "MB"], [*_files(subject)]))
     if subject.solver is not None:
         lines = text_format.MessageToString(subject.solver).splitlines()
@@ -72,12 +73,6 @@ def _options(facts: dict[str, Any]) -> dict[str, Any]:
     beyond = options.get("extras")
     rest = {name: value for name, value in options.items() if name != "extras"}
     return {**rest, **beyond} if isinstance(beyond, dict) else options
-
-
-def _pairs(table: Any) -> list[list[Cell]]:
-    if not isinstance(table, dict):
-        return []
-    return [[_text(name), _text(value)] for name, value in table.items()]
 
 
 def _files(subject: RunSubject) -> Iterator[list[Cell]]:

@@ -11,6 +11,7 @@ from ssd_data.core.progress import Track
 from ssd_data.core.structures import Detections
 from ssd_data.data.draw import found_scene, record_scene
 from ssd_data.pages.report.blocks import Block, Gallery, Note, Panel, Section, Thumbnail
+from ssd_data.pages.report.options import RunView
 from ssd_data.pages.report.run_subject import RunSubject
 from ssd_data.pages.report.thumbnails import to_thumbnail
 from ssd_data.pages.report.trial import Shown, open_trial
@@ -22,25 +23,19 @@ SIDE = 256
 LISTED = 4
 
 
-def section(
-    subjects: Sequence[RunSubject], count: int, device: str | None, track: Track
-) -> Section:
-    """Each of some pictures of the test LMDB, its true boxes first, then each snapshot.
-
-    Args:
-        count: pictures of each run.
-    """
-    panels = [Panel(s.title, _blocks(s, count, device, track)) for s in subjects]
+def section(subjects: Sequence[RunSubject], view: RunView, track: Track) -> Section:
+    """Each of some pictures of the test LMDB, its true boxes first, then each snapshot."""
+    panels = [Panel(s.title, _blocks(s, view, track)) for s in subjects]
     lead = f"Drawn are detections with a score of {LEAST_SCORE:g} and more."
     return Section("progress", "Detections over time", lead, (), panels)
 
 
-def _blocks(subject: RunSubject, count: int, device: str | None, track: Track) -> list[Block]:
+def _blocks(subject: RunSubject, view: RunView, track: Track) -> list[Block]:
     if not subject.kept:
         return [Note("No snapshot is there any more.", "warning")]
     chosen = chosen_snapshots(subject)
     try:
-        trial = open_trial(subject, count, device, track)
+        trial = open_trial(subject, view.pictures, view.device, track)
         shown = list(trial.pictures(trial.keys))
         rows: list[list[Thumbnail]] = [[_true(one, subject)] for one in shown]
         for weights in track(chosen, len(chosen), f"{subject.title}, snapshots"):

@@ -1,0 +1,150 @@
+"""What a build is to make, and all annotations that go into it, judged before a picture is read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ssd_data.core.errors import InputError
+from ssd_data.core.labelmap import LabelMap
+from ssd_data.data.build.options import BuildOptions
+from ssd_data.data.build.scan import Scan, scan, unknown_classes
+from ssd_data.data.build.units import settle_unit
+from ssd_data.data.classes import require_matched
+from ssd_data.data.dataset import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPlan:
+    """What a build is to make.
+
+    >>> from ssd_data import find
+    >>> plan(find("sample/voc")).summary()["splits"]["test"]["boxes"]
+    14
+
+    Attributes:
+        dataset: with its classes renamed.
+        options: with all names that are renamed.
+        labelmap: of the records; sound.
+        splits: which ones, in order.
+        given: the names that the options rename, as they were given.
+    """
+
+    dataset: Dataset
+    options: BuildOptions
+    labelmap: LabelMap
+    splits: tuple[str, ...]
+    given: Mapping[str, str]
+
+    def scans(self) -> dict[str, Scan]:
+        """The annotations of each split.
+
+        Raises:
+            UsageError: a name that is to be renamed is none.
+            InputError: a list or JSON is broken, a class is unknown, boxes are in another unit.
+        """
+        labelmap, options = self.labelmap, self.options
+        scans = {name: scan(self.dataset, name, labelmap, options) for name in self.splits}
+        stated = {word for one in scans.values() for word in one.stated}
+        require_matched(self.given, self.dataset.words | stated)
+        if options.unknown == "fail":
+            _refuse_unknown(scans, labelmap)
+        settle_unit(scans.values(), options, self.dataset.root)
+        for alike in labelmap.lookalikes():
+            next(iter(scans.values())).notes.add("class names look alike", str(alike))
+        return scans
+
+    def summary(self) -> dict[str, Any]:
+        """What would be built, from the annotations alone, as JSON has it; as :meth:`scans`."""
+        root, scans = self.dataset.root, self.scans()
+        return {
+            "name": self.dataset.name,
+            "format": self.dataset.format,
+            "root": str(root.resolve()),
+            "why": self.dataset.why,
+            "said": list(self.dataset.said),
+            "links": {link: s for link, s in self.dataset.links.items() if s in self.splits},
+            "labelmap": list(self.labelmap.shown_apart().values()),
+            "splits": {name: self._counts(one, root) for name, one in scans.items()},
+        }
+
+    def _counts(self, one: Scan, root: Path) -> dict[str, Any]:
+        shown = self.labelmap.shown_apart()
+        classes = Counter(label for image in one.images for label in image.labels.tolist())
+        entries = [image.entry for image in one.images if not image.entry.held]
+        absent = [entry.image for entry in entries if not (root / entry.image).is_file()]
+        return {
+            "pictures": len(one.images),
+            "boxes": classes.total(),
+            "difficult": sum(int(image.entry.difficult.sum()) for image in one.images),
+            "without_boxes": sum(not len(image.labels) for image in one.images),
+            "classes": {shown[n]: classes[n] for n in sorted(classes)},
+            "absent_pictures": absent,
+            "unreadable": [entry.error.sentence for entry in one.failures],
+            "notes": one.notes.to_json(),
+        }
+
+
+def plan(
+    dataset: Dataset,
+    options: BuildOptions | None = None,
+    splits: Sequence[str] = (),
+    labelmap: LabelMap | None = None,
+) -> BuildPlan:
+    """What a build makes of a data set; arguments as :func:`ssd_data.build` takes them.
+
+    Raises:
+        InputError: the data set has no classes, or the labelmap is not sound.
+    """
+    options = options or BuildOptions()
+    renamed = dataset.with_map(options.map, labelmap)
+    return BuildPlan(
+        dataset=renamed,
+        options=replace(options, map=renamed.map),
+        labelmap=(labelmap or renamed.classes()).require_sound(),
+        splits=tuple(dict.fromkeys(splits)) or tuple(renamed.default_splits()),
+        given=options.map,
+    )
+
+
+def _refuse_unknown(scans: Mapping[str, Scan], labelmap: LabelMap) -> None:
+    lines = unknown_classes(scans, labelmap)
+    if not lines:
+        return
+    count = "1 class is" if len(lines) == 1 else f"{len(lines)} classes are"
+    raise InputError(
+        f"{count} not in the labelmap:\n  " + "\n  ".join(lines),
+        where=labelmap.origin,
+        hint=_counted_from_0(scans, labelmap)
+        or f"It has {_some(labelmap)}. Rename with --map OLD=NEW, drop with --map OLD=, "
+        "or leave out all with --unknown skip",
+    )
+
+
+def _some(labelmap: LabelMap, most: int = 8) -> str:
+    """The first classes of a labelmap, with what people call them where that is something else."""
+    items = [item for item in labelmap if item.label > 0]
+    shown = [
+        item.name if item.display_name == item.name else f"{item.name} ({item.display_name})"
+        for item in items[:most]
+    ]
+    return ", ".join(shown) + (" …" if len(items) > most else "")
+
+
+def _counted_from_0(scans: Mapping[str, Scan], labelmap: LabelMap) -> str:
+    """The cure where label numbers are of a list without background; empty where they are not."""
+    stated = {word for one in scans.values() for word in one.stated}
+    if "0" not in stated or labelmap.label("0") is not None:
+        return ""
+    if not all(word.isdecimal() for word in stated):
+        return ""
+    named = [(item.label - 1, item.name) for item in labelmap if item.label > 0]
+    words = " ".join(f"--map {n}={name}" for n, name in named[:3])
+    more = " …" if len(named) > 3 else ""
+    return (
+        "The labels seem to be counted from 0, which is the background's here: if they are, "
+        f"rename all of them: {words}{more}"
+    )

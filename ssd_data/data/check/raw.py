@@ -1,0 +1,130 @@
+"""A raw data set checked as a build would read it; nothing is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+from ssd_data.core.boxes import normalize
+from ssd_data.core.errors import InputError
+from ssd_data.core.images import picture_limits
+from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.parallel import default_workers, ordered_map
+from ssd_data.data.build.convert import BuiltRecord, make_record
+from ssd_data.data.build.frames import FrameError
+from ssd_data.data.build.options import BuildOptions
+from ssd_data.data.build.scan import LabelledImage, Scan, scan, unknown_classes
+from ssd_data.data.build.units import settle_unit
+from ssd_data.data.check.cases import RecordCase, SplitSummary
+from ssd_data.data.check.findings import ERROR, WARNING, Findings
+from ssd_data.data.check.job import UNREADABLE_LABELMAP, Job, picture_digest
+from ssd_data.data.dataset import Dataset
+from ssd_data.data.lmdb.survey import Look, look
+
+UNREADABLE_SPLIT = (ERROR, "unreadable-split", "split cannot be read")
+UNREADABLE_ANNOTATION = (ERROR, "unreadable-annotation", "annotation cannot be read")
+UNREADABLE_PICTURE = (ERROR, "unreadable-picture", "picture cannot be read")
+UNKNOWN_CLASS = (ERROR, "unknown-class", "class is not in the labelmap")
+DUPLICATED_LINE = (WARNING, "duplicated-line", "picture is listed once more")
+CHOSEN = (WARNING, "layout", "the folder leaves it open; this is how it is read")
+OTHER_SIZE = (ERROR, "size-contradicts", "boxes contradict the stated size (build: --sizes)")
+FRACTIONS = (ERROR, "fractions", "boxes are fractions, not pixels (build: --boxes fractions)")
+
+
+def check_dataset(
+    dataset: Dataset,
+    labelmap: LabelMap | None = None,
+    splits: Collection[str] = (),
+    **settings: Any,
+) -> Findings:
+    """Check a raw data set as a build would read it; takes what :func:`check_lmdb` takes.
+
+    Nothing is written. Without ``splits`` those are checked that are linked as training and test.
+
+    Raises:
+        UsageError: there is no such split.
+    """
+    job = Job(labelmap, **settings)
+    job.findings.add(CHOSEN, dataset.said)
+    try:
+        job.labelmap = labelmap or dataset.classes()
+    except InputError as error:
+        job.findings.add(UNREADABLE_LABELMAP, [error.sentence])
+        return job.findings
+    job.judge_labelmap(job.labelmap)
+    return _RawCheck(job, dataset, job.labelmap).run(splits or dataset.default_splits())
+
+
+class _RawCheck:
+    def __init__(self, job: Job, dataset: Dataset, labelmap: LabelMap) -> None:
+        self.job, self.dataset, self.labelmap = job, dataset, labelmap
+        self.options = BuildOptions(
+            map=dataset.map,
+            empty="keep",
+            verify="decode" if job.decode else "header",
+            shuffle=False,
+        )
+
+    def run(self, splits: Collection[str]) -> Findings:
+        found = self.job.findings
+        scans = {split: one for split in splits if (one := self._scan(split)) is not None}
+        found.add(UNKNOWN_CLASS, unknown_classes(scans, self.labelmap))
+        try:
+            settle_unit(scans.values(), self.options, self.dataset.root)
+        except InputError as error:
+            found.add(FRACTIONS, [error.sentence])
+        self.job.leaks({split: self._split(split, one) for split, one in scans.items()})
+        return found
+
+    def _scan(self, split: str) -> Scan | None:
+        """A split's annotations, and all that reading them told; None where that failed."""
+        found = self.job.findings
+        try:
+            scanned = scan(self.dataset, split, self.labelmap, self.options)
+        except InputError as error:
+            found.add(UNREADABLE_SPLIT, [f"{split}: {error.sentence}"])
+            return None
+        for entry in scanned.failures:
+            cure = f" ({entry.error.hint})" if entry.unannotated or entry.boxless else ""
+            found.add(UNREADABLE_ANNOTATION, [entry.error.sentence + cure])
+        again = Counter(image for image, _ in scanned.lines)
+        found.add(DUPLICATED_LINE, (f"{split}: {n}" for n in again for _ in range(again[n] - 1)))
+        self.job.take_notes(scanned.notes)
+        return scanned
+
+    def _split(self, split: str, scanned: Scan) -> SplitSummary:
+        """Judge a split as its build would make it."""
+        job = self.job
+        job.prefix = f"{split}: "
+        summary = SplitSummary(split, self.labelmap)
+        with picture_limits():
+            found = ordered_map(self._make, scanned.images, job.workers or default_workers())
+            for image, made, seen, picture in job.track(found, len(scanned.images), split):
+                if (judged := self._image(image, made, seen)) is not None:
+                    summary.add(judged, picture)
+        job.judge_split(summary)
+        return summary
+
+    def _make(self, image: LabelledImage) -> tuple[LabelledImage, BuiltRecord, Look, bytes]:
+        made = make_record(self.dataset.root, image, self.options)
+        seen = look(made.key, made.value)
+        return image, made, seen, picture_digest(seen)
+
+    def _image(self, image: LabelledImage, made: BuiltRecord, seen: Look) -> Look | None:
+        """Judge one picture; None where there is nothing to add up."""
+        self.job.take_notes(made.notes)
+        if made.error is not None or seen.record is None:
+            text = made.error.sentence if made.error else seen.fault
+            kind = OTHER_SIZE if isinstance(made.error, FrameError) else UNREADABLE_PICTURE
+            self.job.findings.add(kind, [text])
+            return None
+        # The record's own boxes are grouped by label; these are in the annotation's order.
+        entry = made.entry or image.entry
+        boxes = normalize(entry.boxes, *entry.unit(seen.record.width, seen.record.height))
+        record = replace(seen.record, labels=image.labels, boxes=boxes, difficult=entry.difficult)
+        seen = replace(seen, name=entry.image, record=record)
+        places = [entry.place(index) for index in range(len(boxes))]
+        self.job.judge(RecordCase(seen, self.labelmap, places), "")
+        return seen

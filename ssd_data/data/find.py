@@ -1,0 +1,208 @@
+"""Finds a data set: by a recipe's name, a recipe file, a list or its folder's layout."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import msgspec
+
+from ssd_data.core.errors import InputError, UsageError
+from ssd_data.data import formats, recipes
+from ssd_data.data.dataset import TEST_LINK, TRAINING_LINK, Dataset, DatasetSplit
+from ssd_data.data.formats.annoset.read import ListSource
+from ssd_data.data.formats.splits import is_training, linked
+from ssd_data.data.layout import find_layout
+from ssd_data.data.lmdb.manifest import LABELMAP
+from ssd_data.data.lmdb.store import is_lmdb
+from ssd_data.data.lmdb.strangers import refuse_stranger
+from ssd_data.data.recipes import Recipe, SourceTable, alternatives
+
+
+def find(
+    what: str | Path,
+    root: Path | str | None = None,
+    splits: Collection[str] = (),
+    format: str = "",
+) -> Dataset:
+    """A data set by recipe name, recipe path or folder.
+
+    >>> find("sample/voc").links
+    {'trainval_lmdb': 'trainval', 'test_lmdb': 'test'}
+
+    Args:
+        splits: the splits that have to be there; else those that the recipe links.
+        what: ``voc0712``, ``my.toml`` or a folder whose layout is recognised.
+        root: where a recipe's files lie; else ``$SSD_DATA_ROOT``, else the current folder and its
+            ``data/``. For a recipe of the user's own also the folder that the recipe lies in.
+        format: of a folder: read it as that, whatever else it may be.
+
+    Raises:
+        UsageError: there is neither a recipe nor a folder of that name.
+        InputError: the files are not there; the error shows what was expected and found.
+    """
+    path, what = Path(what), str(what)
+    root = None if root is None else Path(root)
+    if path.is_dir() and what not in recipes.names():
+        if root is not None:
+            raise UsageError("--root belongs to a recipe; a folder is its own root", where=what)
+        try:
+            return recognise(path, format)
+        except InputError:
+            _refuse_databases(path)
+            raise
+    if format:
+        raise UsageError("--format belongs to a folder; a recipe says its own", where=what)
+    if what not in recipes.names():
+        refuse_stranger(path)
+    recipe = recipes.load(what)
+    if unknown := [split for split in splits if split not in recipe.splits]:
+        raise UsageError(
+            f'{recipe.name} has no split "{unknown[0]}"', hint=f"Splits: {', '.join(recipe.splits)}"
+        )
+    tried = list(_roots(recipe, root, path))
+    for candidate in tried:
+        if candidate.is_dir() and (dataset := _resolve(recipe, candidate, splits)):
+            return dataset
+    raise _nothing_fits(recipe, tried, splits)
+
+
+def _refuse_databases(path: Path) -> None:
+    """A folder that no format reads may hold a database; that is said then."""
+    refuse_stranger(path)
+    hint = (
+        "ssd-data export LMDB --to voc -o DIR writes pictures and annotations; inspect and check "
+    )
+    hint += "take an LMDB as it is"
+    folders = sorted(inside for inside in path.iterdir() if inside.is_dir())
+    if is_lmdb(path):
+        raise InputError("this is an LMDB, not a data set to build one of", where=path, hint=hint)
+    if folders and all(is_lmdb(inside) for inside in folders):
+        names = ", ".join(inside.name for inside in folders[:5])
+        raise InputError(f"here are LMDBs ({names}), no data set", where=path, hint=hint)
+
+
+def _roots(recipe: Recipe, root: Path | None, path: Path) -> Iterator[Path]:
+    if root is not None:
+        if not root.is_dir():
+            raise InputError("no such folder", where=root)
+        starts = [root]
+    elif environment := os.environ.get("SSD_DATA_ROOT"):
+        starts = [Path(environment)]
+    else:
+        starts = [Path(), Path("data"), *([path.parent] if path.suffix == ".toml" else [])]
+    for start in starts:
+        yield start
+        yield from (start / name for name in recipe.folders)
+
+
+def _resolve(recipe: Recipe, root: Path, wanted: Collection[str]) -> Dataset | None:
+    """The data set if the wanted (else the linked) splits are there; others may be absent."""
+    splits, reader = {}, formats.load(recipe.format)
+    for name, split in recipe.splits.items():
+        for choice in split.choices:
+            sources = tuple(_decide(root, table, reader.source) for table in choice)
+            if all((root / path).exists() for one in sources for path in reader.needs(one)):
+                splits[name] = DatasetSplit(sources, split.shuffle)
+                break
+    links = {}
+    for link, choices in recipe.links.items():
+        if found := next((split for split in choices if split in splits), None):
+            links[link] = found
+    complete = len(links) == len(recipe.links) and (links or len(splits) == len(recipe.splits))
+    if not (set(wanted) <= set(splits) if wanted else complete):
+        return None
+    return Dataset(
+        recipe.name, root, recipe.format, splits, links, recipe.labelmap, recipe.map, recipe.metric
+    )
+
+
+def _decide(root: Path, table: SourceTable, kind: type[msgspec.Struct]) -> msgspec.Struct:
+    """A source with each list of alternatives replaced by the first path that is there."""
+    chosen = {}
+    for key, value in table.items():
+        several = alternatives(value)
+        there = (one for one in several if len(several) > 1 and (root / one).exists())
+        chosen[key] = next(there, several[0])
+    return msgspec.convert(chosen, kind)
+
+
+def _nothing_fits(recipe: Recipe, tried: list[Path], wanted: Collection[str]) -> InputError:
+    """What was expected below the likeliest of the roots, and what is there."""
+    linked = {splits[-1] for splits in recipe.links.values()} or set(recipe.splits)
+    chosen = [recipe.splits[name].choices[-1] for name in sorted(set(wanted) or linked)]
+    reader = formats.load(recipe.format)
+
+    def paths(root: Path) -> list[str]:
+        sources = [_decide(root, table, reader.source) for choice in chosen for table in choice]
+        return sorted({path for source in sources for path in reader.needs(source)})
+
+    nearest = min(tried, key=lambda root: sum(not (root / p).exists() for p in paths(root)))
+    lines = [f"  {'found  ' if (nearest / p).exists() else 'MISSING'}  {p}" for p in paths(nearest)]
+    there = sorted(p.name for p in nearest.iterdir())[:12] if nearest.is_dir() else []
+    lines.append(f"In {nearest.resolve()} there is: {', '.join(there) or 'nothing'}")
+    if recipe.home:
+        lines.append(f"{recipe.name} is to be had from {recipe.home}")
+    if recipe.downloads:
+        shipped = Path(recipe.origin).parent == recipes.shipped("datasets")
+        what = Path(recipe.origin).stem if shipped else recipe.origin
+        lines.append(f"ssd-data download {what} fetches it")
+    lines.append("Say where it lies with --root DIR or SSD_DATA_ROOT")
+    return InputError(
+        f"{recipe.name} is not here. Expected below {nearest.resolve()}:",
+        hint="\n".join(lines).strip(),
+    )
+
+
+def recognise(folder: Path | str, format: str = "") -> Dataset:
+    """A data set by its folder's layout, or by that of the one folder inside that has one.
+
+    >>> recognise("sample").root  # the one folder inside that has a layout
+    PosixPath('sample/voc')
+
+    Args:
+        format: read it as that, whatever else it may be.
+
+    Raises:
+        InputError: no layout fits, or two fit alike; the error shows which, and how to choose.
+    """
+    found = find_layout(folder, format)
+    layout = found.recognised
+    training, test = linked(layout.splits)
+    links = {link: split for link, split in ((TRAINING_LINK, training), (TEST_LINK, test)) if split}
+    beside = found.root / LABELMAP
+    return Dataset(
+        name=layout.name or found.name,
+        root=found.root,
+        format=found.format,
+        splits={s: DatasetSplit(tuple(v), is_training(s)) for s, v in layout.splits.items()},
+        links=links,
+        labelmap=beside if beside.is_file() else layout.labelmap,
+        map=layout.map,
+        why=layout.why,
+        said=tuple(layout.said),
+    )
+
+
+def from_list(file: Path | str, root: Path | str, labelmap: Path | str) -> Dataset:
+    """A list of ``image annotation`` lines, as ``create_annoset.py`` takes it.
+
+    >>> line = "JPEGImages/test000001.jpg Annotations/test000001.xml"
+    >>> _ = Path("faces.txt").write_text(line)
+    >>> from_list("faces.txt", "sample/voc", "labelmap.prototxt").splits.keys()
+    dict_keys(['faces'])
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise InputError("no such folder", where=root)
+    stem = Path(file).stem
+    return Dataset(
+        name=stem,
+        root=root,
+        format="annoset",
+        splits={stem: DatasetSplit((ListSource(str(file)),))},
+        links={f"{stem}_lmdb": stem},
+        labelmap=Path(labelmap),
+        lmdb_pattern="{split}_lmdb",
+    )

@@ -1,0 +1,230 @@
+"""Picture files of a folder, and the one that an annotation's text names.
+
+A folder holds more than pictures: annotations beside them, what macOS, Windows, editors and
+notebooks leave. Names come as tools write them: quoted for a URL, with backslashes, absolute, with
+a prefix, without an ending.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import unquote
+
+from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import listable
+
+# What OpenCV or Pillow reads; which of them a file is, its first bytes say.
+_JPEG, _NETPBM = ("jpg", "jpeg", "jpe", "jfif", "jif"), ("ppm", "pgm", "pbm", "pnm", "pam", "pfm")
+_OTHER = ("png", "bmp", "dib", "webp", "tif", "tiff", "gif", "jp2", "sr", "ras", "avif", "heic")
+ENDINGS = frozenset((*_JPEG, *_NETPBM, *_OTHER, "heif", "hdr", "exr"))
+_LEFT_BEHIND = frozenset({"__MACOSX", ".ipynb_checkpoints", "@eaDir", "$RECYCLE.BIN"})
+
+
+def has_picture_ending(name: str) -> bool:
+    """Whether a file's name ends as a picture's does, in any case.
+
+    >>> has_picture_ending("IMG_1.JFIF"), has_picture_ending("IMG_1.JPG_original")
+    (True, False)
+    """
+    stem, _, ending = name.rpartition("/")[2].rpartition(".")
+    return bool(stem) and ending.lower() in ENDINGS
+
+
+def is_left_behind(path: str) -> bool:
+    """Whether a system left it there: hidden files, AppleDouble's (``._``), a notebook's, a bin."""
+    return any(map(_is_hidden, path.split("/")))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in _LEFT_BEHIND
+
+
+def files_below(folder: Path) -> list[str]:
+    """All files of a folder and its subfolders but those left behind, sorted, with ``/``.
+
+    Links to folders are followed, each folder once.
+    """
+    found: list[str] = []
+    seen: set[tuple[int, int]] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        status = os.stat(place)  # noqa: PTH116
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+        inside = os.path.relpath(place, folder).replace(os.sep, "/")
+        start = "" if inside == "." else f"{inside}/"
+        found += [start + name for name in names if not _is_hidden(name)]
+    return sorted(found)
+
+
+def stem_of(path: str) -> str:
+    """A path without its ending, the folders kept.
+
+    >>> stem_of("a/b.v2.jpg"), stem_of("a.b/c")
+    ('a/b.v2', 'a.b/c')
+    """
+    folder, slash, name = path.rpartition("/")
+    return folder + slash + (name.rpartition(".")[0] or name)
+
+
+def owner_of(path: str) -> str:
+    """The path of the picture that an annotation is of, without ending.
+
+    >>> owner_of("a/b.xml"), owner_of("a/b.jpg.xml"), owner_of("a/b.v2.xml")
+    ('a/b', 'a/b', 'a/b.v2')
+    """
+    stem = stem_of(path)
+    return stem_of(stem) if has_picture_ending(stem) else stem
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The picture files below a folder.
+
+    >>> found = Pictures.below(Path("sample/voc/JPEGImages"))
+    >>> found.find("C:\\\\photos\\\\test000001.jpg", "an.xml:3").path
+    'test000001.jpg'
+
+    Attributes:
+        folder: where they lie.
+        paths: below the folder, with ``/``, sorted.
+    """
+
+    folder: Path
+    paths: Sequence[str]
+
+    @classmethod
+    def below(cls, folder: Path) -> Pictures:
+        """Those of a folder and its subfolders; none where it is not there."""
+        return cls(folder, [p for p in files_below(folder) if has_picture_ending(p)])
+
+    @cached_property
+    def by_stem(self) -> dict[str, list[str]]:
+        """The paths by their path without ending; several where pictures differ by it only."""
+        return _grouped((stem_of(path), path) for path in self.paths)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._known
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.paths)
+
+    def has(self, path: str) -> bool:
+        """Whether it is one of :attr:`paths`."""
+        return path in self._known
+
+    @cached_property
+    def _backwards(self) -> list[str]:
+        """The paths with their last part first, sorted: those of one end stand together."""
+        return sorted(map(_backwards, self.paths))
+
+    @cached_property
+    def _by_plain_stem(self) -> dict[str, list[str]]:
+        return _grouped((stem_of(path.rpartition("/")[2]), path) for path in self.paths)
+
+    def of_stem(self, stem: str, stated: str = "", where: object = "") -> str | None:
+        """The picture of a path without ending; None where there is none.
+
+        Args:
+            stated: the name that the annotation gives it; decides where there are several.
+            where: the annotation, for the error.
+
+        Raises:
+            InputError: several pictures differ by their endings only, and ``stated`` is none.
+        """
+        found = self.by_stem.get(stem, [])
+        if len(found) > 1:
+            name = stated.replace("\\", "/").rpartition("/")[2]
+            named = [path for path in found if path.rpartition("/")[2] == name]
+            if len(named) != 1:
+                raise _several(stem, found, where)
+            return named[0]
+        return found[0] if found else None
+
+    def find(self, named: str, where: object = "") -> Named | None:
+        """The picture that an annotation names; None where there is none.
+
+        Tried in this order: the path as it is; with ``\\`` as ``/`` and ``./`` dropped; with
+        ``%20`` and the like unquoted once; the longest end of the path that one picture has alone;
+        the name without ending, where none is given.
+
+        Raises:
+            InputError: two or more pictures fit alike.
+        """
+        if named in self._known:
+            return Named(named)
+        plain = named.replace("\\", "/").removeprefix("./")
+        for text, how in ((plain, "other slashes"), (unquote(plain), "unquoted")):
+            if text in self._known:
+                return Named(text, how)
+        for text in dict.fromkeys((plain, unquote(plain))):
+            if found := self._by_tail(text, named, where):
+                return found
+        if has_picture_ending(plain):
+            return None
+        return self._by_bare_name(plain, named, where)
+
+    def _by_tail(self, text: str, named: str, where: object) -> Named | None:
+        parts = [part for part in text.split("/") if part not in ("", ".", "..")]
+        if not parts or len(parts) > 100:
+            return None
+        for count in range(len(parts), 0, -1):
+            start = _backwards("/".join(parts[-count:]))
+            first = bisect_left(self._backwards, start)
+            last = bisect_left(self._backwards, f"{start}\U0010ffff")
+            if last > first + 1:
+                raise _several(named, [_backwards(p) for p in self._backwards[first:last]], where)
+            if last > first:
+                return Named(_backwards(self._backwards[first]), "by the end of its path")
+        return None
+
+    def _by_bare_name(self, plain: str, named: str, where: object) -> Named | None:
+        found = self.by_stem.get(plain) or self._by_plain_stem.get(plain.rpartition("/")[2], [])
+        if len(found) > 1:
+            raise _several(named, found, where)
+        return Named(found[0], "without its ending") if found else None
+
+
+def _backwards(path: str) -> str:
+    """A path with its last part first and a ``/`` behind each; and the way back."""
+    if path.endswith("/"):
+        return "/".join(reversed(path[:-1].split("/")))
+    return "/".join(reversed(path.split("/"))) + "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A picture that was named.
+
+    Attributes:
+        path: below the folder.
+        how: in which way other than as it stands there; empty where it is the very path.
+    """
+
+    path: str
+    how: str = field(default="")
+
+
+def _several(named: str, found: Sequence[str], where: object) -> InputError:
+    shown = ", ".join(found[:4]) + (" …" if len(found) > 4 else "")
+    return InputError(
+        f'"{listable(named)}" may be {len(found)} pictures: {listable(shown)}',
+        where=where,
+        hint="Name the picture with its ending and folder, or remove the others",
+    )
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for key, path in pairs:
+        groups[key].append(path)
+    return dict(groups)
