@@ -67,6 +67,7 @@ class _Proof:
     controlled: bool = False
 
 
+ENOUGH = 2 / 3  # of the possible true boxes: what hits so many is as it should be
 FACTOR = 3
 USUAL = _Proof(0.1, 5)
 KNOWN = _Proof(0.5, 5, overlap=1.5)
@@ -109,7 +110,7 @@ def require_convention(truth: Truth, found: Found) -> None:
     require_score_column(truth, found, targets)
     rows = best_rows(found.scores, SAMPLE)
     now = targets.hit_by(found.boxes[rows], targets.group(found.picture[rows], found.label[rows]))
-    if now.possible and 2 * now.found >= now.possible:
+    if now.possible and now.share >= ENOUGH:
         return
     attempts = chain(
         _conventions(truth, found, targets, rows),
