@@ -75,13 +75,14 @@ class Format(Generic[S]):
         needs: the paths below the root without which a source is not there.
         layout: the folder tree that it expects, shown when nothing fits.
         recognise: the splits of a folder, if it is in this layout.
-        classes: name and display name of all classes, where the data set itself states them.
+        classes: name and display name of all classes, where the data set itself states them; empty
+            where this one does not: then they are the names that boxes use.
         names_splits: whether sources belong to the named splits of one data set. Else each is a
             list of its own: its LMDB may lie beside it and among those of other lists, and is
             linked under its own name.
         outside: the files of a source that do not lie below the root, which no build replaces.
-        truth_file: the file of a source that the metric of the format's name takes for the truth,
-            where it says more of it than the boxes that are read.
+        truth_file: the file below the root of a source that the metric of the format's name takes
+            for the truth, where it says more of it than the boxes that are read; empty where not.
     """
 
     source: type[S]
@@ -92,7 +93,7 @@ class Format(Generic[S]):
     classes: Callable[[Path, S], list[tuple[str, str]]] | None = None
     names_splits: bool = True
     outside: Callable[[S], list[Path]] = lambda source: []
-    truth_file: Callable[[S], str] | None = None
+    truth_file: Callable[[Path, S], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
-from typing import Literal
+from random import Random
+from typing import Literal, TypeVar
 
 from ssd_data.core.errors import InputError
 
+T = TypeVar("T")
 Role = Literal["trainval", "train", "val", "test"]
 TRAINING: tuple[Role, ...] = ("trainval", "train")
 HELD_BACK: tuple[Role, ...] = ("test", "val")
@@ -47,6 +49,33 @@ def is_plain_role(name: str) -> bool:
     """
     words = {word.lower() for word in _WORD.findall(_CAMEL.sub(" ", name))}
     return role(name) is not None and words <= {*_WORDS, *_NEUTRAL.split()}
+
+
+def split_in(path: str) -> str | None:
+    """The split that a path speaks of, in its own word: its file's name first, then its folders.
+
+    >>> split_in("Training/annotations.xml"), split_in("oidv6-train-annotations-bbox.csv")
+    ('Training', 'train')
+    >>> split_in("labels/a.xml") is None
+    True
+    """
+    *folders, file = path.split("/")
+    stem = file.rpartition(".")[0] or file
+    for part in (stem, *reversed(folders)):
+        if found := role(part):
+            words = {w for w in _WORD.findall(_CAMEL.sub(" ", part)) if w.lower() in _WORDS}
+            return words.pop() if len(words) == 1 else found
+    return None
+
+
+def plain_split(name: str) -> str:
+    """A split's name as it can name files.
+
+    >>> plain_split("Train"), plain_split("../a b/c")
+    ('Train', '_a b_c')
+    """
+    plain = "".join(c if c.isprintable() and c not in "/\\" else "_" for c in name).lstrip(".")
+    return plain[:100] or "_"
 
 
 def is_training(name: str) -> bool:
@@ -151,3 +180,34 @@ def refuse_shared(a: str, first: Mapping[str, str], b: str, second: Mapping[str,
             hint="A net would be tested with what it was trained on: leave it in one of them "
             "(or say in a recipe what is meant)",
         )
+
+
+def share(items: Sequence[T], first: float, last: float, seed: int | float | str) -> list[T]:
+    """A share of the shuffled items, in their own order; the shares of one seed do not overlap.
+
+    Where two shares part two or more items, each has one.
+
+    >>> share("abcde", 0.0, 0.4, 0), share("abcde", 0.4, 1.0, 0)
+    (['a', 'e'], ['b', 'c', 'd'])
+
+    Args:
+        first, last: where the share begins and ends, 0 to 1.
+
+    Raises:
+        InputError: they lie outside.
+    """
+    for key, value in (("from", first), ("to", last)):
+        if not 0 <= value <= 1:
+            raise InputError(f'"{key}" is {value!r}, not a share between 0 and 1')
+    if (first, last) == (0, 1):
+        return list(items)
+    random = Random(str(seed))
+    shuffled = sorted(range(len(items)), key=lambda _: random.random())
+    begin, end = (_cut(part, len(items)) for part in (first, last))
+    chosen = shuffled[begin:end]
+    return [items[index] for index in sorted(chosen)]
+
+
+def _cut(part: float, count: int) -> int:
+    at = round(part * count)
+    return min(max(at, 1), count - 1) if 0 < part < 1 and count > 1 else at

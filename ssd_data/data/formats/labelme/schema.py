@@ -1,0 +1,123 @@
+"""LabelMe's JSON: what is read of it, and a source of such files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import below, read_bytes
+from ssd_data.data.formats.parts import files_in, files_of
+from ssd_data.data.formats.splits import role
+from ssd_data.data.formats.undivided import PartSource
+
+JSON = frozenset({".json"})
+MAX_BYTES = 512 << 20  # a picture may be inside, as base64
+_MARK = b"\xef\xbb\xbf"
+
+
+class LabelmeShape(msgspec.Struct, gc=False):
+    """A shape; ``points`` are x, y in pixels."""
+
+    points: list[list[float]]
+    label: str | int | float | None = None
+    shape_type: str | None = None
+    group_id: int | float | str | None = None
+    flags: dict[str, Any] | None = None
+    difficult: bool | int | str | None = None  # X-AnyLabeling's
+
+
+class LabelmeJson(msgspec.Struct):
+    """One picture; what else stands there, such as ``imageData``, is passed by."""
+
+    shapes: list[LabelmeShape] | msgspec.UnsetType = msgspec.UNSET
+    imagePath: str | None = None  # noqa: N815
+    imageWidth: int | float | None = None  # noqa: N815
+    imageHeight: int | float | None = None  # noqa: N815
+    flags: dict[str, Any] | None = None
+
+
+class LabelmeSource(PartSource, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """LabelMe's JSON files of a folder.
+
+    Attributes:
+        folder: below the root; ``.`` for the root itself. Folders in it that are called after
+            splits are others' sources.
+    """
+
+    folder: str = "."
+
+    def files(self, root: Path) -> list[str]:
+        """The JSON files, below the root."""
+        place = below(root, self.folder)
+        start = "" if self.folder == "." else f"{self.folder}/"
+        found = json_files(place) if self.folder == "." else files_of(place, JSON, everywhere=True)
+        named = (start + name for name in found)
+        return [name for name in named if split_folder(name) == start.rstrip("/")]
+
+
+def json_files(root: Path) -> Iterator[str]:
+    """The JSON files of a data set, below its root; of any folder where some lie at its top."""
+    at_top = any(is_labelme(root / name) for name in files_in(root, JSON))
+    return files_of(root, JSON, everywhere=at_top)
+
+
+def split_folder(path: str) -> str:
+    """The innermost folder of a path that is called after a split; empty where none is.
+
+    >>> split_folder("labels/train/cam1/test1.json")
+    'labels/train'
+    """
+    parts = path.split("/")[:-1]
+    ends = (n for n in range(len(parts), 0, -1) if role(parts[n - 1]))
+    return "/".join(parts[: next(ends, 0)])
+
+
+def is_labelme(path: Path) -> bool:
+    """Whether a file's beginning and end are of a JSON of LabelMe's."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_LOOK)
+            file.seek(max(path.stat().st_size - _LOOK, len(head)))
+            ends = head + file.read(_LOOK)
+    except OSError:
+        return False
+    return ends.lstrip(_MARK).lstrip()[:1] == b"{" and all(key in ends for key in _KEYS)
+
+
+_KEYS = (b'"shapes"', b'"imagePath"')
+_LOOK = 1 << 15
+
+
+def decode(path: Path, name: str) -> LabelmeJson | None:
+    """A file's JSON; None where it is sound but of another kind.
+
+    Raises:
+        InputError: the file is absent, malformed, or a value is not what it should be.
+    """
+    data = read_bytes(path, "annotation", MAX_BYTES, name)
+    if not data.strip():
+        raise InputError("the annotation is empty", where=name)
+    view = memoryview(data)
+    try:
+        found = _decode(view[3:] if data.startswith(_MARK) else view)
+    except msgspec.ValidationError as error:
+        if "`$" not in str(error):  # the whole is no object
+            return None
+        raise InputError(f"not what LabelMe writes: {error}", where=name) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(
+            f"malformed JSON: {error}",
+            where=name,
+            hint="It has to be UTF-8: LabelMe once "
+            "wrote the encoding of Windows; save it again, or convert it with iconv"
+            if isinstance(error, UnicodeDecodeError) or "utf-8" in str(error).lower()
+            else "",
+        ) from None
+    return None if found.shapes is msgspec.UNSET else found
+
+
+_decode = msgspec.json.Decoder(LabelmeJson).decode
