@@ -128,7 +128,7 @@ class Finder:
     def has(self, text: str) -> bool:
         """Whether a picture is called so, with or without its ending."""
         return any(
-            self.pictures.has(name) or name in self.pictures.by_stem
+            name in self.pictures or name in self.pictures.by_stem
             for name in (text, self.plain(text))
         )
 
@@ -148,7 +148,7 @@ class Finder:
     def _plainly(self, name: str, where: str) -> Named | None:
         """The picture of that path, with or without its ending."""
         found = self.pictures.by_stem.get(name, ())
-        if self.pictures.has(name):
+        if name in self.pictures:
             return Named(name)
         if len(found) > 1:
             picture = self.pictures.of_stem(name, self.stated(name), where)
