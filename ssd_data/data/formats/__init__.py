@@ -74,7 +74,7 @@ class Format(Generic[S]):
         needs: the paths below the root without which a source is not there.
         layout: the folder tree that it expects, shown when nothing fits.
         recognise: the splits of a folder, if it is in this layout.
-        classes: name and display name of all classes, where the data set itself states them; empty
+        classes: name and display name of all classes, where the data set itself states them; None
             where this one does not: then they are the names that boxes use.
         names_splits: whether sources belong to the named splits of one data set. Else each is a
             list of its own: its LMDB may lie beside it and among those of other lists, and is
@@ -89,7 +89,7 @@ class Format(Generic[S]):
     needs: Callable[[S], list[str]]
     layout: str = ""
     recognise: Callable[[Path], Recognised[S] | None] | None = None
-    classes: Callable[[Path, S], list[tuple[str, str]]] | None = None
+    classes: Callable[[Path, S], list[tuple[str, str]] | None] | None = None
     names_splits: bool = True
     outside: Callable[[S], list[Path]] = lambda source: []
     truth_file: Callable[[S], str] | None = None
@@ -103,10 +103,13 @@ class AnnotationFile:
         suffix: its ending, such as ``.xml``.
         read: the picture of a file; arguments are its path, the picture's and its own path below
             the root as they are kept, and the Tally that takes what is odd. Raises ``InputError``.
+        fits: whether a file is one, where others' have the same ending; without it, all are that
+            no other fits.
     """
 
     suffix: str
     read: Callable[[Path, str, str, Tally], AnnotatedImage]
+    fits: Callable[[Path], bool] | None = None
 
 
 def load(name: str) -> Format[Any]:
@@ -132,6 +135,20 @@ def all_formats() -> Iterator[tuple[str, Format[Any]]]:
 
 @cache
 def annotation_files() -> Mapping[str, AnnotationFile]:
-    """The formats of single annotation files, by their endings."""
+    """The formats of single annotation files, by their endings; several of one ending are one."""
     modules = [FORMATS.load(name) for name in FORMATS.names()]
-    return {m.FILE.suffix: m.FILE for m in modules if hasattr(m, "FILE")}
+    found: dict[str, AnnotationFile] = {}
+    for file in sorted((m.FILE for m in modules if hasattr(m, "FILE")), key=lambda f: bool(f.fits)):
+        other = found.get(file.suffix)
+        found[file.suffix] = _either(other, file) if other else file
+    return found
+
+
+def _either(one: AnnotationFile, other: AnnotationFile) -> AnnotationFile:
+    """Reads a file as ``other`` where it fits, else as ``one``."""
+
+    def read(path: Path, image: str, annotation: str, notes: Tally) -> AnnotatedImage:
+        chosen = other if other.fits is not None and other.fits(path) else one
+        return chosen.read(path, image, annotation, notes)
+
+    return AnnotationFile(one.suffix, read)
