@@ -75,7 +75,7 @@ class Format(Generic[S]):
         needs: the paths below the root without which a source is not there.
         layout: the folder tree that it expects, shown when nothing fits.
         recognise: the splits of a folder, if it is in this layout.
-        classes: name and display name of all classes, where the data set itself states them; None
+        classes: name and display name of all classes, where the data set itself states them; empty
             where this one does not: then they are the names that boxes use.
         names_splits: whether sources belong to the named splits of one data set. Else each is a
             list of its own: its LMDB may lie beside it and among those of other lists, and is
@@ -90,7 +90,7 @@ class Format(Generic[S]):
     needs: Callable[[S], list[str]]
     layout: str = ""
     recognise: Callable[[Path], Recognised[S] | None] | None = None
-    classes: Callable[[Path, S], list[tuple[str, str]] | None] | None = None
+    classes: Callable[[Path, S], list[tuple[str, str]]] | None = None
     names_splits: bool = True
     outside: Callable[[S], list[Path]] = lambda source: []
     truth_file: Callable[[Path, S], str] | None = None
@@ -110,8 +110,6 @@ class AnnotationFile:
             empty where it states none or cannot be read.
         survey: given some files of a data set, refuses what only all of them together show. Raises
             ``InputError``.
-        fits: whether a file is one, where others' have the same ending; without it, all are that
-            no other fits.
     """
 
     suffix: str
@@ -119,7 +117,6 @@ class AnnotationFile:
     looks_like: Callable[[bytes], bool] = lambda head: True
     stated: Callable[[Path, str], str] = lambda path, annotation: ""
     survey: Callable[[Sequence[tuple[Path, str]]], None] = lambda files: None
-    fits: Callable[[Path], bool] | None = None
 
     def claims(self, path: Path) -> bool:
         """Whether a file's first bytes are such a file's; not so where it cannot be read."""
@@ -161,17 +158,22 @@ def annotation_files() -> Mapping[str, AnnotationFile]:
     """The formats of single annotation files, by their endings; several of one ending are one."""
     modules = [FORMATS.load(name) for name in FORMATS.names()]
     found: dict[str, AnnotationFile] = {}
-    for file in sorted((m.FILE for m in modules if hasattr(m, "FILE")), key=lambda f: bool(f.fits)):
-        other = found.get(file.suffix)
-        found[file.suffix] = _either(other, file) if other else file
+    for file in (module.FILE for module in modules if hasattr(module, "FILE")):
+        first = found.get(file.suffix)
+        found[file.suffix] = _either(first, file) if first else file
     return found
 
 
-def _either(one: AnnotationFile, other: AnnotationFile) -> AnnotationFile:
-    """Reads a file as ``other`` where it fits, else as ``one``."""
+def _either(first: AnnotationFile, other: AnnotationFile) -> AnnotationFile:
+    """Reads what only looks like the other as that, all else as the first."""
+
+    def of(path: Path) -> AnnotationFile:
+        return other if other.claims(path) and not first.claims(path) else first
 
     def read(path: Path, image: str, annotation: str, notes: Tally) -> AnnotatedImage:
-        chosen = other if other.fits is not None and other.fits(path) else one
-        return chosen.read(path, image, annotation, notes)
+        return of(path).read(path, image, annotation, notes)
 
-    return AnnotationFile(one.suffix, read)
+    def stated(path: Path, annotation: str) -> str:
+        return of(path).stated(path, annotation)
+
+    return AnnotationFile(first.suffix, read, first.looks_like, stated, first.survey)

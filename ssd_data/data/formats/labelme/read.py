@@ -20,7 +20,7 @@ from ssd_data.data.formats import AnnotationFile, Format
 from ssd_data.data.formats.labelme.objects import annotated
 from ssd_data.data.formats.labelme.pictures import PicturesOfJson
 from ssd_data.data.formats.labelme.recognise import recognise
-from ssd_data.data.formats.labelme.schema import LabelmeSource, decode, is_labelme
+from ssd_data.data.formats.labelme.schema import LabelmeSource, decode, looks_like, stated_name
 from ssd_data.data.formats.pictures import stem_of
 
 LAYOUT = """\
@@ -120,4 +120,4 @@ FORMAT = Format(
     layout=LAYOUT,
     recognise=recognise,
 )
-FILE = AnnotationFile(".json", read_file, is_labelme)
+FILE = AnnotationFile(".json", read_file, looks_like, stated_name)

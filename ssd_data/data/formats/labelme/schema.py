@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,19 @@ def is_labelme(path: Path) -> bool:
 
 _KEYS = (b'"shapes"', b'"imagePath"')
 _LOOK = 1 << 15
+
+
+def looks_like(head: bytes) -> bool:
+    """Whether a JSON's first bytes have a key that only LabelMe's have, of any version."""
+    return any(key in head for key in (*_KEYS, b'"imageData"', b'"lineColor"'))
+
+
+def stated_name(path: Path, name: str) -> str:
+    """The ``imagePath`` of a file; empty where there is none, or it cannot be read."""
+    with suppress(InputError):
+        if (data := decode(path, name)) is not None:
+            return data.imagePath or ""
+    return ""
 
 
 def decode(path: Path, name: str) -> LabelmeJson | None:
