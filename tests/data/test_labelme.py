@@ -237,6 +237,16 @@ def test_folders_of_splits_whatever_lies_in_them(tmp_path: Path) -> None:
     assert list(raw.read(tmp_path, "unassigned").rows) == ["e.jpg", "more/d.jpg"]
 
 
+def test_folders_of_any_name_where_each_has_such_files(tmp_path: Path) -> None:
+    for name in ("cam1/a", "cam 2/a"):
+        pictures(tmp_path, f"{name}.jpg")
+        write(tmp_path, f"{name}.json", document(shape("cup", RECTANGLE)))
+    assert recognise(tmp_path).format == "labelme"
+    assert sorted(raw.read(tmp_path).rows) == ["cam 2/a.jpg", "cam1/a.jpg"]
+    pictures(tmp_path, "another/b.jpg")  # perhaps another data set
+    assert formats.load("labelme").recognise(tmp_path) is None  # type: ignore[misc]
+
+
 def test_without_splits_shares_are_drawn_and_lists_decide(tmp_path: Path) -> None:
     for i in range(10):
         pictures(tmp_path, f"{i}.jpg")
