@@ -8,6 +8,7 @@ a prefix, without an ending.
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from ssd_data.core.errors import InputError
 _JPEG, _NETPBM = ("jpg", "jpeg", "jpe", "jfif", "jif"), ("ppm", "pgm", "pbm", "pnm", "pam", "pfm")
 _OTHER = ("png", "bmp", "dib", "webp", "tif", "tiff", "gif", "jp2", "sr", "ras", "avif", "heic")
 ENDINGS = frozenset((*_JPEG, *_NETPBM, *_OTHER, "heif", "hdr", "exr"))
+MOST_SHOWN = 4
 _LEFT_BEHIND = frozenset({"__MACOSX", ".ipynb_checkpoints", "@eaDir", "$RECYCLE.BIN"})
 
 
@@ -104,6 +106,13 @@ class Pictures:
         return frozenset(self.paths)
 
     @cached_property
+    def _backwards(self) -> list[tuple[str, str]]:
+        """The paths by their parts from the last to the first, sorted."""
+        return sorted(
+            ("".join(f"{p}/" for p in reversed(path.split("/"))), path) for path in self.paths
+        )
+
+    @cached_property
     def _by_name(self) -> dict[str, list[str]]:
         return _grouped((path.rpartition("/")[2], path) for path in self.paths)
 
@@ -157,12 +166,15 @@ class Pictures:
         parts = [part for part in text.split("/") if part not in ("", ".", "..")]
         if not parts or len(parts) > 100:
             return None
-        candidates = self._by_name.get(parts[-1], [])
+        if parts[-1] not in self._by_name:
+            return None
         for count in range(len(parts), 0, -1):
-            tail = "/".join(parts[-count:])
-            fitting = [path for path in candidates if f"/{path}".endswith(f"/{tail}")]
-            if len(fitting) > 1:
-                raise _several(named, fitting, where)
+            end = "/".join(reversed(parts[-count:]))
+            first = bisect_left(self._backwards, (f"{end}/",))
+            past = bisect_left(self._backwards, (f"{end}0",), first)  # 0 comes after /
+            fitting = [path for _, path in self._backwards[first : min(past, first + MOST_SHOWN)]]
+            if past - first > 1:
+                raise _several(named, fitting, where, past - first)
             if fitting:
                 return Named(fitting[0], "by the end of its path")
         return None
@@ -187,10 +199,11 @@ class Named:
     how: str = field(default="")
 
 
-def _several(named: str, found: Sequence[str], where: object) -> InputError:
-    shown = ", ".join(found[:4]) + (" …" if len(found) > 4 else "")
+def _several(named: str, found: Sequence[str], where: object, count: int = 0) -> InputError:
+    count = count or len(found)
+    shown = ", ".join(found[:MOST_SHOWN]) + (" …" if count > MOST_SHOWN else "")
     return InputError(
-        f'"{named}" may be {len(found)} pictures: {shown}',
+        f'"{named}" may be {count} pictures: {shown}',
         where=where,
         hint="Name the picture with its ending and folder, or remove the others",
     )
