@@ -13,7 +13,7 @@ from ssd_data.cli.parts import shared
 @click.argument("source", required=False)
 @shared.out_option("File to write.  [default: standard output]")
 @click.option("--names", metavar="A,B,…", help="Class names in the order of their labels.")
-@click.option("--names-file", type=shared.PATH, help="Class names, one a line.")
+@click.option("--names-file", type=shared.PATH, help="Class names, one a line, as SOURCE too.")
 @click.option("--check", type=shared.PATH, metavar="LABELMAP", help="Compare LABELMAP with SOURCE.")
 @click.option("--root", type=shared.PATH, help="Where a recipe's files lie.")
 @click.option("--redo", is_flag=True, help="Replace the file if it is there.")
@@ -32,16 +32,19 @@ def command(
     """Write the labelmap of SOURCE, or compare one with it.
 
     SOURCE is a recipe, a data set's folder (its annotations are scanned, names sorted), an LMDB or
-    a labelmap; or give --names. With --check every difference is named; exit status 1 if any.
+    a labelmap; or give --names. A labelmap is Caffe's prototxt, TensorFlow's pbtxt or a file of
+    names, one a line, in which a background that stands first is label 0; here as in every
+    --labelmap. With --check every difference is named; exit status 1 if any.
 
     \b
     Examples:
       ssd-data labelmap voc0712 -o labelmap.prototxt
       ssd-data labelmap --names face -o labelmap.prototxt
+      ssd-data labelmap label_map.pbtxt -o labelmap.prototxt
       ssd-data labelmap --check labelmap.prototxt VOC0712/VOC0712_test_lmdb
     """
-    from ssd_data.core.files.paths import read_lines
-    from ssd_data.core.labelmap import LabelMap, write_labelmap
+    from ssd_data.core.classes.names_file import class_names
+    from ssd_data.core.labelmap import LabelMap, read_labelmap, write_labelmap
     from ssd_data.data.build.agreement import labelmap_of
 
     if [source, names, names_file].count(None) != 2:
@@ -54,11 +57,11 @@ def command(
     if source is not None:
         labelmap = labelmap_of(source, root)
     elif names is not None:
-        labelmap = LabelMap.from_names(name.strip() for name in names.split(","))
+        listed = [name.strip() for name in names.split(",")]
+        labelmap = LabelMap.from_names(class_names(listed, "--names"), origin="--names")
     else:
         assert names_file is not None
-        lines = read_lines(names_file, "list of names")
-        labelmap = LabelMap.from_names(line.strip() for line in lines if line.strip())
+        labelmap = read_labelmap(names_file)
     labelmap.require_sound()
     if out is not None:
         write_labelmap(labelmap, out, redo)

@@ -78,6 +78,7 @@ def command(
       ssd-data report tiny_ssd slower_rate caffe.log -o runs.html
     """
     from ssd_data.data.lmdb.store import is_lmdb
+    from ssd_data.data.lmdb.strangers import refuse_stranger
     from ssd_data.pages.report import require_templates
 
     if not what:
@@ -91,6 +92,8 @@ def command(
     from ssd_data.pages.report.render import write_page
     from ssd_data.pages.report.run_subject import is_run
 
+    for path in what:
+        refuse_stranger(path)
     data = [path for path in what if is_lmdb(path) or (path / MANIFEST).is_file()]
     runs = [path for path in what if path not in data and is_run(path)]
     if runs and len(runs) < len(what):

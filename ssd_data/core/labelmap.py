@@ -1,28 +1,34 @@
 """Labelmaps: which name stands for which label number.
 
-A labelmap file is a text-format ``LabelMap`` message. Label 0 is the background; ``name`` is what
-annotations say, ``display_name`` what people read (in COCO's labelmap ``name`` is the category id).
+Caffe's labelmap file is a text-format ``LabelMap`` message. Label 0 is the background; ``name`` is
+what annotations say, ``display_name`` what people read (in COCO's labelmap ``name`` is the category
+id). TensorFlow's labelmaps and names files are read as well, with the background added.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from itertools import pairwise
 from pathlib import Path
 
 from google.protobuf import text_format
 
+from ssd_data.core.classes.background import BACKGROUND_DISPLAY_NAME, BACKGROUND_NAME
+from ssd_data.core.classes.faults import Fault, background_faults, faults_of
+from ssd_data.core.classes.lookalikes import Lookalikes, lookalikes
+from ssd_data.core.classes.names_file import parse_names
+from ssd_data.core.classes.tensorflow import parse_pbtxt
 from ssd_data.core.errors import InputError, OutputError
 from ssd_data.core.files.paths import read_text
 from ssd_data.core.files.whole import write_whole
 from ssd_data.proto import caffe_pb2
 
-BACKGROUND_NAME = "none_of_the_above"
-BACKGROUND_DISPLAY_NAME = "background"
-MAX_BYTES = 16 << 20
+CAFFE, TENSORFLOW, NAMES = "Caffe's", "TensorFlow's", "a names file"
+MAX_BYTES = 3 << 20
+_ENDINGS = (".prototxt", ".pbtxt")
+_MESSAGE = re.compile(r"\w+\s*(:\s*)?[{<]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +50,20 @@ class LabelMap:
     >>> classes = LabelMap.from_names(["cat", "dog"])  # the background is 0
     >>> len(classes), classes.label("dog"), classes.display_name(1)
     (3, 2, 'cat')
+
+    Attributes:
+        items: the classes and the background, in the file's order.
+        origin: where it comes from, for errors.
+        form: how it was written: :data:`CAFFE`, the only one that Caffe itself reads,
+            :data:`TENSORFLOW` or :data:`NAMES`.
     """
 
-    def __init__(self, items: Iterable[LabelMapItem], origin: str = "labelmap") -> None:
+    def __init__(
+        self, items: Iterable[LabelMapItem], origin: str = "labelmap", form: str = CAFFE
+    ) -> None:
         self.items = tuple(items)
         self.origin = origin
+        self.form = form
         # The first of duplicated names wins; published labelmaps have ten classes called N/A.
         self._by_name = {item.name: item.label for item in reversed(self.items)}
         self._by_label = {item.label: item for item in reversed(self.items)}
@@ -59,6 +74,7 @@ class LabelMap:
         names: Iterable[str],
         display_names: Iterable[str] | None = None,
         origin: str = "list of names",
+        form: str = CAFFE,
     ) -> LabelMap:
         """A labelmap with the background as 0 and ``names`` as 1, 2, …"""
         names = list(names)
@@ -66,7 +82,7 @@ class LabelMap:
         items = [LabelMapItem(BACKGROUND_NAME, 0, BACKGROUND_DISPLAY_NAME)]
         pairs = zip(names, shown, strict=True)
         items += [LabelMapItem(name, i, display) for i, (name, display) in enumerate(pairs, 1)]
-        return cls(items, origin)
+        return cls(items, origin, form)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -101,35 +117,47 @@ class LabelMap:
         found = get_close_matches(name.lower(), known, n=1, cutoff=0.6)
         return known[found[0]] if found else None
 
+    def judged(self) -> list[Fault]:
+        """What would break training: duplicates, no background, gaps; each with its cure."""
+        return faults_of(self.items)
+
     def faults(self) -> list[str]:
-        """What would break training: duplicates, no background, gaps. Empty where it is sound."""
-        found = [
-            f'the name "{name}" stands {count} times'
-            for name, count in Counter(item.name for item in self.items).items()
-            if count > 1
-        ]
-        labels = Counter(item.label for item in self.items)
-        found += [f"the label {n} stands {count} times" for n, count in labels.items() if count > 1]
-        if 0 not in labels:
-            found.append("the background (label 0) is missing")
-        if any(label < 0 for label in labels):
-            found.append("a label is negative")
-        if gaps := _gaps(sorted(label for label in labels if label > 0)):
-            found.append(f"the numbering has gaps: {gaps} missing")
-        if not any(label > 0 for label in labels):
-            found.append("there is no class but the background")
-        return found
+        """The same as sentences. Empty where the labelmap is sound."""
+        return [fault.what for fault in self.judged()]
+
+    def lookalikes(self) -> list[Lookalikes]:
+        """Classes whose names, or display names, people take for one."""
+        classes = [item for item in self.items if item.label > 0]
+        found = lookalikes(item.name for item in classes)
+        shown = lookalikes(item.display_name for item in classes)
+        return found + [alike for alike in shown if alike not in found]
 
     def require_sound(self) -> LabelMap:
         """This labelmap, for building or writing.
 
+        >>> LabelMap([LabelMapItem("dog", 1, "dog")]).require_sound()
+        Traceback (most recent call last):
+        ssd_data.core.errors.InputError: labelmap: the background (label 0) is missing
+          Add item { name: "none_of_the_above" label: 0 display_name: "background" }
+
         Raises:
             InputError: it has a fault (see :meth:`faults`).
         """
-        if faults := self.faults():
-            raise InputError(
-                "; ".join(faults), where=self.origin, hint="Number the classes 0, 1, 2, … once each"
-            )
+        return self._without(self.judged())
+
+    def require_background(self) -> LabelMap:
+        """This labelmap, for counting classes: no class may have the background's label.
+
+        Raises:
+            InputError: the background is missing, or label 0 is a class.
+        """
+        return self._without(background_faults(self.items))
+
+    def _without(self, faults: list[Fault]) -> LabelMap:
+        if faults:
+            what = "; ".join(fault.what for fault in faults)
+            cures = dict.fromkeys(fault.cure for fault in faults)
+            raise InputError(what, where=self.origin, hint="\n  ".join(cures))
         return self
 
     def differences(self, other: LabelMap) -> list[str]:
@@ -161,11 +189,14 @@ class LabelMap:
 
 
 def parse_labelmap(text: str, origin: str) -> LabelMap:
-    """A labelmap from the text of a prototxt; duplicates and gaps can be read.
+    """A labelmap from the text of a prototxt, Caffe's or TensorFlow's; duplicates and gaps can be
+    read.
 
     >>> text = 'item { name: "n02084071" label: 12 display_name: "dog" }'
     >>> parse_labelmap(text, "labelmap.prototxt").display_name(12)
     'dog'
+    >>> [item.label for item in parse_labelmap("item { id: 1 name: 'dog' }", "labelmap.pbtxt")]
+    [0, 1]
 
     Raises:
         InputError: the text is not a LabelMap message, or an item lacks its name or label.
@@ -174,12 +205,9 @@ def parse_labelmap(text: str, origin: str) -> LabelMap:
     try:
         text_format.Parse(text, message)
     except text_format.ParseError as error:
-        line = error.GetLine()
-        raise InputError(
-            f"not a labelmap: {error}",
-            where=f"{origin}:{line}" if line else origin,
-            hint='A labelmap is a list of: item { name: "dog" label: 1 display_name: "dog" }',
-        ) from None
+        if re.search(r"\bid\s*:", text):
+            return _tensorflow(text, origin)
+        raise _no_labelmap(error, origin) from None
     if not message.item:
         raise InputError("the labelmap holds no item", where=origin)
     for index, item in enumerate(message.item):
@@ -190,7 +218,7 @@ def parse_labelmap(text: str, origin: str) -> LabelMap:
 
 
 def read_labelmap(path: Path | str) -> LabelMap:
-    """Read a labelmap file.
+    """Read a labelmap file: Caffe's prototxt, TensorFlow's pbtxt, or names, one a line.
 
     >>> [item.name for item in read_labelmap("labelmap.prototxt")]
     ['none_of_the_above', 'circle', 'square', 'triangle']
@@ -198,8 +226,40 @@ def read_labelmap(path: Path | str) -> LabelMap:
     Raises:
         InputError: the file is absent, unreadable or not a labelmap.
     """
-    text = read_text(Path(path), "labelmap", MAX_BYTES)
-    return parse_labelmap(text, str(path))
+    path = Path(path)
+    text = read_text(path, "labelmap", MAX_BYTES)
+    if path.suffix.lower() in _ENDINGS or _is_message(text):
+        return parse_labelmap(text, str(path))
+    return LabelMap.from_names(parse_names(text, str(path)), origin=str(path), form=NAMES)
+
+
+def _is_message(text: str) -> bool:
+    """Whether text begins as a message's does, behind its comments."""
+    start = 0
+    for line in text.split("\n"):
+        if line.strip() and not line.lstrip().startswith("#"):
+            break
+        start += len(line) + 1
+    return _MESSAGE.match(text[start : start + 1000].lstrip()) is not None
+
+
+def _tensorflow(text: str, origin: str) -> LabelMap:
+    try:
+        found = parse_pbtxt(text, origin)
+    except text_format.ParseError as error:
+        raise _no_labelmap(error, origin) from None
+    items = [LabelMapItem(BACKGROUND_NAME, 0, BACKGROUND_DISPLAY_NAME)]
+    items += [LabelMapItem(name, label, display_name) for label, name, display_name in found]
+    return LabelMap(items, origin, TENSORFLOW)
+
+
+def _no_labelmap(error: text_format.ParseError, origin: str) -> InputError:
+    line = error.GetLine()
+    return InputError(
+        f"not a labelmap: {error}",
+        where=f"{origin}:{line}" if line else origin,
+        hint='A labelmap is a list of: item { name: "dog" label: 1 display_name: "dog" }',
+    )
 
 
 def write_labelmap(labelmap: LabelMap, path: Path | str, redo: bool = False) -> None:
@@ -217,17 +277,3 @@ def write_labelmap(labelmap: LabelMap, path: Path | str, redo: bool = False) -> 
     if path.exists() and not redo:
         raise OutputError("exists", where=path, hint="Replace it with --redo")
     write_whole(path, text)
-
-
-def _gaps(labels: list[int], most: int = 8) -> str:
-    """The numbers from 1 on that are not among the sorted labels; the first few of them."""
-    missing = (labels[-1] if labels else 0) - len(labels)
-    if missing <= 0:
-        return ""
-    first: list[int] = []
-    for before, behind in pairwise([0, *labels]):
-        first += range(before + 1, min(behind, before + 2 + most - len(first)))
-        if len(first) >= most:
-            break
-    shown = ", ".join(map(str, first[:most]))
-    return f"{shown} and {missing - most} more" if missing > most else shown

@@ -125,6 +125,7 @@ class Dataset:
             return self
         given = fixed or (read_labelmap(self.labelmap) if self.labelmap else None)
         if given is None:
+            wanted = {**{old: wanted.get(new, new) for old, new in self.map.items()}, **wanted}
             pairs = self._listed(wanted)
             numbers = {int(name): name for name, _ in pairs if name.isdecimal()}
         else:

@@ -32,6 +32,7 @@ from ssd_data.data.lmdb.companions import labelmap_file
 from ssd_data.data.lmdb.manifest import read_manifest
 from ssd_data.data.lmdb.skim import skim
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
+from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import BoxColumns, BoxTable, read_table
 
 MATCHED = 0.5  # overlap from which two boxes are meant to be the same
@@ -200,6 +201,7 @@ def _text(picture: PictureBoxes, index: int) -> str:
 
 def _read(path: Path, root: Path | None, track: Track) -> dict[str, PictureBoxes]:
     if is_lmdb(path):
+        refuse_stranger(path)
         return dict(_stored(path, ""))
     if (manifest := read_manifest(path) if path.is_dir() else None) is not None:
         return {

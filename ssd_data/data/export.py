@@ -122,7 +122,7 @@ def export(
         built, sizes = split_of(lmdb), name_size_file(lmdb)
         split = split or (built if _is_name(built) else "all")
         result = ExportResult(out, to, _checked(split))
-        known = (labelmap or _labelmap_of(lmdb.absolute())).require_sound()
+        known = (labelmap or _labelmap_of(lmdb)).require_sound()
         left = cut(reader, known, sample, classes)
         target = Target(
             folder,
@@ -151,6 +151,7 @@ def _write(
 ) -> tuple[str, ...]:
     """Write all records; returns the build's options that store pictures as they were stored."""
     forms: Counter[tuple[str, ...]] = Counter()
+    largest = 0.0
     for index, (key, value) in enumerate(items):
         record = decode_record(key, value)
         _require_writable(record, known)
@@ -165,10 +166,17 @@ def _write(
         result.pictures += 1
         result.boxes += len(record.labels)
         result.difficult += int(record.difficult.sum())
+        largest = max(largest, _largest(record))
     (most, _), *others = forms.most_common()
     for form, number in others:
         result.notes.add("pictures are not all stored alike", f"{number} x {' '.join(form)}")
-    return most
+    return (*most, "--boxes", "pixels") if 0 < largest <= 1 else most
+
+
+def _largest(record: Record) -> float:
+    """The farthest corner in pixels: where none is beyond 1, a build would ask for the unit."""
+    sides = [record.width, record.height] * 2
+    return float((record.boxes.astype(np.float64) * sides).max(initial=0))
 
 
 def _require_writable(record: Record, labelmap: LabelMap) -> None:

@@ -15,6 +15,8 @@ from ssd_data.data.formats.annoset.read import ListSource
 from ssd_data.data.formats.splits import HELD_BACK, TRAINING, first_for, is_training
 from ssd_data.data.layout import find_layout
 from ssd_data.data.lmdb.manifest import LABELMAP
+from ssd_data.data.lmdb.store import is_lmdb
+from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.recipes import Recipe, SourceTable, alternatives
 
 
@@ -45,9 +47,15 @@ def find(
     if path.is_dir() and what not in recipes.names():
         if root is not None:
             raise UsageError("--root belongs to a recipe; a folder is its own root", where=what)
-        return recognise(path, format)
+        try:
+            return recognise(path, format)
+        except InputError:
+            _refuse_databases(path)
+            raise
     if format:
         raise UsageError("--format belongs to a folder; a recipe says its own", where=what)
+    if what not in recipes.names():
+        refuse_stranger(path)
     recipe = recipes.load(what)
     if unknown := [split for split in splits if split not in recipe.splits]:
         raise UsageError(
@@ -58,6 +66,21 @@ def find(
         if candidate.is_dir() and (dataset := _resolve(recipe, candidate, splits)):
             return dataset
     raise _nothing_fits(recipe, tried, splits)
+
+
+def _refuse_databases(path: Path) -> None:
+    """A folder that no format reads may hold a database; that is said then."""
+    refuse_stranger(path)
+    hint = (
+        "ssd-data export LMDB --to voc -o DIR writes pictures and annotations; inspect and check "
+    )
+    hint += "take an LMDB as it is"
+    folders = sorted(inside for inside in path.iterdir() if inside.is_dir())
+    if is_lmdb(path):
+        raise InputError("this is an LMDB, not a data set to build one of", where=path, hint=hint)
+    if folders and all(is_lmdb(inside) for inside in folders):
+        names = ", ".join(inside.name for inside in folders[:5])
+        raise InputError(f"here are LMDBs ({names}), no data set", where=path, hint=hint)
 
 
 def _roots(recipe: Recipe, root: Path | None, path: Path) -> Iterator[Path]:
@@ -157,6 +180,7 @@ def recognise(folder: Path | str, format: str = "") -> Dataset:
         splits={s: DatasetSplit(tuple(v), is_training(s)) for s, v in layout.splits.items()},
         links=links,
         labelmap=beside if beside.is_file() else layout.labelmap,
+        map=layout.map,
         why=layout.why,
         said=tuple(layout.said),
     )

@@ -25,6 +25,7 @@ from ssd_data.data.find import find
 from ssd_data.data.lmdb.companions import labelmap_of, manifest_of, name_size_file, read_name_sizes
 from ssd_data.data.lmdb.manifest import Manifest, read_manifest
 from ssd_data.data.lmdb.store import is_lmdb, open_shared
+from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import read_table
 from ssd_data.metrics.scores import Ints, Truth
 from ssd_data.metrics.truth import TruthBuilder
@@ -86,6 +87,7 @@ def open_set(what: str | Path, choice: EvalChoice | None = None) -> EvalSet:
     choice = choice or EvalChoice()
     path = Path(what)
     if is_lmdb(path):
+        refuse_stranger(path)
         return _open_lmdb(path, choice)
     if path.is_dir() and (manifest := read_manifest(path)) is not None:
         split = choice.split or manifest.links.get(TEST_LINK, "")

@@ -6,6 +6,7 @@ import pytest
 from support import ROOT
 
 from ssd_data import InputError, LabelMap, LabelMapItem, OutputError, parse_labelmap, read_labelmap
+from ssd_data.core.classes.background import BACKGROUND_ITEM
 from ssd_data.core.labelmap import write_labelmap
 
 VOC = (
@@ -51,6 +52,9 @@ def of(*pairs: tuple[str, int]) -> LabelMap:
         (of(("bg", 0), ("a", 1), ("b", 4)), "gaps: 2, 3 missing"),
         (of(("bg", 0), ("a", -1)), "negative"),
         (of(("bg", 0)), "no class but the background"),
+        (of(("a", 0), ("b", 1)), 'label 0 is the background, but here it is "a"'),
+        (of(("bg", 0), ("Background", 1), ("a", 2)), '"Background" has the label 1'),
+        (of(("a", 0), ("background", 1)), '"background" has the label 1'),
     ],
 )
 def test_faults(labelmap: LabelMap, fault: str, tmp_path: Path) -> None:
@@ -58,6 +62,67 @@ def test_faults(labelmap: LabelMap, fault: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="mine"):
         write_labelmap(labelmap, tmp_path / "out.prototxt")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("labelmap", "cures"),
+    [
+        (of(("a", 1), ("b", 2)), [f"Add {BACKGROUND_ITEM}"]),
+        (of(("a", 0), ("b", 1)), [f"Add {BACKGROUND_ITEM} and 1 to the label", '"a" gets 1']),
+        (of(("background", 1), ("a", 2)), ['Give "background" the label 0, and the classes 1']),
+        (of(("a", 0), ("background", 1)), ['Give "background" the label 0, and the classes 1']),
+        (of(("bg", 0), ("background", 1)), ["leave it out", "--map background= drops"]),
+        (of(("bg", 0), ("a", 1), ("b", 4)), ["Number the classes 1, 2, 3"]),
+        (of(("bg", 0), ("a", 1), ("a", 2)), ["Give each class a name of its own"]),
+    ],
+)
+def test_each_fault_has_its_own_cure(labelmap: LabelMap, cures: list[str]) -> None:
+    (fault,) = labelmap.judged()
+    with pytest.raises(InputError) as error:
+        labelmap.require_sound()
+    assert error.value.hint == fault.cure
+    assert all(cure in fault.cure for cure in cures)
+
+
+def test_what_the_cures_say_makes_a_labelmap_sound() -> None:
+    """The text of the cure itself, put where it says."""
+    classes = 'item { name: "a" label: 1 } item { name: "b" label: 2 }'
+    (fault,) = parse_labelmap(classes, "").judged()
+    added = parse_labelmap(fault.cure.removeprefix("Add ") + classes, "").require_sound()
+    assert [(i.label, i.name) for i in added] == [(0, "none_of_the_above"), (1, "a"), (2, "b")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *"none_of_the_above background BACKGROUND __background__ bg none ??? void N/A".split(),
+        "",
+        "None of the above",
+    ],
+)
+def test_what_label_0_may_be_called(name: str) -> None:
+    assert of((name, 0), ("a", 1)).faults() == []
+
+
+def test_a_background_by_its_display_name() -> None:
+    items = [LabelMapItem("street", 0, "background"), LabelMapItem("car", 1, "car")]
+    assert LabelMap(items).faults() == []
+    items = [LabelMapItem("0", 0, "bg"), LabelMapItem("1", 1, "Background")]
+    assert '"1" has the label 1' in LabelMap(items).faults()[0]
+
+
+def test_counting_classes_needs_a_background_only() -> None:
+    assert len(of(("bg", 0), ("N/A", 1), ("N/A", 2), ("b", 9)).require_background()) == 4
+    with pytest.raises(InputError, match="label 0 is the background"):
+        of(("a", 0), ("b", 1)).require_background()
+
+
+def test_names_cannot_write_to_the_terminal() -> None:
+    evil = "\x1b[31m"
+    for labelmap in (of((evil, 0), ("b", 1)), of(("bg", 0), (evil, 1), (evil, 2))):
+        with pytest.raises(InputError) as error:
+            labelmap.require_sound()
+        assert "\x1b" not in str(error.value)
 
 
 def test_ten_classes_called_na_can_be_read() -> None:

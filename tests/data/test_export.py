@@ -447,19 +447,24 @@ def test_a_broken_record_is_named_and_nothing_is_left(what: str, to: str, tmp_pa
     assert tree(tmp_path) == before
 
 
-def test_without_a_labelmap_it_says_so(tmp_path: Path) -> None:
-    lmdb = plain(tmp_path)
-    with pytest.raises(InputError, match="(?s)no labelmap.*--labelmap") as caught:
-        export(lmdb, "voc", tmp_path / "out")
-    assert caught.value.where == str(lmdb)
+def test_without_a_labelmap_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(plain(tmp_path).parent)
+    for lmdb in ("lmdb", tmp_path / "lmdb"):  # named as the call names it
+        with pytest.raises(InputError, match="(?s)no labelmap.*--labelmap") as caught:
+            export(lmdb, "voc", tmp_path / "out")
+        assert caught.value.where == str(lmdb)
     assert tree(tmp_path) == {"lmdb", "lmdb/data.mdb"}
 
 
 @pytest.mark.parametrize("place", ["labelmap.prototxt", "lmdb/labelmap.prototxt"])
-def test_the_labelmap_is_found_beside_or_inside(place: str, tmp_path: Path) -> None:
+def test_the_labelmap_is_found_beside_or_inside(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lmdb = plain(tmp_path)
     (tmp_path / place).write_text(MAP.to_text())
     assert export(lmdb, "voc", tmp_path / "out").pictures == 3
+    monkeypatch.chdir(lmdb)
+    assert export(".", "voc", tmp_path / "from inside").pictures == 3
     assert read_labelmap(tmp_path / "out" / "labelmap.prototxt") == MAP
 
 

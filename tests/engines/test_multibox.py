@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.multibox import draw, draw_boxes, make
 from support.multibox_twin import Settings, overlap_of, twin
@@ -16,6 +16,10 @@ from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.boxes import overlap
 from ssd_data.engines.torch.layers.multiboxloss import MultiBoxLoss
 from ssd_data.engines.torch.matching import GroundTruth, match
+
+# How far single precision may be off, as a share of the numbers that a gradient is the difference
+# of: a handful of roundings, each of half a last bit (of 56,000 draws none was off by two bits).
+ROUNDINGS = 8 * np.finfo(np.float32).eps
 
 
 def compare(s: Settings, arrays: list[np.ndarray]) -> MultiBoxLoss:
@@ -35,14 +39,13 @@ def compare(s: Settings, arrays: list[np.ndarray]) -> MultiBoxLoss:
     np.testing.assert_allclose(loss.item(), expected.loss, rtol=2e-5, atol=1e-6)
     parts = float(layer.parts.loc + layer.parts.conf)
     np.testing.assert_allclose(parts, expected.loss, rtol=2e-5, atol=1e-6)
-    for tensor, grad in ((loc_tensor, expected.loc_grad), (conf_tensor, expected.conf_grad)):
+    for tensor, grad, terms in (
+        (loc_tensor, expected.loc_grad, expected.loc_terms),
+        (conf_tensor, expected.conf_grad, expected.conf_terms),
+    ):
         assert tensor.grad is not None
-        np.testing.assert_allclose(
-            tensor.grad.numpy().ravel(),
-            grad.ravel(),
-            rtol=1e-4,
-            atol=1e-5 * (np.abs(grad).max() or 1),
-        )
+        off = np.abs(tensor.grad.numpy().ravel() - grad.ravel())
+        assert (off <= ROUNDINGS * terms.ravel()).all()
     return layer
 
 
@@ -86,6 +89,15 @@ def all_settings(draw: st.DrawFn) -> Settings:
     pictures=st.integers(1, 3),
     priors=st.integers(1, 24),
     boxes=st.integers(1, 12),
+)
+@example(  # the only gradient is 0.99976982 - 1: 3861.75 of the last bits of 1 make 3861
+    s=Settings(
+        num_classes=2, mining_type="NONE", share_location=False, use_prior_for_matching=False
+    ),
+    seed=3,
+    pictures=1,
+    priors=1,
+    boxes=7,
 )
 def test_like_the_twin(s: Settings, seed: int, pictures: int, priors: int, boxes: int) -> None:
     compare(s, draw(s, seed, pictures, priors, boxes))

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from support.viewed import CLASSES, EVIL, get, hostile, ordinary, record, viewing, write
 from werkzeug.test import Client
 
+from ssd_data import pages
 from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.structures import Detections
@@ -523,6 +524,7 @@ def test_errors_of_the_command(five: Path, tmp_path: Path, run: Any) -> None:
 
 
 def test_without_the_extra(five: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "viewer", pages.viewer)  # imported anew below, and put back after
     for name in [n for n in sys.modules if n.startswith("ssd_data.pages.viewer")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "werkzeug.routing", None)

@@ -55,7 +55,12 @@ class Settings:
 
 @dataclass
 class Answer:
-    """What the twin finds."""
+    """What the twin finds.
+
+    A gradient is a difference: a location less the one wanted, a probability less its target. In
+    single precision it is off by the last bits of what it is the difference of, however small it
+    is itself. ``loc_terms`` and ``conf_terms`` hold these, weighted as the gradients are.
+    """
 
     loss: float = 0.0
     matches: int = 0
@@ -63,6 +68,8 @@ class Answer:
     index: list[dict[int, list[int]]] = field(default_factory=list)
     loc_grad: np.ndarray = field(default_factory=lambda: np.zeros(0))
     conf_grad: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    loc_terms: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    conf_terms: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 def size_of(box: np.ndarray) -> np.float32:
@@ -182,7 +189,12 @@ def twin(
     s: Settings, loc: np.ndarray, conf: np.ndarray, prior: np.ndarray, label: np.ndarray
 ) -> Answer:
     """loc (N, P, classes or 1, 4), conf (N, P, C), prior (2, P, 4), label (M, 8)."""
-    answer = Answer(loc_grad=np.zeros(loc.shape), conf_grad=np.zeros(conf.shape))
+    answer = Answer(
+        loc_grad=np.zeros(loc.shape),
+        conf_grad=np.zeros(conf.shape),
+        loc_terms=np.zeros(loc.shape),
+        conf_terms=np.zeros(conf.shape),
+    )
     priors, variances = prior
     pictures, count = conf.shape[:2]
     all_truths = []
@@ -198,9 +210,11 @@ def twin(
     def place(kind: int) -> int:
         return 0 if s.share_location else kind
 
+    def wanted_of(n: int, p: int, j: int) -> list[float]:
+        return encode(s, all_truths[n][j][1].astype(np.float64), priors[p], variances[p])
+
     def difference(n: int, kind: int, p: int, j: int) -> list[float]:
-        given = loc[n, p, place(kind)]
-        wanted = encode(s, all_truths[n][j][1].astype(np.float64), priors[p], variances[p])
+        given, wanted = loc[n, p, place(kind)], wanted_of(n, p, j)
         d = [float(g) - w for g, w in zip(given, wanted, strict=True)]
         if s.encode_variance_in_target:
             d = [v / float(q) for v, q in zip(d, variances[p], strict=True)]
@@ -292,6 +306,10 @@ def twin(
                     loc_sum += loc_loss(s, d)
                     slope = d if s.loc_loss_type == "L2" else np.clip(d, -1, 1)
                     answer.loc_grad[n, p, place(kind)] = np.array(slope) * s.loc_weight / normalizer
+                    terms = np.abs(loc[n, p, place(kind)]) + np.abs(wanted_of(n, p, j))
+                    if s.encode_variance_in_target:
+                        terms = terms / variances[p]
+                    answer.loc_terms[n, p, place(kind)] = terms * s.loc_weight / normalizer
     conf_sum = add_conf(s, conf, all_truths, answer, normalizer)
     answer.loss = (s.loc_weight * loc_sum + conf_sum) / normalizer
     return answer
@@ -336,4 +354,5 @@ def add_conf(
             total += float(sum(np.logaddexp(0, row) - row * targets[n, p]))
             grad = 1 / (1 + np.exp(-row)) - targets[n, p]
         answer.conf_grad[n, p] = grad / normalizer
+        answer.conf_terms[n, p] = 1 / normalizer
     return total

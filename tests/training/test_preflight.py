@@ -17,6 +17,7 @@ from support import GOLDEN
 
 from ssd_data.cli import main
 from ssd_data.cli.train import print_preflight
+from ssd_data.core.labelmap import read_labelmap
 from ssd_data.data.lmdb.records import decode_record, encode_record
 from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
 from ssd_data.nets.caffemodel import LayerWeights, read_caffemodel, write_caffemodel
@@ -280,6 +281,28 @@ def test_labelmaps(folder: Path) -> None:
     assert "not a labelmap" in texts(check().warnings)
 
 
+def test_a_labelmap_that_caffe_cannot_read(folder: Path) -> None:
+    names = [item.name for item in read_labelmap("labelmap.prototxt")]
+    Path("labelmap.prototxt").unlink()
+    Path("labelmap.prototxt").write_text(
+        "".join(f"item {{ id: {n} name: '{name}' }} " for n, name in enumerate(names) if n)
+    )
+    found = check()
+    assert found.errors == []
+    only(found.warnings, "it is TensorFlow's", "ssd-data labelmap labelmap.prototxt -o")
+
+
+def test_a_labelmap_whose_first_class_is_0(folder: Path) -> None:
+    names = [item.name for item in read_labelmap("labelmap.prototxt")][1:]
+    Path("labelmap.prototxt").unlink()
+    Path("labelmap.prototxt").write_text(
+        "".join(f'item {{ name: "{name}" label: {n} }} ' for n, name in enumerate(names))
+    )
+    said = texts(check().warnings)
+    for words in (f'label 0 is the background, but here it is "{names[0]}"', "and 1 to the label"):
+        assert words in said
+
+
 def test_another_builds_labelmap(folder: Path) -> None:
     text = Path("labelmap.prototxt").read_text()
     Path("labelmap.prototxt").unlink()
@@ -320,6 +343,15 @@ def test_means_that_do_not_fit(folder: Path) -> None:
     found = check()
     only(found.errors, TEST, "2 mean_value for pictures of 3 channels")
     only(found.warnings, "mean_value 127.5,127.5, but 127.5,127.5,127.5")
+
+
+@pytest.mark.parametrize("backend", ["backend: LMDB", ""])
+def test_a_single_file_in_an_lmdbs_place(folder: Path, backend: str) -> None:
+    edit(TRAIN, "backend: LMDB", backend)
+    data = Path("trainval_lmdb", "data.mdb").read_bytes()
+    Path("trainval_lmdb").unlink()
+    Path("trainval_lmdb").write_bytes(data)
+    only(check().errors, "trainval_lmdb: this is a single-file LMDB", "mkdir trainval_lmdb")
 
 
 @pytest.mark.parametrize("backend", ["", "backend: LEVELDB"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -44,7 +45,7 @@ def offered_option(
     offer = offered(one)
     assert offer is not None
     words = flag(name)
-    is_flag = "is_flag" in _type(get_type_hints(kind)[name])
+    is_flag = "is_flag" in _type(_hints(kind)[name])
     if is_flag and (told or one.default is not False):
         words += "/" + flag(name, False)
     whose = flag(offer.of) if offer.of else whose
@@ -70,10 +71,15 @@ def field_option(kind: type, option: str, *more: str, **settings: Any) -> Callab
     """
     name = option.partition("/")[0].removeprefix("--").replace("-", "_")
     (default,) = (one.default for one in fields(kind) if one.name == name)
-    found = _type(get_type_hints(kind)[name])
+    found = _type(_hints(kind)[name])
     if not (default is None or default is False or default is MISSING):
         found = {"default": default, "show_default": True, **found}
     return click.option(option, *more, name, **{**found, **settings})
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _paths(text: str | Sequence[Path]) -> Sequence[Path]:

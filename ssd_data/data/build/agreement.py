@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.data import formats, recipes
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import scan, unknown_classes
 from ssd_data.data.find import find
 from ssd_data.data.lmdb.companions import labelmap_file
+from ssd_data.data.lmdb.manifest import LABELMAP, MANIFEST
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
+from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import read_table
 
 
@@ -26,10 +28,16 @@ def labelmap_of(source: str, root: Path | None = None) -> LabelMap:
         InputError: the labelmap or the data set is broken or absent.
     """
     path = Path(source)
-    if path.is_file() and path.suffix == ".prototxt":
+    if _is_labelmap(path):
         return read_labelmap(path)
-    if path.is_dir() and source not in recipes.names() and (beside := labelmap_file(path)):
-        return read_labelmap(beside)
+    if (path / MANIFEST).is_file():
+        return read_labelmap(path / LABELMAP)
+    if is_lmdb(path) and source not in recipes.names():
+        refuse_stranger(path)
+        if beside := labelmap_file(path):
+            return read_labelmap(beside)
+        hint = "What its labels mean is written nowhere; ssd-data inspect counts them"
+        raise InputError("no labelmap lies in this LMDB or beside it", where=path, hint=hint)
     if not path.is_dir() or source in recipes.names():
         recipe = recipes.load(source)
         if recipe.labelmap is not None:
@@ -51,13 +59,23 @@ def disagreements(labelmap: LabelMap, source: str, root: Path | None = None) -> 
     """
     path = Path(source)
     found = [f"{labelmap.origin}: {fault}" for fault in labelmap.faults()]
-    if path.is_file():
-        if path.suffix != ".prototxt":
-            raise UsageError("neither a labelmap, an LMDB nor a data set", where=source)
+    if _is_labelmap(path):
         return found + labelmap.differences(read_labelmap(path))
     if is_lmdb(path):
         return found + _against_lmdb(labelmap, path)
     return found + _against_dataset(labelmap, source, root)
+
+
+def _is_labelmap(path: Path) -> bool:
+    """Whether it is a file, and no recipe.
+
+    Raises:
+        InputError: it is a database, or a part of one.
+    """
+    if not path.is_file() or path.suffix == ".toml":
+        return False
+    refuse_stranger(path)
+    return True
 
 
 def _against_lmdb(labelmap: LabelMap, path: Path) -> list[str]:

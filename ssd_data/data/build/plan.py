@@ -53,6 +53,8 @@ class BuildPlan:
         if options.unknown == "fail":
             _refuse_unknown(scans, labelmap)
         settle_unit(scans.values(), options, self.dataset.root)
+        for alike in labelmap.lookalikes():
+            next(iter(scans.values())).notes.add("class names look alike", str(alike))
         return scans
 
     def summary(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ssd_data.core.boxes import is_empty
 from ssd_data.core.errors import InputError
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import LabelledImage, Scan
@@ -36,10 +37,10 @@ def settle_unit(scans: Iterable[Scan], options: BuildOptions, origin: object) ->
 
 
 def _all_fractions(images: list[LabelledImage]) -> LabelledImage | None:
-    """The first picture with a box, where no box of any picture leaves 0 to 1."""
+    """The first picture with a box of some area, where none of any picture leaves 0 to 1."""
     first = None
     for image in images:
-        boxes = image.entry.boxes
+        boxes = image.entry.boxes[~is_empty(image.entry.boxes)]
         if not len(boxes):
             continue
         if boxes.max() > MOST or boxes.min() < 1 - MOST:

@@ -20,6 +20,7 @@ from ssd_data.data.find import find
 from ssd_data.data.lmdb.companions import labelmap_file, manifest_of, name_size_file
 from ssd_data.data.lmdb.manifest import LABELMAP, MANIFEST, read_manifest
 from ssd_data.data.lmdb.store import is_lmdb
+from ssd_data.data.lmdb.strangers import refuse_stranger
 
 
 def check(
@@ -60,6 +61,7 @@ def check(
     if one and splits:
         raise UsageError("--split belongs to a build or a data set", where=what)
     if one:
+        refuse_stranger(path)
         return check_lmdb(path, labelmap, **settings)
     if built:
         return check_build(path, labelmap, splits, **settings)

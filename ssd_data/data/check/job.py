@@ -24,6 +24,7 @@ from ssd_data.data.lmdb.survey import Look, look
 UNREADABLE_LMDB = (ERROR, "unreadable-lmdb", "LMDB cannot be read")
 UNREADABLE_LABELMAP = (ERROR, "unreadable-labelmap", "labelmap cannot be read")
 LABELMAP_FAULT = (ERROR, "labelmap-fault", "labelmap is not sound")
+ALIKE_CLASSES = (WARNING, "alike-classes", "class names look alike: are they one class?")
 NO_LABELMAP = (WARNING, "no-labelmap", "no labelmap lies beside the LMDB: labels were not checked")
 BUILD_JSON = (ERROR, "build-json", "build.json does not state what is there")
 SPLIT_LEAK = (WARNING, "split-leak", "picture is in two splits")
@@ -73,10 +74,11 @@ class Job:
                 )
 
     def judge_labelmap(self, labelmap: LabelMap) -> None:
-        """Whether it is sound."""
+        """Whether it is sound, and no two classes are taken for one."""
         self.findings.labelmap = labelmap.origin
-        faults = (f"{labelmap.origin}: {fault}" for fault in labelmap.faults())
+        faults = (f"{labelmap.origin}: {what}. {cure}" for what, cure in labelmap.judged())
         self.findings.add(LABELMAP_FAULT, faults)
+        self.findings.add(ALIKE_CLASSES, map(str, labelmap.lookalikes()))
 
     def lmdb(self, summary: SplitSummary, path: Path) -> None:
         """Judge all records of an LMDB, then the split."""
@@ -90,7 +92,8 @@ class Job:
                     summary.add(seen, picture)
                     self.judge(RecordCase(seen, self.labelmap), self.prefix)
         except InputError as error:
-            self.findings.add(UNREADABLE_LMDB, [error.sentence])
+            cure = f" ({error.hint})" if error.hint else ""
+            self.findings.add(UNREADABLE_LMDB, [error.sentence + cure])
         else:
             self.judge_split(summary)
 

@@ -13,7 +13,7 @@ A schema that both need lies in the same folder. No format knows another; what t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache
 from pathlib import Path
@@ -50,6 +50,7 @@ class Recognised(Generic[S]):
             choose otherwise.
         labelmap: a file of the data set that lists its classes, None where there is none.
         name: what the data set is called; the folder's name where empty.
+        map: class names to rename or (empty) drop, unless a build is told otherwise.
     """
 
     splits: Mapping[str, Sequence[S]]
@@ -58,6 +59,7 @@ class Recognised(Generic[S]):
     said: Sequence[str] = ()
     labelmap: Path | None = None
     name: str = ""
+    map: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,11 @@ from pathlib import Path
 from ssd_data.core.errors import InputError
 
 MAGIC, VERSION = 0xBEEFC0DE, 1
+ANEW = "Build it anew, or copy it: mdb_dump -f records LMDB, mdb_load -f records NEW_LMDB"
+# What a database may be told when it is made; Caffe's are told nothing.
+FLAGS = ("reversekey", "dupsort", "integerkey", "dupfixed", "integerdup", "reversedup")
 BRANCH, LEAF, OVERFLOW = 0x01, 0x02, 0x04
-BIG, OTHER_NODES = 0x01, 0x06  # F_BIGDATA; F_SUBDATA and F_DUPDATA, which Caffe's LMDBs lack
+BIG, NAMED, OTHER_NODES = 0x01, 0x02, 0x06  # F_BIGDATA; F_SUBDATA; with F_DUPDATA beside it
 NO_PAGE = 2**64 - 1
 HEADER, NODE = 16, 8
 _META = struct.Struct("=IIQQ48s48sQQ")  # magic, version, address, map size, two trees …
@@ -31,14 +34,41 @@ def require_sound(data: Path) -> None:
         InputError: it is not an LMDB, it is cut short, or a page is damaged.
         OSError: as the system says.
     """
-    with data.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as pages:
+    with _mapped(data) as pages:
         try:
             _Tree(pages).check()
         except (_DamagedError, struct.error) as error:
             raise InputError(f"the LMDB is damaged: {error}", where=data.parent) from None
 
 
+def named_databases(data: Path) -> list[bytes]:
+    """The named databases that an LMDB holds, of many the first; Caffe's hold none.
+
+    What is damaged is left to :func:`require_sound`.
+
+    Raises:
+        InputError: it is sound, but of a kind that Caffe's LMDBs are not.
+        OSError: as the system says.
+    """
+    with _mapped(data) as pages:
+        try:
+            return _Tree(pages).named()
+        except _OtherKindError as error:
+            raise InputError(str(error), where=data.parent, hint=ANEW) from None
+        except (_DamagedError, struct.error):
+            return []
+
+
+def _mapped(data: Path) -> mmap.mmap:
+    with data.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
 class _DamagedError(Exception):
+    pass
+
+
+class _OtherKindError(_DamagedError):
     pass
 
 
@@ -55,8 +85,12 @@ class _Tree:
         newest = max(metas, key=lambda meta: meta[-1])
         magic, version, _, map_size, free, main, self.last, _ = newest
         if (magic, version) != (MAGIC, VERSION):
-            raise _DamagedError(f"a data version of {version}, not {VERSION}")
+            raise _OtherKindError(f"another LMDB wrote it (data version {version}, not {VERSION})")
         _, flags, self.depth, _, _, _, self.entries, self.root = _TREE.unpack(main)
+        if told := [name for bit, name in enumerate(FLAGS, 1) if flags >> bit & 1]:
+            raise _OtherKindError(
+                f"its database was made with {', '.join(told)}, as Caffe's is not"
+            )
         if flags or _TREE.unpack(free)[0] != self.size:
             raise _DamagedError("its two first pages do not fit each other")
         if not (self.last + 1) * self.size <= map_size < 1 << 47:
@@ -88,6 +122,16 @@ class _Tree:
                 todo.append((child, level + 1))
         if entries != self.entries:
             raise _DamagedError(f"{self.entries} entries are stated, {entries} are there")
+
+    def named(self) -> list[bytes]:
+        """The names in the root, where it is a leaf; they are few, and so it is."""
+        if self.root == NO_PAGE or self.depth != 1:
+            return []
+        start = self.root * self.size + NODE
+        nodes = [(start + at, node) for at, node in self._nodes(self.root, LEAF)]
+        return [
+            self.pages[key : key + node[3]] for key, node in nodes if node[2] & OTHER_NODES == NAMED
+        ]
 
     def _page(self, number: int, flag: int) -> int:
         """Where a page begins."""

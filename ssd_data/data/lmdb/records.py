@@ -209,6 +209,8 @@ def _not_annotated(value: bytes, name: str) -> InputError:
         is_plain = False
     if is_plain:
         return InputError(
-            "a plain Datum without boxes: this is a classification database", where=name
+            "a plain Datum without boxes: this is a classification database",
+            where=name,
+            hint="A detector needs boxes: build it of pictures with annotations, ssd-data build",
         )
     return InputError("not an AnnotatedDatum", where=name, hint="Is this a detection database?")

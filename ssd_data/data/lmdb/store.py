@@ -18,6 +18,7 @@ import lmdb
 from ssd_data.core.errors import InputError, OutputError
 from ssd_data.data.lmdb.pages import require_sound
 from ssd_data.data.lmdb.records import Record, decode_record
+from ssd_data.data.lmdb.strangers import refuse_stranger
 
 BATCH_BYTES = 1 << 20
 SYNC_BYTES = 16 << 20
@@ -134,7 +135,9 @@ class LmdbReader:
         self._keys: list[bytes] | None = None
         self._closed = False
         if not len(self):
-            raise InputError("the LMDB is empty", where=self.path)
+            self.close()
+            hint = "Was it still being written, or its writer stopped? Build it anew"
+            raise InputError("the LMDB is empty", where=self.path, hint=hint)
 
     def __len__(self) -> int:
         return int(self._env.stat()["entries"])
@@ -253,6 +256,7 @@ def is_lmdb(path: Path) -> bool:
 
 
 def _open_existing(path: Path) -> lmdb.Environment:
+    refuse_stranger(path)
     data = path / "data.mdb"
     if not data.is_file():
         inside = sorted(p.name for p in path.iterdir() if is_lmdb(p)) if path.is_dir() else []

@@ -10,11 +10,11 @@ from typing import Any
 
 from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.files.whole import write_whole
-from ssd_data.core.labelmap import read_labelmap
+from ssd_data.core.labelmap import CAFFE, LabelMap, read_labelmap
 from ssd_data.core.registry import FAMILIES
 from ssd_data.data.lmdb.manifest import Manifest, read_manifest
 from ssd_data.families import Model, generate
-from ssd_data.families.parts.data import TEST_SOURCE, TRAIN_SOURCE
+from ssd_data.families.parts.data import LABEL_MAP_FILE, TEST_SOURCE, TRAIN_SOURCE
 from ssd_data.nets.prototxt import to_text
 from ssd_data.proto import caffe_pb2
 
@@ -25,7 +25,8 @@ class Written:
 
     Attributes:
         model: the nets and their settings.
-        files: ``train``, ``test``, ``deploy`` and ``solver`` to their paths.
+        files: ``train``, ``test``, ``deploy`` and ``solver`` to their paths, and ``labelmap`` where
+            one had to be written.
         solver: the solver as it was written.
         notes: what one should know about the files.
     """
@@ -60,7 +61,8 @@ def write_model(
         family: one of :data:`~ssd_data.core.registry.FAMILIES`.
         out: the folder that the files go to; made if it is not there.
         num_classes: classes, the background included; or
-        labelmap: a labelmap, which the nets then name instead of the link; or
+        labelmap: a labelmap, which the nets then name instead of the link; in TensorFlow's or
+            another form it is written in Caffe's to ``out``; or
         build: the folder of a build, whose ``build.json`` has the classes and how many pictures
             are tested.
         redo: replace files that are there.
@@ -74,12 +76,15 @@ def write_model(
     manifest = _manifest(Path(build)) if build is not None else None
     model = generate(family, count_classes(num_classes, labelmap, build), **options)
     files = {name: Path(out) / f"{name}.prototxt" for name in (*model.nets, "solver")}
+    foreign = None if labelmap is None else _foreign(labelmap)
+    if foreign is not None:
+        files["labelmap"] = Path(out) / LABEL_MAP_FILE
     for path in files.values():
         if os.path.lexists(path) and not redo:
             hint = "--redo replaces it; another -o keeps it"
             raise OutputError("is there already", where=path, hint=hint)
     if labelmap is not None:
-        _name_labelmap(model, Path(labelmap).as_posix())
+        _name_labelmap(model, files.get("labelmap", Path(labelmap)).as_posix())
     solver = _with_paths(model, files, Path(out) / family)
     notes: list[str] = []
     if manifest is not None:
@@ -93,6 +98,8 @@ def write_model(
     for stage, net in model.nets.items():
         write_whole(files[stage], to_text(net))
     write_whole(files["solver"], to_text(solver))
+    if foreign is not None:
+        write_whole(files["labelmap"], foreign.to_text())
     return Written(model, files, solver, notes)
 
 
@@ -105,7 +112,7 @@ def count_classes(
 
     Raises:
         UsageError: none of them is, or several are.
-        InputError: labelmap or build cannot be read.
+        InputError: labelmap or build cannot be read, or the labelmap has no background.
     """
     if [num_classes, labelmap, build].count(None) != 2:
         raise UsageError("give one of --num-classes, --labelmap and --build")
@@ -115,9 +122,16 @@ def count_classes(
             raise InputError("the build's record does not say how many classes", where=build)
         return classes
     if labelmap is not None:
-        return 1 + max((item.label for item in read_labelmap(Path(labelmap))), default=0)
+        found = read_labelmap(labelmap).require_background()
+        return 1 + max((item.label for item in found), default=0)
     assert num_classes is not None
     return num_classes
+
+
+def _foreign(path: Path | str) -> LabelMap | None:
+    """A labelmap that Caffe cannot read, sound enough to be written so that it can."""
+    labelmap = read_labelmap(path)
+    return None if labelmap.form == CAFFE else labelmap.require_sound()
 
 
 def _manifest(build: Path) -> Manifest:

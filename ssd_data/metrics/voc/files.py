@@ -27,6 +27,7 @@ from ssd_data.core.structures import Detections
 from ssd_data.data.formats.voc.read import read_file
 from ssd_data.data.lmdb.companions import labelmap_of, name_size_file, read_name_sizes
 from ssd_data.data.lmdb.store import is_lmdb, open_shared
+from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import read_table
 from ssd_data.metrics import NO, PERHAPS, SURELY
 from ssd_data.metrics.files import line_of_numbers, note_odd_boxes, shown
@@ -52,6 +53,7 @@ def read_truth(path: Path, split: str | None = None, labelmap: Path | None = Non
         InputError: something is missing or cannot be read.
     """
     classes = None if labelmap is None else read_labelmap(labelmap)
+    refuse_stranger(path)
     if is_lmdb(path):
         return _from_lmdb(path, classes)
     root, path = _image_set(path, split)

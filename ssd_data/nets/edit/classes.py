@@ -55,9 +55,10 @@ def assign(
         like: new class → old class that it starts from, where the old ones lack it.
 
     Raises:
-        InputError: ``new`` has a fault.
+        InputError: ``new`` has a fault, or the background is not label 0 of ``old``.
         UsageError: ``renamed`` or ``like`` names a class that is not there.
     """
+    old.require_background()
     new.require_sound()
     known = _by_name(old)
     chosen: dict[int, tuple[str, str]] = {}

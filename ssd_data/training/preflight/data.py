@@ -13,6 +13,7 @@ from ssd_data.batches.augment.resize import new_size
 from ssd_data.batches.augment.transform import faults
 from ssd_data.core.errors import InputError
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb, open_shared
+from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import read_table
 from ssd_data.nets.graph import Graph, Node
 from ssd_data.nets.sizes import fixed_size
@@ -99,7 +100,12 @@ def check_sources(
         if path is None:
             continue
         if param.backend != param.LMDB and not is_lmdb(path):
-            found.error(node.where, "LevelDBs are not read", "Build an LMDB, and say backend: LMDB")
+            try:
+                refuse_stranger(path)
+                hint = "Build an LMDB, and say backend: LMDB"
+                found.error(node.where, "LevelDBs are not read", hint)
+            except InputError as error:
+                found.error(f"{node.where}: {error.where}", error.what, error.hint)
             continue
         if param.backend != param.LMDB and node.type == ANNOTATED:
             hint = "Say backend: LMDB; where none is said it is LEVELDB"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.labelmap import LabelMap, read_labelmap
+from ssd_data.core.labelmap import CAFFE, LabelMap, read_labelmap
 from ssd_data.data.lmdb.companions import labelmap_of
 from ssd_data.nets.graph import Graph
 from ssd_data.training.preflight.data import Lmdb, Source
@@ -77,8 +77,11 @@ def check_labelmap(found: Preflight, source: Source, classes: Classes) -> None:
     except InputError as error:
         found.warn(error.where, error.what, error.hint)
         return
-    for fault in labelmap.faults():
-        found.warn(path, fault)
+    for fault in labelmap.judged():
+        found.warn(path, fault.what, fault.cure)
+    if labelmap.form != CAFFE:
+        hint = f"ssd-data labelmap {path} -o labelmap.prototxt writes one that it reads"
+        found.warn(path, f"it is {labelmap.form}; Caffe itself reads its own labelmaps only", hint)
     labels = {item.label for item in labelmap}
     for count, where in classes.values():
         if max(labels) >= count:

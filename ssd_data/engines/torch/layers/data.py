@@ -13,6 +13,7 @@ from ssd_data.batches.classifier import Planes, as_planes
 from ssd_data.core.errors import InputError
 from ssd_data.core.images import decode, probe
 from ssd_data.data.lmdb.store import is_lmdb, open_shared
+from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.engines.torch.labelled import Labelled, LabelledPictures
 from ssd_data.proto import caffe_pb2
 
@@ -36,6 +37,7 @@ class Data(LabelledPictures):
         """
         p = self.param.data_param
         if p.backend == p.LEVELDB and not is_lmdb(Path(p.source)):
+            refuse_stranger(Path(p.source))
             raise InputError(
                 "no LMDB here; LevelDBs are not read",
                 where=f"{self.node.where}: {p.source}",
