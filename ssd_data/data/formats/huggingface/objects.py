@@ -21,6 +21,10 @@ ONLY_CLASS = "object"  # where no key names any
 _NO_CLASS = ("id", "bbox_id", "image_id", "segmentation", "mask", "source")
 
 
+class UnknownKeyError(InputError):
+    """There are boxes, but nobody knows which key is their class's."""
+
+
 class RowError(ValueError):
     """A row does not say what it should."""
 
@@ -47,7 +51,7 @@ def keys_of(rows: Iterable[Mapping[str, Any]]) -> Keys | None:
     Keys(container='objects', box='bbox', label='categories', crowd='')
 
     Raises:
-        InputError: there are boxes, but their class stands under a key that nobody knows.
+        UnknownKeyError: there are boxes, but their class stands under a key that nobody knows.
     """
     for row in rows:
         for container in (*row, ""):
@@ -81,7 +85,7 @@ def _keys(table: Mapping[str, Any], container: str, box: str) -> Keys:
     odd = [key for key, value in lists.items() if isinstance(value[0], str)]
     odd = [key for key in odd if key not in _NO_CLASS]
     if not there and odd:
-        raise InputError(
+        raise UnknownKeyError(
             f'no key is known for the class of objects (is it "{odd[0]}"?)',
             hint=f"Known are {', '.join(LABEL)}: rename it",
         )
@@ -89,7 +93,7 @@ def _keys(table: Mapping[str, Any], container: str, box: str) -> Keys:
     return Keys(container, box, there[0] if there else "", crowd)
 
 
-class Found(NamedTuple):
+class FoundObject(NamedTuple):
     """An object: its four numbers as they stand there, its class, and whether it is a crowd."""
 
     box: list[float]
@@ -97,7 +101,7 @@ class Found(NamedTuple):
     crowd: bool
 
 
-def objects_of(row: Mapping[str, Any], keys: Keys) -> list[Found] | None:
+def objects_of(row: Mapping[str, Any], keys: Keys) -> list[FoundObject] | None:
     """The objects of a row; None where it has no annotation.
 
     Raises:
@@ -116,7 +120,7 @@ def objects_of(row: Mapping[str, Any], keys: Keys) -> list[Found] | None:
     return [_found(dict(zip(names, item, strict=True)), keys) for item in zip(*lists, strict=True)]
 
 
-def _found(item: object, keys: Keys) -> Found:
+def _found(item: object, keys: Keys) -> FoundObject:
     if not isinstance(item, Mapping):
         raise RowError("an object is no table")
     box, label = item.get(keys.box), item.get(keys.label, ONLY_CLASS)
@@ -126,7 +130,7 @@ def _found(item: object, keys: Keys) -> Found:
         label = int(label)
     if isinstance(label, bool) or not isinstance(label, int | str) or label in ("", -1):
         raise RowError(f"{str(label)[:60]} is no class")
-    return Found(box, label, bool(item.get(keys.crowd)))
+    return FoundObject(box, label, bool(item.get(keys.crowd)))
 
 
 def _is_number(value: object) -> bool:

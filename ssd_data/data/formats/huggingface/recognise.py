@@ -13,9 +13,10 @@ import msgspec
 from ssd_data.core.errors import InputError
 from ssd_data.data.formats import Confidence, Recognised
 from ssd_data.data.formats.corners import Meaning
-from ssd_data.data.formats.huggingface.gallery import Gallery
 from ssd_data.data.formats.huggingface.meaning import decide
+from ssd_data.data.formats.huggingface.objects import UnknownKeyError
 from ssd_data.data.formats.huggingface.parquet import ParquetTable, has_pyarrow
+from ssd_data.data.formats.huggingface.rowpictures import RowPictures
 from ssd_data.data.formats.huggingface.rows import METADATA, numbered_rows, picture_name
 from ssd_data.data.formats.huggingface.schema import PARQUET, HuggingFaceSource
 from ssd_data.data.formats.huggingface.table import ObjectTable, sample_keys
@@ -67,6 +68,8 @@ def _has_boxes(folder: Path, name: str) -> bool:
         return (held or bool(picture_name(first))) and sample_keys(
             folder / name, name, SAMPLE
         ) is not None
+    except UnknownKeyError:
+        return True  # is said when it is read
     except InputError:
         return False
 
@@ -119,13 +122,13 @@ def _decided(
     """The same with what all boxes together tell of their numbers."""
     sources = {one.file: one for several in splits.values() for one in several}
     try:
-        tables, galleries = [], []
+        tables, pictures = [], []
         for source in sources.values():
             keys = sample_keys(folder / source.file, source.file)
             if keys is not None:
                 tables.append(ObjectTable(folder, source.file, keys))
-                galleries.append(Gallery(folder, source, tables[-1]))
-        meaning = decide(tables, lambda table, picture: galleries[table].size_of(picture))
+                pictures.append(RowPictures(folder, source, tables[-1]))
+        meaning = decide(tables, lambda table, picture: pictures[table].size_of(picture))
     except InputError:
         meaning = None  # what is wrong is said when it is read
     if meaning is not None:

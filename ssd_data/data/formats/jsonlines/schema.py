@@ -34,7 +34,7 @@ class JsonLinesSource(ListedSource, frozen=True, forbid_unknown_fields=True, kw_
     split: str = ""
 
 
-class Head(msgspec.Struct):
+class LineHead(msgspec.Struct):
     """What a line says of its picture."""
 
     source_ref: str = msgspec.field(default="", name="source-ref")
@@ -59,7 +59,7 @@ class Head(msgspec.Struct):
 
 
 @dataclass(slots=True)
-class Line:
+class LabelledLine:
     """What a line says of its picture's objects.
 
     Attributes:
@@ -82,7 +82,7 @@ class LineError(ValueError):
     """A line does not say what it should."""
 
 
-_decode_head = msgspec.json.Decoder(Head).decode
+_decode_head = msgspec.json.Decoder(LineHead).decode
 
 
 def lines_of(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
@@ -100,7 +100,7 @@ def lines_of(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
                 yield number, line.removeprefix(_MARK) if number == 1 else line
 
 
-def head_of(line: bytes, where: str) -> Head:
+def head_of(line: bytes, where: str) -> LineHead:
     """What a line says of its picture.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ssd_data.data.formats.jsonlines.schema import Line, LineError
+from ssd_data.data.formats.jsonlines.schema import LabelledLine, LineError
 from ssd_data.data.formats.numbers import number
 
 BOXES = "boundingBoxAnnotations"
@@ -27,13 +27,13 @@ class VertexBox(msgspec.Struct, rename="camel"):
     y_max: float | str
 
 
-def parse(table: dict[str, Any]) -> Line:
+def parse(table: dict[str, Any]) -> LabelledLine:
     """What a line says.
 
     Raises:
         LineError: a box is not what it should be.
     """
-    line = Line(normalized=True)
+    line = LabelledLine(normalized=True)
     if BOXES not in table:
         others = [key for key in table if "nnotation" in key]
         line.unlabelled = f"{others[0]} are no boxes" if others else "no labels"
@@ -46,7 +46,7 @@ def parse(table: dict[str, Any]) -> Line:
         sides = (box.x_min, box.y_min, box.x_max, box.y_max)
         a, b, c, d = (number(side) if isinstance(side, str) else side for side in sides)
         if not all(abs(value) <= MOST for value in (a, b, c, d)):
-            shown = " ".join(str(side)[:20] for side in sides)
+            shown = " ".join(s[:20] if isinstance(s, str) else f"{s:g}" for s in sides)
             raise LineError(f"{shown} is no box in fractions of the picture, 0 to 1")
         line.classes.append(box.display_name)
         line.boxes.append((a, b, c, d))

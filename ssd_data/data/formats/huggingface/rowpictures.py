@@ -25,7 +25,7 @@ _ENDINGS = ((b"\xff\xd8", ".jpg"), (b"\x89PNG", ".png"), (b"RIFF", ".webp"), (b"
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class RowPicture:
     """A row's picture.
 
     Attributes:
@@ -41,7 +41,7 @@ class Shown:
     error: InputError | None = None
 
 
-class Gallery:
+class RowPictures:
     """The pictures of a table's rows."""
 
     def __init__(self, root: Path, source: HuggingFaceSource, table: ObjectTable) -> None:
@@ -60,7 +60,7 @@ class Gallery:
         """Finds pictures that are files."""
         return Finder(self.root, self._source, self._source.file)
 
-    def show(self, picture: int) -> Shown:
+    def show(self, picture: int) -> RowPicture:
         """The picture of a row."""
         name, where = self._table.pictures[picture], self._table.where(picture)
         if self._parquet is not None:
@@ -69,15 +69,15 @@ class Gallery:
                 row = picture - self._starts[group]
                 path = self._path(picture, name)
                 held = ParquetPicture(self._kept, self._parquet, group, row, self._stamp, where)
-                return Shown(path, held)
+                return RowPicture(path, held)
         if not name:
-            return Shown(where, error=InputError("the row has no picture", where=where))
+            return RowPicture(where, error=InputError("the row has no picture", where=where))
         try:
             if found := self.finder.find(name, where):
-                return Shown(found.path, how=found.how)
+                return RowPicture(found.path, how=found.how)
             raise InputError(f'the picture "{name}" is not here', where=where)
         except InputError as error:
-            return Shown(name, error=error)
+            return RowPicture(name, error=error)
 
     def size_of(self, picture: int) -> Size | None:
         """Width and height of a row's picture, by its header; None where it has none."""
