@@ -64,7 +64,7 @@ class ListedSource(PartSource, frozen=True, forbid_unknown_fields=True, kw_only=
                 yield path
 
 
-class Finder:
+class ListedFinder:
     """The pictures of a source, by the names that a file gives them: beside it, in the folder of
     pictures, else anywhere below the root by the end of the path."""
 

@@ -17,12 +17,12 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import listable
 
 # What OpenCV or Pillow reads; which of them a file is, its first bytes say.
 _JPEG, _NETPBM = ("jpg", "jpeg", "jpe", "jfif", "jif"), ("ppm", "pgm", "pbm", "pnm", "pam", "pfm")
 _OTHER = ("png", "bmp", "dib", "webp", "tif", "tiff", "gif", "jp2", "sr", "ras", "avif", "heic")
 ENDINGS = frozenset((*_JPEG, *_NETPBM, *_OTHER, "heif", "hdr", "exr"))
-MOST_SHOWN = 4
 _LEFT_BEHIND = frozenset({"__MACOSX", ".ipynb_checkpoints", "@eaDir", "$RECYCLE.BIN"})
 
 
@@ -38,8 +38,11 @@ def has_picture_ending(name: str) -> bool:
 
 def is_left_behind(path: str) -> bool:
     """Whether a system left it there: hidden files, AppleDouble's (``._``), a notebook's, a bin."""
-    parts = path.split("/")
-    return any(part.startswith(".") or part in _LEFT_BEHIND for part in parts)
+    return any(map(_is_hidden, path.split("/")))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in _LEFT_BEHIND
 
 
 def files_below(folder: Path) -> list[str]:
@@ -55,10 +58,10 @@ def files_below(folder: Path) -> list[str]:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        folders[:] = [name for name in folders if not is_left_behind(name)]
+        folders[:] = [name for name in folders if not _is_hidden(name)]
         inside = os.path.relpath(place, folder).replace(os.sep, "/")
         start = "" if inside == "." else f"{inside}/"
-        found += [start + name for name in names if not is_left_behind(name)]
+        found += [start + name for name in names if not _is_hidden(name)]
     return sorted(found)
 
 
@@ -70,6 +73,16 @@ def stem_of(path: str) -> str:
     """
     folder, slash, name = path.rpartition("/")
     return folder + slash + (name.rpartition(".")[0] or name)
+
+
+def owner_of(path: str) -> str:
+    """The path of the picture that an annotation is of, without ending.
+
+    >>> owner_of("a/b.xml"), owner_of("a/b.jpg.xml"), owner_of("a/b.v2.xml")
+    ('a/b', 'a/b', 'a/b.v2')
+    """
+    stem = stem_of(path)
+    return stem_of(stem) if has_picture_ending(stem) else stem
 
 
 @dataclass(frozen=True)
@@ -105,16 +118,14 @@ class Pictures:
     def _known(self) -> frozenset[str]:
         return frozenset(self.paths)
 
-    @cached_property
-    def _backwards(self) -> list[tuple[str, str]]:
-        """The paths by their parts from the last to the first, sorted."""
-        return sorted(
-            ("".join(f"{p}/" for p in reversed(path.split("/"))), path) for path in self.paths
-        )
+    def has(self, path: str) -> bool:
+        """Whether it is one of :attr:`paths`."""
+        return path in self._known
 
     @cached_property
-    def _by_name(self) -> dict[str, list[str]]:
-        return _grouped((path.rpartition("/")[2], path) for path in self.paths)
+    def _backwards(self) -> list[str]:
+        """The paths with their last part first, sorted: those of one end stand together."""
+        return sorted(map(_backwards, self.paths))
 
     @cached_property
     def _by_plain_stem(self) -> dict[str, list[str]]:
@@ -166,17 +177,14 @@ class Pictures:
         parts = [part for part in text.split("/") if part not in ("", ".", "..")]
         if not parts or len(parts) > 100:
             return None
-        if parts[-1] not in self._by_name:
-            return None
         for count in range(len(parts), 0, -1):
-            end = "/".join(reversed(parts[-count:]))
-            first = bisect_left(self._backwards, (f"{end}/",))
-            past = bisect_left(self._backwards, (f"{end}0",), first)  # 0 comes after /
-            fitting = [path for _, path in self._backwards[first : min(past, first + MOST_SHOWN)]]
-            if past - first > 1:
-                raise _several(named, fitting, where, past - first)
-            if fitting:
-                return Named(fitting[0], "by the end of its path")
+            start = _backwards("/".join(parts[-count:]))
+            first = bisect_left(self._backwards, start)
+            last = bisect_left(self._backwards, f"{start}\U0010ffff")
+            if last > first + 1:
+                raise _several(named, [_backwards(p) for p in self._backwards[first:last]], where)
+            if last > first:
+                return Named(_backwards(self._backwards[first]), "by the end of its path")
         return None
 
     def _by_bare_name(self, plain: str, named: str, where: object) -> Named | None:
@@ -184,6 +192,13 @@ class Pictures:
         if len(found) > 1:
             raise _several(named, found, where)
         return Named(found[0], "without its ending") if found else None
+
+
+def _backwards(path: str) -> str:
+    """A path with its last part first and a ``/`` behind each; and the way back."""
+    if path.endswith("/"):
+        return "/".join(reversed(path[:-1].split("/")))
+    return "/".join(reversed(path.split("/"))) + "/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,11 +214,10 @@ class Named:
     how: str = field(default="")
 
 
-def _several(named: str, found: Sequence[str], where: object, count: int = 0) -> InputError:
-    count = count or len(found)
-    shown = ", ".join(found[:MOST_SHOWN]) + (" …" if count > MOST_SHOWN else "")
+def _several(named: str, found: Sequence[str], where: object) -> InputError:
+    shown = ", ".join(found[:4]) + (" …" if len(found) > 4 else "")
     return InputError(
-        f'"{named}" may be {count} pictures: {shown}',
+        f'"{listable(named)}" may be {len(found)} pictures: {listable(shown)}',
         where=where,
         hint="Name the picture with its ending and folder, or remove the others",
     )

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 
-from ssd_data.data.formats.csv.columns import CsvLayout, Form
+from ssd_data.data.formats.csv.columns import ColumnLayout, Form
 from ssd_data.data.formats.csvrows import is_blank
 from ssd_data.data.formats.numbers import FAR, number
 
@@ -32,7 +32,7 @@ class Cells:
         point: one with a decimal point, looked for only where commas are possible.
     """
 
-    def __init__(self, layout: CsvLayout, delimiter: str) -> None:
+    def __init__(self, layout: ColumnLayout, delimiter: str) -> None:
         self.layout, self.comma, self.point = layout, "", ""
         self._commas = delimiter != ","
         self._stated = (("", ""), (0, 0))  # the last row's, which is most often the next one's

@@ -75,7 +75,7 @@ SHOWN = (
 )
 
 
-class CsvLayout(msgspec.Struct, frozen=True, kw_only=True):
+class ColumnLayout(msgspec.Struct, frozen=True, kw_only=True):
     """Where in a row what stands; -1 where nowhere.
 
     Attributes:
@@ -123,7 +123,7 @@ def layout_of(
     header: Sequence[str],
     rows: Sequence[Sequence[str]] = (),
     stated: Mapping[str, str] | None = None,
-) -> CsvLayout:
+) -> ColumnLayout:
     """The layout that a header's names say.
 
     >>> layout_of(["frame", "xmin", "xmax", "ymin", "ymax", "class_id"]).box
@@ -149,7 +149,7 @@ def layout_of(
         raise _unknown(header, " and ".join(missing))
     taken = {"width", "height"} & set(box)
     rest = {role: at for role, at in found.items() if role not in taken}
-    return CsvLayout(
+    return ColumnLayout(
         picture=found["picture"],
         form=form,
         box=tuple(found[role] for role in box),

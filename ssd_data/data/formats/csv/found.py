@@ -6,7 +6,7 @@ from array import array
 
 from ssd_data.core.errors import InputError
 from ssd_data.data.formats.csv.table import CsvTable, two_splits
-from ssd_data.data.formats.listed import Finder
+from ssd_data.data.formats.listed import ListedFinder
 
 
 class FoundPictures:
@@ -17,7 +17,7 @@ class FoundPictures:
         absent: those that are not here, by their index in ``paths``.
     """
 
-    def __init__(self, table: CsvTable, finder: Finder) -> None:
+    def __init__(self, table: CsvTable, finder: ListedFinder) -> None:
         self.paths: list[str] = []
         self.absent: set[int] = set()
         self._table, self._finder = table, finder

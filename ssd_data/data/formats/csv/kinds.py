@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
-from ssd_data.data.formats.csv.columns import KNOWN, CsvLayout, layout_of, plain
+from ssd_data.data.formats.csv.columns import KNOWN, ColumnLayout, layout_of, plain
 from ssd_data.data.formats.csvrows import DELIMITERS, head_of, is_blank, parsed
 from ssd_data.data.formats.numbers import number
 from ssd_data.data.formats.pictures import has_picture_ending
@@ -16,7 +16,7 @@ HEAD = 1 << 16  # characters that are looked at
 MOST_ROWS = 50
 AUTOML_SETS = ("TRAIN", "TRAINING", "VALIDATE", "VALIDATION", "VALID", "TEST", "UNASSIGNED")
 _OPEN_IMAGES = ("imageid", "labelname", "xmin", "xmax", "ymin", "ymax")
-_KERAS = CsvLayout(picture=0, form="corners", box=(1, 2, 3, 4), label=5, size=6, first=True)
+_KERAS = ColumnLayout(picture=0, form="corners", box=(1, 2, 3, 4), label=5, size=6, first=True)
 _COCO = "Export the boxes as COCO or Pascal VOC, which are read"
 # A column that tells a tool's CSV, what it is, and the cure.
 _OTHERS = {
@@ -35,7 +35,7 @@ _OTHERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class CsvLook:
+class TableLook:
     """What a CSV's first rows say.
 
     Attributes:
@@ -48,12 +48,12 @@ class CsvLook:
 
     delimiter: str
     header: Sequence[str] = ()
-    layout: CsvLayout | None = None
+    layout: ColumnLayout | None = None
     fault: InputError | None = None
     foreign: bool = False
 
 
-def look_at(path: Path, name: str, stated: Mapping[str, str] | None = None) -> CsvLook:
+def look_at(path: Path, name: str, stated: Mapping[str, str] | None = None) -> TableLook:
     """What kind of CSV a file is.
 
     Args:
@@ -69,7 +69,7 @@ def look_at(path: Path, name: str, stated: Mapping[str, str] | None = None) -> C
         if rows := parsed(lines, one)[:MOST_ROWS]:
             looks.append((len(rows[0]), _look(rows, one, stated or {})))
     if not looks:
-        return CsvLook(",", fault=InputError("no row of cells is here", where=f"{name}:1"))
+        return TableLook(",", fault=InputError("no row of cells is here", where=f"{name}:1"))
     looks.sort(key=lambda pair: (pair[1].layout is None, -pair[0]))
     best = looks[0][1]
     if best.fault is not None:
@@ -77,20 +77,20 @@ def look_at(path: Path, name: str, stated: Mapping[str, str] | None = None) -> C
     return best
 
 
-def _look(rows: list[list[str]], delimiter: str, stated: Mapping[str, str]) -> CsvLook:
+def _look(rows: list[list[str]], delimiter: str, stated: Mapping[str, str]) -> TableLook:
     first = rows[0]
     names = {cell.strip().lower() for cell in first}
     if all(name in names for name in _OPEN_IMAGES):
-        return CsvLook(delimiter, first, foreign=True)
+        return TableLook(delimiter, first, foreign=True)
     if not stated and (bare := _without_names(rows)):
-        return CsvLook(delimiter, layout=bare)
+        return TableLook(delimiter, layout=bare)
     try:
-        return CsvLook(delimiter, first, layout_of(first, rows[1:], stated))
+        return TableLook(delimiter, first, layout_of(first, rows[1:], stated))
     except InputError as error:
-        return CsvLook(delimiter, first, fault=_fault(rows, error))
+        return TableLook(delimiter, first, fault=_fault(rows, error))
 
 
-def _without_names(rows: list[list[str]]) -> CsvLayout | None:
+def _without_names(rows: list[list[str]]) -> ColumnLayout | None:
     """The layout of rows without names: keras-retinanet's or AutoML's.
 
     https://github.com/fizyr/keras-retinanet#csv-datasets and
@@ -103,7 +103,7 @@ def _without_names(rows: list[list[str]]) -> CsvLayout | None:
         if named and len(named) + 1 >= len(rows) and all(_is_automl(row, start) for row in named):
             box = tuple(range(start + 2, start + 10))
             label, split = start + 1, start - 1
-            return CsvLayout(
+            return ColumnLayout(
                 picture=start,
                 form="vertices",
                 box=box,

@@ -27,7 +27,7 @@ from ssd_data.data.formats.csv.recognise import recognise
 from ssd_data.data.formats.csv.schema import CsvSource
 from ssd_data.data.formats.csv.splitting import split_of
 from ssd_data.data.formats.csv.table import Column, CsvTable
-from ssd_data.data.formats.listed import Finder
+from ssd_data.data.formats.listed import ListedFinder
 from ssd_data.data.formats.splits import is_training
 
 LAYOUT = """\
@@ -57,7 +57,7 @@ def read(root: Path, source: CsvSource, notes: Tally) -> Iterator[Entry]:
     """
     of_all = Tally() if source.first else notes  # what is of no picture is said once
     table = _table(root, source, of_all)
-    finder = Finder(root, source, source.csv)
+    finder = ListedFinder(root, source, source.csv)
     found = FoundPictures(table, finder)
     if len(found.absent) == len(found.paths):
         hint = f"They are looked for below {root / source.images}"

@@ -11,7 +11,7 @@ import msgspec
 
 from ssd_data.core.errors import InputError
 from ssd_data.data.formats import Confidence, Recognised
-from ssd_data.data.formats.csv.kinds import CsvLook, look_at
+from ssd_data.data.formats.csv.kinds import TableLook, look_at
 from ssd_data.data.formats.csv.labels import are_names
 from ssd_data.data.formats.csv.schema import CsvSource
 from ssd_data.data.formats.csv.splitting import column_splits
@@ -45,7 +45,7 @@ def recognise(folder: Path) -> Recognised[CsvSource] | None:
     return Recognised(splits, why, Confidence.CONTENT, said)
 
 
-def _look(folder: Path, name: str) -> CsvLook | None:
+def _look(folder: Path, name: str) -> TableLook | None:
     """What a file is; None where it is no text, or another format's."""
     try:
         look = look_at(folder / name, name)
@@ -54,7 +54,7 @@ def _look(folder: Path, name: str) -> CsvLook | None:
     return None if look.foreign else look
 
 
-def _not_understood(folder: Path, looks: Mapping[str, CsvLook]) -> Recognised[CsvSource] | None:
+def _not_understood(folder: Path, looks: Mapping[str, TableLook]) -> Recognised[CsvSource] | None:
     """A CSV that stands for all annotations that are here, so that its fault is what to say."""
     odd = [name for name in looks if not are_names(folder / name, name)]
     if len(odd) != 1 or not holds_picture(folder):
@@ -68,7 +68,7 @@ def _not_understood(folder: Path, looks: Mapping[str, CsvLook]) -> Recognised[Cs
 
 
 def _splits(
-    folder: Path, boxes: Mapping[str, CsvLook], names: Sequence[str]
+    folder: Path, boxes: Mapping[str, TableLook], names: Sequence[str]
 ) -> tuple[Splits, list[str]]:
     def source(name: str, place: str) -> CsvSource:
         return CsvSource(csv=name, images=place, names=_names_for(name, names))
@@ -102,7 +102,7 @@ def _names_for(name: str, names: Iterable[str]) -> str:
     return min(names, key=lambda one: (posixpath.dirname(one) != beside, one), default="")
 
 
-def _require_agreeing(folder: Path, name: str, look: CsvLook, word: str) -> None:
+def _require_agreeing(folder: Path, name: str, look: TableLook, word: str) -> None:
     """Refuse a file whose name says another split than its column."""
     found = column_splits(folder / name, name, look) or {}
     allowed = {role(word), UNASSIGNED} | ({"train", "val"} if role(word) == "trainval" else set())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ssd_data.data.formats.csv.kinds import CsvLook
+from ssd_data.data.formats.csv.kinds import TableLook
 from ssd_data.data.formats.csvrows import rows_of
 from ssd_data.data.formats.listsplits import UNASSIGNED, said_split
 
@@ -25,7 +25,7 @@ def split_of(cell: str, flags: bool) -> str:
     return _FLAGS.get(cell.strip().lower(), "") if flags else said_split(cell)
 
 
-def column_splits(path: Path, name: str, look: CsvLook) -> Mapping[str, list[str]] | None:
+def column_splits(path: Path, name: str, look: TableLook) -> Mapping[str, list[str]] | None:
     """The splits that a CSV's column says, with the words it has for them; None where it has no
     such column, or that says something else.
 

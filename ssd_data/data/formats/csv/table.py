@@ -15,7 +15,7 @@ from ssd_data.core.files.paths import below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Boxes
 from ssd_data.data.formats.csv.cells import CellError, Cells
-from ssd_data.data.formats.csv.kinds import CsvLook
+from ssd_data.data.formats.csv.kinds import TableLook
 from ssd_data.data.formats.csvrows import Rows, is_blank, rows_of
 from ssd_data.data.formats.numbers import number
 
@@ -41,7 +41,7 @@ class CsvTable:
             box, sorted by picture; numbers: float32 (N, 4), as the layout's form says.
     """
 
-    def __init__(self, name: str, look: CsvLook) -> None:
+    def __init__(self, name: str, look: TableLook) -> None:
         assert look.layout is not None
         self.name, self.layout = name, look.layout
         self._look, self._cells = look, Cells(look.layout, look.delimiter)

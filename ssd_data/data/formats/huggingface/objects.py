@@ -93,7 +93,7 @@ def _keys(table: Mapping[str, Any], container: str, box: str) -> Keys:
     return Keys(container, box, there[0] if there else "", crowd)
 
 
-class FoundObject(NamedTuple):
+class FoundObjects(NamedTuple):
     """An object: its four numbers as they stand there, its class, and whether it is a crowd."""
 
     box: list[float]
@@ -101,7 +101,7 @@ class FoundObject(NamedTuple):
     crowd: bool
 
 
-def objects_of(row: Mapping[str, Any], keys: Keys) -> list[FoundObject] | None:
+def objects_of(row: Mapping[str, Any], keys: Keys) -> list[FoundObjects] | None:
     """The objects of a row; None where it has no annotation.
 
     Raises:
@@ -120,7 +120,7 @@ def objects_of(row: Mapping[str, Any], keys: Keys) -> list[FoundObject] | None:
     return [_found(dict(zip(names, item, strict=True)), keys) for item in zip(*lists, strict=True)]
 
 
-def _found(item: object, keys: Keys) -> FoundObject:
+def _found(item: object, keys: Keys) -> FoundObjects:
     if not isinstance(item, Mapping):
         raise RowError("an object is no table")
     box, label = item.get(keys.box), item.get(keys.label, ONLY_CLASS)
@@ -130,7 +130,7 @@ def _found(item: object, keys: Keys) -> FoundObject:
         label = int(label)
     if isinstance(label, bool) or not isinstance(label, int | str) or label in ("", -1):
         raise RowError(f"{str(label)[:60]} is no class")
-    return FoundObject(box, label, bool(item.get(keys.crowd)))
+    return FoundObjects(box, label, bool(item.get(keys.crowd)))
 
 
 def _is_number(value: object) -> bool:

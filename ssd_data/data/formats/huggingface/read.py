@@ -18,10 +18,10 @@ from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Boxes, Entry, Unreadable
 from ssd_data.data.formats import Format
 from ssd_data.data.formats.huggingface.features import class_names, classes_of
+from ssd_data.data.formats.huggingface.gallery import PictureGallery, ShownPicture
 from ssd_data.data.formats.huggingface.meaning import are_fractions, decide, require
 from ssd_data.data.formats.huggingface.objects import ONLY_CLASS, Keys
 from ssd_data.data.formats.huggingface.recognise import recognise
-from ssd_data.data.formats.huggingface.rowpictures import RowPicture, RowPictures
 from ssd_data.data.formats.huggingface.schema import PARQUET, HuggingFaceSource
 from ssd_data.data.formats.huggingface.table import ObjectTable, sample_keys
 
@@ -85,12 +85,12 @@ class _Maker:
         self, root: Path, source: HuggingFaceSource, table: ObjectTable, names: list[str]
     ) -> None:
         self.source, self.table, self.names = source, table, names
-        self.pictures = RowPictures(root, source, table)
-        self.shown: list[RowPicture] = [self.pictures.show(i) for i in range(len(table.pictures))]
+        self.gallery = PictureGallery(root, source, table)
+        self.shown: list[ShownPicture] = [self.gallery.show(i) for i in range(len(table.pictures))]
         if all(shown.error for shown in self.shown):
             raise self.shown[0].error or InputError("no picture is here", where=source.file)
         self.fractions = are_fractions([table])
-        meaning = source.four or decide([table], lambda _, i: self.pictures.size_of(i))
+        meaning = source.four or decide([table], lambda _, i: self.gallery.size_of(i))
         sides = require(meaning, table) == "sides"
         self.boxes: Boxes = from_xywh(table.numbers) if sides else table.numbers
 
@@ -104,7 +104,7 @@ class _Maker:
         """Pictures beside those of the rows that no row is of."""
         files = {s.path for s in self.shown if s.held is None and s.error is None}
         if files and self.source.rest:
-            yield from self.source.unnamed(self.pictures.finder.pictures, files)
+            yield from self.source.unnamed(self.gallery.finder.pictures, files)
 
     def entry(self, index: int, notes: Tally) -> Entry:
         """One picture."""

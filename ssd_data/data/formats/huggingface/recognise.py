@@ -13,10 +13,10 @@ import msgspec
 from ssd_data.core.errors import InputError
 from ssd_data.data.formats import Confidence, Recognised
 from ssd_data.data.formats.corners import Meaning
+from ssd_data.data.formats.huggingface.gallery import PictureGallery
 from ssd_data.data.formats.huggingface.meaning import decide
 from ssd_data.data.formats.huggingface.objects import UnknownKeyError
 from ssd_data.data.formats.huggingface.parquet import ParquetTable, has_pyarrow
-from ssd_data.data.formats.huggingface.rowpictures import RowPictures
 from ssd_data.data.formats.huggingface.rows import METADATA, numbered_rows, picture_name
 from ssd_data.data.formats.huggingface.schema import PARQUET, HuggingFaceSource
 from ssd_data.data.formats.huggingface.table import ObjectTable, sample_keys
@@ -127,7 +127,7 @@ def _decided(
             keys = sample_keys(folder / source.file, source.file)
             if keys is not None:
                 tables.append(ObjectTable(folder, source.file, keys))
-                pictures.append(RowPictures(folder, source, tables[-1]))
+                pictures.append(PictureGallery(folder, source, tables[-1]))
         meaning = decide(tables, lambda table, picture: pictures[table].size_of(picture))
     except InputError:
         meaning = None  # what is wrong is said when it is read

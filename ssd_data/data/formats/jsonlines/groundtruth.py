@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from ssd_data.data.formats.jsonlines.schema import LabelledLine, LineError
+from ssd_data.data.formats.jsonlines.schema import Line, LineError
 from ssd_data.data.formats.numbers import FAR
 
 METADATA = "-metadata"
@@ -75,7 +75,7 @@ def other_kind(table: dict[str, Any]) -> str:
     return next((str(kind) for kind in kinds if kind), "")
 
 
-def parse(table: dict[str, Any], attribute: str) -> LabelledLine:
+def parse(table: dict[str, Any], attribute: str) -> Line:
     """What a line says.
 
     Args:
@@ -91,9 +91,7 @@ def parse(table: dict[str, Any], attribute: str) -> LabelledLine:
         kind = other_kind(table)
         if kind and not attribute:
             raise LineError(f"labels of the type {kind}, which are no boxes")
-        return LabelledLine(
-            unlabelled=f'no label attribute "{attribute}"' if attribute else "no labels"
-        )
+        return Line(unlabelled=f'no label attribute "{attribute}"' if attribute else "no labels")
     if len(found) > 1:
         raise LineError(
             f"several label attributes have boxes: {', '.join(found)}; say in a recipe which is "
@@ -102,14 +100,14 @@ def parse(table: dict[str, Any], attribute: str) -> LabelledLine:
     try:
         metadata = msgspec.convert(table.get(found[0] + METADATA, {}), ManifestMetadata)
         if found[0] not in table:
-            return LabelledLine(unlabelled=f"its labelling failed: {metadata.failure}")
+            return Line(unlabelled=f"its labelling failed: {metadata.failure}")
         return _line(msgspec.convert(table[found[0]], ManifestLabels), metadata)
     except msgspec.ValidationError as error:
         raise LineError(str(error)) from None
 
 
-def _line(labels: ManifestLabels, metadata: ManifestMetadata) -> LabelledLine:
-    line = LabelledLine()
+def _line(labels: ManifestLabels, metadata: ManifestMetadata) -> Line:
+    line = Line()
     for box in labels.annotations:
         name = metadata.classes.get(str(box.class_id))
         if name is None:

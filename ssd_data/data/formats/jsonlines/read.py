@@ -21,12 +21,12 @@ from ssd_data.data.formats.jsonlines import groundtruth, vertex
 from ssd_data.data.formats.jsonlines.recognise import recognise
 from ssd_data.data.formats.jsonlines.schema import (
     JsonLinesSource,
-    LabelledLine,
+    Line,
     LineError,
     head_of,
     lines_of,
 )
-from ssd_data.data.formats.listed import Finder
+from ssd_data.data.formats.listed import ListedFinder
 from ssd_data.data.formats.splits import is_training
 
 LAYOUT = """\
@@ -78,7 +78,7 @@ class _Pictures:
         self.errors: dict[int, InputError] = {}
         self.found: dict[int, str] = {}
         self._lines: list[int] = []
-        finder = Finder(root, source, source.lines)
+        finder = ListedFinder(root, source, source.lines)
         first: dict[str, int] = {}
         for number, line in lines_of(self.path, source.lines):
             where = f"{source.lines}:{number}"
@@ -115,7 +115,7 @@ class _Pictures:
                 at = next(wanted, 0)
 
 
-def _found(finder: Finder, name: str, where: str) -> tuple[str, str, InputError | None]:
+def _found(finder: ListedFinder, name: str, where: str) -> tuple[str, str, InputError | None]:
     """A picture's path, how it was found, and what is wrong."""
     try:
         found = finder.find(name, where)
@@ -155,7 +155,7 @@ def _entry(pictures: _Pictures, index: int, number: int, text: bytes, notes: Tal
     )
 
 
-def _parsed(text: bytes, attribute: str) -> LabelledLine:
+def _parsed(text: bytes, attribute: str) -> Line:
     try:
         table = msgspec.json.decode(text, type=dict)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -11,7 +11,7 @@ import msgspec
 from ssd_data.core.errors import InputError
 from ssd_data.data.formats import Confidence, Recognised
 from ssd_data.data.formats.jsonlines.groundtruth import METADATA
-from ssd_data.data.formats.jsonlines.schema import JsonLinesSource, LineHead, head_of, lines_of
+from ssd_data.data.formats.jsonlines.schema import JsonLinesSource, ManifestHead, head_of, lines_of
 from ssd_data.data.formats.listsplits import UNASSIGNED, by_file, by_value, of_one, split_words
 from ssd_data.data.formats.parts import files_of, picture_folder
 from ssd_data.data.formats.splits import split_in
@@ -69,7 +69,7 @@ def _splits(folder: Path, names: list[str]) -> tuple[dict[str, list[JsonLinesSou
 def _stated(path: Path, name: str) -> dict[str, list[str]]:
     """What Vertex AI uses pictures for, its words by their meaning; none where it is to choose."""
     found: dict[str, list[str]] = {}
-    decode = msgspec.json.Decoder(LineHead).decode
+    decode = msgspec.json.Decoder(ManifestHead).decode
     for number, line in lines_of(path, name):
         if number == 1 and head_of(line, f"{name}:1").source_ref:
             return {}

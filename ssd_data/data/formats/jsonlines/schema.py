@@ -34,7 +34,7 @@ class JsonLinesSource(ListedSource, frozen=True, forbid_unknown_fields=True, kw_
     split: str = ""
 
 
-class LineHead(msgspec.Struct):
+class ManifestHead(msgspec.Struct):
     """What a line says of its picture."""
 
     source_ref: str = msgspec.field(default="", name="source-ref")
@@ -59,7 +59,7 @@ class LineHead(msgspec.Struct):
 
 
 @dataclass(slots=True)
-class LabelledLine:
+class Line:
     """What a line says of its picture's objects.
 
     Attributes:
@@ -82,7 +82,7 @@ class LineError(ValueError):
     """A line does not say what it should."""
 
 
-_decode_head = msgspec.json.Decoder(LineHead).decode
+_decode_head = msgspec.json.Decoder(ManifestHead).decode
 
 
 def lines_of(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
@@ -100,7 +100,7 @@ def lines_of(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
                 yield number, line.removeprefix(_MARK) if number == 1 else line
 
 
-def head_of(line: bytes, where: str) -> LineHead:
+def head_of(line: bytes, where: str) -> ManifestHead:
     """What a line says of its picture.
 
     Raises:

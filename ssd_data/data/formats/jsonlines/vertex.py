@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ssd_data.data.formats.jsonlines.schema import LabelledLine, LineError
+from ssd_data.data.formats.jsonlines.schema import Line, LineError
 from ssd_data.data.formats.numbers import number
 
 BOXES = "boundingBoxAnnotations"
@@ -27,13 +27,13 @@ class VertexBox(msgspec.Struct, rename="camel"):
     y_max: float | str
 
 
-def parse(table: dict[str, Any]) -> LabelledLine:
+def parse(table: dict[str, Any]) -> Line:
     """What a line says.
 
     Raises:
         LineError: a box is not what it should be.
     """
-    line = LabelledLine(normalized=True)
+    line = Line(normalized=True)
     if BOXES not in table:
         others = [key for key in table if "nnotation" in key]
         line.unlabelled = f"{others[0]} are no boxes" if others else "no labels"

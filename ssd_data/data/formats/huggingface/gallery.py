@@ -18,14 +18,14 @@ from ssd_data.data.formats.corners import Size
 from ssd_data.data.formats.huggingface.parquet import KeptGroups, ParquetPicture, ParquetTable
 from ssd_data.data.formats.huggingface.schema import PARQUET, HuggingFaceSource
 from ssd_data.data.formats.huggingface.table import ObjectTable
-from ssd_data.data.formats.listed import Finder, picture_size
+from ssd_data.data.formats.listed import ListedFinder, picture_size
 from ssd_data.data.formats.pictures import has_picture_ending
 
 _ENDINGS = ((b"\xff\xd8", ".jpg"), (b"\x89PNG", ".png"), (b"RIFF", ".webp"), (b"BM", ".bmp"))
 
 
 @dataclass(frozen=True, slots=True)
-class RowPicture:
+class ShownPicture:
     """A row's picture.
 
     Attributes:
@@ -41,7 +41,7 @@ class RowPicture:
     error: InputError | None = None
 
 
-class RowPictures:
+class PictureGallery:
     """The pictures of a table's rows."""
 
     def __init__(self, root: Path, source: HuggingFaceSource, table: ObjectTable) -> None:
@@ -56,11 +56,11 @@ class RowPictures:
                 self._inside = [parquet.has_bytes(g) for g in range(len(self._starts) - 1)]
 
     @cached_property
-    def finder(self) -> Finder:
+    def finder(self) -> ListedFinder:
         """Finds pictures that are files."""
-        return Finder(self.root, self._source, self._source.file)
+        return ListedFinder(self.root, self._source, self._source.file)
 
-    def show(self, picture: int) -> RowPicture:
+    def show(self, picture: int) -> ShownPicture:
         """The picture of a row."""
         name, where = self._table.pictures[picture], self._table.where(picture)
         if self._parquet is not None:
@@ -69,15 +69,15 @@ class RowPictures:
                 row = picture - self._starts[group]
                 path = self._path(picture, name)
                 held = ParquetPicture(self._kept, self._parquet, group, row, self._stamp, where)
-                return RowPicture(path, held)
+                return ShownPicture(path, held)
         if not name:
-            return RowPicture(where, error=InputError("the row has no picture", where=where))
+            return ShownPicture(where, error=InputError("the row has no picture", where=where))
         try:
             if found := self.finder.find(name, where):
-                return RowPicture(found.path, how=found.how)
+                return ShownPicture(found.path, how=found.how)
             raise InputError(f'the picture "{name}" is not here', where=where)
         except InputError as error:
-            return RowPicture(name, error=error)
+            return ShownPicture(name, error=error)
 
     def size_of(self, picture: int) -> Size | None:
         """Width and height of a row's picture, by its header; None where it has none."""
