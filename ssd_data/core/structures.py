@@ -118,6 +118,8 @@ class Unreadable:
 
     Attributes:
         unannotated: there is no annotation, so that it may be meant as a picture without objects.
+        boxless: where objects stand that have no box, and what is wrong with each; only they are.
+        rest: then, the picture without them.
         held: as :attr:`AnnotatedImage.held`.
     """
 
@@ -125,6 +127,8 @@ class Unreadable:
     annotation: str
     error: InputError
     unannotated: bool = False
+    boxless: tuple[str, ...] = ()
+    rest: AnnotatedImage | None = None
     held: HeldPicture | None = None
 
 

@@ -13,7 +13,7 @@ from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data import formats
-from ssd_data.data.classes import Classes, numbered, renamed
+from ssd_data.data.classes import Classes, numbered, renamed, united
 
 TRAINING_LINK, TEST_LINK = "trainval_lmdb", "test_lmdb"
 
@@ -150,8 +150,8 @@ class Dataset:
         """The classes that the data states, or uses: those sorted by their new names."""
         reader = formats.load(self.format)
         if reader.classes is not None:
-            first = next(iter(self.splits.values())).sources[0]
-            if stated := reader.classes(self.root, first):
+            sources = [s for split in self.splits.values() for s in split.sources]
+            if stated := united([reader.classes(self.root, one) for one in sources], self.root):
                 return stated
         used = self._used()
         numbers = sorted(c for c in used if isinstance(c, int))

@@ -18,7 +18,7 @@ from ssd_data.data.formats import Recognised
 from ssd_data.data.formats.pictures import ENDINGS, files_below
 
 _RECIPE = """\
-  format = "flat"
+  format = "folders"
   links = {{ trainval_lmdb = "trainval", test_lmdb = "test" }}
   [splits.trainval]
   shuffle = true

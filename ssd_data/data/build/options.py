@@ -16,6 +16,7 @@ Unannotated = Literal["fail", "background", "skip"]
 Encoding = Literal["jpg", "png", "raw"]
 Outside = Literal["keep", "clip", "drop", "fail"]
 Empty = Literal["drop", "keep", "mend", "fail"]
+Boxless = Literal["fail", "drop"]
 Policy = Literal["fail", "skip"]
 Verify = Literal["header", "decode"]
 
@@ -42,6 +43,7 @@ class BuildOptions:
             "fail" takes the stated one, but stops where the boxes speak against it.
         boxes: their unit; "auto" is what the format says, but stops where all boxes of a data set
             in pixels lie within 0 to 1.
+        boxless: objects without a box, where no outline tells it either.
         unannotated: pictures without annotation; "background" are pictures without objects.
         missing: pictures that are absent or unreadable, or whose annotation is.
         shuffle: None as the data set has it (training splits are), else all splits or none.
@@ -82,6 +84,7 @@ class BuildOptions:
     boxes: Unit = option(
         "auto", "The boxes' unit, if it is not the format's.  [default: auto, the format's]"
     )
+    boxless: Boxless = option("fail", "Objects without a box.", shows_default=True)
     unannotated: Unannotated = option("fail", "Pictures without an annotation.", shows_default=True)
     missing: Policy = option(
         "fail", "Pictures absent or unreadable, or whose annotation is.", shows_default=True

@@ -67,11 +67,12 @@ class BuildPlan:
             "why": self.dataset.why,
             "said": list(self.dataset.said),
             "links": {link: s for link, s in self.dataset.links.items() if s in self.splits},
-            "labelmap": [item.display_name for item in self.labelmap],
+            "labelmap": list(self.labelmap.shown_apart().values()),
             "splits": {name: self._counts(one, root) for name, one in scans.items()},
         }
 
     def _counts(self, one: Scan, root: Path) -> dict[str, Any]:
+        shown = self.labelmap.shown_apart()
         classes = Counter(label for image in one.images for label in image.labels.tolist())
         entries = [image.entry for image in one.images if not image.entry.held]
         absent = [entry.image for entry in entries if not (root / entry.image).is_file()]
@@ -80,7 +81,7 @@ class BuildPlan:
             "boxes": classes.total(),
             "difficult": sum(int(image.entry.difficult.sum()) for image in one.images),
             "without_boxes": sum(not len(image.labels) for image in one.images),
-            "classes": {self.labelmap.display_name(n): classes[n] for n in sorted(classes)},
+            "classes": {shown[n]: classes[n] for n in sorted(classes)},
             "absent_pictures": absent,
             "unreadable": [entry.error.sentence for entry in one.failures],
             "notes": one.notes.to_json(),
@@ -118,8 +119,19 @@ def _refuse_unknown(scans: Mapping[str, Scan], labelmap: LabelMap) -> None:
         f"{count} not in the labelmap:\n  " + "\n  ".join(lines),
         where=labelmap.origin,
         hint=_counted_from_0(scans, labelmap)
-        or "Rename with --map OLD=NEW, drop with --map OLD=, or leave out all with --unknown skip",
+        or f"It has {_some(labelmap)}. Rename with --map OLD=NEW, drop with --map OLD=, "
+        "or leave out all with --unknown skip",
     )
+
+
+def _some(labelmap: LabelMap, most: int = 8) -> str:
+    """The first classes of a labelmap, with what people call them where that is something else."""
+    items = [item for item in labelmap if item.label > 0]
+    shown = [
+        item.name if item.display_name == item.name else f"{item.name} ({item.display_name})"
+        for item in items[:most]
+    ]
+    return ", ".join(shown) + (" …" if len(items) > most else "")
 
 
 def _counted_from_0(scans: Mapping[str, Scan], labelmap: LabelMap) -> str:

@@ -115,7 +115,12 @@ def scan(dataset: Dataset, split: str, labelmap: LabelMap, options: BuildOptions
 
 
 def _wanted(entry: Entry, options: BuildOptions, notes: Tally) -> Entry | None:
-    """A picture without annotation as it is wanted: refused, left out, or without objects."""
+    """A picture without annotation as it is wanted: refused, left out, or without objects.
+
+    Likewise one of whose objects some have no box.
+    """
+    if isinstance(entry, Unreadable) and entry.rest is not None:
+        return _with_boxes(entry, options, notes)
     if isinstance(entry, AnnotatedImage) or not entry.unannotated:
         return entry
     if options.unannotated == "background":
@@ -125,6 +130,15 @@ def _wanted(entry: Entry, options: BuildOptions, notes: Tally) -> Entry | None:
         notes.add("picture without an annotation (left out)", entry.image)
         return None
     hint = "--unannotated background takes it as a picture without objects, skip leaves it out"
+    return replace(entry, error=InputError(entry.error.what, where=entry.error.where, hint=hint))
+
+
+def _with_boxes(entry: Unreadable, options: BuildOptions, notes: Tally) -> Entry:
+    if options.boxless == "drop":
+        for text in entry.boxless:
+            notes.add("object without a box (dropped)", f"{text} ({entry.image})")
+        return entry.rest or entry
+    hint = "--boxless drop leaves such objects out, --missing skip their pictures"
     return replace(entry, error=InputError(entry.error.what, where=entry.error.where, hint=hint))
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ssd_data.core.structures import AnnotatedImage, Entry
 
 S = TypeVar("S", bound="msgspec.Struct")
+HEAD_BYTES = 4096
 
 
 class Confidence(IntEnum):
@@ -80,8 +81,8 @@ class Format(Generic[S]):
             list of its own: its LMDB may lie beside it and among those of other lists, and is
             linked under its own name.
         outside: the files of a source that do not lie below the root, which no build replaces.
-        truth_file: the file of a source that the metric of the format's name takes for the truth,
-            where it says more of it than the boxes that are read.
+        truth_file: the file below the root of a source that the metric of the format's name takes
+            for the truth, where it says more of it than the boxes that are read; empty where not.
     """
 
     source: type[S]
@@ -92,7 +93,7 @@ class Format(Generic[S]):
     classes: Callable[[Path, S], list[tuple[str, str]]] | None = None
     names_splits: bool = True
     outside: Callable[[S], list[Path]] = lambda source: []
-    truth_file: Callable[[S], str] | None = None
+    truth_file: Callable[[Path, S], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +104,32 @@ class AnnotationFile:
         suffix: its ending, such as ``.xml``.
         read: the picture of a file; arguments are its path, the picture's and its own path below
             the root as they are kept, and the Tally that takes what is odd. Raises ``InputError``.
+        looks_like: whether a file's first bytes are such a file's, of which several formats may
+            have the ending.
+        stated: the picture's name that a file states, given its path and its path below the root;
+            empty where it states none or cannot be read.
+        survey: given some files of a data set, refuses what only all of them together show. Raises
+            ``InputError``.
     """
 
     suffix: str
     read: Callable[[Path, str, str, Tally], AnnotatedImage]
+    looks_like: Callable[[bytes], bool] = lambda head: True
+    stated: Callable[[Path, str], str] = lambda path, annotation: ""
+    survey: Callable[[Sequence[tuple[Path, str]]], None] = lambda files: None
+
+    def claims(self, path: Path) -> bool:
+        """Whether a file's first bytes are such a file's; not so where it cannot be read."""
+        try:
+            if not path.is_file():
+                return False
+            with path.open("rb") as file:
+                return self.looks_like(file.read(HEAD_BYTES))
+        except OSError:
+            return False
+
+
+_OLD_NAMES = {"flat": "folders"}
 
 
 def load(name: str) -> Format[Any]:
@@ -115,7 +138,7 @@ def load(name: str) -> Format[Any]:
     Raises:
         InputError: there is none of that name.
     """
-    found: Format[Any] | None = getattr(FORMATS.load(name), "FORMAT", None)
+    found: Format[Any] | None = getattr(FORMATS.load(_OLD_NAMES.get(name, name)), "FORMAT", None)
     if found is None:
         known = ", ".join(name for name, _ in all_formats())
         raise InputError(f'"{name}" is a format of single files', hint=f"Data sets: {known}")

@@ -1,7 +1,7 @@
 """Pictures that no split is stated for: lists beside them decide, else each split draws a share.
 
-A source of such a format is a :class:`PartSource`; where the data set itself says which pictures are
-whose, it takes them all.
+A source of such a format is a :class:`PartSource`; where the data set itself says which pictures
+are whose, it takes them all.
 """
 
 from __future__ import annotations

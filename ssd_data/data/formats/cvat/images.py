@@ -9,14 +9,15 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import NO_BOXES, AnnotatedImage, Boxes, Entry, Unreadable
 from ssd_data.data.formats.cvat.schema import PictureFolder
-from ssd_data.data.formats.cvat.shapes import Corners, is_difficult, read_shape, upright
+from ssd_data.data.formats.cvat.shapes import Corners, is_difficult, read_shape, remark, upright
 
 
 class OpenImage:
     """An ``<image>`` while its shapes are read.
 
     Attributes:
-        subset: that it is in. notes: what is odd about it.
+        subset: that it is in.
+        notes: what is odd about it.
     """
 
     def __init__(self, element: etree._Element, name: str, subset: str) -> None:
@@ -37,7 +38,9 @@ class OpenImage:
         line = int(element.sourceline or 0)
         where = f"{self.annotation}:{line}"
         try:
-            shape = read_shape(element, where, self.notes)
+            shape = read_shape(element, where)
+            if said := remark(str(element.tag), shape.rotation if shape else 0):
+                self.notes.add(said, where)
             if shape is None:
                 return
             if not (label := element.get("label")):

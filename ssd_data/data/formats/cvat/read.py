@@ -10,6 +10,7 @@ its frames; boxes that are ``outside`` are none.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
@@ -50,7 +51,7 @@ def read(root: Path, source: CvatSource, notes: Tally) -> Iterator[Entry]:
     """
     pictures = PictureFolder(root, source)
     of_all = Tally() if source.first else notes  # what is of no picture is said once
-    files = [_File(root, name, pictures, of_all) for name in source.files(root)]
+    files = [_File(root, name, source.subset, pictures, of_all) for name in source.files(root)]
     if not files:
         raise InputError("no CVAT file here", where=root / source.xml)
     if not pictures.pictures.paths:
@@ -64,7 +65,7 @@ def read(root: Path, source: CvatSource, notes: Tally) -> Iterator[Entry]:
     in_order = any(file.is_video for file in files)
     names = [one.entry.image for one in wanted]
     for index in source.chosen(names, root, in_order=in_order):
-        notes.merge(wanted[index].notes)
+        wanted[index].tell(notes)
         yield wanted[index].entry
 
 
@@ -85,10 +86,12 @@ def _each_once(found: list[CvatPicture]) -> Iterator[CvatPicture]:
 class _File:
     """One CVAT file."""
 
-    def __init__(self, root: Path, name: str, pictures: PictureFolder, notes: Tally) -> None:
+    def __init__(
+        self, root: Path, name: str, wanted: str, pictures: PictureFolder, notes: Tally
+    ) -> None:
         self.path, self.name, self.pictures, self.notes = root / name, name, pictures, notes
         self.meta = Meta()
-        self.tracks = Tracks(name)
+        self.tracks = Tracks(name, wanted, notes)
 
     @property
     def is_video(self) -> bool:
@@ -108,7 +111,8 @@ class _File:
             elif kind == "open":
                 self.tracks.open(element, self.meta.subset)
             elif kind == "close" and image is not None:
-                yield CvatPicture(image.entry(self.pictures), image.subset, image.notes)
+                entry = image.entry(self.pictures)
+                yield CvatPicture(entry, image.subset, partial(_tell, image.notes))
                 image = None
             elif kind == "shape" and image is not None:
                 image.add(element)
@@ -116,6 +120,10 @@ class _File:
                 self.tracks.add(element)
         if self.tracks.labels or (self.meta.is_video and not images):
             yield from frames_of(self.tracks, self.meta, self.pictures, self.notes)
+
+
+def _tell(own: Tally, notes: Tally) -> None:
+    notes.merge(own)
 
 
 FORMAT = Format(CvatSource, read, needs, layout=LAYOUT, recognise=recognise, classes=classes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,11 +42,11 @@ class CvatSource(PartSource, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class CvatPicture(NamedTuple):
-    """A picture that stands in a file, its subset, and what is odd about it."""
+    """A picture that stands in a file, its subset, and what counts what is odd about it."""
 
     entry: Entry
     subset: str
-    notes: Tally
+    tell: Callable[[Tally], None]
 
 
 class PictureFolder:

@@ -9,11 +9,11 @@ from typing import NamedTuple, TypeAlias
 from lxml import etree
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.notes import Tally
 from ssd_data.data.formats.numbers import FAR, number
 
 Corners: TypeAlias = tuple[float, float, float, float]
 BOXLESS = frozenset({"points", "polyline", "skeleton", "tag"})
+UNKNOWN = "<{}>, which is not known, read over"
 _YES = frozenset({"true", "1", "yes"})
 _CUBOID = [f"{side}{end}" for end in (1, 2) for side in ("tl", "bl", "tr", "br")]
 
@@ -32,24 +32,23 @@ class CvatShape(NamedTuple):
     is_round: bool = False
 
 
-def read_shape(element: etree._Element, where: str, notes: Tally) -> CvatShape | None:
-    """The shape of an element; None, counted, for what has no box.
+def read_shape(element: etree._Element, where: str) -> CvatShape | None:
+    """The shape of an element; None for what has no box.
 
     Raises:
         InputError: a value is missing or no number.
     """
-    tag = str(element.tag)
+    reader = _READERS.get(str(element.tag))
+    return None if reader is None else reader(element, where)
+
+
+def remark(tag: str, rotation: float = 0.0) -> str:
+    """What is said of a shape that is no plain box; empty for one that is."""
     if tag == "box":
-        shape = _box(element, where)
-        if shape.rotation:
-            notes.add("rotated box (the upright box around it is taken)", where)
-        return shape
-    if (reader := _OTHERS.get(tag)) is not None:
-        notes.add(f"{tag} (the box around it is taken)", where)
-        return reader(element, where)
-    known = f"{tag} read over (it has no box)"
-    notes.add(known if tag in BOXLESS else f"<{tag}>, which is not known, read over", where)
-    return None
+        return "rotated box (the upright box around it is taken)" if rotation else ""
+    if tag in KINDS:
+        return f"{tag} (the box around it is taken)"
+    return f"{tag} read over (it has no box)" if tag in BOXLESS else UNKNOWN.format(tag)
 
 
 def upright(shape: CvatShape) -> Corners:
@@ -113,12 +112,14 @@ def _cuboid(element: etree._Element, where: str) -> CvatShape:
     return CvatShape((min(across), min(down), max(across), max(down)))
 
 
-_OTHERS: dict[str, Callable[[etree._Element, str], CvatShape]] = {
+_READERS: dict[str, Callable[[etree._Element, str], CvatShape]] = {
+    "box": _box,
     "polygon": _polygon,
     "mask": _mask,
     "ellipse": _ellipse,
     "cuboid": _cuboid,
 }
+KINDS = tuple(_READERS)
 
 
 def _rotation(element: etree._Element, where: str) -> float:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.notes import Tally
-from ssd_data.core.structures import AnnotatedImage
+from ssd_data.core.structures import AnnotatedImage, Boxes
 from ssd_data.data.formats.cvat.meta import Meta
 from ssd_data.data.formats.cvat.schema import CvatPicture, PictureFolder
-from ssd_data.data.formats.cvat.tracks import Column, TrackBoxes, Tracks, has_gaps
+from ssd_data.data.formats.cvat.tracks import (
+    Column,
+    Rows,
+    Tracks,
+    after,
+    between,
+    by_frame,
+    has_gaps,
+    tell,
+    upright,
+)
 
 EMPTY = "frame without a box (a picture without objects)"
 BEYOND = "picture of a frame that is not in the task (left out)"
@@ -30,10 +41,10 @@ def frames_of(
     Raises:
         InputError: the frames are not there as pictures.
     """
-    boxes = tracks.boxes()
+    rows = tracks.rows()
     subsets = np.array(tracks.subsets, object)
     for subset in dict.fromkeys(subsets.tolist() or [meta.subset]):
-        mine = boxes.take(np.isin(boxes.track, np.flatnonzero(subsets == subset)))
+        mine = rows[np.isin(rows["track"], np.flatnonzero(subsets == subset))]
         yield from _Video(tracks, meta, subset, pictures, notes).found(mine)
 
 
@@ -45,52 +56,52 @@ class _Video:
     ) -> None:
         self.tracks, self.meta, self.subset = tracks, meta, subset
         self.pictures, self.notes, self.name = pictures, notes, tracks.name
+        self.by_order = False  # whether a picture is a frame by the order of names
 
-    def found(self, boxes: TrackBoxes) -> Iterator[CvatPicture]:
+    def found(self, rows: Rows) -> Iterator[CvatPicture]:
         there = self._there()
         place = next(iter(there.values()), "").rpartition("/")[0]
-        numbers = np.array(sorted(there), np.int64)
-        boxes = self._completed(boxes, numbers)
-        boxes = boxes.take(np.flatnonzero(~boxes.outside))
-        corners = boxes.upright()
-        frames = np.union1d(numbers, boxes.frame)
-        starts = np.searchsorted(boxes.frame, frames, "left")
-        ends = np.searchsorted(boxes.frame, frames, "right")
+        numbers = np.array(sorted(there), np.int32)
+        rows = self._completed(rows, numbers)
+        boxes = upright(rows)
+        frames = np.union1d(numbers, rows["frame"])
+        starts = np.searchsorted(rows["frame"], frames, "left").tolist()
+        ends = np.searchsorted(rows["frame"], frames, "right").tolist()
         for frame, start, end in zip(frames.tolist(), starts, ends, strict=True):
             image = there.get(frame, f"{place}/frame_{frame:06d}.png".lstrip("/"))
-            notes = self.tracks.notes.get((self.subset, frame), Tally())
-            if start == end:
-                notes.add(EMPTY, image)
-            yield CvatPicture(
-                self._entry(image, boxes, corners, slice(start, end)), self.subset, notes
-            )
+            mine = rows[start:end]
+            entry = self._entry(image, mine, boxes[start:end])
+            yield CvatPicture(entry, self.subset, partial(self._tell, image, mine))
 
-    def _entry(self, image: str, boxes: TrackBoxes, corners: Column, rows: slice) -> AnnotatedImage:
+    def _entry(self, image: str, rows: Rows, boxes: Boxes) -> AnnotatedImage:
         return AnnotatedImage(
             image=image,
             annotation=self.name,
-            classes=tuple(self.tracks.labels[t] for t in boxes.track[rows].tolist()),
-            boxes=corners[rows],
-            difficult=boxes.difficult[rows],
+            classes=tuple(self.tracks.labels[track] for track in rows["track"].tolist()),
+            boxes=boxes,
+            difficult=rows["difficult"],
             width=self.meta.width,
             height=self.meta.height,
-            places=tuple(boxes.line[rows].tolist()),
-            attributes={"occluded": boxes.occluded[rows].astype(np.int8)},
+            places=tuple(rows["line"].tolist()),
+            attributes={"occluded": rows["occluded"].astype(np.int8)},
         )
 
-    def _completed(self, boxes: TrackBoxes, numbers: Column) -> TrackBoxes:
-        """The boxes with those of frames that lie between keyframes, by frame."""
+    def _tell(self, image: str, rows: Rows, notes: Tally) -> None:
+        if not len(rows):
+            notes.add(EMPTY, image)
+        if self.by_order:
+            notes.add(BY_ORDER, image)
+        tell(rows, self.name, notes)
+
+    def _completed(self, rows: Rows, numbers: Column) -> Rows:
+        """The boxes in sight, with those of frames that lie between keyframes, by frame."""
         meta = self.meta
-        only_keyframes = bool(boxes.keyframe.all()) and (
-            not meta.dumped or has_gaps(boxes, meta.step)
-        )
-        more = self.tracks.between(boxes, numbers)
-        if only_keyframes:
-            known = [meta.stop] if meta.stop is not None else [*boxes.frame[-1:], *numbers[-1:]]
-            stop = max(map(int, known), default=0)
-            kept = self.tracks.after(boxes, numbers, stop)
-            more = more.with_rows(kept)
-        return boxes.with_rows(more)
+        more = [between(rows, numbers, self.name)]
+        if rows["keyframe"].all() and (not meta.dumped or has_gaps(rows, meta.step)):
+            last = max(rows["frame"].max(initial=0), numbers.max(initial=0))
+            stop = int(last) if meta.stop is None else meta.stop
+            more.append(after(rows, numbers, stop, self.name))
+        return by_frame(rows, *more)
 
     def _there(self) -> dict[int, str]:
         """The pictures of the task's frames, by number."""
@@ -116,8 +127,7 @@ class _Video:
                 where=self.name,
                 hint="Export the task as CVAT for images 1.1, which names them",
             )
-        for frame, image in enumerate(images):
-            self.tracks.notes[self.subset, frame].add(BY_ORDER, image)
+        self.by_order = True
         return dict(enumerate(images))
 
     def _absent(self, images: list[str]) -> InputError:

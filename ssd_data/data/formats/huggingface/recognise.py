@@ -122,13 +122,13 @@ def _decided(
     """The same with what all boxes together tell of their numbers."""
     sources = {one.file: one for several in splits.values() for one in several}
     try:
-        tables, pictures = [], []
+        tables, galleries = [], []
         for source in sources.values():
             keys = sample_keys(folder / source.file, source.file)
             if keys is not None:
                 tables.append(ObjectTable(folder, source.file, keys))
-                pictures.append(PictureGallery(folder, source, tables[-1]))
-        meaning = decide(tables, lambda table, picture: pictures[table].size_of(picture))
+                galleries.append(PictureGallery(folder, source, tables[-1]))
+        meaning = decide(tables, lambda table, picture: galleries[table].size_of(picture))
     except InputError:
         meaning = None  # what is wrong is said when it is read
     if meaning is not None:

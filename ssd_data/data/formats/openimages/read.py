@@ -96,8 +96,8 @@ class _Pictures:
     """The pictures below the root, by the ids of a CSV.
 
     Attributes:
-        by_id: index of each in ``paths``; None for those outside of the source's folder. An id may
-            be a path without ending.
+        by_id: index of each in ``paths``; -1 for those outside of the source's folder. An id may be
+            a path without ending.
         copies: further pictures of the same id.
     """
 
@@ -105,16 +105,16 @@ class _Pictures:
         found = Pictures.below(root).paths
         start = f"{folder}/" if folder else ""
         self.paths = [path for path in found if path.startswith(start)]
-        self.by_id: dict[str, int | None] = {}
+        self.by_id: dict[str, int] = {}
         self.copies: dict[int, list[str]] = {}
         for index, path in enumerate(self.paths):
             first = self.by_id.setdefault(stem_of(path.rpartition("/")[2]), index)
-            if first is not None and first != index:
+            if first != index:
                 self.copies.setdefault(first, []).append(path)
             if "/" in path[len(start) :]:
                 self.by_id.setdefault(stem_of(path[len(start) :]), index)
         for path in found:
-            self.by_id.setdefault(stem_of(path.rpartition("/")[2]), None)
+            self.by_id.setdefault(stem_of(path.rpartition("/")[2]), -1)
 
     def rest(self, named: list[int]) -> list[str]:
         """Pictures that lie where those do, but are none of them, nor a copy of one."""

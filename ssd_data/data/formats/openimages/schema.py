@@ -46,7 +46,7 @@ def rows_of(path: Path, name: str) -> Iterator[Iterator[list[str]]]:
     """
     with open_regular(path, "CSV", MAX_BYTES, name) as file:
         text = io.TextIOWrapper(file, "utf-8-sig", newline="")
-        reader = csv.reader(iter(lambda: text.readline(MAX_LINE), ""))
+        reader = csv.reader(_lines(text))
         try:
             yield reader
         except csv.Error as error:
@@ -54,6 +54,18 @@ def rows_of(path: Path, name: str) -> Iterator[Iterator[list[str]]]:
         except UnicodeDecodeError as error:
             message = f"not UTF-8 text ({error.reason})"
             raise InputError(message, where=f"{name}:{reader.line_num + 1}") from None
+
+
+def _lines(text: io.TextIOWrapper) -> Iterator[str]:
+    """The lines of a file, none of which may fill the memory."""
+    rest = ""
+    while piece := text.read(MAX_LINE):
+        *lines, rest = (rest + piece).split("\n")
+        if len(rest) > MAX_LINE:
+            raise csv.Error(f"a line has more than {MAX_LINE} characters")
+        yield from lines
+    if rest:
+        yield rest
 
 
 def columns_of(header: list[str]) -> dict[str, int] | None:

@@ -45,7 +45,7 @@ class CsvBoxes:
         notes: what is odd, by picture.
     """
 
-    def __init__(self, name: str, pictures: Mapping[str, int | None]) -> None:
+    def __init__(self, name: str, pictures: Mapping[str, int]) -> None:
         self.name, self._pictures = name, pictures
         self.order: list[int] = []
         self.labels: list[str] = []
@@ -64,7 +64,6 @@ class CsvBoxes:
         Raises:
             InputError: the header lacks a column, a row is short, or boxes are in pixels.
         """
-        left: set[str] = set()
         seen: set[int] = set()
         with rows_of(below(root, self.name), self.name) as rows:
             columns = columns_of(next(rows, []))
@@ -72,25 +71,33 @@ class CsvBoxes:
                 hint = f"The header names {', '.join(NEEDED)}"
                 raise InputError("not Open Images' boxes", where=f"{self.name}:1", hint=hint)
             width, of_image = max(columns.values()) + 1, columns["imageid"]
-            pictures = self._pictures
+            left: set[str] = set()
             for row in rows:
                 if len(row) < width:
                     self._require_blank(row, width, rows.line_num)  # type: ignore[attr-defined]
                     continue
                 image = row[of_image]
-                picture = pictures.get(image, -1)
-                if picture == -1 and has_picture_ending(image):
-                    picture = pictures.get(stem_of(image), -1)
-                if picture is None or picture < 0:
-                    if image not in left:
-                        left.add(image)
-                        notes.add(ABSENT if picture == -1 else ELSEWHERE, image)
+                if image in left:
+                    continue
+                picture = self._picture(image, notes)
+                if picture < 0:
+                    left.add(image)
                     continue
                 if picture not in seen:
                     seen.add(picture)
                     self.order.append(picture)
                 self._add(picture, row, columns, rows.line_num)  # type: ignore[attr-defined]
         self._sort()
+
+    def _picture(self, image: str, notes: Tally) -> int:
+        """The index of a picture; below 0, counted, where it is not to be read."""
+        found = self._pictures.get(image)
+        if found is None and has_picture_ending(image):
+            found = self._pictures.get(stem_of(image))
+        if found is None or found < 0:
+            notes.add(ABSENT if found is None else ELSEWHERE, image)
+            return -1
+        return found
 
     def _add(self, picture: int, row: list[str], columns: Mapping[str, int], line: int) -> None:
         where = f"{self.name}:{line}"
@@ -155,7 +162,9 @@ class CsvBoxes:
     def _sort(self) -> None:
         owner = np.frombuffer(self._owner, np.int32)
         order = np.argsort(owner, kind="stable")
-        self.owner: Column = owner[order]
+        # Found at once: one by one, NumPy would convert the whole column for each.
+        pictures = np.arange(max(self.order, default=-1) + 2, dtype=np.int32)
+        self._starts: list[int] = np.searchsorted(owner[order], pictures).tolist()
         self.label: Column = np.frombuffer(self._label, np.int32)[order]
         self.line: Column = np.frombuffer(self._line, np.int64)[order]
         self.group: Column = np.frombuffer(self._group, np.bool_)[order]
@@ -163,5 +172,4 @@ class CsvBoxes:
 
     def rows(self, picture: int) -> slice:
         """Where a picture's boxes are in the columns."""
-        start, end = np.searchsorted(self.owner, [picture, picture + 1])
-        return slice(int(start), int(end))
+        return slice(self._starts[picture], self._starts[picture + 1])
