@@ -216,8 +216,8 @@ class CocoTable:
         self._judge(xywh, images)
         self.boxes = from_xywh(xywh)
         self._count_alike()
-        numbers = map(int, np.unique(self.category))
-        self.classes = {n: context.names.get(n) or self._text(n) for n in numbers}
+        used = np.unique(self.category).tolist()
+        self.classes = {n: context.names.get(n) or self._text(n) for n in used}
         self._note(images)
 
     def _count_alike(self) -> None:
@@ -226,10 +226,8 @@ class CocoTable:
         used = set(np.unique(self.category).tolist())
         if 0 in listed and 1 in used and not used & listed and {n - 1 for n in used} <= listed:
             self.category = self.category - 1
-            self.context.notes.add(
-                "annotations count categories from 1, their list from 0 (one less is taken)",
-                f"{self.context.name}: {len(self.category):,} annotations",
-            )
+            kind = "annotations count categories from 1, their list from 0 (one less is taken)"
+            self.context.notes.add(kind, f"{self.context.name}: {len(self.category):,}")
 
     def _text(self, category: int) -> str:
         return self.context.category_ids.text(category) or str(category)
