@@ -28,6 +28,7 @@ from ssd_data.core.structures import AnnotatedImage
 from ssd_data.data import formats
 from ssd_data.data.formats.cvat.schema import CvatSource
 from ssd_data.data.formats.cvat.shapes import CvatShape, upright
+from ssd_data.data.formats.cvat.tracks import ROW, between
 
 CUP = (20, 30, 80, 90)
 REACH = hypot(30, 10) / 2**0.5  # of an ellipse that is turned by 45 degrees
@@ -438,6 +439,43 @@ def test_files_that_are_refused(text: str, message: str, tmp_path: Path) -> None
     reader = formats.load("cvat")
     with pytest.raises(InputError, match=message):
         list(reader.read(tmp_path, CvatSource(xml="annotations.xml"), Tally()))
+
+
+def test_hostile_files_end_with_one_short_sentence(tmp_path: Path) -> None:
+    deep = "<annotations><image name='1.jpg'>" + "<a>" * 300
+    long = "<annotations><image name='1.jpg'><polygon label='a' points='" + "1,2;" * 3_000_000
+    many = document(*(image("a.jpg", project=(f"s{i}", i)) for i in range(100)))
+    pictures(tmp_path, "images/1.jpg")
+    for text in (deep, long + "1,2'/></image></annotations>", many):
+        write(tmp_path, text)
+        with pytest.raises(InputError) as error:
+            raw.read(tmp_path)
+        assert len(str(error.value)) < 200
+        assert "HUGE" not in str(error.value)
+        assert "\n" not in str(error.value)
+
+
+def test_endless_tracks_do_not_fill_the_memory(tmp_path: Path) -> None:
+    last = 999_999_999
+    pictures(tmp_path, *(f"images/frame_{i}.png" for i in range(30)))
+    tracks = track("cup", at(0, CUP), at(last, CUP))
+    write(tmp_path, document(*[tracks] * 20))
+    assert sum(len(rows) for rows in raw.read(tmp_path).rows.values()) == 20 * 31
+    wanted = np.arange(30)
+    rows = np.zeros(2_000_000, ROW)
+    rows["track"] = np.arange(len(rows)) // 2
+    rows["frame"][1::2] = last
+    with pytest.raises(InputError, match="its tracks make more than 10000000 boxes"):
+        between(rows, wanted, "annotations.xml")
+
+
+def test_other_encodings(tmp_path: Path) -> None:
+    pictures(tmp_path, "images/a.jpg")
+    text = document(image("a.jpg", box("Gl\u00e4ser", CUP)))
+    for encoding in ("utf-8-sig", "utf-16"):
+        stated = text.replace("utf-8", encoding.removesuffix("-sig"))
+        (tmp_path / "annotations.xml").write_bytes(stated.encode(encoding))
+        assert raw.read(tmp_path).rows["images/a.jpg"][0][0] == "Gl\u00e4ser"
 
 
 def test_annotations_alone_are_refused_with_the_cure(tmp_path: Path) -> None:
