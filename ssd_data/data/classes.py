@@ -79,13 +79,13 @@ def numbered(used: Collection[int], where: object) -> list[str]:
     top = max(used)
     if min(used) == 0:
         raise InputError(
-            "the labels of the txt files are counted from 0, which is the background's",
+            "the label numbers are counted from 0, which is the background's",
             where=where,
             hint="Name each with --map 0=NAME --map 1=NAME …, as it is listed beside your data set",
         )
     if len(used) != top or min(used) != 1:
         raise InputError(
-            f"the labels of the txt files are not 1 to {min(top, 10**6)} without gaps",
+            f"the label numbers are not 1 to {min(top, 10**6)} without gaps",
             where=where,
             hint="Say which classes they mean with --labelmap FILE",
         )

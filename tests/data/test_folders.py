@@ -311,7 +311,7 @@ def test_what_has_no_counterpart_is_counted(tmp_path: Path) -> None:
         "annotation without a picture (left out)": {"count": 1, "listed": ["labels/c.xml"]}
     }
     with pytest.raises(InputError, match=r"labels/b.xml: the annotation is missing[\s\S]*--unanno"):
-        build(find(root), tmp_path / "out", splits=["trainval"])
+        build(find(root), tmp_path / "out")
 
 
 def test_annotations_that_splits_share(tmp_path: Path) -> None:
@@ -411,7 +411,9 @@ def test_a_recipe_stays_below_its_root(source: tuple[str, str], tmp_path: Path) 
         ("images/a.jpg labels/a.txt", {"a": "0 0.5 0.5 0.25 0.25"}, Confidence.NAMES),
         ("images/a.jpg labels/a.txt", {"a": "Car 0 0 0 1 2 3 4 0 0 0 0 0 0 0"}, Confidence.NAMES),
         ("images/a.jpg labels/a.txt", {"a": "a picture of a cat"}, Confidence.NAMES),
-        ("a.jpg a.json", {"a": '{"shapes": [], "imagePath": "a.jpg"}'}, Confidence.NAMES),
+        ("a.jpg a.json", {"a": '{"shapes": [], "imagePath": "a.jpg"}'}, None),
+        ("a.jpg a.txt", {"a": "a picture of a cat"}, None),
+        ("photos/a.jpg marks/a.json", {"a": '{"marks": 3}'}, None),
         ("a.jpg a.json", {"a": '{"image": {}, "annotation": []}'}, Confidence.CONTENT),
         ("Images/a.jpg Labels/a.xml", {"a": "<annotations/>"}, Confidence.NAMES),
         ("Images/a.jpg Labels/b.xml", {}, Confidence.NAMES),

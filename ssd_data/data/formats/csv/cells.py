@@ -35,6 +35,7 @@ class Cells:
     def __init__(self, layout: ColumnLayout, delimiter: str) -> None:
         self.layout, self.comma, self.point = layout, "", ""
         self._commas = delimiter != ","
+        self._stated = (("", ""), (0, 0))  # the last row's, which is most often the next one's
         readers: dict[Form, Callable[[list[str]], list[Box]]] = {
             "four": self._four,
             "many": self._many,
@@ -117,12 +118,22 @@ class Cells:
             raise CellError(f'"{cell[:40]}" is neither 0 nor 1')
         return said
 
-    def side(self, cell: str) -> int:
-        """A picture's width or height; 0 where none is stated.
+    def size(self, row: list[str]) -> tuple[int, int]:
+        """The width and height that a row states of its picture; 0 where it states none.
 
         Raises:
             CellError: it is no such number.
         """
+        columns = (self.layout.width, self.layout.height)
+        stated = (
+            row[columns[0]] if columns[0] >= 0 else "",
+            row[columns[1]] if columns[1] >= 0 else "",
+        )
+        if stated != self._stated[0]:
+            self._stated = (stated, (self._side(stated[0]), self._side(stated[1])))
+        return self._stated[1]
+
+    def _side(self, cell: str) -> int:
         if is_blank(cell):
             return 0
         value = self.number(cell)

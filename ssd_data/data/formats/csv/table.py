@@ -72,8 +72,9 @@ class CsvTable:
             source = iter(rows)
             if not layout.first:
                 next(source, None)
+            needed = layout.needed
             for row in source:
-                if len(row) < layout.needed:
+                if len(row) < needed:
                     self._short(row, rows)
                 elif header and row == header:
                     notes.add(AGAIN, f"{self.name}:{rows.line}")
@@ -149,8 +150,7 @@ class CsvTable:
 
     def _state(self, picture: int, row: list[str]) -> None:
         """The size that a row states of its picture."""
-        columns = (self.layout.width, self.layout.height)
-        width, height = (self._cells.side(row[c]) if c >= 0 else 0 for c in columns)
+        width, height = self._cells.size(row)
         before = (self._width[picture], self._height[picture])
         if any(before) and any((width, height)) and before != (width, height):
             raise CellError(

@@ -21,6 +21,10 @@ ONLY_CLASS = "object"  # where no key names any
 _NO_CLASS = ("id", "bbox_id", "image_id", "segmentation", "mask", "source")
 
 
+class UnknownKeyError(InputError):
+    """There are boxes, but nobody knows which key is their class's."""
+
+
 class RowError(ValueError):
     """A row does not say what it should."""
 
@@ -47,7 +51,7 @@ def keys_of(rows: Iterable[Mapping[str, Any]]) -> Keys | None:
     Keys(container='objects', box='bbox', label='categories', crowd='')
 
     Raises:
-        InputError: there are boxes, but their class stands under a key that nobody knows.
+        UnknownKeyError: there are boxes, but their class stands under a key that nobody knows.
     """
     for row in rows:
         for container in (*row, ""):
@@ -81,7 +85,7 @@ def _keys(table: Mapping[str, Any], container: str, box: str) -> Keys:
     odd = [key for key, value in lists.items() if isinstance(value[0], str)]
     odd = [key for key in odd if key not in _NO_CLASS]
     if not there and odd:
-        raise InputError(
+        raise UnknownKeyError(
             f'no key is known for the class of objects (is it "{odd[0]}"?)',
             hint=f"Known are {', '.join(LABEL)}: rename it",
         )

@@ -15,6 +15,7 @@ from ssd_data.data.formats import Confidence, Recognised
 from ssd_data.data.formats.corners import Meaning
 from ssd_data.data.formats.huggingface.gallery import PictureGallery
 from ssd_data.data.formats.huggingface.meaning import decide
+from ssd_data.data.formats.huggingface.objects import UnknownKeyError
 from ssd_data.data.formats.huggingface.parquet import ParquetTable, has_pyarrow
 from ssd_data.data.formats.huggingface.rows import METADATA, numbered_rows, picture_name
 from ssd_data.data.formats.huggingface.schema import PARQUET, HuggingFaceSource
@@ -67,6 +68,8 @@ def _has_boxes(folder: Path, name: str) -> bool:
         return (held or bool(picture_name(first))) and sample_keys(
             folder / name, name, SAMPLE
         ) is not None
+    except UnknownKeyError:
+        return True  # is said when it is read
     except InputError:
         return False
 

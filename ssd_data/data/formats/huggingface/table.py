@@ -13,7 +13,13 @@ import numpy.typing as npt
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import below
 from ssd_data.core.structures import Boxes
-from ssd_data.data.formats.huggingface.objects import Keys, RowError, keys_of, objects_of
+from ssd_data.data.formats.huggingface.objects import (
+    Keys,
+    RowError,
+    UnknownKeyError,
+    keys_of,
+    objects_of,
+)
 from ssd_data.data.formats.huggingface.rows import Row, numbered_rows, picture_name
 
 Column = npt.NDArray[Any]
@@ -30,7 +36,11 @@ def sample_keys(path: Path, name: str, most: int | None = None) -> Keys | None:
     Raises:
         InputError: the file is absent or broken, or the class's key is not known.
     """
-    return keys_of(row for _, row in islice(numbered_rows(path, name), most))
+    try:
+        return keys_of(row for _, row in islice(numbered_rows(path, name), most))
+    except UnknownKeyError as error:
+        error.where = name
+        raise
 
 
 class ObjectTable:

@@ -27,11 +27,14 @@ from ssd_data.data.formats.jsonlines.schema import (
     lines_of,
 )
 from ssd_data.data.formats.listed import ListedFinder
+from ssd_data.data.formats.splits import is_training
 
 LAYOUT = """\
 <name>.manifest        (SageMaker Ground Truth: {"source-ref": ..., "<job>": {"annotations": ...}})
 <name>.jsonl           (Vertex AI: {"imageGcsUri": ..., "boundingBoxAnnotations": ...})
 <picture>.jpg          (or images/<picture>.jpg)"""
+
+UNNAMED = "picture that no line names (left out)"
 
 
 def needs(source: JsonLinesSource) -> list[str]:
@@ -96,8 +99,11 @@ class _Pictures:
         here = {path for index, path in enumerate(self.paths) if index not in self.errors}
         if self.paths and not here:
             raise next(iter(self.errors.values()))
-        named = finder.pictures
-        self.rest = list(source.unnamed(named, {*first})) if source.rest else []
+        unnamed = list(source.unnamed(finder.pictures, {*first}))
+        self.rest = unnamed if source.rest else []
+        if is_training(source.split):
+            for path in unnamed:
+                notes.add(UNNAMED, path)
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """The lines of the pictures, once more from the file."""

@@ -46,7 +46,7 @@ def parse(table: dict[str, Any]) -> Line:
         sides = (box.x_min, box.y_min, box.x_max, box.y_max)
         a, b, c, d = (number(side) if isinstance(side, str) else side for side in sides)
         if not all(abs(value) <= MOST for value in (a, b, c, d)):
-            shown = " ".join(str(side)[:20] for side in sides)
+            shown = " ".join(s[:20] if isinstance(s, str) else f"{s:g}" for s in sides)
             raise LineError(f"{shown} is no box in fractions of the picture, 0 to 1")
         line.classes.append(box.display_name)
         line.boxes.append((a, b, c, d))
