@@ -312,14 +312,41 @@ def test_boxes_between_keyframes_move_evenly(tmp_path: Path) -> None:
 
 def test_rotation_between_keyframes_goes_the_short_way(tmp_path: Path) -> None:
     flat = (30, 50, 90, 70)
+    turning = (at(0, flat, rotation=340), at(4, flat, rotation=20), at(5, flat, outside=True))
+    boxes = of_frames(video(tmp_path, track("cup", *turning)))
+    assert boxes[2] == [flat]  # halfway it lies straight
+    assert boxes[1] == [pytest.approx(upright(CvatShape(flat, 350)), abs=0.01)]
+
+
+def test_what_was_outside_comes_back_where_it_says(tmp_path: Path) -> None:
+    here, there = (0, 0, 10, 10), (90, 90, 100, 100)
     found = video(
         tmp_path,
         track(
-            "cup", at(0, flat, rotation=350), at(2, flat, rotation=10), at(3, flat, outside=True)
+            "cup", at(1, here), at(2, here, outside=True), at(6, there), at(7, CUP, outside=True)
         ),
     )
-    assert of_frames(found)[1] == [flat]  # halfway it lies straight
-    assert of_frames(found)[0] == of_frames(found)[2] != [flat]
+    assert of_frames(found) == {1: [here], 6: [there]}
+
+
+def test_an_ellipse_of_a_track_turns_as_one_of_a_picture(tmp_path: Path) -> None:
+    keys = {"cx": 50, "cy": 60, "rx": 30, "ry": 10, "rotation": 45, "frame": 0, "keyframe": 1}
+    found = video(tmp_path, track("cup", shape("ellipse", "cup", **keys, outside=0, occluded=0)))
+    expected = (50 - REACH, 60 - REACH, 50 + REACH, 60 + REACH)
+    assert of_frames(found)[0] == [pytest.approx(expected, abs=0.01)]
+    assert "ellipse (the box around it is taken)" in found.notes
+
+
+def test_a_frame_that_stands_twice_in_a_track_counts_once(tmp_path: Path) -> None:
+    twice = (at(0, CUP), at(1, (1, 2, 3, 4)), at(1, CUP), at(2, CUP, outside=True))
+    pictures(tmp_path, *(f"images/frame_{i:06}.PNG" for i in range(3)))
+    text = document(task(mode="interpolation", stop_frame=2), track("cup", *twice))
+    write(tmp_path, text)
+    found = raw.read(tmp_path)
+    assert of_frames(found) == {0: [CUP], 1: [CUP]}
+    assert found.notes["frame stands twice in a track (the last counts)"] == [
+        line(tmp_path, at(1, (1, 2, 3, 4)))
+    ]
 
 
 def test_a_keyframe_at_the_end_lasts_only_where_cvat_did_not_write_all(tmp_path: Path) -> None:
@@ -330,6 +357,8 @@ def test_a_keyframe_at_the_end_lasts_only_where_cvat_did_not_write_all(tmp_path:
     # CVAT writes no frame outside where it would stand behind the last: all is there already.
     whole = track("cup", at(0, CUP), at(1, CUP, key=False), at(2, CUP, outside=True))
     assert sorted(of_frames(video(tmp_path / "whole", whole, alone))) == [0, 1, 9]
+    (tmp_path / "whole" / "annotations.xml").write_text(document(whole, alone))
+    assert sorted(of_frames(raw.read(tmp_path / "whole"))) == [0, 1, 9]  # nor without its meta
     shapes = track("cup", at(0, CUP), at(1, CUP, outside=True))
     assert sorted(of_frames(video(tmp_path / "shapes", shapes, alone))) == [0, 9]
 

@@ -211,7 +211,12 @@ def test_pictures_without_a_file_are_as_asked(tmp_path: Path) -> None:
     assert isinstance(found["b.jpg"], Unreadable)
     assert isinstance(found["c.jpg"], Unreadable)
     assert (found["b.jpg"].unannotated, found["c.jpg"].unannotated) == (True, False)
-    (tmp_path / "c.json").unlink()
+    pictures(tmp_path, "d.png")
+    write(tmp_path, "d.json", "{")  # which is d.png's: that is not without annotation
+    broken = [entry for entry in raw.read(tmp_path).entries if entry.image.startswith("d.")]
+    assert [(one.image, isinstance(one, Unreadable)) for one in broken] == [("d.png", True)]
+    for name in ("c.json", "d.json", "d.png"):
+        (tmp_path / name).unlink()
     dataset = recognise(tmp_path)
     with pytest.raises(InputError, match="b.json: the annotation is missing\n.*--unannotated"):
         build(dataset, tmp_path / "no")

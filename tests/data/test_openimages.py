@@ -190,10 +190,10 @@ def test_pictures_without_a_row_are_as_asked(tmp_path: Path) -> None:
 
 
 def test_copies_of_a_picture_are_counted(tmp_path: Path) -> None:
-    pictures(tmp_path, "train/Cup/a.jpg", "train/Plate/a.jpg")
-    write(tmp_path, "train-annotations-bbox.csv", [row("a", CUP, BOX)])
+    pictures(tmp_path, "train/Cup/a.jpg", "train/Plate/a.jpg", "train/Plate/b.jpg")
+    write(tmp_path, "train-annotations-bbox.csv", [row("a", CUP, BOX), row("b", CUP, BOX)])
     found = raw.read(tmp_path)
-    assert list(found.rows) == ["train/Cup/a.jpg"]
+    assert list(found.rows) == ["train/Cup/a.jpg", "train/Plate/b.jpg"]
     assert not found.errors
     kind = "picture that is there more than once (the first is taken)"
     assert found.notes == {kind: ["train/Cup/a.jpg: train/Plate/a.jpg"]}
