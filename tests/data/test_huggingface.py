@@ -22,6 +22,26 @@ from ssd_data.data.layout import find_layout
 
 pytest.importorskip("pyarrow")
 TRAIN, TEST = "data/train-00000-of-00001.parquet", "data/test-00000-of-00001.parquet"
+README = """---
+license: mit
+dataset_info:
+  features:
+  - name: image
+    dtype: image
+  - name: objects
+    sequence:
+    - name: bbox
+      sequence: float32
+      length: 4
+    - name: category
+      dtype:
+        class_label:
+          names:
+            '1': jug
+            '0': glass
+---
+# Glasses
+"""
 WIDE = (100, 20, 50, 90)  # x y width height: as corners it is inverted
 BOX = (100.0, 20.0, 150.0, 110.0)
 
@@ -127,6 +147,12 @@ def test_classes_that_nothing_names(tmp_path: Path) -> None:
     (tmp_path / "dataset_infos.json").write_text(json.dumps(infos))
     assert [item.name for item in recognise(tmp_path).classes()][1:] == ["mug"]
     assert [r[0] for r in next(iter(raw.read(tmp_path).rows.values()))] == ["mug"]
+    (tmp_path / "dataset_infos.json").unlink()
+    (tmp_path / "README.md").write_text(README)
+    assert [item.name for item in recognise(tmp_path).classes()][1:] == ["glass", "jug"]
+    assert [r[0] for r in next(iter(raw.read(tmp_path).rows.values()))] == ["jug"]
+    (tmp_path / "README.md").write_text(README.replace("'1'", "'2'"))  # a gap
+    assert [item.name for item in recognise(tmp_path).classes()][1:] == ["1"]
 
 
 def test_rows_that_cannot_be_taken(tmp_path: Path) -> None:

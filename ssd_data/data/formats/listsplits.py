@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import listable
 from ssd_data.data.formats.listed import ListedSource
 from ssd_data.data.formats.parts import picture_folder
 from ssd_data.data.formats.pictures import Pictures
@@ -117,7 +118,7 @@ def by_value(
         called = plain_split(words[0]) if plain else split
         splits[called] = [make(split)]
         if len(words) > 1 and split != UNASSIGNED:
-            said.append(f"{' and '.join(sorted(words))} are one split, {split}")
+            said.append(f"{listable(' and '.join(sorted(words)))} are one split, {split}")
         if split == UNASSIGNED:
             said.append(f'pictures that no split is stated for are the split "{called}"')
     return splits, said
