@@ -93,6 +93,7 @@ class TorchEngine:
             self._load(options, say)
         broadcast_start(self.solver)
         self.solver.options = {**options.recorded(), "seed": seed}
+        self.iteration = self.solver.iter
         return {
             "seed": seed,
             "threads": torch.get_num_threads(),
@@ -124,14 +125,13 @@ class TorchEngine:
         solver = self.solver
         solver.listeners += listeners
         solver.solve()
-        if solver.stopped and solver.saved != solver.iter:
-            solver.snapshot()
         self.iteration, self.loss = solver.iter, solver.progress.smoothed_loss
         self.finished = not solver.stopped
 
-    def stop(self) -> None:
-        """End :meth:`solve` after the update that is being made."""
-        self.solver.stop()
+    def stop(self) -> str:
+        """End :meth:`solve` after the update that is being made. Says what comes of it."""
+        unsaved = self.solver.stop()
+        return f"{'a' if unsaved else 'no further'} snapshot is written after this iteration"
 
     def close(self) -> None:
         """Stop the threads that read pictures."""
@@ -176,7 +176,8 @@ def broadcast_start(solver: Solver) -> None:
         return
     tensors = [p.blob.tensor.detach() for p in solver.params]
     processes.broadcast([*tensors, *(h for p in solver.params for h in p.history)])
-    start = processes.broadcast_object((solver.progress, solver.restored, solver.extras.scale))
-    solver.progress, solver.restored, solver.extras.scale = start
+    start = (solver.progress, solver.restored, solver.extras.scale, solver.saved)
+    start = processes.broadcast_object(start)
+    solver.progress, solver.restored, solver.extras.scale, solver.saved = start
     if processes.rank:
         solver.load_resume_state(solver.restored)

@@ -185,6 +185,7 @@ def train_file(
     try:
         if engine.processes.rank == 0:
             log = RunLog(file.param.snapshot_prefix or "train")
+            keeper.go_on(log.table_path, engine.iteration)
             log.begin(
                 file.train.net.name,
                 file.param.lr_policy,

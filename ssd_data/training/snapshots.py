@@ -38,7 +38,9 @@ from ssd_data.training.rates import Progress
 MOST_BYTES = 2 << 30
 STATE, MODEL = ".solverstate", ".caffemodel"
 RESUME, AVERAGE = ".resume.json", ".ema.caffemodel"
+BETWEEN = "between"  # marks a snapshot that only a stop has asked for
 _MOST = 1 << 62  # records read
+_ITERATION = re.compile(r"_iter_(\d{1,9})\.", re.ASCII)
 _HEXADECIMAL = re.compile(r"([0-9a-f]{2})*")
 
 
@@ -191,30 +193,6 @@ def recorded_extras(state: Path) -> dict[str, Any]:
         raise InputError(f"it records {error.where}, but {error.what}", where=where) from None
 
 
-def random_state() -> str:
-    """The state of PyTorch's generator for the CPU, as a resume state has it, in hexadecimal
-    digits."""
-    import torch
-
-    return torch.get_rng_state().numpy().tobytes().hex()
-
-
-def set_random_state(digits: str) -> None:
-    """Go on from what :func:`random_state` gave.
-
-    Raises:
-        InputError: that is no such state.
-    """
-    import torch
-
-    state = torch.tensor(list(bytes.fromhex(digits)), dtype=torch.uint8)
-    try:
-        torch.set_rng_state(state)
-    except RuntimeError:
-        where = f"the snapshot's {RESUME}"
-        raise InputError("its random state is none of PyTorch's", where=where) from None
-
-
 def learned_net(snapshot: Snapshot, state: Path | str) -> Path:
     """The snapshot's caffemodel: beside the state, else where the state says.
 
@@ -255,10 +233,16 @@ def averaged_net(resume_state: Mapping[str, Any], state: Path | str) -> Path | N
     return path
 
 
+def iteration_of(state: Path) -> int:
+    """A snapshot's iteration as its file's name has it; 0 where it has none."""
+    found = _ITERATION.search(state.name)
+    return int(found[1]) if found else 0
+
+
 def find_snapshots(prefix: str) -> list[tuple[int, Path]]:
     """(iteration, solver state) of all snapshots of a prefix, the newest first."""
     start = Path(prefix)
-    pattern = re.compile(re.escape(start.name) + r"_iter_(\d{1,9})\.solverstate")
+    pattern = re.compile(re.escape(start.name) + r"_iter_(\d{1,9})\.solverstate", re.ASCII)
     if not start.parent.is_dir():
         return []
     found = [(pattern.fullmatch(path.name), path) for path in start.parent.iterdir()]
@@ -296,10 +280,26 @@ def _whole(prefix: str, say: Callable[[str], None]) -> Iterator[tuple[Path, Caff
         yield path, model
 
 
+def own_snapshots(prefix: str) -> dict[int, Path]:
+    """Iteration → solver state of the snapshots of a prefix that are the solver's own, not a stop's
+    (:data:`BETWEEN`), the newest first."""
+    return {n: path for n, path in find_snapshots(prefix) if not _is_between(path)}
+
+
+def _is_between(path: Path) -> bool:
+    try:
+        return read_resume_state(path).get(BETWEEN) is True
+    except InputError:
+        return False
+
+
 def prune(prefix: str, keep: int, spare: Sequence[Path] = ()) -> None:
-    """Delete all but the ``keep`` newest snapshots of a prefix; those in ``spare`` stay as well."""
-    for _, state in find_snapshots(prefix)[keep:]:
-        if state in spare:
+    """Delete all but the ``keep`` newest of the solver's own snapshots; those in ``spare`` stay as
+    well, and a stop's for as long as it is the newest."""
+    own = own_snapshots(prefix)
+    stay = {*list(own.values())[:keep], *spare}
+    for iteration, state in find_snapshots(prefix):
+        if state in stay or iteration > max(own, default=-1):
             continue
         for ending in (STATE, RESUME, MODEL, AVERAGE):  # without its state a snapshot is none
             path = state.with_suffix(ending)
