@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union, get_args
@@ -181,10 +182,11 @@ def train_file(
     options = _settle(file, options or TrainOptions(), engine, say, say)
     facts = engine.prepare(file, options, say)
     keeper = SnapshotKeeper(file.param.snapshot_prefix, options.keep)
-    log = None
-    try:
+    with signals(say, engine.stop, engine.kill), ExitStack() as stack:
+        stack.callback(engine.close)
         if engine.processes.rank == 0:
             log = RunLog(file.param.snapshot_prefix or "train")
+            stack.callback(lambda: log.end(engine.finished))
             keeper.go_on(log.table_path, engine.iteration)
             log.begin(
                 file.train.net.name,
@@ -192,12 +194,7 @@ def train_file(
                 {**_about(file, options, engine), **facts},
             )
             listeners = [log, keeper, *listeners, draw_at_tests(log.table_path)]
-        with signals(say, engine.stop, engine.kill):
-            engine.solve(listeners)
-    finally:
-        if log is not None:
-            log.end(engine.finished)
-        engine.close()
+        engine.solve(listeners)
     return TrainResult(
         iteration=engine.iteration,
         finished=engine.finished,
@@ -206,7 +203,7 @@ def train_file(
         best=keeper.best,
         snapshots=keeper.snapshots,
         matchings=engine.matchings,
-        resumed=None if log is None or options.resume is None else Path(options.resume),
+        resumed=None if options.resume is None else Path(options.resume),
         extras=options.extras.on() if isinstance(options.extras, Extras) else {},
     )
 
