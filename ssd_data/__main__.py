@@ -21,8 +21,8 @@ def start() -> None:
     except SystemExit as end:
         _on_stop(_after(end.code if isinstance(end.code, int) else bool(end.code)))
         raise
-    except KeyboardInterrupt:  # another one, while the first was being said
-        os._exit(130)
+    except KeyboardInterrupt:  # it came while the command's error was being said
+        _before()
 
 
 def _on_stop(handler: object) -> None:
@@ -32,7 +32,7 @@ def _on_stop(handler: object) -> None:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
 
-def _before(number: int, frame: FrameType | None) -> None:
+def _before(number: int = 0, frame: FrameType | None = None) -> None:
     os.write(2, SAID)
     os._exit(130)
 

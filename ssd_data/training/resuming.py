@@ -9,19 +9,20 @@ from typing import Any, TypeAlias
 import torch
 
 from ssd_data.core.errors import InputError
+from ssd_data.engines.torch.labelled import LabelledPictures
 from ssd_data.engines.torch.layers.annotateddata import AnnotatedData
 from ssd_data.engines.torch.layers.detectionevaluate import DetectionEvaluate
 from ssd_data.engines.torch.net import Net
 from ssd_data.training.processes import Processes
 from ssd_data.training.snapshots import RESUME
 
-Counting: TypeAlias = AnnotatedData | DetectionEvaluate
+Counting: TypeAlias = AnnotatedData | LabelledPictures | DetectionEvaluate
 
 
 def counting(net: Net) -> Iterator[Counting]:
     """The layers that count what they have read or seen, in ``position``."""
     for layer in net.steps:
-        if isinstance(layer, AnnotatedData):
+        if isinstance(layer, (AnnotatedData, LabelledPictures)):
             yield layer
         if isinstance(layer, DetectionEvaluate) and layer.sizes is not None:
             yield layer
@@ -36,15 +37,19 @@ def set_positions(nets: Sequence[Net], kept: Sequence[Mapping[str, int]], counte
     """Go on from what :func:`positions` gave.
 
     Args:
-        counted: batches that the first net has read, where nothing was kept of a layer.
+        counted: batches that the first net has read, where nothing was kept of its position.
     """
     for number, net in enumerate(nets):
         found = kept[number] if number < len(kept) else {}
         for layer in counting(net):
-            read = 0
-            if number == 0 and isinstance(layer, AnnotatedData):
-                read = counted * layer.global_batch
+            read = counted * _batch(layer) if number == 0 else 0
             layer.position = found.get(layer.node.name, read)
+
+
+def _batch(layer: Counting) -> int:
+    if isinstance(layer, LabelledPictures):
+        return layer.batch_size()
+    return layer.global_batch if isinstance(layer, AnnotatedData) else 0
 
 
 def random_states(processes: Processes, device: torch.device) -> dict[str, object]:

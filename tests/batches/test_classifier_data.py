@@ -241,6 +241,32 @@ def test_bad_image_param(listed: Path) -> None:
         net("ImageData", image_param(listed))
 
 
+@pytest.mark.parametrize("kind", ["Data", "ImageData"])
+def test_it_goes_on_from_any_position(kind: str, listed: Path) -> None:
+    """With the same pictures, crops and sides as if it had read all of them."""
+    records = [datum(i).SerializeToString() for i in range(4)]
+    more = {
+        "Data": data_param(write(listed / "db", records), 3, "rand_skip: 3"),
+        "ImageData": image_param(listed, "batch_size: 3 shuffle: true rand_skip: 3"),
+    }[kind]
+    more += " transform_param { crop_size: 3 mirror: true }"
+
+    def layer() -> Net:
+        torch.manual_seed(7)
+        return net(kind, more, "TRAIN")
+
+    whole = layer()
+    batches = [blobs(whole) for _ in range(6)]
+    assert whole.steps[0].position == 18  # type: ignore[attr-defined]
+    for read in (5, 1, 3, 0):
+        later = layer()
+        later.steps[0].position = 3 * read  # type: ignore[attr-defined]
+        for pictures, labels in batches[read:]:
+            again = blobs(later)
+            np.testing.assert_array_equal(again[0], pictures)
+            assert again[1] == labels
+
+
 # ---- the transform ----
 
 

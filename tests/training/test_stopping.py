@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from support import GOLDEN, commands
+from support.trees import jpeg
 
 from ssd_data.engines.torch.layers.detectionevaluate import DetectionEvaluate
 from ssd_data.training import log as run_log
@@ -238,3 +239,33 @@ def test_a_stop_takes_no_snapshots_place(train: Run) -> None:
             assert what_it_came_to() == expected
             there = {snapshots.iteration_of(Path(name)) for name in files()}
             assert there == {2, 6, 8}
+
+
+CLASSIFIER = """name: "small"
+layer { name: "data" type: "ImageData" top: "data" top: "label"
+  transform_param { crop_size: 8 mirror: true scale: 0.01 }
+  image_data_param { source: "list.txt" batch_size: 3 shuffle: true } }
+layer { name: "drop" type: "Dropout" bottom: "data" top: "drop" }
+layer { name: "fc" type: "InnerProduct" bottom: "drop" top: "fc"
+  inner_product_param { num_output: 2 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }
+"""
+
+
+def test_a_classifier_goes_on_with_the_same_pictures(train: Run) -> None:
+    for i in range(5):
+        Path(f"{i}.jpg").write_bytes(jpeg(12, 12, seed=i))
+    Path("list.txt").write_text("".join(f"{i}.jpg {i % 2}\n" for i in range(5)))
+    Path("small.prototxt").write_text(CLASSIFIER)
+    Path("solver.prototxt").write_text(
+        'train_net: "small.prototxt" max_iter: 5 base_lr: 0.1 lr_policy: "fixed" momentum: 0.9\n'
+        'random_seed: 5 snapshot_prefix: "net"\n'
+    )
+    assert train(*TRAIN).status == 0
+    expected = what_it_came_to()
+    updates = [n for n, moment in enumerate(train.moments) if moment == "_update"]
+    for at in updates[:-1]:
+        start_anew()
+        assert train(*TRAIN, at=at).status == 130
+        assert train(*RESUME).status == 0
+        assert what_it_came_to() == expected

@@ -11,8 +11,8 @@ from types import FrameType
 
 STOPPED = 130  # the exit status
 SAID = "interrupted; nothing is half-written"
-_AGAIN = 0.05  # seconds
-_PATIENCE = 200  # times that
+_AGAIN = 0.02  # seconds
+_PATIENCE = 500  # times that
 _IMPORTING = "<frozen importlib._bootstrap>"
 
 
