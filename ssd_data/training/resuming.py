@@ -4,19 +4,24 @@ random state."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import torch
 
 from ssd_data.core.errors import InputError
+from ssd_data.data.lmdb.identity import digest
+from ssd_data.data.lmdb.store import LmdbReader, open_shared
 from ssd_data.engines.torch.labelled import LabelledPictures
 from ssd_data.engines.torch.layers.annotateddata import AnnotatedData
 from ssd_data.engines.torch.layers.detectionevaluate import DetectionEvaluate
 from ssd_data.engines.torch.net import Net
+from ssd_data.nets.graph import Graph
 from ssd_data.training.processes import Processes
 from ssd_data.training.snapshots import RESUME
 
 Counting: TypeAlias = AnnotatedData | LabelledPictures | DetectionEvaluate
+Sources: TypeAlias = dict[str, LmdbReader]
 
 
 def counting(net: Net) -> Iterator[Counting]:
@@ -50,6 +55,26 @@ def _batch(layer: Counting) -> int:
     if isinstance(layer, LabelledPictures):
         return layer.batch_size()
     return layer.global_batch if isinstance(layer, AnnotatedData) else 0
+
+
+def open_sources(graphs: Sequence[Graph]) -> list[Sources]:
+    """Of each net the LMDBs that its data layers read, without those that cannot be. While they are
+    held, the same records are read, whatever is built in their place."""
+    found: list[Sources] = []
+    for graph in graphs:
+        found.append({})
+        for node in graph.nodes:
+            if node.type in ("AnnotatedData", "Data"):
+                with suppress(InputError):  # the net says so
+                    found[-1][node.name] = open_shared(node.param.data_param.source)
+    return found
+
+
+def identities(sources: Sequence[Sources]) -> list[dict[str, dict[str, object]]]:
+    """Of each net layer → how many records its LMDB has, and their digest."""
+    known = {id(reader): reader for net in sources for reader in net.values()}
+    told = {key: {"records": len(r), "digest": digest(r)} for key, r in known.items()}
+    return [{name: told[id(reader)] for name, reader in net.items()} for net in sources]
 
 
 def random_states(processes: Processes, device: torch.device) -> dict[str, object]:

@@ -87,6 +87,7 @@ def train(
     tensorboard: Path | str | None = None,
     keep: int | None = None,
     skip_mismatch: bool = False,
+    other_data: bool = False,
     engine: EngineName = "torch",
     caffe: Path | str | None = None,
     build: Path | str | None = None,
@@ -136,6 +137,7 @@ def train(
         tensorboard=tensorboard,
         keep=keep,
         skip_mismatch=skip_mismatch,
+        other_data=other_data,
         engine=engine,
         caffe=caffe,
         build=build,
@@ -152,12 +154,14 @@ def train(
         file = look_at_solver(_solver_of(solver, options))
         notes: list[str] = []
         options = _settle(file, options, chosen, say, notes.append)
-        _check(file, options, chosen, show)
+        found = _check(file, options, chosen, show)
         with open_board(tensorboard) as board:
             for note in notes:
                 say(note)
             chosen.processes.broadcast_object((file.origin, options))
-            return train_file(file, options, [*listeners, *board], say, chosen)
+            result = train_file(file, options, [*listeners, *board], say, chosen)
+            found.readers.clear()
+            return result
     finally:
         chosen.processes.close()
 
@@ -288,7 +292,7 @@ def _check(
     options: TrainOptions,
     engine: Engine,
     show: Callable[[SolverFile, Preflight], None] | None,
-) -> None:
+) -> Preflight:
     """Look at solver, nets, data and weights.
 
     Raises:
@@ -300,6 +304,7 @@ def _check(
         None if options.resume is None else Path(options.resume),
         engine=engine.name,
         skip_mismatch=options.skip_mismatch,
+        other_data=options.other_data,
         extras=options.extras if isinstance(options.extras, Extras) else None,
         world=engine.processes.world,
     )
@@ -309,6 +314,7 @@ def _check(
         count = "1 error" if len(found.errors) == 1 else f"{len(found.errors)} errors"
         hint = "\n".join(map(str, found.errors)) if show is None else ""
         raise InputError(f"{count}; nothing was started", where=file.origin, hint=hint)
+    return found
 
 
 def _about(file: SolverFile, options: TrainOptions, engine: Engine) -> dict[str, Any]:

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-MOST_LOSSES = 1 << 20
-
 
 @dataclass(slots=True)
 class SmoothedLoss:
@@ -59,7 +57,6 @@ def is_smoothed(kept: object) -> bool:
     losses, first = kept["losses"], kept["first"]
     return (
         isinstance(losses, list)
-        and len(losses) <= MOST_LOSSES
         and type(first) is int
         and 0 <= first < 1 << 31
         and all(isinstance(n, float) and math.isfinite(n) for n in (kept["value"], *losses))

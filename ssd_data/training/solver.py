@@ -74,7 +74,7 @@ class Solver:
         self.params = updates.parameters(self.net, self.type.histories)
         self.processes: Processes = ALONE
         self.stopped = False  # all processes know
-        self.options: dict[str, object] = {}  # part of each resume state
+        self.about: dict[str, object] = {}  # part of each resume state
         self.restored: Mapping[str, Any] = {}  # the resume state that it went on from
         self.saved = -1  # the iteration whose snapshot lies where this run writes its own
         self._began = 0
@@ -247,7 +247,7 @@ class Solver:
             "positions": positions((self.net, *self.test_nets)),
             "smoothed": self.smoothed.kept(),
             "minimum_loss": self.progress.minimum_loss,
-            "options": self.options,
+            **self.about,
             **self.extras.resume_state(),
             "processes": self.processes.world,
             **random_states(self.processes, self.net.device),
@@ -263,7 +263,8 @@ class Solver:
         nets, counted = (self.net, *self.test_nets), self.iter * self.param.iter_size
         set_positions(nets, resume_state.get("positions") or [], counted)
         self._smoothed = smoothed_again(self.param.average_loss, resume_state.get("smoothed"))
-        self.progress.minimum_loss = resume_state.get("minimum_loss", self.progress.minimum_loss)
+        if (least := resume_state.get("minimum_loss")) is not None:  # not rounded, as in the state
+            self.progress.minimum_loss = least
         set_random_states(resume_state, self.param.random_seed, self.processes, self.net.device)
 
     # ---- one iteration ----

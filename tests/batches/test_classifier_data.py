@@ -361,7 +361,7 @@ def test_what_does_not_fit(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="mean of 2x1x1 does not fit the picture of 3x4x5"):
         Transform(mean=np.zeros((2, 1, 1), np.float32))(planes, rng, "here")
     (tmp_path / "mean").write_bytes(b"\xff\xff\xff")
-    with pytest.raises(InputError, match="is no BlobProto"):
+    with pytest.raises(InputError, match="is no mean file"):
         read_mean(str(tmp_path / "mean"))
     (tmp_path / "mean").write_bytes(b"")
     with pytest.raises(InputError, match="not that of a picture"):
