@@ -406,19 +406,33 @@ def test_row_groups_with_too_many_bytes_are_refused(
         entry.held.read()
 
 
-def test_kept_groups_stay_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_groups_that_were_read_last_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from ssd_data.data.formats.huggingface import parquet as module
 
-    monkeypatch.setattr(module, "KEPT", 1)
     rows = [row(f"{i}.jpg", WIDE) for i in range(6)]
     for i, one_row in enumerate(rows):
         one_row["image"]["bytes"] = jpeg(*hub.SIZE, seed=i)
-    entries = one(tmp_path, *rows, row_group_size=2).entries
-    for i in (5, 0, 3, 1, 4, 2, 0):
-        entry = entries[i]
-        assert isinstance(entry, AnnotatedImage)
-        assert entry.held is not None
-        assert entry.held.read() == jpeg(*hub.SIZE, seed=i)
+    asked: list[int] = []
+    pictures_of = module.ParquetTable.pictures
+
+    def counted(self: Any, group: int) -> list[bytes | None]:
+        asked.append(group)
+        return pictures_of(self, group)
+
+    monkeypatch.setattr(module.ParquetTable, "pictures", counted)
+    group = len(jpeg(*hub.SIZE)) * 2
+    for kept, groups in ((1, [2, 0, 2, 1, 2]), (group * 2.5, [2, 0, 1]), (group * 9, [2, 0, 1])):
+        monkeypatch.setattr(module, "KEPT", kept)
+        entries = one(tmp_path, *rows, row_group_size=2).entries
+        asked.clear()
+        for i in (5, 0, 4, 2, 5):
+            entry = entries[i]
+            assert isinstance(entry, AnnotatedImage)
+            assert entry.held is not None
+            assert entry.held.read() == jpeg(*hub.SIZE, seed=i)
+        assert asked == groups
 
 
 def test_without_pyarrow_the_cure_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
