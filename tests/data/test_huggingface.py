@@ -325,6 +325,15 @@ def test_one_metadata_file_above_the_folders(tmp_path: Path) -> None:
     assert recognise(tmp_path).said[1] == "the splits are the folders train, val"
 
 
+def test_metadata_files_of_one_folder_of_pictures(tmp_path: Path) -> None:
+    pictures(tmp_path, *(f"images/{letter}.jpg" for letter in "abc"))
+    metadata(tmp_path, "train/metadata.jsonl", line("a.jpg", WIDE))
+    metadata(tmp_path, "test/metadata.jsonl", line("b.jpg", WIDE))
+    found = raw.read(tmp_path, "train")
+    assert (list(found.rows), found.errors) == (["images/a.jpg"], [])
+    assert found.notes["picture that no row names (left out)"] == ["images/c.jpg"]
+
+
 def test_metadata_as_csv_or_parquet(tmp_path: Path) -> None:
     pictures(tmp_path, "csv/train/a.jpg", "pq/train/a.jpg")
     objects = json.dumps({"bbox": [WIDE], "categories": ["cup"]}).replace('"', '""')
