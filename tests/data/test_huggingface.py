@@ -134,6 +134,24 @@ def test_tables_of_lists_and_lists_of_tables(objects: Any, container: str, tmp_p
     assert list(found.rows.values()) == [[("cup", BOX, False)]]
 
 
+def test_masks_are_not_pictures(tmp_path: Path) -> None:
+    rows = [{"mask": hub.picture("m.png"), "caption": "two", **row("1.jpg", WIDE)}]
+    rows[0]["mask"]["bytes"] = b"no picture"
+    entry = one(tmp_path, *rows).entries[0]
+    assert isinstance(entry, AnnotatedImage)
+    assert entry.held is not None
+    assert entry.held.read() == jpeg(*hub.SIZE)
+
+
+def test_a_column_of_bytes_alone(tmp_path: Path) -> None:
+    data = {"img": jpeg(*hub.SIZE), "objects": row("1.jpg", WIDE)["objects"]}
+    entry = one(tmp_path, data).entries[0]
+    assert isinstance(entry, AnnotatedImage)
+    assert entry.image == f"{TRAIN.removesuffix('.parquet')}/000000.jpg"
+    assert entry.held is not None
+    assert entry.held.read() == jpeg(*hub.SIZE)
+
+
 def test_crowds_are_difficult(tmp_path: Path) -> None:
     objects = {"bbox": [list(WIDE), [1, 2, 3, 4]], "category": [0, 0], "is_crowd": [True, False]}
     found = one(tmp_path, {"image": hub.picture("1.jpg"), "objects": objects})
