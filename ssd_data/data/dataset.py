@@ -172,13 +172,14 @@ class Dataset:
     def _used(self) -> set[str | int]:
         """The names, or label numbers, that annotations of any split use."""
         used: set[str | int] = set()
-        error = InputError("no box has a class, so no labelmap can be made", where=self.root)
+        first: InputError | None = None
         for split in self.splits:
             for entry in self.entries(split, Tally()):
                 if isinstance(entry, Unreadable):
-                    error = entry.error
+                    first = first or entry.error
                 else:
                     used.update(entry.classes)
         if not used:
-            raise error
+            text = "no box has a class, so no labelmap can be made"
+            raise first or InputError(text, where=self.root)
         return used

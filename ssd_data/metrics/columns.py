@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from ssd_data.core.errors import InputError
 from ssd_data.metrics.hits import Targets
+from ssd_data.metrics.lines import SCORE
 from ssd_data.metrics.readings import Reading, all_readings, boxes_as, numbers_of, true_numbers
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
-from ssd_data.metrics.source import SCORE
 
 ENDS = {"xmax", "ymax", "width", "height"}
 LOOKED_AT = 1000
@@ -48,20 +48,20 @@ def require_score_column(truth: Truth, found: Found, targets: Targets) -> None:
     Raises:
         InputError: with the column, and the first line of that kind.
     """
-    source, number = found.source, len(found.boxes)
-    if source is None:
+    lines, number = found.lines, len(found.boxes)
+    if lines is None:
         return
-    numbers = numbers_of(found, source.numbers)
-    usual = (true_numbers(truth, source.numbers) > 1).mean(axis=0) > 0.5
+    numbers = numbers_of(found, lines.numbers)
+    usual = (true_numbers(truth, lines.numbers) > 1).mean(axis=0) > 0.5
     some, many = min(20, number / 100), max(20, number / 20)
     for look in (
-        _Look(np.zeros_like(source.file), ends=3, starts=8),
-        _Look(source.file, ends=3, starts=8, all_ends=some, all_starts=20),
-        _Look(source.file, ends=1, starts=1, all_ends=many, all_starts=many),
+        _Look(np.zeros_like(lines.file), ends=3, starts=8),
+        _Look(lines.file, ends=3, starts=8, all_ends=some, all_starts=20),
+        _Look(lines.file, ends=1, starts=1, all_ends=many, all_starts=many),
     ):
-        column = _suspects(numbers, source.numbers, usual, look)
+        column = _suspects(numbers, lines.numbers, usual, look)
         for i in np.unique(column[column >= 0]).tolist():
-            rows, ends = np.flatnonzero(column == i), source.numbers[i] in ENDS
+            rows, ends = np.flatnonzero(column == i), lines.numbers[i] in ENDS
             if len(rows) < (look.all_ends if ends else look.all_starts):
                 continue
             reading = _likeliest(found, numbers, rows, i, targets)
@@ -108,11 +108,11 @@ def _likeliest(
         it; without the box's columns (empty) where its boxes hit little; None where they overlap
         no more than as the format says.
     """
-    assert found.source is not None
+    assert found.lines is not None
     rows = rows[np.argsort(-numbers[rows, column], kind="stable")[:LOOKED_AT]]
     group = targets.group(found.picture[rows], found.label[rows])
     now = targets.hit_by(found.boxes[rows], group)
-    expected = found.source.numbers
+    expected = found.lines.numbers
     readings = [one for one in all_readings(expected) if one.index(SCORE) == column]
     hits = [targets.hit_by(boxes_as(numbers[rows], one), group) for one in readings]
     best = max(hit.overlap for hit in hits)
@@ -130,20 +130,20 @@ def wrong_columns(found: Found, row: int, column: int, reading: Reading) -> Inpu
         column: the score's, from 0.
         reading: what the columns are; empty where only the score's is known.
     """
-    source = found.source
-    assert source is not None
-    expected = source.numbers
+    lines = found.lines
+    assert lines is not None
+    expected = lines.numbers
     numbers = numbers_of(found, expected)[row]
     score = expected.index(SCORE)
-    should = f"Expected: {source.line(expected)}"
+    should = f"Expected: {lines.line(expected)}"
     if column == score:
-        what = f"the columns seem to be in another order: {source.line(reading)}"
+        what = f"the columns seem to be in another order: {lines.line(reading)}"
         return InputError(what, where=found.place(row), hint=should)
-    what = f"the score seems to stand in {source.column(column)}, where {expected[column]} should"
+    what = f"the score seems to stand in {lines.column(column)}, where {expected[column]} should"
     seen = (
-        f"{source.column(column)} is {numbers[column]:.6g} here, "
-        f"{source.column(score)}, where the score should stand, {numbers[score]:.6g}"
+        f"{lines.column(column)} is {numbers[column]:.6g} here, "
+        f"{lines.column(score)}, where the score should stand, {numbers[score]:.6g}"
     )
     if reading:
-        seen = f"The columns seem to be: {source.line(reading)}"
+        seen = f"The columns seem to be: {lines.line(reading)}"
     return InputError(what, where=found.place(row), hint=f"{seen[:1].upper()}{seen[1:]}. {should}")

@@ -17,9 +17,9 @@ from ssd_data.core.errors import InputError
 from ssd_data.metrics.classes import require_own_classes
 from ssd_data.metrics.columns import require_score_column, wrong_columns
 from ssd_data.metrics.hits import Hits, Targets, best_rows, inverted
+from ssd_data.metrics.lines import SCORE
 from ssd_data.metrics.readings import all_readings, boxes_as, is_common, numbers_of
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
-from ssd_data.metrics.source import SCORE
 
 SAMPLE = 400  # detections that are looked at, those of the highest scores
 FOR_CLASSES = 4_000  # the same where the question is what the classes are
@@ -67,6 +67,7 @@ class _Proof:
     controlled: bool = False
 
 
+ENOUGH = 2 / 3  # of the possible true boxes: what hits so many is as it should be
 FACTOR = 3
 USUAL = _Proof(0.1, 5)
 KNOWN = _Proof(0.5, 5, overlap=1.5)
@@ -109,7 +110,7 @@ def require_convention(truth: Truth, found: Found) -> None:
     require_score_column(truth, found, targets)
     rows = best_rows(found.scores, SAMPLE)
     now = targets.hit_by(found.boxes[rows], targets.group(found.picture[rows], found.label[rows]))
-    if now.possible and 2 * now.found >= now.possible:
+    if now.possible and now.share >= ENOUGH:
         return
     attempts = chain(
         _conventions(truth, found, targets, rows),
@@ -158,9 +159,9 @@ def _conventions(truth: Truth, found: Found, targets: Targets, rows: Ints) -> It
 
 def _columns(found: Found, targets: Targets) -> Iterator[_Attempt]:
     """Every other order of the columns: of each the detections that are the best then."""
-    if found.source is None:
+    if found.lines is None:
         return
-    expected = found.source.numbers
+    expected = found.lines.numbers
     numbers = numbers_of(found, expected)
     best = [best_rows(numbers[:, i], SAMPLE) for i in range(5)]
     for reading in all_readings(expected):
@@ -218,9 +219,9 @@ def _require_upright(found: Found) -> None:
     if turned.sum() < max(UPRIGHT_LEAST, UPRIGHT_SHARE * len(turned)):
         return
     row = int(np.argmax(turned))
-    source = found.source
+    lines = found.lines
     raise InputError(
         f"{turned.sum():,} of {len(turned):,} boxes are inverted: they end before they begin",
         where=found.place(row),
-        hint=f"Expected: {source.line(source.numbers)}" if source else "",
+        hint=f"Expected: {lines.line(lines.numbers)}" if lines else "",
     )

@@ -14,8 +14,8 @@ import numpy as np
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_bytes
 from ssd_data.metrics.hits import inverted
+from ssd_data.metrics.lines import SCORE
 from ssd_data.metrics.scores import Found, Truth
-from ssd_data.metrics.source import SCORE
 
 FAR = 1e9
 MANY = 20  # detections of a class, of which some scores should differ

@@ -13,8 +13,8 @@ from typing import TypeAlias
 import numpy as np
 
 from ssd_data.core.boxes import from_xywh, to_xywh
+from ssd_data.metrics.lines import CORNERS, SCORE, SIDES
 from ssd_data.metrics.scores import Floats, Found, Truth
-from ssd_data.metrics.source import CORNERS, SCORE, SIDES
 
 CENTRES = ("xcentre", "ycentre", "width", "height")
 ORDERS = (("xmin", "xmax", "ymin", "ymax"), ("xmax", "ymax", "xmin", "ymin"))

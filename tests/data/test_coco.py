@@ -103,6 +103,39 @@ def test_other_parents_are_classes(categories: list[tuple[int, str, str]], tmp_p
     assert names(recognise(tmp_path)) == [name for _, name, _ in categories]
 
 
+@pytest.mark.parametrize(
+    ("categories", "left"),
+    [
+        ({0: "background", 1: "cup"}, ["cup"]),
+        ({0: "_background_", 1: "cup"}, ["cup"]),
+        ({1: "cup", 91: "background"}, ["cup"]),
+        ({0: "bg", 1: "cup"}, ["cup"]),
+        ({0: "cup", 1: "bg"}, ["cup", "bg"]),
+    ],
+)
+def test_the_background_is_no_class(
+    categories: dict[int, str], left: list[str], tmp_path: Path
+) -> None:
+    data = table(["1.jpg"], categories)
+    data["annotations"] = [box(1, 1, next(n for n in categories if categories[n] == "cup"))]
+    pictures(tmp_path / "train", ["1.jpg"])
+    write(tmp_path / "annotations/instances_train.json", data)
+    dataset = recognise(tmp_path)
+    assert names(dataset) == left
+    assert ["is label 0 anyway and has no box" in said for said in dataset.said] == [True] * (
+        2 - len(left)
+    )
+    assert build(dataset, tmp_path / "out").manifest["splits"]["train"]["boxes"] == 1
+
+
+def test_boxes_of_the_background_are_refused(tmp_path: Path) -> None:
+    data = table(["1.jpg"], {0: "background", 1: "cup"})
+    pictures(tmp_path / "train", ["1.jpg"])
+    write(tmp_path / "annotations/instances_train.json", data)
+    with pytest.raises(InputError, match="the background is label 0"):
+        build(recognise(tmp_path), tmp_path / "out")
+
+
 def test_label_studio(tmp_path: Path) -> None:
     dataset = recognise(label_studio(tmp_path / "raw"))
     (said,) = dataset.said
@@ -131,6 +164,24 @@ def test_fiftyone(tmp_path: Path) -> None:
     (one,) = entries(recognise(tmp_path), "test", notes)
     assert not len(one.boxes)
     assert "JSON without annotations (its pictures are taken as without objects)" in notes.kinds
+
+
+def test_ids_that_count_from_1_where_categories_count_from_0(tmp_path: Path) -> None:
+    data = table(["a.jpg", "b.jpg"], {0: "cup"})
+    pictures(tmp_path / "data", ["a.jpg", "b.jpg"])
+    for annotation in data["annotations"]:
+        annotation["category_id"] = 1
+    write(tmp_path / "labels.json", data)
+    notes = Tally()
+    (one,) = entries(recognise(tmp_path), "test", notes)
+    assert set(one.classes) == {"0"}
+    assert any(kind.startswith("annotations count categories from 1") for kind in notes.kinds)
+    data["categories"].append({"id": 2, "name": "plate"})
+    data["annotations"][0]["category_id"] = 2  # so ids are those of the list, and 1 is none
+    write(tmp_path / "labels.json", data)
+    again = Tally()
+    entries(recognise(tmp_path), "test", again)
+    assert not any(kind.startswith("annotations count categories from 1") for kind in again.kinds)
 
 
 def test_cvat(tmp_path: Path) -> None:
@@ -458,12 +509,12 @@ def test_odd_categories(tmp_path: Path) -> None:
 
 def test_a_category_that_is_not_listed_is_named(tmp_path: Path) -> None:
     data = table(["1.jpg"], {0: "cup"})
-    data["annotations"] = [box(4, 1, 1)]
+    data["annotations"] = [box(4, 1, 7)]
     pictures(tmp_path / "train", ["1.jpg"])
     write(tmp_path / "annotations/instances_train.json", data)
-    with pytest.raises(InputError, match=r'"1": 1 box.* annotation 4'):
+    with pytest.raises(InputError, match=r'"7": 1 box.* annotation 4'):
         build(recognise(tmp_path), tmp_path / "out")
-    mended = build(recognise(tmp_path), tmp_path / "out", BuildOptions(map={"1": "cup"}))
+    mended = build(recognise(tmp_path), tmp_path / "out", BuildOptions(map={"7": "cup"}))
     assert mended.manifest["splits"]["train"]["classes"] == {"cup": 1}
 
 

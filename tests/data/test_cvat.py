@@ -28,6 +28,7 @@ from ssd_data.core.structures import AnnotatedImage
 from ssd_data.data import formats
 from ssd_data.data.formats.cvat.schema import CvatSource
 from ssd_data.data.formats.cvat.shapes import CvatShape, upright
+from ssd_data.data.formats.cvat.tracks import ROW, between
 
 CUP = (20, 30, 80, 90)
 REACH = hypot(30, 10) / 2**0.5  # of an ellipse that is turned by 45 degrees
@@ -311,14 +312,41 @@ def test_boxes_between_keyframes_move_evenly(tmp_path: Path) -> None:
 
 def test_rotation_between_keyframes_goes_the_short_way(tmp_path: Path) -> None:
     flat = (30, 50, 90, 70)
+    turning = (at(0, flat, rotation=340), at(4, flat, rotation=20), at(5, flat, outside=True))
+    boxes = of_frames(video(tmp_path, track("cup", *turning)))
+    assert boxes[2] == [flat]  # halfway it lies straight
+    assert boxes[1] == [pytest.approx(upright(CvatShape(flat, 350)), abs=0.01)]
+
+
+def test_what_was_outside_comes_back_where_it_says(tmp_path: Path) -> None:
+    here, there = (0, 0, 10, 10), (90, 90, 100, 100)
     found = video(
         tmp_path,
         track(
-            "cup", at(0, flat, rotation=350), at(2, flat, rotation=10), at(3, flat, outside=True)
+            "cup", at(1, here), at(2, here, outside=True), at(6, there), at(7, CUP, outside=True)
         ),
     )
-    assert of_frames(found)[1] == [flat]  # halfway it lies straight
-    assert of_frames(found)[0] == of_frames(found)[2] != [flat]
+    assert of_frames(found) == {1: [here], 6: [there]}
+
+
+def test_an_ellipse_of_a_track_turns_as_one_of_a_picture(tmp_path: Path) -> None:
+    keys = {"cx": 50, "cy": 60, "rx": 30, "ry": 10, "rotation": 45, "frame": 0, "keyframe": 1}
+    found = video(tmp_path, track("cup", shape("ellipse", "cup", **keys, outside=0, occluded=0)))
+    expected = (50 - REACH, 60 - REACH, 50 + REACH, 60 + REACH)
+    assert of_frames(found)[0] == [pytest.approx(expected, abs=0.01)]
+    assert "ellipse (the box around it is taken)" in found.notes
+
+
+def test_a_frame_that_stands_twice_in_a_track_counts_once(tmp_path: Path) -> None:
+    twice = (at(0, CUP), at(1, (1, 2, 3, 4)), at(1, CUP), at(2, CUP, outside=True))
+    pictures(tmp_path, *(f"images/frame_{i:06}.PNG" for i in range(3)))
+    text = document(task(mode="interpolation", stop_frame=2), track("cup", *twice))
+    write(tmp_path, text)
+    found = raw.read(tmp_path)
+    assert of_frames(found) == {0: [CUP], 1: [CUP]}
+    assert found.notes["frame stands twice in a track (the last counts)"] == [
+        line(tmp_path, at(1, (1, 2, 3, 4)))
+    ]
 
 
 def test_a_keyframe_at_the_end_lasts_only_where_cvat_did_not_write_all(tmp_path: Path) -> None:
@@ -329,6 +357,8 @@ def test_a_keyframe_at_the_end_lasts_only_where_cvat_did_not_write_all(tmp_path:
     # CVAT writes no frame outside where it would stand behind the last: all is there already.
     whole = track("cup", at(0, CUP), at(1, CUP, key=False), at(2, CUP, outside=True))
     assert sorted(of_frames(video(tmp_path / "whole", whole, alone))) == [0, 1, 9]
+    (tmp_path / "whole" / "annotations.xml").write_text(document(whole, alone))
+    assert sorted(of_frames(raw.read(tmp_path / "whole"))) == [0, 1, 9]  # nor without its meta
     shapes = track("cup", at(0, CUP), at(1, CUP, outside=True))
     assert sorted(of_frames(video(tmp_path / "shapes", shapes, alone))) == [0, 9]
 
@@ -438,6 +468,43 @@ def test_files_that_are_refused(text: str, message: str, tmp_path: Path) -> None
     reader = formats.load("cvat")
     with pytest.raises(InputError, match=message):
         list(reader.read(tmp_path, CvatSource(xml="annotations.xml"), Tally()))
+
+
+def test_hostile_files_end_with_one_short_sentence(tmp_path: Path) -> None:
+    deep = "<annotations><image name='1.jpg'>" + "<a>" * 300
+    long = "<annotations><image name='1.jpg'><polygon label='a' points='" + "1,2;" * 3_000_000
+    many = document(*(image("a.jpg", project=(f"s{i}", i)) for i in range(100)))
+    pictures(tmp_path, "images/1.jpg")
+    for text in (deep, long + "1,2'/></image></annotations>", many):
+        write(tmp_path, text)
+        with pytest.raises(InputError) as error:
+            raw.read(tmp_path)
+        assert len(str(error.value)) < 200
+        assert "HUGE" not in str(error.value)
+        assert "\n" not in str(error.value)
+
+
+def test_endless_tracks_do_not_fill_the_memory(tmp_path: Path) -> None:
+    last = 999_999_999
+    pictures(tmp_path, *(f"images/frame_{i}.png" for i in range(30)))
+    tracks = track("cup", at(0, CUP), at(last, CUP))
+    write(tmp_path, document(*[tracks] * 20))
+    assert sum(len(rows) for rows in raw.read(tmp_path).rows.values()) == 20 * 31
+    wanted = np.arange(30)
+    rows = np.zeros(2_000_000, ROW)
+    rows["track"] = np.arange(len(rows)) // 2
+    rows["frame"][1::2] = last
+    with pytest.raises(InputError, match="its tracks make more than 10000000 boxes"):
+        between(rows, wanted, "annotations.xml")
+
+
+def test_other_encodings(tmp_path: Path) -> None:
+    pictures(tmp_path, "images/a.jpg")
+    text = document(image("a.jpg", box("Gl\u00e4ser", CUP)))
+    for encoding in ("utf-8-sig", "utf-16"):
+        stated = text.replace("utf-8", encoding.removesuffix("-sig"))
+        (tmp_path / "annotations.xml").write_bytes(stated.encode(encoding))
+        assert raw.read(tmp_path).rows["images/a.jpg"][0][0] == "Gl\u00e4ser"
 
 
 def test_annotations_alone_are_refused_with_the_cure(tmp_path: Path) -> None:

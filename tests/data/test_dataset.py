@@ -206,18 +206,17 @@ def test_an_unknown_layout_shows_the_nearest_and_a_recipe(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for i in range(5):
-        for path, data in ((f"photos/{i}.jpg", jpeg()), (f"marks/{i}.json", b'{"marks": 3}')):
+        for path, data in ((f"photos/{i}.jpg", jpeg()), (f"marks/of{i}.xml", xml().encode())):
             (tmp_path / "mine" / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "mine" / path).write_bytes(data)
     told = run("build", "mine").err
     assert "no known layout. Here is: marks/, photos/" in told
-    assert "annotations/instances_<split>.json" in told
-    assert "ImageSets/Main" not in told
+    assert "ImageSets/Main" in told
+    assert "instances_<split>.json" not in told
     assert "There are 5 pictures in photos/ and 5 annotations in marks/" in told
     Path("mine/my.toml").write_text(textwrap.dedent(told[told.index("  format =") :]))
-    assert "marks/0.json: " in run("build", "mine/my.toml", "-o", "out").err
+    assert "marks/0.xml: the annotation is missing" in run("build", "mine/my.toml").err
     for i in range(5):
-        (tmp_path / "mine" / "marks" / f"{i}.json").unlink()
         (tmp_path / "mine" / "marks" / f"{i}.xml").write_text(xml())
     done = run("build", "mine/my.toml", "-o", "out", "--json")
     assert [split["records"] for split in done.json["splits"].values()] == [4, 1]

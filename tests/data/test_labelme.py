@@ -15,6 +15,7 @@ from support.trees import Voc, jpeg
 from ssd_data import BuildOptions, InputError, Tally, build, recognise
 from ssd_data.core.structures import AnnotatedImage, Unreadable
 from ssd_data.data import formats
+from ssd_data.data.find import from_list
 from ssd_data.data.formats.labelme.schema import LabelmeShape
 from ssd_data.data.formats.labelme.shapes import read_shape
 
@@ -210,7 +211,12 @@ def test_pictures_without_a_file_are_as_asked(tmp_path: Path) -> None:
     assert isinstance(found["b.jpg"], Unreadable)
     assert isinstance(found["c.jpg"], Unreadable)
     assert (found["b.jpg"].unannotated, found["c.jpg"].unannotated) == (True, False)
-    (tmp_path / "c.json").unlink()
+    pictures(tmp_path, "d.png")
+    write(tmp_path, "d.json", "{")  # which is d.png's: that is not without annotation
+    broken = [entry for entry in raw.read(tmp_path).entries if entry.image.startswith("d.")]
+    assert [(one.image, isinstance(one, Unreadable)) for one in broken] == [("d.png", True)]
+    for name in ("c.json", "d.json", "d.png"):
+        (tmp_path / name).unlink()
     dataset = recognise(tmp_path)
     with pytest.raises(InputError, match="b.json: the annotation is missing\n.*--unannotated"):
         build(dataset, tmp_path / "no")
@@ -234,6 +240,16 @@ def test_folders_of_splits_whatever_lies_in_them(tmp_path: Path) -> None:
     write(tmp_path, "e.json", document(path="e.jpg"))
     assert set(recognise(tmp_path).splits) == {"train", "Valid", "unassigned"}
     assert list(raw.read(tmp_path, "unassigned").rows) == ["e.jpg", "more/d.jpg"]
+
+
+def test_folders_of_any_name_where_each_has_such_files(tmp_path: Path) -> None:
+    for name in ("cam1/a", "cam 2/a"):
+        pictures(tmp_path, f"{name}.jpg")
+        write(tmp_path, f"{name}.json", document(shape("cup", RECTANGLE)))
+    assert recognise(tmp_path).format == "labelme"
+    assert sorted(raw.read(tmp_path).rows) == ["cam 2/a.jpg", "cam1/a.jpg"]
+    pictures(tmp_path, "another/b.jpg")  # perhaps another data set
+    assert formats.load("labelme").recognise(tmp_path) is None  # type: ignore[misc]
 
 
 def test_without_splits_shares_are_drawn_and_lists_decide(tmp_path: Path) -> None:
@@ -294,6 +310,29 @@ def test_other_json_is_no_annotation(tmp_path: Path) -> None:
     assert found.rows == {"a.jpg": [("7", CUP, False)]}
     (tmp_path / "a.json").write_text('{"version": "5.0", "shapes": []}')
     assert formats.load("labelme").recognise(tmp_path) is None  # type: ignore[misc]
+
+
+def test_lists_take_the_json_of_either_kind(tmp_path: Path) -> None:
+    pictures(tmp_path, "1.jpg", "2.jpg", "3.jpg")
+    write(tmp_path, "1.json", document(shape("cup", RECTANGLE), path="1.jpg"))
+    write(tmp_path, "2.json", {"imageData": "A" * 70_000, **document(path="x.jpg")})
+    own = {"image": {"width": 160, "height": 120}, "annotation": []}
+    own["annotation"] = [{"category_id": 7, "bbox": [20, 30, 60, 60]}]
+    write(tmp_path, "3.json", own)
+    (tmp_path / "all.txt").write_text("".join(f"{i}.jpg {i}.json\n" for i in (1, 2, 3)))
+    notes = Tally()
+    listed = from_list(tmp_path / "all.txt", tmp_path, "none.prototxt")
+    first, second, third = listed.entries("all", notes)
+    assert isinstance(first, AnnotatedImage)
+    assert isinstance(second, AnnotatedImage)
+    assert isinstance(third, AnnotatedImage)
+    assert (first.classes, first.boxes.tolist()) == (("cup",), [list(CUP)])
+    assert (third.classes, third.boxes.tolist()) == (("7",), [list(CUP)])
+    assert list(notes.kinds) == ["imagePath names another picture (the list's is used)"]
+    write(tmp_path, "1.json", '{"shapes": 7, "imagePath": "1.jpg"}')
+    first, *_ = listed.entries("all", Tally())
+    assert isinstance(first, Unreadable)
+    assert "not what LabelMe writes" in str(first.error)
 
 
 @given(

@@ -45,6 +45,15 @@ def test_other_orders_and_fewer_columns(tmp_path: Path) -> None:
     assert (entry.classes, entry.boxes.tolist()) == ((CUP,), [list(BOX)])
 
 
+@pytest.mark.parametrize(("delimiter", "encoding"), [(";", "utf-8-sig"), ("\t", "utf-16")])
+def test_what_spreadsheets_save(delimiter: str, encoding: str, tmp_path: Path) -> None:
+    pictures(tmp_path, "train/a.jpg")
+    text = "\r\n".join([HEADER, row("a", CUP, BOX)]).replace(",", delimiter)
+    (tmp_path / "train.csv").write_bytes(text.encode(encoding))
+    assert recognise(tmp_path).format == "openimages"
+    assert len(raw.read(tmp_path).rows["train/a.jpg"]) == 1
+
+
 def test_the_built_record_has_the_pixels_of_the_fractions(tmp_path: Path) -> None:
     one(tmp_path, row("a", CUP, BOX), row("a", PLATE, BOX))
     made = build(recognise(tmp_path), tmp_path / "out", BuildOptions(shuffle=False))
@@ -147,7 +156,7 @@ def test_one_folder_of_all_splits_pictures(tmp_path: Path) -> None:
     pictures(tmp_path, "images/a.jpg", "images/b.jpg", "images/c.jpg")
     write(tmp_path, "train-annotations-bbox.csv", [row("a", CUP, BOX)])
     write(tmp_path, "test-annotations-bbox.csv", [row("b", CUP, BOX)])
-    assert "no CSV names are left out" in recognise(tmp_path).said[0]
+    assert "no file names are left out" in recognise(tmp_path).said[0]
     assert list(raw.read(tmp_path, "train").rows) == ["images/a.jpg"]
     assert not raw.read(tmp_path, "train").errors
 
@@ -158,10 +167,10 @@ def test_one_csv_with_pictures_in_folders_of_splits(tmp_path: Path) -> None:
     assert set(recognise(tmp_path).splits) == {"train", "val"}
     found = raw.read(tmp_path, "val")
     assert list(found.rows) == ["images/val/b.jpg"]
-    assert found.notes == {
-        "picture of the CSV that lies in another folder (left out)": ["a"],
-        "picture of the CSV that is not here (left out)": ["c"],
-    }
+    assert found.notes == {"picture of the CSV that is not here (left out)": ["c"]}
+    pictures(tmp_path, "images/c.jpg")
+    kind = "picture that lies in no split's folder (left out)"
+    assert raw.read(tmp_path, "train").notes == {kind: ["images/c.jpg"]}
 
 
 def test_one_csv_without_splits_is_drawn(tmp_path: Path) -> None:
@@ -181,10 +190,10 @@ def test_pictures_without_a_row_are_as_asked(tmp_path: Path) -> None:
 
 
 def test_copies_of_a_picture_are_counted(tmp_path: Path) -> None:
-    pictures(tmp_path, "train/Cup/a.jpg", "train/Plate/a.jpg")
-    write(tmp_path, "train-annotations-bbox.csv", [row("a", CUP, BOX)])
+    pictures(tmp_path, "train/Cup/a.jpg", "train/Plate/a.jpg", "train/Plate/b.jpg")
+    write(tmp_path, "train-annotations-bbox.csv", [row("a", CUP, BOX), row("b", CUP, BOX)])
     found = raw.read(tmp_path)
-    assert list(found.rows) == ["train/Cup/a.jpg"]
+    assert list(found.rows) == ["train/Cup/a.jpg", "train/Plate/b.jpg"]
     assert not found.errors
     kind = "picture that is there more than once (the first is taken)"
     assert found.notes == {kind: ["train/Cup/a.jpg: train/Plate/a.jpg"]}
@@ -202,7 +211,8 @@ def test_ids_with_folders_and_endings(tmp_path: Path) -> None:
         (row("a", CUP, (20, 30, 80, 90)), ':2: xmin is "20", not a fraction .*\n.*divide'),
         ("a,xclick,/m/0cup1,1,0.5", ":2: a row of 5 values, where the header has at least 13"),
         ("a" * 300_000, "not CSV: field larger than field limit"),
-        ("a\x00b,\xff", "train-annotations-bbox.csv:2: "),
+        ("a" * 2_000_000, "train-annotations-bbox.csv:2: a line of more than 1,048,576 char"),
+        ("a\x00b,\xff", "train-annotations-bbox.csv:2: a NUL byte"),
     ],
 )  # fmt: skip
 def test_files_that_are_refused(line: str, message: str, tmp_path: Path) -> None:
@@ -228,7 +238,7 @@ def test_a_broken_row_is_its_pictures(line: str, message: str, tmp_path: Path) -
 def test_two_files_of_one_split_are_refused(tmp_path: Path) -> None:
     for name in ("train-annotations-bbox.csv", "oidv6-train-annotations-bbox.csv"):
         write(tmp_path, name, [row("a", CUP, BOX)])
-    with pytest.raises(InputError, match="are boxes of one split"):
+    with pytest.raises(InputError, match="are of one split"):
         recognise(tmp_path)
 
 

@@ -191,6 +191,14 @@ def test_difficult_by_every_word(text: str, difficult: bool, noted: bool, tmp_pa
     assert bool(notes) == noted
 
 
+def test_what_an_outline_loses_is_counted(tmp_path: Path) -> None:
+    notes = Tally()
+    read(annotation(FAIR1M), tmp_path, notes)  # an upright rectangle: nothing
+    assert not notes
+    read(annotation(FAIR1M.replace("80,90", "79,90")), tmp_path, notes)
+    assert notes.kinds["outline without a box (its upright hull is taken)"].listed == ["1.xml:4"]
+
+
 def test_an_object_that_is_deleted(tmp_path: Path) -> None:
     notes = Tally()
     pair = "<object><name>a</name><deleted>{}</deleted><polygon>" + PTS + "</polygon></object>"

@@ -16,7 +16,7 @@ from support.scored import VocScored, Wider
 from ssd_data.core.errors import InputError
 from ssd_data.metrics import ScoreOptions, score, score_arrays
 from ssd_data.metrics.conventions import require_convention
-from ssd_data.metrics.source import CORNERS, SCORE, SIDES
+from ssd_data.metrics.lines import CORNERS, SCORE, SIDES
 
 METRICS = ("voc", "coco", "widerface")
 seeds = st.integers(0, 1_000_000)

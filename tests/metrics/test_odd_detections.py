@@ -12,7 +12,7 @@ from support.scored import CocoScored, VocScored, Wider
 
 from ssd_data.core.errors import InputError
 from ssd_data.metrics import ScoreOptions, score
-from ssd_data.metrics.source import CORNERS, SCORE, ScoredSource
+from ssd_data.metrics.lines import CORNERS, SCORE, Lines
 from ssd_data.metrics.widerface.files import read_detections, read_truth
 
 
@@ -183,6 +183,6 @@ def test_a_line_is_found_again(wider: Wider, tmp_path: Path) -> None:
     turned = found.rows([2, 1])  # type: ignore[arg-type]
     assert turned.place(0).endswith("two.txt:3")
     assert turned.place(1).endswith("one.txt:6")
-    source = ScoredSource.of(("image", SCORE, *CORNERS), [tmp_path / "gone"], [1], head=0)
+    lines = Lines.of(("image", SCORE, *CORNERS), [tmp_path / "gone"], [1], head=0)
     with pytest.raises(InputError, match="is missing"):
-        source.place(0)
+        lines.place(0)

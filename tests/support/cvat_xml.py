@@ -38,7 +38,7 @@ def labels(*names: str, parts: Iterable[str] = (), kind: str = "any") -> str:
         for n in names
     )
     items += "".join(
-        f"<label><name>{n}</name><type>points</type><parent>man</parent></label>\n" for n in parts
+        f"<label><name>{n}</name><type>any</type><parent>man</parent></label>\n" for n in parts
     )
     return f"<labels>{items}</labels>\n"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ssd_data.metrics.lines import CORNERS, SCORE, SIDES, Lines
 from ssd_data.metrics.scores import Found, Truth
-from ssd_data.metrics.source import CORNERS, SCORE, SIDES, ScoredSource
 from support.scored import CocoScored, VocScored, Wider
 
 COLUMNS = {"voc": ("image", SCORE, *CORNERS), "coco": (*SIDES, SCORE), "widerface": (*SIDES, SCORE)}
@@ -116,8 +116,8 @@ def in_columns(metric: str, found: Found, reading: Sequence[str] = ()) -> Found:
     if metric != "voc":
         boxes[:, 2:] += boxes[:, :2]
     number, counts = np.unique(np.sort(file), return_counts=True)
-    source = ScoredSource.of(COLUMNS[metric], [f"file{i}" for i in number], counts.tolist(), None)
-    return replace(found, scores=names[SCORE], boxes=boxes, source=source)
+    lines = Lines.of(COLUMNS[metric], [f"file{i}" for i in number], counts.tolist(), None)
+    return replace(found, scores=names[SCORE], boxes=boxes, lines=lines)
 
 
 def as_numbers(found: Found, reading: Sequence[str]) -> Any:

@@ -155,6 +155,25 @@ def all_formats() -> Iterator[tuple[str, Format[Any]]]:
 
 @cache
 def annotation_files() -> Mapping[str, AnnotationFile]:
-    """The formats of single annotation files, by their endings."""
+    """The formats of single annotation files, by their endings; several of one ending are one."""
     modules = [FORMATS.load(name) for name in FORMATS.names()]
-    return {m.FILE.suffix: m.FILE for m in modules if hasattr(m, "FILE")}
+    found: dict[str, AnnotationFile] = {}
+    for file in (module.FILE for module in modules if hasattr(module, "FILE")):
+        first = found.get(file.suffix)
+        found[file.suffix] = _either(first, file) if first else file
+    return found
+
+
+def _either(first: AnnotationFile, other: AnnotationFile) -> AnnotationFile:
+    """Reads what only looks like the other as that, all else as the first."""
+
+    def of(path: Path) -> AnnotationFile:
+        return other if other.claims(path) and not first.claims(path) else first
+
+    def read(path: Path, image: str, annotation: str, notes: Tally) -> AnnotatedImage:
+        return of(path).read(path, image, annotation, notes)
+
+    def stated(path: Path, annotation: str) -> str:
+        return of(path).stated(path, annotation)
+
+    return AnnotationFile(first.suffix, read, first.looks_like, stated, first.survey)

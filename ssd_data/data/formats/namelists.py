@@ -24,7 +24,8 @@ from ssd_data.data.formats.pictures import (
     stem_of,
 )
 
-MOST_BYTES = 256 << 20
+MOST_BYTES = 64 << 20
+MOST_SHOWN = 100  # names of a line that are counted
 ENDING = ".txt"
 FLAGS = frozenset(("-1", "0", "1", "+1"))
 _HEAD = 1 << 16
@@ -33,15 +34,15 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 @dataclass(frozen=True, slots=True)
 class NameList:
-    """A list's lines that are not empty.
+    """A list.
 
     Attributes:
         path: the file, from the data set's root.
-        lines: number and text.
+        lines: all of them, without spaces at their ends.
     """
 
     path: str
-    lines: Sequence[tuple[int, str]]
+    lines: Sequence[str]
 
     @classmethod
     def read(cls, root: Path, path: str) -> NameList:
@@ -75,13 +76,12 @@ def seems_flagged(file: Path) -> bool:
     return _all_flagged(lines if len(head) < _HEAD else lines[:-1])
 
 
-def _lines(text: str) -> list[tuple[int, str]]:
-    numbered = enumerate(map(str.strip, _LINE_END.split(text)), 1)
-    return [(number, line) for number, line in numbered if line]
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in _LINE_END.split(text)]
 
 
-def _all_flagged(lines: Sequence[tuple[int, str]]) -> bool:
-    return bool(lines) and all(_unflagged(line) != line for _, line in lines)
+def _all_flagged(lines: Sequence[str]) -> bool:
+    return any(lines) and all(_unflagged(line) != line for line in lines if line)
 
 
 def _unflagged(line: str) -> str:
@@ -128,7 +128,7 @@ class Finder:
     def has(self, text: str) -> bool:
         """Whether a picture is called so, with or without its ending."""
         return any(
-            self.pictures.has(name) or name in self.pictures.by_stem
+            name in self.pictures or name in self.pictures.by_stem
             for name in (text, self.plain(text))
         )
 
@@ -148,7 +148,7 @@ class Finder:
     def _plainly(self, name: str, where: str) -> Named | None:
         """The picture of that path, with or without its ending."""
         found = self.pictures.by_stem.get(name, ())
-        if self.pictures.has(name):
+        if name in self.pictures:
             return Named(name)
         if len(found) > 1:
             picture = self.pictures.of_stem(name, self.stated(name), where)
@@ -177,8 +177,10 @@ def pictures_of(names: NameList, finder: Finder) -> Iterator[Listed]:
     Raises:
         InputError: a line has several names, or may mean several pictures.
     """
-    flagged = names.flagged and not any(finder.has(line) for _, line in names.lines)
-    for number, line in names.lines:
+    flagged = names.flagged and not any(map(finder.has, names.lines))
+    for number, line in enumerate(names.lines, 1):
+        if not line:
+            continue
         text = _unflagged(line) if flagged else line
         where = names.where(number)
         picture = finder.find(text, where)
@@ -198,10 +200,10 @@ def _image_of(line: str) -> str:
 
 
 def _require_one(text: str, finder: Finder, where: str) -> None:
-    words = text.split()
-    if len(words) > 1 and all(finder.has(word) for word in words):
+    words = text.split(maxsplit=MOST_SHOWN)[:MOST_SHOWN]
+    if len(words) > 1 and all(map(finder.has, words)):
         raise InputError(
-            f"{len(words)} pictures stand in one line",
+            f"{len(words)}{' or more' * (len(words) == MOST_SHOWN)} pictures stand in one line",
             where=where,
             hint="A list has one name a line",
         )

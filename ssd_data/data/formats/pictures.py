@@ -118,10 +118,6 @@ class Pictures:
     def _known(self) -> frozenset[str]:
         return frozenset(self.paths)
 
-    def has(self, path: str) -> bool:
-        """Whether it is one of :attr:`paths`."""
-        return path in self._known
-
     @cached_property
     def _backwards(self) -> list[str]:
         """The paths with their last part first, sorted: those of one end stand together."""

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.notes import Tally
-from ssd_data.data.formats.namelists import ENDING, Finder, lists_in, read_listed, seems_flagged
+from ssd_data.data.formats.namelists import (
+    ENDING,
+    Finder,
+    Listed,
+    lists_in,
+    read_listed,
+    seems_flagged,
+)
 from ssd_data.data.formats.splits import (
     TRAINING,
     exclude,
@@ -19,6 +26,7 @@ from ssd_data.data.formats.splits import (
 )
 
 MAIN = "ImageSets/Main"
+MOST_MISSING = 10_000  # after which a list's other lines are not looked at
 # Where lists lie, in small letters; those of the first that has a training split are taken.
 PLACES = (MAIN.lower(), "imagesets", "main", "splits", "split", "lists", "list", "sets", "")
 
@@ -30,8 +38,7 @@ class SplitLists:
     Attributes:
         place: the folder below the root; empty for the root itself.
         splits: per split its list's name without ending; with ``*`` it unites several.
-        members: per split its pictures, and the place that names each; a name where there is no
-            such picture.
+        members: per split its pictures that are there, and the place that names each.
         said: what was left out of them, a sentence each.
     """
 
@@ -120,18 +127,18 @@ def read_lists(root: Path, place: str, finder: Finder) -> SplitLists:
     splits, members, said = {}, {}, []
     for split, name in found.items():
         try:
-            pictures, known = _members(root, list_path(place, name), finder)
+            pictures, missing = _members(root, list_path(place, name), finder)
         except InputError:
             if strict or is_plain_role(split):
                 raise
             continue
         sure = is_plain_role(split) or (strict and role(split))
-        if known or (strict and sure):  # that pictures are missing is said when they are read
+        if pictures or (strict and sure):  # that pictures are missing is said when they are read
             splits[split], members[split] = name, pictures
-        elif not pictures:
+        elif not missing:
             said.append(f"{list_path(place, name)} is empty: it is not taken for a split")
         elif sure:
-            raise _names_nothing(pictures)
+            raise _names_nothing(missing[0], len(missing))
         elif strict:
             said.append(f"{list_path(place, name)} names no picture: it is not taken for a split")
     require_apart(members)
@@ -139,21 +146,24 @@ def read_lists(root: Path, place: str, finder: Finder) -> SplitLists:
     return SplitLists(place, splits, members, said)
 
 
-def _members(root: Path, path: str, finder: Finder) -> tuple[dict[str, str], bool]:
-    """The pictures of a split's list, each with its place, and whether one of them is there."""
-    pictures, known = {}, False
+def _members(root: Path, path: str, finder: Finder) -> tuple[dict[str, str], list[Listed]]:
+    """The pictures of a split's list, each with its place, and the lines without before them."""
+    pictures: dict[str, str] = {}
+    missing: list[Listed] = []
     for listed in read_listed(root, path, finder, Tally()):
-        known = known or listed.picture is not None
-        pictures[listed.picture.path if listed.picture else listed.text] = listed.where
-    return pictures, known
+        if listed.picture is not None:
+            pictures[listed.picture.path] = listed.where
+        elif not pictures:
+            missing.append(listed)
+            if len(missing) == MOST_MISSING:
+                break
+    return pictures, missing
 
 
-def _names_nothing(pictures: Mapping[str, str]) -> InputError:
-    first, where = next(iter(pictures.items()))
-    others = f", nor is any of the other {len(pictures) - 1} of this list"
+def _names_nothing(first: Listed, count: int) -> InputError:
     return InputError(
-        f'"{first}" is no picture here' + others * (len(pictures) > 1),
-        where=where,
+        f'"{first.text}" is no picture here' + ", nor is any other of this list" * (count > 1),
+        where=first.where,
         hint="A list has a picture's name a line; move it away if it is no list of a split",
     )
 

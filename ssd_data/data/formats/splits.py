@@ -182,7 +182,7 @@ def refuse_shared(a: str, first: Mapping[str, str], b: str, second: Mapping[str,
         )
 
 
-def share(items: Sequence[T], first: float, last: float, seed: int | float | str) -> list[T]:
+def share(items: Sequence[T], first: float, last: float, seed: int | float | str | None) -> list[T]:
     """A share of the shuffled items, in their own order; the shares of one seed do not overlap.
 
     Where two shares part two or more items, each has one.
@@ -192,6 +192,7 @@ def share(items: Sequence[T], first: float, last: float, seed: int | float | str
 
     Args:
         first, last: where the share begins and ends, 0 to 1.
+        seed: of the shuffle; without one, nothing is shuffled: shares are stretches.
 
     Raises:
         InputError: they lie outside.
@@ -201,8 +202,10 @@ def share(items: Sequence[T], first: float, last: float, seed: int | float | str
             raise InputError(f'"{key}" is {value!r}, not a share between 0 and 1')
     if (first, last) == (0, 1):
         return list(items)
-    random = Random(str(seed))
-    shuffled = sorted(range(len(items)), key=lambda _: random.random())
+    shuffled = list(range(len(items)))
+    if seed is not None:
+        random = Random(str(seed))
+        shuffled.sort(key=lambda _: random.random())
     begin, end = (_cut(part, len(items)) for part in (first, last))
     chosen = shuffled[begin:end]
     return [items[index] for index in sorted(chosen)]

@@ -6,22 +6,22 @@ are whose, it takes them all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from random import Random
 from typing import TypeVar
 
 import msgspec
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, read_text
+from ssd_data.core.notes import Tally
+from ssd_data.data.formats.namelists import Finder, read_listed
 from ssd_data.data.formats.parts import holds_picture
-from ssd_data.data.formats.pictures import has_picture_ending, stem_of
-from ssd_data.data.formats.splits import TRAINING, role
+from ssd_data.data.formats.pictures import Pictures
+from ssd_data.data.formats.splitlists import SplitLists, places_in, read_lists
+from ssd_data.data.formats.splits import share
 
 RATIO = 0.8
 UNASSIGNED = "unassigned"  # pictures of no split, where others are of one
-LIST_BYTES = 64 << 20
 DRAWN = (
     "no split is stated: 80 % of the pictures are trainval, 20 % test, drawn by seed 0 (list the "
     "pictures, a name a line, in train.txt and test.txt at the root to choose them)"
@@ -31,10 +31,7 @@ STRETCHES = (
     "neighbouring frames are alike (list the frames, a name a line, in train.txt and test.txt at "
     "the root to choose them)"
 )
-
-
-FEWEST = 3  # of two pictures, no share of a fifth has one
-TOO_FEW = "no split is stated, and there are too few pictures to draw one: all are trainval"
+TOO_FEW = "no split is stated, and there is one picture only: it is trainval"
 
 
 class PartSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -67,15 +64,13 @@ class PartSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Raises:
             InputError: a line of the list is no picture, or may be several; a share is none.
         """
-        for key, value in (("from", self.first), ("to", self.last)):
-            if not 0 <= value <= 1:
-                raise InputError(f'"{key}" is {value!r}, not a share between 0 and 1')
-        order = sorted(_listed(images, root, self.only)) if self.only else list(range(len(images)))
-        if not in_order and (self.first, self.last) != (0, 1):
-            random = Random(str(self.seed))
-            order.sort(key=lambda index: images[index])
-            order.sort(key=lambda _: random.random())
-        return sorted(order[round(self.first * len(order)) : round(self.last * len(order))])
+        order = list(range(len(images)))
+        if self.only:
+            order = sorted(_listed(images, root, self.only))
+        if in_order:
+            return share(order, self.first, self.last, None)
+        by_name = sorted(order, key=lambda index: images[index])
+        return sorted(share(by_name, self.first, self.last, self.seed))
 
 
 S = TypeVar("S", bound=PartSource)
@@ -89,13 +84,14 @@ def split_up(
     Args:
         in_order: the pictures are a video's frames.
     """
-    lists = split_lists(folder) if len(sources) == 1 else {}
-    if lists:
+    lists = split_lists(folder) if len(sources) == 1 else None
+    if lists is not None:
         named = {
-            split: [msgspec.structs.replace(sources[0], only=name)] for split, name in lists.items()
+            split: [msgspec.structs.replace(sources[0], only=lists.path(split))]
+            for split in lists.splits
         }
-        return named, [f"the splits are the lists {', '.join(lists.values())}"]
-    if not holds_picture(folder, count=FEWEST):
+        return named, [f"the splits are the lists {lists.shown()}", *lists.said]
+    if holds_picture(folder) and not holds_picture(folder, count=2):
         return {"trainval": list(sources)}, [TOO_FEW]
     shares = {"trainval": (0.0, RATIO), "test": (RATIO, 1.0)}
     drawn = {
@@ -105,43 +101,32 @@ def split_up(
     return drawn, [STRETCHES if in_order else DRAWN]
 
 
-def split_lists(folder: Path) -> dict[str, str]:
-    """Lists of pictures at the root that are called as splits are; none where none is for training.
+def split_lists(folder: Path) -> SplitLists | None:
+    """The lists of pictures that are splits; None where none is for training.
 
-    >>> split_lists(Path("sample/voc"))
-    {}
+    >>> split_lists(Path("sample/voc")).place
+    'ImageSets/Main'
+
+    Raises:
+        InputError: they contradict each other.
     """
-    found: dict[str, str] = {}
-    for path in sorted(folder.glob("*.txt")):
-        if role(path.stem) and path.is_file() and path.stat().st_size <= LIST_BYTES:
-            found[path.stem] = path.name
-    return found if any(role(split) in TRAINING for split in found) else {}
+    finder = Finder.of(folder, "", lambda stem: "")
+    found = (read_lists(folder, place, finder) for place in places_in(folder).values())
+    return next((one for one in found if one.trains), None)
 
 
 def _listed(images: Sequence[str], root: Path, name: str) -> set[int]:
-    keys: dict[str, list[int]] = {}
-    for index, image in enumerate(images):
-        for key in _names(image):
-            keys.setdefault(key, []).append(index)
+    """The indices of the pictures that a list names.
+
+    Raises:
+        InputError: a line is none of these, or may be several.
+    """
+    known = {image: index for index, image in enumerate(images)}
+    finder = Finder(Pictures(root, images), (f"{root.resolve()}/",), lambda stem: "")
     chosen: set[int] = set()
-    text = read_text(below(root, name), "list", LIST_BYTES, name)
-    for number, line in enumerate(text.splitlines(), 1):
-        if not (wanted := line.strip().replace("\\", "/").removeprefix("./")):
-            continue
-        found = keys.get(wanted, [])
-        if len(found) != 1:
-            many = ", ".join(images[index] for index in found[:4])
-            what = f"may be {len(found)} pictures: {many}" if found else "is no picture here"
-            raise InputError(f'"{wanted}" {what}', where=f"{name}:{number}")
-        chosen.add(found[0])
+    for listed in read_listed(root, name, finder, Tally()):
+        if listed.picture is None:
+            text = f'"{listed.text}" is no picture here, or nothing is said of it'
+            raise InputError(text, where=listed.where)
+        chosen.add(known[listed.picture.path])
     return chosen
-
-
-def _names(image: str) -> Iterable[str]:
-    """All ends of a path, with and without its ending."""
-    parts = image.split("/")
-    for start in range(len(parts)):
-        tail = "/".join(parts[start:])
-        yield tail
-        if has_picture_ending(tail):
-            yield stem_of(tail)

@@ -23,8 +23,8 @@ from ssd_data.core.structures import Detections
 from ssd_data.data.formats.coco.schema import CocoCategory, Id
 from ssd_data.metrics import NO, PERHAPS, SURELY
 from ssd_data.metrics.files import BOM, FAR, note_flat_scores, note_odd_boxes, read_plain, shown
+from ssd_data.metrics.lines import SCORE, SIDES, Lines
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
-from ssd_data.metrics.source import SCORE, SIDES, ScoredSource
 
 MAX_BYTES = 1 << 32
 INSTANCES, RESULTS = "instances JSON", "results JSON"
@@ -150,7 +150,7 @@ def read_detections(path: Path, truth: Truth) -> Found:
         has_entry=has_entry,
         attributes={"xywh": xywh},
         lists_empty=isinstance(read, _Results),
-        source=ScoredSource.of((*SIDES, SCORE), [path], [len(results)], head=None),
+        lines=Lines.of((*SIDES, SCORE), [path], [len(results)], head=None),
     )
     note_odd_boxes(found, truth)
     note_flat_scores(found, truth)

@@ -38,8 +38,8 @@ from ssd_data.metrics.files import (
     shown,
     unpack_hint,
 )
+from ssd_data.metrics.lines import CORNERS, SCORE, Lines
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
-from ssd_data.metrics.source import CORNERS, SCORE, ScoredSource
 from ssd_data.metrics.truth import TruthBuilder
 
 MAX_BYTES = 1 << 31
@@ -161,7 +161,7 @@ def read_detections(folder: Path, truth: Truth, missing: str = "fail") -> Found:
         boxes=values[:, 1:].copy(),
         has_entry=np.isin(np.arange(len(truth.pictures)), picture),
         notes=notes,
-        source=ScoredSource.of(
+        lines=Lines.of(
             COLUMNS,
             [files.get(name, folder) for name in truth.classes],
             [len(which) for which, _ in read],

@@ -27,8 +27,8 @@ from ssd_data.core.parallel import ordered_map
 from ssd_data.core.structures import Detections, Flags
 from ssd_data.metrics import NO, PERHAPS
 from ssd_data.metrics.files import line_of_numbers, note_odd_boxes, read_plain, unpack_hint
+from ssd_data.metrics.lines import SCORE, SIDES, Lines
 from ssd_data.metrics.scores import Floats, Found, Truth
-from ssd_data.metrics.source import SCORE, SIDES, ScoredSource
 
 FACE = "face"
 SETS = ("easy", "medium", "hard")
@@ -179,9 +179,7 @@ def read_detections(folder: Path, truth: Truth) -> Found:
         has_entry=np.isin(np.arange(len(index)), places),
         notes=notes,
         lists_empty=True,
-        source=ScoredSource.of(
-            COLUMNS, [files[name] for name in known], list(map(len, rows)), head=2
-        ),
+        lines=Lines.of(COLUMNS, [files[name] for name in known], list(map(len, rows)), head=2),
     )
     note_odd_boxes(found, truth)
     return found

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from ssd_data.core.classes.background import is_background_first
 from ssd_data.data.formats.coco.glance import JsonGlance, NamedCategory
 
 
 def agree(seen: Sequence[JsonGlance]) -> bool:
     """Whether all that several JSONs have of an id or a name, they have alike.
 
-    >>> from ssd_data.data.formats.coco.glance import NamedCategory
-    >>> a, b = ((NamedCategory("1", name),) for name in ("cup", "plate"))
-    >>> agree([JsonGlance(a, None, (), False), JsonGlance(b, None, (), False)])
-    False
+    from ssd_data.data.formats.coco.glance import NamedCategory
+        >>> a, b = ((NamedCategory("1", name),) for name in ("cup", "plate"))
+        >>> agree([JsonGlance(a, None, (), False), JsonGlance(b, None, (), False)])
+        False
     """
     names: dict[str, str] = {}
     ids: dict[str, set[str]] = {}
@@ -32,7 +33,7 @@ def agree(seen: Sequence[JsonGlance]) -> bool:
 
 
 def unused_roots(seen: Sequence[JsonGlance]) -> set[NamedCategory]:
-    """The categories that only hold others together, in all of the JSONs."""
+    """The categories that are no class and have no box in any of the JSONs."""
     used = {category for one in seen for category in one.categories}
     return {one.root for one in seen if one.root is not None and one.root not in used}
 
@@ -42,7 +43,8 @@ def said_of(seen: Mapping[str, JsonGlance], by_name: bool) -> Iterator[str]:
     if by_name:
         yield f"{', '.join(seen)} number their categories differently: classes go by their names"
     for root in sorted(unused_roots(list(seen.values())), key=str):
-        yield f'category {root.id} "{root.name}" only holds the others and has no box: left out'
+        what = "is label 0 anyway" if is_background_first(root.name) else "only holds the others"
+        yield f'category {root.id} "{root.name}" {what} and has no box: left out'
     told = set()
     for one in seen.values():
         for name, held in _twice(one.categories):

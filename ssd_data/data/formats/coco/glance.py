@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from ssd_data.core.classes.background import is_background, is_background_first
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable
 from ssd_data.data.formats.coco.jsonfile import (
@@ -51,8 +52,9 @@ class JsonGlance:
 
     Attributes:
         categories: by id, without ``root``.
-        root: a category that only holds the others together, as Roboflow writes it: all name it
-            as their parent and no box has it. None where there is none.
+        root: a category that is no class, and no box has it: the background's, or one that only
+            holds the others together, as Roboflow writes it (all name it as their parent). None
+            where there is none.
         names: some of the file names that it states.
         exported: whether Label Studio or CVAT wrote it, whose boxes are not always COCO's.
         whole: whether it has images and categories.
@@ -191,16 +193,24 @@ def _plain(value: object) -> str | None:
 def _root(
     listed: Sequence[NamedCategory], parents: Sequence[object], annotations: msgspec.Raw
 ) -> NamedCategory | None:
-    """The first category, where it is the parent of all others and has no box."""
-    of_others = {str(parent) for parent in parents[1:]}
-    if not listed or of_others != {listed[0].name} or parents[0] not in _NO_PARENT:
+    """The category that is no class, as long as no box has it."""
+    root = next((one for one in listed if is_background(one.name)), None)
+    if listed and (is_background_first(listed[0].name) or _holds_others(listed, parents)):
+        root = listed[0]
+    if root is None:
         return None
     ids = TextIds()
-    wanted = ids.number(listed[0].id)
+    wanted = ids.number(root.id)
     used: list[_Used] = []
     try:
         if annotations is not NOTHING:
             used = msgspec.json.decode(annotations, type=list[_Used])
     except BROKEN:
         return None
-    return None if any(ids.number(one.category_id) == wanted for one in used) else listed[0]
+    return None if any(ids.number(one.category_id) == wanted for one in used) else root
+
+
+def _holds_others(listed: Sequence[NamedCategory], parents: Sequence[object]) -> bool:
+    """Whether the first category is the parent of all others."""
+    of_others = {str(parent) for parent in parents[1:]}
+    return of_others == {listed[0].name} and parents[0] in _NO_PARENT

@@ -48,8 +48,14 @@ def needs(source: CocoSource) -> list[str]:
 
 
 def classes(root: Path, source: CocoSource) -> list[tuple[str, str]]:
-    """The categories by their id: the id as a string (or the name) and the name."""
+    """The categories by their id: the id as a string (or the name) and the name.
+
+    Raises:
+        InputError: there are none.
+    """
     found = _categories(root, source)
+    if not found:
+        raise InputError("no class: the JSON lists no categories", where=source.json)
     if source.classes == "names":
         return [(name, name) for name in dict.fromkeys(one.name for one in found)]
     return [(one.id, one.name) for one in found]
@@ -74,7 +80,9 @@ def read(root: Path, source: CocoSource, notes: Tally) -> Iterator[Entry]:
     if source.alone:
         finder.not_listed(listed)
     context = CocoContext(root, source, notes, image_ids=ids)
-    context.names = _names(root, source, context.category_ids)
+    listed_names = _names(root, source, context.category_ids)
+    context.listed = frozenset(listed_names)
+    context.names = listed_names if source.classes != "ids" else {}
     context.label_studio = is_by_label_studio(instances.info)
     table = CocoTable(instances.annotations or [], instances.images, context)
     del instances
@@ -132,9 +140,7 @@ def _twice(images: list[CocoImage]) -> int:
 
 
 def _names(root: Path, source: CocoSource, ids: loose.TextIds) -> Mapping[int, str]:
-    """The classes of category ids where they go by name."""
-    if source.classes == "ids":
-        return {}
+    """The names of category ids."""
     found = {ids.number(one.id): one.name for one in _categories(root, source)}
     return {number: name for number, name in found.items() if number is not None}
 

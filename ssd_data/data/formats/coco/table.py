@@ -50,6 +50,7 @@ class CocoContext:
         root: of the data set.
         source: the JSON.
         names: per category id its class; others are called by their id.
+        listed: the ids of all categories.
         image_ids, category_ids: those that are texts.
         label_studio: whether Label Studio wrote it.
     """
@@ -58,6 +59,7 @@ class CocoContext:
     source: CocoSource
     notes: Tally
     names: Mapping[int, str] = field(default_factory=dict)
+    listed: frozenset[int] = frozenset()
     image_ids: loose.TextIds = field(default_factory=loose.TextIds)
     category_ids: loose.TextIds = field(default_factory=loose.TextIds)
     label_studio: bool = False
@@ -213,9 +215,19 @@ class CocoTable:
         xywh = np.frombuffer(columns.boxes, np.float32).reshape(-1, 4)[order]
         self._judge(xywh, images)
         self.boxes = from_xywh(xywh)
-        numbers = map(int, np.unique(self.category))
-        self.classes = {n: context.names.get(n) or self._text(n) for n in numbers}
+        self._count_alike()
+        used = np.unique(self.category).tolist()
+        self.classes = {n: context.names.get(n) or self._text(n) for n in used}
         self._note(images)
+
+    def _count_alike(self) -> None:
+        """Annotations that count categories from 1 where the list of them counts from 0."""
+        listed = self.context.listed
+        used = set(np.unique(self.category).tolist())
+        if 0 in listed and 1 in used and not used & listed and {n - 1 for n in used} <= listed:
+            self.category = self.category - 1
+            kind = "annotations count categories from 1, their list from 0 (one less is taken)"
+            self.context.notes.add(kind, f"{self.context.name}: {len(self.category):,}")
 
     def _text(self, category: int) -> str:
         return self.context.category_ids.text(category) or str(category)

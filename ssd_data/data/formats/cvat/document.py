@@ -6,6 +6,7 @@ https://docs.cvat.ai/docs/dataset_management/formats/format-cvat/.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ HEAD_BYTES = 1 << 16
 ROOT = "annotations"
 OWNERS = ("image", "track")
 Step: TypeAlias = tuple[Literal["open", "meta", "shape", "close"], etree._Element]
+_ADVICE = re.compile(r", (?:try|use) XML_PARSE_HUGE(?: option)?")  # to switch limits off
 _FIRST = re.compile(rb"<([A-Za-z_][\w:.-]*)")
 _SKIPPED = re.compile(rb"<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*>", re.DOTALL)
 _OURS = re.compile(rb"<(?:image|track|meta|version)[\s/>]")
@@ -30,9 +32,12 @@ def is_ours(path: Path) -> bool:
     """Whether a file begins as CVAT's do; only its beginning is read."""
     try:
         with open_regular(path, "XML", MAX_BYTES) as file:
-            head = _SKIPPED.sub(b"", file.read(HEAD_BYTES))
+            head = file.read(HEAD_BYTES)
     except (InputError, OSError):
         return False
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        head = head.decode("utf-16", "replace").encode()
+    head = _SKIPPED.sub(b"", head)
     first = _FIRST.search(head)
     return bool(first and first[1] == ROOT.encode() and _OURS.search(head))
 
@@ -62,9 +67,9 @@ def steps(path: Path, name: str) -> Iterator[Step]:
         try:
             yield from _steps(parser, name)
         except etree.XMLSyntaxError as error:
-            raise InputError(
-                f"not well-formed XML: {error.msg}", where=f"{name}:{error.lineno or 1}"
-            ) from None
+            text = _ADVICE.sub("", error.msg).partition("\n")[0]
+            where = f"{name}:{error.lineno or 1}"
+            raise InputError(f"not well-formed XML: {text}", where=where) from None
         except OSError as error:
             raise InputError(f"cannot read the annotation: {error.strerror}", where=name) from None
 

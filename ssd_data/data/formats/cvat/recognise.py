@@ -16,6 +16,7 @@ from ssd_data.data.formats.splits import plain_split, role, split_in
 from ssd_data.data.formats.undivided import UNASSIGNED, split_up
 
 SAMPLE = 16  # files that are looked into before a folder counts as none of CVAT's
+MOST_SUBSETS = 64
 FEW = 64  # of more files, none is asked for its subset: they are one a picture
 
 
@@ -52,6 +53,8 @@ def _subsets(folder: Path, name: str) -> list[str]:
         found = stated_subsets(folder / name, name, read_head(folder / name, name))
     except InputError:
         return []  # what is wrong is said when it is read
+    if len(found) > MOST_SUBSETS:
+        raise InputError(f"{len(found)} subsets, more than {MOST_SUBSETS}", where=folder / name)
     return found if set(found) - {DEFAULT} else []
 
 

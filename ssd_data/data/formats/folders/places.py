@@ -51,7 +51,10 @@ class PlaceChoice:
             return [p for s in splits for p in self.places(joined(prefix, s), deep + 1)]
         kinds = Counter((place.images, place.labels) for place in found)
         found = [replace(p, alone=kinds[p.images, p.labels] == 1) for p in found]
+        found = [place for place in found if place.sure or _is_named(place)]
         found = [place for place in found if place.sure] or found
+        if not found:
+            return []
         best = max(found, key=lambda place: place.rank)
         if prefix in (best.images, best.labels):
             return [self._of_kind([p for p in found if p.images == best.images], best)]
@@ -191,6 +194,11 @@ class PlaceChoice:
 def is_called(folder: str, names: Iterable[str]) -> bool:
     """Whether a folder has one of these names, whatever its case."""
     return name_of(folder).lower() in names
+
+
+def _is_named(place: Place) -> bool:
+    """Whether two folders are called as those of pictures and annotations are."""
+    return is_called(place.images, PICTURE_NAMES) and is_called(place.labels, LABEL_NAMES)
 
 
 def _likelihood(place: Place) -> tuple[bool, bool, bool, bool, int]:

@@ -7,10 +7,8 @@ pictures is one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from random import Random
-from typing import TypeVar
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import below
@@ -21,8 +19,7 @@ from ssd_data.data.formats.folders.pairs import Pairs
 from ssd_data.data.formats.folders.recognise import LAYOUT, recognise
 from ssd_data.data.formats.folders.schema import FolderSource
 from ssd_data.data.formats.namelists import read_listed
-
-T = TypeVar("T", str, int)
+from ssd_data.data.formats.splits import share
 
 
 def read(root: Path, source: FolderSource, notes: Tally) -> Iterator[Entry]:
@@ -39,7 +36,7 @@ def read(root: Path, source: FolderSource, notes: Tally) -> Iterator[Entry]:
     if source.list:
         yield from _listed(root, source, pairs, notes)
         return
-    for name in _share(pairs.finder.pictures.paths, source):
+    for name in share(pairs.finder.pictures.paths, source.first, source.last, source.seed):
         if (entry := pairs.entry(name)) is not None:
             yield entry
     if source.first == 0 and not source.shared:
@@ -49,8 +46,7 @@ def read(root: Path, source: FolderSource, notes: Tally) -> Iterator[Entry]:
 
 def _listed(root: Path, source: FolderSource, pairs: Pairs, notes: Tally) -> Iterator[Entry]:
     found = list(read_listed(root, source.list, pairs.finder, notes))
-    for index in _share(range(len(found)), source):
-        listed = found[index]
+    for listed in share(found, source.first, source.last, source.seed):
         if listed.picture is not None:
             if (entry := pairs.entry(listed.picture.path)) is not None:
                 yield entry
@@ -61,16 +57,6 @@ def _listed(root: Path, source: FolderSource, pairs: Pairs, notes: Tally) -> Ite
                 hint="A list has a picture's name a line, with nothing behind it",
             )
             yield Unreadable(listed.text, source.list, missing)
-
-
-def _share(names: Sequence[T], source: FolderSource) -> list[T]:
-    """A share of the shuffled names, sorted again; the shares of one seed do not overlap."""
-    for key, value in (("from", source.first), ("to", source.last)):
-        if not 0 <= value <= 1:
-            raise InputError(f'"{key}" is {value!r}, not a share between 0 and 1')
-    random = Random(str(source.seed))
-    shuffled = sorted(names, key=lambda _: random.random())
-    return sorted(shuffled[round(source.first * len(names)) : round(source.last * len(names))])
 
 
 def needs(source: FolderSource) -> list[str]:

@@ -11,10 +11,11 @@ import msgspec
 from ssd_data.core.errors import InputError
 from ssd_data.data.formats import Confidence, Recognised
 from ssd_data.data.formats.folders.places import PlaceChoice
-from ssd_data.data.formats.folders.schema import RATIO, FolderSource
+from ssd_data.data.formats.folders.schema import FolderSource
 from ssd_data.data.formats.folders.tree import Place, Tree, name_of, under
 from ssd_data.data.formats.namelists import Finder
 from ssd_data.data.formats.pictures import stem_of
+from ssd_data.data.formats.shares import RATIO
 from ssd_data.data.formats.splitlists import (
     MAIN,
     SplitLists,
@@ -22,7 +23,7 @@ from ssd_data.data.formats.splitlists import (
     read_lists,
     require_agreement,
 )
-from ssd_data.data.formats.splits import remarks, role
+from ssd_data.data.formats.splits import remarks, role, split_in
 
 LAYOUT = """\
 <images>/<name>.jpg  <labels>/<name>.xml    VOC XML, or .txt: label xmin ymin xmax ymax in pixels;
@@ -119,12 +120,12 @@ class _Arrangement:
     def _parts(self) -> dict[str, list[Place]]:
         """The places of each folder that is a split; none where no folder is."""
         parts: dict[str, list[Place]] = {}
-        if len(self.places) == 1 and not _split_in(self.places[0].images):
+        if len(self.places) == 1 and not split_in(self.places[0].images):
             (place,) = self.places
             parts = {name: [part] for name, part in self.choice.parts(place).items()}
         else:
             for place in self.places:
-                name = _split_in(place.images) or place.images.partition("/")[0]
+                name = split_in(place.images) or place.images.partition("/")[0]
                 parts.setdefault(name, []).append(place)
             self.choice.require_splits(list(parts))
         self.choice.require_own([place for places in parts.values() for place in places])
@@ -200,15 +201,6 @@ class _Arrangement:
 def _source(place: Place, list: str = "", shared: bool = False) -> FolderSource:
     files = "" if place.alone else place.suffix
     return FolderSource(place.images, place.labels, list=list, files=files, shared=shared)
-
-
-def _split_in(images: str) -> str:
-    """The folder of a path that is called as a split is; empty where none is.
-
-    >>> _split_in("data/train/images"), _split_in("images")
-    ('train', '')
-    """
-    return next((part for part in images.split("/") if role(part)), "")
 
 
 def _why(places: list[Place]) -> str:

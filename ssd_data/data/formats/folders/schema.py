@@ -6,8 +6,6 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-RATIO = 0.8  # what training takes where nothing says the splits
-
 
 class FolderSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A folder of pictures and that of their annotations.

@@ -66,19 +66,10 @@ def names_in(text: bytes, keys: Keys) -> list[str]:
 def names_in_readme(text: str, keys: Keys) -> list[str]:
     r"""The classes that the YAML at the head of a README states; none where it states none.
 
-        >>> head = "dataset_info:
-      features:
-      - name: category
-        dtype:
-          class_label:
-    "
-        >>> text = f"---
-    {head}        names: {{'1': plate, '0': cup}}
-    ---
-    # Cups
-    "
-        >>> names_in_readme(text, Keys("", "bbox", "category"))
-        ['cup', 'plate']
+    >>> head = "dataset_info: {features: [{name: category, dtype: {class_label: {names: "
+    >>> text = "---\n" + head + "{'1': plate, '0': cup}}}}]}\n---\n# Cups\n"
+    >>> names_in_readme(text, Keys("", "bbox", "category"))
+    ['cup', 'plate']
     """
     parts = _HEAD.match(text)
     return next(_named(parse_yaml(parts[1], README), _path(keys)), []) if parts else []

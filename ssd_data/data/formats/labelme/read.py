@@ -15,12 +15,13 @@ from typing import NamedTuple
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.notes import Tally
-from ssd_data.core.structures import Entry, Unreadable
-from ssd_data.data.formats import Format
+from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable
+from ssd_data.data.formats import AnnotationFile, Format
 from ssd_data.data.formats.labelme.objects import annotated
 from ssd_data.data.formats.labelme.pictures import PicturesOfJson
 from ssd_data.data.formats.labelme.recognise import recognise
-from ssd_data.data.formats.labelme.schema import LabelmeSource, decode
+from ssd_data.data.formats.labelme.schema import LabelmeSource, decode, looks_like, stated_name
+from ssd_data.data.formats.pictures import stem_of
 
 LAYOUT = """\
 <name>.jpg
@@ -97,6 +98,21 @@ def _picture(root: Path, name: str, pictures: PicturesOfJson) -> LabelmePicture 
         return LabelmePicture(Unreadable(image, name, error), notes)
 
 
+def read_file(path: Path, image: str, annotation: str, notes: Tally) -> AnnotatedImage:
+    """The JSON of a picture that a list names.
+
+    Raises:
+        InputError: the file is absent, malformed, no LabelMe's, or a shape is broken.
+    """
+    data = decode(path, annotation)
+    if data is None:
+        raise InputError('not LabelMe\'s JSON: it has no "shapes"', where=annotation)
+    stated = stem_of((data.imagePath or "").replace("\\", "/").rpartition("/")[2])
+    if stated not in ("", stem_of(image.rpartition("/")[2])):
+        notes.add("imagePath names another picture (the list's is used)", annotation)
+    return annotated(data, image, annotation, notes)
+
+
 FORMAT = Format(
     LabelmeSource,
     read,
@@ -104,3 +120,4 @@ FORMAT = Format(
     layout=LAYOUT,
     recognise=recognise,
 )
+FILE = AnnotationFile(".json", read_file, looks_like, stated_name)

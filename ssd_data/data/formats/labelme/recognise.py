@@ -7,16 +7,15 @@ from pathlib import Path
 from ssd_data.data.formats import Confidence, Recognised
 from ssd_data.data.formats.labelme.schema import (
     JSON,
+    SAMPLE,
     LabelmeSource,
     is_labelme,
     json_files,
     split_folder,
 )
-from ssd_data.data.formats.parts import stray
+from ssd_data.data.formats.parts import files_in, stray
 from ssd_data.data.formats.splits import plain_split, split_in
 from ssd_data.data.formats.undivided import UNASSIGNED, split_up
-
-SAMPLE = 16  # files that are looked into before a folder counts as none of LabelMe's
 
 
 def recognise(folder: Path) -> Recognised[LabelmeSource] | None:
@@ -24,7 +23,7 @@ def recognise(folder: Path) -> Recognised[LabelmeSource] | None:
 
     Beside the lists and XML files of a VOC tree they are what somebody drew it with: it counts.
     """
-    named = list(json_files(folder))
+    named = json_files(folder)
     spread = named[:: max(len(named) // SAMPLE, 1)][:SAMPLE]
     first = next((name for name in spread if is_labelme(folder / name)), None)
     if first is None:
@@ -41,6 +40,10 @@ def recognise(folder: Path) -> Recognised[LabelmeSource] | None:
         splits[UNASSIGNED] = [LabelmeSource()]
         said.append(f'some files are in no folder of a split: they are the split "{UNASSIGNED}"')
     said += stray(folder, JSON, set(named), is_labelme)
-    voc = (folder / "ImageSets").is_dir() and (folder / "Annotations").is_dir()
-    sure = Confidence.NAMES if voc else Confidence.CONTENT
+    sure = Confidence.NAMES if _is_voc(folder) else Confidence.CONTENT
     return Recognised(splits, f"{first} is LabelMe's JSON", sure, said)
+
+
+def _is_voc(folder: Path) -> bool:
+    xml = files_in(folder / "Annotations", {".xml"})
+    return (folder / "ImageSets").is_dir() and next(xml, None) is not None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import msgspec
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import below, read_bytes
-from ssd_data.data.formats.parts import files_in, files_of
+from ssd_data.data.formats.parts import files_in, files_of, holds_picture
+from ssd_data.data.formats.pictures import is_left_behind
 from ssd_data.data.formats.splits import role
 from ssd_data.data.formats.undivided import PartSource
 
 JSON = frozenset({".json"})
+SAMPLE = 16  # files that are looked into before a folder counts as none of LabelMe's
 MAX_BYTES = 512 << 20  # a picture may be inside, as base64
 _MARK = b"\xef\xbb\xbf"
 
@@ -54,15 +57,35 @@ class LabelmeSource(PartSource, frozen=True, forbid_unknown_fields=True, kw_only
         """The JSON files, below the root."""
         place = below(root, self.folder)
         start = "" if self.folder == "." else f"{self.folder}/"
-        found = json_files(place) if self.folder == "." else files_of(place, JSON, everywhere=True)
+        inside = self.folder != "."
+        found = list(files_of(place, JSON, everywhere=True)) if inside else json_files(place)
         named = (start + name for name in found)
         return [name for name in named if split_folder(name) == start.rstrip("/")]
 
 
-def json_files(root: Path) -> Iterator[str]:
-    """The JSON files of a data set, below its root; of any folder where some lie at its top."""
-    at_top = any(is_labelme(root / name) for name in files_in(root, JSON))
-    return files_of(root, JSON, everywhere=at_top)
+def json_files(root: Path) -> list[str]:
+    """The JSON files of a data set, below its root.
+
+    Those of folders that are called as parts of a data set are; of all folders where some lie at
+    its top, or in each that holds pictures.
+    """
+    if any(is_labelme(root / name) for name in files_in(root, JSON)):
+        return list(files_of(root, JSON, everywhere=True))
+    found = list(files_of(root, JSON))
+    if any(is_labelme(root / name) for name in found[:SAMPLE]) or not _all_over(root):
+        return found
+    return list(files_of(root, JSON, everywhere=True))
+
+
+def _all_over(root: Path) -> bool:
+    """Whether each folder of pictures has LabelMe's files."""
+    folders = [path for path in root.iterdir() if path.is_dir() and not is_left_behind(path.name)]
+    return all(_has_json(folder) or not holds_picture(folder) for folder in folders)
+
+
+def _has_json(folder: Path) -> bool:
+    first = islice(files_of(folder, JSON, everywhere=True), SAMPLE)
+    return any(is_labelme(folder / name) for name in first)
 
 
 def split_folder(path: str) -> str:
@@ -90,6 +113,19 @@ def is_labelme(path: Path) -> bool:
 
 _KEYS = (b'"shapes"', b'"imagePath"')
 _LOOK = 1 << 15
+
+
+def looks_like(head: bytes) -> bool:
+    """Whether a JSON's first bytes have a key that only LabelMe's have, of any version."""
+    return any(key in head for key in (*_KEYS, b'"imageData"', b'"lineColor"'))
+
+
+def stated_name(path: Path, name: str) -> str:
+    """The ``imagePath`` of a file; empty where there is none, or it cannot be read."""
+    with suppress(InputError):
+        if (data := decode(path, name)) is not None:
+            return data.imagePath or ""
+    return ""
 
 
 def decode(path: Path, name: str) -> LabelmeJson | None:

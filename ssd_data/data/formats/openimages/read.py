@@ -18,19 +18,20 @@ from ssd_data.data.formats import Format
 from ssd_data.data.formats.openimages.recognise import recognise
 from ssd_data.data.formats.openimages.schema import OpenImagesSource, class_names
 from ssd_data.data.formats.openimages.table import CsvBoxes
-from ssd_data.data.formats.pictures import Pictures, stem_of
+from ssd_data.data.formats.pictures import Pictures, has_picture_ending, stem_of
 
 LAYOUT = """\
 <split>-annotations-bbox.csv         (ImageID, LabelName, XMin, XMax, YMin, YMax, IsGroupOf, ...)
 class-descriptions-boxable.csv
 <split>/<ImageID>.jpg                (or images/<split>/, images/, data/)"""
 NO_NAME = "class without a description (its code is its name)"
+ABSENT = "picture of the CSV that is not here (left out)"
 COPIES = "picture that is there more than once (the first is taken)"
 
 
 def needs(source: OpenImagesSource) -> list[str]:
     """The paths below the root that a source cannot do without."""
-    return [source.csv, *filter(None, [source.images, source.names, source.only])]
+    return [source.csv, *filter(None, [source.names]), *source.folders()]
 
 
 def read(root: Path, source: OpenImagesSource, notes: Tally) -> Iterator[Entry]:
@@ -40,14 +41,15 @@ def read(root: Path, source: OpenImagesSource, notes: Tally) -> Iterator[Entry]:
         InputError: the CSV is broken, or none of its pictures is there.
     """
     of_all = Tally() if source.first else notes  # what is of no picture is said once
-    pictures = _Pictures(root, source.images)
-    table = CsvBoxes(source.csv, pictures.by_id)
-    table.read(root, of_all)
+    pictures = _Pictures(root, source, of_all)
+    table = CsvBoxes(source.csv)
+    table.read(root, pictures.find)
     if not table.order:
         raise InputError(
             "none of its pictures is here",
             where=source.csv,
-            hint=f"They are looked for below {root / source.images}, as <ImageID>.jpg",
+            hint=f"They are looked for below {root / (source.inside or source.images)}, as "
+            "<ImageID>.jpg",
         )
     names = class_names(root, source.names)
     classes = [names.get(code, code) for code in table.labels]
@@ -93,36 +95,42 @@ def _entry(
 
 
 class _Pictures:
-    """The pictures below the root, by the ids of a CSV.
+    """The pictures of a source by the ids of a CSV: a picture's name without ending, or its path.
 
     Attributes:
-        by_id: index of each in ``paths``; -1 for those outside of the source's folder. An id may be
-            a path without ending.
+        paths: below the root.
         copies: further pictures of the same id.
     """
 
-    def __init__(self, root: Path, folder: str) -> None:
-        found = Pictures.below(root).paths
-        start = f"{folder}/" if folder else ""
-        self.paths = [path for path in found if path.startswith(start)]
-        self.by_id: dict[str, int] = {}
+    def __init__(self, root: Path, source: OpenImagesSource, notes: Tally) -> None:
+        self.source, self.notes = source, notes
+        start = f"{source.images}/" if source.images else ""
+        self.all = Pictures.below(root)
+        self.paths = [path for path in self.all.paths if path.startswith(start)]
         self.copies: dict[int, list[str]] = {}
+        self._by_id: dict[str, int] = {}
         for index, path in enumerate(self.paths):
-            first = self.by_id.setdefault(stem_of(path.rpartition("/")[2]), index)
+            first = self._by_id.setdefault(stem_of(path.rpartition("/")[2]), index)
             if first != index:
                 self.copies.setdefault(first, []).append(path)
             if "/" in path[len(start) :]:
-                self.by_id.setdefault(stem_of(path[len(start) :]), index)
-        for path in found:
-            self.by_id.setdefault(stem_of(path.rpartition("/")[2]), -1)
+                self._by_id.setdefault(stem_of(path[len(start) :]), index)
+
+    def find(self, image: str) -> int | None:
+        """The index of an id's picture; None, counted, where it is not to be read."""
+        found = self._by_id.get(image)
+        if found is None and has_picture_ending(image):
+            found = self._by_id.get(stem_of(image))
+        if found is None:
+            self.notes.add(ABSENT, image)
+            return None
+        return found if self.source.takes(self.paths[found], True, self.notes) else None
 
     def rest(self, named: list[int]) -> list[str]:
         """Pictures that lie where those do, but are none of them, nor a copy of one."""
         known = {self.paths[index] for index in named}
-        places = {path.rpartition("/")[0] for path in known}
-        known.update(copy for index in named for copy in self.copies.get(index, []))
-        others = (path for path in self.paths if path not in known)
-        return [path for path in others if path.rpartition("/")[0] in places]
+        copies = {copy for index in named for copy in self.copies.get(index, [])}
+        return [path for path in self.source.unnamed(self.all, known) if path not in copies]
 
 
 FORMAT = Format(OpenImagesSource, read, needs, layout=LAYOUT, recognise=recognise)

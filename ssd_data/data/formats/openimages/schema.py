@@ -2,70 +2,58 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, open_regular
-from ssd_data.data.formats.undivided import PartSource
+from ssd_data.core.files.paths import below
+from ssd_data.data.formats.csvrows import DELIMITERS, Rows, head_of, parsed, rows_of
+from ssd_data.data.formats.listed import ListedSource
 
 CSV = frozenset({".csv"})
-MAX_BYTES = 16 << 30
-MAX_LINE = 1 << 20
+FIRST = 2  # characters, so that an empty line does not end what is looked at
 NEEDED = ("imageid", "labelname", "xmin", "ymin", "xmax", "ymax")
 GROUP, CONFIDENCE = "isgroupof", "confidence"
 
 
-class OpenImagesSource(PartSource, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class OpenImagesSource(ListedSource, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A CSV of boxes.
 
     Attributes:
         csv: the file below the root.
-        images: the folder of its pictures.
         names: the CSV of the classes' codes and names; left out, the codes are the names.
-        rest: whether pictures of the folder that the CSV does not name are pictures without
-            annotation; else nothing is said of them.
     """
 
     csv: str
-    images: str = ""
     names: str = ""
-    rest: bool = True
 
 
 @contextmanager
-def rows_of(path: Path, name: str) -> Iterator[Iterator[list[str]]]:
-    """The rows of a CSV as they are read, with ``line_num``.
+def box_rows(root: Path, name: str) -> Iterator[tuple[dict[str, int], Rows]]:
+    """Where the columns of a CSV stand, by their names in small letters, and its further rows.
 
     Raises:
-        InputError: the file is absent, not UTF-8 or not CSV.
+        InputError: the file is absent, no CSV, or lacks a column.
     """
-    with open_regular(path, "CSV", MAX_BYTES, name) as file:
-        text = io.TextIOWrapper(file, "utf-8-sig", newline="")
-        reader = csv.reader(_lines(text))
-        try:
-            yield reader
-        except csv.Error as error:
-            raise InputError(f"not CSV: {error}", where=f"{name}:{reader.line_num}") from None
-        except UnicodeDecodeError as error:
-            message = f"not UTF-8 text ({error.reason})"
-            raise InputError(message, where=f"{name}:{reader.line_num + 1}") from None
+    path = below(root, name)
+    delimiter = _delimiter(path, name)
+    if not delimiter:
+        hint = f"The header names {', '.join(NEEDED)}"
+        raise InputError("not Open Images' boxes", where=f"{name}:1", hint=hint)
+    with rows_of(path, name, delimiter) as rows:
+        columns = columns_of(next(iter(rows), []))
+        assert columns is not None
+        yield columns, rows
 
 
-def _lines(text: io.TextIOWrapper) -> Iterator[str]:
-    """The lines of a file, none of which may fill the memory."""
-    rest = ""
-    while piece := text.read(MAX_LINE):
-        *lines, rest = (rest + piece).split("\n")
-        if len(rest) > MAX_LINE:
-            raise csv.Error(f"a line has more than {MAX_LINE} characters")
-        yield from lines
-    if rest:
-        yield rest
+def _delimiter(path: Path, name: str) -> str:
+    """What stands between the cells of a CSV of boxes; empty where it is none."""
+    lines, stated = head_of(path, name, FIRST)
+    known = (d for d in (stated, *DELIMITERS) if d)
+    headers = ((d, next(iter(parsed(lines, d)), [])) for d in known)
+    return next((d for d, header in headers if columns_of(header) is not None), "")
 
 
 def columns_of(header: list[str]) -> dict[str, int] | None:
@@ -81,9 +69,8 @@ def columns_of(header: list[str]) -> dict[str, int] | None:
 def is_boxes(path: Path) -> bool:
     """Whether a CSV's header is that of Open Images' boxes."""
     try:
-        with rows_of(path, path.name) as rows:
-            return columns_of(next(rows, [])) is not None
-    except (InputError, OSError):
+        return bool(_delimiter(path, path.name))
+    except InputError:
         return False
 
 
@@ -93,10 +80,10 @@ def is_names(path: Path) -> bool:
     if "class" not in name or not ("desc" in name or name.startswith("class")):
         return False
     try:
-        with rows_of(path, path.name) as rows:
-            return len(next(rows, [])) == 2
-    except (InputError, OSError):
+        lines, _ = head_of(path, path.name, FIRST)
+    except InputError:
         return False
+    return len(next(iter(parsed(lines, ",")), [])) == 2
 
 
 def class_names(root: Path, name: str) -> dict[str, str]:
@@ -108,12 +95,12 @@ def class_names(root: Path, name: str) -> dict[str, str]:
     if not name:
         return {}
     found: dict[str, str] = {}
-    with rows_of(below(root, name), name) as rows:
-        for number, row in enumerate(rows, 1):
-            if not row or (number == 1 and row[0].strip().lower() == "labelname"):
+    with rows_of(below(root, name), name, ",") as rows:
+        for number, row in enumerate(rows):
+            if number == 0 and row[0].strip().lower() == "labelname":
                 continue
             if len(row) != 2 or not all(word.strip() for word in row):
-                raise InputError("not a class's code and name", where=f"{name}:{number}")
+                raise InputError("not a class's code and name", where=f"{name}:{rows.line}")
             found.setdefault(row[0].strip(), row[1].strip())
     shared = Counter(found.values())
     return {c: n if shared[n] == 1 else f"{n} ({c})" for c, n in found.items()}

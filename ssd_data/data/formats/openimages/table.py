@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below
 from ssd_data.core.notes import Tally
 from ssd_data.data.formats.numbers import number
 from ssd_data.data.formats.openimages.schema import (
     CONFIDENCE,
     GROUP,
     NEEDED,
-    columns_of,
-    rows_of,
+    box_rows,
 )
-from ssd_data.data.formats.pictures import has_picture_ending, stem_of
 
 Column = npt.NDArray[Any]
 _TRUE, _FALSE, _UNKNOWN = ("1", "1.0", "true", "True"), ("0", "0.0", "false", "False", ""), ("-1",)
 _FLAGS = dict.fromkeys(_TRUE, 1) | dict.fromkeys(_FALSE, 0) | dict.fromkeys((*_UNKNOWN, "-1.0"), -1)
 _LOW, _HIGH = -1.0, 2.0  # fractions may leave the picture, by no more than its own size
-ABSENT = "picture of the CSV that is not here (left out)"
-ELSEWHERE = "picture of the CSV that lies in another folder (left out)"
 UNKNOWN_GROUP = "IsGroupOf unknown (-1, taken as no)"
 NO_OBJECT = "row of Confidence 0, where no object is (left out)"
 UNSURE = "row with a Confidence below 1 (kept: is it an annotation, or a detection?)"
@@ -45,8 +40,8 @@ class CsvBoxes:
         notes: what is odd, by picture.
     """
 
-    def __init__(self, name: str, pictures: Mapping[str, int]) -> None:
-        self.name, self._pictures = name, pictures
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.order: list[int] = []
         self.labels: list[str] = []
         self.errors: dict[int, InputError] = {}
@@ -55,49 +50,32 @@ class CsvBoxes:
         self._owner, self._label, self._line = array("i"), array("i"), array("q")
         self._boxes, self._group = array("f"), array("b")
 
-    def read(self, root: Path, notes: Tally) -> None:
+    def read(self, root: Path, find: Callable[[str], int | None]) -> None:
         """Read all rows.
 
         Args:
-            notes: take what is said of pictures that are not here.
+            find: the index of an id's picture, None where it is not to be read; asked once each.
 
         Raises:
             InputError: the header lacks a column, a row is short, or boxes are in pixels.
         """
-        seen: set[int] = set()
-        with rows_of(below(root, self.name), self.name) as rows:
-            columns = columns_of(next(rows, []))
-            if columns is None:
-                hint = f"The header names {', '.join(NEEDED)}"
-                raise InputError("not Open Images' boxes", where=f"{self.name}:1", hint=hint)
+        known: dict[str, int | None] = {}
+        with box_rows(root, self.name) as (columns, rows):
             width, of_image = max(columns.values()) + 1, columns["imageid"]
-            left: set[str] = set()
             for row in rows:
                 if len(row) < width:
-                    self._require_blank(row, width, rows.line_num)  # type: ignore[attr-defined]
-                    continue
+                    text = f"a row of {len(row)} values, where the header has at least {width}"
+                    raise InputError(text, where=f"{self.name}:{rows.line}")
                 image = row[of_image]
-                if image in left:
-                    continue
-                picture = self._picture(image, notes)
-                if picture < 0:
-                    left.add(image)
-                    continue
-                if picture not in seen:
-                    seen.add(picture)
-                    self.order.append(picture)
-                self._add(picture, row, columns, rows.line_num)  # type: ignore[attr-defined]
+                try:
+                    picture = known[image]
+                except KeyError:
+                    picture = known[image] = find(image)
+                    if picture is not None:
+                        self.order.append(picture)
+                if picture is not None:
+                    self._add(picture, row, columns, rows.line)
         self._sort()
-
-    def _picture(self, image: str, notes: Tally) -> int:
-        """The index of a picture; below 0, counted, where it is not to be read."""
-        found = self._pictures.get(image)
-        if found is None and has_picture_ending(image):
-            found = self._pictures.get(stem_of(image))
-        if found is None or found < 0:
-            notes.add(ABSENT if found is None else ELSEWHERE, image)
-            return -1
-        return found
 
     def _add(self, picture: int, row: list[str], columns: Mapping[str, int], line: int) -> None:
         where = f"{self.name}:{line}"
@@ -150,11 +128,6 @@ class CsvBoxes:
                 "width and height",
             )
         self.errors.setdefault(picture, InputError(f'{key} is "{text}", not a number', where=where))
-
-    def _require_blank(self, row: list[str], width: int, line: int) -> None:
-        if any(word.strip() for word in row):
-            text = f"a row of {len(row)} values, where the header has at least {width}"
-            raise InputError(text, where=f"{self.name}:{line}")
 
     def _note(self, picture: int, kind: str, where: str) -> None:
         self.notes.setdefault(picture, Tally()).add(kind, where)

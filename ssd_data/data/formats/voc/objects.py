@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -207,16 +207,19 @@ def _outline(parts: Parts, outline: etree._Element, annotation: str) -> tuple[li
         raise InputError(f'<coordinate> is "{text_of(unit)}", not pixel', where=where)
     if (box := parts_of(outline).get("box")) is not None:  # LabelMe's, of a mask
         return _corners(box, annotation), OUTLINE
-    return _hull(_points(outline, annotation), outline, annotation), OUTLINE
+    points = _points(outline, annotation)
+    hull = _hull(points, outline, annotation)
+    upright = all(x in hull[::2] and y in hull[1::2] for x, y in points)
+    return hull, "" if upright else OUTLINE
 
 
 def _hull(
-    points: Iterable[tuple[float, float]], element: etree._Element, annotation: str
+    points: Sequence[tuple[float, float]], element: etree._Element, annotation: str
 ) -> list[float]:
-    across, down = zip(*points, strict=True) if (points := list(points)) else ((), ())
-    if len(across) < 2:
+    if len(points) < 2:
         where = f"{annotation}:{element.sourceline}"
         raise InputError(f"<{element.tag!s}> without points", where=where)
+    across, down = zip(*points, strict=True)
     return [min(across), min(down), max(across), max(down)]
 
 

@@ -173,11 +173,11 @@ def _find(known: Pictures, line: str, file: str, where: str) -> Named | None:
     path = normpath(line.replace("\\", "/"))
     for start in dict.fromkeys((inside, "")):
         near = normpath(joined(start, path))
-        if is_below(near) and known.has(near):
+        if is_below(near) and near in known:
             return Named(near)
     parts = [part for part in path.split("/") if part not in ("", "..")]
     for at in range(1, min(len(parts), MOST_PARTS)):
-        if known.has(near := "/".join(parts[at:])):
+        if (near := "/".join(parts[at:])) in known:
             return Named(near, "without the start of its path")
     return known.find(line, where)
 

@@ -18,7 +18,7 @@ SIDES = ("x", "y", "width", "height")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ScoredSource:
+class Lines:
     """The files of some detections, row by row.
 
     Attributes:
@@ -29,10 +29,10 @@ class ScoredSource:
             detection of that file it is, from 0.
         head: how many lines stand before the first detection; None where they are no lines.
 
-    >>> Path("two.txt").write_text("7 0.5 1 1 9 9\\n\\n8 0.25 2 2 9 9\\n")
-    29
-    >>> source = ScoredSource.of(("image", "score", *CORNERS), ["two.txt"], [2], head=0)
-    >>> source.place(1), source.column(0), source.line(source.numbers)
+    >>> from pathlib import Path
+    >>> _ = Path("two.txt").write_text("7 0.5 1 1 9 9\\n\\n8 0.25 2 2 9 9\\n")
+    >>> lines = Lines.of(("image", "score", *CORNERS), ["two.txt"], [2], head=0)
+    >>> lines.place(1), lines.column(0), lines.line(lines.numbers)
     ('two.txt:3', 'column 2', 'image score xmin ymin xmax ymax')
     """
 
@@ -49,7 +49,7 @@ class ScoredSource:
         files: Sequence[object],
         counts: Sequence[int],
         head: int | None,
-    ) -> ScoredSource:
+    ) -> Lines:
         """Of detections that were read file by file, ``counts`` from each."""
         number = np.array(counts, np.int64)
         entry = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)
@@ -74,7 +74,7 @@ class ScoredSource:
             return "score" if number == 4 else f"bbox[{number}]"
         return f"column {len(self.columns) - 5 + number + 1}"
 
-    def rows(self, which: npt.NDArray[Any]) -> ScoredSource:
+    def rows(self, which: npt.NDArray[Any]) -> Lines:
         """Of some of the detections: those of the given indices or flags."""
         return replace(self, file=self.file[which], entry=self.entry[which])
 
