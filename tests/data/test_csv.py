@@ -127,6 +127,13 @@ def test_blanks_and_case_of_names(tmp_path: Path) -> None:
     assert rows.rows == {"images/a.jpg": CUP}
 
 
+def test_quotes_after_a_blank(tmp_path: Path) -> None:
+    found = one(
+        tmp_path, "image, label, xmin, ymin, xmax, ymax", 'a.jpg, "cup, big", 10, 20, 50, 90'
+    )
+    assert found.rows == {"images/a.jpg": [("cup, big", BOX, False)]}
+
+
 def test_a_delimiter_that_excel_states(tmp_path: Path) -> None:
     found = one(tmp_path, "sep=;", "image;xmin;ymin;xmax;ymax;label", "a.jpg;10;20;50;90;cup")
     assert found.rows == {"images/a.jpg": CUP}

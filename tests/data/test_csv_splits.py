@@ -51,7 +51,7 @@ def members(root: Path) -> dict[str, list[str]]:
     ],
 )
 def test_files_are_splits(names: tuple[str, str], splits: list[str], tmp_path: Path) -> None:
-    pictures(tmp_path, "images/a.jpg", "images/b.jpg", "images/c.jpg")
+    pictures(tmp_path, *(f"images/{letter}.jpg" for letter in "abcd"))
     write(tmp_path, names[0], HEAD, row("a.jpg"), row("b.jpg"))
     write(tmp_path, names[1], HEAD, row("c.jpg"))
     dataset = recognise(tmp_path)
@@ -65,6 +65,8 @@ def test_files_are_splits(names: tuple[str, str], splits: list[str], tmp_path: P
     assert dataset.said == (
         "the splits' pictures lie in one folder: those that no file names are left out",
     )
+    left = {"picture that no row names (left out)": ["images/d.jpg"]}
+    assert [raw.read(tmp_path, split).notes for split in splits] == [left, {}]
 
 
 def test_roboflow_has_a_csv_in_each_folder(tmp_path: Path) -> None:

@@ -165,6 +165,6 @@ def _fault(rows: list[list[str]], error: InputError) -> InputError:
     if pictures and classes - pictures and len(names) <= 4:
         return InputError("a classification CSV: pictures with a class, but no boxes")
     if any(number(cell) == number(cell) or has_picture_ending(cell) for cell in first):
-        hint = f"Give it a first line such as filename,xmin,ymin,xmax,ymax,class. {error.hint}"
+        hint = "Give it a first line such as filename,class,xmin,ymin,xmax,ymax"
         return InputError("the first line does not name the columns", hint=hint)
     return error

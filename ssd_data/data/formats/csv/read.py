@@ -26,7 +26,7 @@ from ssd_data.data.formats.csv.labels import class_names, labels_of
 from ssd_data.data.formats.csv.recognise import recognise
 from ssd_data.data.formats.csv.schema import CsvSource
 from ssd_data.data.formats.csv.splitting import split_of
-from ssd_data.data.formats.csv.table import Column, CsvTable
+from ssd_data.data.formats.csv.table import Column, CsvTable, picture_names
 from ssd_data.data.formats.listed import ListedFinder
 from ssd_data.data.formats.splits import is_training
 
@@ -69,7 +69,9 @@ def read(root: Path, source: CsvSource, notes: Tally) -> Iterator[Entry]:
     chosen = list(_chosen(source, found, table.layout.flags, of_all))
     named = {path for index, path in enumerate(found.paths) if index not in found.absent}
     rest = list(source.unnamed(finder.pictures, named)) if source.rest else []
-    if is_training(source.split) and not source.rest:
+    if not source.rest and (source.beside or is_training(source.split)):
+        for other in source.beside:
+            named |= finder.paths_of(picture_names(below(root, other), other))
         for path in source.unnamed(finder.pictures, named):
             of_all.add(UNNAMED, path)
     images = [*(found.paths[index] for index in chosen), *rest]

@@ -41,7 +41,8 @@ def recognise(folder: Path) -> Recognised[CsvSource] | None:
         return _not_understood(folder, looks)
     names = [n for n in named if n not in boxes and are_names(folder / n, n)]
     splits, said = _splits(folder, boxes, names)
-    first, look = next(iter(boxes.items()))
+    first = next(iter(splits.values()))[0].csv
+    look = boxes[first]
     why = f"{first} {'names the' if look.header else 'has'} columns of pictures and boxes"
     sure = Confidence.FILES if any(one.scored for one in boxes.values()) else Confidence.CONTENT
     return Recognised(splits, why, sure, said)

@@ -15,7 +15,7 @@ from ssd_data.core.files.paths import below, listable
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Boxes
 from ssd_data.data.formats.csv.cells import CellError, Cells
-from ssd_data.data.formats.csv.kinds import TableLook
+from ssd_data.data.formats.csv.kinds import TableLook, look_at
 from ssd_data.data.formats.csvrows import Rows, is_blank, rows_of
 from ssd_data.data.formats.numbers import number
 
@@ -220,6 +220,20 @@ class CsvTable:
     def rows(self, picture: int) -> slice:
         """Where a picture's boxes are in the columns."""
         return slice(int(self._starts[picture]), int(self._starts[picture + 1]))
+
+
+def picture_names(path: Path, name: str) -> set[str]:
+    """How the rows of a CSV name their pictures.
+
+    Raises:
+        InputError: the file is no CSV.
+    """
+    look = look_at(path, name)
+    if look.layout is None:
+        return set()
+    with rows_of(path, name, look.delimiter) as rows:
+        column = look.layout.picture
+        return {row[column].strip() for row in rows if len(row) > column}
 
 
 def two_splits(picture: str, split: str, other: str, line: int, where: str) -> InputError:

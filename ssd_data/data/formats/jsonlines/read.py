@@ -101,9 +101,13 @@ class _Pictures:
         here = {path for index, path in enumerate(self.paths) if index not in self.errors}
         if self.paths and not here:
             raise next(iter(self.errors.values()))
-        unnamed = list(source.unnamed(finder.pictures, {*first}))
+        named = {*first}
+        for other in source.beside:
+            others = lines_of(below(root, other), other)
+            named |= finder.paths_of(head_of(line, f"{other}:{n}").picture for n, line in others)
+        unnamed = list(source.unnamed(finder.pictures, named))
         self.rest = unnamed if source.rest else []
-        if is_training(source.split):
+        if not source.rest and (source.beside or is_training(source.split)):
             for path in unnamed:
                 notes.add(UNNAMED, path)
 
