@@ -126,11 +126,13 @@ class OutFolder:
 
     def _claim_beside(self) -> bool:
         """Make the folder beside it and lock that, unless it is better to stage inside."""
-        if self._inside or is_mount(self._place) or self._beside.is_symlink():
+        if self._inside or is_mount(self._place):
             return False
         while True:
             try:
                 self._mkdir(self._beside)
+                if self._beside.is_symlink():
+                    return False
                 if (names := _names(self._beside)) and LOCK not in names:
                     return False  # not ours
                 self._lock(self._beside)
