@@ -154,6 +154,16 @@ def test_what_was_changed_after_a_kill_is_not_undone(
     assert not list(out.parent.glob(".*"))
 
 
+def test_a_journal_that_is_done_with_moves_nothing(out: Path) -> None:
+    """As one has it that was killed just before it could remove its lock."""
+    (out / ".lock").write_text('{"published": [], "kept": {}}')
+    before = tree(out)
+    del before[".lock"]
+    with OutFolder(out) as work:
+        write_text(work.staging / "other", "half")
+    assert tree(out) == before
+
+
 def works_in(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(out / "jobs")
 

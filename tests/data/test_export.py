@@ -592,7 +592,7 @@ def test_a_killed_export_leaves_no_folder_and_the_next_clears_up(to: str, tmp_pa
     def dying(records: Any, total: int, name: str) -> Iterator[Any]:
         for index, pair in enumerate(records):
             if index == 2:
-                assert list(tmp_path.glob(".out.staging/*"))
+                assert list(tmp_path.glob(".out.staging/new/*"))
                 os.kill(os.getpid(), signal.SIGKILL)
             yield pair
 

@@ -253,7 +253,7 @@ class TestFolder:
         )
         with subprocess.Popen([sys.executable, "-c", code]) as process:
             deadline = time.monotonic() + 60
-            while not list(tmp_path.glob(".out.staging/voc/JPEGImages/*")):
+            while not list(tmp_path.glob(".out.staging/new/voc/JPEGImages/*")):
                 if time.monotonic() > deadline:
                     break
                 time.sleep(0.02)

@@ -14,6 +14,7 @@ from ssd_data.core.labelmap import LabelMap, write_labelmap
 from ssd_data.nets.caffemodel import to_bytes
 from ssd_data.nets.graph import parse_graph
 from support import commands
+from support.nets import write_detector
 from support.prototxts import FOUR, bn, conv, layer, random_weights, scale
 from support.trees import Voc
 
@@ -92,6 +93,12 @@ def _models() -> None:
     Path("ssd/tiny_ssd_iter_1.caffemodel").write_bytes(b"mine")
 
 
+def _detector() -> None:
+    write_detector(Path())
+
+
+DEPLOY = ("deploy", "deploy.prototxt", "tiny.caffemodel", "--profile", "npu", "-o", "shipped")
+DEPLOY += ("--mean", "127.5", "--scale", "0.007843", "-q")
 BUILD = ("build", "raw", "-o", "OUT", "-q")
 REDO = (*BUILD, "--redo", "--size", "32", "--labelmap", "pets.prototxt")
 MODEL = ("model", "tiny_ssd", "--num-classes", "9", "-o", "ssd", "--redo")
@@ -120,5 +127,6 @@ SCENES = {
     "merge_bn": Scene(
         _net, ("merge-bn", "deploy.prototxt", "net.caffemodel", "-o", "merged", "--no-check")
     ),
+    "deploy": Scene(_detector, DEPLOY),
     "sample": Scene(lambda: None, ("sample", "shapes", "--train", "1", "--test", "1", "-q")),
 }

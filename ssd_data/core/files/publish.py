@@ -36,7 +36,7 @@ from ssd_data.core.files.exchange import (
 from ssd_data.core.files.paths import read_text
 from ssd_data.core.files.whole import is_open_at, lock
 
-STAGING, READY, LOCK, OLD = ".staging", ".ready", ".lock", ".old"
+STAGING, READY, LOCK, OLD, NEW = ".staging", ".ready", ".lock", ".old", "new"
 HIDDEN = {STAGING, READY, LOCK}
 
 
@@ -63,7 +63,7 @@ class OutFolder:
         self.staging = Path()
         self._inside = inside
         self._place = Path(os.path.realpath(path))
-        self._beside = self._place.with_name(f".{self._place.name}{STAGING}")
+        self._beside = self._place.parent / f".{self._place.name}{STAGING}"
         self._held: list[int] = []
         self._made: list[Path] = []
 
@@ -98,7 +98,7 @@ class OutFolder:
 
     def _said(self, where: str) -> str:
         """What is wrong in a hidden folder is said of the folder itself."""
-        for hidden in (self._beside, self._place / STAGING, self._place / READY):
+        for hidden in (self._beside / NEW, self._place / STAGING, self._place / READY):
             if where == str(hidden) or where.startswith(f"{hidden}/"):
                 return str(self.path) + where[len(str(hidden)) :]
         return where
@@ -114,15 +114,14 @@ class OutFolder:
         if os.path.lexists(place):
             self._lock(place)
         if self._claim_beside():
-            self.staging = self._beside
+            self.staging = self._beside / NEW
         else:
             self._mkdir(place)
             self.staging = place / STAGING
         if os.path.lexists(place) and not self._holds(place):
             self._lock(place)  # it has appeared just now
         self._recover()
-        if self.staging != self._beside:
-            self.staging.mkdir()
+        self.staging.mkdir()
 
     def _claim_beside(self) -> bool:
         """Make the folder beside it and lock that, unless it is better to stage inside."""
@@ -156,14 +155,16 @@ class OutFolder:
                 _move_in(place)
             remove_tree(place / READY)
         self._clear_beside()
+        if self._holds(place):
+            os.truncate(place / LOCK, 0)  # its journal is done with
 
     def _clear_beside(self) -> None:
         """Empty the folder beside, from which what somebody wrote of late is saved before."""
-        if self.staging != self._beside or not self._beside.is_dir():
+        if self.staging != self._beside / NEW:
             return
-        if journal := _read_journal(self._place):
+        if self.staging.is_dir() and (journal := _read_journal(self._place)):
             published, kept = journal
-            take_late(self._beside, self._place, {*published, *HIDDEN}, kept)
+            take_late(self.staging, self._place, {*published, *HIDDEN}, kept)
         for name in _names(self._beside) - {LOCK}:
             remove_tree(self._beside / name)
 
@@ -175,9 +176,8 @@ class OutFolder:
         for folder in (self._beside, self._place):
             if self._holds(folder):
                 (folder / LOCK).unlink()
-        if self.staging == self._beside:
-            with suppress(FileNotFoundError):
-                self._beside.rmdir()
+        if self.staging == self._beside / NEW:
+            self._beside.rmdir()
 
     def _holds(self, folder: Path) -> bool:
         return any(is_open_at(descriptor, folder / LOCK) for descriptor in self._held)
@@ -218,16 +218,17 @@ class OutFolder:
         """
         place, staging = self._place, self.staging
         _sync_tree(staging)
-        if staging == self._beside and not os.path.lexists(place):
+        is_beside = staging != place / STAGING
+        if is_beside and not os.path.lexists(place):
             os.rename(staging, place)
             sync_folder(place.parent)
             return
-        names = _names(staging) - HIDDEN
-        if staging == self._beside:
+        names = _names(staging)
+        if is_beside:
             try:
                 self._exchange(names)
             except CannotExchangeError:
-                for name in _names(staging) - names - HIDDEN:
+                for name in _names(staging) - names:
                     remove_tree(staging / name)
             else:
                 return
@@ -240,6 +241,7 @@ class OutFolder:
         require_free(self._place)
         kept = mirror(self._place, self.staging, names | HIDDEN)
         journal = {"published": sorted(names), "kept": kept}
+        self._lock(self.staging)
         write_bytes(self.staging / LOCK, json.dumps(journal).encode(), "wb")
         _sync_tree(self.staging)
         exchange(self.staging, self._place)
