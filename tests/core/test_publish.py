@@ -125,6 +125,16 @@ def test_kill_at_any_moment(
     assert event > 50
 
 
+def test_who_reads_the_old_build_reads_on(dataset: Dataset, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    build(dataset, out, OLD)
+    before = contents(out)["trainval"]
+    with LmdbReader(out / "raw_trainval_lmdb") as reader:
+        build(dataset, out, NEW, redo=True)
+        assert list(reader.items()) == before
+    assert contents(out)["trainval"] != before
+
+
 def test_kill_of_a_first_build_leaves_no_name(dataset: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "out"
     for event in range(1, 200, 3):
