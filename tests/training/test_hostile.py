@@ -16,7 +16,8 @@ from support import GOLDEN
 
 from ssd_data.cli import main
 from ssd_data.core.errors import InputError, OutputError, UsageError
-from ssd_data.core.files.whole import new_folder, write_whole
+from ssd_data.core.files.together import new_folder
+from ssd_data.core.files.whole import write_whole
 from ssd_data.nets.graph import read_graph
 from ssd_data.proto import caffe_pb2
 from ssd_data.training import snapshots
