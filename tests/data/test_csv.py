@@ -50,6 +50,8 @@ def one(root: Path, *lines: str, name: str = "train.csv", **how: Any) -> raw.Raw
          "a.jpg,cup,10,20,40,70,160,120"),
         ("file,x,y,width,height,label", "a.jpg,10,20,40,70,cup"),  # width is the box's
         ("path,xmin,ymin,width,height,label", "a.jpg,10,20,40,70,cup"),
+        ("image,x,y,width,height,label,image_width,image_height", "a.jpg,10,20,40,70,cup,160,120"),
+        ("image,xmin,ymin,img_w,img_h,width,height,label", "a.jpg,10,20,160,120,40,70,cup"),
         ("image,x,y,w,h,width,height,label", "a.jpg,10,20,40,70,160,120,cup"),
         ("image,x_center,y_center,width,height,label", "a.jpg,30,55,40,70,cup"),
         ("image,cx,cy,w,h,tag", "a.jpg,30,55,40,70,cup"),

@@ -169,7 +169,7 @@ def test_where_nothing_says_the_splits(paths: str, tmp_path: Path) -> None:
     write(tmp_path, paths)
     notes = Tally()
     found = pairs(tmp_path, notes)
-    assert sorted(f"{found['trainval']} {found['test']}".split()) == sorted(UNSPLIT[paths].split())
+    assert sorted(" ".join(found.values()).split()) == sorted(UNSPLIT[paths].split())
     assert not notes
     said = recognise(tmp_path).said
     assert sum(RANDOM in one for one in said) == 1
@@ -286,7 +286,7 @@ def test_files_that_are_no_lists(tmp_path: Path) -> None:
         train_log="epoch 1", README_test="run it", train_big="",
     )  # fmt: skip
     (root / "val_notes.txt").write_bytes(b"\xff\xfe\x00")
-    assert list(recognise(root).splits) == ["test", "trainval"]
+    assert list(recognise(root).splits) == ["trainval"]
 
 
 def test_pictures_that_are_called_as_splits_are(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import LabelledImage, Scan
 
+FRACTION = "box lies within 0 to 1: a fraction of its picture? (taken as pixels)"
 MOST = 1 + 1e-6  # what 1.0 becomes when it is rounded up on its way
 
 
@@ -34,6 +35,20 @@ def settle_unit(scans: Iterable[Scan], options: BuildOptions, origin: object) ->
             hint="Take them as fractions with --boxes fractions; if they really are pixels, "
             "with --boxes pixels",
         )
+    if options.boxes == "auto":
+        for scan in scans:
+            _note_fractions(scan)
+
+
+def _note_fractions(scan: Scan) -> None:
+    """Count the boxes that fractions may be among boxes that are pixels."""
+    for image in scan.images:
+        boxes = image.entry.boxes
+        if image.entry.normalized or not len(boxes):
+            continue
+        inside = (boxes.max(axis=1) <= MOST) & (boxes.min(axis=1) >= 1 - MOST) & ~is_empty(boxes)
+        for index in np.flatnonzero(inside):
+            scan.notes.add(FRACTION, image.entry.place(int(index)))
 
 
 def _all_fractions(images: list[LabelledImage]) -> LabelledImage | None:

@@ -236,7 +236,7 @@ def united(root: Path, path: str) -> list[str]:
     """The lists that a path means: itself, or with a ``*`` in its name those that fit, sorted."""
     folder, _, name = path.rpartition("/")
     if "*" not in name or below(root, path).is_file():
-        return [path]
+        return [_as_spelt(root, path)]
     start, _, end = name.lower().partition("*")
     above = f"{folder}/" if folder else ""
     fitting = [
@@ -255,6 +255,15 @@ def lists_in(folder: Path) -> list[str]:
         return []
     names = (path.name for path in folder.iterdir())
     return sorted(n for n in names if n.lower().endswith(ENDING) and not is_left_behind(n))
+
+
+def _as_spelt(root: Path, path: str) -> str:
+    """A list's path with the ending that it has there: ``train.TXT``."""
+    file = below(root, path)
+    if file.is_file():
+        return path
+    others = (name for name in lists_in(file.parent) if name.rpartition(".")[0] == file.stem)
+    return path[: -len(file.name)] + next(others, file.name)
 
 
 def missing_picture(listed: Listed, finder: Finder) -> tuple[str, str]:

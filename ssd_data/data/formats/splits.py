@@ -15,6 +15,7 @@ Role = Literal["trainval", "train", "val", "test"]
 TRAINING: tuple[Role, ...] = ("trainval", "train")
 HELD_BACK: tuple[Role, ...] = ("test", "val")
 RATIO = 0.8  # of training pictures, where no split is stated
+TOO_FEW = "no split is stated, and there is one picture only: it is trainval"
 _WORDS: dict[str, Role] = {
     **dict.fromkeys(("trainval", "trainvals"), "trainval"),
     **dict.fromkeys(("train", "training", "trains", "trn", "trainset"), "train"),

@@ -18,7 +18,7 @@ from ssd_data.data.formats.namelists import Finder, read_listed
 from ssd_data.data.formats.parts import holds_picture
 from ssd_data.data.formats.pictures import Pictures
 from ssd_data.data.formats.splitlists import SplitLists, places_in, read_lists
-from ssd_data.data.formats.splits import RATIO, share
+from ssd_data.data.formats.splits import RATIO, TOO_FEW, share
 
 UNASSIGNED = "unassigned"  # pictures of no split, where others are of one
 DRAWN = (
@@ -30,7 +30,6 @@ STRETCHES = (
     "neighbouring frames are alike (list the frames, a name a line, in train.txt and test.txt at "
     "the root to choose them)"
 )
-TOO_FEW = "no split is stated, and there is one picture only: it is trainval"
 
 
 class PartSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -39,7 +39,7 @@ from ssd_data.data.formats.coco.places import (
     usual_folder,
 )
 from ssd_data.data.formats.coco.schema import CocoSource
-from ssd_data.data.formats.splits import TRAINING, role
+from ssd_data.data.formats.splits import RATIO, TOO_FEW, TRAINING, role
 
 LAYOUT = """\
 annotations/instances_<split>.json
@@ -48,7 +48,6 @@ or <split>/_annotations.coco.json, result.json and images/, labels.json and data
 or any JSON that has images and categories"""
 WHY, MOST = "images and categories", 3
 OTHERS = ("captions_", "person_keypoints_", "panoptic_", "stuff_", "image_info_", "labels_")
-RATIO = 0.8
 NO_SUBSET = "default"  # CVAT's, of a task that is in none
 _BEFORE = re.compile(
     r"^_*(?:annotations?|instances?|person_keypoints|coco|labels?)(?:[._ -]+|$)", re.I
@@ -213,11 +212,19 @@ def _holds(folder: str, other: str) -> bool:
 
 def _shares(one: FoundJson, by_name: bool) -> dict[str, list[CocoSource]]:
     whole = _source(one, [one], by_name)
+    if _is_single(one):
+        return {"trainval": [whole]}
     first = msgspec.structs.replace(whole, last=RATIO)
     return {"trainval": [first], "test": [msgspec.structs.replace(whole, first=RATIO)]}
 
 
+def _is_single(one: FoundJson) -> bool:
+    return one.seen is not None and len(one.seen.names) == 1
+
+
 def _said_of_draw(one: FoundJson) -> str:
+    if _is_single(one):
+        return TOO_FEW
     return (
         f"{one.json} does not say which pictures are for training: {RATIO:.0%}, drawn at random, "
         'are "trainval", the others "test". Other splits are lists of names in a recipe: sources = '

@@ -94,14 +94,29 @@ def picture_folder(root: Path, json: str, split: str, names: Sequence[str]) -> s
         json: its path below the root.
         split: its split's name, empty where it has none.
         names: some of its file names.
+
+    Raises:
+        InputError: nothing tells which of several folders it is.
     """
     usual, others = _candidates(root, json, split)
     for places in (usual, others):
         hits = [sum(_is_there(root / place, name) for name in names) for place in places]
         if any(hits):
-            return places[hits.index(max(hits))]
+            best = [place for place, hit in zip(places, hits, strict=True) if hit == max(hits)]
+            if places is others and len(best) > 1:
+                raise _in_several(best, json)
+            return best[0]
     found = [_found_otherwise(root / place, split, names) for place in usual]
     return usual[found.index(max(found))] if any(found) else None
+
+
+def _in_several(folders: Sequence[str], json: str) -> InputError:
+    return InputError(
+        f"its pictures may be those of {folders[0]} or of {folders[1]}",
+        where=json,
+        hint="Move one away, or say it in a recipe: sources = "
+        f'[{{ json = "{json}", images = "{folders[0]}" }}]',
+    )
 
 
 def usual_folder(root: Path, json: str, split: str) -> str | None:

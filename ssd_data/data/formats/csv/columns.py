@@ -60,9 +60,6 @@ _FORMS: tuple[tuple[Form, tuple[str, ...]], ...] = (
     ("sides", ("xmin", "ymin", "w", "h")),
     ("sides", ("x", "y", "w", "h")),
     ("centre", ("cx", "cy", "w", "h")),
-    ("sides", ("xmin", "ymin", "width", "height")),
-    ("sides", ("x", "y", "width", "height")),
-    ("centre", ("cx", "cy", "width", "height")),
     ("four", ("four",)),
     ("many", ("many",)),
 )
@@ -71,6 +68,7 @@ _NO_CLASS = (
     "id index source area timestamp domain depth channels unnamed0 radid license occluded "
     "truncated pose rotation comment createdat annotator imageid crowd generated"
 )
+_SIDES = ("width", "height")
 SHOWN = (
     "Known are filename, image, path, image_id … for the picture; xmin ymin xmax ymax, "
     "x1 y1 x2 y2, left top right bottom, x y w h, cx cy w h or bbox for the box; class, label, "
@@ -150,20 +148,18 @@ def layout_of(
         missing.append(f'the class (is it "{listable(odd[:40])}"?)')
     if form is None or missing:
         raise _unknown(header, " and ".join(missing))
-    taken = {"width", "height"} & set(box)
-    rest = {role: at for role, at in found.items() if role not in taken}
     return ColumnLayout(
         picture=found["picture"],
         form=form,
         box=tuple(found[role] for role in box),
-        label=rest.get("class", -1),
-        split=rest.get("split", -1),
-        difficult=rest.get("difficult", -1),
-        score=rest.get("score", -1),
-        width=rest.get("width", -1),
-        height=rest.get("height", -1),
+        label=found.get("class", -1),
+        split=found.get("split", -1),
+        difficult=found.get("difficult", -1),
+        score=found.get("score", -1),
+        width=found.get("width", -1),
+        height=found.get("height", -1),
         bare=form == "sides" and plain(header[found[box[0]]]) == "x",
-        flags="split" in rest and plain(header[rest["split"]]) in ("istest", "test"),
+        flags="split" in found and plain(header[found["split"]]) in ("istest", "test"),
         size=len(header),
     )
 
@@ -195,7 +191,26 @@ def _found(
             raise _unknown(header, f'"{name}", which is to be "{role}"')
         if name:
             found[role] = at[plain(name)]
+    _give_box_its_sides(found, at, stated)
     return found
+
+
+def _give_box_its_sides(
+    found: dict[str, int], at: Mapping[str, int], stated: Mapping[str, str]
+) -> None:
+    """Where a box has one corner or a centre only, ``width`` and ``height`` are its own.
+
+    ``image_width`` and ``image_height`` stay the picture's.
+    """
+    if not {"x", "xmin", "cx"} & found.keys() or {"xmax", "ymax", "w", "h"} & found.keys():
+        return
+    sides = [found.get(side, -1) if side in stated else at.get(side, -1) for side in _SIDES]
+    if min(sides) < 0:
+        return
+    for side, role, column in zip(_SIDES, ("w", "h"), sides, strict=True):
+        found[role] = column
+        if found.get(side) == column:
+            del found[side]
 
 
 def _holds_pictures(rows: Sequence[Sequence[str]], column: int) -> bool:

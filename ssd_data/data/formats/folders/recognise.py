@@ -22,7 +22,7 @@ from ssd_data.data.formats.splitlists import (
     read_lists,
     require_agreement,
 )
-from ssd_data.data.formats.splits import RATIO, remarks, role, split_in
+from ssd_data.data.formats.splits import RATIO, TOO_FEW, remarks, role, split_in
 
 LAYOUT = """\
 <images>/<name>.jpg  <labels>/<name>.xml    VOC XML, or .txt: label xmin ymin xmax ymax in pixels;
@@ -169,13 +169,16 @@ class _Arrangement:
         }
 
     def _at_random(self) -> Splits:
+        shared = self._is_shared(self.places)
+        sources = [_source(place, shared=place.labels in shared) for place in self.places]
+        if all(len(self.tree.below(place.images)) < 2 for place in self.places):
+            self.said.append(TOO_FEW)
+            return {"trainval": sources}
         self.said.append(
             f"nothing says which pictures are for testing: {1 - RATIO:.0%} of them are drawn at "
             "random, by their names. To choose them, write train.txt and val.txt into "
             f"{self.folder}, a picture's name a line"
         )
-        shared = self._is_shared(self.places)
-        sources = [_source(place, shared=place.labels in shared) for place in self.places]
         return {
             "trainval": [msgspec.structs.replace(one, last=RATIO) for one in sources],
             "test": [msgspec.structs.replace(one, first=RATIO) for one in sources],

@@ -179,7 +179,8 @@ def _fractions(where: str) -> InputError:
     return InputError(
         "the boxes are fractions, as in YOLO's files; pixels are wanted",
         where=where,
-        hint="Write label xmin ymin xmax ymax in pixels (YOLO: class cx cy w h in fractions)",
+        hint="Write label xmin ymin xmax ymax in pixels; YOLO's class cx cy w h in fractions are "
+        "read with --format yolo",
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_bytes, read_text
 from ssd_data.data.formats.numbers import number
-from ssd_data.data.formats.pictures import files_below
+from ssd_data.data.formats.pictures import files_below, has_picture_ending, stem_of
 from ssd_data.data.formats.yolo.lines import MOST_BYTES as MOST_LABEL_BYTES
 from ssd_data.data.formats.yolo.meaning import is_whole
 from ssd_data.data.formats.yolo.names import MOST_CLASSES
@@ -33,7 +33,9 @@ def are_yolos(root: Path, folders: Sequence[str]) -> bool | None:
 
 def _look(root: Path, folder: str) -> tuple[int, int]:
     """How many lines fit, and how many there are, in files from all over a folder."""
-    names = [n for n in sorted(LabelFolders(root).texts(folder).values()) if is_label_name(n)]
+    texts = LabelFolders(root).texts(folder)
+    pictures = set() if folder else _picture_stems(files_below(root))
+    names = [n for stem, n in sorted(texts.items()) if _is_label(joined(folder, n), pictures)]
     if not names and folders_of(root / folder):
         names = [name for name in files_below(root / folder) if is_label_name(name)]
     step = max(1, len(names) // MOST_FILES)
@@ -52,6 +54,19 @@ def _look(root: Path, folder: str) -> tuple[int, int]:
     return fitting, lines
 
 
+def _picture_stems(files: Iterable[str]) -> set[str]:
+    """The pictures that lie in the root itself, without their endings."""
+    return {stem_of(name) for name in files if "/" not in name and has_picture_ending(name)}
+
+
+def _is_label(path: str, pictures: Collection[str]) -> bool:
+    """Whether a txt is a picture's; one in the root that is called as a list is, if that is there.
+
+    So ``train_01.txt`` beside ``train_01.jpg`` is no list of pictures.
+    """
+    return is_label_name(path) or (path.endswith(".txt") and stem_of(path) in pictures)
+
+
 def _fits(words: list[str]) -> bool:
     """Whether a line is a class number and at least four fractions."""
     values = [number(word) for word in words[:5]]
@@ -66,9 +81,10 @@ def highest_number(root: Path, files: Iterable[str]) -> int:
 
     Lines that are none of YOLO's do not count: they are met when the files are read.
     """
-    highest = -1
+    highest, files = -1, list(files)
+    pictures = _picture_stems(files)
     for path in files:
-        if not is_label_name(path):
+        if not _is_label(path, pictures):
             continue
         try:
             text = read_text(root / path, "txt", MOST_LABEL_BYTES)

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from ssd_data.data.formats.parts import holds_picture
 from ssd_data.data.formats.pictures import has_picture_ending, is_left_behind
-from ssd_data.data.formats.splits import RATIO, role
+from ssd_data.data.formats.splits import RATIO, TOO_FEW, role
 from ssd_data.data.formats.yolo.names import files_of_names
 from ssd_data.data.formats.yolo.pairs import LIST, numbered_lines
 from ssd_data.data.formats.yolo.places import (
@@ -69,6 +70,9 @@ class Arranged:
         if lists := split_lists(root):
             self.why += f", and lists ({', '.join(lists)})"
             return {file[: -len(LIST)]: [YoloSource(images=file, names=names)] for file in lists}
+        if not holds_picture(root / images, count=2):
+            self.said.append(TOO_FEW)
+            return {"trainval": [YoloSource(images=images, labels=labels, names=names)]}
         self.said.append(_BY_CHANCE)
         shares = {"trainval": (0.0, RATIO), "test": (RATIO, 1.0)}
         return {
