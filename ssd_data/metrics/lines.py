@@ -30,8 +30,7 @@ class Lines:
         head: how many lines stand before the first detection; None where they are no lines.
 
     >>> from pathlib import Path
-    >>> Path("two.txt").write_text("7 0.5 1 1 9 9\\n\\n8 0.25 2 2 9 9\\n")
-    29
+    >>> _ = Path("two.txt").write_text("7 0.5 1 1 9 9\\n\\n8 0.25 2 2 9 9\\n")
     >>> lines = Lines.of(("image", "score", *CORNERS), ["two.txt"], [2], head=0)
     >>> lines.place(1), lines.column(0), lines.line(lines.numbers)
     ('two.txt:3', 'column 2', 'image score xmin ymin xmax ymax')

@@ -127,6 +127,13 @@ def test_blanks_and_case_of_names(tmp_path: Path) -> None:
     assert rows.rows == {"images/a.jpg": CUP}
 
 
+def test_quotes_after_a_blank(tmp_path: Path) -> None:
+    found = one(
+        tmp_path, "image, label, xmin, ymin, xmax, ymax", 'a.jpg, "cup, big", 10, 20, 50, 90'
+    )
+    assert found.rows == {"images/a.jpg": [("cup, big", BOX, False)]}
+
+
 def test_a_delimiter_that_excel_states(tmp_path: Path) -> None:
     found = one(tmp_path, "sep=;", "image;xmin;ymin;xmax;ymax;label", "a.jpg;10;20;50;90;cup")
     assert found.rows == {"images/a.jpg": CUP}
@@ -171,7 +178,15 @@ def test_a_class_that_never_has_a_box_says_that_there_is_none(tmp_path: Path) ->
     assert found.notes == {kind: ["train.csv:2: No finding"]}
     assert [c.name for c in recognise(tmp_path).classes()][1:] == ["cup"]
     found = one(tmp_path / "2", head, *rows, "c,cup,3,R1,,,,")
-    assert found.errors == ['train.csv:4: "cup" without a box']
+    assert found.errors == ["train.csv:4: cup without a box"]
+    pictures(tmp_path / "3", "a.jpg", "b.jpg")
+    rows = ["a.jpg,160,120,cup,1,2,3,4", "b.jpg,160,120,cup,,,,", "b.jpg,160,120,cup,1,2,3,4"]
+    write(tmp_path / "3", "train.csv", RACCOON, *rows)
+    with pytest.raises(InputError, match="--boxless drop leaves such objects out"):
+        build(recognise(tmp_path / "3"), tmp_path / "out")
+    made = build(recognise(tmp_path / "3"), tmp_path / "out", BuildOptions(boxless="drop"))
+    split = made.manifest["splits"]["train"]
+    assert (split["boxes"], split["notes"]["object without a box (dropped)"]["count"]) == (2, 1)
 
 
 def test_some_of_four_numbers(tmp_path: Path) -> None:
@@ -368,6 +383,11 @@ def test_numbers_are_label_numbers(tmp_path: Path) -> None:
     one(tmp_path / "0", head, "a.jpg,10,50,20,90,0", "a.jpg,10,50,20,90,1")
     with pytest.raises(InputError, match="label numbers are counted from 0"):
         recognise(tmp_path / "0").classes()
+
+
+def test_a_name_says_more_than_a_number(tmp_path: Path) -> None:
+    found = one(tmp_path, "image,xmin,ymin,xmax,ymax,class,name", "a.jpg,10,20,50,90,3,cup")
+    assert found.rows == {"images/a.jpg": CUP}
 
 
 def test_numbers_that_a_second_file_names(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import io
 import string
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from support import raw
 from support.openimages_csv import pictures
 from support.trees import Voc
 
-from ssd_data import InputError, recognise
+from ssd_data import InputError, build, recognise
 from ssd_data.core.structures import AnnotatedImage
 from ssd_data.data.layout import find_layout
 
@@ -50,7 +51,7 @@ def members(root: Path) -> dict[str, list[str]]:
     ],
 )
 def test_files_are_splits(names: tuple[str, str], splits: list[str], tmp_path: Path) -> None:
-    pictures(tmp_path, "images/a.jpg", "images/b.jpg", "images/c.jpg")
+    pictures(tmp_path, *(f"images/{letter}.jpg" for letter in "abcd"))
     write(tmp_path, names[0], HEAD, row("a.jpg"), row("b.jpg"))
     write(tmp_path, names[1], HEAD, row("c.jpg"))
     dataset = recognise(tmp_path)
@@ -64,6 +65,8 @@ def test_files_are_splits(names: tuple[str, str], splits: list[str], tmp_path: P
     assert dataset.said == (
         "the splits' pictures lie in one folder: those that no file names are left out",
     )
+    left = {"picture that no row names (left out)": ["images/d.jpg"]}
+    assert [raw.read(tmp_path, split).notes for split in splits] == [left, {}]
 
 
 def test_roboflow_has_a_csv_in_each_folder(tmp_path: Path) -> None:
@@ -116,6 +119,18 @@ def test_files_that_contradict_each_other(tmp_path: Path) -> None:
     (tmp_path / "two.csv").rename(tmp_path / "training_2.csv")
     with pytest.raises(InputError, match='"train.csv" and "training_2.csv" are of one split'):
         recognise(tmp_path)
+
+
+def test_files_that_share_a_picture(tmp_path: Path) -> None:
+    pictures(tmp_path, "images/a.jpg", "images/b.jpg")
+    write(tmp_path, "train.csv", HEAD, row("a.jpg"), row("b.jpg"))
+    write(tmp_path, "test.csv", HEAD, row("images/b.jpg"))
+    with pytest.raises(
+        InputError, match='"images/b.jpg" is in "t[a-z]*" and in "t[a-z]*"'
+    ) as error:
+        build(recognise(tmp_path), tmp_path / "out")
+    assert "tested with what it was trained on" in error.value.hint
+    build(recognise(tmp_path), tmp_path / "out", splits=["train"])
 
 
 @pytest.mark.parametrize("column", ["split", "Set", "ml_use", "usage", "data_split"])
@@ -283,6 +298,11 @@ def test_a_row_of_no_picture(tmp_path: Path) -> None:
         (["a.jpg,cup,1,2,3,4"], "the first line does not name the columns"),
         (["bild,x_links,y_oben", "a.jpg,1,2"], "no column is known for the picture and the box"),
         (["filename,xmin,ymin", "a.jpg,1,2"], "no column is known for the box"),
+        (["filename,bbox,label", 'a.jpg,"[[1,2,3,4],[5,6,7,8]]",cup'], "several boxes, or a table"),
+        (
+            ["filename,bbox,label", "a.jpg,\"[{'x': 1}, {'x': 2}]\",cup"],
+            "several boxes, or a table",
+        ),
     ],
 )
 def test_others_are_named(lines: list[str], what: str, tmp_path: Path) -> None:
@@ -302,11 +322,36 @@ def test_open_images_is_left_to_its_own_format(tmp_path: Path) -> None:
         find_layout(tmp_path, "csv")
 
 
+def test_detections_do_not_take_a_folder_from_its_truth(tmp_path: Path) -> None:
+    Voc(tmp_path)
+    write(tmp_path, "found.csv", "image,label,score,xmin,ymin,xmax,ymax", "1.jpg,cat,0.75,1,2,3,4")
+    assert find_layout(tmp_path).format == "voc"
+    write(tmp_path, "train.csv", HEAD, "1.jpg,64,48,cat,5,6,30,40")
+    (tmp_path / "found.csv").unlink()
+    with pytest.raises(InputError, match="this may be csv or voc") as error:
+        find_layout(tmp_path)
+    assert "--format csv: train.csv names the columns of pictures and boxes" in error.value.hint
+
+
 def test_a_stray_csv_does_not_take_a_folder_from_another_format(tmp_path: Path) -> None:
     Voc(tmp_path)
     write(tmp_path, "results.csv", "epoch,loss", "1,0.5")
     write(tmp_path, "labels.csv", "filename,label", "1.jpg,cat")
     assert find_layout(tmp_path).format == "voc"
+
+
+def test_a_file_that_is_cut(tmp_path: Path) -> None:
+    """A row that ends early breaks its picture, or all where it is of none."""
+    pictures(tmp_path, "images/a.jpg", "images/b.jpg")
+    write(tmp_path, "train.csv", HEAD, row("a.jpg"), row("b.jpg"), "b.jpg,160,120,cup,1,2")
+    assert raw.read(tmp_path).errors == ["train.csv:4: 6 cells, where there are 8 columns"]
+    for cut in ("b.j", "c.jpg,160"):
+        write(tmp_path, "train.csv", HEAD, row("a.jpg"), cut)
+        with pytest.raises(InputError, match="train.csv:3: . cells, where there are 8 columns"):
+            raw.read(tmp_path)
+    write(tmp_path, "train.csv", "class,xmin,ymin,xmax,ymax,filename", "cup,1,2,3,4,a.jpg", "cup,1")
+    with pytest.raises(InputError, match="train.csv:3: 2 cells, where there are 6 columns"):
+        raw.read(tmp_path)
 
 
 # Hostile
@@ -345,6 +390,24 @@ def test_too_much_that_is_broken(tmp_path: Path) -> None:
     write(tmp_path, "train.csv", HEAD, row("a.jpg"), *rows)
     with pytest.raises(InputError, match='more than 1,000 pictures are broken, such as: "x" is no'):
         raw.read(tmp_path)
+
+
+def test_nothing_of_a_stranger_reaches_the_terminal(tmp_path: Path, run: Any) -> None:
+    red = "\x1b]0;x\x07"  # a title: click strips colours by itself
+    for number, lines in enumerate([
+        [f"file{red}name,xmin,b", "a.jpg,1,2"],
+        [HEAD, row(f"{red}b.jpg"), row("a.jpg")],
+        [HEAD, f"a.jpg,160,120,cup,{red},2,3,4"],
+        [f"{HEAD},split", row("a.jpg", "train"), row("a.jpg", f"test{red}")],
+        [f"{HEAD},Sp{red}lit", row("a.jpg", "x")],
+        [HEAD, f"a.jpg,160,120,{red}cup,1,2,3,4", f"a.jpg,160,120,{red}cup,,,,"],
+    ]):  # fmt: skip
+        root = tmp_path / str(number)
+        pictures(root, "images/a.jpg")
+        write(root, "boxes.csv", *lines)
+        for command in (["build", root, "-o", tmp_path / "out"], ["check", root]):
+            told = run(*command)
+            assert "\x1b" not in told.out + told.err
 
 
 def test_paths_of_a_source_stay_below_the_root(tmp_path: Path) -> None:
@@ -390,6 +453,8 @@ def test_any_table_in_any_dialect(
     comma: bool,
 ) -> None:
     """What ``csv`` writes comes back, picture by picture; side by side with the rows themselves."""
+    if end == "\r":
+        quoting = csv.QUOTE_ALL  # else csv leaves a bare line feed in a cell
     wanted: dict[str, list[tuple[str, list[float]]]] = {}
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, quoting=quoting, lineterminator=end)

@@ -99,6 +99,9 @@ SHAPES = {
     "train/a.jpg validation/b.jpg train_annotation/a.xml validation_annotation/b.xml": """
         train = train/a.jpg:train_annotation/a.xml
         validation = validation/b.jpg:validation_annotation/b.xml""",
+    "train_images/0.jpg val_images/0.jpg train_labels/0.xml val_labels/0.xml": """
+        train = train_images/0.jpg:train_labels/0.xml
+        val = val_images/0.jpg:val_labels/0.xml""",
     # folders inside the splits
     "images/train/1/a.jpg images/train/2/a.jpg images/val/1/b.jpg labels/train/1/a.xml "
     "labels/train/2/a.xml labels/val/1/b.xml": """
@@ -270,6 +273,13 @@ def test_what_cannot_be_understood_is_named(
         recognise(write(tmp_path, paths, **texts))
 
 
+def test_two_data_sets_are_not_mixed(tmp_path: Path) -> None:
+    sets = "{0}/images/1.jpg {0}/labels/1.xml {0}/images/2.jpg {0}/labels/2.xml"
+    root = write(tmp_path, f"{sets.format('one')} {sets.format('two')}")
+    with pytest.raises(InputError, match="several data sets lie here: .*one, .*two"):
+        recognise(root)
+
+
 def test_files_that_are_no_lists(tmp_path: Path) -> None:
     root = write(
         tmp_path, "images/a.jpg labels/a.xml train_log.txt README_test.txt train_big.txt",
@@ -341,7 +351,8 @@ def test_twins(tmp_path: Path) -> None:
 
 def test_annotations_that_only_name_their_pictures(tmp_path: Path) -> None:
     root = write(tmp_path, "images/x.jpg labels/x.xml images/IMG_1.jpg images/IMG_2.jpg")
-    for number, name in ((1, "IMG_1.jpg"), (2, "C:\\photos\\IMG_2.jpg"), (3, "IMG_2.jpg")):
+    names = ("IMG_1.jpg", "C:\\photos\\IMG_2.jpg", "IMG_2.jpg", "x.jpg")
+    for number, name in enumerate(names, 1):
         (root / f"labels/000{number}.xml").write_text(xml(name=name))
     notes = Tally()
     found = " ".join(pairs(root, notes).values()).split()
@@ -350,7 +361,7 @@ def test_annotations_that_only_name_their_pictures(tmp_path: Path) -> None:
         "images/IMG_1.jpg:labels/0001.xml", "images/IMG_2.jpg:-", "images/x.jpg:labels/x.xml",
     ]  # fmt: skip
     assert notes.kinds["picture found by its annotation's <filename>"].count == 1
-    assert notes.kinds["annotation without a picture (left out)"].count == 2
+    assert notes.kinds["annotation without a picture (left out)"].count == 3
 
 
 def test_one_annotation_and_two_pictures_of_its_name(tmp_path: Path) -> None:

@@ -22,6 +22,26 @@ from ssd_data.data.layout import find_layout
 
 pytest.importorskip("pyarrow")
 TRAIN, TEST = "data/train-00000-of-00001.parquet", "data/test-00000-of-00001.parquet"
+README = """---
+license: mit
+dataset_info:
+  features:
+  - name: image
+    dtype: image
+  - name: objects
+    sequence:
+    - name: bbox
+      sequence: float32
+      length: 4
+    - name: category
+      dtype:
+        class_label:
+          names:
+            '1': jug
+            '0': glass
+---
+# Glasses
+"""
 WIDE = (100, 20, 50, 90)  # x y width height: as corners it is inverted
 BOX = (100.0, 20.0, 150.0, 110.0)
 
@@ -114,6 +134,24 @@ def test_tables_of_lists_and_lists_of_tables(objects: Any, container: str, tmp_p
     assert list(found.rows.values()) == [[("cup", BOX, False)]]
 
 
+def test_masks_are_not_pictures(tmp_path: Path) -> None:
+    rows = [{"mask": hub.picture("m.png"), "caption": "two", **row("1.jpg", WIDE)}]
+    rows[0]["mask"]["bytes"] = b"no picture"
+    entry = one(tmp_path, *rows).entries[0]
+    assert isinstance(entry, AnnotatedImage)
+    assert entry.held is not None
+    assert entry.held.read() == jpeg(*hub.SIZE)
+
+
+def test_a_column_of_bytes_alone(tmp_path: Path) -> None:
+    data = {"img": jpeg(*hub.SIZE), "objects": row("1.jpg", WIDE)["objects"]}
+    entry = one(tmp_path, data).entries[0]
+    assert isinstance(entry, AnnotatedImage)
+    assert entry.image == f"{TRAIN.removesuffix('.parquet')}/000000.jpg"
+    assert entry.held is not None
+    assert entry.held.read() == jpeg(*hub.SIZE)
+
+
 def test_crowds_are_difficult(tmp_path: Path) -> None:
     objects = {"bbox": [list(WIDE), [1, 2, 3, 4]], "category": [0, 0], "is_crowd": [True, False]}
     found = one(tmp_path, {"image": hub.picture("1.jpg"), "objects": objects})
@@ -127,6 +165,12 @@ def test_classes_that_nothing_names(tmp_path: Path) -> None:
     (tmp_path / "dataset_infos.json").write_text(json.dumps(infos))
     assert [item.name for item in recognise(tmp_path).classes()][1:] == ["mug"]
     assert [r[0] for r in next(iter(raw.read(tmp_path).rows.values()))] == ["mug"]
+    (tmp_path / "dataset_infos.json").unlink()
+    (tmp_path / "README.md").write_text(README)
+    assert [item.name for item in recognise(tmp_path).classes()][1:] == ["glass", "jug"]
+    assert [r[0] for r in next(iter(raw.read(tmp_path).rows.values()))] == ["jug"]
+    (tmp_path / "README.md").write_text(README.replace("'1'", "'2'"))  # a gap
+    assert [item.name for item in recognise(tmp_path).classes()][1:] == ["1"]
 
 
 def test_rows_that_cannot_be_taken(tmp_path: Path) -> None:
@@ -299,6 +343,15 @@ def test_one_metadata_file_above_the_folders(tmp_path: Path) -> None:
     assert recognise(tmp_path).said[1] == "the splits are the folders train, val"
 
 
+def test_metadata_files_of_one_folder_of_pictures(tmp_path: Path) -> None:
+    pictures(tmp_path, *(f"images/{letter}.jpg" for letter in "abc"))
+    metadata(tmp_path, "train/metadata.jsonl", line("a.jpg", WIDE))
+    metadata(tmp_path, "test/metadata.jsonl", line("b.jpg", WIDE))
+    found = raw.read(tmp_path, "train")
+    assert (list(found.rows), found.errors) == (["images/a.jpg"], [])
+    assert found.notes["picture that no row names (left out)"] == ["images/c.jpg"]
+
+
 def test_metadata_as_csv_or_parquet(tmp_path: Path) -> None:
     pictures(tmp_path, "csv/train/a.jpg", "pq/train/a.jpg")
     objects = json.dumps({"bbox": [WIDE], "categories": ["cup"]}).replace('"', '""')
@@ -380,19 +433,33 @@ def test_row_groups_with_too_many_bytes_are_refused(
         entry.held.read()
 
 
-def test_kept_groups_stay_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_groups_that_were_read_last_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from ssd_data.data.formats.huggingface import parquet as module
 
-    monkeypatch.setattr(module, "KEPT", 1)
     rows = [row(f"{i}.jpg", WIDE) for i in range(6)]
     for i, one_row in enumerate(rows):
         one_row["image"]["bytes"] = jpeg(*hub.SIZE, seed=i)
-    entries = one(tmp_path, *rows, row_group_size=2).entries
-    for i in (5, 0, 3, 1, 4, 2, 0):
-        entry = entries[i]
-        assert isinstance(entry, AnnotatedImage)
-        assert entry.held is not None
-        assert entry.held.read() == jpeg(*hub.SIZE, seed=i)
+    asked: list[int] = []
+    pictures_of = module.ParquetTable.pictures
+
+    def counted(self: Any, group: int) -> list[bytes | None]:
+        asked.append(group)
+        return pictures_of(self, group)
+
+    monkeypatch.setattr(module.ParquetTable, "pictures", counted)
+    group = len(jpeg(*hub.SIZE)) * 2
+    for kept, groups in ((1, [2, 0, 2, 1, 2]), (group * 2.5, [2, 0, 1]), (group * 9, [2, 0, 1])):
+        monkeypatch.setattr(module, "KEPT", kept)
+        entries = one(tmp_path, *rows, row_group_size=2).entries
+        asked.clear()
+        for i in (5, 0, 4, 2, 5):
+            entry = entries[i]
+            assert isinstance(entry, AnnotatedImage)
+            assert entry.held is not None
+            assert entry.held.read() == jpeg(*hub.SIZE, seed=i)
+        assert asked == groups
 
 
 def test_without_pyarrow_the_cure_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

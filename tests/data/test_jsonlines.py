@@ -194,6 +194,15 @@ def test_files_and_folders_are_splits(tmp_path: Path) -> None:
     assert list(raw.read(tmp_path, "validation").rows) == ["validation/b.jpg"]
 
 
+def test_files_of_one_folder_of_pictures(tmp_path: Path) -> None:
+    pictures(tmp_path, *(f"images/{letter}.jpg" for letter in "abc"))
+    write(tmp_path, "train.manifest", manifest("a.jpg", BOX))
+    write(tmp_path, "test.manifest", manifest("b.jpg", BOX))
+    found = raw.read(tmp_path, "train")
+    assert (list(found.rows), found.errors) == (["images/a.jpg"], [])
+    assert found.notes["picture that no line names (left out)"] == ["images/c.jpg"]
+
+
 @pytest.mark.parametrize(
     ("line", "what"),
     [

@@ -15,6 +15,7 @@ from ssd_data.data.build.scan import Scan, scan, unknown_classes
 from ssd_data.data.build.units import settle_unit
 from ssd_data.data.classes import require_matched
 from ssd_data.data.dataset import Dataset
+from ssd_data.data.formats.splits import require_apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,14 @@ class BuildPlan:
 
         Raises:
             UsageError: a name that is to be renamed is none.
-            InputError: a list or JSON is broken, a class is unknown, boxes are in another unit.
+            InputError: a list or JSON is broken, a class is unknown, boxes are in another unit, or
+                a picture is both learnt and tested with.
         """
         labelmap, options = self.labelmap, self.options
         scans = {name: scan(self.dataset, name, labelmap, options) for name in self.splits}
         stated = {word for one in scans.values() for word in one.stated}
         require_matched(self.given, self.dataset.words | stated)
+        require_apart({name: dict(one.lines) for name, one in scans.items()})
         if options.unknown == "fail":
             _refuse_unknown(scans, labelmap)
         settle_unit(scans.values(), options, self.dataset.root)

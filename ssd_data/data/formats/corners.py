@@ -42,16 +42,44 @@ def meaning_of(
         size_of: looks into a picture's file for its size; a few are asked for, where it matters.
         slack: by how much a box may leave its picture.
     """
+    against = _against(boxes, owner, stated, slack)
+    if not against[1]:
+        sizes = _with_sizes(boxes, owner, stated, size_of)
+        against = _against(boxes, owner, sizes, slack)
+    return _judged(*against, len(boxes))
+
+
+def _against(
+    boxes: npt.NDArray[np.float32],
+    owner: npt.NDArray[np.int64],
+    sizes: npt.NDArray[np.int64],
+    slack: float,
+) -> tuple[int, int]:
+    """How many boxes speak against corners, and against a corner and sides."""
     x, y, third, fourth = boxes.astype(np.float64).T
-    no_corners = (third < x) | (fourth < y)
-    no_sides = (third < 0) | (fourth < 0)
-    width, height = stated[owner].astype(np.float64).T
+    width, height = sizes[owner].astype(np.float64).T
     known = (width > 0) & (height > 0)
+    no_corners = (third < x) | (fourth < y)
     no_corners |= known & ((third > width + slack) | (fourth > height + slack))
+    no_sides = (third < 0) | (fourth < 0)
     no_sides |= known & ((x + third > width + slack) | (y + fourth > height + slack))
-    if not no_sides.any():
-        no_sides = _leaving(boxes, owner, known, size_of)
-    return _judged(int(no_corners.sum()), int(no_sides.sum()), len(boxes))
+    return int(np.count_nonzero(no_corners)), int(np.count_nonzero(no_sides))
+
+
+def _with_sizes(
+    boxes: npt.NDArray[np.float32],
+    owner: npt.NDArray[np.int64],
+    stated: npt.NDArray[np.int64],
+    size_of: Callable[[int], Size | None],
+) -> npt.NDArray[np.int64]:
+    """The stated sizes, and those of the files of a few pictures: of the farthest boxes."""
+    sizes = stated.copy()
+    far = np.maximum(boxes[:, 0] + boxes[:, 2], boxes[:, 1] + boxes[:, 3])
+    order = owner[np.argsort(-far, kind="stable")]
+    unknown = order[(stated[order] <= 0).any(axis=1)]
+    for picture in list(dict.fromkeys(unknown.tolist()))[:MOST_LOOKED]:
+        sizes[picture] = size_of(picture) or (0, 0)
+    return sizes
 
 
 def fractions_among(boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
@@ -68,30 +96,6 @@ def _judged(no_corners: int, no_sides: int, count: int) -> Meaning | None:
     if no_sides > 10 * no_corners and no_corners <= FEW * count:
         return "corners"
     return None
-
-
-def _leaving(
-    boxes: npt.NDArray[np.float32],
-    owner: npt.NDArray[np.int64],
-    known: npt.NDArray[np.bool_],
-    size_of: Callable[[int], Size | None],
-) -> npt.NDArray[np.bool_]:
-    """Which boxes leave their pictures' files as corner and sides; the farthest ones are tried."""
-    leaving = np.zeros(len(boxes), np.bool_)
-    far = np.maximum(boxes[:, 0] + boxes[:, 2], boxes[:, 1] + boxes[:, 3])
-    order = np.argsort(-far, kind="stable")
-    asked: set[int] = set()
-    for index in order[~known[order]].tolist():
-        picture = int(owner[index])
-        if picture in asked:
-            continue
-        if len(asked) == MOST_LOOKED:
-            break
-        asked.add(picture)
-        if size := size_of(picture):
-            x, y, third, fourth = boxes[index].tolist()
-            leaving[index] = x + third > size[0] + SLACK or y + fourth > size[1] + SLACK
-    return leaving
 
 
 def undecided(what: str, where: str, key: str) -> InputError:

@@ -6,7 +6,7 @@ Cells and lines name pictures as tools write them; which are whose, a source say
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from PIL import Image
@@ -29,11 +29,13 @@ class ListedSource(PartSource, frozen=True, forbid_unknown_fields=True, kw_only=
         inside: only the pictures of that folder.
         rest: whether pictures of the folder that nothing is said of are pictures without
             annotation; else they are left out.
+        beside: then, the files of the other splits: pictures that none of them names are counted.
     """
 
     images: str = ""
     inside: str = ""
     rest: bool = True
+    beside: tuple[str, ...] = ()
 
     def folders(self) -> list[str]:
         """Those of its paths that are there for pictures, and its list."""
@@ -92,6 +94,17 @@ class ListedFinder:
                 if found := self.pictures.of_stem(posixpath.join(start, plain), "", where):
                     return Named(found)
         return self.pictures.find(name, where)
+
+    def paths_of(self, names: Iterable[str]) -> set[str]:
+        """The pictures of some names that are here."""
+        found: set[str] = set()
+        for name in names:
+            try:
+                one = self.find(name, "")
+            except InputError:
+                continue
+            found.update([one.path] if one else [])
+        return found
 
     def size_of(self, name: str) -> Size | None:
         """Width and height of the picture of a name by its header; None where it has none."""

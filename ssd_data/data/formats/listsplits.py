@@ -10,10 +10,18 @@ from typing import TypeVar
 import msgspec
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import listable
 from ssd_data.data.formats.listed import ListedSource
 from ssd_data.data.formats.parts import picture_folder
 from ssd_data.data.formats.pictures import Pictures
-from ssd_data.data.formats.splits import HELD_BACK, TRAINING, plain_split, role, split_in
+from ssd_data.data.formats.splits import (
+    HELD_BACK,
+    TRAINING,
+    is_training,
+    plain_split,
+    role,
+    split_in,
+)
 from ssd_data.data.formats.undivided import split_up
 
 UNASSIGNED = "unassigned"
@@ -68,8 +76,9 @@ def by_file(
     }
     splits: dict[str, list[S]] = {}
     for name, word in words.items():
-        alone = sum(_overlap(places[name], place) for place in places.values()) == 1
-        one = msgspec.structs.replace(make(name, places[name]), rest=alone)
+        others = tuple(n for n in words if n != name and _overlap(places[name], places[n]))
+        beside = others if is_training(word) else ()
+        one = msgspec.structs.replace(make(name, places[name]), rest=not others, beside=beside)
         splits[plain_split(word)] = [one]
     said = []
     if not all(one.rest for (one,) in splits.values()):
@@ -117,7 +126,7 @@ def by_value(
         called = plain_split(words[0]) if plain else split
         splits[called] = [make(split)]
         if len(words) > 1 and split != UNASSIGNED:
-            said.append(f"{' and '.join(sorted(words))} are one split, {split}")
+            said.append(f"{listable(' and '.join(sorted(words)))} are one split, {split}")
         if split == UNASSIGNED:
             said.append(f'pictures that no split is stated for are the split "{called}"')
     return splits, said

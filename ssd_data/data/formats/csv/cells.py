@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 
+from ssd_data.core.files.paths import listable
 from ssd_data.data.formats.csv.columns import ColumnLayout, Form
 from ssd_data.data.formats.csvrows import is_blank
 from ssd_data.data.formats.numbers import FAR, number
@@ -18,6 +19,10 @@ _FLAGS = {
 }
 _BETWEEN = re.compile(r"[,;\s]+")
 _NO_BOX = "no_box"
+
+
+def _shown(text: str) -> str:
+    return f'"{listable(text[:40])}"'
 
 
 class CellError(ValueError):
@@ -66,7 +71,7 @@ class Cells:
             value = number(text.replace(",", "."))
             self.comma = self.comma or text
         if not abs(value) < FAR:
-            raise CellError(f'"{text[:40]}" is no number' if text else "a number is missing")
+            raise CellError(f"{_shown(text)} is no number" if text else "a number is missing")
         return value
 
     def _four(self, row: list[str]) -> list[Box]:
@@ -77,7 +82,7 @@ class Cells:
             text = text[1:-1]
         words = [word for word in _BETWEEN.split(text) if word]
         if len(words) != 4:
-            raise CellError(f'"{text[:40]}" is not four numbers')
+            raise CellError(f"{_shown(text)} is not four numbers")
         return [[self._plain(word) for word in words]]
 
     def _many(self, row: list[str]) -> list[Box]:
@@ -86,13 +91,13 @@ class Cells:
             return []
         parts = [part.split() for part in text.split(";") if part.strip()]
         if any(len(part) != 4 for part in parts) or len(parts) > MOST_BOXES:
-            raise CellError(f'"{text[:40]}" is not boxes of four numbers, parted by ;')
+            raise CellError(f"{_shown(text)} is not boxes of four numbers, parted by ;")
         return [[self._plain(word) for word in part] for part in parts]
 
     def _plain(self, word: str) -> float:
         value = number(word)
         if not abs(value) < FAR:
-            raise CellError(f'"{word[:40]}" is no number')
+            raise CellError(f"{_shown(word)} is no number")
         return value
 
     def _hull(self, row: list[str]) -> list[Box]:
@@ -115,7 +120,7 @@ class Cells:
         """
         said = _FLAGS.get(cell.strip().lower())
         if said is None:
-            raise CellError(f'"{cell[:40]}" is neither 0 nor 1')
+            raise CellError(f"{_shown(cell)} is neither 0 nor 1")
         return said
 
     def size(self, row: list[str]) -> tuple[int, int]:
@@ -138,5 +143,5 @@ class Cells:
             return 0
         value = self.number(cell)
         if value != int(value) or not 0 <= value < 2**31:
-            raise CellError(f'"{cell[:40]}" is no width or height')
+            raise CellError(f"{_shown(cell)} is no width or height")
         return int(value)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import listable
+from ssd_data.data.formats.numbers import number
 from ssd_data.data.formats.pictures import has_picture_ending
 
 Form = Literal["corners", "sides", "centre", "four", "many", "vertices"]
@@ -144,7 +147,7 @@ def layout_of(
         missing.insert(0, "the picture")
     known = "class" in found or "class" in stated
     if form and not known and (odd := _maybe_class(header, found)):
-        missing.append(f'the class (is it "{odd}"?)')
+        missing.append(f'the class (is it "{listable(odd[:40])}"?)')
     if form is None or missing:
         raise _unknown(header, " and ".join(missing))
     taken = {"width", "height"} & set(box)
@@ -180,6 +183,8 @@ def _found(
             columns.sort(key=lambda column: not _holds_pictures(rows, column))
             if columns and plain(header[columns[0]]) == "name":
                 columns = columns if _holds_pictures(rows, columns[0]) else []
+        if role == "class":  # a name says more than a number
+            columns.sort(key=lambda column: _holds_numbers(rows, column))
         if columns:
             found[role] = columns[0]
     for role, name in stated.items():
@@ -199,6 +204,12 @@ def _holds_pictures(rows: Sequence[Sequence[str]], column: int) -> bool:
     return any(cells) and all(has_picture_ending(cell) for cell in cells if cell)
 
 
+def _holds_numbers(rows: Sequence[Sequence[str]], column: int) -> bool:
+    """Whether a column's cells are numbers."""
+    cells = [row[column].strip() for row in rows if column < len(row)]
+    return any(cells) and not any(math.isnan(number(cell)) for cell in cells if cell)
+
+
 def _maybe_class(header: Sequence[str], found: Mapping[str, int]) -> str:
     """A column that nothing is known of, so that it may be the class; empty where none is."""
     known = {name for names in KNOWN.values() for name in names} | {*_NO_CLASS.split(), ""}
@@ -207,7 +218,7 @@ def _maybe_class(header: Sequence[str], found: Mapping[str, int]) -> str:
 
 
 def _unknown(header: Sequence[str], what: str) -> InputError:
-    names = [f'"{name[:40]}"' for name in header[:12]]
+    names = [f'"{listable(name[:40])}"' for name in header[:12]]
     more = f" and {len(header) - 12} more" if len(header) > 12 else ""
     return InputError(
         f"no column is known for {what}; the columns are {', '.join(names)}{more}",

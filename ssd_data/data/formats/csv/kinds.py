@@ -18,6 +18,7 @@ AUTOML_SETS = ("TRAIN", "TRAINING", "VALIDATE", "VALIDATION", "VALID", "TEST", "
 _OPEN_IMAGES = ("imageid", "labelname", "xmin", "xmax", "ymin", "ymax")
 _KERAS = ColumnLayout(picture=0, form="corners", box=(1, 2, 3, 4), label=5, size=6, first=True)
 _COCO = "Export the boxes as COCO or Pascal VOC, which are read"
+_NESTED = "several boxes, or a table, in one cell: not read"
 # A column that tells a tool's CSV, what it is, and the cure.
 _OTHERS = {
     "regionshapeattributes": (
@@ -44,6 +45,7 @@ class TableLook:
         layout: where what stands; None where it has no boxes that can be read.
         fault: then, why not.
         foreign: whether another format reads it.
+        scored: whether boxes have scores, so that they may be detections.
     """
 
     delimiter: str
@@ -51,6 +53,7 @@ class TableLook:
     layout: ColumnLayout | None = None
     fault: InputError | None = None
     foreign: bool = False
+    scored: bool = False
 
 
 def look_at(path: Path, name: str, stated: Mapping[str, str] | None = None) -> TableLook:
@@ -85,9 +88,15 @@ def _look(rows: list[list[str]], delimiter: str, stated: Mapping[str, str]) -> T
     if not stated and (bare := _without_names(rows)):
         return TableLook(delimiter, layout=bare)
     try:
-        return TableLook(delimiter, first, layout_of(first, rows[1:], stated))
+        layout = layout_of(first, rows[1:], stated)
     except InputError as error:
         return TableLook(delimiter, first, fault=_fault(rows, error))
+    cells = [row[layout.box[0]].strip() for row in rows[1:] if layout.box[0] < len(row)]
+    if any(cell[:1] in ("[", "{") and cell.count("[") + cell.count("{") > 1 for cell in cells):
+        return TableLook(delimiter, first, fault=InputError(_NESTED, hint=_COCO))
+    scores = [row[layout.score] for row in rows[1:] if 0 <= layout.score < len(row)]
+    scored = any(0 < number(score) < 1 for score in scores)
+    return TableLook(delimiter, first, layout, scored=scored)
 
 
 def _without_names(rows: list[list[str]]) -> ColumnLayout | None:
@@ -156,6 +165,6 @@ def _fault(rows: list[list[str]], error: InputError) -> InputError:
     if pictures and classes - pictures and len(names) <= 4:
         return InputError("a classification CSV: pictures with a class, but no boxes")
     if any(number(cell) == number(cell) or has_picture_ending(cell) for cell in first):
-        hint = f"Give it a first line such as filename,xmin,ymin,xmax,ymax,class. {error.hint}"
+        hint = "Give it a first line such as filename,class,xmin,ymin,xmax,ymax"
         return InputError("the first line does not name the columns", hint=hint)
     return error

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below
+from ssd_data.core.files.paths import below, listable
 from ssd_data.data.formats.csv.table import CsvTable
 from ssd_data.data.formats.csvrows import DELIMITERS, head_of, parsed, rows_of
 from ssd_data.data.formats.pictures import has_picture_ending
@@ -71,7 +71,7 @@ def class_names(root: Path, name: str) -> dict[int, str]:
                 raise InputError("not a class and its number", where=f"{name}:{rows.line}")
             text, number = _pair(row)
             if found.setdefault(number, text) != text:
-                what = f'number {number} is "{found[number]}" and "{text}"'
+                what = f'number {number} is "{listable(found[number])}" and "{listable(text)}"'
                 raise InputError(what, where=f"{name}:{rows.line}")
     return dict(sorted(found.items()))
 

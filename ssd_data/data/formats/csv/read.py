@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below
+from ssd_data.core.files.paths import below, listable
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Boxes, Entry, Unreadable
 from ssd_data.data.formats import Format
@@ -26,7 +26,7 @@ from ssd_data.data.formats.csv.labels import class_names, labels_of
 from ssd_data.data.formats.csv.recognise import recognise
 from ssd_data.data.formats.csv.schema import CsvSource
 from ssd_data.data.formats.csv.splitting import split_of
-from ssd_data.data.formats.csv.table import Column, CsvTable
+from ssd_data.data.formats.csv.table import Column, CsvTable, picture_names
 from ssd_data.data.formats.listed import ListedFinder
 from ssd_data.data.formats.splits import is_training
 
@@ -69,7 +69,9 @@ def read(root: Path, source: CsvSource, notes: Tally) -> Iterator[Entry]:
     chosen = list(_chosen(source, found, table.layout.flags, of_all))
     named = {path for index, path in enumerate(found.paths) if index not in found.absent}
     rest = list(source.unnamed(finder.pictures, named)) if source.rest else []
-    if is_training(source.split) and not source.rest:
+    if not source.rest and (source.beside or is_training(source.split)):
+        for other in source.beside:
+            named |= finder.paths_of(picture_names(below(root, other), other))
         for path in source.unnamed(finder.pictures, named):
             of_all.add(UNNAMED, path)
     images = [*(found.paths[index] for index in chosen), *rest]
@@ -122,13 +124,18 @@ class _Maker:
                 notes.merge(table.notes[member])
         if index in self.found.absent:
             where = self.found.where(members[0])
-            error = InputError(f'the picture "{path}" is not here', where=where)
+            error = InputError(f'the picture "{listable(path)}" is not here', where=where)
             return Unreadable(path, table.name, error)
         if fault := next((table.errors[m] for m in members if m in table.errors), None):
             return Unreadable(path, table.name, fault)
         parts = [table.rows(member) for member in members]
         rows = np.concatenate([np.arange(part.start, part.stop) for part in parts])
-        return self._annotated(path, members[0], rows, notes)
+        entry = self._annotated(path, members[0], rows, notes)
+        boxless = [text for member in members for text in table.boxless.get(member, [])]
+        if boxless:
+            error = InputError("; ".join(boxless[:3]) + (" …" if len(boxless) > 3 else ""))
+            return Unreadable(path, table.name, error, boxless=tuple(boxless), rest=entry)
+        return entry
 
     def _annotated(self, path: str, picture: int, rows: Column, notes: Tally) -> AnnotatedImage:
         table, boxes = self.table, self.boxes[rows]

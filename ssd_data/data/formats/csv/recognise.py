@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import listable
 from ssd_data.data.formats import Confidence, Recognised
 from ssd_data.data.formats.csv.kinds import TableLook, look_at
 from ssd_data.data.formats.csv.labels import are_names
@@ -40,9 +41,11 @@ def recognise(folder: Path) -> Recognised[CsvSource] | None:
         return _not_understood(folder, looks)
     names = [n for n in named if n not in boxes and are_names(folder / n, n)]
     splits, said = _splits(folder, boxes, names)
-    first, look = next(iter(boxes.items()))
+    first = next(iter(splits.values()))[0].csv
+    look = boxes[first]
     why = f"{first} {'names the' if look.header else 'has'} columns of pictures and boxes"
-    return Recognised(splits, why, Confidence.CONTENT, said)
+    sure = Confidence.FILES if any(one.scored for one in boxes.values()) else Confidence.CONTENT
+    return Recognised(splits, why, sure, said)
 
 
 def _look(folder: Path, name: str) -> TableLook | None:
@@ -91,7 +94,7 @@ def _splits(
         )
     splits, more = of_one(folder, whole, word)
     if look.layout is not None and look.layout.split >= 0 and look.header:
-        column = look.header[look.layout.split].strip()
+        column = listable(look.header[look.layout.split].strip())
         more = [f'the column "{column}" holds no names of splits: it is not used', *more]
     return splits, more
 
@@ -108,7 +111,7 @@ def _require_agreeing(folder: Path, name: str, look: TableLook, word: str) -> No
     allowed = {role(word), UNASSIGNED} | ({"train", "val"} if role(word) == "trainval" else set())
     if wrong := [words[0] for split, words in found.items() if split not in allowed]:
         raise InputError(
-            f'its name says "{word}", its column of splits "{wrong[0]}"',
+            f'its name says "{word}", its column of splits "{listable(wrong[0])}"',
             where=folder / name,
             hint="Rename the file, or let one file hold all splits",
         )

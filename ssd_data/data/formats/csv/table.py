@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below
+from ssd_data.core.files.paths import below, listable
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Boxes
 from ssd_data.data.formats.csv.cells import CellError, Cells
-from ssd_data.data.formats.csv.kinds import TableLook
+from ssd_data.data.formats.csv.kinds import TableLook, look_at
 from ssd_data.data.formats.csvrows import Rows, is_blank, rows_of
 from ssd_data.data.formats.numbers import number
 
@@ -37,6 +37,7 @@ class CsvTable:
         splits: what the column of splits says of each picture; empty where there is none.
         width, height: what is stated of each picture, else 0.
         errors: the first that is wrong of a picture, by its index.
+        boxless: where objects of a picture stand that have no box, by its index.
         owner, label, line, hard: int and bool (N,), picture, class, line and ``difficult`` of each
             box, sorted by picture; numbers: float32 (N, 4), as the layout's form says.
     """
@@ -55,7 +56,8 @@ class CsvTable:
         self.first, self._width, self._height = array("q"), array("i"), array("i")
         self._owner, self._label, self._line = array("i"), array("i"), array("q")
         self._numbers, self._hard = array("f"), array("b")
-        self._boxless: list[tuple[int, int, int]] = []
+        self.boxless: dict[int, list[str]] = {}
+        self._without: list[tuple[int, int, int]] = []
 
     def read(self, root: Path, notes: Tally) -> None:
         """Read all rows.
@@ -82,8 +84,8 @@ class CsvTable:
                     self._add(row, rows.line)
         if self._cells.comma and self._cells.point:
             raise InputError(
-                f'a decimal comma in "{self._cells.comma}", a decimal point in '
-                f'"{self._cells.point}"',
+                f'a decimal comma in "{listable(self._cells.comma)}", a decimal point in '
+                f'"{listable(self._cells.point)}"',
                 where=self.name,
                 hint="Write all numbers alike, without marks between thousands",
             )
@@ -123,7 +125,7 @@ class CsvTable:
         boxes = cells.boxes(row)
         if not boxes:
             if label >= 0:
-                self._boxless.append((picture, label, line))
+                self._without.append((picture, label, line))
             return
         if label < 0:
             raise CellError("a box without a class")
@@ -186,7 +188,8 @@ class CsvTable:
     def _short(self, row: list[str], rows: Rows) -> None:
         """A row that ends before the last of the columns that are needed."""
         what = f"{len(row)} cells, where there are {self.layout.size} columns"
-        picture = self._known.get(row[self.layout.picture].strip()) if len(row) > 1 else None
+        named = row[self.layout.picture].strip() if self.layout.picture < len(row) - 1 else ""
+        picture = self._known.get(named)
         if picture is None:
             raise InputError(what, where=f"{self.name}:{rows.line}")
         self.fail(picture, what, rows.line)
@@ -194,11 +197,11 @@ class CsvTable:
     def _judge_boxless(self) -> None:
         """Rows of a class without a box: of a class that nowhere has one, they say "nothing"."""
         boxed = set(self._label)
-        for picture, label, line in self._boxless:
-            if label in boxed and self.layout.label >= 0:
-                self.fail(picture, f'"{self.classes[label]}" without a box', line)
-            elif self.layout.label >= 0:
-                text = f"{self.name}:{line}: {self.classes[label]}"
+        for picture, label, line in self._without if self.layout.label >= 0 else ():
+            text = f"{self.name}:{line}: {listable(self.classes[label])}"
+            if label in boxed:
+                self.boxless.setdefault(picture, []).append(f"{text} without a box")
+            else:
                 self.notes[picture].add(NOTHING, text)
 
     def _sort(self) -> None:
@@ -219,10 +222,24 @@ class CsvTable:
         return slice(int(self._starts[picture]), int(self._starts[picture + 1]))
 
 
+def picture_names(path: Path, name: str) -> set[str]:
+    """How the rows of a CSV name their pictures.
+
+    Raises:
+        InputError: the file is no CSV.
+    """
+    look = look_at(path, name)
+    if look.layout is None:
+        return set()
+    with rows_of(path, name, look.delimiter) as rows:
+        column = look.layout.picture
+        return {row[column].strip() for row in rows if len(row) > column}
+
+
 def two_splits(picture: str, split: str, other: str, line: int, where: str) -> InputError:
     """That a picture is of two splits, as an earlier line says."""
     return InputError(
-        f'"{picture}" is of "{split}" here, of "{other}" in line {line}',
+        listable(f'"{picture}" is of "{split}" here, of "{other}" in line {line}'),
         where=where,
         hint="A net would be tested with what it was trained on: leave it in one of them",
     )

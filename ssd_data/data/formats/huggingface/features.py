@@ -6,6 +6,7 @@ data sets have, or the head of its ``README.md``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,16 @@ from typing import Any
 import msgspec
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, read_bytes
+from ssd_data.core.files.paths import below, read_bytes, read_text
+from ssd_data.core.files.plain_yaml import PlainYaml, parse_yaml
 from ssd_data.data.formats.huggingface.objects import Keys
 from ssd_data.data.formats.huggingface.parquet import ParquetTable
 from ssd_data.data.formats.huggingface.schema import PARQUET
 
-INFOS = "dataset_infos.json"
+INFOS, README = "dataset_infos.json", "README.md"
 MAX_BYTES = 16 << 20
 MOST_DEPTH = 20
+_HEAD = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)\n---", re.S)
 _BACKGROUND = ("background", "__background__", "_background_", "none_of_the_above", "bg")
 
 
@@ -36,7 +39,12 @@ def class_names(root: Path, file: str, keys: Keys) -> list[str]:
     if stated and (names := names_in(stated, keys)):
         return names
     try:
-        return names_in(read_bytes(root / INFOS, "file of infos", MAX_BYTES), keys)
+        if names := names_in(read_bytes(root / INFOS, "file of infos", MAX_BYTES), keys):
+            return names
+    except InputError:
+        pass  # not there
+    try:
+        return names_in_readme(read_text(root / README, "README", MAX_BYTES), keys)
     except InputError:
         return []
 
@@ -52,7 +60,47 @@ def names_in(text: bytes, keys: Keys) -> list[str]:
         table = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return []
-    return next(_under(table, [key for key in (keys.container, keys.label) if key], 0), [])
+    return next(_under(table, _path(keys), 0), [])
+
+
+def names_in_readme(text: str, keys: Keys) -> list[str]:
+    r"""The classes that the YAML at the head of a README states; none where it states none.
+
+    >>> head = "dataset_info: {features: [{name: category, dtype: {class_label: {names: "
+    >>> text = "---\n" + head + "{'1': plate, '0': cup}}}}]}\n---\n# Cups\n"
+    >>> names_in_readme(text, Keys("", "bbox", "category"))
+    ['cup', 'plate']
+    """
+    parts = _HEAD.match(text)
+    return next(_named(parse_yaml(parts[1], README), _path(keys)), []) if parts else []
+
+
+def _path(keys: Keys) -> list[str]:
+    return [key for key in (keys.container, keys.label) if key]
+
+
+def _named(tree: PlainYaml, path: list[str]) -> Iterator[list[str]]:
+    """The names of each class_label below features of these names, in their order."""
+    if isinstance(tree, list):
+        for value in tree:
+            yield from _named(value, path)
+    elif isinstance(tree, dict):
+        if path and tree.get("name") == path[0]:
+            path = path[1:]
+        label = tree.get("class_label")
+        if not path and isinstance(label, dict):
+            yield _in_order(label.get("names", []))
+        for value in tree.values():
+            yield from _named(value, path)
+
+
+def _in_order(names: PlainYaml) -> list[str]:
+    """Names as a list, or by their numbers; none where these have gaps."""
+    if isinstance(names, dict):
+        numbers = [str(number) for number in range(len(names))]
+        names = [names[n] for n in numbers] if set(names) == set(numbers) else []
+    found = [name for name in names if isinstance(name, str)]
+    return found if isinstance(names, list) and len(found) == len(names) else []
 
 
 def _under(tree: Any, path: list[str], depth: int) -> Iterator[list[str]]:

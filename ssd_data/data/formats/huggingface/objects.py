@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import listable
 from ssd_data.data.formats.numbers import FAR
 
 BOX = ("bbox", "bboxes", "boxes", "bounding_box", "bounding_boxes", "box")
@@ -86,7 +87,7 @@ def _keys(table: Mapping[str, Any], container: str, box: str) -> Keys:
     odd = [key for key in odd if key not in _NO_CLASS]
     if not there and odd:
         raise UnknownKeyError(
-            f'no key is known for the class of objects (is it "{odd[0]}"?)',
+            f'no key is known for the class of objects (is it "{listable(odd[0])}"?)',
             hint=f"Known are {', '.join(LABEL)}: rename it",
         )
     crowd = next((key for key in CROWD if key in lists), "")
@@ -125,11 +126,11 @@ def _found(item: object, keys: Keys) -> FoundObjects:
         raise RowError("an object is no table")
     box, label = item.get(keys.box), item.get(keys.label, ONLY_CLASS)
     if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
-        raise RowError(f"{str(box)[:60]} is not a box of four numbers")
+        raise RowError(f"{listable(str(box)[:60])} is not a box of four numbers")
     if isinstance(label, float) and label.is_integer():
         label = int(label)
     if isinstance(label, bool) or not isinstance(label, int | str) or label in ("", -1):
-        raise RowError(f"{str(label)[:60]} is no class")
+        raise RowError(f"{listable(str(label)[:60])} is no class")
     return FoundObjects(box, label, bool(item.get(keys.crowd)))
 
 

@@ -23,6 +23,7 @@ EXTRA = "hf"
 ROWS = 256  # that are made objects at once
 MOST_ROWS = 50_000_000
 MOST_GROUP = 2 << 30  # bytes of a group's pictures
+_PICTURE = ("image", "img", "picture", "photo")
 KEPT = 512 << 20  # bytes of pictures that are kept at all
 
 
@@ -79,15 +80,16 @@ class ParquetTable:
 
     @cached_property
     def picture(self) -> str:
-        """The column of pictures' bytes, empty where there is none."""
+        """The column of pictures' bytes, empty where there is none; of several the first that is
+        called so."""
+        found = [f.name for f in self.file.schema_arrow if self._is_bytes(f.type)]
+        return str(min(found, key=lambda name: name not in _PICTURE, default=""))
+
+    def _is_bytes(self, kind: Any) -> bool:
         types = self._pyarrow.types
-        for field in self.file.schema_arrow:
-            kind = field.type
-            if types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
-                return str(field.name)
-            if types.is_binary(kind) or types.is_large_binary(kind):
-                return str(field.name)
-        return ""
+        if types.is_struct(kind):
+            return bool(kind.get_field_index("bytes") >= 0)
+        return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
     @cached_property
     def _bytes(self) -> str:
@@ -97,7 +99,7 @@ class ParquetTable:
         return f"{self.picture}.bytes" if self._pyarrow.types.is_struct(kind) else self.picture
 
     def rows(self, columns: Collection[str] = ()) -> Iterator[dict[str, Any]]:
-        """All rows, a table each, without the pictures' bytes.
+        """All rows, a table each, without the bytes of pictures and masks.
 
         Args:
             columns: only these; all where none is named.
@@ -107,8 +109,10 @@ class ParquetTable:
         """
         schema = self.file.schema
         paths = [schema.column(index).path for index in range(len(schema))]
+        heavy = {f.name for f in self.file.schema_arrow if self._is_bytes(f.type)}
+        heavy |= {f"{name}.bytes" for name in heavy}
         wanted = [p for p in paths if not columns or p.partition(".")[0] in columns]
-        wanted = [path for path in wanted if not self.picture or path != self._bytes]
+        wanted = [path for path in wanted if path not in heavy]
         yield from self._batches(wanted, range(self.file.num_row_groups), ROWS)
 
     def _batches(self, columns: list[str], groups: Any, size: int) -> Iterator[dict[str, Any]]:

@@ -22,6 +22,7 @@ from ssd_data.data.formats.huggingface.gallery import PictureGallery, ShownPictu
 from ssd_data.data.formats.huggingface.meaning import are_fractions, decide, require
 from ssd_data.data.formats.huggingface.objects import ONLY_CLASS, Keys
 from ssd_data.data.formats.huggingface.recognise import recognise
+from ssd_data.data.formats.huggingface.rows import numbered_rows, picture_name
 from ssd_data.data.formats.huggingface.schema import PARQUET, HuggingFaceSource
 from ssd_data.data.formats.huggingface.table import ObjectTable, sample_keys
 
@@ -29,6 +30,7 @@ LAYOUT = """\
 data/<split>-00000-of-00001.parquet   (image, objects: needs pip install 'ssd-data[hf]')
 or <split>/metadata.jsonl             ({"file_name": ..., "objects": {"bbox": ..., ...}})
    <split>/<picture>.jpg"""
+UNNAMED = "picture that no row names (left out)"
 NO_CLASS = f'no key names a class: all boxes are "{ONLY_CLASS}"'
 
 
@@ -57,7 +59,7 @@ def read(root: Path, source: HuggingFaceSource, notes: Tally) -> Iterator[Entry]
         of_all.add(NO_CLASS, source.file)
     maker = _Maker(root, source, table, class_names(root, source.file, keys))
     chosen = list(maker.chosen(of_all))
-    rest = list(maker.unnamed())
+    rest = list(maker.unnamed(of_all))
     images = [*(maker.shown[index].path for index in chosen), *rest]
     for index in source.chosen(images, root, in_order=False):
         if index < len(chosen):
@@ -100,11 +102,22 @@ class _Maker:
             if shown.held or self.source.takes(shown.path, shown.error is None, notes):
                 yield index
 
-    def unnamed(self) -> Iterator[str]:
-        """Pictures beside those of the rows that no row is of."""
-        files = {s.path for s in self.shown if s.held is None and s.error is None}
-        if files and self.source.rest:
-            yield from self.source.unnamed(self.gallery.finder.pictures, files)
+    def unnamed(self, notes: Tally) -> list[str]:
+        """Pictures beside those of the rows that no row is of; where others' are beside, too, they
+        are only counted."""
+        named = {s.path for s in self.shown if s.held is None and s.error is None}
+        finder = self.gallery.finder
+        if not named or not (self.source.rest or self.source.beside):
+            return []
+        for other in self.source.beside:
+            rows = numbered_rows(below(finder.root, other), other)
+            named |= finder.paths_of(picture_name(row) for _, row in rows)
+        found = list(self.source.unnamed(finder.pictures, named))
+        if self.source.rest:
+            return found
+        for path in found:
+            notes.add(UNNAMED, path)
+        return []
 
     def entry(self, index: int, notes: Tally) -> Entry:
         """One picture."""

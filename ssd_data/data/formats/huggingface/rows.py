@@ -18,7 +18,17 @@ Row = Mapping[str, Any]
 METADATA = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 MAX_BYTES = 64 << 30
 MAX_LINE = 64 << 20
-_PICTURE = ("file_name", "image_file_name", "image", "image_path", "filename", "path")
+PICTURE = (
+    "file_name",
+    "image_file_name",
+    "image",
+    "image_path",
+    "filename",
+    "path",
+    "img",
+    "picture",
+    "photo",
+)
 
 
 def numbered_rows(
@@ -42,7 +52,7 @@ def numbered_rows(
 
 def picture_name(row: Row) -> str:
     """How a row names its picture; empty where it does not."""
-    for key in _PICTURE:
+    for key in PICTURE:
         value = row.get(key)
         value = value.get("path") if isinstance(value, Mapping) else value
         if isinstance(value, str) and value:

@@ -20,7 +20,7 @@ from ssd_data.data.formats.huggingface.objects import (
     keys_of,
     objects_of,
 )
-from ssd_data.data.formats.huggingface.rows import Row, numbered_rows, picture_name
+from ssd_data.data.formats.huggingface.rows import PICTURE, Row, numbered_rows, picture_name
 
 Column = npt.NDArray[Any]
 MOST_BROKEN = 1000
@@ -65,9 +65,15 @@ class ObjectTable:
         self.place, self._sides = array("q"), array("i")
         self._owner, self._label = array("i"), array("i")
         self._hard, self._numbers = array("b"), array("f")
-        for place, row in numbered_rows(below(root, name), name):
+        for place, row in numbered_rows(below(root, name), name, self._columns()):
             self._add(place, row)
         self._finish()
+
+    def _columns(self) -> tuple[str, ...]:
+        """The columns that say anything of pictures and boxes."""
+        keys = self.keys
+        own = (keys.container,) if keys.container else (keys.box, keys.label, keys.crowd)
+        return (*own, *SIZE, *PICTURE)
 
     def _add(self, place: int, row: Row) -> None:
         picture = len(self.pictures)

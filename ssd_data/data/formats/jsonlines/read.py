@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below
+from ssd_data.core.files.paths import below, listable
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable
 from ssd_data.data.formats import Format
@@ -86,7 +86,9 @@ class _Pictures:
             path, how, error = _found(finder, head.picture, where)
             if (before := first.setdefault(path, number)) != number:
                 hint = "Keep one of the two: a picture is one record"
-                error = InputError(f"{path} stands in line {before}, too", where=where, hint=hint)
+                error = InputError(
+                    f"{listable(path)} stands in line {before}, too", where=where, hint=hint
+                )
             if source.split and head.split != source.split:
                 continue
             if source.takes(path, error is None, notes):
@@ -99,9 +101,13 @@ class _Pictures:
         here = {path for index, path in enumerate(self.paths) if index not in self.errors}
         if self.paths and not here:
             raise next(iter(self.errors.values()))
-        unnamed = list(source.unnamed(finder.pictures, {*first}))
+        named = {*first}
+        for other in source.beside:
+            others = lines_of(below(root, other), other)
+            named |= finder.paths_of(head_of(line, f"{other}:{n}").picture for n, line in others)
+        unnamed = list(source.unnamed(finder.pictures, named))
         self.rest = unnamed if source.rest else []
-        if is_training(source.split):
+        if not source.rest and (source.beside or is_training(source.split)):
             for path in unnamed:
                 notes.add(UNNAMED, path)
 
@@ -122,7 +128,7 @@ def _found(finder: ListedFinder, name: str, where: str) -> tuple[str, str, Input
     except InputError as error:
         return name, "", error
     if found is None:
-        return name, "", InputError(f'the picture "{name}" is not here', where=where)
+        return name, "", InputError(f'the picture "{listable(name)}" is not here', where=where)
     return found.path, found.how, None
 
 
@@ -136,11 +142,11 @@ def _entry(pictures: _Pictures, index: int, number: int, text: bytes, notes: Tal
     try:
         line = _parsed(text, source.attribute)
     except LineError as fault:
-        return Unreadable(image, source.lines, InputError(str(fault), where=where))
+        return Unreadable(image, source.lines, InputError(listable(str(fault)), where=where))
     for kind in line.odd:
         notes.add(kind, f"{where}: {image}")
     if line.unlabelled:
-        error = InputError(line.unlabelled, where=where)
+        error = InputError(listable(line.unlabelled), where=where)
         return Unreadable(image, source.lines, error, unannotated=True)
     return AnnotatedImage(
         image=image,
