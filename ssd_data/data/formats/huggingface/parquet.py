@@ -24,7 +24,7 @@ ROWS = 256  # that are made objects at once
 MOST_ROWS = 50_000_000
 MOST_GROUP = 2 << 30  # bytes of a group's pictures
 _PICTURE = ("image", "img", "picture", "photo")
-KEPT = 512 << 20  # bytes of pictures that are kept at all
+KEPT = 256 << 20  # bytes of pictures that are kept at all
 
 
 def has_pyarrow() -> bool:
@@ -54,7 +54,7 @@ class ParquetTable:
         if not self.path.is_file():
             raise InputError("the Parquet file is missing", where=self.name)
         try:
-            file = self._parquet.ParquetFile(self.path, memory_map=True, pre_buffer=False)
+            file = self._parquet.ParquetFile(self.path, pre_buffer=False)
         except (self._pyarrow.ArrowException, OSError) as error:
             raise self._broken(error) from None
         if not 0 <= file.metadata.num_rows <= MOST_ROWS:
