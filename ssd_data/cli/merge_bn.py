@@ -49,8 +49,8 @@ def command(
       ssd-data merge-bn deploy.prototxt wider_iter_90000.caffemodel -o merged
     """
     from ssd_data.core.files.paths import read_text
-    from ssd_data.core.files.whole import write_whole
-    from ssd_data.nets.caffemodel import read_caffemodel, write_caffemodel
+    from ssd_data.core.files.together import refuse_others, write_together
+    from ssd_data.nets.caffemodel import read_caffemodel, to_bytes
     from ssd_data.nets.edit.merge_bn import merge_bn
     from ssd_data.nets.edit.rewrite import merged_text
     from ssd_data.nets.graph import to_graph
@@ -59,16 +59,20 @@ def command(
     from ssd_data.proto import caffe_pb2
 
     targets = (out / deploy.name, out / f"{weights.stem}.caffemodel")
-    _refuse(targets, (deploy, weights), redo)
+    _refuse_itself(targets, (deploy, weights))
     text = read_text(deploy, "prototxt", MOST_BYTES)
     graph = to_graph(parse_prototxt(text, caffe_pb2.NetParameter, str(deploy)))
     if not quiet:
         shared.warn_of_ignored(graph.ignored)
     given = TrainedNet(graph, read_caffemodel(weights).layers)
     merge = merge_bn(given, eps)
+    contents = {
+        targets[0].name: merged_text(text, graph, merge).encode(),
+        targets[1].name: to_bytes(merge.merged.graph.net, merge.merged.layers),
+    }
+    refuse_others(out, contents, redo)
     proof = _prove(given, merge, eps) if check else {}
-    write_whole(targets[0], merged_text(text, graph, merge))
-    write_caffemodel(targets[1], merge.merged.graph.net, merge.merged.layers)
+    write_together(out, contents, redo=redo)
     result = {
         "rows": [asdict(row) for row in merge.rows],
         "left_out": merge.left_out,
@@ -81,14 +85,12 @@ def command(
         _print(merge, proof, result["files"])
 
 
-def _refuse(targets: tuple[Path, Path], sources: tuple[Path, Path], redo: bool) -> None:
-    from ssd_data.core.errors import OutputError, UsageError
+def _refuse_itself(targets: tuple[Path, Path], sources: tuple[Path, Path]) -> None:
+    from ssd_data.core.errors import UsageError
 
     for target, source in zip(targets, sources, strict=True):
         if target.exists() and source.exists() and target.samefile(source):
             raise UsageError("is the net to be merged", where=target, hint="Give another folder")
-        if target.exists() and not redo:
-            raise OutputError("exists", where=target, hint="Replace it with --redo")
 
 
 def _prove(given: TrainedNet, merge: Merge, eps: float | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ nothing is clipped); everywhere else they are fractions of the picture's width a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -41,6 +41,15 @@ class HeldPicture(Protocol):
         """
 
 
+def flagged(name: str, flags: Sequence[bool] | Flags) -> dict[str, npt.NDArray[np.int8]]:
+    """An attribute of boxes that is said only where one has it.
+
+    >>> flagged("rotated", [False, True]), flagged("rotated", [False])
+    ({'rotated': array([0, 1], dtype=int8)}, {})
+    """
+    return {name: np.asarray(flags, np.int8)} if any(flags) else {}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class AnnotatedImage:
     """One picture of a raw data set with its boxes, as its annotation states them.
@@ -69,7 +78,8 @@ class AnnotatedImage:
         upright: whether boxes, and a stated size, are of the picture as its EXIF orientation turns
             it; None where only the sizes can tell.
         held: where the picture is no file of its own, what gives its bytes.
-        attributes: further values per box, each an array of length N (WIDER FACE: ``blur``,
+        attributes: further values per box (``rotated``: whether the box is the upright one around a
+            rotated box), each an array of length N (WIDER FACE: ``blur``,
             ``expression``, ``illumination``, ``invalid``, ``occlusion``, ``pose``).
     """
 

@@ -7,10 +7,8 @@ it belongs, which takes its name when all of it is there.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -18,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from ssd_data.core.errors import InputError, OutputError, UsageError
-from ssd_data.core.files.publish import OutFolder, write_text
+from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.files.publish import write_text
+from ssd_data.core.files.together import new_folder
 from ssd_data.core.images import encode, picture_limits, probe
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
@@ -104,8 +103,8 @@ def export(
 
     Args:
         lmdb: the LMDB's folder.
-        to: "voc", "coco" or "yolo".
-        out: the folder to write; it must not be there yet, or be empty.
+        to: "voc", "coco", "yolo" or "retinaface".
+        out: the folder to write; it must not be there yet, or be empty, or hold just this export.
         labelmap: instead of the ``labelmap.prototxt`` in the LMDB's folder or the one above.
         sample: only so many of its records, chosen at random, always the same.
         classes: only boxes of these classes, and records that have one.
@@ -118,7 +117,11 @@ def export(
         UsageError: the split's name cannot be a file's.
     """
     lmdb, out, module = Path(lmdb), Path(out), WRITERS.load(to)
-    with LmdbReader(lmdb) as reader, _whole(out.resolve()) as folder, picture_limits():
+    with (
+        LmdbReader(lmdb) as reader,
+        new_folder(out.resolve(), marks=[LABELMAP], sync=True) as folder,
+        picture_limits(),
+    ):
         built, sizes = split_of(lmdb), name_size_file(lmdb)
         split = split or (built if _is_name(built) else "all")
         result = ExportResult(out, to, _checked(split))
@@ -248,39 +251,3 @@ def _checked(split: str) -> str:
 
 def _is_name(split: str) -> bool:
     return "/" not in split and is_safe(f"{split}.txt") and split[0] != "."
-
-
-@contextmanager
-def _whole(out: Path) -> Iterator[Path]:
-    """A folder to write in, which becomes ``out`` when the block has ended well.
-
-    Raises:
-        OutputError: ``out`` is not empty, another export is at work, or something cannot be
-            written: any OSError of the block becomes one.
-    """
-    hidden = out.with_name(f".{out.name}.export")
-    missing = [folder for folder in out.parents if not os.access(folder, os.F_OK)]
-    try:
-        with OutFolder(hidden) as work:
-            _refuse_taken(out)
-            yield work.staging
-            os.sync()
-            os.rename(work.staging, out)
-    finally:
-        # Empty now: what an export that was killed had left, and the folders made for one that
-        # failed.
-        for folder in (hidden, *missing):
-            with suppress(OSError):
-                folder.rmdir()
-
-
-def _refuse_taken(out: Path) -> None:
-    if out.is_dir():
-        if any(out.iterdir()):
-            raise OutputError(
-                "the folder is not empty",
-                where=out,
-                hint="Choose another with --out, or empty it; an export replaces nothing",
-            )
-    elif out.exists():
-        raise OutputError("exists and is no folder", where=out, hint="Choose another with --out")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.files.paths import is_plain_name
-from ssd_data.core.files.whole import new_folder, write_whole
+from ssd_data.core.files.together import new_folder
+from ssd_data.core.files.whole import write_whole
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.registry import TARGETS
 from ssd_data.deploy.proof import Proof, difference_table, read_batches
@@ -57,7 +58,7 @@ def deploy(
 
     Args:
         profile: the target's name. options: those of its own that are given, by name.
-        folder: must not exist, or be empty.
+        folder: must not exist, or be empty, or hold just what is written.
         pictures: files and folders to prove it on; noise and drawn pictures by default.
 
     Raises:
@@ -66,7 +67,7 @@ def deploy(
         OutputError: what was made is not the same net; or it cannot be written.
     """
     target, chosen = TARGETS.load(profile), choose(profile, options or {})
-    with new_folder(folder) as hidden:
+    with new_folder(folder, marks=[TABLE]) as hidden:
         reference = load_engine("torch", deploy, weights, device="cpu")
         net = prepare(deploy, weights, preprocessing, labelmap, reference.map_sizes())
         require_equal(compare_nets(net.given, net.canonical), deploy)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import kills
 from support.trees import Voc
 
 from ssd_data import (
@@ -22,6 +23,7 @@ from ssd_data import (
     recognise,
 )
 from ssd_data.core.files import publish
+from ssd_data.core.files.exchange import CannotExchangeError
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.lmdb.manifest import read_manifest
 
@@ -46,86 +48,98 @@ def contents(out: Path) -> dict[str, list[tuple[bytes, bytes]]]:
 
 
 def in_child(action: Callable[[], Any]) -> int:
-    """Run in a forked process; its exit status, negative for a signal."""
-    pid = os.fork()
-    if not pid:
-        status = 70
+    """Run in a forked process; its exit status, negative for a signal, 3 for an OutputError."""
+
+    def run() -> int:
         try:
             action()
-            status = 0
         except OutputError as error:
             print(error, file=sys.stderr)
-            status = 3
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            return 3
+        return 0
+
+    return kills.in_child(run)
 
 
-WATCHED = ("open", "os.", "shutil.", "ctypes.dlsym", "fcntl.")
+def killed_at(event: int, action: Callable[[], Any]) -> int:
+    """The exit status of ``action``, killed before its ``event``-th change of the disk."""
 
-
-def killed_at(event: int, action: Callable[[], Any]) -> Callable[[], Any]:
-    """``action``, killed without warning when it touches the system for the ``event``-th time."""
-
-    def run() -> None:
-        count = 0
-
-        def watch(name: str, _: object) -> None:
-            nonlocal count
-            count += name.startswith(WATCHED)
-            if count == event:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(watch)
+    def run() -> int:
         action()
+        return 0
 
-    return run
+    return kills.in_child(run, kills.killed_at(event))
+
+
+def cannot_exchange(a: Path, b: Path) -> None:
+    raise CannotExchangeError("as on a file system that cannot swap two names")
+
+
+def whole(out: Path) -> tuple[Any, ...]:
+    """All that must be of one build; of a folder between two, readers say that."""
+    if (out / publish.READY).exists():
+        for path in out.glob("*_lmdb"):
+            with pytest.raises(InputError, match="was interrupted"):
+                LmdbReader(path)
+        with pytest.raises(InputError, match="was interrupted"):
+            read_manifest(out)
+        with publish.OutFolder(out):  # whoever opens it next finishes
+            pass
+    manifest = read_manifest(out)
+    assert manifest is not None
+    texts = [path.read_text() for path in sorted(out.glob("*.txt"))]
+    return manifest.to_json(), (out / "labelmap.prototxt").read_text(), texts, contents(out)
 
 
 @pytest.mark.parametrize("exchange", [True, False])
 def test_kill_at_any_moment(
     exchange: bool, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not exchange:  # as on a file system that cannot swap two names
-        monkeypatch.setattr(publish, "_exchange", lambda a, b: False)
-    out, first = tmp_path / "out", tmp_path / "first"
+    if not exchange:
+        monkeypatch.setattr(publish, "exchange", cannot_exchange)
+    out, first, second = tmp_path / "out", tmp_path / "first", tmp_path / "second"
+    more = LabelMap.from_names(["dog", "cat"])
+
+    def rebuild(folder: Path = out) -> None:
+        build(dataset, folder, NEW, workers=1, redo=True, labelmap=more)
+
     build(dataset, first, OLD, workers=1)
-    build(dataset, tmp_path / "second", NEW, workers=1)
-    old, new = contents(first), contents(tmp_path / "second")
-
-    def rebuild() -> None:
-        build(dataset, out, NEW, workers=1, redo=True)
-
+    rebuild(second)
+    old, new = whole(first), whole(second)
+    names = sorted(p.name for p in first.iterdir())
     for event in range(1, 2000):
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(first, out)
-        status = in_child(killed_at(event, rebuild))
-        if not exchange:  # its one gap is closed by whoever opens the folder next
-            with publish.OutFolder(out):
-                pass
-        found = contents(out)
-        for split in found:
-            assert found[split] in (old[split], new[split]), (event, split)
-        manifest = read_manifest(out)
-        assert manifest is not None
-        if manifest.options["size"]:
-            assert found == new, event
+        status = killed_at(event, rebuild)
+        assert exchange <= (not (out / publish.READY).exists())
+        assert whole(out) in (old, new), event
         if status == 0:
             break
         assert status == -signal.SIGKILL
         rebuild()
-        assert contents(out) == new, event
-        assert sorted(p.name for p in out.iterdir()) == sorted(p.name for p in first.iterdir())
+        assert whole(out) == new, event
+        assert sorted(p.name for p in out.iterdir()) == names
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["first", "out", "raw", "second"]
     else:
         pytest.fail("the build never came to its end")
     assert event > 50
+
+
+def test_who_reads_the_old_build_reads_on(dataset: Dataset, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    build(dataset, out, OLD)
+    before = contents(out)["trainval"]
+    with LmdbReader(out / "raw_trainval_lmdb") as reader:
+        build(dataset, out, NEW, redo=True)
+        assert list(reader.items()) == before
+    assert contents(out)["trainval"] != before
 
 
 def test_kill_of_a_first_build_leaves_no_name(dataset: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "out"
     for event in range(1, 200, 3):
         shutil.rmtree(out, ignore_errors=True)
-        status = in_child(killed_at(event, lambda: build(dataset, out, OLD, workers=1)))
+        status = killed_at(event, lambda: build(dataset, out, OLD, workers=1))
         for path in out.glob("*_lmdb") if out.exists() else ():
             LmdbReader(path).close()
         if status == 0:
@@ -145,7 +159,7 @@ def test_a_full_disk(limit: int, dataset: Dataset, tmp_path: Path) -> None:
 
     assert in_child(with_limit) == 3
     assert contents(out) == before
-    assert not (out / ".staging").exists()
+    assert not list(tmp_path.glob(".*"))
     build(dataset, out, NEW, redo=True)
     assert contents(out) != before
 
@@ -160,14 +174,13 @@ def test_a_full_disk_while_text_is_written(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    for name in ("write_text", "sync_folder"):
+    for name in ("write_bytes", "sync_folder"):
         with monkeypatch.context() as patch:
             patch.setattr(publish, name, full)
-            patch.setattr("ssd_data.data.build.builder.write_text", full)
             with pytest.raises(OutputError, match="No space left"):
                 build(dataset, out, NEW, redo=True)
         assert contents(out) == before
-        assert not (out / ".staging").exists()
+        assert not list(tmp_path.glob(".*"))
 
 
 def test_no_permission(dataset: Dataset, tmp_path: Path) -> None:

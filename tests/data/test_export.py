@@ -592,7 +592,7 @@ def test_a_killed_export_leaves_no_folder_and_the_next_clears_up(to: str, tmp_pa
     def dying(records: Any, total: int, name: str) -> Iterator[Any]:
         for index, pair in enumerate(records):
             if index == 2:
-                assert list(tmp_path.glob(".out.export/.staging/*"))
+                assert list(tmp_path.glob(".out.staging/new/*"))
                 os.kill(os.getpid(), signal.SIGKILL)
             yield pair
 
@@ -735,7 +735,9 @@ def test_the_command_prints_a_table(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert out.splitlines()[0].split() == "split pictures boxes difficult rounded renamed".split()
     assert out.splitlines()[1].split() == "val 3 3 0 0 0".split()
     assert f"ssd-data build --list '{tmp_path}/a b/val.txt'" in out
-    assert run(args) == 1
+    assert run(args) == 0
+    assert capsys.readouterr().out == out  # it lies there already
+    assert run([*args, "--split", "other"]) == 1
     assert "not empty" in capsys.readouterr().err
 
 

@@ -253,13 +253,21 @@ class TestFolder:
         )
         with subprocess.Popen([sys.executable, "-c", code]) as process:
             deadline = time.monotonic() + 60
-            while not list(tmp_path.glob(".out-*/sample/voc/JPEGImages/*")):
-                assert time.monotonic() < deadline
+            while not list(tmp_path.glob(".out.staging/new/voc/JPEGImages/*")):
+                if time.monotonic() > deadline:
+                    break
                 time.sleep(0.02)
             process.send_signal(signal.SIGKILL)
-        assert not out.exists()
+        assert [path.name for path in tmp_path.iterdir()] == [".out.staging"]
         self.small(out)
-        assert (out / "voc").is_dir()
+        assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+    def test_the_same_again_is_no_error_another_one_is(self, tmp_path):
+        first = self.small(tmp_path / "out")
+        assert self.small(tmp_path / "out") == first
+        with pytest.raises(OutputError, match="not empty"):
+            self.small(tmp_path / "out", seed=1)
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
 
     @pytest.mark.parametrize(
         ("options", "where"),

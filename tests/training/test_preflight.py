@@ -18,6 +18,7 @@ from support import GOLDEN
 from ssd_data.cli import main
 from ssd_data.cli.train import print_preflight
 from ssd_data.core.labelmap import read_labelmap
+from ssd_data.data.lmdb.manifest import LABELMAP, labelmap_digest
 from ssd_data.data.lmdb.records import decode_record, encode_record
 from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
 from ssd_data.nets.caffemodel import LayerWeights, read_caffemodel, write_caffemodel
@@ -312,10 +313,30 @@ def test_another_builds_labelmap(folder: Path) -> None:
     assert "not the labelmap that" in texts(check().warnings)
 
 
+def test_a_labelmap_of_another_build_beside_an_lmdb(folder: Path) -> None:
+    edit("SHAPES/labelmap.prototxt", "circle", "disk", count=0)
+    errors = check().errors
+    assert {trouble.where for trouble in errors} == {str(Path("SHAPES").resolve() / LABELMAP)}
+    assert "not the labelmap that build.json beside it states" in texts(errors)
+    assert "--redo" in errors[0].hint
+
+
+def test_an_lmdb_of_another_build_beside_the_record(folder: Path) -> None:
+    edit("SHAPES/build.json", r'"records": 12', '"records": 13')
+    only(check().errors, "test_lmdb: it has 12 records, and build.json beside it states 13")
+    edit("SHAPES/build.json", r'"records": 13', '"records": 12')
+    edit("SHAPES/build.json", r'"circle": \d+', '"circle": 1')
+    found = check()
+    assert not found.errors
+    only(found.warnings, "trainval_lmdb: its boxes of each class are not as many as build.json")
+
+
 def test_two_builds_with_other_classes(folder: Path) -> None:
     shutil.copytree("SHAPES", "OTHER")
     text = Path("OTHER/labelmap.prototxt").read_text()
     Path("OTHER/labelmap.prototxt").write_text(text.replace("circle", "disk"))
+    digest = labelmap_digest(read_labelmap("OTHER/labelmap.prototxt"))
+    edit("OTHER/build.json", r'"sha256": "\w+"', f'"sha256": "{digest}"')
     Path("test_lmdb").unlink()
     Path("test_lmdb").symlink_to(next(Path("OTHER").glob("*test_lmdb")))
     only(check().errors, "mean other classes", '"circle" and "disk"')

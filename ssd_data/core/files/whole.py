@@ -1,6 +1,6 @@
-"""A file or a new folder, written whole or not at all, and by one process at a time.
+"""A file, written whole or not at all, and by one process at a time.
 
-What replaces folders is in ``publish.py``.
+What writes several files or a folder is in ``publish.py`` and ``together.py``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import errno
 import fcntl
 import io
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,22 +35,42 @@ def failed(error: OSError, path: Path) -> OutputError:
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """Write a file's new content piece by piece, into a temporary file beside it that is synced.
 
+    What a process that was killed had left of this file is removed, see :func:`claim`.
+
     Raises:
         OutputError: it cannot be written; what was there before is still there.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        beside, descriptor = _claim_beside(path)
+        with os.fdopen(descriptor, "wb") as file:
+            try:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                beside.replace(path)
+            except BaseException:
+                with suppress(OSError):
+                    beside.unlink()
+                raise
     except OSError as error:
         raise failed(error, path) from None
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
+
+
+def _claim_beside(path: Path) -> tuple[Path, int]:
+    """A hidden file that nobody else has, open. Where two write one file, the second has a name of
+    its own."""
+    beside = (
+        path.with_name(f".{path.name}{end}.part") for end in ("", *map(".{}".format, range(2, 999)))
+    )
+    for name in beside:
+        descriptor = claim(name)
+        if descriptor is not None:
+            for later in beside:
+                if not os.path.lexists(later) or not _remove_dead(later):
+                    break
+            return name, descriptor
+    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(path))
 
 
 def write_whole(path: Path, data: bytes | str) -> None:
@@ -75,35 +94,6 @@ def write_figure(path: Path, figure: Any, dpi: float | None = None) -> None:
     write_whole(path, picture.getvalue())
 
 
-@contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
-    """A hidden folder to write into, which appears under its name when all of it is there.
-
-    Args:
-        folder: must not exist, or be empty.
-
-    Raises:
-        OutputError: the folder holds something, or it cannot be written; what could not be written
-            in the hidden one is said of the folder.
-    """
-    if folder.name in ("", ".."):
-        raise OutputError("this names no new folder", where=folder, hint="Name one")
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
-        if folder.is_dir() and any(folder.iterdir()):
-            raise OutputError("the folder is not empty", where=folder, hint="Choose another")
-        beside.mkdir(parents=True)
-        yield beside
-        beside.replace(folder)
-    except OSError as error:
-        raise failed(error, folder) from None
-    except OutputError as error:
-        where = error.where.replace(str(beside), str(folder), 1)
-        raise OutputError(error.what, where=where, hint=error.hint) from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
 def lock(file: FileDescriptorLike, what: str, *, where: object, hint: str) -> None:
     """Lock an open file until it is closed or the process ends.
 
@@ -122,3 +112,63 @@ def lock(file: FileDescriptorLike, what: str, *, where: object, hint: str) -> No
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise OutputError(what, where=where, hint=hint) from None
+
+
+def claim(path: Path) -> int | None:
+    """Make a new file that is this process's as long as it is open.
+
+    What a dead process left under the name is removed: its lock, not its number, tells that it is
+    dead, since numbers come again and containers do not know each other's.
+
+    Returns:
+        its descriptor; None where a living process has it, or none that can be told dead.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    while True:
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            descriptor = os.open(path, flags, 0o666)
+        except FileExistsError:
+            if not _remove_dead(path):
+                return None
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # somebody looks whether it is a dead one's
+            os.close(descriptor)
+            continue
+        except OSError:  # no locks here, so that nobody can take it for a dead one's
+            return descriptor
+        if is_open_at(descriptor, path):
+            return descriptor
+        os.close(descriptor)
+
+
+def _remove_dead(path: Path) -> bool:
+    """Remove a file that no living process has locked; False where that cannot be told or done."""
+    try:
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if is_open_at(descriptor, path):
+            path.unlink()
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def is_open_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file still bears that name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except OSError:
+        return False

@@ -190,7 +190,7 @@ class _Job:
             raise self._failed(failures)
         self._stage(LABELMAP, self.labelmap.to_text())
         self._stage(MANIFEST, new.to_text())
-        self.folder.publish(last=MANIFEST)
+        self.folder.publish()
         return BuildResult(self.folder.path, new, todo)
 
     def _stage(self, name: str, text: str) -> None:

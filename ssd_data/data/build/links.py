@@ -4,15 +4,18 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from ssd_data.core.errors import InputError, OutputError
+from ssd_data.core.files.publish import OutFolder
 from ssd_data.core.registry import FORMATS
 from ssd_data.data import formats
 from ssd_data.data.lmdb.manifest import LABELMAP, Manifest, read_manifest
+from ssd_data.data.lmdb.store import is_lmdb
 
 STANDARD = ("trainval_lmdb", "test_lmdb")
 
@@ -20,8 +23,9 @@ STANDARD = ("trainval_lmdb", "test_lmdb")
 def link(build: Path | str, into: Path | str, *, copy: bool = False) -> list[str]:
     """Link a build's LMDBs and labelmap into a folder.
 
-    Each link takes its name in one step, links that lead nowhere included; a file or folder that
-    is no link is never touched. Links are relative where that is possible.
+    All links take their names in one step, those that lead nowhere included (where that cannot be,
+    the folder is refused as long as only some have, see :mod:`ssd_data.core.files.publish`); a file
+    or folder that is no link is never touched. Links are relative where that is possible.
 
     >>> link("SHAPES", "links")
     ['links/trainval_lmdb', 'links/test_lmdb', 'links/labelmap.prototxt']
@@ -54,17 +58,14 @@ def link(build: Path | str, into: Path | str, *, copy: bool = False) -> list[str
     for target in targets.values():
         if not target.exists():
             raise InputError("the build is not whole: this is missing", where=target)
+    if copy and all(_is_copy(into / name, target) for name, target in targets.items()):
+        with OutFolder(into):  # what a killed process left is removed
+            return [str(into / name) for name in targets]
     refuse_obstacles(into, targets.keys(), manifest.links, build)
-    try:
-        into.mkdir(parents=True, exist_ok=True)
-        for name, target in targets.items():
-            _place(into / name, target, copy)
-    except OSError as error:
-        raise OutputError(
-            f"cannot make the link: {error.strerror}",
-            where=error.filename or into,
-            hint="" if copy else "Where links cannot be made, --copy copies",
-        ) from None
+    if copy:
+        _copy(into, targets)
+    else:
+        _link(into, {name: str(_relative(into, target)) for name, target in targets.items()})
     return [str(into / name) for name in targets]
 
 
@@ -117,25 +118,43 @@ def _list_links(manifest: Manifest, build: Path) -> dict[str, Path]:
     return {made.lmdb: build / made.lmdb for made in manifest.splits.values()}
 
 
-def _place(here: Path, target: Path, copy: bool) -> None:
-    beside = here.with_name(f".{here.name}.new")
-    _remove(beside)
-    if not copy:
-        beside.symlink_to(_relative(here.parent, target))
-    elif target.is_dir():
-        shutil.copytree(target, beside)
-    else:
-        shutil.copy2(target, beside)
-    if beside.is_dir() and not beside.is_symlink():
-        here.unlink(missing_ok=True)  # a link; a real folder was refused before
-    os.replace(beside, here)
+def _link(into: Path, links: Mapping[str, str]) -> None:
+    with OutFolder(into) as folder:
+        if all(_leads(into / name) == target for name, target in links.items()):
+            return
+        try:
+            for name, target in links.items():
+                (folder.staging / name).symlink_to(target)
+        except OSError as error:
+            raise OutputError(
+                f"cannot make the link: {error.strerror}",
+                where=error.filename,
+                hint="Where links cannot be made, --copy copies",
+            ) from None
+        folder.publish()
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _copy(into: Path, targets: Mapping[str, Path]) -> None:
+    with OutFolder(into) as folder:
+        for name, target in targets.items():
+            if target.is_dir():
+                shutil.copytree(target, folder.staging / name)
+            else:
+                shutil.copy2(target, folder.staging / name)
+        os.sync()
+        folder.publish()
+
+
+def _is_copy(here: Path, target: Path) -> bool:
+    """Whether a real file or LMDB holds the same."""
+    data = Path("data.mdb") if is_lmdb(target) else Path()
+    if here.is_symlink() or not (here / data).is_file():
+        return False
+    return filecmp.cmp(here / data, target / data, shallow=False)
+
+
+def _leads(link: Path) -> str | None:
+    return str(link.readlink()) if link.is_symlink() else None
 
 
 def _relative(folder: Path, target: Path) -> Path:

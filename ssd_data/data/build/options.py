@@ -11,6 +11,7 @@ from ssd_data.core.options import JPEG_QUALITY, MAX_PIXELS, flag, offer, option
 
 Exif = Literal["auto", "stored", "upright"]
 Sizes = Literal["fail", "stated", "picture"]
+Rotated = Literal["hull", "drop"]
 Unit = Literal["auto", "pixels", "fractions"]
 Unannotated = Literal["fail", "background", "skip"]
 Encoding = Literal["jpg", "png", "raw"]
@@ -41,6 +42,7 @@ class BuildOptions:
         exif: which frame boxes are in where a picture has an EXIF orientation.
         sizes: where an annotation states another size than the picture has, which of them counts;
             "fail" takes the stated one, but stops where the boxes speak against it.
+        rotated: rotated boxes: the upright box around them, or leave them out.
         boxes: their unit; "auto" is what the format says, but stops where all boxes of a data set
             in pixels lie within 0 to 1.
         boxless: objects without a box, where no outline tells it either.
@@ -80,6 +82,9 @@ class BuildOptions:
     sizes: Sizes = option(
         "fail",
         "Where a picture has another size than stated.  [default: fail, where boxes fit one only]",
+    )
+    rotated: Rotated = option(
+        "hull", "Rotated boxes: the upright box around them.", shows_default=True
     )
     boxes: Unit = option(
         "auto", "The boxes' unit, if it is not the format's.  [default: auto, the format's]"

@@ -114,14 +114,24 @@ def scan(dataset: Dataset, split: str, labelmap: LabelMap, options: BuildOptions
     return result
 
 
+def _without_rotated(entry: AnnotatedImage, notes: Tally) -> AnnotatedImage:
+    rotated = entry.attributes["rotated"] != 0
+    for index in np.flatnonzero(rotated):
+        notes.add("box is rotated (dropped)", entry.place(int(index)))
+    return select(entry, np.flatnonzero(~rotated))
+
+
 def _wanted(entry: Entry, options: BuildOptions, notes: Tally) -> Entry | None:
     """A picture without annotation as it is wanted: refused, left out, or without objects.
 
-    Likewise one of whose objects some have no box.
+    Likewise one of whose objects some have no box, or a rotated one.
     """
     if isinstance(entry, Unreadable) and entry.rest is not None:
         return _with_boxes(entry, options, notes)
-    if isinstance(entry, AnnotatedImage) or not entry.unannotated:
+    if isinstance(entry, AnnotatedImage):
+        drops = options.rotated == "drop" and "rotated" in entry.attributes
+        return _without_rotated(entry, notes) if drops else entry
+    if not entry.unannotated:
         return entry
     if options.unannotated == "background":
         notes.add("picture without an annotation (taken as background)", entry.image)

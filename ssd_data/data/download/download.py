@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssd_data.core.errors import InputError, OutputError, UsageError
-from ssd_data.core.files.publish import OutFolder
+from ssd_data.core.files.publish import LOCK, OutFolder
 from ssd_data.data.download.records import Records
 from ssd_data.data.download.transfer import Part, Report, by_hand, transfer, wrong
 from ssd_data.data.download.unpack import RESERVED, unpack
@@ -113,12 +113,15 @@ def download(
     """
     steps = plan(recipe, out, splits)
     todo = [step for step in steps if step.state != UP_TO_DATE]
-    if not todo:
+    was_killed = os.path.lexists(out / RESERVED / LOCK)
+    if not todo and not was_killed:
         return steps
     _require_space(todo, out, keep)
-    with OutFolder(out / RESERVED) as folder:
-        for step in todo:
-            if step.state != BY_HAND:
+    with OutFolder(out / RESERVED, inside=True) as folder:
+        for step in steps:
+            if step.state == UP_TO_DATE and was_killed:
+                _clear(step.file, folder, keep)
+            elif step.state not in (UP_TO_DATE, BY_HAND):
                 _do(step.file, out, folder, report, keep)
     if manual := [step.file for step in todo if step.state == BY_HAND]:
         raise InputError(
@@ -149,15 +152,21 @@ def _do(file: Download, out: Path, folder: OutFolder, report: Report, keep: bool
         raise
     Records(out).place(staged, file, sizes, url)
     shutil.rmtree(staged, ignore_errors=True)
-    if not keep and archive.parent == folder.path:
-        archive.unlink()
+    _clear(file, folder, keep)
+
+
+def _clear(file: Download, folder: OutFolder, keep: bool) -> None:
+    """Remove what is no longer needed of an archive that was unpacked."""
+    Part(folder.path, file).clear()
+    if not keep:
+        (folder.path / file.name).unlink(missing_ok=True)
 
 
 def _require_space(todo: list[Step], out: Path, keep: bool) -> None:
     """All that is unpacked, and one archive at a time, must fit; archives hardly shrink."""
     archives = [step.file.bytes for step in todo]
     missing = [step.missing for step in todo]
-    need = sum(archives) + (sum(missing) if keep else max(missing))
+    need = sum(archives) + (sum(missing) if keep else max(missing, default=0))
     there = out.resolve()
     while not there.exists():
         there = there.parent

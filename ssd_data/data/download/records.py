@@ -6,6 +6,7 @@ its size.
 
 from __future__ import annotations
 
+import errno
 import filecmp
 import os
 import shutil
@@ -16,7 +17,7 @@ import msgspec
 
 from ssd_data.core.errors import InputError, OutputError
 from ssd_data.core.files.paths import is_below, read_bytes
-from ssd_data.core.files.whole import write_whole
+from ssd_data.core.files.whole import new_file, write_whole
 from ssd_data.data.download.unpack import RESERVED
 from ssd_data.data.recipes import Download
 
@@ -116,4 +117,23 @@ def _merge(source: Path, target: Path) -> None:
     elif target.is_file() and filecmp.cmp(source, target, shallow=False):
         source.unlink()
     else:
-        shutil.move(source, target)  # also onto another disk, if a link leads there
+        _move(source, target)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move a file, or a folder into a place where nothing is; onto another disk, if a link leads
+    there, file by file: each of them is whole."""
+    try:
+        os.rename(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        if source.is_dir():
+            target.mkdir()
+            for inner in sorted(source.iterdir()):
+                _move(inner, target / inner.name)
+            source.rmdir()
+        else:
+            with source.open("rb") as file, new_file(target) as copy:
+                shutil.copyfileobj(file, copy, 1 << 20)
+            source.unlink()

@@ -14,6 +14,7 @@ T = TypeVar("T")
 Role = Literal["trainval", "train", "val", "test"]
 TRAINING: tuple[Role, ...] = ("trainval", "train")
 HELD_BACK: tuple[Role, ...] = ("test", "val")
+RATIO = 0.8  # of training pictures, where no split is stated
 _WORDS: dict[str, Role] = {
     **dict.fromkeys(("trainval", "trainvals"), "trainval"),
     **dict.fromkeys(("train", "training", "trains", "trn", "trainset"), "train"),

@@ -18,9 +18,8 @@ from ssd_data.data.formats.namelists import Finder, read_listed
 from ssd_data.data.formats.parts import holds_picture
 from ssd_data.data.formats.pictures import Pictures
 from ssd_data.data.formats.splitlists import SplitLists, places_in, read_lists
-from ssd_data.data.formats.splits import share
+from ssd_data.data.formats.splits import RATIO, share
 
-RATIO = 0.8
 UNASSIGNED = "unassigned"  # pictures of no split, where others are of one
 DRAWN = (
     "no split is stated: 80 % of the pictures are trainval, 20 % test, drawn by seed 0 (list the "

@@ -12,6 +12,7 @@ import msgspec
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import is_plain_name, listable, read_text
+from ssd_data.core.files.publish import require_settled
 from ssd_data.core.files.typed import plain, typed
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.notes import Count
@@ -99,9 +100,11 @@ def read_manifest(folder: Path) -> Manifest | None:
     """A build's record, None where there is none.
 
     Raises:
-        InputError: the file is there and is not a build's.
+        InputError: the file is there and is not a build's, or a build was killed while it took
+            its place.
     """
     path = folder / MANIFEST
+    require_settled(folder)
     if not os.path.lexists(path):
         return None
     text = read_text(path, "build's record", MAX_BYTES)

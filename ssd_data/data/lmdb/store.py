@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 import lmdb
 
 from ssd_data.core.errors import InputError, OutputError
+from ssd_data.core.files.publish import require_settled
 from ssd_data.data.lmdb.pages import require_sound
 from ssd_data.data.lmdb.records import Record, decode_record
 from ssd_data.data.lmdb.strangers import refuse_stranger
@@ -126,7 +127,8 @@ class LmdbReader:
     4 [3, 2, 5, 4]
 
     Raises:
-        InputError: there is no LMDB, it is empty, cut short, or holds something else.
+        InputError: there is no LMDB, it is empty, cut short, or holds something else; or a build
+            was killed while the LMDB took its place.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -264,6 +266,8 @@ def _open_existing(path: Path) -> lmdb.Environment:
         raise InputError("no LMDB here: data.mdb is missing", where=path, hint=hint)
     if not data.stat().st_size:
         raise InputError("not an LMDB: data.mdb is empty", where=path)
+    for folder in {path.parent, path.resolve().parent}:
+        require_settled(folder)
     try:
         require_sound(data)
         return lmdb.open(os.fsencode(path), readonly=True, lock=False, create=False, max_dbs=0)

@@ -7,14 +7,12 @@ versions of NumPy and OpenCV are.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from ssd_data.core.errors import OutputError, UsageError
+from ssd_data.core.errors import UsageError
+from ssd_data.core.files.together import new_folder
 from ssd_data.core.images import encode
 from ssd_data.core.parallel import default_workers, ordered_map
 from ssd_data.core.progress import Track, untracked
@@ -62,7 +60,8 @@ def draw_sample(
     """Draw the sample data set into ``out/<layout>``, each picture once for all layouts.
 
     Args:
-        out: a folder that does not exist or is empty; filled when all is done, or not at all.
+        out: a folder that does not exist or is empty, or holds just this sample; filled when all is
+            done, or not at all.
         layouts: of "voc", "coco" and "widerface".
         train, test: how many pictures the splits hold.
         size: about the pictures' sides; their shapes vary around a square.
@@ -75,7 +74,7 @@ def draw_sample(
     """
     _check(layouts, train, test, size, seed)
     results = [LayoutResult(name, Path(out) / name) for name in dict.fromkeys(layouts)]
-    with _staged(Path(out).resolve()) as staging:
+    with new_folder(Path(out).resolve(), marks=LAYOUTS) as staging:
         for split, count in enumerate((train, test)):
             pictures = _pictures(seed, split, count, size)
             what = ("training", "test")[split]
@@ -94,42 +93,6 @@ def _check(layouts: Sequence[str], train: int, test: int, size: int, seed: int) 
     for option, (value, low, high) in ranges.items():
         if not low <= value <= high:
             raise UsageError(f"{value} is not between {low} and {high}", where=f"--{option}")
-
-
-def _refuse_full(path: Path) -> None:
-    hint = "Name a folder that does not exist yet, or remove this one first"
-    if path.exists() and not path.is_dir():
-        raise OutputError("is a file, not a folder", where=path, hint=hint)
-    if path.is_dir() and any(path.iterdir()):
-        raise OutputError("this folder is not empty", where=path, hint=hint)
-
-
-@contextmanager
-def _staged(path: Path) -> Iterator[Path]:
-    """A hidden folder beside ``path`` that gets its name at the end, unless something fails."""
-    try:
-        _refuse_full(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as hidden:
-            staging = Path(hidden) / "sample"
-            staging.mkdir()
-            yield staging
-            _publish(staging, path)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write here: {error.strerror}",
-            where=path,
-            hint="Choose another folder, free space or change the permissions",
-        ) from None
-
-
-def _publish(staging: Path, path: Path) -> None:
-    if not path.exists():
-        os.rename(staging, path)
-        return
-    # An empty folder may be somebody's current one or a mount: it is filled, not replaced.
-    for layout in sorted(staging.iterdir()):
-        os.rename(layout, path / layout.name)
 
 
 def _pictures(seed: int, split: int, count: int, size: int) -> Iterator[Picture]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ssd_data.core.errors import InputError, OutputError, UsageError
-from ssd_data.core.files.whole import write_whole
+from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.files.together import write_together
 from ssd_data.core.labelmap import CAFFE, LabelMap, read_labelmap
 from ssd_data.core.registry import FAMILIES
 from ssd_data.data.lmdb.manifest import Manifest, read_manifest
@@ -65,13 +64,13 @@ def write_model(
             another form it is written in Caffe's to ``out``; or
         build: the folder of a build, whose ``build.json`` has the classes and how many pictures
             are tested.
-        redo: replace files that are there.
+        redo: replace files that are there with other content.
         options: see :func:`ssd_data.families.generate`.
 
     Raises:
         UsageError: a wrong option, or not one of ``num_classes``, ``labelmap`` and ``build``.
         InputError: labelmap or build cannot be read.
-        OutputError: a file is there already, or cannot be written.
+        OutputError: another file is there already, or they cannot be written; none is, then.
     """
     manifest = _manifest(Path(build)) if build is not None else None
     model = generate(family, count_classes(num_classes, labelmap, build), **options)
@@ -79,10 +78,6 @@ def write_model(
     foreign = None if labelmap is None else _foreign(labelmap)
     if foreign is not None:
         files["labelmap"] = Path(out) / LABEL_MAP_FILE
-    for path in files.values():
-        if os.path.lexists(path) and not redo:
-            hint = "--redo replaces it; another -o keeps it"
-            raise OutputError("is there already", where=path, hint=hint)
     if labelmap is not None:
         _name_labelmap(model, files.get("labelmap", Path(labelmap)).as_posix())
     solver = _with_paths(model, files, Path(out) / family)
@@ -95,11 +90,12 @@ def write_model(
             f"test_iter {solver.test_iter[0]} x batch {batch} is the published one: --build fits it"
         )
     notes += _note_on_merging(model)
-    for stage, net in model.nets.items():
-        write_whole(files[stage], to_text(net))
-    write_whole(files["solver"], to_text(solver))
+    texts: dict[str, str] = {stage: to_text(net) for stage, net in model.nets.items()}
+    texts["solver"] = to_text(solver)
     if foreign is not None:
-        write_whole(files["labelmap"], foreign.to_text())
+        texts["labelmap"] = foreign.to_text()
+    contents = {files[what].name: text.encode() for what, text in texts.items()}
+    write_together(Path(out), contents, redo=redo)
     return Written(model, files, solver, notes)
 
 

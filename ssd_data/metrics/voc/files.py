@@ -20,7 +20,7 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import below, read_lines, require_below
-from ssd_data.core.files.whole import new_folder
+from ssd_data.core.files.together import new_folder
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Detections

@@ -20,7 +20,7 @@ import numpy as np
 from ssd_data.core.boxes import from_xywh, to_xywh
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_bytes, require_below
-from ssd_data.core.files.whole import new_folder
+from ssd_data.core.files.together import new_folder
 from ssd_data.core.notes import Tally
 from ssd_data.core.optional import require
 from ssd_data.core.parallel import ordered_map

@@ -99,6 +99,7 @@ def _check_net(
         data.check_pictures(found, source, engine)
         labels.check_labels(found, source, classes)
         labels.check_labelmap(found, source, classes)
+        labels.check_build(found, source)
     for field in graph.ignored:
         found.warn(field, "this field is not known and left out")
     return sources

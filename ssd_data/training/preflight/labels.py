@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import CAFFE, LabelMap, read_labelmap
-from ssd_data.data.lmdb.companions import labelmap_of
+from ssd_data.data.lmdb.companions import labelmap_of, manifest_of
+from ssd_data.data.lmdb.manifest import MANIFEST, labelmap_digest
 from ssd_data.nets.graph import Graph
 from ssd_data.training.preflight.data import Lmdb, Source
 from ssd_data.training.preflight.report import Preflight
 
+_ANEW = "They are of two builds, or were changed since: build anew with --redo"
 Classes = dict[str, tuple[int, str]]  # layer type → num_classes, and where it says so
 
 
@@ -100,6 +102,33 @@ def check_labelmap(found: Preflight, source: Source, classes: Classes) -> None:
         if own is not None and (differences := _names_differ(labelmap, own)):
             what = f"it is not the labelmap that {source.lmdb.path} was built with: {differences}"
             found.warn(path, what, "Link both from one build: ssd-data link BUILD")
+
+
+def check_build(found: Preflight, source: Source) -> None:
+    """What lies beside an LMDB is of one build with it: ``build.json`` states what was built."""
+    lmdb = source.lmdb
+    if lmdb is None:
+        return
+    try:
+        manifest = manifest_of(lmdb.path)
+    except InputError as error:
+        found.warn(error.where, error.what, error.hint)
+        return
+    made = manifest.find(lmdb.path.resolve().name) if manifest else None
+    if manifest is None or made is None:
+        return
+    own, stated = _labelmap_of(lmdb), manifest.labelmap.sha256
+    if own is not None and stated is not None and labelmap_digest(own) != stated:
+        what = f"it is not the labelmap that {MANIFEST} beside it states"
+        found.error(own.origin, what, _ANEW)
+    if made[1].records != lmdb.records:
+        what = f"it has {lmdb.records} records, and {MANIFEST} beside it states {made[1].records}"
+        found.error(lmdb.path, what, _ANEW)
+    elif own is not None and made[1].classes is not None:
+        counts = {own.display_name(label): lmdb.labels[label] for label in sorted(lmdb.labels)}
+        if [*counts.values()] != [*made[1].classes.values()]:
+            what = f"its boxes of each class are not as many as {MANIFEST} beside it states"
+            found.warn(lmdb.path, what, _ANEW)
 
 
 def check_one_labelmap(found: Preflight, sources: list[Source]) -> None:

@@ -22,11 +22,13 @@ from ssd_data.core.structures import AnnotatedImage, Entry
 from ssd_data.data.formats import AnnotationFile, Format
 from ssd_data.data.formats.coco import loose
 from ssd_data.data.formats.coco.boxes import Quad, hull, stated
+from ssd_data.data.formats.coco.context import CocoContext
 from ssd_data.data.formats.coco.folders import LAYOUT, recognise
 from ssd_data.data.formats.coco.glance import NamedCategory, glance, is_by_label_studio
 from ssd_data.data.formats.coco.jsonfile import BROKEN, JsonFile, MisfitError, raise_all
 from ssd_data.data.formats.coco.naming import ListedImage, PictureFinder
 from ssd_data.data.formats.coco.schema import (
+    FROM_OUTLINE,
     CocoImage,
     CocoInstances,
     CocoSource,
@@ -34,7 +36,7 @@ from ssd_data.data.formats.coco.schema import (
     OwnJson,
     RawInstances,
 )
-from ssd_data.data.formats.coco.table import FROM_OUTLINE, CocoContext, CocoTable
+from ssd_data.data.formats.coco.table import CocoTable
 from ssd_data.data.formats.pictures import stem_of
 from ssd_data.data.formats.splits import share
 

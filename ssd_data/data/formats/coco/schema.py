@@ -6,6 +6,12 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+FROM_OUTLINE = "annotation without a box (taken from its polygon or mask)"
+TURNED = "rotated box (the upright box around it is taken)"
+MASKS = "iscrowd of CVAT's masks (not taken as difficult)"
+STRANGER = "annotation of an image that the JSON does not list"
+MADE_TWICE = "box stands under several ids of its picture (taken once)"
+TWO_SIZES = "the sizes that its images state differ"
 FOLDER = "annotations"
 NOTHING = msgspec.Raw(b"")
 Side: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**31)] | None

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -16,58 +14,29 @@ from ssd_data.core.boxes import from_xywh
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.images import MOST_BYTES, probe
-from ssd_data.core.notes import Tally
-from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable
+from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable, flagged
 from ssd_data.data.formats.coco import boxes as boxlib
 from ssd_data.data.formats.coco import loose
+from ssd_data.data.formats.coco.context import CocoContext
 from ssd_data.data.formats.coco.jsonfile import raise_all
 from ssd_data.data.formats.coco.naming import ListedImage
 from ssd_data.data.formats.coco.schema import (
+    FROM_OUTLINE,
+    MADE_TWICE,
+    MASKS,
     NOTHING,
+    STRANGER,
+    TURNED,
+    TWO_SIZES,
     CocoAnnotation,
     CocoImage,
-    CocoSource,
     PlainAnnotation,
 )
 from ssd_data.data.formats.numbers import FAR
 
-FROM_OUTLINE = "annotation without a box (taken from its polygon or mask)"
-TURNED = "rotated box (the upright box around it is taken)"
-MASKS = "iscrowd of CVAT's masks (not taken as difficult)"
-STRANGER = "annotation of an image that the JSON does not list"
-MADE_TWICE = "box stands under several ids of its picture (taken once)"
-TWO_SIZES = "the sizes that its images state differ"
 AT_ONCE = 512
 _decode_annotation = msgspec.json.Decoder(CocoAnnotation).decode
 _decode_plain = msgspec.json.Decoder(PlainAnnotation).decode
-
-
-@dataclass(slots=True)
-class CocoContext:
-    """What the annotations of a JSON are read by.
-
-    Attributes:
-        root: of the data set.
-        source: the JSON.
-        names: per category id its class; others are called by their id.
-        listed: the ids of all categories.
-        image_ids, category_ids: those that are texts.
-        label_studio: whether Label Studio wrote it.
-    """
-
-    root: Path
-    source: CocoSource
-    notes: Tally
-    names: Mapping[int, str] = field(default_factory=dict)
-    listed: frozenset[int] = frozenset()
-    image_ids: loose.TextIds = field(default_factory=loose.TextIds)
-    category_ids: loose.TextIds = field(default_factory=loose.TextIds)
-    label_studio: bool = False
-
-    @property
-    def name(self) -> str:
-        """What the JSON is called."""
-        return self.source.json
 
 
 class _Columns:
@@ -79,6 +48,7 @@ class _Columns:
         self.crowd = array("b")
         self.boxes: array[float] = array("f")
         self.traced: list[int] = []
+        self.rotated: list[int] = []
         self.left_out: list[int] = []
         self.lacking: dict[int, list[str]] = {}
         self._faults: list[InputError] = []
@@ -171,6 +141,7 @@ class _Columns:
         if turn % 180 and boxlib.outline(raw) is None:
             self.context.notes.add(TURNED, f"{place}: {turn:g} degrees")
             box = boxlib.turned(box, turn)
+            self.rotated.append(len(self.owner))
         if crowd and self.context.source.crowd == "auto":
             self.context.notes.add(MASKS, place)
             crowd = False
@@ -206,6 +177,7 @@ class CocoTable:
         if context.source.crowd == "plain":
             self.crowd = np.zeros_like(self.crowd)
         self.traced = np.isin(order, columns.traced) if columns.traced else None
+        self.rotated = np.isin(order, columns.rotated)
         ids = np.frombuffer(columns.id, np.int64)
         numbered = bool((ids >= 0).all())
         self.kind = "annotation" if numbered else "entry"
@@ -299,6 +271,7 @@ class CocoTable:
             image_id=image.id if image.id > loose.OWN else None,
             places=tuple(self.id[mine].tolist()),
             place_kind=self.kind,
+            attributes=flagged("rotated", self.rotated[mine]),
             upright=True if self.context.label_studio else None,
         )
         if not self.lacking:

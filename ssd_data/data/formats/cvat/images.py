@@ -7,7 +7,7 @@ from lxml import etree
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.notes import Tally
-from ssd_data.core.structures import NO_BOXES, AnnotatedImage, Boxes, Entry, Unreadable
+from ssd_data.core.structures import NO_BOXES, AnnotatedImage, Boxes, Entry, Unreadable, flagged
 from ssd_data.data.formats.cvat.schema import PictureFolder
 from ssd_data.data.formats.cvat.shapes import Corners, is_difficult, read_shape, remark, upright
 
@@ -31,6 +31,7 @@ class OpenImage:
         self._corners: list[Corners] = []
         self._difficult: list[bool] = []
         self._occluded: list[bool] = []
+        self._rotated: list[bool] = []
         self._lines: list[int] = []
 
     def add(self, element: etree._Element) -> None:
@@ -51,6 +52,7 @@ class OpenImage:
         self._classes.append(label)
         self._corners.append(upright(shape))
         self._difficult.append(is_difficult(element) if len(element) else False)
+        self._rotated.append(bool(shape.rotation) and not shape.is_round)
         self._occluded.append(element.get("occluded") == "1")
         self._lines.append(line)
 
@@ -80,7 +82,10 @@ class OpenImage:
             width=self.width,
             height=self.height,
             places=tuple(self._lines),
-            attributes={"occluded": np.array(self._occluded, np.int8)},
+            attributes={
+                "occluded": np.array(self._occluded, np.int8),
+                **flagged("rotated", self._rotated),
+            },
         )
 
 

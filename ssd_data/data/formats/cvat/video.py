@@ -10,7 +10,7 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.notes import Tally
-from ssd_data.core.structures import AnnotatedImage, Boxes
+from ssd_data.core.structures import AnnotatedImage, Boxes, flagged
 from ssd_data.data.formats.cvat.meta import Meta
 from ssd_data.data.formats.cvat.schema import CvatPicture, PictureFolder
 from ssd_data.data.formats.cvat.tracks import (
@@ -83,7 +83,10 @@ class _Video:
             width=self.meta.width,
             height=self.meta.height,
             places=tuple(rows["line"].tolist()),
-            attributes={"occluded": rows["occluded"].astype(np.int8)},
+            attributes={
+                "occluded": rows["occluded"].astype(np.int8),
+                **flagged("rotated", (rows["rotation"] != 0) & (rows["kind"] == 0)),
+            },
         )
 
     def _tell(self, image: str, rows: Rows, notes: Tally) -> None:

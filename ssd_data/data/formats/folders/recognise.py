@@ -15,7 +15,6 @@ from ssd_data.data.formats.folders.schema import FolderSource
 from ssd_data.data.formats.folders.tree import Place, Tree, name_of, under
 from ssd_data.data.formats.namelists import Finder
 from ssd_data.data.formats.pictures import stem_of
-from ssd_data.data.formats.shares import RATIO
 from ssd_data.data.formats.splitlists import (
     MAIN,
     SplitLists,
@@ -23,7 +22,7 @@ from ssd_data.data.formats.splitlists import (
     read_lists,
     require_agreement,
 )
-from ssd_data.data.formats.splits import remarks, role, split_in
+from ssd_data.data.formats.splits import RATIO, remarks, role, split_in
 
 LAYOUT = """\
 <images>/<name>.jpg  <labels>/<name>.xml    VOC XML, or .txt: label xmin ymin xmax ymax in pixels;

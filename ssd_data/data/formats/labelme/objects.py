@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ssd_data.core.notes import Tally
-from ssd_data.core.structures import NO_BOXES, AnnotatedImage, Boxes
+from ssd_data.core.structures import NO_BOXES, AnnotatedImage, Boxes, flagged
 from ssd_data.data.formats.labelme.schema import LabelmeJson
-from ssd_data.data.formats.labelme.shapes import Corners, is_difficult, read_shape
+from ssd_data.data.formats.labelme.shapes import Corners, is_difficult, is_rotated, read_shape
 
 JOINED = "shapes of one group_id (joined to one box)"
 
@@ -34,6 +34,7 @@ def annotated(data: LabelmeJson, image: str, annotation: str, notes: Tally) -> A
         height=_side(data.imageHeight),
         places=tuple(o.place for o in objects),
         place_kind="shape",
+        attributes=flagged("rotated", [o.rotated for o in objects]),
     )
 
 
@@ -43,6 +44,7 @@ class _Object:
     corners: Corners
     difficult: bool
     place: int
+    rotated: bool
 
 
 def _objects(data: LabelmeJson, annotation: str, notes: Tally) -> list[_Object]:
@@ -54,7 +56,7 @@ def _objects(data: LabelmeJson, annotation: str, notes: Tally) -> list[_Object]:
         corners = read_shape(shape, where, notes)
         if corners is None:
             continue
-        one = _Object(str(shape.label), corners, is_difficult(shape), place)
+        one = _Object(str(shape.label), corners, is_difficult(shape), place, is_rotated(shape))
         if shape.group_id is None:
             found.append(one)
             continue

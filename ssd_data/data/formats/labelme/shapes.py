@@ -57,6 +57,11 @@ def read_shape(shape: LabelmeShape, where: str, notes: Tally) -> Corners | None:
 _SAID = dict.fromkeys(TURNED, "rotated box (the upright box around it is taken)")
 
 
+def is_rotated(shape: LabelmeShape) -> bool:
+    """Whether it is a rectangle that is turned."""
+    return shape.shape_type in TURNED
+
+
 def is_difficult(shape: LabelmeShape) -> bool:
     """Whether a flag of its own, or X-AnyLabeling's key, calls it difficult."""
     flags = {name.lower(): value for name, value in (shape.flags or {}).items()}

@@ -17,10 +17,11 @@ from lxml import etree
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.notes import Tally
-from ssd_data.core.structures import NO_BOXES, AnnotatedImage, Boxes
+from ssd_data.core.structures import NO_BOXES, AnnotatedImage, Boxes, flagged
 from ssd_data.data.formats.numbers import number
 from ssd_data.data.formats.pictures import has_picture_ending
 from ssd_data.data.formats.voc.objects import (
+    ROTATED,
     Parts,
     VocObject,
     lowered,
@@ -92,6 +93,7 @@ def read_file(path: Path, image: str, annotation: str, notes: Tally) -> Annotate
         width=width,
         height=height,
         places=tuple(o.line for o in objects),
+        attributes=flagged("rotated", [o.note == ROTATED for o in objects]),
     )
 
 

@@ -20,8 +20,7 @@ from ssd_data.data.formats.pictures import (
     has_picture_ending,
     stem_of,
 )
-from ssd_data.data.formats.shares import share
-from ssd_data.data.formats.splits import role
+from ssd_data.data.formats.splits import role, share
 from ssd_data.data.formats.yolo.names import FILES
 from ssd_data.data.formats.yolo.places import MOST_PARTS, LabelFolders, Pair, is_here
 from ssd_data.data.formats.yolo.schema import YoloSource, joined
@@ -82,7 +81,7 @@ def _in_folder(
         _note_orphans(root, source, folders, found, notes)
     if (source.first, source.last) == (0, 1):
         return list(found)
-    chosen = set(share(pictures, source))
+    chosen = set(share(pictures, source.first, source.last, source.seed))
     return [one for one in found if one.image in chosen]
 
 

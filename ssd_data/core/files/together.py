@@ -1,0 +1,111 @@
+"""What several files or a folder come through: all of them or none, and the same again is no error.
+
+A command that was killed just before it could say that it was done finds its own result when it is
+run again. That is no obstacle: what would be written lies there already.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import os
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from ssd_data.core.errors import OutputError
+from ssd_data.core.files.publish import HIDDEN, OutFolder, write_bytes
+
+EMPTY = "Name a folder that does not exist yet, or empty this one: nothing is replaced"
+
+
+@contextmanager
+def new_folder(folder: Path, *, marks: Collection[str] = (), sync: bool = False) -> Iterator[Path]:
+    """A hidden folder to write into, which appears under its name when all of it is there.
+
+    Args:
+        folder: must not exist, or be empty, or hold just what is written.
+        marks: names of which such a folder always has one: others are refused before the work.
+        sync: wait until all that was written is on the disk; else whoever writes does.
+
+    Raises:
+        OutputError: the folder holds something else, or it cannot be written; what could not be
+            written in the hidden one is said of the folder.
+    """
+    if folder.name in ("", ".."):
+        raise OutputError("this names no new folder", where=folder, hint="Name one")
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise OutputError("this is a file, no folder", where=folder, hint=EMPTY)
+    with OutFolder(folder) as work:
+        taken = {path.name for path in folder.iterdir()} - HIDDEN if folder.is_dir() else set()
+        if taken and taken.isdisjoint(marks):
+            raise _not_empty(folder)
+        yield work.staging
+        if taken and not same_tree(work.staging, folder):
+            raise _not_empty(folder)
+        if not taken:
+            if sync:
+                os.sync()
+            work.publish()
+
+
+def _not_empty(folder: Path) -> OutputError:
+    return OutputError("the folder is not empty", where=folder, hint=EMPTY)
+
+
+def same_tree(a: Path, b: Path) -> bool:
+    """Whether two folders hold the same names and bytes, but for our hidden ones at the top."""
+    found = []
+    for top in (a, b):
+        paths = {path.relative_to(top) for path in top.rglob("*")}
+        found.append({path for path in paths if path.parts[0] not in HIDDEN})
+    if found[0] != found[1]:
+        return False
+    for name in found[0]:
+        if (a / name).is_dir() != (b / name).is_dir():
+            return False
+        if not (a / name).is_dir() and not filecmp.cmp(a / name, b / name, shallow=False):
+            return False
+    return True
+
+
+def write_together(folder: Path, files: Mapping[str, bytes], *, redo: bool = False) -> None:
+    """Write files into a folder, where others stay: all of them appear at once.
+
+    Args:
+        folder: made if it is not there.
+        files: name → content.
+        redo: replace what is there with other content.
+
+    Raises:
+        OutputError: see :func:`refuse_others`, or they cannot be written.
+    """
+    with OutFolder(folder) as work:
+        refuse_others(folder, files, redo)
+        if all(_holds(folder / name, data) for name, data in files.items()):
+            return
+        for name, data in files.items():
+            write_bytes(work.staging / name, data)
+        work.publish()
+
+
+def refuse_others(folder: Path, files: Mapping[str, bytes], redo: bool) -> None:
+    """Make sure that nothing else is lost when these files are written.
+
+    Raises:
+        OutputError: a file is there with other content and ``redo`` is not asked for, or a folder
+            bears its name.
+    """
+    for name, data in files.items():
+        path = folder / name
+        if path.is_dir():
+            raise OutputError("a folder is in the way", where=path, hint="Move it")
+        if os.path.lexists(path) and not redo and not _holds(path, data):
+            hint = "--redo replaces it; another -o keeps it"
+            raise OutputError("is there already", where=path, hint=hint)
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.stat().st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False
