@@ -55,7 +55,7 @@ class ParquetTable:
             raise InputError("the Parquet file is missing", where=self.name)
         try:
             file = self._parquet.ParquetFile(self.path, pre_buffer=False)
-        except (self._pyarrow.ArrowException, OSError) as error:
+        except (self._pyarrow.ArrowException, OSError, ValueError) as error:
             raise self._broken(error) from None
         if not 0 <= file.metadata.num_rows <= MOST_ROWS:
             raise InputError(f"more than {MOST_ROWS:,} rows", where=self.name)
@@ -72,11 +72,6 @@ class ParquetTable:
         """What ``datasets`` writes of the features."""
         found: bytes | None = (self.file.schema_arrow.metadata or {}).get(b"huggingface")
         return found
-
-    @cached_property
-    def columns(self) -> list[str]:
-        """The names of its columns."""
-        return list(self.file.schema_arrow.names)
 
     @cached_property
     def picture(self) -> str:
