@@ -34,10 +34,10 @@ Names are imported when they are first used, so that ``import ssd_data`` costs n
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from ssd_data.core.version import __version__ as __version__
 
+TYPE_CHECKING = False  # typing itself would take longer to import than all of this
 TRAIN, TEST = 0, 1  # a net's phases, as pycaffe numbers them
 
 # Type checkers read these imports, Python the table below; a test holds the two equal.
@@ -120,7 +120,7 @@ _MODULES = {"families": "families", "io": "engines.torch.io"}
 __all__ = ["TEST", "TRAIN", *_HOME, *_MODULES]  # noqa: PLE0604
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in _MODULES:
         return import_module(f"ssd_data.{_MODULES[name]}")
     if name in _HOME:

@@ -74,6 +74,6 @@ def test_the_metadata_never_asks_for_caffe(wheel: Path) -> None:
     ]
     assert {re.split("[<>=;,]", r)[0] for r in required} == {
         "click", "lmdb", "lxml", "msgspec", "numpy", "opencv-python-headless", "pillow",
-        "protobuf", "simplejpeg", "tqdm", "tomli",
+        "protobuf", "pyyaml", "simplejpeg", "tqdm", "tomli",
     }  # fmt: skip
     assert "opencv-python-headless<5,>=4.7" in required

@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from google.protobuf.message import DecodeError
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.messages import parse_message
 from ssd_data.core.files.paths import read_bytes
 from ssd_data.nets.caffemodel import to_array
 from ssd_data.proto import caffe_pb2
@@ -136,11 +136,8 @@ def read_mean(path: str, where: str = "") -> Floats:
         InputError: the file is missing or holds something else.
     """
     place = f"{where}: {path}" if where else path
-    blob = caffe_pb2.BlobProto()
-    try:
-        blob.ParseFromString(read_bytes(Path(path), "mean file", MOST_MEAN_BYTES, place))
-    except DecodeError:
-        raise InputError("the mean file is no BlobProto", where=place) from None
+    data = read_bytes(Path(path), "mean file", MOST_MEAN_BYTES, place)
+    blob = parse_message(data, caffe_pb2.BlobProto, "mean file (a BlobProto)", place)
     mean = to_array(blob, place)
     if mean.ndim < 3 or not mean.size or mean.size != np.prod(mean.shape[-3:]):
         raise InputError(f"the mean's shape is {mean.shape}, not that of a picture", where=place)

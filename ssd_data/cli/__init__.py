@@ -13,6 +13,7 @@ import warnings
 import click
 
 from ssd_data.cli.parts.shared import report_error
+from ssd_data.cli.parts.stops import SAID, STOPPED, stops
 from ssd_data.core.errors import SsdDataError, UsageError
 from ssd_data.core.registry import COMMANDS
 from ssd_data.core.version import __version__
@@ -90,7 +91,7 @@ def root() -> None:
       ssd-data build voc0712 --root VOCdevkit --link .
       ssd-data train --build VOC0712 --family mobilenet_ssd
 
-    Exit status: 0 done, 1 failed, 2 wrong usage.
+    Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C or SIGTERM.
     """
 
 
@@ -98,12 +99,17 @@ def main(args: list[str] | None = None) -> None:
     """Run the command line and exit."""
     args = sys.argv[1:] if args is None else args
     warnings.filterwarnings("ignore", module="PIL")  # of broken pictures; our errors say it
+    with stops():
+        _run(args)
+
+
+def _run(args: list[str]) -> None:
     try:
         # Outside standalone mode click returns the status of ctx.exit() instead of exiting.
         sys.exit(root.main(args, prog_name="ssd-data", standalone_mode=False) or 0)
-    except click.Abort:
-        click.echo("interrupted; nothing was changed", err=True)
-        sys.exit(130)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo(SAID, err=True)
+        sys.exit(STOPPED)
     except click.ClickException as error:
         if not _is_said_by_another(args):
             report_error(UsageError(error.format_message()), args, usage=error)

@@ -52,7 +52,7 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Write the records of LMDB, made here or by Caffe, as a VOC tree or a COCO folder.
+    """Write the records of LMDB, made here or by Caffe, as a VOC tree, a COCO or a YOLO folder.
 
     The pictures' bytes stay as they are stored (raw values become PNG), and what is built from the
     result has the same boxes to the bit, but for those of resized pictures that no pixels can

@@ -49,8 +49,8 @@ def command(
     coco       instances_val2017.json                   results JSON
     widerface  eval_tools/ground_truth (.mat files)     folder EVENT/picture.txt
 
-    Sets that do not belong together (other pictures or classes, boxes in another convention) are an
-    error, not a score of 0.
+    Sets that do not belong together (other pictures or classes, boxes in another convention, the
+    score in another column) are an error, not a score of 0.
 
     \b
     Examples:

@@ -8,6 +8,7 @@ id). TensorFlow's labelmaps and names files are read as well, with the backgroun
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -109,6 +110,19 @@ class LabelMap:
         """What people call a label; ``label 7`` where the labelmap does not hold it."""
         item = self._by_label.get(label)
         return (item.display_name or item.name) if item else f"label {label}"
+
+    def shown_apart(self) -> dict[int, str]:
+        """The display name of each label; with its name behind where several are shown alike.
+
+        >>> LabelMap.from_names(["1", "2", "3"], ["cup", "cup", "dog"]).shown_apart()
+        {0: 'background', 1: 'cup (1)', 2: 'cup (2)', 3: 'dog'}
+        """
+        shown = {item.label: self.display_name(item.label) for item in self.items}
+        count = Counter(shown.values())
+        return {
+            label: f"{name} ({self._by_label[label].name})" if count[name] > 1 else name
+            for label, name in shown.items()
+        }
 
     def nearest(self, name: str) -> str | None:
         """The known name that is most like ``name``, None where none is."""

@@ -7,9 +7,9 @@ nothing is clipped); everywhere else they are fractions of the picture's width a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,30 @@ NO_BOXES: Boxes = np.zeros((0, 4), np.float32)
 NO_BOXES.setflags(write=False)
 
 
+class HeldPicture(Protocol):
+    """A picture that is no file of its own but lies in another."""
+
+    @property
+    def stamp(self) -> tuple[int, int]:
+        """What changes when the picture does: size and time of the file that holds it."""
+
+    def read(self) -> bytes:
+        """The picture's file, whole.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+
+
+def flagged(name: str, flags: Sequence[bool] | Flags) -> dict[str, npt.NDArray[np.int8]]:
+    """An attribute of boxes that is said only where one has it.
+
+    >>> flagged("rotated", [False, True]), flagged("rotated", [False])
+    ({'rotated': array([0, 1], dtype=int8)}, {})
+    """
+    return {name: np.asarray(flags, np.int8)} if any(flags) else {}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class AnnotatedImage:
     """One picture of a raw data set with its boxes, as its annotation states them.
@@ -38,7 +62,8 @@ class AnnotatedImage:
     [59.0, 39.0, 84.0, 65.0]
 
     Attributes:
-        image: the picture's path below the data set's root, with ``/``.
+        image: the picture's path below the data set's root, with ``/``; or, of one that is
+            ``held`` by another file, the path that it would have.
         annotation: the annotation's path below the root, as lists name it.
         classes: per box the class, a name (``str``) or, in txt files, a label number (``int``).
         boxes: float32 (N, 4), xmin ymin xmax ymax; pixels, or fractions where ``normalized``.
@@ -52,7 +77,9 @@ class AnnotatedImage:
             to know its size to store them.
         upright: whether boxes, and a stated size, are of the picture as its EXIF orientation turns
             it; None where only the sizes can tell.
-        attributes: further values per box, each an array of length N (WIDER FACE: ``blur``,
+        held: where the picture is no file of its own, what gives its bytes.
+        attributes: further values per box (``rotated``: whether the box is the upright one around a
+            rotated box), each an array of length N (WIDER FACE: ``blur``,
             ``expression``, ``illumination``, ``invalid``, ``occlusion``, ``pose``).
     """
 
@@ -69,6 +96,7 @@ class AnnotatedImage:
     attributes: Mapping[str, npt.NDArray[np.int8]] = field(default_factory=dict)
     normalized: bool = False
     upright: bool | None = None
+    held: HeldPicture | None = None
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """The width and height that the annotation states, else those of the picture's file."""
@@ -100,12 +128,18 @@ class Unreadable:
 
     Attributes:
         unannotated: there is no annotation, so that it may be meant as a picture without objects.
+        boxless: where objects stand that have no box, and what is wrong with each; only they are.
+        rest: then, the picture without them.
+        held: as :attr:`AnnotatedImage.held`.
     """
 
     image: str
     annotation: str
     error: InputError
     unannotated: bool = False
+    boxless: tuple[str, ...] = ()
+    rest: AnnotatedImage | None = None
+    held: HeldPicture | None = None
 
 
 Entry: TypeAlias = AnnotatedImage | Unreadable

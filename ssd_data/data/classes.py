@@ -79,14 +79,34 @@ def numbered(used: Collection[int], where: object) -> list[str]:
     top = max(used)
     if min(used) == 0:
         raise InputError(
-            "the labels of the txt files are counted from 0, which is the background's",
+            "the label numbers are counted from 0, which is the background's",
             where=where,
             hint="Name each with --map 0=NAME --map 1=NAME …, as it is listed beside your data set",
         )
     if len(used) != top or min(used) != 1:
         raise InputError(
-            f"the labels of the txt files are not 1 to {min(top, 10**6)} without gaps",
+            f"the label numbers are not 1 to {min(top, 10**6)} without gaps",
             where=where,
             hint="Say which classes they mean with --labelmap FILE",
         )
     return [str(n) for n in range(1, top + 1)]
+
+
+def united(lists: Sequence[Classes], where: object) -> Classes:
+    """The classes that the parts of a data set state, each once, in the order of their coming.
+
+    >>> united([[("1", "cup")], [("1", "cup"), ("2", "plate")]], "raw")
+    [('1', 'cup'), ('2', 'plate')]
+
+    Raises:
+        InputError: one name is shown otherwise by another part.
+    """
+    found: dict[str, str] = {}
+    for name, shown in (pair for classes in lists for pair in classes):
+        if found.setdefault(name, shown) != shown:
+            raise InputError(
+                f'class {name} is "{found[name]}" in one file and "{shown}" in another',
+                where=where,
+                hint='A recipe reads COCO\'s categories by name: classes = "names" in each source',
+            )
+    return list(found.items())

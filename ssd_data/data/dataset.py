@@ -13,7 +13,7 @@ from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data import formats
-from ssd_data.data.classes import Classes, numbered, renamed
+from ssd_data.data.classes import Classes, numbered, renamed, united
 
 TRAINING_LINK, TEST_LINK = "trainval_lmdb", "test_lmdb"
 
@@ -150,7 +150,9 @@ class Dataset:
         """The classes that the data states, or uses: those sorted by their new names."""
         reader = formats.load(self.format)
         if reader.classes is not None:
-            return reader.classes(self.root, next(iter(self.splits.values())).sources[0])
+            sources = [s for split in self.splits.values() for s in split.sources]
+            if stated := united([reader.classes(self.root, one) for one in sources], self.root):
+                return stated
         used = self._used()
         numbers = sorted(c for c in used if isinstance(c, int))
         if not numbers:
@@ -170,13 +172,14 @@ class Dataset:
     def _used(self) -> set[str | int]:
         """The names, or label numbers, that annotations of any split use."""
         used: set[str | int] = set()
-        error = InputError("no box has a class, so no labelmap can be made", where=self.root)
+        first: InputError | None = None
         for split in self.splits:
             for entry in self.entries(split, Tally()):
                 if isinstance(entry, Unreadable):
-                    error = entry.error
+                    first = first or entry.error
                 else:
                     used.update(entry.classes)
         if not used:
-            raise error
+            text = "no box has a class, so no labelmap can be made"
+            raise first or InputError(text, where=self.root)
         return used

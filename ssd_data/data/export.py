@@ -46,7 +46,7 @@ class ExportResult:
 
     Attributes:
         out: the folder.
-        format: "voc" or "coco".
+        format: "voc", "coco" or "yolo".
         split: the split's name there.
         pictures, boxes, difficult: how many were written.
         notes: what the format could not hold.
@@ -64,7 +64,7 @@ class ExportResult:
 
     @property
     def rounded(self) -> int:
-        """The boxes whose fractions no float32 pixels give back; they change in the last place."""
+        """The boxes that nothing written gives back; they change in the last place."""
         return self._noted(ROUNDED)
 
     @property
@@ -103,7 +103,7 @@ def export(
 
     Args:
         lmdb: the LMDB's folder.
-        to: "voc" or "coco".
+        to: "voc", "coco", "yolo" or "retinaface".
         out: the folder to write; it must not be there yet, or be empty, or hold just this export.
         labelmap: instead of the ``labelmap.prototxt`` in the LMDB's folder or the one above.
         sample: only so many of its records, chosen at random, always the same.

@@ -12,7 +12,7 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.data import formats, recipes
 from ssd_data.data.dataset import TEST_LINK, TRAINING_LINK, Dataset, DatasetSplit
 from ssd_data.data.formats.annoset.read import ListSource
-from ssd_data.data.formats.splits import HELD_BACK, TRAINING, first_for, is_training
+from ssd_data.data.formats.splits import is_training, linked
 from ssd_data.data.layout import find_layout
 from ssd_data.data.lmdb.manifest import LABELMAP
 from ssd_data.data.lmdb.store import is_lmdb
@@ -169,8 +169,7 @@ def recognise(folder: Path | str, format: str = "") -> Dataset:
     """
     found = find_layout(folder, format)
     layout = found.recognised
-    training = first_for(layout.splits, TRAINING)
-    test = first_for(layout.splits, HELD_BACK)
+    training, test = linked(layout.splits)
     links = {link: split for link, split in ((TRAINING_LINK, training), (TEST_LINK, test)) if split}
     beside = found.root / LABELMAP
     return Dataset(

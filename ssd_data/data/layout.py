@@ -5,6 +5,7 @@ Where two are as sure, nobody guesses.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from ssd_data.data.formats import Recognised
 from ssd_data.data.formats.pictures import ENDINGS, files_below
 
 _RECIPE = """\
-  format = "flat"
+  format = "folders"
   links = {{ trainval_lmdb = "trainval", test_lmdb = "test" }}
   [splits.trainval]
   shuffle = true
@@ -114,7 +115,7 @@ def _unknown(folder: Path, format: str) -> InputError:
     }
     files = list(islice(files_below(folder), MOST_LISTED))
     endings = {f".{path.rpartition('.')[2].lower()}" for path in files} - _NO_HINT
-    near = {name: text for name, text in known.items() if any(e in text for e in endings)}
+    near = {name: text for name, text in known.items() if any(_names(text, e) for e in endings)}
     what = f"no {format} data set" if format else "no known layout"
     shown = near or known
     hints = ["Known layouts:", *(f"{name}:\n{layout}" for name, layout in shown.items())]
@@ -126,6 +127,10 @@ def _unknown(folder: Path, format: str) -> InputError:
         where=folder,
         hint="\n".join(hints).replace("\n", "\n  "),
     )
+
+
+def _names(layout: str, ending: str) -> bool:
+    return re.search(re.escape(ending) + r"\b", layout) is not None
 
 
 def _recipe(files: Sequence[str]) -> list[str]:

@@ -1,41 +1,18 @@
-"""Whether detections and truth speak of the same pictures, in the same box convention.
-
-A mismatch here would be scored as 0.0 elsewhere.
-"""
+"""Whether detections and truth speak of the same pictures, in the same box convention."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.overlaps import best_overlaps
 from ssd_data.metrics import Metric, ScoreOptions
-from ssd_data.metrics.files import shown
-from ssd_data.metrics.scores import Floats, Found, Truth
+from ssd_data.metrics.conventions import require_convention
+from ssd_data.metrics.files import note_twins, shown
+from ssd_data.metrics.scores import Found, Truth
 
 SPARSE = 0.2  # of the pictures with truth may go unmentioned in a file for all pictures
-SAMPLE = 20_000
-FACTOR, SHARE, LEAST = 3, 0.1, 5  # how many more true boxes another reading has to hit
-FRACTIONS = "fractions of the picture, not pixels"
-CONVENTIONS: dict[str, Callable[[Floats, Floats], Floats]] = {
-    FRACTIONS: lambda b, s: b * s,
-    "corners (xmin ymin xmax ymax) where width and height should stand": lambda b, s: np.hstack(
-        [b[:, :2], b[:, 2:] - b[:, :2]]
-    ),
-    "width and height where corners (xmax ymax) should stand": lambda b, s: np.hstack(
-        [b[:, :2], b[:, 2:] + b[:, :2]]
-    ),
-    "in the order y x, not x y": lambda b, s: b[:, [1, 0, 3, 2]],
-    "moved by half their size: the centre stands where a corner should": lambda b, s: (
-        b - np.tile(b[:, 2:] - b[:, :2], 2) / 2
-    ),
-    "centre, width and height where corners should stand": lambda b, s: np.hstack(
-        [b[:, :2] - b[:, 2:] / 2, b[:, :2] + b[:, 2:] / 2]
-    ),
-}
 
 
 def require_comparable(
@@ -79,6 +56,9 @@ def require_comparable(
             )
         for name in names:
             found.notes.add("picture without detections: all its objects are missed", name)
+    if not len(found.boxes):
+        found.notes.add("no detection at all: all objects are missed", found.origin)
+    note_twins(found, truth)
     if not options.own_boxes:
         require_convention(truth, found)
     return truth, found, subset
@@ -103,47 +83,3 @@ def restricted(truth: Truth, found: Found) -> tuple[Truth, Found]:
     )
     has_entry = np.ones(len(truth.pictures), np.bool_)
     return truth, replace(found, picture=number[found.picture], has_entry=has_entry)
-
-
-def require_convention(truth: Truth, found: Found) -> None:
-    """Refuse boxes that hit little as they are, but far more when read another way.
-
-    The best of them are compared with the true boxes at an overlap of 0.5.
-
-    Raises:
-        InputError: with the convention in which they seem to be.
-    """
-    if not len(found.boxes) or not len(truth.boxes):
-        return
-    rows = np.arange(len(found.scores))
-    if len(rows) > SAMPLE:
-        rows = np.sort(np.argpartition(-found.scores, SAMPLE)[:SAMPLE])
-    boxes = found.boxes[rows]
-    size = np.full((len(rows), 4), np.nan)
-    if truth.sizes.any():
-        size = truth.sizes[found.picture[rows]][:, [0, 1, 0, 1]].astype(np.float64)
-    if np.quantile(np.abs(boxes), 0.99) <= 2 < np.median(truth.boxes[:, 2:]):
-        raise _wrong(found, FRACTIONS)
-    group = found.picture[rows] * len(truth.classes) + found.label[rows]
-    truth_group = truth.picture * len(truth.classes) + truth.label
-    possible = min(int(np.isin(truth_group, group).sum()), len(rows))
-
-    def hit(candidate: Floats) -> int:
-        best, index = best_overlaps(candidate, group, truth.boxes, truth_group)
-        return len(np.unique(index[best >= 0.5]))
-
-    now = hit(boxes)
-    if 2 * now >= possible:
-        return
-    hits = {name: hit(change(boxes, size)) for name, change in CONVENTIONS.items()}
-    name = max(hits, key=lambda key: hits[key])
-    if hits[name] >= max(FACTOR * now, SHARE * possible, LEAST):
-        raise _wrong(found, name)
-
-
-def _wrong(found: Found, name: str) -> InputError:
-    return InputError(
-        f"the boxes are in another convention; it seems they are {name}",
-        where=found.origin,
-        hint="Read as the format says, they hit far fewer true boxes",
-    )

@@ -6,12 +6,30 @@ with file and line; what it would pass over is counted in the notes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
 import numpy as np
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import read_bytes
+from ssd_data.metrics.hits import inverted
+from ssd_data.metrics.lines import SCORE
 from ssd_data.metrics.scores import Found, Truth
 
 FAR = 1e9
+MANY = 20  # detections of a class, of which some scores should differ
+WEIGHTS = tuple(np.sqrt([2, 3, 5, 7, 11, 13, 17]).tolist())
+BOM = b"\xef\xbb\xbf"
+NO_TEXT = {
+    b"\x1f\x8b": ("packed with gzip", "Unpack it first"),
+    b"PK\x03\x04": ("a zip file", "Unpack it first"),
+    b"\xfd7zXZ": ("packed with xz", "Unpack it first"),
+    b"\x28\xb5\x2f\xfd": ("packed with zstd", "Unpack it first"),
+    b"\xff\xfe": ("UTF-16 text", "Save it as UTF-8"),
+    b"\xfe\xff": ("UTF-16 text", "Save it as UTF-8"),
+}
+PACKED = (".gz", ".zip", ".xz", ".zst", ".bz2")
 
 
 def shown(names: list[str], most: int = 5) -> str:
@@ -20,29 +38,51 @@ def shown(names: list[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + more
 
 
-def line_of_numbers(line: str, count: int, where: str, score: int = -1) -> list[float]:
+def read_plain(path: Path | str, what: str, most: int) -> bytes:
+    """A text file's bytes, without UTF-8's byte order mark.
+
+    Raises:
+        InputError: as :func:`ssd_data.core.files.paths.read_bytes`, or it is packed or UTF-16.
+    """
+    data = read_bytes(path, what, most)
+    for beginning, (name, cure) in NO_TEXT.items():
+        if data.startswith(beginning):
+            raise InputError(f"the {what} is {name}", where=path, hint=cure)
+    return data.removeprefix(BOM)
+
+
+def unpack_hint(names: Iterable[str]) -> str:
+    """What to do where files are missing that are there in packed form; empty if none is."""
+    packed = next((name for name in names if name.endswith(PACKED)), "")
+    return f"{packed} is packed: unpack it first" if packed else ""
+
+
+def line_of_numbers(line: str, columns: Sequence[str], where: str) -> list[float]:
     """The numbers of one line: finite, and as many as the format wants.
 
     Args:
-        score: which of them is the score; the others are coordinates.
+        columns: what a line is; its last five are numbers, one of them the score.
 
     Raises:
         InputError: they are not.
     """
-    words = line.split()
+    words, hint = line.split(), f"A line is: {' '.join(columns)}"
+    numbers = columns[-5:]
     try:
         values = [float(word) for word in words]
     except ValueError:
-        raise InputError(f'"{line.strip()[:60]}" are not {count} numbers', where=where) from None
-    if len(values) != count or "_" in line:
-        raise InputError(f"{count} numbers should stand here, found {len(values)}", where=where)
+        what = f'"{line.strip()[:60]}" are not 5 numbers'
+        raise InputError(what, where=where, hint=hint) from None
+    if len(values) != 5 or "_" in line:
+        what = f"5 numbers should stand here, found {len(values)}"
+        raise InputError(what, where=where, hint=hint)
     coordinates = list(values)
-    last = coordinates.pop(score)
+    score = coordinates.pop(numbers.index(SCORE))
     if not np.isfinite(coordinates).all():
         raise InputError("a coordinate is not a finite number", where=where)
     if max(map(abs, coordinates)) > FAR:
         raise InputError("a coordinate is out of all bounds", where=where)
-    if not np.isfinite(last):
+    if not np.isfinite(score):
         raise InputError("the score is not a finite number", where=where)
     return values
 
@@ -50,7 +90,7 @@ def line_of_numbers(line: str, count: int, where: str, score: int = -1) -> list[
 def note_odd_boxes(found: Found, truth: Truth) -> None:
     """Count boxes that are inverted, lie wholly outside their picture, or reach far beyond it."""
     boxes = found.boxes
-    inverted = (boxes[:, 2] < boxes[:, 0]) | (boxes[:, 3] < boxes[:, 1])
+    turned = inverted(boxes)
     outside = (boxes[:, 2] < -1) | (boxes[:, 3] < -1)
     far = np.zeros_like(outside)
     if truth.sizes.any():
@@ -58,9 +98,36 @@ def note_odd_boxes(found: Found, truth: Truth) -> None:
         outside |= (boxes[:, :2] > size + 1).any(axis=1)
         far = np.any((boxes[:, :2] < -size) | (boxes[:, 2:] > 2 * size), axis=1)
     for odd, what in (
-        (inverted, "inverted box: it is scored as the official tool does, finding nothing"),
-        (outside & ~inverted, "box wholly outside its picture"),
-        (far & ~outside & ~inverted, "box that reaches beyond its picture by more than its size"),
+        (turned, "inverted box: it is scored as the official tool does, finding nothing"),
+        (outside & ~turned, "box wholly outside its picture"),
+        (far & ~outside & ~turned, "box that reaches beyond its picture by more than its size"),
     ):
         for row in np.flatnonzero(odd):
             found.notes.add(what, truth.pictures[found.picture[row]])
+
+
+def note_twins(found: Found, truth: Truth) -> None:
+    """Count detections that stand twice: same picture, class, score and box."""
+    columns = (found.picture, found.label, found.scores, *found.boxes.T)
+    # Equal rows have equal sums, others hardly ever: as a rule nothing more is to be sorted.
+    sums = np.sort(sum(column * weight for column, weight in zip(columns, WEIGHTS, strict=True)))
+    if not (sums[1:] == sums[:-1]).any():
+        return
+    order = np.lexsort(columns)
+    again = np.ones(max(len(order) - 1, 0), np.bool_)
+    for column in columns:
+        again &= column[order[1:]] == column[order[:-1]]
+    for row in np.sort(order[1:][again]):
+        what = "detection that stands twice: the second counts as wrong"
+        found.notes.add(what, truth.pictures[found.picture[row]])
+
+
+def note_flat_scores(found: Found, truth: Truth) -> None:
+    """Count classes whose many detections all have one score."""
+    low, high = np.full((2, len(truth.classes)), np.inf)
+    np.minimum.at(low, found.label, found.scores)
+    np.minimum.at(high, found.label, -found.scores)
+    many = np.bincount(found.label, minlength=len(truth.classes)) >= MANY
+    for label in np.flatnonzero(many & (low == -high)):
+        what = "class whose detections all have the same score: the file's order decides"
+        found.notes.add(what, truth.classes[label])

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Flags
+from ssd_data.metrics.lines import Lines
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -80,6 +81,7 @@ class Found:
         attributes: further values of each detection, arrays of length N (COCO: ``xywh``).
         lists_empty: whether pictures in which nothing was found have an entry, too: one without
             was then not looked at.
+        lines: in which line each stands and what the columns are; None where there is no file.
     """
 
     origin: str
@@ -91,6 +93,11 @@ class Found:
     notes: Tally = field(default_factory=Tally)
     attributes: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     lists_empty: bool = False
+    lines: Lines | None = None
+
+    def place(self, row: int) -> str:
+        """File and line of a detection, for errors; where it has none, what all come from."""
+        return self.origin if self.lines is None else self.lines.place(row)
 
     def rows(self, which: Ints | Flags) -> Found:
         """Some of the detections, in the given order: those of the given indices or flags."""
@@ -101,6 +108,7 @@ class Found:
             scores=self.scores[which],
             boxes=self.boxes[which],
             attributes={name: values[which] for name, values in self.attributes.items()},
+            lines=None if self.lines is None else self.lines.rows(which),
         )
 
 

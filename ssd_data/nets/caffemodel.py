@@ -16,10 +16,10 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from google.protobuf.message import DecodeError
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import read_bytes
+from ssd_data.core.files.messages import parse_message
+from ssd_data.core.files.paths import listable, read_bytes
 from ssd_data.core.files.whole import write_whole
 from ssd_data.nets.upgrade import upgrade
 from ssd_data.proto import caffe_pb2
@@ -27,6 +27,8 @@ from ssd_data.proto import caffe_pb2
 Array: TypeAlias = npt.NDArray[np.float32]
 
 MOST_BYTES = 2 << 30  # protobuf's own limit
+MOST_AXES, MOST_SIZE = 32, (1 << 31) - 1  # as src/caffe/blob.cpp checks them
+MOST_NAME = 80  # letters that an error shows
 _RAW = {0: "<f8", 1: "<f4", 2: "<f2"}
 _PAGE = (b"<!doctype", b"<html", b"<?xml", b"<head")
 _STARTS = {
@@ -76,20 +78,14 @@ def read_caffemodel(path: Path | str) -> Caffemodel:
     """
     data = read_bytes(path, "caffemodel", MOST_BYTES)
     _refuse_other_files(data, str(path))
-    net = caffe_pb2.NetParameter()
-    try:
-        net.ParseFromString(data)
-    except DecodeError:
-        raise InputError(
-            "this is no caffemodel, or one that was cut short",
-            where=path,
-            hint="Compare its size with the original's, and fetch it again",
-        ) from None
+    hint = "Compare its size with the original's, and fetch it again"
+    net = parse_message(data, caffe_pb2.NetParameter, "caffemodel", path, hint)
     if not net.layer and not net.layers:
         raise InputError("this caffemodel holds no layer", where=path)
     arrays = []
     for old in net.layer or net.layers:
-        arrays.append([to_array(blob, f"{path}: {old.name}") for blob in old.blobs])
+        where = f"{path}: {listable(old.name[:MOST_NAME])}"
+        arrays.append([to_array(blob, where) for blob in old.blobs])
         old.ClearField("blobs")
     net = upgrade(net, str(path))
     named = zip(net.layer[-len(arrays) :], arrays, strict=True)  # not one made of input fields
@@ -101,14 +97,20 @@ def to_array(blob: caffe_pb2.BlobProto, where: str = "blob") -> Array:
     """A blob's values as float32 in its shape.
 
     Raises:
-        InputError: the number of values is not the shape's.
+        InputError: the number of values is not the shape's, or there are more axes, or longer ones,
+            than Caffe allows.
     """
-    if blob.HasField("raw_data"):
-        values = _raw_values(blob, where)
-    else:
-        values = np.asarray(blob.double_data if blob.double_data else blob.data, np.float32)
+    with np.errstate(over="ignore"):  # what single precision cannot hold is infinite
+        if blob.HasField("raw_data"):
+            values = _raw_values(blob, where)
+        else:
+            values = np.asarray(blob.double_data if blob.double_data else blob.data, np.float32)
     shape = _shape(blob, values.size)
-    if any(n < 0 for n in shape) or math.prod(shape) != values.size:
+    if len(shape) > MOST_AXES:
+        what = f"an array has {len(shape)} axes; Caffe has {MOST_AXES} at most"
+        raise InputError(what, where=where)
+    fits = all(n >= 0 for n in shape) and math.prod(shape) == values.size
+    if not fits or math.prod(n or 1 for n in shape) > MOST_SIZE:  # NumPy leaves no 0 out either
         text = "x".join(map(str, shape))
         raise InputError(f"an array of shape {text} holds {values.size} values", where=where)
     return values.reshape(shape)

@@ -5,10 +5,12 @@
 - ``options.py``: what a run is told, and what it may have beyond the original
 - ``solver_file.py``: the solver's prototxt with its nets
 - ``rates.py``: the learning rate of each iteration
+- ``smoothing.py``: the loss as it is displayed
 - ``updates.py``: the parameters, and the rules that move them
 - ``processes.py``: one process or several, and what they say to one another
 - ``group.py``: the same through ``torch.distributed``
 - ``snapshots.py``: what is written to go on from, and read back
+- ``resuming.py``: what goes on where a run is resumed: data, random state
 - ``log.py``: the events that a run tells, the log and the table made of them
 - ``display.py``: what a solver shows of a batch, and what it says when the loss is no number
 - ``extras.py``: averaged weights, loss scale and what else the original has not, at work

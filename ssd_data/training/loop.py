@@ -20,6 +20,7 @@ from ssd_data.training.log import Listener
 from ssd_data.training.options import Extras, TrainOptions, settle
 from ssd_data.training.preflight.processes import ALL_HINT, ALL_OF_THEM, undivided
 from ssd_data.training.processes import ALONE, Processes
+from ssd_data.training.resuming import identities, open_sources
 from ssd_data.training.snapshots import recorded_extras
 from ssd_data.training.solver import Solver
 from ssd_data.training.solver_file import SolverFile
@@ -30,7 +31,8 @@ class TorchEngine:
 
     Attributes:
         processes: those that train together.
-        solver: once it is prepared. matchings: what became of each caffemodel to start from.
+        solver: once it is prepared. sources: the LMDBs that it reads.
+        matchings: what became of each caffemodel to start from.
         iteration, loss, finished: what it came to, once it is solved.
     """
 
@@ -76,6 +78,7 @@ class TorchEngine:
         assert isinstance(extras, Extras)
         seed = options.seed if options.seed is not None else max(file.param.random_seed, 0)
         file.param.random_seed = seed
+        self.sources = open_sources([file.train, *file.tests])
         self.solver = Solver(file, processes.device(options.device), extras)
         share_batches(self.solver, processes)
         feed = Feed(
@@ -91,8 +94,10 @@ class TorchEngine:
             layer.feed = feed
         if processes.rank == 0:
             self._load(options, say)
+            self.solver.about["data"] = identities(self.sources)
+        self.solver.about["options"] = {**options.recorded(), "seed": seed}
         broadcast_start(self.solver)
-        self.solver.options = {**options.recorded(), "seed": seed}
+        self.iteration = self.solver.iter
         return {
             "seed": seed,
             "threads": torch.get_num_threads(),
@@ -124,14 +129,13 @@ class TorchEngine:
         solver = self.solver
         solver.listeners += listeners
         solver.solve()
-        if solver.stopped and solver.saved != solver.iter:
-            solver.snapshot()
         self.iteration, self.loss = solver.iter, solver.progress.smoothed_loss
         self.finished = not solver.stopped
 
-    def stop(self) -> None:
-        """End :meth:`solve` after the update that is being made."""
-        self.solver.stop()
+    def stop(self) -> str:
+        """End :meth:`solve` after the update that is being made. Says what comes of it."""
+        unsaved = self.solver.stop()
+        return f"{'a' if unsaved else 'no further'} snapshot is written after this iteration"
 
     def close(self) -> None:
         """Stop the threads that read pictures."""
@@ -176,7 +180,8 @@ def broadcast_start(solver: Solver) -> None:
         return
     tensors = [p.blob.tensor.detach() for p in solver.params]
     processes.broadcast([*tensors, *(h for p in solver.params for h in p.history)])
-    start = processes.broadcast_object((solver.progress, solver.restored, solver.extras.scale))
-    solver.progress, solver.restored, solver.extras.scale = start
+    start = (solver.progress, solver.restored, solver.extras.scale, solver.saved)
+    start = processes.broadcast_object(start)
+    solver.progress, solver.restored, solver.extras.scale, solver.saved = start
     if processes.rank:
         solver.load_resume_state(solver.restored)

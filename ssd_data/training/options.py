@@ -7,6 +7,7 @@ snapshot, and stands in no prototxt, which the original must still read.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -19,6 +20,7 @@ EngineName = Literal["torch", "caffe"]
 Precision = Literal["off", "bf16", "fp16"]
 AUTO = "auto"
 MOST = 1 << 31  # of any number
+MOST_SHOWN = 40  # letters of a value that is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +73,18 @@ class Extras:
             value, wanted = getattr(self, one.name), type(one.default)
             whole = wanted is float and type(value) is int  # 0 is meant as 0.0
             if type(value) is not wanted and not whole:
-                raise UsageError(f"{value!a} is no {wanted.__name__}", where=flag(one.name))
+                what = f"{ascii(reprlib.repr(value))[1:-1]} is no {wanted.__name__}"
+                raise UsageError(what, where=flag(one.name))
             if (known := offered(one)) is not None and known.low is not None:
                 self._check_range(one.name, value, known.low, known.below)
         if self.amp not in get_args(Precision):
-            what = f"{self.amp!a} is none of {', '.join(get_args(Precision))}"
+            what = f"{self.amp[:MOST_SHOWN]!a} is none of {', '.join(get_args(Precision))}"
             raise UsageError(what, where="--amp")
 
     def _check_range(self, name: str, value: float, low: int, below: int | None) -> None:
         if not low <= value < (below or MOST):
             end = f"{MOST}" if below is None else f"{below}, {below} excluded"
-            text = f"{value:g}" if isinstance(value, float) else f"{value}"
+            text = f"{value:g}" if isinstance(value, float) else reprlib.repr(value)
             raise UsageError(f"{text} is not in {low} … {end}", where=flag(name))
 
     def on(self) -> dict[str, Any]:
@@ -140,6 +143,7 @@ class TrainOptions:
     tensorboard: Path | str | None = option(None, "Write TensorBoard's events.", metavar="DIR")
     keep: int | None = option(None, "Delete all but N snapshots.", metavar="N", low=1)
     skip_mismatch: bool = option(False, "Start layers of another shape anew.")
+    other_data: bool = option(False, "Resume although the LMDB was built anew.")
     engine: EngineName = option(
         "torch", "What trains: PyTorch, or a real Caffe.", shows_default=True
     )

@@ -109,16 +109,24 @@ def torchrun_number(name: str, otherwise: int) -> int:
 
 @contextmanager
 def signals(
-    say: Callable[[str], None], once: Callable[[], None], twice: Callable[[], None] | None = None
+    say: Callable[[str], None], once: Callable[[], str], twice: Callable[[], object] | None = None
 ) -> Iterator[None]:
-    """The first SIGINT or SIGTERM ends the run after this update; the second ends it at once."""
+    """The first SIGINT or SIGTERM ends the run after this update; the second ends it at once.
+
+    Args:
+        say: is told so. once: asks the run to end, and says how it will. twice: ends it; by default
+            the process ends.
+    """
     asked = False
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal asked
         if not asked:
-            say("stopping: a snapshot is written after this iteration; once more stops at once")
-            once()
+            text = f"stopping: {once()}; once more stops at once"
+            try:
+                say(text)
+            except RuntimeError:  # a line is just being printed
+                os.write(2, f"{text}\n".encode())
         elif twice is not None:
             twice()
         else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union, get_args
@@ -86,6 +87,7 @@ def train(
     tensorboard: Path | str | None = None,
     keep: int | None = None,
     skip_mismatch: bool = False,
+    other_data: bool = False,
     engine: EngineName = "torch",
     caffe: Path | str | None = None,
     build: Path | str | None = None,
@@ -135,6 +137,7 @@ def train(
         tensorboard=tensorboard,
         keep=keep,
         skip_mismatch=skip_mismatch,
+        other_data=other_data,
         engine=engine,
         caffe=caffe,
         build=build,
@@ -151,12 +154,14 @@ def train(
         file = look_at_solver(_solver_of(solver, options))
         notes: list[str] = []
         options = _settle(file, options, chosen, say, notes.append)
-        _check(file, options, chosen, show)
+        found = _check(file, options, chosen, show)
         with open_board(tensorboard) as board:
             for note in notes:
                 say(note)
             chosen.processes.broadcast_object((file.origin, options))
-            return train_file(file, options, [*listeners, *board], say, chosen)
+            result = train_file(file, options, [*listeners, *board], say, chosen)
+            found.readers.clear()
+            return result
     finally:
         chosen.processes.close()
 
@@ -181,22 +186,19 @@ def train_file(
     options = _settle(file, options or TrainOptions(), engine, say, say)
     facts = engine.prepare(file, options, say)
     keeper = SnapshotKeeper(file.param.snapshot_prefix, options.keep)
-    log = None
-    try:
+    with signals(say, engine.stop, engine.kill), ExitStack() as stack:
+        stack.callback(engine.close)
         if engine.processes.rank == 0:
             log = RunLog(file.param.snapshot_prefix or "train")
+            stack.callback(lambda: log.end(engine.finished))
+            keeper.go_on(log.table_path, engine.iteration)
             log.begin(
                 file.train.net.name,
                 file.param.lr_policy,
                 {**_about(file, options, engine), **facts},
             )
             listeners = [log, keeper, *listeners, draw_at_tests(log.table_path)]
-        with signals(say, engine.stop, engine.kill):
-            engine.solve(listeners)
-    finally:
-        if log is not None:
-            log.end(engine.finished)
-        engine.close()
+        engine.solve(listeners)
     return TrainResult(
         iteration=engine.iteration,
         finished=engine.finished,
@@ -205,7 +207,7 @@ def train_file(
         best=keeper.best,
         snapshots=keeper.snapshots,
         matchings=engine.matchings,
-        resumed=None if log is None or options.resume is None else Path(options.resume),
+        resumed=None if options.resume is None else Path(options.resume),
         extras=options.extras.on() if isinstance(options.extras, Extras) else {},
     )
 
@@ -290,7 +292,7 @@ def _check(
     options: TrainOptions,
     engine: Engine,
     show: Callable[[SolverFile, Preflight], None] | None,
-) -> None:
+) -> Preflight:
     """Look at solver, nets, data and weights.
 
     Raises:
@@ -302,6 +304,7 @@ def _check(
         None if options.resume is None else Path(options.resume),
         engine=engine.name,
         skip_mismatch=options.skip_mismatch,
+        other_data=options.other_data,
         extras=options.extras if isinstance(options.extras, Extras) else None,
         world=engine.processes.world,
     )
@@ -311,6 +314,7 @@ def _check(
         count = "1 error" if len(found.errors) == 1 else f"{len(found.errors)} errors"
         hint = "\n".join(map(str, found.errors)) if show is None else ""
         raise InputError(f"{count}; nothing was started", where=file.origin, hint=hint)
+    return found
 
 
 def _about(file: SolverFile, options: TrainOptions, engine: Engine) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +35,7 @@ from ssd_data.training.log import (
     Tested,
     to_row,
 )
-from ssd_data.training.snapshots import AVERAGE, find_snapshots, prune
+from ssd_data.training.snapshots import AVERAGE, own_snapshots, prune
 
 Row: TypeAlias = dict[str, Any]
 T = TypeVar("T")
@@ -190,9 +191,15 @@ class SnapshotKeeper:
         if isinstance(event, Snapshotted):
             self.snapshots.append(event)
             if self.keep is not None:
-                there = dict(find_snapshots(self.prefix))
+                there = own_snapshots(self.prefix)
                 best = best_of((i for i in self._values if i in there), self._values.get)
                 prune(self.prefix, max(self.keep, 1), [there[best[0]]] if best else [])
+
+    def go_on(self, table: Path, iteration: int) -> None:
+        """Remember what the run has tested up to the snapshot that it goes on from."""
+        with suppress(InputError):  # larger than a table is
+            scores = scores_of(continuous(read_rows(table)[0]))
+            self._values = {n: value for n, value in scores.items() if n < iteration}
 
     @property
     def best(self) -> tuple[int, float] | None:

@@ -9,20 +9,21 @@ there. One that it replaces goes first: weights of one run never lie beside the 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from google.protobuf.message import DecodeError
 
 from ssd_data.core.errors import InputError, OutputError, UsageError
+from ssd_data.core.files.messages import parse_message
 from ssd_data.core.files.paths import listable, read_bytes, read_text
 from ssd_data.core.files.whole import write_whole
 from ssd_data.nets.caffemodel import (
+    MOST_NAME,
     Array,
     Caffemodel,
     LayerWeights,
@@ -33,12 +34,15 @@ from ssd_data.nets.caffemodel import (
 )
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.options import DEFAULTS, Extras
-from ssd_data.training.rates import Progress
+from ssd_data.training.rates import FLOAT_MAX, Progress
+from ssd_data.training.smoothing import is_smoothed
 
 MOST_BYTES = 2 << 30
 STATE, MODEL = ".solverstate", ".caffemodel"
 RESUME, AVERAGE = ".resume.json", ".ema.caffemodel"
+BETWEEN = "between"  # marks a snapshot that only a stop has asked for
 _MOST = 1 << 62  # records read
+_ITERATION = re.compile(r"_iter_(\d{1,9})\.", re.ASCII)
 _HEXADECIMAL = re.compile(r"([0-9a-f]{2})*")
 
 
@@ -116,11 +120,8 @@ def read_snapshot(path: Path | str) -> Snapshot:
             where=path,
             hint="Take the .solverstate of snapshot_format BINARYPROTO",
         )
-    state = caffe_pb2.SolverState()
-    try:
-        state.ParseFromString(read_bytes(path, "solver state", MOST_BYTES))
-    except DecodeError:
-        raise InputError("this is no solver state, or one that was cut short", where=path) from None
+    data = read_bytes(path, "solver state", MOST_BYTES)
+    state = parse_message(data, caffe_pb2.SolverState, "solver state", path)
     if not state.HasField("iter") or min(state.iter, state.current_step) < 0:
         raise InputError("this is no solver state", where=path)
     history = [to_array(blob, f"{path}: history {i}") for i, blob in enumerate(state.history)]
@@ -134,7 +135,8 @@ def read_resume_state(path: Path) -> dict[str, Any]:
     """The resume state beside a solver state; empty where there is none.
 
     Its ``positions`` are a table a net, data layer → records read; ``random`` a state a process, in
-    hexadecimal digits (one alone in older files). Both may be missing.
+    hexadecimal digits (one alone in older files); ``data`` a table a net, data layer → records and
+    digest of its LMDB. All may be missing, and be null.
 
     Raises:
         InputError: it is no table in JSON, or these are something else.
@@ -148,15 +150,35 @@ def read_resume_state(path: Path) -> dict[str, Any]:
         raise InputError("the file beside the solver state is not JSON", where=file) from None
     if not isinstance(table, dict):
         raise InputError("the file beside the solver state is no table", where=file)
-    for name, holds in (("positions", _are_positions), ("random", _are_states)):
+    for name, holds in _KEPT.items():
         if (value := table.get(name)) is not None and not holds(value):
             raise InputError(f'its "{name}" is not what a training writes', where=file)
     return table
 
 
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < _MOST
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and abs(value) <= FLOAT_MAX
+
+
 def _are_positions(value: object) -> bool:
     return isinstance(value, list) and all(
-        isinstance(net, dict) and all(type(n) is int and 0 <= n < _MOST for n in net.values())
+        isinstance(net, dict) and all(map(_is_count, net.values())) for net in value
+    )
+
+
+def _are_sources(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(net, dict)
+        and all(
+            isinstance(source, dict)
+            and _is_count(source.get("records"))
+            and isinstance(source.get("digest"), str)
+            for source in net.values()
+        )
         for net in value
     )
 
@@ -166,6 +188,17 @@ def _are_states(value: object) -> bool:
     return isinstance(states, list) and all(
         isinstance(state, str) and _HEXADECIMAL.fullmatch(state) for state in states
     )
+
+
+_KEPT: dict[str, Callable[[object], bool]] = {
+    "positions": _are_positions,
+    "random": _are_states,
+    "gpu_random": _are_states,
+    "smoothed": is_smoothed,
+    "minimum_loss": _is_number,
+    "processes": _is_count,
+    "data": _are_sources,
+}
 
 
 def recorded_extras(state: Path) -> dict[str, Any]:
@@ -191,30 +224,6 @@ def recorded_extras(state: Path) -> dict[str, Any]:
         raise InputError(f"it records {error.where}, but {error.what}", where=where) from None
 
 
-def random_state() -> str:
-    """The state of PyTorch's generator for the CPU, as a resume state has it, in hexadecimal
-    digits."""
-    import torch
-
-    return torch.get_rng_state().numpy().tobytes().hex()
-
-
-def set_random_state(digits: str) -> None:
-    """Go on from what :func:`random_state` gave.
-
-    Raises:
-        InputError: that is no such state.
-    """
-    import torch
-
-    state = torch.tensor(list(bytes.fromhex(digits)), dtype=torch.uint8)
-    try:
-        torch.set_rng_state(state)
-    except RuntimeError:
-        where = f"the snapshot's {RESUME}"
-        raise InputError("its random state is none of PyTorch's", where=where) from None
-
-
 def learned_net(snapshot: Snapshot, state: Path | str) -> Path:
     """The snapshot's caffemodel: beside the state, else where the state says.
 
@@ -226,11 +235,10 @@ def learned_net(snapshot: Snapshot, state: Path | str) -> Path:
     """
     named = Path(snapshot.learned_net)
     for path in (Path(state).parent / named.name, Path(state).with_suffix(MODEL), named):
-        with suppress(ValueError):  # a name that no file can have
-            if path.is_file():
-                return path
+        if os.path.isfile(path):  # noqa: PTH113 - False also of a name that no file can have
+            return path
     raise InputError(
-        f'its caffemodel "{listable(str(named))}" is missing',
+        f'its caffemodel "{listable(str(named)[:MOST_NAME])}" is missing',
         where=state,
         hint="The path is relative to the folder that the training ran in; the file may also lie "
         "beside the solver state",
@@ -255,10 +263,16 @@ def averaged_net(resume_state: Mapping[str, Any], state: Path | str) -> Path | N
     return path
 
 
+def iteration_of(state: Path) -> int:
+    """A snapshot's iteration as its file's name has it; 0 where it has none."""
+    found = _ITERATION.search(state.name)
+    return int(found[1]) if found else 0
+
+
 def find_snapshots(prefix: str) -> list[tuple[int, Path]]:
     """(iteration, solver state) of all snapshots of a prefix, the newest first."""
     start = Path(prefix)
-    pattern = re.compile(re.escape(start.name) + r"_iter_(\d{1,9})\.solverstate")
+    pattern = re.compile(re.escape(start.name) + r"_iter_(\d{1,9})\.solverstate", re.ASCII)
     if not start.parent.is_dir():
         return []
     found = [(pattern.fullmatch(path.name), path) for path in start.parent.iterdir()]
@@ -296,10 +310,26 @@ def _whole(prefix: str, say: Callable[[str], None]) -> Iterator[tuple[Path, Caff
         yield path, model
 
 
+def own_snapshots(prefix: str) -> dict[int, Path]:
+    """Iteration → solver state of the snapshots of a prefix that are the solver's own, not a stop's
+    (:data:`BETWEEN`), the newest first."""
+    return {n: path for n, path in find_snapshots(prefix) if not _is_between(path)}
+
+
+def _is_between(path: Path) -> bool:
+    try:
+        return read_resume_state(path).get(BETWEEN) is True
+    except InputError:
+        return False
+
+
 def prune(prefix: str, keep: int, spare: Sequence[Path] = ()) -> None:
-    """Delete all but the ``keep`` newest snapshots of a prefix; those in ``spare`` stay as well."""
-    for _, state in find_snapshots(prefix)[keep:]:
-        if state in spare:
+    """Delete all but the ``keep`` newest of the solver's own snapshots; those in ``spare`` stay as
+    well, and a stop's for as long as it is the newest."""
+    own = own_snapshots(prefix)
+    stay = {*list(own.values())[:keep], *spare}
+    for iteration, state in find_snapshots(prefix):
+        if state in stay or iteration > max(own, default=-1):
             continue
         for ending in (STATE, RESUME, MODEL, AVERAGE):  # without its state a snapshot is none
             path = state.with_suffix(ending)

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import torch
 
-from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.blob import to_numpy
-from ssd_data.engines.torch.layers.annotateddata import data_layers
 from ssd_data.engines.torch.net import Net
 from ssd_data.proto import caffe_pb2
-from ssd_data.training import display, snapshots
+from ssd_data.training import display, snapshots, updates
 from ssd_data.training.display import Clock, diverged
 from ssd_data.training.extras import ExtrasState
 from ssd_data.training.log import Displayed, Event, Listener, Snapshotted, Stepped, Tested
 from ssd_data.training.options import Extras
 from ssd_data.training.processes import ALONE, Processes
 from ssd_data.training.rates import Progress, learning_rate, warmed
+from ssd_data.training.resuming import positions, random_states, set_positions, set_random_states
+from ssd_data.training.smoothing import SmoothedLoss, smoothed_again
 from ssd_data.training.solver_file import SolverFile, read_solver
 from ssd_data.training.testing import run_test
-from ssd_data.training.updates import clip_, find_type, parameters, regularize
 
 EXPLODED = 1e4  # times the first loss
+Stage: TypeAlias = Literal["idle", "updates", "test", "closing"]
 
 
 class Solver:
@@ -61,7 +62,7 @@ class Solver:
     ) -> None:
         self.file = source if isinstance(source, SolverFile) else read_solver(source)
         self.param = self.file.param
-        self.type = find_type(self.param)
+        self.type = updates.find_type(self.param)
         if self.param.random_seed >= 0:
             torch.manual_seed(self.param.random_seed)
         self.net = Net(self.file.train, device=device)
@@ -70,16 +71,18 @@ class Solver:
         self.test_nets = [Net(graph, device=device) for graph in self.file.tests]
         self.progress = Progress()
         self.listeners: list[Listener] = []
-        self.params = parameters(self.net, self.type.histories)
+        self.params = updates.parameters(self.net, self.type.histories)
         self.processes: Processes = ALONE
         self.stopped = False  # all processes know
-        self.options: dict[str, object] = {}  # part of each resume state
+        self.about: dict[str, object] = {}  # part of each resume state
         self.restored: Mapping[str, Any] = {}  # the resume state that it went on from
-        self.saved = -1  # the iteration of the last snapshot
+        self.saved = -1  # the iteration whose snapshot lies where this run writes its own
+        self._began = 0
+        self._stage: Stage = "idle"
         self._asked = False  # to stop
-        self._losses: list[float] = []
+        self._smoothed: SmoothedLoss | None = None  # of the run that this one goes on with
+        self.smoothed = SmoothedLoss(self.param.average_loss)
         self._bound = math.inf  # what no loss may come to
-        self._first = 0
         self._clock = Clock()
 
     @property
@@ -89,16 +92,25 @@ class Solver:
 
     def solve(self, resume_file: Path | str | None = None) -> None:
         """Train to ``max_iter``, with a snapshot and a test at the end as the solver says."""
-        param = self.param
         if resume_file is not None:
             self.restore(resume_file)
-        self.stopped = self._asked = False
-        self.step(param.max_iter - self.iter)
+        try:
+            self.step(self.param.max_iter - self.iter)
+            if not self.stopped:
+                self._finish()
+            elif self._is_unsaved():
+                self.snapshot()
+        finally:
+            self._stage, self._asked = "idle", False
+
+    def _finish(self) -> None:
+        """The last snapshot, then the last test, before which BatchNorm moves on: so what was
+        written by then stays as it is, whatever stops the test."""
+        param = self.param
         due = not param.snapshot or self.iter % param.snapshot != 0
-        if param.snapshot_after_train and due:
+        if param.snapshot_after_train and due and self.saved != self.iter:
             self.snapshot()
-        if self.stopped:
-            return
+        self._stage = "closing"
         if param.display and self.iter % param.display == 0:
             # A forward in TRAIN, which also moves the statistics of BatchNorm, as in the original.
             self._show(self._smooth(self._loss(self.trainable.forward())))
@@ -112,28 +124,42 @@ class Solver:
             DivergedError: the loss is no number any more.
         """
         self.extras.begin()
-        self._losses, self._first = [], self.iter
-        self.progress.smoothed_loss = 0.0
+        self._began = self.iter
+        new = SmoothedLoss(self.param.average_loss, first=self.iter)
+        self.smoothed, self._smoothed = self._smoothed or new, None
+        self.progress.smoothed_loss = self.smoothed.value
+        self._agree()
         for _ in range(count):
-            if self._is_test_due():
+            if not self.stopped and self._is_test_due():
+                self._stage = "test"
                 self.test_all()
-                if self.stopped:
-                    return
+            if self.stopped:
+                return
+            self._stage = "updates"
             loss = self._smooth(self._forward_backward())
             if self.param.display and self.iter % self.param.display == 0:
                 self._show(loss)
             self._update()
             self.progress.iteration += 1
             self._tell(Stepped(self.iter, loss))
-            self._agree()
             if self.param.snapshot and self.iter % self.param.snapshot == 0:
                 self.snapshot()
-            if self.stopped:
-                return
+            self._agree()
 
-    def stop(self) -> None:
-        """End :meth:`step` after the update that is being made."""
+    def stop(self) -> bool:
+        """End :meth:`solve` after the update that is being made, if one is; whether a snapshot is
+        written then, because updates were made that are in none."""
         self._asked = True
+        return self._stage == "updates" or (self._stage == "test" and self._is_unsaved())
+
+    def _is_unsaved(self) -> bool:
+        return self.saved != self.iter > self._began
+
+    def _is_asked_for(self) -> bool:
+        """Whether the solver's file asks for a snapshot of this iteration."""
+        p = self.param
+        at_end = p.snapshot_after_train and self.iter == p.max_iter
+        return bool(at_end or (p.snapshot and self.iter % p.snapshot == 0))
 
     def _agree(self, busy: bool = False) -> bool:
         """Stop where any process was asked to; returns whether one is busy."""
@@ -152,6 +178,7 @@ class Solver:
             while self._agree():
                 pass
             return results
+        before = positions(self.test_nets)
         for index, net in enumerate(self.test_nets):
             net.share_with(self.net)
             count = self.param.test_iter[index]
@@ -166,6 +193,8 @@ class Solver:
                 results.append(tested)
                 self._tell(tested)
         self._agree()
+        if self.stopped:  # the test is made anew, with the same pictures
+            set_positions(self.test_nets, before)
         return results
 
     # ---- snapshots ----
@@ -180,7 +209,6 @@ class Solver:
         self.saved = self.iter
         if self.processes.rank:
             return snapshots.snapshot_paths(prefix, self.iter)
-        histories = zip(*(param.history for param in self.params), strict=True)
         with self.extras.averaged() as averaged:
             average = self.net.weights() if averaged else None
         written = snapshots.write_snapshot(
@@ -188,7 +216,7 @@ class Solver:
             self.progress,
             self.net.to_proto(),
             self.net.weights(),
-            [to_numpy(tensor) for history in histories for tensor in history],
+            [to_numpy(tensor) for tensor in updates.histories(self.params)],
             kept,
             average,
         )
@@ -203,20 +231,11 @@ class Solver:
             InputError: it cannot be read, or is another net's or solver type's.
         """
         found = snapshots.read_snapshot(path)
-        slots = [param.history for param in self.params]
-        wanted = [history[i] for i in range(self.type.histories) for history in slots]
-        if len(found.history) != len(wanted):
-            raise InputError(
-                f"it holds {len(found.history)} arrays of history, this solver has {len(wanted)}",
-                where=path,
-                hint="Is it a snapshot of this net and this solver type?",
-            )
+        updates.set_histories(self.params, found.history, path)
         self.net.copy_from(snapshots.learned_net(found, path))
-        for tensor, array in zip(wanted, found.history, strict=True):
-            if tensor.numel() != array.size:
-                raise InputError("its history has other shapes than the net", where=path)
-            tensor.copy_(torch.from_numpy(array.reshape(tuple(tensor.shape))))
         self.progress, self.restored = found.progress, found.resume_state
+        _, own = snapshots.snapshot_paths(self.param.snapshot_prefix, self.iter)
+        self.saved = self.iter if os.path.realpath(own) == os.path.realpath(path) else -1
         self.load_resume_state(found.resume_state)
         self.extras.load_average(found.resume_state, path)
 
@@ -224,14 +243,14 @@ class Solver:
         """What a snapshot keeps besides Caffe's files: where data and random state stand."""
         return {
             "version": 1,
-            "positions": [
-                {layer.node.name: layer.position for layer in data_layers(net)}
-                for net in (self.net, *self.test_nets)
-            ],
-            "options": self.options,
+            snapshots.BETWEEN: self.stopped and not self._is_asked_for(),
+            "positions": positions((self.net, *self.test_nets)),
+            "smoothed": self.smoothed.kept(),
+            "minimum_loss": self.progress.minimum_loss,
+            **self.about,
             **self.extras.resume_state(),
             "processes": self.processes.world,
-            "random": self.processes.all_gather(snapshots.random_state()),
+            **random_states(self.processes, self.net.device),
         }
 
     def load_resume_state(self, resume_state: Mapping[str, Any]) -> None:
@@ -241,18 +260,12 @@ class Solver:
         ``iter_size`` times the batch, of all processes.
         """
         self.extras.load_resume_state(resume_state)
-        kept = resume_state.get("positions") or [{}]
-        for net, positions in zip((self.net, *self.test_nets), kept, strict=False):
-            for layer in data_layers(net):
-                batch = layer.global_batch
-                counted = self.iter * self.param.iter_size * batch if net is self.net else 0
-                layer.position = int(positions.get(layer.node.name, counted))
-        states, rank = resume_state.get("random") or [], self.processes.rank
-        states = [states] if isinstance(states, str) else states
-        if rank < len(states):
-            snapshots.set_random_state(states[rank])
-        elif rank:  # a process that was not there: as the original, not what the first one draws
-            torch.manual_seed(self.param.random_seed + rank)
+        nets, counted = (self.net, *self.test_nets), self.iter * self.param.iter_size
+        set_positions(nets, resume_state.get("positions") or [], counted)
+        self._smoothed = smoothed_again(self.param.average_loss, resume_state.get("smoothed"))
+        if (least := resume_state.get("minimum_loss")) is not None:  # not rounded, as in the state
+            self.progress.minimum_loss = least
+        set_random_states(resume_state, self.param.random_seed, self.processes, self.net.device)
 
     # ---- one iteration ----
 
@@ -284,13 +297,13 @@ class Solver:
         if not self.extras.unscale():
             return
         with torch.no_grad():
-            clip_([p.blob.grad for p in self.params], param.clip_gradients)
+            updates.clip_([p.blob.grad for p in self.params], param.clip_gradients)
             for p in self.params:
                 gradient, weights = p.blob.grad, p.blob.tensor.detach()
                 if param.iter_size > 1:
                     gradient.mul_(1 / param.iter_size)
                 decay = param.weight_decay * p.decay_mult
-                regularize(gradient, weights, decay, param.regularization_type)
+                updates.regularize(gradient, weights, decay, param.regularization_type)
                 update = self.type.rule(gradient, p.history, rate * p.lr_mult, param, self.iter)
                 weights.sub_(update)
         self.extras.updated()
@@ -302,17 +315,8 @@ class Solver:
 
     def _smooth(self, loss: float) -> float:
         """The loss over the last ``average_loss`` iterations of this :meth:`step`."""
-        window, losses = self.param.average_loss, self._losses
-        smoothed = self.progress.smoothed_loss
-        if len(losses) < window:
-            losses.append(loss)
-            smoothed = (smoothed * (len(losses) - 1) + loss) / len(losses)
-        else:
-            place = (self.iter - self._first) % window
-            smoothed += (loss - losses[place]) / window
-            losses[place] = loss
-        self.progress.smoothed_loss = smoothed
-        return smoothed
+        self.progress.smoothed_loss = self.smoothed.add(self.iter, loss)
+        return self.progress.smoothed_loss
 
     def _is_test_due(self) -> bool:
         interval = self.param.test_interval
@@ -334,7 +338,7 @@ class Solver:
 
 
 def get_solver(path: Path | str, device: str | None = None) -> Solver:
-    """A solver from its prototxt, as pycaffe's function of that name.
+    """As pycaffe's function of that name.
 
     >>> get_solver("tiny_ssd/solver.prototxt").param.max_iter
     6000

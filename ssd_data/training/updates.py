@@ -7,7 +7,7 @@ the rate, moves the histories in place and returns what is subtracted from the p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.blob import Blob
 from ssd_data.engines.torch.net import Net
+from ssd_data.nets.caffemodel import Array
 from ssd_data.proto import caffe_pb2
 
 Rule: TypeAlias = Callable[[Tensor, list[Tensor], float, "caffe_pb2.SolverParameter", int], Tensor]
@@ -45,6 +46,31 @@ def parameters(net: Net, histories: int) -> list[Param]:
             history = [torch.zeros_like(blob.tensor.detach()) for _ in range(histories)]
             found[id(blob)] = Param(blob, rate, spec.decay_mult, history)
     return list(found.values())
+
+
+def histories(params: Sequence[Param]) -> list[Tensor]:
+    """All histories in a solver state's order: the first of all parameters, then the second."""
+    count = min((len(param.history) for param in params), default=0)
+    return [param.history[i] for i in range(count) for param in params]
+
+
+def set_histories(params: Sequence[Param], arrays: Sequence[Array], where: object) -> None:
+    """Take a solver state's histories.
+
+    Raises:
+        InputError: they are another net's, or another solver type's.
+    """
+    wanted = histories(params)
+    if len(arrays) != len(wanted):
+        raise InputError(
+            f"it holds {len(arrays)} arrays of history, this solver has {len(wanted)}",
+            where=where,
+            hint="Is it a snapshot of this net and this solver type?",
+        )
+    for tensor, array in zip(wanted, arrays, strict=True):
+        if tensor.numel() != array.size:
+            raise InputError("its history has other shapes than the net", where=where)
+        tensor.copy_(torch.from_numpy(array.reshape(tuple(tensor.shape))))
 
 
 @dataclass(frozen=True, slots=True)

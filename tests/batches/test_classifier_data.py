@@ -241,6 +241,32 @@ def test_bad_image_param(listed: Path) -> None:
         net("ImageData", image_param(listed))
 
 
+@pytest.mark.parametrize("kind", ["Data", "ImageData"])
+def test_it_goes_on_from_any_position(kind: str, listed: Path) -> None:
+    """With the same pictures, crops and sides as if it had read all of them."""
+    records = [datum(i).SerializeToString() for i in range(4)]
+    more = {
+        "Data": data_param(write(listed / "db", records), 3, "rand_skip: 3"),
+        "ImageData": image_param(listed, "batch_size: 3 shuffle: true rand_skip: 3"),
+    }[kind]
+    more += " transform_param { crop_size: 3 mirror: true }"
+
+    def layer() -> Net:
+        torch.manual_seed(7)
+        return net(kind, more, "TRAIN")
+
+    whole = layer()
+    batches = [blobs(whole) for _ in range(6)]
+    assert whole.steps[0].position == 18  # type: ignore[attr-defined]
+    for read in (5, 1, 3, 0):
+        later = layer()
+        later.steps[0].position = 3 * read  # type: ignore[attr-defined]
+        for pictures, labels in batches[read:]:
+            again = blobs(later)
+            np.testing.assert_array_equal(again[0], pictures)
+            assert again[1] == labels
+
+
 # ---- the transform ----
 
 
@@ -335,7 +361,7 @@ def test_what_does_not_fit(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="mean of 2x1x1 does not fit the picture of 3x4x5"):
         Transform(mean=np.zeros((2, 1, 1), np.float32))(planes, rng, "here")
     (tmp_path / "mean").write_bytes(b"\xff\xff\xff")
-    with pytest.raises(InputError, match="is no BlobProto"):
+    with pytest.raises(InputError, match="is no mean file"):
         read_mean(str(tmp_path / "mean"))
     (tmp_path / "mean").write_bytes(b"")
     with pytest.raises(InputError, match="not that of a picture"):

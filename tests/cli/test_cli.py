@@ -20,7 +20,7 @@ COMMANDS = sorted(
 @pytest.fixture
 def voc(tmp_path: Path) -> Voc:
     voc = Voc(tmp_path / "raw")
-    voc.list(["1"], "test")
+    voc.held_back("4")
     return voc
 
 

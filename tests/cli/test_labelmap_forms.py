@@ -23,10 +23,12 @@ ADD = 'Add item { name: "none_of_the_above" label: 0 display_name: "background" 
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    voc = Voc(tmp_path / "raw", count=2)
+    voc = Voc(tmp_path / "raw", count=3)
     voc.annotation(1).write_text(xml([("person", 5, 6, 30, 40), ("dog", 1, 2, 30, 40)]))
     voc.annotation(2).write_text(xml([("dog", 5, 6, 30, 40)]))
-    voc.list(["1"], "test")
+    voc.annotation(3).write_text(xml([("person", 5, 6, 30, 40)]))
+    voc.list(["1", "2"])
+    voc.list(["3"], "test")
     return voc.root
 
 

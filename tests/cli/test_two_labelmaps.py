@@ -25,6 +25,7 @@ def lmdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     voc = Voc(tmp_path / "raw")
     for number in (1, 2, 3):
         voc.annotation(number).write_text(xml([("built", 5, 6, 30, 40)]))
+    voc.list(["3"])
     voc.list(["1", "2"], "test")
     build(find(voc.root), tmp_path / "BUILD")
     link(tmp_path / "BUILD", tmp_path / "here")

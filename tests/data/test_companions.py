@@ -20,6 +20,7 @@ from ssd_data.data.lmdb.companions import (
 @pytest.fixture
 def lmdb(tmp_path: Path) -> Path:
     voc = Voc(tmp_path / "raw")
+    voc.list(["3"])
     voc.list(["1", "2"], "test")
     return build(find(voc.root), tmp_path / "out").out / "raw_test_lmdb"
 

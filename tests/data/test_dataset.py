@@ -15,10 +15,11 @@ from ssd_data.data import recipes
 
 def devkit(root: Path) -> Path:
     for year, count in (("VOC2007", 3), ("VOC2012", 2)):
-        voc = Voc(root / year, count)
-        for i in range(1, count + 1):
+        voc = Voc(root / year, count + 1)
+        for i in range(1, count + 2):
             voc.annotation(i).write_text(xml([("car", 1, 2, 30, 40)]))
-        voc.list(["1"], "test")
+        voc.list([str(i) for i in range(1, count + 1)])
+        voc.list([str(count + 1)], "test")
     return root
 
 
@@ -200,21 +201,23 @@ def test_the_shuffle_is_the_seeds(tmp_path: Path) -> None:
     assert order(limit=5) == order()[:5]
 
 
-def test_an_unknown_layout_shows_the_nearest_and_a_recipe_that_reads_it(
+def test_an_unknown_layout_shows_the_nearest_and_a_recipe(
     tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for i in range(5):
-        for folder, name, data in (("photos", "jpg", jpeg()), ("marks", "xml", xml().encode())):
-            path = tmp_path / "mine" / folder / f"{i}.{name}"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
+        for path, data in ((f"photos/{i}.jpg", jpeg()), (f"marks/of{i}.xml", xml().encode())):
+            (tmp_path / "mine" / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "mine" / path).write_bytes(data)
     told = run("build", "mine").err
     assert "no known layout. Here is: marks/, photos/" in told
     assert "ImageSets/Main" in told
-    assert "wider_face" not in told.partition("and ")[0]
-    recipe = told[told.index("  format =") :]
-    Path("mine/my.toml").write_text(textwrap.dedent(recipe))
+    assert "instances_<split>.json" not in told
+    assert "There are 5 pictures in photos/ and 5 annotations in marks/" in told
+    Path("mine/my.toml").write_text(textwrap.dedent(told[told.index("  format =") :]))
+    assert "marks/0.xml: the annotation is missing" in run("build", "mine/my.toml").err
+    for i in range(5):
+        (tmp_path / "mine" / "marks" / f"{i}.xml").write_text(xml())
     done = run("build", "mine/my.toml", "-o", "out", "--json")
     assert [split["records"] for split in done.json["splits"].values()] == [4, 1]
 
@@ -222,9 +225,14 @@ def test_an_unknown_layout_shows_the_nearest_and_a_recipe_that_reads_it(
 def test_a_folder_that_two_formats_fit(tmp_path: Path) -> None:
     root = Voc(tmp_path / "both", 2).root
     (root / "annotations").mkdir()
-    table = {"images": [], "annotations": [], "categories": []}
+    table = {
+        "images": [{"id": 1, "file_name": "1.jpg", "width": 64, "height": 48}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 9, 9]}],
+        "categories": [{"id": 1, "name": "cat"}],
+    }
     (root / "annotations" / "instances_train.json").write_text(json.dumps(table))
     (root / "train").mkdir()
+    (root / "train" / "1.jpg").write_bytes(jpeg())
     with pytest.raises(InputError, match="this may be coco or voc") as caught:
         find(root)
     assert "--format voc: ImageSets/Main has its lists" in str(caught.value)
@@ -240,14 +248,13 @@ def test_a_folder_that_two_formats_fit(tmp_path: Path) -> None:
 def test_nothing_is_written_by_a_dry_run(tmp_path: Path, run: Any) -> None:
     made = Voc(tmp_path / "voc", 3)
     made.list(["1", "2"])
-    made.list(["3", "4"], "test")
+    made.list(["3"], "test")
+    made.annotation(3).write_text("<annotation>")
     before = sorted(tmp_path.rglob("*"))
     told = run("build", made.root, "--dry-run", "-o", tmp_path / "out")
     assert "trainval         2      2" in told.out
     assert "trainval_lmdb would be trainval" in told.out
-    assert "test: 1 x unreadable\n    JPEGImages/4.jpg" in told.out.replace(
-        "Annotations/4.xml", "JPEGImages/4.jpg"
-    )
+    assert "test: 1 x unreadable\n    Annotations/3.xml:1: not well-formed XML" in told.out
     table = run("build", made.root, "--dry-run", "--json").json
     assert table["labelmap"] == ["background", "cat"]
     assert table["splits"]["trainval"]["classes"] == {"cat": 2}

@@ -8,7 +8,7 @@ from support.trees import Voc, jpeg, xml
 from ssd_data import InputError, find, recognise
 from ssd_data.core.registry import FORMATS, WRITERS
 from ssd_data.data import formats
-from ssd_data.data.formats.flat.read import FlatSource
+from ssd_data.data.formats.folders.schema import FolderSource
 from ssd_data.data.formats.lists import line_of, parted
 from ssd_data.data.recipes import parse
 
@@ -26,7 +26,7 @@ def recipe(tmp_path: Path, kind: str, source: str) -> Path:
 
 
 def test_each_folder_states_what_it_is() -> None:
-    assert {"annoset", "coco", "flat", "voc", "widerface"} <= set(dict(formats.all_formats()))
+    assert {"annoset", "coco", "folders", "voc", "widerface"} <= set(dict(formats.all_formats()))
     assert {".json", ".txt", ".xml"} <= set(formats.annotation_files())
     assert {"coco", "voc"} <= set(WRITERS.names())
     for name, one in formats.all_formats():
@@ -38,11 +38,11 @@ def test_the_surest_layout_is_taken(tmp_path: Path) -> None:
     voc = Voc(tmp_path / "raw")  # JPEGImages and Annotations are two folders side by side as well
     dataset = recognise(voc.root)
     assert (dataset.format, dataset.why) == ("voc", "ImageSets/Main has its lists")
-    assert formats.load("flat").recognise(voc.root) is not None  # type: ignore[misc]
+    assert formats.load("folders").recognise(voc.root) is not None  # type: ignore[misc]
     (voc.root / "ImageSets" / "Main" / "trainval.txt").unlink()
     dataset = recognise(voc.root)
-    assert (dataset.format, dataset.why) == ("flat", "it has JPEGImages and Annotations")
-    assert dataset.splits["test"].sources == (FlatSource("JPEGImages", "Annotations", 0.8, 1.0),)
+    assert (dataset.format, dataset.why) == ("folders", "it has JPEGImages and Annotations")
+    assert dataset.splits["test"].sources == (FolderSource("JPEGImages", "Annotations", 0.8, 1.0),)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_the_surest_layout_is_taken(tmp_path: Path) -> None:
         ("voc", "{ set = 7 }", '"set" is no path or list of paths'),
         ("voc", '{ set = ["x", 7] }', '"set" is no path or list of paths'),
         ("voc", '{ set = ["x", "a\\u0007"] }', '"set" is no path or list of paths'),
-        ("flat", '{ images = "x", labels = "y", from = "z" }', '"from" is no path'),
+        ("folders", '{ images = "x", labels = "y", from = "z" }', '"from" is no path'),
         ("txt", '{ list = "x" }', '"txt" is a format of single files\n.*annoset, coco'),
     ],
 )
@@ -78,19 +78,21 @@ def test_shares_of_two_folders(tmp_path: Path) -> None:
         (tmp_path / "raw" / folder).mkdir(parents=True)
         for stem in range(10):
             (tmp_path / "raw" / folder / f"{stem}.{ending}").write_bytes(data)
-    read = formats.load("flat").read
+    read = formats.load("folders").read
 
-    def names(source: FlatSource) -> set[str]:
+    def names(source: FolderSource) -> set[str]:
         from ssd_data.core.notes import Tally
 
         return {Path(entry.image).stem for entry in read(tmp_path / "raw", source, Tally())}
 
-    first, last = (names(FlatSource("Images", "Labels", *share)) for share in ((0, 0.3), (0.3, 1)))
+    first, last = (
+        names(FolderSource("Images", "Labels", *share)) for share in ((0, 0.3), (0.3, 1))
+    )
     assert (len(first), len(last)) == (3, 7)
     assert not first & last
-    assert names(FlatSource("Images", "Labels", 0, 0.3, seed=1)) != first
+    assert names(FolderSource("Images", "Labels", 0, 0.3, seed=1)) != first
     with pytest.raises(InputError, match='"to" is 1.5, not a share'):
-        names(FlatSource("Images", "Labels", 0, 1.5))
+        names(FolderSource("Images", "Labels", 0, 1.5))
 
 
 @pytest.mark.parametrize("pair", [("a.jpg", "b.xml"), ("a b.jpg", "c.xml"), ("a.jpg", "b c.xml")])
@@ -101,5 +103,5 @@ def test_a_line_of_a_list_is_read_as_it_was_written(pair: tuple[str, str], tmp_p
 def test_names_of_formats_and_writers_are_not_made_up() -> None:
     with pytest.raises(InputError, match='unknown format "vok"\n.*Did you mean voc'):
         FORMATS.load("vok")
-    with pytest.raises(InputError, match='cannot export to "flat"\n.*coco, voc'):
-        WRITERS.load("flat")
+    with pytest.raises(InputError, match='cannot export to "folders"\n.*coco, .*voc'):
+        WRITERS.load("folders")

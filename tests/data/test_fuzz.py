@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import cvat_xml, labelme_json, openimages_csv
 from support.trees import Voc, jpeg, xml
 
 from ssd_data import BuildOptions, LmdbReader, SsdDataError, build, find, read_labelmap
@@ -114,6 +115,64 @@ def test_voc_list(data: bytes, tmp_path: Path) -> None:
         Voc(tmp_path / "raw", 3)
     (tmp_path / "raw" / "ImageSets" / "Main" / "trainval.txt").write_bytes(data)
     attempt(tmp_path / "raw", str(tmp_path / "raw"), tmp_path / "out")
+
+
+CVAT_IMAGES = cvat_xml.document(
+    cvat_xml.task(cvat_xml.labels("cup")),
+    cvat_xml.image(
+        "1.jpg",
+        cvat_xml.box("cup", (5, 6, 30, 40), cvat_xml.attribute("difficult", "true"), rotation=30),
+        cvat_xml.shape("polygon", "cup", points="1,2;3,4;5,2"),
+    ),
+)
+CVAT_VIDEO = cvat_xml.document(
+    cvat_xml.task(mode="interpolation", start_frame=0, stop_frame=9, frame_filter="step=2"),
+    cvat_xml.track("cup", cvat_xml.at(0, (5, 6, 30, 40)), cvat_xml.at(4, (1, 2, 3, 4))),
+)
+
+
+@pytest.mark.parametrize("kind", ["images", "video"])
+def test_cvat(kind: str, tmp_path: Path) -> None:
+    root = tmp_path / "raw"
+    cvat_xml.pictures(root, "images/1.jpg", *(f"images/frame_{i:06}.png" for i in range(5)))
+
+    @FUZZ
+    @given(data=mutated({"images": CVAT_IMAGES, "video": CVAT_VIDEO}[kind].encode()))
+    def check(data: bytes) -> None:
+        (root / "annotations.xml").write_bytes(data)
+        attempt(root, str(root), tmp_path / "out")
+
+    check()
+
+
+LABELME = labelme_json.document(
+    labelme_json.shape("cup", [[5, 6], [30.5, 40]], group_id=1, flags={"difficult": True}),
+    labelme_json.shape("cup", [[5, 6], [9, 9]], "circle", group_id=1),
+)
+
+
+@FUZZ
+@given(data=mutated(json.dumps(LABELME).encode()))
+def test_labelme(data: bytes, tmp_path: Path) -> None:
+    root = tmp_path / "raw"
+    labelme_json.pictures(root, "a.jpg", "b.jpg", "c.jpg")
+    for name in "bc":
+        labelme_json.write(root, f"{name}.json", labelme_json.document(path=f"{name}.jpg"))
+    labelme_json.write(root, "a.json", data)
+    attempt(root, str(root), tmp_path / "out")
+
+
+BOXES = [openimages_csv.row(i, openimages_csv.CUP, (0.1, 0.2, 0.3, 0.4)) for i in "aab"]
+
+
+@FUZZ
+@given(data=mutated("\n".join([openimages_csv.HEADER, *BOXES]).encode()))
+def test_openimages(data: bytes, tmp_path: Path) -> None:
+    root = tmp_path / "raw"
+    openimages_csv.pictures(root, "train/a.jpg", "train/b.jpg")
+    openimages_csv.names(root)
+    (root / "train-annotations-bbox.csv").write_bytes(data)
+    attempt(root, str(root), tmp_path / "out")
 
 
 EXIF = b"Exif\0\0II\x2a\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"

@@ -28,7 +28,7 @@ from ssd_data.data.lmdb.manifest import read_manifest
 @pytest.fixture
 def voc(tmp_path: Path) -> Voc:
     voc = Voc(tmp_path / "raw")
-    voc.list(["1"], "test")
+    voc.held_back("4")
     return voc
 
 

@@ -13,7 +13,7 @@ NAMES = {"trainval_lmdb", "test_lmdb", "labelmap.prototxt"}
 @pytest.fixture
 def built(tmp_path: Path) -> Path:
     voc = Voc(tmp_path / "raw")
-    voc.list(["1"], "test")
+    voc.held_back("4")
     return build(find(str(voc.root)), tmp_path / "out").out
 
 

@@ -70,7 +70,12 @@ class Wider:
 class VocScored:
     """A VOC folder with the set ``test`` and a folder of detections, which are the truth itself."""
 
-    def __init__(self, folder: Path, objects: dict[str, list[Any]] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        objects: dict[str, list[Any]] | None = None,
+        size: tuple[int, int] = (200, 100),
+    ) -> None:
         self.objects = objects or {
             "000001": [("cat", 10, 10, 60, 60), ("dog", 70, 20, 120, 90)],
             "000002": [("cat", 5, 5, 100, 50)],
@@ -82,7 +87,7 @@ class VocScored:
         self.pred.mkdir()
         for name, items in self.objects.items():
             path = self.root / "Annotations" / f"{name}.xml"
-            path.write_text(xml(items, (200, 100), f"{name}.jpg"))
+            path.write_text(xml(items, size, f"{name}.jpg"))
         text = "".join(f"{name}\n" for name in self.objects)
         (self.root / "ImageSets" / "Main" / "test.txt").write_text(text)
         for label in sorted({i[0] for items in self.objects.values() for i in items}):

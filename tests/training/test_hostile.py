@@ -133,6 +133,68 @@ def test_what_is_passed_over_is_said(folder: Path, capsys: pytest.CaptureFixture
     assert "resuming from sgd_iter_60.solverstate" in error
 
 
+AXES = caffe_pb2.BlobProto(shape=caffe_pb2.BlobShape(dim=[1] * 65), data=[1])
+EMPTY = caffe_pb2.BlobProto(shape=caffe_pb2.BlobShape(dim=[0, 2**63 - 1]))
+ODD = {
+    "65 axes": (caffe_pb2.SolverState(iter=90, history=[AXES]), "an array has 65 axes"),
+    "no value": (caffe_pb2.SolverState(iter=90, history=[EMPTY]), "an array of shape 0x9223"),
+    "long": (caffe_pb2.SolverState(iter=90, learned_net="x" * 5000), 'xxx" is missing'),
+    "not a name": (caffe_pb2.SolverState(iter=90, learned_net="a\0b"), 'b" is missing'),
+    "bytes": (b"\x08\x5a\x12\x02\xff\xff", r"is not UTF-8 text: '\xff\xff'"),
+    "short": (b"\x08\x5a\x1a" * 3, "is no solver state"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_an_odd_solver_state_is_passed_over(
+    kind: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state, said = ODD[kind]
+    data = state if isinstance(state, bytes) else state.SerializeToString()
+    for path in Path().glob("sgd_iter_120*"):
+        path.unlink()
+    Path("sgd_iter_90.solverstate").write_bytes(data)
+    assert status("train", SOLVER, "--resume", "auto", "--max-iter", 60) == 0
+    (warning,) = (line for line in capsys.readouterr().err.splitlines() if "passed over" in line)
+    assert said in warning
+    assert len(warning) < 250
+    assert status("train", SOLVER, "--resume", "sgd_iter_90.solverstate") == 1
+    errors = [e for e in capsys.readouterr().err.splitlines() if e.startswith("error: sgd_iter_90")]
+    assert any(said in error for error in errors)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"smoothed": 5},
+        {"smoothed": {"value": 1.0, "losses": [1.0]}},
+        {"smoothed": {"value": 1.0, "losses": ["a"], "first": 0}},
+        {"smoothed": {"value": float("inf"), "losses": [1.0], "first": 0}},
+        {"smoothed": {"value": 1.0, "losses": [1.0], "first": -1}},
+        {"minimum_loss": "low"},
+        {"minimum_loss": float("nan")},
+        {"processes": [1]},
+        {"gpu_random": "x"},
+    ],
+)
+def test_other_values_beside_a_solver_state(table: dict[str, Any], folder: Path) -> None:
+    test_a_resume_file_with_other_values(table, folder)
+
+
+@pytest.mark.parametrize(
+    "value", [[[[[[[[]]]]]]], "x" * 5000, 10**4000, -(10**4000), 1e300, {"a": 1}, None, True]
+)
+def test_options_that_no_training_records(value: object, folder: Path) -> None:
+    for name in ("ema", "warm_up", "amp", "freeze_bn"):
+        beside(json.dumps({"options": {"extras": {name: value}}}))
+        if (name, value) == ("freeze_bn", True):
+            continue
+        with pytest.raises(InputError) as caught:
+            snapshots.recorded_extras(Path(STATE))
+        assert caught.value.where == "sgd_iter_60.resume.json"
+        assert len(str(caught.value)) < 200
+
+
 # ---- snapshots that go together ----
 
 

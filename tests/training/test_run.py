@@ -179,7 +179,7 @@ def test_a_follower_is_told_what_to_train(
 def test_nets_are_written_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     voc = Voc(tmp_path / "raw")
-    voc.list(["1"], "test")
+    voc.held_back("4")
     ssd_data.build(ssd_data.find(str(voc.root)), "BUILD")
     result = ssd_data.train(build="BUILD", family="tiny_ssd", out="nets", max_iter=1, device="cpu")
     assert result.iteration == 1

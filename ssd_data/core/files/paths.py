@@ -7,6 +7,7 @@ import re
 import stat
 from itertools import accumulate
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from ssd_data.core.errors import InputError
 
@@ -67,20 +68,49 @@ def read_bytes(path: Path | str, what: str, most: int, where: object = "") -> by
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise InputError(f"the {what} is no regular file", where=where)
-            if status.st_size > most:
-                raise InputError(f"the {what} is larger than {most} bytes", where=where)
-            return _read_all(descriptor, status.st_size)
+            return _read_all(descriptor, _size(descriptor, what, most, where))
         finally:
             os.close(descriptor)
-    except FileNotFoundError:
-        raise InputError(f"the {what} is missing", where=where) from None
-    except ValueError as error:
-        raise InputError(f"cannot read the {what}: {error}", where=ascii(str(path))) from None
-    except OSError as error:
-        raise InputError(f"cannot read the {what}: {error.strerror}", where=where) from None
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, what, where, error) from None
+
+
+def open_regular(path: Path | str, what: str, most: int, where: object = "") -> BinaryIO:
+    """A regular file to be read piece by piece; else as :func:`read_bytes`."""
+    where = where or path
+    try:
+        file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, what, where, error) from None
+    try:
+        _size(file.fileno(), what, most, where)
+    except InputError:
+        file.close()
+        raise
+    return file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _size(descriptor: int, what: str, most: int, where: object) -> int:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"the {what} is no regular file", where=where)
+    if status.st_size > most:
+        raise InputError(f"the {what} is larger than {most} bytes", where=where)
+    return status.st_size
+
+
+def _unreadable(
+    path: Path | str, what: str, where: object, error: OSError | ValueError
+) -> InputError:
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"the {what} is missing", where=where)
+    if isinstance(error, OSError):
+        return InputError(f"cannot read the {what}: {error.strerror}", where=where)
+    return InputError(f"cannot read the {what}: {error}", where=ascii(str(path)))
 
 
 def announce(path: str) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ssd_data.core import boxes as boxlib
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import announce, below, is_below, read_bytes, require_below
+from ssd_data.core.files.paths import announce, is_below, read_bytes, require_below
 from ssd_data.core.images import (
     MOST_BYTES,
     DamagedError,
@@ -89,7 +89,7 @@ def _announced(root: Path, images: Iterable[LabelledImage]) -> Iterator[Labelled
     """The same pictures; the disk fetches those that come next."""
     waiting: deque[LabelledImage] = deque()
     for image in images:
-        if is_below(image.entry.image):
+        if is_below(image.entry.image) and not image.entry.held:
             announce(f"{root}/{image.entry.image}")
         waiting.append(image)
         if len(waiting) > AHEAD:
@@ -105,7 +105,7 @@ def _begin(root: Path, image: LabelledImage, options: BuildOptions) -> BuiltReco
         if len(made.key) > MOST_KEY_BYTES:
             raise InputError(f"the key is longer than LMDB's {MOST_KEY_BYTES} bytes", where=name)
         require_below(root, name)
-        file = read_bytes(f"{root}/{name}", "picture", MOST_BYTES, name)
+        file = picture_file(root, image.entry)
         info = probe(file, name, options.max_pixels)
         if _is_kept(info, options) and options.verify == "header":
             _fill(made, file, info, image, options)
@@ -114,6 +114,17 @@ def _begin(root: Path, image: LabelledImage, options: BuildOptions) -> BuiltReco
     except InputError as error:
         made.error = error
     return made
+
+
+def picture_file(root: Path, entry: AnnotatedImage) -> bytes:
+    """The bytes of a picture's file.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    if entry.held is not None:
+        return entry.held.read()
+    return read_bytes(f"{root}/{entry.image}", "picture", MOST_BYTES, entry.image)
 
 
 def _finish(made: BuiltRecord) -> BuiltRecord:
@@ -154,9 +165,9 @@ def in_pixels(root: Path, entry: AnnotatedImage, options: BuildOptions) -> Annot
             :func:`in_stored_frame` refuses it.
     """
     width, height = entry.size(0, 0)
-    path = below(root, entry.image)
+    require_below(root, entry.image)
     try:
-        info = probe(read_bytes(path, "picture", MOST_BYTES, entry.image), entry.image)
+        info = probe(picture_file(root, entry), entry.image)
     except InputError:
         if entry.normalized and not (width and height):
             raise

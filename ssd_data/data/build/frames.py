@@ -63,6 +63,8 @@ def _turned(
         return entry
     notes.add(TURNED, entry.image)
     width, height = entry.size(*info.upright)
+    if (width, height) == (info.width, info.height):  # stated as stored, as Label Studio does
+        width, height = info.upright
     unit = (1, 1) if entry.normalized else (width, height)
     turned = turned_back(entry.boxes, info.orientation, *unit)
     if entry.width is None and entry.height is None:

@@ -11,11 +11,13 @@ from ssd_data.core.options import JPEG_QUALITY, MAX_PIXELS, flag, offer, option
 
 Exif = Literal["auto", "stored", "upright"]
 Sizes = Literal["fail", "stated", "picture"]
+Rotated = Literal["hull", "drop"]
 Unit = Literal["auto", "pixels", "fractions"]
 Unannotated = Literal["fail", "background", "skip"]
 Encoding = Literal["jpg", "png", "raw"]
 Outside = Literal["keep", "clip", "drop", "fail"]
 Empty = Literal["drop", "keep", "mend", "fail"]
+Boxless = Literal["fail", "drop"]
 Policy = Literal["fail", "skip"]
 Verify = Literal["header", "decode"]
 
@@ -40,8 +42,10 @@ class BuildOptions:
         exif: which frame boxes are in where a picture has an EXIF orientation.
         sizes: where an annotation states another size than the picture has, which of them counts;
             "fail" takes the stated one, but stops where the boxes speak against it.
+        rotated: rotated boxes: the upright box around them, or leave them out.
         boxes: their unit; "auto" is what the format says, but stops where all boxes of a data set
             in pixels lie within 0 to 1.
+        boxless: objects without a box, where no outline tells it either.
         unannotated: pictures without annotation; "background" are pictures without objects.
         missing: pictures that are absent or unreadable, or whose annotation is.
         shuffle: None as the data set has it (training splits are), else all splits or none.
@@ -79,9 +83,13 @@ class BuildOptions:
         "fail",
         "Where a picture has another size than stated.  [default: fail, where boxes fit one only]",
     )
+    rotated: Rotated = option(
+        "hull", "Rotated boxes: the upright box around them.", shows_default=True
+    )
     boxes: Unit = option(
         "auto", "The boxes' unit, if it is not the format's.  [default: auto, the format's]"
     )
+    boxless: Boxless = option("fail", "Objects without a box.", shows_default=True)
     unannotated: Unannotated = option("fail", "Pictures without an annotation.", shows_default=True)
     missing: Policy = option(
         "fail", "Pictures absent or unreadable, or whose annotation is.", shows_default=True

@@ -15,6 +15,7 @@ from ssd_data.data.build.scan import Scan, scan, unknown_classes
 from ssd_data.data.build.units import settle_unit
 from ssd_data.data.classes import require_matched
 from ssd_data.data.dataset import Dataset
+from ssd_data.data.formats.splits import require_apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,14 @@ class BuildPlan:
 
         Raises:
             UsageError: a name that is to be renamed is none.
-            InputError: a list or JSON is broken, a class is unknown, boxes are in another unit.
+            InputError: a list or JSON is broken, a class is unknown, boxes are in another unit, or
+                a picture is both learnt and tested with.
         """
         labelmap, options = self.labelmap, self.options
         scans = {name: scan(self.dataset, name, labelmap, options) for name in self.splits}
         stated = {word for one in scans.values() for word in one.stated}
         require_matched(self.given, self.dataset.words | stated)
+        require_apart({name: dict(one.lines) for name, one in scans.items()})
         if options.unknown == "fail":
             _refuse_unknown(scans, labelmap)
         settle_unit(scans.values(), options, self.dataset.root)
@@ -67,19 +70,21 @@ class BuildPlan:
             "why": self.dataset.why,
             "said": list(self.dataset.said),
             "links": {link: s for link, s in self.dataset.links.items() if s in self.splits},
-            "labelmap": [item.display_name for item in self.labelmap],
+            "labelmap": list(self.labelmap.shown_apart().values()),
             "splits": {name: self._counts(one, root) for name, one in scans.items()},
         }
 
     def _counts(self, one: Scan, root: Path) -> dict[str, Any]:
+        shown = self.labelmap.shown_apart()
         classes = Counter(label for image in one.images for label in image.labels.tolist())
-        absent = [i.entry.image for i in one.images if not (root / i.entry.image).is_file()]
+        entries = [image.entry for image in one.images if not image.entry.held]
+        absent = [entry.image for entry in entries if not (root / entry.image).is_file()]
         return {
             "pictures": len(one.images),
             "boxes": classes.total(),
             "difficult": sum(int(image.entry.difficult.sum()) for image in one.images),
             "without_boxes": sum(not len(image.labels) for image in one.images),
-            "classes": {self.labelmap.display_name(n): classes[n] for n in sorted(classes)},
+            "classes": {shown[n]: classes[n] for n in sorted(classes)},
             "absent_pictures": absent,
             "unreadable": [entry.error.sentence for entry in one.failures],
             "notes": one.notes.to_json(),
@@ -117,8 +122,19 @@ def _refuse_unknown(scans: Mapping[str, Scan], labelmap: LabelMap) -> None:
         f"{count} not in the labelmap:\n  " + "\n  ".join(lines),
         where=labelmap.origin,
         hint=_counted_from_0(scans, labelmap)
-        or "Rename with --map OLD=NEW, drop with --map OLD=, or leave out all with --unknown skip",
+        or f"It has {_some(labelmap)}. Rename with --map OLD=NEW, drop with --map OLD=, "
+        "or leave out all with --unknown skip",
     )
+
+
+def _some(labelmap: LabelMap, most: int = 8) -> str:
+    """The first classes of a labelmap, with what people call them where that is something else."""
+    items = [item for item in labelmap if item.label > 0]
+    shown = [
+        item.name if item.display_name == item.name else f"{item.name} ({item.display_name})"
+        for item in items[:most]
+    ]
+    return ", ".join(shown) + (" …" if len(items) > most else "")
 
 
 def _counted_from_0(scans: Mapping[str, Scan], labelmap: LabelMap) -> str:

@@ -73,6 +73,7 @@ class SplitCounts:
         self, labelmap: LabelMap, lmdb: str, list_: str, name_size: str, listed: int
     ) -> BuiltSplit:
         """All of it, with the names of the split's files and how many lines its list has."""
+        shown = labelmap.shown_apart()
         return BuiltSplit(
             lmdb=lmdb,
             list=list_,
@@ -83,7 +84,7 @@ class SplitCounts:
             difficult=self.difficult,
             without_boxes=self.without_boxes,
             bytes=self.bytes,
-            classes={labelmap.display_name(n): self.classes[n] for n in sorted(self.classes)},
+            classes={shown[n]: self.classes[n] for n in sorted(self.classes)},
             content_digest=self._digest.hexdigest(),
             notes=self.notes.kinds,
         )

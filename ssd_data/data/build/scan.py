@@ -62,11 +62,7 @@ class Scan:
         digest = hashlib.sha256(repr(self.lines).encode())
         for image in self.images:
             entry = image.entry
-            try:
-                status = os.stat(f"{root}/{entry.image}")  # noqa: PTH116 - Path takes as long as the call
-                stamp = (status.st_size, status.st_mtime_ns)
-            except OSError:
-                stamp = (-1, -1)
+            stamp = entry.held.stamp if entry.held else _stamp(f"{root}/{entry.image}")
             fields = (image.number, stamp, entry.width, entry.height, entry.image_id)
             digest.update(repr(fields).encode())
             if entry.normalized:
@@ -74,6 +70,14 @@ class Scan:
             for array in (image.labels, entry.boxes, entry.difficult):
                 digest.update(array.tobytes())
         return digest.hexdigest()
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - Path takes as long as the call
+    except OSError:
+        return (-1, -1)
+    return (status.st_size, status.st_mtime_ns)
 
 
 def scan(dataset: Dataset, split: str, labelmap: LabelMap, options: BuildOptions) -> Scan:
@@ -110,17 +114,41 @@ def scan(dataset: Dataset, split: str, labelmap: LabelMap, options: BuildOptions
     return result
 
 
+def _without_rotated(entry: AnnotatedImage, notes: Tally) -> AnnotatedImage:
+    rotated = entry.attributes["rotated"] != 0
+    for index in np.flatnonzero(rotated):
+        notes.add("box is rotated (dropped)", entry.place(int(index)))
+    return select(entry, np.flatnonzero(~rotated))
+
+
 def _wanted(entry: Entry, options: BuildOptions, notes: Tally) -> Entry | None:
-    """A picture without annotation as it is wanted: refused, left out, or without objects."""
-    if isinstance(entry, AnnotatedImage) or not entry.unannotated:
+    """A picture without annotation as it is wanted: refused, left out, or without objects.
+
+    Likewise one of whose objects some have no box, or a rotated one.
+    """
+    if isinstance(entry, Unreadable) and entry.rest is not None:
+        return _with_boxes(entry, options, notes)
+    if isinstance(entry, AnnotatedImage):
+        drops = options.rotated == "drop" and "rotated" in entry.attributes
+        return _without_rotated(entry, notes) if drops else entry
+    if not entry.unannotated:
         return entry
     if options.unannotated == "background":
         notes.add("picture without an annotation (taken as background)", entry.image)
-        return AnnotatedImage(entry.image, entry.annotation)
+        return AnnotatedImage(entry.image, entry.annotation, held=entry.held)
     if options.unannotated == "skip":
         notes.add("picture without an annotation (left out)", entry.image)
         return None
     hint = "--unannotated background takes it as a picture without objects, skip leaves it out"
+    return replace(entry, error=InputError(entry.error.what, where=entry.error.where, hint=hint))
+
+
+def _with_boxes(entry: Unreadable, options: BuildOptions, notes: Tally) -> Entry:
+    if options.boxless == "drop":
+        for text in entry.boxless:
+            notes.add("object without a box (dropped)", f"{text} ({entry.image})")
+        return entry.rest or entry
+    hint = "--boxless drop leaves such objects out, --missing skip their pictures"
     return replace(entry, error=InputError(entry.error.what, where=entry.error.where, hint=hint))
 
 

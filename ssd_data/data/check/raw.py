@@ -87,7 +87,7 @@ class _RawCheck:
             found.add(UNREADABLE_SPLIT, [f"{split}: {error.sentence}"])
             return None
         for entry in scanned.failures:
-            cure = f" ({entry.error.hint})" if entry.unannotated else ""
+            cure = f" ({entry.error.hint})" if entry.unannotated or entry.boxless else ""
             found.add(UNREADABLE_ANNOTATION, [entry.error.sentence + cure])
         again = Counter(image for image, _ in scanned.lines)
         found.add(DUPLICATED_LINE, (f"{split}: {n}" for n in again for _ in range(again[n] - 1)))

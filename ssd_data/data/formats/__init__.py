@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ssd_data.core.structures import AnnotatedImage, Entry
 
 S = TypeVar("S", bound="msgspec.Struct")
+HEAD_BYTES = 4096
 
 
 class Confidence(IntEnum):
@@ -74,13 +75,14 @@ class Format(Generic[S]):
         needs: the paths below the root without which a source is not there.
         layout: the folder tree that it expects, shown when nothing fits.
         recognise: the splits of a folder, if it is in this layout.
-        classes: name and display name of all classes, where the data set itself states them.
+        classes: name and display name of all classes, where the data set itself states them; empty
+            where this one does not: then they are the names that boxes use.
         names_splits: whether sources belong to the named splits of one data set. Else each is a
             list of its own: its LMDB may lie beside it and among those of other lists, and is
             linked under its own name.
         outside: the files of a source that do not lie below the root, which no build replaces.
-        truth_file: the file of a source that the metric of the format's name takes for the truth,
-            where it says more of it than the boxes that are read.
+        truth_file: the file below the root of a source that the metric of the format's name takes
+            for the truth, where it says more of it than the boxes that are read; empty where not.
     """
 
     source: type[S]
@@ -91,7 +93,7 @@ class Format(Generic[S]):
     classes: Callable[[Path, S], list[tuple[str, str]]] | None = None
     names_splits: bool = True
     outside: Callable[[S], list[Path]] = lambda source: []
-    truth_file: Callable[[S], str] | None = None
+    truth_file: Callable[[Path, S], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +104,32 @@ class AnnotationFile:
         suffix: its ending, such as ``.xml``.
         read: the picture of a file; arguments are its path, the picture's and its own path below
             the root as they are kept, and the Tally that takes what is odd. Raises ``InputError``.
+        looks_like: whether a file's first bytes are such a file's, of which several formats may
+            have the ending.
+        stated: the picture's name that a file states, given its path and its path below the root;
+            empty where it states none or cannot be read.
+        survey: given some files of a data set, refuses what only all of them together show. Raises
+            ``InputError``.
     """
 
     suffix: str
     read: Callable[[Path, str, str, Tally], AnnotatedImage]
+    looks_like: Callable[[bytes], bool] = lambda head: True
+    stated: Callable[[Path, str], str] = lambda path, annotation: ""
+    survey: Callable[[Sequence[tuple[Path, str]]], None] = lambda files: None
+
+    def claims(self, path: Path) -> bool:
+        """Whether a file's first bytes are such a file's; not so where it cannot be read."""
+        try:
+            if not path.is_file():
+                return False
+            with path.open("rb") as file:
+                return self.looks_like(file.read(HEAD_BYTES))
+        except OSError:
+            return False
+
+
+_OLD_NAMES = {"flat": "folders"}
 
 
 def load(name: str) -> Format[Any]:
@@ -114,7 +138,7 @@ def load(name: str) -> Format[Any]:
     Raises:
         InputError: there is none of that name.
     """
-    found: Format[Any] | None = getattr(FORMATS.load(name), "FORMAT", None)
+    found: Format[Any] | None = getattr(FORMATS.load(_OLD_NAMES.get(name, name)), "FORMAT", None)
     if found is None:
         known = ", ".join(name for name, _ in all_formats())
         raise InputError(f'"{name}" is a format of single files', hint=f"Data sets: {known}")
@@ -131,6 +155,25 @@ def all_formats() -> Iterator[tuple[str, Format[Any]]]:
 
 @cache
 def annotation_files() -> Mapping[str, AnnotationFile]:
-    """The formats of single annotation files, by their endings."""
+    """The formats of single annotation files, by their endings; several of one ending are one."""
     modules = [FORMATS.load(name) for name in FORMATS.names()]
-    return {m.FILE.suffix: m.FILE for m in modules if hasattr(m, "FILE")}
+    found: dict[str, AnnotationFile] = {}
+    for file in (module.FILE for module in modules if hasattr(module, "FILE")):
+        first = found.get(file.suffix)
+        found[file.suffix] = _either(first, file) if first else file
+    return found
+
+
+def _either(first: AnnotationFile, other: AnnotationFile) -> AnnotationFile:
+    """Reads what only looks like the other as that, all else as the first."""
+
+    def of(path: Path) -> AnnotationFile:
+        return other if other.claims(path) and not first.claims(path) else first
+
+    def read(path: Path, image: str, annotation: str, notes: Tally) -> AnnotatedImage:
+        return of(path).read(path, image, annotation, notes)
+
+    def stated(path: Path, annotation: str) -> str:
+        return of(path).stated(path, annotation)
+
+    return AnnotationFile(first.suffix, read, first.looks_like, stated, first.survey)

@@ -6,13 +6,16 @@ Paths may hold spaces: image and annotation are parted by a tab, or where both p
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, is_below
+from ssd_data.core.files.paths import below, is_below, require_below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data.formats import annotation_files
+
+SURVEYED = 200  # files of a kind that are judged together
 
 
 def line_of(image: str, annotation: str) -> str:
@@ -54,15 +57,48 @@ def parted(root: Path, line: str, where: str) -> tuple[str, str]:
     )
 
 
+def _plain(root: Path, path: str) -> str:
+    """A path from the root with ``/``, where it is absolute or from Windows; else as it is."""
+    if "\\" in path and not os.path.exists(root / path):  # noqa: PTH110 - never raises
+        path = path.replace("\\", "/")
+    if path.startswith("/"):
+        for start in (f"{root.absolute()}/", f"{root.resolve()}/"):
+            if path.startswith(start):
+                return path[len(start) :].lstrip("/")
+    return path
+
+
+def survey(root: Path, annotations: Iterable[str]) -> None:
+    """Let each kind of annotation file be judged as a whole, by the first that there are.
+
+    Args:
+        annotations: their paths, as :func:`entry` takes them.
+
+    Raises:
+        InputError: they are of another format.
+    """
+    of_kind: dict[str, list[tuple[Path, str]]] = {}
+    for path in annotations:
+        kind = f".{path.rpartition('.')[2].lower()}"
+        if kind in annotation_files() and len(some := of_kind.setdefault(kind, [])) < SURVEYED:
+            inside = _plain(root, path)
+            if is_below(inside):
+                some.append((root / inside, inside))
+    for kind, files in of_kind.items():
+        annotation_files()[kind].survey(files)
+
+
 def entry(root: Path, image: str, annotation: str, where: str, notes: Tally) -> Entry:
     """The picture that a list names with its annotation file, whose ending says what it is.
 
     Args:
-        image, annotation: paths below the root, hostile until checked here.
+        image, annotation: paths below the root, or absolute ones that lie there; hostile until
+            checked here.
         where: the list's line.
     """
+    image, annotation = _plain(root, image), _plain(root, annotation)
     try:
-        below(root, image, where)
+        require_below(root, image, where)
         path = below(root, annotation, where)
         file = annotation_files().get(path.suffix.lower())
         if file is None:

@@ -8,6 +8,7 @@ a prefix, without an ending.
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import listable
 
 # What OpenCV or Pillow reads; which of them a file is, its first bytes say.
 _JPEG, _NETPBM = ("jpg", "jpeg", "jpe", "jfif", "jif"), ("ppm", "pgm", "pbm", "pnm", "pam", "pfm")
@@ -36,8 +38,11 @@ def has_picture_ending(name: str) -> bool:
 
 def is_left_behind(path: str) -> bool:
     """Whether a system left it there: hidden files, AppleDouble's (``._``), a notebook's, a bin."""
-    parts = path.split("/")
-    return any(part.startswith(".") or part in _LEFT_BEHIND for part in parts)
+    return any(map(_is_hidden, path.split("/")))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in _LEFT_BEHIND
 
 
 def files_below(folder: Path) -> list[str]:
@@ -53,10 +58,10 @@ def files_below(folder: Path) -> list[str]:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        folders[:] = [name for name in folders if not is_left_behind(name)]
+        folders[:] = [name for name in folders if not _is_hidden(name)]
         inside = os.path.relpath(place, folder).replace(os.sep, "/")
         start = "" if inside == "." else f"{inside}/"
-        found += [start + name for name in names if not is_left_behind(name)]
+        found += [start + name for name in names if not _is_hidden(name)]
     return sorted(found)
 
 
@@ -68,6 +73,16 @@ def stem_of(path: str) -> str:
     """
     folder, slash, name = path.rpartition("/")
     return folder + slash + (name.rpartition(".")[0] or name)
+
+
+def owner_of(path: str) -> str:
+    """The path of the picture that an annotation is of, without ending.
+
+    >>> owner_of("a/b.xml"), owner_of("a/b.jpg.xml"), owner_of("a/b.v2.xml")
+    ('a/b', 'a/b', 'a/b.v2')
+    """
+    stem = stem_of(path)
+    return stem_of(stem) if has_picture_ending(stem) else stem
 
 
 @dataclass(frozen=True)
@@ -96,13 +111,17 @@ class Pictures:
         """The paths by their path without ending; several where pictures differ by it only."""
         return _grouped((stem_of(path), path) for path in self.paths)
 
+    def __contains__(self, path: str) -> bool:
+        return path in self._known
+
     @cached_property
     def _known(self) -> frozenset[str]:
         return frozenset(self.paths)
 
     @cached_property
-    def _by_name(self) -> dict[str, list[str]]:
-        return _grouped((path.rpartition("/")[2], path) for path in self.paths)
+    def _backwards(self) -> list[str]:
+        """The paths with their last part first, sorted: those of one end stand together."""
+        return sorted(map(_backwards, self.paths))
 
     @cached_property
     def _by_plain_stem(self) -> dict[str, list[str]]:
@@ -154,14 +173,14 @@ class Pictures:
         parts = [part for part in text.split("/") if part not in ("", ".", "..")]
         if not parts or len(parts) > 100:
             return None
-        candidates = self._by_name.get(parts[-1], [])
         for count in range(len(parts), 0, -1):
-            tail = "/".join(parts[-count:])
-            fitting = [path for path in candidates if f"/{path}".endswith(f"/{tail}")]
-            if len(fitting) > 1:
-                raise _several(named, fitting, where)
-            if fitting:
-                return Named(fitting[0], "by the end of its path")
+            start = _backwards("/".join(parts[-count:]))
+            first = bisect_left(self._backwards, start)
+            last = bisect_left(self._backwards, f"{start}\U0010ffff")
+            if last > first + 1:
+                raise _several(named, [_backwards(p) for p in self._backwards[first:last]], where)
+            if last > first:
+                return Named(_backwards(self._backwards[first]), "by the end of its path")
         return None
 
     def _by_bare_name(self, plain: str, named: str, where: object) -> Named | None:
@@ -169,6 +188,13 @@ class Pictures:
         if len(found) > 1:
             raise _several(named, found, where)
         return Named(found[0], "without its ending") if found else None
+
+
+def _backwards(path: str) -> str:
+    """A path with its last part first and a ``/`` behind each; and the way back."""
+    if path.endswith("/"):
+        return "/".join(reversed(path[:-1].split("/")))
+    return "/".join(reversed(path.split("/"))) + "/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +213,7 @@ class Named:
 def _several(named: str, found: Sequence[str], where: object) -> InputError:
     shown = ", ".join(found[:4]) + (" …" if len(found) > 4 else "")
     return InputError(
-        f'"{named}" may be {len(found)} pictures: {shown}',
+        f'"{listable(named)}" may be {len(found)} pictures: {listable(shown)}',
         where=where,
         hint="Name the picture with its ending and folder, or remove the others",
     )

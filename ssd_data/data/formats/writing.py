@@ -20,7 +20,7 @@ from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Flags
 from ssd_data.data.lmdb.records import Record
 
-ROUNDED = "box rounded (no float32 pixel gives its fraction back)"
+ROUNDED = "box rounded (nothing that can be written gives its fraction back)"
 MOST_BYTES = 200
 _ENDINGS = {"jpg": ("jpg", "jpeg"), "tiff": ("tif", "tiff")}
 _ALL_ENDINGS = frozenset({"jpg", "jpeg", "png", "bmp", "webp", "tif", "tiff", "gif"})

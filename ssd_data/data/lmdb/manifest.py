@@ -38,7 +38,7 @@ class BuiltSplit(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         listed: lines of the list; records: how many of them have one.
         boxes, difficult, without_boxes: how many were stored, and records without any.
         bytes: of all values.
-        classes: display name to number of boxes.
+        classes: display name to number of boxes; see :meth:`LabelMap.shown_apart`.
         content_digest: of all keys and values; input_digest: of what was read.
         notes: what is odd but no error, and what options left out.
     """

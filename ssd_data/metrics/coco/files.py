@@ -18,16 +18,26 @@ import numpy.typing as npt
 
 from ssd_data.core.boxes import from_xywh, to_xywh
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.files.whole import new_file
 from ssd_data.core.structures import Detections
 from ssd_data.data.formats.coco.schema import CocoCategory, Id
 from ssd_data.metrics import NO, PERHAPS, SURELY
-from ssd_data.metrics.files import FAR, note_odd_boxes, shown
+from ssd_data.metrics.files import BOM, FAR, note_flat_scores, note_odd_boxes, read_plain, shown
+from ssd_data.metrics.lines import SCORE, SIDES, Lines
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
 
 MAX_BYTES = 1 << 32
 INSTANCES, RESULTS = "instances JSON", "results JSON"
+RESULT_FIELDS = {
+    "image_id": 'An image_id is a number: the "id" of one of the truth\'s images, no file name',
+    "category_id": 'A category_id is a number: the "id" of one of the truth\'s categories',
+    "bbox": "A bbox is [x, y, width, height] in pixels; the score stands beside it",
+    "score": "Each result has a score, a number; the truth's annotations have none",
+}
+COUNTED = {
+    "image": "are these another split's, or were pictures counted from 0 or 1?",
+    "category": "are these labels, or were classes counted from 0?",
+}
 _Side = Annotated[float, msgspec.Meta(ge=0, le=2**31)]
 _T = TypeVar("_T")
 _Name = TypeVar("_Name", int, str)
@@ -76,7 +86,7 @@ def read_truth(path: Path) -> Truth:
     Raises:
         InputError: it is malformed, or an id stands twice or is not there.
     """
-    read = _decode(read_bytes(path, INSTANCES, MAX_BYTES), path, _Instances, INSTANCES)
+    read = _decode(read_plain(path, INSTANCES, MAX_BYTES), path, _Instances, INSTANCES)
     image_ids = np.array([image.id for image in read.images], np.int64)
     categories = sorted(read.categories, key=lambda category: category.id)
     category_ids = np.array([category.id for category in categories], np.int64)
@@ -119,7 +129,7 @@ def read_detections(path: Path, truth: Truth) -> Found:
     Raises:
         InputError: it is malformed, or an image or category is not in the truth.
     """
-    data = read_bytes(path, RESULTS, MAX_BYTES)
+    data = read_plain(path, RESULTS, MAX_BYTES)
     kind: Any = _Results if _first_byte(data) == b"{" else list[_Result]
     read = _decode(data, path, kind, RESULTS)
     results: list[_Result] = read.annotations if isinstance(read, _Results) else read
@@ -140,8 +150,10 @@ def read_detections(path: Path, truth: Truth) -> Found:
         has_entry=has_entry,
         attributes={"xywh": xywh},
         lists_empty=isinstance(read, _Results),
+        lines=Lines.of((*SIDES, SCORE), [path], [len(results)], head=None),
     )
     note_odd_boxes(found, truth)
+    note_flat_scores(found, truth)
     return found
 
 
@@ -155,14 +167,16 @@ def sniff(path: Path) -> int:
 
 def _first_byte(data: bytes) -> bytes:
     """What a JSON begins with: an object with a brace."""
-    return data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    return data[:64].removeprefix(BOM).lstrip()[:1]
 
 
 def _decode(data: bytes, path: Path, kind: type[_T], what: str) -> _T:
     try:
-        return msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=kind)
+        return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
-        hint = "Truth is an instances_*.json, detections are a list of results"
+        meant = {} if what == INSTANCES else RESULT_FIELDS
+        field = next((name for name in meant if name in str(error)), "")
+        hint = meant.get(field, "Truth is an instances_*.json, detections are a list of results")
         raise InputError(f"this is no {what}: {error}", where=path, hint=hint) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if not data.strip():
@@ -194,7 +208,7 @@ def _places(path: Path, ids: list[int], known: npt.NDArray[np.int64], what: str)
             f"{len(bad):,} of {len(ids):,} entries have {article} {what} id that the truth lacks: "
             + shown(strangers),
             where=f"{path}: entry {bad[0]}",
-            hint=f"The truth's {what} ids run from {known.min()} to {known.max()}",
+            hint=f"The truth's {what} ids run from {known.min()} to {known.max()}; {COUNTED[what]}",
         )
     return place
 

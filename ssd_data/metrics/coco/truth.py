@@ -24,10 +24,11 @@ def truth(pictures: TruthBuilder, labelmap: LabelMap, origin: Path, place: Path 
     if place is not None:
         return read_truth(place)
     listed = pictures.build(names(pictures), labelmap, origin)
+    shown = labelmap.shown_apart()
     xywh = to_xywh(listed.boxes)
     return replace(
         listed,
-        classes=tuple(item.display_name or item.name for item in labelmap if item.label > 0),
+        classes=tuple(shown[item.label] for item in labelmap if item.label > 0),
         attributes={"xywh": xywh, "area": xywh[:, 2] * xywh[:, 3]},
         class_ids=np.array(list(category_ids(labelmap).values()), np.int64),
         rules={"area": NO_SEGMENTATION},
@@ -35,7 +36,7 @@ def truth(pictures: TruthBuilder, labelmap: LabelMap, origin: Path, place: Path 
 
 
 def find_truth(root: Path, dataset: Dataset | None, split: str) -> Path | None:
-    """The instances JSON of a split, where the data set has COCO's own layout.
+    """The instances JSON of a split, where it says what is read of it; else None.
 
     Raises:
         InputError: there are several.
@@ -48,7 +49,8 @@ def find_truth(root: Path, dataset: Dataset | None, split: str) -> Path | None:
     if len(sources) > 1:
         text = f'the split "{split}" has {len(sources)} JSONs; COCO\'s numbers are of one'
         raise InputError(text, where=root, hint="Choose another with --split")
-    return root / file(sources[0])
+    name = file(root, sources[0])
+    return root / name if name else None
 
 
 def names(pictures: TruthBuilder) -> tuple[str, ...]:

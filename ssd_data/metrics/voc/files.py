@@ -19,22 +19,31 @@ import msgspec
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, read_bytes, read_lines, require_below
+from ssd_data.core.files.paths import below, read_lines, require_below
 from ssd_data.core.files.together import new_folder
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Detections
-from ssd_data.data.formats.voc.read import read_file
+from ssd_data.data.formats.voc.xml import read_file
 from ssd_data.data.lmdb.companions import labelmap_of, name_size_file, read_name_sizes
 from ssd_data.data.lmdb.store import is_lmdb, open_shared
 from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import read_table
 from ssd_data.metrics import NO, PERHAPS, SURELY
-from ssd_data.metrics.files import line_of_numbers, note_odd_boxes, shown
+from ssd_data.metrics.files import (
+    line_of_numbers,
+    note_flat_scores,
+    note_odd_boxes,
+    read_plain,
+    shown,
+    unpack_hint,
+)
+from ssd_data.metrics.lines import CORNERS, SCORE, Lines
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
 from ssd_data.metrics.truth import TruthBuilder
 
 MAX_BYTES = 1 << 31
+COLUMNS = ("image", SCORE, *CORNERS)
 NAME = re.compile(r"(?:.*_)?det_[^_]+_(.+)\.txt", re.S)
 _OTHERS = bytes(set(range(256)) - set(b" \n"))
 _decode = msgspec.json.Decoder(list[float]).decode
@@ -135,6 +144,7 @@ def read_detections(folder: Path, truth: Truth, missing: str = "fail") -> Found:
         if missing == "fail":
             text = f"there is no file of detections for {len(absent)} classes: {shown(absent)}"
             hint = "Write an empty file where nothing was found, or use --missing count"
+            hint = unpack_hint(path.name for path in _listed(folder)) or hint
             raise InputError(text, where=folder, hint=hint)
         for name in absent:
             notes.add("class without a file of detections: nothing of it was found", name)
@@ -151,8 +161,15 @@ def read_detections(folder: Path, truth: Truth, missing: str = "fail") -> Found:
         boxes=values[:, 1:].copy(),
         has_entry=np.isin(np.arange(len(truth.pictures)), picture),
         notes=notes,
+        lines=Lines.of(
+            COLUMNS,
+            [files.get(name, folder) for name in truth.classes],
+            [len(which) for which, _ in read],
+            head=0,
+        ),
     )
     note_odd_boxes(found, truth)
+    note_flat_scores(found, truth)
     return found
 
 
@@ -169,7 +186,7 @@ def _files(folder: Path, classes: Sequence[str]) -> dict[str, Path]:
     files: dict[str, Path] = {}
     if not folder.exists():
         raise InputError("the folder of detections is missing", where=folder)
-    for path in [folder] if folder.is_file() else sorted(folder.iterdir()):
+    for path in _listed(folder):
         match = NAME.fullmatch(path.name)
         if match is None:
             continue
@@ -183,14 +200,19 @@ def _files(folder: Path, classes: Sequence[str]) -> dict[str, Path]:
             raise InputError(text, where=path, hint="Keep one in the folder")
         files[name] = path
     if not files:
-        hint = "Expected files such as comp4_det_test_car.txt"
+        hint = unpack_hint(path.name for path in _listed(folder))
+        hint = hint or "Expected files such as comp4_det_test_car.txt"
         raise InputError("there is no file of detections", where=folder, hint=hint)
     return files
 
 
+def _listed(folder: Path) -> list[Path]:
+    return [folder] if folder.is_file() else sorted(folder.iterdir())
+
+
 def _read_file(path: Path, index: Mapping[bytes, int]) -> tuple[Ints, Floats]:
     """The pictures' indices (N,) and rows of score, xmin, ymin, xmax, ymax, float64 (N, 5)."""
-    data = read_bytes(path, "file of detections", MAX_BYTES)
+    data = read_plain(path, "file of detections", MAX_BYTES)
     if b"\r" in data or b"\t" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\t", b" ")
     tidy = data.rstrip()
@@ -222,16 +244,24 @@ def _read_slowly(data: bytes, path: Path, index: Mapping[bytes, int]) -> tuple[I
         where = f"{path}:{number}"
         name, *rest = line.split(maxsplit=1)
         if name not in index:
-            raise InputError(
-                f'the truth has no picture "{name.decode(errors="replace")}"',
-                where=where,
-                hint="A line is: image score xmin ymin xmax ymax; is this another image set's?",
-            )
+            raise _unknown(line.split(), index, where)
         text = rest[0].decode(errors="replace") if rest else ""
-        values = line_of_numbers(text, 5, where, score=0)
         which.append(index[name])
-        rows.append(values)
+        rows.append(line_of_numbers(text, COLUMNS, where))
     return np.array(which, np.int64), np.array(rows, np.float64).reshape(-1, 5)
+
+
+def _unknown(words: list[bytes], index: Mapping[bytes, int], where: str) -> InputError:
+    """That the truth does not know a line's first word, and what may be meant."""
+    name = words[0].decode(errors="replace")
+    stem = Path(name).stem
+    column = next((i for i, word in enumerate(words) if word in index), 0)
+    hint = f"A line is: {' '.join(COLUMNS)}; is this another image set's?"
+    if stem.encode() in index:
+        hint = f"Pictures stand there without folder and ending: {stem}"
+    elif column:
+        hint = f"The picture seems to stand in column {column + 1}. A line is: {' '.join(COLUMNS)}"
+    return InputError(f'the truth has no picture "{name}"', where=where, hint=hint)
 
 
 def write_voc_detections(

@@ -26,13 +26,15 @@ from ssd_data.core.optional import require
 from ssd_data.core.parallel import ordered_map
 from ssd_data.core.structures import Detections, Flags
 from ssd_data.metrics import NO, PERHAPS
-from ssd_data.metrics.files import line_of_numbers, note_odd_boxes
+from ssd_data.metrics.files import line_of_numbers, note_odd_boxes, read_plain, unpack_hint
+from ssd_data.metrics.lines import SCORE, SIDES, Lines
 from ssd_data.metrics.scores import Floats, Found, Truth
 
 FACE = "face"
 SETS = ("easy", "medium", "hard")
 MAX_BYTES = 1 << 28
 WHAT = "file of detections"
+COLUMNS = (*SIDES, SCORE)
 ENDING = re.compile(r"\.(jpe?g|png)$", re.I)
 HINT = "Take ground_truth from the official evaluation (eval_tools.zip)"
 _COMMAS = bytes.maketrans(b" \n", b",,")
@@ -158,14 +160,12 @@ def read_detections(folder: Path, truth: Truth) -> Found:
     notes = Tally()
     if not known:
         has = f"none of its {len(files):,} files is called like" if files else "it has no file of"
-        raise InputError(
-            f"{has} a picture of the truth",
-            where=folder,
-            hint=f"Expected files such as {truth.pictures[0]}.txt; the truth is {truth.origin}",
-        )
+        hint = f"Expected files such as {truth.pictures[0]}.txt; the truth is {truth.origin}"
+        hint = unpack_hint(path.name for path in Path(folder).glob("*/*")) or hint
+        raise InputError(f"{has} a picture of the truth", where=folder, hint=hint)
     for name in files.keys() - index.keys():
         notes.add("file of a picture that the truth does not have (not read)", files[name])
-    contents = ordered_map(lambda name: read_bytes(files[name], WHAT, MAX_BYTES), known, 2)
+    contents = ordered_map(lambda name: read_plain(files[name], WHAT, MAX_BYTES), known, 2)
     pairs = zip(known, contents, strict=True)
     rows = [_parse_file(data, files[name], name, notes) for name, data in pairs]
     places = np.array([index[name] for name in known])
@@ -179,6 +179,7 @@ def read_detections(folder: Path, truth: Truth) -> Found:
         has_entry=np.isin(np.arange(len(index)), places),
         notes=notes,
         lists_empty=True,
+        lines=Lines.of(COLUMNS, [files[name] for name in known], list(map(len, rows)), head=2),
     )
     note_odd_boxes(found, truth)
     return found
@@ -239,7 +240,7 @@ def _rows(body: bytes, count: int, path: str) -> Floats:
             pass
     lines = body.decode("utf-8", errors="replace").split("\n")
     rows = [
-        line_of_numbers(line, 5, f"{path}:{number}")
+        line_of_numbers(line, COLUMNS, f"{path}:{number}")
         for number, line in enumerate(lines, 3)
         if line.strip()
     ]

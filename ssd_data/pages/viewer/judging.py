@@ -17,7 +17,7 @@ from ssd_data.core.labelmap import LabelMap
 from ssd_data.data.lmdb.companions import manifest_of
 from ssd_data.evaluation.sources import original_sizes
 from ssd_data.metrics import ScoreOptions, analysis
-from ssd_data.metrics.comparable import require_convention
+from ssd_data.metrics.conventions import require_convention
 from ssd_data.metrics.scores import Found, Ints, Truth
 from ssd_data.metrics.truth import TruthBuilder
 from ssd_data.pages.viewer.index import Indexed

@@ -141,16 +141,21 @@ def run_caffe(
         command += [f"--snapshot={resume}"] if resume else []
         command += [f"--gpu={numbers}"] if (numbers := gpus(device)) else []
         # Without snapshot_after_train its stopping alone would leave no snapshot.
-        first = [] if param.snapshot_after_train else [signal.SIGHUP]
-        with _Child(command, [*first, signal.SIGINT]) as child:
+        unsaved = 0 if param.snapshot_after_train else param.max_iter
+        with _Child(command, unsaved) as child:
             return child.follow(listeners, asked)
 
 
 class _Child:
-    """A running Caffe; leaving the context ends it."""
+    """A running Caffe; leaving the context ends it.
 
-    def __init__(self, command: list[str], stopping: list[signal.Signals]) -> None:
-        self.command, self.stopping = command, stopping
+    Args:
+        unsaved: before this iteration it is asked for a snapshot when it is to stop. Later it would
+            write one of BatchNorm that has moved on since the last update.
+    """
+
+    def __init__(self, command: list[str], unsaved: int) -> None:
+        self.command, self.unsaved = command, unsaved
         self.last: deque[str] = deque(maxlen=LAST_LINES)
         self.parser = LogParser()
         try:
@@ -225,8 +230,9 @@ class _Child:
         if wish > 1:
             self._kill()
             return
-        for number in self.stopping:
-            self._signal(number)
+        if self.parser.iteration < self.unsaved:
+            self._signal(signal.SIGHUP)
+        self._signal(signal.SIGINT)
 
     def _hear(self, line: str | None, listeners: Sequence[Listener]) -> None:
         """Pass a line on, and the events that it completes; None is the end."""

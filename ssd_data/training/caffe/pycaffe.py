@@ -93,6 +93,7 @@ class _Run:
         self.progress = Progress(int(driven.iter))
         self.losses: deque[float] = deque(maxlen=max(param.average_loss, 1))
         self.interrupts = 0
+        self.first = int(driven.iter)
 
     @property
     def wishes(self) -> int:
@@ -108,7 +109,8 @@ class _Run:
         if self.wishes > 1:
             return int(driven.iter)
         due = not p.snapshot or driven.iter % p.snapshot
-        if due and (p.snapshot_after_train or self.wishes):
+        # What it went on from is there, and stays as it is.
+        if due and (p.snapshot_after_train or self.wishes) and driven.iter != self.first:
             driven.snapshot()
             self._tell_snapshot()
         if not self.wishes:

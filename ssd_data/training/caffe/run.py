@@ -10,10 +10,10 @@ from ssd_data.core.errors import UsageError
 from ssd_data.core.options import flag
 from ssd_data.nets.matching import Matching
 from ssd_data.training.caffe.binary import run_caffe
-from ssd_data.training.log import Displayed, Event, Listener, Snapshotted
+from ssd_data.training.log import Displayed, Event, Listener, Snapshotted, Tested
 from ssd_data.training.options import TrainOptions, spelled
 from ssd_data.training.processes import ALONE, world_size
-from ssd_data.training.snapshots import recorded_extras
+from ssd_data.training.snapshots import iteration_of, recorded_extras
 from ssd_data.training.solver_file import SolverFile
 
 
@@ -66,6 +66,7 @@ class CaffeEngine:
         """Caffe itself loads nets, weights and snapshot, once it runs."""
         self.file, self.options = file, options
         self.resume = None if options.resume is None else Path(options.resume)
+        self.iteration = 0 if self.resume is None else iteration_of(self.resume)
         if self.resume is not None and (lost := spelled(recorded_extras(self.resume))):
             say(f"warning: the snapshot was made with {lost}, which a real Caffe does not have")
         return {}
@@ -91,9 +92,10 @@ class CaffeEngine:
         )
         self.finished = not self.wishes
 
-    def stop(self) -> None:
-        """Once: a snapshot, then the end; twice: the end at once."""
+    def stop(self) -> str:
+        """Once: a snapshot, then the end; twice: the end at once. Says what it does."""
         self.wishes += 1
+        return "Caffe is asked to end with a snapshot, unless it has trained to the end"
 
     def close(self) -> None:
         """Caffe has ended by then."""
@@ -101,5 +103,5 @@ class CaffeEngine:
     def _follow(self, event: Event) -> None:
         if isinstance(event, Displayed):
             self.iteration, self.loss = event.iteration, event.loss
-        if isinstance(event, Snapshotted):
+        if isinstance(event, (Snapshotted, Tested)):
             self.iteration = max(self.iteration, event.iteration)

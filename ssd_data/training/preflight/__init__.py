@@ -25,6 +25,7 @@ def preflight(
     *,
     engine: str = "torch",
     skip_mismatch: bool = False,
+    other_data: bool = False,
     extras: Extras | None = None,
     world: int = 1,
 ) -> Preflight:
@@ -36,6 +37,7 @@ def preflight(
         weights: caffemodels to begin with; resume: a solver state instead.
         engine: ``torch``, or ``caffe``, which needs more (the folder of the snapshots).
         skip_mismatch: arrays of other shapes than the net's are left out on request.
+        other_data: a run may go on with an LMDB that was built anew.
         extras: what the run has beyond the original. world: how many processes train.
     """
     found = Preflight()
@@ -73,6 +75,7 @@ def preflight(
         if weights:
             found.warn("--weights", f"not used: the run goes on from {resume}")
         resume_state = nets.check_resume(found, shapes, resume, file.param)
+        data.check_same(found, [train, *tested], resume, resume_state, other_data)
     solver.check_snapshots(found, file, nets.snapshot_size(shapes, file.param), engine)
     if extras is not None:
         processes.check_processes(found, file, extras, world, resume, resume_state)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ssd_data.batches.augment.resize import new_size
 from ssd_data.batches.augment.transform import faults
 from ssd_data.core.errors import InputError
+from ssd_data.data.lmdb.identity import digest
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb, open_shared
 from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import read_table
@@ -22,6 +24,10 @@ from ssd_data.training.preflight.report import Preflight
 
 ANNOTATED, PLAIN = "AnnotatedData", "Data"
 Shape = tuple[int, ...]
+_OTHER_DATA = (
+    "Was it built anew? Begin again from its weights: --weights {}, with another snapshot_prefix; "
+    "or go on with these records: --other-data"
+)
 
 
 @dataclass(slots=True)
@@ -123,6 +129,7 @@ def _survey_once(found: Preflight, node: Node, path: Path, known: dict[str, Lmdb
     if real not in known:
         try:
             known[real] = survey(path)
+            found.readers.append(known[real].reader)
         except InputError as error:
             found.error(f"{node.where}: {error.where}", error.what, error.hint)
             return None
@@ -195,6 +202,41 @@ def picture_shape(source: Source) -> Shape | None:
         if p.HasField("resize_param"):  # by the smaller side
             size = new_size(how, *lmdb.size)[::-1] if how.width and how.height else None
     return (batch, channels, *size) if batch and size is not None and all(size) else None
+
+
+# ---- what a run goes on with ----
+
+
+def check_same(
+    found: Preflight,
+    nets: Sequence[Sequence[Source]],
+    resume: Path,
+    resume_state: Mapping[str, Any],
+    other_data: bool,
+) -> None:
+    """That the LMDBs have the records that they had when a snapshot was written: where the run
+    stands in them means nothing else. Another one to test with is only doubtful.
+
+    Args:
+        nets: data layers of the training net and of each test net.
+        resume_state: what lies beside the snapshot. other_data: whether they may be others.
+    """
+    kept = resume_state.get("data") or []
+    for number, (sources, before) in enumerate(zip(nets, kept, strict=False)):
+        for source in sources:
+            then = before.get(source.node.name)
+            if then is None or source.lmdb is None or digest(source.lmdb.reader) == then["digest"]:
+                continue
+            now, were = source.lmdb.records, then["records"]
+            how = "other pictures, boxes, or another order"
+            if now != were:
+                how = f"{now:,} records, then {were:,}"
+            what = f"it is not the LMDB that {resume} was trained on ({how})"
+            where = f"{source.node.where}: {source.lmdb.path}"
+            if number or other_data:
+                found.warn(where, what)
+            else:
+                found.error(where, what, _OTHER_DATA.format(resume.with_suffix(".caffemodel")))
 
 
 # ---- the two phases ----

@@ -9,6 +9,7 @@ from typing import Any
 
 from ssd_data.core.errors import InputError, SsdDataError
 from ssd_data.core.files.paths import listable
+from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.training.solver_file import find
 
 LISTED = 5
@@ -75,12 +76,15 @@ class Preflight:
 
     Attributes:
         paths: what each path leads to. weights: what each caffemodel would give.
+        readers: hold the LMDBs that were looked at: as long as they are here, no other ones are
+            read that are built in their place.
     """
 
     errors: list[Trouble] = field(default_factory=list)
     warnings: list[Trouble] = field(default_factory=list)
     paths: list[Resolved] = field(default_factory=list)
     weights: list[Loaded] = field(default_factory=list)
+    readers: list[LmdbReader] = field(default_factory=list)
 
     def error(self, where: object, what: str, hint: str = "") -> None:
         """Note what would crash or corrupt the run; the same is noted once."""
@@ -134,7 +138,12 @@ class Preflight:
 
     def to_json(self) -> dict[str, Any]:
         """``{"errors": […], "warnings": […], "paths": […], "weights": […]}``"""
-        return asdict(self)
+        return {
+            "errors": [asdict(error) for error in self.errors],
+            "warnings": [asdict(warning) for warning in self.warnings],
+            "paths": [asdict(path) for path in self.paths],
+            "weights": [asdict(loaded) for loaded in self.weights],
+        }
 
 
 def _add(found: list[Trouble], where: object, what: str, hint: str) -> None:

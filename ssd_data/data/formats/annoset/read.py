@@ -35,11 +35,11 @@ def read(root: Path, source: ListSource, notes: Tally) -> Iterator[Entry]:
     """
     file = Path(source.list)
     seen: set[str] = set()
-    for number, line in enumerate(read_lines(file, "list"), 1):
-        if not line.strip():
-            continue
-        where = f"{file}:{number}"
-        image, annotation = lists.parted(root, line.strip(), where)
+    numbered = enumerate(map(str.strip, read_lines(file, "list")), 1)
+    places = [(f"{file}:{number}", line) for number, line in numbered if line]
+    parted = [(where, *lists.parted(root, line, where)) for where, line in places]
+    lists.survey(root, (annotation for _, _, annotation in parted))
+    for where, image, annotation in parted:
         if image in seen:
             notes.add("picture stands more than once in the list", f"{where}: {image}")
         seen.add(image)

@@ -1,110 +1,139 @@
 """COCO: one instances JSON for all pictures; also the original's one JSON a picture.
 
 A class is the category's id as a string, as in Caffe's COCO labelmap; ``iscrowd`` is difficult.
+What exports of Roboflow, Label Studio, FiftyOne and CVAT have otherwise stands in ``folders.py``
+(where things lie), ``glance.py`` (who wrote it), ``naming.py`` and ``boxes.py``.
 """
 
 from __future__ import annotations
 
-import mmap
-from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from ssd_data.core.boxes import from_xywh
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, read_lines, require_below
+from ssd_data.core.files.paths import below, is_below, read_lines, require_below
 from ssd_data.core.notes import Tally
-from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable
-from ssd_data.data.formats import AnnotationFile, Format, Recognised
+from ssd_data.core.structures import AnnotatedImage, Entry
+from ssd_data.data.formats import AnnotationFile, Format
+from ssd_data.data.formats.coco import loose
+from ssd_data.data.formats.coco.boxes import Quad, hull, stated
+from ssd_data.data.formats.coco.context import CocoContext
+from ssd_data.data.formats.coco.folders import LAYOUT, recognise
+from ssd_data.data.formats.coco.glance import NamedCategory, glance, is_by_label_studio
+from ssd_data.data.formats.coco.jsonfile import BROKEN, JsonFile, MisfitError, raise_all
+from ssd_data.data.formats.coco.naming import ListedImage, PictureFinder
 from ssd_data.data.formats.coco.schema import (
-    FOLDER,
-    CocoAnnotation,
-    CocoCategories,
+    FROM_OUTLINE,
     CocoImage,
     CocoInstances,
+    CocoSource,
+    OwnAnnotation,
     OwnJson,
     RawInstances,
-    instances_file,
 )
-from ssd_data.data.formats.numbers import FAR
+from ssd_data.data.formats.coco.table import CocoTable
+from ssd_data.data.formats.pictures import stem_of
+from ssd_data.data.formats.splits import share
 
-LAYOUT = """\
-annotations/instances_<split>.json
-<split>/<file_name>    (or images/<split>/<file_name>)"""
-NEWLINE = b"\n"
-_T = TypeVar("_T")
-
-
-_decode_annotation = msgspec.json.Decoder(CocoAnnotation).decode
-_decode_bbox = msgspec.json.Decoder(tuple[float, float, float, float]).decode
-
-
-class CocoSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An instances JSON.
-
-    Attributes:
-        json: the file below the root (``annotations/instances_train2017.json``).
-        images: the folder of its ``file_name``.
-        only: a list of picture names without ending, to take just those.
-    """
-
-    json: str
-    images: str
-    only: str = ""
-
-
-def recognise(folder: Path) -> Recognised[CocoSource] | None:
-    """The splits whose ``instances_*.json`` lies in ``annotations``."""
-    found: dict[str, list[CocoSource]] = {}
-    for path in sorted((folder / FOLDER).glob("instances_*.json")):
-        split = path.stem.removeprefix("instances_")
-        places = [f"{split}", f"images/{split}", "images"]
-        images = next((place for place in places if (folder / place).is_dir()), None)
-        if images:
-            found[split] = [CocoSource(instances_file(split), images)]
-    return Recognised(found, f"{FOLDER} has instances_*.json") if found else None
+NO_ANNOTATIONS = "JSON without annotations (its pictures are taken as without objects)"
+NO_SIZE = "image without a size (the picture's own is used)"
 
 
 def needs(source: CocoSource) -> list[str]:
     """The paths below the root that a source cannot do without."""
-    return [source.json, source.images, *filter(None, [source.only])]
+    return [path for path in (source.json, source.images, source.only) if path]
 
 
 def classes(root: Path, source: CocoSource) -> list[tuple[str, str]]:
-    """The categories by their id: the id as a string and the name."""
-    found = _decode_file(below(root, source.json), CocoCategories, source.json).categories
-    return [(str(c.id), c.name) for c in sorted(found, key=lambda c: c.id)]
+    """The categories by their id: the id as a string (or the name) and the name.
+
+    Raises:
+        InputError: there are none.
+    """
+    found = _categories(root, source)
+    if not found:
+        raise InputError("no class: the JSON lists no categories", where=source.json)
+    if source.classes == "names":
+        return [(name, name) for name in dict.fromkeys(one.name for one in found)]
+    return [(one.id, one.name) for one in found]
+
+
+def _categories(root: Path, source: CocoSource) -> tuple[NamedCategory, ...]:
+    return glance(below(root, source.json), source.json).categories
 
 
 def read(root: Path, source: CocoSource, notes: Tally) -> Iterator[Entry]:
     """The pictures of an instances JSON in its order, each with its boxes in the file's order.
 
+    A picture of which an annotation has no box at all is an ``Unreadable`` with the ``rest``.
+
     Raises:
         InputError: the JSON is malformed, lacks a key, or an image id stands twice.
     """
-    name = source.json
-    instances = _decode_file(below(root, name), CocoInstances, name)
-    images = instances.images
-    if len({image.id for image in images}) < len(images):
-        raise InputError("an image id stands twice", where=f"{name}: image {_twice(images)}")
-    if source.only:
-        wanted = {line.strip() for line in read_lines(below(root, source.only), "list")}
-        images = [image for image in images if image.file_name.rpartition(".")[0] in wanted]
-    table = _Table(instances, name, notes)
+    ids = loose.TextIds()
+    instances = _instances(root, source, ids, notes)
+    finder = PictureFinder(root, source.images, source.json, notes, ids)
+    listed = _wanted(root, source, finder.all(instances.images), notes)
+    if source.alone:
+        finder.not_listed(listed)
+    context = CocoContext(root, source, notes, image_ids=ids)
+    listed_names = _names(root, source, context.category_ids)
+    context.listed = frozenset(listed_names)
+    context.names = listed_names if source.classes != "ids" else {}
+    context.label_studio = is_by_label_studio(instances.info)
+    table = CocoTable(instances.annotations or [], instances.images, context)
     del instances
-    for image in images:
-        path = f"{source.images}/{image.file_name}"
-        try:
-            require_below(root, path, f"{name}: image {image.id}")
-            yield table.image(image, path)
-        except InputError as error:
-            yield Unreadable(path, name, error)
+    for one in listed:
+        if one.how:
+            notes.add(f"picture's name is not as it is written ({one.how})", one.path)
+        if one.error is None and not is_below(one.path):
+            one.error = _not_below(root, one.path, f"{source.json}: image {one.image.id}")
+    yield from table.entries(share(listed, source.first, source.last, source.seed))
+
+
+def _not_below(root: Path, path: str, where: str) -> InputError | None:
+    try:
+        require_below(root, path, where)
+    except InputError as error:
+        return error
+    return None
+
+
+def _instances(root: Path, source: CocoSource, ids: loose.TextIds, notes: Tally) -> CocoInstances:
+    name = source.json
+    file = JsonFile(below(root, name), name)
+    try:
+        found = file.decode(CocoInstances)
+    except MisfitError as fault:
+        found = _loosely(file, ids, name, notes, fault)
+    else:
+        if any(not image.file_name for image in found.images):
+            found = _loosely(file, ids, name, notes, None)
+    if len({image.id for image in found.images}) < len(found.images):
+        twice = _twice(found.images)
+        shown = ids.text(twice) or twice
+        raise InputError("an image id stands twice", where=f"{name}: image {shown}")
+    if found.annotations is None:
+        notes.add(NO_ANNOTATIONS, name)
+    for image in found.images:
+        if not (image.width and image.height):
+            notes.add(NO_SIZE, f"{name}: {image.file_name}")
+    return found
+
+
+def _loosely(
+    file: JsonFile, ids: loose.TextIds, name: str, notes: Tally, fault: MisfitError | None
+) -> CocoInstances:
+    """The same with images that are not as COCO has them."""
+    raw = file.decode(RawInstances)
+    if not raw.images and fault is not None:
+        raise fault
+    return CocoInstances(loose.images(raw.images, ids, name, notes), raw.annotations, raw.info)
 
 
 def _twice(images: list[CocoImage]) -> int:
@@ -112,75 +141,61 @@ def _twice(images: list[CocoImage]) -> int:
     return twice
 
 
-def _columns(annotations: list[msgspec.Raw], name: str) -> list[npt.NDArray[Any]]:
-    """Image, category, id, crowd and four numbers a box; ``annotations`` is emptied."""
-    owner, category, id_, crowd = (array(kind) for kind in "qqqb")
-    boxes: array[float] = array("f")
-    for index, raw in enumerate(annotations):
-        try:
-            annotation = _decode_annotation(raw)
-        except msgspec.ValidationError as error:
-            raise _misfit(error, f"{name}: annotations[{index}]") from None
-        owner.append(annotation.image_id)
-        category.append(annotation.category_id)
-        id_.append(annotation.id)
-        crowd.append(bool(annotation.iscrowd))
-        boxes.extend(_bbox(annotation.bbox, f"{name}: annotation", annotation.id))
-    annotations.clear()
-    kinds = (np.int64, np.int64, np.int64, np.bool_, np.float32)
-    columns: list[array[Any]] = [owner, category, id_, crowd, boxes]
-    return [np.frombuffer(c, kind) for c, kind in zip(columns, kinds, strict=True)]
+def _names(root: Path, source: CocoSource, ids: loose.TextIds) -> Mapping[int, str]:
+    """The names of category ids."""
+    found = {ids.number(one.id): one.name for one in _categories(root, source)}
+    return {number: name for number, name in found.items() if number is not None}
 
 
-class _Table:
-    """The annotations as arrays, sorted by image; the JSON's own objects are let go."""
+def _wanted(
+    root: Path, source: CocoSource, listed: list[ListedImage], notes: Tally
+) -> list[ListedImage]:
+    """Those that a list names: by file name, or by path below the folder of pictures."""
+    if not source.only:
+        return listed
+    lines = [line.strip() for line in read_lines(below(root, source.only), "list")]
+    wanted = set(filter(None, lines))
+    kept, used = [], set()
+    start = f"{source.images}/" if source.images else ""
+    for one in listed:
+        names = {one.image.file_name, one.path.removeprefix(start)}
+        if hit := wanted & (names | set(map(stem_of, names))):
+            kept.append(one)
+            used |= hit
+    for line in sorted(wanted - used):
+        notes.add("line of the list that the JSON does not have", f"{source.only}: {line}")
+    return kept
 
-    def __init__(self, instances: CocoInstances, name: str, notes: Tally) -> None:
-        self.name = name
-        owner, category, id_, crowd, boxes = _columns(instances.annotations, name)
-        order = np.argsort(owner, kind="stable")
-        self.owner, self.category, self.id = owner[order], category[order], id_[order]
-        self.crowd = crowd[order]
-        self.boxes = from_xywh(boxes.reshape(-1, 4)[order])
-        self.classes = {int(number): str(number) for number in np.unique(category)}
-        self._note(instances.images, notes)
 
-    def _note(self, images: list[CocoImage], notes: Tally) -> None:
-        known = np.fromiter((image.id for image in images), np.int64, len(images))
-        for id_ in self.id[~np.isin(self.owner, known)]:
-            notes.add("annotation of an image that the JSON does not list", f"{self.name}: {id_}")
-        ids, counts = np.unique(self.id[self.id >= 0], return_counts=True)
-        for id_ in ids[counts > 1]:
-            notes.add("annotation id stands more than once", f"{self.name}: annotation {id_}")
-
-    def image(self, image: CocoImage, path: str) -> AnnotatedImage:
-        """One picture with its boxes."""
-        mine = slice(
-            np.searchsorted(self.owner, image.id), np.searchsorted(self.owner, image.id, "right")
-        )
-        return AnnotatedImage(
-            image=path,
-            annotation=self.name,
-            classes=tuple(self.classes[n] for n in self.category[mine].tolist()),
-            boxes=self.boxes[mine],
-            difficult=self.crowd[mine],
-            width=image.width or None,
-            height=image.height or None,
-            image_id=image.id,
-            places=tuple(self.id[mine].tolist()),
-            place_kind="annotation",
-        )
+def truth_file(root: Path, source: CocoSource) -> str:
+    """The JSON, where COCO's own tools see the same boxes, pictures and classes in it."""
+    whole = (source.first, source.last) == (0, 1) and not source.only
+    if not whole or source.classes != "ids" or source.bbox == "xyxy" or source.crowd == "plain":
+        return ""
+    return "" if glance(below(root, source.json), source.json).exported else source.json
 
 
 def read_file(path: Path, image: str, annotation: str, notes: Tally) -> AnnotatedImage:
     """One picture's own JSON: ``{"image": {"width", "height"}, "annotation": [{"bbox", …}]}``.
 
     Raises:
-        InputError: the file is absent, malformed, or a value is not a number.
+        InputError: the file is absent, malformed, or values are no numbers; all are listed.
     """
-    one = _decode_file(path, OwnJson, annotation)
-    places = tuple(range(len(one.annotation)))
-    rows = [_bbox(a.bbox, f"{annotation}: entry", i) for i, a in enumerate(one.annotation)]
+    one = JsonFile(path, annotation).decode(OwnJson)
+    rows: list[Quad] = []
+    faults = []
+    for index, entry in enumerate(one.annotation):
+        where = f"{annotation}: entry {index}"
+        box = stated(entry.bbox)
+        if isinstance(box, str):
+            found = _of_outline(entry)
+            if found is None:
+                faults.append(InputError(box, where=where))
+                continue
+            notes.add(FROM_OUTLINE, f"{where}: {box}")
+            box = found
+        rows.append(box)
+    raise_all(faults, annotation)
     return AnnotatedImage(
         image=image,
         annotation=annotation,
@@ -189,80 +204,16 @@ def read_file(path: Path, image: str, annotation: str, notes: Tally) -> Annotate
         difficult=np.array([bool(a.iscrowd) for a in one.annotation], np.bool_),
         width=one.image.width or None,
         height=one.image.height or None,
-        places=places,
+        places=tuple(range(len(rows))),
         place_kind="entry",
     )
 
 
-def _bbox(raw: msgspec.Raw, what: str, number: int) -> tuple[float, float, float, float]:
+def _of_outline(entry: OwnAnnotation) -> Quad | None:
     try:
-        x, y, width, height = box = _decode_bbox(raw)
-    except msgspec.DecodeError as error:
-        where = f"{what} {number}"
-        raise InputError(f"bbox is not four numbers: {error}", where=where) from None
-    if not (abs(x) < FAR and abs(y) < FAR and abs(width) < FAR and abs(height) < FAR):
-        raise InputError("bbox is not four finite numbers", where=f"{what} {number}")
-    return box
-
-
-def _misfit(error: msgspec.ValidationError, where: str) -> InputError:
-    return InputError(
-        f"not what the format says: {error}",
-        where=where,
-        hint="Boxes come from instances_*.json; captions and results files are others",
-    )
-
-
-def _decode_file(path: Path, kind: type[_T], name: str) -> _T:
-    """Decode only what ``kind`` names, straight from the file's pages, in one pass."""
-    try:
-        if not path.is_file():
-            raise InputError("the annotation is no regular file, or missing", where=name)
-        with path.open("rb") as file:
-            if not path.stat().st_size:
-                raise InputError("the JSON is empty", where=name)
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except FileNotFoundError:
-        raise InputError("the annotation is missing", where=name) from None
-    except OSError as error:
-        raise InputError(f"cannot read the JSON: {error.strerror}", where=name) from None
-    view = memoryview(data)
-    try:
-        return msgspec.json.decode(view[3:] if data[:3] == b"\xef\xbb\xbf" else view, type=kind)
-    except msgspec.ValidationError as error:
-        raise _misfit(error, _locate(view, name)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"malformed JSON: {error}", where=_line(data, error, name)) from None
-
-
-def _locate(view: memoryview, name: str) -> str:
-    """Which image or annotation does not fit, for the error message; slow and rarely called."""
-    try:
-        raw = msgspec.json.decode(view, type=RawInstances)
-    except msgspec.DecodeError:
-        return name
-    parts: list[tuple[str, list[msgspec.Raw], Any]] = [
-        ("images", raw.images, CocoImage),
-        ("annotations", raw.annotations, CocoAnnotation),
-    ]
-    for key, entries, kind in parts:
-        for index, entry in enumerate(entries):
-            try:
-                msgspec.json.decode(entry, type=kind)
-            except msgspec.DecodeError:
-                return f"{name}: {key}[{index}]"
-    return name
-
-
-def _line(data: mmap.mmap, error: Exception, name: str) -> str:
-    """``file:line`` from msgspec's ``(byte n)``."""
-    if "truncated" in str(error):
-        return f"{name}:{data[:].count(NEWLINE) + 1} (its end)"
-    position = str(error).rpartition("(byte ")[2].rstrip(")")
-    if not position.isdecimal():
-        return name
-    line = data[: int(position)].count(NEWLINE) + 1
-    return f"{name}:{line} (byte {position})"
+        return hull(msgspec.json.decode(entry.segmentation))
+    except BROKEN:
+        return None
 
 
 FORMAT = Format(
@@ -272,6 +223,6 @@ FORMAT = Format(
     layout=LAYOUT,
     recognise=recognise,
     classes=classes,
-    truth_file=lambda source: source.json,
+    truth_file=truth_file,
 )
-FILE = AnnotationFile(".json", read_file)
+FILE = AnnotationFile(".json", read_file, looks_like=lambda head: b'"annotation"' in head)

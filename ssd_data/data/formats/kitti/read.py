@@ -95,18 +95,16 @@ def _unsplit(source: KittiSource) -> str:
 
 
 def _is_kitti(folder: Path) -> bool:
-    """Whether the first txt files that say anything have KITTI's columns in every line."""
-    some = False
+    """Whether most lines of the first txt files have KITTI's columns; the others are errors."""
+    alike = other = 0
     for path in islice((p for p in files_below(folder) if p.endswith(".txt")), SAMPLE):
         try:
             text = read_text(folder / path, "annotation", SAMPLE_BYTES)
         except InputError:
             return False
-        rows = [line.split() for line in text.splitlines() if line.strip()]
-        if not all(_is_row(words) for words in rows):
-            return False
-        some = some or bool(rows)
-    return some
+        rows = [_is_row(line.split()) for line in text.splitlines() if line.strip()]
+        alike, other = alike + sum(rows), other + len(rows) - sum(rows)
+    return alike > other
 
 
 def _is_row(words: list[str]) -> bool:

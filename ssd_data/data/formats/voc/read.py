@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import msgspec
-import numpy as np
-from lxml import etree
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, read_bytes, read_lines
+from ssd_data.core.files.paths import is_below
 from ssd_data.core.notes import Tally
-from ssd_data.core.structures import NO_BOXES, AnnotatedImage, Boxes, Entry
-from ssd_data.data.formats import AnnotationFile, Format, Recognised, lists
-from ssd_data.data.formats.numbers import FAR, number
-from ssd_data.data.formats.voc.schema import ANNOTATIONS, CORNERS, IMAGES, SETS, set_file
+from ssd_data.core.structures import Entry, Unreadable
+from ssd_data.data.formats import AnnotationFile, Confidence, Format, Recognised, lists
+from ssd_data.data.formats.namelists import Finder, Listed, missing_picture, read_listed
+from ssd_data.data.formats.pictures import stem_of
+from ssd_data.data.formats.splitlists import (
+    MAIN,
+    SplitLists,
+    places_in,
+    read_lists,
+    require_agreement,
+)
+from ssd_data.data.formats.splits import remarks
+from ssd_data.data.formats.voc.schema import ANNOTATIONS, IMAGES, set_file
+from ssd_data.data.formats.voc.xml import looks_like, read_file, stated_name
 
 LAYOUT = """\
-<folder>/ImageSets/Main/<split>.txt    names without ending, one a line
+<folder>/ImageSets/Main/<split>.txt    names, one a line
 <folder>/JPEGImages/<name>.jpg
 <folder>/Annotations/<name>.xml"""
-MAX_BYTES = 64 << 20
+SUFFIX = ".xml"
+_OTHER_IMAGES = ("images", "image", "imgs", "img", "pictures")  # in small letters
+_LOOKED_AT = 20
 
 
 class VocSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -30,7 +42,7 @@ class VocSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     Attributes:
         folder: the tree's below the root, such as ``VOC2007``; empty for the root itself.
-        set: the list's name.
+        set: the list's name; one ``*`` in it unites all lists that fit, such as ``*_train``.
         images, annotations: where these folders are called otherwise.
     """
 
@@ -43,170 +55,109 @@ class VocSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         """A path in the tree as one below the root."""
         return f"{self.folder}/{inside}" if self.folder else inside
 
+    def finder(self, root: Path) -> Finder:
+        """What finds the pictures that its list names."""
+        annotations = self.path(self.annotations)
+
+        def stated(stem: str) -> str:
+            path = f"{annotations}/{stem}{SUFFIX}"
+            return stated_name(root / path, path) if is_below(path) else ""
+
+        return Finder.of(root, self.path(self.images), stated, self.folder)
+
 
 def recognise(folder: Path) -> Recognised[VocSource] | None:
-    """The lists of ``ImageSets/Main`` that are splits, not a class's list (``cat_train.txt``)."""
-    names = folder / SETS / "Main"
-    if not names.is_dir() or not (folder / ANNOTATIONS).is_dir():
+    """The lists of ``ImageSets/Main``; those of classes only where they are all there is."""
+    main = places_in(folder).get(MAIN.lower())
+    if main != MAIN or not (folder / ANNOTATIONS).is_dir():
         return None
-    stems = [path.stem for path in sorted(names.glob("*.txt"))]
-    splits = {stem: [VocSource(set=stem)] for stem in stems if "_" not in stem}
-    return Recognised(splits, f"{SETS}/Main has its lists") if splits else None
+    images = IMAGES
+    if not (folder / IMAGES).is_dir():
+        others = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        images = next((name for name in others if name.lower() in _OTHER_IMAGES), IMAGES)
+    finder = VocSource(set="", images=images).finder(folder)
+    found = read_lists(folder, main, finder)
+    if not found.splits:
+        return None
+    splits = {s: [VocSource(set=n, images=images)] for s, n in found.splits.items()}
+    why = f"{MAIN} has its lists"
+    if any("*" in name for name in found.splits.values()):
+        why = f"{MAIN} has lists of classes, all of whose pictures are taken"
+    some = islice((folder / ANNOTATIONS).glob(f"*{SUFFIX}"), _LOOKED_AT)
+    sure = Confidence.CONTENT if any(map(FILE.claims, some)) else Confidence.FILES
+    said = [*found.said, *_beside(folder, found, finder), *_unlisted(found, finder)]
+    said += remarks(found.splits, MAIN)
+    return Recognised(dict(sorted(splits.items())), why, sure, said)
+
+
+def _beside(folder: Path, taken: SplitLists, finder: Finder) -> Iterator[str]:
+    """What is said of lists that lie elsewhere."""
+    for place in places_in(folder).values():
+        other = taken if place == taken.place else read_lists(folder, place, finder)
+        if other.splits and not require_agreement(taken, other):
+            yield f"{other.shown()}: not used, since {MAIN} has lists"
+
+
+def _unlisted(found: SplitLists, finder: Finder) -> Iterator[str]:
+    """What is said of pictures that no list names."""
+    named = {picture for pictures in found.members.values() for picture in pictures}
+    if left := [path for path in finder.pictures.paths if path not in named]:
+        count = f"{len(left)} of {len(finder.pictures.paths)} pictures"
+        yield f"{count} are in no list of {MAIN} and left out (the first is {left[0]})"
 
 
 def needs(source: VocSource) -> list[str]:
     """The paths below the root that a source cannot do without."""
-    return [source.path(p) for p in (set_file(source.set), source.images, source.annotations)]
+    names = MAIN if "*" in source.set else set_file(source.set)
+    return [source.path(path) for path in (names, source.images, source.annotations)]
 
 
 def read(root: Path, source: VocSource, notes: Tally) -> Iterator[Entry]:
-    """The pictures of one list, in its order."""
-    images, annotations = source.path(source.images), source.path(source.annotations)
-    name = source.path(set_file(source.set))
-    known = _pictures(below(root, images))
-    for index, line in enumerate(read_lines(below(root, name), "list"), 1):
-        if line.strip():
-            stem, image = _find(line.strip(), known)
-            annotation = f"{annotations}/{stem}.xml"
-            yield lists.entry(root, f"{images}/{image}", annotation, f"{name}:{index}", notes)
-
-
-def _pictures(folder: Path) -> dict[str, str]:
-    """The files of a folder and its subfolders, stem to name; absent pictures are met later."""
-    start = len(f"{folder}/")
-    files = (f"{place}/{name}"[start:] for place, _, names in os.walk(folder) for name in names)
-    named = (file for file in files if "." in file.rpartition("/")[2][1:])
-    return {name.rpartition(".")[0]: name for name in sorted(named, reverse=True)}
-
-
-def _find(line: str, known: dict[str, str]) -> tuple[str, str]:
-    """Stem and file name of a list's line; lists of a class carry a flag behind the name."""
-    for stem in (line, line.split(maxsplit=1)[0]):
-        if stem in known:
-            return stem, known[stem]
-    return line, f"{line}.jpg"
-
-
-def read_file(path: Path, image: str, annotation: str, notes: Tally) -> AnnotatedImage:
-    """One VOC XML file.
-
-    ``<object>`` holds ``<name>``, ``<bndbox>`` and perhaps ``<difficult>`` in any order; ``<part>``
-    is ignored; coordinates may be fractional. A missing or zero ``<size>`` leaves the size open.
+    """The pictures of one list, in its order.
 
     Raises:
-        InputError: the file is absent, not well-formed, has entities, or a value is not a number.
+        InputError: the list is absent, has several names in a line, or a name may mean several
+            pictures.
     """
-    document = _parse(path, annotation)
-    if document.tag != "annotation":
-        raise InputError(
-            f"the root element is <{document.tag!s}>, not <annotation>", where=f"{annotation}:1"
-        )
-    objects = [_Object(element, annotation) for element in document.iterchildren("object")]
-    width, height = _size(document, annotation, notes)
-    stated = _text(document, "filename")
-    if stated and stated.rpartition(".")[0] not in (Path(image).stem, "") and stated != image:
-        notes.add("<filename> names another picture (the list's is used)", annotation)
-    boxes: Boxes = np.array([o.box for o in objects], np.float32) if objects else NO_BOXES
-    return AnnotatedImage(
-        image=image,
-        annotation=annotation,
-        classes=tuple(o.name for o in objects),
-        boxes=boxes,
-        difficult=np.array([o.difficult for o in objects], np.bool_),
-        width=width,
-        height=height,
-        places=tuple(o.line for o in objects),
-    )
+    finder = source.finder(root)
+    for listed in read_listed(root, source.path(set_file(source.set)), finder, notes):
+        yield _entry(root, source, listed, finder, notes)
 
 
-def _parse(path: Path, annotation: str) -> etree._Element:
-    # A parser is not shared between threads; nothing outside the file is ever fetched.
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,  # they would part the text they stand in
-        remove_pis=True,
-    )
-    data = read_bytes(path, "annotation", MAX_BYTES, annotation)
-    if not data.strip():
-        raise InputError("the annotation is empty", where=annotation)
+def _entry(root: Path, source: VocSource, listed: Listed, finder: Finder, notes: Tally) -> Entry:
+    images, annotations = source.path(source.images), source.path(source.annotations)
+    if listed.picture is not None:
+        image = listed.picture.path
+        annotation = f"{annotations}/{stem_of(image)}{SUFFIX}"
+        return lists.entry(root, f"{images}/{image}", annotation, listed.where, notes)
+    stem, image = missing_picture(listed, finder)
+    annotation = f"{annotations}/{stem}{SUFFIX}"
     try:
-        document = etree.fromstring(data, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        line = getattr(error, "lineno", None) or 1
-        raise InputError(
-            f"not well-formed XML: {getattr(error, 'msg', error)}", where=f"{annotation}:{line}"
-        ) from None
-    docinfo = document.getroottree().docinfo
-    if docinfo.internalDTD is not None and any(True for _ in docinfo.internalDTD.iterentities()):
-        raise InputError("the XML declares entities, which are refused", where=f"{annotation}:1")
-    return document
-
-
-def _size(document: etree._Element, annotation: str, notes: Tally) -> tuple[int | None, int | None]:
-    size = _child(document, "size")
-    if size is None:
-        return None, None
-    values = []
-    for tag in ("width", "height"):
-        element = _child(size, tag)
-        if element is None:
-            return None, None
-        values.append(int(_number(element, annotation)))
-    if min(values) <= 0:
-        notes.add("<size> is zero (the picture's own size is used)", annotation)
-        return None, None
-    return values[0], values[1]
-
-
-class _Object:
-    """One ``<object>``: its name, line, box and ``<difficult>``."""
-
-    def __init__(self, element: etree._Element, annotation: str) -> None:
-        self.line = int(element.sourceline or 0)
-        where = f"{annotation}:{self.line}"
-        self.name = _text(element, "name")
-        if any(len(name) for name in element.iterchildren("name")):
-            raise InputError("<name> holds other elements", where=where)
-        if not self.name:
-            raise InputError("<object> without a <name>", where=where)
-        found = list(element.iterchildren("bndbox"))
-        if len(found) != 1:
-            count = "no" if not found else f"{len(found)}"
-            raise InputError(f"<object> with {count} <bndbox>", where=where)
-        self.box = [_corner(found[0], tag, annotation) for tag in CORNERS]
-        self.difficult = _text(element, "difficult") == "1"
-
-
-def _child(element: etree._Element, tag: str) -> etree._Element | None:
-    """The first child of that name; ``find`` takes twice as long."""
-    return next(element.iterchildren(tag), None)
-
-
-def _text(element: etree._Element, tag: str) -> str:
-    child = _child(element, tag)
-    return "" if child is None else (child.text or "").strip()
-
-
-def _corner(bndbox: etree._Element, tag: str, annotation: str) -> float:
-    element = _child(bndbox, tag)
-    if element is None:
-        raise InputError(f"<bndbox> without <{tag}>", where=f"{annotation}:{bndbox.sourceline}")
-    return _number(element, annotation)
-
-
-def _number(element: etree._Element, annotation: str) -> float:
-    text = (element.text or "").strip()
-    value = number(text)
-    if not abs(value) < FAR or len(element):
-        raise InputError(
-            f'<{element.tag!s}> is "{text}", not a number',
-            where=f"{annotation}:{element.sourceline}",
+        named = _named_inside(root, source, annotation, finder)
+    except InputError as several:
+        return Unreadable(f"{images}/{image}", annotation, several)
+    if named:
+        notes.add("picture found by its annotation's <filename>", f"{annotation}: {named}")
+    entry = lists.entry(root, f"{images}/{named or image}", annotation, listed.where, notes)
+    if isinstance(entry, Unreadable) and entry.unannotated:
+        error = InputError(
+            f'"{listed.text}" is neither a picture of {images} nor an annotation of {annotations}',
+            where=listed.where,
+            hint="A list has one name a line, with nothing behind it but perhaps -1, 0 or 1",
         )
-    return value
+        return replace(entry, error=error, unannotated=False)
+    return entry
+
+
+def _named_inside(root: Path, source: VocSource, annotation: str, finder: Finder) -> str:
+    """The picture that an annotation names, where it has none of its own; empty without one."""
+    stated = stated_name(root / annotation, annotation) if is_below(annotation) else ""
+    named = finder.pictures.find(stated, annotation) if stated else None
+    if named is None:
+        return ""
+    own = source.path(f"{source.annotations}/{stem_of(named.path)}{SUFFIX}")
+    return "" if os.path.exists(root / own) else named.path  # noqa: PTH110 - never raises
 
 
 FORMAT = Format(VocSource, read, needs, layout=LAYOUT, recognise=recognise)
-FILE = AnnotationFile(".xml", read_file)
+FILE = AnnotationFile(SUFFIX, read_file, looks_like, stated_name)

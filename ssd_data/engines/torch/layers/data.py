@@ -29,8 +29,8 @@ class Data(LabelledPictures):
         """``batch_size``."""
         return self.param.data_param.batch_size
 
-    def records(self) -> Iterator[Labelled]:
-        """All records, again and again.
+    def records(self, start: int) -> Iterator[Labelled]:
+        """All records, again and again, without the first ``start``.
 
         Raises:
             InputError: there is no LMDB, or a record is no Datum, with the LMDB and the key.
@@ -44,10 +44,11 @@ class Data(LabelledPictures):
                 hint="Build the database anew as an LMDB, and say backend: LMDB",
             )
         reader = open_shared(p.source)
-        skip = int(self.random.integers(p.rand_skip)) % len(reader) if p.rand_skip else 0
+        skip = (self.skipped(p.rand_skip) + start) % len(reader)
         while True:
-            for key, value in islice(reader.items(), skip, None):
-                yield self._record(value, f"{p.source}: {key.decode('utf-8', 'backslashreplace')}")
+            for key, value in islice(reader.views(), skip, None):
+                where = f"{p.source}: {key.decode('utf-8', 'backslashreplace')}"
+                yield self._record(bytes(value), where)
             skip = 0
 
     def _record(self, value: bytes, where: str) -> Labelled:

@@ -38,23 +38,23 @@ class ImageData(LabelledPictures):
         """``batch_size``, 1 unless given."""
         return self.param.image_data_param.batch_size
 
-    def records(self) -> Iterator[Labelled]:
-        """All of the list, again and again.
+    def records(self, start: int) -> Iterator[Labelled]:
+        """All of the list, again and again, without the first ``start``.
 
         Raises:
             InputError: a picture is absent or broken, with the list and the line.
         """
-        p = self.param.image_data_param
-        skip = int(self.random.integers(p.rand_skip)) if p.rand_skip else 0
-        if skip >= len(self.lines):
-            raise self.error(f"rand_skip passes over {skip} of {len(self.lines)} pictures")
+        p, count = self.param.image_data_param, len(self.lines)
+        skip = self.skipped(p.rand_skip)
+        if skip >= count:
+            raise self.error(f"rand_skip passes over {skip} of {count} pictures")
+        time, first = divmod(skip + start, count)
         while True:
-            count = len(self.lines)
-            order = self.random.permutation(count) if p.shuffle else range(count)
-            for index in order[skip:]:
+            order = self.shuffled(count, time) if p.shuffle else range(count)
+            for index in order[first:]:
                 number, path, label = self.lines[index]
                 yield self._record(path, label, f"{p.source}:{number}")
-            skip = 0
+            time, first = time + 1, 0
 
     def _record(self, path: str, label: int, where: str) -> Labelled:
         p = self.param.image_data_param

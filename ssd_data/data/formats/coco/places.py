@@ -1,0 +1,173 @@
+"""Where the JSONs of a folder lie, and the pictures of each."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import unquote
+
+from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import is_below
+from ssd_data.data.formats.pictures import Pictures, is_left_behind
+from ssd_data.data.formats.splits import role
+
+INSTANCES, ROBOFLOW = "instances_", "_annotations.coco.json"
+MOST = 40  # JSONs of a folder; where there are more, each belongs to a picture
+_JSONS = frozenset(
+    {"annotations", "annotation", "annots", "anns", "ann", "labels", "json", "jsons"}
+)
+_PICTURES = frozenset(
+    {"images", "image", "imgs", "img", "data", "jpegimages", "pictures", "photos"}
+)
+_MOST = frozenset({".jpg", ".JPG", "jpeg", ".png", ".xml", ".txt", "json"})
+_FIRST_WORD = re.compile(r"[\W_]+")
+
+
+def json_files(folder: Path) -> list[tuple[str, str]]:
+    """The JSONs of a folder and of those inside that may hold some.
+
+    Returns:
+        the path of each below the folder, and the name of the split's folder that it lies in,
+        empty where it lies in none.
+    """
+    inside, found = _held(folder)
+    paths = [(name, "") for name in _chosen(found)]
+    for name in inside:
+        if (split := _split_of(name)) is None:
+            continue
+        deeper, found = _held(folder / name)
+        paths += [(f"{name}/{json}", split) for json in _chosen(found)]
+        for inner in deeper:
+            own = _split_of(inner)
+            if own is None or (own and split):
+                continue
+            if own or split or _holds_jsons(name):  # else a data set that lies in data/
+                _, found = _held(folder / name / inner)
+                paths += [(f"{name}/{inner}/{json}", own or split) for json in _chosen(found)]
+    return paths
+
+
+def _split_of(name: str) -> str | None:
+    """The split of a folder that may hold JSONs: its name, or empty; None where none are sought."""
+    if _holds_jsons(name) or name.lower() in _PICTURES:
+        return ""
+    return name if role(name) else None
+
+
+def _holds_jsons(name: str) -> bool:
+    return _FIRST_WORD.split(name.lower(), maxsplit=1)[0] in _JSONS
+
+
+def is_conventional(name: str) -> bool:
+    """Whether a JSON is called as COCO's or Roboflow's are."""
+    return name == ROBOFLOW or name.startswith(INSTANCES)
+
+
+def _chosen(names: list[str]) -> list[str]:
+    return names if len(names) <= MOST else [name for name in names if is_conventional(name)]
+
+
+def _held(folder: Path) -> tuple[list[str], list[str]]:
+    """A folder's own folders and JSONs, sorted, but of those that a system left there."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - there may be very many
+    except OSError:
+        return [], []
+    jsons = [name for name in names if name[-5:].lower() == ".json"]
+    # Most are pictures: only of the others it is asked what they are.
+    others = [name for name in names if name[-4:] not in _MOST]
+    folders = [name for name in others if is_folder(folder, name)]
+    kept = [sorted(n for n in found if not is_left_behind(n)) for found in (folders, jsons)]
+    return kept[0], kept[1]
+
+
+def _join(*parts: str) -> str:
+    return "/".join(part for part in parts if part)
+
+
+def picture_folder(root: Path, json: str, split: str, names: Sequence[str]) -> str | None:
+    """The folder below the root that a JSON's file names start from; None where none has any.
+
+    Args:
+        json: its path below the root.
+        split: its split's name, empty where it has none.
+        names: some of its file names.
+    """
+    usual, others = _candidates(root, json, split)
+    for places in (usual, others):
+        hits = [sum(_is_there(root / place, name) for name in names) for place in places]
+        if any(hits):
+            return places[hits.index(max(hits))]
+    found = [_found_otherwise(root / place, split, names) for place in usual]
+    return usual[found.index(max(found))] if any(found) else None
+
+
+def usual_folder(root: Path, json: str, split: str) -> str | None:
+    """The first folder that is there of those where a JSON's pictures use to lie."""
+    usual, _ = _candidates(root, json, split)
+    return next((place for place in usual if place), None)
+
+
+def _candidates(root: Path, json: str, split: str) -> tuple[list[str], list[str]]:
+    """Folders that may hold a JSON's pictures: where they use to lie, and all others."""
+    parts = json.split("/")[:-1]
+    cut = next((i for i, part in enumerate(parts) if _holds_jsons(part)), len(parts))
+    held, _ = _held(root)
+    usual: list[str] = []
+    for top in dict.fromkeys(("/".join(parts[:cut]), "")):
+        inside = _held(root / top)[0] if top else held
+        folders = [name for name in inside if name.lower() in _PICTURES]
+        if split:
+            usual += [
+                _join(top, split),
+                *(_join(top, name, split) for name in ("images", *folders)),
+            ]
+        usual += [_join(top, name) for name in sorted(folders, key=lambda n: n != "images")]
+        usual.append(top)
+    homes = [d for d in held if d.lower() in _PICTURES]
+    others = held + [_join(d, inner) for d in homes for inner in _held(root / d)[0]]
+    usual = [place for place in dict.fromkeys(usual) if (root / place).is_dir()]
+    return usual, [d for d in others if d not in usual and not _is_foreign(d, split)]
+
+
+def _is_foreign(path: str, split: str) -> bool:
+    """Whether a path is of another split: its pictures may be called alike."""
+    own = role(split)
+    theirs = {role(part) for part in path.split("/")} - {None, own, "trainval"}
+    return own is not None and own != "trainval" and bool(theirs)
+
+
+def _is_there(folder: Path, name: str) -> bool:
+    plain = name.replace("\\", "/").removeprefix("./")
+    return any(is_file(folder, text) for text in dict.fromkeys((name, plain, unquote(plain))))
+
+
+def is_file(folder: Path, name: str) -> bool:
+    """Whether a hostile name is that of a file below a folder."""
+    try:
+        return is_below(name) and (folder / name).is_file()
+    except OSError:  # too long for the file system
+        return False
+
+
+def is_folder(folder: Path, name: str) -> bool:
+    """The same of a folder."""
+    try:
+        return is_below(name) and (folder / name).is_dir()
+    except OSError:
+        return False
+
+
+def _found_otherwise(folder: Path, split: str, names: Sequence[str]) -> int:
+    pictures = Pictures.below(folder)
+    count = 0
+    for name in names:
+        try:
+            found = pictures.find(name)
+        except InputError:  # two fit: the reader says so
+            count += 1
+        else:
+            count += found is not None and not _is_foreign(found.path, split)
+    return count

@@ -1,1 +1,0 @@
-"""Two folders side by side, pictures and annotations."""

@@ -1,0 +1,1 @@
+"""Pictures and one annotation file each, in one folder or in two."""

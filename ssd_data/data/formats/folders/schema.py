@@ -1,0 +1,42 @@
+"""What a source of this format says."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+import msgspec
+
+
+class FolderSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A folder of pictures and that of their annotations.
+
+    Attributes:
+        images, labels: the folders, below the root; empty or ``.`` for the root itself. Both may
+            be the same.
+        list: a file of picture names, below the root: only these, in its order; one ``*`` in its
+            name unites several lists. Empty for all pictures.
+        files: the annotations' ending, such as ``.xml``, where there are some of several kinds.
+        shared: whether other sources have annotations in the same folder.
+        first, last: where the share of the shuffled pictures begins and ends that is taken, 0 to 1;
+            ``from`` and ``to`` in a recipe.
+        seed: of the shuffle.
+    """
+
+    images: str
+    labels: str
+    first: float = msgspec.field(default=0.0, name="from")
+    last: float = msgspec.field(default=1.0, name="to")
+    seed: int | float | str = 0
+    list: str = ""
+    files: str = ""
+    shared: bool = False
+
+
+def plain_folder(path: str) -> str:
+    """A folder below the root as paths are put together; the root itself is empty.
+
+    >>> plain_folder("./Images/"), plain_folder(".")
+    ('Images', '')
+    """
+    plain = PurePosixPath(path).as_posix()
+    return "" if plain == "." else plain

@@ -1,0 +1,1 @@
+"""JSON lines of clouds: SageMaker Ground Truth's manifests, Vertex AI's import files."""

@@ -1,0 +1,123 @@
+"""LabelMe: one JSON a picture, https://github.com/wkentaro/labelme; also X-AnyLabeling's.
+
+Points are pixels of the picture as its EXIF orientation turns it, counted from 0, fractional.
+Polygons, circles, masks and rotated rectangles are taken as the upright boxes around them; points
+and lines are read over; shapes of one label and ``group_id`` are parts of one object. A flag
+``difficult`` of a shape makes it so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from ssd_data.core.errors import InputError
+from ssd_data.core.notes import Tally
+from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable
+from ssd_data.data.formats import AnnotationFile, Format
+from ssd_data.data.formats.labelme.objects import annotated
+from ssd_data.data.formats.labelme.pictures import PicturesOfJson
+from ssd_data.data.formats.labelme.recognise import recognise
+from ssd_data.data.formats.labelme.schema import LabelmeSource, decode, looks_like, stated_name
+from ssd_data.data.formats.pictures import stem_of
+
+LAYOUT = """\
+<name>.jpg
+<name>.json    (LabelMe's, beside its picture or in a folder of their own)
+               (or train/ and val/, each with such files)"""
+
+
+class LabelmePicture(NamedTuple):
+    """A picture and what is odd about it."""
+
+    entry: Entry
+    notes: Tally
+
+
+def read(root: Path, source: LabelmeSource, notes: Tally) -> Iterator[Entry]:
+    """The pictures of a source, by their paths, those without a JSON included.
+
+    Raises:
+        InputError: there is no JSON of LabelMe's.
+    """
+    of_all = Tally() if source.first else notes  # what is of no picture is said once
+    found = sorted(_found(root, source, of_all), key=lambda one: one.entry.image)
+    for index in source.chosen([one.entry.image for one in found], root, in_order=False):
+        notes.merge(found[index].notes)
+        yield found[index].entry
+
+
+def _found(root: Path, source: LabelmeSource, notes: Tally) -> Iterator[LabelmePicture]:
+    pictures = PicturesOfJson(root)
+    claimed: dict[str, str] = {}
+    places: set[str] = set()
+    for name in source.files(root):
+        one = _picture(root, name, pictures)
+        if one is None:
+            notes.add("JSON that is not LabelMe's (read over)", name)
+            continue
+        image = one.entry.image
+        if first := claimed.get(image):
+            hint = "Keep one of the two: a picture is one record"
+            error = InputError(f"{image} is annotated in {first} too", where=name, hint=hint)
+            one = one._replace(entry=Unreadable(image, name, error))
+        claimed.setdefault(image, name)
+        if image in pictures.pictures:
+            places.add(image.rpartition("/")[0])
+        yield one
+    if not claimed:
+        raise InputError("no JSON of LabelMe's here", where=root / source.folder)
+    for image in pictures.pictures.paths:
+        if image not in claimed and image.rpartition("/")[0] in places:
+            name = f"{image.rpartition('.')[0]}.json"
+            missing = InputError("the annotation is missing", where=name)
+            yield LabelmePicture(Unreadable(image, name, missing, unannotated=True), Tally())
+
+
+def _picture(root: Path, name: str, pictures: PicturesOfJson) -> LabelmePicture | None:
+    """The picture of a JSON; None where that is another's."""
+    notes = Tally()
+    image, stated = f"{name.rpartition('.')[0]}.jpg", ""  # where there is none, for the error
+    try:
+        data = decode(root / name, name)
+        if data is None:
+            return None
+        stated = data.imagePath or ""
+        picture = pictures.find(name, stated)
+        if picture is None:
+            raise InputError(f'its picture "{stated}" is not here', where=name)
+        image = picture.path
+        if picture.how:
+            notes.add(f"picture found {picture.how}", f"{name}: {stated}")
+        return LabelmePicture(annotated(data, image, name, notes), notes)
+    except InputError as error:
+        with suppress(InputError):
+            image = pictures.called(name, stated) or image
+        return LabelmePicture(Unreadable(image, name, error), notes)
+
+
+def read_file(path: Path, image: str, annotation: str, notes: Tally) -> AnnotatedImage:
+    """The JSON of a picture that a list names.
+
+    Raises:
+        InputError: the file is absent, malformed, no LabelMe's, or a shape is broken.
+    """
+    data = decode(path, annotation)
+    if data is None:
+        raise InputError('not LabelMe\'s JSON: it has no "shapes"', where=annotation)
+    stated = stem_of((data.imagePath or "").replace("\\", "/").rpartition("/")[2])
+    if stated not in ("", stem_of(image.rpartition("/")[2])):
+        notes.add("imagePath names another picture (the list's is used)", annotation)
+    return annotated(data, image, annotation, notes)
+
+
+FORMAT = Format(
+    LabelmeSource,
+    read,
+    needs=lambda source: [source.folder, *filter(None, [source.only])],
+    layout=LAYOUT,
+    recognise=recognise,
+)
+FILE = AnnotationFile(".json", read_file, looks_like, stated_name)

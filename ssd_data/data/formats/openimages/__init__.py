@@ -1,0 +1,1 @@
+"""Open Images: one CSV of boxes for all pictures of a split."""

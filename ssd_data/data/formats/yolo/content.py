@@ -1,0 +1,81 @@
+"""Whether txt files are YOLO's: a sample of them is looked into."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import read_bytes, read_text
+from ssd_data.data.formats.numbers import number
+from ssd_data.data.formats.pictures import files_below
+from ssd_data.data.formats.yolo.lines import MOST_BYTES as MOST_LABEL_BYTES
+from ssd_data.data.formats.yolo.meaning import is_whole
+from ssd_data.data.formats.yolo.names import MOST_CLASSES
+from ssd_data.data.formats.yolo.pairs import is_label_name
+from ssd_data.data.formats.yolo.places import LabelFolders, folders_of
+from ssd_data.data.formats.yolo.schema import HIGH, LOW, joined
+
+MOST_BYTES = 1 << 18
+MOST_LINES = 50  # of a file
+MOST_FILES, ENOUGH = 200, 20
+
+
+def are_yolos(root: Path, folders: Sequence[str]) -> bool | None:
+    """Whether the txt of some folders below the root have YOLO's lines; None where none has any."""
+    fitting, lines = 0, 0
+    for folder in dict.fromkeys(folders):
+        fits, count = _look(root, folder)
+        fitting, lines = fitting + fits, lines + count
+    return fitting * 2 > lines if lines else None
+
+
+def _look(root: Path, folder: str) -> tuple[int, int]:
+    """How many lines fit, and how many there are, in files from all over a folder."""
+    names = [n for n in sorted(LabelFolders(root).texts(folder).values()) if is_label_name(n)]
+    if not names and folders_of(root / folder):
+        names = [name for name in files_below(root / folder) if is_label_name(name)]
+    step = max(1, len(names) // MOST_FILES)
+    fitting, lines, files = 0, 0, 0
+    for name in names[::step][:MOST_FILES]:
+        try:
+            data = read_bytes(root / joined(folder, name), "txt", MOST_BYTES)
+        except InputError:
+            continue
+        text = data.decode("utf-8-sig", "replace")
+        rows = [row for line in text.splitlines()[:MOST_LINES] if (row := line.split())]
+        fitting, lines = fitting + sum(map(_fits, rows)), lines + len(rows)
+        files += bool(rows)
+        if files == ENOUGH:
+            break
+    return fitting, lines
+
+
+def _fits(words: list[str]) -> bool:
+    """Whether a line is a class number and at least four fractions."""
+    values = [number(word) for word in words[:5]]
+    if len(values) < 5 or not all(map(math.isfinite, values)):
+        return False
+    inside = all(LOW <= value <= HIGH for value in values[1:])
+    return inside and (is_whole(values[0]) or values[0] == -1)
+
+
+def highest_number(root: Path, files: Iterable[str]) -> int:
+    """The highest class number of the txt files among some below the root; -1 where none has any.
+
+    Lines that are none of YOLO's do not count: they are met when the files are read.
+    """
+    highest = -1
+    for path in files:
+        if not is_label_name(path):
+            continue
+        try:
+            text = read_text(root / path, "txt", MOST_LABEL_BYTES)
+        except InputError:
+            continue
+        for line in text.splitlines():
+            words = line.split()
+            if len(words) >= 5 and (value := number(words[0])) > highest and is_whole(value):
+                highest = int(value) if value < MOST_CLASSES else highest
+    return highest

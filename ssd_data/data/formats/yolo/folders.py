@@ -1,0 +1,170 @@
+"""Data sets that no file describes: pictures and txt in folders, known by their names.
+
+``images/<split>`` and ``labels/<split>``, ``<split>/images`` and ``<split>/labels``, one pair of
+folders, pictures and txt in one folder. Names are known in any spelling, splits by what they mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from ssd_data.data.formats.pictures import has_picture_ending, is_left_behind
+from ssd_data.data.formats.splits import RATIO, role
+from ssd_data.data.formats.yolo.names import files_of_names
+from ssd_data.data.formats.yolo.pairs import LIST, numbered_lines
+from ssd_data.data.formats.yolo.places import (
+    LabelFolders,
+    folders_of,
+    label_folders,
+    picture_folders,
+)
+from ssd_data.data.formats.yolo.schema import YoloSource
+
+MOST_LOOKED_AT = 100_000  # files of a folder, for one that is a picture
+_BY_CHANCE = (
+    f"nothing says which pictures are for training: {RATIO:.0%}, drawn by chance, are trainval, "
+    "the others test; to say it yourself, list the pictures of each in train.txt and val.txt here, "
+    "a path a line"
+)
+
+
+@dataclass(slots=True)
+class Arranged:
+    """Folders that may be a data set.
+
+    Attributes:
+        why: by what names.
+        splits: the folders of pictures and of txt of each split (the latter empty where the rule
+            finds them); none where there is but one pair.
+        whole: that pair.
+        said: what is left out, a sentence each.
+    """
+
+    why: str
+    splits: dict[str, tuple[str, str]] = field(default_factory=dict)
+    whole: tuple[str, str] | None = None
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def pairs(self) -> Sequence[tuple[str, str]]:
+        """All folders of pictures and of txt."""
+        return [self.whole] if self.whole else list(self.splits.values())
+
+    @property
+    def label_folders(self) -> list[str]:
+        """Where the txt lie."""
+        return [labels or ("" if images == "." else images) for images, labels in self.pairs]
+
+    def sources(self, root: Path, names: str) -> dict[str, list[YoloSource]]:
+        """The sources of each split, also of one pair that lists divide or nothing does."""
+        if self.whole is None:
+            return {
+                split: [YoloSource(images=images, labels=labels, names=names)]
+                for split, (images, labels) in self.splits.items()
+            }
+        images, labels = self.whole
+        if lists := split_lists(root):
+            self.why += f", and lists ({', '.join(lists)})"
+            return {file[: -len(LIST)]: [YoloSource(images=file, names=names)] for file in lists}
+        self.said.append(_BY_CHANCE)
+        shares = {"trainval": (0.0, RATIO), "test": (RATIO, 1.0)}
+        return {
+            split: [YoloSource(images=images, labels=labels, names=names, first=a, last=b)]
+            for split, (a, b) in shares.items()
+        }
+
+
+def arrangement(root: Path) -> Arranged | None:
+    """How pictures and txt lie in a folder, by the names alone; None where there are no such."""
+    ways: tuple[Callable[[Path], Arranged | None], ...] = (
+        _side_by_side,
+        _split_folders,
+        _one_folder,
+    )
+    return next((found for way in ways if (found := way(root))), None)
+
+
+def _side_by_side(root: Path) -> Arranged | None:
+    """``images/`` and ``labels/``, with or without splits in them."""
+    pairs = [(p, t) for p in picture_folders(root) for t in label_folders(root)]
+    if not pairs:
+        return None
+    images, labels = pairs[0]
+    inner = folders_of(root / images)
+    named = [name for name in inner if _is_split(name)]
+    if not named:
+        return Arranged(f"it has {images} and {labels}", whole=(images, labels))
+    there = {name.lower(): name for name in folders_of(root / labels)}
+    found = Arranged(f"it has {images}/<split> and {labels}/<split>")
+    for name in inner:
+        pair = f"{images}/{name}", f"{labels}/{there.get(name.lower(), name)}"
+        if name in named or has_picture(root / pair[0]):
+            found.splits[name] = pair
+    if has_picture(root / images):
+        found.said.append(f"pictures that lie in {images} itself belong to no split: left out")
+    return found
+
+
+def _split_folders(root: Path) -> Arranged | None:
+    """``train/images`` and ``train/labels``, or ``train/`` with both."""
+    found = Arranged("it has folders of splits with pictures and txt")
+    for name in folders_of(root):
+        if not _is_split(name):
+            continue
+        pairs = [(p, t) for p in picture_folders(root / name) for t in label_folders(root / name)]
+        if pairs:
+            images, labels = pairs[0]
+            found.splits[name] = f"{name}/{images}", f"{name}/{labels}"
+        elif has_picture(root / name):
+            found.splits[name] = name, ""
+    return found if found.splits else None
+
+
+def _one_folder(root: Path) -> Arranged | None:
+    """Pictures and txt together; in folders of their own where the names are listed above them."""
+    if _has_both(root):
+        return Arranged("it has pictures with a txt each", whole=(".", ""))
+    inner = [name for name in folders_of(root) if _has_both(root / name)]
+    if not inner or not files_of_names(root, [""]):
+        return None
+    found = Arranged("it has folders of pictures with a txt each", whole=(".", ""))
+    if len(inner) == 1:
+        found.whole = inner[0], ""
+    return found
+
+
+def _has_both(folder: Path) -> bool:
+    stems = {name.rpartition(".")[0] for name in _names(folder) if has_picture_ending(name)}
+    return bool(stems) and not stems.isdisjoint(LabelFolders(folder).texts(""))
+
+
+def has_picture(folder: Path) -> bool:
+    """Whether a picture lies in that very folder."""
+    return any(map(has_picture_ending, _names(folder)))
+
+
+def _names(folder: Path) -> Iterator[str]:
+    try:
+        yield from islice(
+            (p.name for p in folder.iterdir() if not is_left_behind(p.name)), MOST_LOOKED_AT
+        )
+    except OSError:
+        return
+
+
+def split_lists(root: Path) -> list[str]:
+    """The lists of pictures of a folder that are called as splits, sorted."""
+    names = sorted(path.name for path in root.glob("*" + LIST) if path.is_file())
+    return [n for n in names if _is_split(n[: -len(LIST)]) and _lists_pictures(root, n)]
+
+
+def _is_split(name: str) -> bool:
+    return role(name) is not None and name.isprintable()
+
+
+def _lists_pictures(root: Path, name: str) -> bool:
+    first = next(numbered_lines(root, name), None)
+    return first is not None and (has_picture_ending(first[1]) or " " not in first[1])

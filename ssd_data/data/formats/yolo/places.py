@@ -1,0 +1,169 @@
+"""Where YOLO's files lie: paths that were written on another machine, and the txt of a picture."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from posixpath import normpath
+from typing import NamedTuple
+
+from ssd_data.core.files.paths import is_below
+from ssd_data.data.formats.pictures import stem_of
+from ssd_data.data.formats.yolo.schema import IMAGES, joined
+
+PICTURE_FOLDERS = (IMAGES, "image", "imgs", "img", "jpegimages", "pictures")
+LABEL_FOLDERS = ("labels", "label", "txt", "annotations", "annotation")
+MOST_PARTS = 100
+
+
+class YoloPlace(NamedTuple):
+    """A path below the root; ``exact`` where it is the one that was written."""
+
+    path: str
+    exact: bool
+
+
+def resolve(root: Path, stated: str, base: str = "") -> YoloPlace | None:
+    """What a path means that a ``data.yaml`` or ``.data`` has; None where nothing is there.
+
+    It is below ``base`` (``path:`` of a ``data.yaml``) where that is a folder here, else below the
+    root; else it is what has its last parts: tools write their paths as seen from their own
+    folder, or absolute. So ``../train/images`` of Roboflow and Darknet's ``data/train.txt`` are
+    found.
+    """
+    tails, above = list(_tails(stated)), ["", *_tails(base)]
+    exact = _relative(root, stated)
+    if exact and (start := inner_base(root, base)) and not _is_absolute(stated):
+        exact = normpath(joined(start, exact))
+    for path in [exact, *(joined(start, tail) for tail in tails for start in above)]:
+        if is_here(root, path):
+            return YoloPlace(path, exact == path)
+    return None
+
+
+def is_here(root: Path, path: str) -> bool:
+    """Whether something lies at a path, and below the root."""
+    return is_below(path) and os.path.exists(root / path)  # noqa: PTH110 - never raises
+
+
+def inner_base(root: Path, base: str) -> str:
+    """The folder that ``path:`` names, below the root; empty where it is the root or not there."""
+    path = _relative(root, base) if base else ""
+    return path if path not in ("", ".") and is_here(root, path) else ""
+
+
+def is_elsewhere(root: Path, base: str) -> bool:
+    """Whether ``path:`` names a folder that is not here."""
+    return bool(base) and _relative(root, base) != "." and not inner_base(root, base)
+
+
+def _is_absolute(stated: str) -> bool:
+    return _slashed(stated).startswith("/")
+
+
+def _relative(root: Path, stated: str) -> str:
+    """A path as it is written, below the root; empty where it lies elsewhere."""
+    path = normpath(_slashed(stated) or ".")
+    start = str(root.resolve())
+    if path == start or path.startswith(f"{start}/"):
+        return path[len(start) :].lstrip("/") or "."
+    return "" if path.startswith(("/", "../")) or path == ".." else path
+
+
+def _tails(stated: str) -> Iterator[str]:
+    """The last parts of a path, the most of them first."""
+    parts = [part for part in _slashed(stated).split("/") if part not in ("", ".", "..")]
+    parts = parts[-MOST_PARTS:]
+    yield from ("/".join(parts[at:]) for at in range(len(parts)))
+
+
+def _slashed(stated: str) -> str:
+    return stated.strip().replace("\\", "/")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A picture and its txt, below the root; ``there`` where that exists."""
+
+    image: str
+    label: str
+    there: bool
+
+
+class LabelFolders:
+    """Finds the txt of pictures; each folder is listed once.
+
+    Args:
+        images, labels: a source's own; empty where the rule holds.
+    """
+
+    def __init__(self, root: Path, images: str = "", labels: str = "") -> None:
+        self.root, self.images, self.labels = root, images, labels
+        self._folders: dict[str, str] = {}
+        self._texts: dict[str, dict[str, str]] = {}
+
+    def of(self, folder: str) -> str:
+        """The folder of the txt whose pictures lie in ``folder``."""
+        if folder not in self._folders:
+            self._folders[folder] = self._find(folder)
+        return self._folders[folder]
+
+    def _find(self, folder: str) -> str:
+        if self.labels:
+            inside = folder if self.images in ("", ".") else folder[len(self.images) :].lstrip("/")
+            return joined(self.labels, inside) if inside else self.labels
+        parts = folder.split("/")
+        at = max((i for i, part in enumerate(parts) if part.lower() in PICTURE_FOLDERS), default=-1)
+        if at < 0:
+            return folder
+        above = "/".join(parts[:at])
+        for name in label_folders(self.root / above):
+            path = "/".join([*parts[:at], name, *parts[at + 1 :]])
+            if (self.root / path).is_dir():
+                return path
+        return folder
+
+    def texts(self, folder: str) -> dict[str, str]:
+        """The txt files of a folder, by their names without ending."""
+        if folder not in self._texts:
+            names: list[str] = []
+            with suppress(OSError):  # no such folder: no txt
+                names = sorted(os.listdir(self.root / folder), reverse=True)  # noqa: PTH208 - names
+            ours = (name for name in names if name[-4:].lower() == ".txt" and name[0] != ".")
+            self._texts[folder] = {name[:-4]: name for name in ours}
+        return self._texts[folder]
+
+    def pair(self, image: str) -> Pair:
+        """A picture with the txt of its name."""
+        above, _, name = image.rpartition("/")
+        folder = self.of(above)
+        stem = stem_of(name)
+        found = self.texts(folder).get(stem)
+        return Pair(image, joined(folder, found or f"{stem}.txt"), found is not None)
+
+
+def folders_of(folder: Path) -> list[str]:
+    """The names of a folder's own folders, sorted; those of systems and tools left out."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(e.name for e in entries if e.name[0] != "." and e.is_dir())
+    except OSError:
+        return []
+
+
+def picture_folders(folder: Path) -> list[str]:
+    """Those that are called as one of pictures, the usual names first."""
+    return _called(folder, PICTURE_FOLDERS)
+
+
+def label_folders(folder: Path) -> list[str]:
+    """Those that are called as one of labels, the usual names first."""
+    return _called(folder, LABEL_FOLDERS)
+
+
+def _called(folder: Path, words: Sequence[str]) -> list[str]:
+    found = [name for name in folders_of(folder) if name.lower() in words]
+    return sorted(found, key=lambda name: (words.index(name.lower()), name not in words))

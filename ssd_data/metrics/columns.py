@@ -1,0 +1,149 @@
+"""Files in which the score stands in another column than their format says.
+
+A score column shows itself: its numbers are fractions of 1, and where the score should stand there
+are pixels. No detector that is written as it should be looks so, however poor it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ssd_data.core.errors import InputError
+from ssd_data.metrics.hits import Targets
+from ssd_data.metrics.lines import SCORE
+from ssd_data.metrics.readings import Reading, all_readings, boxes_as, numbers_of, true_numbers
+from ssd_data.metrics.scores import Floats, Found, Ints, Truth
+
+ENDS = {"xmax", "ymax", "width", "height"}
+LOOKED_AT = 1000
+SHARE = 0.25  # of the true boxes has to be hit for a reading to be named
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How many detections show that the score stands in a column.
+
+    A box may begin within the picture's first pixel, as poor ones do that are cut off there; that
+    one ends there is hardly ever seen.
+
+    Attributes:
+        file: int64 (N,), which of the files each is of.
+        ends, starts: how many detections such a file has at least.
+        all_ends, all_starts: how many such files have together at least.
+    """
+
+    file: Ints
+    ends: int
+    starts: int
+    all_ends: float = 0
+    all_starts: float = 0
+
+
+def require_score_column(truth: Truth, found: Found, targets: Targets) -> None:
+    """Refuse detections of which all, or all of some files, have the score in a box's column.
+
+    Raises:
+        InputError: with the column, and the first line of that kind.
+    """
+    lines, number = found.lines, len(found.boxes)
+    if lines is None:
+        return
+    numbers = numbers_of(found, lines.numbers)
+    usual = (true_numbers(truth, lines.numbers) > 1).mean(axis=0) > 0.5
+    some, many = min(20, number / 100), max(20, number / 20)
+    for look in (
+        _Look(np.zeros_like(lines.file), ends=3, starts=8),
+        _Look(lines.file, ends=3, starts=8, all_ends=some, all_starts=20),
+        _Look(lines.file, ends=1, starts=1, all_ends=many, all_starts=many),
+    ):
+        column = _suspects(numbers, lines.numbers, usual, look)
+        for i in np.unique(column[column >= 0]).tolist():
+            rows, ends = np.flatnonzero(column == i), lines.numbers[i] in ENDS
+            if len(rows) < (look.all_ends if ends else look.all_starts):
+                continue
+            reading = _likeliest(found, numbers, rows, i, targets)
+            if ends or reading is not None:
+                raise wrong_columns(found, int(rows[0]), i, reading or ())
+
+
+def _suspects(
+    numbers: Floats, expected: Reading, usual: npt.NDArray[np.bool_], look: _Look
+) -> Ints:
+    """int64 (N,): the only column of a box that in this detection's file looks as scores do.
+
+    It is -1 where there is none or several, or where the scores look as scores do.
+
+    Args:
+        numbers: float64 (N, 5), as they stand in the files.
+        usual: bool (5,), whether the true boxes are mostly beyond 1 there.
+    """
+    count = np.bincount(look.file)
+
+    def share(flags: npt.NDArray[np.bool_]) -> Floats:
+        return np.bincount(look.file, flags, len(count)) / np.maximum(count, 1)
+
+    suspect = np.zeros((len(count), 5), np.bool_)
+    pixels = share(numbers[:, expected.index(SCORE)] > 1) >= 0.5
+    for i in np.flatnonzero(usual):
+        column = numbers[:, i]
+        suspect[:, i] = pixels & (share((column >= 0) & (column <= 1 + 1e-6)) >= 0.99)
+        suspect[:, i] &= share(column % 1 > 0) >= 0.5
+        if expected[i] in ENDS:
+            suspect[:, i] &= count >= look.ends
+        else:  # boxes that were cut off begin at 0
+            suspect[:, i] &= (count >= look.starts) & (share(column > 0) >= 0.9)
+    only: Ints = np.where(suspect.sum(axis=1) == 1, suspect.argmax(axis=1), -1)[look.file]
+    return only
+
+
+def _likeliest(
+    found: Found, numbers: Floats, rows: Ints, column: int, targets: Targets
+) -> Reading | None:
+    """The reading with the score in that column whose boxes overlap the true ones most.
+
+    Returns:
+        it; without the box's columns (empty) where its boxes hit little; None where they overlap
+        no more than as the format says.
+    """
+    assert found.lines is not None
+    rows = rows[np.argsort(-numbers[rows, column], kind="stable")[:LOOKED_AT]]
+    group = targets.group(found.picture[rows], found.label[rows])
+    now = targets.hit_by(found.boxes[rows], group)
+    expected = found.lines.numbers
+    readings = [one for one in all_readings(expected) if one.index(SCORE) == column]
+    hits = [targets.hit_by(boxes_as(numbers[rows], one), group) for one in readings]
+    best = max(hit.overlap for hit in hits)
+    if best <= now.overlap:
+        return None
+    first = next(i for i, hit in enumerate(hits) if hit.overlap >= 0.9 * best)
+    return readings[first] if hits[first].share >= SHARE else ()
+
+
+def wrong_columns(found: Found, row: int, column: int, reading: Reading) -> InputError:
+    """That the score stands in another column, or that the box's columns are in another order.
+
+    Args:
+        row: the detection that is shown.
+        column: the score's, from 0.
+        reading: what the columns are; empty where only the score's is known.
+    """
+    lines = found.lines
+    assert lines is not None
+    expected = lines.numbers
+    numbers = numbers_of(found, expected)[row]
+    score = expected.index(SCORE)
+    should = f"Expected: {lines.line(expected)}"
+    if column == score:
+        what = f"the columns seem to be in another order: {lines.line(reading)}"
+        return InputError(what, where=found.place(row), hint=should)
+    what = f"the score seems to stand in {lines.column(column)}, where {expected[column]} should"
+    seen = (
+        f"{lines.column(column)} is {numbers[column]:.6g} here, "
+        f"{lines.column(score)}, where the score should stand, {numbers[score]:.6g}"
+    )
+    if reading:
+        seen = f"The columns seem to be: {lines.line(reading)}"
+    return InputError(what, where=found.place(row), hint=f"{seen[:1].upper()}{seen[1:]}. {should}")

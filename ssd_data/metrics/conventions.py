@@ -1,0 +1,227 @@
+"""Whether detections are written as their format says, told by the true boxes that they hit.
+
+A mismatch would be scored as 0.0 elsewhere. A weak detector's file is none: it hits little in every
+reading, or as little in other pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+
+import numpy as np
+
+from ssd_data.core.errors import InputError
+from ssd_data.metrics.classes import require_own_classes
+from ssd_data.metrics.columns import require_score_column, wrong_columns
+from ssd_data.metrics.hits import Hits, Targets, best_rows, inverted
+from ssd_data.metrics.lines import SCORE
+from ssd_data.metrics.readings import all_readings, boxes_as, is_common, numbers_of
+from ssd_data.metrics.scores import Floats, Found, Ints, Truth
+
+SAMPLE = 400  # detections that are looked at, those of the highest scores
+FOR_CLASSES = 4_000  # the same where the question is what the classes are
+UPRIGHT_LEAST, UPRIGHT_SHARE = 30, 0.95
+FRACTIONS = "fractions of the picture, not pixels"
+CONVENTIONS: dict[str, Callable[[Floats, Floats], Floats]] = {
+    FRACTIONS: lambda b, s: b * s,
+    "corners (xmin ymin xmax ymax) where width and height should stand": lambda b, s: np.hstack(
+        [b[:, :2], b[:, 2:] - b[:, :2]]
+    ),
+    "width and height where corners (xmax ymax) should stand": lambda b, s: np.hstack(
+        [b[:, :2], b[:, 2:] + b[:, :2]]
+    ),
+    "in the order y x, not x y": lambda b, s: b[:, [1, 0, 3, 2]],
+    "moved by half their size: the centre stands where a corner should": lambda b, s: (
+        b - np.tile(b[:, 2:] - b[:, :2], 2) / 2
+    ),
+    "centre, width and height where corners should stand": lambda b, s: np.hstack(
+        [b[:, :2] - b[:, 2:] / 2, b[:, :2] + b[:, 2:] / 2]
+    ),
+}
+SCALES = {
+    **{f"pixels of the picture resized to {n}x{n}": n for n in (256, 300, 320, 416, 512, 600)},
+    **{f"pixels of the picture resized to {n}x{n}": n for n in (608, 640, 800, 1024)},
+    "per cent of the picture, not pixels": 100,
+    "thousandths of the picture, not pixels": 1000,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """What it takes to believe that detections are meant otherwise.
+
+    Attributes:
+        share: of the possible true boxes have to be hit then; three times as many as now, or so
+            many that half as many are missed.
+        least: how many that has to be at least.
+        overlap: how many times as much the boxes have to overlap the true ones.
+        controlled: whether in other pictures it has to be less than a third.
+    """
+
+    share: float
+    least: int
+    overlap: float = 1
+    controlled: bool = False
+
+
+ENOUGH = 2 / 3  # of the possible true boxes: what hits so many is as it should be
+FACTOR = 3
+USUAL = _Proof(0.1, 5)
+KNOWN = _Proof(0.5, 5, overlap=1.5)
+RARE = _Proof(0.4, 8, overlap=1.5, controlled=True)  # there are hundreds: one may hit by chance
+PROOFS = (USUAL, KNOWN, RARE)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Attempt:
+    """Some detections, read in another way.
+
+    Attributes:
+        error: (row) → what is to be said if they are meant so.
+        rows: int64 (N,), which they are; boxes: float64 (N, 4), theirs as corners; group: int64
+            (N,), what they may hit, see :class:`Targets`.
+        proof: what it takes to believe it.
+    """
+
+    error: Callable[[int], InputError]
+    rows: Ints
+    boxes: Floats
+    group: Ints
+    proof: _Proof = RARE
+
+
+def require_convention(truth: Truth, found: Found) -> None:
+    """Refuse detections that hit little as they are, but far more when read another way.
+
+    The best of them are compared with the true boxes at an overlap of 0.5. A score that stands in a
+    box's column, and boxes that are all inverted, are refused whatever they hit.
+
+    Raises:
+        InputError: with the convention or the columns that they seem to have, and a line.
+    """
+    if not len(found.boxes) or not len(truth.boxes):
+        return
+    if np.quantile(np.abs(found.boxes), 0.99) <= 2 < np.median(truth.boxes[:, 2:]):
+        raise _wrong(found, FRACTIONS, 0)
+    targets = Targets(truth)
+    require_score_column(truth, found, targets)
+    rows = best_rows(found.scores, SAMPLE)
+    now = targets.hit_by(found.boxes[rows], targets.group(found.picture[rows], found.label[rows]))
+    if now.possible and now.share >= ENOUGH:
+        return
+    attempts = chain(
+        _conventions(truth, found, targets, rows),
+        _columns(found, targets),
+        _scales(truth, found, targets, rows),
+        _pictures(truth, found, targets, rows),
+    )
+    convincing = []
+    for attempt in attempts:
+        hits = targets.hit_by(attempt.boxes, attempt.group)
+        if _is_convincing(attempt, hits, now, targets):
+            convincing.append((attempt, hits))
+    if convincing:
+        # Of those that hit about as much the likelier one, then that which fits best.
+        best = max(hits.share for _, hits in convincing)
+        ranks = [
+            (hits.share >= 0.9 * best, -PROOFS.index(attempt.proof), hits.overlap)
+            for attempt, hits in convincing
+        ]
+        attempt, hits = convincing[ranks.index(max(ranks))]
+        raise attempt.error(int(attempt.rows[hits.rows].min()))
+    require_own_classes(truth, found, best_rows(found.scores, FOR_CLASSES))
+    _require_upright(found)
+
+
+def _is_convincing(attempt: _Attempt, hits: Hits, now: Hits, targets: Targets) -> bool:
+    proof = attempt.proof
+    if hits.found < max(proof.share * hits.possible, proof.least):
+        return False
+    far_more = hits.share >= FACTOR * now.share or 1 - hits.share <= (1 - now.share) / 2
+    if not far_more or hits.overlap <= proof.overlap * now.overlap:
+        return False
+    if not proof.controlled:
+        return True
+    return hits.found >= FACTOR * targets.hit_by_chance(attempt.boxes, attempt.group)
+
+
+def _conventions(truth: Truth, found: Found, targets: Targets, rows: Ints) -> Iterator[_Attempt]:
+    boxes, group = found.boxes[rows], targets.group(found.picture[rows], found.label[rows])
+    size = truth.sizes[found.picture[rows]][:, [0, 1, 0, 1]].astype(np.float64)
+    if not truth.sizes.any():
+        size[:] = np.nan
+    for name, change in CONVENTIONS.items():
+        yield _Attempt(partial(_wrong, found, name), rows, change(boxes, size), group, USUAL)
+
+
+def _columns(found: Found, targets: Targets) -> Iterator[_Attempt]:
+    """Every other order of the columns: of each the detections that are the best then."""
+    if found.lines is None:
+        return
+    expected = found.lines.numbers
+    numbers = numbers_of(found, expected)
+    best = [best_rows(numbers[:, i], SAMPLE) for i in range(5)]
+    for reading in all_readings(expected):
+        score = reading.index(SCORE)
+        rows = best[score]
+        boxes = boxes_as(numbers[rows], reading)
+        if inverted(boxes).mean() > 1 - RARE.share:
+            continue
+        yield _Attempt(
+            partial(wrong_columns, found, column=score, reading=reading),
+            rows,
+            boxes,
+            targets.group(found.picture[rows], found.label[rows]),
+            proof=KNOWN if is_common(reading, expected) else RARE,
+        )
+
+
+def _scales(truth: Truth, found: Found, targets: Targets, rows: Ints) -> Iterator[_Attempt]:
+    boxes, group = found.boxes[rows], targets.group(found.picture[rows], found.label[rows])
+    size = truth.sizes[found.picture[rows]][:, [0, 1, 0, 1]]
+    for name, side in SCALES.items() if truth.sizes.any() else ():
+        yield _Attempt(partial(_wrong, found, name), rows, boxes * size / side, group)
+
+
+def _pictures(truth: Truth, found: Found, targets: Targets, rows: Ints) -> Iterator[_Attempt]:
+    """Pictures that were counted from another number than the truth's."""
+    for step in (1, -1):
+        picture = found.picture[rows] + step
+        inside = (picture >= 0) & (picture < len(truth.pictures))
+        group = targets.group(picture[inside], found.label[rows[inside]])
+        error = partial(_of_another, truth, found, step)
+        yield _Attempt(error, rows[inside], found.boxes[rows[inside]], group)
+
+
+def _of_another(truth: Truth, found: Found, step: int, row: int) -> InputError:
+    here, there = (truth.pictures[found.picture[row] + by] for by in (0, step))
+    return InputError(
+        f"the detections seem to be of other pictures: those of {here} fit {there}, and so on",
+        where=found.place(row),
+        hint="Were the pictures counted from 0 there and from 1 here, or the other way round?",
+    )
+
+
+def _wrong(found: Found, name: str, row: int) -> InputError:
+    return InputError(
+        f"the boxes are in another convention; it seems they are {name}",
+        where=found.place(row),
+        hint="Read as the format says, they hit far fewer true boxes",
+    )
+
+
+def _require_upright(found: Found) -> None:
+    """Refuse detections of which nearly all are inverted: they cannot hit anything."""
+    turned = inverted(found.boxes)
+    if turned.sum() < max(UPRIGHT_LEAST, UPRIGHT_SHARE * len(turned)):
+        return
+    row = int(np.argmax(turned))
+    lines = found.lines
+    raise InputError(
+        f"{turned.sum():,} of {len(turned):,} boxes are inverted: they end before they begin",
+        where=found.place(row),
+        hint=f"Expected: {lines.line(lines.numbers)}" if lines else "",
+    )
