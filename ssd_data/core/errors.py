@@ -55,7 +55,7 @@ class OutputError(SsdDataError):
     ...     write_labelmap(LabelMap.from_names(["face"]), "labelmap.prototxt")
     ... except OutputError as error:
     ...     print(error.hint)
-    Replace it with --redo
+    --redo replaces it; another -o keeps it
     """
 
 
