@@ -69,3 +69,12 @@ class UsageError(SsdDataError):
     ...     print(error)
     --quality: 0 is not between 1 and 100
     """
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Python's own error, or the RuntimeErrors that PyTorch raises for the CPU and for GPUs."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError)
+        and any(words in text for words in ("allocate memory", "out of memory", "enough memory"))
+    )
