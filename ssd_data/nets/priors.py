@@ -41,8 +41,8 @@ def prior_shapes(param: caffe_pb2.PriorBoxParameter, where: str = "") -> PriorSh
 
     Raises:
         InputError: no size, a size that is not positive, a ``max_size`` that is not larger than its
-            ``min_size``, a step or size of the input that is not positive, an offset that is no
-            number, or a wrong number of variances.
+            ``min_size``, a step or size of the input that is not positive, or a wrong number of
+            variances.
     """
 
     def fail(what: str) -> InputError:
@@ -60,8 +60,6 @@ def prior_shapes(param: caffe_pb2.PriorBoxParameter, where: str = "") -> PriorSh
         raise fail("variance must be one positive number or four")
     if not all(1 / MOST_RATIO <= ratio <= MOST_RATIO for ratio in param.aspect_ratio):
         raise fail(f"aspect_ratio must be positive, and from 1/{MOST_RATIO} to {MOST_RATIO}")
-    if not math.isfinite(param.offset):
-        raise fail("offset must be a number")
     for one, pair in (("step", ("step_h", "step_w")), ("img_size", ("img_h", "img_w"))):
         names = [*([one] if param.HasField(one) else []), *pair * any(map(param.HasField, pair))]
         if not all(0 < getattr(param, name) < math.inf for name in names):
@@ -119,7 +117,8 @@ def prior_boxes(
     with np.errstate(over="ignore", invalid="ignore"):
         boxes = _laid_out(param, shapes, map_size, image_size)
     if not np.isfinite(boxes).all():
-        raise InputError("its boxes are no numbers: see its steps and offset", where=where)
+        what = "its priors are far outside any picture, or no numbers"
+        raise InputError(what, where=where, hint="See its sizes, steps and offset")
     return boxes.clip(np.float32(0), np.float32(1)) if param.clip else boxes
 
 
