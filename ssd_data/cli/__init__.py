@@ -14,7 +14,7 @@ import click
 
 from ssd_data.cli.parts.shared import report_error
 from ssd_data.cli.parts.stops import SAID, STOPPED, stops
-from ssd_data.core.errors import SsdDataError, UsageError
+from ssd_data.core.errors import SsdDataError, UsageError, is_out_of_memory
 from ssd_data.core.registry import COMMANDS
 from ssd_data.core.version import __version__
 
@@ -123,7 +123,7 @@ def _run(args: list[str]) -> None:
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
-        if _is_memory(error):
+        if is_out_of_memory(error):
             hint = "Lower batch_size or the pictures' size (iter_size makes up for a small batch)"
             report_error(SsdDataError("out of memory", hint=hint), args)
             sys.exit(1)
@@ -138,12 +138,3 @@ def _is_said_by_another(args: list[str]) -> bool:
     from ssd_data.training.processes import is_follower
 
     return args[:1] == ["train"] and is_follower()
-
-
-def _is_memory(error: Exception) -> bool:
-    """Python's own error, or the RuntimeErrors that PyTorch raises for the CPU and for GPUs."""
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError)
-        and any(words in text for words in ("allocate memory", "out of memory", "enough memory"))
-    )

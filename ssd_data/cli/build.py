@@ -101,7 +101,7 @@ def command(
         _show_plan(found, build_options, options, as_json)
         return
     if not (as_json or quiet):
-        shared.print_said(found.said)
+        _print_said(found, options)
     result = build(
         found,
         options["out"],
@@ -178,8 +178,15 @@ def _show_plan(
         shared.print_json(table)
         return
     click.echo(f"{table['format']}: {found.root}" + (f" ({found.why})" if found.why else ""))
-    shared.print_said(found.said)
+    _print_said(found, options)
     _print_plan(table)
+
+
+def _print_said(found: Dataset, options: dict[str, Any]) -> None:
+    """What was guessed of a folder, and which of its splits nobody asked for."""
+    shared.print_said(found.said)
+    if not options["splits"]:
+        shared.print_left_out(found.left_out(found.default_splits()), "built")
 
 
 def _print_plan(table: dict[str, Any]) -> None:

@@ -78,7 +78,9 @@ def _print(findings: Findings, quiet: bool) -> None:
         rows: list[list[object]] = [["checked", "records", "boxes"]]
         rows += [[table[key] for key in ("name", "records", "boxes")] for table in findings.checked]
         shared.print_table(rows, right=[1, 2])
-        click.echo(f"labelmap: {findings.labelmap or 'none'}\n")
+        click.echo(f"labelmap: {findings.labelmap or 'none'}")
+        shared.print_left_out(findings.left_out, "checked")
+        click.echo()
     _print_all("errors", findings.errors)
     if not quiet:
         _print_all("warnings", findings.warnings)

@@ -57,14 +57,13 @@ def command(
     Example:
       ssd-data import-backbone mobilenet_v2.pth --net train.prototxt -o start.caffemodel
     """
-    from ssd_data.core.errors import OutputError, UsageError
+    from ssd_data.core.errors import UsageError
+    from ssd_data.core.files.together import write_one
     from ssd_data.engines.torch import require_torch
-    from ssd_data.nets.caffemodel import write_caffemodel
+    from ssd_data.nets.caffemodel import to_bytes
     from ssd_data.nets.edit.import_backbone import Backbone, import_backbone
     from ssd_data.nets.graph import read_graph
 
-    if out.exists() and not redo:
-        raise OutputError("exists", where=out, hint="Replace it with --redo")
     source = Backbone(_three(mean, "--mean"), _three(std, "--std", positive=True), eps)
     if not 0 <= eps < 1:
         raise UsageError(f"--eps is {eps}, not in 0 … 1")
@@ -74,7 +73,7 @@ def command(
     graph = read_graph(net, "TRAIN")
     inputs = _inputs(graph, net_mean, net_scale)
     result = import_backbone(read_state_dict(state), graph, inputs, source)
-    write_caffemodel(out, graph.net, result.layers)
+    write_one(out, to_bytes(graph.net, result.layers), redo=redo)
     if as_json:
         table = {"kind": result.kind, "left_out": result.left_out, "notes": result.notes}
         shared.print_json(table | {"taken": dict(result.taken), "file": str(out)})

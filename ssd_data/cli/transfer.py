@@ -64,15 +64,13 @@ def command(
       ssd-data transfer coco.caffemodel --from labelmap_coco.prototxt \\
         --to labelmap_voc.prototxt --net train.prototxt -o voc_start.caffemodel
     """
-    from ssd_data.core.errors import OutputError
+    from ssd_data.core.files.together import write_one
     from ssd_data.core.labelmap import read_labelmap
-    from ssd_data.nets.caffemodel import read_caffemodel, write_caffemodel
+    from ssd_data.nets.caffemodel import read_caffemodel, to_bytes
     from ssd_data.nets.edit.classes import assign
     from ssd_data.nets.edit.transfer import transfer
     from ssd_data.nets.graph import read_graph
 
-    if out.exists() and not redo:
-        raise OutputError("exists", where=out, hint="Replace it with --redo")
     labelmap = read_labelmap(old)
     tables = shared.parse_map(renamed), shared.parse_map(like, "--like")
     classes = assign(labelmap, read_labelmap(new), *tables)
@@ -80,7 +78,7 @@ def command(
     if not quiet:
         shared.warn_of_ignored(graph.ignored)
     result = transfer(read_caffemodel(weights), labelmap, graph, classes, seed)
-    write_caffemodel(out, graph.net, result.layers)
+    write_one(out, to_bytes(graph.net, result.layers), redo=redo)
     if as_json:
         shared.print_json(_json(result, out))
     elif not quiet:

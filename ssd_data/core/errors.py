@@ -55,7 +55,7 @@ class OutputError(SsdDataError):
     ...     write_labelmap(LabelMap.from_names(["face"]), "labelmap.prototxt")
     ... except OutputError as error:
     ...     print(error.hint)
-    Replace it with --redo
+    --redo replaces it; another -o keeps it
     """
 
 
@@ -69,3 +69,12 @@ class UsageError(SsdDataError):
     ...     print(error)
     --quality: 0 is not between 1 and 100
     """
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Python's own error, or the RuntimeErrors that PyTorch raises for the CPU and for GPUs."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError)
+        and any(words in text for words in ("allocate memory", "out of memory", "enough memory"))
+    )

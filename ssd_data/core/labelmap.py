@@ -21,9 +21,9 @@ from ssd_data.core.classes.faults import Fault, background_faults, faults_of
 from ssd_data.core.classes.lookalikes import Lookalikes, lookalikes
 from ssd_data.core.classes.names_file import parse_names
 from ssd_data.core.classes.tensorflow import parse_pbtxt
-from ssd_data.core.errors import InputError, OutputError
+from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_text
-from ssd_data.core.files.whole import write_whole
+from ssd_data.core.files.together import write_one
 from ssd_data.proto import caffe_pb2
 
 CAFFE, TENSORFLOW, NAMES = "Caffe's", "TensorFlow's", "a names file"
@@ -285,9 +285,6 @@ def write_labelmap(labelmap: LabelMap, path: Path | str, redo: bool = False) -> 
 
     Raises:
         InputError: the labelmap has a fault.
-        OutputError: the file is there (and not ``redo``) or cannot be written.
+        OutputError: another file is there (and not ``redo``) or it cannot be written.
     """
-    text, path = labelmap.require_sound().to_text(), Path(path)
-    if path.exists() and not redo:
-        raise OutputError("exists", where=path, hint="Replace it with --redo")
-    write_whole(path, text)
+    write_one(Path(path), labelmap.require_sound().to_text().encode(), redo=redo)

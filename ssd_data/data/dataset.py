@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data import formats
 from ssd_data.data.classes import Classes, numbered, renamed, united
+from ssd_data.data.formats.splits import role
 
 TRAINING_LINK, TEST_LINK = "trainval_lmdb", "test_lmdb"
 
@@ -74,6 +75,17 @@ class Dataset:
     def default_splits(self) -> list[str]:
         """The splits that are linked as training and test."""
         return list(dict.fromkeys(self.links.values())) or list(self.splits)
+
+    def left_out(self, taken: Collection[str]) -> list[str]:
+        """A folder's splits that are not among those taken, nor part of one; a recipe's are known.
+
+        >>> from ssd_data import find
+        >>> find("sample/voc").left_out(["trainval"])
+        ['test']
+        """
+        whole = any(role(split) == "trainval" for split in taken)
+        others = [split for split in self.splits if self.why and split not in taken]
+        return [split for split in others if not (whole and role(split) in ("train", "val"))]
 
     def entries(self, split: str, notes: Tally) -> Iterator[Entry]:
         """The pictures of a split in list order.

@@ -109,7 +109,8 @@ def _metric(wanted: str | None, *known: str) -> str:
     raise UsageError(
         "nothing says how this data set is scored",
         where="--metric",
-        hint=f"Name one of {', '.join(METRICS.names())}",
+        hint=f"Name one of {', '.join(METRICS.names())}: --metric coco has AP at 0.5 to 0.95, "
+        "YOLO's mAP50-95, and AP50; --metric voc AP at 0.5",
     )
 
 

@@ -123,7 +123,10 @@ class Graph:
                 hint="Nets for training have data layers; give the deploy net",
             )
         node = next(node for node in self.nodes if node.type == "Input")
-        dims = tuple(node.param.input_param.shape[0].dim)
+        shapes = node.param.input_param.shape
+        if len(shapes) != 1:
+            raise node.error(f"has {len(shapes)} shapes for one input", "Give it one")
+        dims = tuple(shapes[0].dim)
         if len(dims) != 4:
             raise node.error(f"the input has {len(dims)} axes, not 4")
         return dims[0], dims[1], dims[2], dims[3]

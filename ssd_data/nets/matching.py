@@ -129,6 +129,12 @@ def match(model: Caffemodel, slots: Sequence[Slot], skip_mismatch: bool = False)
         result.found[index] = [array.reshape(shape) for array, shape in pairs]
         result.kept.append(layer.name)
     result.new = [slots[i].name for indices in waiting.values() for i in indices]
+    if not model.layers and slots:
+        raise InputError(
+            "none of its layers holds an array",
+            where=model.origin,
+            hint="Is it a net's text in binary form? Fetch the weights",
+        )
     if not result.kept and slots and not result.mismatched:
         raise InputError(
             "no layer's name is one of the net's",

@@ -19,6 +19,8 @@ from ssd_data.nets.graph import Graph, Node
 from ssd_data.proto import caffe_pb2
 
 MOST_SIDE = 1 << 31  # the original holds them in an int
+MOST_RATIO = 10_000  # of width to height
+MOST_BOXES = 1 << 24  # of a map
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,8 @@ def prior_shapes(param: caffe_pb2.PriorBoxParameter, where: str = "") -> PriorSh
         raise fail("max_size must be greater than min_size")
     if len(param.variance) not in (0, 1, 4) or any(v <= 0 for v in param.variance):
         raise fail("variance must be one positive number or four")
-    if not all(0 < ratio < math.inf for ratio in param.aspect_ratio):
-        raise fail("aspect_ratio must be positive")
+    if not all(1 / MOST_RATIO <= ratio <= MOST_RATIO for ratio in param.aspect_ratio):
+        raise fail(f"aspect_ratio must be positive, and from 1/{MOST_RATIO} to {MOST_RATIO}")
     for one, pair in (("step", ("step_h", "step_w")), ("img_size", ("img_h", "img_w"))):
         names = [*([one] if param.HasField(one) else []), *pair * any(map(param.HasField, pair))]
         if not all(0 < getattr(param, name) < math.inf for name in names):
@@ -102,8 +104,27 @@ def prior_boxes(
 
     Returns:
         float32 (height * width * boxes a place, 4), fractions of the input, row by row.
+
+    Raises:
+        InputError: the parameters are wrong, the map or the input has no places, or the boxes are
+            too many, or no numbers.
     """
     shapes = prior_shapes(param, where)
+    if min(*map_size, *image_size) < 1:
+        raise InputError("the map or the picture has no places", where=where)
+    if map_size[0] * map_size[1] * len(shapes.sizes) > MOST_BOXES:
+        raise InputError(f"would give more than {MOST_BOXES:,} boxes", where=where)
+    with np.errstate(over="ignore", invalid="ignore"):
+        boxes = _laid_out(param, shapes, map_size, image_size)
+    if not np.isfinite(boxes).all():
+        what = "its priors are far outside any picture, or no numbers"
+        raise InputError(what, where=where, hint="See its sizes, steps and offset")
+    return boxes.clip(np.float32(0), np.float32(1)) if param.clip else boxes
+
+
+def _laid_out(
+    param: caffe_pb2.PriorBoxParameter, shapes: PriorShapes, map_size: Size, image_size: Size
+) -> Boxes:
     height, width = map_size
     (step_height, image_height), (step_width, image_width) = grid(param, map_size, image_size)
     f = np.float32
@@ -115,8 +136,7 @@ def prior_boxes(
     boxes[..., 1] = (y[:, None, None] - sides[:, 1]) / image_height
     boxes[..., 2] = (x[None, :, None] + sides[:, 0]) / image_width
     boxes[..., 3] = (y[:, None, None] + sides[:, 1]) / image_height
-    result: Boxes = boxes.reshape(-1, 4).astype(f)
-    return result.clip(f(0), f(1)) if param.clip else result
+    return boxes.reshape(-1, 4).astype(f)
 
 
 def grid(
@@ -192,6 +212,8 @@ def map_priors(node: Node, sizes: Mapping[str, Size]) -> MapPriors:
     Raises:
         InputError: its parameters are wrong, or the size of a bottom is not known.
     """
+    if not node.bottoms:
+        raise node.error("a PriorBox reads a map")
     blob = node.bottoms[0]
     if blob not in sizes or node.bottoms[-1] not in sizes:
         hint = "A layer before it is of a type whose size is not known here"

@@ -573,7 +573,7 @@ def test_the_exit_status_is_1_on_errors_only(tmp_path: Path, capsys: pytest.Capt
         assert (code, err) == (status, "")
         assert bool(table["errors"]) == (name == "error")
         assert bool(table["warnings"]) == (name == "warning")
-        assert set(table) == {"checked", "labelmap", "errors", "warnings"}
+        assert set(table) == {"checked", "labelmap", "left_out", "errors", "warnings"}
 
 
 def test_json_is_all_of_standard_output(tmp_path: Path):

@@ -23,7 +23,7 @@ from ssd_data.core.structures import AnnotatedImage, Unreadable
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.formats import Confidence
 from ssd_data.data.formats.coco.folders import recognise as recognise_coco
-from ssd_data.data.formats.coco.read import truth_file
+from ssd_data.data.formats.coco.read import read, truth_file
 from ssd_data.data.formats.coco.schema import CocoSource
 from ssd_data.metrics.coco.truth import find_truth
 
@@ -140,7 +140,7 @@ def test_label_studio(tmp_path: Path) -> None:
     dataset = recognise(label_studio(tmp_path / "raw"))
     (said,) = dataset.said
     assert "result.json does not say which pictures are for training: 80%" in said
-    assert 'only = "train.txt"' in said
+    assert "write train.txt and test.txt into" in said
     assert dataset.links == {"trainval_lmdb": "trainval", "test_lmdb": "test"}
     trainval, test = entries(dataset, "trainval"), entries(dataset, "test")
     assert (len(trainval), len(test)) == (4, 1)
@@ -150,6 +150,36 @@ def test_label_studio(tmp_path: Path) -> None:
     assert {one.upright for one in trainval} == {True}
     assert names(dataset) == ["cup", "plate"]
     assert sorted(one.image_id or 0 for one in [*trainval, *test]) == list(range(5))
+
+
+def test_lists_beside_one_json_are_its_splits(tmp_path: Path) -> None:
+    raw = label_studio(tmp_path / "raw")
+    (raw / "train.txt").write_text("0a1b2c3d-3\nimages/0a1b2c3d-0.jpg\n")
+    (raw / "val.txt").write_text("0a1b2c3d-1.jpg\n0a1b2c3d-9.jpg\n")
+    dataset = recognise(raw)
+    assert dataset.said == ("the splits are the lists train.txt, val.txt",)
+    assert dataset.links == {"trainval_lmdb": "train", "test_lmdb": "val"}
+    found = {split: [one.image for one in entries(dataset, split)] for split in dataset.splits}
+    assert found == {
+        "train": ["images/0a1b2c3d-0.jpg", "images/0a1b2c3d-3.jpg"],
+        "val": ["images/0a1b2c3d-1.jpg"],
+    }
+    notes = Tally()
+    assert len(list(dataset.entries("val", notes))) == 1
+    assert list(notes.kinds) == ["line of the list that the JSON does not have"]
+
+
+def test_a_name_that_two_pictures_have_is_none_of_a_list(tmp_path: Path) -> None:
+    names = ["a/1.jpg", "b/1.jpg", "b/2.jpg", "3.jpg", "b/3.jpg"]
+    pictures(tmp_path, names)
+    write(tmp_path / "all.json", table(names))
+    (tmp_path / "some.list").write_text("1\n2\n3\n")
+    notes = Tally()
+    source = CocoSource("all.json", "", only="some.list")
+    assert [one.image for one in read(tmp_path, source, notes)] == ["b/2.jpg", "3.jpg"]
+    assert notes.to_json()["line of the list that the JSON does not have"]["listed"] == [
+        "some.list: 1"
+    ]
 
 
 def test_fiftyone(tmp_path: Path) -> None:

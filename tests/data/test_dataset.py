@@ -261,6 +261,24 @@ def test_nothing_is_written_by_a_dry_run(tmp_path: Path, run: Any) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_split_that_nobody_asked_for_is_said(tmp_path: Path, run: Any) -> None:
+    made = Voc(tmp_path / "voc", 3)
+    (made.root / "ImageSets/Main/trainval.txt").unlink()
+    for number, split in enumerate(("Train", "Validation", "Test"), 1):
+        made.list([str(number)], split)
+    passed = 'note: the split "Validation" is not {}: --split Validation does it\n'
+    assert passed.format("checked") in run("check", made.root).out
+    assert run("check", made.root, "--json").json["left_out"] == ["Validation"]
+    assert passed.format("built") in run("build", made.root, "--dry-run").out
+    out = ("-o", tmp_path / "out")
+    assert passed.format("built") in run("build", made.root, *out).out
+    named = run("build", made.root, *out, "--split", "Validation").out
+    assert "note:" not in named
+    assert "Validation        1" in named
+    made.list(["1", "2"], "trainval")
+    assert "note:" not in run("build", made.root, "--dry-run").out
+
+
 @pytest.mark.parametrize("choice", ["fail", "skip", "background"])
 def test_pictures_without_an_annotation(choice: str, tmp_path: Path, run: Any) -> None:
     made = Voc(tmp_path / "voc", 3)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import cvat_xml, labelme_json, openimages_csv
+from support import cvat_xml, hub, labelme_json, openimages_csv
 from support.trees import Voc, jpeg, xml
 
 from ssd_data import BuildOptions, LmdbReader, SsdDataError, build, find, read_labelmap
@@ -184,6 +184,56 @@ PICTURES = {
     "bmp": jpeg(format="BMP"),
     "gif": jpeg(format="GIF"),
 }
+
+
+LISTS = {
+    "train.csv": "filename,width,height,class,xmin,ymin,xmax,ymax,split\n"
+    'a.jpg,160,120,"cup, big",1.5,2,30,40,train\nb.jpg,160,120,cup,1,2,30,40,test\na.jpg,,,,,,,,\n',
+    "train.tsv": "image_id\tbbox\tlabel\na\t[80, 10, 50, 20]\tcup\n",
+    "boxes.csv": "TRAIN,gs://b/a.jpg,cup,0.1,0.1,,,0.3,0.3,,\nTEST,gs://b/b.jpg,,,,,,,,,\n",
+    "keras.csv": "images/a.jpg,1,2,30,40,cup\nimages/b.jpg,,,,,\n",
+    "train.manifest": '{"source-ref": "s3://b/a.jpg", "j": {"annotations": [{"class_id": 0,'
+    ' "left": 1, "top": 2, "width": 3, "height": 4}]},'
+    ' "j-metadata": {"class-map": {"0": "cup"}}}\n',
+    "export.jsonl": '{"imageGcsUri": "gs://b/a.jpg", "boundingBoxAnnotations": [{"displayName":'
+    ' "cup", "xMin": 0.1, "yMin": 0.1, "xMax": 0.2, "yMax": 0.3}]}\n',
+    "images/metadata.jsonl": '{"file_name": "a.jpg", "objects": {"bbox": [[80, 10, 50, 20]],'
+    ' "category": ["cup"]}}\n',
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_files_that_list_pictures(name: str, tmp_path: Path) -> None:
+    root = tmp_path / "raw"
+    openimages_csv.pictures(root, "images/a.jpg", "images/b.jpg")
+
+    @settings(FUZZ, max_examples=60)
+    @given(data=mutated(LISTS[name].encode()))
+    def check(data: bytes) -> None:
+        (root / name).write_bytes(data)
+        attempt(root, str(root), tmp_path / "out")
+
+    check()
+
+
+def test_parquet(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    root, name = tmp_path / "raw", "data/train.parquet"
+    rows = [hub.row(f"{i}.jpg", (100, 20, 50, 90)) for i in range(2)]
+    for one in rows:
+        one["image"]["bytes"] = jpeg(16, 16)
+    seed = hub.parquet(root, name, rows, hub.features()).read_bytes()
+
+    @settings(FUZZ, max_examples=60)
+    @given(data=mutated(seed))
+    def check(data: bytes) -> None:
+        (root / name).write_bytes(data)
+        attempt(root, str(root), tmp_path / "out")
+
+    check()
+    for letters in (b"bbox", b"objects", b"bytes"):  # names that are no text
+        (root / name).write_bytes(seed.replace(letters, b"\xec" * len(letters)))
+        attempt(root, str(root), tmp_path / "out")
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

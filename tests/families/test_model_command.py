@@ -89,6 +89,16 @@ def test_a_build_gives_classes_and_test_batches(
     assert loss.num_classes == 4
 
 
+def test_a_test_batch_larger_than_the_set_says_which_fits(
+    build: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("model", "tiny_ssd", "--build", build, "-o", "m", "--test-batch-size")
+    _, table = run_json(capsys, *options, 40)
+    assert "test_iter 1 x batch 40 covers 13 test pictures" in table["notes"]
+    again = "the last test batch starts over: 27 pictures are tested again"
+    assert f"{again} (--test-batch-size 13: each once)" in table["notes"]
+
+
 def test_nets_that_evaluate_in_pixels_get_the_sizes(build: Path) -> None:
     assert run("model", "vgg_ssd", "--build", build, "-o", "m", "-q") == 0
     evaluate = read_graph("m/test.prototxt").nodes[-1].param.detection_evaluate_param

@@ -28,7 +28,7 @@ CALLS = (
     *("rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir", "mkdir", "mkdirat"),
     *("link", "linkat", "symlink", "symlinkat", "chmod", "fchmod", "fchmodat", "chown", "fchown"),
     *("openat", "creat", "write", "pwrite64", "writev", "pwritev", "ftruncate", "truncate"),
-    *("fsync", "fdatasync", "msync", "sync", "utimensat", "setxattr", "flock", "sendfile"),
+    *("fsync", "fdatasync", "msync", "sync", "utimensat", "setxattr", "sendfile"),
     *("copy_file_range", "exit_group"),
 )
 Action = Callable[[], int]
@@ -108,13 +108,22 @@ def traced(action: Action, *options: str) -> int:
     return status
 
 
-def calls_of(action: Action, log: Path) -> Counter[str]:
-    """How often an action calls what changes something, by name; its main thread alone counts."""
+def calls_of(action: Action, log: Path) -> list[tuple[str, int]]:
+    """What the main thread calls that changes something, each with the number by which it is
+    called: an ``openat`` that only reads counts, but is left out."""
     assert traced(action, "-o", str(log), "-e", f"trace={','.join(CALLS)}") == 0
     lines = log.read_text(errors="replace").splitlines()
-    found = [match for line in lines if (match := re.match(r"(\d+) +(\w+)\((.*)", line))]
-    first = found[0][1]
-    return Counter(m[2] for m in found if m[1] == first)
+    made = [match for line in lines if (match := re.match(r"(\d+) +(\w+)\((.*)", line))]
+    numbers: Counter[str] = Counter()
+    found = []
+    for match in made:
+        thread, call, rest = match.groups()
+        if thread != made[0][1]:
+            continue
+        numbers[call] += 1
+        if call != "openat" or re.search("O_(WRONLY|RDWR|CREAT)", rest):
+            found.append((call, numbers[call]))
+    return found
 
 
 def killed_by(call: str, number: int, action: Action) -> int:

@@ -49,6 +49,7 @@ def _run(*words: str) -> None:
 
 def _raw() -> None:
     voc = Voc(Path("raw"), 3)
+    voc.list(["1", "2"])
     voc.list(["3"], "test")
     write_labelmap(MAP, Path("pets.prototxt"))
 

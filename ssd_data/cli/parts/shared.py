@@ -81,6 +81,12 @@ def print_said(said: Iterable[str]) -> None:
         click.echo(f"note: {sentence}")
 
 
+def print_left_out(names: Iterable[str], done: str) -> None:
+    """Splits that are there and that a command passes by, since the user named none."""
+    for name in names:
+        click.echo(f'note: the split "{name}" is not {done}: --split {name} does it')
+
+
 def print_json(value: Any) -> None:
     """One JSON object on standard output."""
     click.echo(json.dumps(value, indent=1, ensure_ascii=False, default=str))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ssd_data.core.errors import OutputError
 from ssd_data.core.files.publish import HIDDEN, OutFolder, write_bytes
+from ssd_data.core.files.whole import write_whole
 
 EMPTY = "Name a folder that does not exist yet, or empty this one: nothing is replaced"
 
@@ -86,6 +87,17 @@ def write_together(folder: Path, files: Mapping[str, bytes], *, redo: bool = Fal
         for name, data in files.items():
             write_bytes(work.staging / name, data)
         work.publish()
+
+
+def write_one(path: Path, data: bytes, *, redo: bool = False) -> None:
+    """Write one file in the same way: one that is there with other content stays.
+
+    Raises:
+        OutputError: see :func:`refuse_others`, or it cannot be written.
+    """
+    refuse_others(path.parent, {path.name: data}, redo)
+    if not _holds(path, data):
+        write_whole(path, data)
 
 
 def refuse_others(folder: Path, files: Mapping[str, bytes], redo: bool) -> None:

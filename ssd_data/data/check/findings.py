@@ -39,10 +39,12 @@ class Findings:
     Attributes:
         checked: what was looked at, each with ``name``, ``records`` and ``boxes``.
         labelmap: where the labelmap comes from; empty where there is none.
+        left_out: splits of a folder that were not looked at, since none were named.
     """
 
     checked: list[dict[str, Any]] = field(default_factory=list)
     labelmap: str = ""
+    left_out: list[str] = field(default_factory=list)
     found: dict[tuple[str, str], Finding] = field(default_factory=dict)
 
     def add(self, kind: Kind, places: Iterable[str]) -> None:
@@ -64,7 +66,7 @@ class Findings:
         return [finding for finding in self.found.values() if finding.severity == WARNING]
 
     def to_json(self) -> dict[str, Any]:
-        """``{"checked": […], "labelmap": "…", "errors": […], "warnings": […]}``"""
+        """``{"checked": […], "labelmap": "…", "left_out": […], "errors": […], "warnings": […]}``"""
 
         def table(found: list[Finding]) -> list[dict[str, Any]]:
             names = ("kind", "count", "message", "places")
@@ -73,6 +75,7 @@ class Findings:
         return {
             "checked": self.checked,
             "labelmap": self.labelmap,
+            "left_out": self.left_out,
             "errors": table(self.errors),
             "warnings": table(self.warnings),
         }

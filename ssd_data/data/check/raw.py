@@ -54,6 +54,8 @@ def check_dataset(
         job.findings.add(UNREADABLE_LABELMAP, [error.sentence])
         return job.findings
     job.judge_labelmap(job.labelmap)
+    if not splits:
+        job.findings.left_out = dataset.left_out(dataset.default_splits())
     return _RawCheck(job, dataset, job.labelmap).run(splits or dataset.default_splits())
 
 

@@ -7,7 +7,17 @@ Its ``read.py`` has one of these, or both:
 
 What may be written back to has a ``write.py`` beside it, with a ``Writer`` (see ``writing.py``).
 A schema that both need lies in the same folder. No format knows another; what they share is here:
-``lists.py``, ``numbers.py``, ``pixels.py`` and ``writing.py``.
+
+* ``pictures.py``: a folder's picture files, and the one that a name means;
+* ``splits.py``: what split names mean, contradictions, shares; ``undivided.py``: where none is
+  stated;
+* ``lists.py``: lines of ``image annotation``; ``namelists.py``, ``splitlists.py``: lists of names;
+* ``listed.py``, ``parts.py``, ``listsplits.py``: pictures that one file lists, and their splits;
+* ``numbers.py``, ``corners.py``, ``csvrows.py``: values;
+* ``pixels.py``, ``writing.py``: the way back.
+
+Formats of other packages name themselves by the entry points ``ssd_data.formats`` (with ``FORMAT``
+or ``FILE``) and ``ssd_data.writers`` (with ``WRITER``).
 """
 
 from __future__ import annotations

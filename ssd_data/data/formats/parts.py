@@ -71,18 +71,20 @@ def stray(
 def _files(
     folder: Path, start: str, endings: Collection[str], depth: int, everywhere: bool
 ) -> Iterator[str]:
+    files, folders = [], []
     try:
         with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
-            files = [e.name for e in found if e.is_file()]
-            folders = [e.name for e in found if depth and e.is_dir()]
+            for entry in entries:
+                name = entry.name
+                if f".{name.rpartition('.')[2].lower()}" in endings and entry.is_file():
+                    files.append(name)
+                elif depth and entry.is_dir() and (everywhere or is_part(name)):
+                    folders.append(name)
     except OSError:
         return
-    for name in files:
-        if f".{name.rpartition('.')[2].lower()}" in endings and not is_left_behind(name):
-            yield start + name
-    for name in folders:
-        if (everywhere or is_part(name)) and not is_left_behind(name):
+    yield from (start + name for name in sorted(files) if not is_left_behind(name))
+    for name in sorted(folders):
+        if not is_left_behind(name):
             yield from _files(folder / name, f"{start}{name}/", endings, depth - 1, True)
 
 
@@ -90,9 +92,10 @@ def holds_picture(folder: Path, *, below: bool = True, count: int = 1) -> bool:
     """Whether ``count`` pictures lie in a folder, or (``below``) in it and its folders."""
     found = 0
     for _, folders, names in os.walk(folder):
-        found += sum(has_picture_ending(name) and not is_left_behind(name) for name in names)
-        if found >= count:
-            return True
+        for name in names:
+            found += has_picture_ending(name) and not is_left_behind(name)
+            if found >= count:
+                return True
         folders[:] = [name for name in sorted(folders) if below and not is_left_behind(name)]
     return False
 

@@ -19,7 +19,7 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines import Array, Engine, EngineOptions
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.interpreter import exact_arithmetic
-from ssd_data.engines.torch.layer import Layer, as_tuple
+from ssd_data.engines.torch.layer import REFUSALS, Layer, as_tuple, refused
 from ssd_data.engines.torch.layers.convolution import Convolution
 from ssd_data.engines.torch.mode import find_device
 from ssd_data.engines.torch.net import Net
@@ -43,8 +43,10 @@ _SINGLE = {"DetectionOutput", "PriorBox", "Softmax", "Sigmoid"}  # never in half
 
 @dataclass(slots=True)
 class CompiledStep:
-    """One call: which blobs go in and come out, and which are not needed after it."""
+    """One call: its (first) layer, which blobs go in and come out, and which are not needed after
+    it."""
 
+    layer: Layer
     call: Callable[..., tuple[Tensor, ...]]
     bottoms: list[str]
     tops: list[str]
@@ -88,7 +90,10 @@ class Compiled(Engine):
         blobs = {self.input: batch.contiguous(memory_format=torch.channels_last)}
         with torch.inference_mode(), exact_arithmetic():
             for step in self.steps:
-                tops = step.call(*(blobs[name] for name in step.bottoms))
+                try:
+                    tops = step.call(*(blobs[name] for name in step.bottoms))
+                except REFUSALS as error:
+                    raise refused(step.layer, "cannot be computed", error) from None
                 blobs.update(zip(step.tops, tops, strict=False))
                 for name in step.done_with:
                     del blobs[name]
@@ -152,12 +157,13 @@ def _steps(net: Net, kind: torch.dtype) -> list[CompiledStep]:
         if isinstance(layer, Convolution) and layer.node.type != "Deconvolution":
             follower = net.steps[index].node if index < len(net.steps) else None
             rectify = _rectifier(net.graph, node, follower)
-            steps.append(CompiledStep(_convolution(layer, kind, rectify), node.bottoms, node.tops))
+            call = _convolution(layer, kind, rectify)
+            steps.append(CompiledStep(layer, call, node.bottoms, node.tops))
             if rectify is not None and follower is not None:
                 steps[-1].tops = follower.tops
                 index += 1
         else:
-            steps.append(CompiledStep(_as_is(layer, kind), node.bottoms, node.tops))
+            steps.append(CompiledStep(layer, _as_is(layer, kind), node.bottoms, node.tops))
     return steps
 
 

@@ -17,7 +17,14 @@ from torch import Tensor
 from ssd_data.core.errors import UsageError
 from ssd_data.engines.torch.blob import Blob
 from ssd_data.engines.torch.flow import plan
-from ssd_data.engines.torch.layer import Layer, as_tuple, make_layer
+from ssd_data.engines.torch.layer import (
+    REFUSALS,
+    Layer,
+    as_tuple,
+    make_layer,
+    refused,
+    set_up,
+)
 from ssd_data.nets.graph import Graph
 
 Tape = dict[int, tuple[list[Tensor], tuple[Tensor, ...]]]
@@ -77,8 +84,11 @@ class Interpreter:
             bottoms = [b.detach().requires_grad_(wanted) for b, wanted in pairs]
         params = zip(layer.params, self.flow.params[i], strict=True)
         layer.weights = [p.tensor.requires_grad_(learns and wanted) for p, wanted in params]
-        with torch.set_grad_enabled(learns):
-            tops = as_tuple(layer.forward(*bottoms))
+        try:
+            with torch.set_grad_enabled(learns):
+                tops = as_tuple(layer.forward(*bottoms))
+        except REFUSALS as error:
+            raise refused(layer, "cannot be computed", error) from None
         if learns:
             self._tape[i] = (bottoms, tops)
         return tuple(top.detach().to(self.device) for top in tops)  # data layers' are on the CPU
@@ -148,7 +158,7 @@ class Interpreter:
         for node in self.graph.nodes:
             layer = make_layer(node, node.param.phase)
             bottoms = [shapes[name] for name in node.bottoms]
-            layer.setup(*bottoms)
+            set_up(layer, *bottoms)
             self._share_params(layer, shared)
             self._take_shapes(layer, layer.infer(*bottoms), shapes)
             for param in layer.params:

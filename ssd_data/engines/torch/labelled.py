@@ -51,7 +51,7 @@ class LabelledPictures(Layer):
     def setup(self, *bottoms: Tensor) -> None:
         """Look at the first record, whose size is the tops'."""
         p = self.param.transform_param
-        self.seed = int(torch.randint(1 << 62, ()).item())
+        self.seed = int(torch.randint(1 << 62, (), device="cpu").item())
         self.transform = Transform.read(p, self.training, self.node.where)
         if not self.batch_size():
             raise self.error("batch_size is missing, or 0")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from difflib import get_close_matches
 from typing import ClassVar, TypeAlias
 
 import torch
 from torch import Tensor
 
+from ssd_data.core.errors import is_out_of_memory
 from ssd_data.core.registry import LAYERS
 from ssd_data.engines.torch.blob import Blob
 from ssd_data.engines.torch.fillers import fill
@@ -16,6 +18,11 @@ from ssd_data.nets.graph import LayerError, Node, Phase
 from ssd_data.proto import caffe_pb2
 
 Tops: TypeAlias = Tensor | tuple[Tensor, ...]
+# What PyTorch and NumPy raise where shapes or numbers do not fit.
+REFUSALS = (RuntimeError, IndexError, ValueError, ArithmeticError)
+MOST_VALUES = (1 << 31) - 1
+TOO_MANY = f"would have more values than a blob of Caffe's holds, {MOST_VALUES:,}"
+MOST_TEXT = 200  # letters of such an error
 
 
 class Layer:
@@ -69,6 +76,8 @@ class Layer:
 
     def add_weight(self, shape: tuple[int, ...], filler: caffe_pb2.FillerParameter | float) -> None:
         """Make the next parameter; a number stands for a constant filler."""
+        if math.prod(shape) > MOST_VALUES:
+            raise self.error(f"its parameter of {shape_text(shape)} {TOO_MANY}")
         tensor = torch.empty(shape)
         if isinstance(filler, (int, float)):
             tensor.fill_(filler)
@@ -95,10 +104,9 @@ class Layer:
         self.weights = [w.to("meta") for w in kept]
         try:
             return as_tuple(self.outline(*bottoms))
-        except (RuntimeError, IndexError, ValueError) as error:
+        except REFUSALS as error:
             shapes = ", ".join(shape_text(bottom.shape) for bottom in bottoms)
-            text = str(error).splitlines()[0]
-            raise self.error(f"cannot take bottoms of shape {shapes}: {text}") from None
+            raise refused(self, f"cannot take bottoms of shape {shapes}", error) from None
         finally:
             self.weights = kept
 
@@ -110,12 +118,44 @@ class Layer:
         """
         return axis_of(self.node, number, bottom.dim())
 
+    def require_axes(self, bottom: Tensor, least: int, most: int | None = None) -> None:
+        """Refuse a bottom of fewer axes, or of more than ``most``, by default ``least``.
+
+        Raises:
+            LayerError: it has.
+        """
+        most = least if most is None else most
+        if not least <= bottom.dim() <= most:
+            wanted = f"{least}" if least == most else f"{least} to {most}"
+            raise self.error(f"takes a bottom of {wanted} axes, not of {bottom.dim()}")
+
     def complete(self, param: caffe_pb2.LayerParameter) -> None:
         """Fill in what Caffe's own set-up of this type fills in, and its snapshots then hold."""
 
     def error(self, what: str, hint: str = "") -> LayerError:
         """An error that names this layer."""
         return self.node.error(what, hint)
+
+
+def refused(layer: Layer, what: str, error: Exception) -> Exception:
+    """That a layer's arithmetic has failed, as an error that names the layer; memory that is not
+    there is not the layer's fault, and stays the error that it is."""
+    if is_out_of_memory(error):
+        return error
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return layer.error(f"{what}: {text[:MOST_TEXT]}")
+
+
+def set_up(layer: Layer, *bottoms: Tensor) -> None:
+    """:meth:`Layer.setup`, of which whatever goes wrong is an error that names the layer.
+
+    Raises:
+        InputError: its parameters are wrong, or a file that they name.
+    """
+    try:
+        layer.setup(*bottoms)
+    except REFUSALS as error:
+        raise refused(layer, "cannot be set up", error) from None
 
 
 class Elementwise(Layer):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ssd_data.core.errors import InputError
-from ssd_data.engines.torch.layer import Layer, make_layer
+from ssd_data.engines.torch.layer import Layer, make_layer, set_up
 from ssd_data.nets.geometry import Shape
 from ssd_data.nets.graph import Graph, Node
 from ssd_data.nets.matching import Slot
@@ -91,13 +91,10 @@ def _infer(node: Node, known: dict[str, Tensor]) -> Layer:
     """
     layer = make_layer(node, node.param.phase)
     bottoms = [known[name] for name in node.bottoms]
-    try:
-        # Parameters are made, and filled, without memory. (What reads pictures needs real ones.)
-        with torch.device("meta") if bottoms else nullcontext():
-            layer.setup(*bottoms)
-        tops = layer.infer(*bottoms)
-    except (RuntimeError, ValueError, IndexError) as error:
-        raise layer.error(f"cannot be set up: {str(error).splitlines()[0]}") from None
+    # Parameters are made, and filled, without memory. (What reads pictures needs real ones.)
+    with torch.device("meta") if bottoms else nullcontext():
+        set_up(layer, *bottoms)
+    tops = layer.infer(*bottoms)
     if len(tops) < len(node.tops):
         raise layer.error(f"has {len(node.tops)} tops; {node.type} gives {len(tops)}")
     known.update(zip(node.tops, tops, strict=False))

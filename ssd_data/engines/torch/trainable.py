@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from ssd_data.engines.torch.fused import Call, FusedStep, fuse
 from ssd_data.engines.torch.interpreter import exact_arithmetic
-from ssd_data.engines.torch.layer import Layer, as_tuple
+from ssd_data.engines.torch.layer import REFUSALS, Layer, as_tuple, refused
 from ssd_data.engines.torch.layers.batchnorm import BatchNorm
 from ssd_data.engines.torch.layers.scale import Scale
 from ssd_data.engines.torch.net import Net
@@ -79,7 +79,10 @@ class Trainable:
         self._bind()
         with exact_arithmetic(), self._mixed():
             for step in self.steps:
-                tops = step.call(*(values[name] for name in step.bottoms))
+                try:
+                    tops = step.call(*(values[name] for name in step.bottoms))
+                except REFUSALS as error:
+                    raise refused(step.layers[0], "cannot be computed", error) from None
                 for name, top, weight in zip(step.tops, tops, step.loss_weights, strict=False):
                     values[name] = self._placed(top) if not step.bottoms else top
                     net.blobs[name].tensor = values[name].detach()

@@ -174,9 +174,12 @@ def _fit_to_build(
     records, batch = made.records, model.settings.test_batch_size
     solver.test_iter[:] = [max(1, -(-records // batch))]
     over = solver.test_iter[0] * batch - records
-    notes.append(f"test_iter {solver.test_iter[0]} x batch {batch} covers {records} test pictures")
+    pictures = f"{records} test picture{'s' * (records != 1)}"
+    notes.append(f"test_iter {solver.test_iter[0]} x batch {batch} covers {pictures}")
     if over:
-        notes.append(f"the last test batch starts over: {over} pictures are tested twice")
+        again = "tested twice" if over <= records else "tested again"
+        cure = f" (--test-batch-size {records}: each once)" if records < batch else ""
+        notes.append(f"the last test batch starts over: {over} pictures are {again}{cure}")
     return notes
 
 

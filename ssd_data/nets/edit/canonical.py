@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from copy import deepcopy
@@ -17,7 +18,7 @@ from copy import deepcopy
 import numpy as np
 
 from ssd_data.nets.caffemodel import LayerWeights
-from ssd_data.nets.geometry import Size
+from ssd_data.nets.geometry import Size, shape_text
 from ssd_data.nets.graph import Node, to_graph
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.proto import caffe_pb2
@@ -49,7 +50,7 @@ def canonical(trained: TrainedNet, sizes: Mapping[str, Size]) -> tuple[TrainedNe
             param.type = "Convolution"
             counts["grouped"] += 1
         if param.type == "Convolution" and own is not None and _one_place(node, sizes):
-            own = _narrow(param, own)
+            own = _narrow(param, own, node)
             counts["narrowed"] += 1
         if own is not None:
             layers.append(LayerWeights(param.name, param.type, own.arrays))
@@ -74,9 +75,12 @@ def _bare(source: caffe_pb2.LayerParameter) -> caffe_pb2.LayerParameter:
 
 
 def _cut_to_pixels(param: caffe_pb2.PriorBoxParameter) -> bool:
-    """Cut sides as Caffe does; whether that changed one."""
+    """Cut sides as Caffe does; whether that changed one. Those that are none are left to whoever
+    lays the boxes out."""
     changed = False
     for sides in (param.min_size, param.max_size):
+        if not all(map(math.isfinite, sides)):
+            continue
         whole = [float(int(side)) for side in sides]
         changed = changed or whole != list(sides)
         sides[:] = whole
@@ -86,18 +90,25 @@ def _cut_to_pixels(param: caffe_pb2.PriorBoxParameter) -> bool:
 def _one_place(node: Node, sizes: Mapping[str, Size]) -> bool:
     """Whether a grouped convolution meets nothing but padding around one place."""
     p = node.param.convolution_param
-    plain = not (p.kernel_h or p.kernel_w or p.pad_h or p.pad_w)
-    if sizes.get(node.bottoms[0]) != (1, 1) or p.group < 2 or not plain or not p.kernel_size:
+    plain = not (p.kernel_h or p.kernel_w or p.pad_h or p.pad_w) and len(node.bottoms) == 1
+    if not plain or sizes.get(node.bottoms[0]) != (1, 1) or p.group < 2 or not p.kernel_size:
         return False
     kernel, pad = {*p.kernel_size}, {*(p.pad or [0])}
     single = len(kernel) == 1 and len(pad) == 1 and not p.dilation
     return single and min(kernel) > 1 and min(kernel) == 2 * min(pad) + 1
 
 
-def _narrow(param: caffe_pb2.LayerParameter, own: LayerWeights) -> LayerWeights:
-    """Make a layer 1x1; its arrays."""
+def _narrow(param: caffe_pb2.LayerParameter, own: LayerWeights, node: Node) -> LayerWeights:
+    """Make a layer 1x1; its arrays.
+
+    Raises:
+        LayerError: its weights have another size.
+    """
     p = param.convolution_param
     size, middle = p.kernel_size[0], p.pad[0]
+    if not p.num_output or own.arrays[0].size % (p.num_output * size * size):
+        shape = shape_text(own.arrays[0].shape)
+        raise node.error(f"weights of shape {shape} do not fit {p.num_output} outputs")
     for name in ("kernel_size", "pad", "stride", "stride_h", "stride_w"):
         p.ClearField(name)
     p.kernel_size.append(1)
@@ -122,6 +133,8 @@ def without_relu6(trained: TrainedNet, how: str) -> tuple[TrainedNet, list[str]]
         made = [param]
         if param.type == "ReLU6":
             count += 1
+            if len(node.bottoms) != 1 or len(node.tops) != 1:
+                raise node.error("a ReLU6 has one bottom and one top")
             if how == "layers" and node.tops == node.bottoms:
                 renamed[node.tops[0]] = param.top[0] = f"relu6_{count}/out"
             made = _in_its_place(param, count, how)

@@ -57,7 +57,9 @@ def check_coverage(found: Preflight, source: Source, test_iter: int) -> None:
         what = f"{product}: {records - tested} of its {records} records are not tested"
         found.warn(source.lmdb.path, what, hint)
     elif tested > records:
-        what = f"{product}, but it has {records} records: {tested - records} are tested twice"
+        over = tested - records
+        again = f"{over} are tested {'twice' if over <= records else 'again'}"
+        what = f"{product}, but it has {records} record{'s' * (records != 1)}: {again}"
         found.warn(source.lmdb.path, what, hint)
 
 

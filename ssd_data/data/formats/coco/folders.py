@@ -40,6 +40,7 @@ from ssd_data.data.formats.coco.places import (
 )
 from ssd_data.data.formats.coco.schema import CocoSource
 from ssd_data.data.formats.splits import RATIO, TOO_FEW, TRAINING, role
+from ssd_data.data.formats.undivided import split_lists
 
 LAYOUT = """\
 annotations/instances_<split>.json
@@ -101,13 +102,13 @@ def recognise(folder: Path) -> Recognised[CocoSource] | None:
     drawn = _name_splits(used, folder)
     by_name = not agree([one.seen for one in used if one.seen])
     said += said_of({one.json: one.seen for one in used if one.seen}, by_name)
-    said += [_said_of_draw(drawn)] if drawn else _said_of_splits(used)
     said += _said_of_pictures(used)
-    splits = (
-        _shares(drawn, by_name)
-        if drawn
-        else {one.split: [_source(one, used, by_name)] for one in used}
-    )
+    if drawn:
+        splits, how = _parted(_source(drawn, [drawn], by_name), folder, _is_single(drawn))
+        said.append(how)
+    else:
+        splits = {one.split: [_source(one, used, by_name)] for one in used}
+        said += _said_of_splits(used)
     return Recognised(
         splits, f"{_some([one.json for one in used])}: {WHY}", _confidence(here, used), said
     )
@@ -210,25 +211,29 @@ def _holds(folder: str, other: str) -> bool:
     return not folder or f"{other}/".startswith(f"{folder}/")
 
 
-def _shares(one: FoundJson, by_name: bool) -> dict[str, list[CocoSource]]:
-    whole = _source(one, [one], by_name)
-    if _is_single(one):
-        return {"trainval": [whole]}
-    first = msgspec.structs.replace(whole, last=RATIO)
-    return {"trainval": [first], "test": [msgspec.structs.replace(whole, first=RATIO)]}
-
-
 def _is_single(one: FoundJson) -> bool:
     return one.seen is not None and len(one.seen.names) == 1
 
 
-def _said_of_draw(one: FoundJson) -> str:
-    if _is_single(one):
-        return TOO_FEW
-    return (
-        f"{one.json} does not say which pictures are for training: {RATIO:.0%}, drawn at random, "
-        'are "trainval", the others "test". Other splits are lists of names in a recipe: sources = '
-        f'[{{ json = "{one.json}", images = "{one.images}", only = "train.txt" }}]'
+def _parted(
+    whole: CocoSource, folder: Path, single: bool
+) -> tuple[dict[str, list[CocoSource]], str]:
+    """The splits of the one JSON that says none: by lists beside it, else drawn."""
+    lists = split_lists(folder)
+    if lists is not None and not any("*" in name for name in lists.splits.values()):
+        named = {
+            split: [msgspec.structs.replace(whole, only=lists.path(split), alone=False)]
+            for split in lists.splits
+        }
+        return named, f"the splits are the lists {lists.shown()}"
+    if single:
+        return {"trainval": [whole]}, TOO_FEW
+    first = msgspec.structs.replace(whole, last=RATIO)
+    drawn = {"trainval": [first], "test": [msgspec.structs.replace(whole, first=RATIO)]}
+    return drawn, (
+        f"{whole.json} does not say which pictures are for training: {RATIO:.0%}, drawn at random, "
+        'are "trainval", the others "test". To choose them, write train.txt and test.txt into '
+        f"{folder}, a picture's name a line"
     )
 
 

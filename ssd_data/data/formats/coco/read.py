@@ -150,21 +150,30 @@ def _names(root: Path, source: CocoSource, ids: loose.TextIds) -> Mapping[int, s
 def _wanted(
     root: Path, source: CocoSource, listed: list[ListedImage], notes: Tally
 ) -> list[ListedImage]:
-    """Those that a list names: by file name, or by path below the folder of pictures."""
+    """Those that a list names: by file name, by path, or by a name that no other picture has."""
     if not source.only:
         return listed
     lines = [line.strip() for line in read_lines(below(root, source.only), "list")]
     wanted = set(filter(None, lines))
     kept, used = [], set()
     start = f"{source.images}/" if source.images else ""
-    for one in listed:
-        names = {one.image.file_name, one.path.removeprefix(start)}
-        if hit := wanted & (names | set(map(stem_of, names))):
+    spelt = [_spelt(one.image.file_name, one.path, one.path.removeprefix(start)) for one in listed]
+    short = [_spelt(one.path.rpartition("/")[2]) for one in listed]
+    times = Counter(name for names in short for name in names)
+    known = set().union(*spelt)
+    for one, names, last in zip(listed, spelt, short, strict=True):
+        alone = {name for name in last if times[name] == 1 and name not in known}
+        if hit := wanted & (names | alone):
             kept.append(one)
             used |= hit
     for line in sorted(wanted - used):
         notes.add("line of the list that the JSON does not have", f"{source.only}: {line}")
     return kept
+
+
+def _spelt(*names: str) -> set[str]:
+    """Names with and without their endings."""
+    return {*names, *map(stem_of, names)}
 
 
 def truth_file(root: Path, source: CocoSource) -> str:

@@ -29,7 +29,8 @@ class CocoSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         json: the file below the root (``annotations/instances_train2017.json``).
         images: the folder of its ``file_name``; empty for the root itself.
-        only: a list of picture names without ending, to take just those.
+        only: a list of pictures, a name or path a line, its ending left out or not, to take just
+            those.
         classes: what a class is called, its category's id or its name. JSONs of one data set that
             number their categories otherwise are read by name.
         bbox: what its four numbers are; "auto" is what COCO says, x y width height, but refused

@@ -24,7 +24,7 @@ ROWS = 256  # that are made objects at once
 MOST_ROWS = 50_000_000
 MOST_GROUP = 2 << 30  # bytes of a group's pictures
 _PICTURE = ("image", "img", "picture", "photo")
-KEPT = 512 << 20  # bytes of pictures that are kept at all
+KEPT = 256 << 20  # bytes of pictures that are kept at all
 
 
 def has_pyarrow() -> bool:
@@ -54,8 +54,8 @@ class ParquetTable:
         if not self.path.is_file():
             raise InputError("the Parquet file is missing", where=self.name)
         try:
-            file = self._parquet.ParquetFile(self.path, memory_map=True, pre_buffer=False)
-        except (self._pyarrow.ArrowException, OSError) as error:
+            file = self._parquet.ParquetFile(self.path, pre_buffer=False)
+        except (self._pyarrow.ArrowException, OSError, ValueError) as error:
             raise self._broken(error) from None
         if not 0 <= file.metadata.num_rows <= MOST_ROWS:
             raise InputError(f"more than {MOST_ROWS:,} rows", where=self.name)
@@ -72,11 +72,6 @@ class ParquetTable:
         """What ``datasets`` writes of the features."""
         found: bytes | None = (self.file.schema_arrow.metadata or {}).get(b"huggingface")
         return found
-
-    @cached_property
-    def columns(self) -> list[str]:
-        """The names of its columns."""
-        return list(self.file.schema_arrow.names)
 
     @cached_property
     def picture(self) -> str:

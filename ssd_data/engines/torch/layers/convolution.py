@@ -15,8 +15,7 @@ class Convolution(Layer):
     def setup(self, *bottoms: Tensor) -> None:
         """Read the geometry and make weight and bias."""
         p = self.param.convolution_param
-        if bottoms[0].dim() != 4:
-            raise self.error(f"takes a bottom of 4 axes, not of {bottoms[0].dim()}")
+        self.require_axes(bottoms[0], 4)
         self.window = convolution_window(self.node)
         channels = self._channels = bottoms[0].shape[1]
         outputs, self.group = convolution_group(self.node, channels)

@@ -34,6 +34,7 @@ class DetectionEvaluate(Layer):
         if p.num_classes < 1:
             raise self.error("detection_evaluate_param has no num_classes")
         for bottom, columns in zip(bottoms, (7, 8), strict=True):
+            self.require_axes(bottom, 4)
             if bottom.shape[-1] != columns:
                 raise self.error(f"takes rows of {columns} values, not of {bottom.shape[-1]}")
         if p.resize_param.resize_mode != caffe_pb2.ResizeParameter.WARP:

@@ -43,7 +43,11 @@ class DetectionOutput(Layer):
         self._check(*bottoms[:3])
 
     def _check(self, locations: Tensor, confidences: Tensor, priors: Tensor) -> None:
-        count = priors.shape[2] // 4
+        count = priors.numel() // 8
+        if priors.dim() < 3 or priors.shape[:2] != (1, 2) or priors.numel() != 8 * count:
+            raise self.error(f"priors have shape {tuple(priors.shape)}, not 1 x 2 x (priors * 4)")
+        if min(locations.dim(), confidences.dim()) < 2:
+            raise self.error("locations and confidences have an axis of pictures, and more")
         wanted = (4 * count * self.locations, count * self.p.num_classes)
         has = (locations.flatten(1).shape[1], confidences.flatten(1).shape[1])
         if has != wanted:

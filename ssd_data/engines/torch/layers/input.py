@@ -7,9 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from ssd_data.engines.torch.layer import Layer
-
-MOST = 1 << 40  # values of a top
+from ssd_data.engines.torch.layer import MOST_VALUES, TOO_MANY, Layer
 
 
 class Input(Layer):
@@ -25,8 +23,8 @@ class Input(Layer):
         shapes = shapes * len(self.node.tops) if len(shapes) == 1 else shapes
         if any(n < 0 for shape in shapes for n in shape):
             raise self.error("has a negative size")
-        if any(math.prod(shape) > MOST for shape in shapes):
-            raise self.error("has more values than any memory holds", "See its dim")
+        if any(math.prod(n or 1 for n in shape) > MOST_VALUES for shape in shapes):
+            raise self.error(TOO_MANY, "See its dim")
         return tuple(torch.empty(shape, device="meta") for shape in shapes)
 
     def forward(self, *bottoms: Tensor) -> tuple[Tensor, ...]:

@@ -17,6 +17,7 @@ class LRN(Elementwise):
 
     def setup(self, *bottoms: Tensor) -> None:
         """Check the size."""
+        self.require_axes(bottoms[0], 4)
         if self.param.lrn_param.local_size % 2 == 0:
             raise self.error("local_size must be odd")
 

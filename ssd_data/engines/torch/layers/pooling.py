@@ -21,8 +21,7 @@ class Pooling(Layer):
     def setup(self, *bottoms: Tensor) -> None:
         """Read the geometry."""
         p = self.param.pooling_param
-        if bottoms[0].dim() != 4:
-            raise self.error(f"takes a bottom of 4 axes, not of {bottoms[0].dim()}")
+        self.require_axes(bottoms[0], 4)
         if p.pool == _P.STOCHASTIC:
             raise self.error("stochastic pooling is not supported")
         self.window = pooling_window(self.node, _size(bottoms[0]))

@@ -17,6 +17,8 @@ class PriorBox(Layer):
 
     def setup(self, *bottoms: Tensor) -> None:
         """Check the sizes."""
+        for bottom in bottoms:
+            self.require_axes(bottom, 4)
         self.count = len(prior_shapes(self.param.prior_box_param, self.node.where).sizes)
         self._made: dict[tuple[int, ...], Tensor] = {}
 
