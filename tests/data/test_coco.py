@@ -312,7 +312,8 @@ def test_trees(name: str, tmp_path: Path) -> None:
 
 
 def test_one_json_of_any_name_is_drawn_from(tmp_path: Path) -> None:
-    tree(tmp_path, ["my_cups.json 1.jpg", "1.jpg"])
+    tree(tmp_path, ["1.jpg", "2.jpg"])
+    write(tmp_path / "my_cups.json", table(["1.jpg", "2.jpg"]))
     found = recognise_coco(tmp_path)
     assert found is not None
     assert found.confidence == Confidence.CONTENT
