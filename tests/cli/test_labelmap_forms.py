@@ -84,7 +84,9 @@ def test_a_net_names_a_labelmap_that_caffe_can_read(form: Path, run: Any, tmp_pa
     output = read_graph(str(made / "deploy.prototxt")).nodes[-1].param.detection_output_param
     assert output.num_classes == 3
     before = {path: path.read_bytes() for path in made.iterdir()}
-    assert run("model", "mobilenet_ssd", "--labelmap", form, "-o", made).status == 1
+    assert run("model", "mobilenet_ssd", "--labelmap", form, "-o", made).status == 0  # all there
+    other = run("model", "mobilenet_ssd", "--num-classes", 5, "-o", made)
+    assert other.status == 1
     assert {path: path.read_bytes() for path in made.iterdir()} == before
 
 
