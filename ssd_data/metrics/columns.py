@@ -69,6 +69,12 @@ def require_score_column(truth: Truth, found: Found, targets: Targets) -> None:
                 raise wrong_columns(found, int(rows[0]), i, reading or ())
 
 
+def looks_like_scores(column: Floats) -> bool:
+    """Whether numbers are fractions of 1, and not all of them 0 or 1."""
+    fractions = (column >= 0) & (column <= 1)
+    return bool(fractions.all() and (column % 1 > 0).mean() >= 0.5)
+
+
 def _suspects(
     numbers: Floats, expected: Reading, usual: npt.NDArray[np.bool_], look: _Look
 ) -> Ints:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.metrics.classes import require_own_classes
-from ssd_data.metrics.columns import require_score_column, wrong_columns
+from ssd_data.metrics.columns import looks_like_scores, require_score_column, wrong_columns
 from ssd_data.metrics.hits import Hits, Targets, best_rows, inverted
 from ssd_data.metrics.lines import SCORE
 from ssd_data.metrics.readings import all_readings, boxes_as, is_common, numbers_of
@@ -24,6 +24,12 @@ from ssd_data.metrics.scores import Floats, Found, Ints, Truth
 SAMPLE = 400  # detections that are looked at, those of the highest scores
 FOR_CLASSES = 4_000  # the same where the question is what the classes are
 UPRIGHT_LEAST, UPRIGHT_SHARE = 30, 0.95
+ENOUGH = 2 / 3  # of the possible true boxes: what hits so many is as it should be
+FACTOR = 3  # times as many true boxes have to be hit in another reading, or half as many missed
+FIT = 1.5  # times as much they have to have in common
+SHARE, LEAST = 0.1, 5  # of the possible true boxes, and how many, in a common reading
+RARE_SHARE, RARE_LEAST = 0.4, 8  # the same in a rare one: there are hundreds
+SURE = 0.5  # of the possible ones a common reading may hit even if it does so in any picture
 FRACTIONS = "fractions of the picture, not pixels"
 CONVENTIONS: dict[str, Callable[[Floats, Floats], Floats]] = {
     FRACTIONS: lambda b, s: b * s,
@@ -49,32 +55,6 @@ SCALES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Proof:
-    """What it takes to believe that detections are meant otherwise.
-
-    Attributes:
-        share: of the possible true boxes have to be hit then; three times as many as now, or so
-            many that half as many are missed.
-        least: how many that has to be at least.
-        overlap: how many times as much the boxes have to overlap the true ones.
-        controlled: whether in other pictures it has to be less than a third.
-    """
-
-    share: float
-    least: int
-    overlap: float = 1
-    controlled: bool = False
-
-
-ENOUGH = 2 / 3  # of the possible true boxes: what hits so many is as it should be
-FACTOR = 3
-USUAL = _Proof(0.1, 5)
-KNOWN = _Proof(0.5, 5, overlap=1.5)
-RARE = _Proof(0.4, 8, overlap=1.5, controlled=True)  # there are hundreds: one may hit by chance
-PROOFS = (USUAL, KNOWN, RARE)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Attempt:
     """Some detections, read in another way.
@@ -83,14 +63,14 @@ class _Attempt:
         error: (row) → what is to be said if they are meant so.
         rows: int64 (N,), which they are; boxes: float64 (N, 4), theirs as corners; group: int64
             (N,), what they may hit, see :class:`Targets`.
-        proof: what it takes to believe it.
+        common: whether people often write so.
     """
 
     error: Callable[[int], InputError]
     rows: Ints
     boxes: Floats
     group: Ints
-    proof: _Proof = RARE
+    common: bool = False
 
 
 def require_convention(truth: Truth, found: Found) -> None:
@@ -110,7 +90,7 @@ def require_convention(truth: Truth, found: Found) -> None:
     require_score_column(truth, found, targets)
     rows = best_rows(found.scores, SAMPLE)
     now = targets.hit_by(found.boxes[rows], targets.group(found.picture[rows], found.label[rows]))
-    if now.possible and now.share >= ENOUGH:
+    if now.share >= ENOUGH:
         return
     attempts = chain(
         _conventions(truth, found, targets, rows),
@@ -127,8 +107,7 @@ def require_convention(truth: Truth, found: Found) -> None:
         # Of those that hit about as much the likelier one, then that which fits best.
         best = max(hits.share for _, hits in convincing)
         ranks = [
-            (hits.share >= 0.9 * best, -PROOFS.index(attempt.proof), hits.overlap)
-            for attempt, hits in convincing
+            (hits.share >= 0.9 * best, attempt.common, hits.overlap) for attempt, hits in convincing
         ]
         attempt, hits = convincing[ranks.index(max(ranks))]
         raise attempt.error(int(attempt.rows[hits.rows].min()))
@@ -137,13 +116,13 @@ def require_convention(truth: Truth, found: Found) -> None:
 
 
 def _is_convincing(attempt: _Attempt, hits: Hits, now: Hits, targets: Targets) -> bool:
-    proof = attempt.proof
-    if hits.found < max(proof.share * hits.possible, proof.least):
+    """Whether the detections are meant so; what is hit by chance is hit in other pictures, too."""
+    share, least = (SHARE, LEAST) if attempt.common else (RARE_SHARE, RARE_LEAST)
+    if hits.found < max(share * hits.possible, least) or hits.overlap < FIT * now.overlap:
         return False
-    far_more = hits.share >= FACTOR * now.share or 1 - hits.share <= (1 - now.share) / 2
-    if not far_more or hits.overlap <= proof.overlap * now.overlap:
+    if hits.share < FACTOR * now.share and 1 - hits.share > (1 - now.share) / 2:
         return False
-    if not proof.controlled:
+    if attempt.common and hits.share >= SURE:
         return True
     return hits.found >= FACTOR * targets.hit_by_chance(attempt.boxes, attempt.group)
 
@@ -154,7 +133,7 @@ def _conventions(truth: Truth, found: Found, targets: Targets, rows: Ints) -> It
     if not truth.sizes.any():
         size[:] = np.nan
     for name, change in CONVENTIONS.items():
-        yield _Attempt(partial(_wrong, found, name), rows, change(boxes, size), group, USUAL)
+        yield _Attempt(partial(_wrong, found, name), rows, change(boxes, size), group, common=True)
 
 
 def _columns(found: Found, targets: Targets) -> Iterator[_Attempt]:
@@ -164,18 +143,21 @@ def _columns(found: Found, targets: Targets) -> Iterator[_Attempt]:
     expected = found.lines.numbers
     numbers = numbers_of(found, expected)
     best = [best_rows(numbers[:, i], SAMPLE) for i in range(5)]
+    known = expected.index(SCORE) if looks_like_scores(found.scores) else -1
     for reading in all_readings(expected):
         score = reading.index(SCORE)
+        if known not in (score, -1):
+            continue
         rows = best[score]
         boxes = boxes_as(numbers[rows], reading)
-        if inverted(boxes).mean() > 1 - RARE.share:
+        if inverted(boxes).mean() > 1 - RARE_SHARE:
             continue
         yield _Attempt(
             partial(wrong_columns, found, column=score, reading=reading),
             rows,
             boxes,
             targets.group(found.picture[rows], found.label[rows]),
-            proof=KNOWN if is_common(reading, expected) else RARE,
+            common=is_common(reading, expected),
         )
 
 

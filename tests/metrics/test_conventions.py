@@ -296,6 +296,143 @@ def test_boxes_that_are_all_inverted(tmp_path: Path) -> None:
     assert caught.value.hint == "Expected: image score xmin ymin xmax ymax"
 
 
+@pytest.mark.parametrize(
+    ("change", "is_refused"),
+    [
+        ({}, True),
+        ({"score": 0.01}, False),  # scores are fractions, too
+        ({"true": 0.5}, False),  # so do the true boxes
+        ({"cut": 0.3}, False),  # boxes are cut off at the picture's border
+        ({"number": 7}, False),
+        ({"whole": 1}, False),  # steps of a pixel
+        ({"y": 0}, False),  # so do they on top: which would be the score?
+        ({"hits": 1, "true": 3}, False),
+    ],
+)
+def test_boxes_that_begin_at_the_border(change: dict[str, float], is_refused: bool) -> None:
+    """Only where nothing else explains them they are scores."""
+    random = np.random.default_rng(12)
+    number = int(change.get("number", 40))
+    truth = _one_a_picture(random, number)
+    truth.boxes[:, :2], truth.boxes[:, 2:] = [400, 300], [900, 700]
+    truth.boxes[:, 0] *= change.get("true", 400) / 400
+    boxes = np.tile([0.0, 60, 500, 690], (number, 1))
+    if "hits" in change:
+        boxes = np.tile([0.0, 300, 900, 700], (number, 1))
+    boxes[:, 0] = random.uniform(0.1, 0.9, number)
+    boxes[: int(number * change.get("cut", 0)), 0] = 0
+    boxes[:, 0] = boxes[:, 0].round() if "whole" in change else boxes[:, 0]
+    boxes[:, 1] = boxes[:, 0] if "y" in change else boxes[:, 1]
+    found = drawn.in_columns(
+        "voc",
+        replace(
+            drawn.perfect(truth),
+            scores=random.uniform(2, 99, number) * change.get("score", 1),
+            boxes=boxes,
+        ),
+    )
+    if is_refused:
+        assert "the score seems to stand in" in refused(truth, found).what
+    else:
+        require_convention(truth, found)
+
+
+@pytest.mark.parametrize("seed", [0, 2, 3])
+def test_a_poor_detector_of_one_scene(seed: int) -> None:
+    """Where all pictures are alike some order of the columns hits by chance in all of them."""
+    random = np.random.default_rng(seed)
+    scene = drawn.draw_truth(random, 1, classes=1).boxes[0]
+    truth = _one_a_picture(random, 30)
+    truth.boxes[:] = scene
+    found = drawn.perfect(truth)
+    one, other = scene[random.permutation(4)].reshape(2, 2)
+    found.boxes[:] = np.hstack([np.minimum(one, other), np.maximum(one, other)])
+    found.boxes[:] += random.normal(0, 5, found.boxes.shape)
+    require_convention(truth, drawn.in_columns("voc", found))
+
+
+def _one_a_picture(random: np.random.Generator, pictures: int) -> Any:
+    truth = drawn.draw_truth(random, pictures, classes=1)
+    return truth.rows(np.searchsorted(truth.picture, np.arange(pictures)))  # type: ignore[arg-type]
+
+
+def test_boxes_that_are_too_small_are_only_poor() -> None:
+    """With their corner as a size they would hit; they fit hardly better."""
+    random = np.random.default_rng(18)
+    truth = _one_a_picture(random, 30)
+    truth.boxes[:] = np.array([10, 10, 100, 100]) + random.normal(0, 1, (30, 4))
+    found = replace(drawn.perfect(truth), boxes=truth.boxes + np.array([14, 14, -14, -14]))
+    require_convention(truth, drawn.in_columns("voc", found))
+
+
+def test_scores_that_are_fractions_are_the_scores() -> None:
+    """In their column a box's beginning fits well: objects at the border, of which half is seen."""
+    random = np.random.default_rng(19)
+    truth = _one_a_picture(random, 30)
+    truth.boxes[:, 0], truth.boxes[:, 2] = 2, 400
+    found = drawn.perfect(truth)
+    found.boxes[:, 0] = random.uniform(230, 300, 30)
+    require_convention(truth, drawn.in_columns("voc", found))
+    said = refused(truth, drawn.in_columns("voc", replace(found, scores=found.scores + 1))).what
+    assert "the score seems to stand in bbox[1], where xmin should" in said
+
+
+def test_priors_that_are_where_the_objects_are_not() -> None:
+    """One box for all pictures hits now and then, in any reading."""
+    random = np.random.default_rng(254)
+    truth = drawn.draw_truth(random, 60, classes=1)
+    found = drawn.poor(truth, random, "priors", "logits")
+    found = replace(found, boxes=found.boxes.clip(0))
+    require_convention(truth, drawn.in_columns("voc", found))
+
+
+def test_a_small_file_of_many(tmp_path: Path) -> None:
+    random = np.random.default_rng(13)
+    truth = drawn.draw_truth(random, 120, classes=2)
+    found = drawn.good(truth, random)
+    rare = np.flatnonzero(truth.label == 1)
+    truth = truth.rows(np.setdiff1d(np.arange(len(truth.label)), rare[4:]))
+    rare = np.flatnonzero(found.label == 1)
+    found = found.rows(np.setdiff1d(np.arange(len(found.label)), rare[4:]))
+    voc = drawn.write_files("voc", tmp_path / "right", truth, found, (SCORE, *CORNERS))
+    wrong = drawn.write_files("voc", tmp_path / "wrong", truth, found, (*CORNERS, SCORE))
+    assert len(wrong.file("b").read_text().splitlines()) == 4
+    voc.file("b").write_text(wrong.file("b").read_text())
+    with pytest.raises(InputError, match="column 6, where ymax should") as caught:
+        score("voc", voc.root, voc.pred)
+    assert caught.value.where == f"{voc.file('b')}:1"
+
+
+def test_corners_exchanged_in_a_few_pictures() -> None:
+    random = np.random.default_rng(14)
+    truth = drawn.draw_truth(random, 3, classes=1)
+    truth = truth.rows(np.arange(7))
+    found = drawn.perfect(truth)
+    found = replace(found, boxes=found.boxes[:, [2, 3, 0, 1]])
+    assert "in another order" in refused(truth, drawn.in_columns("voc", found)).what
+
+
+def test_classes_that_are_nearly_all_of_one_kind() -> None:
+    """What is taken for a class lies on another one because there is hardly anything else."""
+    random = np.random.default_rng(15)
+    truth = drawn.draw_truth(random, 60, classes=3)
+    truth.label[random.random(len(truth.label)) < 0.95] = 1
+    found = drawn.good(truth, random)
+    for label in (0 * found.label, random.choice([0, 2], len(found.label))):
+        require_convention(truth, drawn.in_columns("coco", replace(found, label=label)))
+
+
+def test_two_rare_classes_that_are_confused() -> None:
+    random = np.random.default_rng(16)
+    truth = drawn.draw_truth(random, 60, classes=3)
+    truth.label[random.random(len(truth.label)) < 0.8] = 2
+    found = drawn.good(truth, random)
+    missed = (found.label == 2) & (random.random(len(found.label)) < 0.6)
+    found = replace(found, label=np.array([1, 0, 2])[found.label])
+    found.boxes[missed] = [1, 1, 5, 5]
+    require_convention(truth, drawn.in_columns("coco", found))
+
+
 def test_without_files_no_line_is_named() -> None:
     random = np.random.default_rng(11)
     truth = drawn.draw_truth(random)
