@@ -351,6 +351,16 @@ def test_a_poor_detector_of_one_scene(seed: int) -> None:
     require_convention(truth, drawn.in_columns("voc", found))
 
 
+def test_one_scene_with_y_before_x() -> None:
+    """What hits in all pictures is no chance where it is as good as all."""
+    random = np.random.default_rng(20)
+    truth = _one_a_picture(random, 30)
+    truth.boxes[:] = [500, 20, 700, 160]
+    found = drawn.perfect(truth)
+    found.boxes[:] = found.boxes[:, [1, 0, 3, 2]] + random.normal(0, 5, (30, 4))
+    assert "in the order y x, not x y" in refused(truth, drawn.in_columns("voc", found)).what
+
+
 def _one_a_picture(random: np.random.Generator, pictures: int) -> Any:
     truth = drawn.draw_truth(random, pictures, classes=1)
     return truth.rows(np.searchsorted(truth.picture, np.arange(pictures)))  # type: ignore[arg-type]
