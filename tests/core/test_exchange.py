@@ -371,3 +371,18 @@ def test_what_cannot_be_linked_is_said(out: Path, tmp_path: Path) -> None:
     assert tree(tmp_path / "new") == {n: w for n, w in tree(out).items() if n in kept}
     with pytest.raises(CannotExchangeError):
         mirror(out, tmp_path / "new", ())
+
+
+def test_mounted_folders_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of the same disk that is mounted is told by the system's list alone."""
+    assert exchanging.is_mount(Path("/"))
+    assert not exchanging.is_mount(tmp_path)
+    table = tmp_path / "mountinfo"
+    table.write_text(f"36 35 98:0 /a {tmp_path}/my\\040data\\134x rw - ext4 /dev/vda rw\nbroken\n")
+    (tmp_path / "my data\\x").mkdir()
+    opened = Path.open
+    monkeypatch.setattr(
+        Path, "open", lambda path, **how: opened(table if path.name == "mountinfo" else path, **how)
+    )
+    assert exchanging.is_mount(tmp_path / "my data\\x")
+    assert not exchanging.is_mount(tmp_path)

@@ -79,9 +79,10 @@ def is_mount(folder: Path) -> bool:
         return True
     try:
         with Path("/proc/self/mountinfo").open(encoding="utf-8", errors="surrogateescape") as file:
-            places = [line.split(" ")[4] for line in file]
-    except (OSError, IndexError):
+            words = [line.split(" ") for line in file]
+    except OSError:
         return False
+    places = (line[4] for line in words if len(line) > 4)
     return str(folder) in (
         re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), place) for place in places
     )
