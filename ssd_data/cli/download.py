@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssd_data.cli.parts import shared
+from ssd_data.cli.parts.stops import STOPPED
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -72,7 +73,7 @@ def fetch(
     except KeyboardInterrupt:
         bars.close()
         click.echo("interrupted; the same command goes on from here", err=True)
-        click.get_current_context().exit(130)
+        click.get_current_context().exit(STOPPED)
     finally:
         bars.close()
 

@@ -12,6 +12,7 @@ import click
 from ssd_data import metrics
 from ssd_data.cli.parts import net_options, shared
 from ssd_data.cli.parts.scores import missing_option, print_scores, rules, rules_options
+from ssd_data.cli.parts.stops import STOPPED
 from ssd_data.core.registry import METRICS, PROTOCOLS
 
 if TYPE_CHECKING:
@@ -131,7 +132,13 @@ def command(
         )
         folder = out or Path(stack.enter_context(TemporaryDirectory(prefix="ssd-data-")))
         track = shared.tracker(quiet)
-        report = evaluate(data, detector, folder, wanted, track)
+        try:
+            report = evaluate(data, detector, folder, wanted, track)
+        except KeyboardInterrupt:
+            if out is None:
+                raise
+            click.echo("interrupted; the same command goes on from here", err=True)
+            click.get_current_context().exit(STOPPED)
     if as_json:
         shared.print_json({**report.to_json(), "speed": _speed(report)})
     elif not quiet:

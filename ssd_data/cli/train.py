@@ -11,6 +11,7 @@ import click
 
 from ssd_data.cli.parts import shared
 from ssd_data.cli.parts.fields import options_of
+from ssd_data.cli.parts.stops import STOPPED
 from ssd_data.training.options import DEFAULTS, Extras, TrainOptions
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def command(solver: Path | None, as_json: bool, quiet: bool, **options: Any) -> 
         elif not quiet:
             _print(run)
     if not run.finished:
-        context.exit(130)
+        context.exit(STOPPED)
 
 
 def print_preflight(found: Preflight, quiet: bool = False) -> None:

@@ -8,6 +8,7 @@ one line that is cut short: from the first unsound line on, the file is thrown a
 from __future__ import annotations
 
 import os
+import stat
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -18,10 +19,14 @@ import msgspec
 import numpy as np
 
 from ssd_data.core.errors import OutputError
+from ssd_data.core.files.paths import listable
 from ssd_data.core.files.whole import lock
 from ssd_data.core.structures import Detections
 
 FORMAT = 1
+MOST_HEADER, MOST_LINE = 1 << 20, 1 << 28  # bytes
+MOST_SIDE = 1 << 31
+SHOWN, MOST_SHOWN = 8, 80  # keys that an error shows, and letters of each
 
 
 class _Line(msgspec.Struct):
@@ -47,6 +52,9 @@ class Journal(Mapping[str, Detections]):
     Attributes:
         sizes: name → (width, height) that the boxes are scored in.
         resumed: how many pictures were there already.
+        locked: whether other runs are kept out; False where the file system has no locks.
+        broken: the number of the first line that is none, from which on all was thrown away; 0
+            where there is none, or only the last was cut short.
 
     Raises:
         OutputError: the file belongs to another run, is in use, or cannot be written.
@@ -56,15 +64,20 @@ class Journal(Mapping[str, Detections]):
         self.path = path
         self.sizes: dict[str, tuple[int, int]] = {}
         self._places: dict[str, int] = {}
+        self.broken = 0
         header = msgspec.json.encode({"format": FORMAT, **made_with}) + b"\n"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file: BinaryIO = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666)
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # a pipe, say
+                os.close(descriptor)
+                raise self._stranger()
+            self._file: BinaryIO = os.fdopen(descriptor, "r+b")
         except OSError as error:
             raise OutputError(f"cannot write here: {error.strerror}", where=path) from None
         try:
             hint = "Wait for it, or choose another --out"
-            lock(self._file, "another run is writing this", where=path, hint=hint)
+            self.locked = lock(self._file, "another run is writing this", where=path, hint=hint)
             self._start(header)
         except OSError as error:
             self._close()
@@ -75,12 +88,12 @@ class Journal(Mapping[str, Detections]):
         self.resumed = len(self)
 
     def _start(self, header: bytes) -> None:
-        first = self._file.readline()
+        first = self._file.readline(MOST_HEADER)
         if first.endswith(b"\n"):
             self._refuse_other(first, header)
             self._read()
         else:  # new, or killed before its first line was whole
-            if first and not header.startswith(first):
+            if len(first) == MOST_HEADER or not header.startswith(first):
                 raise self._stranger()
             self._file.seek(0)
             self._file.truncate()
@@ -91,12 +104,15 @@ class Journal(Mapping[str, Detections]):
         now = msgspec.json.decode(header)
         try:
             then = msgspec.json.decode(first, type=dict[str, Any])
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, ValueError, RecursionError):
             raise self._stranger() from None
         if then.get("format") != FORMAT:
             raise self._stranger()
         if keys := [key for key in {**now, **then} if now.get(key) != then.get(key)]:
-            what = "; ".join(f"{key} {_shown(then, key)} (now {_shown(now, key)})" for key in keys)
+            what = "; ".join(
+                f"{listable(key[:MOST_SHOWN])} {_shown(then, key)} (now {_shown(now, key)})"
+                for key in keys[:SHOWN]
+            )
             raise OutputError(
                 f"this folder holds detections that were made otherwise: {what}",
                 where=self.path.parent,
@@ -110,9 +126,11 @@ class Journal(Mapping[str, Detections]):
     def _read(self) -> None:
         """Note where the sound lines are, and cut off what comes after them."""
         place = self._file.tell()
-        for line in self._file:
+        lines = iter(lambda: self._file.readline(MOST_LINE), b"")
+        for number, line in enumerate(lines, start=2):
             read = _sound(line)
             if read is None or read.name in self._places:
+                self.broken = number if line.endswith(b"\n") else 0
                 break
             self._places[read.name] = place
             self.sizes[read.name] = (read.width, read.height)
@@ -186,15 +204,20 @@ def _sound(line: bytes) -> _Line | None:
     """A picture's line; None where it is cut short or changed."""
     try:
         read = _decode(line)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return None
     parts = read.labels, read.scores, read.boxes
     sums = line.endswith(b"\n") and read.crc == _checksum(
         read.name, (read.width, read.height), parts
     )
     count = len(read.labels) // 4
-    return read if sums and [len(p) for p in parts] == [4 * count, 4 * count, 16 * count] else None
+    fits = [len(p) for p in parts] == [4 * count, 4 * count, 16 * count]
+    fits = fits and 0 < min(read.width, read.height) <= max(read.width, read.height) <= MOST_SIDE
+    return read if sums and fits else None
 
 
 def _shown(table: Mapping[str, Any], key: str) -> str:
-    return msgspec.json.encode(table[key]).decode() if key in table else "not stated"
+    if key not in table:
+        return "not stated"
+    text = msgspec.json.encode(table[key]).decode()
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"

@@ -12,7 +12,7 @@ from typing import Any
 
 from ssd_data import metrics
 from ssd_data.core.errors import InputError, OutputError, UsageError
-from ssd_data.core.files.whole import write_whole
+from ssd_data.core.files.whole import UNLOCKED, write_whole
 from ssd_data.core.images import picture_limits
 from ssd_data.core.progress import Track, untracked
 from ssd_data.engines import Engine
@@ -28,6 +28,7 @@ from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.nets.prototxt import to_text
 
+BROKEN = "line that is none: from there on pictures were detected anew"
 JOURNAL, SCORES, CURVES, WORST = "found.jsonl", "scores.json", "curves", "worst"
 
 
@@ -161,6 +162,10 @@ def evaluate(
             limit=options.limit,
             counted=unread if missing == "count" else (),
         )
+        if not journal.locked:
+            scored.scores.notes.add(UNLOCKED, str(folder))
+        if journal.broken:
+            scored.scores.notes.add(BROKEN, f"{journal.path}:{journal.broken}")
     for name, why in unread.items():
         scored.scores.notes.add(f"picture that cannot be read: {why}", name)
     report = Report(scored.scores, made_with, detected, before, seconds)

@@ -6,6 +6,7 @@ own bottom (in place), which gives the blob a new version under the same name.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from ssd_data.proto import caffe_pb2
 
 Phase: TypeAlias = int  # caffe_pb2.TRAIN or caffe_pb2.TEST
 PHASES = {"TRAIN": 0, "TEST": 1}
+MOST_VALUES = (1 << 31) - 1  # of a blob, which Caffe counts in an int
 
 
 class LayerError(InputError):
@@ -114,7 +116,7 @@ class Graph:
         """(batch, channels, height, width) of the one input.
 
         Raises:
-            InputError: the net has none or several, or its input has not four axes.
+            InputError: the net has none or several, or its input has not four axes of some size.
         """
         if len(self.inputs) != 1:
             raise InputError(
@@ -129,6 +131,8 @@ class Graph:
         dims = tuple(shapes[0].dim)
         if len(dims) != 4:
             raise node.error(f"the input has {len(dims)} axes, not 4")
+        if min(dims) < 1 or math.prod(dims) > MOST_VALUES:
+            raise node.error(f"the input's shape is {'x'.join(map(str, dims))}", "See its dim")
         return dims[0], dims[1], dims[2], dims[3]
 
     def wiring(self) -> Wiring:

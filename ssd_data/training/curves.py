@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import OutputError, UsageError
+from ssd_data.core.files.paths import listable
 from ssd_data.core.files.whole import write_figure
 from ssd_data.core.optional import require
 from ssd_data.training.log import (
@@ -22,7 +23,9 @@ from ssd_data.training.log import (
     Stepped,
     Tested,
 )
-from ssd_data.training.run_folder import read_events
+from ssd_data.training.run_folder import Row, is_finite, read_events, scores_of
+
+MOST_NAME = 40  # letters at an axis
 
 
 def draw_run(table: Path) -> Path | None:
@@ -36,31 +39,46 @@ def draw_run(table: Path) -> Path | None:
     except ImportError:
         return None
     rows, _ = read_events(table)
-    trained = [row for row in rows if row["event"] == TRAIN]
-    tested = [row for row in rows if row["event"] == TEST and row.get("outputs")]
+    trained = [row for row in rows if row["event"] == TRAIN and _has_numbers(row, "loss", "lr")]
+    scores = scores_of(rows)
     figure = Figure(figsize=(8, 7), layout="constrained")
     loss, rate, score = figure.subplots(3, 1, sharex=True, height_ratios=[3, 1, 2])
     iterations = [row["iteration"] for row in trained]
     loss.plot(iterations, [row["loss"] for row in trained], label="loss", color="#1f5fbf")
     for part, colour in (("loc", "#b8551f"), ("conf", "#2b8a3e")):
-        if any(row.get("parts", {}).get(part) is not None for row in trained):
-            values = [row["parts"].get(part) for row in trained]
+        values = [_part(row, part) for row in trained]
+        if any(value is not None for value in values):
             loss.plot(iterations, values, label=part, color=colour, linewidth=0.8, alpha=0.7)
     loss.set(ylabel="loss")
     loss.legend(loc="upper right")
     rate.step(iterations, [row["lr"] for row in trained], where="post", color="#555")
     rate.set(ylabel="rate", yscale="log" if any(row["lr"] > 0 for row in trained) else "linear")
-    if tested:
-        name = next(iter(tested[0]["outputs"]))
-        points = [(r["iteration"], r["outputs"][name]) for r in tested if name in r["outputs"]]
-        score.plot(*zip(*points, strict=True), "o-", color="#7a3eb1")
-        score.set(ylabel=name, ylim=(0, 1.02))
+    if scores:
+        score.plot(*zip(*scores.items(), strict=True), "o-", color="#7a3eb1")
+        score.set(ylabel=_scored(rows), ylim=(0, 1.02))
     score.set(xlabel="iteration")
     for axes in (loss, rate, score):
         axes.grid(alpha=0.3)
     path = table.with_name(f"{table.stem}_curves.png")
     write_figure(path, figure, dpi=110)
     return path
+
+
+def _has_numbers(row: Row, *names: str) -> bool:
+    return all(is_finite(row.get(name)) for name in names)
+
+
+def _part(row: Row, name: str) -> float | None:
+    """A part of a row's loss; None where it has none."""
+    parts = row.get("parts")
+    return parts[name] if isinstance(parts, dict) and _has_numbers(parts, name) else None
+
+
+def _scored(rows: list[Row]) -> str:
+    """What the first test's first output is called."""
+    tested = (row["outputs"] for row in rows if row["event"] == TEST and row.get("outputs"))
+    name = next((str(next(iter(one))) for one in tested if isinstance(one, dict)), "")
+    return listable(name[:MOST_NAME]).replace("$", "\\$")
 
 
 def draw_at_tests(table: Path) -> Listener:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -144,6 +145,10 @@ def _outputs(kind: str, outputs: Iterable[tuple[str, float, list[float]]]) -> li
 class RunLog:
     """Writes ``<prefix>.log`` and ``<prefix>.jsonl``, line by line, onto what is there.
 
+    Attributes:
+        locked: whether other trainings of this prefix are kept out for as long as the log is open;
+            False where the file system has no locks.
+
     Raises:
         OutputError: they cannot be written, now or later, or another training writes them.
     """
@@ -152,9 +157,10 @@ class RunLog:
         self.log_path, self.table_path = Path(f"{prefix}{LOG}"), Path(f"{prefix}{TABLE}")
         try:
             self.log_path.parent.mkdir(parents=True, exist_ok=True)
-            self._log = self.log_path.open("a", encoding="utf-8")
-            self._table = self.table_path.open("a", encoding="utf-8")
+            self._log, self._table = _appended(self.log_path), _appended(self.table_path)
             self._lock()
+            if self.locked:
+                _remove_halves(Path(prefix))
         except OSError as error:
             raise self._failed(error) from None
         self._started = time.monotonic()
@@ -182,9 +188,8 @@ class RunLog:
         self._table.close()
 
     def _lock(self) -> None:
-        """Keep other trainings of this prefix out for as long as the log is open."""
         try:
-            lock(
+            self.locked = lock(
                 self._log,
                 "another training is writing this log and its snapshots",
                 where=self.log_path,
@@ -194,8 +199,6 @@ class RunLog:
             self._log.close()
             self._table.close()
             raise
-        except OSError:
-            pass  # a file system that has no locks
 
     def _failed(self, error: OSError) -> OutputError:
         return OutputError(
@@ -220,6 +223,26 @@ class RunLog:
     def _add(self, row: dict[str, Any]) -> None:
         row["seconds"] = round(time.monotonic() - self._started, 3)
         self._line(self._table, json.dumps(row, default=str) + "\n")
+
+
+def _appended(path: Path) -> TextIO:
+    """A file to write lines behind those that are there, of which the last may have no end."""
+    with path.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read() != b"\n":
+                file.write(b"\n")
+    return path.open("a", encoding="utf-8")
+
+
+def _remove_halves(prefix: Path) -> None:
+    """Remove what trainings of a prefix that were killed have left half written: where this one has
+    the lock, nobody else is writing it."""
+    name = re.escape(prefix.name)
+    half = re.compile(rf"\.{name}(_iter_\d{{1,9}}|_curves)\..*\.part", re.ASCII | re.DOTALL)
+    for path in prefix.parent.iterdir():
+        if half.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def to_row(event: Event) -> dict[str, Any]:

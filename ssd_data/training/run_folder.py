@@ -7,15 +7,15 @@ itself where it keeps its best snapshot.
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeGuard, TypeVar
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_bytes
@@ -286,6 +286,11 @@ def _forward(rows: list[Row]) -> list[Row]:
     return kept
 
 
+def is_finite(value: object) -> TypeGuard[float]:
+    """Whether it is a number, and a float holds it."""
+    return isinstance(value, (int, float)) and abs(value) <= sys.float_info.max
+
+
 def scores_of(rows: Iterable[Row]) -> dict[int, float]:
     """Iteration → the first output of the first net's test: mean AP of a detector.
 
@@ -298,6 +303,6 @@ def scores_of(rows: Iterable[Row]) -> dict[int, float]:
         if row["event"] != TEST or row.get("net") or not isinstance(outputs, dict):
             continue
         value = next(iter(outputs.values()), None)
-        if isinstance(value, (int, float)) and math.isfinite(value):
+        if is_finite(value):
             found[row["iteration"]] = float(value)
     return found

@@ -366,3 +366,65 @@ def test_a_net_takes_them_or_says_why_not(tmp_path: Path) -> None:
     report = net.copy_from(weights, skip_mismatch=True)
     assert [line.split(":")[0] for line in report.mismatched] == ["conf1", "conf2"]
     assert "conv2" in report.kept
+
+
+# ---- what no Caffe writes ----
+
+
+def written(tmp_path: Path, net: caffe_pb2.NetParameter | bytes) -> Path:
+    path = tmp_path / "odd.caffemodel"
+    path.write_bytes(net if isinstance(net, bytes) else net.SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("dims", "data", "words"),
+    [
+        ([1] * 65, [1.0], "an array has 65 axes; Caffe has 32 at most"),
+        ([0, 2**63 - 1], [], "an array of shape 0x9223372036854775807 holds 0 values"),
+        ([0, 1 << 20, 1 << 20], [], "holds 0 values"),
+        ([-1, -1], [1.0], "an array of shape -1x-1 holds 1 values"),
+    ],
+)
+def test_shapes_that_no_array_has(
+    dims: list[int], data: list[float], words: str, tmp_path: Path
+) -> None:
+    blob = caffe_pb2.BlobProto(shape=caffe_pb2.BlobShape(dim=dims), data=data)
+    layer = caffe_pb2.LayerParameter(name="c" * 5000, type="Convolution", blobs=[blob])
+    with pytest.raises(InputError, match=words) as caught:
+        read_caffemodel(written(tmp_path, caffe_pb2.NetParameter(layer=[layer])))
+    assert len(str(caught.value)) < 400
+
+
+def test_thirty_two_axes_and_none_are_read(tmp_path: Path) -> None:
+    shapes = [[1] * 32, [], [0, 5], [3, 0]]
+    blobs = [
+        caffe_pb2.BlobProto(shape=caffe_pb2.BlobShape(dim=s), data=[1.0] * int(np.prod(s)))
+        for s in shapes
+    ]
+    layer = caffe_pb2.LayerParameter(name="c", type="Scale", blobs=blobs)
+    model = read_caffemodel(written(tmp_path, caffe_pb2.NetParameter(layer=[layer])))
+    assert [list(array.shape) for array in model["c"]] == shapes
+
+
+def test_doubles_that_singles_do_not_hold_are_infinite(tmp_path: Path) -> None:
+    blob = caffe_pb2.BlobProto(shape=caffe_pb2.BlobShape(dim=[2]), double_data=[1e300, -1e300])
+    layer = caffe_pb2.LayerParameter(name="c", type="Scale", blobs=[blob])
+    model = read_caffemodel(written(tmp_path, caffe_pb2.NetParameter(layer=[layer])))
+    np.testing.assert_array_equal(model["c"][0], [np.inf, -np.inf])
+
+
+@pytest.mark.parametrize("field", ["name", "bottom", "top"])
+def test_old_layers_whose_names_are_no_text(field: str, tmp_path: Path) -> None:
+    number = caffe_pb2.V1LayerParameter.DESCRIPTOR.fields_by_name[field].number
+    layer = bytes([number << 3 | 2, 2]) + b"\xff0" + b"\x28\x04"
+    data = b"\x0a\x01o\x12" + bytes([len(layer)]) + layer
+    with pytest.raises(InputError, match="is not UTF-8 text"):
+        read_caffemodel(written(tmp_path, data))
+
+
+def test_weights_without_arrays_say_so(tmp_path: Path) -> None:
+    net = caffe_pb2.NetParameter(layer=[caffe_pb2.LayerParameter(name="c", type="Convolution")])
+    model = read_caffemodel(written(tmp_path, net))
+    with pytest.raises(InputError, match="none of its layers holds an array"):
+        match(model, [Slot("c", "net:1", ((2, 2),))])

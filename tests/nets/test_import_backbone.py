@@ -43,6 +43,7 @@ SAME_MEAN = Preprocessing(tuple(255 * m for m in IMAGENET_MEAN[::-1]), 0.017)  #
 HALF_RANGE = Preprocessing((127.5, 127.5, 127.5), 0.007843)
 PICTURE = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
 _made: dict[str, torch.nn.Module] = {}
+_MANY = torch.zeros(4000)
 
 
 def _stem(module: Any) -> list[torch.nn.Module]:
@@ -278,6 +279,43 @@ def test_a_zip_that_would_grow(tmp_path: Path) -> None:
     assert read_state_dict(tmp_path / "x.pth")["a"].shape == (1 << 20,)
     with pytest.raises(InputError, match="compressed"):
         read_state_dict(tmp_path / "y.pth")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"a": torch.zeros(1).expand(1 << 28)}, "'a' is no plain tensor, or too large"),
+        ({f"a{i}": _MANY for i in range(300)}, "is no plain tensor, or too large"),
+        ({"a": bytearray(8)}, "bytearray, which is no part of a tensor"),
+        ({"a": {1: "x"}, ("b", ("c",)): 5}, "is no named tensor"),
+        ({"a": torch.zeros(2).to_sparse()}, "which is no part of a tensor"),
+    ],
+)
+def test_what_a_few_bytes_can_claim(
+    content: dict[Any, Any], words: str, zipped: bool, tmp_path: Path
+) -> None:
+    """A value that is shown a million times, many tensors of one storage, bytes out of nothing."""
+    torch.save(content, tmp_path / "x.pth", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(InputError, match=words):
+        read_state_dict(tmp_path / "x.pth")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_both_forms_of_torch_save(zipped: bool, tmp_path: Path) -> None:
+    table = {
+        "module.a": torch.arange(6.0).reshape(2, 3).t(),
+        "b": torch.nn.Parameter(torch.ones(2).half()),
+        "c": torch.tensor(3),
+    }
+    content = {"state_dict": table, "epoch": 3, "classes": {"x"}}
+    torch.save(content, tmp_path / "x.pth", _use_new_zipfile_serialization=zipped)
+    found = read_state_dict(tmp_path / "x.pth")
+    assert {name: array.tolist() for name, array in found.items()} == {
+        "a": [[0, 3], [1, 4], [2, 5]],
+        "b": [1, 1],
+        "c": 3,
+    }
 
 
 def test_the_command(tmp_path: Path, run: Any) -> None:

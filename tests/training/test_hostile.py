@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,13 +19,15 @@ from support import GOLDEN
 from ssd_data.cli import main
 from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.files.together import new_folder
-from ssd_data.core.files.whole import write_whole
+from ssd_data.core.files.whole import UNLOCKED, write_whole
 from ssd_data.nets.graph import read_graph
 from ssd_data.proto import caffe_pb2
 from ssd_data.training import snapshots
+from ssd_data.training.curves import draw_run
 from ssd_data.training.log import Displayed, RunLog
 from ssd_data.training.preflight import preflight
 from ssd_data.training.rates import Progress, learning_rate
+from ssd_data.training.run_folder import read_rows
 from ssd_data.training.solver_file import look_at_solver
 
 SOLVER, STATE = "solver_sgd.prototxt", "sgd_iter_60.solverstate"
@@ -232,6 +236,83 @@ def test_two_trainings_of_one_prefix(folder: Path) -> None:
     assert caught.value.where == "sgd.log"
     first.end(done=True)
     RunLog("sgd").end(done=True)
+
+
+def test_what_killed_trainings_left_half_is_removed(folder: Path) -> None:
+    halves = [
+        ".sgd_iter_9.caffemodel.77.part",
+        ".sgd_iter_9.ema.caffemodel.part",
+        ".sgd_iter_120.solverstate.2.part",
+        ".sgd_iter_120.resume.json.1234567.part",
+        ".sgd_curves.png.9.part",
+    ]
+    others = [
+        ".sgd2_iter_9.caffemodel.77.part",
+        ".sgd_iter_9_iter_2.caffemodel.part",
+        "sgd_iter_9.caffemodel.part",
+        ".sgd_iter_9.caffemodel",
+        ".rmsprop_iter_9.caffemodel.77.part",
+    ]
+    for name in (*halves, *others):
+        Path(name).write_bytes(b"half")
+    first = RunLog("sgd")
+    assert not any(Path(name).exists() for name in halves)
+    assert all(Path(name).exists() for name in others)
+    Path(halves[0]).write_bytes(b"a living one's")
+    with pytest.raises(OutputError, match="another training"):
+        RunLog("sgd")
+    assert Path(halves[0]).exists()
+    first.end(done=True)
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_without_locks_it_goes_on_and_says_so(
+    code: int,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def flock(file: object, how: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    Path(".sgd_iter_9.caffemodel.77.part").write_bytes(b"whose?")
+    assert status("train", SOLVER, "--max-iter", 1) == 0
+    assert f"warning: sgd.log: {UNLOCKED}" in capsys.readouterr().err
+    assert Path(".sgd_iter_9.caffemodel.77.part").exists()
+
+
+def test_a_line_without_an_end_spoils_no_other(folder: Path) -> None:
+    Path("sgd.log").write_text("I1127 10:00:00.1")
+    Path("sgd.jsonl").write_text('{"event": "train", "iter')
+    log = RunLog("sgd")
+    log.begin("net", "fixed", {})
+    log.end(done=True)
+    assert [row["event"] for row in read_rows(Path("sgd.jsonl"))[0]] == ["begin"]
+    assert Path("sgd.log").read_text().splitlines()[0] == "I1127 10:00:00.1"
+    before = Path("sgd.log").read_text()
+    RunLog("sgd").end(done=True)
+    assert Path("sgd.log").read_text().startswith(before + "I")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"event": "train", "iteration": 1},
+        {"event": "train", "iteration": 1, "loss": "high", "lr": None},
+        {"event": "train", "iteration": 1, "loss": 10**400, "lr": 0.1},
+        {"event": "train", "iteration": 1, "loss": 1, "lr": 1, "parts": [1]},
+        {"event": "train", "iteration": 1, "loss": 1, "lr": 1, "parts": {"loc": "x"}},
+        {"event": "test", "iteration": 1, "net": 0, "outputs": {"$\\frac$": 0.5}},
+        {"event": "test", "iteration": 1, "net": 0, "outputs": [0.5]},
+        {"event": "test", "iteration": 1, "net": 0, "outputs": {"mAP": 10**400}},
+    ],
+)
+def test_curves_of_whatever_the_table_says(row: dict[str, Any], folder: Path) -> None:
+    pytest.importorskip("matplotlib")
+    good = {"event": "train", "iteration": 0, "loss": 2.5, "lr": 0.1, "parts": {"loc": 1.5}}
+    Path("x.jsonl").write_text("".join(json.dumps(one) + "\n" for one in (good, row)))
+    assert draw_run(Path("x.jsonl")) == Path("x_curves.png")
 
 
 def test_a_log_on_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
+UNLOCKED = "this file system has no locks: a second process here would not be kept out"
 
 
 def failed(error: OSError, path: Path) -> OutputError:
@@ -94,24 +96,37 @@ def write_figure(path: Path, figure: Any, dpi: float | None = None) -> None:
     write_whole(path, picture.getvalue())
 
 
-def lock(file: FileDescriptorLike, what: str, *, where: object, hint: str) -> None:
+def lock(file: FileDescriptorLike, what: str, *, where: object, hint: str) -> bool:
     """Lock an open file until it is closed or the process ends.
+
+    Some file systems have no locks (NFS without its lock daemon, Lustre as it is often mounted).
+    What is written there is written without one: whoever calls this goes on, and says
+    :data:`UNLOCKED`.
 
     >>> with open("run.log", "w") as mine, open("run.log") as other:
     ...     lock(mine, "this is being written", where="run.log", hint="Wait")
     ...     lock(other, "this is being written", where="run.log", hint="Wait")
+    True
     Traceback (most recent call last):
     ssd_data.core.errors.OutputError: run.log: this is being written
       Wait
 
+    Returns:
+        whether it is locked; False where the file system has no locks.
+
     Raises:
         OutputError: another holds it; ``what``, ``where`` and ``hint`` say so.
-        OSError: the file system has no locks.
+        OSError: as the system says.
     """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise OutputError(what, where=where, hint=hint) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return False
+    return True
 
 
 def claim(path: Path) -> int | None:

@@ -14,13 +14,12 @@ from ssd_data.core.registry import LAYERS
 from ssd_data.engines.torch.blob import Blob
 from ssd_data.engines.torch.fillers import fill
 from ssd_data.nets.geometry import axis_of, shape_text
-from ssd_data.nets.graph import LayerError, Node, Phase
+from ssd_data.nets.graph import MOST_VALUES, LayerError, Node, Phase
 from ssd_data.proto import caffe_pb2
 
 Tops: TypeAlias = Tensor | tuple[Tensor, ...]
 # What PyTorch and NumPy raise where shapes or numbers do not fit.
 REFUSALS = (RuntimeError, IndexError, ValueError, ArithmeticError)
-MOST_VALUES = (1 << 31) - 1
 TOO_MANY = f"would have more values than a blob of Caffe's holds, {MOST_VALUES:,}"
 MOST_TEXT = 200  # letters of such an error
 

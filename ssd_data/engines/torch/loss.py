@@ -18,7 +18,8 @@ FULL, VALID, BATCH_SIZE, NONE = (
     caffe_pb2.LossParameter.BATCH_SIZE,
     caffe_pb2.LossParameter.NONE,
 )
-GREATEST = -torch.log(torch.tensor(torch.finfo(torch.float32).tiny)).item()  # probabilities' floor
+# The floor of probabilities. On the CPU also while a net is laid out on the meta device.
+GREATEST = -torch.log(torch.tensor(torch.finfo(torch.float32).tiny, device="cpu")).item()
 
 
 class LossLayer(Layer):

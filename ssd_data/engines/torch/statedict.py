@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+import pickletools
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +22,12 @@ from ssd_data.core.files.paths import read_bytes
 MOST_BYTES = 2 << 30
 MOST_VALUES = 1 << 29
 _NESTED = ("state_dict", "model_state_dict", "model")
+_OLD_PICKLES = 4  # what a file of before 2020 begins with; the tensors' bytes come behind them
+_KNOWN = re.compile(
+    r"collections OrderedDict|torch\._utils _rebuild_(tensor(_v2)?|parameter(_with_state)?)"
+    r"|torch\.nn\.parameter Parameter|torch(\.cuda)? \w+Storage|torch\.storage \w+Storage"
+    r"|torch (Size|device|(b?float|u?int|complex)\d+|bool)|(builtins|__builtin__) (set|complex)"
+)
 _PREFIX = "module."  # of models that were trained on several devices
 
 
@@ -47,13 +55,19 @@ def read_state_dict(path: Path | str) -> dict[str, npt.NDArray[np.float32]]:
             table = table[key]
     if not isinstance(table, Mapping):
         raise InputError("holds no table of names and tensors", where=path)
-    return _to_arrays(table, path)
+    return _to_arrays(table, path, min(MOST_VALUES, len(data)))
 
 
 def _read_pickle(data: bytes, path: Path | str) -> Any:
     try:
         if data.startswith(b"PK"):
-            _refuse_inflated(zipfile.ZipFile(io.BytesIO(data)))
+            archive = zipfile.ZipFile(io.BytesIO(data))
+            _refuse_inflated(archive)
+            for name in archive.namelist():
+                if name.endswith("data.pkl"):
+                    _refuse_makers(io.BytesIO(archive.read(name)), 1)
+        else:
+            _refuse_makers(io.BytesIO(data), _OLD_PICKLES)
         return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a broken or hostile pickle leads to
         text = str(error).strip().splitlines()
@@ -70,6 +84,17 @@ def _refuse_inflated(archive: zipfile.ZipFile) -> None:
         raise ValueError("its zip file is compressed, as torch.save never does")
 
 
+def _refuse_makers(file: io.BytesIO, most: int) -> None:
+    """Refuse a pickle that names what torch would call, and no state dict needs: it lets through
+    what makes as many bytes as it is told to."""
+    for _ in range(most):
+        for opcode, argument, _ in pickletools.genops(file):
+            if opcode.name == "GLOBAL" and not _KNOWN.fullmatch(str(argument)):
+                raise ValueError(f"it names {str(argument)[:60]}, which is no part of a tensor")
+            if opcode.name in ("STACK_GLOBAL", "INST"):
+                raise ValueError("it names what it needs in another way than torch.save")
+
+
 def _read_safetensors(data: bytes, path: Path | str) -> Any:
     try:
         from safetensors import SafetensorError
@@ -84,16 +109,29 @@ def _read_safetensors(data: bytes, path: Path | str) -> Any:
         raise InputError(f"is no safetensors file: {str(error)[:120]!a}", where=path) from None
 
 
-def _to_arrays(table: Mapping[Any, Any], path: Path | str) -> dict[str, npt.NDArray[np.float32]]:
+def _to_arrays(
+    table: Mapping[Any, Any], path: Path | str, most: int
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Name → values.
+
+    Args:
+        most: how many values all may have: not more than the file has bytes. A tensor can show one
+            value a million times, and many tensors the same ones.
+    """
     arrays = {}
     values = 0
     for key, value in table.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise InputError(f"{str(key)[:60]!a} is no named tensor", where=path)
+            name = (
+                f"{key[:60]!a}"
+                if isinstance(key, str)
+                else f"an entry under a {type(key).__name__}"
+            )
+            raise InputError(f"{name} is no named tensor", where=path)
         values += math.prod(value.shape)
         plain = value.layout == torch.strided and not value.is_quantized and not value.is_meta
-        if not plain or values > MOST_VALUES:
-            raise InputError(f"{key!a} is no plain tensor, or too large", where=path)
+        if not plain or values > most:
+            raise InputError(f"{key[:60]!a} is no plain tensor, or too large", where=path)
         dense = value.detach().to(torch.float32).contiguous()
         arrays[key.removeprefix(_PREFIX)] = dense.numpy().copy()
     if not arrays:

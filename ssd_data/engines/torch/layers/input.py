@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from ssd_data.engines.torch.layer import MOST_VALUES, TOO_MANY, Layer
+from ssd_data.engines.torch.layer import TOO_MANY, Layer
+from ssd_data.nets.graph import MOST_VALUES
 
 
 class Input(Layer):
