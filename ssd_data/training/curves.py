@@ -11,7 +11,7 @@ from typing import Any
 
 from ssd_data.core.errors import OutputError, UsageError
 from ssd_data.core.files.paths import listable
-from ssd_data.core.files.whole import write_figure
+from ssd_data.core.files.whole import figure_bytes, write_whole
 from ssd_data.core.optional import require
 from ssd_data.training.log import (
     TEST,
@@ -60,7 +60,7 @@ def draw_run(table: Path) -> Path | None:
     for axes in (loss, rate, score):
         axes.grid(alpha=0.3)
     path = table.with_name(f"{table.stem}_curves.png")
-    write_figure(path, figure, dpi=110)
+    write_whole(path, figure_bytes(figure, dpi=110))
     return path
 
 

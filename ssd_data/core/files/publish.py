@@ -232,9 +232,13 @@ class OutFolder:
                     remove_tree(staging / name)
             else:
                 return
-        os.rename(staging, place / READY)
-        sync_folder(place)
-        _move_in(place)
+        try:
+            os.rename(staging, place / READY)
+            sync_folder(place)
+            _move_in(place)
+        finally:
+            if _is_folder(place / READY):  # Ctrl-C does not leave it between two states
+                _move_in(place)
 
     def _exchange(self, names: set[str]) -> None:
         """What is new and what stays take the folder's place at once."""
