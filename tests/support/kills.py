@@ -114,6 +114,11 @@ def at_event(event: int, number: int = signal.SIGKILL) -> Hook:
     return lambda: at_events(act)
 
 
+def killed_at(event: int) -> Hook:
+    """Dies without warning when it is about to change something for the ``event``-th time."""
+    return at_event(event)
+
+
 def at_events(act: Callable[[], None]) -> None:
     """Act whenever this process's main thread is about to change something."""
     main = threading.get_ident()

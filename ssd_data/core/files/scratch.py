@@ -41,7 +41,7 @@ def scratch() -> Iterator[Path]:
         yield work
     finally:
         with suppress(OSError):
-            remove_tree(folder)
+            _remove(folder)
         os.close(descriptor)
 
 
@@ -73,6 +73,15 @@ def _remove_if_dead(folder: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if is_open_at(descriptor, path):
-            remove_tree(folder)
+            _remove(folder)
     finally:
         os.close(descriptor)
+
+
+def _remove(folder: Path) -> None:
+    """Its lock last: without that nobody could tell that it is a dead one's."""
+    for path in folder.iterdir():
+        if path.name != _LOCK:
+            remove_tree(path)
+    (folder / _LOCK).unlink()
+    folder.rmdir()

@@ -80,7 +80,7 @@ SCENES = {
     "eval": Scene(_set, (*EVAL, "--draw-worst", "2", "-q"), grows=JOURNAL),
     "eval_more": Scene(_evaluated, (*EVAL, "--draw-worst", "1", "-q"), grows=JOURNAL),
     "eval_coco": Scene(_set, (*COCO, "-q"), grows=JOURNAL),
-    "detect": Scene(_seen, DETECT, pieces=True),
+    "detect": Scene(_seen, DETECT, parts=("drawn/a.jpg", "drawn/b.jpg", "drawn/street.mp4")),
     "score_voc": Scene(
         lambda: _scored(VocScored),
         ("score", "voc", "--truth", "VOC2007", "--detections", "results", *SCORE),
