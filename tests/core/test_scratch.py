@@ -12,7 +12,7 @@ from support.kills import in_child, killed_at
 
 from ssd_data.core.errors import OutputError
 from ssd_data.core.files import scratch as module
-from ssd_data.core.files.scratch import scratch
+from ssd_data.core.files.scratch import scratch, temporary_files_in
 
 
 @pytest.fixture
@@ -84,6 +84,13 @@ def test_what_only_bears_such_a_name_stays(top: Path) -> None:
     names = sorted(path.name for path in top.rglob("*"))
     used()
     assert sorted(path.name for path in top.rglob("*")) == names
+
+
+def test_what_libraries_make_goes_too(top: Path) -> None:
+    with scratch() as folder, temporary_files_in(folder):
+        assert Path(tempfile.mkdtemp()).parent == folder
+    assert not any(top.iterdir())
+    assert Path(tempfile.mkdtemp()).parent == top
 
 
 def test_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

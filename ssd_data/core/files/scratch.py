@@ -45,6 +45,16 @@ def scratch() -> Iterator[Path]:
         os.close(descriptor)
 
 
+@contextmanager
+def temporary_files_in(folder: Path) -> Iterator[None]:
+    """What Python's libraries make in the system's temporary folder is made there meanwhile."""
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
 def _made() -> tuple[Path, int]:
     _remove_dead(Path(tempfile.gettempdir()))
     while True:
