@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from support.kills import in_child, killed_at
+from support.kills import at_event, in_child, killed_at
 
 from ssd_data.core.errors import OutputError
 from ssd_data.core.files import scratch as module
@@ -54,6 +55,17 @@ def test_what_the_killed_left_goes(top: Path) -> None:
         assert status == -signal.SIGKILL
     assert status == 0
     assert left > 3
+
+
+def test_ctrl_c_leaves_nothing(top: Path) -> None:
+    for event in range(1, 50):
+        with suppress(KeyboardInterrupt):
+            status = in_child(used, at_event(event, signal.SIGINT))
+        assert not any(top.iterdir()), event
+        if status == 0:
+            break
+    assert status == 0
+    assert event > 8
 
 
 def test_a_living_one_stays_from_its_first_moment(

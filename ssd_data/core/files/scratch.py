@@ -59,10 +59,15 @@ def _made() -> tuple[Path, int]:
     _remove_dead(Path(tempfile.gettempdir()))
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        with suppress(FileNotFoundError):  # another process took it for a dead one's
+        try:
             descriptor = claim(folder / _LOCK)
-            assert descriptor is not None
-            return folder, descriptor
+        except FileNotFoundError:  # another process took it for a dead one's
+            continue
+        except BaseException:
+            folder.rmdir()
+            raise
+        assert descriptor is not None
+        return folder, descriptor
 
 
 def _remove_dead(top: Path) -> None:
@@ -90,8 +95,13 @@ def _remove_if_dead(folder: Path) -> None:
 
 def _remove(folder: Path) -> None:
     """Its lock last: without that nobody could tell that it is a dead one's."""
-    for path in folder.iterdir():
-        if path.name != _LOCK:
-            remove_tree(path)
-    (folder / _LOCK).unlink()
-    folder.rmdir()
+    try:
+        for path in folder.iterdir():
+            if path.name != _LOCK:
+                remove_tree(path)
+        (folder / _LOCK).unlink(missing_ok=True)
+        folder.rmdir()
+    except KeyboardInterrupt:
+        with suppress(OSError):
+            _remove(folder)
+        raise
