@@ -10,6 +10,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from hard.kills import preload
 from support.killing import killed_at_event, second_at_event, stopped_at_event
 from support.stages import Stage
 from support.writers import READERS, SCENES
@@ -17,7 +18,7 @@ from support.writers import READERS, SCENES
 from ssd_data.core.registry import COMMANDS
 
 FEW = ["rebuild", "rebuild_here", "relink", "export_yolo", "labelmap", "download", "deploy_npu"]
-FEW += ["train_keep", "test_saving", "eval_more", "detect", "score_coco", "inspect"]
+FEW += ["train_keep", "test_saving", "eval_more", "detect", "score_voc", "inspect"]
 VIEWS = {"view"}  # serves what it reads until it is stopped
 
 
@@ -28,8 +29,7 @@ def test_there_is_a_scene_of_each_command() -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def _imported() -> None:
-    """What each command would else import by itself."""
-    pytest.importorskip("matplotlib.figure")
+    preload()
 
 
 @pytest.mark.parametrize("name", FEW)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ssd_data.core.errors import OutputError
 from ssd_data.core.files.exchange import remove_tree
-from ssd_data.core.files.whole import claim, is_open_at
+from ssd_data.core.files.whole import claim
 
 PREFIX = "ssd-data-"
 _LOCK, _WORK = ".lock", "work"
@@ -87,8 +87,7 @@ def _remove_if_dead(folder: Path) -> None:
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if is_open_at(descriptor, path):
-            _remove(folder)
+        _remove(folder)
     finally:
         os.close(descriptor)
 
