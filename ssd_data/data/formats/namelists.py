@@ -20,9 +20,9 @@ from ssd_data.data.formats.pictures import (
     Named,
     Pictures,
     has_picture_ending,
-    is_left_behind,
     stem_of,
 )
+from ssd_data.data.formats.tree import is_left_behind
 
 MOST_BYTES = 64 << 20
 MOST_SHOWN = 100  # names of a line that are counted

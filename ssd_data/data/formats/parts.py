@@ -10,8 +10,9 @@ from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from pathlib import Path
 
-from ssd_data.data.formats.pictures import has_picture_ending, is_left_behind
+from ssd_data.data.formats.pictures import has_picture_ending
 from ssd_data.data.formats.splits import role
+from ssd_data.data.formats.tree import is_left_behind
 
 DEPTH = 8
 MOST_STRAYS = 1000  # files that are looked into

@@ -10,8 +10,9 @@ from urllib.parse import unquote
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import is_below
-from ssd_data.data.formats.pictures import Pictures, is_left_behind
+from ssd_data.data.formats.pictures import Pictures
 from ssd_data.data.formats.splits import role
+from ssd_data.data.formats.tree import is_left_behind
 
 INSTANCES, ROBOFLOW = "instances_", "_annotations.coco.json"
 MOST = 40  # JSONs of a folder; where there are more, each belongs to a picture

@@ -15,8 +15,8 @@ from ssd_data.core.files.paths import below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data.formats import AnnotationFile, annotation_files
+from ssd_data.data.formats.folders.counterparts import joined
 from ssd_data.data.formats.folders.schema import FolderSource, plain_folder
-from ssd_data.data.formats.folders.tree import joined
 from ssd_data.data.formats.lists import survey
 from ssd_data.data.formats.namelists import Finder
 from ssd_data.data.formats.pictures import files_below, has_picture_ending, owner_of, stem_of

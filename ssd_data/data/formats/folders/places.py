@@ -8,10 +8,10 @@ from dataclasses import replace
 from itertools import combinations
 
 from ssd_data.core.errors import InputError
-from ssd_data.data.formats.folders.tree import (
+from ssd_data.data.formats.folders.counterparts import (
     MOST_FOLDERS,
+    Counterparts,
     Place,
-    Tree,
     by_head,
     joined,
     name_of,
@@ -33,7 +33,7 @@ class PlaceChoice:
         said: a sentence each.
     """
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Counterparts) -> None:
         self.tree = tree
         self.said: list[str] = []
 

@@ -10,9 +10,9 @@ import msgspec
 
 from ssd_data.core.errors import InputError
 from ssd_data.data.formats import Confidence, Recognised
+from ssd_data.data.formats.folders.counterparts import Counterparts, Place, name_of, under
 from ssd_data.data.formats.folders.places import PlaceChoice
 from ssd_data.data.formats.folders.schema import FolderSource
-from ssd_data.data.formats.folders.tree import Place, Tree, name_of, under
 from ssd_data.data.formats.namelists import Finder
 from ssd_data.data.formats.pictures import stem_of
 from ssd_data.data.formats.splitlists import (
@@ -38,7 +38,7 @@ def recognise(folder: Path) -> Recognised[FolderSource] | None:
     Raises:
         InputError: it is such a set surely, but its splits contradict one another.
     """
-    tree = Tree(folder)
+    tree = Counterparts(folder)
     choice = PlaceChoice(tree)
     sure = True  # so is what is refused at once
     try:

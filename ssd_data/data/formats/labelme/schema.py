@@ -12,8 +12,8 @@ import msgspec
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import below, read_bytes
 from ssd_data.data.formats.parts import files_in, files_of, holds_picture
-from ssd_data.data.formats.pictures import is_left_behind
 from ssd_data.data.formats.splits import role
+from ssd_data.data.formats.tree import is_left_behind
 from ssd_data.data.formats.undivided import PartSource
 
 JSON = frozenset({".json"})

@@ -12,8 +12,9 @@ from itertools import islice
 from pathlib import Path
 
 from ssd_data.data.formats.parts import holds_picture
-from ssd_data.data.formats.pictures import has_picture_ending, is_left_behind
+from ssd_data.data.formats.pictures import has_picture_ending
 from ssd_data.data.formats.splits import RATIO, TOO_FEW, role
+from ssd_data.data.formats.tree import is_left_behind
 from ssd_data.data.formats.yolo.names import files_of_names
 from ssd_data.data.formats.yolo.pairs import LIST, numbered_lines
 from ssd_data.data.formats.yolo.places import (

@@ -46,7 +46,7 @@ class Place:
         return self.sure, not self.by_name, self.matched
 
 
-class Tree:
+class Counterparts:
     """The pictures and annotations of a folder.
 
     Args:
