@@ -9,14 +9,14 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.data import formats, recipes
 from ssd_data.data.formats import Recognised
-from ssd_data.data.formats.pictures import ENDINGS, files_below
+from ssd_data.data.formats.pictures import ENDINGS
+from ssd_data.data.formats.tree import Tree
 
 _RECIPE = """\
   format = "folders"
@@ -59,10 +59,11 @@ def find_layout(folder: Path | str, format: str = "") -> FoundLayout:
     """
     folder = Path(folder)
     name = folder.resolve().name
-    if found := _layout(folder, format):
+    tree = Tree(folder)
+    if found := _layout(tree, format):
         return FoundLayout(name, folder, *found)
-    folders = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    inner = [(p, found) for p in folders if (found := _layout(p, format))]
+    trees = map(tree.inner, tree.folders())
+    inner = [(one.root, found) for one in trees if (found := _layout(one, format))]
     if len(inner) == 1:
         return FoundLayout(name, inner[0][0], *inner[0][1])
     if inner:
@@ -73,10 +74,10 @@ def find_layout(folder: Path | str, format: str = "") -> FoundLayout:
             hint=f"Name one of them, or a recipe with --root {folder} "
             f"({', '.join(recipes.names())})",
         )
-    raise _unknown(folder, format)
+    raise _unknown(tree, format)
 
 
-def _layout(folder: Path, format: str) -> tuple[str, Recognised[Any]] | None:
+def _layout(tree: Tree, format: str) -> tuple[str, Recognised[Any]] | None:
     """The format that a folder is surely in; None where none fits.
 
     Raises:
@@ -88,7 +89,7 @@ def _layout(folder: Path, format: str) -> tuple[str, Recognised[Any]] | None:
     found = [
         (name, recognised)
         for name, one in asked
-        if one.recognise is not None and (recognised := one.recognise(folder)) is not None
+        if one.recognise is not None and (recognised := one.recognise(tree)) is not None
     ]
     if not found:
         return None
@@ -99,13 +100,13 @@ def _layout(folder: Path, format: str) -> tuple[str, Recognised[Any]] | None:
     lines = [f"--format {name}: {recognised.why}" for name, recognised in best]
     raise InputError(
         f"this may be {' or '.join(name for name, _ in best)}",
-        where=folder,
+        where=tree.root,
         hint="\n  ".join(["Say which it is:", *lines]),
     )
 
 
-def _unknown(folder: Path, format: str) -> InputError:
-    held = sorted(p.name + "/" * p.is_dir() for p in folder.iterdir())
+def _unknown(tree: Tree, format: str) -> InputError:
+    held = sorted([*(f"{name}/" for name in tree.folders()), *tree.names()])
     there = ", ".join(held[:MOST_SHOWN]) or "nothing"
     there += f" and {len(held) - MOST_SHOWN} more" if len(held) > MOST_SHOWN else ""
     known = {
@@ -113,7 +114,7 @@ def _unknown(folder: Path, format: str) -> InputError:
         for name, one in formats.all_formats()
         if one.recognise and format in ("", name)
     }
-    files = list(islice(files_below(folder), MOST_LISTED))
+    files = tree.below()[:MOST_LISTED]
     endings = {f".{path.rpartition('.')[2].lower()}" for path in files} - _NO_HINT
     near = {name: text for name, text in known.items() if any(_names(text, e) for e in endings)}
     what = f"no {format} data set" if format else "no known layout"
@@ -124,7 +125,7 @@ def _unknown(folder: Path, format: str) -> InputError:
     hints += _recipe(files)
     return InputError(
         f"{what}. Here is: {there}",
-        where=folder,
+        where=tree.root,
         hint="\n".join(hints).replace("\n", "\n  "),
     )
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from ssd_data.core.notes import Tally
     from ssd_data.core.structures import AnnotatedImage, Entry
+    from ssd_data.data.formats.tree import Tree
 
 S = TypeVar("S", bound="msgspec.Struct")
 HEAD_BYTES = 4096
@@ -99,7 +100,7 @@ class Format(Generic[S]):
     read: Callable[[Path, S, Tally], Iterator[Entry]]
     needs: Callable[[S], list[str]]
     layout: str = ""
-    recognise: Callable[[Path], Recognised[S] | None] | None = None
+    recognise: Callable[[Tree], Recognised[S] | None] | None = None
     classes: Callable[[Path, S], list[tuple[str, str]]] | None = None
     names_splits: bool = True
     outside: Callable[[S], list[Path]] = lambda source: []

@@ -30,7 +30,7 @@ class HeldNames(NamedTuple):
 class Tree:
     """The files below a root; a folder is listed when it is first asked for, and then known.
 
-    Paths are below the root, with ``/``; the root itself is an empty path.
+    Paths are below the root, with ``/``; the root itself is an empty path, or ``.``.
 
     >>> tree = Tree(Path("sample/voc"))
     >>> tree.folders(), tree.names("ImageSets/Main")
@@ -56,17 +56,18 @@ class Tree:
 
     def folders(self, folder: str = "") -> tuple[str, ...]:
         """The names of a folder's own folders, sorted; none where it is not there."""
-        return self._held(folder).folders
+        return self._held(_plain(folder)).folders
 
     def names(self, folder: str = "") -> tuple[str, ...]:
         """The names of a folder's own files, sorted; none where it is not there."""
-        return self._held(folder).files
+        return self._held(_plain(folder)).files
 
     def below(self, folder: str = "") -> tuple[str, ...]:
         """All files of a folder and its subfolders, as paths from it, sorted.
 
         Links to folders are followed, each folder once.
         """
+        folder = _plain(folder)
         if folder not in self._below:
             self._below[folder] = tuple(sorted(self._walk(folder)))
         return self._below[folder]
@@ -100,7 +101,7 @@ class Tree:
         return found
 
     def _held(self, folder: str) -> HeldNames:
-        key = f"{self.root}/{folder}"
+        key = str(self.path(folder))
         if key not in self._known:
             self._known[key] = self._list(folder)
         return self._known[key]
@@ -117,6 +118,10 @@ class Tree:
         except OSError:
             return HeldNames()
         return HeldNames(tuple(sorted(folders)), tuple(sorted(files)))
+
+
+def _plain(folder: str) -> str:
+    return "" if folder == "." else folder
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -22,6 +22,7 @@ from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry
 from ssd_data.data.formats import Format, Recognised
 from ssd_data.data.formats.numbers import FAR
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.widerface.schema import LISTS, images_folder, list_file
 
 LAYOUT = """\
@@ -49,11 +50,11 @@ class WiderFaceSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     images: str
 
 
-def recognise(folder: Path) -> Recognised[WiderFaceSource] | None:
+def recognise(tree: Tree) -> Recognised[WiderFaceSource] | None:
     """The splits whose list lies in ``wider_face_split``."""
     found: dict[str, list[WiderFaceSource]] = {}
     for split in ("train", "val"):
-        if (folder / list_file(split)).is_file():
+        if tree.path(list_file(split)).is_file():
             found[split] = [WiderFaceSource(list_file(split), images_folder(split))]
     return Recognised(found, f"{LISTS} has its lists") if found else None
 

@@ -16,7 +16,7 @@ from ssd_data.core.files.paths import listable
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data.formats import Confidence, Format, Recognised
-from ssd_data.data.formats.pictures import files_below
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.yolo.content import are_yolos, highest_number
 from ssd_data.data.formats.yolo.folders import Arranged, arrangement
 from ssd_data.data.formats.yolo.lines import LabelReader
@@ -32,16 +32,16 @@ from ssd_data.data.formats.yolo.stated import (
 )
 
 
-def recognise(folder: Path) -> Recognised[YoloSource] | None:
+def recognise(tree: Tree) -> Recognised[YoloSource] | None:
     """What ``data.yaml``, ``.data`` or the folders' names and the txt in them say.
 
     Raises:
         InputError: ``data.yaml`` is broken; two files say which splits there are.
     """
-    arranged = arrangement(folder)
-    yolos = are_yolos(folder, arranged.label_folders) if arranged else None
+    folder, arranged = tree.root, arrangement(tree)
+    yolos = are_yolos(tree, arranged.label_folders) if arranged else None
     try:
-        stated = from_data_yaml(folder) or from_data_file(folder)
+        stated = from_data_yaml(tree) or from_data_file(tree)
     except InputError:
         if yolos or arranged is None:
             raise
@@ -52,7 +52,7 @@ def recognise(folder: Path) -> Recognised[YoloSource] | None:
         return _as_stated(folder, stated, here)
     if arranged is None or not yolos:
         return None
-    return _as_arranged(folder, arranged, stated)
+    return _as_arranged(tree, arranged, stated)
 
 
 def _as_stated(folder: Path, stated: Stated, here: Sequence[str]) -> Recognised[YoloSource]:
@@ -64,24 +64,24 @@ def _as_stated(folder: Path, stated: Stated, here: Sequence[str]) -> Recognised[
     return Recognised(stated.splits, why, Confidence.CONTENT, said)
 
 
-def _as_arranged(folder: Path, arranged: Arranged, stated: Stated | None) -> Recognised[YoloSource]:
-    names, said = _names_for(folder, arranged, stated)
-    splits = arranged.sources(folder, names)
+def _as_arranged(tree: Tree, arranged: Arranged, stated: Stated | None) -> Recognised[YoloSource]:
+    names, said = _names_for(tree, arranged, stated)
+    splits = arranged.sources(tree, names)
     said = [*(stated.said if stated else ()), *arranged.said, *said]
     why = f"{arranged.why}, and the txt have YOLO's lines"
     return Recognised(splits, why, Confidence.CONTENT, said)
 
 
-def _names_for(folder: Path, arranged: Arranged, stated: Stated | None) -> tuple[str, list[str]]:
+def _names_for(tree: Tree, arranged: Arranged, stated: Stated | None) -> tuple[str, list[str]]:
     """The file that names the classes, and what is to be said of it."""
-    first = stated.names if stated else yaml_with_names(folder)
+    first = stated.names if stated else yaml_with_names(tree)
     places = [path for pair in arranged.pairs for path in reversed(pair) if path]
     above = [place.rpartition("/")[0] for place in places]
-    found = [*filter(None, [first]), *files_of_names(folder, ["", "data", *above, *places])]
+    found = [*filter(None, [first]), *files_of_names(tree, ["", "data", *above, *places])]
     if not found:
         return "", [_nameless("")]
-    ours = read_classes(folder, found[0])
-    others = [name for name in found[1:] if not same(read_classes(folder, name), ours)]
+    ours = read_classes(tree.root, found[0])
+    others = [name for name in found[1:] if not same(read_classes(tree.root, name), ours)]
     return found[0], [
         f"{listable(name)} names other classes than {found[0]}, which is taken" for name in others
     ]
@@ -132,7 +132,7 @@ def classes(root: Path, source: YoloSource) -> list[tuple[str, str]]:
 def _numbers(root: Path, found: Classes) -> list[str]:
     count = found.count
     if count is None:
-        count = highest_number(root, files_below(root)) + 1
+        count = highest_number(Tree(root)) + 1
     return [str(number) for number in range(count)]
 
 

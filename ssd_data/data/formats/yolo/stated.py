@@ -14,6 +14,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable, read_lines
 from ssd_data.core.files.plain_yaml import PlainYaml, read_yaml
 from ssd_data.data.formats.splits import TRAINING, role
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.yolo.names import YAML, files_of_names, from_yaml
 from ssd_data.data.formats.yolo.pairs import LIST
 from ssd_data.data.formats.yolo.places import YoloPlace, is_elsewhere, is_here, resolve
@@ -40,13 +41,13 @@ class Stated:
     said: list[str] = field(default_factory=list)
 
 
-def from_data_yaml(root: Path) -> Stated | None:
+def from_data_yaml(tree: Tree) -> Stated | None:
     """What the ``data.yaml`` of a folder says, whatever it is called; None where there is none.
 
     Raises:
         InputError: it is broken, or several say which splits there are.
     """
-    found = _yaml_tables(root)
+    root, found = tree.root, _yaml_tables(tree)
     fitting = {n: t for n, t in found.items() if isinstance(t, dict) and _is_data(root, t)}
     first = next((name for name in PREFERRED if name in fitting), None)
     if first is None and len(fitting) > 1:
@@ -64,22 +65,21 @@ def from_data_yaml(root: Path) -> Stated | None:
     return None
 
 
-def yaml_with_names(root: Path) -> str:
+def yaml_with_names(tree: Tree) -> str:
     """A YAML file of a folder that names classes but no splits; empty where there is none."""
-    for name, table in _yaml_tables(root).items():
-        if isinstance(table, dict) and table.get("names") and not _is_data(root, table):
+    for name, table in _yaml_tables(tree).items():
+        if isinstance(table, dict) and table.get("names") and not _is_data(tree.root, table):
             return name
     return ""
 
 
-def _yaml_tables(root: Path) -> dict[str, PlainYaml]:
-    names = sorted(p.name for p in root.glob("*.y*ml") if p.suffix.lower() in YAML)
-    names = [name for name in names if not name.startswith(".")]
+def _yaml_tables(tree: Tree) -> dict[str, PlainYaml]:
+    names = [name for name in tree.names() if f".{name.rpartition('.')[2].lower()}" in YAML]
     names.sort(key=lambda name: name not in PREFERRED)
     tables: dict[str, PlainYaml] = {}
     for name in names[:MOST_YAML]:
         try:
-            tables[name] = read_yaml(root / name, "YAML file", name)
+            tables[name] = read_yaml(tree.path(name), "YAML file", name)
         except InputError:
             if name in PREFERRED:
                 raise
@@ -93,17 +93,17 @@ def _is_data(root: Path, table: Mapping[str, PlainYaml]) -> bool:
     return any(role(key) or _is_split(root, resolve(root, stated)) for key, stated in rest)
 
 
-def from_data_file(root: Path) -> Stated | None:
+def from_data_file(tree: Tree) -> Stated | None:
     """What Darknet's ``.data`` of a folder says; None where there is none.
 
     Raises:
         InputError: several say which splits there are.
     """
-    fitting = {}
-    for path in sorted(root.glob("*.data"))[:MOST_YAML]:
-        table = _assignments(path) if path.is_file() else {}
+    root, fitting = tree.root, {}
+    for file in [name for name in tree.names() if name.endswith(".data")][:MOST_YAML]:
+        table = _assignments(tree.path(file))
         if "train" in table and ("names" in table or "labels" in table or "classes" in table):
-            fitting[path.name] = table
+            fitting[file] = table
     if len(fitting) > 1:
         raise InputError(
             f"{' and '.join(map(listable, fitting))} each say which splits there are",
@@ -114,7 +114,7 @@ def from_data_file(root: Path) -> Stated | None:
         result = Stated(name)
         stated = table.get("names") or table.get("labels") or ""
         named = resolve(root, stated) if stated else None
-        others = files_of_names(root, [""])
+        others = files_of_names(tree, [""])
         result.names = named.path if named else next(iter(others), "")
         if stated and not named:
             instead = f"{result.names} is taken" if result.names else "classes are numbers"
