@@ -83,7 +83,7 @@ def _layout(tree: Tree, format: str) -> tuple[str, Recognised[Any]] | None:
     Raises:
         InputError: two are as sure.
     """
-    asked = [(format, formats.load(format))] if format else list(formats.all_formats())
+    asked = [(format, formats.load(format))] if format else list(formats.formats_for(tree))
     if format and asked[0][1].recognise is None:
         raise UsageError(f'the format "{format}" is not one of folders', where="--format")
     found = [
