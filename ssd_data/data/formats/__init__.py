@@ -86,6 +86,8 @@ class Format(Generic[S]):
         needs: the paths below the root without which a source is not there.
         layout: the folder tree that it expects, shown when nothing fits.
         recognise: the splits of a folder, if it is in this layout.
+        indexed: the same of a folder and its index, such as a ``data.yaml``, given the path below
+            the folder; None where it is no such file.
         classes: name and display name of all classes, where the data set itself states them; empty
             where this one does not: then they are the names that boxes use.
         names_splits: whether sources belong to the named splits of one data set. Else each is a
@@ -105,6 +107,7 @@ class Format(Generic[S]):
     names_splits: bool = True
     outside: Callable[[S], list[Path]] = lambda source: []
     truth_file: Callable[[Path, S], str] | None = None
+    indexed: Callable[[Tree, str], Recognised[S] | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,10 @@ class Signs:
     recognised: bool = True
     file: str = ""
 
+    def end(self, name: str) -> bool:
+        """Whether a file is called as one of the format's."""
+        return not self.endings or name.lower().endswith(self.endings)
+
     def fit(self, tree: Tree) -> bool:
         """Whether a folder may be in the format, by the names of what is there."""
         return (
@@ -191,6 +198,12 @@ def formats_for(tree: Tree) -> Iterator[tuple[str, Format[Any]]]:
     """Those that a folder may be in, by the names of what is there; no other is loaded."""
     names = FORMATS.names()
     yield from _loaded([n for n in names if (signs := _signs(n)) is None or signs.fit(tree)])
+
+
+def formats_of_index(name: str) -> Iterator[tuple[str, Format[Any]]]:
+    """Those that may have an index of that name; no other is loaded."""
+    names = FORMATS.names()
+    yield from _loaded([n for n in names if (signs := _signs(n)) is None or signs.end(name)])
 
 
 def _loaded(names: Sequence[str]) -> Iterator[tuple[str, Format[Any]]]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.near import by_fold, spelling_hint
 from ssd_data.core.files.paths import listable
 from ssd_data.data.formats.tree import Tree
 
@@ -149,6 +150,20 @@ class Pictures:
         if has_picture_ending(plain):
             return None
         return self._by_bare_name(plain, named, where)
+
+    def spelling_hint(self, named: str) -> str:
+        """What to say of a name that is none, where one differs in capitals or accents only."""
+        plain = named.replace("\\", "/").removeprefix("./")
+        names = (plain, plain.rpartition("/")[2])
+        hints = (spelling_hint(name, self._folded) for name in names)
+        return next(filter(None, hints), "")
+
+    @cached_property
+    def _folded(self) -> dict[str, str]:
+        """The paths, and what stands in lists for them, by what names like them have in common."""
+        stems = map(stem_of, self.paths)
+        own = [path.rpartition("/")[2] for path in self.paths]
+        return by_fold((*map(stem_of, own), *own, *stems, *self.paths))
 
     def _by_tail(self, text: str, named: str, where: object) -> Named | None:
         parts = [part for part in text.split("/") if part not in ("", ".", "..")]

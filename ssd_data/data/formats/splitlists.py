@@ -134,7 +134,7 @@ def read_lists(tree: Tree, place: str, finder: Finder) -> SplitLists:
         elif not missing:
             said.append(f"{list_path(place, name)} is empty: it is not taken for a split")
         elif sure:
-            raise _names_nothing(missing[0], len(missing))
+            raise _names_nothing(missing[0], len(missing), finder)
         elif strict:
             said.append(f"{list_path(place, name)} names no picture: it is not taken for a split")
     require_apart(members)
@@ -156,11 +156,12 @@ def _members(root: Path, path: str, finder: Finder) -> tuple[dict[str, str], lis
     return pictures, missing
 
 
-def _names_nothing(first: Listed, count: int) -> InputError:
+def _names_nothing(first: Listed, count: int, finder: Finder) -> InputError:
     return InputError(
         f'"{first.text}" is no picture here' + ", nor is any other of this list" * (count > 1),
         where=first.where,
-        hint="A list has a picture's name a line; move it away if it is no list of a split",
+        hint=finder.pictures.spelling_hint(first.text)
+        or "A list has a picture's name a line; move it away if it is no list of a split",
     )
 
 

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 _LEFT_BEHIND = frozenset({"__MACOSX", ".ipynb_checkpoints", "@eaDir", "$RECYCLE.BIN"})
 
+_LISTS = "ImageSets/"
+
 
 def is_left_behind(path: str) -> bool:
     """Whether a system left it there: hidden files, AppleDouble's (``._``), a notebook's, a bin."""
@@ -74,9 +76,12 @@ class Tree:
 
     @property
     def endings(self) -> frozenset[str]:
-        """The endings of all files, such as ``.xml``, in small letters."""
+        """The endings of all files, such as ``.xml``, in small letters; lists of splits in
+        ``ImageSets`` do not count, which tell no format of annotations.
+        """
         if self._endings is None:
-            found = {name.rpartition("/")[2].rpartition(".")[2] for name in self.below()}
+            names = (name for name in self.below() if not name.startswith(_LISTS))
+            found = {name.rpartition("/")[2].rpartition(".")[2] for name in names}
             self._endings = frozenset(f".{ending.lower()}" for ending in found)
         return self._endings
 

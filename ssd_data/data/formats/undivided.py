@@ -126,6 +126,7 @@ def _listed(images: Sequence[str], root: Path, name: str) -> set[int]:
     for listed in read_listed(root, name, finder, Tally()):
         if listed.picture is None:
             text = f'"{listed.text}" is no picture here, or nothing is said of it'
-            raise InputError(text, where=listed.where)
+            hint = finder.pictures.spelling_hint(listed.text)
+            raise InputError(text, where=listed.where, hint=hint)
         chosen.add(known[listed.picture.path])
     return chosen

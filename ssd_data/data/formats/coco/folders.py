@@ -86,14 +86,30 @@ def recognise(tree: Tree) -> Recognised[CocoSource] | None:
     Raises:
         InputError: two JSONs are of one split, or one is not of the split that its folder says.
     """
-    folder, paths = tree.root, json_files(tree)
+    paths = json_files(tree)
     others = _others([path for path, _ in paths])
     looked = [_look(tree, path, split) for path, split in paths if path not in others]
     found = [one for one in looked if one is not None]
-    here = [one for one in found if one.images is not None]
     if not found:
         return None
     said = [f"left out, as captions, key points and the like: {_some(others)}"] if others else []
+    return _recognised(tree, found, said)
+
+
+def indexed(tree: Tree, name: str) -> Recognised[CocoSource] | None:
+    """The splits of one instances JSON.
+
+    Raises:
+        InputError: it is not of the split that its folder says.
+    """
+    folders = name.split("/")[:-1]
+    found = _look(tree, name, next((part for part in reversed(folders) if role(part)), ""))
+    return _recognised(tree, [found], []) if found else None
+
+
+def _recognised(tree: Tree, found: Sequence[FoundJson], said: list[str]) -> Recognised[CocoSource]:
+    folder = tree.root
+    here = [one for one in found if one.images is not None]
     if here and len(here) < len(found):
         absent = [one.json for one in found if one.images is None]
         said.append(f"{_some(absent)}: none of its pictures is here, so it is left out")

@@ -34,12 +34,27 @@ def recognise(tree: Tree) -> Recognised[CsvSource] | None:
     Raises:
         InputError: several CSV files of boxes contradict each other.
     """
-    folder, named = tree.root, list(islice(files_of(tree, ENDINGS), MOST_FILES))
-    looks = {name: look for name in named if (look := _look(folder, name)) is not None}
+    named = list(islice(files_of(tree, ENDINGS), MOST_FILES))
+    looks = {name: look for name in named if (look := _look(tree.root, name)) is not None}
     boxes = {name: look for name, look in looks.items() if look.layout is not None}
-    if not boxes:
-        return _not_understood(tree, looks)
-    names = [n for n in named if n not in boxes and are_names(folder / n, n)]
+    return _recognised(tree, boxes, named) if boxes else _not_understood(tree, looks)
+
+
+def indexed(tree: Tree, name: str) -> Recognised[CsvSource] | None:
+    """The splits of one CSV of boxes; of one that is not understood, so that it is said why."""
+    look = _look(tree.root, name)
+    if look is None:
+        return None
+    if look.layout is None:
+        why = f"{name} is a CSV"
+        return Recognised({"trainval": [CsvSource(csv=name)]}, why, Confidence.NAMES)
+    return _recognised(tree, {name: look}, list(islice(files_of(tree, ENDINGS), MOST_FILES)))
+
+
+def _recognised(
+    tree: Tree, boxes: Mapping[str, TableLook], named: Sequence[str]
+) -> Recognised[CsvSource]:
+    names = [n for n in named if n not in boxes and are_names(tree.path(n), n)]
     splits, said = _splits(tree, boxes, names)
     first = next(iter(splits.values()))[0].csv
     look = boxes[first]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
@@ -23,11 +24,21 @@ FEW = 64  # of more files, none is asked for its subset: they are one a picture
 
 def recognise(tree: Tree) -> Recognised[CvatSource] | None:
     """The splits of a folder with CVAT files: by subset, else by the names of files and folders."""
-    folder, named = tree.root, list(files_of(tree, XML))
+    named = list(files_of(tree, XML))
     spread = named[:: max(len(named) // SAMPLE, 1)][:SAMPLE]
-    if not any(is_ours(folder / name) for name in spread):
+    if not any(is_ours(tree.path(name)) for name in spread):
         return None
-    ours = [name for name in named if is_ours(folder / name)]
+    found = _recognised(tree, [name for name in named if is_ours(tree.path(name))])
+    return replace(found, said=[*found.said, *stray(tree, XML, set(named), is_ours)])
+
+
+def indexed(tree: Tree, name: str) -> Recognised[CvatSource] | None:
+    """The splits of one CVAT file."""
+    return _recognised(tree, [name]) if is_ours(tree.path(name)) else None
+
+
+def _recognised(tree: Tree, ours: Sequence[str]) -> Recognised[CvatSource]:
+    folder = tree.root
     by_split: defaultdict[str, list[CvatSource]] = defaultdict(list)
     plain: defaultdict[str, list[str]] = defaultdict(list)
     for name in ours:
@@ -43,7 +54,6 @@ def recognise(tree: Tree) -> Recognised[CvatSource] | None:
     for split, names in plain.items():
         by_split[plain_split(split)] += _sources(tree, names, ours, split)
     splits, said = _with_unassigned(tree, dict(by_split), _sources(tree, left, ours, ""), left)
-    said = [*said, *stray(tree, XML, set(named), is_ours)]
     why = f"{ours[0]} is CVAT's XML" if len(ours) == 1 else f"{len(ours)} XML files are CVAT's"
     return Recognised(splits, why, Confidence.CONTENT, said)
 

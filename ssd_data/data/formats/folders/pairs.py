@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.near import by_fold, spelling_hint
 from ssd_data.core.files.paths import require_below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
@@ -78,12 +79,26 @@ class Pairs:
                 self.notes.add(kind, image)
                 return None
             if found is None:
-                missing = InputError("the annotation is missing", where=annotation)
+                hint = self._nearest(stem_of(picture))
+                missing = InputError("the annotation is missing", where=annotation, hint=hint)
                 return Unreadable(image, annotation, missing, unannotated=True)
             annotation = joined(self.labels, found)
             return self._file(found).read(self.root / annotation, image, annotation, self.notes)
         except InputError as error:
             return Unreadable(image, annotation, error)
+
+    def _nearest(self, stem: str) -> str:
+        """What to say of an annotation that nearly has a picture's name."""
+        hints = (spelling_hint(stem + ending, self._folded) for ending in self._endings)
+        return next(filter(None, hints), "")
+
+    @cached_property
+    def _endings(self) -> list[str]:
+        return sorted({Path(path).suffix for paths in self.annotations.values() for path in paths})
+
+    @cached_property
+    def _folded(self) -> dict[str, str]:
+        return by_fold(path for paths in self.annotations.values() for path in paths)
 
     def left_over(self) -> list[str]:
         """The annotations that no picture has, of the kinds that pictures have.

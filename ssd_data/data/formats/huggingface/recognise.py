@@ -43,19 +43,38 @@ def recognise(tree: Tree) -> Recognised[HuggingFaceSource] | None:
     folder, named = tree.root, list(islice(files_of(tree, ENDINGS), MOST_FILES))
     metadata = [n for n in named if posixpath.basename(n) in METADATA and _has_boxes(folder, n)]
     if metadata:
-        splits, said = _by_metadata(tree, metadata)
-        why = f"{metadata[0]} has boxes of pictures"
-        return _decided(folder, splits, why, said)
+        return _of_metadata(tree, metadata)
     shards = [n for n in named if n.endswith(PARQUET) and posixpath.basename(n) not in METADATA]
     if not shards:
         return None
     if not has_pyarrow():
+        _require_whole(folder, shards)
         splits, said = _by_shard(tree, shards)
         return Recognised(splits, f"{shards[0]} is a Parquet file", Confidence.NAMES, said)
     if not _has_boxes(folder, shards[0]):
         return None
+    _require_whole(folder, shards)
     splits, said = _by_shard(tree, shards)
     return _decided(folder, splits, f"{shards[0]} holds pictures and boxes", said)
+
+
+def indexed(tree: Tree, name: str) -> Recognised[HuggingFaceSource] | None:
+    """The splits of one Parquet or metadata file."""
+    metadata = posixpath.basename(name) in METADATA
+    if not (metadata or name.endswith(PARQUET)) or not _has_boxes(tree.root, name):
+        return None
+    if metadata:
+        return _of_metadata(tree, [name])
+    splits, said = _by_shard(tree, [name])
+    why = f"{name} is a Parquet file"
+    if not has_pyarrow():
+        return Recognised(splits, why, Confidence.NAMES, said)
+    return _decided(tree.root, splits, why, said)
+
+
+def _of_metadata(tree: Tree, files: Sequence[str]) -> Recognised[HuggingFaceSource]:
+    splits, said = _by_metadata(tree, files)
+    return _decided(tree.root, splits, f"{files[0]} has boxes of pictures", said)
 
 
 def _has_boxes(folder: Path, name: str) -> bool:
@@ -89,7 +108,6 @@ def _by_metadata(tree: Tree, files: Sequence[str]) -> tuple[Splits, list[str]]:
 
 
 def _by_shard(tree: Tree, files: Sequence[str]) -> tuple[Splits, list[str]]:
-    _require_whole(tree.root, files)
     splits: Splits = {}
     for name in files:
         word = plain_split(split_in(name) or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -31,8 +32,16 @@ def recognise(tree: Tree) -> Recognised[JsonLinesSource] | None:
     folder, output = tree.root, files_in(tree, {".manifest"}, _OUTPUT)
     named = [*islice(files_of(tree, ENDINGS), MOST_FILES), *output]
     whose = {name: maker for name in named if (maker := _maker(folder, name))}
-    if not whose:
-        return None
+    return _recognised(tree, whose) if whose else None
+
+
+def indexed(tree: Tree, name: str) -> Recognised[JsonLinesSource] | None:
+    """The splits of one file of JSON lines."""
+    maker = _maker(tree.root, name)
+    return _recognised(tree, {name: maker}) if maker else None
+
+
+def _recognised(tree: Tree, whose: Mapping[str, str]) -> Recognised[JsonLinesSource]:
     splits, said = _splits(tree, list(whose))
     first, maker = next(iter(whose.items()))
     return Recognised(splits, f"{first} has lines of {maker}", Confidence.CONTENT, said)

@@ -148,7 +148,8 @@ def _listed(root: Path, source: KittiSource, pictures: Pictures) -> list[str]:
             where = f"{source.list}:{line}"
             picture = pictures.find(name, where)
             if picture is None:
-                raise InputError(f'no picture "{name}" in {source.images}', where=where)
+                hint = pictures.spelling_hint(name)
+                raise InputError(f'no picture "{name}" in {source.images}', where=where, hint=hint)
             found.append(picture.path)
     return found
 

@@ -21,17 +21,26 @@ def recognise(tree: Tree) -> Recognised[OpenImagesSource] | None:
     Raises:
         InputError: two CSV files are of one split, or several of none.
     """
-    folder, named = tree.root, list(islice(files_of(tree, CSV), MOST_FILES))
-    boxes = [name for name in named if is_boxes(folder / name)]
-    if not boxes:
+    named = list(islice(files_of(tree, CSV), MOST_FILES))
+    boxes = [name for name in named if is_boxes(tree.path(name))]
+    return _recognised(tree, boxes, named) if boxes else None
+
+
+def indexed(tree: Tree, name: str) -> Recognised[OpenImagesSource] | None:
+    """The splits of one CSV of boxes."""
+    if not is_boxes(tree.path(name)):
         return None
-    names = [name for name in named if name not in boxes and is_names(folder / name)]
+    return _recognised(tree, [name], list(islice(files_of(tree, CSV), MOST_FILES)))
+
+
+def _recognised(tree: Tree, boxes: list[str], named: list[str]) -> Recognised[OpenImagesSource]:
+    names = [name for name in named if name not in boxes and is_names(tree.path(name))]
 
     def source(name: str, images: str) -> OpenImagesSource:
         return OpenImagesSource(csv=name, images=images, names=_names_for(name, names))
 
     if len(boxes) > 1:
-        words, said = split_words(folder, boxes, "CSV files of boxes")
+        words, said = split_words(tree.root, boxes, "CSV files of boxes")
         splits, more = by_file(tree, words, source)
         said += more
     else:

@@ -67,6 +67,19 @@ def recognise(tree: Tree) -> Recognised[RetinaFaceSource] | None:
     return Recognised(splits, why, Confidence.CONTENT, said) if splits else None
 
 
+def indexed(tree: Tree, name: str) -> Recognised[RetinaFaceSource] | None:
+    """The pictures of one list; its name or folder says the split."""
+    if not _is_list(tree.path(name)):
+        return None
+    folder, _, own = name.rpartition("/")
+    split = role(stem_of(own)) or (folder if role(folder) else "trainval")
+    images = _images(tree.root, split)
+    if role(folder):
+        images = f"{folder}/{IMAGES}" if IMAGES in tree.folders(folder) else folder
+    source = RetinaFaceSource(name, images)
+    return Recognised({split: [source]}, f"{name} has lines of # <path>", Confidence.CONTENT)
+
+
 def _lists(tree: Tree) -> Iterator[str]:
     """The files that may be a split's list, WIDER FACE's first."""
     for folder, ending in ((WIDER, "_gt.txt"), ("", ".txt")):
@@ -177,4 +190,5 @@ FORMAT = Format(
     needs=lambda source: [source.list, source.images],
     layout=LAYOUT,
     recognise=recognise,
+    indexed=indexed,
 )

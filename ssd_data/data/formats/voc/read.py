@@ -144,7 +144,8 @@ def _entry(root: Path, source: VocSource, listed: Listed, finder: Finder, notes:
         error = InputError(
             f'"{listed.text}" is neither a picture of {images} nor an annotation of {annotations}',
             where=listed.where,
-            hint="A list has one name a line, with nothing behind it but perhaps -1, 0 or 1",
+            hint=finder.pictures.spelling_hint(listed.text)
+            or "A list has one name a line, with nothing behind it but perhaps -1, 0 or 1",
         )
         return replace(entry, error=error, unannotated=False)
     return entry

@@ -59,6 +59,15 @@ def recognise(tree: Tree) -> Recognised[WiderFaceSource] | None:
     return Recognised(found, f"{LISTS} has its lists") if found else None
 
 
+def indexed(tree: Tree, name: str) -> Recognised[WiderFaceSource] | None:
+    """The split of one list."""
+    for split in ("train", "val"):
+        if name == list_file(split):
+            source = WiderFaceSource(name, images_folder(split))
+            return Recognised({split: [source]}, f"{name} is its list")
+    return None
+
+
 def read(root: Path, source: WiderFaceSource, notes: Tally) -> Iterator[Entry]:
     """The pictures of one list, in its order.
 
@@ -183,4 +192,5 @@ FORMAT = Format(
     layout=LAYOUT,
     recognise=recognise,
     classes=lambda root, source: [(CLASS, CLASS)],
+    indexed=indexed,
 )

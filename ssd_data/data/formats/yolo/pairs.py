@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from posixpath import normpath
-from unicodedata import normalize
 from urllib.parse import unquote
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.near import folded
 from ssd_data.core.files.paths import is_below, listable, read_text
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Unreadable
@@ -27,7 +27,7 @@ from ssd_data.data.formats.yolo.schema import YoloSource, joined
 
 MOST_BYTES = 256 << 20
 LIST = ".txt"
-UNQUOTED = "txt found by its name unquoted, or with its accents joined"
+UNQUOTED = "txt found by its name unquoted, in other capitals, or with its accents joined"
 ORPHAN = "txt without a picture"
 _NO_LABELS = (
     "a split without any cannot be built: leave it out with --split, or say where they are in a "
@@ -104,7 +104,7 @@ def _with_unquoted(found: list[Pair], folders: LabelFolders, notes: Tally) -> li
 
 
 def _plain(stem: str) -> str:
-    return normalize("NFC", unquote(stem))
+    return folded(unquote(stem))
 
 
 def _note_orphans(
@@ -140,7 +140,8 @@ def _listed(
             continue
         if named is None:
             text = f"there is no picture {listable(line)}"
-            yield Unreadable(line, file, InputError(text, where=where))
+            hint = known.spelling_hint(line)
+            yield Unreadable(line, file, InputError(text, where=where, hint=hint))
             continue
         if named.how:
             notes.add(f"picture found {named.how}", listable(f"{where}: {line}: {named.path}"))
@@ -149,6 +150,18 @@ def _listed(
             notes.add(kind, listable(f"{where}: {named.path}"))
         seen.add(named.path)
         yield folders.pair(named.path)
+
+
+def listed_pictures(root: Path, file: str, known: Pictures) -> Iterator[tuple[str, str]]:
+    """The pictures of a list that are here, each with the line that names it.
+
+    Raises:
+        InputError: as :func:`numbered_lines`; or a line may be several pictures.
+    """
+    for number, line in numbered_lines(root, file):
+        where = f"{file}:{number}"
+        if (named := _find(known, line, file, where)) is not None:
+            yield named.path, where
 
 
 def numbered_lines(root: Path, file: str) -> Iterator[tuple[int, str]]:
