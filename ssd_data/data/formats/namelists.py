@@ -53,6 +53,11 @@ class NameList:
         """
         return cls(path, _lines(read_text(below(root, path), "list", MOST_BYTES)))
 
+    @classmethod
+    def of(cls, file: Path) -> NameList:
+        """The list that a file is, wherever it lies; as :meth:`read`."""
+        return cls(str(file), _lines(read_text(file, "list of pictures", MOST_BYTES)))
+
     @property
     def flagged(self) -> bool:
         """Whether all lines end with -1, 0 or 1, as those of a class's list do."""
