@@ -107,7 +107,9 @@ def _unreadable(
     path: Path | str, what: str, where: object, error: OSError | ValueError
 ) -> InputError:
     if isinstance(error, FileNotFoundError):
-        return InputError(f"the {what} is missing", where=where)
+        from ssd_data.core.files.near import near_file  # which needs this module
+
+        return InputError(f"the {what} is missing", where=where, hint=near_file(path))
     if isinstance(error, OSError):
         return InputError(f"cannot read the {what}: {error.strerror}", where=where)
     return InputError(f"cannot read the {what}: {error}", where=ascii(str(path)))

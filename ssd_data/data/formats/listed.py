@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import listable
 from ssd_data.core.notes import Tally
 from ssd_data.data.formats.corners import Size
 from ssd_data.data.formats.pictures import Named, Pictures, has_picture_ending
@@ -94,6 +95,11 @@ class ListedFinder:
                 if found := self.pictures.of_stem(posixpath.join(start, plain), "", where):
                     return Named(found)
         return self.pictures.find(name, where)
+
+    def absent(self, name: str, where: str) -> InputError:
+        """That a picture is not here, with the one that is nearly called so."""
+        hint = self.pictures.spelling_hint(name)
+        return InputError(f'the picture "{listable(name)}" is not here', where=where, hint=hint)
 
     def paths_of(self, names: Iterable[str]) -> set[str]:
         """The pictures of some names that are here."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, is_below, listable
+from ssd_data.core.files.paths import below, is_below
 from ssd_data.data.formats.corners import Size
 from ssd_data.data.formats.huggingface.parquet import KeptGroups, ParquetPicture, ParquetTable
 from ssd_data.data.formats.huggingface.schema import PARQUET, HuggingFaceSource
@@ -75,7 +75,7 @@ class PictureGallery:
         try:
             if found := self.finder.find(name, where):
                 return ShownPicture(found.path, how=found.how)
-            raise InputError(f'the picture "{listable(name)}" is not here', where=where)
+            raise self.finder.absent(name, where)
         except InputError as error:
             return ShownPicture(name, error=error)
 
