@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from ssd_data.core.boxes import is_empty, is_outside
 from ssd_data.core.errors import InputError
-from ssd_data.core.images import PictureInfo, probe
+from ssd_data.core.headers import PictureInfo
+from ssd_data.core.images import probe
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Boxes, Flags

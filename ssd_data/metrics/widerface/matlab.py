@@ -200,9 +200,7 @@ class _Part:
         if kind != wanted or (last - first) % 4:
             raise _MatFaultError(at, f"an element of type {kind} where {wanted} should stand")
         letter = "I" if wanted == UINT32 else "i"
-        found = struct.unpack(
-            f"{self.order}{(last - first) // 4}{letter}", self.data[first:last]
-        )
+        found = struct.unpack(f"{self.order}{(last - first) // 4}{letter}", self.data[first:last])
         return [int(number) for number in found]
 
     def _cells(self, at: int, end: int, shape: tuple[int, ...], depth: int) -> Array:
