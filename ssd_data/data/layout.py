@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.files.inside import keep_inside, require_inside, require_none_refused
 from ssd_data.data import formats, recipes
 from ssd_data.data.formats import Recognised
-from ssd_data.data.formats.pictures import ENDINGS, files_below
+from ssd_data.data.formats.pictures import ENDINGS
+from ssd_data.data.formats.walking import files_below, folders_in
 
 _RECIPE = """\
   format = "folders"
@@ -47,21 +49,24 @@ class FoundLayout:
     recognised: Recognised[Any]
 
 
-def find_layout(folder: Path | str, format: str = "") -> FoundLayout:
+def find_layout(folder: Path | str, format: str = "", follow_links: bool = False) -> FoundLayout:
     """The layout of a folder, or of the one folder inside that has one.
 
     Args:
         format: ask only this one.
+        follow_links: also through links that leave the folder.
 
     Raises:
-        InputError: no layout fits, or two fit alike; the error says how to choose.
+        InputError: no layout fits, or two fit alike; the error says how to choose. A link leaves
+            the folder.
         UsageError: ``format`` is no format of folders.
     """
     folder = Path(folder)
+    keep_inside(folder, follow_links)
     name = folder.resolve().name
     if found := _layout(folder, format):
         return FoundLayout(name, folder, *found)
-    folders = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    folders = (folder / name for name in folders_in(folder))
     inner = [(p, found) for p in folders if (found := _layout(p, format))]
     if len(inner) == 1:
         return FoundLayout(name, inner[0][0], *inner[0][1])
@@ -90,6 +95,7 @@ def _layout(folder: Path, format: str) -> tuple[str, Recognised[Any]] | None:
         for name, one in asked
         if one.recognise is not None and (recognised := one.recognise(folder)) is not None
     ]
+    require_none_refused(folder)
     if not found:
         return None
     surest = max(recognised.confidence for _, recognised in found)
@@ -114,6 +120,8 @@ def _unknown(folder: Path, format: str) -> InputError:
         if one.recognise and format in ("", name)
     }
     files = list(islice(files_below(folder), MOST_LISTED))
+    for path in files:
+        require_inside(folder / path)
     endings = {f".{path.rpartition('.')[2].lower()}" for path in files} - _NO_HINT
     near = {name: text for name, text in known.items() if any(_names(text, e) for e in endings)}
     what = f"no {format} data set" if format else "no known layout"

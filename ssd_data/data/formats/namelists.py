@@ -13,16 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, read_text
+from ssd_data.core.files.inside import names_in, open_regular, read_text
+from ssd_data.core.files.paths import below
 from ssd_data.core.notes import Tally
 from ssd_data.data.formats import annotation_files
-from ssd_data.data.formats.pictures import (
-    Named,
-    Pictures,
-    has_picture_ending,
-    is_left_behind,
-    stem_of,
-)
+from ssd_data.data.formats.foldernames import is_left_behind
+from ssd_data.data.formats.pictures import Named, Pictures, has_picture_ending, stem_of
 
 MOST_BYTES = 64 << 20
 MOST_SHOWN = 100  # names of a line that are counted
@@ -66,11 +62,9 @@ class NameList:
 def seems_flagged(file: Path) -> bool:
     """Whether a file's first lines are those of a class's list."""
     try:
-        if not file.is_file():
-            return False
-        with file.open("rb") as opened:
+        with open_regular(file, "list", MOST_BYTES) as opened:
             head = opened.read(_HEAD).decode("utf-8-sig", "replace")
-    except OSError:
+    except (InputError, OSError):
         return False
     lines = _lines(head)
     return _all_flagged(lines if len(head) < _HEAD else lines[:-1])
@@ -251,10 +245,8 @@ def united(root: Path, path: str) -> list[str]:
 
 def lists_in(folder: Path) -> list[str]:
     """The names of a folder that end as lists do, sorted; none where it is not there."""
-    if not folder.is_dir():
-        return []
-    names = (path.name for path in folder.iterdir())
-    return sorted(n for n in names if n.lower().endswith(ENDING) and not is_left_behind(n))
+    names = names_in(folder)
+    return [n for n in names if n.lower().endswith(ENDING) and not is_left_behind(n)]
 
 
 def _as_spelt(root: Path, path: str) -> str:

@@ -1,42 +1,17 @@
-"""Folders of a data set that are called as people call them: ``train``, ``Labels``, ``images``.
-
-A folder of any other name may be another data set.
-"""
+"""Files in the parts of a data set, folders such as ``train``, ``Labels``, ``images``."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from pathlib import Path
 
-from ssd_data.data.formats.pictures import has_picture_ending, is_left_behind
-from ssd_data.data.formats.splits import role
+from ssd_data.data.formats.foldernames import is_part
+from ssd_data.data.formats.pictures import has_picture_ending
+from ssd_data.data.formats.walking import folders_in, walk
 
 DEPTH = 8
 MOST_STRAYS = 1000  # files that are looked into
-_ANNOTATIONS = ("annotation", "annotations", "anno", "annos", "ann", "anns", "label", "labels")
-_KINDS = ("xml", "xmls", "json", "jsons", "csv", "csvs", "cvat", "labelme", "metadata", "bbox")
-_PICTURES = ("image", "images", "img", "imgs", "picture", "pictures", "photos", "jpegimages")
-_NAMES = frozenset((*_ANNOTATIONS, *_KINDS, *_PICTURES, "boxes", "data", "dataset", "frames"))
-
-
-def is_kind(name: str) -> bool:
-    """Whether a folder of that name holds files of one kind, pictures or annotations.
-
-    >>> is_kind("Labels"), is_kind("train")
-    (True, False)
-    """
-    return name.lower() in _NAMES
-
-
-def is_part(name: str) -> bool:
-    """Whether a folder of that name is part of the data set that it lies in.
-
-    >>> [is_part(name) for name in ("Labels", "val2017", "images", "second_project")]
-    [True, True, True, False]
-    """
-    return is_kind(name) or role(name) is not None
 
 
 def files_of(folder: Path, endings: Collection[str], *, everywhere: bool = False) -> Iterator[str]:
@@ -46,12 +21,12 @@ def files_of(folder: Path, endings: Collection[str], *, everywhere: bool = False
         endings: as ``.xml``, in small letters.
         everywhere: those below its other folders, too.
     """
-    yield from _files(folder, "", endings, DEPTH, everywhere)
+    yield from _files(folder, endings, DEPTH, everywhere)
 
 
 def files_in(folder: Path, endings: Collection[str]) -> Iterator[str]:
     """Files that lie in a folder itself, sorted; as :func:`files_of`."""
-    yield from _files(folder, "", endings, 0, False)
+    yield from _files(folder, endings, 0, False)
 
 
 def stray(
@@ -68,35 +43,23 @@ def stray(
     return []
 
 
-def _files(
-    folder: Path, start: str, endings: Collection[str], depth: int, everywhere: bool
-) -> Iterator[str]:
-    files, folders = [], []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                name = entry.name
-                if f".{name.rpartition('.')[2].lower()}" in endings and entry.is_file():
-                    files.append(name)
-                elif depth and entry.is_dir() and (everywhere or is_part(name)):
-                    folders.append(name)
-    except OSError:
-        return
-    yield from (start + name for name in sorted(files) if not is_left_behind(name))
-    for name in sorted(folders):
-        if not is_left_behind(name):
-            yield from _files(folder / name, f"{start}{name}/", endings, depth - 1, True)
+def _files(folder: Path, endings: Collection[str], depth: int, everywhere: bool) -> Iterator[str]:
+    def descends(start: str, name: str) -> bool:
+        return start.count("/") < depth and (everywhere or bool(start) or is_part(name))
+
+    for start, files in walk(folder, descends):
+        for name in sorted(file.name for file in files if file.is_file()):
+            if f".{name.rpartition('.')[2].lower()}" in endings:
+                yield start + name
 
 
 def holds_picture(folder: Path, *, below: bool = True, count: int = 1) -> bool:
     """Whether ``count`` pictures lie in a folder, or (``below``) in it and its folders."""
     found = 0
-    for _, folders, names in os.walk(folder):
-        for name in names:
-            found += has_picture_ending(name) and not is_left_behind(name)
-            if found >= count:
-                return True
-        folders[:] = [name for name in sorted(folders) if below and not is_left_behind(name)]
+    for _, files in walk(folder, lambda start, name: below):
+        found += sum(has_picture_ending(file.name) for file in files)
+        if found >= count:
+            return True
     return False
 
 
@@ -116,6 +79,6 @@ def picture_folder(root: Path, beside: str, split: str) -> str:
             return name
     if holds_picture(root, below=False):
         return ""
-    inner = [p.name for p in sorted(root.iterdir()) if p.is_dir() and is_part(p.name)]
+    inner = [name for name in folders_in(root) if is_part(name)]
     held = [name for name in inner if holds_picture(root / name)]
     return held[0] if len(held) == 1 else ""

@@ -7,7 +7,6 @@ a prefix, without an ending.
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -18,12 +17,12 @@ from urllib.parse import unquote
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable
+from ssd_data.data.formats.walking import files_below
 
 # What OpenCV or Pillow reads; which of them a file is, its first bytes say.
 _JPEG, _NETPBM = ("jpg", "jpeg", "jpe", "jfif", "jif"), ("ppm", "pgm", "pbm", "pnm", "pam", "pfm")
 _OTHER = ("png", "bmp", "dib", "webp", "tif", "tiff", "gif", "jp2", "sr", "ras", "avif", "heic")
 ENDINGS = frozenset((*_JPEG, *_NETPBM, *_OTHER, "heif", "hdr", "exr"))
-_LEFT_BEHIND = frozenset({"__MACOSX", ".ipynb_checkpoints", "@eaDir", "$RECYCLE.BIN"})
 
 
 def has_picture_ending(name: str) -> bool:
@@ -34,35 +33,6 @@ def has_picture_ending(name: str) -> bool:
     """
     stem, _, ending = name.rpartition("/")[2].rpartition(".")
     return bool(stem) and ending.lower() in ENDINGS
-
-
-def is_left_behind(path: str) -> bool:
-    """Whether a system left it there: hidden files, AppleDouble's (``._``), a notebook's, a bin."""
-    return any(map(_is_hidden, path.split("/")))
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name in _LEFT_BEHIND
-
-
-def files_below(folder: Path) -> list[str]:
-    """All files of a folder and its subfolders but those left behind, sorted, with ``/``.
-
-    Links to folders are followed, each folder once.
-    """
-    found: list[str] = []
-    seen: set[tuple[int, int]] = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        status = os.stat(place)  # noqa: PTH116
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        folders[:] = [name for name in folders if not _is_hidden(name)]
-        inside = os.path.relpath(place, folder).replace(os.sep, "/")
-        start = "" if inside == "." else f"{inside}/"
-        found += [start + name for name in names if not _is_hidden(name)]
-    return sorted(found)
 
 
 def stem_of(path: str) -> str:

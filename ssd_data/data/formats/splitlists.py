@@ -24,6 +24,7 @@ from ssd_data.data.formats.splits import (
     require_apart,
     role,
 )
+from ssd_data.data.formats.walking import folders_in
 
 MAIN = "ImageSets/Main"
 MOST_MISSING = 10_000  # after which a list's other lines are not looked at
@@ -70,15 +71,13 @@ def list_path(place: str, name: str) -> str:
 def places_in(root: Path) -> dict[str, str]:
     """The folders of :data:`PLACES` that are there, in its order, each as it is spelt."""
     spelt = {"": ""}
-    for top in _folders(root):
+    for top in folders_in(root):
         spelt.setdefault(top.lower(), top)
         if top.lower() == "imagesets":
-            spelt |= {f"{top}/{inner}".lower(): f"{top}/{inner}" for inner in _folders(root / top)}
+            spelt |= {
+                f"{top}/{inner}".lower(): f"{top}/{inner}" for inner in folders_in(root / top)
+            }
     return {place: spelt[place] for place in PLACES if place in spelt}
-
-
-def _folders(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.is_dir())
 
 
 def by_split(lists: Iterable[tuple[str, bool]]) -> dict[str, str]:

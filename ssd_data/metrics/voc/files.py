@@ -19,7 +19,8 @@ import msgspec
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, read_lines, require_below
+from ssd_data.core.files.inside import is_kept, keep_inside, read_lines
+from ssd_data.core.files.paths import below, require_below
 from ssd_data.core.files.together import new_folder
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
@@ -49,7 +50,12 @@ _OTHERS = bytes(set(range(256)) - set(b" \n"))
 _decode = msgspec.json.Decoder(list[float]).decode
 
 
-def read_truth(path: Path, split: str | None = None, labelmap: Path | None = None) -> Truth:
+def read_truth(
+    path: Path,
+    split: str | None = None,
+    labelmap: Path | None = None,
+    follow_links: bool = False,
+) -> Truth:
     """The true boxes, from annotations or an LMDB; difficult ones are ignored.
 
     Args:
@@ -57,6 +63,7 @@ def read_truth(path: Path, split: str | None = None, labelmap: Path | None = Non
             year has that list, or an LMDB.
         split: which list of a folder's ``ImageSets/Main``, "test" by default; or a list's path.
         labelmap: the classes; by default all that occur (LMDB: ``labelmap.prototxt`` beside it).
+        follow_links: read through links that leave the folder that holds ``ImageSets``, too.
 
     Raises:
         InputError: something is missing or cannot be read.
@@ -66,6 +73,8 @@ def read_truth(path: Path, split: str | None = None, labelmap: Path | None = Non
     if is_lmdb(path):
         return _from_lmdb(path, classes)
     root, path = _image_set(path, split)
+    if not is_kept(root):
+        keep_inside(root, follow_links)
     if not (root / "Annotations").is_dir():
         raise InputError(
             "there is no VOC truth here",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import names_in
 from ssd_data.core.files.paths import is_below
-from ssd_data.data.formats.pictures import Pictures, is_left_behind
+from ssd_data.data.formats.foldernames import is_left_behind
+from ssd_data.data.formats.pictures import Pictures
 from ssd_data.data.formats.splits import role
+from ssd_data.data.formats.walking import folders_in
 
 INSTANCES, ROBOFLOW = "instances_", "_annotations.coco.json"
 MOST = 40  # JSONs of a folder; where there are more, each belongs to a picture
@@ -21,7 +23,6 @@ _JSONS = frozenset(
 _PICTURES = frozenset(
     {"images", "image", "imgs", "img", "data", "jpegimages", "pictures", "photos"}
 )
-_MOST = frozenset({".jpg", ".JPG", "jpeg", ".png", ".xml", ".txt", "json"})
 _FIRST_WORD = re.compile(r"[\W_]+")
 
 
@@ -71,15 +72,8 @@ def _chosen(names: list[str]) -> list[str]:
 
 def _held(folder: Path) -> tuple[list[str], list[str]]:
     """A folder's own folders and JSONs, sorted, but of those that a system left there."""
-    try:
-        names = os.listdir(folder)  # noqa: PTH208 - there may be very many
-    except OSError:
-        return [], []
-    jsons = [name for name in names if name[-5:].lower() == ".json"]
-    # Most are pictures: only of the others it is asked what they are.
-    others = [name for name in names if name[-4:] not in _MOST]
-    folders = [name for name in others if is_folder(folder, name)]
-    kept = [sorted(n for n in found if not is_left_behind(n)) for found in (folders, jsons)]
+    jsons = [name for name in names_in(folder) if name[-5:].lower() == ".json"]
+    kept = [[n for n in found if not is_left_behind(n)] for found in (folders_in(folder), jsons)]
     return kept[0], kept[1]
 
 

@@ -18,8 +18,8 @@ from ssd_data.data.formats.csv.schema import CsvSource
 from ssd_data.data.formats.csv.splitting import column_splits
 from ssd_data.data.formats.listsplits import UNASSIGNED, by_file, by_value, of_one, split_words
 from ssd_data.data.formats.parts import files_of, holds_picture, picture_folder
-from ssd_data.data.formats.pictures import files_below
 from ssd_data.data.formats.splits import role, split_in
+from ssd_data.data.formats.walking import files_below
 
 ENDINGS = frozenset({".csv", ".tsv"})
 MOST_FILES = 256

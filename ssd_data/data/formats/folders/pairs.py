@@ -19,8 +19,9 @@ from ssd_data.data.formats.folders.schema import FolderSource, plain_folder
 from ssd_data.data.formats.folders.tree import joined
 from ssd_data.data.formats.lists import survey
 from ssd_data.data.formats.namelists import Finder
-from ssd_data.data.formats.pictures import files_below, has_picture_ending, owner_of, stem_of
+from ssd_data.data.formats.pictures import has_picture_ending, owner_of, stem_of
 from ssd_data.data.formats.splits import is_plain_role
+from ssd_data.data.formats.walking import files_below
 
 # Text files that lie beside annotations: lists of classes, and what exports come with.
 _COMPANIONS = """classes class_names labels labelmap label_map names notes obj predefined_classes

@@ -18,6 +18,7 @@ from ssd_data.data.formats.folders.tree import (
     under,
 )
 from ssd_data.data.formats.splits import role
+from ssd_data.data.formats.walking import folders_in
 
 MOST_DEEP = 4
 XML = ".xml"  # says most, and so goes before others that fit as well
@@ -66,7 +67,7 @@ class PlaceChoice:
 
     def named_pair(self) -> list[Place]:
         """``Images`` and ``Labels`` by their names alone, where no picture has an annotation."""
-        names = sorted(path.name for path in self.tree.folder.iterdir() if path.is_dir())
+        names = folders_in(self.tree.folder)
         images = [name for name in names if is_called(name, PICTURE_NAMES[:2])]
         labels = [name for name in names if is_called(name, LABEL_NAMES[:2])]
         if len(images) == len(labels) == 1 and self.tree.below(images[0]):

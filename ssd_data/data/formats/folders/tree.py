@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssd_data.data.formats import annotation_files
-from ssd_data.data.formats.pictures import files_below, has_picture_ending, owner_of, stem_of
+from ssd_data.data.formats.pictures import has_picture_ending, owner_of, stem_of
 from ssd_data.data.formats.splits import role
+from ssd_data.data.formats.walking import files_below
 
 MOST_FOLDERS = 50  # side by side, of which pairs are looked for
 _LOOKED_AT = 20

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import names_in
 from ssd_data.data.formats import Confidence, Recognised
 from ssd_data.data.formats.jsonlines.groundtruth import METADATA
 from ssd_data.data.formats.jsonlines.schema import JsonLinesSource, ManifestHead, head_of, lines_of
@@ -27,8 +28,8 @@ def recognise(folder: Path) -> Recognised[JsonLinesSource] | None:
     Raises:
         InputError: several files contradict each other.
     """
-    output = (f"{_OUTPUT}/{path.name}" for path in (folder / _OUTPUT).glob("*.manifest"))
-    named = [*islice(files_of(folder, ENDINGS), MOST_FILES), *sorted(output)]
+    output = [name for name in names_in(folder / _OUTPUT) if name.endswith(".manifest")]
+    named = [*islice(files_of(folder, ENDINGS), MOST_FILES), *(f"{_OUTPUT}/{n}" for n in output)]
     whose = {name: maker for name in named if (maker := _maker(folder, name))}
     if not whose:
         return None

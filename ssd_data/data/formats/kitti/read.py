@@ -15,13 +15,15 @@ import msgspec
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, read_lines, read_text
+from ssd_data.core.files.inside import names_in, read_lines, read_text
+from ssd_data.core.files.paths import below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable
 from ssd_data.data.formats import Confidence, Format, Recognised
 from ssd_data.data.formats.numbers import FAR, number
-from ssd_data.data.formats.pictures import Pictures, files_below, stem_of
+from ssd_data.data.formats.pictures import Pictures, stem_of
 from ssd_data.data.formats.splits import role
+from ssd_data.data.formats.walking import files_below, folders_in
 
 LAYOUT = """\
 training/image_2/<name>.png
@@ -65,13 +67,13 @@ def recognise(folder: Path) -> Recognised[KittiSource] | None:
 
 def _pairs(folder: Path) -> Iterator[tuple[str, KittiSource]]:
     """Split and folders: here, in the folders here, or split below the two folders."""
-    inner = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    inner = [name for name in folders_in(folder) if not name.startswith(".")]
     for split in ("", *inner):
         above = f"{split}/" if split else ""
         for images, labels in PAIRS:
             if not ((folder / above / images).is_dir() and (folder / above / labels).is_dir()):
                 continue
-            parts = sorted(p.name for p in (folder / above / labels).iterdir() if p.is_dir())
+            parts = folders_in(folder / above / labels)
             for part in parts if parts and all(map(role, parts)) else [""]:
                 behind = f"/{part}" if part else ""
                 source = KittiSource(f"{above}{images}{behind}", f"{above}{labels}{behind}")
@@ -81,7 +83,8 @@ def _pairs(folder: Path) -> Iterator[tuple[str, KittiSource]]:
 def _lists(folder: Path) -> dict[str, str]:
     """The lists of splits, by their names."""
     for place in ("ImageSets", "ImageSets/Main", "."):
-        found = {p.stem: p.relative_to(folder).as_posix() for p in (folder / place).glob("*.txt")}
+        start = "" if place == "." else f"{place}/"
+        found = {n[:-4]: start + n for n in names_in(folder / place) if n.endswith(".txt")}
         if named := {name: path for name, path in sorted(found.items()) if role(name)}:
             return named
     return {}

@@ -10,11 +10,13 @@ from typing import Any
 import msgspec
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, read_bytes
+from ssd_data.core.files.inside import open_regular, read_bytes
+from ssd_data.core.files.paths import below
+from ssd_data.data.formats.foldernames import is_left_behind
 from ssd_data.data.formats.parts import files_in, files_of, holds_picture
-from ssd_data.data.formats.pictures import is_left_behind
 from ssd_data.data.formats.splits import role
 from ssd_data.data.formats.undivided import PartSource
+from ssd_data.data.formats.walking import folders_in
 
 JSON = frozenset({".json"})
 SAMPLE = 16  # files that are looked into before a folder counts as none of LabelMe's
@@ -79,7 +81,7 @@ def json_files(root: Path) -> list[str]:
 
 def _all_over(root: Path) -> bool:
     """Whether each folder of pictures has LabelMe's files."""
-    folders = [path for path in root.iterdir() if path.is_dir() and not is_left_behind(path.name)]
+    folders = [root / name for name in folders_in(root) if not is_left_behind(name)]
     return all(_has_json(folder) or not holds_picture(folder) for folder in folders)
 
 
@@ -102,11 +104,11 @@ def split_folder(path: str) -> str:
 def is_labelme(path: Path) -> bool:
     """Whether a file's beginning and end are of a JSON of LabelMe's."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path, "annotation", MAX_BYTES) as file:
             head = file.read(_LOOK)
             file.seek(max(path.stat().st_size - _LOOK, len(head)))
             ends = head + file.read(_LOOK)
-    except OSError:
+    except (InputError, OSError):
         return False
     return ends.lstrip(_MARK).lstrip()[:1] == b"{" and all(key in ends for key in _KEYS)
 

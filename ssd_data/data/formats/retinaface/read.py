@@ -11,7 +11,8 @@ import numpy as np
 
 from ssd_data.core.boxes import from_xywh
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, read_lines, require_below
+from ssd_data.core.files.inside import names_in, open_regular, read_lines
+from ssd_data.core.files.paths import below, require_below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry
 from ssd_data.data.formats import Confidence, Format, Recognised
@@ -26,12 +27,13 @@ from ssd_data.data.formats.retinaface.schema import (
     WIDTHS_V2,
 )
 from ssd_data.data.formats.splits import role
+from ssd_data.data.formats.walking import folders_in
 
 LAYOUT = """\
 <split>/label.txt    (# <path>, then x y w h and landmarks; or labelv2.txt)
 <split>/images/<path>"""
-HEAD_BYTES = 1 << 16
-LISTS = (LIST, LIST_V2, "wider_face_split/*_gt.txt", "*.txt")
+HEAD_BYTES, MOST_BYTES = 1 << 16, 1 << 30
+OTHER_LISTS = (("wider_face_split", "_gt.txt"), (".", ".txt"))
 
 
 class RetinaFaceSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,7 +52,7 @@ def recognise(folder: Path) -> Recognised[RetinaFaceSource] | None:
     """Lists whose first line is ``# <path of a picture>``, in folders of splits or here."""
     splits: dict[str, list[RetinaFaceSource]] = {}
     said: list[str] = []
-    for place in sorted(p for p in folder.iterdir() if p.is_dir() and role(p.name)):
+    for place in (folder / name for name in folders_in(folder) if role(name)):
         names = [name for name in (LIST, LIST_V2) if _is_list(place / name)]
         if names:
             images = IMAGES if (place / IMAGES).is_dir() else "."
@@ -58,10 +60,11 @@ def recognise(folder: Path) -> Recognised[RetinaFaceSource] | None:
             splits[place.name] = [RetinaFaceSource(path, f"{place.name}/{images}")]
         if len(names) > 1:
             said.append(f"{place.name} has {LIST} and {LIST_V2}: {LIST_V2} is read")
-    for pattern in LISTS[2:] if not splits else ():
-        for file in sorted(folder.glob(pattern)):
-            split = role(file.stem)
-            if split and split not in splits and _is_list(file):
+    for above, ending in OTHER_LISTS if not splits else ():
+        for name in names_in(folder / above):
+            split = role(name.removesuffix(".txt"))
+            file = folder / above / name
+            if name.endswith(ending) and split and split not in splits and _is_list(file):
                 named = file.relative_to(folder).as_posix()
                 splits[split] = [RetinaFaceSource(named, _images(folder, split))]
     why = "its lists have lines of # <path>"
@@ -75,9 +78,9 @@ def _images(folder: Path, split: str) -> str:
 
 def _is_list(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with open_regular(path, "list of faces", MOST_BYTES) as file:
             head = file.read(HEAD_BYTES).decode("utf-8", "replace").removeprefix("\ufeff")
-    except OSError:
+    except (InputError, OSError):
         return False
     lines = [line for line in head.splitlines()[:50] if line.strip()]
     if not lines or not lines[0].startswith("#"):

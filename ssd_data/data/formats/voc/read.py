@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import names_in
 from ssd_data.core.files.paths import is_below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
@@ -27,6 +28,7 @@ from ssd_data.data.formats.splitlists import (
 from ssd_data.data.formats.splits import remarks
 from ssd_data.data.formats.voc.schema import ANNOTATIONS, IMAGES, set_file
 from ssd_data.data.formats.voc.xml import looks_like, read_file, stated_name
+from ssd_data.data.formats.walking import folders_in
 
 LAYOUT = """\
 <folder>/ImageSets/Main/<split>.txt    names, one a line
@@ -73,7 +75,7 @@ def recognise(folder: Path) -> Recognised[VocSource] | None:
         return None
     images = IMAGES
     if not (folder / IMAGES).is_dir():
-        others = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        others = folders_in(folder)
         images = next((name for name in others if name.lower() in _OTHER_IMAGES), IMAGES)
     finder = VocSource(set="", images=images).finder(folder)
     found = read_lists(folder, main, finder)
@@ -83,7 +85,8 @@ def recognise(folder: Path) -> Recognised[VocSource] | None:
     why = f"{MAIN} has its lists"
     if any("*" in name for name in found.splits.values()):
         why = f"{MAIN} has lists of classes, all of whose pictures are taken"
-    some = islice((folder / ANNOTATIONS).glob(f"*{SUFFIX}"), _LOOKED_AT)
+    xmls = (name for name in names_in(folder / ANNOTATIONS) if name.endswith(SUFFIX))
+    some = [folder / ANNOTATIONS / name for name in islice(xmls, _LOOKED_AT)]
     sure = Confidence.CONTENT if any(map(FILE.claims, some)) else Confidence.FILES
     said = [*found.said, *_beside(folder, found, finder), *_unlisted(found, finder)]
     said += remarks(found.splits, MAIN)

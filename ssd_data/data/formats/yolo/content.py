@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import read_bytes, read_text
+from ssd_data.core.files.inside import read_bytes, read_text
 from ssd_data.data.formats.numbers import number
-from ssd_data.data.formats.pictures import files_below, has_picture_ending, stem_of
+from ssd_data.data.formats.pictures import has_picture_ending, stem_of
+from ssd_data.data.formats.walking import files_below
 from ssd_data.data.formats.yolo.lines import MOST_BYTES as MOST_LABEL_BYTES
 from ssd_data.data.formats.yolo.meaning import is_whole
 from ssd_data.data.formats.yolo.names import MOST_CLASSES

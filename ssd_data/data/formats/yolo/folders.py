@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from ssd_data.core.files.inside import names_in
+from ssd_data.data.formats.foldernames import is_left_behind
 from ssd_data.data.formats.parts import holds_picture
-from ssd_data.data.formats.pictures import has_picture_ending, is_left_behind
+from ssd_data.data.formats.pictures import has_picture_ending
 from ssd_data.data.formats.splits import RATIO, TOO_FEW, role
 from ssd_data.data.formats.yolo.names import files_of_names
 from ssd_data.data.formats.yolo.pairs import LIST, numbered_lines
@@ -151,17 +153,13 @@ def has_picture(folder: Path) -> bool:
 
 
 def _names(folder: Path) -> Iterator[str]:
-    try:
-        yield from islice(
-            (p.name for p in folder.iterdir() if not is_left_behind(p.name)), MOST_LOOKED_AT
-        )
-    except OSError:
-        return
+    there = (name for name in names_in(folder) if not is_left_behind(name))
+    yield from islice(there, MOST_LOOKED_AT)
 
 
 def split_lists(root: Path) -> list[str]:
     """The lists of pictures of a folder that are called as splits, sorted."""
-    names = sorted(path.name for path in root.glob("*" + LIST) if path.is_file())
+    names = [name for name in names_in(root) if name.endswith(LIST) and (root / name).is_file()]
     return [n for n in names if _is_split(n[: -len(LIST)]) and _lists_pictures(root, n)]
 
 

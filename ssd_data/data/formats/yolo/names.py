@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, listable, read_bytes, read_text
+from ssd_data.core.files.inside import names_in, read_bytes, read_text
+from ssd_data.core.files.paths import below, listable
 from ssd_data.core.files.plain_yaml import PlainYaml, read_yaml
 from ssd_data.data.formats.numbers import number
 from ssd_data.data.formats.yolo.schema import LINE
@@ -120,7 +121,7 @@ def files_of_names(root: Path, folders: Iterable[str]) -> list[str]:
     """The files of some folders below the root that name classes, the surest first."""
     found: list[str] = []
     for folder in dict.fromkeys(folders):
-        there = {p.name: p for p in (root / folder).glob("*") if p.is_file()}
+        there = [n for n in names_in(root / folder) if (root / folder / n).is_file()]
         ours = [name for name in (NOTES, *FILES) if name in there]
         others = sorted(name for name in there if name.endswith(".names") and name not in ours)
         found += [name if folder in ("", ".") else f"{folder}/{name}" for name in ours + others]

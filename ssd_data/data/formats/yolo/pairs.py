@@ -10,17 +10,18 @@ from unicodedata import normalize
 from urllib.parse import unquote
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import is_below, listable, read_text
+from ssd_data.core.files.inside import read_text
+from ssd_data.core.files.paths import is_below, listable
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Unreadable
 from ssd_data.data.formats.pictures import (
     Named,
     Pictures,
-    files_below,
     has_picture_ending,
     stem_of,
 )
 from ssd_data.data.formats.splits import role, share
+from ssd_data.data.formats.walking import files_below
 from ssd_data.data.formats.yolo.names import FILES
 from ssd_data.data.formats.yolo.places import MOST_PARTS, LabelFolders, Pair, is_here
 from ssd_data.data.formats.yolo.schema import YoloSource, joined

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from posixpath import normpath
 from typing import NamedTuple
 
+from ssd_data.core.files.inside import names_in
 from ssd_data.core.files.paths import is_below
 from ssd_data.data.formats.pictures import stem_of
+from ssd_data.data.formats.walking import folders_in
 from ssd_data.data.formats.yolo.schema import IMAGES, joined
 
 PICTURE_FOLDERS = (IMAGES, "image", "imgs", "img", "jpegimages", "pictures")
@@ -129,9 +130,7 @@ class LabelFolders:
     def texts(self, folder: str) -> dict[str, str]:
         """The txt files of a folder, by their names without ending."""
         if folder not in self._texts:
-            names: list[str] = []
-            with suppress(OSError):  # no such folder: no txt
-                names = sorted(os.listdir(self.root / folder), reverse=True)  # noqa: PTH208 - names
+            names = reversed(names_in(self.root / folder))
             ours = (name for name in names if name[-4:].lower() == ".txt" and name[0] != ".")
             self._texts[folder] = {name[:-4]: name for name in ours}
         return self._texts[folder]
@@ -147,11 +146,7 @@ class LabelFolders:
 
 def folders_of(folder: Path) -> list[str]:
     """The names of a folder's own folders, sorted; those of systems and tools left out."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(e.name for e in entries if e.name[0] != "." and e.is_dir())
-    except OSError:
-        return []
+    return [name for name in folders_in(folder) if name[0] != "."]
 
 
 def picture_folders(folder: Path) -> list[str]:

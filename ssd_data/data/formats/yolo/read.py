@@ -16,7 +16,7 @@ from ssd_data.core.files.paths import listable
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data.formats import Confidence, Format, Recognised
-from ssd_data.data.formats.pictures import files_below
+from ssd_data.data.formats.walking import files_below
 from ssd_data.data.formats.yolo.content import are_yolos, highest_number
 from ssd_data.data.formats.yolo.folders import Arranged, arrangement
 from ssd_data.data.formats.yolo.lines import LabelReader

@@ -11,7 +11,8 @@ from itertools import permutations
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import listable, read_lines
+from ssd_data.core.files.inside import names_in, read_lines
+from ssd_data.core.files.paths import listable
 from ssd_data.core.files.plain_yaml import PlainYaml, read_yaml
 from ssd_data.data.formats.splits import TRAINING, role
 from ssd_data.data.formats.yolo.names import YAML, files_of_names, from_yaml
@@ -73,8 +74,7 @@ def yaml_with_names(root: Path) -> str:
 
 
 def _yaml_tables(root: Path) -> dict[str, PlainYaml]:
-    names = sorted(p.name for p in root.glob("*.y*ml") if p.suffix.lower() in YAML)
-    names = [name for name in names if not name.startswith(".")]
+    names = [name for name in names_in(root) if name.lower().endswith(YAML) and name[0] != "."]
     names.sort(key=lambda name: name not in PREFERRED)
     tables: dict[str, PlainYaml] = {}
     for name in names[:MOST_YAML]:
@@ -100,8 +100,9 @@ def from_data_file(root: Path) -> Stated | None:
         InputError: several say which splits there are.
     """
     fitting = {}
-    for path in sorted(root.glob("*.data"))[:MOST_YAML]:
-        table = _assignments(path) if path.is_file() else {}
+    data = [root / name for name in names_in(root) if name.endswith(".data")]
+    for path in data[:MOST_YAML]:
+        table = _assignments(path)
         if "train" in table and ("names" in table or "labels" in table or "classes" in table):
             fitting[path.name] = table
     if len(fitting) > 1:
