@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import require_inside
 from ssd_data.core.files.paths import listable
 from ssd_data.core.notes import Tally
 from ssd_data.data.formats.corners import Size
@@ -123,6 +124,7 @@ class ListedFinder:
 
 def picture_size(path: Path) -> Size | None:
     """Width and height of a picture by its header; None where it has none."""
+    require_inside(path)
     try:
         with Image.open(path) as image:
             return image.size

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ssd_data.core.boxes import from_xywh
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import read_bytes
+from ssd_data.core.files.inside import read_bytes
 from ssd_data.core.images import MOST_BYTES, probe
 from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable, flagged
 from ssd_data.data.formats.coco import boxes as boxlib

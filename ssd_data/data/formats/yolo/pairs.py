@@ -6,11 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from posixpath import normpath
+from unicodedata import normalize
 from urllib.parse import unquote
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import read_text
 from ssd_data.core.files.near import folded
-from ssd_data.core.files.paths import is_below, listable, read_text
+from ssd_data.core.files.paths import is_below, listable
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Unreadable
 from ssd_data.data.formats.pictures import (
@@ -27,7 +29,8 @@ from ssd_data.data.formats.yolo.schema import YoloSource, joined
 
 MOST_BYTES = 256 << 20
 LIST = ".txt"
-UNQUOTED = "txt found by its name unquoted, in other capitals, or with its accents joined"
+UNQUOTED = "txt found by its name unquoted, or with its accents joined"
+CAPITALS = "txt found by its name in other capitals"
 ORPHAN = "txt without a picture"
 _NO_LABELS = (
     "a split without any cannot be built: leave it out with --split, or say where they are in a "
@@ -98,7 +101,9 @@ def _with_unquoted(found: list[Pair], folders: LabelFolders, notes: Tally) -> li
         plain = _plain(stem_of(one.label))
         fitting = spare.get(plain, [])
         if not one.there and len(fitting) == wanted[plain] == 1:
-            notes.add(UNQUOTED, listable(f"{one.image}: {fitting[0]}"))
+            stems = (unquote(stem_of(path)) for path in (one.label, fitting[0]))
+            alike = len({normalize("NFC", stem) for stem in stems}) == 1
+            notes.add(UNQUOTED if alike else CAPITALS, listable(f"{one.image}: {fitting[0]}"))
             found[at] = Pair(one.image, fitting[0], True)
     return found
 
