@@ -77,16 +77,18 @@ def _in_folder(source: YoloSource, folders: LabelFolders, notes: Tally) -> list[
     files = folders.tree.below(source.images)
     pictures = [joined(source.images, name) for name in files if has_picture_ending(name)]
     found = [folders.pair(path) for path in pictures]
-    found = _with_unquoted(found, folders, notes)
+    found = _with_unquoted(found, folders)
     if source.first == 0:
         _note_orphans(source, folders, found, notes)
-    if (source.first, source.last) == (0, 1):
-        return list(found)
     chosen = set(share(pictures, source.first, source.last, source.seed))
-    return [one for one in found if one.image in chosen]
+    ours = [one for one in found if one.image in chosen]
+    for one in ours:
+        if one.how:
+            notes.add(one.how, listable(f"{one.image}: {one.label}"))
+    return list(ours)
 
 
-def _with_unquoted(found: list[Pair], folders: LabelFolders, notes: Tally) -> list[Pair]:
+def _with_unquoted(found: list[Pair], folders: LabelFolders) -> list[Pair]:
     """The same; a picture without txt gets the one that nothing else than its spelling parts."""
     if all(one.there for one in found):
         return found
@@ -103,8 +105,7 @@ def _with_unquoted(found: list[Pair], folders: LabelFolders, notes: Tally) -> li
         if not one.there and len(fitting) == wanted[plain] == 1:
             stems = (unquote(stem_of(path)) for path in (one.label, fitting[0]))
             alike = len({normalize("NFC", stem) for stem in stems}) == 1
-            notes.add(UNQUOTED if alike else CAPITALS, listable(f"{one.image}: {fitting[0]}"))
-            found[at] = Pair(one.image, fitting[0], True)
+            found[at] = Pair(one.image, fitting[0], True, UNQUOTED if alike else CAPITALS)
     return found
 
 
