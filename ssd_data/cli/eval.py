@@ -31,6 +31,7 @@ NATIVE = "native"
     help="By whose rules.  [default: the data set's own]",
 )
 @click.option("--root", type=shared.PATH, metavar="DIR", help="Where a recipe's files lie.")
+@shared.follow_links_option
 @click.option("--split", metavar="NAME", help="Which pictures.  [default: those for testing]")
 @click.option("--labelmap", type=shared.PATH, help="The classes.  [default: the data set's]")
 @click.option(
@@ -78,6 +79,7 @@ def command(
     weights: Path,
     metric: str | None,
     root: Path | None,
+    follow_links: bool,
     split: str | None,
     labelmap: Path | None,
     truth: Path | None,
@@ -120,7 +122,7 @@ def command(
         raise click.BadParameter("a score lies between 0 and 1", param_hint="--threshold")
     wanted_size = None if size == NATIVE else shared.parse_size(size)
     prepare, half = net_options.preprocessing(deploy, options), options["half"]
-    data = open_set(dataset, EvalChoice(metric, split, root, labelmap, truth))
+    data = open_set(dataset, EvalChoice(metric, split, root, labelmap, truth, follow_links))
     with ExitStack() as stack:
         weights = stack.enter_context(net_options.weights_file(deploy, weights))
         net = net_options.load(deploy, weights, options, quiet=quiet, threshold=threshold)

@@ -19,7 +19,7 @@ from PIL import Image
 
 from ssd_data.core import apart
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import read_bytes, read_start
+from ssd_data.core.files.inside import read_bytes, read_start
 from ssd_data.core.headers import PictureInfo
 from ssd_data.core.headers.read import RAISE_LIMIT, read_header, require_filled
 from ssd_data.core.options import JPEG_QUALITY, MAX_PIXELS

@@ -26,6 +26,7 @@ from ssd_data.core.structures import Boxes, Flags
 from ssd_data.data.build.convert import make_records
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.plan import plan
+from ssd_data.data.dataset import Dataset
 from ssd_data.data.find import find
 from ssd_data.data.formats.splits import is_training
 from ssd_data.data.lmdb.companions import labelmap_file
@@ -92,7 +93,12 @@ class DataDifference:
 
 
 def diff(
-    first: Path | str, second: Path | str, *, root: Path | None = None, track: Track = untracked
+    first: Path | str,
+    second: Path | str,
+    *,
+    root: Path | None = None,
+    follow_links: bool = False,
+    track: Track = untracked,
 ) -> DataDifference:
     """Hold two data sets, builds or LMDBs against each other.
 
@@ -101,14 +107,14 @@ def diff(
 
     Args:
         first, second: an LMDB's folder, a build's, or what :func:`ssd_data.find` takes.
-        root: where a recipe's files lie.
+        root: where a recipe's files lie. follow_links: as for :func:`ssd_data.find`.
         track: wraps the pictures of raw data sets as they are read, to show progress.
 
     Raises:
         InputError: one of them cannot be read, or an LMDB has no labelmap.
         UsageError: one of them is nothing of the kind.
     """
-    sides = [_read(Path(one), root, track) for one in (first, second)]
+    sides = [_read(Path(one), root, follow_links, track) for one in (first, second)]
     result = DataDifference((str(first), str(second)))
     for side in sides:
         result.pictures.append(len(side))
@@ -199,7 +205,9 @@ def _text(picture: PictureBoxes, index: int) -> str:
     return f"{picture.classes[index]} {' '.join(f'{value:.6g}' for value in corners)}"
 
 
-def _read(path: Path, root: Path | None, track: Track) -> dict[str, PictureBoxes]:
+def _read(
+    path: Path, root: Path | None, follow_links: bool, track: Track
+) -> dict[str, PictureBoxes]:
     if is_lmdb(path):
         refuse_stranger(path)
         return dict(_stored(path, ""))
@@ -209,7 +217,7 @@ def _read(path: Path, root: Path | None, track: Track) -> dict[str, PictureBoxes
             for split, made in manifest.splits.items()
             for name, picture in _stored(path / made.lmdb, split)
         }
-    return dict(_raw(str(path), root, track))
+    return dict(_raw(find(str(path), root, follow_links=follow_links), track))
 
 
 def _stored(path: Path, split: str) -> Iterator[tuple[str, PictureBoxes]]:
@@ -220,9 +228,8 @@ def _stored(path: Path, split: str) -> Iterator[tuple[str, PictureBoxes]]:
         yield from _pictures(read_table(reader), read_labelmap(file), split)
 
 
-def _raw(what: str, root: Path | None, track: Track) -> Iterator[tuple[str, PictureBoxes]]:
+def _raw(dataset: Dataset, track: Track) -> Iterator[tuple[str, PictureBoxes]]:
     """The pictures of a raw data set as a build with all boxes would store them."""
-    dataset = find(what, root)
     options = BuildOptions(empty="keep", shuffle=False, unannotated="background")
     made = plan(dataset, options, list(dataset.splits))
     with picture_limits():

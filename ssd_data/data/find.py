@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.files.inside import keep_inside, require_inside
 from ssd_data.data import formats, recipes
 from ssd_data.data.dataset import TEST_LINK, TRAINING_LINK, Dataset, DatasetSplit
 from ssd_data.data.formats.annoset.read import ListSource
@@ -25,6 +26,8 @@ def find(
     root: Path | str | None = None,
     splits: Collection[str] = (),
     format: str = "",
+    *,
+    follow_links: bool = False,
 ) -> Dataset:
     """A data set by recipe name, recipe path, folder, or the file that lists its pictures.
 
@@ -38,17 +41,19 @@ def find(
         root: where a recipe's files lie; else ``$SSD_DATA_ROOT``, else the current folder and its
             ``data/``. For a recipe of the user's own also the folder that the recipe lies in.
         format: of a folder: read it as that, whatever else it may be.
+        follow_links: read through links that leave the folder, too; else they are refused.
 
     Raises:
         UsageError: there is neither a recipe nor a folder or file of that name.
-        InputError: the files are not there; the error shows what was expected and found.
+        InputError: the files are not there; the error shows what was expected and found. A link
+            leaves the folder.
     """
     path, what = Path(what), str(what)
     root = None if root is None else Path(root)
     if what not in recipes.names() and path.exists() and path.suffix != ".toml":
         if root is not None:
             raise UsageError("--root belongs to a recipe; a folder is its own root", where=what)
-        return _found(path, format)
+        return _found(path, format, follow_links)
     if format:
         raise UsageError("--format belongs to a folder; a recipe says its own", where=what)
     if what not in recipes.names():
@@ -61,17 +66,18 @@ def find(
     tried = list(_roots(recipe, root, path))
     for candidate in tried:
         if candidate.is_dir() and (dataset := _resolve(recipe, candidate, splits)):
+            keep_inside(candidate, follow_links)
             return dataset
     raise _nothing_fits(recipe, tried, splits)
 
 
-def _found(path: Path, format: str) -> Dataset:
+def _found(path: Path, format: str, follow_links: bool) -> Dataset:
     """The data set that a folder holds, or that a file lists."""
     if not path.is_dir():
         refuse_stranger(path)
-        return _dataset(find_index(path, format))
+        return _dataset(find_index(path, format, follow_links))
     try:
-        return recognise(path, format)
+        return recognise(path, format, follow_links)
     except InputError:
         _refuse_databases(path)
         raise
@@ -164,7 +170,7 @@ def _nothing_fits(recipe: Recipe, tried: list[Path], wanted: Collection[str]) ->
     )
 
 
-def recognise(folder: Path | str, format: str = "") -> Dataset:
+def recognise(folder: Path | str, format: str = "", follow_links: bool = False) -> Dataset:
     """A data set by its folder's layout, or by that of the one folder inside that has one.
 
     >>> recognise("sample").root  # the one folder inside that has a layout
@@ -172,11 +178,13 @@ def recognise(folder: Path | str, format: str = "") -> Dataset:
 
     Args:
         format: read it as that, whatever else it may be.
+        follow_links: as for :func:`find`.
 
     Raises:
-        InputError: no layout fits, or two fit alike; the error shows which, and how to choose.
+        InputError: no layout fits, or two fit alike; the error shows which, and how to choose. A
+            link leaves the folder.
     """
-    return _dataset(find_layout(folder, format))
+    return _dataset(find_layout(folder, format, follow_links))
 
 
 def _dataset(found: FoundLayout) -> Dataset:
@@ -184,30 +192,42 @@ def _dataset(found: FoundLayout) -> Dataset:
     training, test = linked(layout.splits)
     links = {link: split for link, split in ((TRAINING_LINK, training), (TEST_LINK, test)) if split}
     beside = found.root / LABELMAP
+    labelmap = beside if beside.is_file() else layout.labelmap
+    if labelmap is not None:
+        require_inside(labelmap)
     return Dataset(
         name=layout.name or found.name,
         root=found.root,
         format=found.format,
         splits={s: DatasetSplit(tuple(v), is_training(s)) for s, v in layout.splits.items()},
         links=links,
-        labelmap=beside if beside.is_file() else layout.labelmap,
+        labelmap=labelmap,
         map=layout.map,
         why=layout.why,
         said=tuple(layout.said),
     )
 
 
-def from_list(file: Path | str, root: Path | str, labelmap: Path | str) -> Dataset:
+def from_list(
+    file: Path | str, root: Path | str, labelmap: Path | str, *, follow_links: bool = False
+) -> Dataset:
     """A list of ``image annotation`` lines, as ``create_annoset.py`` takes it.
 
     >>> line = "JPEGImages/test000001.jpg Annotations/test000001.xml"
     >>> _ = Path("faces.txt").write_text(line)
     >>> from_list("faces.txt", "sample/voc", "labelmap.prototxt").splits.keys()
     dict_keys(['faces'])
+
+    Args:
+        root: the folder that its paths start from. follow_links: as for :func:`find`.
+
+    Raises:
+        InputError: there is no such folder.
     """
     root = Path(root)
     if not root.is_dir():
         raise InputError("no such folder", where=root)
+    keep_inside(root, follow_links)
     stem = Path(file).stem
     return Dataset(
         name=stem,

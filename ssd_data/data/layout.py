@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.files.inside import keep_inside, require_inside, require_none_refused
 from ssd_data.data import formats, recipes
 from ssd_data.data.formats import Confidence, Recognised
-from ssd_data.data.formats.parts import holds_picture, is_part
+from ssd_data.data.formats.foldernames import is_part
+from ssd_data.data.formats.parts import holds_picture
 from ssd_data.data.formats.pictures import ENDINGS
 from ssd_data.data.formats.tree import Tree
 
@@ -50,19 +52,22 @@ class FoundLayout:
     recognised: Recognised[Any]
 
 
-def find_layout(folder: Path | str, format: str = "") -> FoundLayout:
+def find_layout(folder: Path | str, format: str = "", follow_links: bool = False) -> FoundLayout:
     """The layout of a folder, or of the one folder inside that has one.
 
     Where a folder has but one folder inside, as archives leave it, that is looked into as well.
 
     Args:
         format: ask only this one.
+        follow_links: also through links that leave the folder.
 
     Raises:
-        InputError: no layout fits, or two fit alike; the error says how to choose.
+        InputError: no layout fits, or two fit alike; the error says how to choose. A link leaves
+            the folder.
         UsageError: ``format`` is no format of folders.
     """
     top = tree = Tree(Path(folder))
+    keep_inside(top.root, follow_links)
     name = top.root.resolve().name
     if found := _layout(top, format):
         return FoundLayout(name, top.root, *found)
@@ -81,7 +86,7 @@ def find_layout(folder: Path | str, format: str = "") -> FoundLayout:
     raise _unknown(top, format)
 
 
-def find_index(file: Path | str, format: str = "") -> FoundLayout:
+def find_index(file: Path | str, format: str = "", follow_links: bool = False) -> FoundLayout:
     """The data set of which a file is the index, such as a ``data.yaml`` or COCO's JSON.
 
     Its root is the folder that the file lies in, or where that holds a kind of files, such as
@@ -89,9 +94,10 @@ def find_index(file: Path | str, format: str = "") -> FoundLayout:
 
     Args:
         format: ask only this one.
+        follow_links: also through links that leave the root.
 
     Raises:
-        InputError: it is no such file, or may be one of two formats.
+        InputError: it is no such file, or may be one of two formats. A link leaves the root.
     """
     file = Path(file)
     asked = (
@@ -100,6 +106,7 @@ def find_index(file: Path | str, format: str = "") -> FoundLayout:
     best: tuple[bool, Confidence, FoundLayout] | None = None
     for root, name in _roots(file):
         tree = Tree(root)
+        keep_inside(root, follow_links)
         found = _surest([(n, one.indexed(tree, name)) for n, one in asked if one.indexed], file)
         if found is None:
             continue
@@ -134,7 +141,9 @@ def _layout(tree: Tree, format: str) -> tuple[str, Recognised[Any]] | None:
     asked = [(format, formats.load(format))] if format else list(formats.formats_for(tree))
     if format and asked[0][1].recognise is None:
         raise UsageError(f'the format "{format}" is not one of folders', where="--format")
-    return _surest([(n, one.recognise(tree)) for n, one in asked if one.recognise], tree.root)
+    found = _surest([(n, one.recognise(tree)) for n, one in asked if one.recognise], tree.root)
+    require_none_refused(tree.root)
+    return found
 
 
 def _surest(
@@ -190,6 +199,8 @@ def _unknown(tree: Tree, format: str) -> InputError:
         if one.recognise and format in ("", name)
     }
     files = tree.below()[:MOST_LISTED]
+    for path in files:
+        require_inside(tree.path(path))
     endings = {f".{path.rpartition('.')[2].lower()}" for path in files} - _NO_HINT
     near = {name: text for name, text in known.items() if any(_names(text, e) for e in endings)}
     what = f"no {format} data set" if format else "no known layout"

@@ -12,6 +12,7 @@ import numpy as np
 
 from ssd_data import metrics
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.files.inside import is_kept, keep_inside, require_inside
 from ssd_data.core.files.paths import below
 from ssd_data.core.images import in_colour, read_picture
 from ssd_data.core.labelmap import LabelMap, read_labelmap
@@ -68,6 +69,7 @@ class EvalChoice:
         labelmap: the classes; by default the data set's own.
         truth: a file or folder of true boxes that the metric reads; by default where it finds one
             below the root.
+        follow_links: of a raw data set, see :func:`ssd_data.find`.
     """
 
     metric: str | None = None
@@ -75,6 +77,7 @@ class EvalChoice:
     root: Path | None = None
     labelmap: Path | None = None
     truth: Path | None = None
+    follow_links: bool = False
 
 
 def open_set(what: str | Path, choice: EvalChoice | None = None) -> EvalSet:
@@ -95,7 +98,8 @@ def open_set(what: str | Path, choice: EvalChoice | None = None) -> EvalSet:
             known = ", ".join(manifest.splits)
             raise UsageError(f'this build has no split "{split}"', hint=f"Splits: {known}")
         return _open_lmdb(path / manifest.splits[split].lmdb, choice)
-    return _open_raw(find(what, choice.root, [choice.split] if choice.split else []), choice)
+    splits = [choice.split] if choice.split else []
+    return _open_raw(find(what, choice.root, splits, follow_links=choice.follow_links), choice)
 
 
 def _metric(wanted: str | None, *known: str) -> str:
@@ -126,6 +130,8 @@ def _open_lmdb(path: Path, choice: EvalChoice) -> EvalSet:
     pictures.to_pixels(sizes)
     metric = metrics.load(name)
     root = Path(str(manifest.root or "") if manifest else "")
+    if manifest and not is_kept(root):
+        keep_inside(root, choice.follow_links)
     official = choice.truth or metric.find_truth(root, None, "")
     truth = metric.truth(pictures, labelmap, path, official)
     names = metric.names(pictures)
@@ -198,7 +204,9 @@ def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
     names, images = metric.names(pictures), pictures.images
 
     def read(index: int) -> Pixels:
-        return read_picture(below(dataset.root, images[index]), images[index])
+        path = below(dataset.root, images[index])
+        require_inside(path)
+        return read_picture(path, images[index])
 
     sizes = np.zeros((len(names), 2), np.int64)
     return EvalSet(

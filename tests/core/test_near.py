@@ -4,11 +4,13 @@ from pathlib import Path
 from unicodedata import normalize
 
 import pytest
+from support import raw
 from support.trees import Voc, jpeg, xml
 
 from ssd_data import InputError, build, find, recognise
 from ssd_data.core.files.near import by_fold, near_file, spelling_hint
 from ssd_data.core.files.paths import read_bytes
+from ssd_data.data.formats.yolo.pairs import CAPITALS
 
 CAFE = normalize("NFC", "café.jpg")
 APART = normalize("NFD", CAFE)
@@ -70,3 +72,12 @@ def test_pictures_and_annotations_in_folders(tmp_path: Path) -> None:
         InputError, match=r'A.xml: .*missing \(There is "a.xml": capitals count; --'
     ):
         build(recognise(tmp_path), tmp_path / "out")
+
+
+def test_the_txt_of_a_picture_in_other_capitals_is_its_own(tmp_path: Path) -> None:
+    for name, data in (("A.jpg", jpeg()), ("a.txt", b"0 .5 .5 .2 .2\n"), ("b.jpg", jpeg())):
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "b.txt").write_text("")
+    read = raw.read(tmp_path, format="yolo")
+    assert [len(rows) for rows in read.rows.values()] == [1, 0]
+    assert read.notes[CAPITALS] == ["A.jpg: a.txt"]

@@ -452,4 +452,4 @@ def test_fifos_and_devices_are_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(root / "labels/b.xml")
     (root / "train.txt").symlink_to("/dev/zero")
     with pytest.raises(InputError, match="no regular file"):
-        build(find(root), tmp_path / "out", BuildOptions())
+        build(find(root, follow_links=True), tmp_path / "out", BuildOptions())

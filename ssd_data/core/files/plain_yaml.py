@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import listable, read_text
+from ssd_data.core.files.inside import read_text
+from ssd_data.core.files.paths import listable
 
 MOST_BYTES = 1 << 18  # YAML is read slowly
 MOST_DEPTH = 20
@@ -26,7 +27,7 @@ def read_yaml(path: Path, what: str, where: object = "") -> PlainYaml:
         what: what the file is, for errors. where: names it in them; the path by default.
 
     Raises:
-        InputError: as :func:`ssd_data.core.files.paths.read_text` and :func:`parse_yaml`.
+        InputError: as :func:`ssd_data.core.files.inside.read_text` and :func:`parse_yaml`.
     """
     return parse_yaml(read_text(path, what, MOST_BYTES, where), where or path)
 

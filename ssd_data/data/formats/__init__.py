@@ -8,6 +8,8 @@ Its ``read.py`` has one of these, or both:
 What may be written back to has a ``write.py`` beside it, with a ``Writer`` (see ``writing.py``).
 A schema that both need lies in the same folder. No format knows another; what they share is here:
 
+* ``walking.py``: a folder from top to bottom, and links in it; ``foldernames.py``: what they are
+  called; what is read comes through ``core/files/inside.py``;
 * ``pictures.py``: a folder's picture files, and the one that a name means;
 * ``splits.py``: what split names mean, contradictions, shares; ``undivided.py``: where none is
   stated;
@@ -30,6 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import open_regular
 from ssd_data.core.registry import FORMATS
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
     from ssd_data.data.formats.tree import Tree
 
 S = TypeVar("S", bound="msgspec.Struct")
-HEAD_BYTES = 4096
+HEAD_BYTES, MOST_BYTES = 4096, 1 << 62
 
 
 class Confidence(IntEnum):
@@ -135,11 +138,9 @@ class AnnotationFile:
     def claims(self, path: Path) -> bool:
         """Whether a file's first bytes are such a file's; not so where it cannot be read."""
         try:
-            if not path.is_file():
-                return False
-            with path.open("rb") as file:
+            with open_regular(path, "annotation", MOST_BYTES) as file:
                 return self.looks_like(file.read(HEAD_BYTES))
-        except OSError:
+        except (InputError, OSError):
             return False
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, read_text
+from ssd_data.core.files.inside import open_regular, read_text
+from ssd_data.core.files.paths import below
 from ssd_data.core.notes import Tally
 from ssd_data.data.formats import annotation_files
 from ssd_data.data.formats.pictures import (
@@ -71,11 +72,9 @@ class NameList:
 def seems_flagged(file: Path) -> bool:
     """Whether a file's first lines are those of a class's list."""
     try:
-        if not file.is_file():
-            return False
-        with file.open("rb") as opened:
+        with open_regular(file, "list", MOST_BYTES) as opened:
             head = opened.read(_HEAD).decode("utf-8-sig", "replace")
-    except OSError:
+    except (InputError, OSError):
         return False
     lines = _lines(head)
     return _all_flagged(lines if len(head) < _HEAD else lines[:-1])

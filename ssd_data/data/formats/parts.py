@@ -1,7 +1,4 @@
-"""Folders of a data set that are called as people call them: ``train``, ``Labels``, ``images``.
-
-A folder of any other name may be another data set.
-"""
+"""Files in the parts of a data set, folders such as ``train``, ``Labels``, ``images``."""
 
 from __future__ import annotations
 
@@ -9,34 +6,12 @@ from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from pathlib import Path
 
+from ssd_data.data.formats.foldernames import is_part
 from ssd_data.data.formats.pictures import has_picture_ending
-from ssd_data.data.formats.splits import role
 from ssd_data.data.formats.tree import Tree
 
 DEPTH = 8
 MOST_STRAYS = 1000  # files that are looked into
-_ANNOTATIONS = ("annotation", "annotations", "anno", "annos", "ann", "anns", "label", "labels")
-_KINDS = ("xml", "xmls", "json", "jsons", "csv", "csvs", "cvat", "labelme", "metadata", "bbox")
-_PICTURES = ("image", "images", "img", "imgs", "picture", "pictures", "photos", "jpegimages")
-_NAMES = frozenset((*_ANNOTATIONS, *_KINDS, *_PICTURES, "boxes", "data", "dataset", "frames"))
-
-
-def is_kind(name: str) -> bool:
-    """Whether a folder of that name holds files of one kind, pictures or annotations.
-
-    >>> is_kind("Labels"), is_kind("train")
-    (True, False)
-    """
-    return name.lower() in _NAMES
-
-
-def is_part(name: str) -> bool:
-    """Whether a folder of that name is part of the data set that it lies in.
-
-    >>> [is_part(name) for name in ("Labels", "val2017", "images", "second_project")]
-    [True, True, True, False]
-    """
-    return is_kind(name) or role(name) is not None
 
 
 def files_of(

@@ -1,5 +1,9 @@
-"""A folder and all below it, each folder listed once, whoever asks: formats that look at the same
-data set share one :class:`Tree`.
+"""A data set's folder and all below it, each folder listed once, whoever asks: formats that look at
+the same data set share one :class:`Tree`.
+
+Links to folders are followed, each folder once, so that a circle of links ends; one that is there
+itself is found under its own name. Links that leave the data set are refused, see
+:mod:`ssd_data.core.files.inside`, but those that ``ssd-data link`` makes: they are no part of it.
 """
 
 from __future__ import annotations
@@ -8,25 +12,21 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-_LEFT_BEHIND = frozenset({"__MACOSX", ".ipynb_checkpoints", "@eaDir", "$RECYCLE.BIN"})
+from ssd_data.core.files.inside import entries, is_folder, leads_out, refused
+from ssd_data.data.formats.foldernames import is_left_behind
 
 _LISTS = "ImageSets/"
-
-
-def is_left_behind(path: str) -> bool:
-    """Whether a system left it there: hidden files, AppleDouble's (``._``), a notebook's, a bin."""
-    return any(map(_is_hidden, path.split("/")))
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name in _LEFT_BEHIND
+_OWN_LINKS = "_lmdb"  # how they end
 
 
 class HeldNames(NamedTuple):
-    """The names of a folder's own folders and files, sorted, but of those left behind."""
+    """The names of a folder's own folders and files, sorted, but of those left behind; and which of
+    the folders are links.
+    """
 
     folders: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    links: frozenset[str] = frozenset()
 
 
 class Tree:
@@ -37,6 +37,8 @@ class Tree:
     >>> tree = Tree(Path("sample/voc"))
     >>> tree.folders(), tree.names("ImageSets/Main")
     (('Annotations', 'ImageSets', 'JPEGImages'), ('test.txt', 'trainval.txt'))
+
+    All that lists a folder raises ``InputError`` where a link leaves the data set.
 
     Attributes:
         root: the folder.
@@ -65,10 +67,7 @@ class Tree:
         return self._held(_plain(folder)).files
 
     def below(self, folder: str = "") -> tuple[str, ...]:
-        """All files of a folder and its subfolders, as paths from it, sorted.
-
-        Links to folders are followed, each folder once.
-        """
+        """All files of a folder and its subfolders, as paths from it, sorted."""
         folder = _plain(folder)
         if folder not in self._below:
             self._below[folder] = tuple(sorted(self._walk(folder)))
@@ -88,9 +87,9 @@ class Tree:
     def _walk(self, top: str) -> list[str]:
         found: list[str] = []
         seen: set[tuple[int, int]] = set()
-        left = [top]
-        while left:
-            folder = left.pop()
+        waiting, links = [top], list[str]()
+        while waiting or links:
+            folder = waiting.pop() if waiting else links.pop(0)
             try:
                 status = os.stat(self.path(folder))  # noqa: PTH116
             except OSError:
@@ -102,36 +101,55 @@ class Tree:
             above = f"{folder}/" if folder else ""
             start = above.removeprefix(f"{top}/") if top else above
             found += [start + name for name in held.files]
-            left += [above + name for name in reversed(held.folders)]
+            for name in reversed(held.folders):
+                (links if name in held.links else waiting).append(above + name)
         return found
 
     def _held(self, folder: str) -> HeldNames:
-        key = str(self.path(folder))
-        if key not in self._known:
-            self._known[key] = self._list(folder)
-        return self._known[key]
+        path = str(self.path(folder))
+        if path not in self._known:
+            self._known[path] = _listed(path)
+        return self._known[path]
 
-    def _list(self, folder: str) -> HeldNames:
-        """What lies in a folder: the one place where the disk is asked."""
-        folders: list[str] = []
-        files: list[str] = []
-        try:
-            with os.scandir(self.path(folder)) as entries:
-                for entry in entries:
-                    if not _is_hidden(entry.name):
-                        (folders if _is_folder(entry) else files).append(entry.name)
-        except OSError:
-            return HeldNames()
-        return HeldNames(tuple(sorted(folders)), tuple(sorted(files)))
+
+def _listed(path: str) -> HeldNames:
+    """What lies in a folder: the one place where the disk is asked.
+
+    Raises:
+        InputError: a link leaves the data set.
+    """
+    folders: list[str] = []
+    files: list[str] = []
+    links: set[str] = set()
+    try:
+        held = entries(path)
+    except OSError:
+        return HeldNames()
+    for entry in held:
+        if is_left_behind(entry.name):
+            continue
+        if not is_folder(entry):
+            files.append(entry.name)
+        elif not entry.is_symlink():
+            folders.append(entry.name)
+        elif _is_followed(entry):
+            folders.append(entry.name)
+            links.add(entry.name)
+    return HeldNames(tuple(sorted(folders)), tuple(sorted(files)), frozenset(links))
+
+
+def _is_followed(link: os.DirEntry[str]) -> bool:
+    """Whether a link to a folder is part of the data set.
+
+    Raises:
+        InputError: it leaves it.
+    """
+    if not leads_out(link.path):
+        return True
+    if link.name.endswith(_OWN_LINKS):
+        return False
+    raise refused(link.path)
 
 
 def _plain(folder: str) -> str:
     return "" if folder == "." else folder
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a folder, or a link to one; what cannot be asked is a file."""
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False

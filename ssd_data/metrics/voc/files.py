@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import is_kept, keep_inside
 from ssd_data.core.files.paths import below, require_below
 from ssd_data.core.files.together import new_folder
 from ssd_data.core.labelmap import LabelMap, read_labelmap
@@ -53,7 +54,12 @@ _OTHERS = bytes(set(range(256)) - set(b" \n"))
 _decode = msgspec.json.Decoder(list[float]).decode
 
 
-def read_truth(path: Path, split: str | None = None, labelmap: Path | None = None) -> Truth:
+def read_truth(
+    path: Path,
+    split: str | None = None,
+    labelmap: Path | None = None,
+    follow_links: bool = False,
+) -> Truth:
     """The true boxes, from annotations or an LMDB; difficult ones are ignored.
 
     Args:
@@ -61,6 +67,7 @@ def read_truth(path: Path, split: str | None = None, labelmap: Path | None = Non
             year has that list, or an LMDB.
         split: which list of a folder's ``ImageSets/Main``, "test" by default; or a list's path.
         labelmap: the classes; by default all that occur (LMDB: ``labelmap.prototxt`` beside it).
+        follow_links: read through links that leave the folder that holds ``ImageSets``, too.
 
     Raises:
         InputError: something is missing or cannot be read.
@@ -70,6 +77,8 @@ def read_truth(path: Path, split: str | None = None, labelmap: Path | None = Non
     if is_lmdb(path):
         return _from_lmdb(path, classes)
     root, path = _image_set(path, split)
+    if not is_kept(root):
+        keep_inside(root, follow_links)
     if not (root / "Annotations").is_dir():
         raise InputError(
             "there is no VOC truth here",

@@ -8,7 +8,6 @@ as ``xmax = x + w``, as the official tool does, which then adds one to each side
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 
 from ssd_data.core.boxes import from_xywh, to_xywh
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import entries
 from ssd_data.core.files.paths import require_below
 from ssd_data.core.files.together import new_folder
 from ssd_data.core.notes import Tally
@@ -202,11 +202,11 @@ def _files(folder: Path) -> dict[str, str]:
     """``EVENT/picture`` → path, of all text files one folder deep."""
     files: dict[str, str] = {}
     try:
-        for event in os.scandir(folder):
+        for event in entries(folder):
             if event.is_dir():
                 files |= {
                     f"{event.name}/{entry.name[:-4]}": entry.path
-                    for entry in os.scandir(event)
+                    for entry in entries(event.path)
                     if entry.name.endswith(".txt")
                 }
     except OSError as error:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import read_bytes
+from ssd_data.core.files.inside import read_bytes
 
 Array: TypeAlias = npt.NDArray[Any]
 MAX_BYTES = 1 << 28  # of a file

@@ -16,7 +16,8 @@ import numpy as np
 
 from ssd_data.core.boxes import from_xywh
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, is_below, read_lines, require_below
+from ssd_data.core.files.inside import read_lines
+from ssd_data.core.files.paths import below, is_below, require_below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry
 from ssd_data.data.formats import AnnotationFile, Format

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import read_bytes, require_below
+from ssd_data.core.files.inside import open_regular, read_bytes
+from ssd_data.core.files.paths import require_below
 from ssd_data.data.formats.parts import files_in, files_of, holds_picture
 from ssd_data.data.formats.splits import role
 from ssd_data.data.formats.tree import Tree
@@ -99,11 +100,11 @@ def split_folder(path: str) -> str:
 def is_labelme(path: Path) -> bool:
     """Whether a file's beginning and end are of a JSON of LabelMe's."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path, "annotation", MAX_BYTES) as file:
             head = file.read(_LOOK)
             file.seek(max(path.stat().st_size - _LOOK, len(head)))
             ends = head + file.read(_LOOK)
-    except OSError:
+    except (InputError, OSError):
         return False
     return ends.lstrip(_MARK).lstrip()[:1] == b"{" and all(key in ends for key in _KEYS)
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from ssd_data.core.boxes import from_xywh
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, read_lines, require_below
+from ssd_data.core.files.inside import open_regular, read_lines
+from ssd_data.core.files.paths import below, require_below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry
 from ssd_data.data.formats import Confidence, Format, Recognised
@@ -32,7 +33,7 @@ from ssd_data.data.formats.tree import Tree
 LAYOUT = """\
 <split>/label.txt    (# <path>, then x y w h and landmarks; or labelv2.txt)
 <split>/images/<path>"""
-HEAD_BYTES = 1 << 16
+HEAD_BYTES, MOST_BYTES = 1 << 16, 1 << 30
 WIDER = "wider_face_split"
 
 
@@ -93,9 +94,9 @@ def _images(folder: Path, split: str) -> str:
 
 def _is_list(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with open_regular(path, "list of faces", MOST_BYTES) as file:
             head = file.read(HEAD_BYTES).decode("utf-8", "replace").removeprefix("\ufeff")
-    except OSError:
+    except (InputError, OSError):
         return False
     lines = [line for line in head.splitlines()[:50] if line.strip()]
     if not lines or not lines[0].startswith("#"):

@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from ssd_data.core.boxes import from_xywh
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, read_lines, require_below
+from ssd_data.core.files.inside import read_lines
+from ssd_data.core.files.paths import below, require_below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry
 from ssd_data.data.formats import Format, Recognised

@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, listable, read_bytes, read_text
+from ssd_data.core.files.inside import read_bytes, read_text
+from ssd_data.core.files.paths import below, listable
 from ssd_data.core.files.plain_yaml import PlainYaml, read_yaml
 from ssd_data.data.formats.numbers import number
 from ssd_data.data.formats.tree import Tree

@@ -6,11 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from posixpath import normpath
+from unicodedata import normalize
 from urllib.parse import unquote
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import read_text
 from ssd_data.core.files.near import folded
-from ssd_data.core.files.paths import is_below, listable, read_text
+from ssd_data.core.files.paths import is_below, listable
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Unreadable
 from ssd_data.data.formats.pictures import (
@@ -27,7 +29,8 @@ from ssd_data.data.formats.yolo.schema import YoloSource, joined
 
 MOST_BYTES = 256 << 20
 LIST = ".txt"
-UNQUOTED = "txt found by its name unquoted, in other capitals, or with its accents joined"
+UNQUOTED = "txt found by its name unquoted, or with its accents joined"
+CAPITALS = "txt found by its name in other capitals"
 ORPHAN = "txt without a picture"
 _NO_LABELS = (
     "a split without any cannot be built: leave it out with --split, or say where they are in a "
@@ -74,16 +77,18 @@ def _in_folder(source: YoloSource, folders: LabelFolders, notes: Tally) -> list[
     files = folders.tree.below(source.images)
     pictures = [joined(source.images, name) for name in files if has_picture_ending(name)]
     found = [folders.pair(path) for path in pictures]
-    found = _with_unquoted(found, folders, notes)
+    found = _with_unquoted(found, folders)
     if source.first == 0:
         _note_orphans(source, folders, found, notes)
-    if (source.first, source.last) == (0, 1):
-        return list(found)
     chosen = set(share(pictures, source.first, source.last, source.seed))
-    return [one for one in found if one.image in chosen]
+    ours = [one for one in found if one.image in chosen]
+    for one in ours:
+        if one.how:
+            notes.add(one.how, listable(f"{one.image}: {one.label}"))
+    return list(ours)
 
 
-def _with_unquoted(found: list[Pair], folders: LabelFolders, notes: Tally) -> list[Pair]:
+def _with_unquoted(found: list[Pair], folders: LabelFolders) -> list[Pair]:
     """The same; a picture without txt gets the one that nothing else than its spelling parts."""
     if all(one.there for one in found):
         return found
@@ -98,8 +103,9 @@ def _with_unquoted(found: list[Pair], folders: LabelFolders, notes: Tally) -> li
         plain = _plain(stem_of(one.label))
         fitting = spare.get(plain, [])
         if not one.there and len(fitting) == wanted[plain] == 1:
-            notes.add(UNQUOTED, listable(f"{one.image}: {fitting[0]}"))
-            found[at] = Pair(one.image, fitting[0], True)
+            stems = (unquote(stem_of(path)) for path in (one.label, fitting[0]))
+            alike = len({normalize("NFC", stem) for stem in stems}) == 1
+            found[at] = Pair(one.image, fitting[0], True, UNQUOTED if alike else CAPITALS)
     return found
 
 

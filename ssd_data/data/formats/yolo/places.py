@@ -86,11 +86,17 @@ def _slashed(stated: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A picture and its txt, below the root; ``there`` where that exists."""
+    """A picture and its txt, below the root.
+
+    Attributes:
+        there: whether that exists.
+        how: in which way other than by its very name it was found.
+    """
 
     image: str
     label: str
     there: bool
+    how: str = ""
 
 
 class LabelFolders:

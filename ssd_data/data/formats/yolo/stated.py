@@ -12,7 +12,8 @@ from itertools import permutations
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import listable, read_lines
+from ssd_data.core.files.inside import read_lines
+from ssd_data.core.files.paths import listable
 from ssd_data.core.files.plain_yaml import PlainYaml, read_yaml
 from ssd_data.data.formats.splits import TRAINING, role
 from ssd_data.data.formats.tree import Tree
