@@ -67,8 +67,8 @@ def by_size(truth: Truth, found: Found, plus: int) -> Table:
         other = (found_area < least) | (found_area >= most)
         counted = ~passed & ~(other & (best < OVERLAP))
         aps = []
-        for rows, positives in zip(by_class, mine.positives, strict=True):
-            rows = rows[counted[rows]]
+        for every, positives in zip(by_class, mine.positives, strict=True):
+            rows = every[counted[every]]
             if positives:
                 recall, precision = curve(found.scores[rows], hits[rows], positives)
                 aps.append(average_precision(recall, precision, "VOC10"))
@@ -87,8 +87,8 @@ def best_thresholds(truth: Truth, found: Found, plus: int) -> Table:
     _, _, hits, passed = match_classes(truth, found, OVERLAP, plus)
     result: Table = {}
     by_class = _of_classes(found.label, len(truth.classes))
-    for name, positives, rows in zip(truth.classes, truth.positives, by_class, strict=True):
-        rows = rows[~passed[rows]]
+    for name, positives, every in zip(truth.classes, truth.positives, by_class, strict=True):
+        rows = every[~passed[every]]
         scores = found.scores[rows]
         if not positives or not len(scores):
             result[name] = None
