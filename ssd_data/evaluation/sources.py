@@ -16,6 +16,7 @@ from ssd_data.core.files.inside import is_kept, keep_inside, require_inside
 from ssd_data.core.files.paths import below
 from ssd_data.core.images import in_colour, read_picture
 from ssd_data.core.labelmap import LabelMap, read_labelmap
+from ssd_data.core.notes import few
 from ssd_data.core.registry import METRICS
 from ssd_data.core.structures import Pixels
 from ssd_data.data.build.convert import in_pixels
@@ -185,8 +186,8 @@ def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
     scanned = scan(dataset, split, labelmap, options)
     if lines := unknown_classes({split: scanned}, labelmap):
         raise InputError(
-            f"{len(lines)} classes are not in the labelmap", where=dataset.root,
-            hint="\n".join(lines),
+            f"{len(lines):,} classes are not in the labelmap", where=dataset.root,
+            hint="\n".join(few(lines)),
         )  # fmt: skip
     if scanned.failures:
         first = scanned.failures[0].error
