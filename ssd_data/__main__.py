@@ -6,6 +6,7 @@ modules come from.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 
@@ -20,7 +21,10 @@ def start() -> None:
     """Run the command line and exit: Ctrl-C and SIGTERM leave no traceback, be it before the
     command begins, in it (see ``cli/parts/stops.py``), or when it is done."""
     _forget_working_folder()
+    import signal
+
     _on_stop(_before)
+    atexit.register(_on_stop, signal.SIG_IGN)  # what is left of the end takes no time
     try:
         from ssd_data.cli import main
 

@@ -53,9 +53,35 @@ def test_while_the_command_imports_what_it_needs(module: str) -> None:
     """It may be done before the import is; a second one ends it at once."""
     status, err = stopped_at(module, "check", "nowhere")
     assert (status, err.endswith(SAID)) in ((130, True), (2, False))
-    said = err.removesuffix(SAID)
+    said = err.removesuffix(SAID).strip()  # click begins a new line behind a terminal's ^C
     assert not said or said.startswith("error: no recipe")
     assert stopped_at(f"{module},{module}", "check", "nowhere") == (130, "")
+
+
+AT_THE_END = """
+import os, signal, sys, threading
+from ssd_data.__main__ import start
+
+class Late:
+    kill = staticmethod(os.kill)
+    def __init__(self, number):
+        self.number, self.pid = number, os.getpid()
+    def __del__(self):
+        self.kill(self.pid, self.number)
+
+late = Late(int(sys.argv.pop(1)))
+start()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_when_all_is_done(number: int) -> None:
+    """Python has given up its handlers by then; what the command has come to stands."""
+    for args, status in ((["--version"], 0), (["check", "--no-such-option"], 2)):
+        command = [sys.executable, "-c", AT_THE_END, str(int(number)), *args]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == status
+        assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS.names()))

@@ -13,7 +13,8 @@ from support.viewed import ordinary
 
 PLANTED = (
     "cv2 numpy torch click lmdb PIL lxml msgspec google yaml tqdm simplejpeg jinja2 werkzeug "
-    "waitress signal json shutil difflib tempfile logging sitecustomize usercustomize matplotlib ssd_plugin"
+    "waitress signal json shutil difflib tempfile logging sitecustomize usercustomize matplotlib "
+    "ssd_plugin"
 ).split()
 SCRIPT = "import sys\nfrom ssd_data.__main__ import start\nsys.exit(start())\n"  # as pip writes it
 ASK = "import sys; from ssd_data import __main__ as m; m._forget_working_folder(); print(sys.path)"
