@@ -528,6 +528,7 @@ def test_without_the_extra(five: Path, run: Any, monkeypatch: pytest.MonkeyPatch
 
 
 def test_it_serves_until_it_is_interrupted(five: Path) -> None:
+    from urllib.parse import urlsplit
     from urllib.request import ProxyHandler, build_opener
 
     program = (
@@ -546,6 +547,10 @@ def test_it_serves_until_it_is_interrupted(five: Path) -> None:
             assert said["records"] == 5
             fetch = build_opener(ProxyHandler({})).open
             assert b"000003.jpg" in fetch(said["url"], timeout=30).read()
+            there = urlsplit(said["url"])
+            for _ in range(20):  # of what is no request nothing is said
+                with socket.create_connection((there.hostname, there.port)) as line:
+                    line.sendall(b"GET http://[/ HTTP/1.1\r\n\r\n" * 20)
         finally:
             process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
