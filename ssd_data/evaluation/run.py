@@ -12,7 +12,7 @@ from typing import Any
 
 from ssd_data import metrics
 from ssd_data.core.errors import InputError, OutputError, UsageError
-from ssd_data.core.files.whole import UNLOCKED, write_whole
+from ssd_data.core.files.whole import failed, write_whole
 from ssd_data.core.images import picture_limits
 from ssd_data.core.progress import Track, untracked
 from ssd_data.engines import Engine
@@ -162,8 +162,6 @@ def evaluate(
             limit=options.limit,
             counted=unread if missing == "count" else (),
         )
-        if not journal.locked:
-            scored.scores.notes.add(UNLOCKED, str(folder))
         if journal.broken:
             scored.scores.notes.add(BROKEN, f"{journal.path}:{journal.broken}")
     for name, why in unread.items():
@@ -190,7 +188,7 @@ def _check(data: EvalSet, detector: EvalNet, options: EvalOptions, folder: Path)
     except FileNotFoundError:
         strangers = False
     except OSError as error:
-        raise OutputError(f"cannot write here: {error.strerror}", where=folder) from None
+        raise failed(error, folder) from None
     if strangers:
         hint = "Choose a folder that does not exist yet, is empty, or is of an earlier eval"
         raise OutputError("the folder holds other things", where=folder, hint=hint)

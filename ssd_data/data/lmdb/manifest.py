@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.moving import require_settled
 from ssd_data.core.files.paths import is_plain_name, listable, read_text
-from ssd_data.core.files.publish import require_settled
 from ssd_data.core.files.typed import plain, typed
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.notes import Count
