@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -107,6 +106,7 @@ def command(
       ssd-data eval widerface --protocol sfd --mean 104,117,123 --out sfd --draw-worst 20 \\
         --deploy deploy.prototxt --weights wider.caffemodel
     """
+    from ssd_data.core.files.scratch import scratch
     from ssd_data.evaluation.run import EvalNet, EvalOptions, evaluate
     from ssd_data.evaluation.sources import EvalChoice, open_set
 
@@ -130,7 +130,7 @@ def command(
         wanted = EvalOptions(
             limit, rules(iou, extras, missing=missing), out is not None, worst or 0
         )
-        folder = out or Path(stack.enter_context(TemporaryDirectory(prefix="ssd-data-")))
+        folder = out or stack.enter_context(scratch())
         track = shared.tracker(quiet)
         try:
             report = evaluate(data, detector, folder, wanted, track)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ssd_data.core.files.whole import write_figure
+from ssd_data.core.files.together import write_together
+from ssd_data.core.files.whole import figure_bytes
 from ssd_data.core.optional import require
 from ssd_data.metrics.scores import Scores
 
@@ -18,10 +19,10 @@ def draw_curves(scores: Scores, folder: Path) -> list[Path]:
 
     Raises:
         SsdDataError: matplotlib is not installed.
-        OutputError: a file cannot be written.
+        OutputError: they cannot be written; none is, then.
     """
     figures = require("matplotlib.figure", "score")
-    files = []
+    files = {}
     for name, curve in scores.curves.items():
         figure = figures.Figure(figsize=(6, 5), layout="constrained")
         axes = figure.add_subplot()
@@ -29,6 +30,7 @@ def draw_curves(scores: Scores, folder: Path) -> list[Path]:
         axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
         axes.set_title(f"{scores.metric}: {name}")
         axes.grid(alpha=0.3)
-        files.append(folder / f"{scores.metric}_{re.sub(r'[^A-Za-z0-9.-]+', '_', name)}.png")
-        write_figure(files[-1], figure)
-    return files
+        file = f"{scores.metric}_{re.sub(r'[^A-Za-z0-9.-]+', '_', name)}.png"
+        files[file] = figure_bytes(figure)
+    write_together(folder, files, redo=True)
+    return [folder / name for name in files]

@@ -11,7 +11,7 @@ from typing import Any
 
 from ssd_data.core.errors import UsageError
 from ssd_data.core.files.paths import listable
-from ssd_data.core.files.whole import failed, write_figure
+from ssd_data.core.files.whole import failed, figure_bytes, write_whole
 from ssd_data.core.optional import require
 from ssd_data.training.log import (
     TEST,
@@ -60,7 +60,7 @@ def draw_run(table: Path) -> Path | None:
     for axes in (loss, rate, score):
         axes.grid(alpha=0.3)
     path = table.with_name(f"{table.stem}_curves.png")
-    write_figure(path, figure, dpi=110)
+    write_whole(path, figure_bytes(figure, dpi=110))
     return path
 
 
@@ -158,7 +158,7 @@ class TensorBoard:
         try:
             yield
         except OSError as error:
-            raise failed(error, self._folder) from None
+            raise failed(error, Path(self._folder)) from None
 
     def _add_scalars(self, iteration: int, values: Mapping[str, float]) -> None:
         scalars = [{"tag": tag, "simple_value": value} for tag, value in values.items()]

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ssd_data.core.errors import InputError, OutputError, UsageError
+from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.messages import parse_message
 from ssd_data.core.files.paths import listable, read_bytes, read_text
 from ssd_data.core.files.whole import failed, write_whole

@@ -4,11 +4,13 @@ import errno
 import os
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
-from support.kills import fork, in_child, tree
+from support.kills import fork, in_child, tree, wait
 from support.trees import Voc
 
 from ssd_data.cli import main
@@ -16,7 +18,7 @@ from ssd_data.core.errors import OutputError, SsdDataWarning
 from ssd_data.core.files import publish, unlocked
 from ssd_data.core.files.exchange import CannotExchangeError, remove_tree
 from ssd_data.core.files.publish import OutFolder
-from ssd_data.core.files.whole import write_text
+from ssd_data.core.files.whole import UNLOCKED, write_text
 
 CODES = [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS]
 ITEMS = ("lmdb/data.mdb", "labelmap", "build.json")
@@ -42,12 +44,18 @@ def no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fcntl.flock", flock)
 
 
-def put(folder: Path, text: str, items: tuple[str, ...] = ITEMS) -> None:
+@contextmanager
+def unlocked_folder(out: Path) -> Iterator[OutFolder]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SsdDataWarning)
-        with OutFolder(folder) as work:
-            stage(work, text, items)
-            work.publish()
+        with OutFolder(out) as work:
+            yield work
+
+
+def put(out: Path, text: str, items: tuple[str, ...] = ITEMS) -> None:
+    with unlocked_folder(out) as work:
+        stage(work, text, items)
+        work.publish()
 
 
 def stage(work: OutFolder, text: str, items: tuple[str, ...] = ITEMS) -> None:
@@ -78,10 +86,13 @@ def test_it_goes_on_and_warns(code: int, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("fcntl.flock", flock)
     out = tmp_path / "below" / "out"
     for text in ("old", "new"):
-        with pytest.warns(SsdDataWarning, match="out: this file system has no locks"):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("default", SsdDataWarning)
             with OutFolder(out) as work:
                 stage(work, text)
                 work.publish()
+        said = [str(warning.message) for warning in caught]
+        assert said == [f"{out}: {UNLOCKED}"]
         assert texts(out) == {text}
         assert not list(tmp_path.rglob(".*"))
 
@@ -106,15 +117,16 @@ def test_the_second_to_end_is_refused(way: str, there: bool, tmp_path: Path) -> 
     out = tmp_path / "out"
     if there:
         put(out, "old")
-    with (
-        pytest.raises(OutputError, match="out: another command has written into this folder"),
-        pytest.warns(SsdDataWarning),
-        OutFolder(out) as first,
-    ):
-        stage(first, "first")
-        assert in_child(lambda: status_of(lambda: put(out, "second"))) == 0
-        assert texts(first.staging) == {"first"}, "the other has a staging folder of its own"
-        first.publish()
+
+    def first() -> None:
+        with unlocked_folder(out) as work:
+            stage(work, "first")
+            assert in_child(lambda: status_of(lambda: put(out, "second"))) == 0
+            assert texts(work.staging) == {"first"}, "the other has a staging folder of its own"
+            work.publish()
+
+    with pytest.raises(OutputError, match="out: another command has written into this folder"):
+        first()
     assert texts(out) == {"second"}
     assert sorted(path.name for path in tmp_path.rglob("*")) == [
         "build.json", "data.mdb", "labelmap", "lmdb", "out"
@@ -146,7 +158,7 @@ def test_it_is_seen_at_the_last_moment(tmp_path: Path, monkeypatch: pytest.Monke
 def test_what_is_not_replaced_is_no_obstacle(way: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     put(out, "old")
-    with pytest.warns(SsdDataWarning), OutFolder(out) as first:
+    with unlocked_folder(out) as first:
         stage(first, "first", ("other",))
         assert in_child(lambda: status_of(lambda: put(out, "second"))) == 0
         first.publish()
@@ -160,15 +172,13 @@ def test_many_at_once_end_as_one_of_them(way: str, tmp_path: Path) -> None:
     for round_ in range(8):
         if round_ % 2:
             remove_tree(out)
-        jobs = [
-            fork(lambda name=name: status_of(lambda: put(out, f"{round_}{name}")))
-            for name in "abcd"
-        ]
-        ends = [os.waitstatus_to_exitcode(os.waitpid(job, 0)[1]) for job in jobs]
+        texts_ = [f"{round_}{name}" for name in "abcd"]
+        jobs = [fork(partial(status_of, partial(put, out, text))) for text in texts_]
+        ends = [wait(job) for job in jobs]
         assert set(ends) <= {0, 3, 4}
         assert 0 in ends
         assert len(texts(out)) == 1
-        assert texts(out) <= {f"{round_}{name}" for name, end in zip("abcd", ends) if end == 0}
+        assert texts(out) <= {text for text, end in zip(texts_, ends, strict=True) if not end}
         assert not list(tmp_path.rglob(".*"))
 
 
@@ -196,7 +206,7 @@ def test_what_a_killed_one_had_begun_is_finished_when_it_is_surely_dead(
     assert "a minute" in caught.value.hint
     monkeypatch.setattr(unlocked, "MOVING", 0.02)
     time.sleep(0.1)
-    with pytest.warns(SsdDataWarning), OutFolder(out):
+    with unlocked_folder(out):
         assert texts(out) == {"new"}
     assert not list(out.rglob(".*"))
 

@@ -252,6 +252,6 @@ def test_writing_replaces_a_link_and_leaves_what_it_leads_to(tmp_path: Path):
 
 def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path: Path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(OutputError, match="cannot write the picture"):
+    with pytest.raises(OutputError, match="cannot write it: Not a directory"):
         write_picture(tmp_path / "file" / "x", "a.jpg", b"")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -266,7 +266,8 @@ class OutFolder:
         place, staging = self._place, self.staging
         sync_tree(staging)
         names, is_beside = names_in(staging), staging.parent != place
-        self._require_as_found(place, names | {READY})
+        if self._is_overtaken(place, names | {READY}):
+            raise unlocked.overtaken(self.path)
         if is_beside and not os.path.lexists(place):
             os.rename(staging, place)
             sync_folder(place.parent)
@@ -281,10 +282,9 @@ class OutFolder:
                 return
         self._move_in(names)
 
-    def _require_as_found(self, folder: Path, names: set[str]) -> None:
-        """Where there are no locks, make sure that nobody has published what would be replaced."""
-        if not self.locked and not unlocked.is_same(folder, self._found, names):
-            raise unlocked.overtaken(self.path)
+    def _is_overtaken(self, folder: Path, names: set[str]) -> bool:
+        """Whether there are no locks, and somebody has published what would be replaced."""
+        return not self.locked and not unlocked.is_same(folder, self._found, names)
 
     def _exchange(self, names: set[str]) -> None:
         """What is new and what stays take the folder's place at once."""
@@ -298,11 +298,9 @@ class OutFolder:
         write_bytes(staging / LOCK, journal.encode(), "wb")
         sync_tree(staging)
         exchange(staging, place)
-        try:
-            self._require_as_found(staging, names | {READY})
-        except OutputError:
+        if self._is_overtaken(staging, names | {READY}):
             exchange(staging, place)
-            raise
+            raise unlocked.overtaken(self.path)
         self._swapped = names, kept
         sync_folder(place.parent)
         self._clear_beside()
@@ -312,15 +310,17 @@ class OutFolder:
         place, staging, trash = self._place, self.staging, self._place / STAGING
         if not self.locked:
             trash = unlocked.own_name(trash)
-            self._lock(staging)  # what is never empty nobody's can replace
-        os.rename(staging, place / READY)
+        self._lock(staging)  # tells whose it is; and what is never empty nobody's can replace
         try:
-            self._require_as_found(place, names)
-        except OutputError:
-            os.rename(place / READY, staging)
-            raise
-        sync_folder(place)
-        move_in(place, trash)
+            os.rename(staging, place / READY)
+            if self._is_overtaken(place, names):
+                os.rename(place / READY, staging)
+                raise unlocked.overtaken(self.path)
+            sync_folder(place)
+            move_in(place, trash)
+        finally:
+            if self._holds(place / READY):  # Ctrl-C does not leave it between two states
+                move_in(place, trash)
 
 
 def _hidden_in(folder: Path) -> set[str]:

@@ -30,66 +30,94 @@ def failed(error: OSError, path: Path) -> OutputError:
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Write a file's new content piece by piece, into a temporary file beside it that is synced.
+def new_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
+    """Write a file's new content piece by piece, into a temporary file beside it.
 
     What a process that was killed had left of this file is removed, see :func:`claim`.
+
+    Args:
+        sync: wait until it is on the disk.
 
     Raises:
         OutputError: it cannot be written; what was there before is still there.
     """
+    with (
+        _taking_its_place(path, sync=sync) as (_, descriptor),
+        open(descriptor, "wb", closefd=False) as file,
+    ):
+        yield file
+
+
+@contextmanager
+def new_path(path: Path) -> Iterator[Path]:
+    """The same for a library that opens files itself, by a name that ends as the file's does.
+
+    Raises:
+        OutputError: it cannot be written; what was there before is still there.
+    """
+    with _taking_its_place(path, path.suffix, sync=False) as (beside, _):
+        yield beside
+
+
+@contextmanager
+def _taking_its_place(path: Path, ending: str = "", *, sync: bool) -> Iterator[tuple[Path, int]]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside, descriptor = _claim_beside(path)
-        with os.fdopen(descriptor, "wb") as file:
-            try:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-                beside.replace(path)
-            except BaseException:
-                with suppress(OSError):
-                    beside.unlink()
-                raise
+        names = _names_beside(path, ending)
+        beside, descriptor = _claim_first(names)
+        try:
+            _remove_more(names)
+            yield beside, descriptor
+            if sync:
+                os.fsync(descriptor)
+            beside.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                beside.unlink()
+            raise
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise failed(error, path) from None
 
 
-def _claim_beside(path: Path) -> tuple[Path, int]:
-    """A hidden file that nobody else has, open. Where two write one file, the second has a name of
-    its own."""
-    beside = (
-        path.with_name(f".{path.name}{end}.part") for end in ("", *map(".{}".format, range(2, 999)))
-    )
-    for name in beside:
+def _names_beside(path: Path, ending: str) -> Iterator[Path]:
+    """Hidden ones. Where two write one file, the second has a name of its own."""
+    for more in ("", *map(".{}".format, range(2, 999))):
+        yield path.with_name(f".{path.name}{more}.part{ending}")
+
+
+def _claim_first(names: Iterator[Path]) -> tuple[Path, int]:
+    """A file that nobody else has, open."""
+    for name in names:
         descriptor = claim(name)
         if descriptor is not None:
-            for later in beside:
-                if not os.path.lexists(later) or not _remove_dead(later):
-                    break
             return name, descriptor
-    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(path))
+    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
 
 
-def write_whole(path: Path, data: bytes | str) -> None:
+def _remove_more(names: Iterator[Path]) -> None:
+    """What a second one that was killed has left."""
+    for name in names:
+        if not os.path.lexists(name) or not _remove_dead(name):
+            break
+
+
+def write_whole(path: Path, data: bytes | str, *, sync: bool = True) -> None:
     """Give a file its new content, see :func:`new_file`.
 
     Raises:
         OutputError: it cannot be written; what was there before is still there.
     """
-    with new_file(path) as file:
+    with new_file(path, sync=sync) as file:
         file.write(data.encode("utf-8") if isinstance(data, str) else data)
 
 
-def write_figure(path: Path, figure: Any, dpi: float | None = None) -> None:
-    """Write a figure as PNG, by default at its own resolution.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
+def figure_bytes(figure: Any, dpi: float | None = None) -> bytes:
+    """A figure of matplotlib as the bytes of a PNG file, by default at its own resolution."""
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=dpi or "figure")
-    write_whole(path, picture.getvalue())
+    return picture.getvalue()
 
 
 def lock(file: FileDescriptorLike, what: str, *, where: object, hint: str) -> bool:
@@ -152,6 +180,10 @@ def claim(path: Path) -> int | None:
             continue
         except OSError:  # no locks here, so that nobody can take it for a dead one's
             return descriptor
+        except KeyboardInterrupt:
+            path.unlink()
+            os.close(descriptor)
+            raise
         if is_open_at(descriptor, path):
             return descriptor
         os.close(descriptor)
