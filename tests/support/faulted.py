@@ -1,109 +1,111 @@
-"""What a command leaves and says whose calls to the system fail: is it whole, or one sentence?"""
+"""A scene's command whose calls to the system fail: it ends whole, or with one sentence."""
 
 from __future__ import annotations
 
-import os
+import errno
 import re
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
-from support.faults import Ended, Fault, Faults
-from support.kills import in_child, tree
-from support.writers import Scene
+from support.faults import ALL, LOCK, Fault, Faults
+from support.kills import wait
+from support.stages import Broken, Stage, differing
 
+FAILED, USAGE = 1, 2
+NOT_STARTED = "nothing was started"
 MOST_LINES, MOST_LETTERS = 4, 400
-LEAK = re.compile(r"\.staging|\.ready|\.part\b|/\.lock|/new/")
+LEAK = re.compile(r"\.staging|\.ready|/\.[^/ ]*\.part|/\.lock|/new/")
 
 
-class Stage:
-    """A scene in a folder that is set up anew for each fault.
+class FaultedStage:
+    """A stage whose commands' calls fail below its folder.
 
     Attributes:
-        old, new: what lies there before and after.
+        counts: kind of call → how many there are when nothing fails.
     """
 
-    def __init__(self, scene: Scene, folder: Path) -> None:
-        self.scene, self.work, self.first = scene, folder / "work", folder / "first"
-        self.work.mkdir()
-        self.faults = Faults(self.work)
-        assert in_child(self._prepare) == 0
-        self.work.rename(self.first)
-        self.set_up()
-        self.old = tree(self.work)
-        ended = self.run(Fault())
-        assert ended.status == 0, ended
-        self.new = tree(self.work)
+    def __init__(self, stage: Stage) -> None:
+        self.stage, self.faults = stage, Faults(stage.work)
+        stage.set_up()
+        self._run(Fault(ALL | LOCK))
+        self.counts = self.faults.counts
 
-    def _prepare(self) -> int:
-        os.chdir(self.work)
-        self.scene.prepare()
-        return 0
+    def count(self, kinds: int) -> int:
+        """How many calls of some kinds there are."""
+        return sum(number for kind, number in self.counts.items() if kind & kinds)
 
-    def set_up(self) -> None:
-        shutil.rmtree(self.work, ignore_errors=True)
-        shutil.copytree(self.first, self.work, symlinks=True)
+    def _run(self, fault: Fault) -> int:
+        pid = self.stage.start(self.faults.hook(fault))
+        try:
+            return wait(pid)
+        except TimeoutError as error:
+            raise Broken(f"{self.stage.name}: {fault} {self.faults.what}: {error}") from None
+        finally:
+            self.faults.end()
 
-    def act(self) -> int:
-        os.chdir(self.work)
-        return self.scene.run()
+    def _names(self, fault: Fault, path: str) -> set[str]:
+        """Those of which an error should have one: of the path that failed, where it is one."""
+        stage, names = self.stage, set[str]()
+        if fault.on != 1 and not (fault.halved or fault.share):
+            names = names_in(path)
+        if not names:
+            names = {name for known in (*stage.old, *stage.new) for name in names_in(known)}
+            names |= {*stage.scene.words}
+        return {*names, str(stage.work), "error: .:"}
 
-    def run(self, fault: Fault) -> Ended:
-        return self.faults.run(self.act, fault)
+    def run(self, fault: Fault) -> bool:
+        """Run it so; returns whether a call failed.
 
-    def judge(self, fault: Fault) -> tuple[Ended, list[str]]:
-        """Run with a fault, then without; what is wrong with what they did."""
-        self.set_up()
-        ended = self.run(fault)
-        wrong = [*said_badly(ended, self.work)]
-        seen = tree(self.work, hidden=False)
-        if ended.status == 0:
-            if seen != self.new:
-                wrong.append(f"it says done, but {differing(seen, self.new)}")
-        elif seen not in (self.old, self.new) and not self.is_only_made(seen):
-            if not (self.scene.in_steps and list(self.work.rglob(".ready"))):
-                wrong.append(f"it is neither old nor new: {differing(seen, self.old)}")
-        again = self.run(Fault(kinds=0))
-        if again.status != 0:
-            wrong.append(f"then the next ends with {again.status}: {again.err[-MOST_LETTERS:]}")
-        elif (left := tree(self.work)) != self.new:
-            wrong.append(f"then the next leaves {differing(left, self.new)}")
-        return ended, wrong
-
-    def is_only_made(self, seen: dict[str, str]) -> bool:
-        """Whether there is nothing more than an empty folder where something will be."""
-        more = {name: what for name, what in seen.items() if name not in self.old}
-        return set(more.values()) == {"folder"} and {**self.old, **more} == seen
-
-
-def said_badly(ended: Ended, work: Path) -> list[str]:
-    """What is wrong with the way in which a command ended."""
-    if ended.status is None:
-        return ["it hangs"]
-    if ended.status == 0:
-        return []
-    if ended.status != 1:
-        return [f"it ended with status {ended.status}: {ended.err[-1500:]}"]
-    errors = [i for i, line in enumerate(ended.err.split("\n")) if line.startswith("error: ")]
-    if "Traceback" in ended.err or "please report it" in ended.err or len(errors) != 1:
-        return [f"it is no one sentence: {ended.err[-1500:]}"]
-    lines = ended.err.rstrip("\n").split("\n")[errors[0] :]
-    wrong = []
-    if len(lines) > MOST_LINES or max(map(len, lines)) > MOST_LETTERS:
-        wrong.append(f"it is long: {lines}")
-    if len(lines) < 2:
-        wrong.append(f"it names no cure: {lines}")
-    names = [name for name in Path(ended.path).parts[len(work.parts) :] if name[0] != "."]
-    if names and not any(name in lines[0] for name in names):
-        wrong.append(f"it names no file of {names}: {lines}")
-    if LEAK.search("\n".join(lines)):
-        wrong.append(f"it speaks of hidden files: {lines}")
-    return wrong
+        Raises:
+            Broken: the promise was broken.
+        """
+        stage = self.stage
+        stage.set_up()
+        status = self._run(fault)
+        call, path = self.faults.what
+        path = path.removeprefix(f"{stage.work}/")
+        what = f"{fault} ({call} {path}):" if call else f"{fault}:"
+        ends = {stage.scene.status, FAILED, *([USAGE] if fault.code == errno.ENOENT else [])}
+        stage.require(status in ends, what, status, stage.said[-1500:])
+        if status == stage.scene.status:
+            seen, new = stage.tree(hidden=False), stage.settled
+            stage.require(seen == new, what, "done, but", differing(seen, new))
+        else:
+            wrong = badly_said(stage.said, self._names(fault, path), fault.code != errno.ENOENT)
+            stage.require(not wrong, what, wrong)
+        stage.check(what)
+        return bool(self.faults.state.failed)
 
 
-def differing(a: dict[str, str], b: dict[str, str]) -> dict[str, tuple[str | None, str | None]]:
-    names = sorted(a.keys() | b.keys())
-    return {name: (a.get(name), b.get(name)) for name in names if a.get(name) != b.get(name)}
+def badly_said(said: str, names: set[str], cured: bool) -> str:
+    """What is wrong with what a command says that has failed; nothing where all is well.
+
+    Args:
+        names: of files and folders, one of which it should name.
+        cured: it should say what to do, which is clear where something is missing.
+    """
+    lines = said.rstrip("\n").split("\n")
+    errors = [i for i, line in enumerate(lines) if line.startswith("error: ")]
+    if errors and lines[errors[-1]].endswith(NOT_STARTED):  # it says all that is wrong
+        return ""
+    if "Traceback" in said or "please report it" in said or len(errors) != 1:
+        return f"it is no one sentence: {said[-2000:]}"
+    sentence, *rest = lines[errors[0] :]
+    if len(rest) >= MOST_LINES or max(map(len, (sentence, *rest))) > MOST_LETTERS:
+        return f"it is long: {sentence} {rest}"
+    if cured and not rest:
+        return f"it names no cure: {sentence}"
+    if not any(name in f"{sentence} {rest}" for name in names):
+        return f"it names none of its files: {sentence} {rest}"
+    if LEAK.search(f"{sentence} {rest}"):
+        return f"it speaks of hidden files: {sentence} {rest}"
+    return ""
 
 
-Plan = Callable[[Stage], list[Fault]]
+def names_in(path: str) -> set[str]:
+    """The names in a path, those of hidden files beside them as the files'."""
+    found = set()
+    for name in Path(path).parts:
+        hidden = re.fullmatch(r"\.(.+?)(\.\d+)?\.(staging|part)(\.\w+)?", name)
+        if hidden or not name.startswith("."):
+            found.add(hidden[1] if hidden else name)
+    return found - {"new"}

@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { READ = 1, WRITE = 2, SYNC = 4, NAME = 8, REMOVE = 16, LOCK = 32 };
+enum { READ = 1, WRITE = 2, SYNC = 4, NAME = 8, REMOVE = 16, LOCK = 32, LOOK = 64, KINDS = 7 };
 
 /* Shared by all processes that are forked. */
 struct state {
@@ -29,13 +29,13 @@ struct state {
     int kinds;             /* of calls that count; 0: nothing happens */
     int code;              /* errno of a failure; 0: none fails */
     long at;               /* which call fails, the first is 1; 0: none */
-    int on;                /* all after it fail as well */
+    int on;                /* all after it fail as well; 2: those for the same path */
     int halved;            /* a write at `at` writes half */
     int share;             /* how many of a million fail at random */
     uint64_t random;
     int tell, answer;      /* pipes: at `at` tell, and wait for the answer; -1: do not */
     long back;             /* seconds by which the clock goes back each time it is read */
-    atomic_long seen, failed;
+    atomic_long seen, failed, of_kind[KINDS];
     char call[32], path[PATH_MAX]; /* the last that failed or waited */
 };
 
@@ -100,7 +100,9 @@ static int fails(int kind, const char *call, int folder, const char *path, int d
     if (named(full, folder, path, descriptor) && !strncmp(full, state->below, length)
             && (full[length] == '/' || !full[length])) {
         number = atomic_fetch_add(&state->seen, 1) + 1;
-        if (number == state->at || (state->on && state->at && number > state->at) || chance()) {
+        atomic_fetch_add(&state->of_kind[__builtin_ctz(kind)], 1);
+        if (number == state->at || chance() || (state->on && state->at && number > state->at
+                && (state->on == 1 || !strcmp(full, state->path)))) {
             snprintf(state->call, sizeof state->call, "%s", call);
             strcpy(state->path, full);
             if (number == state->at && state->tell >= 0) {
@@ -163,13 +165,13 @@ FD_CALL(READ, ssize_t, pread, d, (int d, void *b, size_t n, off_t o), (d, b, n, 
 FD_CALL(READ, ssize_t, pread64, d, (int d, void *b, size_t n, off64_t o), (d, b, n, o))
 FD_CALL(READ, int, fstat, d, (int d, struct stat *s), (d, s))
 FD_CALL(READ, int, fstat64, d, (int d, struct stat64 *s), (d, s))
-PATH_CALL(READ, int, stat, AT_FDCWD, p, (const char *p, struct stat *s), (p, s))
-PATH_CALL(READ, int, stat64, AT_FDCWD, p, (const char *p, struct stat64 *s), (p, s))
-PATH_CALL(READ, int, lstat, AT_FDCWD, p, (const char *p, struct stat *s), (p, s))
-PATH_CALL(READ, int, lstat64, AT_FDCWD, p, (const char *p, struct stat64 *s), (p, s))
-PATH_CALL(READ, int, fstatat, f, p, (int f, const char *p, struct stat *s, int w), (f, p, s, w))
-PATH_CALL(READ, int, fstatat64, f, p, (int f, const char *p, struct stat64 *s, int w), (f, p, s, w))
-PATH_CALL(READ, ssize_t, readlink, AT_FDCWD, p, (const char *p, char *b, size_t n), (p, b, n))
+PATH_CALL(LOOK, int, stat, AT_FDCWD, p, (const char *p, struct stat *s), (p, s))
+PATH_CALL(LOOK, int, stat64, AT_FDCWD, p, (const char *p, struct stat64 *s), (p, s))
+PATH_CALL(LOOK, int, lstat, AT_FDCWD, p, (const char *p, struct stat *s), (p, s))
+PATH_CALL(LOOK, int, lstat64, AT_FDCWD, p, (const char *p, struct stat64 *s), (p, s))
+PATH_CALL(LOOK, int, fstatat, f, p, (int f, const char *p, struct stat *s, int w), (f, p, s, w))
+PATH_CALL(LOOK, int, fstatat64, f, p, (int f, const char *p, struct stat64 *s, int w), (f, p, s, w))
+PATH_CALL(LOOK, ssize_t, readlink, AT_FDCWD, p, (const char *p, char *b, size_t n), (p, b, n))
 
 FD_CALL(SYNC, int, fsync, d, (int d), (d))
 FD_CALL(SYNC, int, fdatasync, d, (int d), (d))
@@ -211,7 +213,7 @@ FD_CALL(LOCK, int, flock, d, (int d, int o), (d, o))
 FCNTL_CALL(fcntl)
 FCNTL_CALL(fcntl64)
 
-#define OPEN_KIND(flags) ((flags) & (O_WRONLY | O_RDWR | O_CREAT) ? NAME : READ)
+#define OPEN_KIND(flags) ((flags) & (O_WRONLY | O_RDWR | O_CREAT) ? NAME : LOOK)
 #define OPEN_CALL(name, folder, parameters, arguments) \
     int name parameters { \
         mode_t mode = 0; \
@@ -234,19 +236,19 @@ OPEN_CALL(openat64, f, (int f, const char *p, int flags, ...), (f, p, flags, mod
 FILE *fopen64(const char *p, const char *how)
 {
     REAL(fopen64);
-    return fails(strpbrk(how, "wa+") ? NAME : READ, "fopen64", AT_FDCWD, p, -1) ? NULL : real(p, how);
+    return fails(strpbrk(how, "wa+") ? NAME : LOOK, "fopen64", AT_FDCWD, p, -1) ? NULL : real(p, how);
 }
 
 FILE *fopen(const char *p, const char *how)
 {
     REAL(fopen);
-    return fails(strpbrk(how, "wa+") ? NAME : READ, "fopen", AT_FDCWD, p, -1) ? NULL : real(p, how);
+    return fails(strpbrk(how, "wa+") ? NAME : LOOK, "fopen", AT_FDCWD, p, -1) ? NULL : real(p, how);
 }
 
 DIR *opendir(const char *p)
 {
     REAL(opendir);
-    return fails(READ, "opendir", AT_FDCWD, p, -1) ? NULL : real(p);
+    return fails(LOOK, "opendir", AT_FDCWD, p, -1) ? NULL : real(p);
 }
 
 DIR *fdopendir(int d)

@@ -1,4 +1,4 @@
-"""Commands whose calls to the system fail, in forked processes with ``faults.c`` preloaded.
+"""Calls to the system that fail, in forked processes with ``faults.c`` preloaded.
 
 It hits native libraries as well. The process that forks must itself have been started with it,
 see :func:`preloaded`.
@@ -10,31 +10,35 @@ import ctypes
 import errno
 import json
 import os
-import select
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from support import ROOT
 
-READ, WRITE, SYNC, NAME, REMOVE, LOCK = (1 << n for n in range(6))  # kinds of calls
+KINDS = {"READ": 1, "WRITE": 2, "SYNC": 4, "NAME": 8, "REMOVE": 16, "LOCK": 32, "LOOK": 64}
+READ, WRITE, SYNC, NAME, REMOVE, LOCK, LOOK = KINDS.values()  # kinds of calls
 CHANGE = WRITE | SYNC | NAME | REMOVE
-ALL = CHANGE | READ
-LONGEST = 120.0  # seconds until a command hangs
+ALL = CHANGE | READ | LOOK
 SOURCE = Path(__file__).with_suffix(".c")
 LIBRARY = "SSD_DATA_FAULTS"  # names the compiled one to a process that has it preloaded
+CALL_IT = """
+import importlib, json, sys
+module, function, arguments, result = sys.argv[1:]
+done = getattr(importlib.import_module(module), function)(**json.loads(arguments))
+open(result, "w").write(json.dumps(done))
+"""
 
 
-class _State(ctypes.Structure):
+class State(ctypes.Structure):
     """As ``struct state`` of ``faults.c``."""
 
-    _fields_ = [
+    _fields_ = (
         ("below", ctypes.c_char * 4096),
         ("kinds", ctypes.c_int),
         ("code", ctypes.c_int),
@@ -48,9 +52,10 @@ class _State(ctypes.Structure):
         ("back", ctypes.c_long),
         ("seen", ctypes.c_long),
         ("failed", ctypes.c_long),
+        ("of_kind", ctypes.c_long * len(KINDS)),
         ("call", ctypes.c_char * 32),
         ("path", ctypes.c_char * 4096),
-    ]
+    )
 
 
 @dataclass(frozen=True)
@@ -59,53 +64,34 @@ class Fault:
 
     Attributes:
         kinds: of the calls that are counted.
-        code: the errno with which one fails.
+        code: the errno with which one fails; 0: none does.
         at: which one, the first is 1; 0 for none.
-        on: all after it fail as well.
-        halved: if it writes, it writes half.
+        on: all after it fail as well; 2: those for the same path.
+        halved: if it writes, it writes half, and all after it fail.
         share: of a million calls this many fail at random.
         seed: of that.
-        meanwhile: done by the parent when the call ``at`` is about to be made.
         back: seconds by which the clock goes back each time somebody looks at it.
+        waits: the call ``at`` waits until :meth:`Faults.go_on`.
     """
 
-    kinds: int = ALL
+    kinds: int
     code: int = 0
     at: int = 0
-    on: bool = False
+    on: int = 0
     halved: bool = False
     share: int = 0
     seed: int = 0
-    meanwhile: Callable[[], None] | None = field(default=None, compare=False)
     back: int = 0
+    waits: bool = False
 
     def __str__(self) -> str:
-        kinds = [
-            name
-            for name in ("READ", "WRITE", "SYNC", "NAME", "REMOVE", "LOCK")
-            if self.kinds & globals()[name]
-        ]
-        parts = ["|".join(kinds), errno.errorcode.get(self.code, "")]
-        parts += [f"at {self.at}" if self.at else "", "and on" if self.on else ""]
-        parts += ["halved" if self.halved else ""]
-        parts += [f"{self.share} of a million, seed {self.seed}" if self.share else ""]
-        parts += [f"clock back {self.back} s" if self.back else ""]
-        parts += [self.meanwhile.__name__ if self.meanwhile else ""]
-        return " ".join(filter(None, parts))
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended: its status (negative for a signal, None if it hung), what it printed,
-    how many calls were counted, how many failed, and which did last."""
-
-    status: int | None
-    out: str
-    err: str
-    seen: int
-    failed: int
-    call: str
-    path: str
+        kinds = "|".join(name.lower() for name, bit in KINDS.items() if self.kinds & bit)
+        words = [errno.errorcode.get(self.code, ""), f"in {kinds}"]
+        words += [f"at call {self.at}" if self.at else ""]
+        words += [("", "and on", "and on for its path")[self.on], "halved" if self.halved else ""]
+        words += [f"in {self.share} of a million, seed {self.seed}" if self.share else ""]
+        words += [f"the clock goes back {self.back} s" if self.back else ""]
+        return " ".join(filter(None, words))
 
 
 def can_preload() -> bool:
@@ -114,109 +100,79 @@ def can_preload() -> bool:
 
 
 def preloaded(module: str, function: str, **arguments: Any) -> Any:
-    """Call a function in a new process with the library preloaded; arguments and result are JSON."""
+    """Call a function in a new process with the library preloaded; arguments and result are JSON.
+
+    Raises:
+        CalledProcessError: it raises.
+    """
     with tempfile.TemporaryDirectory() as folder:
         library, result = Path(folder, "faults.so"), Path(folder, "result")
         command = ["cc", "-shared", "-fPIC", "-O1", "-o", str(library), str(SOURCE), "-ldl"]
         subprocess.run(command, check=True)
-        code = "import importlib, json, sys; m, f, a, r = sys.argv[1:]; "
-        code += "done = getattr(importlib.import_module(m), f)(**json.loads(a)); "
-        code += "open(r, 'w').write(json.dumps(done))"
-        words = [sys.executable, "-c", code, module, function, json.dumps(arguments), str(result)]
-        paths = os.pathsep.join([str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
-        own = {LIBRARY: str(library), "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-        own["LD_PRELOAD"] = str(library)
-        subprocess.run(words, check=True, env={**os.environ, **own})
+        words = [sys.executable, "-c", CALL_IT, module, function, json.dumps(arguments)]
+        places = [str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]
+        own = {LIBRARY: str(library), "LD_PRELOAD": str(library), "OMP_NUM_THREADS": "1"}
+        own["PYTHONPATH"] = os.pathsep.join(places)
+        subprocess.run([*words, str(result)], check=True, env={**os.environ, **own})
         return json.loads(result.read_text())
 
 
 class Faults:
-    """The preloaded library, for calls below a folder."""
+    """The preloaded library, for calls below a folder.
+
+    Attributes:
+        state: what it is told, and tells.
+    """
 
     def __init__(self, below: Path) -> None:
         library = ctypes.CDLL(os.environ[LIBRARY])
-        library.faults_state.restype = ctypes.POINTER(_State)
+        library.faults_state.restype = ctypes.POINTER(State)
         library.faults_size.restype = ctypes.c_size_t
-        assert library.faults_size() == ctypes.sizeof(_State)
-        self._state = library.faults_state().contents
-        self._state.below = os.fsencode(os.path.realpath(below))
+        assert library.faults_size() == ctypes.sizeof(State)
+        self.state: State = library.faults_state().contents
+        self.below = os.fsencode(os.path.realpath(below))
+        self._pipes: tuple[int, ...] = ()
 
-    def run(self, action: Callable[[], int], fault: Fault) -> Ended:
-        """Run in a forked process, where that goes wrong."""
-        state = self._state
-        state.seen = state.failed = 0
-        state.call = state.path = b""
-        told, tell = os.pipe()
-        answer, answers = os.pipe()
-        state.tell, state.answer = (tell, answer) if fault.meanwhile else (-1, -1)
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            pid = os.fork()
-            if not pid:
-                self._child(action, fault, out.fileno(), err.fileno())
-            status = _wait(pid, told, fault, answers)
-            state.kinds = 0
-            for descriptor in (told, tell, answer, answers):
-                os.close(descriptor)
-            texts = [file.seek(0) or file.read().decode(errors="replace") for file in (out, err)]
-        call, path = state.call.decode(), os.fsdecode(state.path)
-        return Ended(status, *texts, state.seen, state.failed, call, path)
+    def hook(self, fault: Fault) -> Callable[[], None]:
+        """What the forked process is to do before; :meth:`end` when it has ended."""
+        self.state.seen = self.state.failed = 0
+        self.state.of_kind[:] = [0] * len(KINDS)
+        self.state.call = self.state.path = b""
+        self._pipes = (*os.pipe(), *os.pipe()) if fault.waits else ()
 
-    def _child(self, action: Callable[[], int], fault: Fault, out: int, err: int) -> None:
-        status = 70
-        try:
-            os.dup2(out, 1)
-            os.dup2(err, 2)
-            state = self._state
-            state.code, state.at, state.on = fault.code, fault.at, fault.on
-            state.halved, state.share, state.random = fault.halved, fault.share, fault.seed
-            state.back, state.kinds = fault.back, fault.kinds
-            status = action()
-        finally:
-            for stream in (sys.stdout, sys.stderr):
-                stream.flush()
-            os._exit(status)
+        def arm() -> None:
+            state = self.state
+            state.below, state.code, state.at = self.below, fault.code, fault.at
+            state.on, state.halved = fault.on or int(fault.halved), fault.halved
+            state.share, state.random, state.back = fault.share, fault.seed, fault.back
+            state.tell, state.answer = (self._pipes[1], self._pipes[2]) if self._pipes else (-1, -1)
+            state.kinds = fault.kinds
 
+        return arm
 
-def _wait(pid: int, told: int, fault: Fault, answers: int) -> int | None:
-    """The status, None if it had to be killed."""
-    end = os.pidfd_open(pid)
-    try:
-        while True:
-            ready, _, _ = select.select([end, told], [], [], LONGEST)
-            if told in ready:
-                os.read(told, 1)
-                assert fault.meanwhile is not None
-                fault.meanwhile()
-                os.write(answers, b"\0")
-            elif end in ready:
-                return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            else:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-                return None
-    finally:
-        os.close(end)
+    @property
+    def told(self) -> int:
+        """Readable when the call that waits is about to be made."""
+        return self._pipes[0]
 
+    def go_on(self) -> None:
+        """Let it be made."""
+        self.state.kinds = 0
+        os.write(self._pipes[3], b"\0")
 
-def import_all_of(action: Callable[[], int]) -> None:
-    """Import what an action imports, so that what is forked need not."""
-    with tempfile.TemporaryDirectory() as folder:
-        names = Path(folder, "names")
-        pid = os.fork()
-        if not pid:
-            try:
-                null = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(null, 1)
-                os.dup2(null, 2)
-                os.chdir(folder)
-                action()
-            finally:
-                names.write_text("\n".join(sys.modules))
-                os._exit(0)
-        os.waitpid(pid, 0)
-        for name in names.read_text().split("\n"):
-            if name not in sys.modules and name.split(".")[0] != "__main__":
-                try:
-                    __import__(name)
-                except Exception:  # made up by another module
-                    continue
+    def end(self) -> None:
+        """Nothing fails any more."""
+        self.state.kinds = self.state.back = 0
+        for descriptor in self._pipes:
+            os.close(descriptor)
+        self._pipes = ()
+
+    @property
+    def counts(self) -> dict[int, int]:
+        """Kind of call → how many there were."""
+        return dict(zip(KINDS.values(), self.state.of_kind, strict=True))
+
+    @property
+    def what(self) -> tuple[str, str]:
+        """The last call that failed or waited, and the path that it was for."""
+        return self.state.call.decode(), os.fsdecode(self.state.path)

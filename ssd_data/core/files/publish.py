@@ -47,7 +47,7 @@ from ssd_data.core.files.moving import (
 from ssd_data.core.files.paths import read_text
 from ssd_data.core.files.whole import is_open_at, lock, sync_folder, sync_tree, write_bytes
 
-NEW = "new"
+NEW, TRIES = "new", 100
 Journal = tuple[set[str], dict[str, Stamp]]  # what was published, and what the rest was like
 
 
@@ -102,19 +102,22 @@ class OutFolder:
                 folder.rmdir()
         if isinstance(error, OSError):
             raise self._failed(error) from None
-        if isinstance(error, OutputError) and (where := self._said(error.where)) != error.where:
-            raise OutputError(error.what, where=where, hint=error.hint) from None
+        if isinstance(error, SsdDataError):
+            error.where = self._said(error.where)
 
     def _failed(self, error: OSError) -> SsdDataError:
-        where = Path(error.filename or self._place).absolute()
-        ours = (self._beside, self._place)
-        if {where, *where.parents}.isdisjoint(ours) and where not in self._place.parents:
-            return said_by_system(error)  # it is what is being read
-        return OutputError(
-            f"cannot write: {error.strerror or error}",
-            where=self._said(str(where)),
-            hint=f"{cure(error)}; what is there is whole",
-        )
+        named = [Path(name).absolute() for name in (error.filename2, error.filename) if name]
+        for where in named or [self._place]:
+            if where in self._place.parents or {self._beside, self._place} & {
+                where,
+                *where.parents,
+            }:
+                return OutputError(
+                    f"cannot write: {error.strerror or error}",
+                    where=self._said(str(where)),
+                    hint=f"{cure(error)}; what is there is whole",
+                )
+        return said_by_system(error)  # it is what is being read
 
     def _said(self, where: str) -> str:
         """What is wrong in a hidden folder is said of the folder itself."""
@@ -154,7 +157,7 @@ class OutFolder:
         """Make the folder beside it and lock that, unless it is better to stage inside."""
         if self._inside or is_mount(self._place):
             return False
-        while True:
+        for _ in range(TRIES):
             try:
                 self._mkdir(self._beside)
                 if self._beside.is_symlink():
@@ -167,6 +170,7 @@ class OutFolder:
             except OSError:  # we may not write into the folder above
                 return False
             return True
+        return False
 
     def _stage_apart(self) -> None:
         """Stage where no other process does, since none is kept out of this folder."""
@@ -249,10 +253,11 @@ class OutFolder:
                     where=self.path,
                     hint="Wait until it is done, or choose another folder with --out",
                 )
+                is_there = is_open_at(descriptor, path)
             except BaseException:
                 os.close(descriptor)
                 raise
-            if is_open_at(descriptor, path):
+            if is_there:
                 self._held.append(descriptor)
             else:
                 os.close(descriptor)  # the holder before us has removed it just now

@@ -184,8 +184,12 @@ def claim(path: Path) -> int | None:
             path.unlink()
             os.close(descriptor)
             raise
-        if is_open_at(descriptor, path):
-            return descriptor
+        try:
+            if is_open_at(descriptor, path):
+                return descriptor
+        except OSError:
+            os.close(descriptor)
+            raise
         os.close(descriptor)
 
 
@@ -210,10 +214,14 @@ def _remove_dead(path: Path) -> bool:
 
 
 def is_open_at(descriptor: int, path: Path) -> bool:
-    """Whether an open file still bears that name."""
+    """Whether an open file still bears that name.
+
+    Raises:
+        OSError: that cannot be told.
+    """
     try:
         return os.path.samestat(os.fstat(descriptor), path.lstat())
-    except OSError:
+    except FileNotFoundError:
         return False
 
 

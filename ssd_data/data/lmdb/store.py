@@ -277,7 +277,10 @@ def _open_existing(path: Path) -> lmdb.Environment:
         require_sound(data)
         return lmdb.open(os.fsencode(path), readonly=True, lock=False, create=False, max_dbs=0)
     except (lmdb.Error, OSError) as error:
-        raise InputError(f"not a readable LMDB: {error}", where=path) from None
+        system = _as_system(error)
+        hint = cure(system) if system.errno else ""
+        what = f"not a readable LMDB: {system.strerror}"
+        raise InputError(what, where=path, hint=hint) from None
 
 
 @contextmanager
