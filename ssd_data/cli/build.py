@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     help="Split to build; repeatable.  [default: those linked as training and test]",
 )
 @shared.format_option
+@shared.follow_links_option
 @options_of(BuildOptions)
 @click.option(
     "--workers",
@@ -122,19 +123,25 @@ def command(
 
 
 def _dataset(name: str | None, list_file: Path | None, options: dict[str, Any]) -> Dataset:
+    from ssd_data.core.files.inside import allow
     from ssd_data.data import find
 
+    follow = options["follow_links"]
+    if options["out"] is not None:
+        allow(options["out"])  # links that --link made there lead to it
     if (name is None) == (list_file is None):
         raise click.UsageError("Give a DATASET or --list, one of the two.")
     if list_file is None:
-        return find.find(str(name), options["root"], options["splits"], options["format"])
+        return find.find(
+            str(name), options["root"], options["splits"], options["format"], follow_links=follow
+        )
     if options["labelmap"] is None or options["root"] is None:
         raise click.UsageError("--list needs --labelmap and --root.")
     if options["format"]:
         raise click.UsageError("--format does not go with --list.")
     if options["splits"]:
         raise click.UsageError("--split does not go with --list: a list is one split.")
-    return find.from_list(list_file, options["root"], options["labelmap"])
+    return find.from_list(list_file, options["root"], options["labelmap"], follow_links=follow)
 
 
 def _fetch(

@@ -32,6 +32,7 @@ SHOWN = 3
     help="Decode all pixels, or read pictures' headers only.  [default: --decode]",
 )
 @shared.format_option
+@shared.follow_links_option
 @shared.output_options
 def command(
     what: str,
@@ -40,6 +41,7 @@ def command(
     splits: tuple[str, ...],
     decode: bool,
     format: str,
+    follow_links: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -62,6 +64,7 @@ def command(
         splits,
         root=root,
         format=format,
+        follow_links=follow_links,
         decode=decode,
         track=shared.tracker(quiet),
     )

@@ -68,6 +68,7 @@ def target_options() -> list[click.Parameter]:
     metavar="FILE|FOLDER",
     help="Compare on these (16 at most).  [default: noise and drawn pictures]",
 )
+@shared.follow_links_option
 @net_options.mean_options
 @shared.output_options
 def command(
@@ -77,6 +78,7 @@ def command(
     out: Path,
     labelmap: Path | None,
     pictures: tuple[Path, ...],
+    follow_links: bool,
     as_json: bool,
     quiet: bool,
     **chosen: Any,
@@ -117,6 +119,7 @@ def command(
         labelmap=shared.read_names(labelmap),
         options=_given(chosen),
         pictures=pictures,
+        follow_links=follow_links,
     )
     if as_json:
         shared.print_json({"folder": str(made.folder), "files": made.files, **made.table})

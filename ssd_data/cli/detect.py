@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 @click.option(
     "--every", type=click.IntRange(1), default=1, metavar="N", help="Each Nth frame of videos."
 )
+@shared.follow_links_option
 @net_options.preprocessing_options
 @net_options.engine_options
 @shared.output_options
@@ -52,6 +53,7 @@ def command(
     folder: Path | None,
     batch: int,
     every: int,
+    follow_links: bool,
     size: str | None,
     as_json: bool,
     quiet: bool,
@@ -74,7 +76,7 @@ def command(
 
     names = shared.read_names(labelmap)
     prepare = net_options.preprocessing(deploy, options)
-    files = find_files(places)
+    files = find_files(places, follow_links)
     net = net_options.load(deploy, weights, options, quiet=quiet)
     wanted = shared.parse_size(size)
     bad: list[str] = []

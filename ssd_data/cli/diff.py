@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 @click.argument("first", type=shared.PATH)
 @click.argument("second", type=shared.PATH)
 @click.option("--root", type=shared.PATH, help="Where a recipe's files lie.")
+@shared.follow_links_option
 @shared.output_options
-def command(first: Path, second: Path, root: Path | None, as_json: bool, quiet: bool) -> None:
+def command(
+    first: Path, second: Path, root: Path | None, follow_links: bool, as_json: bool, quiet: bool
+) -> None:
     """Hold FIRST against SECOND: each an LMDB, a build's folder, or what 'ssd-data build' takes.
 
     Pictures are matched by path, else by name; boxes by overlap. The exit status is 1 if anything
@@ -32,7 +35,8 @@ def command(first: Path, second: Path, root: Path | None, as_json: bool, quiet: 
     """
     from ssd_data.data.diff import diff
 
-    found = diff(first, second, root=root, track=shared.tracker(quiet))
+    track = shared.tracker(quiet)
+    found = diff(first, second, root=root, follow_links=follow_links, track=track)
     if as_json:
         shared.print_json(found.to_json())
     elif not quiet:

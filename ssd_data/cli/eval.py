@@ -27,9 +27,10 @@ NATIVE = "native"
 @click.option(
     "--metric",
     type=click.Choice(METRICS.names()),
-    help="By whose rules.  [default: the data set's own]",
+    help="By whose rules.  [default: the data set's own; coco where it has none]",
 )
 @click.option("--root", type=shared.PATH, metavar="DIR", help="Where a recipe's files lie.")
+@shared.follow_links_option
 @click.option("--split", metavar="NAME", help="Which pictures.  [default: those for testing]")
 @click.option("--labelmap", type=shared.PATH, help="The classes.  [default: the data set's]")
 @click.option(
@@ -77,6 +78,7 @@ def command(
     weights: Path,
     metric: str | None,
     root: Path | None,
+    follow_links: bool,
     split: str | None,
     labelmap: Path | None,
     truth: Path | None,
@@ -96,8 +98,8 @@ def command(
 ) -> None:
     """Run a net over an LMDB, a recipe's data set or a folder, and score what it finds.
 
-    The metric is the data set's own. With --out a run that was stopped goes on where it was. All
-    numbers are fractions, not per cent.
+    The metric is the data set's own, and coco where it has none (YOLO, CVAT, CSV ...). With --out a
+    run that was stopped goes on where it was. All numbers are fractions, not per cent.
 
     \b
     Examples:
@@ -120,7 +122,9 @@ def command(
         raise click.BadParameter("a score lies between 0 and 1", param_hint="--threshold")
     wanted_size = None if size == NATIVE else shared.parse_size(size)
     prepare, half = net_options.preprocessing(deploy, options), options["half"]
-    data = open_set(dataset, EvalChoice(metric, split, root, labelmap, truth))
+    data = open_set(dataset, EvalChoice(metric, split, root, labelmap, truth, follow_links))
+    if not (as_json or quiet):
+        shared.print_said(data.said)
     with ExitStack() as stack:
         weights = stack.enter_context(net_options.weights_file(deploy, weights))
         net = net_options.load(deploy, weights, options, quiet=quiet, threshold=threshold)

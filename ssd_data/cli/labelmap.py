@@ -16,6 +16,7 @@ from ssd_data.cli.parts import shared
 @click.option("--names-file", type=shared.PATH, help="Class names, one a line, as SOURCE too.")
 @click.option("--check", type=shared.PATH, metavar="LABELMAP", help="Compare LABELMAP with SOURCE.")
 @click.option("--root", type=shared.PATH, help="Where a recipe's files lie.")
+@shared.follow_links_option
 @click.option("--redo", is_flag=True, help="Replace the file if it is there.")
 @shared.output_options
 def command(
@@ -25,6 +26,7 @@ def command(
     names_file: Path | None,
     check: Path | None,
     root: Path | None,
+    follow_links: bool,
     redo: bool,
     as_json: bool,
     quiet: bool,
@@ -45,17 +47,18 @@ def command(
     """
     from ssd_data.core.classes.names_file import class_names
     from ssd_data.core.labelmap import LabelMap, read_labelmap, write_labelmap
-    from ssd_data.data.build.agreement import labelmap_of
+    from ssd_data.data.build.agreement import disagreements, labelmap_of
 
     if [source, names, names_file].count(None) != 2:
         raise click.UsageError("Give one of SOURCE, --names and --names-file.")
     if check is not None:
         if source is None:
             raise click.UsageError("--check compares with a SOURCE.")
-        _check(check, source, root, as_json, quiet)
+        found = disagreements(read_labelmap(check), source, root, follow_links=follow_links)
+        _print_check(check, source, found, as_json, quiet)
         return
     if source is not None:
-        labelmap = labelmap_of(source, root)
+        labelmap = labelmap_of(source, root, follow_links=follow_links)
     elif names is not None:
         listed = [name.strip() for name in names.split(",")]
         labelmap = LabelMap.from_names(class_names(listed, "--names"), origin="--names")
@@ -76,11 +79,7 @@ def command(
         click.echo(f"{len(labelmap)} items, background included: {out}")
 
 
-def _check(check: Path, source: str, root: Path | None, as_json: bool, quiet: bool) -> None:
-    from ssd_data.core.labelmap import read_labelmap
-    from ssd_data.data.build.agreement import disagreements
-
-    found = disagreements(read_labelmap(check), source, root)
+def _print_check(check: Path, source: str, found: list[str], as_json: bool, quiet: bool) -> None:
     if as_json:
         shared.print_json({"labelmap": check, "source": source, "differences": found})
     elif not quiet:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what is random.")
 @click.option("--device", default="cpu", show_default=True, help="For the engines with a choice.")
+@shared.follow_links_option
 @net_options.preprocessing_options
 @shared.output_options
 def command(
@@ -54,6 +55,7 @@ def command(
     count: int,
     seed: int,
     device: str,
+    follow_links: bool,
     size: str | None,
     as_json: bool,
     quiet: bool,
@@ -90,7 +92,7 @@ def command(
     if pictures:
         prepare = net_options.preprocessing(deploy, options)
         wanted = shared.parse_size(size) or (nets[0].shape[3], nets[0].shape[2])
-        batches = read_inputs(pictures, prepare, wanted)
+        batches = read_inputs(pictures, prepare, wanted, follow_links=follow_links)
     else:
         batches = _random(nets[0], count, seed, shared.parse_size(size))
     rows = compare_engines(nets, batches)

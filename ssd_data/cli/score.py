@@ -22,6 +22,7 @@ from ssd_data.metrics import Extra, load, score, taking
 )
 @click.option("--split", metavar="NAME", help="voc: the image set of a folder.  [default: test]")
 @click.option("--labelmap", type=shared.PATH, help="voc: the classes.  [default: the truth's]")
+@shared.follow_links_option
 @rules_options
 @click.option("--plot", type=shared.PATH, metavar="DIR", help="Draw precision-recall curves.")
 @shared.out_option("Write the JSON into a file as well.")
@@ -33,6 +34,7 @@ def command(
     missing: str,
     split: str | None,
     labelmap: Path | None,
+    follow_links: bool,
     iou: tuple[float, ...],
     extras: tuple[Extra, ...],
     plot: Path | None,
@@ -63,7 +65,14 @@ def command(
     from ssd_data.core.files.whole import write_whole
 
     _refuse_others(metric, {"split": split, "labelmap": labelmap, "iou": iou})
-    options = rules(iou, extras, missing=missing, split=split, labelmap=labelmap)
+    options = rules(
+        iou,
+        extras,
+        missing=missing,
+        split=split,
+        labelmap=labelmap,
+        follow_links=follow_links,
+    )
     scores = score(metric, truth, detections, options)
     drawn = []
     if plot is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.files.inside import is_kept, keep_inside
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
@@ -67,6 +68,10 @@ class Dataset:
     settled: LabelMap | None = None
     numbers: Mapping[int, str] = field(default_factory=dict)
     words: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if not is_kept(self.root):
+            keep_inside(self.root)
 
     def lmdb_name(self, split: str) -> str:
         """The name of a split's LMDB folder."""

@@ -9,11 +9,12 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.files.inside import keep_inside, require_inside
 from ssd_data.data import formats, recipes
 from ssd_data.data.dataset import TEST_LINK, TRAINING_LINK, Dataset, DatasetSplit
 from ssd_data.data.formats.annoset.read import ListSource
 from ssd_data.data.formats.splits import is_training, linked
-from ssd_data.data.layout import find_layout
+from ssd_data.data.layout import FoundLayout, find_index, find_layout
 from ssd_data.data.lmdb.manifest import LABELMAP
 from ssd_data.data.lmdb.store import is_lmdb
 from ssd_data.data.lmdb.strangers import refuse_stranger
@@ -25,33 +26,34 @@ def find(
     root: Path | str | None = None,
     splits: Collection[str] = (),
     format: str = "",
+    *,
+    follow_links: bool = False,
 ) -> Dataset:
-    """A data set by recipe name, recipe path or folder.
+    """A data set by recipe name, recipe path, folder, or the file that lists its pictures.
 
     >>> find("sample/voc").links
     {'trainval_lmdb': 'trainval', 'test_lmdb': 'test'}
 
     Args:
         splits: the splits that have to be there; else those that the recipe links.
-        what: ``voc0712``, ``my.toml`` or a folder whose layout is recognised.
+        what: ``voc0712``, ``my.toml``, a folder whose layout is recognised, or the index of a data
+            set: its ``data.yaml``, ``instances_train.json``, ``annotations.xml``, CSV …
         root: where a recipe's files lie; else ``$SSD_DATA_ROOT``, else the current folder and its
             ``data/``. For a recipe of the user's own also the folder that the recipe lies in.
         format: of a folder: read it as that, whatever else it may be.
+        follow_links: read through links that leave the folder, too; else they are refused.
 
     Raises:
-        UsageError: there is neither a recipe nor a folder of that name.
-        InputError: the files are not there; the error shows what was expected and found.
+        UsageError: there is neither a recipe nor a folder or file of that name.
+        InputError: the files are not there; the error shows what was expected and found. A link
+            leaves the folder.
     """
     path, what = Path(what), str(what)
     root = None if root is None else Path(root)
-    if path.is_dir() and what not in recipes.names():
+    if what not in recipes.names() and path.exists() and path.suffix != ".toml":
         if root is not None:
             raise UsageError("--root belongs to a recipe; a folder is its own root", where=what)
-        try:
-            return recognise(path, format)
-        except InputError:
-            _refuse_databases(path)
-            raise
+        return _found(path, format, follow_links)
     if format:
         raise UsageError("--format belongs to a folder; a recipe says its own", where=what)
     if what not in recipes.names():
@@ -64,8 +66,21 @@ def find(
     tried = list(_roots(recipe, root, path))
     for candidate in tried:
         if candidate.is_dir() and (dataset := _resolve(recipe, candidate, splits)):
+            keep_inside(candidate, follow_links)
             return dataset
     raise _nothing_fits(recipe, tried, splits)
+
+
+def _found(path: Path, format: str, follow_links: bool) -> Dataset:
+    """The data set that a folder holds, or that a file lists."""
+    if not path.is_dir():
+        refuse_stranger(path)
+        return _dataset(find_index(path, format, follow_links))
+    try:
+        return recognise(path, format, follow_links)
+    except InputError:
+        _refuse_databases(path)
+        raise
 
 
 def _refuse_databases(path: Path) -> None:
@@ -155,7 +170,7 @@ def _nothing_fits(recipe: Recipe, tried: list[Path], wanted: Collection[str]) ->
     )
 
 
-def recognise(folder: Path | str, format: str = "") -> Dataset:
+def recognise(folder: Path | str, format: str = "", follow_links: bool = False) -> Dataset:
     """A data set by its folder's layout, or by that of the one folder inside that has one.
 
     >>> recognise("sample").root  # the one folder inside that has a layout
@@ -163,39 +178,56 @@ def recognise(folder: Path | str, format: str = "") -> Dataset:
 
     Args:
         format: read it as that, whatever else it may be.
+        follow_links: as for :func:`find`.
 
     Raises:
-        InputError: no layout fits, or two fit alike; the error shows which, and how to choose.
+        InputError: no layout fits, or two fit alike; the error shows which, and how to choose. A
+            link leaves the folder.
     """
-    found = find_layout(folder, format)
+    return _dataset(find_layout(folder, format, follow_links))
+
+
+def _dataset(found: FoundLayout) -> Dataset:
     layout = found.recognised
     training, test = linked(layout.splits)
     links = {link: split for link, split in ((TRAINING_LINK, training), (TEST_LINK, test)) if split}
     beside = found.root / LABELMAP
+    labelmap = beside if beside.is_file() else layout.labelmap
+    if labelmap is not None:
+        require_inside(labelmap)
     return Dataset(
         name=layout.name or found.name,
         root=found.root,
         format=found.format,
         splits={s: DatasetSplit(tuple(v), is_training(s)) for s, v in layout.splits.items()},
         links=links,
-        labelmap=beside if beside.is_file() else layout.labelmap,
+        labelmap=labelmap,
         map=layout.map,
         why=layout.why,
         said=tuple(layout.said),
     )
 
 
-def from_list(file: Path | str, root: Path | str, labelmap: Path | str) -> Dataset:
+def from_list(
+    file: Path | str, root: Path | str, labelmap: Path | str, *, follow_links: bool = False
+) -> Dataset:
     """A list of ``image annotation`` lines, as ``create_annoset.py`` takes it.
 
     >>> line = "JPEGImages/test000001.jpg Annotations/test000001.xml"
     >>> _ = Path("faces.txt").write_text(line)
     >>> from_list("faces.txt", "sample/voc", "labelmap.prototxt").splits.keys()
     dict_keys(['faces'])
+
+    Args:
+        root: the folder that its paths start from. follow_links: as for :func:`find`.
+
+    Raises:
+        InputError: there is no such folder.
     """
     root = Path(root)
     if not root.is_dir():
         raise InputError("no such folder", where=root)
+    keep_inside(root, follow_links)
     stem = Path(file).stem
     return Dataset(
         name=stem,

@@ -53,6 +53,7 @@ def deploy(
     labelmap: LabelMap | None = None,
     options: Mapping[str, Any] | None = None,
     pictures: Iterable[Path] = (),
+    follow_links: bool = False,
 ) -> DeployedNet:
     """Write a net for a target, whole and proven or not at all.
 
@@ -60,6 +61,7 @@ def deploy(
         profile: the target's name. options: those of its own that are given, by name.
         folder: must not exist, or be empty, or hold just what is written.
         pictures: files and folders to prove it on; noise and drawn pictures by default.
+        follow_links: through links that leave these folders, too.
 
     Raises:
         UsageError: there is no such target, it takes no such option, or a package is missing.
@@ -74,7 +76,7 @@ def deploy(
         written: WrittenNet = target.write(net, chosen, hidden)
         table = preprocess_table(profile, written)
         _write_table(hidden, table)  # what follows the net reads it
-        proof = Proof(net, reference, read_batches(net, pictures))
+        proof = Proof(net, reference, read_batches(net, pictures, follow_links))
         proofs: list[Difference] = target.prove(written, chosen, hidden, proof)
         table["proofs"] = [difference_table(found) for found in proofs]
         table["losses"] = written.losses

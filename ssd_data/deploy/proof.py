@@ -55,14 +55,16 @@ class WrittenEngine(Engine):
         return {self.outputs[0]: self._rows(batch)[None, None]}
 
 
-def read_batches(net: PreparedNet, pictures: Iterable[Path] = ()) -> list[Array]:
+def read_batches(
+    net: PreparedNet, pictures: Iterable[Path] = (), follow_links: bool = False
+) -> list[Array]:
     """What to compare on: pictures, or noise and two drawn pictures; one a batch.
 
     Raises:
-        InputError: a file is no picture.
+        InputError: a file is no picture, or (but with ``follow_links``) a link leaves a folder.
     """
     if files := list(pictures):
-        return read_inputs(files, net.preprocessing, net.size, MOST_PICTURES)
+        return read_inputs(files, net.preprocessing, net.size, MOST_PICTURES, follow_links)
     random, (width, height) = np.random.default_rng(0), net.size
     shown = [random.integers(0, 256, (height, width, 3)).astype(np.uint8)]
     shown += [draw(0, 0, i, 300).pixels for i in range(2)]

@@ -10,8 +10,10 @@ import cv2
 import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.files.inside import keep_inside, require_inside
 from ssd_data.core.images import read_picture
 from ssd_data.core.structures import Detections, Pixels
+from ssd_data.data.formats.tree import Tree
 from ssd_data.engines import Array, Engine
 from ssd_data.nets.preprocessing import Preprocessing
 
@@ -36,11 +38,14 @@ class Frame:
     error: InputError | None = None
 
 
-def find_files(places: Iterable[Path | str]) -> list[Path]:
+def find_files(places: Iterable[Path | str], follow_links: bool = False) -> list[Path]:
     """Files as they are given; of folders all pictures below them, sorted.
 
+    Args:
+        follow_links: also through links that leave a folder; else they are refused.
+
     Raises:
-        InputError: a place does not exist, or a folder holds no picture.
+        InputError: a place does not exist, a folder holds no picture, or a link leaves it.
     """
     files: list[Path] = []
     for place in map(Path, places):
@@ -49,10 +54,14 @@ def find_files(places: Iterable[Path | str]) -> list[Path]:
         if not place.is_dir():
             files.append(place)
             continue
-        below = sorted(p for p in place.rglob("*") if p.suffix.lower() in PICTURES and p.is_file())
-        if not below:
+        keep_inside(place, follow_links)
+        below = (place / name for name in Tree(place).below())
+        found = [path for path in below if path.suffix.lower() in PICTURES and path.is_file()]
+        if not found:
             raise InputError("the folder holds no picture", where=place)
-        files += below
+        for path in found:
+            require_inside(path)
+        files += found
     if not files:
         raise UsageError("no picture is given")
     return files
@@ -75,17 +84,19 @@ def read_inputs(
     preprocessing: Preprocessing,
     size: tuple[int, int],
     most: int | None = None,
+    follow_links: bool = False,
 ) -> list[Array]:
     """Pictures as a net's inputs, float32 (1, 3, height, width) each.
 
     Args:
         paths: files and folders. size: (width, height). most: how many files at most.
+        follow_links: as for :func:`find_files`.
 
     Raises:
         InputError: a file is no picture.
     """
     inputs = []
-    for frame in read_frames(find_files(paths)[:most]):
+    for frame in read_frames(find_files(paths, follow_links)[:most]):
         if frame.error is not None:
             raise frame.error
         assert frame.picture is not None

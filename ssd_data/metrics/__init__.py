@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.files.inside import keep_inside
 from ssd_data.core.registry import METRICS
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class ScoreOptions:
         iou: thresholds of overlap, for VOC.
         extras: what to tell besides, see :mod:`ssd_data.metrics.analysis`.
         own_boxes: the boxes are this package's own: nobody asks in which convention they are.
+        follow_links: read through links that leave the folders of truth and detections, too.
 
     Raises:
         UsageError: ``missing`` is no :data:`MissingPolicy`.
@@ -59,6 +61,7 @@ class ScoreOptions:
     iou: tuple[float, ...] = (0.5,)
     extras: tuple[Extra, ...] = ()
     own_boxes: bool = False
+    follow_links: bool = False
 
     def __post_init__(self) -> None:
         if self.missing not in get_args(MissingPolicy):
@@ -192,6 +195,9 @@ def score(
     0.0
     """
     by, options = load(metric), options or ScoreOptions()
+    for place in map(Path, (truth, detections)):
+        if place.is_dir():
+            keep_inside(place, options.follow_links)
     true = by.read_truth(Path(truth), options)
     return score_arrays(metric, true, by.read_detections(Path(detections), true, options), options)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import read_bytes
+from ssd_data.core.files.inside import read_bytes
 from ssd_data.metrics.hits import inverted
 from ssd_data.metrics.lines import SCORE
 from ssd_data.metrics.scores import Found, Truth
@@ -42,7 +42,7 @@ def read_plain(path: Path | str, what: str, most: int) -> bytes:
     """A text file's bytes, without UTF-8's byte order mark.
 
     Raises:
-        InputError: as :func:`ssd_data.core.files.paths.read_bytes`, or it is packed or UTF-16.
+        InputError: as :func:`ssd_data.core.files.inside.read_bytes`, or it is packed or UTF-16.
     """
     data = read_bytes(path, what, most)
     for beginning, (name, cure) in NO_TEXT.items():

@@ -325,13 +325,17 @@ def _is_between(path: Path) -> bool:
 
 def prune(prefix: str, keep: int, spare: Sequence[Path] = ()) -> None:
     """Delete all but the ``keep`` newest of the solver's own snapshots; those in ``spare`` stay as
-    well, and a stop's for as long as it is the newest."""
-    own = own_snapshots(prefix)
+    well, and a stop's for as long as it is the newest.
+
+    The caffemodel goes first and the solver state last: that tells of what one that was killed here
+    has left, which is no snapshot any more and goes as well.
+    """
+    own = {n: path for n, path in own_snapshots(prefix).items() if path.with_suffix(MODEL).exists()}
     stay = {*list(own.values())[:keep], *spare}
     for iteration, state in find_snapshots(prefix):
         if state in stay or iteration > max(own, default=-1):
             continue
-        for ending in (STATE, RESUME, MODEL, AVERAGE):  # without its state a snapshot is none
+        for ending in (MODEL, AVERAGE, RESUME, STATE):
             path = state.with_suffix(ending)
             if path.is_file():
                 path.unlink()

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from support.kills import in_child, killed_at
+from support.kills import at_event, in_child, killed_at
 
 from ssd_data.core.errors import OutputError
 from ssd_data.core.files import scratch as module
-from ssd_data.core.files.scratch import scratch
+from ssd_data.core.files.scratch import scratch, temporary_files_in
 
 
 @pytest.fixture
@@ -56,6 +57,17 @@ def test_what_the_killed_left_goes(top: Path) -> None:
     assert left > 3
 
 
+def test_ctrl_c_leaves_nothing(top: Path) -> None:
+    for event in range(1, 50):
+        with suppress(KeyboardInterrupt):
+            status = in_child(used, at_event(event, signal.SIGINT))
+        assert not any(top.iterdir()), event
+        if status == 0:
+            break
+    assert status == 0
+    assert event > 8
+
+
 def test_a_living_one_stays_from_its_first_moment(
     top: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,6 +96,13 @@ def test_what_only_bears_such_a_name_stays(top: Path) -> None:
     names = sorted(path.name for path in top.rglob("*"))
     used()
     assert sorted(path.name for path in top.rglob("*")) == names
+
+
+def test_what_libraries_make_goes_too(top: Path) -> None:
+    with scratch() as folder, temporary_files_in(folder):
+        assert Path(tempfile.mkdtemp()).parent == folder
+    assert not any(top.iterdir())
+    assert Path(tempfile.mkdtemp()).parent == top
 
 
 def test_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from ssd_data.data.dataset import Dataset
 from ssd_data.data.formats import Confidence
 from ssd_data.data.formats.folders.schema import FolderSource
 from ssd_data.data.formats.splits import TOO_FEW
+from ssd_data.data.formats.tree import Tree
 
 RANDOM = "nothing says which pictures are for testing"
 
@@ -440,7 +441,7 @@ def test_how_sure_it_is(
 ) -> None:
     recognise = formats.load("folders").recognise
     assert recognise is not None
-    found = recognise(write(tmp_path, paths, **texts))
+    found = recognise(Tree(write(tmp_path, paths, **texts)))
     assert (found and found.confidence) == confidence
 
 
@@ -451,4 +452,4 @@ def test_fifos_and_devices_are_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(root / "labels/b.xml")
     (root / "train.txt").symlink_to("/dev/zero")
     with pytest.raises(InputError, match="no regular file"):
-        build(find(root), tmp_path / "out", BuildOptions())
+        build(find(root, follow_links=True), tmp_path / "out", BuildOptions())

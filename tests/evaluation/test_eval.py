@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from support import ROOT
 from support.nets import write_detector
 from support.scored import cells
 
+from ssd_data.core.files.publish import OutFolder
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Detections
 from ssd_data.data.build.builder import build
@@ -103,6 +105,45 @@ def test_twice_gives_the_same_and_detects_once(world: World, run: Any, tmp_path:
     assert elsewhere["ap"] == pytest.approx(first["ap"], abs=1e-6)
     assert run(*args, "-q").out == ""
     assert f"{PICTURES} pictures had been detected before" in run(*args).out
+
+
+def test_results_appear_at_once(
+    world: World, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then those of the run before stay, all of them."""
+    args = [*world.args(world.lmdb), "--out", tmp_path / "out", "--draw-worst", "2", "-q"]
+    assert run(*args, "--limit", "3").status == 0
+
+    def files() -> dict[str, bytes]:
+        paths = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+        return {str(path): path.read_bytes() for path in paths if path.name != "found.jsonl"}
+
+    publish = OutFolder.publish
+
+    def fails(self: OutFolder) -> None:
+        if self.path == tmp_path / "out":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        publish(self)
+
+    before = files()
+    with monkeypatch.context() as patch:
+        patch.setattr(OutFolder, "publish", fails)
+        done = run(*args)
+    assert (done.status, files()) == (1, before)
+    assert "No space left on device" in done.err
+    assert run(*args).status == 0
+    scores = str(tmp_path / "out" / "scores.json")
+    assert files()[scores] != before[scores]
+
+
+def test_what_goes_through_the_net_together_is_noted(
+    world: World, run: Any, tmp_path: Path
+) -> None:
+    """A run that goes on takes the same pictures together: their numbers depend on it a little."""
+    assert run(*world.args(world.lmdb), "--out", tmp_path, "--batch", "4", "-q").status == 0
+    lines = (tmp_path / "found.jsonl").read_text().splitlines()[1:]
+    more = [json.loads(line).get("more", False) for line in lines]
+    assert more == [True, True, True, False] * 2 + [True, False]
 
 
 SLOW = """
@@ -318,6 +359,35 @@ def test_coco_classes_keep_their_names(world: World, run: Any, tmp_path: Path) -
     plain, moved = run(*args).json, run(*args, "--labelmap", mixed).json
     assert moved["classes"] == plain["classes"]
     assert len({str(row) for row in plain["classes"].values()}) > 1
+
+
+def test_a_layout_without_a_metric_is_scored_as_coco(
+    world: World, run: Any, tmp_path: Path
+) -> None:
+    """YOLO's own numbers are these; a sentence says so, but not among the JSON."""
+    yolo, built = tmp_path / "yolo", tmp_path / "built"
+    assert run("export", world.lmdb, "--to", "yolo", "-o", yolo).status == 0
+    assert run("build", yolo, "--format", "yolo", "-o", built, "-q").status == 0
+    (lmdb,) = built.glob("*_lmdb")
+    named = run(*world.args(lmdb), "--metric", "coco", "--json").json
+    for what in (yolo, lmdb):
+        done = run(*world.args(what))
+        assert done.status == 0, done.err
+        assert done.out.startswith(
+            'note: nothing says how a data set in the format "yolo" is scored'
+        )
+        assert "mAP50-95" in done.out
+        assert "note:" not in run(*world.args(what), "-q").out
+        by_default = run(*world.args(what), "--json").json
+        assert by_default["metric"] == "coco"
+        assert by_default["ap"] == pytest.approx(named["ap"], abs=1e-6)
+        voc = run(*world.args(what), "--metric", "voc")
+        assert (voc.status, "note:" in voc.out) == (0, False)
+    # Of an LMDB from nowhere nothing is known: VOC's number is as likely to be meant.
+    (built / "build.json").unlink()
+    done = run(*world.args(lmdb))
+    assert done.status == 2
+    assert "--metric: nothing says" in done.err
 
 
 def test_faces_without_the_official_lists(world: World, run: Any, tmp_path: Path) -> None:

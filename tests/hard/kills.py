@@ -4,6 +4,7 @@ such moment; paused there while a second one runs; and killed whenever."""
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import random
 import signal
 import tempfile
@@ -26,6 +27,8 @@ from support.killing import (
 from support.kills import calls_of, can_trace
 from support.stages import Broken, Stage
 from support.writers import READERS, SCENES
+
+import ssd_data
 
 STAGING = 0.3  # part of the time in which scenes are set up
 PRELOADED = ("jinja2", "matplotlib.figure", "onnx", "onnxruntime", "tensorboard", "torch")
@@ -83,10 +86,17 @@ class Kills:
         self.row.faults += came and kind == SECOND
 
 
+def preload() -> None:
+    """Import what commands do, so that each need not by itself."""
+    own = [module.name for module in pkgutil.walk_packages(ssd_data.__path__, "ssd_data.")]
+    for name in (*PRELOADED, *own):
+        if not name.endswith("__main__"):
+            importlib.import_module(name)
+
+
 def attack(seconds: float, seed: int) -> Row:
     """All scenes, if there is time; each point once, then processes killed at any moment."""
-    for name in PRELOADED:
-        importlib.import_module(name)
+    preload()
     clock, kills = Clock(seconds), Kills(random.Random(seed))
     names = [*SCENES, *READERS]
     kills.dice.shuffle(names)

@@ -17,7 +17,7 @@ from support.kills import HIDDEN, KILLED, Call, at_event, killed_by, tree, wait
 from support.stages import Stage
 
 STOPPED = 130
-LOCK = re.compile(r"(^|/)\.lock$|(^|/)\.[^/]*\.staging$")  # that nobody holds harms nobody
+LOCK = re.compile(r"(^|/)\.lock$|(^|/)\.([^/]*\.)?staging$")  # nobody's: harms nobody
 
 
 def killed_at_call(stage: Stage, call: Call) -> bool:

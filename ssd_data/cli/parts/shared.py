@@ -75,6 +75,15 @@ def format_option(function: _F) -> _F:
     )(function)
 
 
+def follow_links_option(function: _F) -> _F:
+    """``--follow-links``: what is read may lie outside the folder that was named."""
+    return click.option(
+        "--follow-links",
+        is_flag=True,
+        help="Read through links that leave the data set's folder, too.",
+    )(function)
+
+
 def print_said(said: Iterable[str]) -> None:
     """What was guessed of a data set's layout."""
     for sentence in said:

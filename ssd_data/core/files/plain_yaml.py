@@ -10,10 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeAlias
 
-import yaml
-
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import listable, read_text
+from ssd_data.core.files.inside import read_text
+from ssd_data.core.files.paths import listable
 
 MOST_BYTES = 1 << 18  # YAML is read slowly
 MOST_DEPTH = 20
@@ -28,7 +27,7 @@ def read_yaml(path: Path, what: str, where: object = "") -> PlainYaml:
         what: what the file is, for errors. where: names it in them; the path by default.
 
     Raises:
-        InputError: as :func:`ssd_data.core.files.paths.read_text` and :func:`parse_yaml`.
+        InputError: as :func:`ssd_data.core.files.inside.read_text` and :func:`parse_yaml`.
     """
     return parse_yaml(read_text(path, what, MOST_BYTES, where), where or path)
 
@@ -43,6 +42,8 @@ def parse_yaml(text: str, where: object) -> PlainYaml:
         InputError: it is no YAML, holds an alias, a key twice or one that is no text, or is nested
             deeper than :data:`MOST_DEPTH`; the error names the line.
     """
+    import yaml  # when the first such file is there: most data sets have none
+
     try:
         return _document(text, where)
     except yaml.MarkedYAMLError as error:
@@ -53,6 +54,8 @@ def parse_yaml(text: str, where: object) -> PlainYaml:
 
 
 def _document(text: str, where: object) -> PlainYaml:
+    import yaml
+
     top: list[PlainYaml] = []
     growing: list[_Growing] = [_Growing(top)]
     for event in yaml.parse(text, Loader=yaml.SafeLoader):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ssd_data.core.errors import OutputError
 from ssd_data.core.files.exchange import remove_tree
-from ssd_data.core.files.whole import claim, is_open_at
+from ssd_data.core.files.whole import claim
 
 PREFIX = "ssd-data-"
 _LOCK, _WORK = ".lock", "work"
@@ -45,14 +45,29 @@ def scratch() -> Iterator[Path]:
         os.close(descriptor)
 
 
+@contextmanager
+def temporary_files_in(folder: Path) -> Iterator[None]:
+    """What Python's libraries make in the system's temporary folder is made there meanwhile."""
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
 def _made() -> tuple[Path, int]:
     _remove_dead(Path(tempfile.gettempdir()))
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        with suppress(FileNotFoundError):  # another process took it for a dead one's
+        try:
             descriptor = claim(folder / _LOCK)
-            assert descriptor is not None
-            return folder, descriptor
+        except FileNotFoundError:  # another process took it for a dead one's
+            continue
+        except BaseException:
+            folder.rmdir()
+            raise
+        assert descriptor is not None
+        return folder, descriptor
 
 
 def _remove_dead(top: Path) -> None:
@@ -72,16 +87,20 @@ def _remove_if_dead(folder: Path) -> None:
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if is_open_at(descriptor, path):
-            _remove(folder)
+        _remove(folder)
     finally:
         os.close(descriptor)
 
 
 def _remove(folder: Path) -> None:
     """Its lock last: without that nobody could tell that it is a dead one's."""
-    for path in folder.iterdir():
-        if path.name != _LOCK:
-            remove_tree(path)
-    (folder / _LOCK).unlink()
-    folder.rmdir()
+    try:
+        for path in folder.iterdir():
+            if path.name != _LOCK:
+                remove_tree(path)
+        (folder / _LOCK).unlink(missing_ok=True)
+        folder.rmdir()
+    except KeyboardInterrupt:
+        with suppress(OSError):
+            _remove(folder)
+        raise

@@ -10,6 +10,7 @@ from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.data import formats, recipes
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import scan, unknown_classes
+from ssd_data.data.dataset import Dataset
 from ssd_data.data.find import find
 from ssd_data.data.lmdb.companions import labelmap_file
 from ssd_data.data.lmdb.manifest import LABELMAP, MANIFEST
@@ -18,10 +19,11 @@ from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import read_table
 
 
-def labelmap_of(source: str, root: Path | None = None) -> LabelMap:
+def labelmap_of(source: str, root: Path | None = None, *, follow_links: bool = False) -> LabelMap:
     """The labelmap that belongs to a labelmap file, an LMDB or build folder, a recipe or a folder.
 
-    A recipe's own labelmap needs no data on disk; without one, the data's classes are read.
+    A recipe's own labelmap needs no data on disk; without one, the data's classes are read, with
+    ``follow_links`` as :func:`ssd_data.find` has it.
 
     Raises:
         UsageError: ``source`` is none of these.
@@ -42,16 +44,18 @@ def labelmap_of(source: str, root: Path | None = None) -> LabelMap:
         recipe = recipes.load(source)
         if recipe.labelmap is not None:
             return read_labelmap(recipe.labelmap)
-    return find(source, root).classes()
+    return find(source, root, follow_links=follow_links).classes()
 
 
-def disagreements(labelmap: LabelMap, source: str, root: Path | None = None) -> list[str]:
+def disagreements(
+    labelmap: LabelMap, source: str, root: Path | None = None, *, follow_links: bool = False
+) -> list[str]:
     """Every way in which a labelmap does not fit ``source``, each a sentence.
 
     Args:
         labelmap: the one in question.
         source: a labelmap file, an LMDB, or what ``ssd-data build`` takes.
-        root: where a recipe's files lie.
+        root: where a recipe's files lie. follow_links: as for :func:`ssd_data.find`.
 
     Raises:
         UsageError: ``source`` is none of these.
@@ -63,7 +67,7 @@ def disagreements(labelmap: LabelMap, source: str, root: Path | None = None) -> 
         return found + labelmap.differences(read_labelmap(path))
     if is_lmdb(path):
         return found + _against_lmdb(labelmap, path)
-    return found + _against_dataset(labelmap, source, root)
+    return found + _against_dataset(labelmap, find(source, root, follow_links=follow_links))
 
 
 def _is_labelmap(path: Path) -> bool:
@@ -92,8 +96,7 @@ def _against_lmdb(labelmap: LabelMap, path: Path) -> list[str]:
     return found
 
 
-def _against_dataset(labelmap: LabelMap, source: str, root: Path | None) -> list[str]:
-    found = find(source, root)
+def _against_dataset(labelmap: LabelMap, found: Dataset) -> list[str]:
     differences = []
     if found.labelmap is not None or formats.load(found.format).classes is not None:
         differences = labelmap.differences(found.classes())

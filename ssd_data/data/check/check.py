@@ -30,6 +30,7 @@ def check(
     *,
     root: Path | None = None,
     format: str = "",
+    follow_links: bool = False,
     decode: bool = True,
     workers: int | None = None,
     track: Track = untracked,
@@ -41,7 +42,7 @@ def check(
             :func:`ssd_data.data.find.find` takes, for which ``root`` is.
         labelmap: instead of the one that belongs to it.
         splits: only these, of a build or data set.
-        format: of a raw data set's folder, see :func:`ssd_data.data.find.find`.
+        format, follow_links: of a raw data set, see :func:`ssd_data.data.find.find`.
         decode: decode all pixels; else only headers are read.
         workers: threads; the result does not depend on it.
         track: wraps the records as they come, to show progress.
@@ -65,7 +66,8 @@ def check(
         return check_lmdb(path, labelmap, **settings)
     if built:
         return check_build(path, labelmap, splits, **settings)
-    return check_dataset(find(str(what), root, splits, format), labelmap, splits, **settings)
+    dataset = find(str(what), root, splits, format, follow_links=follow_links)
+    return check_dataset(dataset, labelmap, splits, **settings)
 
 
 def check_lmdb(path: Path | str, labelmap: LabelMap | None = None, **settings: Any) -> Findings:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import open_regular
+from ssd_data.core.files.inside import open_regular
 
 MAX_BYTES = 64 << 30
 MAX_LINE = 1 << 20

@@ -27,7 +27,9 @@ def truth(pictures: TruthBuilder, labelmap: LabelMap, origin: Path, place: Path 
 METRIC = Metric(
     title="VOC",
     example="comp4_det_test_<class>.txt",
-    read_truth=lambda path, options: files.read_truth(path, options.split, options.labelmap),
+    read_truth=lambda path, options: files.read_truth(
+        path, options.split, options.labelmap, options.follow_links
+    ),
     sniff=files.sniff,
     read_detections=lambda path, truth, options: files.read_detections(
         path, truth, options.missing

@@ -75,11 +75,14 @@ EVAL += ("--out", "scores")
 COCO = ("eval", "shapes/coco", *EVAL[2:])
 JOURNAL = {"scores/found.jsonl": ignored}
 DETECT = ("detect", "deploy.prototxt", "tiny.caffemodel", "photos", *MEAN, "--draw", "drawn", "-q")
+INT8 = ("deploy", "deploy.prototxt", "tiny.caffemodel", *MEAN, "--profile", "onnx", "-o", "shipped")
+INT8 += ("--int8", "--calibrate", LMDB, "--records", "2", "-q")
 SCORE = ("--plot", "curves", "-o", "scores.json", "-q")
 SCENES = {
     "eval": Scene(_set, (*EVAL, "--draw-worst", "2", "-q"), grows=JOURNAL),
     "eval_more": Scene(_evaluated, (*EVAL, "--draw-worst", "1", "-q"), grows=JOURNAL),
     "eval_coco": Scene(_set, (*COCO, "-q"), grows=JOURNAL),
+    "deploy_int8": Scene(_set, INT8),
     "detect": Scene(_seen, DETECT, parts=("drawn/a.jpg", "drawn/b.jpg", "drawn/street.mp4")),
     "score_voc": Scene(
         lambda: _scored(VocScored),

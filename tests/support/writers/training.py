@@ -22,14 +22,17 @@ CLOCKS = ("seconds", "pictures_per_second", "waiting_share")
 
 
 def rows(table: bytes) -> object:
-    """What a run's table comes to: of each iteration its last rows, without the time they took."""
+    """What a run's table comes to: of each iteration its last rows, without the time they took.
+
+    One that was killed may lack that a snapshot was written just before.
+    """
     found = {}
     for line in table.splitlines():
         try:
             row = json.loads(line)
         except ValueError:  # the last line of one that was killed
             continue
-        if row["event"] != "begin":
+        if row["event"] in ("train", "test"):
             key = f"{row['iteration']:06d} {row['event']}"
             found[key] = {name: value for name, value in row.items() if name not in CLOCKS}
     return json.dumps(sorted(found.items()))

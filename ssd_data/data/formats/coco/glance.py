@@ -5,9 +5,7 @@ Its head decides whether it is looked at; then one pass finds its parts, none of
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +16,7 @@ import msgspec
 
 from ssd_data.core.classes.background import is_background, is_background_first
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import open_regular, require_inside
 from ssd_data.core.files.paths import listable
 from ssd_data.data.formats.coco.jsonfile import (
     BOM,
@@ -31,6 +30,7 @@ from ssd_data.data.formats.coco.loose import TextIds
 from ssd_data.data.formats.coco.schema import NOTHING, CocoParts
 
 HEAD, LOOKED_AT, FEW = 1 << 16, 1 << 18, 16
+MOST_BYTES = 1 << 62
 LABEL_STUDIO = "Label Studio"
 _KEY = re.compile(rb'"(?:images|annotations|categories)"\s*:\s*\[')
 _NAMED = re.compile(rb'"(?:file_name|coco_url)"\s*:\s*("(?:[^"\\]|\\.)+")')
@@ -92,13 +92,9 @@ def is_by_label_studio(info: msgspec.Raw) -> bool:
 def is_likely(path: Path) -> bool:
     """Whether a file begins as an instances JSON does; its first bytes are read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        try:
-            is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-            head = os.read(descriptor, HEAD) if is_file else b""
-        finally:
-            os.close(descriptor)
-    except OSError:
+        with open_regular(path, "JSON", MOST_BYTES) as file:
+            head = file.read(HEAD)
+    except (InputError, OSError):
         return False
     return head.removeprefix(BOM).lstrip()[:1] == b"{" and _KEY.search(head) is not None
 
@@ -110,6 +106,7 @@ def glance(path: Path, name: str) -> JsonGlance:
         MisfitError: it is another JSON: of captions, of panoptic segments, or of another tool.
         InputError: it is absent or malformed, or its categories are.
     """
+    require_inside(path)
     try:
         status = path.stat()
     except OSError:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import require_inside
 from ssd_data.data.formats.coco.schema import CocoAnnotation, CocoImage, RawInstances
 
 SHOWN = 20
@@ -99,6 +100,7 @@ class JsonFile:
 
 
 def _mapped(path: Path, name: str) -> mmap.mmap:
+    require_inside(path)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:

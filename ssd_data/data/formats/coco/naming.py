@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ from urllib.parse import unquote
 import msgspec
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import names_in
 from ssd_data.core.files.paths import listable, require_below
 from ssd_data.core.notes import Tally
 from ssd_data.data.formats.coco.loose import TextIds
@@ -87,10 +87,7 @@ class PictureFinder:
     @cached_property
     def _here(self) -> frozenset[str]:
         """The names of all that lies directly in the folder."""
-        try:
-            return frozenset(os.listdir(self.root / self.folder))  # noqa: PTH208 - may be very many
-        except OSError:
-            return frozenset()
+        return frozenset(names_in(self.root / self.folder))
 
     def not_listed(self, listed: list[ListedImage]) -> None:
         """Count the folder's other pictures."""

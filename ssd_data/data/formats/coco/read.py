@@ -16,14 +16,15 @@ import numpy as np
 
 from ssd_data.core.boxes import from_xywh
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, is_below, read_lines, require_below
+from ssd_data.core.files.inside import read_lines
+from ssd_data.core.files.paths import below, is_below, require_below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry
 from ssd_data.data.formats import AnnotationFile, Format
 from ssd_data.data.formats.coco import loose
 from ssd_data.data.formats.coco.boxes import Quad, hull, stated
 from ssd_data.data.formats.coco.context import CocoContext
-from ssd_data.data.formats.coco.folders import LAYOUT, recognise
+from ssd_data.data.formats.coco.folders import LAYOUT, indexed, recognise
 from ssd_data.data.formats.coco.glance import NamedCategory, glance, is_by_label_studio
 from ssd_data.data.formats.coco.jsonfile import BROKEN, JsonFile, MisfitError, raise_all
 from ssd_data.data.formats.coco.naming import ListedImage, PictureFinder
@@ -233,5 +234,6 @@ FORMAT = Format(
     recognise=recognise,
     classes=classes,
     truth_file=truth_file,
+    indexed=indexed,
 )
 FILE = AnnotationFile(".json", read_file, looks_like=lambda head: b'"annotation"' in head)

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 from lxml import etree
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import open_regular
+from ssd_data.core.files.inside import open_regular
 
 MAX_BYTES = 4 << 30
 HEAD_BYTES = 1 << 16

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, read_bytes, read_text
+from ssd_data.core.files.inside import read_bytes, read_text
+from ssd_data.core.files.paths import below
 from ssd_data.core.files.plain_yaml import PlainYaml, parse_yaml
 from ssd_data.data.formats.huggingface.objects import Keys
 from ssd_data.data.formats.huggingface.parquet import ParquetTable

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import require_inside
 from ssd_data.core.images import MOST_BYTES
 from ssd_data.core.optional import require
 
@@ -49,8 +50,9 @@ class ParquetTable:
         """The open file.
 
         Raises:
-            InputError: it is absent or no Parquet file.
+            InputError: it is absent or no Parquet file, or a link leads out to it.
         """
+        require_inside(self.path)
         if not self.path.is_file():
             raise InputError("the Parquet file is missing", where=self.name)
         try:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import open_regular
+from ssd_data.core.files.inside import open_regular
 from ssd_data.data.formats.csvrows import DELIMITERS, head_of, parsed, rows_of
 from ssd_data.data.formats.huggingface.parquet import ParquetTable
 from ssd_data.data.formats.huggingface.schema import PARQUET

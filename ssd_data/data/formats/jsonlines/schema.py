@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import open_regular
+from ssd_data.core.files.inside import open_regular
 from ssd_data.data.formats.listed import ListedSource
 from ssd_data.data.formats.listsplits import said_split
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
-from ssd_data.data.formats.parts import is_kind
+from ssd_data.data.formats.foldernames import is_kind
 from ssd_data.data.formats.pictures import Named, Pictures, stem_of
 
 BY_NAME = "by the JSON's own name (its imagePath is not here)"

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import read_text
+from ssd_data.core.files.inside import read_text
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage
 from ssd_data.data.formats import AnnotationFile

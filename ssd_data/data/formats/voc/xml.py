@@ -15,7 +15,7 @@ import numpy as np
 from lxml import etree
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import read_bytes
+from ssd_data.core.files.inside import read_bytes
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import NO_BOXES, AnnotatedImage, Boxes, flagged
 from ssd_data.data.formats.numbers import number

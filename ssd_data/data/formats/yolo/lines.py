@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import listable, read_text
+from ssd_data.core.files.inside import read_text
+from ssd_data.core.files.paths import listable
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import NO_BOXES, AnnotatedImage
 from ssd_data.data.formats.numbers import number

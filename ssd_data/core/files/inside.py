@@ -1,0 +1,261 @@
+"""What lies in a folder that a user has named is read there, and not where a link leads out of it.
+
+A data set may come from a stranger, and a link in it may lead to anything that whoever builds it
+can read: what is built would hold that. So a link that leaves the folder is not followed, unless
+the user asks for it. Links that stay inside are followed, and the folder may be a link itself: the
+user has named it.
+
+:func:`keep_inside` says which folder that is, for this process. All that is read below it comes
+through the functions here, which are called as those of ``paths.py``; what lies below no such
+folder they read as those do. Each folder is looked at once: a file costs two look-ups.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
+
+from ssd_data.core.errors import InputError
+from ssd_data.core.files import paths
+from ssd_data.core.files.paths import TEXT_BYTES, listable
+
+HINT = "--follow-links reads through such links (in Python follow_links=True)"
+AnyPath: TypeAlias = Path | str
+
+
+@dataclass(slots=True)
+class _Fence:
+    """A folder that was named.
+
+    Attributes:
+        top: its absolute path. shown: as it was written. real: where it is.
+        follow: whether links may leave it. refused: the first error about one.
+    """
+
+    top: str
+    shown: str
+    real: str
+    follow: bool
+    refused: InputError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A folder that was looked at: whether a link out leads to it, and its own links."""
+
+    out: bool = False
+    links: frozenset[str] = frozenset()
+
+
+_FREE = _Place()
+_absolute, _above = os.path.abspath, os.path.dirname  # of Path's none leaves links as they are
+_fences: dict[str, _Fence] = {}
+_allowed: list[str] = []
+_places: dict[str, _Place] = {}
+
+
+def keep_inside(folder: AnyPath, follow: bool = False) -> None:
+    """From now on nothing is read through a link that leaves this folder, or with ``follow`` all.
+
+    It also counts for the folders inside, but for those that are named themselves.
+    """
+    top = _absolute(folder)
+    _fences[top] = _Fence(top, str(folder), os.path.realpath(folder), follow)
+    _places.clear()
+
+
+def is_kept(folder: AnyPath) -> bool:
+    """Whether a folder is one of those, or lies in one."""
+    return _fence_of(_absolute(folder)) is not None
+
+
+def allow(folder: AnyPath) -> None:
+    """Links may lead into this folder, too: the user has named it."""
+    _allowed.append(os.path.realpath(folder))
+    _places.clear()
+
+
+def _fence_of(absolute: str) -> _Fence | None:
+    while absolute not in _fences:
+        above = _above(absolute)
+        if above == absolute:
+            return None
+        absolute = above
+    return _fences[absolute]
+
+
+def _is_out(fence: _Fence, path: str) -> bool:
+    real = os.path.realpath(path)
+    return not any(
+        real == place or real.startswith(f"{place.rstrip('/')}/")
+        for place in (fence.real, *_allowed)
+    )
+
+
+def _look(folder: str, held: Iterable[os.DirEntry[str]] | None = None) -> _Place:
+    """A folder, looked at now where it was not.
+
+    Args:
+        held: what is in it, if that is known, so that it is not asked for again; no link that
+            leads out leads to it then.
+    """
+    place = _places.get(folder)
+    if place is None:
+        fence = _fence_of(_absolute(folder))
+        if fence is None or fence.follow:
+            place = _FREE
+        elif held is None and _is_out(fence, folder):
+            place = _Place(out=True)
+        else:
+            held = _held(folder) if held is None else held
+            place = _Place(links=frozenset(one.name for one in held if one.is_symlink()))
+        _places[folder] = place
+    return place
+
+
+def _held(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder or ".") as found:
+            return list(found)
+    except OSError:  # whoever reads it says so
+        return []
+
+
+def leads_out(path: AnyPath) -> bool:
+    """Whether a file or folder is reached through a link that leaves the folder it is kept in.
+
+    >>> leads_out("sample/voc/JPEGImages/test000001.jpg")
+    False
+    """
+    folder, _, name = str(path).rpartition("/")
+    place = _look(folder if folder or name == str(path) else "/")
+    if not place.out and name not in place.links:
+        return False
+    fence = _fence_of(_absolute(path))
+    return fence is not None and _is_out(fence, str(path))
+
+
+def require_inside(path: AnyPath) -> None:
+    """Refuse what :func:`leads_out`.
+
+    Raises:
+        InputError: it does; the error names the link.
+    """
+    if leads_out(path):
+        raise refused(path)
+
+
+def refused(path: AnyPath) -> InputError:
+    """The error about a path that leads out: it names the link that does."""
+    absolute = _absolute(path)
+    fence = _fence_of(absolute)
+    assert fence is not None
+    parts = os.path.relpath(absolute, fence.top).split("/")
+    ways = ["/".join(parts[: count + 1]) for count in range(len(parts))]
+    way = next((way for way in ways if _is_out(fence, f"{fence.top}/{way}")), ways[-1])
+    target = listable(os.path.realpath(f"{fence.top}/{way}"))
+    what = f'this link leaves the data set\'s folder: it leads to "{target}"'
+    where = listable(os.path.normpath(f"{fence.shown}/{way}"))
+    error = InputError(what, where=where, hint=HINT)
+    fence.refused = fence.refused or error
+    return error
+
+
+def require_none_refused(folder: AnyPath) -> None:
+    """Whoever looks at what lies in a folder may pass over what cannot be read. A link that leads
+    out is no such thing: it is for the user to say whether it is followed.
+
+    Raises:
+        InputError: since :func:`keep_inside` one was refused in the folder, or in that which it
+            lies in.
+    """
+    fence = _fence_of(_absolute(folder))
+    if fence is not None and fence.refused is not None:
+        raise fence.refused
+
+
+def entries(folder: AnyPath) -> list[os.DirEntry[str]]:
+    """What lies in a folder.
+
+    Raises:
+        InputError: a link that leads out leads to it.
+        OSError: as the system says.
+    """
+    path = str(folder)
+    known = _places.get(path)
+    fence = None if known else _fence_of(_absolute(path))
+    if known.out if known else fence is not None and not fence.follow and _is_out(fence, path):
+        raise refused(folder)
+    with os.scandir(folder) as found:
+        held = list(found)
+    _look(path, held)
+    return held
+
+
+def names_in(folder: AnyPath) -> list[str]:
+    """The names of what lies in a folder, sorted; none where there is no such folder.
+
+    Raises:
+        InputError: as :func:`entries`.
+    """
+    try:
+        return sorted(one.name for one in entries(folder))
+    except OSError:
+        return []
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, or a link to one; not so a link that leads round in a circle."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def read_start(
+    path: AnyPath, what: str, most: int, where: object = "", start: int | None = None
+) -> tuple[bytes, int]:
+    """See :func:`ssd_data.core.files.paths.read_start`.
+
+    Raises:
+        InputError: it cannot be read, or a link that leads out leads to it.
+    """
+    require_inside(path)
+    return paths.read_start(path, what, most, where, start)
+
+
+def read_bytes(path: AnyPath, what: str, most: int, where: object = "") -> bytes:
+    """See :func:`ssd_data.core.files.paths.read_bytes`.
+
+    Raises:
+        InputError: as there, or as :func:`require_inside`.
+    """
+    require_inside(path)
+    return paths.read_bytes(path, what, most, where)
+
+
+def read_text(path: Path, what: str, most: int = TEXT_BYTES, where: object = "") -> str:
+    """See :func:`ssd_data.core.files.paths.read_text`; else as :func:`read_bytes`."""
+    require_inside(path)
+    return paths.read_text(path, what, most, where)
+
+
+def read_lines(path: Path, what: str) -> list[str]:
+    """See :func:`ssd_data.core.files.paths.read_lines`; else as :func:`read_bytes`."""
+    require_inside(path)
+    return paths.read_lines(path, what)
+
+
+def open_regular(path: AnyPath, what: str, most: int, where: object = "") -> BinaryIO:
+    """See :func:`ssd_data.core.files.paths.open_regular`; else as :func:`read_bytes`."""
+    require_inside(path)
+    return paths.open_regular(path, what, most, where)
+
+
+def announce(path: str) -> None:
+    """See :func:`ssd_data.core.files.paths.announce`; what leads out is not announced."""
+    if not leads_out(path):
+        paths.announce(path)
