@@ -9,12 +9,19 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from typing import TextIO
 
 import click
 
 from ssd_data.cli.parts.shared import report_error
 from ssd_data.cli.parts.stops import SAID, STOPPED, stops
-from ssd_data.core.errors import SsdDataError, UsageError, is_out_of_memory
+from ssd_data.core.errors import (
+    SsdDataError,
+    SsdDataWarning,
+    UsageError,
+    is_out_of_memory,
+    said_by_system,
+)
 from ssd_data.core.registry import COMMANDS
 from ssd_data.core.version import __version__
 
@@ -98,9 +105,31 @@ def root() -> None:
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit."""
     args = sys.argv[1:] if args is None else args
-    warnings.filterwarnings("ignore", module="PIL")  # of broken pictures; our errors say it
-    with stops():
+    with stops(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")  # of broken pictures; our errors say it
+        _say_warnings(quiet=not {"-q", "--quiet"}.isdisjoint(args))
         _run(args)
+
+
+def _say_warnings(quiet: bool) -> None:
+    """This package's warnings become lines on standard error, each once."""
+    warnings.simplefilter("ignore" if quiet else "default", SsdDataWarning)
+    others = warnings.showwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, SsdDataWarning):
+            click.echo(f"warning: {message}", err=True)
+        else:
+            others(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show
 
 
 def _run(args: list[str]) -> None:
@@ -123,6 +152,9 @@ def _run(args: list[str]) -> None:
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
+        if isinstance(error, OSError):
+            report_error(said_by_system(error), args)
+            sys.exit(1)
         if is_out_of_memory(error):
             hint = "Lower batch_size or the pictures' size (iter_size makes up for a small batch)"
             report_error(SsdDataError("out of memory", hint=hint), args)

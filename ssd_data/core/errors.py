@@ -6,6 +6,27 @@ command line can print it without a traceback and a program can read its parts.
 
 from __future__ import annotations
 
+import errno
+
+_FULL = "Free space, and try again"
+_OTHER = "Something else came there meanwhile: try again"
+_LOST = "The connection to its disk was lost: try again when it is back"
+_CURES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _FULL),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "Mend the permissions, or choose another place"),
+    errno.ENOENT: "A file or folder has vanished: look whether all is there, and try again",
+    errno.ENOTDIR: "A file lies where a folder should be: move it, or choose another place",
+    **dict.fromkeys((errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR), _OTHER),
+    **dict.fromkeys((errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN), _LOST),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "Let more files be open (ulimit -n)"),
+    errno.EFBIG: "Let files be larger (ulimit -f), or choose another disk",
+    errno.EROFS: "It can only be read: choose another place",
+    errno.ENAMETOOLONG: "Choose a shorter name",
+    errno.ELOOP: "Its links lead in a circle: mend them",
+    errno.ENOMEM: "Free memory, and try again",
+    errno.EIO: "The disk may be failing: see the system's log (dmesg), and try again",
+}
+
 
 class SsdDataError(Exception):
     """Base of all errors a user can cause and cure.
@@ -69,6 +90,25 @@ class UsageError(SsdDataError):
     ...     print(error)
     --quality: 0 is not between 1 and 100
     """
+
+
+class SsdDataWarning(UserWarning):
+    """Something that is not as it should be, with which one can go on; the command line says it."""
+
+
+def cure(error: OSError) -> str:
+    """What to do about what the system says.
+
+    >>> cure(OSError(errno.ENOSPC, "No space left on device"))
+    'Free space, and try again'
+    """
+    return _CURES.get(error.errno or 0, "Try again, or choose another place")
+
+
+def said_by_system(error: OSError) -> SsdDataError:
+    """An error of the system that nobody foresaw, as one of this package."""
+    where = error.filename2 or error.filename or ""
+    return SsdDataError(error.strerror or str(error), where=where, hint=cure(error))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

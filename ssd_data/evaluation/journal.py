@@ -21,7 +21,7 @@ import numpy as np
 
 from ssd_data.core.errors import OutputError
 from ssd_data.core.files.paths import listable
-from ssd_data.core.files.whole import lock
+from ssd_data.core.files.whole import failed, lock
 from ssd_data.core.structures import Detections
 
 FORMAT = 1
@@ -54,7 +54,6 @@ class Journal(Mapping[str, Detections]):
     Attributes:
         sizes: name → (width, height) that the boxes are scored in.
         resumed: how many pictures were there already.
-        locked: whether other runs are kept out; False where the file system has no locks.
         broken: the number of the first line that is none, from which on all was thrown away; 0
             where there is none, or only the last was cut short.
 
@@ -76,14 +75,14 @@ class Journal(Mapping[str, Detections]):
                 raise self._stranger()
             self._file: BinaryIO = os.fdopen(descriptor, "r+b")
         except OSError as error:
-            raise OutputError(f"cannot write here: {error.strerror}", where=path) from None
+            raise failed(error, path) from None
         try:
             hint = "Wait for it, or choose another --out"
-            self.locked = lock(self._file, "another run is writing this", where=path, hint=hint)
+            lock(self._file, "another run is writing this", where=path, hint=hint)
             self._start(header)
         except OSError as error:
             self._close()
-            raise OutputError(f"cannot write it: {error.strerror}", where=path) from None
+            raise failed(error, path) from None
         except BaseException:
             self._close()
             raise
@@ -163,7 +162,7 @@ class Journal(Mapping[str, Detections]):
             place = self._file.seek(0, os.SEEK_END)
             self._file.write(msgspec.json.encode(line) + b"\n")
         except OSError as error:
-            raise OutputError(f"cannot write it: {error.strerror}", where=self.path) from None
+            raise failed(error, self.path) from None
         self._places[name] = place
         self.sizes[name] = size
 
@@ -176,7 +175,7 @@ class Journal(Mapping[str, Detections]):
         try:
             self._file.flush()
         except OSError as error:
-            raise OutputError(f"cannot write it: {error.strerror}", where=self.path) from None
+            raise failed(error, self.path) from None
 
     def __getitem__(self, name: str) -> Detections:
         self._file.seek(self._places[name])

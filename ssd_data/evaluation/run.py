@@ -12,8 +12,8 @@ from typing import Any
 
 from ssd_data import metrics
 from ssd_data.core.errors import InputError, OutputError, UsageError
-from ssd_data.core.files.publish import OutFolder, write_text
-from ssd_data.core.files.whole import UNLOCKED
+from ssd_data.core.files.publish import OutFolder
+from ssd_data.core.files.whole import failed, write_text
 from ssd_data.core.images import picture_limits
 from ssd_data.core.notes import Tally
 from ssd_data.core.progress import Track, untracked
@@ -174,8 +174,6 @@ def evaluate(
 
 
 def _add_notes(notes: Tally, journal: Journal, unread: Mapping[str, str]) -> None:
-    if not journal.locked:
-        notes.add(UNLOCKED, str(journal.path.parent))
     if journal.broken:
         notes.add(BROKEN, f"{journal.path}:{journal.broken}")
     for name, why in unread.items():
@@ -207,7 +205,7 @@ def _check(data: EvalSet, detector: EvalNet, options: EvalOptions, folder: Path)
     except FileNotFoundError:
         strangers = False
     except OSError as error:
-        raise OutputError(f"cannot write here: {error.strerror}", where=folder) from None
+        raise failed(error, folder) from None
     if strangers:
         hint = "Choose a folder that does not exist yet, is empty, or is of an earlier eval"
         raise OutputError("the folder holds other things", where=folder, hint=hint)

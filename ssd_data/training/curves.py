@@ -9,9 +9,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ssd_data.core.errors import OutputError, UsageError
+from ssd_data.core.errors import UsageError
 from ssd_data.core.files.paths import listable
-from ssd_data.core.files.whole import figure_bytes, write_whole
+from ssd_data.core.files.whole import failed, figure_bytes, write_whole
 from ssd_data.core.optional import require
 from ssd_data.training.log import (
     TEST,
@@ -158,9 +158,7 @@ class TensorBoard:
         try:
             yield
         except OSError as error:
-            hint = "Free space, or leave --tensorboard out"
-            what = f"cannot write it: {error.strerror}"
-            raise OutputError(what, where=self._folder, hint=hint) from None
+            raise failed(error, Path(self._folder)) from None
 
     def _add_scalars(self, iteration: int, values: Mapping[str, float]) -> None:
         scalars = [{"tag": tag, "simple_value": value} for tag, value in values.items()]

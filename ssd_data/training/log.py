@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
 from ssd_data.core.errors import OutputError
-from ssd_data.core.files.whole import lock
+from ssd_data.core.files.whole import failed, lock
 
 LOG, TABLE = ".log", ".jsonl"
 BEGIN, TRAIN, TEST, SNAPSHOT = "begin", "train", "test", "snapshot"  # the table's events
@@ -201,11 +201,7 @@ class RunLog:
             raise
 
     def _failed(self, error: OSError) -> OutputError:
-        return OutputError(
-            f"cannot write it: {error.strerror}",
-            where=error.filename or self.log_path,
-            hint="Free space, mend permissions, or choose another snapshot_prefix in the solver",
-        )
+        return failed(error, Path(error.filename or self.log_path))
 
     def _line(self, file: TextIO, text: str) -> None:
         try:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union, get_args
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.whole import UNLOCKED
 from ssd_data.core.version import __version__
 from ssd_data.data.build.links import link
 from ssd_data.families.parts.write import write_model
@@ -192,8 +191,6 @@ def train_file(
         if engine.processes.rank == 0:
             log = RunLog(file.param.snapshot_prefix or "train")
             stack.callback(lambda: log.end(engine.finished))
-            if not log.locked:
-                say(f"warning: {log.log_path}: {UNLOCKED}")
             keeper.go_on(log.table_path, engine.iteration)
             log.begin(
                 file.train.net.name,

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from ssd_data.core.errors import InputError, OutputError, UsageError
+from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.messages import parse_message
 from ssd_data.core.files.paths import listable, read_bytes, read_text
-from ssd_data.core.files.whole import write_whole
+from ssd_data.core.files.whole import failed, write_whole
 from ssd_data.nets.caffemodel import (
     MOST_NAME,
     Array,
@@ -96,7 +96,7 @@ def write_snapshot(
     try:
         state.unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot replace it: {error.strerror}", where=state) from None
+        raise failed(error, state) from None
     write_whole(model, to_bytes(net, layers))
     if average is not None:
         write_whole(model.with_suffix(AVERAGE), to_bytes(net, average))

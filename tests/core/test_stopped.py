@@ -10,8 +10,8 @@ import pytest
 
 from ssd_data.core.files import publish
 from ssd_data.core.files.exchange import CannotExchangeError
-from ssd_data.core.files.publish import OutFolder, write_text
-from ssd_data.core.files.whole import claim, new_file, new_path
+from ssd_data.core.files.publish import OutFolder
+from ssd_data.core.files.whole import claim, new_file, new_path, write_text
 
 
 def tree(folder: Path) -> dict[str, str]:

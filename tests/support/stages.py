@@ -124,6 +124,11 @@ class Stage:
                     found[name] = hashlib.sha256(repr(what).encode()).hexdigest()[:8]
         return found
 
+    @property
+    def settled(self) -> Tree:
+        """What lies there after it, but for files that grow."""
+        return {name: what for name, what in self.new.items() if self.scene.reduce_of(name) is None}
+
     def require(self, holds: bool, *what: object) -> None:
         if not holds:
             raise Broken(f"{self.name}: {' '.join(map(str, what))}")

@@ -9,7 +9,7 @@ from itertools import accumulate
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from ssd_data.core.errors import InputError
+from ssd_data.core.errors import InputError, cure
 
 TEXT_BYTES = 1 << 30
 _UNFIT = re.compile("[\\x00-\\x1f\\x7f\\ud800-\\udfff]")
@@ -121,7 +121,8 @@ def _unreadable(
 
         return InputError(f"the {what} is missing", where=where, hint=near_file(path))
     if isinstance(error, OSError):
-        return InputError(f"cannot read the {what}: {error.strerror}", where=where)
+        text = error.strerror or error
+        return InputError(f"cannot read the {what}: {text}", where=where, hint=cure(error))
     return InputError(f"cannot read the {what}: {error}", where=ascii(str(path)))
 
 

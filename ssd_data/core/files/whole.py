@@ -1,4 +1,4 @@
-"""A file, written whole or not at all, and by one process at a time.
+"""A file, written whole or not at all, and by one process at a time; and made durable.
 
 What writes several files or a folder is in ``publish.py`` and ``together.py``.
 """
@@ -9,28 +9,24 @@ import errno
 import fcntl
 import io
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ssd_data.core.errors import OutputError
+from ssd_data.core.errors import OutputError, SsdDataWarning, cure
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
 UNLOCKED = "this file system has no locks: a second process here would not be kept out"
 
 
 def failed(error: OSError, path: Path) -> OutputError:
     """That a file or folder cannot be written, and what to do."""
-    hint = "Free space, and try again" if error.errno in _FULL else ""
-    if error.errno in _FORBIDDEN:
-        hint = "Mend its folder's permissions, or choose another"
-    return OutputError(f"cannot write it: {error.strerror}", where=path, hint=hint)
+    return OutputError(f"cannot write it: {error.strerror or error}", where=path, hint=cure(error))
 
 
 @contextmanager
@@ -128,8 +124,7 @@ def lock(file: FileDescriptorLike, what: str, *, where: object, hint: str) -> bo
     """Lock an open file until it is closed or the process ends.
 
     Some file systems have no locks (NFS without its lock daemon, Lustre as it is often mounted).
-    What is written there is written without one: whoever calls this goes on, and says
-    :data:`UNLOCKED`.
+    What is written there is written without one: this warns of it, and whoever calls goes on.
 
     >>> with open("run.log", "w") as mine, open("run.log") as other:
     ...     lock(mine, "this is being written", where="run.log", hint="Wait")
@@ -153,6 +148,7 @@ def lock(file: FileDescriptorLike, what: str, *, where: object, hint: str) -> bo
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
+        warnings.warn(f"{where}: {UNLOCKED}", SsdDataWarning, stacklevel=2)
         return False
     return True
 
@@ -188,8 +184,12 @@ def claim(path: Path) -> int | None:
             path.unlink()
             os.close(descriptor)
             raise
-        if is_open_at(descriptor, path):
-            return descriptor
+        try:
+            if is_open_at(descriptor, path):
+                return descriptor
+        except OSError:
+            os.close(descriptor)
+            raise
         os.close(descriptor)
 
 
@@ -214,8 +214,61 @@ def _remove_dead(path: Path) -> bool:
 
 
 def is_open_at(descriptor: int, path: Path) -> bool:
-    """Whether an open file still bears that name."""
+    """Whether an open file still bears that name.
+
+    Raises:
+        OSError: that cannot be told.
+    """
     try:
         return os.path.samestat(os.fstat(descriptor), path.lstat())
-    except OSError:
+    except FileNotFoundError:
         return False
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write and sync a file that does not exist yet.
+
+    Raises:
+        OSError: as the system says.
+    """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes, mode: str = "xb") -> None:
+    """Write and sync a file, by default one that does not exist yet.
+
+    Raises:
+        OSError: as the system says; it names the file.
+    """
+    try:
+        with path.open(mode) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def sync_tree(path: Path) -> None:
+    """Make the names in a folder and in those below it durable."""
+    for folder, _, _ in os.walk(path):
+        sync_folder(Path(folder))
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable, where the file system knows that and we may read it.
+
+    Raises:
+        OSError: as the system says; it names the folder.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise OSError(error.errno, error.strerror, str(path)) from None
+    finally:
+        os.close(descriptor)

@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from ssd_data.core.errors import InputError, OutputError, SsdDataError
-from ssd_data.core.files.publish import OutFolder, write_text
+from ssd_data.core.files.publish import OutFolder
+from ssd_data.core.files.whole import write_text
 from ssd_data.core.images import picture_limits
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.notes import Tally

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections import Counter
@@ -72,10 +73,15 @@ class Scan:
         return digest.hexdigest()
 
 
+_FAILING = (errno.EIO, errno.ESTALE, errno.ENOMEM)  # of what is there, and cannot be looked at now
+
+
 def _stamp(path: str) -> tuple[int, int]:
     try:
         status = os.stat(path)  # noqa: PTH116 - Path takes as long as the call
-    except OSError:
+    except OSError as error:
+        if error.errno in _FAILING:
+            raise
         return (-1, -1)
     return (status.st_size, status.st_mtime_ns)
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssd_data.core.errors import InputError, OutputError, UsageError
-from ssd_data.core.files.publish import LOCK, OutFolder
+from ssd_data.core.files.moving import LOCK
+from ssd_data.core.files.publish import OutFolder
 from ssd_data.data.download.records import Records
 from ssd_data.data.download.transfer import Part, Report, by_hand, transfer, wrong
 from ssd_data.data.download.unpack import RESERVED, unpack

@@ -6,6 +6,7 @@ are appended; a batch is one transaction, which is written again when the map ha
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,8 +16,8 @@ from weakref import WeakValueDictionary
 
 import lmdb
 
-from ssd_data.core.errors import InputError, OutputError
-from ssd_data.core.files.publish import require_settled
+from ssd_data.core.errors import InputError, OutputError, cure
+from ssd_data.core.files.moving import require_settled
 from ssd_data.data.lmdb.pages import require_sound
 from ssd_data.data.lmdb.records import Record, decode_record
 from ssd_data.data.lmdb.strangers import refuse_stranger
@@ -52,9 +53,15 @@ class LmdbWriter:
         self._sync: Future[None] | None = None
         with _output_errors(path):
             path.mkdir(parents=True)
-            # Commits need no sync: until close() the folder bears no database's name.
+            # Commits need no sync: until close() the folder bears no database's name. Nobody else
+            # knows of it, so it needs no lock, which not every file system has.
             self._env = lmdb.open(
-                os.fsencode(path), map_size=map_size, sync=False, metasync=False, meminit=False
+                os.fsencode(path),
+                map_size=map_size,
+                sync=False,
+                metasync=False,
+                meminit=False,
+                lock=False,
             )
 
     def put(self, key: bytes, value: bytes) -> None:
@@ -103,8 +110,6 @@ class LmdbWriter:
         with _output_errors(self.path):
             self._env.sync(True)
             self._env.close()
-            # A lock file is each machine's own; readers make theirs.
-            (self.path / "lock.mdb").unlink(missing_ok=True)
 
     def __enter__(self) -> LmdbWriter:
         return self
@@ -272,7 +277,10 @@ def _open_existing(path: Path) -> lmdb.Environment:
         require_sound(data)
         return lmdb.open(os.fsencode(path), readonly=True, lock=False, create=False, max_dbs=0)
     except (lmdb.Error, OSError) as error:
-        raise InputError(f"not a readable LMDB: {error}", where=path) from None
+        system = _as_system(error)
+        hint = cure(system) if system.errno else ""
+        what = f"not a readable LMDB: {system.strerror}"
+        raise InputError(what, where=path, hint=hint) from None
 
 
 @contextmanager
@@ -283,11 +291,18 @@ def _output_errors(path: Path) -> Iterator[None]:
     except lmdb.MapFullError:
         raise
     except (lmdb.Error, OSError) as error:
-        raise OutputError(
-            f"cannot write: {getattr(error, 'strerror', None) or error}",
-            where=path,
-            hint="Check free space and permissions; nothing that was there is changed",
-        ) from None
+        system = _as_system(error)
+        hint = f"{cure(system)}; nothing that was there is changed"
+        raise OutputError(f"cannot write: {system.strerror}", where=path, hint=hint) from None
+
+
+def _as_system(error: lmdb.Error | OSError) -> OSError:
+    """The system's error, also where LMDB has but its text, behind the path."""
+    text = str(error)
+    if isinstance(error, OSError):
+        return OSError(error.errno, error.strerror or text)
+    code = next((code for code in errno.errorcode if text.endswith(os.strerror(code))), 0)
+    return OSError(code, os.strerror(code) if code else text)
 
 
 def _round_up(number: int, step: int) -> int:

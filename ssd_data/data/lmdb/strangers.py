@@ -71,7 +71,8 @@ def _refuse_file(file: Path, path: Path) -> None:
         if head[at : at + len(magic)].lower() == magic.lower():
             raise InputError(f"{this} is {what}", where=path, hint=cure)
     magics = [struct.pack(f"{order}I", MAGIC) for order in "<>"]
-    if not _is_lmdb_file(file) and {head[HEADER_32:HEADER], head[HEADER : HEADER + 4]} & {*magics}:
+    first, second = head[HEADER : HEADER + 4], head[HEADER_32:HEADER]
+    if first != struct.pack("=I", MAGIC) and {first, second} & {*magics}:
         raise InputError(
             "this LMDB was written on a machine of another word size or byte order",
             where=path,
