@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.notes import Tally
-from ssd_data.core.overlaps import overlaps
+from ssd_data.core.overlaps import jaccard, near_pairs
 from ssd_data.core.progress import Track, untracked
 from ssd_data.data.build.options import require_raw
-from ssd_data.data.sides import PictureBoxes, Side, read_side
+from ssd_data.data.sides import Compared, PictureBoxes, read_side
 
 Pictures: TypeAlias = Mapping[str, PictureBoxes]
 MATCHED = 0.5  # overlap from which two boxes are meant to be the same
@@ -32,9 +31,8 @@ ONLY_BOX = "box only in {}"
 CLASS, MOVED, DIFFICULT = "box has another class", "box has moved", "box is difficult in one only"
 SIZE, SPLIT = "picture has another size", "picture is for training in one only"
 RENAMED = "picture has another name"
-AT_ONCE, MOST_LIKELY = 1 << 20, 64  # pairs of boxes that are looked at; of one box those that count
-Floats: TypeAlias = npt.NDArray[np.float64]
-Indices: TypeAlias = npt.NDArray[np.int64]
+CROWDED = "picture has too many boxes near each other to tell which is which (not compared)"
+FEW_PAIRS, MOST_PAIRS, MOST_KEPT = 1 << 20, 1 << 27, 1 << 22
 
 
 @dataclass(slots=True)
@@ -112,7 +110,7 @@ def diff(
     return _differences(found[0][0], found[1][0])
 
 
-def _differences(one: Side, other: Side) -> DataDifference:
+def _differences(one: Compared, other: Compared) -> DataDifference:
     sides = (one.pictures, other.pictures)
     result = DataDifference((one.name, other.name), notes=(one.notes, other.notes))
     counts = []
@@ -189,7 +187,11 @@ def _compare(where: str, one: PictureBoxes, other: PictureBoxes, result: DataDif
     if one.splits and other.splits and one.trains != other.trains:
         found.add(SPLIT, f"{where}: {' and '.join(one.splits)}, {' and '.join(other.splits)}")
     left, right = set(range(len(one.boxes))), set(range(len(other.boxes)))
-    for i, j in _matches(one, other):
+    matches = _matches(one, other)
+    if matches is None:
+        found.add(CROWDED, f"{where}: {len(left):,} and {len(right):,} boxes")
+        return
+    for i, j in matches:
         left.remove(i)
         right.remove(j)
         place = f"{where}: {_text(one, i)}"
@@ -211,43 +213,67 @@ def _compare(where: str, one: PictureBoxes, other: PictureBoxes, result: DataDif
             found.add(ONLY_BOX.format(name), f"{where}: {_text(picture, index)}")
 
 
-def _matches(one: PictureBoxes, other: PictureBoxes) -> Iterator[tuple[int, int]]:
-    """Boxes that are the same: those of one class first, by falling overlap, each once."""
-    rank, row, column = _likely(one, other)
+def _matches(one: PictureBoxes, other: PictureBoxes) -> list[tuple[int, int]] | None:
+    """Boxes that are the same: those of one class first, by falling overlap, each once.
+
+    Of many the very same are put aside before; None where the others are too near each other.
+    """
+    left, right = list(range(len(one.boxes))), list(range(len(other.boxes)))
+    found = []
+    if len(left) * len(right) > FEW_PAIRS:
+        found = _equal(one, other)
+        left = sorted(set(left) - {i for i, _ in found})
+        right = sorted(set(right) - {j for _, j in found})
+    if not left or not right:
+        return found
+    pairs = _ranked(one, other, np.array(left), np.array(right))
+    if pairs is None:
+        return None
     taken: tuple[set[int], set[int]] = (set(), set())
-    for at in np.argsort(-rank, kind="stable").tolist():
-        i, j = int(row[at]), int(column[at])
+    for i, j in pairs:
         if i not in taken[0] and j not in taken[1]:
             taken[0].add(i)
             taken[1].add(j)
-            yield i, j
+            found.append((i, j))
+    return found
 
 
-def _likely(one: PictureBoxes, other: PictureBoxes) -> tuple[Floats, Indices, Indices]:
-    """Pairs of boxes that may be the same: how likely each is, and the indices, in their order.
+def _equal(one: PictureBoxes, other: PictureBoxes) -> list[tuple[int, int]]:
+    def rows(picture: PictureBoxes) -> Iterator[Any]:
+        boxes = [box.tobytes() for box in picture.boxes]
+        return zip(picture.classes, boxes, picture.difficult.tolist(), strict=True)
 
-    Of a box in a crowd those :data:`MOST_LIKELY` that overlap it most: else memory would grow with
-    the square of the boxes.
-    """
-    ranks, rows, columns = [np.zeros(0)], [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    there: defaultdict[Any, list[int]] = defaultdict(list)
+    for j, row in reversed(list(enumerate(rows(other)))):
+        there[row].append(j)
+    return [(i, there[row].pop()) for i, row in enumerate(rows(one)) if there[row]]
+
+
+def _ranked(
+    one: PictureBoxes, other: PictureBoxes, left: Any, right: Any
+) -> Iterator[tuple[int, int]] | None:
+    """The pairs of some boxes that may be the same, the best first; None where they are many."""
+    boxes, others = one.boxes[left], other.boxes[right]
     names = {name: n for n, name in enumerate(dict.fromkeys((*one.classes, *other.classes)))}
-    kinds = [np.array([names[name] for name in side.classes], np.int64) for side in (one, other)]
-    step = max(AT_ONCE // max(len(other.boxes), 1), 1)
-    for start in range(0, len(one.boxes), step):
-        boxes = one.boxes[start : start + step]
-        overlap = overlaps(boxes.astype(np.float64), other.boxes.astype(np.float64))
-        alike = np.abs(boxes[:, None] - other.boxes[None]).max(axis=2, initial=0) <= SAME
-        overlap[alike] = 1  # also of boxes without area
-        same = kinds[0][start : start + step, None] == kinds[1][None]
-        rank = np.where(overlap >= MATCHED, overlap + 2 * same, 0)
-        if rank.shape[1] > MOST_LIKELY:
-            least = np.partition(rank, -MOST_LIKELY, axis=1)[:, -MOST_LIKELY, None]
-            rank[rank < least] = 0
-        row, column = np.nonzero(rank)
-        ranks.append(rank[row, column])
-        rows.append(row + start)
-        columns.append(column)
-    return np.concatenate(ranks), np.concatenate(rows), np.concatenate(columns)
+    label, other_label = (
+        np.array([names[picture.classes[n]] for n in which.tolist()])
+        for picture, which in ((one, left), (other, right))
+    )
+    count, portions = near_pairs(boxes.astype(np.float64), others.astype(np.float64), MATCHED, SAME)
+    kept: list[tuple[Any, Any, Any]] = []
+    if count > MOST_PAIRS:
+        return None
+    for i, j in portions:
+        overlap = jaccard(boxes[i].astype(np.float64), others[j].astype(np.float64))
+        overlap[np.abs(boxes[i] - others[j]).max(axis=1) <= SAME] = 1  # also those without area
+        rank = np.where(overlap >= MATCHED, overlap + 2 * (label[i] == other_label[j]), 0)
+        some = rank > 0
+        kept.append((rank[some], left[i[some]], right[j[some]]))
+        if sum(len(part[0]) for part in kept) > MOST_KEPT:
+            return None
+    rank, i, j = (np.concatenate([part[n] for part in kept] or [[]]) for n in range(3))
+    order = np.lexsort((j, i, -rank))
+    return zip(i[order].tolist(), j[order].tolist(), strict=True)
 
 
 def _text(picture: PictureBoxes, index: int) -> str:

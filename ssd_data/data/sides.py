@@ -68,7 +68,7 @@ class PictureBoxes:
 
 
 @dataclass(slots=True)
-class Side:
+class Compared:
     """The pictures of one side, by their paths; each once, whatever splits it is in.
 
     Attributes:
@@ -117,7 +117,7 @@ def read_side(
     follow_links: bool,
     reading: Mapping[str, Any],
     track: Track,
-) -> tuple[Side, bool]:
+) -> tuple[Compared, bool]:
     """A side; and whether it is a raw data set.
 
     Args:
@@ -128,7 +128,7 @@ def read_side(
         InputError: it cannot be read, or an LMDB has no labelmap.
         UsageError: it is nothing of the kind.
     """
-    path, side = Path(what), Side(str(what))
+    path, side = Path(what), Compared(str(what))
     if is_lmdb(path):
         refuse_stranger(path)
         _add_stored(side, path, "")
@@ -142,7 +142,7 @@ def read_side(
     return side, False
 
 
-def _add_stored(side: Side, path: Path, split: str) -> None:
+def _add_stored(side: Compared, path: Path, split: str) -> None:
     file = labelmap_file(path)
     if file is None:
         raise InputError("no labelmap lies beside it", where=path, hint="Its labels need names")
@@ -156,7 +156,7 @@ def _add_stored(side: Side, path: Path, split: str) -> None:
     side.add(table, labelmap, split, data)
 
 
-def _add_raw(side: Side, dataset: Dataset, reading: Mapping[str, Any], track: Track) -> None:
+def _add_raw(side: Compared, dataset: Dataset, reading: Mapping[str, Any], track: Track) -> None:
     given = {"unannotated": "background", **reading}
     options = BuildOptions.reading(given, empty="keep", shuffle=False)
     made = plan(dataset, options, list(dataset.splits))
@@ -166,7 +166,7 @@ def _add_raw(side: Side, dataset: Dataset, reading: Mapping[str, Any], track: Tr
 
 
 def _add_scan(
-    side: Side,
+    side: Compared,
     dataset: Dataset,
     split: str,
     scanned: Scan,
@@ -199,7 +199,7 @@ def _add_scan(
     side.add(columns.table(), labelmap, split, data)
 
 
-def _require(side: Side, errors: Iterable[InputError], options: BuildOptions) -> None:
+def _require(side: Compared, errors: Iterable[InputError], options: BuildOptions) -> None:
     for error in errors:
         if options.missing != "skip":
             raise error

@@ -62,7 +62,9 @@ def test_others_are_not_loaded(tmp_path: Path) -> None:
 import sys
 from ssd_data import find
 find({str(root)!r}).classes()
-print(*sorted(name for name in sys.modules if name.endswith(".read") or name == "yaml"))
+for name in sorted(sys.modules):
+    if name == "yaml" or name.startswith("ssd_data.data.formats.") and name.endswith(".read"):
+        print(name)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     names = ("annoset", "cvat", "folders", "voc")

@@ -215,6 +215,18 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+def read_start(
+    path: AnyPath, what: str, most: int, where: object = "", start: int | None = None
+) -> tuple[bytes, int]:
+    """See :func:`ssd_data.core.files.paths.read_start`.
+
+    Raises:
+        InputError: it cannot be read, or a link that leads out leads to it.
+    """
+    require_inside(path)
+    return paths.read_start(path, what, most, where, start)
+
+
 def read_bytes(path: AnyPath, what: str, most: int, where: object = "") -> bytes:
     """See :func:`ssd_data.core.files.paths.read_bytes`.
 
