@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ssd_data.cli.parts import shared
+from ssd_data.cli.parts.reading import reading_of, reading_options
 
 if TYPE_CHECKING:
     from ssd_data.data.check.findings import Finding, Findings
@@ -32,7 +33,7 @@ SHOWN = 3
     help="Decode all pixels, or read pictures' headers only.  [default: --decode]",
 )
 @shared.format_option
-@shared.follow_links_option
+@reading_options()
 @shared.output_options
 def command(
     what: str,
@@ -44,11 +45,13 @@ def command(
     follow_links: bool,
     as_json: bool,
     quiet: bool,
+    **options: Any,
 ) -> None:
     """Check an LMDB, all LMDBs of a build's folder, or a raw data set before it is built.
 
-    DATASET is what 'ssd-data build' takes; nothing is written. The exit status is 1 if there are
-    errors, 0 with warnings only.
+    DATASET is what 'ssd-data build' takes; nothing is written. Give it the options of that build
+    that say how annotations are read, and it says what that build would. The exit status is 1 if
+    there are errors, 0 with warnings only.
 
     \b
     Examples:
@@ -65,6 +68,7 @@ def command(
         root=root,
         format=format,
         follow_links=follow_links,
+        reading=reading_of(options),
         decode=decode,
         track=shared.tracker(quiet),
     )

@@ -16,12 +16,11 @@ from ssd_data.core.files.inside import is_kept, keep_inside, require_inside
 from ssd_data.core.files.paths import below, listable
 from ssd_data.core.images import in_colour, read_picture
 from ssd_data.core.labelmap import LabelMap, read_labelmap
-from ssd_data.core.notes import few
 from ssd_data.core.registry import METRICS
 from ssd_data.core.structures import Pixels
 from ssd_data.data.build.convert import in_pixels
-from ssd_data.data.build.options import BuildOptions
-from ssd_data.data.build.scan import scan, unknown_classes
+from ssd_data.data.build.options import BuildOptions, require_raw
+from ssd_data.data.build.plan import plan
 from ssd_data.data.dataset import TEST_LINK, Dataset
 from ssd_data.data.find import find
 from ssd_data.data.lmdb.companions import labelmap_of, manifest_of, name_size_file, read_name_sizes
@@ -79,7 +78,9 @@ class EvalChoice:
         labelmap: the classes; by default the data set's own.
         truth: a file or folder of true boxes that the metric reads; by default where it finds one
             below the root.
-        follow_links: of a raw data set, see :func:`ssd_data.find`.
+        follow_links, format: of a raw data set, see :func:`ssd_data.find`.
+        reading: of a raw data set, those of :data:`ssd_data.data.build.options.READING` that its
+            build would be given.
     """
 
     metric: str | None = None
@@ -88,6 +89,8 @@ class EvalChoice:
     labelmap: Path | None = None
     truth: Path | None = None
     follow_links: bool = False
+    format: str = ""
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
 
 def open_set(what: str | Path, choice: EvalChoice | None = None) -> EvalSet:
@@ -99,17 +102,21 @@ def open_set(what: str | Path, choice: EvalChoice | None = None) -> EvalSet:
     """
     choice = choice or EvalChoice()
     path = Path(what)
+    given = {**({"format": choice.format} if choice.format else {}), **choice.reading}
     if is_lmdb(path):
+        require_raw(given, what)
         refuse_stranger(path)
         return _open_lmdb(path, choice)
     if path.is_dir() and (manifest := read_manifest(path)) is not None:
+        require_raw(given, what)
         split = choice.split or manifest.links.get(TEST_LINK, "")
         if split not in manifest.splits:
             known = ", ".join(manifest.splits)
             raise UsageError(f'this build has no split "{split}"', hint=f"Splits: {known}")
         return _open_lmdb(path / manifest.splits[split].lmdb, choice)
     splits = [choice.split] if choice.split else []
-    return _open_raw(find(what, choice.root, splits, follow_links=choice.follow_links), choice)
+    links = choice.follow_links
+    return _open_raw(find(what, choice.root, splits, choice.format, follow_links=links), choice)
 
 
 def _metric(wanted: str | None, named: str | None, layout: str | None) -> tuple[str, str]:
@@ -197,14 +204,10 @@ def original_sizes(path: Path, stored: Ints, manifest: Manifest | None) -> Ints:
 def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
     name, said = _metric(choice.metric, dataset.metric, dataset.format)
     split = choice.split or dataset.links.get(TEST_LINK) or next(iter(dataset.splits))
-    labelmap = read_labelmap(choice.labelmap) if choice.labelmap else dataset.classes()
-    options = BuildOptions(map=dataset.map, shuffle=False)
-    scanned = scan(dataset, split, labelmap, options)
-    if lines := unknown_classes({split: scanned}, labelmap):
-        raise InputError(
-            f"{len(lines):,} classes are not in the labelmap", where=dataset.root,
-            hint="\n".join(few(lines)),
-        )  # fmt: skip
+    fixed = read_labelmap(choice.labelmap) if choice.labelmap else None
+    made = plan(dataset, BuildOptions.reading(choice.reading, shuffle=False), [split], fixed)
+    labelmap, options = made.labelmap, made.options
+    scanned = made.scans()[split]
     if scanned.failures:
         first = scanned.failures[0].error
         raise InputError(

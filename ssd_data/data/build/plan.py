@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
@@ -24,7 +21,7 @@ class BuildPlan:
     """What a build is to make.
 
     >>> from ssd_data import find
-    >>> plan(find("sample/voc")).summary()["splits"]["test"]["boxes"]
+    >>> sum(len(image.labels) for image in plan(find("sample/voc")).scans()["test"].images)
     14
 
     Attributes:
@@ -60,36 +57,6 @@ class BuildPlan:
         for alike in labelmap.lookalikes():
             next(iter(scans.values())).notes.add("class names look alike", str(alike))
         return scans
-
-    def summary(self) -> dict[str, Any]:
-        """What would be built, from the annotations alone, as JSON has it; as :meth:`scans`."""
-        root, scans = self.dataset.root, self.scans()
-        return {
-            "name": self.dataset.name,
-            "format": self.dataset.format,
-            "root": str(root.resolve()),
-            "why": self.dataset.why,
-            "said": list(self.dataset.said),
-            "links": {link: s for link, s in self.dataset.links.items() if s in self.splits},
-            "labelmap": list(self.labelmap.shown_apart().values()),
-            "splits": {name: self._counts(one, root) for name, one in scans.items()},
-        }
-
-    def _counts(self, one: Scan, root: Path) -> dict[str, Any]:
-        shown = self.labelmap.shown_apart()
-        classes = Counter(label for image in one.images for label in image.labels.tolist())
-        entries = [image.entry for image in one.images if not image.entry.held]
-        absent = [entry.image for entry in entries if not (root / entry.image).is_file()]
-        return {
-            "pictures": len(one.images),
-            "boxes": classes.total(),
-            "difficult": sum(int(image.entry.difficult.sum()) for image in one.images),
-            "without_boxes": sum(not len(image.labels) for image in one.images),
-            "classes": {shown[n]: classes[n] for n in sorted(classes)},
-            "absent_pictures": absent,
-            "unreadable": [entry.error.sentence for entry in one.failures],
-            "notes": one.notes.to_json(),
-        }
 
 
 def plan(
