@@ -31,12 +31,6 @@ from ssd_data.data.lmdb.table import read_table
 from ssd_data.metrics.scores import Ints, Truth
 from ssd_data.metrics.truth import TruthBuilder
 
-USUAL = "coco"
-USUAL_SAID = (
-    'nothing says how a data set in the format "{}" is scored: by COCO\'s rules, AP at overlaps of '
-    "0.5 to 0.95 (YOLO's mAP50-95) and AP50; --metric names others"
-)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EvalSet:
@@ -72,7 +66,7 @@ class EvalChoice:
 
     Attributes:
         metric: its name; by default what the recipe or ``build.json`` says, or the format; where
-            neither does, :data:`USUAL`.
+            neither does, :func:`ssd_data.metrics.usual`.
         split: by default the one that is linked for testing.
         root: where a recipe's files lie.
         labelmap: the classes; by default the data set's own.
@@ -133,7 +127,9 @@ def _metric(wanted: str | None, named: str | None, layout: str | None) -> tuple[
         if name in METRICS.names():
             return str(name), ""
     if layout is not None:
-        return USUAL, USUAL_SAID.format(layout)
+        name, tells = metrics.usual()
+        said = f'nothing says how a data set in the format "{layout}" is scored: by {tells}'
+        return name, f"{said}; --metric names others"
     raise UsageError(
         "nothing says how this data set is scored",
         where="--metric",
