@@ -68,12 +68,10 @@ def make(job: Job, kept: list[Case], random: Random) -> Case:
     target, pool = job.target, job.seeds if not kept or random.random() < 0.4 else kept
     case = dict(random.choice(pool))
     names = [name for name in case if not any(fnmatch(name, one) for one in target.kept)]
-    if random.random() < 0.03 and len(case) > 1:
-        del case[random.choice(names)]
-        names = [name for name in names if name in case] or names
+    if random.random() < 0.03 and len(names) > 1:
+        del case[names.pop(random.randrange(len(names)))]
     for name in random.sample(names, min(len(names), random.choice([1, 1, 1, 1, 2, 3]))):
-        if name in case:
-            case[name] = mutated(case[name], random, mutator(name, target.kinds))
+        case[name] = mutated(case[name], random, mutator(name, target.kinds))
     if random.random() < 0.03:  # another's file in its place
         other = random.choice(pool)
         case[random.choice(names)] = other[random.choice(sorted(other))]
@@ -162,11 +160,12 @@ def work(job: Job, base: Path, board: mmap, stacks: int) -> Done:
     warnings.simplefilter("ignore")
     done, kept, known = Done(), list(job.kept), set(job.known)
     runner, tracer = Runner(job.target, base), Tracer()
+    given = 0 if job.number else len(job.seeds) + len(job.kept)
     gc.freeze()
     for case in inputs(job, kept):
         done.executions += 1
         show(board, done.executions, case)
-        traced = job.number == 0 or done.executions % job.every == 0
+        traced = done.executions <= given or done.executions % job.every == 0
         fault = runner.run(case, tracer if traced else None)
         if fault is not None and len(done.faults) < 200:
             done.faults.append((fault, case))

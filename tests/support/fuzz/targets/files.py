@@ -13,7 +13,7 @@ from ssd_data import SsdDataError, find, link, read_labelmap
 from ssd_data.core.files.paths import read_lines
 from ssd_data.core.files.plain_yaml import read_yaml
 from ssd_data.core.files.publish import OutFolder, require_settled
-from ssd_data.data.download.download import download, is_begun
+from ssd_data.data.download.download import is_begun
 from ssd_data.data.download.download import plan as plan_download
 from ssd_data.data.download.unpack import unpack
 from ssd_data.data.lmdb.companions import name_size_file, read_name_sizes, split_of
@@ -183,29 +183,6 @@ def unpacked(folder: Path) -> None:
     assert not escaped, escaped
 
 
-def downloads() -> list[Case]:
-    note = {"url": "http://127.0.0.1:9/a.zip", "version": '"x"'}
-    record = {"url": "http://127.0.0.1:9/a.zip", "bytes": 10, "sha256": "", "md5": "0" * 32,
-              "files": {"x/a.txt": 5}}  # fmt: skip
-    return [
-        case({
-            "my.toml": RECIPE.replace("0123456789abcdef" * 2, "0" * 32),
-            "out/.downloads/a.zip.part": "hello", "out/.downloads/a.zip.part.json": json.dumps(note),
-            "out/.downloads/a.zip.json": json.dumps(record), "out/x/a.txt": "12345",
-            "labelmap.prototxt": LABELMAP,
-        })
-    ]  # fmt: skip
-
-
-def resumed(folder: Path) -> None:
-    recipe = parse(folder / "my.toml")
-    is_begun(recipe, folder / "out")
-    plan_download(recipe, folder / "out")
-    if all(url.startswith("http://127.0.0.1:9/") for one in recipe.downloads for url in one.urls):
-        if not recipe.downloads[0].urls:
-            download(recipe, folder / "out", lambda name, done, total: None)
-
-
 TARGETS = [
     Target("labelmap", labelmaps, read_map, ("core.labelmap", "core.classes"), batch=2000,
            kinds={"*.txt": "text", "*": "labelmap"}),
@@ -220,6 +197,4 @@ TARGETS = [
     Target("publish", journals, recover, ("core.files.publish", "core.files.exchange"),
            kinds={"*/.lock": "json", "*.json": "json"}),
     Target("unpack", archives, unpacked, ("data.download.unpack",), kinds={"*": "archive"}),
-    Target("download", downloads, resumed, ("data.download.records", "data.download.download"),
-           kinds={"*.zip.part": "raw"}),
 ]  # fmt: skip

@@ -18,7 +18,7 @@ from support.fuzz.target import Case, Target
 from support.trees import xml
 
 OPTIONS = BuildOptions(missing="skip", max_pixels=1_000_000, unknown="skip")
-SHARED = ("data.formats", "data.layout", "data.find", "data.dataset", "data.build.scan")
+SHARED = ("data.formats", "data.layout", "data.find", "data.dataset", "data.build")
 
 
 def made(dataset: Dataset) -> list[str]:

@@ -30,7 +30,7 @@ from ssd_data.nets.edit.transfer import transfer
 from ssd_data.nets.graph import parse_graph, read_graph
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.prepare import prepare, read_deploy
-from ssd_data.nets.preprocessing import Preprocessing
+from ssd_data.nets.preprocessing import Preprocessing, read_preprocessing
 from ssd_data.nets.prototxt import read_prototxt, to_text
 from ssd_data.proto import caffe_pb2
 from support import GOLDEN
@@ -104,6 +104,8 @@ def read_net(folder: Path) -> list[str]:
     path = folder / "net.prototxt"
     given = read_prototxt(path, caffe_pb2.NetParameter)
     to_text(given.message)
+    with suppress(SsdDataError):
+        read_preprocessing(path)
     for phase in ("TRAIN", "TEST"):
         with suppress(SsdDataError):
             graph = read_graph(path, phase)
@@ -216,7 +218,7 @@ def means() -> list[Case]:
 
 TARGETS = [
     Target("prototxt", prototxts, read_net, ("nets.prototxt", "nets.graph", "nets.upgrade",
-           "nets.geometry", "nets.detection", "nets.priors", "engines.torch.shapes"), batch=150),
+           "nets.geometry", "nets.detection", "nets.priors", "nets.preprocessing", "engines.torch.shapes"), batch=150),
     Target("layers", golden_layers, computed, ("engines.torch.layers", "engines.torch.summary",
            "engines.torch.layer", "engines.torch.loss", "engines.torch.interpreter")),
     Target("caffemodel", models, read_model, ("nets.caffemodel", "nets.upgrade", "nets.matching",

@@ -18,6 +18,7 @@ from ssd_data.pages.report.render import render
 from ssd_data.pages.report.run_page import run_page
 from ssd_data.pages.report.run_subject import gather_run
 from ssd_data.proto import caffe_pb2
+from ssd_data.training.caffe import solver_for_caffe
 from ssd_data.training.caffe.log import parse_log
 from ssd_data.training.curves import draw_run
 from ssd_data.training.options import settle
@@ -25,6 +26,7 @@ from ssd_data.training.preflight import preflight
 from ssd_data.training.run_folder import RunFolder, continuous, read_rows, scores_of
 from ssd_data.training.snapshots import newest_good, newest_whole, read_snapshot, recorded_extras
 from ssd_data.training.solver_file import look_at_solver
+from ssd_data.training.testing import nets_to_test
 from support import GOLDEN
 from support.fuzz.cases import built, case
 from support.fuzz.target import Case, Target
@@ -108,6 +110,15 @@ def snapshot(prefix: str, iteration: int) -> Case:
 
 
 def judged(folder: Path) -> list[str]:
+    with (
+        suppress(SsdDataError),
+        solver_for_caffe(folder / "solver.prototxt", "cpu", {"max_iter": 3}),
+    ):
+        pass
+    with suppress(SsdDataError):
+        nets_to_test(folder / "solver.prototxt", 1)
+    with suppress(SsdDataError):
+        nets_to_test(folder / "test.prototxt")
     resume = folder / "snap_iter_4.solverstate"
     found = preflight(
         look_at_solver(folder / "solver.prototxt"), resume=resume if resume.exists() else None
@@ -194,7 +205,7 @@ def journal_read(folder: Path) -> None:
 
 SOLVERS = {"solver.prototxt": "solver", "labelmap.prototxt": "labelmap"}
 TARGETS = [
-    Target("preflight", trainings, judged, ("training.preflight", "training.solver_file",
+    Target("preflight", trainings, judged, ("training.preflight", "training.solver_file", "training.testing", "training.caffe",
            "engines.torch.shapes", "batches.augment.transform"), kept=("*.mdb",), kinds=SOLVERS,
            batch=100),
     Target("snapshot", lambda: [snapshot("snap", 8) | snapshot("snap", 4)], resumed,
