@@ -47,7 +47,8 @@ def lines_of(modules: Collection[str]) -> set[Line]:
     found: set[Line] = set()
     for name in modules:
         spec = importlib.util.find_spec(name)
-        assert spec is not None and spec.origin is not None, name
+        assert spec is not None
+        assert spec.origin is not None
         found |= _within(compile(Path(spec.origin).read_text(), spec.origin, "exec"))
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ class Target:
         reads: the modules that it is about, or packages of such, without ``ssd_data.``.
         kept: patterns of names that are never changed.
         kinds: by patterns of names how files are changed, where their endings do not say it.
+        renames: whether it reads folders, so that files are also called otherwise.
         batch: how many inputs one process takes.
     """
 
@@ -32,6 +34,7 @@ class Target:
     reads: tuple[str, ...]
     kept: tuple[str, ...] = ()
     kinds: Mapping[str, str] = field(default_factory=dict)
+    renames: bool = False
     batch: int = 300
 
     @property
@@ -48,10 +51,12 @@ class Target:
 
 
 def write(case: Case, folder: Path) -> None:
+    """Write the files; where one is a folder of another's path, the first of them."""
     for name, data in case.items():
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        with suppress(FileExistsError, NotADirectoryError, IsADirectoryError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
 
 
 def read(folder: Path) -> Case:

@@ -22,6 +22,7 @@ from random import Random
 from support.fuzz.judge import Fault, of_exception, of_notes
 from support.fuzz.lines import Line, Tracer
 from support.fuzz.mutate import mutated, mutator
+from support.fuzz.mutate.names import renamed
 from support.fuzz.target import Case, Target, write
 
 SECONDS = 2.0  # of the processor
@@ -75,6 +76,10 @@ def make(job: Job, kept: list[Case], random: Random) -> Case:
     if random.random() < 0.03:  # another's file in its place
         other = random.choice(pool)
         case[random.choice(names)] = other[random.choice(sorted(other))]
+    if target.renames and random.random() < 0.12:
+        name = random.choice(sorted(case))
+        data = case[name] if random.random() < 0.3 else case.pop(name)
+        case[renamed(name, [*case, name], random)] = data
     return case
 
 

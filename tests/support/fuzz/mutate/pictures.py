@@ -102,9 +102,12 @@ def _frame(segment: bytes, random: Random) -> bytes:
 
 def exif(random: Random) -> bytes:
     entry = struct.pack(
-        "<HHII", random.choice([0x112, 0x112, 0x8769, 0x100]), random.choice([3, 3, 4, 2, 0, 99]),
-        random.choice([1, 0, 2, 1 << 31]), random.choice([*range(10), odd.integer(random) % (1 << 32)]),
-    )  # fmt: skip
+        "<HHII",
+        random.choice([0x112, 0x112, 0x8769, 0x100]),
+        random.choice([3, 3, 4, 2, 0, 99]),
+        random.choice([1, 0, 2, 1 << 31]),
+        random.choice([*range(10), odd.integer(random) % (1 << 32)]),
+    )
     count = struct.pack("<H", random.choice([1, 1, 0, 2, 65535]))
     body = (
         b"Exif\0\0II\x2a\0"

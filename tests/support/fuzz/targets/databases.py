@@ -109,15 +109,25 @@ def read_record(folder: Path) -> list[str]:
 def shown() -> list[Case]:
     exif = b"Exif\0\0II\x2a\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
     found = {
-        "jpg": jpeg(32, 24, exif=exif), "gray.jpg": jpeg(32, 24, "L"), "cmyk.jpg": jpeg(32, 24, "CMYK"),
-        "progressive.jpg": jpeg(32, 24, progressive=True), "png": jpeg(32, 24, format="PNG"),
-        "p.png": jpeg(32, 24, "P", format="PNG"), "a.png": jpeg(32, 24, "RGBA", format="PNG"),
-        "one.png": jpeg(32, 24, "1", format="PNG"), "bmp": jpeg(8, 6, format="BMP"),
-        "webp": jpeg(32, 24, format="WEBP"), "gif": jpeg(32, 24, "P", format="GIF"),
-        "tiff": jpeg(8, 6, format="TIFF"), "lzw.tiff": jpeg(8, 6, format="TIFF", compression="tiff_lzw"),
-        "jp2": jpeg(32, 24, format="JPEG2000"), "ppm": jpeg(8, 6, format="PPM"),
-        "tga": jpeg(8, 6, format="TGA"), "ico": jpeg(16, 16, format="ICO"), "pcx": jpeg(8, 6, format="PCX"),
-    }  # fmt: skip
+        "jpg": jpeg(32, 24, exif=exif),
+        "gray.jpg": jpeg(32, 24, "L"),
+        "cmyk.jpg": jpeg(32, 24, "CMYK"),
+        "progressive.jpg": jpeg(32, 24, progressive=True),
+        "png": jpeg(32, 24, format="PNG"),
+        "p.png": jpeg(32, 24, "P", format="PNG"),
+        "a.png": jpeg(32, 24, "RGBA", format="PNG"),
+        "one.png": jpeg(32, 24, "1", format="PNG"),
+        "bmp": jpeg(8, 6, format="BMP"),
+        "webp": jpeg(32, 24, format="WEBP"),
+        "gif": jpeg(32, 24, "P", format="GIF"),
+        "tiff": jpeg(8, 6, format="TIFF"),
+        "lzw.tiff": jpeg(8, 6, format="TIFF", compression="tiff_lzw"),
+        "jp2": jpeg(32, 24, format="JPEG2000"),
+        "ppm": jpeg(8, 6, format="PPM"),
+        "tga": jpeg(8, 6, format="TGA"),
+        "ico": jpeg(16, 16, format="ICO"),
+        "pcx": jpeg(8, 6, format="PCX"),
+    }
     return [{"picture": data} for data in found.values()]
 
 
@@ -141,13 +151,39 @@ def read_one(folder: Path) -> list[str]:
 
 
 TARGETS = [
-    Target("lmdb", lmdbs, read_lmdb, ("data.lmdb.store", "data.lmdb.pages", "data.lmdb.strangers",
-           "data.lmdb.table"), kept=("labelmap.prototxt",)),
-    Target("check", lmdbs, checked, ("data.check", "data.diff"), batch=100,
-           kinds={"labelmap.prototxt": "labelmap"}),
-    Target("export", lambda: [lmdb(3)], exported, ("data.export", "data.cut", "data.formats.writing"),
-           batch=100, kinds={"labelmap.prototxt": "labelmap"}),
-    Target("record", records, read_record, ("data.lmdb.records", "data.lmdb.skim", "data.lmdb.survey",
-           "data.draw"), kinds={"*": "record"}, batch=1000),
+    Target(
+        "lmdb",
+        lmdbs,
+        read_lmdb,
+        ("data.lmdb.store", "data.lmdb.pages", "data.lmdb.strangers", "data.lmdb.table"),
+        kept=("labelmap.prototxt",),
+        renames=True,
+    ),
+    Target(
+        "check",
+        lmdbs,
+        checked,
+        ("data.check", "data.diff"),
+        batch=100,
+        kinds={"labelmap.prototxt": "labelmap"},
+        renames=True,
+    ),
+    Target(
+        "export",
+        lambda: [lmdb(3)],
+        exported,
+        ("data.export", "data.cut", "data.formats.writing"),
+        batch=100,
+        kinds={"labelmap.prototxt": "labelmap"},
+        renames=True,
+    ),
+    Target(
+        "record",
+        records,
+        read_record,
+        ("data.lmdb.records", "data.lmdb.skim", "data.lmdb.survey", "data.draw"),
+        kinds={"*": "record"},
+        batch=1000,
+    ),
     Target("picture", shown, read_one, ("core.images",), kinds={"*": "picture"}, batch=1000),
-]  # fmt: skip
+]

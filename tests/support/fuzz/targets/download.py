@@ -51,8 +51,8 @@ def answers() -> list[Case]:
         "out/.downloads/a.zip.part.json": json.dumps(note),
     }
     done = {"out/.downloads/a.zip.json": json.dumps(record), "out/x/a.txt": "hello"}
-    page = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/b.zip\r\nContent-Type: text/html\r\n\r\n"
-    page += "<html><title>No</title></html>"
+    page = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/b.zip\r\n"
+    page += "Content-Type: text/html\r\n\r\n<html><title>No</title></html>"
     return [
         case({"my.toml": recipe, "answer": head.encode() + data}),
         case(

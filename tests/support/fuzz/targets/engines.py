@@ -61,10 +61,20 @@ def frames(folder: Path) -> list[str]:
 
 
 TARGETS = [
-    Target("engine.torch", detectors, engine("torch"), ("engines.torch.compiled", "engines.torch.fused",
-           "engines.torch.interpreter"), batch=100),
-    Target("engine.onnxruntime", detectors, engine("onnxruntime"), ("engines.onnxruntime",
-           "nets.onnx"), batch=60),
+    Target(
+        "engine.torch",
+        detectors,
+        engine("torch"),
+        ("engines.torch.compiled", "engines.torch.fused", "engines.torch.interpreter"),
+        batch=100,
+    ),
+    Target(
+        "engine.onnxruntime",
+        detectors,
+        engine("onnxruntime"),
+        ("engines.onnxruntime", "nets.onnx"),
+        batch=60,
+    ),
     Target("engine.opencv", detectors, engine("opencv"), ("engines.opencv",), batch=100),
     Target("frames", films, frames, ("evaluation.detect",), kinds={"*.avi": "raw"}),
-]  # fmt: skip
+]

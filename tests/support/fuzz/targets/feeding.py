@@ -25,17 +25,20 @@ from support.fuzz.targets.databases import lmdb
 from support.fuzz.targets.training import DATA, trainings
 from support.trees import jpeg
 
-MORE = """layer { name: "data" type: "AnnotatedData" top: "data" top: "label" include { phase: TRAIN }
+MORE = """layer { name: "data" type: "AnnotatedData" top: "data" top: "label"
+  include { phase: TRAIN }
   transform_param { crop_size: 8 mean_value: 1 mean_value: 2 mean_value: 3 force_color: true
     resize_param { prob: 0.5 resize_mode: FIT_LARGE_SIZE_AND_PAD height: 16 width: 12
       height_scale: 16 width_scale: 12 pad_mode: CONSTANT pad_value: 3 interp_mode: CUBIC }
     noise_param { prob: 1 hist_eq: true posterize: true erode: true }
-    distort_param { contrast_prob: 1 contrast_lower: 0.5 contrast_upper: 1.5 hue_prob: 1 hue_delta: 18
+    distort_param { contrast_prob: 1 contrast_lower: 0.5 contrast_upper: 1.5
+      hue_prob: 1 hue_delta: 18
       saturation_prob: 1 saturation_lower: 0.5 saturation_upper: 1.5 random_order_prob: 1 }
     emit_constraint { emit_type: MIN_OVERLAP emit_overlap: 0.3 } }
   data_param { source: "test_lmdb" batch_size: 3 backend: LMDB rand_skip: 2 }
   annotated_data_param { label_map_file: "labelmap.prototxt" anno_type: BBOX
-    batch_sampler { sampler { min_scale: 0.3 max_scale: 1 min_aspect_ratio: 0.5 max_aspect_ratio: 2 }
+    batch_sampler { sampler { min_scale: 0.3 max_scale: 1 min_aspect_ratio: 0.5
+        max_aspect_ratio: 2 }
       sample_constraint { max_object_coverage: 0.5 min_sample_coverage: 0.1 } max_trials: 9 } } }
 """
 MOST_SIDE = 512
@@ -122,9 +125,32 @@ def restored(folder: Path) -> None:
 
 KEPT = ("*.mdb", "train.prototxt", "test.prototxt", "solver.prototxt", "labelmap.prototxt", "*.txt")
 TARGETS = [
-    Target("batches", layers, fed, ("batches", "data.lmdb.store"), kept=("labelmap.prototxt",), batch=60),
-    Target("classifier", classified, classify, ("batches.classifier", "engines.torch.labelled",
-           "engines.torch.layers.imagedata", "engines.torch.layers.data"), batch=100),
-    Target("restore", stopped, restored, ("training.solver", "training.resuming", "training.extras",
-           "training.updates"), kept=KEPT, batch=60),
-]  # fmt: skip
+    Target(
+        "batches",
+        layers,
+        fed,
+        ("batches", "data.lmdb.store"),
+        kept=("labelmap.prototxt",),
+        batch=60,
+    ),
+    Target(
+        "classifier",
+        classified,
+        classify,
+        (
+            "batches.classifier",
+            "engines.torch.labelled",
+            "engines.torch.layers.imagedata",
+            "engines.torch.layers.data",
+        ),
+        batch=100,
+    ),
+    Target(
+        "restore",
+        stopped,
+        restored,
+        ("training.solver", "training.resuming", "training.extras", "training.updates"),
+        kept=KEPT,
+        batch=60,
+    ),
+]

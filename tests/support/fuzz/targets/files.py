@@ -12,7 +12,7 @@ from pathlib import Path
 from ssd_data import SsdDataError, find, link, read_labelmap
 from ssd_data.core.files.paths import read_lines
 from ssd_data.core.files.plain_yaml import read_yaml
-from ssd_data.core.files.publish import OutFolder, require_settled
+from ssd_data.core.files.publish import OutFolder
 from ssd_data.data.download.download import is_begun
 from ssd_data.data.download.download import plan as plan_download
 from ssd_data.data.download.unpack import unpack
@@ -151,8 +151,6 @@ def journals() -> list[Case]:
 
 
 def recover(folder: Path) -> None:
-    with suppress(SsdDataError):
-        require_settled(folder / "out")
     with OutFolder(folder / "out") as out:
         (out.staging / "c").write_text("c")
         out.publish()
@@ -184,17 +182,52 @@ def unpacked(folder: Path) -> None:
 
 
 TARGETS = [
-    Target("labelmap", labelmaps, read_map, ("core.labelmap", "core.classes"), batch=2000,
-           kinds={"*.txt": "text", "*": "labelmap"}),
-    Target("recipe", recipes, read_recipe, ("data.recipes", "core.files.typed"), batch=1000,
-           kinds={"labelmap.prototxt": "labelmap"}),
-    Target("yaml", yaml, lambda folder: read_yaml(folder / "a.yaml", "yaml"),
-           ("core.files.plain_yaml",), batch=1500),
-    Target("build-record", manifests, read_build, ("data.lmdb.manifest", "data.lmdb.companions",
-           "data.build.links"), kept=("*.mdb",), kinds={"*/labelmap.prototxt": "labelmap"}),
-    Target("lists", sizes, read_sizes, ("data.lmdb.companions", "core.files.paths",
-           "engines.torch.layers.imagedata"), batch=2000),
-    Target("publish", journals, recover, ("core.files.publish", "core.files.exchange"),
-           kinds={"*/.lock": "json", "*.json": "json"}),
+    Target(
+        "labelmap",
+        labelmaps,
+        read_map,
+        ("core.labelmap", "core.classes"),
+        batch=2000,
+        kinds={"*.txt": "text", "*": "labelmap"},
+    ),
+    Target(
+        "recipe",
+        recipes,
+        read_recipe,
+        ("data.recipes", "core.files.typed"),
+        batch=1000,
+        kinds={"labelmap.prototxt": "labelmap"},
+    ),
+    Target(
+        "yaml",
+        yaml,
+        lambda folder: read_yaml(folder / "a.yaml", "yaml"),
+        ("core.files.plain_yaml",),
+        batch=1500,
+    ),
+    Target(
+        "build-record",
+        manifests,
+        read_build,
+        ("data.lmdb.manifest", "data.lmdb.companions", "data.build.links"),
+        kept=("*.mdb",),
+        kinds={"*/labelmap.prototxt": "labelmap"},
+        renames=True,
+    ),
+    Target(
+        "lists",
+        sizes,
+        read_sizes,
+        ("data.lmdb.companions", "core.files.paths", "engines.torch.layers.imagedata"),
+        batch=2000,
+    ),
+    Target(
+        "publish",
+        journals,
+        recover,
+        ("core.files.publish", "core.files.exchange"),
+        kinds={"*/.lock": "json", "*.json": "json"},
+        renames=True,
+    ),
     Target("unpack", archives, unpacked, ("data.download.unpack",), kinds={"*": "archive"}),
-]  # fmt: skip
+]

@@ -18,7 +18,19 @@ from support.fuzz.target import Case, Target
 from support.trees import xml
 
 OPTIONS = BuildOptions(missing="skip", max_pixels=1_000_000, unknown="skip")
-SHARED = ("data.formats", "data.layout", "data.find", "data.dataset", "data.build")
+SHARED = (
+    *(
+        "data.layout",
+        "data.find",
+        "data.dataset",
+        "data.classes",
+        "data.build.scan",
+        "data.build.plan",
+    ),
+    *("data.build.convert", "data.build.frames", "data.build.units", "data.formats.splits"),
+    *("data.formats.splitlists", "data.formats.namelists", "data.formats.lists"),
+    *("data.formats.pictures", "data.formats.entities", "data.formats.numbers"),
+)
 
 
 def made(dataset: Dataset) -> list[str]:
@@ -49,7 +61,7 @@ def reader(name: str) -> Callable[[Path], list[str]]:
 
 def target(name: str, make: Callable[[], Sequence[Case]], **more: object) -> Target:
     reads = (f"data.formats.{name}", *SHARED) if name == "voc" else (f"data.formats.{name}",)
-    return Target(f"format.{name}", make, reader(name), reads, batch=150, **more)  # type: ignore[arg-type]
+    return Target(f"format.{name}", make, reader(name), reads, renames=True, batch=150, **more)  # type: ignore[arg-type]
 
 
 # ---- good inputs ----
@@ -79,9 +91,10 @@ def voc() -> list[Case]:
         **pictures("JPEGImages/1.jpg", "JPEGImages/2.jpg", "JPEGImages/3.jpg"),
     }
     lists: dict[str, str | bytes] = {
-        "ImageSets/Main/trainval.txt": "1\n2\n", "ImageSets/Main/test.txt": "3\n",
+        "ImageSets/Main/trainval.txt": "1\n2\n",
+        "ImageSets/Main/test.txt": "3\n",
         "ImageSets/Main/cat_train.txt": "1 1\n2 -1\n",
-    }  # fmt: skip
+    }
     vott = {
         "ImageSets/Main/cat_train.txt": "1.jpg  1\n",
         "ImageSets/Main/cat_val.txt": "2.jpg -1\n",
@@ -106,24 +119,28 @@ def coco() -> list[Case]:
         **pictures("train2017/1.jpg", "train2017/2.jpg"),
     }
     roboflow = {
-        "train/_annotations.coco.json": text, "valid/_annotations.coco.json": text,
+        "train/_annotations.coco.json": text,
+        "valid/_annotations.coco.json": text,
         **pictures("train/1.jpg", "train/2.jpg", "valid/1.jpg", "valid/2.jpg"),
-    }  # fmt: skip
-    studio = {"result.json": json.dumps(table | {"info": {"contributor": "Label Studio"}}),
-              **pictures("images/1.jpg", "images/2.jpg")}  # fmt: skip
+    }
+    studio = {
+        "result.json": json.dumps(table | {"info": {"contributor": "Label Studio"}}),
+        **pictures("images/1.jpg", "images/2.jpg"),
+    }
     return [below("raw", plain), below("raw", roboflow), below("raw", studio)]
 
 
+NO_FACES = "0--P/2.jpg\n0\n0 0 0 0 0 0 0 0 0 0\n"
 FACES = "1 2 10 12 0 0 0 0 0 0\n5 6 7 8 0 0 0 1 0 0\n"
 
 
 def widerface() -> list[Case]:
     lists = {
-        "wider_face_split/wider_face_train_bbx_gt.txt":
-            f"0--P/1.jpg\n2\n{FACES}0--P/2.jpg\n0\n0 0 0 0 0 0 0 0 0 0\n",
+        "wider_face_split/wider_face_train_bbx_gt.txt": f"0--P/1.jpg\n2\n{FACES}{NO_FACES}",
         "wider_face_split/wider_face_val_bbx_gt.txt": "0--P/3.jpg\n1\n1 2 3 4 1 1 1 0 2 1\n",
-        **pictures(*(f"WIDER_train/images/0--P/{i}.jpg" for i in (1, 2)), "WIDER_val/images/0--P/3.jpg"),
-    }  # fmt: skip
+        **pictures(*(f"WIDER_train/images/0--P/{i}.jpg" for i in (1, 2))),
+        **pictures("WIDER_val/images/0--P/3.jpg"),
+    }
     return [below("raw", lists)]
 
 
@@ -138,8 +155,10 @@ def retinaface() -> list[Case]:
         f"# 0--P/a.jpg 32 24\n5 6 25 16 {LANDMARKS}\n1 2 4 6\n# 0--P/b 1.jpg 32 24\n1 2 4 6 1\n"
     )
     shown = pictures("train/images/0--P/a.jpg", "train/images/0--P/b 1.jpg")
-    return [below("raw", {"train/label.txt": first, **shown}),
-            below("raw", {"train/labelv2.txt": second, **shown})]  # fmt: skip
+    return [
+        below("raw", {"train/label.txt": first, **shown}),
+        below("raw", {"train/labelv2.txt": second, **shown}),
+    ]
 
 
 def txt() -> list[Case]:
@@ -180,26 +199,38 @@ def yolo() -> list[Case]:
     named = "train: ../train/images\nval: ../valid/images\nnames:\n  0: cat\n  1: dog\n"
     shown = pictures("images/train/a.jpg", "images/train/b.jpg", "images/val/c.jpg")
     lines = {
-        "labels/train/a.txt": "0 0.5 0.25 0.5 0.25\n1 0.25 0.5 0.125 0.5\n", "labels/train/b.txt": "",
+        "labels/train/a.txt": "0 0.5 0.25 0.5 0.25\n1 0.25 0.5 0.125 0.5\n",
+        "labels/train/b.txt": "",
         "labels/val/c.txt": "1 0.1 0.1 0.5 0.1 0.5 0.5 0.1 0.5\n",
-    }  # fmt: skip
+    }
     robo = {
-        **pictures("train/images/a.jpg", "valid/images/c.jpg"), "data.yaml": named,
-        "train/labels/a.txt": "0 0.5 0.25 0.5 0.25\n", "valid/labels/c.txt": "1 0.5 0.5 0.1 0.1\n",
-    }  # fmt: skip
+        **pictures("train/images/a.jpg", "valid/images/c.jpg"),
+        "data.yaml": named,
+        "train/labels/a.txt": "0 0.5 0.25 0.5 0.25\n",
+        "valid/labels/c.txt": "1 0.5 0.5 0.1 0.1\n",
+    }
     darknet = {
-        **pictures("obj/a.jpg", "obj/b.jpg"), "obj/a.txt": "0 0.5 0.25 0.5 0.25\n", "obj/b.txt": "",
-        "obj.names": "cat\ndog\n", "obj.data": "classes=2\ntrain=train.txt\nnames=obj.names\n",
+        **pictures("obj/a.jpg", "obj/b.jpg"),
+        "obj/a.txt": "0 0.5 0.25 0.5 0.25\n",
+        "obj/b.txt": "",
+        "obj.names": "cat\ndog\n",
+        "obj.data": "classes=2\ntrain=train.txt\nnames=obj.names\n",
         "train.txt": "data/obj/a.jpg\ndata/obj/b.jpg\n",
-    }  # fmt: skip
+    }
     studio = {
-        **pictures("images/a.jpg"), "labels/a.txt": "0 0.5 0.25 0.5 0.25\n", "classes.txt": "cat\ndog\n",
-        "notes.json": json.dumps({"categories": [{"id": 0, "name": "cat"}, {"id": 1, "name": "dog"}]}),
-    }  # fmt: skip
+        **pictures("images/a.jpg"),
+        "labels/a.txt": "0 0.5 0.25 0.5 0.25\n",
+        "classes.txt": "cat\ndog\n",
+        "notes.json": json.dumps(
+            {"categories": [{"id": 0, "name": "cat"}, {"id": 1, "name": "dog"}]}
+        ),
+    }
     return [
-        below("raw", {**shown, **lines, "data.yaml": yaml}), below("raw", robo),
-        below("raw", darknet), below("raw", studio),
-    ]  # fmt: skip
+        below("raw", {**shown, **lines, "data.yaml": yaml}),
+        below("raw", robo),
+        below("raw", darknet),
+        below("raw", studio),
+    ]
 
 
 def cvat() -> list[Case]:
@@ -207,14 +238,34 @@ def cvat() -> list[Case]:
         cvat_xml.task(cvat_xml.labels("cup"), subset="Train"),
         cvat_xml.image(
             "1.jpg",
-            cvat_xml.box("cup", (5, 6, 30, 20), cvat_xml.attribute("difficult", "true"), rotation=30),
+            cvat_xml.box(
+                "cup", (5, 6, 30, 20), cvat_xml.attribute("difficult", "true"), rotation=30
+            ),
             cvat_xml.shape("polygon", "cup", points="1,2;3,4;5,2"),
             cvat_xml.shape("ellipse", "cup", cx=9, cy=9, rx=3, ry=2),
             cvat_xml.shape("mask", "cup", rle="1, 2, 1", left=1, top=2, width=2, height=2),
-            cvat_xml.shape("cuboid", "cup", xtl1=1, ytl1=2, xbl1=3, ybl1=4, xtr1=5, ytr1=6, xbr1=7,
-                           ybr1=8, xtl2=1, ytl2=2, xbl2=3, ybl2=4, xtr2=5, ytr2=6, xbr2=7, ybr2=8),
+            cvat_xml.shape(
+                "cuboid",
+                "cup",
+                xtl1=1,
+                ytl1=2,
+                xbl1=3,
+                ybl1=4,
+                xtr1=5,
+                ytr1=6,
+                xbr1=7,
+                ybr1=8,
+                xtl2=1,
+                ytl2=2,
+                xbl2=3,
+                ybl2=4,
+                xtr2=5,
+                ytr2=6,
+                xbr2=7,
+                ybr2=8,
+            ),
         ),
-    )  # fmt: skip
+    )
     video = cvat_xml.document(
         cvat_xml.task(mode="interpolation", start_frame=0, stop_frame=9, frame_filter="step=2"),
         cvat_xml.track("cup", cvat_xml.at(0, (5, 6, 30, 20)), cvat_xml.at(4, (1, 2, 3, 4))),
@@ -239,8 +290,9 @@ def labelme() -> list[Case]:
         labelme_json.shape("cup", [[5, 6], [30.5, 20]], group_id=1, flags={"difficult": True}),
         labelme_json.shape("cup", [[5, 6], [9, 9]], "circle", group_id=1),
         labelme_json.shape("dog", [[1, 2], [9, 3], [5, 9]], "polygon"),
-        imageHeight=24, imageWidth=32,
-    )  # fmt: skip
+        imageHeight=24,
+        imageWidth=32,
+    )
     others = {f"{n}.json": json.dumps(labelme_json.document(path=f"{n}.jpg")) for n in "bc"}
     return [
         below("raw", {"a.json": json.dumps(first), **others, **pictures("a.jpg", "b.jpg", "c.jpg")})
@@ -251,18 +303,23 @@ def openimages() -> list[Case]:
     rows = [openimages_csv.row(i, openimages_csv.CUP, (0.1, 0.2, 0.3, 0.4)) for i in "aab"]
     names = f'{openimages_csv.CUP},Coffee cup\n{openimages_csv.PLATE},"Plate, flat"\n'
     return [
-        below("raw", {
-            "train-annotations-bbox.csv": "\n".join([openimages_csv.HEADER, *rows]) + "\n",
-            "class-descriptions-boxable.csv": names, **pictures("train/a.jpg", "train/b.jpg"),
-        })
-    ]  # fmt: skip
+        below(
+            "raw",
+            {
+                "train-annotations-bbox.csv": "\n".join([openimages_csv.HEADER, *rows]) + "\n",
+                "class-descriptions-boxable.csv": names,
+                **pictures("train/a.jpg", "train/b.jpg"),
+            },
+        )
+    ]
 
 
 def csv() -> list[Case]:
     shown = pictures("images/a.jpg", "images/b.jpg")
     lists = {
         "train.csv": "filename,width,height,class,xmin,ymin,xmax,ymax,split\n"
-        'a.jpg,32,24,"cup, big",1.5,2,30,20,train\nb.jpg,32,24,cup,1,2,30,20,test\na.jpg,,,,,,,,train\n',
+        'a.jpg,32,24,"cup, big",1.5,2,30,20,train\nb.jpg,32,24,cup,1,2,30,20,test\n'
+        "a.jpg,,,,,,,,train\n",
         "train.tsv": "image_id\tbbox\tlabel\na\t[1, 10, 5, 2]\tcup\n",
         "boxes.csv": "TRAIN,gs://b/a.jpg,cup,0.1,0.1,,,0.3,0.3,,\nTEST,gs://b/b.jpg,,,,,,,,,\n",
         "keras.csv": "images/a.jpg,1,2,30,20,cup\nimages/b.jpg,,,,,\n",
@@ -275,8 +332,8 @@ def jsonlines() -> list[Case]:
     shown = pictures("images/a.jpg", "images/b.jpg")
     lists = {
         "train.manifest": '{"source-ref": "s3://b/a.jpg", "j": {"annotations": [{"class_id": 0,'
-        ' "left": 1, "top": 2, "width": 3, "height": 4}], "image_size": [{"width": 32, "height": 24,'
-        ' "depth": 3}]}, "j-metadata": {"class-map": {"0": "cup"}}}\n',
+        ' "left": 1, "top": 2, "width": 3, "height": 4}], "image_size": [{"width": 32,'
+        ' "height": 24, "depth": 3}]}, "j-metadata": {"class-map": {"0": "cup"}}}\n',
         "export.jsonl": '{"imageGcsUri": "gs://b/a.jpg", "boundingBoxAnnotations": [{"displayName":'
         ' "cup", "xMin": 0.1, "yMin": 0.1, "xMax": 0.2, "yMax": 0.3}]}\n',
     }
@@ -303,16 +360,19 @@ def huggingface() -> list[Case]:
 
 def annoset() -> list[Case]:
     return [
-        case({
-            "list.txt": "i/1.jpg a/1.xml\ni/2.jpg a/2.txt\ni/3.jpg a/3.json\n",
-            "labelmap.prototxt": LABELMAP,
-            "raw/a/1.xml": xml(BOXES, (32, 24)), "raw/a/2.txt": "1 2 3 9 8\n",
-            "raw/a/3.json": json.dumps(
-                {"image": coco_trees.image(3, "3.jpg"), "annotation": [coco_trees.box(1, 3)]}
-            ),
-            **below("raw", pictures("i/1.jpg", "i/2.jpg", "i/3.jpg")),
-        })
-    ]  # fmt: skip
+        case(
+            {
+                "list.txt": "i/1.jpg a/1.xml\ni/2.jpg a/2.txt\ni/3.jpg a/3.json\n",
+                "labelmap.prototxt": LABELMAP,
+                "raw/a/1.xml": xml(BOXES, (32, 24)),
+                "raw/a/2.txt": "1 2 3 9 8\n",
+                "raw/a/3.json": json.dumps(
+                    {"image": coco_trees.image(3, "3.jpg"), "annotation": [coco_trees.box(1, 3)]}
+                ),
+                **below("raw", pictures("i/1.jpg", "i/2.jpg", "i/3.jpg")),
+            }
+        )
+    ]
 
 
 def read_annoset(folder: Path) -> list[str]:
@@ -324,9 +384,14 @@ TARGETS = [
     target("coco", coco),
     target("widerface", widerface),
     target("retinaface", retinaface),
-    Target("format.txt", txt, read_annoset, ("data.formats.txt", "data.formats.lists"),
-           batch=300,
-           kinds={"labelmap.prototxt": "labelmap"}),
+    Target(
+        "format.txt",
+        txt,
+        read_annoset,
+        ("data.formats.txt", "data.formats.lists"),
+        batch=300,
+        kinds={"labelmap.prototxt": "labelmap"},
+    ),
     target("folders", folders),
     target("kitti", kitti),
     target("yolo", yolo),
@@ -336,7 +401,12 @@ TARGETS = [
     target("csv", csv),
     target("jsonlines", jsonlines),
     target("huggingface", huggingface),
-    Target("format.annoset", annoset, read_annoset, ("data.formats.annoset", "data.formats.lists"),
-           batch=300,
-           kinds={"labelmap.prototxt": "labelmap"}),
-]  # fmt: skip
+    Target(
+        "format.annoset",
+        annoset,
+        read_annoset,
+        ("data.formats.annoset", "data.formats.lists"),
+        batch=300,
+        kinds={"labelmap.prototxt": "labelmap"},
+    ),
+]

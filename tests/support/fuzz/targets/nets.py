@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-
 from google.protobuf import text_format
 
 from ssd_data import LabelMap, SsdDataError
@@ -61,10 +60,15 @@ def others() -> list[str]:
     data += "{ dim: 2 dim: 4 dim: 5 dim: 6 } shape { dim: 2 dim: 1 } } }\n"
     flat = layer("InnerProduct", "ip", "data", "ip", "inner_product_param { num_output: 4 }")
     plain = {
-        "Bias": "", "Dropout": "", "ReLU6": "", "Concat": "", "Split": "",
+        "Bias": "",
+        "Dropout": "",
+        "ReLU6": "",
+        "Concat": "",
+        "Split": "",
         "DepthwiseConvolution": "convolution_param { num_output: 4 kernel_size: 3 pad: 1 }",
-        "Slice": "slice_param { axis: 1 slice_point: 2 } top: 'y'", "ArgMax": "argmax_param { axis: 1 }",
-    }  # fmt: skip
+        "Slice": "slice_param { axis: 1 slice_point: 2 } top: 'y'",
+        "ArgMax": "argmax_param { axis: 1 }",
+    }
     texts = [data + layer(kind, "x", "data", "x", rest) for kind, rest in plain.items()]
     texts.append(
         data + flat + layer("Crop", "x", "data data", "x", "crop_param { axis: 2 offset: 0 }")
@@ -175,16 +179,26 @@ def edited(folder: Path) -> list[str]:
     return [*said, *net.notes]
 
 
+NORM = ("weight", "bias", "running_mean", "running_var")
+
+
 def states() -> list[Case]:
     import torch
     from safetensors.torch import save
 
     tables = [
-        {"features.0.0.weight": torch.zeros(2, 3), "b": torch.ones(4, dtype=torch.float16),
-         "features.1.conv.0.0.weight": torch.zeros(2), "n": torch.tensor(3)},
-        {"conv_stem.weight": torch.zeros(4, 3, 3, 3), "blocks.1.0.conv_pw.weight": torch.zeros(1),
-         **{f"bn1.{name}": torch.ones(4) for name in ("weight", "bias", "running_mean", "running_var")}},
-    ]  # fmt: skip
+        {
+            "features.0.0.weight": torch.zeros(2, 3),
+            "b": torch.ones(4, dtype=torch.float16),
+            "features.1.conv.0.0.weight": torch.zeros(2),
+            "n": torch.tensor(3),
+        },
+        {
+            "conv_stem.weight": torch.zeros(4, 3, 3, 3),
+            "blocks.1.0.conv_pw.weight": torch.zeros(1),
+            **{f"bn1.{name}": torch.ones(4) for name in NORM},
+        },
+    ]
     found = []
     for table in (*tables, {"state_dict": tables[0], "epoch": 3}):
         file = io.BytesIO()
@@ -217,17 +231,74 @@ def means() -> list[Case]:
 
 
 TARGETS = [
-    Target("prototxt", prototxts, read_net, ("nets.prototxt", "nets.graph", "nets.upgrade",
-           "nets.geometry", "nets.detection", "nets.priors", "nets.preprocessing", "engines.torch.shapes"), batch=150),
-    Target("layers", golden_layers, computed, ("engines.torch.layers", "engines.torch.summary",
-           "engines.torch.layer", "engines.torch.loss", "engines.torch.interpreter")),
-    Target("caffemodel", models, read_model, ("nets.caffemodel", "nets.upgrade", "nets.matching",
-           "nets.edit.stats", "core.files.messages"), kept=("*.prototxt",)),
-    Target("detector", detectors, edited, ("nets.edit.merge_bn", "nets.edit.merge_rules",
-           "nets.edit.rewrite", "nets.edit.canonical", "nets.edit.transfer", "nets.prepare",
-           "nets.onnx", "nets.sizes"), batch=100),
-    Target("state-dict", states, imported, ("engines.torch.statedict", "nets.edit.import_backbone",
-           "nets.edit.backbones")),
-    Target("mean-file", means, lambda folder: read_mean(str(folder / "mean.binaryproto")),
-           ("batches.classifier",), batch=2000),
-]  # fmt: skip
+    Target(
+        "prototxt",
+        prototxts,
+        read_net,
+        (
+            "nets.prototxt",
+            "nets.graph",
+            "nets.upgrade",
+            "nets.geometry",
+            "nets.detection",
+            "nets.priors",
+            "nets.preprocessing",
+            "engines.torch.shapes",
+        ),
+        batch=150,
+    ),
+    Target(
+        "layers",
+        golden_layers,
+        computed,
+        (
+            "engines.torch.layers",
+            "engines.torch.summary",
+            "engines.torch.layer",
+            "engines.torch.loss",
+            "engines.torch.interpreter",
+        ),
+    ),
+    Target(
+        "caffemodel",
+        models,
+        read_model,
+        (
+            "nets.caffemodel",
+            "nets.upgrade",
+            "nets.matching",
+            "nets.edit.stats",
+            "core.files.messages",
+        ),
+        kept=("*.prototxt",),
+    ),
+    Target(
+        "detector",
+        detectors,
+        edited,
+        (
+            "nets.edit.merge_bn",
+            "nets.edit.merge_rules",
+            "nets.edit.rewrite",
+            "nets.edit.canonical",
+            "nets.edit.transfer",
+            "nets.prepare",
+            "nets.onnx",
+            "nets.sizes",
+        ),
+        batch=100,
+    ),
+    Target(
+        "state-dict",
+        states,
+        imported,
+        ("engines.torch.statedict", "nets.edit.import_backbone", "nets.edit.backbones"),
+    ),
+    Target(
+        "mean-file",
+        means,
+        lambda folder: read_mean(str(folder / "mean.binaryproto")),
+        ("batches.classifier",),
+        batch=2000,
+    ),
+]

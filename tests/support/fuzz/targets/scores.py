@@ -35,7 +35,7 @@ def target(metric: str, make: type, truth: str, found: str, kept: Sequence[str] 
               "metrics.comparable", "metrics.readings")  # fmt: skip
     return Target(
         f"score.{metric}", lambda: [built(make)], scored(metric, truth, found),
-        reads + shared if metric == "voc" else reads, tuple(kept), batch=100,
+        reads + shared if metric == "voc" else reads, tuple(kept), renames=True, batch=100,
     )  # fmt: skip
 
 
@@ -54,6 +54,12 @@ TARGETS = [
     target("voc", VocScored, "VOC2007", "results"),
     target("coco", CocoScored, "instances.json", "results.json"),
     target("widerface", Wider, "ground_truth", "pred"),
-    Target("evaluated-set", opened, open_one, ("evaluation.sources",),
-           kinds={"labelmap.prototxt": "labelmap"}, batch=150),
-]  # fmt: skip
+    Target(
+        "evaluated-set",
+        opened,
+        open_one,
+        ("evaluation.sources",),
+        kinds={"labelmap.prototxt": "labelmap"},
+        batch=150,
+    ),
+]

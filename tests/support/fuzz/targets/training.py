@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ssd_data import SsdDataError
-from ssd_data.evaluation.journal import Journal
 from ssd_data.core.structures import Detections
+from ssd_data.evaluation.journal import Journal
 from ssd_data.nets.caffemodel import to_blob
 from ssd_data.pages.report.history import read_history
 from ssd_data.pages.report.options import RunView
@@ -64,11 +64,12 @@ layer { name: "cf" type: "Flatten" bottom: "cp" top: "cf" }
 layer { name: "p" type: "PriorBox" bottom: "c" bottom: "data" top: "p"
   prior_box_param { min_size: 4 max_size: 8 variance: 0.1 } }
 """
-LOSS = """layer { name: "loss" type: "MultiBoxLoss" bottom: "lf" bottom: "cf" bottom: "p" bottom: "label"
-  top: "loss" include { phase: TRAIN }
+LOSS = """layer { name: "loss" type: "MultiBoxLoss" bottom: "lf" bottom: "cf" bottom: "p"
+  bottom: "label" top: "loss" include { phase: TRAIN }
   multibox_loss_param { num_classes: 3 neg_pos_ratio: 3 mining_type: MAX_NEGATIVE } }
 """
-FOUND = """layer { name: "out" type: "DetectionOutput" bottom: "lf" bottom: "cf" bottom: "p" top: "out"
+FOUND = """layer { name: "out" type: "DetectionOutput" bottom: "lf" bottom: "cf" bottom: "p"
+  top: "out"
   detection_output_param { num_classes: 3 nms_param { nms_threshold: 0.45 }
     save_output_param { label_map_file: "labelmap.prototxt" name_size_file: "test_name_size.txt"
       output_directory: "out" output_format: "VOC" } } }
@@ -78,11 +79,15 @@ layer { name: "e" type: "DetectionEvaluate" bottom: "out" bottom: "label" top: "
 
 
 def trainings() -> list[Case]:
-    files = case({
-        "solver.prototxt": SOLVER, "train.prototxt": DATA % "TRAIN" + BODY + LOSS,
-        "test.prototxt": DATA % "TEST" + BODY + FOUND, "test_name_size.txt": "0 24 32\n1 24 32\n",
-        "labelmap.prototxt": LABELMAP,
-    })  # fmt: skip
+    files = case(
+        {
+            "solver.prototxt": SOLVER,
+            "train.prototxt": DATA % "TRAIN" + BODY + LOSS,
+            "test.prototxt": DATA % "TEST" + BODY + FOUND,
+            "test_name_size.txt": "0 24 32\n1 24 32\n",
+            "labelmap.prototxt": LABELMAP,
+        }
+    )
     one = files | lmdb(3)
     return [one, one | snapshot("snap", 4)]
 
@@ -90,15 +95,23 @@ def trainings() -> list[Case]:
 def snapshot(prefix: str, iteration: int) -> Case:
     history = [to_blob(np.zeros((4, 3, 3, 3), np.float32)), to_blob(np.zeros(4, np.float32))]
     state = caffe_pb2.SolverState(
-        iter=iteration, learned_net=f"{prefix}_iter_{iteration}.caffemodel", current_step=1,
-        history=history, minimum_loss=3.0, iter_last_event=1,
-    )  # fmt: skip
+        iter=iteration,
+        learned_net=f"{prefix}_iter_{iteration}.caffemodel",
+        current_step=1,
+        history=history,
+        minimum_loss=3.0,
+        iter_last_event=1,
+    )
     resume = {
-        "positions": [{"data": 12}], "random": ["00ff"], "processes": 1,
-        "data": [{"data": {"records": 3, "digest": "ab"}}], "minimum_loss": 3.0, "average": False,
+        "positions": [{"data": 12}],
+        "random": ["00ff"],
+        "processes": 1,
+        "data": [{"data": {"records": 3, "digest": "ab"}}],
+        "minimum_loss": 3.0,
+        "average": False,
         "smoothed": {"losses": [1.0, 2.0], "value": 1.5, "first": 0},
         "options": {"extras": {"warm_up": 3, "ema": 0.5}, "seed": 3, "solver": "solver.prototxt"},
-    }  # fmt: skip
+    }
     net = caffe_pb2.NetParameter()
     net.layer.add(name="c", type="Convolution").blobs.append(to_blob(np.zeros((4, 3, 3, 3))))
     start = f"{prefix}_iter_{iteration}"
@@ -139,13 +152,29 @@ def resumed(folder: Path) -> list[str]:
 
 TABLE = [
     {"event": "begin", "iteration": 0, "solver": "solver.prototxt", "folder": ".", "processes": 1},
-    {"event": "train", "iteration": 0, "loss": 3.5, "rate": 0.1, "seconds": 1.5, "outputs": {"a": [1]},
-     "parts": {"loc": 1, "conf": 2}, "pictures_per_second": 30.5, "waiting_share": 0.1},
-    {"event": "train", "iteration": 10, "loss": 2.5, "rate": 0.1, "seconds": 3, "largest": {"c": 1}},
+    {
+        "event": "train",
+        "iteration": 0,
+        "loss": 3.5,
+        "rate": 0.1,
+        "seconds": 1.5,
+        "outputs": {"a": [1]},
+        "parts": {"loc": 1, "conf": 2},
+        "pictures_per_second": 30.5,
+        "waiting_share": 0.1,
+    },
+    {
+        "event": "train",
+        "iteration": 10,
+        "loss": 2.5,
+        "rate": 0.1,
+        "seconds": 3,
+        "largest": {"c": 1},
+    },
     {"event": "test", "iteration": 10, "net": 0, "outputs": {"mAP": 0.5}, "per_class": {"1": 0.5}},
     {"event": "snapshot", "iteration": 10, "model": "snap_iter_10.caffemodel", "state": "s"},
     {"event": "end", "iteration": 12, "done": True},
-]  # fmt: skip
+]
 
 
 def runs() -> list[Case]:
@@ -205,15 +234,51 @@ def journal_read(folder: Path) -> None:
 
 SOLVERS = {"solver.prototxt": "solver", "labelmap.prototxt": "labelmap"}
 TARGETS = [
-    Target("preflight", trainings, judged, ("training.preflight", "training.solver_file", "training.testing", "training.caffe",
-           "engines.torch.shapes", "batches.augment.transform"), kept=("*.mdb",), kinds=SOLVERS,
-           batch=100),
-    Target("snapshot", lambda: [snapshot("snap", 8) | snapshot("snap", 4)], resumed,
-           ("training.snapshots", "training.options", "training.smoothing")),
-    Target("run-table", runs, run_read, ("training.run_folder", "training.caffe.log",
-           "pages.report.history", "pages.report.run_subject"), kinds=SOLVERS),
-    Target("run-page", runs, run_shown, ("pages.report.sections", "pages.report.curves"),
-           kinds=SOLVERS, batch=60),
+    Target(
+        "preflight",
+        trainings,
+        judged,
+        (
+            "training.preflight",
+            "training.solver_file",
+            "training.testing",
+            "training.caffe",
+            "engines.torch.shapes",
+            "batches.augment.transform",
+        ),
+        kept=("*.mdb",),
+        kinds=SOLVERS,
+        renames=True,
+        batch=100,
+    ),
+    Target(
+        "snapshot",
+        lambda: [snapshot("snap", 8) | snapshot("snap", 4)],
+        resumed,
+        ("training.snapshots", "training.options", "training.smoothing"),
+        renames=True,
+    ),
+    Target(
+        "run-table",
+        runs,
+        run_read,
+        (
+            "training.run_folder",
+            "training.caffe.log",
+            "pages.report.history",
+            "pages.report.run_subject",
+        ),
+        kinds=SOLVERS,
+        renames=True,
+    ),
+    Target(
+        "run-page",
+        runs,
+        run_shown,
+        ("pages.report.sections", "pages.report.curves"),
+        kinds=SOLVERS,
+        batch=60,
+    ),
     Target("run-curves", runs, drawn, ("training.curves",), batch=15),
     Target("journal", journals, journal_read, ("evaluation.journal",), batch=1500),
-]  # fmt: skip
+]
