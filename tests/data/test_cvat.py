@@ -452,6 +452,9 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert "x,y;x,y" in one(tmp_path, bad).errors[0]
 
 
+TYPED = '<!DOCTYPE annotations SYSTEM "cvat.dtd">'
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -461,6 +464,14 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         (document(track("cup", at(0, CUP).replace('frame="0"', ""))), '"frame" is "", not a'),
         (document().replace("1.1<", "2.0<") + "", 'version "2.0" of CVAT'),
         ('<!DOCTYPE annotations [<!ENTITY a "b">]>' + document()[39:], "declares entities"),
+        (
+            TYPED + document(image("1.jpg", box("cup", CUP).replace('xtl="', 'xtl="&x;')))[39:],
+            "annotations.xml:4: the XML has entities that it does not declare",
+        ),
+        (
+            TYPED + document(task(labels("a&x;b")), image("1.jpg", box("ab", CUP)))[39:],
+            "the XML has entities that it does not declare",
+        ),
     ],
 )
 def test_files_that_are_refused(text: str, message: str, tmp_path: Path) -> None:

@@ -188,6 +188,14 @@ def test_bad_lines(voc: VocScored, line: str, what: str) -> None:
     assert caught.value.where == f"{voc.file('cat')}:3"
 
 
+@pytest.mark.parametrize("text", ["000001", "000001\n", "000001 0.5"])
+def test_a_file_of_one_bad_line(voc: VocScored, text: str) -> None:
+    voc.file("cat").write_text(text)
+    with pytest.raises(InputError, match="5 numbers should stand here, found [01]") as caught:
+        scored(voc)
+    assert caught.value.where == f"{voc.file('cat')}:1"
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -53,6 +53,16 @@ ROUTES = Map(
 )
 
 
+def _in_letters(environ: dict[str, Any]) -> dict[str, str]:
+    """An address without a path as the first page's, and a query with its bytes that are no ASCII
+    as escapes: of others Werkzeug reads no query."""
+    query = environ.get("QUERY_STRING", "").encode("latin-1")
+    return {
+        "PATH_INFO": environ.get("PATH_INFO") or "/",
+        "QUERY_STRING": "".join(chr(n) if n < 128 else f"%{n:02X}" for n in query),
+    }
+
+
 class Viewer:
     """One LMDB's page.
 
@@ -92,7 +102,7 @@ class Viewer:
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         """WSGI."""
-        response = self._answer(Request(environ))
+        response = self._answer(Request({**environ, **_in_letters(environ)}))
         response.headers.extend(HEADERS)
         return response(environ, start)
 

@@ -16,6 +16,7 @@ from lxml import etree
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import open_regular
+from ssd_data.data.formats.entities import refuse_entities
 
 MAX_BYTES = 4 << 30
 HEAD_BYTES = 1 << 16
@@ -77,11 +78,15 @@ def steps(path: Path, name: str) -> Iterator[Step]:
 def _steps(parser: etree.iterparse[tuple[str, etree._Element]], name: str) -> Iterator[Step]:
     depth = 0
     owner = False  # whether the element at depth 2 is an image or a track
+    typed = False  # whether it names a document type
     for event, element in parser:
+        if typed or depth == 0:
+            refuse_entities(element, parser.error_log, name)
         if event == "start":
             depth += 1
             if depth == 1:
                 _require_sound(element, name)
+                typed = element.getroottree().docinfo.internalDTD is not None
             elif depth == 2:
                 owner = element.tag in OWNERS
                 if owner:
@@ -110,9 +115,6 @@ def _drop(element: etree._Element) -> None:
 
 
 def _require_sound(root: etree._Element, name: str) -> None:
-    dtd = root.getroottree().docinfo.internalDTD
-    if dtd is not None and any(True for _ in dtd.iterentities()):
-        raise InputError("the XML declares entities, which are refused", where=f"{name}:1")
     if root.tag != ROOT:
         raise InputError(
             f"the root element is <{root.tag!s}>, not <{ROOT}>", where=f"{name}:{root.sourceline}"
