@@ -12,7 +12,7 @@ import warnings
 
 import click
 
-from ssd_data.cli.parts.shared import report_error
+from ssd_data.cli.parts.shared import report_error, say
 from ssd_data.cli.parts.stops import SAID, STOPPED, stops
 from ssd_data.core.errors import SsdDataError, UsageError, is_out_of_memory
 from ssd_data.core.registry import COMMANDS
@@ -108,11 +108,12 @@ def _run(args: list[str]) -> None:
         # Outside standalone mode click returns the status of ctx.exit() instead of exiting.
         sys.exit(root.main(args, prog_name="ssd-data", standalone_mode=False) or 0)
     except (click.Abort, KeyboardInterrupt):
-        click.echo(SAID, err=True)
+        say(SAID, err=True)
         sys.exit(STOPPED)
     except click.ClickException as error:
         if not _is_said_by_another(args):
-            report_error(UsageError(error.format_message()), args, usage=error)
+            said = UsageError(" ".join(error.format_message().split()))
+            report_error(said, args, usage=error)
         sys.exit(2)
     except SsdDataError as error:
         report_error(error, args)
@@ -128,8 +129,7 @@ def _run(args: list[str]) -> None:
             report_error(SsdDataError("out of memory", hint=hint), args)
             sys.exit(1)
         hint = f"If the input is not to blame, please report it with what {DEBUG}=1 shows"
-        text = f"{type(error).__name__}: {ascii(str(error))[1:-1]}"
-        report_error(SsdDataError(text, hint=hint), args)
+        report_error(SsdDataError(f"{type(error).__name__}: {error}", hint=hint), args)
         sys.exit(1)
 
 

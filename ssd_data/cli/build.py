@@ -177,7 +177,7 @@ def _show_plan(
     if as_json:
         shared.print_json(table)
         return
-    click.echo(f"{table['format']}: {found.root}" + (f" ({found.why})" if found.why else ""))
+    shared.say(f"{table['format']}: {found.root}" + (f" ({found.why})" if found.why else ""))
     _print_said(found, options)
     _print_plan(table)
 
@@ -208,8 +208,8 @@ def _print_plan(table: dict[str, Any]) -> None:
             if places := counts[kind.replace(" ", "_")]:
                 shared.print_listed(f"{name}: {len(places)} x {kind}", places, len(places))
     for link, split in table["links"].items():
-        click.echo(f"{link} would be {split}")
-    click.echo("nothing was written")
+        shared.say(f"{link} would be {split}")
+    shared.say("nothing was written")
 
 
 def _print(result: BuildResult) -> None:
@@ -228,6 +228,6 @@ def _print(result: BuildResult) -> None:
             title = f"{name}: {entry.count} x {kind}"
             shared.print_listed(title, entry.listed, entry.count, more=more)
     state = "up to date" if result.up_to_date else "done"
-    click.echo(f"{state}: {result.out}")
+    shared.say(f"{state}: {result.out}")
     for link in result.linked:
-        click.echo(f"linked: {link}")
+        shared.say(f"linked: {link}")

@@ -8,6 +8,8 @@ import click
 
 from ssd_data.cli.parts import shared
 
+SHOWN = 100
+
 
 @click.command(short_help="Write a labelmap, or check one against data.")
 @click.argument("source", required=False)
@@ -71,9 +73,9 @@ def command(
         ]
         shared.print_json({"out": out, "items": items})
     elif out is None:
-        click.echo(labelmap.to_text(), nl=False)
+        shared.print_prototxt(labelmap.to_text())
     elif not quiet:
-        click.echo(f"{len(labelmap)} items, background included: {out}")
+        shared.say(f"{len(labelmap)} items, background included: {out}")
 
 
 def _check(check: Path, source: str, root: Path | None, as_json: bool, quiet: bool) -> None:
@@ -84,8 +86,10 @@ def _check(check: Path, source: str, root: Path | None, as_json: bool, quiet: bo
     if as_json:
         shared.print_json({"labelmap": check, "source": source, "differences": found})
     elif not quiet:
-        for difference in found:
-            click.echo(difference)
-        click.echo(f"{len(found)} differences" if found else f"{check} fits {source}")
+        for difference in found[:SHOWN]:
+            shared.say(difference)
+        if len(found) > SHOWN:
+            shared.say(f"… and {len(found) - SHOWN:,} more")
+        shared.say(f"{len(found)} differences" if found else f"{check} fits {source}")
     if found:
         raise click.exceptions.Exit(1)

@@ -79,14 +79,14 @@ def command(
                 if as_json:
                     shared.print_json({"url": url, "lmdb": lmdb, "records": len(reader)})
                 elif not quiet:
-                    click.echo(f"{url}  {len(reader):,} records; Ctrl-C ends it")
+                    shared.say(f"{url}  {len(reader):,} records; Ctrl-C ends it")
                 if not (no_browser or as_json or quiet):
                     open_browser(url)
                 server.serve_forever()  # ends with Ctrl-C
         finally:
             index.close()
     if not (as_json or quiet):
-        click.echo("ended")
+        shared.say("ended")
 
 
 def _judged(

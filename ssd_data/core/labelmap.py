@@ -171,7 +171,7 @@ class LabelMap:
         if faults:
             what = "; ".join(fault.what for fault in faults)
             cures = dict.fromkeys(fault.cure for fault in faults)
-            raise InputError(what, where=self.origin, hint="\n  ".join(cures))
+            raise InputError(what, where=self.origin, hint=cures)
         return self
 
     def differences(self, other: LabelMap) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ssd_data.core.legible import legible
+
 LISTED = 1000
 
 
@@ -28,11 +30,11 @@ class Tally:
         self.kinds: dict[str, Count] = {}
 
     def add(self, kind: str, where: str) -> None:
-        """Count one more of ``kind``, which happened at ``where``."""
-        entry = self.kinds.setdefault(kind, Count())
+        """Count one more of ``kind``, which happened at ``where``; both may hold any text."""
+        entry = self.kinds.setdefault(legible(kind), Count())
         entry.count += 1
         if len(entry.listed) < LISTED:
-            entry.listed.append(where)
+            entry.listed.append(legible(where))
 
     def merge(self, other: Tally) -> None:
         """Add all that ``other`` has counted."""

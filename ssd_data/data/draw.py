@@ -15,10 +15,11 @@ from PIL import Image
 from ssd_data.core.drawing import paint
 from ssd_data.core.errors import InputError, OutputError
 from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.legible import visible
 from ssd_data.core.parallel import ordered_map
 from ssd_data.core.scene import Scene, to_marks
 from ssd_data.core.structures import Detections, Pixels
-from ssd_data.data.lmdb.records import Record, printable
+from ssd_data.data.lmdb.records import Record
 from ssd_data.data.lmdb.survey import Look, class_name
 
 JPEG_QUALITY, VIDEO_RATE = 92, 10.0
@@ -30,7 +31,7 @@ def draw(record: Record, labelmap: LabelMap | None = None) -> Image.Image:
     Raises:
         InputError: the picture does not decode.
     """
-    return paint(printable(record.key), record.decode(), record_scene(record, labelmap))
+    return paint(visible(record.key), record.decode(), record_scene(record, labelmap))
 
 
 def record_scene(record: Record, labelmap: LabelMap | None = None) -> Scene:
@@ -49,7 +50,7 @@ def draw_detections(
     title: str, picture: Pixels, found: Detections, labelmap: LabelMap | None = None
 ) -> Image.Image:
     """A picture (uint8, BGR) with what was found in it, names and scores; RGB."""
-    return paint(printable(title), picture, found_scene(found, labelmap))
+    return paint(visible(title), picture, found_scene(found, labelmap))
 
 
 def to_jpeg(picture: Image.Image) -> bytes:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.legible import few
 from ssd_data.data import formats, recipes
 from ssd_data.data.formats import Recognised
 from ssd_data.data.formats.pictures import ENDINGS, files_below
@@ -66,7 +67,7 @@ def find_layout(folder: Path | str, format: str = "") -> FoundLayout:
     if len(inner) == 1:
         return FoundLayout(name, inner[0][0], *inner[0][1])
     if inner:
-        several = ", ".join(str(p) for p, _ in inner)
+        several = few([p for p, _ in inner])
         raise InputError(
             f"several data sets lie here: {several}",
             where=folder,
@@ -100,14 +101,13 @@ def _layout(folder: Path, format: str) -> tuple[str, Recognised[Any]] | None:
     raise InputError(
         f"this may be {' or '.join(name for name, _ in best)}",
         where=folder,
-        hint="\n  ".join(["Say which it is:", *lines]),
+        hint=["Say which it is:", *lines],
     )
 
 
 def _unknown(folder: Path, format: str) -> InputError:
     held = sorted(p.name + "/" * p.is_dir() for p in folder.iterdir())
-    there = ", ".join(held[:MOST_SHOWN]) or "nothing"
-    there += f" and {len(held) - MOST_SHOWN} more" if len(held) > MOST_SHOWN else ""
+    there = few(held, MOST_SHOWN) or "nothing"
     known = {
         name: one.layout
         for name, one in formats.all_formats()
@@ -125,7 +125,7 @@ def _unknown(folder: Path, format: str) -> InputError:
     return InputError(
         f"{what}. Here is: {there}",
         where=folder,
-        hint="\n".join(hints).replace("\n", "\n  "),
+        hint="\n".join(hints).split("\n"),
     )
 
 

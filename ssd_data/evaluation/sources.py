@@ -15,11 +15,12 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.paths import below
 from ssd_data.core.images import in_colour, read_picture
 from ssd_data.core.labelmap import LabelMap, read_labelmap
+from ssd_data.core.legible import few
 from ssd_data.core.registry import METRICS
 from ssd_data.core.structures import Pixels
 from ssd_data.data.build.convert import in_pixels
 from ssd_data.data.build.options import BuildOptions
-from ssd_data.data.build.scan import scan, unknown_classes
+from ssd_data.data.build.scan import MOST_SHOWN, scan, unknown_classes
 from ssd_data.data.dataset import TEST_LINK, Dataset
 from ssd_data.data.find import find
 from ssd_data.data.lmdb.companions import labelmap_of, manifest_of, name_size_file, read_name_sizes
@@ -92,7 +93,7 @@ def open_set(what: str | Path, choice: EvalChoice | None = None) -> EvalSet:
     if path.is_dir() and (manifest := read_manifest(path)) is not None:
         split = choice.split or manifest.links.get(TEST_LINK, "")
         if split not in manifest.splits:
-            known = ", ".join(manifest.splits)
+            known = few(list(manifest.splits))
             raise UsageError(f'this build has no split "{split}"', hint=f"Splits: {known}")
         return _open_lmdb(path / manifest.splits[split].lmdb, choice)
     return _open_raw(find(what, choice.root, [choice.split] if choice.split else []), choice)
@@ -180,7 +181,7 @@ def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
     if lines := unknown_classes({split: scanned}, labelmap):
         raise InputError(
             f"{len(lines)} classes are not in the labelmap", where=dataset.root,
-            hint="\n".join(lines),
+            hint=lines[:MOST_SHOWN],
         )  # fmt: skip
     if scanned.failures:
         first = scanned.failures[0].error

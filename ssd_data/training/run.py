@@ -315,7 +315,7 @@ def _check(
         show(file, found)
     if found.errors:
         count = "1 error" if len(found.errors) == 1 else f"{len(found.errors)} errors"
-        hint = "\n".join(map(str, found.errors)) if show is None else ""
+        hint = map(str, found.errors) if show is None else ""
         raise InputError(f"{count}; nothing was started", where=file.origin, hint=hint)
     return found
 

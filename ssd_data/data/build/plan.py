@@ -10,8 +10,9 @@ from typing import Any
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.legible import few
 from ssd_data.data.build.options import BuildOptions
-from ssd_data.data.build.scan import Scan, scan, unknown_classes
+from ssd_data.data.build.scan import MOST_SHOWN, Scan, scan, unknown_classes
 from ssd_data.data.build.units import settle_unit
 from ssd_data.data.classes import require_matched
 from ssd_data.data.dataset import Dataset
@@ -117,9 +118,10 @@ def _refuse_unknown(scans: Mapping[str, Scan], labelmap: LabelMap) -> None:
     lines = unknown_classes(scans, labelmap)
     if not lines:
         return
+    more = [f"and {len(lines) - MOST_SHOWN:,} more"] if len(lines) > MOST_SHOWN else []
     count = "1 class is" if len(lines) == 1 else f"{len(lines)} classes are"
     raise InputError(
-        f"{count} not in the labelmap:\n  " + "\n  ".join(lines),
+        [f"{count} not in the labelmap:", *lines[:MOST_SHOWN], *more],
         where=labelmap.origin,
         hint=_counted_from_0(scans, labelmap)
         or f"It has {_some(labelmap)}. Rename with --map OLD=NEW, drop with --map OLD=, "
@@ -127,14 +129,16 @@ def _refuse_unknown(scans: Mapping[str, Scan], labelmap: LabelMap) -> None:
     )
 
 
-def _some(labelmap: LabelMap, most: int = 8) -> str:
+def _some(labelmap: LabelMap) -> str:
     """The first classes of a labelmap, with what people call them where that is something else."""
     items = [item for item in labelmap if item.label > 0]
-    shown = [
-        item.name if item.display_name == item.name else f"{item.name} ({item.display_name})"
-        for item in items[:most]
-    ]
-    return ", ".join(shown) + (" …" if len(items) > most else "")
+    return few(
+        [
+            item.name if item.display_name == item.name else f"{item.name} ({item.display_name})"
+            for item in items
+        ],
+        8,
+    )
 
 
 def _counted_from_0(scans: Mapping[str, Scan], labelmap: LabelMap) -> str:

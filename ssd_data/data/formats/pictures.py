@@ -18,6 +18,7 @@ from urllib.parse import unquote
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable
+from ssd_data.core.legible import few
 
 # What OpenCV or Pillow reads; which of them a file is, its first bytes say.
 _JPEG, _NETPBM = ("jpg", "jpeg", "jpe", "jfif", "jif"), ("ppm", "pgm", "pbm", "pnm", "pam", "pfm")
@@ -211,7 +212,7 @@ class Named:
 
 
 def _several(named: str, found: Sequence[str], where: object) -> InputError:
-    shown = ", ".join(found[:4]) + (" …" if len(found) > 4 else "")
+    shown = few(found, 4)
     return InputError(
         f'"{listable(named)}" may be {len(found)} pictures: {listable(shown)}',
         where=where,

@@ -23,7 +23,7 @@ from werkzeug.wrappers import Request, Response
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.data.lmdb.records import printable
+from ssd_data.core.legible import visible
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.data.lmdb.survey import Look, class_name, look
 from ssd_data.metrics.scores import Ints
@@ -97,7 +97,7 @@ class Viewer:
         )
         self.templates.filters["thousands"] = "{:,}".format
         self.templates.globals.update(
-            path=printable(str(reader.path)), name=printable(reader.path.resolve().name),
+            path=visible(str(reader.path)), name=visible(reader.path.resolve().name),
             version=self.version, records=len(self.keys), judged=judged is not None,
         )  # fmt: skip
 
@@ -130,7 +130,7 @@ class Viewer:
 
     def _message(self, error: HTTPException | None, text: str, status: int = 400) -> Response:
         status = error.code or status if error is not None else status
-        response = self._page("message.html", status=status, text=printable(text))
+        response = self._page("message.html", status=status, text=visible(text))
         response.status_code = status
         if status == 405 and error is not None:
             response.headers["Allow"] = "GET, HEAD"
@@ -255,8 +255,8 @@ class Viewer:
             "sorts": SORTS | (MISTAKE_SORTS if self.judged else {}),
             "sizes": SIZES,
             "progress": self._state(),
-            "notes": () if self.judged is None else tuple(map(printable, self.judged.notes)),
-            "origin": "" if self.judged is None else printable(self.judged.origin),
+            "notes": () if self.judged is None else tuple(map(visible, self.judged.notes)),
+            "origin": "" if self.judged is None else visible(self.judged.origin),
         }
 
     def _mistakes(self, choice: Choice) -> dict[str, Ints]:
@@ -282,7 +282,7 @@ class Viewer:
 
     def _state(self) -> dict[str, Any]:
         index = self.index
-        error = printable(index.error.sentence) if index.error else ""
+        error = visible(index.error.sentence) if index.error else ""
         return {
             "done": index.done, "records": len(self.keys), "ready": index.ready.is_set(),
             "error": error,

@@ -9,10 +9,9 @@ from typing import Any
 
 from ssd_data.core.errors import InputError, SsdDataError
 from ssd_data.core.files.paths import listable
+from ssd_data.core.legible import few
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.training.solver_file import find
-
-LISTED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class Loaded:
         parts = [f"{len(self.kept)} layers load"]
         for names, what in ((self.new, "start anew"), (self.left_out, "are not in the net")):
             if names:
-                parts.append(f"{len(names)} {what} ({shortened(names)})")
+                parts.append(f"{len(names)} {what} ({few(names)})")
         if self.mismatched:
             parts.append(f"{len(self.mismatched)} have another shape")
         return f"{self.file}: {', '.join(parts)}"
@@ -147,12 +146,7 @@ class Preflight:
 
 
 def _add(found: list[Trouble], where: object, what: str, hint: str) -> None:
-    trouble = Trouble(listable(str(where)), listable(what), listable(hint))
+    error = SsdDataError(what, where=where, hint=hint)
+    trouble = Trouble(error.where, error.what, error.hint)
     if trouble not in found:
         found.append(trouble)
-
-
-def shortened(names: list[str], most: int = LISTED) -> str:
-    """The first of some names, and how many more there are."""
-    shown = ", ".join(names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
