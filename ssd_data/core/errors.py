@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from ssd_data.core.legible import legible, legible_lines
 
-# How long a part may be, and how much is left of one that is longer. Paths and cures may be long.
-_WHERE, _WHAT, _HINT = (300, 120), (240, 200), (400, 160)
+# How long a part may be, and how much is left of a longer one. Paths and cures may be long.
+_WHERE, _WHAT, _HINT = (300, 120), (240, 200), (500, 160)
 
 
 class SsdDataError(Exception):

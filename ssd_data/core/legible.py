@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-MOST, LINE = 600, 300  # a line may be that long, and is so long once it was longer
+MOST, LINE = 600, 240  # a line may be that long; of a longer one so much is left
 QUOTE, FEW = 100, 5
 # Letters and marks without a form of their own: fillers, joiners, selectors of variants. The other
 # unseen characters are those that Python calls not printable.

@@ -33,8 +33,8 @@ class OpenCV(Engine):
 
     def forward(self, batch: Array) -> dict[str, Array]:
         """See :meth:`Engine.forward`."""
-        self.net.setInput(np.ascontiguousarray(batch, np.float32), self.input)
         try:
+            self.net.setInput(np.ascontiguousarray(batch, np.float32), self.input)
             arrays = self.net.forward(self.layers)
         except cv2.error as error:
             raise self._error("run", error) from None

@@ -6,8 +6,11 @@ import re
 from pathlib import Path
 
 from ssd_data.core.files.whole import write_figure
+from ssd_data.core.legible import legible
 from ssd_data.core.optional import require
 from ssd_data.metrics.scores import Scores
+
+MOST_NAME = 60  # letters of a title, of a file's name
 
 
 def draw_curves(scores: Scores, folder: Path) -> list[Path]:
@@ -21,14 +24,16 @@ def draw_curves(scores: Scores, folder: Path) -> list[Path]:
         OutputError: a file cannot be written.
     """
     figures = require("matplotlib.figure", "score")
-    files = []
+    files: list[Path] = []
     for name, curve in scores.curves.items():
         figure = figures.Figure(figsize=(6, 5), layout="constrained")
         axes = figure.add_subplot()
         axes.plot(curve.recall, curve.precision)
         axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-        axes.set_title(f"{scores.metric}: {name}")
+        axes.set_title(f"{scores.metric}: {legible(name, MOST_NAME)}", parse_math=False)
         axes.grid(alpha=0.3)
-        files.append(folder / f"{scores.metric}_{re.sub(r'[^A-Za-z0-9.-]+', '_', name)}.png")
+        plain = re.sub(r"[^A-Za-z0-9.-]+", "_", name)[:MOST_NAME]
+        file = folder / f"{scores.metric}_{plain}.png"
+        files.append(file if file not in files else file.with_stem(f"{file.stem}_{len(files)}"))
         write_figure(files[-1], figure)
     return files

@@ -9,6 +9,7 @@ import errno
 import fcntl
 import io
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -92,7 +93,9 @@ def write_figure(path: Path, figure: Any, dpi: float | None = None) -> None:
         OutputError: the file cannot be written.
     """
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=dpi or "figure")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # names in letters that its font has not
+        figure.savefig(picture, format="png", dpi=dpi or "figure")
     write_whole(path, picture.getvalue())
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import jinja2
 
 from ssd_data.core.files.whole import write_whole
+from ssd_data.core.legible import legible
 from ssd_data.core.version import __version__
 from ssd_data.pages.report.blocks import Bar, Cell, Page
 
@@ -17,6 +18,7 @@ def render(page: Page) -> str:
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_fit,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -36,6 +38,11 @@ def write_page(page: Page, path: Path) -> int:
     data = render(page).encode("utf-8", "backslashreplace")
     write_whole(path, data)
     return len(data)
+
+
+def _fit(value: object) -> object:
+    """What a template is to write, before it is escaped: all text of the page comes by."""
+    return legible(value) if type(value) is str else value
 
 
 def show(value: Cell) -> str:

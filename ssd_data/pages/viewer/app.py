@@ -92,6 +92,7 @@ class Viewer:
             loader=jinja2.PackageLoader("ssd_data.pages.viewer"),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
+            finalize=lambda value: visible(value) if type(value) is str else value,
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -125,7 +126,7 @@ class Viewer:
         except InputError as error:
             return self._message(None, error.sentence, 500)
         except Exception as error:  # one page's fault must not end the others
-            print(f"error: {request.path}: {error!r}", file=sys.stderr)
+            print(visible(f"error: {request.path}: {error!r}"), file=sys.stderr)
             return self._message(InternalServerError(), "This page has failed.")
 
     def _message(self, error: HTTPException | None, text: str, status: int = 400) -> Response:

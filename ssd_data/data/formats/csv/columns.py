@@ -237,6 +237,9 @@ def _unknown(header: Sequence[str], what: str) -> InputError:
     more = f" and {len(header) - 12} more" if len(header) > 12 else ""
     return InputError(
         f"no column is known for {what}; the columns are {', '.join(names)}{more}",
-        hint=f"{SHOWN}. Rename the columns, or say in a recipe which is which: "
-        'sources = [{ csv = "FILE", columns = { picture = "…", xmin = "…", class = "…" } }]',
+        hint=[
+            f"{SHOWN}.",
+            "Rename the columns, or say in a recipe which is which: "
+            'sources = [{ csv = "FILE", columns = { picture = "…", xmin = "…", class = "…" } }]',
+        ],
     )
