@@ -6,6 +6,7 @@ command runs, so that ``ssd-data --help`` answers at once.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -99,6 +100,8 @@ def main(args: list[str] | None = None) -> None:
     """Run the command line and exit."""
     args = sys.argv[1:] if args is None else args
     warnings.filterwarnings("ignore", module="PIL")  # of broken pictures; our errors say it
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error is
     with stops():
         _run(args)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from ssd_data.core.legible import legible, legible_lines
 
 # How long a part may be, and how much is left of a longer one. Paths and cures may be long.
-_WHERE, _WHAT, _HINT = (300, 120), (240, 200), (500, 160)
+_WHERE, _WHAT, _HINT = (300, 120), (500, 200), (500, 160)
 
 
 class SsdDataError(Exception):

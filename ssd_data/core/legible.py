@@ -66,6 +66,11 @@ def quoted(name: object) -> str:
     return f'"{legible(name, QUOTE)}"'
 
 
+def reason(error: OSError | ValueError) -> str:
+    """Why a file cannot be had; not which one, as Python's own text says again."""
+    return str(getattr(error, "strerror", None) or error)
+
+
 def few(names: Sequence[object], most: int = FEW) -> str:
     """The first of some names, and how many more there are.
 

@@ -38,7 +38,7 @@ def require_below(root: Path, relative: str, where: object = "") -> None:
         return
     fault = "is not a path below the root"
     if _UNFIT.search(relative):
-        relative, fault = listable(relative), "holds characters that no list can hold"
+        fault = "holds characters that no list can hold"
     elif relative and not relative.startswith("/"):
         fault = "leaves the root"
     raise InputError(f'"{relative}" {fault}', where=where, hint=f"The root is {root}")

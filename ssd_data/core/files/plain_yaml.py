@@ -13,7 +13,7 @@ from typing import TypeAlias
 import yaml
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import listable, read_text
+from ssd_data.core.files.paths import read_text
 
 MOST_BYTES = 1 << 18  # YAML is read slowly
 MOST_DEPTH = 20
@@ -92,6 +92,6 @@ class _Growing:
             elif not isinstance(value, str):
                 raise InputError("a key is a text", where=line)
             elif value in self.held:
-                raise InputError(f'the key "{listable(value)}" stands twice', where=line)
+                raise InputError(f'the key "{value}" stands twice', where=line)
             else:
                 self.key = value

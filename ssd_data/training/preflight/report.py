@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError, SsdDataError
-from ssd_data.core.files.paths import listable
-from ssd_data.core.legible import few
+from ssd_data.core.legible import few, reason, visible
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.training.solver_file import find
 
@@ -114,15 +113,15 @@ class Preflight:
         except InputError as error:
             note(error.where, error.what, error.hint)
         except (OSError, ValueError) as error:  # no permission; a name that no file can have
-            note(origin, f'"{stated}" cannot be looked at: {error}')
+            note(origin, f'"{stated}" cannot be looked at: {reason(error)}')
         return None
 
     def _resolve(self, role: str, path: Path, stated: str) -> None:
         """Note where a path leads, once for each that it is used for."""
         real, absolute = os.path.realpath(path), os.path.normpath(Path.cwd() / path)
-        target = listable(real) if real != absolute else ""
+        target = visible(real) if real != absolute else ""
         there = os.path.exists(path)  # noqa: PTH110 - False also where it may not be looked at
-        resolved = Resolved(role, listable(stated), listable(absolute), target, there)
+        resolved = Resolved(role, visible(stated), visible(str(absolute)), target, there)
         if all((p.role, p.stated) != (resolved.role, resolved.stated) for p in self.paths):
             self.paths.append(resolved)
 
