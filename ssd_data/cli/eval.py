@@ -161,9 +161,8 @@ def _print(report: Report, out: Path | None) -> None:
     rows = [[name.replace("_", " "), value] for name, value in report.made_with.items()]
     shared.print_table(rows)
     speed = _speed(report)
-    shared.say(
-        f"\n{report.detected:,} pictures detected, {speed['pictures_per_second']} pictures/s"
-    )
+    shared.say()
+    shared.say(f"{report.detected:,} pictures detected, {speed['pictures_per_second']} pictures/s")
     if report.resumed:
         shared.say(f"{report.resumed:,} pictures had been detected before")
     if out is not None:

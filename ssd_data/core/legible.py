@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 MOST, LINE = 600, 240  # a line may be that long; of a longer one so much is left
-QUOTE, FEW = 100, 5
+QUOTE = 100
+FEW, LISTED = 5, 60  # names of a list, letters of each
 # Letters and marks without a form of their own: fillers, joiners, selectors of variants. The other
 # unseen characters are those that Python calls not printable.
 _FORMLESS = "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
@@ -77,7 +78,7 @@ def few(names: Sequence[object], most: int = FEW) -> str:
     >>> few(["cat", "dog", "owl", "yak"], 2)
     'cat, dog and 2 more'
     """
-    shown = ", ".join(legible(name, QUOTE) for name in names[:most])
+    shown = ", ".join(legible(name, LISTED) for name in names[:most])
     return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
 
 

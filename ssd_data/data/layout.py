@@ -67,7 +67,7 @@ def find_layout(folder: Path | str, format: str = "") -> FoundLayout:
     if len(inner) == 1:
         return FoundLayout(name, inner[0][0], *inner[0][1])
     if inner:
-        several = few([p for p, _ in inner])
+        several = few([p.name for p, _ in inner])
         raise InputError(
             f"several data sets lie here: {several}",
             where=folder,

@@ -108,7 +108,8 @@ def print_json(value: Any) -> None:
 def print_prototxt(text: str) -> None:
     """A file's content on standard output; unseen characters as prototxts may write them."""
     lines = text.split("\n")
-    click.echo("\n".join("".join(map(_octal, line)) for line in lines), nl=False)
+    text = "\n".join("".join(map(_octal, line)) for line in lines)
+    click.echo(text.encode(), nl=False)  # in any locale, since it may be redirected into a file
 
 
 def _octal(c: str) -> str:

@@ -79,7 +79,7 @@ def write_model(
     if foreign is not None:
         files["labelmap"] = Path(out) / LABEL_MAP_FILE
     if labelmap is not None:
-        _name_labelmap(model, files.get("labelmap", Path(labelmap)).as_posix())
+        _name_labelmap(model, _stated(files.get("labelmap", Path(labelmap))))
     solver = _with_paths(model, files, Path(out) / family)
     notes: list[str] = []
     if manifest is not None:
@@ -148,10 +148,20 @@ def _with_paths(model: Model, files: Mapping[str, Path], prefix: Path) -> caffe_
     """The solver with its nets, the test one where the published solver tests."""
     solver = caffe_pb2.SolverParameter()
     solver.CopyFrom(model.solver)
-    solver.train_net = files["train"].as_posix()
-    solver.test_net.append(files["test"].as_posix())
-    solver.snapshot_prefix = prefix.as_posix()
+    solver.train_net = _stated(files["train"])
+    solver.test_net.append(_stated(files["test"]))
+    solver.snapshot_prefix = _stated(prefix)
     return solver
+
+
+def _stated(path: Path) -> str:
+    """A path as a prototxt names it."""
+    try:
+        path.as_posix().encode()
+    except UnicodeEncodeError:
+        what = "a path that is not UTF-8 cannot stand in a prototxt"
+        raise InputError(what, where=path, hint="Rename the folder, or work in it") from None
+    return path.as_posix()
 
 
 def _fit_to_build(
@@ -170,7 +180,7 @@ def _fit_to_build(
         return notes
     if FAMILIES.load(model.family).DETECTOR.pixels:
         param = model.nets["test"].layer[-1].detection_evaluate_param
-        param.name_size_file = (build / made.name_size).as_posix()
+        param.name_size_file = _stated(build / made.name_size)
     records, batch = made.records, model.settings.test_batch_size
     solver.test_iter[:] = [max(1, -(-records // batch))]
     over = solver.test_iter[0] * batch - records
