@@ -14,6 +14,7 @@ from PIL import Image
 
 from ssd_data.core.drawing import paint
 from ssd_data.core.errors import InputError, OutputError
+from ssd_data.core.files.paths import spelled
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.legible import visible
 from ssd_data.core.parallel import ordered_map
@@ -116,7 +117,7 @@ class DetectionFiles:
         path = self.folder / Path(self._names.name(Path(source).name)).with_suffix(".mp4")
         self.folder.mkdir(parents=True, exist_ok=True)
         kind = cv2.VideoWriter.fourcc(*"mp4v")
-        self._video = cv2.VideoWriter(str(path), kind, VIDEO_RATE, self._size)
+        self._video = cv2.VideoWriter(spelled(path), kind, VIDEO_RATE, self._size)
         if not self._video.isOpened():
             raise OutputError("OpenCV cannot write this video", where=path)
 

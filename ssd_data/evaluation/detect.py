@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.files.paths import spelled
 from ssd_data.core.images import read_picture
 from ssd_data.core.structures import Detections, Pixels
 from ssd_data.engines import Array, Engine
@@ -101,7 +102,11 @@ def _picture(path: Path) -> Frame:
 
 
 def _video(path: Path, every: int) -> Iterator[Frame]:
-    video = cv2.VideoCapture(str(path))
+    try:
+        video = cv2.VideoCapture(spelled(path))
+    except InputError as error:
+        yield Frame(str(path), error=error)
+        return
     number = 0
     try:
         while video.grab():

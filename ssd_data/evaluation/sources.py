@@ -210,4 +210,5 @@ def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
 
 def _identity(place: Path, names: tuple[str, ...], **more: Any) -> dict[str, Any]:
     digest = hashlib.sha256("\n".join(names).encode("utf-8", "surrogateescape")).hexdigest()
-    return {"set": str(place), "pictures": len(names), "names": digest[:16], **more}
+    shown = str(place).encode("utf-8", "backslashreplace").decode()
+    return {"set": shown, "pictures": len(names), "names": digest[:16], **more}

@@ -160,6 +160,21 @@ def read_lines(path: Path, what: str) -> list[str]:
     return lines if lines[-1] else lines[:-1]
 
 
+def spelled(path: Path | str) -> str:
+    """The path for whoever takes UTF-8 alone: a prototxt cannot name another, OpenCV crashes on it.
+
+    Raises:
+        InputError: it is none.
+    """
+    text = Path(path).as_posix()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        what = "the path is not UTF-8, so that not all can read or name it"
+        raise InputError(what, where=path, hint="Rename it, or work in that folder") from None
+    return text
+
+
 def listable(path: str) -> str:
     """The path, or where no list can hold it, the same with escapes."""
     return ascii(path)[1:-1] if _UNFIT.search(path) else path

@@ -77,13 +77,14 @@ def _claim_beside(path: Path) -> tuple[Path, int]:
 
 
 def write_whole(path: Path, data: bytes | str) -> None:
-    """Give a file its new content, see :func:`new_file`.
+    """Give a file its new content, see :func:`new_file`; what UTF-8 cannot hold is an escape, as
+    JSON writes it.
 
     Raises:
         OutputError: it cannot be written; what was there before is still there.
     """
     with new_file(path) as file:
-        file.write(data.encode("utf-8") if isinstance(data, str) else data)
+        file.write(data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data)
 
 
 def write_figure(path: Path, figure: Any, dpi: float | None = None) -> None:
