@@ -4,6 +4,7 @@ short, and holds nothing that steers a terminal."""
 from __future__ import annotations
 
 import ast
+import io
 import json
 import re
 import shutil
@@ -14,6 +15,8 @@ import pytest
 from support import ROOT, hostile
 from support.commands import Result
 
+from ssd_data.cli.download import Bars
+from ssd_data.cli.parts import shared
 from ssd_data.core.labelmap import read_labelmap
 from ssd_data.core.registry import COMMANDS
 
@@ -277,6 +280,22 @@ def test_a_hostile_folder(walk: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree(here / "out" / "raw_trainval_lmdb")
     walk("train", "--build", here / "out", "--family", "tiny_ssd")
     walk("train", "--build", here / "out", "--family", "tiny_ssd", "--json")
+
+
+def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for name in hostile.NAMES.values():
+        monkeypatch.setattr("sys.stderr", screen := Terminal())
+        assert list(shared.tracker(quiet=False)([1, 2], 2, name)) == [1, 2]
+        bars = Bars(shown=True)
+        bars.report(name, 1, 2)
+        bars.close()
+        shown = re.sub(r"[\r\n]|\x1b\[A", "", screen.getvalue())  # tqdm's own
+        assert not {c for c in shown if not c.isprintable()}
+        assert len(shown) < 1000
 
 
 def test_a_printed_labelmap_is_the_same(walk: Run) -> None:
