@@ -12,7 +12,7 @@ from ssd_data.cli.parts import shared
 from ssd_data.core.legible import few
 
 if TYPE_CHECKING:
-    from ssd_data.core.images import PictureInfo
+    from ssd_data.core.headers import PictureInfo
     from ssd_data.core.labelmap import LabelMap
     from ssd_data.data.lmdb.records import Record
     from ssd_data.data.lmdb.store import LmdbReader

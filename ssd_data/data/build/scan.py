@@ -136,13 +136,16 @@ def _wanted(entry: Entry, options: BuildOptions, notes: Tally) -> Entry | None:
         return _without_rotated(entry, notes) if drops else entry
     if not entry.unannotated:
         return entry
+    near = entry.error.hint
+    place = f"{entry.image} ({near})" if near else entry.image
     if options.unannotated == "background":
-        notes.add("picture without an annotation (taken as background)", entry.image)
+        notes.add("picture without an annotation (taken as background)", place)
         return AnnotatedImage(entry.image, entry.annotation, held=entry.held)
     if options.unannotated == "skip":
-        notes.add("picture without an annotation (left out)", entry.image)
+        notes.add("picture without an annotation (left out)", place)
         return None
     hint = "--unannotated background takes it as a picture without objects, skip leaves it out"
+    hint = f"{near}; {hint}" if near else hint
     return replace(entry, error=InputError(entry.error.what, where=entry.error.where, hint=hint))
 
 

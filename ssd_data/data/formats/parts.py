@@ -5,13 +5,13 @@ A folder of any other name may be another data set.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from pathlib import Path
 
-from ssd_data.data.formats.pictures import has_picture_ending, is_left_behind
+from ssd_data.data.formats.pictures import has_picture_ending
 from ssd_data.data.formats.splits import role
+from ssd_data.data.formats.tree import Tree
 
 DEPTH = 8
 MOST_STRAYS = 1000  # files that are looked into
@@ -39,68 +39,57 @@ def is_part(name: str) -> bool:
     return is_kind(name) or role(name) is not None
 
 
-def files_of(folder: Path, endings: Collection[str], *, everywhere: bool = False) -> Iterator[str]:
-    """Files of a folder, then those below its parts; with ``/``, sorted.
+def files_of(
+    tree: Tree, endings: Collection[str], folder: str = "", *, everywhere: bool = False
+) -> Iterator[str]:
+    """Files of a folder, then those below its parts; below the root, sorted.
 
     Args:
         endings: as ``.xml``, in small letters.
         everywhere: those below its other folders, too.
     """
-    yield from _files(folder, "", endings, DEPTH, everywhere)
+    yield from _files(tree, folder, endings, DEPTH, everywhere)
 
 
-def files_in(folder: Path, endings: Collection[str]) -> Iterator[str]:
+def files_in(tree: Tree, endings: Collection[str], folder: str = "") -> Iterator[str]:
     """Files that lie in a folder itself, sorted; as :func:`files_of`."""
-    yield from _files(folder, "", endings, 0, False)
+    start = f"{folder}/" if folder else ""
+    for name in tree.names(folder):
+        if f".{name.rpartition('.')[2].lower()}" in endings:
+            yield start + name
 
 
 def stray(
-    folder: Path,
+    tree: Tree,
     endings: Collection[str],
     known: Collection[str],
     is_one: Callable[[Path], bool],
 ) -> list[str]:
     """What to say of a file like the ``known`` ones that lies in no part; empty where none does."""
-    others = (p for p in files_of(folder, endings, everywhere=True) if p not in known)
+    others = (p for p in files_of(tree, endings, everywhere=True) if p not in known)
     for name in islice(others, MOST_STRAYS):
-        if is_one(folder / name):
+        if is_one(tree.path(name)):
             return [f"{name} is like these, but it is not read: build its folder by itself"]
     return []
 
 
 def _files(
-    folder: Path, start: str, endings: Collection[str], depth: int, everywhere: bool
+    tree: Tree, folder: str, endings: Collection[str], depth: int, everywhere: bool
 ) -> Iterator[str]:
-    files, folders = [], []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                name = entry.name
-                if f".{name.rpartition('.')[2].lower()}" in endings and entry.is_file():
-                    files.append(name)
-                elif depth and entry.is_dir() and (everywhere or is_part(name)):
-                    folders.append(name)
-    except OSError:
-        return
-    yield from (start + name for name in sorted(files) if not is_left_behind(name))
-    for name in sorted(folders):
-        if not is_left_behind(name):
-            yield from _files(folder / name, f"{start}{name}/", endings, depth - 1, True)
+    yield from files_in(tree, endings, folder)
+    start = f"{folder}/" if folder else ""
+    for name in tree.folders(folder) if depth else ():
+        if everywhere or is_part(name):
+            yield from _files(tree, start + name, endings, depth - 1, True)
 
 
-def holds_picture(folder: Path, *, below: bool = True, count: int = 1) -> bool:
+def holds_picture(tree: Tree, folder: str = "", *, below: bool = True, count: int = 1) -> bool:
     """Whether ``count`` pictures lie in a folder, or (``below``) in it and its folders."""
-    found = 0
-    for _, folders, names in os.walk(folder):
-        for name in names:
-            found += has_picture_ending(name) and not is_left_behind(name)
-            if found >= count:
-                return True
-        folders[:] = [name for name in sorted(folders) if below and not is_left_behind(name)]
-    return False
+    names = tree.below(folder) if below else tree.names(folder)
+    return len(list(islice(filter(has_picture_ending, names), count))) == count
 
 
-def picture_folder(root: Path, beside: str, split: str) -> str:
+def picture_folder(tree: Tree, beside: str, split: str) -> str:
     """Where the pictures of an annotation file lie, below the root; empty for the root itself.
 
     Its own folder comes first, then what is called after the split or after pictures.
@@ -112,10 +101,9 @@ def picture_folder(root: Path, beside: str, split: str) -> str:
     own = f"{beside}/" if beside else ""
     named = [f"{own}images/{split}", f"{own}images", beside, f"images/{split}", split, "images"]
     for name in dict.fromkeys(named):
-        if name and not name.endswith("/") and holds_picture(root / name):
+        if name and not name.endswith("/") and holds_picture(tree, name):
             return name
-    if holds_picture(root, below=False):
+    if holds_picture(tree, below=False):
         return ""
-    inner = [p.name for p in sorted(root.iterdir()) if p.is_dir() and is_part(p.name)]
-    held = [name for name in inner if holds_picture(root / name)]
+    held = [name for name in tree.folders() if is_part(name) and holds_picture(tree, name)]
     return held[0] if len(held) == 1 else ""

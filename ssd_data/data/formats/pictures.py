@@ -7,7 +7,6 @@ a prefix, without an ending.
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -17,14 +16,14 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.near import by_fold, spelling_hint
 from ssd_data.core.files.paths import listable
-from ssd_data.core.legible import few
+from ssd_data.data.formats.tree import Tree
 
 # What OpenCV or Pillow reads; which of them a file is, its first bytes say.
 _JPEG, _NETPBM = ("jpg", "jpeg", "jpe", "jfif", "jif"), ("ppm", "pgm", "pbm", "pnm", "pam", "pfm")
 _OTHER = ("png", "bmp", "dib", "webp", "tif", "tiff", "gif", "jp2", "sr", "ras", "avif", "heic")
 ENDINGS = frozenset((*_JPEG, *_NETPBM, *_OTHER, "heif", "hdr", "exr"))
-_LEFT_BEHIND = frozenset({"__MACOSX", ".ipynb_checkpoints", "@eaDir", "$RECYCLE.BIN"})
 
 
 def has_picture_ending(name: str) -> bool:
@@ -37,33 +36,9 @@ def has_picture_ending(name: str) -> bool:
     return bool(stem) and ending.lower() in ENDINGS
 
 
-def is_left_behind(path: str) -> bool:
-    """Whether a system left it there: hidden files, AppleDouble's (``._``), a notebook's, a bin."""
-    return any(map(_is_hidden, path.split("/")))
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name in _LEFT_BEHIND
-
-
 def files_below(folder: Path) -> list[str]:
-    """All files of a folder and its subfolders but those left behind, sorted, with ``/``.
-
-    Links to folders are followed, each folder once.
-    """
-    found: list[str] = []
-    seen: set[tuple[int, int]] = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        status = os.stat(place)  # noqa: PTH116
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        folders[:] = [name for name in folders if not _is_hidden(name)]
-        inside = os.path.relpath(place, folder).replace(os.sep, "/")
-        start = "" if inside == "." else f"{inside}/"
-        found += [start + name for name in names if not _is_hidden(name)]
-    return sorted(found)
+    """All files of a folder and its subfolders, see :meth:`Tree.below`."""
+    return list(Tree(folder).below())
 
 
 def stem_of(path: str) -> str:
@@ -105,7 +80,13 @@ class Pictures:
     @classmethod
     def below(cls, folder: Path) -> Pictures:
         """Those of a folder and its subfolders; none where it is not there."""
-        return cls(folder, [p for p in files_below(folder) if has_picture_ending(p)])
+        return cls.of(Tree(folder))
+
+    @classmethod
+    def of(cls, tree: Tree, folder: str = "") -> Pictures:
+        """Those below a folder of a tree."""
+        paths = [path for path in tree.below(folder) if has_picture_ending(path)]
+        return cls(tree.path(folder), paths)
 
     @cached_property
     def by_stem(self) -> dict[str, list[str]]:
@@ -170,6 +151,20 @@ class Pictures:
             return None
         return self._by_bare_name(plain, named, where)
 
+    def spelling_hint(self, named: str) -> str:
+        """What to say of a name that is none, where one differs in capitals or accents only."""
+        plain = named.replace("\\", "/").removeprefix("./")
+        names = (plain, plain.rpartition("/")[2])
+        hints = (spelling_hint(name, self._folded) for name in names)
+        return next(filter(None, hints), "")
+
+    @cached_property
+    def _folded(self) -> dict[str, str]:
+        """The paths, and what stands in lists for them, by what names like them have in common."""
+        stems = map(stem_of, self.paths)
+        own = [path.rpartition("/")[2] for path in self.paths]
+        return by_fold((*map(stem_of, own), *own, *stems, *self.paths))
+
     def _by_tail(self, text: str, named: str, where: object) -> Named | None:
         parts = [part for part in text.split("/") if part not in ("", ".", "..")]
         if not parts or len(parts) > 100:
@@ -212,7 +207,7 @@ class Named:
 
 
 def _several(named: str, found: Sequence[str], where: object) -> InputError:
-    shown = few(found, 4)
+    shown = ", ".join(found[:4]) + (" …" if len(found) > 4 else "")
     return InputError(
         f'"{listable(named)}" may be {len(found)} pictures: {listable(shown)}',
         where=where,

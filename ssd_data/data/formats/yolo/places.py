@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from posixpath import normpath
@@ -12,6 +11,7 @@ from typing import NamedTuple
 
 from ssd_data.core.files.paths import is_below
 from ssd_data.data.formats.pictures import stem_of
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.yolo.schema import IMAGES, joined
 
 PICTURE_FOLDERS = (IMAGES, "image", "imgs", "img", "jpegimages", "pictures")
@@ -94,14 +94,15 @@ class Pair:
 
 
 class LabelFolders:
-    """Finds the txt of pictures; each folder is listed once.
+    """Finds the txt of pictures.
 
     Args:
+        tree: the data set's.
         images, labels: a source's own; empty where the rule holds.
     """
 
-    def __init__(self, root: Path, images: str = "", labels: str = "") -> None:
-        self.root, self.images, self.labels = root, images, labels
+    def __init__(self, tree: Tree, images: str = "", labels: str = "") -> None:
+        self.tree, self.images, self.labels = tree, images, labels
         self._folders: dict[str, str] = {}
         self._texts: dict[str, dict[str, str]] = {}
 
@@ -120,19 +121,17 @@ class LabelFolders:
         if at < 0:
             return folder
         above = "/".join(parts[:at])
-        for name in label_folders(self.root / above):
+        for name in label_folders(self.tree, above):
             path = "/".join([*parts[:at], name, *parts[at + 1 :]])
-            if (self.root / path).is_dir():
+            if self.tree.path(path).is_dir():
                 return path
         return folder
 
     def texts(self, folder: str) -> dict[str, str]:
         """The txt files of a folder, by their names without ending."""
         if folder not in self._texts:
-            names: list[str] = []
-            with suppress(OSError):  # no such folder: no txt
-                names = sorted(os.listdir(self.root / folder), reverse=True)  # noqa: PTH208 - names
-            ours = (name for name in names if name[-4:].lower() == ".txt" and name[0] != ".")
+            names = reversed(self.tree.names(folder))
+            ours = (name for name in names if name[-4:].lower() == ".txt")
             self._texts[folder] = {name[:-4]: name for name in ours}
         return self._texts[folder]
 
@@ -145,25 +144,16 @@ class LabelFolders:
         return Pair(image, joined(folder, found or f"{stem}.txt"), found is not None)
 
 
-def folders_of(folder: Path) -> list[str]:
-    """The names of a folder's own folders, sorted; those of systems and tools left out."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(e.name for e in entries if e.name[0] != "." and e.is_dir())
-    except OSError:
-        return []
+def picture_folders(tree: Tree, folder: str = "") -> list[str]:
+    """A folder's own that are called as one of pictures, the usual names first."""
+    return _called(tree, folder, PICTURE_FOLDERS)
 
 
-def picture_folders(folder: Path) -> list[str]:
-    """Those that are called as one of pictures, the usual names first."""
-    return _called(folder, PICTURE_FOLDERS)
+def label_folders(tree: Tree, folder: str = "") -> list[str]:
+    """A folder's own that are called as one of labels, the usual names first."""
+    return _called(tree, folder, LABEL_FOLDERS)
 
 
-def label_folders(folder: Path) -> list[str]:
-    """Those that are called as one of labels, the usual names first."""
-    return _called(folder, LABEL_FOLDERS)
-
-
-def _called(folder: Path, words: Sequence[str]) -> list[str]:
-    found = [name for name in folders_of(folder) if name.lower() in words]
+def _called(tree: Tree, folder: str, words: Sequence[str]) -> list[str]:
+    found = [name for name in tree.folders(folder) if name.lower() in words]
     return sorted(found, key=lambda name: (words.index(name.lower()), name not in words))
