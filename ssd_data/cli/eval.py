@@ -146,7 +146,7 @@ def command(
         except KeyboardInterrupt:
             if out is None:
                 raise
-            click.echo("interrupted; the same command goes on from here", err=True)
+            shared.say("interrupted; the same command goes on from here", err=True)
             click.get_current_context().exit(STOPPED)
     if as_json:
         shared.print_json({**report.to_json(), "speed": _speed(report)})
@@ -166,14 +166,13 @@ def _speed(report: Report) -> dict[str, float | int]:
 
 def _print(report: Report, out: Path | None) -> None:
     print_scores(report.scores)
-    click.echo()
+    shared.say()
     rows = [[name.replace("_", " "), value] for name, value in report.made_with.items()]
     shared.print_table(rows)
     speed = _speed(report)
-    click.echo(
-        f"\n{report.detected:,} pictures detected, {speed['pictures_per_second']} pictures/s"
-    )
+    shared.say()
+    shared.say(f"{report.detected:,} pictures detected, {speed['pictures_per_second']} pictures/s")
     if report.resumed:
-        click.echo(f"{report.resumed:,} pictures had been detected before")
+        shared.say(f"{report.resumed:,} pictures had been detected before")
     if out is not None:
-        click.echo(f"{len(report.drawn)} pictures drawn; all is in {out}")
+        shared.say(f"{len(report.drawn)} pictures drawn; all is in {out}")

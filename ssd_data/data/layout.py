@@ -14,6 +14,7 @@ from typing import Any
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.inside import keep_inside, require_inside, require_none_refused
+from ssd_data.core.legible import few
 from ssd_data.data import formats, recipes
 from ssd_data.data.formats import Confidence, Recognised
 from ssd_data.data.formats.foldernames import is_part
@@ -165,13 +166,13 @@ def _surest(
     raise InputError(
         f"this may be {' or '.join(name for name, _ in best)}",
         where=where,
-        hint="\n  ".join(["Say which it is:", *lines]),
+        hint=["Say which it is:", *lines],
     )
 
 
 def _several(roots: Sequence[Path], folder: Path) -> InputError:
     return InputError(
-        f"several data sets lie here: {', '.join(map(str, roots))}",
+        f"several data sets lie here: {few([root.name for root in roots])}",
         where=folder,
         hint=f"Name one of them, or a recipe with --root {folder} ({', '.join(recipes.names())})",
     )
@@ -191,8 +192,7 @@ def _no_index(file: Path, format: str) -> InputError:
 
 def _unknown(tree: Tree, format: str) -> InputError:
     held = sorted([*(f"{name}/" for name in tree.folders()), *tree.names()])
-    there = ", ".join(held[:MOST_SHOWN]) or "nothing"
-    there += f" and {len(held) - MOST_SHOWN} more" if len(held) > MOST_SHOWN else ""
+    there = few(held, MOST_SHOWN) or "nothing"
     known = {
         name: one.layout
         for name, one in formats.all_formats()
@@ -212,7 +212,7 @@ def _unknown(tree: Tree, format: str) -> InputError:
     return InputError(
         f"{what}. Here is: {there}",
         where=tree.root,
-        hint="\n".join(hints).replace("\n", "\n  "),
+        hint="\n".join(hints).split("\n"),
     )
 
 

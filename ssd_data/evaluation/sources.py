@@ -16,6 +16,7 @@ from ssd_data.core.files.inside import is_kept, keep_inside, require_inside
 from ssd_data.core.files.paths import below, listable
 from ssd_data.core.images import in_colour, read_picture
 from ssd_data.core.labelmap import LabelMap, read_labelmap
+from ssd_data.core.legible import few
 from ssd_data.core.registry import METRICS
 from ssd_data.core.structures import Pixels
 from ssd_data.data.build.convert import in_pixels
@@ -105,7 +106,7 @@ def open_set(what: str | Path, choice: EvalChoice | None = None) -> EvalSet:
         require_raw(given, what)
         split = choice.split or manifest.links.get(TEST_LINK, "")
         if split not in manifest.splits:
-            known = ", ".join(manifest.splits)
+            known = few(list(manifest.splits))
             raise UsageError(f'this build has no split "{split}"', hint=f"Splits: {known}")
         return _open_lmdb(path / manifest.splits[split].lmdb, choice)
     splits = [choice.split] if choice.split else []
@@ -233,4 +234,5 @@ def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
 
 def _identity(place: Path, names: tuple[str, ...], **more: Any) -> dict[str, Any]:
     digest = hashlib.sha256("\n".join(names).encode("utf-8", "surrogateescape")).hexdigest()
-    return {"set": str(place), "pictures": len(names), "names": digest[:16], **more}
+    shown = str(place).encode("utf-8", "backslashreplace").decode()
+    return {"set": shown, "pictures": len(names), "names": digest[:16], **more}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union, get_args
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.legible import Legible
 from ssd_data.core.version import __version__
 from ssd_data.data.build.links import link
 from ssd_data.families.parts.write import write_model
@@ -312,7 +313,7 @@ def _check(
         show(file, found)
     if found.errors:
         count = "1 error" if len(found.errors) == 1 else f"{len(found.errors)} errors"
-        hint = "\n".join(map(str, found.errors)) if show is None else ""
+        hint = [Legible(one) for one in found.errors] if show is None else ""
         raise InputError(f"{count}; nothing was started", where=file.origin, hint=hint)
     return found
 

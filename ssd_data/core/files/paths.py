@@ -38,7 +38,7 @@ def require_below(root: Path, relative: str, where: object = "") -> None:
         return
     fault = "is not a path below the root"
     if _UNFIT.search(relative):
-        relative, fault = listable(relative), "holds characters that no list can hold"
+        fault = "holds characters that no list can hold"
     elif relative and not relative.startswith("/"):
         fault = "leaves the root"
     raise InputError(f'"{relative}" {fault}', where=where, hint=f"The root is {root}")
@@ -179,6 +179,21 @@ def read_lines(path: Path, what: str) -> list[str]:
     """
     lines = read_text(path, what).replace("\r\n", "\n").split("\n")
     return lines if lines[-1] else lines[:-1]
+
+
+def spelled(path: Path | str) -> str:
+    """The path for whoever takes UTF-8 alone: a prototxt cannot name another, OpenCV crashes on it.
+
+    Raises:
+        InputError: it is none.
+    """
+    text = Path(path).as_posix()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        what = "the path is not UTF-8, so that not all can read or name it"
+        raise InputError(what, where=path, hint="Rename it, or work in that folder") from None
+    return text
 
 
 def listable(path: str) -> str:

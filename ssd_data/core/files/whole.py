@@ -104,19 +104,22 @@ def _remove_more(names: Iterator[Path]) -> None:
 
 
 def write_whole(path: Path, data: bytes | str, *, sync: bool = True) -> None:
-    """Give a file its new content, see :func:`new_file`.
+    """Give a file its new content, see :func:`new_file`; what UTF-8 cannot hold is an escape, as
+    JSON writes it.
 
     Raises:
         OutputError: it cannot be written; what was there before is still there.
     """
     with new_file(path, sync=sync) as file:
-        file.write(data.encode("utf-8") if isinstance(data, str) else data)
+        file.write(data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data)
 
 
 def figure_bytes(figure: Any, dpi: float | None = None) -> bytes:
     """A figure of matplotlib as the bytes of a PNG file, by default at its own resolution."""
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=dpi or "figure")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # names in letters that its font has not
+        figure.savefig(picture, format="png", dpi=dpi or "figure")
     return picture.getvalue()
 
 

@@ -244,15 +244,14 @@ class _Job:
             f"{error.sentence} ({error.hint})" if error.hint and not alike else error.sentence
             for error in failures[:MOST_FAILURES]
         ]
-        shown = "\n  ".join(lines)
         more = ", perhaps more" if len(failures) >= MOST_FAILURES else ""
         what = (
             f"The root is {self.dataset.root.resolve()}. Mend what is wrong, or leave such "
             "pictures out with --missing skip"
         )
         return InputError(
-            f"nothing was built: {len(failures)} problems{more}\n  {shown}",
-            hint="\n  ".join(filter(None, [alike, what])),
+            [f"nothing was built: {len(failures)} problems{more}", *lines],
+            hint=filter(None, [alike, what]),
         )
 
     def _require_boxes(self, split: str, scanned: Scan, summary: SplitCounts) -> None:
