@@ -28,6 +28,7 @@ def find(
     format: str = "",
     *,
     follow_links: bool = False,
+    out: Path | None = None,
 ) -> Dataset:
     """A data set by recipe name, recipe path or folder.
 
@@ -41,6 +42,7 @@ def find(
             ``data/``. For a recipe of the user's own also the folder that the recipe lies in.
         format: of a folder: read it as that, whatever else it may be.
         follow_links: read through links that leave the folder, too; else they are refused.
+        out: the folder of the build: that its links lead there is no reason to refuse them.
 
     Raises:
         UsageError: there is neither a recipe nor a folder of that name.
@@ -53,7 +55,7 @@ def find(
         if root is not None:
             raise UsageError("--root belongs to a recipe; a folder is its own root", where=what)
         try:
-            return recognise(path, format, follow_links)
+            return recognise(path, format, follow_links=follow_links, out=out)
         except InputError:
             _refuse_databases(path)
             raise
@@ -161,7 +163,13 @@ def _nothing_fits(recipe: Recipe, tried: list[Path], wanted: Collection[str]) ->
     )
 
 
-def recognise(folder: Path | str, format: str = "", follow_links: bool = False) -> Dataset:
+def recognise(
+    folder: Path | str,
+    format: str = "",
+    *,
+    follow_links: bool = False,
+    out: Path | None = None,
+) -> Dataset:
     """A data set by its folder's layout, or by that of the one folder inside that has one.
 
     >>> recognise("sample").root  # the one folder inside that has a layout
@@ -169,13 +177,14 @@ def recognise(folder: Path | str, format: str = "", follow_links: bool = False) 
 
     Args:
         format: read it as that, whatever else it may be.
-        follow_links: as for :func:`find`.
+        follow_links, out: as for :func:`find`.
 
     Raises:
         InputError: no layout fits, or two fit alike; the error shows which, and how to choose. A
             link leaves the folder.
     """
-    found = find_layout(folder, format, follow_links)
+    keep_inside(folder, follow_links, [out] if out else [])
+    found = find_layout(folder, format)
     layout = found.recognised
     training, test = linked(layout.splits)
     links = {link: split for link, split in ((TRAINING_LINK, training), (TEST_LINK, test)) if split}

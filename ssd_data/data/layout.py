@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.inside import keep_inside, require_inside, require_none_refused
+from ssd_data.core.files.inside import require_inside, require_none_refused
 from ssd_data.data import formats, recipes
 from ssd_data.data.formats import Recognised
 from ssd_data.data.formats.pictures import ENDINGS
@@ -49,20 +49,18 @@ class FoundLayout:
     recognised: Recognised[Any]
 
 
-def find_layout(folder: Path | str, format: str = "", follow_links: bool = False) -> FoundLayout:
+def find_layout(folder: Path | str, format: str = "") -> FoundLayout:
     """The layout of a folder, or of the one folder inside that has one.
 
     Args:
         format: ask only this one.
-        follow_links: also through links that leave the folder.
 
     Raises:
-        InputError: no layout fits, or two fit alike; the error says how to choose. A link leaves
-            the folder.
+        InputError: no layout fits, or two fit alike; the error says how to choose. Or a link leaves
+            the folder, see :mod:`ssd_data.core.files.inside`.
         UsageError: ``format`` is no format of folders.
     """
     folder = Path(folder)
-    keep_inside(folder, follow_links)
     name = folder.resolve().name
     if found := _layout(folder, format):
         return FoundLayout(name, folder, *found)

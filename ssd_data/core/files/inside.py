@@ -13,6 +13,7 @@ folder they read as those do. Each folder is looked at once: a file costs two lo
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
@@ -30,13 +31,14 @@ class _Fence:
     """A folder that was named.
 
     Attributes:
-        top: its absolute path. shown: as it was written. real: where it is.
+        top: its absolute path. shown: as it was written.
+        real: where it is, and the other folders that links may lead into.
         follow: whether links may leave it. refused: the first error about one.
     """
 
     top: str
     shown: str
-    real: str
+    real: tuple[str, ...]
     follow: bool
     refused: InputError | None = None
 
@@ -52,29 +54,28 @@ class _Place:
 _FREE = _Place()
 _absolute, _above = os.path.abspath, os.path.dirname  # of Path's none leaves links as they are
 _fences: dict[str, _Fence] = {}
-_allowed: list[str] = []
 _places: dict[str, _Place] = {}
 
 
-def keep_inside(folder: AnyPath, follow: bool = False) -> None:
-    """From now on nothing is read through a link that leaves this folder, or with ``follow`` all.
+def keep_inside(folder: AnyPath, follow: bool = False, also: Iterable[AnyPath] = ()) -> None:
+    """From now on nothing is read through a link that leaves this folder.
 
-    It also counts for the folders inside, but for those that are named themselves.
+    The same holds for the folders inside, whatever was said of them before.
+
+    Args:
+        follow: all is read. also: other folders that links may lead into: the user has named them.
     """
     top = _absolute(folder)
-    _fences[top] = _Fence(top, str(folder), os.path.realpath(folder), follow)
+    for other in [name for name in _fences if name.startswith(f"{top.rstrip('/')}/")]:
+        del _fences[other]
+    real = tuple(os.path.realpath(one) for one in (folder, *also))
+    _fences[top] = _Fence(top, str(folder), real, follow)
     _places.clear()
 
 
 def is_kept(folder: AnyPath) -> bool:
     """Whether a folder is one of those, or lies in one."""
     return _fence_of(_absolute(folder)) is not None
-
-
-def allow(folder: AnyPath) -> None:
-    """Links may lead into this folder, too: the user has named it."""
-    _allowed.append(os.path.realpath(folder))
-    _places.clear()
 
 
 def _fence_of(absolute: str) -> _Fence | None:
@@ -89,8 +90,7 @@ def _fence_of(absolute: str) -> _Fence | None:
 def _is_out(fence: _Fence, path: str) -> bool:
     real = os.path.realpath(path)
     return not any(
-        real == place or real.startswith(f"{place.rstrip('/')}/")
-        for place in (fence.real, *_allowed)
+        real == place or real.startswith(f"{place.rstrip('/')}/") for place in fence.real
     )
 
 
@@ -198,6 +198,14 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
     """Whether it is a folder, or a link to one; not so a link that leads round in a circle."""
     try:
         return entry.is_dir()
+    except OSError:
+        return False
+
+
+def is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a regular file, or a link to one; else as :func:`is_folder`."""
+    try:
+        return entry.is_file()
     except OSError:
         return False
 

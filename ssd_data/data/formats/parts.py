@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from pathlib import Path
 
+from ssd_data.core.files.inside import is_file
 from ssd_data.data.formats.foldernames import is_part
 from ssd_data.data.formats.pictures import has_picture_ending
 from ssd_data.data.formats.walking import folders_in, walk
@@ -48,9 +49,8 @@ def _files(folder: Path, endings: Collection[str], depth: int, everywhere: bool)
         return start.count("/") < depth and (everywhere or bool(start) or is_part(name))
 
     for start, files in walk(folder, descends):
-        for name in sorted(file.name for file in files if file.is_file()):
-            if f".{name.rpartition('.')[2].lower()}" in endings:
-                yield start + name
+        ours = [f for f in files if f".{f.name.rpartition('.')[2].lower()}" in endings]
+        yield from (start + name for name in sorted(file.name for file in ours if is_file(file)))
 
 
 def holds_picture(folder: Path, *, below: bool = True, count: int = 1) -> bool:
