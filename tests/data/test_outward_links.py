@@ -4,6 +4,7 @@ what they lead to lay there. Each file and folder of a set in each format is rep
 import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ssd_data.core.files.inside import HINT
 from ssd_data.core.structures import Unreadable
 from ssd_data.data.build.convert import make_records
 from ssd_data.data.build.plan import plan
+from ssd_data.data.dataset import Dataset
 from ssd_data.data.find import from_list
 
 Records = dict[str, list[tuple[bytes, bytes]]]
@@ -45,8 +47,11 @@ def watch() -> Watch:
 
 
 def records(root: Path, **how: Any) -> Records:
-    """All records of all splits as a build makes them."""
-    found = find(root, **how)
+    """All records of all splits of a folder as a build makes them."""
+    return made_of(find(root, **how))
+
+
+def made_of(found: Dataset) -> Records:
     made = plan(found, BuildOptions(shuffle=False), list(found.splits))
     read: Records = {}
     for split, scanned in made.scans().items():
@@ -60,16 +65,16 @@ def records(root: Path, **how: Any) -> Records:
     return read
 
 
-def moved(root: Path, path: Path, store: Path, relative: bool = False) -> Path:
-    """A copy of a data set; one file or folder lies in ``store``, and a link to it in its place."""
-    copy = root.parent / "copy"
-    shutil.rmtree(copy, ignore_errors=True)
+def moved(root: Path, path: Path, store: Path | None = None) -> Path:
+    """A new copy of a data set; one file or folder lies in ``store`` (else hidden in the data set
+    itself), and a link to it in its place."""
+    copy = root.parent / f"copy{len(list(root.parent.iterdir()))}"
     shutil.copytree(root, copy, symlinks=True)
-    shutil.rmtree(store, ignore_errors=True)
-    store.mkdir()
-    (copy / path).rename(store / path.name)
-    target = store / path.name
-    (copy / path).symlink_to(os.path.relpath(target, (copy / path).parent) if relative else target)
+    target = (store or copy / ".kept") / path.name
+    shutil.rmtree(target.parent, ignore_errors=True)
+    target.parent.mkdir()
+    (copy / path).rename(target)
+    (copy / path).symlink_to(target if store else os.path.relpath(target, (copy / path).parent))
     return copy
 
 
@@ -101,6 +106,26 @@ def test_each_file_and_folder_as_a_link(name: str, watch: Watch, tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", everyformat.MAKERS)
+def test_what_a_recipe_would_read(name: str, watch: Watch, tmp_path: Path) -> None:
+    """Nothing is recognised: what is read alone has to refuse links."""
+    root = everyformat.make(name, tmp_path / "raw")
+    known = find(root)
+    expected = made_of(known)
+    for path in every(root):
+        copy = moved(root, path, tmp_path / "away")
+        watch.place, watch.opened = str(tmp_path / "away"), []
+        try:
+            read = made_of(replace(known, root=copy))
+        except InputError as error:
+            read = str(error)
+        finally:
+            watch.place = ""
+        assert read == expected or f"{copy / path}: this link leaves the data set" in read
+        assert read != expected or not path.name.endswith((".jpg", "images"))
+        assert not watch.opened, path
+
+
+@pytest.mark.parametrize("name", everyformat.MAKERS)
 def test_links_that_stay_inside(name: str, tmp_path: Path) -> None:
     root = everyformat.make(name, tmp_path / "raw")
     expected = records(root)
@@ -112,8 +137,7 @@ def test_links_that_stay_inside(name: str, tmp_path: Path) -> None:
     (root / "loop").unlink()
     for path in every(root):
         if not path.name.endswith(("loop", "circle")):
-            copy = moved(root, path, tmp_path / "copy" / ".kept", relative=True)
-            assert records(copy) == expected
+            assert records(moved(root, path)) == expected
 
 
 def test_the_folder_that_is_named_may_be_a_link(tmp_path: Path) -> None:
