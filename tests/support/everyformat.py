@@ -48,6 +48,14 @@ def _folders(root: Path) -> None:
     exports.write(root, " ".join(paths))
 
 
+def _own_json(root: Path) -> None:
+    exports.write(root, "train/a.jpg train/b.jpg test/a.jpg")
+    entry = {"bbox": [5, 6, 25, 34], "category_id": 3, "iscrowd": 0}
+    said = json.dumps({"image": {"width": 64, "height": 48}, "annotation": [entry]})
+    for path in ("train/a.json", "train/b.json", "test/a.json"):
+        (root / path).write_text(said)
+
+
 def _lists(root: Path) -> None:
     paths = "images/a.jpg images/b.jpg images/c.jpg labels/a.xml labels/b.xml labels/c.xml"
     exports.write(root, f"{paths} train.txt test.txt", train="a\nb\n", test="c\n")
@@ -153,6 +161,7 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "yolo": _yolo,
     "darknet": _darknet,
     "folders": _folders,
+    "own-json": _own_json,
     "lists": _lists,
     "kitti": _kitti,
     "csv": _csv,
