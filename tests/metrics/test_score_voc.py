@@ -324,3 +324,22 @@ def test_what_is_written_is_read(voc: VocScored, tmp_path: Path) -> None:
     assert score("voc", voc.root, out).ap["VOC10"] == 1
     with pytest.raises(OutputError, match="not empty"):
         write_voc_detections(out, detections, sizes, {1: "cat"})
+
+
+def test_links_that_leave_the_truth_or_the_detections(
+    voc: VocScored, tmp_path: Path, run: Any
+) -> None:
+    command = ("score", "voc", "--detections", voc.pred, "--truth")
+    whole = run(*command, voc.root, "--json").out
+    for path in (voc.root / "Annotations" / "000001.xml", voc.root / "ImageSets", voc.file("cat")):
+        path.rename(tmp_path / path.name)
+        path.symlink_to(tmp_path / path.name)
+        listed = voc.root / "ImageSets" / "Main" / "test.txt"
+        for truth in (voc.root, listed) if "000001" in path.name else (voc.root,):
+            refused = run(*command, truth)
+            assert refused.status == 1
+            assert f"error: {path}: this link leaves" in refused.err
+            assert "--follow-links" in refused.err
+            assert run(*command, truth, "--json", "--follow-links").out == whole
+        path.unlink()
+        (tmp_path / path.name).rename(path)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -31,13 +32,12 @@ class _Fence:
     """A folder that was named.
 
     Attributes:
-        top: its absolute path. shown: as it was written.
+        top: its absolute path.
         real: where it is, and the other folders that links may lead into.
         follow: whether links may leave it. refused: the first error about one.
     """
 
     top: str
-    shown: str
     real: tuple[str, ...]
     follow: bool
     refused: InputError | None = None
@@ -69,7 +69,7 @@ def keep_inside(folder: AnyPath, follow: bool = False, also: Iterable[AnyPath] =
     for other in [name for name in _fences if name.startswith(f"{top.rstrip('/')}/")]:
         del _fences[other]
     real = tuple(os.path.realpath(one) for one in (folder, *also))
-    _fences[top] = _Fence(top, str(folder), real, follow)
+    _fences[top] = _Fence(top, real, follow)
     _places.clear()
 
 
@@ -124,7 +124,7 @@ def leads_out(path: AnyPath) -> bool:
     """
     folder, _, name = str(path).rpartition("/")
     place = _look(folder if folder or name == str(path) else "/")
-    if not place.out and name not in place.links:
+    if not place.out and name not in place.links and name != "..":
         return False
     fence = _fence_of(_absolute(path))
     return fence is not None and _is_out(fence, str(path))
@@ -142,16 +142,14 @@ def require_inside(path: AnyPath) -> None:
 
 def refused(path: AnyPath) -> InputError:
     """The error about a path that leads out: it names the link that does."""
-    absolute = _absolute(path)
-    fence = _fence_of(absolute)
+    fence = _fence_of(_absolute(path))
     assert fence is not None
-    parts = os.path.relpath(absolute, fence.top).split("/")
-    ways = ["/".join(parts[: count + 1]) for count in range(len(parts))]
-    way = next((way for way in ways if _is_out(fence, f"{fence.top}/{way}")), ways[-1])
-    target = listable(os.path.realpath(f"{fence.top}/{way}"))
+    ways = list(accumulate(str(path).split("/"), "{}/{}".format))
+    inside = (way for way in ways if way and _fence_of(_absolute(way)) is fence)
+    link = next((way for way in inside if _is_out(fence, way)), ways[-1])
+    target = listable(os.path.realpath(link))
     what = f'this link leaves the data set\'s folder: it leads to "{target}"'
-    where = listable(os.path.normpath(f"{fence.shown}/{way}"))
-    error = InputError(what, where=where, hint=HINT)
+    error = InputError(what, where=listable(link), hint=HINT)
     fence.refused = fence.refused or error
     return error
 

@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import is_kept, keep_inside, read_lines
+from ssd_data.core.files.inside import keep_inside, read_lines
 from ssd_data.core.files.paths import below, require_below
 from ssd_data.core.files.together import new_folder
 from ssd_data.core.labelmap import LabelMap, read_labelmap
@@ -72,9 +72,9 @@ def read_truth(
     refuse_stranger(path)
     if is_lmdb(path):
         return _from_lmdb(path, classes)
-    root, path = _image_set(path, split)
-    if not is_kept(root):
-        keep_inside(root, follow_links)
+    named = path
+    root, path = _image_set(named, split)
+    keep_inside(named if named.is_dir() else root, follow_links)
     if not (root / "Annotations").is_dir():
         raise InputError(
             "there is no VOC truth here",
