@@ -343,3 +343,18 @@ def test_links_that_leave_the_truth_or_the_detections(
             assert run(*command, truth, "--json", "--follow-links").out == whole
         path.unlink()
         (tmp_path / path.name).rename(path)
+
+
+@pytest.mark.parametrize("name", ["car/van", "../../evil", "/tmp/evil", "..", "a\nb"])
+def test_classes_that_cannot_name_files(name: str, tmp_path: Path) -> None:
+    nothing = Detections(
+        np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros((0, 4), np.float32)
+    )
+    found, folder = {"a": nothing}, tmp_path / "in" / "found"
+    if name == "..":  # in the middle of a name it is none
+        write_voc_detections(folder, found, {"a": (9, 9)}, {1: name})
+        assert [path.name for path in folder.iterdir()] == ["comp4_det_test_...txt"]
+    else:
+        with pytest.raises(InputError, match="cannot stand in a file's name, as VOC's do"):
+            write_voc_detections(folder, found, {"a": (9, 9)}, {1: name})
+        assert not list(tmp_path.iterdir())
