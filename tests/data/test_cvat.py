@@ -1,5 +1,6 @@
 """CVAT's XML: what its shapes, tracks and subsets mean, in pixels."""
 
+import os
 from math import hypot
 from pathlib import Path
 
@@ -62,6 +63,13 @@ def test_a_minimal_file_beside_its_pictures_is_read(tmp_path: Path) -> None:
     assert found.rows == {"Images/a.jpg": [("cup", CUP, False)]}
     assert not found.notes
     assert build(dataset, tmp_path / "out").manifest["splits"]["trainval"]["boxes"] == 1
+
+
+def test_a_file_whose_name_is_not_utf8(tmp_path: Path) -> None:
+    root = tmp_path / os.fsdecode(b"caf\xe9")
+    pictures(root, "a.jpg")
+    write(root, document(image("a.jpg", box("cup", CUP))))
+    assert raw.read(root).rows == {"a.jpg": [("cup", CUP, False)]}
 
 
 @pytest.mark.parametrize(

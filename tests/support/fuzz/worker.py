@@ -30,6 +30,7 @@ WAITING = 20.0  # of the clock
 MEMORY = 1 << 30
 TRACED = 10  # of so many inputs one is traced
 MOST_KEPT = 400
+ODD_FOLDERS = [""] * 25 + ["\udcff", " ", "é", "_lmdb", "#x", "%20", "a.txt"]  # where inputs lie
 
 
 @dataclass
@@ -92,7 +93,7 @@ class Runner:
 
     def run(self, case: Case, tracer: Tracer | None = None) -> Fault | None:
         self.count += 1
-        folder = self.base / str(self.count)
+        folder = self.base / f"{self.count}{ODD_FOLDERS[self.count % len(ODD_FOLDERS)]}"
         folder.mkdir()
         try:
             write(case, folder)

@@ -10,7 +10,7 @@ import codecs
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import BinaryIO, Literal, TypeAlias
 
 from lxml import etree
 
@@ -56,7 +56,7 @@ def steps(path: Path, name: str) -> Iterator[Step]:
         if not file.peek(1):  # type: ignore[attr-defined]  # a BufferedReader
             raise InputError("the annotation is empty", where=name)
         parser = etree.iterparse(
-            file,
+            _Nameless(file),
             events=("start", "end"),
             resolve_entities=False,
             no_network=True,
@@ -73,6 +73,13 @@ def steps(path: Path, name: str) -> Iterator[Step]:
             raise InputError(f"not well-formed XML: {text}", where=where) from None
         except OSError as error:
             raise InputError(f"cannot read the annotation: {error.strerror}", where=name) from None
+
+
+class _Nameless:
+    """A file without its name, which lxml would have to be UTF-8."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read = file.read
 
 
 def _steps(parser: etree.iterparse[tuple[str, etree._Element]], name: str) -> Iterator[Step]:
