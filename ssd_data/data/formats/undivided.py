@@ -63,13 +63,15 @@ class PartSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Raises:
             InputError: a line of the list is no picture, or may be several; a share is none.
         """
-        order = list(range(len(images)))
+        names = list(dict.fromkeys(images))  # one that stands twice is drawn once
         if self.only:
-            order = sorted(_listed(images, root, self.only))
+            listed = _listed(names, root, self.only)
+            names = [name for name in names if name in listed]
         if in_order:
-            return share(order, self.first, self.last, None)
-        by_name = sorted(order, key=lambda index: images[index])
-        return sorted(share(by_name, self.first, self.last, self.seed))
+            taken = set(share(names, self.first, self.last, None))
+        else:
+            taken = set(share(sorted(names), self.first, self.last, self.seed))
+        return [index for index, name in enumerate(images) if name in taken]
 
 
 S = TypeVar("S", bound=PartSource)
@@ -114,19 +116,18 @@ def split_lists(tree: Tree) -> SplitLists | None:
     return next((one for one in found if one.trains), None)
 
 
-def _listed(images: Sequence[str], root: Path, name: str) -> set[int]:
-    """The indices of the pictures that a list names.
+def _listed(images: Sequence[str], root: Path, name: str) -> set[str]:
+    """The pictures that a list names.
 
     Raises:
         InputError: a line is none of these, or may be several.
     """
-    known = {image: index for index, image in enumerate(images)}
     finder = Finder(Pictures(root, images), (f"{root.resolve()}/",), lambda stem: "")
-    chosen: set[int] = set()
+    chosen: set[str] = set()
     for listed in read_listed(root, name, finder, Tally()):
         if listed.picture is None:
             text = f'"{listed.text}" is no picture here, or nothing is said of it'
             hint = finder.pictures.spelling_hint(listed.text)
             raise InputError(text, where=listed.where, hint=hint)
-        chosen.add(known[listed.picture.path])
+        chosen.add(listed.picture.path)
     return chosen
