@@ -21,6 +21,7 @@ import argparse
 import contextlib
 import gc
 import json
+import math
 import os
 import platform
 import subprocess
@@ -39,10 +40,12 @@ import torch
 import ssd_data
 from benchmarks.nets import pictures, write_net
 from benchmarks.train import labels
+from ssd_data.batches import Batches
 from ssd_data.engines import load_engine
 from ssd_data.engines.torch.compiled import Compiled
 from ssd_data.evaluation.compare import compare_detections
 from ssd_data.families import generate
+from ssd_data.nets.graph import read_graph
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.options import Extras
 from ssd_data.training.solver import Solver
@@ -99,24 +102,16 @@ def equal(bench: Bench) -> None:
                 for name, blob in before.net.blobs.items()
             ]
         )
-        grads = _apart(
-            [
-                (f"{layer} {i}", one.diff, other.diff)
-                for layer, blobs_of in before.net.params.items()
-                for i, (one, other) in enumerate(
-                    zip(blobs_of, after.net.params[layer], strict=True)
-                )
-            ]
-        )
+        gradient = _norm_apart(before, after)
         loss = abs(losses[0] - losses[1]) / abs(losses[0])
-        holds = loss < 1e-4 and blobs[0] < 1e-3 and grads[0] < 2e-2
+        holds = loss < 1e-5 and blobs[0] < 1e-3 and gradient < 1e-2
         bench.check(
             "equal",
             holds,
             net=family,
             loss=f"{loss:.1e}",
             blob=f"{blobs[0]:.1e} ({blobs[1]})",
-            gradient=f"{grads[0]:.1e} ({grads[1]})",
+            gradient=f"{gradient:.1e}",
         )
         _equal_detections(bench, family, classes, side, count)
 
@@ -142,6 +137,18 @@ def _apart(pairs: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> tuple[float, 
         (float(np.abs(a - b).max(initial=0) / (np.abs(a).max(initial=0) or 1)), name)
         for name, a, b in pairs
     )
+
+
+def _norm_apart(before: Solver, after: Solver) -> float:
+    """The norm of the gradients' difference by the gradients' norm: single ones may be rounding
+    alone, those of a bias before a BatchNorm say."""
+    pairs = [
+        (one.diff, other.diff)
+        for name, blobs in before.net.params.items()
+        for one, other in zip(blobs, after.net.params[name], strict=True)
+    ]
+    apart = sum(float(np.square(a - b).sum()) for a, b in pairs)
+    return math.sqrt(apart / sum(float(np.square(a).sum()) for a, _ in pairs))
 
 
 def _equal_detections(bench: Bench, family: str, classes: int, side: int, count: int) -> None:
@@ -218,7 +225,7 @@ def _steps(bench: Bench, solver: Solver, way: dict[str, Any]) -> None:
         "steps",
         net=solver.net.graph.net.name,
         batch=batch,
-        way=", ".join(f"{k} {v}" for k, v in way.items()) or "default",
+        way=_spelled(way),
         ms=f"{1e3 * seconds:.1f}",
         pictures=f"{batch / seconds:.0f}/s",
         first=f"{begun:.1f} s",
@@ -261,7 +268,8 @@ def _detect(bench: Bench, engine: Compiled, family: str, batch: int, side: int, 
 
 
 def data(bench: Bench) -> None:
-    """Threads against speed and the share of time in which the GPU waits for pictures."""
+    """Threads against speed and the share of time in which the GPU waits for pictures; before
+    that, what the threads alone come to."""
     ways: list[tuple[dict[str, Any], int]] = [({}, workers) for workers in (1, 4, 8, 16)]
     ways += [({"jpeg_roundtrip": False}, n) for n in (4, 16)]
     ways += [({"jpeg_roundtrip": False, "cache": 2000}, 16)]
@@ -271,7 +279,21 @@ def data(bench: Bench) -> None:
         for way, workers in ways:
             if workers <= (os.cpu_count() or 1):
                 with _kept_going(bench, f"data {way} {workers}"):
+                    _data_alone(bench, way, workers)
                     _data(bench, way, workers)
+
+
+def _data_alone(bench: Bench, way: dict[str, Any], workers: int) -> None:
+    layer = read_graph("net/train.prototxt", caffe_pb2.TRAIN).nodes[0].param
+    count = 2 if bench.quick else 30
+    with Batches(layer, workers=workers, seed=1, **way) as batches:
+        next(batches)
+        start = perf_counter()
+        for _ in range(count):
+            next(batches)
+        seconds = perf_counter() - start
+    speed = f"{count * batches.batch_size / seconds:.0f}/s"
+    bench.row("data", threads=workers, way=_spelled(way), pictures=speed, waiting="alone", loss="")
 
 
 def _data(bench: Bench, way: dict[str, Any], workers: int) -> None:
@@ -297,7 +319,7 @@ def _data(bench: Bench, way: dict[str, Any], workers: int) -> None:
     bench.row(
         "data",
         threads=workers,
-        way=", ".join(f"{k} {v}" for k, v in way.items()) or "default",
+        way=_spelled(way),
         pictures=f"{last.speed or 0:.0f}/s",
         waiting=f"{100 * (last.waiting or 0):.0f} %",
         loss=f"{last.loss:.4f}",
@@ -350,9 +372,14 @@ def resume(bench: Bench) -> None:
                 again = ssd_data.train(
                     "net/solver.prototxt", max_iter=end, resume="auto", **settings
                 )
-                apart = abs(through.loss - again.loss) / abs(through.loss)
+                once_more = ssd_data.train("net/solver.prototxt", max_iter=end, **settings)
                 bench.check(
-                    "resume", apart < 0.02, amp=amp, loss=f"{again.loss:.5f}", apart=f"{apart:.1e}"
+                    "resume",
+                    through.loss == again.loss == once_more.loss,
+                    amp=amp,
+                    through=through.loss,
+                    resumed=again.loss,
+                    once_more=once_more.loss,
                 )
 
 
@@ -378,7 +405,7 @@ def nccl(bench: Bench) -> None:
             raise RuntimeError(f"{' '.join(call[1:])}: {done.stderr[-600:]}")
         losses.append(json.loads(done.stdout)["loss"])
     apart = abs(losses[0] - losses[1]) / abs(losses[0])
-    bench.check("nccl", apart < 0.02, losses=losses, apart=f"{apart:.1e}")
+    bench.check("nccl", apart < 1e-6, losses=losses, apart=f"{apart:.1e}")
 
 
 def growth(bench: Bench) -> None:
@@ -404,6 +431,10 @@ def _resident() -> int:
 # ---- the run ----
 
 
+def _spelled(way: dict[str, Any]) -> str:
+    return ", ".join(f"{k} {v}" for k, v in way.items()) or "default"
+
+
 @contextlib.contextmanager
 def _in_folder(folder: Path) -> Iterator[None]:
     before = Path.cwd()
@@ -420,7 +451,7 @@ def _kept_going(bench: Bench, what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        traceback.print_exc(limit=-3)
+        traceback.print_exc(limit=-12)
         bench.failed.append(f"{what}: {type(error).__name__}: {str(error)[:300]}")
 
 

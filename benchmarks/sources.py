@@ -16,6 +16,7 @@ from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Pixels
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.find import recognise
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.widerface import read as widerface
 
 LIST = "wider_face_split/wider_face_train_bbx_gt.txt"
@@ -64,7 +65,7 @@ def wider(folder: Path, data: Path | None, count: int) -> Pictures:
 def _real(data: Path) -> list[tuple[Path, list[str]]]:
     """The pictures of a folder in WIDER FACE's layout, each with its rows of faces."""
     found = []
-    recognised = widerface.recognise(data)
+    recognised = widerface.recognise(Tree(data))
     for sources in recognised.splits.values() if recognised else ():
         for source in sources:
             for entry in widerface.read(data, source, Tally()):

@@ -28,7 +28,7 @@ NATIVE = "native"
 @click.option(
     "--metric",
     type=click.Choice(METRICS.names()),
-    help="By whose rules.  [default: the data set's own]",
+    help="By whose rules.  [default: the data set's own; coco where it has none]",
 )
 @click.option("--root", type=shared.PATH, metavar="DIR", help="Where a recipe's files lie.")
 @shared.follow_links_option
@@ -99,8 +99,8 @@ def command(
 ) -> None:
     """Run a net over an LMDB, a recipe's data set or a folder, and score what it finds.
 
-    The metric is the data set's own. With --out a run that was stopped goes on where it was. All
-    numbers are fractions, not per cent.
+    The metric is the data set's own, and coco where it has none (YOLO, CVAT, CSV ...). With --out a
+    run that was stopped goes on where it was. All numbers are fractions, not per cent.
 
     \b
     Examples:
@@ -123,6 +123,8 @@ def command(
     wanted_size = None if size == NATIVE else shared.parse_size(size)
     prepare, half = net_options.preprocessing(deploy, options), options["half"]
     data = open_set(dataset, EvalChoice(metric, split, root, labelmap, truth, follow_links))
+    if not (as_json or quiet):
+        shared.print_said(data.said)
     with ExitStack() as stack:
         weights = stack.enter_context(net_options.weights_file(deploy, weights))
         net = net_options.load(deploy, weights, options, quiet=quiet, threshold=threshold)

@@ -11,7 +11,7 @@ import click
 from ssd_data.cli.parts import shared
 
 if TYPE_CHECKING:
-    from ssd_data.core.images import PictureInfo
+    from ssd_data.core.headers import PictureInfo
     from ssd_data.core.labelmap import LabelMap
     from ssd_data.data.lmdb.records import Record
     from ssd_data.data.lmdb.store import LmdbReader

@@ -78,7 +78,8 @@ def command(solver: Path | None, as_json: bool, quiet: bool, **options: Any) -> 
         def move(event: Event) -> None:
             bars[0](event)
 
-        screen = [Screen()] if options["engine"] == "torch" else []  # a real Caffe prints its own
+        shown = options["engine"] == "torch" and not quiet  # a real Caffe prints its own lines
+        screen = [Screen()] if shown else []
         try:
             run = train(
                 solver,

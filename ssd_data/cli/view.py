@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,8 +48,12 @@ def command(
     """Serve a page to browse LMDB: by class, box size, problem and key. Ctrl-C ends it.
 
     Any AnnotatedDatum LMDB of any size will do, the original Caffe's included. No picture is
-    decoded before it is looked at. The page is at 127.0.0.1 and cannot be reached from other
-    machines; it changes nothing. Needs the extra: pip install 'ssd-data[view]'.
+    decoded before it is looked at. The page is at 127.0.0.1: other machines cannot reach it, and of
+    this one only who has the address that is printed, new each time. It changes nothing. Needs the
+    extra: pip install 'ssd-data[view]'.
+
+    On a machine far away say --port 8000, and here ssh -L 8000:127.0.0.1:8000 THERE: the printed
+    address then leads to it.
 
     \b
     Examples:
@@ -62,11 +67,16 @@ def command(
     from ssd_data.data.lmdb.store import LmdbReader
     from ssd_data.pages.viewer.index import Index
 
-    for module in ("jinja2", "werkzeug.routing"):
+    for module in ("jinja2", "waitress", "werkzeug.routing"):
         require(module, "view")
     from ssd_data.pages.viewer.app import Viewer
-    from ssd_data.pages.viewer.server import listening, open_browser
+    from ssd_data.pages.viewer.door import Door
+    from ssd_data.pages.viewer.opening import has_screen, shown
+    from ssd_data.pages.viewer.server import listening
 
+    hidden = no_browser or as_json or not has_screen()
+    if quiet and hidden and not as_json:
+        raise click.UsageError("-q hides the address, and nobody can look without it.")
     file = labelmap or labelmap_file(lmdb)
     names = shared.read_names(file)
     with LmdbReader(lmdb) as reader, picture_limits():
@@ -74,15 +84,15 @@ def command(
         index.start()
         try:
             judged = _judged(index, reader, detections, names, quiet)
-            with listening(Viewer(reader, index, names, judged), port) as server:
-                url = f"http://{server.host}:{server.port}/"
+            door = Door(Viewer(reader, index, names, judged))
+            with listening(door, port) as server:
+                url = door.address(server.port)
                 if as_json:
                     shared.print_json({"url": url, "lmdb": lmdb, "records": len(reader)})
                 elif not quiet:
                     click.echo(f"{url}  {len(reader):,} records; Ctrl-C ends it")
-                if not (no_browser or as_json or quiet):
-                    open_browser(url)
-                server.serve_forever()  # ends with Ctrl-C
+                with nullcontext() if hidden else shown(url), suppress(KeyboardInterrupt):
+                    server.serve_forever()
         finally:
             index.close()
     if not (as_json or quiet):

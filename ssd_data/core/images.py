@@ -1,70 +1,36 @@
 """Picture files: what their headers say, whether they are whole, and their pixels.
 
-Headers of JPEGs are walked here, since the EXIF orientation has to be found to the byte; all other
-formats are Pillow's to read. Pixels are as in Caffe, OpenCV's: BGR, EXIF orientation ignored.
-JPEGs are decoded by simplejpeg, whose libjpeg-turbo gives the same pixels, faster, and says whether
-data are damaged where OpenCV's writes that to the terminal.
+Sizes are read by ``core/headers``, and hold for what is decoded. Pixels are as in Caffe, OpenCV's:
+BGR, EXIF orientation ignored. JPEGs are decoded by simplejpeg, whose libjpeg-turbo gives the same
+pixels, faster, and says whether data are damaged where OpenCV's writes that to the terminal.
 """
 
 from __future__ import annotations
 
-import io
-import re
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import simplejpeg
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from ssd_data.core import apart
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import read_bytes
+from ssd_data.core.files.inside import read_bytes, read_start
+from ssd_data.core.headers import PictureInfo
+from ssd_data.core.headers.read import RAISE_LIMIT, read_header, require_filled
 from ssd_data.core.options import JPEG_QUALITY, MAX_PIXELS
 from ssd_data.core.structures import Pixels
 
-MOST_BYTES = 1 << 30  # of a picture file
+MOST_BYTES, LARGE = 1 << 30, 1 << 26  # of a picture file; which few have
 MOST_DECODED = 1 << 30  # pixels, as OpenCV has it
-RAISE_LIMIT = "Raise --max-pixels if the picture is meant to be that large"
-_EIGHT_BIT_RGB, _EIGHT_BIT_GRAY = "RGB", "L"
-_SOF_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_FRAME = struct.Struct(">BHHB")  # precision, height, width, components
-_FILL = re.compile(rb"\xff+")
-_ORIENTATION_TAG = 0x0112
+PLAIN, A_BYTE = 1 << 24, 1000  # pixels: nobody asks of how many bytes; beyond, the most of a byte
 _CORRUPT = "Corrupt JPEG data: "
 _HARMLESS = "extraneous bytes before marker 0xd9"  # the end's: editors pad there
 _LOGGING: Any = getattr(cv2.utils, "logging", cv2)  # early releases have it at the top
-
-
-@dataclass(frozen=True, slots=True)
-class PictureInfo:
-    """What a picture file's header says.
-
-    Attributes:
-        format: "jpg", "png" or another format's name, from the content, not the file's ending.
-        width, height: in pixels as stored, before any EXIF rotation.
-        mode: Pillow's name of the stored form ("RGB", "L", "CMYK", "P", "I;16" …).
-        orientation_at: where the EXIF orientation's value lies in the file (its low byte), None
-            where there is none or it is 1.
-        orientation: its value, 1 to 8 (TIFF 6.0); 1 is upright as stored.
-    """
-
-    format: str
-    width: int
-    height: int
-    mode: str
-    orientation_at: int | None = None
-    orientation: int = 1
-
-    @property
-    def upright(self) -> tuple[int, int]:
-        """Width and height after the EXIF rotation."""
-        turned = self.orientation >= 5
-        return (self.height, self.width) if turned else (self.width, self.height)
 
 
 @contextmanager
@@ -94,109 +60,7 @@ def probe(data: bytes, where: str, max_pixels: int = MAX_PIXELS) -> PictureInfo:
     Raises:
         InputError: not a picture, cut short, without size, or more than ``max_pixels`` pixels.
     """
-    if not data:
-        raise InputError("the picture file is empty", where=where)
-    info = _probe_jpeg(data, where) if data[:2] == b"\xff\xd8" else _probe_other(data, where)
-    if info.width <= 0 or info.height <= 0:
-        raise InputError(f"the picture's size is {info.width}x{info.height}", where=where)
-    if info.width * info.height > max_pixels:
-        raise InputError(
-            f"{info.width}x{info.height} is more than {max_pixels} pixels",
-            where=where,
-            hint=RAISE_LIMIT,
-        )
-    return info
-
-
-def _probe_jpeg(data: bytes, where: str) -> PictureInfo:
-    """Walk the segments of a JPEG (ITU T.81 B.1) up to the frame header."""
-    at, orientation_at = 2, None
-    while at + 4 <= len(data):
-        if data[at] != 0xFF:
-            raise InputError("corrupt JPEG: no marker where one should stand", where=where)
-        marker = data[at + 1]
-        if marker == 0xFF:  # fill bytes
-            at = _FILL.match(data, at).end() - 1  # type: ignore[union-attr]
-            continue
-        if marker == 0x01 or 0xD0 <= marker <= 0xD7:  # no length
-            at += 2
-            continue
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker == 0xE1 and orientation_at is None and data[at + 4 : at + 10] == b"Exif\0\0":
-            orientation_at = _find_orientation(data, at + 10, at + 2 + length)
-        if marker in _SOF_MARKERS and at + 10 <= len(data):
-            break
-        at += 2 + max(length, 2)
-    else:
-        raise InputError("truncated JPEG: the frame header is missing", where=where)
-    precision, height, width, components = _FRAME.unpack_from(data, at + 4)
-    if precision != 8:
-        raise InputError(f"a JPEG of {precision} bits a value cannot be read", where=where)
-    # Cameras and editors append zeros or a thumbnail behind the end marker.
-    if not data.endswith(b"\xff\xd9") and data.rfind(b"\xff\xd9", at) < 0:
-        raise InputError("truncated JPEG: the end marker is missing", where=where)
-    mode = {1: _EIGHT_BIT_GRAY, 3: _EIGHT_BIT_RGB, 4: "CMYK"}.get(components, f"{components} bands")
-    orientation = 1 if orientation_at is None else data[orientation_at]
-    return PictureInfo("jpg", width, height, mode, orientation_at, orientation)
-
-
-def _find_orientation(data: bytes, start: int, end: int) -> int | None:
-    """Where the orientation's value stands in the EXIF block (TIFF 6.0), None where it is 1."""
-    order = {b"II": "little", b"MM": "big"}.get(data[start : start + 2])
-    if order is None:
-        return None
-
-    def number(at: int, size: int) -> int:
-        return int.from_bytes(data[at : at + size], order)  # type: ignore[arg-type]
-
-    directory = start + number(start + 4, 4)
-    for index in range(min(number(directory, 2), 512) if directory + 2 <= end else 0):
-        entry = directory + 2 + 12 * index
-        if entry + 12 > min(end, len(data)):
-            return None
-        if number(entry, 2) == _ORIENTATION_TAG and number(entry + 2, 2) == 3:
-            at = entry + 8 + (order == "big")
-            return at if 2 <= number(entry + 8, 2) <= 8 else None
-    return None
-
-
-def _probe_other(data: bytes, where: str) -> PictureInfo:
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            kind, mode, (width, height) = str(image.format).lower(), image.mode, image.size
-            transparent = "transparency" in image.info
-            orientation = _stated_orientation(image)
-    except UnidentifiedImageError:
-        raise InputError(f"not a picture ({_what(data)})", where=where) from None
-    except Image.DecompressionBombError as error:
-        raise InputError(str(error), where=where, hint=RAISE_LIMIT) from None
-    except Exception as error:  # on hostile bytes Pillow's readers raise what they like
-        raise InputError(f"not a readable picture: {error}", where=where) from None
-    if kind == "png" and b"IEND" not in data[-4096:] and b"IEND" not in data:
-        raise InputError("truncated PNG: the end is missing", where=where)
-    mode = f"{mode} transparent" if transparent else mode
-    return PictureInfo(kind, width, height, mode, orientation=orientation)
-
-
-def _stated_orientation(image: Image.Image) -> int:
-    """A PNG's or WebP's EXIF orientation; TIFFs are turned by all who decode them."""
-    if image.format not in ("PNG", "WEBP", "AVIF") or "exif" not in image.info:
-        return 1
-    exif = Image.Exif()
-    exif.load(image.info["exif"])
-    stated = exif.get(_ORIENTATION_TAG)
-    return stated if isinstance(stated, int) and 1 <= stated <= 8 else 1
-
-
-def _what(data: bytes) -> str:
-    head = data[:512].lstrip().lower()
-    if head.startswith((b"<!doctype html", b"<html")):
-        return "a web page"
-    if head.startswith((b"<?xml", b"<annotation", b"<svg")):
-        return "XML"
-    if head.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer; run git lfs pull"
-    return "its first bytes are " + data[:4].hex(" ")
+    return read_header(data, where, max_pixels, whole=True)
 
 
 def without_orientation(data: bytes, info: PictureInfo) -> bytes:
@@ -212,34 +76,78 @@ class DamagedError(InputError):
     """A picture that decodes, but not all of it: the rest is gray or torn."""
 
 
-def decode(data: bytes, where: str, gray: bool = False, strict: bool = False) -> Pixels:
+def decode(
+    data: bytes,
+    where: str,
+    gray: bool = False,
+    strict: bool = False,
+    info: PictureInfo | None = None,
+) -> Pixels:
     """Pixels as OpenCV decodes them: uint8 (height, width, 3) BGR, or (height, width) gray.
 
     Args:
         strict: refuse a JPEG whose data are damaged.
+        info: what :func:`probe` said of it; without, the header is looked at here.
 
     Raises:
-        InputError: the bytes cannot be decoded.
+        InputError: the bytes cannot be decoded, or not to the size that their header states.
         DamagedError: with ``strict``, not all of them can.
     """
-    if data[:2] == b"\xff\xd8" and (pixels := _decode_jpeg(data, where, gray, strict)) is not None:
-        return pixels
-    flag = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
+    info = info or _looked_at(data, where)
+    pixels = info.width * info.height
+    if pixels > PLAIN and len(data) * A_BYTE < pixels:
+        text = f"{info.width}x{info.height} pixels in {len(data)} bytes: blank, or made to do harm"
+        raise InputError(f"cannot decode the picture: {text}", where=where)
+    if (
+        info.format == "jpg"
+        and (found := _decode_jpeg(data, where, gray, strict, info)) is not None
+    ):
+        return found
+    return _decode_other(data, where, gray, info)
+
+
+def _looked_at(data: bytes, where: str) -> PictureInfo:
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flag | cv2.IMREAD_IGNORE_ORIENTATION)
+        return read_header(data, where, MAX_PIXELS, whole=False)
+    except InputError as error:
+        text = f"cannot decode the picture: {_lowered(error.what)}"
+        raise InputError(text, where=where, hint=error.hint) from None
+
+
+def _decode_other(data: bytes, where: str, gray: bool, info: PictureInfo) -> Pixels:
+    flag = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
+    flag |= cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        if info.format in apart.FORMS:
+            image: Any = apart.decode_apart(data, flag, info.width, info.height)
+        else:
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     except cv2.error as error:
         raise InputError(f"cannot decode the picture: {error.err}", where=where) from None
     if image is None:
         raise InputError("cannot decode the picture: its data is corrupt", where=where)
+    if image.dtype != np.uint8:
+        raise InputError(f"cannot decode the picture: it holds {image.dtype} values", where=where)
+    _require_stated(image.shape[1], image.shape[0], info, where)
     return np.asarray(image, np.uint8)
 
 
-def _decode_jpeg(data: bytes, where: str, gray: bool, strict: bool) -> Pixels | None:
+def _require_stated(width: int, height: int, info: PictureInfo, where: str) -> None:
+    """Nobody knows what a picture is that two readers see in two sizes."""
+    if (width, height) != (info.width, info.height):
+        text = f"its header says {info.width}x{info.height}, it is {width}x{height}"
+        raise InputError(f"cannot decode the picture: {text}", where=where)
+
+
+def _decode_jpeg(
+    data: bytes, where: str, gray: bool, strict: bool, info: PictureInfo
+) -> Pixels | None:
     """The same of a JPEG; None where OpenCV is to say what it is."""
     try:
         height, width, *_ = simplejpeg.decode_jpeg_header(data)
     except ValueError:
         return None
+    _require_stated(width, height, info, where)
     if height * width > MOST_DECODED:
         return None
     order = "GRAY" if gray else "BGR"
@@ -282,9 +190,21 @@ def read_picture(
         InputError: the file is missing, no picture, too large or broken.
     """
     where = where or str(path)
-    data = read_bytes(path, what, MOST_BYTES, where)
-    probe(data, where)
-    return decode(data, where, gray)
+    data = picture_bytes(path, where, what)
+    return decode(data, where, gray, info=probe(data, where))
+
+
+def picture_bytes(path: Path | str, where: str, what: str = "picture") -> bytes:
+    """A picture file's bytes; a large one is read where it begins as so large a picture does.
+
+    Raises:
+        InputError: the file is missing, no regular file, too large, or no picture.
+    """
+    start, size = read_start(path, what, MOST_BYTES, where, LARGE)
+    if size <= LARGE:
+        return start
+    require_filled(start, size, where)
+    return read_bytes(path, what, MOST_BYTES, where)
 
 
 def encode(image: Pixels, encoding: str, quality: int = JPEG_QUALITY) -> bytes:

@@ -24,10 +24,12 @@ from ssd_data.core.classes.tensorflow import parse_pbtxt
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_text
 from ssd_data.core.files.together import write_one
+from ssd_data.core.notes import few
 from ssd_data.proto import caffe_pb2
 
 CAFFE, TENSORFLOW, NAMES = "Caffe's", "TensorFlow's", "a names file"
 MAX_BYTES = 3 << 20
+MOST_LETTERS, MOST_COMPARED = 100, 5000  # a name that is looked for, and classes it is held against
 _ENDINGS = (".prototxt", ".pbtxt")
 _MESSAGE = re.compile(r"\w+\s*(:\s*)?[{<]")
 
@@ -125,7 +127,9 @@ class LabelMap:
         }
 
     def nearest(self, name: str) -> str | None:
-        """The known name that is most like ``name``, None where none is."""
+        """The known name that is most like ``name``; None where none is, or they are too many."""
+        if len(name) > MOST_LETTERS or len(self) > MOST_COMPARED:
+            return None
         known = {item.name.lower(): item.name for item in self.items if item.label != 0}
         known |= {item.display_name.lower(): item.name for item in self.items if item.label != 0}
         found = get_close_matches(name.lower(), known, n=1, cutoff=0.6)
@@ -169,8 +173,8 @@ class LabelMap:
 
     def _without(self, faults: list[Fault]) -> LabelMap:
         if faults:
-            what = "; ".join(fault.what for fault in faults)
-            cures = dict.fromkeys(fault.cure for fault in faults)
+            what = "; ".join(few([fault.what for fault in faults]))
+            cures = few(list(dict.fromkeys(fault.cure for fault in faults)))
             raise InputError(what, where=self.origin, hint="\n  ".join(cures))
         return self
 

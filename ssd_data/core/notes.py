@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-LISTED = 1000
+LISTED, FEW = 1000, 8
+
+
+def few(lines: Sequence[str], most: int = FEW) -> list[str]:
+    """The first lines, and how many more there are: for an error, which is to be read.
+
+    >>> few(["a", "b", "c"], most=1)
+    ['a', '… and 2 more']
+    """
+    more = len(lines) - most
+    return [*lines[:most], f"… and {more:,} more"] if more > 0 else list(lines)
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 Floats: TypeAlias = npt.NDArray[Any]  # float32 or float64; what comes in goes out
 Indices: TypeAlias = npt.NDArray[np.int64]
 
-PAIRS = 1 << 20
+PAIRS, CROWD = 1 << 20, 1 << 22
 
 
 def areas(boxes: Floats, plus: int = 0) -> Floats:
@@ -85,6 +85,44 @@ def coverages(boxes: Floats, others: Floats) -> Floats:
     return shares
 
 
+def near_pairs(
+    boxes: Floats, others: Floats, least: float, slack: float = 0
+) -> tuple[int, Iterator[tuple[Indices, Indices]]]:
+    """Pairs of boxes among which are all whose Jaccard overlap is ``least`` or more.
+
+    Those that begin too far from each other are not looked at, so that many small boxes take no
+    more time than their number. Boxes that are not finite have no pair.
+
+    Args:
+        boxes: (N, 4); others: (M, 4). least: above 0.
+        slack: boxes whose corners differ by no more are among the pairs, too.
+
+    Returns:
+        how many pairs there are, and rows and columns of some of them at a time, int64 (K,).
+    """
+    row = np.flatnonzero(np.isfinite(boxes).all(axis=1))
+    column = np.flatnonzero(np.isfinite(others).all(axis=1))
+    fewest: tuple[Indices, Indices, Indices] | None = None
+    for axis in (0, 1):
+        start = boxes[row, axis]
+        side = np.maximum(boxes[row, axis + 2] - start, 0) / least
+        order = column[np.argsort(others[column, axis], kind="stable")]
+        sorted_starts = others[order, axis]
+        low = np.searchsorted(sorted_starts, start - side - slack, "left")
+        count = np.searchsorted(sorted_starts, start + side + slack, "right") - low
+        if fewest is None or count.sum() < fewest[2].sum():
+            fewest = order, low, count
+    assert fewest is not None
+    order, low, count = fewest
+
+    def portions() -> Iterator[tuple[Indices, Indices]]:
+        some = np.flatnonzero(count)
+        for part, owner, other, _ in _candidates(some, low[some], count[some]):
+            yield row[part[owner]], order[other]
+
+    return int(count.sum()), portions()
+
+
 def best_overlaps(
     found: Floats, found_group: Indices, truth: Floats, truth_group: Indices, plus: int = 0
 ) -> tuple[Floats, Indices]:
@@ -105,18 +143,83 @@ def best_overlaps(
     count = np.searchsorted(grouped, found_group, "right") - start
     best = np.full(len(found), -1, found.dtype)
     index = np.full(len(found), -1, np.int64)
+    for group in _crowds(found_group, count):
+        rows = np.flatnonzero(found_group == group)
+        mine = order[start[rows[0]] :][: count[rows[0]]]
+        if np.isfinite(found[rows]).all() and np.isfinite(truth[mine]).all():
+            best[rows], place = _best_of_crowd(found[rows], truth[mine], plus)
+            index[rows] = mine[place]
+            count[rows] = 0
     some = np.flatnonzero(count)
-    for rows in _portions(some, count[some]):
-        counts = count[rows]
-        first = np.cumsum(counts) - counts
-        owner = np.repeat(np.arange(len(rows)), counts)
-        other = np.arange(len(owner)) - first[owner] + start[rows][owner]
+    for rows, owner, other, first in _candidates(some, start[some], count[some]):
         overlap = jaccard(found[rows[owner]], truth[order[other]], plus)
-        highest = np.maximum.reduceat(overlap, first)
-        place = np.where(overlap == highest[owner], np.arange(len(owner)), len(owner))
-        best[rows] = highest
-        index[rows] = order[other[np.minimum.reduceat(place, first)]]
+        best[rows], place = _highest(overlap, owner, first)
+        index[rows] = order[other[place]]
     return best, index
+
+
+def _crowds(group: Indices, count: Indices) -> Indices:
+    """The groups of more than :data:`CROWD` pairs."""
+    large = np.flatnonzero(count > 0)
+    large = large[count[large] > CROWD // max(len(group), 1)]
+    groups, number = np.unique(group[large], return_counts=True)
+    most = np.zeros(len(groups), np.int64)
+    np.maximum.at(most, np.searchsorted(groups, group[large]), count[large])
+    crowds: Indices = groups[number * most > CROWD]
+    return crowds
+
+
+def _best_of_crowd(found: Floats, truth: Floats, plus: int) -> tuple[Floats, Indices]:
+    """The same of one group of many finite boxes: what cannot touch a box is not compared with it,
+    nor are copies of a true box but the first."""
+    firsts = np.sort(np.unique(truth, axis=0, return_index=True)[1])
+    own = truth[firsts]
+    windows = [_touching(found, own, axis, plus) for axis in (0, 1)]
+    order, low, count = min(windows, key=lambda window: int(window[2].sum()))
+    best, index = np.zeros(len(found), found.dtype), np.zeros(len(found), np.int64)
+    some = np.flatnonzero(count)
+    for rows, owner, other, first in _candidates(some, low[some], count[some]):
+        overlap = jaccard(found[rows[owner]], own[order[other]], plus)
+        # Of equals the first in the file, not in this order.
+        highest = np.maximum.reduceat(overlap, first)
+        place = np.where(overlap == highest[owner], order[other], len(own))
+        best[rows] = highest
+        index[rows] = np.where(highest > 0, np.minimum.reduceat(place, first), 0)
+    return best, firsts[index]
+
+
+def _touching(
+    found: Floats, truth: Floats, axis: int, plus: int
+) -> tuple[Indices, Indices, Indices]:
+    """An order of true boxes; where in it those stand that each box may touch, and how many."""
+    order = np.argsort(truth[:, axis], kind="stable")
+    starts = truth[order, axis]
+    ends = np.maximum.accumulate(truth[order, axis + 2])
+    low = np.searchsorted(ends, found[:, axis] - plus, "left")
+    high = np.searchsorted(starts, found[:, axis + 2] + plus, "right")
+    return order, low, np.maximum(high - low, 0)
+
+
+def _candidates(
+    rows: Indices, start: Indices, count: Indices
+) -> Iterator[tuple[Indices, Indices, Indices, Indices]]:
+    """Pairs of rows and the places from ``start`` on, portion by portion.
+
+    Returns:
+        some of the rows (R,); of each pair the place of its row among them (K,), and of the other
+        (K,); where the pairs of each row begin (R,).
+    """
+    for part in _portions(np.arange(len(rows)), count):
+        first = np.cumsum(count[part]) - count[part]
+        owner = np.repeat(np.arange(len(part)), count[part])
+        yield rows[part], owner, np.arange(len(owner)) - first[owner] + start[part][owner], first
+
+
+def _highest(overlap: Floats, owner: Indices, first: Indices) -> tuple[Floats, Indices]:
+    """The greatest overlap of each row, and the first pair that has it."""
+    highest = np.maximum.reduceat(overlap, first)
+    place = np.where(overlap == highest[owner], np.arange(len(owner)), len(owner))
+    return highest, np.minimum.reduceat(place, first)
 
 
 def _portions(rows: Indices, counts: Indices) -> Iterator[Indices]:

@@ -85,6 +85,18 @@ class Registry:
         parts = ["ssd_data", *self.folder.split("/"), file, *filter(None, [self.part])]
         return import_module(".".join(parts))
 
+    def folder_of(self, name: str) -> Any:
+        """The package that one of our plug-ins' folders is, which says what it is and loads nothing
+        else; None where it is another package's.
+
+        Raises:
+            SsdDataError: as :meth:`check`.
+        """
+        self.check(name)
+        if name not in _modules(self.folder, self.kinds, self.part):
+            return None
+        return import_module(f"ssd_data.{self.folder.replace('/', '.')}.{name}")
+
 
 @cache
 def _modules(folder: str, kinds: frozenset[bool], part: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from ssd_data.core.errors import InputError, UsageError
 
+MOST_COMPARED = 5000
 Classes: TypeAlias = Sequence[tuple[str, str]]
 
 
@@ -62,7 +63,7 @@ def require_matched(wanted: Mapping[str, str], known: Collection[str]) -> None:
     """
     for old in wanted:
         if old not in known:
-            near = get_close_matches(old, list(known), n=1, cutoff=0.4)
+            near = get_close_matches(old, list(known)[:MOST_COMPARED], n=1, cutoff=0.4)
             guess = f'Did you mean "{near[0]}"? ' if near else ""
             shown = ", ".join(sorted(known)[:12]) + (" …" if len(known) > 12 else "")
             raise UsageError(

@@ -7,7 +7,7 @@ VOC tree and its YOLO twin, or a raw set and an old LMDB, can be held against ea
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.images import picture_limits
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
-from ssd_data.core.overlaps import overlaps
+from ssd_data.core.overlaps import jaccard, near_pairs
 from ssd_data.core.parallel import default_workers
 from ssd_data.core.progress import Track, untracked
 from ssd_data.core.structures import Boxes, Flags
@@ -41,6 +41,8 @@ SAME = 2e-6  # of the picture's side: what six decimals, as YOLO writes them, ma
 ONLY_PICTURE = "picture only in {}"
 ONLY_BOX = "box only in {}"
 CLASS, MOVED, DIFFICULT = "box has another class", "box has moved", "box is difficult in one only"
+CROWDED = "picture has too many boxes near each other to tell which is which (not compared)"
+FEW_PAIRS, MOST_PAIRS, MOST_KEPT = 1 << 20, 1 << 27, 1 << 22
 SIZE, SPLIT = "picture has another size", "picture is for training in one only"
 
 
@@ -158,7 +160,11 @@ def _compare(where: str, one: PictureBoxes, other: PictureBoxes, result: DataDif
     if one.split and other.split and is_training(one.split) != is_training(other.split):
         found.add(SPLIT, f"{where}: {one.split}, {other.split}")
     left, right = set(range(len(one.boxes))), set(range(len(other.boxes)))
-    for i, j in _matches(one, other):
+    matches = _matches(one, other)
+    if matches is None:
+        found.add(CROWDED, f"{where}: {len(left):,} and {len(right):,} boxes")
+        return
+    for i, j in matches:
         left.remove(i)
         right.remove(j)
         place = f"{where}: {_text(one, i)}"
@@ -180,24 +186,67 @@ def _compare(where: str, one: PictureBoxes, other: PictureBoxes, result: DataDif
             found.add(ONLY_BOX.format(name), f"{where}: {_text(picture, index)}")
 
 
-def _matches(one: PictureBoxes, other: PictureBoxes) -> Iterator[tuple[int, int]]:
-    """Boxes that are the same: those of one class first, by falling overlap, each once."""
-    if not len(one.boxes) or not len(other.boxes):
-        return
-    overlap = overlaps(one.boxes.astype(np.float64), other.boxes.astype(np.float64))
-    alike = np.abs(one.boxes[:, None] - other.boxes[None]).max(axis=2) <= SAME
-    overlap[alike] = 1  # also of boxes without area
-    same = np.array(one.classes)[:, None] == np.array(other.classes)[None]
-    rank = np.where(overlap >= MATCHED, overlap + 2 * same, 0)
+def _matches(one: PictureBoxes, other: PictureBoxes) -> list[tuple[int, int]] | None:
+    """Boxes that are the same: those of one class first, by falling overlap, each once.
+
+    Of many the very same are put aside before; None where the others are too near each other.
+    """
+    left, right = list(range(len(one.boxes))), list(range(len(other.boxes)))
+    found = []
+    if len(left) * len(right) > FEW_PAIRS:
+        found = _equal(one, other)
+        left = sorted(set(left) - {i for i, _ in found})
+        right = sorted(set(right) - {j for _, j in found})
+    if not left or not right:
+        return found
+    pairs = _ranked(one, other, np.array(left), np.array(right))
+    if pairs is None:
+        return None
     taken: tuple[set[int], set[int]] = (set(), set())
-    for flat in np.argsort(-rank, axis=None, kind="stable").tolist():
-        i, j = divmod(flat, len(other.boxes))
-        if not rank[i, j]:
-            return
+    for i, j in pairs:
         if i not in taken[0] and j not in taken[1]:
             taken[0].add(i)
             taken[1].add(j)
-            yield i, j
+            found.append((i, j))
+    return found
+
+
+def _equal(one: PictureBoxes, other: PictureBoxes) -> list[tuple[int, int]]:
+    def rows(picture: PictureBoxes) -> Iterator[Any]:
+        boxes = [box.tobytes() for box in picture.boxes]
+        return zip(picture.classes, boxes, picture.difficult.tolist(), strict=True)
+
+    there: defaultdict[Any, list[int]] = defaultdict(list)
+    for j, row in reversed(list(enumerate(rows(other)))):
+        there[row].append(j)
+    return [(i, there[row].pop()) for i, row in enumerate(rows(one)) if there[row]]
+
+
+def _ranked(
+    one: PictureBoxes, other: PictureBoxes, left: Any, right: Any
+) -> Iterator[tuple[int, int]] | None:
+    """The pairs of some boxes that may be the same, the best first; None where they are many."""
+    boxes, others = one.boxes[left], other.boxes[right]
+    names = {name: n for n, name in enumerate(dict.fromkeys(one.classes + other.classes))}
+    label, other_label = (
+        np.array([names[picture.classes[n]] for n in which.tolist()])
+        for picture, which in ((one, left), (other, right))
+    )
+    count, portions = near_pairs(boxes.astype(np.float64), others.astype(np.float64), MATCHED, SAME)
+    kept: list[tuple[Any, Any, Any]] = []
+    if count > MOST_PAIRS:
+        return None
+    for i, j in portions:
+        overlap = jaccard(boxes[i].astype(np.float64), others[j].astype(np.float64))
+        overlap[np.abs(boxes[i] - others[j]).max(axis=1) <= SAME] = 1  # also those without area
+        rank = np.where(overlap >= MATCHED, overlap + 2 * (label[i] == other_label[j]), 0)
+        some = rank > 0
+        kept.append((rank[some], left[i[some]], right[j[some]]))
+        if sum(len(part[0]) for part in kept) > MOST_KEPT:
+            return None
+    rank, i, j = (np.concatenate([part[n] for part in kept] or [[]]) for n in range(3))
+    order = np.lexsort((j, i, -rank))
+    return zip(i[order].tolist(), j[order].tolist(), strict=True)
 
 
 def _text(picture: PictureBoxes, index: int) -> str:

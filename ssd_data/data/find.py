@@ -14,7 +14,7 @@ from ssd_data.data import formats, recipes
 from ssd_data.data.dataset import TEST_LINK, TRAINING_LINK, Dataset, DatasetSplit
 from ssd_data.data.formats.annoset.read import ListSource
 from ssd_data.data.formats.splits import is_training, linked
-from ssd_data.data.layout import find_layout
+from ssd_data.data.layout import FoundLayout, find_index, find_layout
 from ssd_data.data.lmdb.manifest import LABELMAP
 from ssd_data.data.lmdb.store import is_lmdb
 from ssd_data.data.lmdb.strangers import refuse_stranger
@@ -30,14 +30,15 @@ def find(
     follow_links: bool = False,
     out: Path | None = None,
 ) -> Dataset:
-    """A data set by recipe name, recipe path or folder.
+    """A data set by recipe name, recipe path, folder, or the file that lists its pictures.
 
     >>> find("sample/voc").links
     {'trainval_lmdb': 'trainval', 'test_lmdb': 'test'}
 
     Args:
         splits: the splits that have to be there; else those that the recipe links.
-        what: ``voc0712``, ``my.toml`` or a folder whose layout is recognised.
+        what: ``voc0712``, ``my.toml``, a folder whose layout is recognised, or the index of a data
+            set: its ``data.yaml``, ``instances_train.json``, ``annotations.xml``, CSV …
         root: where a recipe's files lie; else ``$SSD_DATA_ROOT``, else the current folder and its
             ``data/``. For a recipe of the user's own also the folder that the recipe lies in.
         format: of a folder: read it as that, whatever else it may be.
@@ -45,20 +46,16 @@ def find(
         out: the folder of the build: that its links lead there is no reason to refuse them.
 
     Raises:
-        UsageError: there is neither a recipe nor a folder of that name.
+        UsageError: there is neither a recipe nor a folder or file of that name.
         InputError: the files are not there; the error shows what was expected and found. A link
             leaves the folder.
     """
     path, what = Path(what), str(what)
     root = None if root is None else Path(root)
-    if path.is_dir() and what not in recipes.names():
+    if what not in recipes.names() and path.exists() and path.suffix != ".toml":
         if root is not None:
             raise UsageError("--root belongs to a recipe; a folder is its own root", where=what)
-        try:
-            return recognise(path, format, follow_links=follow_links, out=out)
-        except InputError:
-            _refuse_databases(path)
-            raise
+        return _found(path, format, follow_links, out)
     if format:
         raise UsageError("--format belongs to a folder; a recipe says its own", where=what)
     if what not in recipes.names():
@@ -74,6 +71,18 @@ def find(
             keep_inside(candidate, follow_links)
             return dataset
     raise _nothing_fits(recipe, tried, splits)
+
+
+def _found(path: Path, format: str, follow_links: bool, out: Path | None) -> Dataset:
+    """The data set that a folder holds, or that a file lists."""
+    if not path.is_dir():
+        refuse_stranger(path)
+        return _dataset(find_index(path, format, follow_links, [out] if out else []))
+    try:
+        return recognise(path, format, follow_links=follow_links, out=out)
+    except InputError:
+        _refuse_databases(path)
+        raise
 
 
 def _refuse_databases(path: Path) -> None:
@@ -183,8 +192,10 @@ def recognise(
         InputError: no layout fits, or two fit alike; the error shows which, and how to choose. A
             link leaves the folder.
     """
-    keep_inside(folder, follow_links, [out] if out else [])
-    found = find_layout(folder, format)
+    return _dataset(find_layout(folder, format, follow_links, [out] if out else []))
+
+
+def _dataset(found: FoundLayout) -> Dataset:
     layout = found.recognised
     training, test = linked(layout.splits)
     links = {link: split for link, split in ((TRAINING_LINK, training), (TEST_LINK, test)) if split}

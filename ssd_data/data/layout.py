@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.inside import require_inside, require_none_refused
+from ssd_data.core.files.inside import keep_inside, require_inside, require_none_refused
 from ssd_data.data import formats, recipes
-from ssd_data.data.formats import Recognised
+from ssd_data.data.formats import Confidence, Recognised
+from ssd_data.data.formats.foldernames import is_part
+from ssd_data.data.formats.parts import holds_picture
 from ssd_data.data.formats.pictures import ENDINGS
-from ssd_data.data.formats.walking import files_below, folders_in
+from ssd_data.data.formats.tree import Tree
 
 _RECIPE = """\
   format = "folders"
@@ -30,6 +31,8 @@ _RECIPE = """\
   sources = [{{ images = "{images}", labels = "{labels}", from = 0.8 }}]"""
 _NO_HINT = {f".{ending}" for ending in ENDINGS}
 MOST_SHOWN, MOST_LISTED = 12, 100_000
+MOST_DEEP = 4  # folders that hold nothing but one folder
+INDEX_FOLDERS = ("wider_face_split",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class FoundLayout:
 
     Attributes:
         name: what the folder that was named is called.
-        root: the folder that has the layout: it, or the one inside.
+        root: the folder that has the layout: it, or one inside.
         format: the format's name.
         recognised: its splits, and why.
     """
@@ -49,51 +52,114 @@ class FoundLayout:
     recognised: Recognised[Any]
 
 
-def find_layout(folder: Path | str, format: str = "") -> FoundLayout:
+def find_layout(
+    folder: Path | str, format: str = "", follow_links: bool = False, also: Sequence[Path] = ()
+) -> FoundLayout:
     """The layout of a folder, or of the one folder inside that has one.
+
+    Where a folder has but one folder inside, as archives leave it, that is looked into as well.
 
     Args:
         format: ask only this one.
+        follow_links, also: see :func:`ssd_data.core.files.inside.keep_inside`.
 
     Raises:
         InputError: no layout fits, or two fit alike; the error says how to choose. Or a link leaves
             the folder, see :mod:`ssd_data.core.files.inside`.
         UsageError: ``format`` is no format of folders.
     """
-    folder = Path(folder)
-    name = folder.resolve().name
-    if found := _layout(folder, format):
-        return FoundLayout(name, folder, *found)
-    folders = (folder / name for name in folders_in(folder))
-    inner = [(p, found) for p in folders if (found := _layout(p, format))]
-    if len(inner) == 1:
-        return FoundLayout(name, inner[0][0], *inner[0][1])
-    if inner:
-        several = ", ".join(str(p) for p, _ in inner)
-        raise InputError(
-            f"several data sets lie here: {several}",
-            where=folder,
-            hint=f"Name one of them, or a recipe with --root {folder} "
-            f"({', '.join(recipes.names())})",
-        )
-    raise _unknown(folder, format)
+    top = tree = Tree(Path(folder))
+    keep_inside(top.root, follow_links, also)
+    name = top.root.resolve().name
+    if found := _layout(top, format):
+        return FoundLayout(name, top.root, *found)
+    for _ in range(MOST_DEEP):
+        trees = map(tree.inner, tree.folders())
+        inner = [(one.root, found) for one in trees if (found := _layout(one, format))]
+        if len(inner) > 1:
+            raise _several([root for root, _ in inner], top.root)
+        for root, (kind, found_there) in inner:
+            said = f"the data set is taken from {root.relative_to(top.root)}, inside {name}"
+            told = replace(found_there, said=(said, *found_there.said))
+            return FoundLayout(name, root, kind, told)
+        if len(tree.folders()) != 1:
+            break
+        tree = tree.inner(*tree.folders())
+    raise _unknown(top, format)
 
 
-def _layout(folder: Path, format: str) -> tuple[str, Recognised[Any]] | None:
+def find_index(
+    file: Path | str, format: str = "", follow_links: bool = False, also: Sequence[Path] = ()
+) -> FoundLayout:
+    """The data set of which a file is the index, such as a ``data.yaml`` or COCO's JSON.
+
+    Its root is the folder that the file lies in, or where that holds a kind of files, such as
+    ``annotations``, one above.
+
+    Args:
+        format: ask only this one.
+        follow_links, also: as for :func:`find_layout`.
+
+    Raises:
+        InputError: it is no such file, or may be one of two formats. A link leaves the root.
+    """
+    file = Path(file)
+    asked = (
+        [(format, formats.load(format))] if format else list(formats.formats_of_index(file.name))
+    )
+    best: tuple[bool, Confidence, FoundLayout] | None = None
+    for root, name in _roots(file):
+        tree = Tree(root)
+        keep_inside(root, follow_links, also)
+        found = _surest([(n, one.indexed(tree, name)) for n, one in asked if one.indexed], file)
+        if found is None:
+            continue
+        one = FoundLayout(root.resolve().name, root, *found)
+        rank = (holds_picture(tree), found[1].confidence)
+        if best is None or rank > best[:2]:
+            best = (*rank, one)
+        if rank == (True, Confidence.CONTENT):
+            break
+    if best is None:
+        raise _no_index(file, format)
+    keep_inside(best[2].root, follow_links, also)  # no longer those that were tried
+    return best[2]
+
+
+def _roots(file: Path) -> Iterator[tuple[Path, str]]:
+    """The folders that a file's paths may start from, the nearest first; and its path from each."""
+    root, whole = file.parent, file.absolute()
+    yield root, file.name
+    for folder in whole.parents:
+        if not (is_part(folder.name) or folder.name in INDEX_FOLDERS):
+            return
+        root = root.parent if root.name else root / ".."
+        yield root, whole.relative_to(folder.parent).as_posix()
+
+
+def _layout(tree: Tree, format: str) -> tuple[str, Recognised[Any]] | None:
     """The format that a folder is surely in; None where none fits.
 
     Raises:
         InputError: two are as sure.
     """
-    asked = [(format, formats.load(format))] if format else list(formats.all_formats())
+    asked = [(format, formats.load(format))] if format else list(formats.formats_for(tree))
     if format and asked[0][1].recognise is None:
         raise UsageError(f'the format "{format}" is not one of folders', where="--format")
-    found = [
-        (name, recognised)
-        for name, one in asked
-        if one.recognise is not None and (recognised := one.recognise(folder)) is not None
-    ]
-    require_none_refused(folder)
+    found = _surest([(n, one.recognise(tree)) for n, one in asked if one.recognise], tree.root)
+    require_none_refused(tree.root)
+    return found
+
+
+def _surest(
+    tried: Sequence[tuple[str, Recognised[Any] | None]], where: Path
+) -> tuple[str, Recognised[Any]] | None:
+    """The surest of what formats say; None where none says anything.
+
+    Raises:
+        InputError: two are as sure.
+    """
+    found = [(name, recognised) for name, recognised in tried if recognised is not None]
     if not found:
         return None
     surest = max(recognised.confidence for _, recognised in found)
@@ -103,13 +169,33 @@ def _layout(folder: Path, format: str) -> tuple[str, Recognised[Any]] | None:
     lines = [f"--format {name}: {recognised.why}" for name, recognised in best]
     raise InputError(
         f"this may be {' or '.join(name for name, _ in best)}",
-        where=folder,
+        where=where,
         hint="\n  ".join(["Say which it is:", *lines]),
     )
 
 
-def _unknown(folder: Path, format: str) -> InputError:
-    held = sorted(p.name + "/" * p.is_dir() for p in folder.iterdir())
+def _several(roots: Sequence[Path], folder: Path) -> InputError:
+    return InputError(
+        f"several data sets lie here: {', '.join(map(str, roots))}",
+        where=folder,
+        hint=f"Name one of them, or a recipe with --root {folder} ({', '.join(recipes.names())})",
+    )
+
+
+def _no_index(file: Path, format: str) -> InputError:
+    what = f"no {format} file" if format else "no file"
+    lists = file.suffix.lower() == ".txt"
+    return InputError(
+        f"{what} that lists the pictures of a data set, as far as is known",
+        where=file,
+        hint="Name the data set's folder"
+        + (", with --split for one of its lists" if lists else "")
+        + ", or a file such as data.yaml, instances_train.json, annotations.xml or a CSV of boxes",
+    )
+
+
+def _unknown(tree: Tree, format: str) -> InputError:
+    held = sorted([*(f"{name}/" for name in tree.folders()), *tree.names()])
     there = ", ".join(held[:MOST_SHOWN]) or "nothing"
     there += f" and {len(held) - MOST_SHOWN} more" if len(held) > MOST_SHOWN else ""
     known = {
@@ -117,9 +203,9 @@ def _unknown(folder: Path, format: str) -> InputError:
         for name, one in formats.all_formats()
         if one.recognise and format in ("", name)
     }
-    files = list(islice(files_below(folder), MOST_LISTED))
+    files = tree.below()[:MOST_LISTED]
     for path in files:
-        require_inside(folder / path)
+        require_inside(tree.path(path))
     endings = {f".{path.rpartition('.')[2].lower()}" for path in files} - _NO_HINT
     near = {name: text for name, text in known.items() if any(_names(text, e) for e in endings)}
     what = f"no {format} data set" if format else "no known layout"
@@ -130,7 +216,7 @@ def _unknown(folder: Path, format: str) -> InputError:
     hints += _recipe(files)
     return InputError(
         f"{what}. Here is: {there}",
-        where=folder,
+        where=tree.root,
         hint="\n".join(hints).replace("\n", "\n  "),
     )
 

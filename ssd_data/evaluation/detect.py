@@ -13,7 +13,7 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.inside import keep_inside, require_inside
 from ssd_data.core.images import read_picture
 from ssd_data.core.structures import Detections, Pixels
-from ssd_data.data.formats.walking import files_below
+from ssd_data.data.formats.tree import Tree
 from ssd_data.engines import Array, Engine
 from ssd_data.nets.preprocessing import Preprocessing
 
@@ -55,7 +55,7 @@ def find_files(places: Iterable[Path | str], follow_links: bool = False) -> list
             files.append(place)
             continue
         keep_inside(place, follow_links)
-        below = (place / name for name in files_below(place))
+        below = (place / name for name in Tree(place).below())
         found = [path for path in below if path.suffix.lower() in PICTURES and path.is_file()]
         if not found:
             raise InputError("the folder holds no picture", where=place)

@@ -13,9 +13,10 @@ import numpy as np
 from ssd_data import metrics
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.inside import keep_inside, require_inside
-from ssd_data.core.files.paths import below
+from ssd_data.core.files.paths import below, listable
 from ssd_data.core.images import in_colour, read_picture
 from ssd_data.core.labelmap import LabelMap, read_labelmap
+from ssd_data.core.notes import few
 from ssd_data.core.registry import METRICS
 from ssd_data.core.structures import Pixels
 from ssd_data.data.build.convert import in_pixels
@@ -30,6 +31,12 @@ from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import read_table
 from ssd_data.metrics.scores import Ints, Truth
 from ssd_data.metrics.truth import TruthBuilder
+
+USUAL = "coco"
+USUAL_SAID = (
+    'nothing says how a data set in the format "{}" is scored: by COCO\'s rules, AP at overlaps of '
+    "0.5 to 0.95 (YOLO's mAP50-95) and AP50; --metric names others"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +53,7 @@ class EvalSet:
             picture as it is read.
         read: the picture of an index, uint8 (height, width, 3), BGR; threads may call it.
         identity: tells this set from another, for what is kept on the disk.
+        said: what was taken for granted.
     """
 
     origin: Path
@@ -56,6 +64,7 @@ class EvalSet:
     sizes: Ints
     read: Callable[[int], Pixels]
     identity: Mapping[str, Any] = field(default_factory=dict)
+    said: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,8 @@ class EvalChoice:
     """What of a data set is wanted.
 
     Attributes:
-        metric: its name; by default what the recipe or ``build.json`` says.
+        metric: its name; by default what the recipe or ``build.json`` says, or the format; where
+            neither does, :data:`USUAL`.
         split: by default the one that is linked for testing.
         root: where a recipe's files lie.
         labelmap: the classes; by default the data set's own.
@@ -102,14 +112,21 @@ def open_set(what: str | Path, choice: EvalChoice | None = None) -> EvalSet:
     return _open_raw(find(what, choice.root, splits, follow_links=choice.follow_links), choice)
 
 
-def _metric(wanted: str | None, *known: str) -> str:
-    """The wanted one, else the first known one that there is."""
+def _metric(wanted: str | None, named: str | None, layout: str | None) -> tuple[str, str]:
+    """What scores a data set, and what is to be said of it.
+
+    Args:
+        wanted: by the user; named: by the recipe.
+        layout: the data set's format; None where nothing is known of it.
+    """
     if wanted is not None:
         METRICS.check(wanted)
-        return wanted
-    for name in known:
+        return wanted, ""
+    for name in (named, layout):
         if name in METRICS.names():
-            return name
+            return str(name), ""
+    if layout is not None:
+        return USUAL, USUAL_SAID.format(layout)
     raise UsageError(
         "nothing says how this data set is scored",
         where="--metric",
@@ -121,8 +138,8 @@ def _metric(wanted: str | None, *known: str) -> str:
 def _open_lmdb(path: Path, choice: EvalChoice) -> EvalSet:
     place = path.resolve()
     manifest = manifest_of(place)
-    stated = (manifest.metric or "", manifest.format) if manifest else ()
-    name = _metric(choice.metric, *stated)
+    stated = (manifest.metric, listable(manifest.format)) if manifest else (None, None)
+    name, said = _metric(choice.metric, *stated)
     labelmap = read_labelmap(choice.labelmap) if choice.labelmap else labelmap_of(path)
     records = open_shared(place)
     pictures = TruthBuilder.of_table(read_table(records))
@@ -130,7 +147,7 @@ def _open_lmdb(path: Path, choice: EvalChoice) -> EvalSet:
     pictures.to_pixels(sizes)
     metric = metrics.load(name)
     root = Path(str(manifest.root or "") if manifest else "")
-    if manifest:
+    if manifest and root.is_dir():
         keep_inside(root, choice.follow_links)
     official = choice.truth or metric.find_truth(root, None, "")
     truth = metric.truth(pictures, labelmap, path, official)
@@ -144,7 +161,7 @@ def _open_lmdb(path: Path, choice: EvalChoice) -> EvalSet:
 
     return EvalSet(
         path, name, names, labelmap, truth, sizes, read,
-        _identity(place, names, bytes=(place / "data.mdb").stat().st_size),
+        _identity(place, names, bytes=(place / "data.mdb").stat().st_size), (said,) if said else (),
     )  # fmt: skip
 
 
@@ -178,15 +195,15 @@ def original_sizes(path: Path, stored: Ints, manifest: Manifest | None) -> Ints:
 
 
 def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
-    name = _metric(choice.metric, dataset.metric, dataset.format)
+    name, said = _metric(choice.metric, dataset.metric, dataset.format)
     split = choice.split or dataset.links.get(TEST_LINK) or next(iter(dataset.splits))
     labelmap = read_labelmap(choice.labelmap) if choice.labelmap else dataset.classes()
     options = BuildOptions(map=dataset.map, shuffle=False)
     scanned = scan(dataset, split, labelmap, options)
     if lines := unknown_classes({split: scanned}, labelmap):
         raise InputError(
-            f"{len(lines)} classes are not in the labelmap", where=dataset.root,
-            hint="\n".join(lines),
+            f"{len(lines):,} classes are not in the labelmap", where=dataset.root,
+            hint="\n".join(few(lines)),
         )  # fmt: skip
     if scanned.failures:
         first = scanned.failures[0].error
@@ -211,7 +228,7 @@ def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
     sizes = np.zeros((len(names), 2), np.int64)
     return EvalSet(
         dataset.root, name, names, labelmap, truth, sizes, read,
-        _identity(dataset.root.resolve(), names, split=split),
+        _identity(dataset.root.resolve(), names, split=split), (said,) if said else (),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ssd_data.core.errors import UsageError
+from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.overlaps import areas, best_overlaps
 from ssd_data.core.structures import Flags
 from ssd_data.metrics.average_precision import average_precision, curve
@@ -22,6 +22,7 @@ from ssd_data.metrics.scores import Found, Ints, Truth
 OVERLAP = 0.5
 TOUCH = 0.1
 CONFUSION_SCORE = 0.5
+MOST_CONFUSED = 2000  # classes: a table has the square of it
 SIZES = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, np.inf)}
 KINDS = ("classification", "localisation", "duplicate", "background")
 Table: TypeAlias = dict[str, Any]
@@ -58,6 +59,7 @@ def by_size(truth: Truth, found: Found, plus: int) -> Table:
     """
     result: Table = {}
     true_area, found_area = areas(truth.boxes), areas(found.boxes)
+    by_class = _of_classes(found.label, len(truth.classes))
     for name, (least, most) in SIZES.items():
         fits = (true_area >= least) & (true_area < most)
         mine = replace(truth, ignored=truth.ignored | ~fits)
@@ -65,8 +67,8 @@ def by_size(truth: Truth, found: Found, plus: int) -> Table:
         other = (found_area < least) | (found_area >= most)
         counted = ~passed & ~(other & (best < OVERLAP))
         aps = []
-        for label, positives in enumerate(mine.positives):
-            rows = counted & (found.label == label)
+        for every, positives in zip(by_class, mine.positives, strict=True):
+            rows = every[counted[every]]
             if positives:
                 recall, precision = curve(found.scores[rows], hits[rows], positives)
                 aps.append(average_precision(recall, precision, "VOC10"))
@@ -74,12 +76,19 @@ def by_size(truth: Truth, found: Found, plus: int) -> Table:
     return result
 
 
+def _of_classes(label: Ints, number: int) -> list[Ints]:
+    """The rows of each class, in their order."""
+    order = np.argsort(label, kind="stable")
+    return np.split(order, np.searchsorted(label[order], np.arange(1, number)))[:number]
+
+
 def best_thresholds(truth: Truth, found: Found, plus: int) -> Table:
     """Per class the score from which on F1 is highest, with precision and recall there."""
     _, _, hits, passed = match_classes(truth, found, OVERLAP, plus)
     result: Table = {}
-    for label, (name, positives) in enumerate(zip(truth.classes, truth.positives, strict=True)):
-        rows = (found.label == label) & ~passed
+    by_class = _of_classes(found.label, len(truth.classes))
+    for name, positives, every in zip(truth.classes, truth.positives, by_class, strict=True):
+        rows = every[~passed[every]]
         scores = found.scores[rows]
         if not positives or not len(scores):
             result[name] = None
@@ -105,6 +114,9 @@ def confusion(truth: Truth, found: Found, plus: int) -> Table:
     picture that it overlaps most, if that is still free. ``background`` as a column are missed
     boxes, as a row detections of nothing.
     """
+    if len(truth.classes) > MOST_CONFUSED:
+        text = f"a table of {len(truth.classes):,} classes and as many would be too large"
+        raise InputError(text, where=truth.origin, hint="Ask for it without confusion")
     sure = found.rows(found.scores >= CONFUSION_SCORE)
     label = sure.label
     _, index, taken, passed = match(
@@ -176,17 +188,16 @@ def errors(truth: Truth, found: Found, plus: int) -> Table:
     judged = judge(truth, found, plus)
     missed = judged.missed(truth)
 
-    def row(mine: Flags, truths: Flags) -> dict[str, int]:
-        counts = {"hits": judged.hits, **judged.kinds}
-        table = {name: int((flags & mine).sum()) for name, flags in counts.items()}
-        return {**table, "missed": int((missed & truths).sum())}
-
-    everything = row(np.ones(len(judged.hits), np.bool_), np.ones(len(missed), np.bool_))
+    number = len(truth.classes)
+    labels = {
+        name: found.label[flags] for name, flags in {"hits": judged.hits, **judged.kinds}.items()
+    } | {"missed": truth.label[missed]}
+    counts = {name: np.bincount(one, minlength=number).tolist() for name, one in labels.items()}
     each = {
-        name: row(found.label == label, truth.label == label)
+        name: {kind: count[label] for kind, count in counts.items()}
         for label, name in enumerate(truth.classes)
     }
-    return {"all": everything, "classes": each}
+    return {"all": {kind: sum(count) for kind, count in counts.items()}, "classes": each}
 
 
 def mistakes(truth: Truth, found: Found, plus: int) -> tuple[Flags, Flags, Flags]:

@@ -62,8 +62,8 @@ class Average:
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
         with torch.no_grad():
-            for average, blob in zip(self._tensors, self.blobs, strict=True):
-                average.lerp_(blob.tensor, 1 - decay)
+            now = [blob.tensor.detach() for blob in self.blobs]
+            torch._foreach_lerp_(self._tensors, now, 1 - decay)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -105,9 +105,8 @@ class LossScale:
             OverflowedError: they have not been for so often that the loss itself must be wrong.
         """
         found = list(gradients)
-        for gradient in found:
-            gradient.mul_(1 / self.factor)
-        finite = torch.stack([torch.isfinite(g).all() for g in found]).all()
+        torch._foreach_mul_(found, 1 / self.factor)
+        finite = torch.isfinite(torch.stack(torch._foreach_norm(found, torch.inf))).all()
         if not bool(finite):
             self.factor, self.good = self.factor * BACKOFF, 0
             self.skipped += 1

@@ -291,21 +291,12 @@ class Solver:
         return self.processes.all_sum([float(own.detach())])[0]
 
     def _update(self) -> None:
-        """Clip, average over ``iter_size``, add decay, apply the rule: in this order."""
-        param = self.param
+        """Apply the rule, where the gradients are of use."""
         rate = self._rate(self.progress)
         if not self.extras.unscale():
             return
         with torch.no_grad():
-            updates.clip_([p.blob.grad for p in self.params], param.clip_gradients)
-            for p in self.params:
-                gradient, weights = p.blob.grad, p.blob.tensor.detach()
-                if param.iter_size > 1:
-                    gradient.mul_(1 / param.iter_size)
-                decay = param.weight_decay * p.decay_mult
-                updates.regularize(gradient, weights, decay, param.regularization_type)
-                update = self.type.rule(gradient, p.history, rate * p.lr_mult, param, self.iter)
-                weights.sub_(update)
+            updates.update_(self.params, self.type, rate, self.param, self.iter)
         self.extras.updated()
 
     def _rate(self, progress: Progress) -> float:

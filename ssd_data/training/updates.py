@@ -1,8 +1,9 @@
 """Updates: the parameters as a solver sees them, and Caffe's solver types that move them
 (``src/caffe/solvers/*_solver.cpp``).
 
-A rule takes a parameter's gradient ``g`` (clipped, averaged, with decay added), its histories and
-the rate, moves the histories in place and returns what is subtracted from the parameter.
+A rule takes the gradients ``g`` (clipped, averaged, with decay added) of parameters that share a
+rate, their histories and that rate, moves the histories in place and returns what is subtracted
+from the parameters. All of a kind are worked on at once: a GPU would wait for Python otherwise.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from ssd_data.engines.torch.net import Net
 from ssd_data.nets.caffemodel import Array
 from ssd_data.proto import caffe_pb2
 
-Rule: TypeAlias = Callable[[Tensor, list[Tensor], float, "caffe_pb2.SolverParameter", int], Tensor]
+Tensors: TypeAlias = list[Tensor]
+Histories: TypeAlias = list[Tensors]
+Rule: TypeAlias = Callable[[Tensors, Histories, float, "caffe_pb2.SolverParameter", int], Tensors]
 
 
 @dataclass(slots=True)
@@ -110,61 +113,76 @@ def find_type(param: caffe_pb2.SolverParameter) -> SolverType:
 
 
 def _sgd(
-    g: Tensor, history: list[Tensor], rate: float, param: caffe_pb2.SolverParameter, iteration: int
-) -> Tensor:
+    g: Tensors, history: Histories, rate: float, param: caffe_pb2.SolverParameter, iteration: int
+) -> Tensors:
     """h = momentum · h + rate · g; the history contains the rate."""
-    return history[0].mul_(param.momentum).add_(g, alpha=rate)
+    (before,) = history
+    torch._foreach_mul_(before, param.momentum)
+    torch._foreach_add_(before, g, alpha=rate)
+    return before
 
 
 def _nesterov(
-    g: Tensor, history: list[Tensor], rate: float, param: caffe_pb2.SolverParameter, iteration: int
-) -> Tensor:
-    before = history[0].clone()
-    after = history[0].mul_(param.momentum).add_(g, alpha=rate)
-    return after * (1 + param.momentum) - before * param.momentum
+    g: Tensors, history: Histories, rate: float, param: caffe_pb2.SolverParameter, iteration: int
+) -> Tensors:
+    before = torch._foreach_mul(history[0], param.momentum)
+    after = _sgd(g, history, rate, param, iteration)
+    return list(torch._foreach_sub(torch._foreach_mul(after, 1 + param.momentum), before))
 
 
 def _adagrad(
-    g: Tensor, history: list[Tensor], rate: float, param: caffe_pb2.SolverParameter, iteration: int
-) -> Tensor:
-    history[0].addcmul_(g, g)
-    return _over(g, history[0].sqrt().add_(param.delta)).mul_(rate)
+    g: Tensors, history: Histories, rate: float, param: caffe_pb2.SolverParameter, iteration: int
+) -> Tensors:
+    torch._foreach_addcmul_(history[0], g, g)
+    return _over_root(g, history[0], param.delta, rate)
 
 
 def _rmsprop(
-    g: Tensor, history: list[Tensor], rate: float, param: caffe_pb2.SolverParameter, iteration: int
-) -> Tensor:
-    history[0].mul_(param.rms_decay).addcmul_(g, g, value=1 - param.rms_decay)
-    return _over(g, history[0].sqrt().add_(param.delta)).mul_(rate)
+    g: Tensors, history: Histories, rate: float, param: caffe_pb2.SolverParameter, iteration: int
+) -> Tensors:
+    torch._foreach_mul_(history[0], param.rms_decay)
+    torch._foreach_addcmul_(history[0], g, g, value=1 - param.rms_decay)
+    return _over_root(g, history[0], param.delta, rate)
 
 
 def _adadelta(
-    g: Tensor, history: list[Tensor], rate: float, param: caffe_pb2.SolverParameter, iteration: int
-) -> Tensor:
+    g: Tensors, history: Histories, rate: float, param: caffe_pb2.SolverParameter, iteration: int
+) -> Tensors:
     """The second history, of the updates, is moved before the rate is applied."""
     momentum, delta = param.momentum, param.delta
     gradients, updates = history
-    gradients.mul_(momentum).addcmul_(g, g, value=1 - momentum)
-    update = g * ((updates + delta) / (gradients + delta)).sqrt()
-    updates.mul_(momentum).addcmul_(update, update, value=1 - momentum)
-    return update * rate
+    torch._foreach_mul_(gradients, momentum)
+    torch._foreach_addcmul_(gradients, g, g, value=1 - momentum)
+    above, below = (torch._foreach_add(of, delta) for of in (updates, gradients))
+    torch._foreach_div_(above, below)
+    torch._foreach_sqrt_(above)
+    update = torch._foreach_mul(g, above)
+    torch._foreach_mul_(updates, momentum)
+    torch._foreach_addcmul_(updates, update, update, value=1 - momentum)
+    return list(torch._foreach_mul(update, rate))
 
 
 def _adam(
-    g: Tensor, history: list[Tensor], rate: float, param: caffe_pb2.SolverParameter, iteration: int
-) -> Tensor:
+    g: Tensors, history: Histories, rate: float, param: caffe_pb2.SolverParameter, iteration: int
+) -> Tensors:
     beta1, beta2 = param.momentum, param.momentum2
     first, second = history
-    first.mul_(beta1).add_(g, alpha=1 - beta1)
-    second.mul_(beta2).addcmul_(g, g, value=1 - beta2)
+    torch._foreach_mul_(first, beta1)
+    torch._foreach_add_(first, g, alpha=1 - beta1)
+    torch._foreach_mul_(second, beta2)
+    torch._foreach_addcmul_(second, g, g, value=1 - beta2)
     count = iteration + 1
     correction = float((1 - beta2**count) ** 0.5 / (1 - beta1**count))
-    return _over(first, second.sqrt().add_(param.delta)).mul_(rate * correction)
+    return _over_root(first, second, param.delta, rate * correction)
 
 
-def _over(above: Tensor, below: Tensor) -> Tensor:
-    """The quotient, in the memory of what it is divided by."""
-    return torch.div(above, below, out=below)
+def _over_root(above: Tensors, below: Tensors, delta: float, rate: float) -> Tensors:
+    """rate · above / (√below + delta)."""
+    roots = torch._foreach_sqrt(below)
+    torch._foreach_add_(roots, delta)
+    found = torch._foreach_div(above, roots)
+    torch._foreach_mul_(found, rate)
+    return list(found)
 
 
 TYPES: dict[str, SolverType] = {
@@ -177,8 +195,8 @@ TYPES: dict[str, SolverType] = {
 }
 
 
-def regularize(g: Tensor, weights: Tensor, decay: float, kind: str) -> None:
-    """Add weight decay to a gradient, in place: L2 ``decay · w``, L1 ``decay · sign(w)``.
+def regularize(g: Tensors, weights: Tensors, decay: float, kind: str) -> None:
+    """Add weight decay to gradients, in place: L2 ``decay · w``, L1 ``decay · sign(w)``.
 
     Raises:
         InputError: no regularisation has that name.
@@ -186,7 +204,32 @@ def regularize(g: Tensor, weights: Tensor, decay: float, kind: str) -> None:
     if decay and kind not in ("L2", "L1"):
         raise InputError(f'no regularization_type is called "{kind}"', hint="Known are L2, L1")
     if decay:
-        g.add_(weights if kind == "L2" else torch.sign(weights), alpha=decay)
+        added = weights if kind == "L2" else torch._foreach_sign(weights)
+        torch._foreach_add_(g, added, alpha=decay)
+
+
+def update_(
+    params: Sequence[Param],
+    found: SolverType,
+    rate: float,
+    param: caffe_pb2.SolverParameter,
+    iteration: int,
+) -> None:
+    """Clip, average over ``iter_size``, add decay, apply the rule: in this order."""
+    clip_([p.blob.grad for p in params], param.clip_gradients)
+    alike: dict[tuple[float, float], list[Param]] = {}
+    for p in params:
+        alike.setdefault((p.lr_mult, p.decay_mult), []).append(p)
+    for (lr_mult, decay_mult), group in alike.items():
+        gradients = [p.blob.grad for p in group]
+        weights = [p.blob.tensor.detach() for p in group]
+        histories = [list(of) for of in zip(*(p.history for p in group), strict=True)]
+        if param.iter_size > 1:
+            torch._foreach_mul_(gradients, 1 / param.iter_size)
+        decay = param.weight_decay * decay_mult
+        regularize(gradients, weights, decay, param.regularization_type)
+        update = found.rule(gradients, histories, rate * lr_mult, param, iteration)
+        torch._foreach_sub_(weights, update)
 
 
 def clip_(gradients: list[Tensor], most: float) -> None:

@@ -7,13 +7,18 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+from support.viewed import ordinary
 
 from ssd_data.cli import main, root
 from ssd_data.cli.parts import stops
 from ssd_data.core.registry import COMMANDS
+from ssd_data.data.synthetic.sample import draw_sample
 
 SAID = "interrupted; nothing is half-written\n"
 # A module whose import sends the process a signal, twice where it is named twice.
@@ -53,9 +58,65 @@ def test_while_the_command_imports_what_it_needs(module: str) -> None:
     """It may be done before the import is; a second one ends it at once."""
     status, err = stopped_at(module, "check", "nowhere")
     assert (status, err.endswith(SAID)) in ((130, True), (2, False))
-    said = err.removesuffix(SAID)
+    said = err.removesuffix(SAID).strip()  # click begins a new line behind a terminal's ^C
     assert not said or said.startswith("error: no recipe")
     assert stopped_at(f"{module},{module}", "check", "nowhere") == (130, "")
+
+
+AT_THE_END = """
+import os, signal, sys, threading
+from ssd_data.__main__ import start
+
+class Late:
+    kill = staticmethod(os.kill)
+    def __init__(self, number):
+        self.number, self.pid = number, os.getpid()
+    def __del__(self):
+        self.kill(self.pid, self.number)
+
+late = Late(int(sys.argv.pop(1)))
+start()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_when_all_is_done(number: int) -> None:
+    """Python has given up its handlers by then; what the command has come to stands."""
+    for args, status in ((["--version"], 0), (["check", "--no-such-option"], 2)):
+        command = [sys.executable, "-c", AT_THE_END, str(int(number)), *args]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == status
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("at", [1, 2])
+def test_while_workers_start(
+    number: int, at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Any
+) -> None:
+    draw_sample(tmp_path / "sample", train=5, test=5, size=64)
+    submit, begun = ThreadPoolExecutor.submit, []
+
+    def stop(*args: Any) -> Any:
+        begun.append(args)
+        if len(begun) == at:
+            os.kill(os.getpid(), number)
+        return submit(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ThreadPoolExecutor, "submit", stop)
+        args = ("build", tmp_path / "sample" / "voc", "-o", tmp_path / "out", "--workers", "3")
+        done = run(*args)
+    assert (done.status, done.err.strip()) == (130, SAID.strip())
+    assert not (tmp_path / "out").exists()
+    assert run(*args).status == 0
+
+
+@pytest.mark.parametrize("module", ["cv2", "waitress", "ssd_data.pages.viewer.server"])
+def test_while_a_server_starts(module: str, tmp_path: Path) -> None:
+    lmdb = ordinary(tmp_path / "x_lmdb", 3)
+    status, err = stopped_at(module, "view", str(lmdb), "--no-browser")
+    assert (status, err.strip()) in ((130, SAID.strip()), (0, ""))  # 0: it has served by then
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS.names()))

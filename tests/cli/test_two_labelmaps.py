@@ -55,7 +55,7 @@ def view(lmdb: Path, say: Say) -> str:
         patch.setenv("SSD_DATA_DEBUG", "1")
         patch.setattr("ssd_data.pages.viewer.app.Viewer", viewer)
         with pytest.raises(Seen):
-            main(["view", str(lmdb), "--no-browser", "-q"])
+            main(["view", str(lmdb), "--no-browser"])
     return met[0].display_name(1)
 
 

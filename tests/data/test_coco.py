@@ -25,6 +25,7 @@ from ssd_data.data.formats import Confidence
 from ssd_data.data.formats.coco.folders import recognise as recognise_coco
 from ssd_data.data.formats.coco.read import read, truth_file
 from ssd_data.data.formats.coco.schema import CocoSource
+from ssd_data.data.formats.tree import Tree
 from ssd_data.metrics.coco.truth import find_truth
 
 
@@ -314,7 +315,7 @@ def test_trees(name: str, tmp_path: Path) -> None:
 def test_one_json_of_any_name_is_drawn_from(tmp_path: Path) -> None:
     tree(tmp_path, ["1.jpg", "2.jpg"])
     write(tmp_path / "my_cups.json", table(["1.jpg", "2.jpg"]))
-    found = recognise_coco(tmp_path)
+    found = recognise_coco(Tree(tmp_path))
     assert found is not None
     assert found.confidence == Confidence.CONTENT
     assert found.splits == {
@@ -380,7 +381,7 @@ def test_captions_beside_instances_are_left_out(tmp_path: Path) -> None:
 def test_other_jsons_are_none(data: dict[str, Any], tmp_path: Path) -> None:
     pictures(tmp_path, ["1.jpg"])
     write(tmp_path / "train.json", data)
-    assert recognise_coco(tmp_path) is None
+    assert recognise_coco(Tree(tmp_path)) is None
 
 
 def test_lists_texts_and_pipes_are_none(tmp_path: Path) -> None:
@@ -391,14 +392,14 @@ def test_lists_texts_and_pipes_are_none(tmp_path: Path) -> None:
     (tmp_path / "c.json").write_bytes(b"")
     os.mkfifo(tmp_path / "d.json")
     (tmp_path / "e.json").symlink_to("nowhere.json")
-    assert recognise_coco(tmp_path) is None
+    assert recognise_coco(Tree(tmp_path)) is None
 
 
 def test_a_json_a_picture_is_another_format(tmp_path: Path) -> None:
     for i in range(41):
         write(tmp_path / f"{i}.json", table([f"{i}.jpg"]))
     pictures(tmp_path, [f"{i}.jpg" for i in range(41)])
-    assert recognise_coco(tmp_path) is None
+    assert recognise_coco(Tree(tmp_path)) is None
 
 
 def test_a_split_without_its_pictures_is_left_out(tmp_path: Path) -> None:
@@ -414,7 +415,7 @@ def test_a_split_without_its_pictures_is_left_out(tmp_path: Path) -> None:
 
 def test_without_any_picture_each_is_missing(tmp_path: Path) -> None:
     tree(tmp_path, ["annotations/instances_train.json 1.jpg"])
-    found = recognise_coco(tmp_path)
+    found = recognise_coco(Tree(tmp_path))
     assert found is not None
     assert found.confidence == Confidence.NAMES
     with pytest.raises(InputError, match="1.jpg: the picture is missing"):

@@ -29,6 +29,7 @@ from ssd_data.data import formats
 from ssd_data.data.formats.cvat.schema import CvatSource
 from ssd_data.data.formats.cvat.shapes import CvatShape, upright
 from ssd_data.data.formats.cvat.tracks import ROW, between
+from ssd_data.data.formats.tree import Tree
 
 CUP = (20, 30, 80, 90)
 REACH = hypot(30, 10) / 2**0.5  # of an ellipse that is turned by 45 degrees
@@ -526,7 +527,7 @@ def test_annotations_alone_are_refused_with_the_cure(tmp_path: Path) -> None:
 def test_other_files_are_not_claimed(text: str, tmp_path: Path) -> None:
     pictures(tmp_path, "images/a.jpg")
     write(tmp_path, text)
-    assert formats.load("cvat").recognise(tmp_path) is None  # type: ignore[misc]
+    assert formats.load("cvat").recognise(Tree(tmp_path)) is None  # type: ignore[misc]
 
 
 @given(

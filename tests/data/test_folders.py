@@ -14,6 +14,7 @@ from ssd_data.data.dataset import Dataset
 from ssd_data.data.formats import Confidence
 from ssd_data.data.formats.folders.schema import FolderSource
 from ssd_data.data.formats.splits import TOO_FEW
+from ssd_data.data.formats.tree import Tree
 
 RANDOM = "nothing says which pictures are for testing"
 
@@ -440,7 +441,7 @@ def test_how_sure_it_is(
 ) -> None:
     recognise = formats.load("folders").recognise
     assert recognise is not None
-    found = recognise(write(tmp_path, paths, **texts))
+    found = recognise(Tree(write(tmp_path, paths, **texts)))
     assert (found and found.confidence) == confidence
 
 

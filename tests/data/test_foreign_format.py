@@ -23,8 +23,8 @@ class BoxesSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     folder: str = "."
 
 
-def recognise(folder):
-    if any(folder.glob("*.boxes")):
+def recognise(tree):
+    if ".boxes" in tree.endings:
         return Recognised({"train": [BoxesSource()]}, "it has .boxes", Confidence.CONTENT)
 
 

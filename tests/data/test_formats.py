@@ -10,6 +10,7 @@ from ssd_data.core.registry import FORMATS, WRITERS
 from ssd_data.data import formats
 from ssd_data.data.formats.folders.schema import FolderSource
 from ssd_data.data.formats.lists import line_of, parted
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.recipes import parse
 
 RECIPE = """
@@ -38,7 +39,7 @@ def test_the_surest_layout_is_taken(tmp_path: Path) -> None:
     voc = Voc(tmp_path / "raw")  # JPEGImages and Annotations are two folders side by side as well
     dataset = recognise(voc.root)
     assert (dataset.format, dataset.why) == ("voc", "ImageSets/Main has its lists")
-    assert formats.load("folders").recognise(voc.root) is not None  # type: ignore[misc]
+    assert formats.load("folders").recognise(Tree(voc.root)) is not None  # type: ignore[misc]
     (voc.root / "ImageSets" / "Main" / "trainval.txt").unlink()
     dataset = recognise(voc.root)
     assert (dataset.format, dataset.why) == ("folders", "it has JPEGImages and Annotations")

@@ -18,6 +18,7 @@ from ssd_data.data import formats
 from ssd_data.data.find import from_list
 from ssd_data.data.formats.labelme.schema import LabelmeShape
 from ssd_data.data.formats.labelme.shapes import read_shape
+from ssd_data.data.formats.tree import Tree
 
 CUP = (20, 30, 80, 90)
 RECTANGLE = [[20.0, 30.0], [80.0, 90.0]]
@@ -249,7 +250,7 @@ def test_folders_of_any_name_where_each_has_such_files(tmp_path: Path) -> None:
     assert recognise(tmp_path).format == "labelme"
     assert sorted(raw.read(tmp_path).rows) == ["cam 2/a.jpg", "cam1/a.jpg"]
     pictures(tmp_path, "another/b.jpg")  # perhaps another data set
-    assert formats.load("labelme").recognise(tmp_path) is None  # type: ignore[misc]
+    assert formats.load("labelme").recognise(Tree(tmp_path)) is None  # type: ignore[misc]
 
 
 def test_without_splits_shares_are_drawn_and_lists_decide(tmp_path: Path) -> None:
@@ -309,7 +310,7 @@ def test_other_json_is_no_annotation(tmp_path: Path) -> None:
     assert found.notes == {"JSON that is not LabelMe's (read over)": ["b.json", "c.json"]}
     assert found.rows == {"a.jpg": [("7", CUP, False)]}
     (tmp_path / "a.json").write_text('{"version": "5.0", "shapes": []}')
-    assert formats.load("labelme").recognise(tmp_path) is None  # type: ignore[misc]
+    assert formats.load("labelme").recognise(Tree(tmp_path)) is None  # type: ignore[misc]
 
 
 def test_lists_take_the_json_of_either_kind(tmp_path: Path) -> None:

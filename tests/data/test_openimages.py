@@ -12,6 +12,7 @@ from support.openimages_csv import CUP, HEADER, PLATE, names, pictures, row, wri
 from ssd_data import BuildOptions, InputError, LmdbReader, build, recognise
 from ssd_data.core.structures import AnnotatedImage, Unreadable
 from ssd_data.data import formats
+from ssd_data.data.formats.tree import Tree
 
 BOX = (0.125, 0.25, 0.5, 0.75)
 
@@ -262,7 +263,7 @@ def test_none_of_the_pictures_is_here(tmp_path: Path) -> None:
 def test_other_csv_files_are_not_claimed(header: str, tmp_path: Path) -> None:
     pictures(tmp_path, "train/a.jpg")
     write(tmp_path, "train.csv", ["a,b,c,d"], header)
-    assert formats.load("openimages").recognise(tmp_path) is None  # type: ignore[misc]
+    assert formats.load("openimages").recognise(Tree(tmp_path)) is None  # type: ignore[misc]
 
 
 @given(

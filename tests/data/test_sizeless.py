@@ -37,8 +37,8 @@ class FractionsSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     split: str
 
 
-def recognise(folder):
-    splits = sorted(path.stem for path in (folder / "splits").glob("*.txt"))
+def recognise(tree):
+    splits = [name[:-4] for name in tree.names("splits") if name.endswith(".txt")]
     return Recognised({s: [FractionsSource(s)] for s in splits}, "splits") if splits else None
 
 

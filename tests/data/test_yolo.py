@@ -27,6 +27,7 @@ from ssd_data import (
 from ssd_data.core.structures import Unreadable
 from ssd_data.data import formats
 from ssd_data.data.formats import Confidence
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.yolo.schema import YoloSource
 
 Files = Mapping[str, str | bytes | None]
@@ -280,7 +281,7 @@ def test_no_path_leads_out_of_the_folder(path: str, tmp_path: Path) -> None:
 
 
 def yolo_says(root: Path) -> Any:
-    return formats.load("yolo").recognise(root)  # type: ignore[misc]
+    return formats.load("yolo").recognise(Tree(root))  # type: ignore[misc]
 
 
 PIXELS = {"a": "cup 20 30 80 90\n", "b": "1 20 30 80 90\n"}

@@ -321,6 +321,35 @@ def test_coco_classes_keep_their_names(world: World, run: Any, tmp_path: Path) -
     assert len({str(row) for row in plain["classes"].values()}) > 1
 
 
+def test_a_layout_without_a_metric_is_scored_as_coco(
+    world: World, run: Any, tmp_path: Path
+) -> None:
+    """YOLO's own numbers are these; a sentence says so, but not among the JSON."""
+    yolo, built = tmp_path / "yolo", tmp_path / "built"
+    assert run("export", world.lmdb, "--to", "yolo", "-o", yolo).status == 0
+    assert run("build", yolo, "--format", "yolo", "-o", built, "-q").status == 0
+    (lmdb,) = built.glob("*_lmdb")
+    named = run(*world.args(lmdb), "--metric", "coco", "--json").json
+    for what in (yolo, lmdb):
+        done = run(*world.args(what))
+        assert done.status == 0, done.err
+        assert done.out.startswith(
+            'note: nothing says how a data set in the format "yolo" is scored'
+        )
+        assert "mAP50-95" in done.out
+        assert "note:" not in run(*world.args(what), "-q").out
+        by_default = run(*world.args(what), "--json").json
+        assert by_default["metric"] == "coco"
+        assert by_default["ap"] == pytest.approx(named["ap"], abs=1e-6)
+        voc = run(*world.args(what), "--metric", "voc")
+        assert (voc.status, "note:" in voc.out) == (0, False)
+    # Of an LMDB from nowhere nothing is known: VOC's number is as likely to be meant.
+    (built / "build.json").unlink()
+    done = run(*world.args(lmdb))
+    assert done.status == 2
+    assert "--metric: nothing says" in done.err
+
+
 def test_faces_without_the_official_lists(world: World, run: Any, tmp_path: Path) -> None:
     raw = run(*world.args(world.sample / "widerface", 2), "--out", tmp_path / "out", "--json").json
     assert (raw["metric"], list(raw["ap"])) == ("widerface", ["all"])

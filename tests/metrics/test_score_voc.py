@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import naive_scores as naive
 from support.scored import VocScored
+from support.trees import Voc
 
 from ssd_data import BuildOptions, build, find
 from ssd_data.core.errors import InputError, OutputError, UsageError
@@ -358,3 +360,49 @@ def test_classes_that_cannot_name_files(name: str, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="cannot stand in a file's name, as VOC's do"):
             write_voc_detections(folder, found, {"a": (9, 9)}, {1: name})
         assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("pictures", [True, False])
+@pytest.mark.parametrize(
+    ("lines", "names"),
+    [
+        ("timg (18)\n2\n", ["timg (18)", "2"]),
+        ("2  1\ntimg (18) -1\n", ["2", "timg (18)"]),  # flags of a class's list
+        ("2.jpg\r\n./JPEGImages/timg (18).jpg\r\n", ["2", "timg (18)"]),
+        ("2\rtimg (18)\r", ["2", "timg (18)"]),
+        ("JPEGImages/2.jpg Annotations/2.xml\n", ["2"]),
+        ("\ufeff2\n\n", ["2"]),
+    ],
+)
+def test_a_list_of_truth_is_read_as_a_build_reads_it(
+    lines: str, names: list[str], pictures: bool, tmp_path: Path
+) -> None:
+    raw = Voc(tmp_path / "VOC2007", 2)
+    for path in (raw.picture(1), raw.annotation(1)):
+        path.rename(path.with_stem("timg (18)"))
+    raw.list([], "test")
+    (raw.root / "ImageSets/Main/test.txt").write_bytes(lines.encode())
+    if not pictures:
+        if "JPEGImages/2.jpg A" in lines:
+            pytest.skip("nobody knows what stands behind the name")
+        rmtree(raw.root / "JPEGImages")
+    assert list(read_truth(raw.root).pictures) == names
+
+
+def test_a_list_of_truth_with_several_names_a_line(tmp_path: Path) -> None:
+    raw = Voc(tmp_path / "VOC2007", 2)
+    raw.list(["1 2"], "test")
+    with pytest.raises(InputError, match=r"test.txt:1: 2 pictures stand in one line"):
+        read_truth(raw.root)
+
+
+def test_names_with_spaces_in_detections(tmp_path: Path) -> None:
+    raw = Voc(tmp_path / "VOC2007", 1)
+    for path in (raw.picture(1), raw.annotation(1)):
+        path.rename(path.with_stem("my pic"))
+    raw.list(["my pic"], "test")
+    for name in ("my pic", "my_pic"):
+        pred = tmp_path / name
+        pred.mkdir()
+        (pred / "comp4_det_test_cat.txt").write_text(f"{name} 0.9 6 7 31 41\n")
+        assert score("voc", raw.root, pred).ap["VOC10"] == pytest.approx(1)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from queue import Queue
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
-from support import browser
 from support.browser import Browser
-from support.viewed import EVIL, hostile, ordinary, viewing
-from werkzeug.serving import BaseWSGIServer
+from support.viewed import EVIL, hostile, ordinary, served, viewing
 
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.pages.viewer.app import Viewer
-from ssd_data.pages.viewer.server import listening
+from ssd_data.pages.viewer import opening
 
 DRAWN = (
     "[...document.querySelectorAll('svg .mark')]"
@@ -23,36 +22,9 @@ DRAWN = (
 )
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    program = browser.find()
-    if program is None:
-        pytest.skip(f"no Chromium here (none of {', '.join(browser.NAMES)})")
-    opened = Browser(program, tmp_path_factory.mktemp("profile"))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(autouse=True)
-def wide(page: Browser) -> Iterator[None]:
-    page.size(1280, 900)
-    page.complaints.clear()
-    yield
-    assert page.complaints == []
-
-
-@contextmanager
-def served(viewer: Viewer) -> Iterator[str]:
-    with listening(viewer) as server:
-        thread = threading.Thread(target=_serve, args=[server])
-        thread.start()
-        yield f"http://127.0.0.1:{server.port}"
-        server.shutdown()
-        thread.join()
-
-
-def _serve(server: BaseWSGIServer) -> None:
-    server.serve_forever(0.05)
+class Silent(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +35,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def address(page: Browser) -> str:
-    return str(page.js("location.pathname + location.search"))
+    """Without the token."""
+    return "/" + str(page.js("location.pathname + location.search")).split("/", 2)[2]
 
 
 def test_a_picture_is_opened_and_its_boxes_toggled(page: Browser, site: str) -> None:
-    page.open(f"{site}/")
+    page.open(site)
     assert page.js("document.querySelectorAll('.card').length") == 24
     page.click(".card:nth-child(4) a", loads=True)
     assert address(page) == "/record/3"
@@ -86,7 +59,7 @@ def test_a_picture_is_opened_and_its_boxes_toggled(page: Browser, site: str) -> 
 
 
 def test_the_picture_itself_is_there(page: Browser, site: str) -> None:
-    page.open(f"{site}/record/1")
+    page.open(f"{site}record/1")
     loaded = "fetch(document.querySelector('svg image').href.baseVal).then(r => r.status)"
     assert page.js(loaded) == 200
     box = page.js(
@@ -98,7 +71,7 @@ def test_the_picture_itself_is_there(page: Browser, site: str) -> None:
 
 
 def test_arrow_keys(page: Browser, site: str) -> None:
-    page.open(f"{site}/record/3?label=2")
+    page.open(f"{site}record/3?label=2")
     page.key("ArrowRight", loads=True)
     assert address(page) == "/record/6?label=2"
     page.key("ArrowLeft", loads=True)
@@ -106,7 +79,7 @@ def test_arrow_keys(page: Browser, site: str) -> None:
     assert address(page) == "/record/0?label=2"
     page.key("ArrowUp", loads=True)
     assert address(page) == "/?label=2"
-    page.open(f"{site}/")
+    page.open(site)
     page.key("ArrowRight", loads=True)
     assert address(page) == "/?page=2"
     page.js("document.querySelector('[name=q]').focus()")
@@ -115,7 +88,7 @@ def test_arrow_keys(page: Browser, site: str) -> None:
 
 
 def test_filters_and_the_way_back(page: Browser, site: str) -> None:
-    page.open(f"{site}/")
+    page.open(site)
     page.js("document.querySelector('[name=q]').focus()")
     page.type("00003")
     page.key("Enter", loads=True)
@@ -149,7 +122,7 @@ def test_names_are_text(page: Browser, tmp_path: Path) -> None:
         # What cannot be decoded answers 404 with a picture that says so.
         page.complaints[:] = [c for c in page.complaints if "404" not in c]
         for number in range(12):
-            page.open(f"{url}/record/{number}")
+            page.open(f"{url}record/{number}")
             assert page.js("document.scripts.length") == 1
         page.complaints[:] = [c for c in page.complaints if "404" not in c]
 
@@ -157,7 +130,7 @@ def test_names_are_text(page: Browser, tmp_path: Path) -> None:
 def test_the_page_shows_how_far_the_index_is(page: Browser, tmp_path: Path) -> None:
     lmdb = ordinary(tmp_path / "x_lmdb", 30)
     with viewing(lmdb, started=False) as viewer, served(viewer) as url:
-        page.open(f"{url}/?label=2")
+        page.open(f"{url}?label=2")
         assert "0 of 30" in page.js("document.querySelector('#progress').textContent")
         before = page.loaded
         viewer.index.start()
@@ -169,9 +142,42 @@ def test_the_page_shows_how_far_the_index_is(page: Browser, tmp_path: Path) -> N
 @pytest.mark.parametrize("path", ["/", "/record/3"])
 def test_on_a_phone_nothing_sticks_out(page: Browser, site: str, path: str, dark: bool) -> None:
     page.size(390, 844, dark)
-    page.open(f"{site}{path}")
+    page.open(f"{site}{path[1:]}")
     assert page.js("document.documentElement.scrollWidth") == 390
     ground = page.js("getComputedStyle(document.body).backgroundColor")
     assert ground == ("rgb(20, 22, 26)" if dark else "rgb(255, 255, 255)")
     if path == "/":
         assert page.js("document.querySelector('.filters').open") is False
+
+
+def test_the_way_from_the_file(page: Browser, site: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the person's browser is sent."""
+    asked: Queue[str] = Queue()
+    monkeypatch.setattr(opening.webbrowser, "open", asked.put)
+    with opening.shown(site):
+        page.own.add(asked.get(timeout=30))
+        page.call("Page.navigate", url=max(page.own))
+        page.settle(lambda: page.js("location.href") == site)
+        page.settle(lambda: page.js("document.querySelectorAll('.card').length") == 24)
+    assert page.js("document.referrer") == ""
+
+
+def test_nothing_of_it_can_be_had_by_another_page(page: Browser, site: str) -> None:
+    """Not even by one that knows the address, as pages at other ports of this machine might."""
+
+    def application(environ: dict[str, Any], start: Any) -> list[bytes]:
+        start("200 OK", [("Content-Type", "text/html")])
+        return [
+            f"<img src='{site}picture/0'><iframe src='{site}'></iframe><a href='{site}'>x".encode()
+        ]
+
+    with make_server("127.0.0.1", 0, application, handler_class=Silent) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        page.open(f"http://127.0.0.1:{other.server_port}/")
+        assert page.js("document.images[0].naturalWidth") == 0
+        assert page.js(f"fetch('{site}').then(r => r.ok, e => 'refused')") == "refused"
+        assert any("403" in complaint for complaint in page.complaints)
+        page.click("a", loads=True)
+        assert page.js("document.querySelectorAll('.card').length") == 24
+        other.shutdown()
+    page.complaints.clear()

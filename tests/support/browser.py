@@ -52,7 +52,10 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 
 class Browser:
-    """One page. What its console says, and what it asks others for, is in ``complaints``."""
+    """One page. What its console says, and what it asks others for, is in ``complaints``.
+
+    ``own`` are files that it may ask for.
+    """
 
     def __init__(self, program: str, profile: Path) -> None:
         to_read, self._to = os.pipe()
@@ -79,6 +82,7 @@ class Browser:
     def _attach(self) -> None:
         self._buffer, self._count, self._session = b"", 0, ""
         self.complaints: list[str] = []
+        self.own: set[str] = set()
         self.loaded = 0
         targets = self.call("Target.getTargets")["targetInfos"]
         page = next(t["targetId"] for t in targets if t["type"] == "page")
@@ -126,7 +130,8 @@ class Browser:
             self.complaints.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
         elif method == "Network.requestWillBeSent":
             url = params["request"]["url"]
-            if not url.startswith(("http://127.0.0.1:", "about:", "data:")):
+            is_own = url.startswith(("http://127.0.0.1:", "about:", "data:")) or url in self.own
+            if not is_own:
                 self.complaints.append(f"asks for {url}")
 
     def await_load(self, before: int) -> None:

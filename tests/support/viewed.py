@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +15,11 @@ from ssd_data.core.labelmap import LabelMap
 from ssd_data.data.lmdb.records import encode_record, key_of
 from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
 from ssd_data.pages.viewer.app import Viewer
+from ssd_data.pages.viewer.door import Door
 from ssd_data.pages.viewer.index import Index
 from ssd_data.pages.viewer.judged import Judged
 from ssd_data.pages.viewer.judging import read_judged
+from ssd_data.pages.viewer.server import listening
 from support.trees import jpeg
 
 CLASSES = LabelMap.from_names(["cat", "dog", "emu"])
@@ -108,6 +111,20 @@ def viewing(
             yield Viewer(reader, index, labelmap, judged)
         finally:
             index.close()
+
+
+@contextmanager
+def served(application: Any) -> Iterator[str]:
+    """The address of its first page, token and all."""
+    door = Door(application)
+    with listening(door) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield door.address(server.port)
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def get(viewer: Viewer, address: str, **more: Any) -> TestResponse:

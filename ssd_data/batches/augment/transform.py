@@ -137,8 +137,8 @@ class DataTransformer:
         if not record.encoded:
             pixels = record.decode()
             return pixels[:, :, 0] if record.channels == 1 else pixels
-        probe(record.data, record.key)
-        return decode(record.data, record.key, gray=self.channels(record) == 1)
+        info = probe(record.data, record.key)
+        return decode(record.data, record.key, gray=self.channels(record) == 1, info=info)
 
     def draw(self, rows: Rows, width: int, height: int, generator: Generator) -> tuple[Draft, Rows]:
         """Decide all up to the crop, and what becomes of the boxes."""

@@ -94,26 +94,35 @@ def _is_out(fence: _Fence, path: str) -> bool:
     )
 
 
-def _look(folder: str) -> _Place:
+def _look(folder: str, held: Iterable[os.DirEntry[str]] | None = None) -> _Place:
+    """A folder, looked at now where it was not.
+
+    Args:
+        held: what is in it, if that is known, so that it is not asked for again; no link that
+            leads out leads to it then.
+    """
     place = _places.get(folder)
+    if place is None and "\0" in folder:  # no file is called so: whoever reads it says so
+        return _FREE
     if place is None:
         fence = _fence_of(_absolute(folder))
         if fence is None or fence.follow:
             place = _FREE
-        elif _is_out(fence, folder):
+        elif held is None and _is_out(fence, folder):
             place = _Place(out=True)
         else:
-            place = _Place(links=_links_in(folder))
+            held = _held(folder) if held is None else held
+            place = _Place(links=frozenset(one.name for one in held if one.is_symlink()))
         _places[folder] = place
     return place
 
 
-def _links_in(folder: str) -> frozenset[str]:
+def _held(folder: str) -> list[os.DirEntry[str]]:
     try:
-        with os.scandir(folder or ".") as entries:
-            return frozenset(entry.name for entry in entries if entry.is_symlink())
+        with os.scandir(folder or ".") as found:
+            return list(found)
     except OSError:  # whoever reads it says so
-        return frozenset()
+        return []
 
 
 def leads_out(path: AnyPath) -> bool:
@@ -174,10 +183,15 @@ def entries(folder: AnyPath) -> list[os.DirEntry[str]]:
         InputError: a link that leads out leads to it.
         OSError: as the system says.
     """
-    if _look(str(folder)).out:
+    path = str(folder)
+    known = _places.get(path)
+    fence = None if known else _fence_of(_absolute(path))
+    if known.out if known else fence is not None and not fence.follow and _is_out(fence, path):
         raise refused(folder)
     with os.scandir(folder) as found:
-        return list(found)
+        held = list(found)
+    _look(path, held)
+    return held
 
 
 def names_in(folder: AnyPath) -> list[str]:
@@ -200,12 +214,16 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def is_file(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a regular file, or a link to one; else as :func:`is_folder`."""
-    try:
-        return entry.is_file()
-    except OSError:
-        return False
+def read_start(
+    path: AnyPath, what: str, most: int, where: object = "", start: int | None = None
+) -> tuple[bytes, int]:
+    """See :func:`ssd_data.core.files.paths.read_start`.
+
+    Raises:
+        InputError: it cannot be read, or a link that leads out leads to it.
+    """
+    require_inside(path)
+    return paths.read_start(path, what, most, where, start)
 
 
 def read_bytes(path: AnyPath, what: str, most: int, where: object = "") -> bytes:

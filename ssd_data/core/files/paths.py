@@ -64,11 +64,21 @@ def read_bytes(path: Path | str, what: str, most: int, where: object = "") -> by
     Raises:
         InputError: the file is absent, unreadable, no regular file, or larger than ``most``.
     """
+    return read_start(path, what, most, where)[0]
+
+
+def read_start(
+    path: Path | str, what: str, most: int, where: object = "", start: int | None = None
+) -> tuple[bytes, int]:
+    """A file's first bytes, at most ``start``, and how many it has; else as :func:`read_bytes`."""
     where = where or path
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
-            return _read_all(descriptor, _size(descriptor, what, most, where))
+            size = _size(descriptor, what, most, where)
+            if start is not None and size > start:
+                return os.read(descriptor, start), size
+            return _read_all(descriptor, size, most), size
         finally:
             os.close(descriptor)
     except (OSError, ValueError) as error:
@@ -107,7 +117,9 @@ def _unreadable(
     path: Path | str, what: str, where: object, error: OSError | ValueError
 ) -> InputError:
     if isinstance(error, FileNotFoundError):
-        return InputError(f"the {what} is missing", where=where)
+        from ssd_data.core.files.near import near_file  # which needs this module
+
+        return InputError(f"the {what} is missing", where=where, hint=near_file(path))
     if isinstance(error, OSError):
         return InputError(f"cannot read the {what}: {error.strerror}", where=where)
     return InputError(f"cannot read the {what}: {error}", where=ascii(str(path)))
@@ -129,12 +141,18 @@ def announce(path: str) -> None:
         os.close(descriptor)
 
 
-def _read_all(descriptor: int, size: int) -> bytes:
+def _read_all(descriptor: int, size: int, most: int) -> bytes:
     """All bytes of a file, in one call where it has ``size`` of them."""
     data = os.read(descriptor, size + 1)
     if len(data) == size:
         return data
-    return data + b"".join(iter(lambda: os.read(descriptor, 1 << 20), b""))
+    parts, there = [data], len(data)
+    while part := os.read(descriptor, 1 << 20):  # it grows, or its size is not stated
+        parts.append(part)
+        there += len(part)
+        if there > most:
+            raise ValueError(f"it grows beyond {most} bytes")
+    return b"".join(parts)
 
 
 def read_text(path: Path, what: str, most: int = TEXT_BYTES, where: object = "") -> str:

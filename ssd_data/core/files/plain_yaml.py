@@ -10,8 +10,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeAlias
 
-import yaml
-
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import read_text
 from ssd_data.core.files.paths import listable
@@ -44,6 +42,8 @@ def parse_yaml(text: str, where: object) -> PlainYaml:
         InputError: it is no YAML, holds an alias, a key twice or one that is no text, or is nested
             deeper than :data:`MOST_DEPTH`; the error names the line.
     """
+    import yaml  # when the first such file is there: most data sets have none
+
     try:
         return _document(text, where)
     except yaml.MarkedYAMLError as error:
@@ -54,6 +54,8 @@ def parse_yaml(text: str, where: object) -> PlainYaml:
 
 
 def _document(text: str, where: object) -> PlainYaml:
+    import yaml
+
     top: list[PlainYaml] = []
     growing: list[_Growing] = [_Growing(top)]
     for event in yaml.parse(text, Loader=yaml.SafeLoader):

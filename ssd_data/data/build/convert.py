@@ -14,14 +14,14 @@ import numpy as np
 
 from ssd_data.core import boxes as boxlib
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import announce, read_bytes
+from ssd_data.core.files.inside import announce
 from ssd_data.core.files.paths import is_below, require_below
+from ssd_data.core.headers import PictureInfo
 from ssd_data.core.images import (
-    MOST_BYTES,
     DamagedError,
-    PictureInfo,
     decode,
     encode,
+    picture_bytes,
     probe,
     resize,
     resized_size,
@@ -125,7 +125,7 @@ def picture_file(root: Path, entry: AnnotatedImage) -> bytes:
     """
     if entry.held is not None:
         return entry.held.read()
-    return read_bytes(f"{root}/{entry.image}", "picture", MOST_BYTES, entry.image)
+    return picture_bytes(f"{root}/{entry.image}", entry.image)
 
 
 def _finish(made: BuiltRecord) -> BuiltRecord:
@@ -198,12 +198,12 @@ def _stored(
         notes.add("the file's ending is not its format's (its content counts)", name)
     if _is_kept(info, options):
         if options.verify == "decode":
-            decode(file, name, strict=True)
+            decode(file, name, strict=True, info=info)
         shape = (1 if options.gray else 3, info.height, info.width)
         return without_orientation(file, info), shape
     if info.mode not in ("L" if options.gray else "RGB", "RGB"):
         notes.add(f"{info.mode} picture stored with {1 if options.gray else 3} channels", name)
-    pixels = _decoded(file, name, options, notes)
+    pixels = _decoded(file, info, name, options, notes)
     how = resized_size(info.width, info.height, options.size, options.min_dim, options.max_dim)
     pixels = resize(pixels, how, name, options.max_pixels)
     height, width = pixels.shape[:2]
@@ -211,15 +211,17 @@ def _stored(
     return encode(pixels, options.encode, options.quality), shape
 
 
-def _decoded(file: bytes, name: str, options: BuildOptions, notes: Tally) -> Pixels:
+def _decoded(
+    file: bytes, info: PictureInfo, name: str, options: BuildOptions, notes: Tally
+) -> Pixels:
     """The pixels; those of a damaged picture are noted, unless pictures are verified."""
     try:
-        return decode(file, name, options.gray, strict=True)
+        return decode(file, name, options.gray, strict=True, info=info)
     except DamagedError as error:
         if options.verify == "decode":
             raise
         notes.add("picture is damaged (what is left of it is stored)", error.sentence)
-        return decode(file, name, options.gray)
+        return decode(file, name, options.gray, info=info)
 
 
 def _boxes(

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ssd_data.core.boxes import turned_back
 from ssd_data.core.errors import InputError
-from ssd_data.core.images import PictureInfo
+from ssd_data.core.headers import PictureInfo
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage
 from ssd_data.data.build.options import BuildOptions

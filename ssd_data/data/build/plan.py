@@ -10,6 +10,7 @@ from typing import Any
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.notes import few
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import Scan, scan, unknown_classes
 from ssd_data.data.build.units import settle_unit
@@ -117,9 +118,9 @@ def _refuse_unknown(scans: Mapping[str, Scan], labelmap: LabelMap) -> None:
     lines = unknown_classes(scans, labelmap)
     if not lines:
         return
-    count = "1 class is" if len(lines) == 1 else f"{len(lines)} classes are"
+    count = "1 class is" if len(lines) == 1 else f"{len(lines):,} classes are"
     raise InputError(
-        f"{count} not in the labelmap:\n  " + "\n  ".join(lines),
+        f"{count} not in the labelmap:\n  " + "\n  ".join(few(lines)),
         where=labelmap.origin,
         hint=_counted_from_0(scans, labelmap)
         or f"It has {_some(labelmap)}. Rename with --map OLD=NEW, drop with --map OLD=, "

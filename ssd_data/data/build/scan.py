@@ -15,7 +15,7 @@ import numpy as np
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.core.notes import Tally
+from ssd_data.core.notes import FEW, Tally
 from ssd_data.core.structures import AnnotatedImage, Entry, Labels, Unreadable
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.dataset import Dataset
@@ -133,13 +133,16 @@ def _wanted(entry: Entry, options: BuildOptions, notes: Tally) -> Entry | None:
         return _without_rotated(entry, notes) if drops else entry
     if not entry.unannotated:
         return entry
+    near = entry.error.hint
+    place = f"{entry.image} ({near})" if near else entry.image
     if options.unannotated == "background":
-        notes.add("picture without an annotation (taken as background)", entry.image)
+        notes.add("picture without an annotation (taken as background)", place)
         return AnnotatedImage(entry.image, entry.annotation, held=entry.held)
     if options.unannotated == "skip":
-        notes.add("picture without an annotation (left out)", entry.image)
+        notes.add("picture without an annotation (left out)", place)
         return None
     hint = "--unannotated background takes it as a picture without objects, skip leaves it out"
+    hint = f"{near}; {hint}" if near else hint
     return replace(entry, error=InputError(entry.error.what, where=entry.error.where, hint=hint))
 
 
@@ -208,7 +211,10 @@ def select(entry: AnnotatedImage, which: Iterable[int]) -> AnnotatedImage:
 
 
 def unknown_classes(scans: Mapping[str, Scan], labelmap: LabelMap) -> list[str]:
-    """A line for each class name that the labelmap lacks, the most frequent first."""
+    """A line for each class name that the labelmap lacks, the most frequent first.
+
+    The first few say which known name is nearest.
+    """
     total: Counter[str] = Counter()
     first: dict[str, str] = {}
     for result in scans.values():
@@ -216,8 +222,8 @@ def unknown_classes(scans: Mapping[str, Scan], labelmap: LabelMap) -> list[str]:
         for name, place in result.first_place.items():
             first.setdefault(name, place)
     lines = []
-    for name, count in total.most_common():
-        near = labelmap.nearest(name)
+    for number, (name, count) in enumerate(total.most_common()):
+        near = labelmap.nearest(name) if number < FEW else None
         guess = f', nearest "{near}"' if near else ""
         boxes = "box" if count == 1 else "boxes"
         lines.append(f'"{name}": {count} {boxes}{guess}, first at {first[name]}')

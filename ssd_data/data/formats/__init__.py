@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from ssd_data.core.notes import Tally
     from ssd_data.core.structures import AnnotatedImage, Entry
+    from ssd_data.data.formats.tree import Tree
 
 S = TypeVar("S", bound="msgspec.Struct")
 HEAD_BYTES, MOST_BYTES = 4096, 1 << 62
@@ -88,6 +89,8 @@ class Format(Generic[S]):
         needs: the paths below the root without which a source is not there.
         layout: the folder tree that it expects, shown when nothing fits.
         recognise: the splits of a folder, if it is in this layout.
+        indexed: the same of a folder and its index, such as a ``data.yaml``, given the path below
+            the folder; None where it is no such file.
         classes: name and display name of all classes, where the data set itself states them; empty
             where this one does not: then they are the names that boxes use.
         names_splits: whether sources belong to the named splits of one data set. Else each is a
@@ -102,11 +105,12 @@ class Format(Generic[S]):
     read: Callable[[Path, S, Tally], Iterator[Entry]]
     needs: Callable[[S], list[str]]
     layout: str = ""
-    recognise: Callable[[Path], Recognised[S] | None] | None = None
+    recognise: Callable[[Tree], Recognised[S] | None] | None = None
     classes: Callable[[Path, S], list[tuple[str, str]]] | None = None
     names_splits: bool = True
     outside: Callable[[S], list[Path]] = lambda source: []
     truth_file: Callable[[Path, S], str] | None = None
+    indexed: Callable[[Tree, str], Recognised[S] | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,36 @@ class AnnotationFile:
             return False
 
 
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What a format's folder says of itself in its ``__init__.py``, so that the rest is loaded only
+    where it may be needed.
+
+    Attributes:
+        endings: of files; a folder in the format has one of them. None are said where any may.
+        folders: likewise, the names of folders right in it.
+        recognised: whether folders are in the format at all.
+        file: the ending of its annotation file, empty where it has none.
+    """
+
+    endings: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    recognised: bool = True
+    file: str = ""
+
+    def end(self, name: str) -> bool:
+        """Whether a file is called as one of the format's."""
+        return not self.endings or name.lower().endswith(self.endings)
+
+    def fit(self, tree: Tree) -> bool:
+        """Whether a folder may be in the format, by the names of what is there."""
+        return (
+            self.recognised
+            and (not self.endings or not tree.endings.isdisjoint(self.endings))
+            and (not self.folders or not set(self.folders).isdisjoint(tree.folders()))
+        )
+
+
 _OLD_NAMES = {"flat": "folders"}
 
 
@@ -158,21 +192,66 @@ def load(name: str) -> Format[Any]:
 
 def all_formats() -> Iterator[tuple[str, Format[Any]]]:
     """All formats of data sets, by name."""
-    for name in FORMATS.names():
+    yield from _loaded(FORMATS.names())
+
+
+def formats_for(tree: Tree) -> Iterator[tuple[str, Format[Any]]]:
+    """Those that a folder may be in, by the names of what is there; no other is loaded."""
+    names = FORMATS.names()
+    yield from _loaded([n for n in names if (signs := _signs(n)) is None or signs.fit(tree)])
+
+
+def formats_of_index(name: str) -> Iterator[tuple[str, Format[Any]]]:
+    """Those that may have an index of that name; no other is loaded."""
+    names = FORMATS.names()
+    yield from _loaded([n for n in names if (signs := _signs(n)) is None or signs.end(name)])
+
+
+def _loaded(names: Sequence[str]) -> Iterator[tuple[str, Format[Any]]]:
+    for name in names:
         module = FORMATS.load(name)
         if hasattr(module, "FORMAT"):
             yield name, module.FORMAT
 
 
+def _signs(name: str) -> Signs | None:
+    """What a format says of itself; None where it does not, as of another package."""
+    found: Signs | None = getattr(FORMATS.folder_of(name), "SIGNS", None)
+    return found
+
+
 @cache
 def annotation_files() -> Mapping[str, AnnotationFile]:
     """The formats of single annotation files, by their endings; several of one ending are one."""
-    modules = [FORMATS.load(name) for name in FORMATS.names()]
-    found: dict[str, AnnotationFile] = {}
-    for file in (module.FILE for module in modules if hasattr(module, "FILE")):
-        first = found.get(file.suffix)
-        found[file.suffix] = _either(first, file) if first else file
-    return found
+    return _AnnotationFiles()
+
+
+class _AnnotationFiles(Mapping[str, AnnotationFile]):
+    """Loads those of an ending when they are asked for."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, AnnotationFile] = {}
+        self._names: dict[str, list[str]] = {}
+        for name in FORMATS.names():
+            signs = _signs(name)
+            file = getattr(FORMATS.load(name), "FILE", None) if signs is None else None
+            if ending := signs.file if signs else file.suffix if file else "":
+                self._names.setdefault(ending, []).append(name)
+
+    def __getitem__(self, ending: str) -> AnnotationFile:
+        if ending not in self._loaded:
+            files = [FORMATS.load(name).FILE for name in self._names[ending]]
+            self._loaded[ending] = reduce(_either, files)
+        return self._loaded[ending]
+
+    def __contains__(self, ending: object) -> bool:
+        return ending in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def _either(first: AnnotationFile, other: AnnotationFile) -> AnnotationFile:

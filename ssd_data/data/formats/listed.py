@@ -9,11 +9,13 @@ import posixpath
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from PIL import Image
-
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import require_inside
+from ssd_data.core.files.paths import listable
+from ssd_data.core.headers.read import read_header
+from ssd_data.core.images import picture_bytes
 from ssd_data.core.notes import Tally
+from ssd_data.core.options import MAX_PIXELS
 from ssd_data.data.formats.corners import Size
 from ssd_data.data.formats.pictures import Named, Pictures, has_picture_ending
 from ssd_data.data.formats.splits import is_training, role
@@ -96,6 +98,11 @@ class ListedFinder:
                     return Named(found)
         return self.pictures.find(name, where)
 
+    def absent(self, name: str, where: str) -> InputError:
+        """That a picture is not here, with the one that is nearly called so."""
+        hint = self.pictures.spelling_hint(name)
+        return InputError(f'the picture "{listable(name)}" is not here', where=where, hint=hint)
+
     def paths_of(self, names: Iterable[str]) -> set[str]:
         """The pictures of some names that are here."""
         found: set[str] = set()
@@ -120,7 +127,15 @@ def picture_size(path: Path) -> Size | None:
     """Width and height of a picture by its header; None where it has none."""
     require_inside(path)
     try:
-        with Image.open(path) as image:
-            return image.size
-    except Exception:  # on hostile bytes Pillow's readers raise what they like
+        return size_of(picture_bytes(path, str(path)))
+    except InputError:
         return None
+
+
+def size_of(picture: bytes) -> Size | None:
+    """The same of a file's bytes."""
+    try:
+        info = read_header(picture, "", MAX_PIXELS, whole=False)
+    except InputError:
+        return None
+    return info.width, info.height

@@ -22,6 +22,7 @@ from ssd_data.data.formats.splits import (
     role,
     split_in,
 )
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.undivided import split_up
 
 UNASSIGNED = "unassigned"
@@ -64,7 +65,7 @@ def split_words(folder: Path, files: Sequence[str], what: str) -> tuple[dict[str
 
 
 def by_file(
-    folder: Path, words: dict[str, str], make: Callable[[str, str], S]
+    tree: Tree, words: dict[str, str], make: Callable[[str, str], S]
 ) -> tuple[dict[str, list[S]], list[str]]:
     """A split a file.
 
@@ -72,7 +73,7 @@ def by_file(
         words: the split of each. make: the source of a file and the folder of its pictures.
     """
     places = {
-        name: picture_folder(folder, posixpath.dirname(name), word) for name, word in words.items()
+        name: picture_folder(tree, posixpath.dirname(name), word) for name, word in words.items()
     }
     splits: dict[str, list[S]] = {}
     for name, word in words.items():
@@ -86,13 +87,13 @@ def by_file(
     return splits, said
 
 
-def of_one(folder: Path, whole: S, word: str) -> tuple[dict[str, list[S]], list[str]]:
+def of_one(tree: Tree, whole: S, word: str) -> tuple[dict[str, list[S]], list[str]]:
     """The splits of a single file: the one that its name says, else the folders of its pictures
     that are called so, else shares."""
     if word:
         return {plain_split(word): [whole]}, []
-    if not (inner := _split_folders(folder / whole.images)):
-        return split_up(folder, [whole])
+    if not (inner := _split_folders(tree, whole.images)):
+        return split_up(tree, [whole])
     start = f"{whole.images}/" if whole.images else ""
     splits = {
         plain_split(one): [msgspec.structs.replace(whole, inside=start + one)] for one in inner
@@ -137,9 +138,9 @@ def _overlap(a: str, b: str) -> bool:
     return a == b or not a or not b or a.startswith(f"{b}/") or b.startswith(f"{a}/")
 
 
-def _split_folders(place: Path) -> list[str]:
+def _split_folders(tree: Tree, place: str) -> list[str]:
     """The folders of pictures that are called as splits, where they hold most of the pictures."""
-    paths = Pictures.below(place).paths
+    paths = Pictures.of(tree, place).paths
     tops = [path.partition("/")[0] for path in paths if "/" in path]
     inner = sorted({top for top in tops if role(top)})
     roles = {role(top) for top in inner}

@@ -13,12 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import names_in, open_regular, read_text
+from ssd_data.core.files.inside import open_regular, read_text
 from ssd_data.core.files.paths import below
 from ssd_data.core.notes import Tally
 from ssd_data.data.formats import annotation_files
-from ssd_data.data.formats.foldernames import is_left_behind
-from ssd_data.data.formats.pictures import Named, Pictures, has_picture_ending, stem_of
+from ssd_data.data.formats.pictures import (
+    Named,
+    Pictures,
+    has_picture_ending,
+    stem_of,
+)
+from ssd_data.data.formats.tree import Tree
 
 MOST_BYTES = 64 << 20
 MOST_SHOWN = 100  # names of a line that are counted
@@ -48,6 +53,11 @@ class NameList:
             InputError: it is absent, no UTF-8 text or too large.
         """
         return cls(path, _lines(read_text(below(root, path), "list", MOST_BYTES)))
+
+    @classmethod
+    def of(cls, file: Path) -> NameList:
+        """The list that a file is, wherever it lies; as :meth:`read`."""
+        return cls(str(file), _lines(read_text(file, "list of pictures", MOST_BYTES)))
 
     @property
     def flagged(self) -> bool:
@@ -99,17 +109,17 @@ class Finder:
     stated: Callable[[str], str]
 
     @classmethod
-    def of(cls, root: Path, folder: str, stated: Callable[[str], str], tree: str = "") -> Finder:
+    def of(cls, tree: Tree, folder: str, stated: Callable[[str], str], base: str = "") -> Finder:
         """That of a folder of pictures.
 
         Args:
-            root: the data set's; folder: that of the pictures below it, empty for the root itself.
-            tree: of the data set's tree below it, from which names may be as well.
+            tree: the data set's; folder: that of the pictures below it, empty for the root itself.
+            base: a folder below the root, from which names may be as well.
         """
-        place = below(root, folder) if folder else root
-        starts = [str(place.resolve()), folder, folder.removeprefix(f"{tree}/")]
+        place = below(tree.root, folder) if folder else tree.root
+        starts = [str(place.resolve()), folder, folder.removeprefix(f"{base}/")]
         above = tuple(f"{start}/" for start in dict.fromkeys(starts) if start)
-        return cls(Pictures.below(place), above, stated)
+        return cls(Pictures.of(tree, folder), above, stated)
 
     def plain(self, text: str) -> str:
         """A list's text as a path below the folder of the pictures, as far as it is one."""
@@ -235,7 +245,7 @@ def united(root: Path, path: str) -> list[str]:
     above = f"{folder}/" if folder else ""
     fitting = [
         above + one
-        for one in lists_in(below(root, folder) if folder else root)
+        for one in lists_in(Tree(root), folder)
         if one.lower().startswith(start) and one.lower().endswith(end) and len(one) >= len(name)
     ]
     if not fitting:
@@ -243,10 +253,10 @@ def united(root: Path, path: str) -> list[str]:
     return fitting
 
 
-def lists_in(folder: Path) -> list[str]:
+def lists_in(tree: Tree, folder: str) -> list[str]:
     """The names of a folder that end as lists do, sorted; none where it is not there."""
-    names = names_in(folder)
-    return [n for n in names if n.lower().endswith(ENDING) and not is_left_behind(n)]
+    names = sorted((*tree.names(folder), *tree.folders(folder)))
+    return [name for name in names if name.lower().endswith(ENDING)]
 
 
 def _as_spelt(root: Path, path: str) -> str:
@@ -254,7 +264,7 @@ def _as_spelt(root: Path, path: str) -> str:
     file = below(root, path)
     if file.is_file():
         return path
-    others = (name for name in lists_in(file.parent) if name.rpartition(".")[0] == file.stem)
+    others = (n for n in lists_in(Tree(file.parent), "") if n.rpartition(".")[0] == file.stem)
     return path[: -len(file.name)] + next(others, file.name)
 
 

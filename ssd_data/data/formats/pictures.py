@@ -16,8 +16,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.near import by_fold, spelling_hint
 from ssd_data.core.files.paths import listable
-from ssd_data.data.formats.walking import files_below
+from ssd_data.data.formats.tree import Tree
 
 # What OpenCV or Pillow reads; which of them a file is, its first bytes say.
 _JPEG, _NETPBM = ("jpg", "jpeg", "jpe", "jfif", "jif"), ("ppm", "pgm", "pbm", "pnm", "pam", "pfm")
@@ -33,6 +34,11 @@ def has_picture_ending(name: str) -> bool:
     """
     stem, _, ending = name.rpartition("/")[2].rpartition(".")
     return bool(stem) and ending.lower() in ENDINGS
+
+
+def files_below(folder: Path) -> list[str]:
+    """All files of a folder and its subfolders, see :meth:`Tree.below`."""
+    return list(Tree(folder).below())
 
 
 def stem_of(path: str) -> str:
@@ -74,7 +80,13 @@ class Pictures:
     @classmethod
     def below(cls, folder: Path) -> Pictures:
         """Those of a folder and its subfolders; none where it is not there."""
-        return cls(folder, [p for p in files_below(folder) if has_picture_ending(p)])
+        return cls.of(Tree(folder))
+
+    @classmethod
+    def of(cls, tree: Tree, folder: str = "") -> Pictures:
+        """Those below a folder of a tree."""
+        paths = [path for path in tree.below(folder) if has_picture_ending(path)]
+        return cls(tree.path(folder), paths)
 
     @cached_property
     def by_stem(self) -> dict[str, list[str]]:
@@ -138,6 +150,20 @@ class Pictures:
         if has_picture_ending(plain):
             return None
         return self._by_bare_name(plain, named, where)
+
+    def spelling_hint(self, named: str) -> str:
+        """What to say of a name that is none, where one differs in capitals or accents only."""
+        plain = named.replace("\\", "/").removeprefix("./")
+        names = (plain, plain.rpartition("/")[2])
+        hints = (spelling_hint(name, self._folded) for name in names)
+        return next(filter(None, hints), "")
+
+    @cached_property
+    def _folded(self) -> dict[str, str]:
+        """The paths, and what stands in lists for them, by what names like them have in common."""
+        stems = map(stem_of, self.paths)
+        own = [path.rpartition("/")[2] for path in self.paths]
+        return by_fold((*map(stem_of, own), *own, *stems, *self.paths))
 
     def _by_tail(self, text: str, named: str, where: object) -> Named | None:
         parts = [part for part in text.split("/") if part not in ("", ".", "..")]

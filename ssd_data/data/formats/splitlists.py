@@ -24,7 +24,7 @@ from ssd_data.data.formats.splits import (
     require_apart,
     role,
 )
-from ssd_data.data.formats.walking import folders_in
+from ssd_data.data.formats.tree import Tree
 
 MAIN = "ImageSets/Main"
 MOST_MISSING = 10_000  # after which a list's other lines are not looked at
@@ -68,15 +68,13 @@ def list_path(place: str, name: str) -> str:
     return f"{place}/{name}{ENDING}" if place else f"{name}{ENDING}"
 
 
-def places_in(root: Path) -> dict[str, str]:
+def places_in(tree: Tree) -> dict[str, str]:
     """The folders of :data:`PLACES` that are there, in its order, each as it is spelt."""
     spelt = {"": ""}
-    for top in folders_in(root):
+    for top in tree.folders():
         spelt.setdefault(top.lower(), top)
         if top.lower() == "imagesets":
-            spelt |= {
-                f"{top}/{inner}".lower(): f"{top}/{inner}" for inner in folders_in(root / top)
-            }
+            spelt |= {f"{top}/{one}".lower(): f"{top}/{one}" for one in tree.folders(top)}
     return {place: spelt[place] for place in PLACES if place in spelt}
 
 
@@ -108,7 +106,7 @@ def by_split(lists: Iterable[tuple[str, bool]]) -> dict[str, str]:
     return found
 
 
-def read_lists(root: Path, place: str, finder: Finder) -> SplitLists:
+def read_lists(tree: Tree, place: str, finder: Finder) -> SplitLists:
     """The lists of ``ImageSets/Main``, all of which are splits, or of another folder.
 
     Of another folder only those count whose name says a split and that name a picture.
@@ -117,16 +115,15 @@ def read_lists(root: Path, place: str, finder: Finder) -> SplitLists:
         InputError: a list is broken, names no picture at all though it is called as a split is, or
             a picture is in two splits that exclude each other.
     """
-    folder = root / place if place else root
     strict = place.lower() == MAIN.lower()
-    stems = [name[: -len(ENDING)] for name in lists_in(folder)]
+    stems = [name[: -len(ENDING)] for name in lists_in(tree, place)]
     if not strict:
         stems = [s for s in stems if s not in finder.pictures.by_stem and role(s)]
-    found = by_split((s, seems_flagged(folder / f"{s}{ENDING}")) for s in stems)
+    found = by_split((s, seems_flagged(tree.path(list_path(place, s)))) for s in stems)
     splits, members, said = {}, {}, []
     for split, name in found.items():
         try:
-            pictures, missing = _members(root, list_path(place, name), finder)
+            pictures, missing = _members(tree.root, list_path(place, name), finder)
         except InputError:
             if strict or is_plain_role(split):
                 raise
@@ -137,7 +134,7 @@ def read_lists(root: Path, place: str, finder: Finder) -> SplitLists:
         elif not missing:
             said.append(f"{list_path(place, name)} is empty: it is not taken for a split")
         elif sure:
-            raise _names_nothing(missing[0], len(missing))
+            raise _names_nothing(missing[0], len(missing), finder)
         elif strict:
             said.append(f"{list_path(place, name)} names no picture: it is not taken for a split")
     require_apart(members)
@@ -159,11 +156,12 @@ def _members(root: Path, path: str, finder: Finder) -> tuple[dict[str, str], lis
     return pictures, missing
 
 
-def _names_nothing(first: Listed, count: int) -> InputError:
+def _names_nothing(first: Listed, count: int, finder: Finder) -> InputError:
     return InputError(
         f'"{first.text}" is no picture here' + ", nor is any other of this list" * (count > 1),
         where=first.where,
-        hint="A list has a picture's name a line; move it away if it is no list of a split",
+        hint=finder.pictures.spelling_hint(first.text)
+        or "A list has a picture's name a line; move it away if it is no list of a split",
     )
 
 

@@ -19,6 +19,7 @@ from ssd_data.data.formats.parts import holds_picture
 from ssd_data.data.formats.pictures import Pictures
 from ssd_data.data.formats.splitlists import SplitLists, places_in, read_lists
 from ssd_data.data.formats.splits import RATIO, TOO_FEW, share
+from ssd_data.data.formats.tree import Tree
 
 UNASSIGNED = "unassigned"  # pictures of no split, where others are of one
 DRAWN = (
@@ -75,21 +76,21 @@ S = TypeVar("S", bound=PartSource)
 
 
 def split_up(
-    folder: Path, sources: Sequence[S], *, in_order: bool = False
+    tree: Tree, sources: Sequence[S], *, in_order: bool = False
 ) -> tuple[dict[str, list[S]], list[str]]:
     """The splits of sources that nothing assigns to one, and what is to be said of that.
 
     Args:
         in_order: the pictures are a video's frames.
     """
-    lists = split_lists(folder) if len(sources) == 1 else None
+    lists = split_lists(tree) if len(sources) == 1 else None
     if lists is not None:
         named = {
             split: [msgspec.structs.replace(sources[0], only=lists.path(split))]
             for split in lists.splits
         }
         return named, [f"the splits are the lists {lists.shown()}", *lists.said]
-    if holds_picture(folder) and not holds_picture(folder, count=2):
+    if holds_picture(tree) and not holds_picture(tree, count=2):
         return {"trainval": list(sources)}, [TOO_FEW]
     shares = {"trainval": (0.0, RATIO), "test": (RATIO, 1.0)}
     drawn = {
@@ -99,17 +100,17 @@ def split_up(
     return drawn, [STRETCHES if in_order else DRAWN]
 
 
-def split_lists(folder: Path) -> SplitLists | None:
+def split_lists(tree: Tree) -> SplitLists | None:
     """The lists of pictures that are splits; None where none is for training.
 
-    >>> split_lists(Path("sample/voc")).place
+    >>> split_lists(Tree(Path("sample/voc"))).place
     'ImageSets/Main'
 
     Raises:
         InputError: they contradict each other.
     """
-    finder = Finder.of(folder, "", lambda stem: "")
-    found = (read_lists(folder, place, finder) for place in places_in(folder).values())
+    finder = Finder.of(tree, "", lambda stem: "")
+    found = (read_lists(tree, place, finder) for place in places_in(tree).values())
     return next((one for one in found if one.trains), None)
 
 
@@ -125,6 +126,7 @@ def _listed(images: Sequence[str], root: Path, name: str) -> set[int]:
     for listed in read_listed(root, name, finder, Tally()):
         if listed.picture is None:
             text = f'"{listed.text}" is no picture here, or nothing is said of it'
-            raise InputError(text, where=listed.where)
+            hint = finder.pictures.spelling_hint(listed.text)
+            raise InputError(text, where=listed.where, hint=hint)
         chosen.add(known[listed.picture.path])
     return chosen

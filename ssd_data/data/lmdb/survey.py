@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from ssd_data.core.boxes import is_empty, is_outside
 from ssd_data.core.errors import InputError
-from ssd_data.core.images import PictureInfo, probe
+from ssd_data.core.headers import PictureInfo
+from ssd_data.core.images import probe
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Boxes, Flags
@@ -159,7 +160,8 @@ class Survey:
         table = self.table()
         boxes = table.count()
         whole = table.channels > 0
-        used, counts = np.unique(table.labels, return_counts=True)
+        classes = self._classes(table)
+        used = {row["label"] for row in classes}
         known = dict.fromkeys(item.label for item in self.labelmap or () if item.label != 0)
         return {
             "records": self.records,
@@ -171,22 +173,35 @@ class Survey:
             "first_key": table.names[0] if table.names else "",
             "last_key": table.names[-1] if table.names else "",
             "pictures": self._pictures(table, whole),
-            "classes": [
-                {
-                    "label": label,
-                    "name": class_name(label, self.labelmap),
-                    "boxes": count,
-                    "pictures": int((table.count(table.labels == label) > 0).sum()),
-                    "difficult": int(table.difficult[table.labels == label].sum()),
-                }
-                for label, count in zip(used.tolist(), counts.tolist(), strict=True)
-            ],
+            "classes": classes,
             "absent": [class_name(n, self.labelmap) for n in known if n not in used],
             "box_statistics": _statistics(table),
             "outside": _listed(self.remarks, OUTSIDE),
             "empty": _listed(self.remarks, EMPTY),
             "not_finite": _listed(self.remarks, NOT_FINITE),
         }
+
+    def _classes(self, table: BoxTable) -> list[dict[str, Any]]:
+        """Of each label that a box has: how many, in how many pictures, how many difficult."""
+        used, place, counts = np.unique(table.labels, return_inverse=True, return_counts=True)
+        among = np.unique(place.ravel() * len(table) + table.record) // max(len(table), 1)
+        columns = zip(
+            used.tolist(),
+            counts.tolist(),
+            np.bincount(among, minlength=len(used)).tolist(),
+            np.bincount(place.ravel()[table.difficult], minlength=len(used)).tolist(),
+            strict=True,
+        )
+        return [
+            {
+                "label": label,
+                "name": class_name(label, self.labelmap),
+                "boxes": boxes,
+                "pictures": pictures,
+                "difficult": difficult,
+            }
+            for label, boxes, pictures, difficult in columns
+        ]
 
     def _pictures(self, table: BoxTable, whole: Flags) -> dict[str, Any]:
         sizes, channels = table.sizes[whole], Counter(table.channels[whole].tolist())
@@ -228,7 +243,9 @@ def pixel_boxes(record: Record) -> Boxes:
 
 def box_text(record: Record, index: int, labelmap: LabelMap | None) -> str:
     """One box in a line: its place in the record (from 0), class and corners in pixels."""
-    shown = " ".join(f"{value:.6g}" for value in pixel_boxes(record)[index])
+    with np.errstate(over="ignore"):
+        box = record.boxes[index] * np.array([record.width, record.height] * 2, np.float32)
+    shown = " ".join(f"{value:.6g}" for value in box)
     return f"box {index}: {class_name(int(record.labels[index]), labelmap)} {shown}"
 
 

@@ -196,5 +196,6 @@ class Interpreter:
 
 
 def exact_arithmetic() -> Any:
-    """No TF32 in convolutions: single precision is what Caffe computes in."""
-    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+    """No TF32 in convolutions: single precision is what Caffe computes in. And no sums whose order
+    is another each time: a run that is resumed on a GPU ends as one that was not stopped."""
+    return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ssd_data.core.errors import InputError
+from ssd_data.core.pairing import pair_greedily
 from ssd_data.engines.torch.boxes import outside, overlap
 
 UNMATCHED = -1
 IGNORED = -2
 LEAST_OVERLAP = 1e-6  # what is not above it is no overlap
 COMPENSATION_OVERLAP = 0.1  # what is not above it is no candidate of the second stage
+ROUNDS, MOST_MATES = 16, 1 << 11  # truths that are compared with one another in each round
+MOST_PAIRS = 1 << 27  # of a picture's truths and boxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,13 @@ def match(
     Returns:
         index: int64 (N, P), a row of ``truth``, or UNMATCHED, or IGNORED.
         overlap: float32 (N, P), the greatest overlap with any truth.
+
+    Raises:
+        InputError: a picture has more truths than a table can hold.
     """
     shape = (pictures, boxes.shape[-2])
+    if len(truth) * shape[1] > MOST_PAIRS:
+        _require_few(truth, shape[1])
     index = torch.full(shape, UNMATCHED, device=boxes.device)
     if not len(truth):
         return index, boxes.new_zeros(shape)
@@ -89,11 +98,19 @@ def match(
     return index, best
 
 
+def _require_few(truth: GroundTruth, boxes: int) -> None:
+    most = int(truth.picture.bincount().max())
+    if most * boxes > MOST_PAIRS:
+        text = f"{most:,} boxes in one picture are too many for {boxes:,} priors"
+        raise InputError(text, hint="Leave such pictures out, or merge their boxes")
+
+
 def bipartite(table: Tensor, picture: Tensor) -> tuple[Tensor, Tensor]:
     """Pairs of truths and boxes, the greatest overlap first, each in one pair at most.
 
     A pair whose overlap is the greatest both of its truth and of its box will be taken whatever
-    else is, so all such pairs are taken at once; a few rounds do instead of one for each truth.
+    else is, so all such pairs are taken at once; a few rounds do instead of one for each truth. Of
+    truths that are alike each round takes one: what a few rounds leave is sorted.
 
     Args:
         table: float32 (M, P), overlaps of truths and boxes, 0 where they cannot pair.
@@ -104,8 +121,10 @@ def bipartite(table: Tensor, picture: Tensor) -> tuple[Tensor, Tensor]:
     """
     waiting = torch.arange(len(table), device=table.device)
     left = table.clone()
-    rows, boxes = [], []
-    while len(waiting):
+    rows, boxes = [waiting[:0]], [waiting[:0]]
+    for _ in range(ROUNDS if len(waiting) <= MOST_MATES else 0):
+        if not len(waiting):
+            break
         value, box = left.max(1)
         rivals = left[:, box]
         mates = picture[waiting][:, None] == picture[waiting]
@@ -118,6 +137,12 @@ def bipartite(table: Tensor, picture: Tensor) -> tuple[Tensor, Tensor]:
         left[mate, boxes[-1][winner]] = 0
         still = (value > 0) & ~wins
         waiting, left = waiting[still], left[still]
+    if len(waiting):
+        of = picture[waiting].cpu().numpy()
+        pairs = pair_greedily(left.cpu().numpy(), of, 0)
+        more, last = (torch.from_numpy(part).to(table.device) for part in pairs)
+        rows.append(waiting[more])
+        boxes.append(last)
     return torch.cat(rows), torch.cat(boxes)
 
 

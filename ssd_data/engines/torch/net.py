@@ -152,9 +152,8 @@ class Net(Interpreter):
 
     def clear_param_diffs(self) -> None:
         """Set the parameters' gradients to zero; ``backward`` adds to them."""
-        for layer in self.steps:
-            for param in layer.params:
-                param.grad.zero_()
+        if grads := [param.grad for layer in self.steps for param in layer.params]:
+            torch._foreach_zero_(grads)
 
     # ---- weights ----
 

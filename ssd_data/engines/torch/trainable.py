@@ -95,9 +95,8 @@ class Trainable:
         leaves = [param.tensor for param in self.learned]
         with exact_arithmetic():
             grads = torch.autograd.grad(loss, leaves, allow_unused=True)
-        for param, grad in zip(self.learned, grads, strict=True):
-            if grad is not None:
-                param.grad.add_(grad)
+        found = [(p.grad, g) for p, g in zip(self.learned, grads, strict=True) if g is not None]
+        torch._foreach_add_(*map(list, zip(*found, strict=True)))
 
     def _bind(self) -> None:
         for layer, wanted in zip(self.net.steps, self.net.flow.params, strict=True):

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ssd_data.core.boxes import is_outside
 from ssd_data.core.errors import InputError
 from ssd_data.core.overlaps import overlaps
+from ssd_data.core.pairing import pair_greedily
 from ssd_data.core.parallel import default_workers, ordered_map
 from ssd_data.core.structures import Boxes, Flags
 from ssd_data.families.fit.layout import Rules
@@ -26,7 +27,8 @@ Floats = npt.NDArray[np.float32]
 
 LEAST_OVERLAP = np.float32(1e-6)  # what is not above it is no overlap
 PAIRS = 1 << 19  # in a table: it should stay in the processor's cache
-MOST_PAIRS = 1 << 28
+MOST_PAIRS = 1 << 27
+ROUNDS, MOST_MATES = 16, 1 << 11  # boxes that are compared with one another in each round
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,7 +158,8 @@ def bipartite(
     """Pairs of boxes and priors, the greatest overlap first, each in one pair at most.
 
     A pair whose overlap is the greatest both of its box and of its prior will be taken whatever
-    else is, so all such pairs are taken at once; a few rounds do instead of one for each box.
+    else is, so all such pairs are taken at once; a few rounds do instead of one for each box. Of
+    boxes that are alike each round takes one: what a few rounds leave is sorted.
 
     Args:
         table: float32 (N, P), overlaps.
@@ -170,7 +173,9 @@ def bipartite(
     best, prior, left = best[waiting], prior[waiting], table
     rows, taken = [waiting[:0]], [waiting[:0]]
     whole = True  # the table still has all rows
-    while len(waiting):
+    for _ in range(ROUNDS if len(waiting) <= MOST_MATES else 0):
+        if not len(waiting):
+            break
         rivals = left[waiting[:, None], prior] if whole else left[:, prior]
         mates = picture[waiting][:, None] == picture[waiting]
         earlier = waiting[:, None] < waiting
@@ -188,6 +193,11 @@ def bipartite(
         best = left[np.arange(len(left)), prior]
         some = best > LEAST_OVERLAP
         waiting, left, best, prior = waiting[some], left[some], best[some], prior[some]
+    if len(waiting):
+        left = left[waiting] if whole else left
+        more, prior = pair_greedily(left, picture[waiting], float(LEAST_OVERLAP))
+        rows.append(waiting[more])
+        taken.append(prior)
     return np.concatenate(rows), np.concatenate(taken)
 
 

@@ -9,7 +9,7 @@ AnnotatedDatum LMDB with its labelmap and, for names and sizes, ``<split>_name_s
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,12 +19,16 @@ import msgspec
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import keep_inside, read_lines
+from ssd_data.core.files.inside import keep_inside
 from ssd_data.core.files.paths import below, is_plain_name, listable
 from ssd_data.core.files.together import new_folder
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Detections
+from ssd_data.data.formats.namelists import NameList, missing_picture, pictures_of
+from ssd_data.data.formats.pictures import stem_of
+from ssd_data.data.formats.tree import Tree
+from ssd_data.data.formats.voc.read import VocSource
 from ssd_data.data.formats.voc.xml import read_file
 from ssd_data.data.lmdb.companions import labelmap_of, name_size_file, read_name_sizes
 from ssd_data.data.lmdb.store import is_lmdb, open_shared
@@ -82,12 +86,10 @@ def read_truth(
             hint="Name VOC2007/ImageSets/Main/test.txt, or VOC2007 and --split, or an LMDB",
         )
     names, annotated, notes = [], [], Tally()
-    for number, line in enumerate(read_lines(path, "list of pictures"), 1):
-        if line.strip():
-            names.append(line.split()[0])
-            annotation = f"Annotations/{names[-1]}.xml"
-            place = below(root, annotation, f"{path}:{number}")
-            annotated.append(read_file(place, names[-1], annotation, notes))
+    for name, where in _listed_names(root, path):
+        names.append(name)
+        annotation = f"Annotations/{name}.xml"
+        annotated.append(read_file(below(root, annotation, where), name, annotation, notes))
     used = sorted({str(name) for picture in annotated for name in picture.classes})
     classes = LabelMap.from_names(used) if classes is None else classes
     labels = {item.name: item.label for item in classes if item.label > 0}
@@ -97,6 +99,16 @@ def read_truth(
     of_boxes = [[labels[str(name)] for name in picture.classes] for picture in annotated]
     pictures = TruthBuilder.of_entries(annotated, [np.array(one, np.int32) for one in of_boxes])
     return pictures.build(names, classes, path)
+
+
+def _listed_names(root: Path, path: Path) -> Iterator[tuple[str, str]]:
+    """The pictures of a list without ending, by the rule that a build reads it with; and the place
+    that names each.
+    """
+    finder = VocSource(set=path.stem).finder(Tree(root))
+    for listed in pictures_of(NameList.of(path), finder):
+        found = listed.picture
+        yield stem_of(found.path) if found else missing_picture(listed, finder)[0], listed.where
 
 
 def _image_set(path: Path, split: str | None) -> tuple[Path, Path]:
@@ -157,7 +169,9 @@ def read_detections(folder: Path, truth: Truth, missing: str = "fail") -> Found:
             raise InputError(text, where=folder, hint=hint)
         for name in absent:
             notes.add("class without a file of detections: nothing of it was found", name)
-    index = {name.encode(): i for i, name in enumerate(truth.pictures)}
+    # A name with spaces may stand with "_" in their place, as eval writes it.
+    index = {"_".join(name.split()).encode(): i for i, name in enumerate(truth.pictures)}
+    index |= {name.encode(): i for i, name in enumerate(truth.pictures)}
     nothing = np.zeros(0, np.int64), np.zeros((0, 5))
     read = [_read_file(files[name], index) if name in files else nothing for name in truth.classes]
     picture = np.concatenate([which for which, _ in read])
@@ -252,6 +266,8 @@ def _read_slowly(data: bytes, path: Path, index: Mapping[bytes, int]) -> tuple[I
             continue
         where = f"{path}:{number}"
         name, *rest = line.split(maxsplit=1)
+        if name not in index and (spaced := line.rsplit(maxsplit=5))[0].strip() in index:
+            name, rest = spaced[0].strip(), [b" ".join(spaced[1:])]
         if name not in index:
             raise _unknown(line.split(), index, where)
         text = rest[0].decode(errors="replace") if rest else ""

@@ -18,17 +18,17 @@ import numpy as np
 
 from ssd_data.core.boxes import from_xywh, to_xywh
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import entries, read_bytes
+from ssd_data.core.files.inside import entries
 from ssd_data.core.files.paths import require_below
 from ssd_data.core.files.together import new_folder
 from ssd_data.core.notes import Tally
-from ssd_data.core.optional import require
 from ssd_data.core.parallel import ordered_map
 from ssd_data.core.structures import Detections, Flags
 from ssd_data.metrics import NO, PERHAPS
-from ssd_data.metrics.files import line_of_numbers, note_odd_boxes, read_plain, unpack_hint
+from ssd_data.metrics.files import FAR, line_of_numbers, note_odd_boxes, read_plain, unpack_hint
 from ssd_data.metrics.lines import SCORE, SIDES, Lines
 from ssd_data.metrics.scores import Floats, Found, Truth
+from ssd_data.metrics.widerface.matlab import HINT, read_mat
 
 FACE = "face"
 SETS = ("easy", "medium", "hard")
@@ -36,7 +36,6 @@ MAX_BYTES = 1 << 28
 WHAT = "file of detections"
 COLUMNS = (*SIDES, SCORE)
 ENDING = re.compile(r"\.(jpe?g|png)$", re.I)
-HINT = "Take ground_truth from the official evaluation (eval_tools.zip)"
 _COMMAS = bytes.maketrans(b" \n", b",,")
 _NUMBERS = b"0123456789.eE+-"
 _decode = msgspec.json.Decoder(list[float]).decode
@@ -58,15 +57,15 @@ def read_truth(folder: Path) -> Truth:
     try:
         for event, inside, found in zip(events, files, faces, strict=True):
             for file, box in zip(_cells(inside), _cells(found), strict=True):
-                pictures.append(f"{event.item()}/{file.item()}")
-                boxes.append(np.asarray(box, np.float64).reshape(-1, 4))
-    except (ValueError, AttributeError, TypeError) as error:
+                pictures.append(f"{_text(event)}/{_text(file)}")
+                boxes.append(_numbers(box, 4))
+    except ValueError as error:
         raise InputError(f"its lists do not fit: {error}", where=where, hint=HINT) from None
     if not boxes or len(set(pictures)) < len(pictures):
         raise InputError("it names no picture, or one twice", where=where, hint=HINT)
     xywh = np.concatenate(boxes)
-    if not np.isfinite(xywh).all():
-        raise InputError("a face's box is not a number", where=where, hint=HINT)
+    if not np.all(np.abs(xywh) <= FAR):
+        raise InputError("a face's box is no number, or out of all bounds", where=where, hint=HINT)
     counts = [len(box) for box in boxes]
     sets = {name: _counted(folder / f"wider_{name}_val.mat", counts) for name in SETS}
     return Truth(
@@ -103,38 +102,52 @@ def _load(path: Path, names: Sequence[str]) -> list[Sequence[Any]]:
     """Cell arrays of one ``.mat`` file."""
     if not path.exists():
         raise InputError("this file of the truth is missing", where=path, hint=HINT)
-    data = read_bytes(path, "truth", MAX_BYTES)
-    loadmat = require("scipy.io", "score").loadmat
-    import io
-
-    try:
-        found = loadmat(io.BytesIO(data), variable_names=list(names))
-    except NotImplementedError:
-        raise InputError(
-            "a .mat file of version 7.3, which is not read here",
-            where=path,
-            hint="Save it in MATLAB with -v7, or take the official file",
-        ) from None
-    except Exception as error:  # scipy raises whatever its reading stumbles upon
-        text = f"not a readable .mat file: {type(error).__name__}: {error}"
-        raise InputError(text, where=path, hint=HINT) from None
+    found = read_mat(path, names)
     for name in names:
         if name not in found:
             raise InputError(f'the field "{name}" is missing', where=path, hint=HINT)
-        if not np.asarray(found[name]).dtype.hasobject:
+        if not found[name].dtype.hasobject:
             raise InputError(f'the field "{name}" is no cell array', where=path, hint=HINT)
     return [_cells(found[name]) for name in names]
 
 
 def _cells(array: Any) -> Sequence[Any]:
-    cells: Sequence[Any] = np.asarray(array).ravel().tolist() if array.size else []
+    """What a cell array holds; nothing of an empty one, whatever it is.
+
+    Raises:
+        ValueError: it is an array of another kind.
+    """
+    if not array.size:
+        return []
+    if not array.dtype.hasobject:
+        raise ValueError("a cell array should stand where another does")
+    cells: Sequence[Any] = array.ravel().tolist()
     return cells
+
+
+def _text(array: Any) -> str:
+    if array.dtype.kind != "U" or array.size != 1:
+        raise ValueError("a name is no text")
+    text: str = array.item()
+    return text
+
+
+def _numbers(array: Any, columns: int) -> Floats:
+    """float64 (N, columns)."""
+    if array.dtype.hasobject or array.dtype.kind == "U":
+        raise ValueError("text or cells stand where numbers should")
+    if array.size and (array.ndim != 2 or columns not in (1, array.shape[1])):
+        raise ValueError(f"{columns} columns should stand where {array.shape[1]} do")
+    return np.asarray(array, np.float64).reshape(-1, columns)
 
 
 def _counted(path: Path, counts: list[int]) -> Flags:
     """Which faces count in one setting; the others are ignored."""
     (events,) = _load(path, ("gt_list",))
-    chosen = [np.asarray(rows).ravel() for event in events for rows in _cells(event)]
+    try:
+        chosen = [_numbers(rows, 1)[:, 0] for event in events for rows in _cells(event)]
+    except ValueError as error:
+        raise InputError(f"its lists do not fit: {error}", where=path, hint=HINT) from None
     if len(chosen) != len(counts):
         text = f"it has {len(chosen):,} pictures, wider_face_val.mat {len(counts):,}"
         raise InputError(text, where=path, hint=HINT)
@@ -230,8 +243,10 @@ def _rows(body: bytes, count: int, path: str) -> Floats:
     for twice, once in ((b"  ", b" "), (b" \n", b"\n"), (b"\n ", b"\n"), (b"\n\n", b"\n")):
         while twice in tidy:
             tidy = tidy.replace(twice, once)
-    # Between numbers there is nothing but one space, four times, and a line's end.
-    if tidy.translate(None, _NUMBERS) == (b"    \n" * count)[:-1]:
+    # What is announced is believed once there are as many lines. Between numbers there is nothing
+    # but one space, four times, and a line's end.
+    there = tidy.count(b"\n") + bool(tidy)
+    if there == count and tidy.translate(None, _NUMBERS) == (b"    \n" * count)[:-1]:
         try:
             values = np.array(_decode(b"[" + tidy.translate(_COMMAS) + b"]")).reshape(count, 5)
             if not count or np.abs(values).max() < 1e9:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ssd_data.core.overlaps import jaccard
+from ssd_data.core.overlaps import CROWD, best_overlaps, jaccard
 from ssd_data.core.structures import Flags
 from ssd_data.metrics import ScoreOptions
 from ssd_data.metrics.average_precision import average_precision
@@ -69,6 +69,13 @@ def best_faces(truth: Truth, found: Found) -> tuple[Floats, Ints]:
     for i in range(len(truth.pictures)):
         rows, first, last = order[ends[i] : ends[i + 1]], starts[i], starts[i + 1]
         if not len(rows) or first == last:
+            continue
+        if len(rows) * (last - first) > CROWD:
+            own = np.zeros(last - first, np.int64)
+            few = best_overlaps(
+                found.boxes[rows], own[:1].repeat(len(rows)), truth.boxes[first:last], own, 1
+            )
+            best[rows], index[rows] = few[0], first + few[1]
             continue
         overlap = jaccard(found.boxes[rows, None], truth.boxes[None, first:last], 1)
         chosen = overlap.argmax(axis=1)

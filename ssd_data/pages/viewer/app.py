@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import jinja2
 import numpy as np
-from werkzeug.exceptions import HTTPException, InternalServerError, NotFound, SecurityError
+from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
@@ -29,26 +29,15 @@ from ssd_data.data.lmdb.survey import Look, class_name, look
 from ssd_data.metrics.scores import Ints
 from ssd_data.pages.viewer import images
 from ssd_data.pages.viewer.choice import MISTAKE_SORTS, MISTAKES, SORTS, Choice
+from ssd_data.pages.viewer.door import HEADERS, METHODS
 from ssd_data.pages.viewer.index import PROBLEMS, Index, Indexed
 from ssd_data.pages.viewer.judged import KINDS, Judged
 from ssd_data.pages.viewer.select import matching, select
 from ssd_data.pages.viewer.sight import MOST_MARKS, MOST_TAGS, TRUTH_KINDS, Sight, sight_of
 
 PAGE = 24
-HOSTS = ["127.0.0.1", "localhost"]
 STATIC = {"view.css": "text/css", "view.js": "text/javascript", "icon.svg": "image/svg+xml"}
 SIZES = {"small": (None, 32.0), "medium": (32.0, 96.0), "large": (96.0, None)}
-POLICY = (
-    "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
 Answer: TypeAlias = Callable[..., Response]
 ROUTES = Map(
     [
@@ -103,41 +92,37 @@ class Viewer:
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         """WSGI."""
-        request = Request(environ)
-        request.trusted_hosts = HOSTS
-        response = self._answer(request)
+        response = self._answer(Request(environ))
         response.headers.extend(HEADERS)
         return response(environ, start)
 
     def _answer(self, request: Request) -> Response:
         try:
-            _ = request.host  # one that is not ours raises
             endpoint, values = ROUTES.bind_to_environ(request.environ).match()
             answer: Answer = getattr(self, f"_{endpoint}")
             return answer(request, **values)
-        except SecurityError as error:
-            text = "This page answers to 127.0.0.1 and localhost only."
-            return self._message(error, text)
         except HTTPException as error:
-            return self._message(error, error.description or error.name)
+            return self._message(request, error, error.description or error.name)
         except UsageError as error:
-            return self._message(None, error.sentence, 400)
+            return self._message(request, None, error.sentence, 400)
         except InputError as error:
-            return self._message(None, error.sentence, 500)
+            return self._message(request, None, error.sentence, 500)
         except Exception as error:  # one page's fault must not end the others
-            print(f"error: {request.path}: {error!r}", file=sys.stderr)
-            return self._message(InternalServerError(), "This page has failed.")
+            print(f"error: {printable(request.path)}: {error!r}", file=sys.stderr)
+            return self._message(request, InternalServerError(), "This page has failed.")
 
-    def _message(self, error: HTTPException | None, text: str, status: int = 400) -> Response:
+    def _message(
+        self, request: Request, error: HTTPException | None, text: str, status: int = 400
+    ) -> Response:
         status = error.code or status if error is not None else status
-        response = self._page("message.html", status=status, text=printable(text))
+        response = self._page(request, "message.html", status=status, text=printable(text))
         response.status_code = status
         if status == 405 and error is not None:
-            response.headers["Allow"] = "GET, HEAD"
+            response.headers["Allow"] = ", ".join(METHODS)
         return response
 
-    def _page(self, template: str, **values: Any) -> Response:
-        text = self.templates.get_template(template).render(values)
+    def _page(self, request: Request, template: str, **values: Any) -> Response:
+        text = self.templates.get_template(template).render(values, base=request.script_root)
         response = Response(text, mimetype="text/html")
         response.headers["Cache-Control"] = "no-cache"
         return response
@@ -202,6 +187,7 @@ class Viewer:
         page = min(choice.page, pages)
         numbers = chosen[(page - 1) * PAGE : page * PAGE].tolist()
         return self._page(
+            request,
             "grid.html",
             choice=choice,
             ready=ready,
@@ -225,6 +211,7 @@ class Viewer:
             before = int(chosen[place - 1]) if place else None
             after = int(chosen[place + 1]) if place + 1 < len(chosen) else None
         return self._page(
+            request,
             "record.html",
             choice=choice,
             sight=sight,

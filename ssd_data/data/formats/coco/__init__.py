@@ -1,1 +1,7 @@
 """COCO: one instances JSON for all pictures; also the original's one JSON a picture."""
+
+from __future__ import annotations
+
+from ssd_data.data.formats import Signs
+
+SIGNS = Signs(endings=(".json",), file=".json")

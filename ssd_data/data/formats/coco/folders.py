@@ -40,6 +40,7 @@ from ssd_data.data.formats.coco.places import (
 )
 from ssd_data.data.formats.coco.schema import CocoSource
 from ssd_data.data.formats.splits import RATIO, TOO_FEW, TRAINING, role
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.undivided import split_lists
 
 LAYOUT = """\
@@ -79,32 +80,48 @@ class FoundJson:
         return self.json.rpartition("/")[2]
 
 
-def recognise(folder: Path) -> Recognised[CocoSource] | None:
+def recognise(tree: Tree) -> Recognised[CocoSource] | None:
     """The splits of a folder with one or more instances JSONs.
 
     Raises:
         InputError: two JSONs are of one split, or one is not of the split that its folder says.
     """
-    paths = json_files(folder)
+    paths = json_files(tree)
     others = _others([path for path, _ in paths])
-    looked = [_look(folder, path, split) for path, split in paths if path not in others]
+    looked = [_look(tree, path, split) for path, split in paths if path not in others]
     found = [one for one in looked if one is not None]
-    here = [one for one in found if one.images is not None]
     if not found:
         return None
     said = [f"left out, as captions, key points and the like: {_some(others)}"] if others else []
+    return _recognised(tree, found, said)
+
+
+def indexed(tree: Tree, name: str) -> Recognised[CocoSource] | None:
+    """The splits of one instances JSON.
+
+    Raises:
+        InputError: it is not of the split that its folder says.
+    """
+    folders = name.split("/")[:-1]
+    found = _look(tree, name, next((part for part in reversed(folders) if role(part)), ""))
+    return _recognised(tree, [found], []) if found else None
+
+
+def _recognised(tree: Tree, found: Sequence[FoundJson], said: list[str]) -> Recognised[CocoSource]:
+    folder = tree.root
+    here = [one for one in found if one.images is not None]
     if here and len(here) < len(found):
         absent = [one.json for one in found if one.images is None]
         said.append(f"{_some(absent)}: none of its pictures is here, so it is left out")
     for one in found if not here else ():
-        one.images = usual_folder(folder, one.json, one.split) or ""
+        one.images = usual_folder(tree, one.json, one.split) or ""
     used = here or found
     drawn = _name_splits(used, folder)
     by_name = not agree([one.seen for one in used if one.seen])
     said += said_of({one.json: one.seen for one in used if one.seen}, by_name)
     said += _said_of_pictures(used)
     if drawn:
-        splits, how = _parted(_source(drawn, [drawn], by_name), folder, _is_single(drawn))
+        splits, how = _parted(_source(drawn, [drawn], by_name), tree, _is_single(drawn))
         said.append(how)
     else:
         splits = {one.split: [_source(one, used, by_name)] for one in used}
@@ -128,14 +145,14 @@ def _others(paths: Sequence[str]) -> list[str]:
     return [f"{h}{s}{n}" for h, s, n in parted if h in homes and n.startswith(OTHERS)]
 
 
-def _look(folder: Path, path: str, by_folder: str) -> FoundJson | None:
+def _look(tree: Tree, path: str, by_folder: str) -> FoundJson | None:
     """A JSON with its split and pictures; None where it holds no instances."""
     seen = None
     conventional = is_conventional(path.rpartition("/")[2])
-    if not conventional and not is_likely(folder / path):
+    if not conventional and not is_likely(tree.path(path)):
         return None
     try:
-        seen = glance(folder / path, path)
+        seen = glance(tree.path(path), path)
     except MisfitError:
         if not conventional:
             return None
@@ -145,7 +162,7 @@ def _look(folder: Path, path: str, by_folder: str) -> FoundJson | None:
         return None
     split = _split(path, by_folder)
     names = seen.names if seen else ()
-    return FoundJson(path, split, seen, picture_folder(folder, path, split, names))
+    return FoundJson(path, split, seen, picture_folder(tree, path, split, names))
 
 
 def _split(path: str, by_folder: str) -> str:
@@ -215,11 +232,9 @@ def _is_single(one: FoundJson) -> bool:
     return one.seen is not None and len(one.seen.names) == 1
 
 
-def _parted(
-    whole: CocoSource, folder: Path, single: bool
-) -> tuple[dict[str, list[CocoSource]], str]:
+def _parted(whole: CocoSource, tree: Tree, single: bool) -> tuple[dict[str, list[CocoSource]], str]:
     """The splits of the one JSON that says none: by lists beside it, else drawn."""
-    lists = split_lists(folder)
+    lists = split_lists(tree)
     if lists is not None and not any("*" in name for name in lists.splits.values()):
         named = {
             split: [msgspec.structs.replace(whole, only=lists.path(split), alone=False)]
@@ -233,7 +248,7 @@ def _parted(
     return drawn, (
         f"{whole.json} does not say which pictures are for training: {RATIO:.0%}, drawn at random, "
         'are "trainval", the others "test". To choose them, write train.txt and test.txt into '
-        f"{folder}, a picture's name a line"
+        f"{tree.root}, a picture's name a line"
     )
 
 

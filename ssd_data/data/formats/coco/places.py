@@ -8,12 +8,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import names_in
 from ssd_data.core.files.paths import is_below
-from ssd_data.data.formats.foldernames import is_left_behind
+from ssd_data.data.formats.parts import files_in
 from ssd_data.data.formats.pictures import Pictures
 from ssd_data.data.formats.splits import role
-from ssd_data.data.formats.walking import folders_in
+from ssd_data.data.formats.tree import Tree
 
 INSTANCES, ROBOFLOW = "instances_", "_annotations.coco.json"
 MOST = 40  # JSONs of a folder; where there are more, each belongs to a picture
@@ -26,27 +25,24 @@ _PICTURES = frozenset(
 _FIRST_WORD = re.compile(r"[\W_]+")
 
 
-def json_files(folder: Path) -> list[tuple[str, str]]:
+def json_files(tree: Tree) -> list[tuple[str, str]]:
     """The JSONs of a folder and of those inside that may hold some.
 
     Returns:
-        the path of each below the folder, and the name of the split's folder that it lies in,
-        empty where it lies in none.
+        the path of each below the root, and the name of the split's folder that it lies in, empty
+        where it lies in none.
     """
-    inside, found = _held(folder)
-    paths = [(name, "") for name in _chosen(found)]
-    for name in inside:
+    paths = [(json, "") for json in _chosen(tree, "")]
+    for name in _folders(tree):
         if (split := _split_of(name)) is None:
             continue
-        deeper, found = _held(folder / name)
-        paths += [(f"{name}/{json}", split) for json in _chosen(found)]
-        for inner in deeper:
+        paths += [(json, split) for json in _chosen(tree, name)]
+        for inner in _folders(tree, name):
             own = _split_of(inner)
             if own is None or (own and split):
                 continue
             if own or split or _holds_jsons(name):  # else a data set that lies in data/
-                _, found = _held(folder / name / inner)
-                paths += [(f"{name}/{inner}/{json}", own or split) for json in _chosen(found)]
+                paths += [(json, own or split) for json in _chosen(tree, f"{name}/{inner}")]
     return paths
 
 
@@ -66,22 +62,23 @@ def is_conventional(name: str) -> bool:
     return name == ROBOFLOW or name.startswith(INSTANCES)
 
 
-def _chosen(names: list[str]) -> list[str]:
-    return names if len(names) <= MOST else [name for name in names if is_conventional(name)]
+def _chosen(tree: Tree, folder: str) -> list[str]:
+    found = list(files_in(tree, (".json",), folder))
+    if len(found) <= MOST:
+        return found
+    return [path for path in found if is_conventional(path.rpartition("/")[2])]
 
 
-def _held(folder: Path) -> tuple[list[str], list[str]]:
-    """A folder's own folders and JSONs, sorted, but of those that a system left there."""
-    jsons = [name for name in names_in(folder) if name[-5:].lower() == ".json"]
-    kept = [[n for n in found if not is_left_behind(n)] for found in (folders_in(folder), jsons)]
-    return kept[0], kept[1]
+def _folders(tree: Tree, folder: str = "") -> list[str]:
+    """A folder's own folders, but those whose names no list can hold."""
+    return [name for name in tree.folders(folder) if is_below(name)]
 
 
 def _join(*parts: str) -> str:
     return "/".join(part for part in parts if part)
 
 
-def picture_folder(root: Path, json: str, split: str, names: Sequence[str]) -> str | None:
+def picture_folder(tree: Tree, json: str, split: str, names: Sequence[str]) -> str | None:
     """The folder below the root that a JSON's file names start from; None where none has any.
 
     Args:
@@ -92,15 +89,15 @@ def picture_folder(root: Path, json: str, split: str, names: Sequence[str]) -> s
     Raises:
         InputError: nothing tells which of several folders it is.
     """
-    usual, others = _candidates(root, json, split)
+    usual, others = _candidates(tree, json, split)
     for places in (usual, others):
-        hits = [sum(_is_there(root / place, name) for name in names) for place in places]
+        hits = [sum(_is_there(tree.path(place), name) for name in names) for place in places]
         if any(hits):
             best = [place for place, hit in zip(places, hits, strict=True) if hit == max(hits)]
             if places is others and len(best) > 1:
                 raise _in_several(best, json)
             return best[0]
-    found = [_found_otherwise(root / place, split, names) for place in usual]
+    found = [_found_otherwise(tree, place, split, names) for place in usual]
     return usual[found.index(max(found))] if any(found) else None
 
 
@@ -113,20 +110,20 @@ def _in_several(folders: Sequence[str], json: str) -> InputError:
     )
 
 
-def usual_folder(root: Path, json: str, split: str) -> str | None:
+def usual_folder(tree: Tree, json: str, split: str) -> str | None:
     """The first folder that is there of those where a JSON's pictures use to lie."""
-    usual, _ = _candidates(root, json, split)
+    usual, _ = _candidates(tree, json, split)
     return next((place for place in usual if place), None)
 
 
-def _candidates(root: Path, json: str, split: str) -> tuple[list[str], list[str]]:
+def _candidates(tree: Tree, json: str, split: str) -> tuple[list[str], list[str]]:
     """Folders that may hold a JSON's pictures: where they use to lie, and all others."""
     parts = json.split("/")[:-1]
     cut = next((i for i, part in enumerate(parts) if _holds_jsons(part)), len(parts))
-    held, _ = _held(root)
+    held = _folders(tree)
     usual: list[str] = []
     for top in dict.fromkeys(("/".join(parts[:cut]), "")):
-        inside = _held(root / top)[0] if top else held
+        inside = _folders(tree, top)
         folders = [name for name in inside if name.lower() in _PICTURES]
         if split:
             usual += [
@@ -136,8 +133,8 @@ def _candidates(root: Path, json: str, split: str) -> tuple[list[str], list[str]
         usual += [_join(top, name) for name in sorted(folders, key=lambda n: n != "images")]
         usual.append(top)
     homes = [d for d in held if d.lower() in _PICTURES]
-    others = held + [_join(d, inner) for d in homes for inner in _held(root / d)[0]]
-    usual = [place for place in dict.fromkeys(usual) if (root / place).is_dir()]
+    others = held + [_join(d, inner) for d in homes for inner in _folders(tree, d)]
+    usual = [place for place in dict.fromkeys(usual) if tree.path(place).is_dir()]
     return usual, [d for d in others if d not in usual and not _is_foreign(d, split)]
 
 
@@ -169,8 +166,8 @@ def is_folder(folder: Path, name: str) -> bool:
         return False
 
 
-def _found_otherwise(folder: Path, split: str, names: Sequence[str]) -> int:
-    pictures = Pictures.below(folder)
+def _found_otherwise(tree: Tree, folder: str, split: str, names: Sequence[str]) -> int:
+    pictures = Pictures.of(tree, folder)
     count = 0
     for name in names:
         try:

@@ -24,7 +24,7 @@ from ssd_data.data.formats import AnnotationFile, Format
 from ssd_data.data.formats.coco import loose
 from ssd_data.data.formats.coco.boxes import Quad, hull, stated
 from ssd_data.data.formats.coco.context import CocoContext
-from ssd_data.data.formats.coco.folders import LAYOUT, recognise
+from ssd_data.data.formats.coco.folders import LAYOUT, indexed, recognise
 from ssd_data.data.formats.coco.glance import NamedCategory, glance, is_by_label_studio
 from ssd_data.data.formats.coco.jsonfile import BROKEN, JsonFile, MisfitError, raise_all
 from ssd_data.data.formats.coco.naming import ListedImage, PictureFinder
@@ -234,5 +234,6 @@ FORMAT = Format(
     recognise=recognise,
     classes=classes,
     truth_file=truth_file,
+    indexed=indexed,
 )
 FILE = AnnotationFile(".json", read_file, looks_like=lambda head: b'"annotation"' in head)

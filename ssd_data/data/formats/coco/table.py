@@ -12,8 +12,7 @@ import numpy.typing as npt
 
 from ssd_data.core.boxes import from_xywh
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import read_bytes
-from ssd_data.core.images import MOST_BYTES, probe
+from ssd_data.core.images import picture_bytes, probe
 from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable, flagged
 from ssd_data.data.formats.coco import boxes as boxlib
 from ssd_data.data.formats.coco import loose
@@ -309,8 +308,7 @@ class CocoTable:
         self, path: str, boxes: Any, traced: npt.NDArray[np.bool_], width: int, height: int
     ) -> Any:
         try:
-            file = read_bytes(self.context.root / path, "picture", MOST_BYTES, path)
-            turned = probe(file, path).orientation >= 5
+            turned = probe(picture_bytes(self.context.root / path, path), path).orientation >= 5
         except InputError:  # the build says it
             return boxes
         return boxlib.unstretched(boxes, traced, width, height) if turned else boxes

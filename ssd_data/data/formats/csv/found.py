@@ -47,6 +47,10 @@ class FoundPictures:
         """The line of the first row of a picture of the table."""
         return f"{self._table.name}:{self._table.first[picture]}"
 
+    def missing(self, index: int) -> InputError:
+        """That a picture is not here."""
+        return self._finder.absent(self.paths[index], self.where(self._first[index]))
+
     def _path(self, picture: int, name: str) -> str:
         where = self.where(picture)
         try:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, listable
+from ssd_data.core.files.paths import below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Boxes, Entry, Unreadable
 from ssd_data.data.formats import Format
@@ -23,7 +23,7 @@ from ssd_data.data.formats.csv.found import FoundPictures
 from ssd_data.data.formats.csv.judge import are_fractions, corners_of, whole_file
 from ssd_data.data.formats.csv.kinds import look_at
 from ssd_data.data.formats.csv.labels import class_names, labels_of
-from ssd_data.data.formats.csv.recognise import recognise
+from ssd_data.data.formats.csv.recognise import indexed, recognise
 from ssd_data.data.formats.csv.schema import CsvSource
 from ssd_data.data.formats.csv.splitting import split_of
 from ssd_data.data.formats.csv.table import Column, CsvTable, picture_names
@@ -123,9 +123,7 @@ class _Maker:
             if member in table.notes:
                 notes.merge(table.notes[member])
         if index in self.found.absent:
-            where = self.found.where(members[0])
-            error = InputError(f'the picture "{listable(path)}" is not here', where=where)
-            return Unreadable(path, table.name, error)
+            return Unreadable(path, table.name, self.found.missing(index))
         if fault := next((table.errors[m] for m in members if m in table.errors), None):
             return Unreadable(path, table.name, fault)
         parts = [table.rows(member) for member in members]
@@ -160,4 +158,12 @@ class _Maker:
         )
 
 
-FORMAT = Format(CsvSource, read, needs, layout=LAYOUT, recognise=recognise, classes=classes)
+FORMAT = Format(
+    CsvSource,
+    read,
+    needs,
+    layout=LAYOUT,
+    recognise=recognise,
+    classes=classes,
+    indexed=indexed,
+)

@@ -19,7 +19,7 @@ from ssd_data.data.formats.csv.splitting import column_splits
 from ssd_data.data.formats.listsplits import UNASSIGNED, by_file, by_value, of_one, split_words
 from ssd_data.data.formats.parts import files_of, holds_picture, picture_folder
 from ssd_data.data.formats.splits import role, split_in
-from ssd_data.data.formats.walking import files_below
+from ssd_data.data.formats.tree import Tree
 
 ENDINGS = frozenset({".csv", ".tsv"})
 MOST_FILES = 256
@@ -28,19 +28,34 @@ _READ_ME = ("readme.txt", "license.txt")
 Splits = dict[str, list[CsvSource]]
 
 
-def recognise(folder: Path) -> Recognised[CsvSource] | None:
+def recognise(tree: Tree) -> Recognised[CsvSource] | None:
     """The splits by a column, by the names of the CSV files, or by the folders of their pictures.
 
     Raises:
         InputError: several CSV files of boxes contradict each other.
     """
-    named = list(islice(files_of(folder, ENDINGS), MOST_FILES))
-    looks = {name: look for name in named if (look := _look(folder, name)) is not None}
+    named = list(islice(files_of(tree, ENDINGS), MOST_FILES))
+    looks = {name: look for name in named if (look := _look(tree.root, name)) is not None}
     boxes = {name: look for name, look in looks.items() if look.layout is not None}
-    if not boxes:
-        return _not_understood(folder, looks)
-    names = [n for n in named if n not in boxes and are_names(folder / n, n)]
-    splits, said = _splits(folder, boxes, names)
+    return _recognised(tree, boxes, named) if boxes else _not_understood(tree, looks)
+
+
+def indexed(tree: Tree, name: str) -> Recognised[CsvSource] | None:
+    """The splits of one CSV of boxes; of one that is not understood, so that it is said why."""
+    look = _look(tree.root, name)
+    if look is None:
+        return None
+    if look.layout is None:
+        why = f"{name} is a CSV"
+        return Recognised({"trainval": [CsvSource(csv=name)]}, why, Confidence.NAMES)
+    return _recognised(tree, {name: look}, list(islice(files_of(tree, ENDINGS), MOST_FILES)))
+
+
+def _recognised(
+    tree: Tree, boxes: Mapping[str, TableLook], named: Sequence[str]
+) -> Recognised[CsvSource]:
+    names = [n for n in named if n not in boxes and are_names(tree.path(n), n)]
+    splits, said = _splits(tree, boxes, names)
     first = next(iter(splits.values()))[0].csv
     look = boxes[first]
     why = f"{first} {'names the' if look.header else 'has'} columns of pictures and boxes"
@@ -57,12 +72,12 @@ def _look(folder: Path, name: str) -> TableLook | None:
     return None if look.foreign else look
 
 
-def _not_understood(folder: Path, looks: Mapping[str, TableLook]) -> Recognised[CsvSource] | None:
+def _not_understood(tree: Tree, looks: Mapping[str, TableLook]) -> Recognised[CsvSource] | None:
     """A CSV that stands for all annotations that are here, so that its fault is what to say."""
-    odd = [name for name in looks if not are_names(folder / name, name)]
-    if len(odd) != 1 or not holds_picture(folder):
+    odd = [name for name in looks if not are_names(tree.path(name), name)]
+    if len(odd) != 1 or not holds_picture(tree):
         return None
-    for path in files_below(folder):
+    for path in tree.below():
         name = posixpath.basename(path).lower()
         if name.rpartition(".")[2] in _ANNOTATIONS.split() and name not in _READ_ME:
             return None
@@ -71,8 +86,10 @@ def _not_understood(folder: Path, looks: Mapping[str, TableLook]) -> Recognised[
 
 
 def _splits(
-    folder: Path, boxes: Mapping[str, TableLook], names: Sequence[str]
+    tree: Tree, boxes: Mapping[str, TableLook], names: Sequence[str]
 ) -> tuple[Splits, list[str]]:
+    folder = tree.root
+
     def source(name: str, place: str) -> CsvSource:
         return CsvSource(csv=name, images=place, names=_names_for(name, names))
 
@@ -80,11 +97,11 @@ def _splits(
         words, said = split_words(folder, list(boxes), "CSV files of boxes")
         for name, word in words.items():
             _require_agreeing(folder, name, boxes[name], word)
-        splits, more = by_file(folder, words, source)
+        splits, more = by_file(tree, words, source)
         return splits, [*said, *more]
     ((name, look),) = boxes.items()
     word = split_in(name) or ""
-    whole = source(name, picture_folder(folder, posixpath.dirname(name), word))
+    whole = source(name, picture_folder(tree, posixpath.dirname(name), word))
     if found := column_splits(folder / name, name, look):
         flags = look.layout is not None and look.layout.flags
         return by_value(
@@ -92,7 +109,7 @@ def _splits(
             lambda split: msgspec.structs.replace(whole, split=split, rest=False),
             words_are_names=not flags,
         )
-    splits, more = of_one(folder, whole, word)
+    splits, more = of_one(tree, whole, word)
     if look.layout is not None and look.layout.split >= 0 and look.header:
         column = listable(look.header[look.layout.split].strip())
         more = [f'the column "{column}" holds no names of splits: it is not used', *more]

@@ -20,7 +20,7 @@ from ssd_data.data.formats import Format
 from ssd_data.data.formats.cvat.document import steps
 from ssd_data.data.formats.cvat.images import OpenImage
 from ssd_data.data.formats.cvat.meta import Meta, read_head, read_meta
-from ssd_data.data.formats.cvat.recognise import recognise
+from ssd_data.data.formats.cvat.recognise import indexed, recognise
 from ssd_data.data.formats.cvat.schema import IMAGES, CvatPicture, CvatSource, PictureFolder
 from ssd_data.data.formats.cvat.tracks import Tracks
 from ssd_data.data.formats.cvat.video import frames_of
@@ -126,4 +126,12 @@ def _tell(own: Tally, notes: Tally) -> None:
     notes.merge(own)
 
 
-FORMAT = Format(CvatSource, read, needs, layout=LAYOUT, recognise=recognise, classes=classes)
+FORMAT = Format(
+    CvatSource,
+    read,
+    needs,
+    layout=LAYOUT,
+    recognise=recognise,
+    classes=classes,
+    indexed=indexed,
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
@@ -13,6 +14,7 @@ from ssd_data.data.formats.cvat.meta import DEFAULT, read_head, stated_subsets
 from ssd_data.data.formats.cvat.schema import XML, CvatSource
 from ssd_data.data.formats.parts import files_of, picture_folder, stray
 from ssd_data.data.formats.splits import plain_split, role, split_in
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.undivided import UNASSIGNED, split_up
 
 SAMPLE = 16  # files that are looked into before a folder counts as none of CVAT's
@@ -20,29 +22,38 @@ MOST_SUBSETS = 64
 FEW = 64  # of more files, none is asked for its subset: they are one a picture
 
 
-def recognise(folder: Path) -> Recognised[CvatSource] | None:
+def recognise(tree: Tree) -> Recognised[CvatSource] | None:
     """The splits of a folder with CVAT files: by subset, else by the names of files and folders."""
-    named = list(files_of(folder, XML))
+    named = list(files_of(tree, XML))
     spread = named[:: max(len(named) // SAMPLE, 1)][:SAMPLE]
-    if not any(is_ours(folder / name) for name in spread):
+    if not any(is_ours(tree.path(name)) for name in spread):
         return None
-    ours = [name for name in named if is_ours(folder / name)]
+    found = _recognised(tree, [name for name in named if is_ours(tree.path(name))])
+    return replace(found, said=[*found.said, *stray(tree, XML, set(named), is_ours)])
+
+
+def indexed(tree: Tree, name: str) -> Recognised[CvatSource] | None:
+    """The splits of one CVAT file."""
+    return _recognised(tree, [name]) if is_ours(tree.path(name)) else None
+
+
+def _recognised(tree: Tree, ours: Sequence[str]) -> Recognised[CvatSource]:
+    folder = tree.root
     by_split: defaultdict[str, list[CvatSource]] = defaultdict(list)
     plain: defaultdict[str, list[str]] = defaultdict(list)
     for name in ours:
         subsets = _subsets(folder, name) if len(ours) <= FEW else []
         if len(subsets) > 1:
             for subset in subsets:
-                images = picture_folder(folder, _parent(name), "")
+                images = picture_folder(tree, _parent(name), "")
                 source = CvatSource(xml=name, images=images, subset=subset)
                 by_split[plain_split(subset)].append(source)
         else:
             plain[_split_of(name, subsets)].append(name)
     left = plain.pop("", [])
     for split, names in plain.items():
-        by_split[plain_split(split)] += _sources(folder, names, ours, split)
-    splits, said = _with_unassigned(folder, dict(by_split), _sources(folder, left, ours, ""), left)
-    said = [*said, *stray(folder, XML, set(named), is_ours)]
+        by_split[plain_split(split)] += _sources(tree, names, ours, split)
+    splits, said = _with_unassigned(tree, dict(by_split), _sources(tree, left, ours, ""), left)
     why = f"{ours[0]} is CVAT's XML" if len(ours) == 1 else f"{len(ours)} XML files are CVAT's"
     return Recognised(splits, why, Confidence.CONTENT, said)
 
@@ -77,16 +88,14 @@ def _split_of(name: str, subsets: Sequence[str]) -> str:
     return subsets[0]
 
 
-def _sources(
-    folder: Path, names: Sequence[str], ours: Sequence[str], split: str
-) -> list[CvatSource]:
+def _sources(tree: Tree, names: Sequence[str], ours: Sequence[str], split: str) -> list[CvatSource]:
     """Files as sources; a whole folder of them as one."""
     by_place: defaultdict[str, list[str]] = defaultdict(list)
     for name in names:
         by_place[_parent(name)].append(name)
     found = []
     for place, held in by_place.items():
-        images = picture_folder(folder, place, split)
+        images = picture_folder(tree, place, split)
         all_of_it = len(held) > 1 and len(held) == sum(_parent(name) == place for name in ours)
         xml = [place or "."] if all_of_it else held
         found += [CvatSource(xml=one, images=images) for one in xml]
@@ -94,14 +103,14 @@ def _sources(
 
 
 def _with_unassigned(
-    folder: Path,
+    tree: Tree,
     splits: dict[str, list[CvatSource]],
     left: list[CvatSource],
     names: Sequence[str],
 ) -> tuple[dict[str, list[CvatSource]], list[str]]:
     if not splits:
-        videos = any(_is_video(folder, name) for name in names[:FEW])
-        return split_up(folder, left, in_order=videos)
+        videos = any(_is_video(tree.root, name) for name in names[:FEW])
+        return split_up(tree, left, in_order=videos)
     said = [
         f'"{split}" is by its name neither for training nor for tests: build it with --split'
         for split in splits

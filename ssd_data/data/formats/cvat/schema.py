@@ -13,6 +13,7 @@ from ssd_data.core.structures import Entry
 from ssd_data.data.formats.cvat.document import is_ours
 from ssd_data.data.formats.parts import files_in
 from ssd_data.data.formats.pictures import Named, Pictures, has_picture_ending
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.undivided import PartSource
 
 XML = frozenset({".xml"})
@@ -34,11 +35,10 @@ class CvatSource(PartSource, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     def files(self, root: Path) -> list[str]:
         """Its files, below the root."""
-        path = below(root, self.xml)
-        if not path.is_dir():
+        if not below(root, self.xml).is_dir():
             return [self.xml]
-        start = "" if self.xml == "." else f"{self.xml}/"
-        return [start + name for name in files_in(path, XML) if is_ours(path / name)]
+        folder = "" if self.xml == "." else self.xml
+        return [name for name in files_in(Tree(root), XML, folder) if is_ours(root / name)]
 
 
 class CvatPicture(NamedTuple):

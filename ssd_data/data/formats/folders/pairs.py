@@ -11,17 +11,18 @@ from functools import cached_property
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below
+from ssd_data.core.files.near import by_fold, spelling_hint
+from ssd_data.core.files.paths import require_below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data.formats import AnnotationFile, annotation_files
+from ssd_data.data.formats.folders.counterparts import joined
 from ssd_data.data.formats.folders.schema import FolderSource, plain_folder
-from ssd_data.data.formats.folders.tree import joined
 from ssd_data.data.formats.lists import survey
 from ssd_data.data.formats.namelists import Finder
 from ssd_data.data.formats.pictures import has_picture_ending, owner_of, stem_of
 from ssd_data.data.formats.splits import is_plain_role
-from ssd_data.data.formats.walking import files_below
+from ssd_data.data.formats.tree import Tree
 
 # Text files that lie beside annotations: lists of classes, and what exports come with.
 _COMPANIONS = """classes class_names labels labelmap label_map names notes obj predefined_classes
@@ -43,12 +44,14 @@ class Pairs:
     def __init__(self, root: Path, source: FolderSource, notes: Tally) -> None:
         self.root, self.notes = root, notes
         self.images, self.labels = plain_folder(source.images), plain_folder(source.labels)
-        self.finder = Finder.of(root, self.images, self._stated)
+        tree = Tree(root)
+        self.finder = Finder.of(tree, self.images, self._stated)
         self.pictures = self.finder.pictures
-        place = below(root, self.labels) if self.labels else root
+        if self.labels:
+            require_below(root, self.labels)
         kinds = {source.files.lower()} if source.files else annotation_files().keys()
         self.annotations: dict[str, list[str]] = {}
-        for path in files_below(place):
+        for path in tree.below(self.labels):
             if f".{path.rpartition('.')[2].lower()}" in kinds:
                 self.annotations.setdefault(owner_of(path), []).append(path)
 
@@ -76,12 +79,26 @@ class Pairs:
                 self.notes.add(kind, image)
                 return None
             if found is None:
-                missing = InputError("the annotation is missing", where=annotation)
+                hint = self._nearest(stem_of(picture))
+                missing = InputError("the annotation is missing", where=annotation, hint=hint)
                 return Unreadable(image, annotation, missing, unannotated=True)
             annotation = joined(self.labels, found)
             return self._file(found).read(self.root / annotation, image, annotation, self.notes)
         except InputError as error:
             return Unreadable(image, annotation, error)
+
+    def _nearest(self, stem: str) -> str:
+        """What to say of an annotation that nearly has a picture's name."""
+        hints = (spelling_hint(stem + ending, self._folded) for ending in self._endings)
+        return next(filter(None, hints), "")
+
+    @cached_property
+    def _endings(self) -> list[str]:
+        return sorted({Path(path).suffix for paths in self.annotations.values() for path in paths})
+
+    @cached_property
+    def _folded(self) -> dict[str, str]:
+        return by_fold(path for paths in self.annotations.values() for path in paths)
 
     def left_over(self) -> list[str]:
         """The annotations that no picture has, of the kinds that pictures have.

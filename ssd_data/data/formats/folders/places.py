@@ -8,17 +8,16 @@ from dataclasses import replace
 from itertools import combinations
 
 from ssd_data.core.errors import InputError
-from ssd_data.data.formats.folders.tree import (
+from ssd_data.data.formats.folders.counterparts import (
     MOST_FOLDERS,
+    Counterparts,
     Place,
-    Tree,
     by_head,
     joined,
     name_of,
     under,
 )
 from ssd_data.data.formats.splits import role
-from ssd_data.data.formats.walking import folders_in
 
 MOST_DEEP = 4
 XML = ".xml"  # says most, and so goes before others that fit as well
@@ -34,8 +33,8 @@ class PlaceChoice:
         said: a sentence each.
     """
 
-    def __init__(self, tree: Tree) -> None:
-        self.tree = tree
+    def __init__(self, files: Counterparts) -> None:
+        self.files, self.tree = files, files.tree
         self.said: list[str] = []
 
     def places(self, prefix: str = "", deep: int = 0) -> list[Place]:
@@ -44,9 +43,9 @@ class PlaceChoice:
         Raises:
             InputError: annotations may be those of two folders of pictures, or the other way round.
         """
-        found = list(self.tree.pairs(prefix))
+        found = list(self.files.pairs(prefix))
         if not found:
-            splits = [name for name in by_head(self.tree.below(prefix)) if role(name)]
+            splits = [name for name in by_head(self.files.below(prefix)) if role(name)]
             if deep >= MOST_DEEP or len(splits) > MOST_FOLDERS:
                 return []
             return [p for s in splits for p in self.places(joined(prefix, s), deep + 1)]
@@ -67,10 +66,10 @@ class PlaceChoice:
 
     def named_pair(self) -> list[Place]:
         """``Images`` and ``Labels`` by their names alone, where no picture has an annotation."""
-        names = folders_in(self.tree.folder)
+        names = self.tree.folders()
         images = [name for name in names if is_called(name, PICTURE_NAMES[:2])]
         labels = [name for name in names if is_called(name, LABEL_NAMES[:2])]
-        if len(images) == len(labels) == 1 and self.tree.below(images[0]):
+        if len(images) == len(labels) == 1 and self.files.below(images[0]):
             return [Place(images[0], labels[0], "")]
         return []
 
@@ -94,7 +93,7 @@ class PlaceChoice:
                 raise InputError(
                     f"the annotations of {chosen.images or 'the pictures'} may be those of "
                     f"{chosen.labels} or of {place.labels}",
-                    where=self.tree.folder,
+                    where=self.tree.root,
                     hint=_recipe(chosen),
                 )
             if place.sure:
@@ -124,7 +123,7 @@ class PlaceChoice:
     def _of_either(self, one: Place, other: Place) -> InputError:
         return InputError(
             f"the annotations of {one.labels} may be of {one.images} or of {other.images}",
-            where=self.tree.folder,
+            where=self.tree.root,
             hint=_recipe(one),
         )
 
@@ -132,8 +131,8 @@ class PlaceChoice:
         """Whether an annotation would belong to both."""
         if one.labels != other.labels:
             return False
-        names = set(map(name_of, self.tree.below(one.images)))
-        return any(name_of(path) in names for path in self.tree.below(other.images))
+        names = set(map(name_of, self.files.below(one.images)))
+        return any(name_of(path) in names for path in self.files.below(other.images))
 
     def parts(self, place: Place) -> dict[str, Place]:
         """The folders of a place's pictures, with their annotations, where they are splits.
@@ -141,12 +140,12 @@ class PlaceChoice:
         Raises:
             InputError: one of them is called as a split is, the others are not.
         """
-        prefix, below = place.images, self.tree.below(place.images)
+        prefix, below = place.images, self.files.below(place.images)
         while len(names := sorted(by_head(below))) == 1 and all("/" in path for path in below):
             if role(names[0]):
                 break
             prefix = joined(prefix, names[0])
-            below = self.tree.below(prefix)
+            below = self.files.below(prefix)
         self.require_splits(names, prefix)
         if not any(role(name) for name in names):
             return {}
@@ -157,7 +156,7 @@ class PlaceChoice:
         if place.images == place.labels:
             return replace(place, images=images, labels=images)
         above = joined(place.labels, prefix[len(place.images) :].strip("/"))
-        there = by_head(under(self.tree.annotations.get(place.suffix, {}), above))
+        there = by_head(under(self.files.annotations.get(place.suffix, {}), above))
         alike = [one for one in there if role(one) and role(one) == role(name)]
         same = [one for one in there if one == name] or alike
         if len(same) == 1 or any(role(one) for one in there):
@@ -176,9 +175,8 @@ class PlaceChoice:
             others = ", ".join(name for name in names[:4] if name != splits[0])
             raise InputError(
                 f'"{splits[0]}" may be a split, or a part like {others}',
-                where=self.tree.folder / prefix,
-                hint=f"Write train.txt and val.txt into {self.tree.folder}, "
-                "a picture's name a line",
+                where=self.tree.root / prefix,
+                hint=f"Write train.txt and val.txt into {self.tree.root}, a picture's name a line",
             )
 
     def require_own(self, places: Sequence[Place]) -> None:

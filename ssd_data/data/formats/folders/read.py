@@ -54,7 +54,8 @@ def _listed(root: Path, source: FolderSource, pairs: Pairs, notes: Tally) -> Ite
             missing = InputError(
                 f'"{listed.text}" is no picture of {source.images or "this folder"}',
                 where=listed.where,
-                hint="A list has a picture's name a line, with nothing behind it",
+                hint=pairs.pictures.spelling_hint(listed.text)
+                or "A list has a picture's name a line, with nothing behind it",
             )
             yield Unreadable(listed.text, source.list, missing)
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 
 from ssd_data.core.errors import InputError
 from ssd_data.data.formats import Confidence, Recognised
+from ssd_data.data.formats.folders.counterparts import Counterparts, Place, name_of, under
 from ssd_data.data.formats.folders.places import PlaceChoice
 from ssd_data.data.formats.folders.schema import FolderSource
-from ssd_data.data.formats.folders.tree import Place, Tree, name_of, under
 from ssd_data.data.formats.namelists import Finder
 from ssd_data.data.formats.pictures import stem_of
 from ssd_data.data.formats.splitlists import (
@@ -23,6 +22,7 @@ from ssd_data.data.formats.splitlists import (
     require_agreement,
 )
 from ssd_data.data.formats.splits import RATIO, TOO_FEW, remarks, role, split_in
+from ssd_data.data.formats.tree import Tree
 
 LAYOUT = """\
 <images>/<name>.jpg  <labels>/<name>.xml    VOC XML, or .txt: label xmin ymin xmax ymax in pixels;
@@ -32,14 +32,13 @@ LAYOUT = """\
 Splits = dict[str, list[FolderSource]]
 
 
-def recognise(folder: Path) -> Recognised[FolderSource] | None:
+def recognise(tree: Tree) -> Recognised[FolderSource] | None:
     """Folders of pictures with an annotation file each; lists or folders are the splits.
 
     Raises:
         InputError: it is such a set surely, but its splits contradict one another.
     """
-    tree = Tree(folder)
-    choice = PlaceChoice(tree)
+    choice = PlaceChoice(Counterparts(tree))
     sure = True  # so is what is refused at once
     try:
         places = choice.places() or choice.named_pair()
@@ -48,13 +47,13 @@ def recognise(folder: Path) -> Recognised[FolderSource] | None:
         splits = found.splits() if places else {}
     except InputError:
         # What is wrong with a VOC tree says its own format.
-        if sure and not ((folder / MAIN).is_dir() and (folder / "Annotations").is_dir()):
+        if sure and not (tree.path(MAIN).is_dir() and "Annotations" in tree.folders()):
             raise
         return None
     if not splits:
         return None
     confidence = Confidence.CONTENT if sure and not found.is_voc else Confidence.NAMES
-    said = [*found.said, *remarks(splits, str(folder))]
+    said = [*found.said, *remarks(splits, str(tree.root))]
     return Recognised(dict(sorted(splits.items())), found.why, confidence, said)
 
 
@@ -68,8 +67,8 @@ class _Arrangement:
     """
 
     def __init__(self, choice: PlaceChoice, places: list[Place]) -> None:
-        self.choice, self.tree, self.places = choice, choice.tree, places
-        self.folder = self.tree.folder
+        self.choice, self.files, self.places = choice, choice.files, places
+        self.tree = choice.tree
         self.why = _why(places)
         self.said = choice.said
         self.is_voc = False
@@ -103,9 +102,9 @@ class _Arrangement:
 
     def _lists(self, images: str) -> Iterator[SplitLists]:
         """The lists of splits, in the order in which they count."""
-        finder = Finder.of(self.folder, images, lambda stem: "")
-        for place in places_in(self.folder).values():
-            if (found := read_lists(self.folder, place, finder)).splits:
+        finder = Finder.of(self.tree, images, lambda stem: "")
+        for place in places_in(self.tree).values():
+            if (found := read_lists(self.tree, place, finder)).splits:
                 yield found
 
     def _judge(self, lists: list[SplitLists], taken: SplitLists | None) -> None:
@@ -141,7 +140,7 @@ class _Arrangement:
         """Say which pictures are in no split."""
         places = [place for of_split in parts.values() for place in of_split] or self.places
         inside = tuple(f"{place.images}/" if place.images else "" for place in places)
-        pictures = self.tree.pictures
+        pictures = self.files.pictures
         left = [path for path in pictures if not path.startswith(inside)]
         where = "lie in none of these folders"
         if taken is not None:
@@ -171,13 +170,13 @@ class _Arrangement:
     def _at_random(self) -> Splits:
         shared = self._is_shared(self.places)
         sources = [_source(place, shared=place.labels in shared) for place in self.places]
-        if all(len(self.tree.below(place.images)) < 2 for place in self.places):
+        if all(len(self.files.below(place.images)) < 2 for place in self.places):
             self.said.append(TOO_FEW)
             return {"trainval": sources}
         self.said.append(
             f"nothing says which pictures are for testing: {1 - RATIO:.0%} of them are drawn at "
             "random, by their names. To choose them, write train.txt and val.txt into "
-            f"{self.folder}, a picture's name a line"
+            f"{self.tree.root}, a picture's name a line"
         )
         return {
             "trainval": [msgspec.structs.replace(one, last=RATIO) for one in sources],
@@ -190,8 +189,8 @@ class _Arrangement:
         shared = {labels for labels in count if count[labels] > 1}
         for labels in sorted(shared):
             of_labels = [place for place in places if place.labels == labels]
-            names = {name_of(p) for place in of_labels for p in self.tree.below(place.images)}
-            there = under(self.tree.annotations.get(of_labels[0].suffix, {}), labels)
+            names = {name_of(p) for place in of_labels for p in self.files.below(place.images)}
+            there = under(self.files.annotations.get(of_labels[0].suffix, {}), labels)
             if left := [path for path in there if name_of(path) not in names]:
                 self.said.append(
                     f"{len(left)} of {len(there)} annotations of {labels or 'the folder'} have no "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import posixpath
 from bisect import bisect_right
 from collections import Counter
@@ -10,15 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from PIL import Image
-
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import below, is_below, listable
+from ssd_data.core.files.paths import below, is_below
 from ssd_data.data.formats.corners import Size
 from ssd_data.data.formats.huggingface.parquet import KeptGroups, ParquetPicture, ParquetTable
 from ssd_data.data.formats.huggingface.schema import PARQUET, HuggingFaceSource
 from ssd_data.data.formats.huggingface.table import ObjectTable
-from ssd_data.data.formats.listed import ListedFinder, picture_size
+from ssd_data.data.formats.listed import ListedFinder, picture_size, size_of
 from ssd_data.data.formats.pictures import has_picture_ending
 
 _ENDINGS = ((b"\xff\xd8", ".jpg"), (b"\x89PNG", ".png"), (b"RIFF", ".webp"), (b"BM", ".bmp"))
@@ -75,7 +72,7 @@ class PictureGallery:
         try:
             if found := self.finder.find(name, where):
                 return ShownPicture(found.path, how=found.how)
-            raise InputError(f'the picture "{listable(name)}" is not here', where=where)
+            raise self.finder.absent(name, where)
         except InputError as error:
             return ShownPicture(name, error=error)
 
@@ -85,9 +82,8 @@ class PictureGallery:
         if shown.held is None:
             return None if shown.error else picture_size(self.root / shown.path)
         try:
-            with Image.open(io.BytesIO(shown.held.read())) as image:
-                return image.size
-        except Exception:  # on hostile bytes Pillow's readers raise what they like
+            return size_of(shown.held.read())
+        except InputError:
             return None
 
     def _path(self, picture: int, name: str) -> str:

@@ -21,7 +21,7 @@ from ssd_data.data.formats.huggingface.features import class_names, classes_of
 from ssd_data.data.formats.huggingface.gallery import PictureGallery, ShownPicture
 from ssd_data.data.formats.huggingface.meaning import are_fractions, decide, require
 from ssd_data.data.formats.huggingface.objects import ONLY_CLASS, Keys
-from ssd_data.data.formats.huggingface.recognise import recognise
+from ssd_data.data.formats.huggingface.recognise import indexed, recognise
 from ssd_data.data.formats.huggingface.rows import numbered_rows, picture_name
 from ssd_data.data.formats.huggingface.schema import PARQUET, HuggingFaceSource
 from ssd_data.data.formats.huggingface.table import ObjectTable, sample_keys
@@ -158,4 +158,12 @@ class _Maker:
         return self.names[label]
 
 
-FORMAT = Format(HuggingFaceSource, read, needs, layout=LAYOUT, recognise=recognise, classes=classes)
+FORMAT = Format(
+    HuggingFaceSource,
+    read,
+    needs,
+    layout=LAYOUT,
+    recognise=recognise,
+    classes=classes,
+    indexed=indexed,
+)

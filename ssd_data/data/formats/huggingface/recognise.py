@@ -23,6 +23,7 @@ from ssd_data.data.formats.huggingface.table import ObjectTable, sample_keys
 from ssd_data.data.formats.listsplits import by_file, of_one, split_words
 from ssd_data.data.formats.parts import files_of, picture_folder
 from ssd_data.data.formats.splits import plain_split, split_in
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.undivided import split_up
 
 ENDINGS = frozenset({".jsonl", ".csv", PARQUET})
@@ -33,28 +34,47 @@ _SAID: dict[Meaning, str] = {"sides": "x y width height", "corners": "xmin ymin 
 Splits = dict[str, list[HuggingFaceSource]]
 
 
-def recognise(folder: Path) -> Recognised[HuggingFaceSource] | None:
+def recognise(tree: Tree) -> Recognised[HuggingFaceSource] | None:
     """The splits by the names of Parquet files, or of the folders of metadata files.
 
     Raises:
         InputError: shards are missing, or several files contradict each other.
     """
-    named = list(islice(files_of(folder, ENDINGS), MOST_FILES))
+    folder, named = tree.root, list(islice(files_of(tree, ENDINGS), MOST_FILES))
     metadata = [n for n in named if posixpath.basename(n) in METADATA and _has_boxes(folder, n)]
     if metadata:
-        splits, said = _by_metadata(folder, metadata)
-        why = f"{metadata[0]} has boxes of pictures"
-        return _decided(folder, splits, why, said)
+        return _of_metadata(tree, metadata)
     shards = [n for n in named if n.endswith(PARQUET) and posixpath.basename(n) not in METADATA]
     if not shards:
         return None
     if not has_pyarrow():
-        splits, said = _by_shard(folder, shards)
+        _require_whole(folder, shards)
+        splits, said = _by_shard(tree, shards)
         return Recognised(splits, f"{shards[0]} is a Parquet file", Confidence.NAMES, said)
     if not _has_boxes(folder, shards[0]):
         return None
-    splits, said = _by_shard(folder, shards)
+    _require_whole(folder, shards)
+    splits, said = _by_shard(tree, shards)
     return _decided(folder, splits, f"{shards[0]} holds pictures and boxes", said)
+
+
+def indexed(tree: Tree, name: str) -> Recognised[HuggingFaceSource] | None:
+    """The splits of one Parquet or metadata file."""
+    metadata = posixpath.basename(name) in METADATA
+    if not (metadata or name.endswith(PARQUET)) or not _has_boxes(tree.root, name):
+        return None
+    if metadata:
+        return _of_metadata(tree, [name])
+    splits, said = _by_shard(tree, [name])
+    why = f"{name} is a Parquet file"
+    if not has_pyarrow():
+        return Recognised(splits, why, Confidence.NAMES, said)
+    return _decided(tree.root, splits, why, said)
+
+
+def _of_metadata(tree: Tree, files: Sequence[str]) -> Recognised[HuggingFaceSource]:
+    splits, said = _by_metadata(tree, files)
+    return _decided(tree.root, splits, f"{files[0]} has boxes of pictures", said)
 
 
 def _has_boxes(folder: Path, name: str) -> bool:
@@ -74,28 +94,27 @@ def _has_boxes(folder: Path, name: str) -> bool:
         return False
 
 
-def _by_metadata(folder: Path, files: Sequence[str]) -> tuple[Splits, list[str]]:
+def _by_metadata(tree: Tree, files: Sequence[str]) -> tuple[Splits, list[str]]:
     def source(name: str, place: str) -> HuggingFaceSource:
         return HuggingFaceSource(file=name, images=place)
 
     if len(files) > 1:
-        words, said = split_words(folder, files, "metadata files")
-        splits, more = by_file(folder, words, source)
+        words, said = split_words(tree.root, files, "metadata files")
+        splits, more = by_file(tree, words, source)
         return splits, [*said, *more]
     (name,) = files
     word = split_in(name) or ""
-    return of_one(folder, source(name, picture_folder(folder, posixpath.dirname(name), word)), word)
+    return of_one(tree, source(name, picture_folder(tree, posixpath.dirname(name), word)), word)
 
 
-def _by_shard(folder: Path, files: Sequence[str]) -> tuple[Splits, list[str]]:
-    _require_whole(folder, files)
+def _by_shard(tree: Tree, files: Sequence[str]) -> tuple[Splits, list[str]]:
     splits: Splits = {}
     for name in files:
         word = plain_split(split_in(name) or "")
         splits.setdefault(word, []).append(HuggingFaceSource(file=name))
     unnamed = splits.pop(plain_split(""), [])
     if not splits:
-        return split_up(folder, unnamed)
+        return split_up(tree, unnamed)
     return splits, [f"{one.file} names no split: it is left out" for one in unnamed]
 
 

@@ -18,7 +18,7 @@ from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable
 from ssd_data.data.formats import Format
 from ssd_data.data.formats.jsonlines import groundtruth, vertex
-from ssd_data.data.formats.jsonlines.recognise import recognise
+from ssd_data.data.formats.jsonlines.recognise import indexed, recognise
 from ssd_data.data.formats.jsonlines.schema import (
     JsonLinesSource,
     Line,
@@ -128,7 +128,7 @@ def _found(finder: ListedFinder, name: str, where: str) -> tuple[str, str, Input
     except InputError as error:
         return name, "", error
     if found is None:
-        return name, "", InputError(f'the picture "{listable(name)}" is not here', where=where)
+        return name, "", finder.absent(name, where)
     return found.path, found.how, None
 
 
@@ -171,4 +171,4 @@ def _parsed(text: bytes, attribute: str) -> Line:
     return groundtruth.parse(table, attribute)
 
 
-FORMAT = Format(JsonLinesSource, read, needs, layout=LAYOUT, recognise=recognise)
+FORMAT = Format(JsonLinesSource, read, needs, layout=LAYOUT, recognise=recognise, indexed=indexed)

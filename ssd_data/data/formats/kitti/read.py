@@ -15,15 +15,16 @@ import msgspec
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import names_in, read_lines, read_text
+from ssd_data.core.files.inside import read_lines, read_text
 from ssd_data.core.files.paths import below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable
 from ssd_data.data.formats import Confidence, Format, Recognised
 from ssd_data.data.formats.numbers import FAR, number
-from ssd_data.data.formats.pictures import Pictures, stem_of
+from ssd_data.data.formats.parts import files_in
+from ssd_data.data.formats.pictures import Pictures, files_below, stem_of
 from ssd_data.data.formats.splits import role
-from ssd_data.data.formats.walking import files_below, folders_in
+from ssd_data.data.formats.tree import Tree
 
 LAYOUT = """\
 training/image_2/<name>.png
@@ -48,12 +49,12 @@ class KittiSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     list: str = ""
 
 
-def recognise(folder: Path) -> Recognised[KittiSource] | None:
+def recognise(tree: Tree) -> Recognised[KittiSource] | None:
     """Pairs of folders whose txt files all have KITTI's columns."""
-    pairs = [(split, s) for split, s in _pairs(folder) if _is_kitti(folder / s.labels)]
+    pairs = [(split, s) for split, s in _pairs(tree) if _is_kitti(tree, s.labels)]
     if not pairs:
         return None
-    lists = _lists(folder)
+    lists = _lists(tree)
     if lists and len(pairs) == 1:
         source = pairs[0][1]
         splits = {n: [msgspec.structs.replace(source, list=path)] for n, path in lists.items()}
@@ -65,27 +66,26 @@ def recognise(folder: Path) -> Recognised[KittiSource] | None:
     return Recognised(splits, why, Confidence.CONTENT, said, map={DONT_CARE: ""})
 
 
-def _pairs(folder: Path) -> Iterator[tuple[str, KittiSource]]:
+def _pairs(tree: Tree) -> Iterator[tuple[str, KittiSource]]:
     """Split and folders: here, in the folders here, or split below the two folders."""
-    inner = [name for name in folders_in(folder) if not name.startswith(".")]
-    for split in ("", *inner):
-        above = f"{split}/" if split else ""
+    for split in ("", *tree.folders()):
+        above, here = f"{split}/" if split else "", tree.folders(split)
         for images, labels in PAIRS:
-            if not ((folder / above / images).is_dir() and (folder / above / labels).is_dir()):
+            if images not in here or labels not in here:
                 continue
-            parts = folders_in(folder / above / labels)
+            parts = tree.folders(above + labels)
             for part in parts if parts and all(map(role, parts)) else [""]:
                 behind = f"/{part}" if part else ""
                 source = KittiSource(f"{above}{images}{behind}", f"{above}{labels}{behind}")
                 yield part or split, source
 
 
-def _lists(folder: Path) -> dict[str, str]:
+def _lists(tree: Tree) -> dict[str, str]:
     """The lists of splits, by their names."""
-    for place in ("ImageSets", "ImageSets/Main", "."):
-        start = "" if place == "." else f"{place}/"
-        found = {n[:-4]: start + n for n in names_in(folder / place) if n.endswith(".txt")}
-        if named := {name: path for name, path in sorted(found.items()) if role(name)}:
+    for place in ("ImageSets", "ImageSets/Main", ""):
+        paths = (path for path in files_in(tree, (".txt",), place) if path.endswith(".txt"))
+        found = {stem_of(path.rpartition("/")[2]): path for path in paths}
+        if named := {name: path for name, path in found.items() if role(name)}:
             return named
     return {}
 
@@ -97,12 +97,12 @@ def _unsplit(source: KittiSource) -> str:
     )
 
 
-def _is_kitti(folder: Path) -> bool:
+def _is_kitti(tree: Tree, labels: str) -> bool:
     """Whether most lines of the first txt files have KITTI's columns; the others are errors."""
     alike = other = 0
-    for path in islice((p for p in files_below(folder) if p.endswith(".txt")), SAMPLE):
+    for path in islice((p for p in tree.below(labels) if p.endswith(".txt")), SAMPLE):
         try:
-            text = read_text(folder / path, "annotation", SAMPLE_BYTES)
+            text = read_text(tree.path(labels) / path, "annotation", SAMPLE_BYTES)
         except InputError:
             return False
         rows = [_is_row(line.split()) for line in text.splitlines() if line.strip()]
@@ -149,7 +149,8 @@ def _listed(root: Path, source: KittiSource, pictures: Pictures) -> list[str]:
             where = f"{source.list}:{line}"
             picture = pictures.find(name, where)
             if picture is None:
-                raise InputError(f'no picture "{name}" in {source.images}', where=where)
+                hint = pictures.spelling_hint(name)
+                raise InputError(f'no picture "{name}" in {source.images}', where=where, hint=hint)
             found.append(picture.path)
     return found
 

@@ -87,7 +87,8 @@ def _picture(root: Path, name: str, pictures: PicturesOfJson) -> LabelmePicture 
         stated = data.imagePath or ""
         picture = pictures.find(name, stated)
         if picture is None:
-            raise InputError(f'its picture "{stated}" is not here', where=name)
+            hint = pictures.pictures.spelling_hint(stated)
+            raise InputError(f'its picture "{stated}" is not here', where=name, hint=hint)
         image = picture.path
         if picture.how:
             notes.add(f"picture found {picture.how}", f"{name}: {stated}")

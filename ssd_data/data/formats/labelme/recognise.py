@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ssd_data.data.formats import Confidence, Recognised
 from ssd_data.data.formats.labelme.schema import (
     JSON,
@@ -15,15 +13,16 @@ from ssd_data.data.formats.labelme.schema import (
 )
 from ssd_data.data.formats.parts import files_in, stray
 from ssd_data.data.formats.splits import plain_split, split_in
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.undivided import UNASSIGNED, split_up
 
 
-def recognise(folder: Path) -> Recognised[LabelmeSource] | None:
+def recognise(tree: Tree) -> Recognised[LabelmeSource] | None:
     """The splits of a folder with LabelMe's files: folders called after splits, else shares.
 
     Beside the lists and XML files of a VOC tree they are what somebody drew it with: it counts.
     """
-    named = json_files(folder)
+    folder, named = tree.root, json_files(tree)
     spread = named[:: max(len(named) // SAMPLE, 1)][:SAMPLE]
     first = next((name for name in spread if is_labelme(folder / name)), None)
     if first is None:
@@ -35,15 +34,15 @@ def recognise(folder: Path) -> Recognised[LabelmeSource] | None:
         splits.setdefault(split, []).append(LabelmeSource(folder=place))
     said: list[str] = []
     if not splits:
-        splits, said = split_up(folder, [LabelmeSource()])
+        splits, said = split_up(tree, [LabelmeSource()])
     elif "" in places:
         splits[UNASSIGNED] = [LabelmeSource()]
         said.append(f'some files are in no folder of a split: they are the split "{UNASSIGNED}"')
-    said += stray(folder, JSON, set(named), is_labelme)
-    sure = Confidence.NAMES if _is_voc(folder) else Confidence.CONTENT
+    said += stray(tree, JSON, set(named), is_labelme)
+    sure = Confidence.NAMES if _is_voc(tree) else Confidence.CONTENT
     return Recognised(splits, f"{first} is LabelMe's JSON", sure, said)
 
 
-def _is_voc(folder: Path) -> bool:
-    xml = files_in(folder / "Annotations", {".xml"})
-    return (folder / "ImageSets").is_dir() and next(xml, None) is not None
+def _is_voc(tree: Tree) -> bool:
+    xml = files_in(tree, {".xml"}, "Annotations")
+    return "ImageSets" in tree.folders() and next(xml, None) is not None

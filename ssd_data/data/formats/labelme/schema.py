@@ -11,12 +11,11 @@ import msgspec
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import open_regular, read_bytes
-from ssd_data.core.files.paths import below
-from ssd_data.data.formats.foldernames import is_left_behind
+from ssd_data.core.files.paths import require_below
 from ssd_data.data.formats.parts import files_in, files_of, holds_picture
 from ssd_data.data.formats.splits import role
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.undivided import PartSource
-from ssd_data.data.formats.walking import folders_in
 
 JSON = frozenset({".json"})
 SAMPLE = 16  # files that are looked into before a folder counts as none of LabelMe's
@@ -57,37 +56,34 @@ class LabelmeSource(PartSource, frozen=True, forbid_unknown_fields=True, kw_only
 
     def files(self, root: Path) -> list[str]:
         """The JSON files, below the root."""
-        place = below(root, self.folder)
-        start = "" if self.folder == "." else f"{self.folder}/"
-        inside = self.folder != "."
-        found = list(files_of(place, JSON, everywhere=True)) if inside else json_files(place)
-        named = (start + name for name in found)
-        return [name for name in named if split_folder(name) == start.rstrip("/")]
+        require_below(root, self.folder)
+        tree, folder = Tree(root), "" if self.folder == "." else self.folder
+        found = files_of(tree, JSON, folder, everywhere=True) if folder else json_files(tree)
+        return [name for name in found if split_folder(name) == folder]
 
 
-def json_files(root: Path) -> list[str]:
+def json_files(tree: Tree) -> list[str]:
     """The JSON files of a data set, below its root.
 
     Those of folders that are called as parts of a data set are; of all folders where some lie at
     its top, or in each that holds pictures.
     """
-    if any(is_labelme(root / name) for name in files_in(root, JSON)):
-        return list(files_of(root, JSON, everywhere=True))
-    found = list(files_of(root, JSON))
-    if any(is_labelme(root / name) for name in found[:SAMPLE]) or not _all_over(root):
+    if any(is_labelme(tree.path(name)) for name in files_in(tree, JSON)):
+        return list(files_of(tree, JSON, everywhere=True))
+    found = list(files_of(tree, JSON))
+    if any(is_labelme(tree.path(name)) for name in found[:SAMPLE]) or not _all_over(tree):
         return found
-    return list(files_of(root, JSON, everywhere=True))
+    return list(files_of(tree, JSON, everywhere=True))
 
 
-def _all_over(root: Path) -> bool:
+def _all_over(tree: Tree) -> bool:
     """Whether each folder of pictures has LabelMe's files."""
-    folders = [root / name for name in folders_in(root) if not is_left_behind(name)]
-    return all(_has_json(folder) or not holds_picture(folder) for folder in folders)
+    return all(_has_json(tree, name) or not holds_picture(tree, name) for name in tree.folders())
 
 
-def _has_json(folder: Path) -> bool:
-    first = islice(files_of(folder, JSON, everywhere=True), SAMPLE)
-    return any(is_labelme(folder / name) for name in first)
+def _has_json(tree: Tree, folder: str) -> bool:
+    first = islice(files_of(tree, JSON, folder, everywhere=True), SAMPLE)
+    return any(is_labelme(tree.path(name)) for name in first)
 
 
 def split_folder(path: str) -> str:

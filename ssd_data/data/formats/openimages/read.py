@@ -15,7 +15,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable
 from ssd_data.data.formats import Format
-from ssd_data.data.formats.openimages.recognise import recognise
+from ssd_data.data.formats.openimages.recognise import indexed, recognise
 from ssd_data.data.formats.openimages.schema import OpenImagesSource, class_names
 from ssd_data.data.formats.openimages.table import CsvBoxes
 from ssd_data.data.formats.pictures import Pictures, has_picture_ending, stem_of
@@ -133,4 +133,4 @@ class _Pictures:
         return [path for path in self.source.unnamed(self.all, known) if path not in copies]
 
 
-FORMAT = Format(OpenImagesSource, read, needs, layout=LAYOUT, recognise=recognise)
+FORMAT = Format(OpenImagesSource, read, needs, layout=LAYOUT, recognise=recognise, indexed=indexed)

@@ -11,13 +11,14 @@ import numpy as np
 
 from ssd_data.core.boxes import from_xywh
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import names_in, open_regular, read_lines
+from ssd_data.core.files.inside import open_regular, read_lines
 from ssd_data.core.files.paths import below, require_below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry
 from ssd_data.data.formats import Confidence, Format, Recognised
 from ssd_data.data.formats.numbers import FAR, number
-from ssd_data.data.formats.pictures import has_picture_ending
+from ssd_data.data.formats.parts import files_in
+from ssd_data.data.formats.pictures import has_picture_ending, stem_of
 from ssd_data.data.formats.retinaface.schema import (
     CLASS,
     IMAGES,
@@ -27,13 +28,13 @@ from ssd_data.data.formats.retinaface.schema import (
     WIDTHS_V2,
 )
 from ssd_data.data.formats.splits import role
-from ssd_data.data.formats.walking import folders_in
+from ssd_data.data.formats.tree import Tree
 
 LAYOUT = """\
 <split>/label.txt    (# <path>, then x y w h and landmarks; or labelv2.txt)
 <split>/images/<path>"""
 HEAD_BYTES, MOST_BYTES = 1 << 16, 1 << 30
-OTHER_LISTS = (("wider_face_split", "_gt.txt"), (".", ".txt"))
+WIDER = "wider_face_split"
 
 
 class RetinaFaceSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,27 +49,42 @@ class RetinaFaceSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     images: str
 
 
-def recognise(folder: Path) -> Recognised[RetinaFaceSource] | None:
+def recognise(tree: Tree) -> Recognised[RetinaFaceSource] | None:
     """Lists whose first line is ``# <path of a picture>``, in folders of splits or here."""
     splits: dict[str, list[RetinaFaceSource]] = {}
     said: list[str] = []
-    for place in (folder / name for name in folders_in(folder) if role(name)):
-        names = [name for name in (LIST, LIST_V2) if _is_list(place / name)]
+    for place in filter(role, tree.folders()):
+        names = [name for name in (LIST, LIST_V2) if _is_list(tree.path(f"{place}/{name}"))]
         if names:
-            images = IMAGES if (place / IMAGES).is_dir() else "."
-            path = f"{place.name}/{names[-1]}"
-            splits[place.name] = [RetinaFaceSource(path, f"{place.name}/{images}")]
+            images = IMAGES if IMAGES in tree.folders(place) else "."
+            splits[place] = [RetinaFaceSource(f"{place}/{names[-1]}", f"{place}/{images}")]
         if len(names) > 1:
-            said.append(f"{place.name} has {LIST} and {LIST_V2}: {LIST_V2} is read")
-    for above, ending in OTHER_LISTS if not splits else ():
-        for name in names_in(folder / above):
-            split = role(name.removesuffix(".txt"))
-            file = folder / above / name
-            if name.endswith(ending) and split and split not in splits and _is_list(file):
-                named = file.relative_to(folder).as_posix()
-                splits[split] = [RetinaFaceSource(named, _images(folder, split))]
+            said.append(f"{place} has {LIST} and {LIST_V2}: {LIST_V2} is read")
+    for named in _lists(tree) if not splits else ():
+        split = role(stem_of(named.rpartition("/")[2]))
+        if split and split not in splits and _is_list(tree.path(named)):
+            splits[split] = [RetinaFaceSource(named, _images(tree.root, split))]
     why = "its lists have lines of # <path>"
     return Recognised(splits, why, Confidence.CONTENT, said) if splits else None
+
+
+def indexed(tree: Tree, name: str) -> Recognised[RetinaFaceSource] | None:
+    """The pictures of one list; its name or folder says the split."""
+    if not _is_list(tree.path(name)):
+        return None
+    folder, _, own = name.rpartition("/")
+    split = role(stem_of(own)) or (folder if role(folder) else "trainval")
+    images = _images(tree.root, split)
+    if role(folder):
+        images = f"{folder}/{IMAGES}" if IMAGES in tree.folders(folder) else folder
+    source = RetinaFaceSource(name, images)
+    return Recognised({split: [source]}, f"{name} has lines of # <path>", Confidence.CONTENT)
+
+
+def _lists(tree: Tree) -> Iterator[str]:
+    """The files that may be a split's list, WIDER FACE's first."""
+    for folder, ending in ((WIDER, "_gt.txt"), ("", ".txt")):
+        yield from (n for n in files_in(tree, (".txt",), folder) if n.endswith(ending))
 
 
 def _images(folder: Path, split: str) -> str:
@@ -175,4 +191,5 @@ FORMAT = Format(
     needs=lambda source: [source.list, source.images],
     layout=LAYOUT,
     recognise=recognise,
+    indexed=indexed,
 )

@@ -11,12 +11,12 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import names_in
 from ssd_data.core.files.paths import is_below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data.formats import AnnotationFile, Confidence, Format, Recognised, lists
 from ssd_data.data.formats.namelists import Finder, Listed, missing_picture, read_listed
+from ssd_data.data.formats.parts import files_in
 from ssd_data.data.formats.pictures import stem_of
 from ssd_data.data.formats.splitlists import (
     MAIN,
@@ -26,9 +26,9 @@ from ssd_data.data.formats.splitlists import (
     require_agreement,
 )
 from ssd_data.data.formats.splits import remarks
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.voc.schema import ANNOTATIONS, IMAGES, set_file
 from ssd_data.data.formats.voc.xml import looks_like, read_file, stated_name
-from ssd_data.data.formats.walking import folders_in
 
 LAYOUT = """\
 <folder>/ImageSets/Main/<split>.txt    names, one a line
@@ -57,46 +57,44 @@ class VocSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         """A path in the tree as one below the root."""
         return f"{self.folder}/{inside}" if self.folder else inside
 
-    def finder(self, root: Path) -> Finder:
+    def finder(self, tree: Tree) -> Finder:
         """What finds the pictures that its list names."""
         annotations = self.path(self.annotations)
 
         def stated(stem: str) -> str:
             path = f"{annotations}/{stem}{SUFFIX}"
-            return stated_name(root / path, path) if is_below(path) else ""
+            return stated_name(tree.path(path), path) if is_below(path) else ""
 
-        return Finder.of(root, self.path(self.images), stated, self.folder)
+        return Finder.of(tree, self.path(self.images), stated, self.folder)
 
 
-def recognise(folder: Path) -> Recognised[VocSource] | None:
+def recognise(tree: Tree) -> Recognised[VocSource] | None:
     """The lists of ``ImageSets/Main``; those of classes only where they are all there is."""
-    main = places_in(folder).get(MAIN.lower())
-    if main != MAIN or not (folder / ANNOTATIONS).is_dir():
+    main, folders = places_in(tree).get(MAIN.lower()), tree.folders()
+    if main != MAIN or ANNOTATIONS not in folders:
         return None
     images = IMAGES
-    if not (folder / IMAGES).is_dir():
-        others = folders_in(folder)
-        images = next((name for name in others if name.lower() in _OTHER_IMAGES), IMAGES)
-    finder = VocSource(set="", images=images).finder(folder)
-    found = read_lists(folder, main, finder)
+    if IMAGES not in folders:
+        images = next((name for name in folders if name.lower() in _OTHER_IMAGES), IMAGES)
+    finder = VocSource(set="", images=images).finder(tree)
+    found = read_lists(tree, main, finder)
     if not found.splits:
         return None
     splits = {s: [VocSource(set=n, images=images)] for s, n in found.splits.items()}
     why = f"{MAIN} has its lists"
     if any("*" in name for name in found.splits.values()):
         why = f"{MAIN} has lists of classes, all of whose pictures are taken"
-    xmls = (name for name in names_in(folder / ANNOTATIONS) if name.endswith(SUFFIX))
-    some = [folder / ANNOTATIONS / name for name in islice(xmls, _LOOKED_AT)]
+    some = map(tree.path, islice(files_in(tree, (SUFFIX,), ANNOTATIONS), _LOOKED_AT))
     sure = Confidence.CONTENT if any(map(FILE.claims, some)) else Confidence.FILES
-    said = [*found.said, *_beside(folder, found, finder), *_unlisted(found, finder)]
+    said = [*found.said, *_beside(tree, found, finder), *_unlisted(found, finder)]
     said += remarks(found.splits, MAIN)
     return Recognised(dict(sorted(splits.items())), why, sure, said)
 
 
-def _beside(folder: Path, taken: SplitLists, finder: Finder) -> Iterator[str]:
+def _beside(tree: Tree, taken: SplitLists, finder: Finder) -> Iterator[str]:
     """What is said of lists that lie elsewhere."""
-    for place in places_in(folder).values():
-        other = taken if place == taken.place else read_lists(folder, place, finder)
+    for place in places_in(tree).values():
+        other = taken if place == taken.place else read_lists(tree, place, finder)
         if other.splits and not require_agreement(taken, other):
             yield f"{other.shown()}: not used, since {MAIN} has lists"
 
@@ -122,7 +120,7 @@ def read(root: Path, source: VocSource, notes: Tally) -> Iterator[Entry]:
         InputError: the list is absent, has several names in a line, or a name may mean several
             pictures.
     """
-    finder = source.finder(root)
+    finder = source.finder(Tree(root))
     for listed in read_listed(root, source.path(set_file(source.set)), finder, notes):
         yield _entry(root, source, listed, finder, notes)
 
@@ -146,7 +144,8 @@ def _entry(root: Path, source: VocSource, listed: Listed, finder: Finder, notes:
         error = InputError(
             f'"{listed.text}" is neither a picture of {images} nor an annotation of {annotations}',
             where=listed.where,
-            hint="A list has one name a line, with nothing behind it but perhaps -1, 0 or 1",
+            hint=finder.pictures.spelling_hint(listed.text)
+            or "A list has one name a line, with nothing behind it but perhaps -1, 0 or 1",
         )
         return replace(entry, error=error, unannotated=False)
     return entry

@@ -23,6 +23,7 @@ from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry
 from ssd_data.data.formats import Format, Recognised
 from ssd_data.data.formats.numbers import FAR
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.widerface.schema import LISTS, images_folder, list_file
 
 LAYOUT = """\
@@ -50,13 +51,22 @@ class WiderFaceSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     images: str
 
 
-def recognise(folder: Path) -> Recognised[WiderFaceSource] | None:
+def recognise(tree: Tree) -> Recognised[WiderFaceSource] | None:
     """The splits whose list lies in ``wider_face_split``."""
     found: dict[str, list[WiderFaceSource]] = {}
     for split in ("train", "val"):
-        if (folder / list_file(split)).is_file():
+        if tree.path(list_file(split)).is_file():
             found[split] = [WiderFaceSource(list_file(split), images_folder(split))]
     return Recognised(found, f"{LISTS} has its lists") if found else None
+
+
+def indexed(tree: Tree, name: str) -> Recognised[WiderFaceSource] | None:
+    """The split of one list."""
+    for split in ("train", "val"):
+        if name == list_file(split):
+            source = WiderFaceSource(name, images_folder(split))
+            return Recognised({split: [source]}, f"{name} is its list")
+    return None
 
 
 def read(root: Path, source: WiderFaceSource, notes: Tally) -> Iterator[Entry]:
@@ -183,4 +193,5 @@ FORMAT = Format(
     layout=LAYOUT,
     recognise=recognise,
     classes=lambda root, source: [(CLASS, CLASS)],
+    indexed=indexed,
 )

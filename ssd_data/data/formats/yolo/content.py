@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Collection, Sequence
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import read_bytes, read_text
 from ssd_data.data.formats.numbers import number
 from ssd_data.data.formats.pictures import has_picture_ending, stem_of
-from ssd_data.data.formats.walking import files_below
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.yolo.lines import MOST_BYTES as MOST_LABEL_BYTES
 from ssd_data.data.formats.yolo.meaning import is_whole
 from ssd_data.data.formats.yolo.names import MOST_CLASSES
 from ssd_data.data.formats.yolo.pairs import is_label_name
-from ssd_data.data.formats.yolo.places import LabelFolders, folders_of
+from ssd_data.data.formats.yolo.places import LabelFolders
 from ssd_data.data.formats.yolo.schema import HIGH, LOW, joined
 
 MOST_BYTES = 1 << 18
@@ -23,27 +22,27 @@ MOST_LINES = 50  # of a file
 MOST_FILES, ENOUGH = 200, 20
 
 
-def are_yolos(root: Path, folders: Sequence[str]) -> bool | None:
+def are_yolos(tree: Tree, folders: Sequence[str]) -> bool | None:
     """Whether the txt of some folders below the root have YOLO's lines; None where none has any."""
     fitting, lines = 0, 0
     for folder in dict.fromkeys(folders):
-        fits, count = _look(root, folder)
+        fits, count = _look(tree, folder)
         fitting, lines = fitting + fits, lines + count
     return fitting * 2 > lines if lines else None
 
 
-def _look(root: Path, folder: str) -> tuple[int, int]:
+def _look(tree: Tree, folder: str) -> tuple[int, int]:
     """How many lines fit, and how many there are, in files from all over a folder."""
-    texts = LabelFolders(root).texts(folder)
-    pictures = set() if folder else _picture_stems(files_below(root))
+    texts = LabelFolders(tree).texts(folder)
+    pictures = set() if folder else _picture_stems(tree)
     names = [n for stem, n in sorted(texts.items()) if _is_label(joined(folder, n), pictures)]
-    if not names and folders_of(root / folder):
-        names = [name for name in files_below(root / folder) if is_label_name(name)]
+    if not names and tree.folders(folder):
+        names = [name for name in tree.below(folder) if is_label_name(name)]
     step = max(1, len(names) // MOST_FILES)
     fitting, lines, files = 0, 0, 0
     for name in names[::step][:MOST_FILES]:
         try:
-            data = read_bytes(root / joined(folder, name), "txt", MOST_BYTES)
+            data = read_bytes(tree.path(joined(folder, name)), "txt", MOST_BYTES)
         except InputError:
             continue
         text = data.decode("utf-8-sig", "replace")
@@ -55,9 +54,9 @@ def _look(root: Path, folder: str) -> tuple[int, int]:
     return fitting, lines
 
 
-def _picture_stems(files: Iterable[str]) -> set[str]:
+def _picture_stems(tree: Tree) -> set[str]:
     """The pictures that lie in the root itself, without their endings."""
-    return {stem_of(name) for name in files if "/" not in name and has_picture_ending(name)}
+    return {stem_of(name) for name in tree.names() if has_picture_ending(name)}
 
 
 def _is_label(path: str, pictures: Collection[str]) -> bool:
@@ -77,18 +76,17 @@ def _fits(words: list[str]) -> bool:
     return inside and (is_whole(values[0]) or values[0] == -1)
 
 
-def highest_number(root: Path, files: Iterable[str]) -> int:
-    """The highest class number of the txt files among some below the root; -1 where none has any.
+def highest_number(tree: Tree) -> int:
+    """The highest class number of a folder's txt files; -1 where none has any.
 
     Lines that are none of YOLO's do not count: they are met when the files are read.
     """
-    highest, files = -1, list(files)
-    pictures = _picture_stems(files)
-    for path in files:
+    highest, pictures = -1, _picture_stems(tree)
+    for path in tree.below():
         if not _is_label(path, pictures):
             continue
         try:
-            text = read_text(root / path, "txt", MOST_LABEL_BYTES)
+            text = read_text(tree.path(path), "txt", MOST_LABEL_BYTES)
         except InputError:
             continue
         for line in text.splitlines():

@@ -6,27 +6,23 @@ folders, pictures and txt in one folder. Names are known in any spelling, splits
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
-from ssd_data.core.files.inside import names_in
-from ssd_data.data.formats.foldernames import is_left_behind
 from ssd_data.data.formats.parts import holds_picture
-from ssd_data.data.formats.pictures import has_picture_ending
+from ssd_data.data.formats.pictures import has_picture_ending, stem_of
 from ssd_data.data.formats.splits import RATIO, TOO_FEW, role
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.yolo.names import files_of_names
 from ssd_data.data.formats.yolo.pairs import LIST, numbered_lines
 from ssd_data.data.formats.yolo.places import (
     LabelFolders,
-    folders_of,
     label_folders,
     picture_folders,
 )
 from ssd_data.data.formats.yolo.schema import YoloSource
 
-MOST_LOOKED_AT = 100_000  # files of a folder, for one that is a picture
 _BY_CHANCE = (
     f"nothing says which pictures are for training: {RATIO:.0%}, drawn by chance, are trainval, "
     "the others test; to say it yourself, list the pictures of each in train.txt and val.txt here, "
@@ -61,7 +57,7 @@ class Arranged:
         """Where the txt lie."""
         return [labels or ("" if images == "." else images) for images, labels in self.pairs]
 
-    def sources(self, root: Path, names: str) -> dict[str, list[YoloSource]]:
+    def sources(self, tree: Tree, names: str) -> dict[str, list[YoloSource]]:
         """The sources of each split, also of one pair that lists divide or nothing does."""
         if self.whole is None:
             return {
@@ -69,10 +65,10 @@ class Arranged:
                 for split, (images, labels) in self.splits.items()
             }
         images, labels = self.whole
-        if lists := split_lists(root):
+        if lists := split_lists(tree):
             self.why += f", and lists ({', '.join(lists)})"
             return {file[: -len(LIST)]: [YoloSource(images=file, names=names)] for file in lists}
-        if not holds_picture(root / images, count=2):
+        if not holds_picture(tree, images, count=2):
             self.said.append(TOO_FEW)
             return {"trainval": [YoloSource(images=images, labels=labels, names=names)]}
         self.said.append(_BY_CHANCE)
@@ -83,58 +79,58 @@ class Arranged:
         }
 
 
-def arrangement(root: Path) -> Arranged | None:
+def arrangement(tree: Tree) -> Arranged | None:
     """How pictures and txt lie in a folder, by the names alone; None where there are no such."""
-    ways: tuple[Callable[[Path], Arranged | None], ...] = (
+    ways: tuple[Callable[[Tree], Arranged | None], ...] = (
         _side_by_side,
         _split_folders,
         _one_folder,
     )
-    return next((found for way in ways if (found := way(root))), None)
+    return next((found for way in ways if (found := way(tree))), None)
 
 
-def _side_by_side(root: Path) -> Arranged | None:
+def _side_by_side(tree: Tree) -> Arranged | None:
     """``images/`` and ``labels/``, with or without splits in them."""
-    pairs = [(p, t) for p in picture_folders(root) for t in label_folders(root)]
+    pairs = [(p, t) for p in picture_folders(tree) for t in label_folders(tree)]
     if not pairs:
         return None
     images, labels = pairs[0]
-    inner = folders_of(root / images)
+    inner = tree.folders(images)
     named = [name for name in inner if _is_split(name)]
     if not named:
         return Arranged(f"it has {images} and {labels}", whole=(images, labels))
-    there = {name.lower(): name for name in folders_of(root / labels)}
+    there = {name.lower(): name for name in tree.folders(labels)}
     found = Arranged(f"it has {images}/<split> and {labels}/<split>")
     for name in inner:
         pair = f"{images}/{name}", f"{labels}/{there.get(name.lower(), name)}"
-        if name in named or has_picture(root / pair[0]):
+        if name in named or holds_picture(tree, pair[0], below=False):
             found.splits[name] = pair
-    if has_picture(root / images):
+    if holds_picture(tree, images, below=False):
         found.said.append(f"pictures that lie in {images} itself belong to no split: left out")
     return found
 
 
-def _split_folders(root: Path) -> Arranged | None:
+def _split_folders(tree: Tree) -> Arranged | None:
     """``train/images`` and ``train/labels``, or ``train/`` with both."""
     found = Arranged("it has folders of splits with pictures and txt")
-    for name in folders_of(root):
+    for name in tree.folders():
         if not _is_split(name):
             continue
-        pairs = [(p, t) for p in picture_folders(root / name) for t in label_folders(root / name)]
+        pairs = [(p, t) for p in picture_folders(tree, name) for t in label_folders(tree, name)]
         if pairs:
             images, labels = pairs[0]
             found.splits[name] = f"{name}/{images}", f"{name}/{labels}"
-        elif has_picture(root / name):
+        elif holds_picture(tree, name, below=False):
             found.splits[name] = name, ""
     return found if found.splits else None
 
 
-def _one_folder(root: Path) -> Arranged | None:
+def _one_folder(tree: Tree) -> Arranged | None:
     """Pictures and txt together; in folders of their own where the names are listed above them."""
-    if _has_both(root):
+    if _has_both(tree, ""):
         return Arranged("it has pictures with a txt each", whole=(".", ""))
-    inner = [name for name in folders_of(root) if _has_both(root / name)]
-    if not inner or not files_of_names(root, [""]):
+    inner = [name for name in tree.folders() if _has_both(tree, name)]
+    if not inner or not files_of_names(tree, [""]):
         return None
     found = Arranged("it has folders of pictures with a txt each", whole=(".", ""))
     if len(inner) == 1:
@@ -142,25 +138,15 @@ def _one_folder(root: Path) -> Arranged | None:
     return found
 
 
-def _has_both(folder: Path) -> bool:
-    stems = {name.rpartition(".")[0] for name in _names(folder) if has_picture_ending(name)}
-    return bool(stems) and not stems.isdisjoint(LabelFolders(folder).texts(""))
+def _has_both(tree: Tree, folder: str) -> bool:
+    stems = {stem_of(name) for name in tree.names(folder) if has_picture_ending(name)}
+    return bool(stems) and not stems.isdisjoint(LabelFolders(tree).texts(folder))
 
 
-def has_picture(folder: Path) -> bool:
-    """Whether a picture lies in that very folder."""
-    return any(map(has_picture_ending, _names(folder)))
-
-
-def _names(folder: Path) -> Iterator[str]:
-    there = (name for name in names_in(folder) if not is_left_behind(name))
-    yield from islice(there, MOST_LOOKED_AT)
-
-
-def split_lists(root: Path) -> list[str]:
+def split_lists(tree: Tree) -> list[str]:
     """The lists of pictures of a folder that are called as splits, sorted."""
-    names = [name for name in names_in(root) if name.endswith(LIST) and (root / name).is_file()]
-    return [n for n in names if _is_split(n[: -len(LIST)]) and _lists_pictures(root, n)]
+    names = [name for name in tree.names() if name.endswith(LIST) and _is_split(name[: -len(LIST)])]
+    return [name for name in names if _lists_pictures(tree.root, name)]
 
 
 def _is_split(name: str) -> bool:

@@ -14,10 +14,11 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import names_in, read_bytes, read_text
+from ssd_data.core.files.inside import read_bytes, read_text
 from ssd_data.core.files.paths import below, listable
 from ssd_data.core.files.plain_yaml import PlainYaml, read_yaml
 from ssd_data.data.formats.numbers import number
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.yolo.schema import LINE
 
 YAML = (".yaml", ".yml")
@@ -117,11 +118,11 @@ def from_yaml(table: PlainYaml, file: str) -> Classes:
     return Classes(file, names, count, _columns(table.get("kpt_shape", ""), file), line == LINE)
 
 
-def files_of_names(root: Path, folders: Iterable[str]) -> list[str]:
+def files_of_names(tree: Tree, folders: Iterable[str]) -> list[str]:
     """The files of some folders below the root that name classes, the surest first."""
     found: list[str] = []
     for folder in dict.fromkeys(folders):
-        there = [n for n in names_in(root / folder) if (root / folder / n).is_file()]
+        there = set(tree.names(folder))
         ours = [name for name in (NOTES, *FILES) if name in there]
         others = sorted(name for name in there if name.endswith(".names") and name not in ours)
         found += [name if folder in ("", ".") else f"{folder}/{name}" for name in ours + others]

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import read_text
+from ssd_data.core.files.near import folded
 from ssd_data.core.files.paths import is_below, listable
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Unreadable
@@ -21,7 +22,7 @@ from ssd_data.data.formats.pictures import (
     stem_of,
 )
 from ssd_data.data.formats.splits import role, share
-from ssd_data.data.formats.walking import files_below
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.yolo.names import FILES
 from ssd_data.data.formats.yolo.places import MOST_PARTS, LabelFolders, Pair, is_here
 from ssd_data.data.formats.yolo.schema import YoloSource, joined
@@ -29,6 +30,7 @@ from ssd_data.data.formats.yolo.schema import YoloSource, joined
 MOST_BYTES = 256 << 20
 LIST = ".txt"
 UNQUOTED = "txt found by its name unquoted, or with its accents joined"
+CAPITALS = "txt found by its name in other capitals"
 ORPHAN = "txt without a picture"
 _NO_LABELS = (
     "a split without any cannot be built: leave it out with --split, or say where they are in a "
@@ -53,11 +55,11 @@ def pairs(root: Path, source: YoloSource, notes: Tally) -> list[Pair | Unreadabl
             hint=f"{named}pictures are looked for below {root}",
         )
     path = root / source.images
-    folders = LabelFolders(root, source.images, source.labels)
+    folders = LabelFolders(Tree(root), source.images, source.labels)
     if path.is_file():
         found = list(_listed(root, source.images, folders, notes))
     else:
-        found = _in_folder(root, source, folders, notes)
+        found = _in_folder(source, folders, notes)
     there = [one for one in found if isinstance(one, Pair)]
     if not found:
         raise InputError("no pictures here", where=path)
@@ -71,22 +73,22 @@ def pairs(root: Path, source: YoloSource, notes: Tally) -> list[Pair | Unreadabl
     return _refuse_shared(found)
 
 
-def _in_folder(
-    root: Path, source: YoloSource, folders: LabelFolders, notes: Tally
-) -> list[Pair | Unreadable]:
-    files = files_below(root / source.images)
+def _in_folder(source: YoloSource, folders: LabelFolders, notes: Tally) -> list[Pair | Unreadable]:
+    files = folders.tree.below(source.images)
     pictures = [joined(source.images, name) for name in files if has_picture_ending(name)]
     found = [folders.pair(path) for path in pictures]
-    found = _with_unquoted(found, folders, notes)
+    found = _with_unquoted(found, folders)
     if source.first == 0:
-        _note_orphans(root, source, folders, found, notes)
-    if (source.first, source.last) == (0, 1):
-        return list(found)
+        _note_orphans(source, folders, found, notes)
     chosen = set(share(pictures, source.first, source.last, source.seed))
-    return [one for one in found if one.image in chosen]
+    ours = [one for one in found if one.image in chosen]
+    for one in ours:
+        if one.how:
+            notes.add(one.how, listable(f"{one.image}: {one.label}"))
+    return list(ours)
 
 
-def _with_unquoted(found: list[Pair], folders: LabelFolders, notes: Tally) -> list[Pair]:
+def _with_unquoted(found: list[Pair], folders: LabelFolders) -> list[Pair]:
     """The same; a picture without txt gets the one that nothing else than its spelling parts."""
     if all(one.there for one in found):
         return found
@@ -101,21 +103,22 @@ def _with_unquoted(found: list[Pair], folders: LabelFolders, notes: Tally) -> li
         plain = _plain(stem_of(one.label))
         fitting = spare.get(plain, [])
         if not one.there and len(fitting) == wanted[plain] == 1:
-            notes.add(UNQUOTED, listable(f"{one.image}: {fitting[0]}"))
-            found[at] = Pair(one.image, fitting[0], True)
+            stems = (unquote(stem_of(path)) for path in (one.label, fitting[0]))
+            alike = len({normalize("NFC", stem) for stem in stems}) == 1
+            found[at] = Pair(one.image, fitting[0], True, UNQUOTED if alike else CAPITALS)
     return found
 
 
 def _plain(stem: str) -> str:
-    return normalize("NFC", unquote(stem))
+    return folded(unquote(stem))
 
 
 def _note_orphans(
-    root: Path, source: YoloSource, folders: LabelFolders, found: Sequence[Pair], notes: Tally
+    source: YoloSource, folders: LabelFolders, found: Sequence[Pair], notes: Tally
 ) -> None:
     tree = folders.of("" if source.images == "." else source.images)
     taken = {one.label for one in found}
-    for name in files_below(root / tree):
+    for name in folders.tree.below(tree):
         path = joined(tree, name)
         if path not in taken and is_label_name(path):
             notes.add(ORPHAN, listable(path))
@@ -132,7 +135,7 @@ def is_label_name(path: str) -> bool:
 def _listed(
     root: Path, file: str, folders: LabelFolders, notes: Tally
 ) -> Iterator[Pair | Unreadable]:
-    known = Pictures.below(root)
+    known = Pictures.of(folders.tree)
     seen: set[str] = set()
     for number, line in numbered_lines(root, file):
         where = f"{file}:{number}"
@@ -143,7 +146,8 @@ def _listed(
             continue
         if named is None:
             text = f"there is no picture {listable(line)}"
-            yield Unreadable(line, file, InputError(text, where=where))
+            hint = known.spelling_hint(line)
+            yield Unreadable(line, file, InputError(text, where=where, hint=hint))
             continue
         if named.how:
             notes.add(f"picture found {named.how}", listable(f"{where}: {line}: {named.path}"))
@@ -152,6 +156,18 @@ def _listed(
             notes.add(kind, listable(f"{where}: {named.path}"))
         seen.add(named.path)
         yield folders.pair(named.path)
+
+
+def listed_pictures(root: Path, file: str, known: Pictures) -> Iterator[tuple[str, str]]:
+    """The pictures of a list that are here, each with the line that names it.
+
+    Raises:
+        InputError: as :func:`numbered_lines`; or a line may be several pictures.
+    """
+    for number, line in numbered_lines(root, file):
+        where = f"{file}:{number}"
+        if (named := _find(known, line, file, where)) is not None:
+            yield named.path, where
 
 
 def numbered_lines(root: Path, file: str) -> Iterator[tuple[int, str]]:

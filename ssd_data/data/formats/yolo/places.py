@@ -9,10 +9,9 @@ from pathlib import Path
 from posixpath import normpath
 from typing import NamedTuple
 
-from ssd_data.core.files.inside import names_in
 from ssd_data.core.files.paths import is_below
 from ssd_data.data.formats.pictures import stem_of
-from ssd_data.data.formats.walking import folders_in
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.yolo.schema import IMAGES, joined
 
 PICTURE_FOLDERS = (IMAGES, "image", "imgs", "img", "jpegimages", "pictures")
@@ -87,22 +86,29 @@ def _slashed(stated: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A picture and its txt, below the root; ``there`` where that exists."""
+    """A picture and its txt, below the root.
+
+    Attributes:
+        there: whether that exists.
+        how: in which way other than by its very name it was found.
+    """
 
     image: str
     label: str
     there: bool
+    how: str = ""
 
 
 class LabelFolders:
-    """Finds the txt of pictures; each folder is listed once.
+    """Finds the txt of pictures.
 
     Args:
+        tree: the data set's.
         images, labels: a source's own; empty where the rule holds.
     """
 
-    def __init__(self, root: Path, images: str = "", labels: str = "") -> None:
-        self.root, self.images, self.labels = root, images, labels
+    def __init__(self, tree: Tree, images: str = "", labels: str = "") -> None:
+        self.tree, self.images, self.labels = tree, images, labels
         self._folders: dict[str, str] = {}
         self._texts: dict[str, dict[str, str]] = {}
 
@@ -121,17 +127,17 @@ class LabelFolders:
         if at < 0:
             return folder
         above = "/".join(parts[:at])
-        for name in label_folders(self.root / above):
+        for name in label_folders(self.tree, above):
             path = "/".join([*parts[:at], name, *parts[at + 1 :]])
-            if (self.root / path).is_dir():
+            if self.tree.path(path).is_dir():
                 return path
         return folder
 
     def texts(self, folder: str) -> dict[str, str]:
         """The txt files of a folder, by their names without ending."""
         if folder not in self._texts:
-            names = reversed(names_in(self.root / folder))
-            ours = (name for name in names if name[-4:].lower() == ".txt" and name[0] != ".")
+            names = reversed(self.tree.names(folder))
+            ours = (name for name in names if name[-4:].lower() == ".txt")
             self._texts[folder] = {name[:-4]: name for name in ours}
         return self._texts[folder]
 
@@ -144,21 +150,16 @@ class LabelFolders:
         return Pair(image, joined(folder, found or f"{stem}.txt"), found is not None)
 
 
-def folders_of(folder: Path) -> list[str]:
-    """The names of a folder's own folders, sorted; those of systems and tools left out."""
-    return [name for name in folders_in(folder) if name[0] != "."]
+def picture_folders(tree: Tree, folder: str = "") -> list[str]:
+    """A folder's own that are called as one of pictures, the usual names first."""
+    return _called(tree, folder, PICTURE_FOLDERS)
 
 
-def picture_folders(folder: Path) -> list[str]:
-    """Those that are called as one of pictures, the usual names first."""
-    return _called(folder, PICTURE_FOLDERS)
+def label_folders(tree: Tree, folder: str = "") -> list[str]:
+    """A folder's own that are called as one of labels, the usual names first."""
+    return _called(tree, folder, LABEL_FOLDERS)
 
 
-def label_folders(folder: Path) -> list[str]:
-    """Those that are called as one of labels, the usual names first."""
-    return _called(folder, LABEL_FOLDERS)
-
-
-def _called(folder: Path, words: Sequence[str]) -> list[str]:
-    found = [name for name in folders_of(folder) if name.lower() in words]
+def _called(tree: Tree, folder: str, words: Sequence[str]) -> list[str]:
+    found = [name for name in tree.folders(folder) if name.lower() in words]
     return sorted(found, key=lambda name: (words.index(name.lower()), name not in words))

@@ -16,11 +16,11 @@ from ssd_data.core.files.paths import listable
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data.formats import Confidence, Format, Recognised
-from ssd_data.data.formats.walking import files_below
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.yolo.content import are_yolos, highest_number
 from ssd_data.data.formats.yolo.folders import Arranged, arrangement
 from ssd_data.data.formats.yolo.lines import LabelReader
-from ssd_data.data.formats.yolo.names import Classes, files_of_names, read_classes, same
+from ssd_data.data.formats.yolo.names import Classes, files_of_names, read_classes
 from ssd_data.data.formats.yolo.pairs import pairs
 from ssd_data.data.formats.yolo.places import is_here
 from ssd_data.data.formats.yolo.schema import LAYOUT, YoloSource, needs
@@ -28,63 +28,88 @@ from ssd_data.data.formats.yolo.stated import (
     Stated,
     from_data_file,
     from_data_yaml,
+    require_inside,
     yaml_with_names,
 )
+from ssd_data.data.formats.yolo.unused import beside_folders, other_names, unused
 
 
-def recognise(folder: Path) -> Recognised[YoloSource] | None:
+def recognise(tree: Tree) -> Recognised[YoloSource] | None:
     """What ``data.yaml``, ``.data`` or the folders' names and the txt in them say.
 
     Raises:
         InputError: ``data.yaml`` is broken; two files say which splits there are.
     """
-    arranged = arrangement(folder)
-    yolos = are_yolos(folder, arranged.label_folders) if arranged else None
+    arranged = arrangement(tree)
+    yolos = are_yolos(tree, arranged.label_folders) if arranged else None
     try:
-        stated = from_data_yaml(folder) or from_data_file(folder)
+        stated = from_data_yaml(tree) or from_data_file(tree)
     except InputError:
         if yolos or arranged is None:
             raise
         return None
+    return _recognised(tree, stated, arranged, yolos)
+
+
+def indexed(tree: Tree, name: str) -> Recognised[YoloSource] | None:
+    """What one ``data.yaml`` or ``.data`` says, or where it names classes only, the folders.
+
+    Raises:
+        InputError: it is broken.
+    """
+    if name not in tree.names():
+        return None
+    stated = from_data_yaml(tree, name) or from_data_file(tree, name)
+    arranged = arrangement(tree)
+    if stated is None and yaml_with_names(tree, name):
+        stated = Stated(name, names=name)
+    if stated is not None:
+        require_inside(tree.root, stated)
+    yolos = are_yolos(tree, arranged.label_folders) if arranged else None
+    return _recognised(tree, stated, arranged, yolos) if stated else None
+
+
+def _recognised(
+    tree: Tree, stated: Stated | None, arranged: Arranged | None, yolos: bool | None
+) -> Recognised[YoloSource] | None:
+    folder = tree.root
     sources = [source for several in stated.splits.values() for source in several] if stated else []
     here = [path for path in (source.images for source in sources) if is_here(folder, path)]
     if stated is not None and (here or (sources and not yolos)):
-        return _as_stated(folder, stated, here)
+        return _as_stated(tree, stated, here)
     if arranged is None or not yolos:
         return None
-    return _as_arranged(folder, arranged, stated)
+    return _as_arranged(tree, arranged, stated)
 
 
-def _as_stated(folder: Path, stated: Stated, here: Sequence[str]) -> Recognised[YoloSource]:
+def _as_stated(tree: Tree, stated: Stated, here: Sequence[str]) -> Recognised[YoloSource]:
     why, said = f"{stated.file} says its splits", list(stated.said)
     if not here:
         return Recognised(stated.splits, why, Confidence.NAMES, said)
-    if not read_classes(folder, stated.names).names:
+    if not read_classes(tree.root, stated.names).names:
         said.append(_nameless(stated.names))
+    said += unused(tree, stated)
     return Recognised(stated.splits, why, Confidence.CONTENT, said)
 
 
-def _as_arranged(folder: Path, arranged: Arranged, stated: Stated | None) -> Recognised[YoloSource]:
-    names, said = _names_for(folder, arranged, stated)
-    splits = arranged.sources(folder, names)
+def _as_arranged(tree: Tree, arranged: Arranged, stated: Stated | None) -> Recognised[YoloSource]:
+    names, said = _names_for(tree, arranged, stated)
+    splits = arranged.sources(tree, names)
     said = [*(stated.said if stated else ()), *arranged.said, *said]
+    if arranged.whole is None:
+        said += beside_folders(tree, splits)
     why = f"{arranged.why}, and the txt have YOLO's lines"
     return Recognised(splits, why, Confidence.CONTENT, said)
 
 
-def _names_for(folder: Path, arranged: Arranged, stated: Stated | None) -> tuple[str, list[str]]:
+def _names_for(tree: Tree, arranged: Arranged, stated: Stated | None) -> tuple[str, list[str]]:
     """The file that names the classes, and what is to be said of it."""
-    first = stated.names if stated else yaml_with_names(folder)
+    first = stated.names if stated else yaml_with_names(tree)
     places = [path for pair in arranged.pairs for path in reversed(pair) if path]
     above = [place.rpartition("/")[0] for place in places]
-    found = [*filter(None, [first]), *files_of_names(folder, ["", "data", *above, *places])]
-    if not found:
-        return "", [_nameless("")]
-    ours = read_classes(folder, found[0])
-    others = [name for name in found[1:] if not same(read_classes(folder, name), ours)]
-    return found[0], [
-        f"{listable(name)} names other classes than {found[0]}, which is taken" for name in others
-    ]
+    folders = ["", "data", *above, *places]
+    taken = first or next(iter(files_of_names(tree, folders)), "")
+    return taken, list(other_names(tree, taken, folders)) if taken else [_nameless("")]
 
 
 def _nameless(file: str) -> str:
@@ -132,7 +157,7 @@ def classes(root: Path, source: YoloSource) -> list[tuple[str, str]]:
 def _numbers(root: Path, found: Classes) -> list[str]:
     count = found.count
     if count is None:
-        count = highest_number(root, files_below(root)) + 1
+        count = highest_number(Tree(root)) + 1
     return [str(number) for number in range(count)]
 
 
@@ -143,4 +168,5 @@ FORMAT = Format(
     layout=LAYOUT,
     recognise=recognise,
     classes=classes,
+    indexed=indexed,
 )

@@ -5,16 +5,18 @@ Nothing that a file tells to download or to run is done.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import names_in, read_lines
+from ssd_data.core.files.inside import read_lines
 from ssd_data.core.files.paths import listable
 from ssd_data.core.files.plain_yaml import PlainYaml, read_yaml
 from ssd_data.data.formats.splits import TRAINING, role
+from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.yolo.names import YAML, files_of_names, from_yaml
 from ssd_data.data.formats.yolo.pairs import LIST
 from ssd_data.data.formats.yolo.places import YoloPlace, is_elsewhere, is_here, resolve
@@ -33,21 +35,26 @@ class Stated:
         splits: the sources of each that is here.
         said: what was guessed, and which splits are not here, a sentence each.
         names: the file that names the classes.
+        base: the folder that it says its paths start from, empty where it says none.
     """
 
     file: str
     names: str = ""
     splits: dict[str, list[YoloSource]] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    base: str = ""
 
 
-def from_data_yaml(root: Path) -> Stated | None:
+def from_data_yaml(tree: Tree, only: str = "") -> Stated | None:
     """What the ``data.yaml`` of a folder says, whatever it is called; None where there is none.
+
+    Args:
+        only: the file that is meant, where one is.
 
     Raises:
         InputError: it is broken, or several say which splits there are.
     """
-    found = _yaml_tables(root)
+    root, found = tree.root, _yaml_tables(tree, only)
     fitting = {n: t for n, t in found.items() if isinstance(t, dict) and _is_data(root, t)}
     first = next((name for name in PREFERRED if name in fitting), None)
     if first is None and len(fitting) > 1:
@@ -65,23 +72,24 @@ def from_data_yaml(root: Path) -> Stated | None:
     return None
 
 
-def yaml_with_names(root: Path) -> str:
+def yaml_with_names(tree: Tree, only: str = "") -> str:
     """A YAML file of a folder that names classes but no splits; empty where there is none."""
-    for name, table in _yaml_tables(root).items():
-        if isinstance(table, dict) and table.get("names") and not _is_data(root, table):
+    for name, table in _yaml_tables(tree, only).items():
+        if isinstance(table, dict) and table.get("names") and not _is_data(tree.root, table):
             return name
     return ""
 
 
-def _yaml_tables(root: Path) -> dict[str, PlainYaml]:
-    names = [name for name in names_in(root) if name.lower().endswith(YAML) and name[0] != "."]
+def _yaml_tables(tree: Tree, only: str) -> dict[str, PlainYaml]:
+    names = [name for name in tree.names() if f".{name.rpartition('.')[2].lower()}" in YAML]
+    names = [name for name in names if only in ("", name)]
     names.sort(key=lambda name: name not in PREFERRED)
     tables: dict[str, PlainYaml] = {}
     for name in names[:MOST_YAML]:
         try:
-            tables[name] = read_yaml(root / name, "YAML file", name)
+            tables[name] = read_yaml(tree.path(name), "YAML file", name)
         except InputError:
-            if name in PREFERRED:
+            if name in PREFERRED or name == only:
                 raise
     return tables
 
@@ -93,18 +101,17 @@ def _is_data(root: Path, table: Mapping[str, PlainYaml]) -> bool:
     return any(role(key) or _is_split(root, resolve(root, stated)) for key, stated in rest)
 
 
-def from_data_file(root: Path) -> Stated | None:
+def from_data_file(tree: Tree, only: str = "") -> Stated | None:
     """What Darknet's ``.data`` of a folder says; None where there is none.
+
+    Args:
+        only: the file that is meant, where one is.
 
     Raises:
         InputError: several say which splits there are.
     """
-    fitting = {}
-    data = [root / name for name in names_in(root) if name.endswith(".data")]
-    for path in data[:MOST_YAML]:
-        table = _assignments(path)
-        if "train" in table and ("names" in table or "labels" in table or "classes" in table):
-            fitting[path.name] = table
+    root, found = tree.root, data_files(tree)
+    fitting = {name: table for name, table in found.items() if only in ("", name)}
     if len(fitting) > 1:
         raise InputError(
             f"{' and '.join(map(listable, fitting))} each say which splits there are",
@@ -115,7 +122,7 @@ def from_data_file(root: Path) -> Stated | None:
         result = Stated(name)
         stated = table.get("names") or table.get("labels") or ""
         named = resolve(root, stated) if stated else None
-        others = files_of_names(root, [""])
+        others = files_of_names(tree, [""])
         result.names = named.path if named else next(iter(others), "")
         if stated and not named:
             instead = f"{result.names} is taken" if result.names else "classes are numbers"
@@ -123,6 +130,16 @@ def from_data_file(root: Path) -> Stated | None:
         _splits(root, table, result)
         return result
     return None
+
+
+def data_files(tree: Tree) -> dict[str, dict[str, str]]:
+    """Darknet's ``.data`` files of a folder: what each assigns."""
+    fitting = {}
+    for name in [name for name in tree.names() if name.endswith(".data")][:MOST_YAML]:
+        table = _assignments(tree.path(name))
+        if "train" in table and ("names" in table or "labels" in table or "classes" in table):
+            fitting[name] = table
+    return fitting
 
 
 def _assignments(path: Path) -> dict[str, str]:
@@ -148,7 +165,7 @@ def _entries(value: PlainYaml) -> list[str]:
 def _splits(root: Path, table: Mapping[str, PlainYaml], result: Stated) -> None:
     """Put the splits of a table into ``result``, with what is to be said of them."""
     base = table.get("path", "")
-    base = base if isinstance(base, str) else ""
+    result.base = base = base if isinstance(base, str) else ""
     if is_elsewhere(root, base):
         text = f'{result.file}: path: {listable(base)} is not here: paths start from "{root.name}"'
         result.said.append(text)
@@ -179,6 +196,25 @@ def _sources(
             if stated.startswith("../") and is_here(root.resolve().parent, stated[3:]):
                 result.said.append(f"{text} is there too, outside this folder: it is not used")
         yield YoloSource(images=place.path, names=result.names)
+
+
+def require_inside(root: Path, stated: Stated) -> None:
+    """Refuse an index of pictures that lie in a folder elsewhere, which ``path:`` names.
+
+    Raises:
+        InputError: there is such a folder, and nothing that it names is below the root.
+    """
+    sources = [source.images for several in stated.splits.values() for source in several]
+    if not stated.base or not sources or any(is_here(root, path) for path in sources):
+        return
+    other = os.path.normpath(root / stated.base)
+    if os.path.isdir(other):  # noqa: PTH112 - never raises
+        raise InputError(
+            f"path: {listable(stated.base)} is another folder: only what lies below the index's "
+            "own is read",
+            where=stated.file,
+            hint=f"Copy it into {listable(other)} and name it there",
+        )
 
 
 def _is_split(root: Path, place: YoloPlace | None) -> bool:

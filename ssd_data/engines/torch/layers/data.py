@@ -65,9 +65,9 @@ class Data(LabelledPictures):
 
     def _decoded(self, data: bytes, where: str) -> Planes:
         p = self.param.transform_param
-        stored_gray = probe(data, where).mode == "L"
-        gray = p.force_gray or (stored_gray and not p.force_color)
-        return as_planes(decode(data, where, gray=gray))
+        info = probe(data, where)
+        gray = p.force_gray or (info.mode == "L" and not p.force_color)
+        return as_planes(decode(data, where, gray=gray, info=info))
 
 
 def _raw(datum: caffe_pb2.Datum, where: str) -> Planes:

@@ -20,6 +20,7 @@ class Eltwise(Elementwise):
         p = self.param.eltwise_param
         if p.coeff and (p.operation != _E.SUM or len(p.coeff) != len(bottoms)):
             raise self.error(f"has {len(p.coeff)} coeff for {len(bottoms)} bottoms; SUM takes them")
+        self.operation, self.coefficients = p.operation, list(p.coeff) or [1.0] * len(bottoms)
 
     def outline(self, *bottoms: Tensor) -> Tensor:
         """The bottoms' shape."""
@@ -30,13 +31,12 @@ class Eltwise(Elementwise):
 
     def forward(self, *bottoms: Tensor) -> Tensor:
         """The bottoms' shape."""
-        p = self.param.eltwise_param
-        coefficients = list(p.coeff) or [1.0] * len(bottoms)
+        coefficients = self.coefficients
         y = bottoms[0] * coefficients[0] if coefficients[0] != 1 else bottoms[0]
         for x, coefficient in zip(bottoms[1:], coefficients[1:], strict=True):
-            if p.operation == _E.PROD:
+            if self.operation == _E.PROD:
                 y = y * x
-            elif p.operation == _E.MAX:
+            elif self.operation == _E.MAX:
                 y = where(y > x, y, x)
             else:
                 y = y + (x * coefficient if coefficient != 1 else x)

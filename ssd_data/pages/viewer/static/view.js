@@ -74,7 +74,7 @@ if (filters) {
 // ---- the index ----
 const progress = document.getElementById("progress");
 async function watch() {
-  const state = await (await fetch("/progress")).json();
+  const state = await (await fetch(progress.dataset.state)).json();
   progress.querySelector("progress").value = state.done;
   const [done, all] = [state.done, state.records].map((n) => n.toLocaleString("en"));
   progress.querySelector("span").textContent = `${done} of ${all}`;

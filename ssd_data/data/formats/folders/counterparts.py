@@ -9,12 +9,11 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from ssd_data.data.formats import annotation_files
 from ssd_data.data.formats.pictures import has_picture_ending, owner_of, stem_of
 from ssd_data.data.formats.splits import role
-from ssd_data.data.formats.walking import files_below
+from ssd_data.data.formats.tree import Tree
 
 MOST_FOLDERS = 50  # side by side, of which pairs are looked for
 _LOOKED_AT = 20
@@ -47,23 +46,21 @@ class Place:
         return self.sure, not self.by_name, self.matched
 
 
-class Tree:
+class Counterparts:
     """The pictures and annotations of a folder.
 
-    Args:
-        folder: the data set's root.
-
     Attributes:
+        tree: the data set's.
         pictures: paths below it without ending.
         annotations: per ending the paths without it, and with it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
         self.pictures: list[str] = []
         self.annotations: dict[str, dict[str, str]] = {}
         kinds = annotation_files()
-        for path in files_below(folder):
+        for path in tree.below():
             if has_picture_ending(path):
                 self.pictures.append(stem_of(path))
             elif (suffix := f".{path.rpartition('.')[2].lower()}") in kinds:
@@ -117,7 +114,7 @@ class Tree:
 
     def _is(self, stem: str, suffix: str) -> bool:
         """Whether an annotation is what its ending says."""
-        return annotation_files()[suffix].claims(self.folder / self.annotations[suffix][stem])
+        return annotation_files()[suffix].claims(self.tree.path(self.annotations[suffix][stem]))
 
 
 def name_of(path: str) -> str:
