@@ -193,8 +193,7 @@ def recognise(
         InputError: no layout fits, or two fit alike; the error shows which, and how to choose. A
             link leaves the folder.
     """
-    also = [out] if out else []
-    return _dataset(find_layout(folder, format, follow_links, also))
+    return _dataset(find_layout(folder, format, follow_links, [out] if out else []))
 
 
 def _dataset(found: FoundLayout) -> Dataset:

@@ -54,10 +54,7 @@ class FoundLayout:
 
 
 def find_layout(
-    folder: Path | str,
-    format: str = "",
-    follow_links: bool = False,
-    also: Sequence[Path] = (),
+    folder: Path | str, format: str = "", follow_links: bool = False, also: Sequence[Path] = ()
 ) -> FoundLayout:
     """The layout of a folder, or of the one folder inside that has one.
 
@@ -65,7 +62,7 @@ def find_layout(
 
     Args:
         format: ask only this one.
-        follow_links, also: see :func:`~ssd_data.core.files.inside.keep_inside`.
+        follow_links, also: see :func:`ssd_data.core.files.inside.keep_inside`.
 
     Raises:
         InputError: no layout fits, or two fit alike; the error says how to choose. Or a link leaves
@@ -93,10 +90,7 @@ def find_layout(
 
 
 def find_index(
-    file: Path | str,
-    format: str = "",
-    follow_links: bool = False,
-    also: Sequence[Path] = (),
+    file: Path | str, format: str = "", follow_links: bool = False, also: Sequence[Path] = ()
 ) -> FoundLayout:
     """The data set of which a file is the index, such as a ``data.yaml`` or COCO's JSON.
 
@@ -105,7 +99,7 @@ def find_index(
 
     Args:
         format: ask only this one.
-        follow_links, also: see :func:`~ssd_data.core.files.inside.keep_inside`.
+        follow_links, also: as for :func:`find_layout`.
 
     Raises:
         InputError: it is no such file, or may be one of two formats. A link leaves the root.
@@ -129,6 +123,7 @@ def find_index(
             break
     if best is None:
         raise _no_index(file, format)
+    keep_inside(best[2].root, follow_links, also)  # no longer those that were tried
     return best[2]
 
 
