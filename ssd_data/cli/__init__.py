@@ -128,7 +128,7 @@ def _say_warnings(quiet: bool) -> None:
         line: str | None = None,
     ) -> None:
         if issubclass(category, SsdDataWarning):
-            click.echo(f"warning: {message}", err=True)
+            say(f"warning: {message}", err=True)
         else:
             others(message, category, filename, lineno, file, line)
 

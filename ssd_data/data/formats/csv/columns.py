@@ -71,9 +71,8 @@ _NO_CLASS = (
 )
 _SIDES = ("width", "height")
 SHOWN = (
-    "Known are filename, image, path, image_id … for the picture; xmin ymin xmax ymax, "
-    "x1 y1 x2 y2, left top right bottom, x y w h, cx cy w h or bbox for the box; class, label, "
-    "name, category … for the class"
+    "Known are filename, image, path … for the picture; xmin ymin xmax ymax, x1 y1 x2 y2, "
+    "x y w h, cx cy w h, bbox … for the box; class, label, category … for the class"
 )
 
 
