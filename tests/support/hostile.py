@@ -27,7 +27,7 @@ NAMES = {
 }
 SPOKEN = {kind: name for kind, name in NAMES.items() if kind != "surrogate"}  # UTF-8 can hold them
 ARGUMENTS = {kind: name for kind, name in NAMES.items() if kind != "zero"}
-LONGEST = 500  # letters of an output's line
+LONGEST = 600  # letters of an output's line: a command to be run again holds long paths
 
 
 def faults(text: str) -> list[str]:

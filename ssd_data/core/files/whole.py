@@ -224,8 +224,10 @@ def is_open_at(descriptor: int, path: Path) -> bool:
     """
     try:
         return os.path.samestat(os.fstat(descriptor), path.lstat())
-    except FileNotFoundError:
-        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            raise
+        return False  # no file has that name
 
 
 def write_text(path: Path, text: str) -> None:
