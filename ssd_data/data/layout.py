@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.inside import keep_inside, require_inside, require_none_refused
+from ssd_data.core.files.inside import forget, keep_inside, require_inside, require_none_refused
 from ssd_data.core.legible import few
 from ssd_data.data import formats, recipes
 from ssd_data.data.formats import Confidence, Recognised
@@ -109,8 +109,10 @@ def find_index(
         [(format, formats.load(format))] if format else list(formats.formats_of_index(file.name))
     )
     best: tuple[bool, Confidence, FoundLayout] | None = None
+    tried: list[Path] = []
     for root, name in _roots(file):
         tree = Tree(root)
+        tried.append(root)
         keep_inside(root, follow_links, also)
         found = _surest([(n, one.indexed(tree, name)) for n, one in asked if one.indexed], file)
         if found is None:
@@ -121,6 +123,9 @@ def find_index(
             best = (*rank, one)
         if rank == (True, Confidence.CONTENT):
             break
+    for root in tried:
+        if best is None or root != best[2].root:
+            forget(root)
     if best is None:
         raise _no_index(file, format)
     keep_inside(best[2].root, follow_links, also)  # no longer those that were tried

@@ -73,6 +73,12 @@ def keep_inside(folder: AnyPath, follow: bool = False, also: Iterable[AnyPath] =
     _places.clear()
 
 
+def forget(folder: AnyPath) -> None:
+    """Take back what :func:`keep_inside` said of a folder that was only looked at."""
+    _fences.pop(_absolute(folder), None)
+    _places.clear()
+
+
 def is_kept(folder: AnyPath) -> bool:
     """Whether a folder is one of those, or lies in one."""
     return _fence_of(_absolute(folder)) is not None
