@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.inside import forget, keep_inside, require_inside, require_none_refused
+from ssd_data.core.files.inside import (
+    keep_inside,
+    kept_inside,
+    require_inside,
+    require_none_refused,
+)
 from ssd_data.core.legible import few
 from ssd_data.data import formats, recipes
 from ssd_data.data.formats import Confidence, Recognised
@@ -109,26 +114,22 @@ def find_index(
         [(format, formats.load(format))] if format else list(formats.formats_of_index(file.name))
     )
     best: tuple[bool, Confidence, FoundLayout] | None = None
-    tried: list[Path] = []
     for root, name in _roots(file):
         tree = Tree(root)
-        tried.append(root)
-        keep_inside(root, follow_links, also)
-        found = _surest([(n, one.indexed(tree, name)) for n, one in asked if one.indexed], file)
+        with kept_inside(root, follow_links, also):
+            said = [(n, one.indexed(tree, name)) for n, one in asked if one.indexed]
+            found, has_picture = _surest(said, file), holds_picture(tree)
         if found is None:
             continue
         one = FoundLayout(root.resolve().name, root, *found)
-        rank = (holds_picture(tree), found[1].confidence)
+        rank = (has_picture, found[1].confidence)
         if best is None or rank > best[:2]:
             best = (*rank, one)
         if rank == (True, Confidence.CONTENT):
             break
-    for root in tried:
-        if best is None or root != best[2].root:
-            forget(root)
     if best is None:
         raise _no_index(file, format)
-    keep_inside(best[2].root, follow_links, also)  # no longer those that were tried
+    keep_inside(best[2].root, follow_links, also)
     return best[2]
 
 
