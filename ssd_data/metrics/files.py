@@ -32,12 +32,6 @@ NO_TEXT = {
 PACKED = (".gz", ".zip", ".xz", ".zst", ".bz2")
 
 
-def shown(names: list[str], most: int = 5) -> str:
-    """The first few names of a list and how many there are besides."""
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
 def read_plain(path: Path | str, what: str, most: int) -> bytes:
     """A text file's bytes, without UTF-8's byte order mark.
 

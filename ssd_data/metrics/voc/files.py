@@ -23,6 +23,7 @@ from ssd_data.core.files.inside import keep_inside
 from ssd_data.core.files.paths import below, is_plain_name, listable
 from ssd_data.core.files.together import new_folder
 from ssd_data.core.labelmap import LabelMap, read_labelmap
+from ssd_data.core.legible import few
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Detections
 from ssd_data.data.formats.namelists import NameList, missing_picture, pictures_of
@@ -40,7 +41,6 @@ from ssd_data.metrics.files import (
     note_flat_scores,
     note_odd_boxes,
     read_plain,
-    shown,
     unpack_hint,
 )
 from ssd_data.metrics.lines import CORNERS, SCORE, Lines
@@ -94,7 +94,7 @@ def read_truth(
     classes = LabelMap.from_names(used) if classes is None else classes
     labels = {item.name: item.label for item in classes if item.label > 0}
     if unknown := [name for name in used if name not in labels]:
-        text = f"the labelmap {classes.origin} lacks the classes {shown(unknown)}"
+        text = f"the labelmap {classes.origin} lacks the classes {few(unknown)}"
         raise InputError(text, where=path)
     of_boxes = [[labels[str(name)] for name in picture.classes] for picture in annotated]
     pictures = TruthBuilder.of_entries(annotated, [np.array(one, np.int32) for one in of_boxes])
@@ -120,7 +120,7 @@ def _image_set(path: Path, split: str | None) -> tuple[Path, Path]:
     name = Path("ImageSets", "Main", f"{split or 'test'}.txt")
     years = sorted(file.parents[2] for file in path.glob(f"VOC*/{name}"))
     if len(years) > 1 and not (path / name).exists():
-        text = f"{shown([year.name for year in years])} all have the image set {name.stem}"
+        text = f"{few([year.name for year in years])} all have the image set {name.stem}"
         raise InputError(text, where=path, hint=f"Name one: {years[0]}")
     root = path if (path / name).exists() or not years else years[0]
     return root, root / name
@@ -163,7 +163,7 @@ def read_detections(folder: Path, truth: Truth, missing: str = "fail") -> Found:
     notes = Tally()
     if absent := [name for name in truth.classes if name not in files]:
         if missing == "fail":
-            text = f"there is no file of detections for {len(absent)} classes: {shown(absent)}"
+            text = f"there is no file of detections for {len(absent)} classes: {few(absent)}"
             hint = "Write an empty file where nothing was found, or use --missing count"
             hint = unpack_hint(path.name for path in _listed(folder)) or hint
             raise InputError(text, where=folder, hint=hint)
@@ -216,7 +216,7 @@ def _files(folder: Path, classes: Sequence[str]) -> dict[str, Path]:
         name = match[1]
         if name not in classes:
             near = get_close_matches(name, classes, n=1)
-            hint = f'Is "{near[0]}" meant?' if near else f"The truth has {shown(list(classes), 9)}"
+            hint = f'Is "{near[0]}" meant?' if near else f"The truth has {few(list(classes), 9)}"
             raise InputError(f'the truth has no class "{name}"', where=path, hint=hint)
         if name in files:
             text = f"there are two files of {name}, this one and {files[name].name}"
