@@ -114,11 +114,16 @@ def find_index(
         [(format, formats.load(format))] if format else list(formats.formats_of_index(file.name))
     )
     best: tuple[bool, Confidence, FoundLayout] | None = None
+    refused: InputError | None = None
     for root, name in _roots(file):
-        tree = Tree(root)
-        with kept_inside(root, follow_links, also):
-            said = [(n, one.indexed(tree, name)) for n, one in asked if one.indexed]
-            found, has_picture = _surest(said, file), holds_picture(tree)
+        try:
+            with kept_inside(root, follow_links, also):
+                found, has_picture = _as_index(Tree(root), name, asked, file)
+        except InputError as error:
+            if root == file.parent:
+                raise
+            refused = refused or error  # of a folder that may not be meant at all
+            continue
         if found is None:
             continue
         one = FoundLayout(root.resolve().name, root, *found)
@@ -127,10 +132,25 @@ def find_index(
             best = (*rank, one)
         if rank == (True, Confidence.CONTENT):
             break
+    if refused is not None and (best is None or not best[0]):
+        raise refused
     if best is None:
         raise _no_index(file, format)
     keep_inside(best[2].root, follow_links, also)
     return best[2]
+
+
+def _as_index(
+    tree: Tree, name: str, asked: Sequence[tuple[str, Any]], file: Path
+) -> tuple[tuple[str, Recognised[Any]] | None, bool]:
+    """What a file is the index of, if its paths start from that folder; whether pictures lie there.
+
+    Raises:
+        InputError: two formats are as sure; what lies in the folder cannot be listed.
+    """
+    said = [(other, one.indexed(tree, name)) for other, one in asked if one.indexed]
+    found = _surest(said, file)
+    return found, found is not None and holds_picture(tree)
 
 
 def _roots(file: Path) -> Iterator[tuple[Path, str]]:

@@ -107,6 +107,20 @@ def test_one_of_several_csv_files(tmp_path: Path) -> None:
         find(tmp_path / "odd.csv").classes()
 
 
+def test_what_lies_beside_a_folder_called_as_a_part(tmp_path: Path) -> None:
+    """Its files may start their paths one folder above: what is wrong there is not its affair."""
+    folder, beside = tmp_path / "test_2", tmp_path / "beside"
+    folder.mkdir()
+    beside.mkdir()
+    (beside / "out").symlink_to("/")
+    (folder / "boxes.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="beside/out: this link leaves"):
+        find(folder / "boxes.csv").classes()
+    (folder / "a.jpg").write_bytes(jpeg())
+    with pytest.raises(InputError, match="boxes.csv:1: no column is known for the picture"):
+        find(folder / "boxes.csv").classes()
+
+
 def test_what_is_no_index(tmp_path: Path) -> None:
     voc = Voc(tmp_path / "raw")
     list_file = voc.root / "ImageSets/Main/trainval.txt"
