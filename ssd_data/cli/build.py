@@ -125,17 +125,19 @@ def command(
 
 
 def _dataset(name: str | None, list_file: Path | None, options: dict[str, Any]) -> Dataset:
-    from ssd_data.core.files.inside import allow
     from ssd_data.data import find
 
     follow = options["follow_links"]
-    if options["out"] is not None:
-        allow(options["out"])  # links that --link made there lead to it
     if (name is None) == (list_file is None):
         raise click.UsageError("Give a DATASET or --list, one of the two.")
     if list_file is None:
         return find.find(
-            str(name), options["root"], options["splits"], options["format"], follow_links=follow
+            str(name),
+            options["root"],
+            options["splits"],
+            options["format"],
+            follow_links=follow,
+            out=options["out"],
         )
     if options["labelmap"] is None or options["root"] is None:
         raise click.UsageError("--list needs --labelmap and --root.")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssd_data.cli.parts import shared
+from ssd_data.cli.parts.fields import offered_option
 from ssd_data.metrics import SSD_VERSIONS
+from ssd_data.training.options import TrainOptions
 
 if TYPE_CHECKING:
     from ssd_data.training.save_output import Saver
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 @click.option(
     "--device", default="auto", show_default=True, metavar="NAME", help="cpu, cuda, cuda:1 or auto."
 )
+@offered_option(TrainOptions, "write_in")
 @shared.output_options
 def command(net: Path, weights: Path, as_json: bool, quiet: bool, **options: Any) -> None:
     """Run the test net of a solver, or a test net, with WEIGHTS, and print mAP, per class too.

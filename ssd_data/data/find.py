@@ -28,6 +28,7 @@ def find(
     format: str = "",
     *,
     follow_links: bool = False,
+    out: Path | None = None,
 ) -> Dataset:
     """A data set by recipe name, recipe path, folder, or the file that lists its pictures.
 
@@ -42,6 +43,7 @@ def find(
             ``data/``. For a recipe of the user's own also the folder that the recipe lies in.
         format: of a folder: read it as that, whatever else it may be.
         follow_links: read through links that leave the folder, too; else they are refused.
+        out: the folder of the build: that its links lead there is no reason to refuse them.
 
     Raises:
         UsageError: there is neither a recipe nor a folder or file of that name.
@@ -53,7 +55,7 @@ def find(
     if what not in recipes.names() and path.exists() and path.suffix != ".toml":
         if root is not None:
             raise UsageError("--root belongs to a recipe; a folder is its own root", where=what)
-        return _found(path, format, follow_links)
+        return _found(path, format, follow_links, out)
     if format:
         raise UsageError("--format belongs to a folder; a recipe says its own", where=what)
     if what not in recipes.names():
@@ -71,13 +73,13 @@ def find(
     raise _nothing_fits(recipe, tried, splits)
 
 
-def _found(path: Path, format: str, follow_links: bool) -> Dataset:
+def _found(path: Path, format: str, follow_links: bool, out: Path | None) -> Dataset:
     """The data set that a folder holds, or that a file lists."""
     if not path.is_dir():
         refuse_stranger(path)
-        return _dataset(find_index(path, format, follow_links))
+        return _dataset(find_index(path, format, follow_links, [out] if out else []))
     try:
-        return recognise(path, format, follow_links)
+        return recognise(path, format, follow_links=follow_links, out=out)
     except InputError:
         _refuse_databases(path)
         raise
@@ -170,7 +172,13 @@ def _nothing_fits(recipe: Recipe, tried: list[Path], wanted: Collection[str]) ->
     )
 
 
-def recognise(folder: Path | str, format: str = "", follow_links: bool = False) -> Dataset:
+def recognise(
+    folder: Path | str,
+    format: str = "",
+    *,
+    follow_links: bool = False,
+    out: Path | None = None,
+) -> Dataset:
     """A data set by its folder's layout, or by that of the one folder inside that has one.
 
     >>> recognise("sample").root  # the one folder inside that has a layout
@@ -178,13 +186,14 @@ def recognise(folder: Path | str, format: str = "", follow_links: bool = False) 
 
     Args:
         format: read it as that, whatever else it may be.
-        follow_links: as for :func:`find`.
+        follow_links, out: as for :func:`find`.
 
     Raises:
         InputError: no layout fits, or two fit alike; the error shows which, and how to choose. A
             link leaves the folder.
     """
-    return _dataset(find_layout(folder, format, follow_links))
+    keep_inside(folder, follow_links, [out] if out else [])
+    return _dataset(find_layout(folder, format))
 
 
 def _dataset(found: FoundLayout) -> Dataset:

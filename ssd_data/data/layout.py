@@ -52,22 +52,20 @@ class FoundLayout:
     recognised: Recognised[Any]
 
 
-def find_layout(folder: Path | str, format: str = "", follow_links: bool = False) -> FoundLayout:
+def find_layout(folder: Path | str, format: str = "") -> FoundLayout:
     """The layout of a folder, or of the one folder inside that has one.
 
     Where a folder has but one folder inside, as archives leave it, that is looked into as well.
 
     Args:
         format: ask only this one.
-        follow_links: also through links that leave the folder.
 
     Raises:
-        InputError: no layout fits, or two fit alike; the error says how to choose. A link leaves
-            the folder.
+        InputError: no layout fits, or two fit alike; the error says how to choose. Or a link leaves
+            the folder, see :mod:`ssd_data.core.files.inside`.
         UsageError: ``format`` is no format of folders.
     """
     top = tree = Tree(Path(folder))
-    keep_inside(top.root, follow_links)
     name = top.root.resolve().name
     if found := _layout(top, format):
         return FoundLayout(name, top.root, *found)
@@ -86,7 +84,9 @@ def find_layout(folder: Path | str, format: str = "", follow_links: bool = False
     raise _unknown(top, format)
 
 
-def find_index(file: Path | str, format: str = "", follow_links: bool = False) -> FoundLayout:
+def find_index(
+    file: Path | str, format: str = "", follow_links: bool = False, also: Sequence[Path] = ()
+) -> FoundLayout:
     """The data set of which a file is the index, such as a ``data.yaml`` or COCO's JSON.
 
     Its root is the folder that the file lies in, or where that holds a kind of files, such as
@@ -94,7 +94,8 @@ def find_index(file: Path | str, format: str = "", follow_links: bool = False) -
 
     Args:
         format: ask only this one.
-        follow_links: also through links that leave the root.
+        follow_links: also through links that leave the root. also: other folders that they may
+            lead into.
 
     Raises:
         InputError: it is no such file, or may be one of two formats. A link leaves the root.
@@ -106,7 +107,7 @@ def find_index(file: Path | str, format: str = "", follow_links: bool = False) -
     best: tuple[bool, Confidence, FoundLayout] | None = None
     for root, name in _roots(file):
         tree = Tree(root)
-        keep_inside(root, follow_links)
+        keep_inside(root, follow_links, also)
         found = _surest([(n, one.indexed(tree, name)) for n, one in asked if one.indexed], file)
         if found is None:
             continue

@@ -69,5 +69,5 @@ def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Ope
     options.require_cpu("opencv")
     read_caffemodel(weights)  # our errors say more than OpenCV's
     graph = read_deploy(deploy, options.threshold)
-    with deploy_file(deploy, graph, options) as file:
+    with deploy_file(deploy, graph, options.threshold is not None) as file:
         return OpenCV(graph, file, weights)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ssd_data import metrics
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.inside import is_kept, keep_inside, require_inside
+from ssd_data.core.files.inside import keep_inside, require_inside
 from ssd_data.core.files.paths import below, listable
 from ssd_data.core.images import in_colour, read_picture
 from ssd_data.core.labelmap import LabelMap, read_labelmap
@@ -154,7 +154,7 @@ def _open_lmdb(path: Path, choice: EvalChoice) -> EvalSet:
     pictures.to_pixels(sizes)
     metric = metrics.load(name)
     root = Path(str(manifest.root or "") if manifest else "")
-    if manifest and not is_kept(root):
+    if manifest:
         keep_inside(root, choice.follow_links)
     official = choice.truth or metric.find_truth(root, None, "")
     truth = metric.truth(pictures, labelmap, path, official)

@@ -119,6 +119,8 @@ class TrainOptions:
         workers: the run does not depend on their number.
         seed: of weights, order and augmentation; by default the solver's ``random_seed``, else 0.
         keep: how many snapshots stay, besides the best by mAP; None keeps all.
+        write_in: folders that solver and nets may write into, besides the working one and the
+            solver's own.
         build: in the place of a solver: nets of a ``family`` are written for this build into
             ``out``, and its LMDBs are linked.
         extras: what the original has not: of the fields of :class:`Extras` those that are told
@@ -143,6 +145,9 @@ class TrainOptions:
     tensorboard: Path | str | None = option(None, "Write TensorBoard's events.", metavar="DIR")
     keep: int | None = option(None, "Delete all but N snapshots.", metavar="N", low=1)
     skip_mismatch: bool = option(False, "Start layers of another shape anew.")
+    write_in: Sequence[Path] = option(
+        (), "Other folders that solver and nets may write into.", metavar="DIR[,DIR]"
+    )
     other_data: bool = option(False, "Resume although the LMDB was built anew.")
     engine: EngineName = option(
         "torch", "What trains: PyTorch, or a real Caffe.", shows_default=True

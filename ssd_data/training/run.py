@@ -30,6 +30,7 @@ from ssd_data.training.processes import FirstProcessError, PeerError, signals
 from ssd_data.training.run_folder import SnapshotKeeper
 from ssd_data.training.snapshots import newest_whole
 from ssd_data.training.solver_file import SolverFile, look_at_solver, read_solver
+from ssd_data.training.written import homes_of, outputs_of_run, require_named
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -87,6 +88,7 @@ def train(
     jpeg_roundtrip: bool = True,
     tensorboard: Path | str | None = None,
     keep: int | None = None,
+    write_in: Sequence[Path | str] = (),
     skip_mismatch: bool = False,
     other_data: bool = False,
     engine: EngineName = "torch",
@@ -137,6 +139,7 @@ def train(
         jpeg_roundtrip=jpeg_roundtrip,
         tensorboard=tensorboard,
         keep=keep,
+        write_in=[Path(name) for name in write_in],
         skip_mismatch=skip_mismatch,
         other_data=other_data,
         engine=engine,
@@ -185,6 +188,8 @@ def train_file(
 
         engine = TorchEngine()
     options = _settle(file, options or TrainOptions(), engine, say, say)
+    homes = homes_of(file.origin, options.write_in)
+    require_named(outputs_of_run(file, engine.name), homes)
     facts = engine.prepare(file, options, say)
     keeper = SnapshotKeeper(file.param.snapshot_prefix, options.keep)
     with signals(say, engine.stop, engine.kill), ExitStack() as stack:
@@ -308,6 +313,7 @@ def _check(
         engine=engine.name,
         skip_mismatch=options.skip_mismatch,
         other_data=options.other_data,
+        write_in=options.write_in,
         extras=options.extras if isinstance(options.extras, Extras) else None,
         world=engine.processes.world,
     )

@@ -23,7 +23,16 @@ def files_of(
         endings: as ``.xml``, in small letters.
         everywhere: those below its other folders, too.
     """
-    yield from _files(tree, folder, endings, DEPTH, everywhere)
+    start = f"{folder}/" if folder else ""
+    found = []
+    for name in tree.below(folder):
+        *folders, file = name.split("/")
+        if f".{file.rpartition('.')[2].lower()}" not in endings or len(folders) > DEPTH:
+            continue
+        if everywhere or not folders or is_part(folders[0]):
+            found.append((*((1, one) for one in folders), (0, file)))
+    for path in sorted(found):
+        yield start + "/".join(name for _, name in path)
 
 
 def files_in(tree: Tree, endings: Collection[str], folder: str = "") -> Iterator[str]:
@@ -46,16 +55,6 @@ def stray(
         if is_one(tree.path(name)):
             return [f"{name} is like these, but it is not read: build its folder by itself"]
     return []
-
-
-def _files(
-    tree: Tree, folder: str, endings: Collection[str], depth: int, everywhere: bool
-) -> Iterator[str]:
-    yield from files_in(tree, endings, folder)
-    start = f"{folder}/" if folder else ""
-    for name in tree.folders(folder) if depth else ():
-        if everywhere or is_part(name):
-            yield from _files(tree, start + name, endings, depth - 1, True)
 
 
 def holds_picture(tree: Tree, folder: str = "", *, below: bool = True, count: int = 1) -> bool:

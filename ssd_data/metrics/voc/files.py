@@ -19,8 +19,8 @@ import msgspec
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import is_kept, keep_inside
-from ssd_data.core.files.paths import below, require_below
+from ssd_data.core.files.inside import keep_inside
+from ssd_data.core.files.paths import below, is_plain_name, listable
 from ssd_data.core.files.together import new_folder
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
@@ -76,9 +76,9 @@ def read_truth(
     refuse_stranger(path)
     if is_lmdb(path):
         return _from_lmdb(path, classes)
-    root, path = _image_set(path, split)
-    if not is_kept(root):
-        keep_inside(root, follow_links)
+    named = path
+    root, path = _image_set(named, split)
+    keep_inside(named if named.is_dir() else root, follow_links)
     if not (root / "Annotations").is_dir():
         raise InputError(
             "there is no VOC truth here",
@@ -308,6 +308,7 @@ def write_voc_detections(
 
     Raises:
         OutputError: the folder is not empty or cannot be written.
+        InputError: a class's name cannot stand in a file's.
 
     >>> half = np.array([[0.0, 0.0, 0.5, 1.0]], np.float32)
     >>> found = {"000001": Detections(np.array([1], np.int32), np.array([0.25], np.float32), half)}
@@ -316,8 +317,14 @@ def write_voc_detections(
     000001 0.25 0.0000 0.0000 32.0000 48.0000
     """
     names = {label: f"comp4_det_{image_set}_{classes[label]}.txt" for label in classes}
-    for file in names.values():
-        require_below(folder, file)
+    for label, file in names.items():
+        if not is_plain_name(file):
+            name = listable(classes[label])
+            raise InputError(
+                f"the class \"{name}\" cannot stand in a file's name, as VOC's do",
+                where=folder,
+                hint="Build with --map OLD=NEW to rename it, or score by another metric",
+            )
     with new_folder(folder) as beside, ExitStack() as stack:
         files = {n: stack.enter_context(_open(beside / name)) for n, name in names.items()}
         for name, found in detections.items():
