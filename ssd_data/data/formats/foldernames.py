@@ -23,6 +23,15 @@ def is_kind(name: str) -> bool:
     return name.lower() in _NAMES
 
 
+def holds_annotations(name: str) -> bool:
+    """Whether a folder of that name holds annotations.
+
+    >>> holds_annotations("Annotations"), holds_annotations("images")
+    (True, False)
+    """
+    return name.lower() in (*_ANNOTATIONS, *_KINDS, "data")
+
+
 def is_part(name: str) -> bool:
     """Whether a folder of that name is part of the data set that it lies in.
 
