@@ -15,7 +15,6 @@ from ssd_data.data.classlist import class_list
 from ssd_data.data.dataset import TEST_LINK, TRAINING_LINK, Dataset, DatasetSplit
 from ssd_data.data.formats.annoset.read import ListSource
 from ssd_data.data.formats.splits import is_training, linked
-from ssd_data.data.formats.tree import Tree
 from ssd_data.data.layout import FoundLayout, find_index, find_layout
 from ssd_data.data.lmdb.store import is_lmdb
 from ssd_data.data.lmdb.strangers import refuse_stranger
@@ -201,7 +200,7 @@ def _dataset(found: FoundLayout) -> Dataset:
     layout = found.recognised
     training, test = linked(layout.splits)
     links = {link: split for link, split in ((TRAINING_LINK, training), (TEST_LINK, test)) if split}
-    labelmap, said = class_list(Tree(found.root), found.format, layout)
+    labelmap, said = class_list(found.tree, found.format, layout)
     return Dataset(
         name=layout.name or found.name,
         root=found.root,

@@ -41,15 +41,20 @@ class FoundLayout:
 
     Attributes:
         name: what the folder that was named is called.
-        root: the folder that has the layout: it, or one inside.
+        tree: the folder that has the layout: it, or one inside.
         format: the format's name.
         recognised: its splits, and why.
     """
 
     name: str
-    root: Path
+    tree: Tree
     format: str
     recognised: Recognised[Any]
+
+    @property
+    def root(self) -> Path:
+        """That folder."""
+        return self.tree.root
 
 
 def find_layout(folder: Path | str, format: str = "") -> FoundLayout:
@@ -68,16 +73,16 @@ def find_layout(folder: Path | str, format: str = "") -> FoundLayout:
     top = tree = Tree(Path(folder))
     name = top.root.resolve().name
     if found := _layout(top, format):
-        return FoundLayout(name, top.root, *found)
+        return FoundLayout(name, top, *found)
     for _ in range(MOST_DEEP):
         trees = map(tree.inner, tree.folders())
-        inner = [(one.root, found) for one in trees if (found := _layout(one, format))]
+        inner = [(one, found) for one in trees if (found := _layout(one, format))]
         if len(inner) > 1:
-            raise _several([root for root, _ in inner], top.root)
-        for root, (kind, found_there) in inner:
-            said = f"the data set is taken from {root.relative_to(top.root)}, inside {name}"
+            raise _several([one.root for one, _ in inner], top.root)
+        for one, (kind, found_there) in inner:
+            said = f"the data set is taken from {one.root.relative_to(top.root)}, inside {name}"
             told = replace(found_there, said=(said, *found_there.said))
-            return FoundLayout(name, root, kind, told)
+            return FoundLayout(name, one, kind, told)
         if len(tree.folders()) != 1:
             break
         tree = tree.inner(*tree.folders())
@@ -111,7 +116,7 @@ def find_index(
         found = _surest([(n, one.indexed(tree, name)) for n, one in asked if one.indexed], file)
         if found is None:
             continue
-        one = FoundLayout(root.resolve().name, root, *found)
+        one = FoundLayout(root.resolve().name, tree, *found)
         rank = (holds_picture(tree), found[1].confidence)
         if best is None or rank > best[:2]:
             best = (*rank, one)

@@ -244,13 +244,14 @@ class _Job:
             for error in failures[:MOST_FAILURES]
         ]
         shown = "\n  ".join(lines)
+        count = f"{len(failures)} problem{'s' * (len(failures) > 1)}"
         more = ", perhaps more" if len(failures) >= MOST_FAILURES else ""
         what = (
             f"The root is {self.dataset.root.resolve()}. Mend what is wrong, or leave such "
             "pictures out with --missing skip"
         )
         return InputError(
-            f"nothing was built: {len(failures)} problems{more}\n  {shown}",
+            f"nothing was built: {count}{more}\n  {shown}",
             hint="\n  ".join(filter(None, [alike, what])),
         )
 

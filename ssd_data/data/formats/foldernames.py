@@ -11,7 +11,7 @@ _ANNOTATIONS = ("annotation", "annotations", "anno", "annos", "ann", "anns", "la
 _KINDS = ("xml", "xmls", "json", "jsons", "csv", "csvs", "cvat", "labelme", "metadata", "bbox")
 _PICTURES = ("image", "images", "img", "imgs", "picture", "pictures", "photos", "jpegimages")
 _NAMES = frozenset((*_ANNOTATIONS, *_KINDS, *_PICTURES, "boxes", "data", "dataset", "frames"))
-_LEFT_BEHIND = frozenset({"__MACOSX", ".ipynb_checkpoints", "@eaDir", "$RECYCLE.BIN"})
+_LEFT_BEHIND = frozenset({"__MACOSX", ".ipynb_checkpoints", "@eaDir", "$RECYCLE.BIN", "lost+found"})
 
 
 def is_kind(name: str) -> bool:
