@@ -13,12 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.inside import keep_inside, require_inside, require_none_refused
+from ssd_data.core.files.inside import (
+    keep_inside,
+    kept_inside,
+    require_inside,
+    require_none_refused,
+)
 from ssd_data.data import formats, recipes
 from ssd_data.data.formats import Confidence, Recognised
-from ssd_data.data.formats.foldernames import is_part
+from ssd_data.data.formats.foldernames import is_kind
 from ssd_data.data.formats.parts import holds_picture
 from ssd_data.data.formats.pictures import ENDINGS
+from ssd_data.data.formats.splits import is_plain_role
 from ssd_data.data.formats.tree import Tree
 
 _RECIPE = """\
@@ -112,18 +118,20 @@ def find_index(
     best: tuple[bool, Confidence, FoundLayout] | None = None
     for root, name in _roots(file):
         tree = Tree(root)
-        keep_inside(root, follow_links, also)
-        found = _surest([(n, one.indexed(tree, name)) for n, one in asked if one.indexed], file)
+        with kept_inside(root, follow_links, also):
+            said = [(n, one.indexed(tree, name)) for n, one in asked if one.indexed]
+            found, has_picture = _surest(said, file), holds_picture(tree)
         if found is None:
             continue
         one = FoundLayout(root.resolve().name, tree, *found)
-        rank = (holds_picture(tree), found[1].confidence)
+        rank = (has_picture, found[1].confidence)
         if best is None or rank > best[:2]:
             best = (*rank, one)
         if rank == (True, Confidence.CONTENT):
             break
     if best is None:
         raise _no_index(file, format)
+    keep_inside(best[2].root, follow_links, also)
     return best[2]
 
 
@@ -132,7 +140,8 @@ def _roots(file: Path) -> Iterator[tuple[Path, str]]:
     root, whole = file.parent, file.absolute()
     yield root, file.name
     for folder in whole.parents:
-        if not (is_part(folder.name) or folder.name in INDEX_FOLDERS):
+        name = folder.name
+        if not (is_kind(name) or is_plain_role(name) or name in INDEX_FOLDERS):
             return
         root = root.parent if root.name else root / ".."
         yield root, whole.relative_to(folder.parent).as_posix()

@@ -207,7 +207,7 @@ def test_lists(place: str, line: str, tmp_path: Path) -> None:
     )  # fmt: skip
     dataset = recognise(root)
     assert dict(dataset.links) == {"trainval_lmdb": "train", "test_lmdb": "valid"}
-    assert not dataset.said
+    assert dataset.said == ("classes.txt names the classes, unless --labelmap says another",)
     assert pairs(root) == expected(
         """train = pics/c.jpg:boxes/c.xml pics/a.jpg:boxes/a.xml
         valid = pics/b.jpg:boxes/b.xml"""

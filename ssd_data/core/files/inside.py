@@ -13,7 +13,8 @@ folder they read as those do. Each folder is looked at once: a file costs two lo
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -71,6 +72,21 @@ def keep_inside(folder: AnyPath, follow: bool = False, also: Iterable[AnyPath] =
     real = tuple(os.path.realpath(one) for one in (folder, *also))
     _fences[top] = _Fence(top, real, follow)
     _places.clear()
+
+
+@contextmanager
+def kept_inside(
+    folder: AnyPath, follow: bool = False, also: Iterable[AnyPath] = ()
+) -> Iterator[None]:
+    """As :func:`keep_inside`, for as long as a folder is looked at that may not be meant."""
+    before = dict(_fences)
+    keep_inside(folder, follow, also)
+    try:
+        yield
+    finally:
+        _fences.clear()
+        _fences.update(before)
+        _places.clear()
 
 
 def is_kept(folder: AnyPath) -> bool:
