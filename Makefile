@@ -4,8 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 DEMO ?= demo
+HOURS ?= 2
 
-.PHONY: demo test tests lint format types docs proto clean
+.PHONY: demo test tests hard lint format types docs proto clean
 
 # What the README shows, word for word; most of the time is the training.
 demo: $(VENV)/.run  ## draw a data set, build its LMDBs, train a net, score it, merge it, detect
@@ -35,6 +36,9 @@ types: $(VENV)/.dev
 
 tests: $(VENV)/.dev
 	$(BIN)/pytest
+
+hard: $(VENV)/.dev  ## kills, faults and odd inputs for HOURS on two cores; writes docs/reliability.md
+	OMP_NUM_THREADS=1 PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(BIN)/python -m hard --hours $(HOURS)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

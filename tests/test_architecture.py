@@ -136,6 +136,8 @@ READS = (
 DOORS = {
     "coco/jsonfile.py": {"os.open"},
     "cvat/read.py": {"self.tracks.open"},
+    "parts.py": {"tree.walk"},
+    "tree.py": {"self.walk"},
     "annoset/read.py": {"paths"},
 }
 

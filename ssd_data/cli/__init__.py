@@ -6,15 +6,23 @@ command runs, so that ``ssd-data --help`` answers at once.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
+from typing import TextIO
 
 import click
 
-from ssd_data.cli.parts.shared import report_error
+from ssd_data.cli.parts.shared import report_error, say
 from ssd_data.cli.parts.stops import SAID, STOPPED, stops
-from ssd_data.core.errors import SsdDataError, UsageError, is_out_of_memory
+from ssd_data.core.errors import (
+    SsdDataError,
+    SsdDataWarning,
+    UsageError,
+    is_out_of_memory,
+    said_by_system,
+)
 from ssd_data.core.registry import COMMANDS
 from ssd_data.core.version import __version__
 
@@ -98,9 +106,33 @@ def root() -> None:
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit."""
     args = sys.argv[1:] if args is None else args
-    warnings.filterwarnings("ignore", module="PIL")  # of broken pictures; our errors say it
-    with stops():
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error is
+    with stops(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")  # of broken pictures; our errors say it
+        _say_warnings(quiet=not {"-q", "--quiet"}.isdisjoint(args))
         _run(args)
+
+
+def _say_warnings(quiet: bool) -> None:
+    """This package's warnings become lines on standard error, each once."""
+    warnings.simplefilter("ignore" if quiet else "default", SsdDataWarning)
+    others = warnings.showwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, SsdDataWarning):
+            say(f"warning: {message}", err=True)
+        else:
+            others(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show
 
 
 def _run(args: list[str]) -> None:
@@ -108,11 +140,12 @@ def _run(args: list[str]) -> None:
         # Outside standalone mode click returns the status of ctx.exit() instead of exiting.
         sys.exit(root.main(args, prog_name="ssd-data", standalone_mode=False) or 0)
     except (click.Abort, KeyboardInterrupt):
-        click.echo(SAID, err=True)
+        say(SAID, err=True)
         sys.exit(STOPPED)
     except click.ClickException as error:
         if not _is_said_by_another(args):
-            report_error(UsageError(error.format_message()), args, usage=error)
+            said = UsageError(" ".join(error.format_message().split()))
+            report_error(said, args, usage=error)
         sys.exit(2)
     except SsdDataError as error:
         report_error(error, args)
@@ -123,13 +156,15 @@ def _run(args: list[str]) -> None:
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
+        if isinstance(error, OSError):
+            report_error(said_by_system(error), args)
+            sys.exit(1)
         if is_out_of_memory(error):
             hint = "Lower batch_size or the pictures' size (iter_size makes up for a small batch)"
             report_error(SsdDataError("out of memory", hint=hint), args)
             sys.exit(1)
         hint = f"If the input is not to blame, please report it with what {DEBUG}=1 shows"
-        text = f"{type(error).__name__}: {ascii(str(error))[1:-1]}"
-        report_error(SsdDataError(text, hint=hint), args)
+        report_error(SsdDataError(f"{type(error).__name__}: {error}", hint=hint), args)
         sys.exit(1)
 
 

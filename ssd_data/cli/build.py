@@ -100,7 +100,7 @@ def command(
     found = _dataset(dataset, list_file, options)
     if not (as_json or quiet):
         if dry_run:
-            click.echo(f"{found.format}: {found.root}" + f" ({found.why})" * bool(found.why))
+            shared.say(f"{found.format}: {found.root}" + f" ({found.why})" * bool(found.why))
         _print_said(found, options)
     result = build(
         found,
@@ -224,13 +224,13 @@ def _print(result: BuildResult, dry_run: bool) -> None:
             shared.print_listed(title, entry.listed, entry.count, more=more)
     if dry_run:
         for link, target in _links(result).items():
-            click.echo(f"{link} would be {target}")
-        click.echo("up to date" if result.up_to_date else "nothing was written")
+            shared.say(f"{link} would be {target}")
+        shared.say("up to date" if result.up_to_date else "nothing was written")
         return
     state = "up to date" if result.up_to_date else "done"
-    click.echo(f"{state}: {result.out}")
+    shared.say(f"{state}: {result.out}")
     for link in result.linked:
-        click.echo(f"linked: {link}")
+        shared.say(f"linked: {link}")
 
 
 def _print_classes(result: BuildResult) -> None:

@@ -85,13 +85,13 @@ def _print(findings: Findings, quiet: bool) -> None:
         rows: list[list[object]] = [["checked", "records", "boxes"]]
         rows += [[table[key] for key in ("name", "records", "boxes")] for table in findings.checked]
         shared.print_table(rows, right=[1, 2])
-        click.echo(f"labelmap: {findings.labelmap or 'none'}")
+        shared.say(f"labelmap: {findings.labelmap or 'none'}")
         shared.print_left_out(findings.left_out, "checked")
-        click.echo()
+        shared.say()
     _print_all("errors", findings.errors)
     if not quiet:
         _print_all("warnings", findings.warnings)
-        click.echo(f"{_count(findings.errors, 'error')}, {_count(findings.warnings, 'warning')}")
+        shared.say(f"{_count(findings.errors, 'error')}, {_count(findings.warnings, 'warning')}")
 
 
 def _count(found: list[Finding], what: str) -> str:
@@ -103,12 +103,12 @@ def _print_all(title: str, found: list[Finding]) -> None:
     if not found:
         return
     width = max(len(str(finding.count)) for finding in found)
-    click.echo(f"{title}:")
+    shared.say(f"{title}:")
     for finding in found:
-        click.echo(f"  {finding.count:{width}} x {finding.message}  [{finding.kind}]")
+        shared.say(f"  {finding.count:{width}} x {finding.message}  [{finding.kind}]")
         for place in finding.places[:SHOWN]:
             if place:
-                click.echo(f"  {'':{width}}     {place}")
+                shared.say(f"  {'':{width}}     {place}")
         if finding.count > SHOWN:
-            click.echo(f"  {'':{width}}     … and {finding.count - SHOWN} more")
-    click.echo()
+            shared.say(f"  {'':{width}}     … and {finding.count - SHOWN} more")
+    shared.say()

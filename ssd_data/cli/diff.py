@@ -79,5 +79,5 @@ def _print(found: DataDifference) -> None:
     for kind, entry in found.found.kinds.items():
         shared.print_listed(f"{entry.count} x {kind}", entry.listed, entry.count)
     if found.farthest:
-        click.echo(f"the farthest corner has moved by {found.farthest:.3g} pixels")
-    click.echo("they differ" if found else "no difference")
+        shared.say(f"the farthest corner has moved by {found.farthest:.3g} pixels")
+    shared.say("they differ" if found else "no difference")

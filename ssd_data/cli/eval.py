@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -112,6 +111,7 @@ def command(
       ssd-data eval widerface --protocol sfd --mean 104,117,123 --out sfd --draw-worst 20 \\
         --deploy deploy.prototxt --weights wider.caffemodel
     """
+    from ssd_data.core.files.scratch import scratch
     from ssd_data.evaluation.run import EvalNet, EvalOptions, evaluate
     from ssd_data.evaluation.sources import EvalChoice, open_set
 
@@ -139,14 +139,14 @@ def command(
         wanted = EvalOptions(
             limit, rules(iou, extras, missing=missing), out is not None, worst or 0
         )
-        folder = out or Path(stack.enter_context(TemporaryDirectory(prefix="ssd-data-")))
+        folder = out or stack.enter_context(scratch())
         track = shared.tracker(quiet)
         try:
             report = evaluate(data, detector, folder, wanted, track)
         except KeyboardInterrupt:
             if out is None:
                 raise
-            click.echo("interrupted; the same command goes on from here", err=True)
+            shared.say("interrupted; the same command goes on from here", err=True)
             click.get_current_context().exit(STOPPED)
     if as_json:
         shared.print_json({**report.to_json(), "speed": _speed(report)})
@@ -166,14 +166,13 @@ def _speed(report: Report) -> dict[str, float | int]:
 
 def _print(report: Report, out: Path | None) -> None:
     print_scores(report.scores)
-    click.echo()
+    shared.say()
     rows = [[name.replace("_", " "), value] for name, value in report.made_with.items()]
     shared.print_table(rows)
     speed = _speed(report)
-    click.echo(
-        f"\n{report.detected:,} pictures detected, {speed['pictures_per_second']} pictures/s"
-    )
+    shared.say()
+    shared.say(f"{report.detected:,} pictures detected, {speed['pictures_per_second']} pictures/s")
     if report.resumed:
-        click.echo(f"{report.resumed:,} pictures had been detected before")
+        shared.say(f"{report.resumed:,} pictures had been detected before")
     if out is not None:
-        click.echo(f"{len(report.drawn)} pictures drawn; all is in {out}")
+        shared.say(f"{len(report.drawn)} pictures drawn; all is in {out}")

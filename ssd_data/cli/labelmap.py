@@ -10,6 +10,8 @@ import click
 from ssd_data.cli.parts import shared
 from ssd_data.cli.parts.reading import reading_of, reading_options
 
+SHOWN = 100
+
 
 @click.command(short_help="Write a labelmap, or check one against data.")
 @click.argument("source", required=False)
@@ -81,17 +83,19 @@ def command(
         ]
         shared.print_json({"out": out, "items": items})
     elif out is None:
-        click.echo(labelmap.to_text(), nl=False)
+        shared.print_prototxt(labelmap.to_text())
     elif not quiet:
-        click.echo(f"{len(labelmap)} items, background included: {out}")
+        shared.say(f"{len(labelmap)} items, background included: {out}")
 
 
 def _print_check(check: Path, source: str, found: list[str], as_json: bool, quiet: bool) -> None:
     if as_json:
         shared.print_json({"labelmap": check, "source": source, "differences": found})
     elif not quiet:
-        for difference in found:
-            click.echo(difference)
-        click.echo(f"{len(found)} differences" if found else f"{check} fits {source}")
+        for difference in found[:SHOWN]:
+            shared.say(difference)
+        if len(found) > SHOWN:
+            shared.say(f"… and {len(found) - SHOWN:,} more")
+        shared.say(f"{len(found)} differences" if found else f"{check} fits {source}")
     if found:
         raise click.exceptions.Exit(1)

@@ -66,7 +66,7 @@ def command(net: Path, weights: Path, as_json: bool, quiet: bool, **options: Any
             shared.print_table(rows, right=[1])
         kind = f" ({result.ap_version})" if result.ap_version else ""
         for i, (name, value) in enumerate(result.tested.outputs):
-            click.echo(f"Test net output #{i}: {name} = {value:.8g}{kind}")
+            shared.say(f"Test net output #{i}: {name} = {value:.8g}{kind}")
         for saver in () if quiet else result.savers:
             _print_files(saver)
 
@@ -74,9 +74,9 @@ def command(net: Path, weights: Path, as_json: bool, quiet: bool, **options: Any
 def _print_files(saver: Saver) -> None:
     if saver.files:
         count = "1 file" if len(saver.files) == 1 else f"{len(saver.files)} files"
-        click.echo(f"{count} of detections in {saver.folder}")
+        shared.say(f"{count} of detections in {saver.folder}")
     if saver.seen:
-        click.echo(
+        shared.say(
             f"note: save_output_param: {saver.seen} of the {saver.wanted} pictures that it takes "
             f"to write files into {saver.folder}",
             err=True,

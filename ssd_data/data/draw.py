@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,11 +16,14 @@ from PIL import Image
 
 from ssd_data.core.drawing import paint
 from ssd_data.core.errors import InputError, OutputError
+from ssd_data.core.files.paths import spelled
+from ssd_data.core.files.whole import new_path, write_whole
 from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.legible import visible
 from ssd_data.core.parallel import ordered_map
 from ssd_data.core.scene import Scene, to_marks
 from ssd_data.core.structures import Detections, Pixels
-from ssd_data.data.lmdb.records import Record, printable
+from ssd_data.data.lmdb.records import Record
 from ssd_data.data.lmdb.survey import Look, class_name
 
 JPEG_QUALITY, VIDEO_RATE = 92, 10.0
@@ -30,7 +35,7 @@ def draw(record: Record, labelmap: LabelMap | None = None) -> Image.Image:
     Raises:
         InputError: the picture does not decode.
     """
-    return paint(printable(record.key), record.decode(), record_scene(record, labelmap))
+    return paint(visible(record.key), record.decode(), record_scene(record, labelmap))
 
 
 def record_scene(record: Record, labelmap: LabelMap | None = None) -> Scene:
@@ -49,7 +54,7 @@ def draw_detections(
     title: str, picture: Pixels, found: Detections, labelmap: LabelMap | None = None
 ) -> Image.Image:
     """A picture (uint8, BGR) with what was found in it, names and scores; RGB."""
-    return paint(printable(title), picture, found_scene(found, labelmap))
+    return paint(visible(title), picture, found_scene(found, labelmap))
 
 
 def to_jpeg(picture: Image.Image) -> bytes:
@@ -80,14 +85,17 @@ class DetectionFiles:
         self.folder, self.labelmap = folder, labelmap
         self._names = FileNames()
         self._video: cv2.VideoWriter | None = None
+        self._writing = ExitStack()  # of the video
         self._source = ""
         self._size = (0, 0)
 
     def __enter__(self) -> DetectionFiles:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: Any
+    ) -> None:
+        self._writing.__exit__(kind, error, trace)
 
     def add(self, name: str, picture: Pixels, found: Detections) -> None:
         """Draw one picture; ``path#number`` names a frame of a video.
@@ -103,7 +111,7 @@ class DetectionFiles:
             write_picture(self.folder, self._names.name(Path(name).name), to_jpeg(drawn))
             return
         if source != self._source:
-            self._close()
+            self._writing.close()
             self._open(source, drawn.size)
         assert self._video is not None
         frame = np.asarray(drawn.resize(self._size))[:, :, ::-1]
@@ -113,16 +121,11 @@ class DetectionFiles:
         assert self.folder is not None
         self._source, self._size = source, (size[0] // 2 * 2, size[1] // 2 * 2)
         path = self.folder / Path(self._names.name(Path(source).name)).with_suffix(".mp4")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        kind = cv2.VideoWriter.fourcc(*"mp4v")
-        self._video = cv2.VideoWriter(str(path), kind, VIDEO_RATE, self._size)
+        beside, kind = self._writing.enter_context(new_path(path)), cv2.VideoWriter.fourcc(*"mp4v")
+        self._video = cv2.VideoWriter(spelled(beside), kind, VIDEO_RATE, self._size)
+        self._writing.callback(self._video.release)
         if not self._video.isOpened():
             raise OutputError("OpenCV cannot write this video", where=path)
-
-    def _close(self) -> None:
-        if self._video is not None:
-            self._video.release()
-        self._video, self._source = None, ""
 
 
 class FileNames:
@@ -150,19 +153,12 @@ class FileNames:
 def write_picture(folder: Path, name: str, data: bytes) -> None:
     """Write a drawn picture; a file or link of that name is replaced, not written through.
 
+    There are many, and all can be drawn anew: nothing waits until they are on the disk.
+
     Raises:
         OutputError: the folder cannot be made or written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).unlink(missing_ok=True)
-        (folder / name).write_bytes(data)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write the picture: {error.strerror}",
-            where=error.filename or folder,
-            hint="Choose another folder with --draw, or check free space and permissions",
-        ) from None
+    write_whole(folder / name, data, sync=False)
 
 
 def draw_all(

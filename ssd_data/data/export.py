@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.publish import write_text
 from ssd_data.core.files.together import new_folder
+from ssd_data.core.files.whole import write_text
 from ssd_data.core.images import encode, picture_limits, probe
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally

@@ -10,6 +10,7 @@ import msgspec
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.inside import keep_inside
+from ssd_data.core.legible import few
 from ssd_data.data import formats, recipes
 from ssd_data.data.classlist import class_list
 from ssd_data.data.dataset import TEST_LINK, TRAINING_LINK, Dataset, DatasetSplit
@@ -156,9 +157,9 @@ def _nothing_fits(recipe: Recipe, tried: list[Path], wanted: Collection[str]) ->
         return sorted({path for source in sources for path in reader.needs(source)})
 
     nearest = min(tried, key=lambda root: sum(not (root / p).exists() for p in paths(root)))
-    lines = [f"  {'found  ' if (nearest / p).exists() else 'MISSING'}  {p}" for p in paths(nearest)]
-    there = sorted(p.name for p in nearest.iterdir())[:12] if nearest.is_dir() else []
-    lines.append(f"In {nearest.resolve()} there is: {', '.join(there) or 'nothing'}")
+    lines = [f"{'found  ' if (nearest / p).exists() else 'MISSING'}  {p}" for p in paths(nearest)]
+    there = sorted(p.name for p in nearest.iterdir()) if nearest.is_dir() else []
+    lines.append(f"In {nearest.resolve()} there is: {few(there, 12) or 'nothing'}")
     if recipe.home:
         lines.append(f"{recipe.name} is to be had from {recipe.home}")
     if recipe.downloads:
@@ -168,7 +169,7 @@ def _nothing_fits(recipe: Recipe, tried: list[Path], wanted: Collection[str]) ->
     lines.append("Say where it lies with --root DIR or SSD_DATA_ROOT")
     return InputError(
         f"{recipe.name} is not here. Expected below {nearest.resolve()}:",
-        hint="\n".join(lines).strip(),
+        hint=lines,
     )
 
 
@@ -192,8 +193,7 @@ def recognise(
         InputError: no layout fits, or two fit alike; the error shows which, and how to choose. A
             link leaves the folder.
     """
-    keep_inside(folder, follow_links, [out] if out else [])
-    return _dataset(find_layout(folder, format))
+    return _dataset(find_layout(folder, format, follow_links, [out] if out else []))
 
 
 def _dataset(found: FoundLayout) -> Dataset:

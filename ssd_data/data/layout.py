@@ -19,6 +19,7 @@ from ssd_data.core.files.inside import (
     require_inside,
     require_none_refused,
 )
+from ssd_data.core.legible import few
 from ssd_data.data import formats, recipes
 from ssd_data.data.formats import Confidence, Recognised
 from ssd_data.data.formats.foldernames import is_kind
@@ -63,13 +64,16 @@ class FoundLayout:
         return self.tree.root
 
 
-def find_layout(folder: Path | str, format: str = "") -> FoundLayout:
+def find_layout(
+    folder: Path | str, format: str = "", follow_links: bool = False, also: Sequence[Path] = ()
+) -> FoundLayout:
     """The layout of a folder, or of the one folder inside that has one.
 
     Where a folder has but one folder inside, as archives leave it, that is looked into as well.
 
     Args:
         format: ask only this one.
+        follow_links, also: see :func:`ssd_data.core.files.inside.keep_inside`.
 
     Raises:
         InputError: no layout fits, or two fit alike; the error says how to choose. Or a link leaves
@@ -77,6 +81,7 @@ def find_layout(folder: Path | str, format: str = "") -> FoundLayout:
         UsageError: ``format`` is no format of folders.
     """
     top = tree = Tree(Path(folder))
+    keep_inside(top.root, follow_links, also)
     name = top.root.resolve().name
     if found := _layout(top, format):
         return FoundLayout(name, top, *found)
@@ -105,8 +110,7 @@ def find_index(
 
     Args:
         format: ask only this one.
-        follow_links: also through links that leave the root. also: other folders that they may
-            lead into.
+        follow_links, also: as for :func:`find_layout`.
 
     Raises:
         InputError: it is no such file, or may be one of two formats. A link leaves the root.
@@ -180,13 +184,13 @@ def _surest(
     raise InputError(
         f"this may be {' or '.join(name for name, _ in best)}",
         where=where,
-        hint="\n  ".join(["Say which it is:", *lines]),
+        hint=["Say which it is:", *lines],
     )
 
 
 def _several(roots: Sequence[Path], folder: Path) -> InputError:
     return InputError(
-        f"several data sets lie here: {', '.join(map(str, roots))}",
+        f"several data sets lie here: {few([root.name for root in roots])}",
         where=folder,
         hint=f"Name one of them, or a recipe with --root {folder} ({', '.join(recipes.names())})",
     )
@@ -206,8 +210,7 @@ def _no_index(file: Path, format: str) -> InputError:
 
 def _unknown(tree: Tree, format: str) -> InputError:
     held = sorted([*(f"{name}/" for name in tree.folders()), *tree.names()])
-    there = ", ".join(held[:MOST_SHOWN]) or "nothing"
-    there += f" and {len(held) - MOST_SHOWN} more" if len(held) > MOST_SHOWN else ""
+    there = few(held, MOST_SHOWN) or "nothing"
     known = {
         name: one.layout
         for name, one in formats.all_formats()
@@ -227,7 +230,7 @@ def _unknown(tree: Tree, format: str) -> InputError:
     return InputError(
         f"{what}. Here is: {there}",
         where=tree.root,
-        hint="\n".join(hints).replace("\n", "\n  "),
+        hint="\n".join(hints).split("\n"),
     )
 
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import onnx
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.scratch import scratch, temporary_files_in
 from ssd_data.core.images import in_colour
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.engines import Array
@@ -66,8 +66,8 @@ def quantise(
     names = [str(node.name) for node in model.graph.node]  # what follows the heads: end/…
     logging.getLogger().addFilter(_quiet)
     try:
-        with TemporaryDirectory(prefix="ssd-data-") as folder:
-            whole, file = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+        with scratch() as folder, temporary_files_in(folder):
+            whole, file = folder / "float.onnx", folder / "int8.onnx"
             onnx.save(model, whole)
             quantize_static(
                 whole,

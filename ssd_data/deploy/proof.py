@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from ssd_data.core.errors import OutputError
+from ssd_data.core.files.scratch import scratch
 from ssd_data.core.overlaps import overlaps
 from ssd_data.data.synthetic.shapes import draw
 from ssd_data.engines import Array, Engine
@@ -160,9 +160,9 @@ class Proof:
         found = {}
         for name, engine in (("embedded", self.reference), ("shipped", written)):
             detector = EvalNet(engine, self.net.weights, self.net.preprocessing, size=self.net.size)
-            with TemporaryDirectory(prefix="ssd-data-") as folder:
+            with scratch() as folder:
                 rules = ScoreOptions(missing="skip")
-                report = evaluate(data, detector, Path(folder), EvalOptions(rules=rules))
+                report = evaluate(data, detector, folder, EvalOptions(rules=rules))
             found[name] = float(report.scores.ap[VERSION] or 0)
         loss = found["embedded"] - found["shipped"]
         return {**found, "loss": loss, "records": len(data.names)}

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ssd_data.core.errors import UsageError
+from ssd_data.core.files.scratch import scratch
 from ssd_data.core.registry import ENGINES
 from ssd_data.core.structures import Detections
 from ssd_data.nets.detection import detection_blob
@@ -125,8 +125,8 @@ def deploy_file(deploy: Path | str, graph: Graph, changed: bool) -> Iterator[str
     if not changed:
         yield str(deploy)
         return
-    with TemporaryDirectory(prefix="ssd-data-") as folder:
-        file = Path(folder) / "deploy.prototxt"
+    with scratch() as folder:
+        file = folder / "deploy.prototxt"
         file.write_text(to_text(graph.net))
         yield str(file)
 

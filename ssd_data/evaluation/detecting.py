@@ -53,8 +53,8 @@ def detect_all(
     readable = _readable(data, read, unread)
     while batch := list(islice(readable, plan.batch)):
         results = plan.run(engine, [ready.prepared for ready in batch])
-        for ready, found in zip(batch, results, strict=True):
-            journal.add(data.names[ready.index], ready.size, found)
+        for left, ready, found in zip(range(len(batch))[::-1], batch, results, strict=True):
+            journal.add(data.names[ready.index], ready.size, found, more=left > 0)
         journal.flush()
         yield from (data.names[ready.index] for ready in batch)
 

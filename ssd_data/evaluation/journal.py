@@ -2,7 +2,8 @@
 
 Line 1 says what the detections were made with; a run with anything else is refused. A picture's
 line holds its boxes byte for byte and a checksum of them. A process that is killed leaves at most
-one line that is cut short: from the first unsound line on, the file is thrown away.
+part of a batch, and one line that is cut short: from the first unsound line on, and from the first
+line of the last batch if that is not whole, the file is thrown away.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ import msgspec
 import numpy as np
 
 from ssd_data.core.errors import OutputError
-from ssd_data.core.files.paths import listable
-from ssd_data.core.files.whole import lock
+from ssd_data.core.files.whole import failed, lock
+from ssd_data.core.legible import legible
 from ssd_data.core.structures import Detections
 
 FORMAT = 1
@@ -29,7 +30,7 @@ MOST_SIDE = 1 << 31
 SHOWN, MOST_SHOWN = 8, 80  # keys that an error shows, and letters of each
 
 
-class _Line(msgspec.Struct):
+class _Line(msgspec.Struct, omit_defaults=True):
     name: str
     width: int
     height: int
@@ -37,6 +38,7 @@ class _Line(msgspec.Struct):
     scores: bytes
     boxes: bytes
     crc: int
+    more: bool = False  # of the same batch follow
 
 
 _decode = msgspec.json.Decoder(_Line).decode
@@ -52,7 +54,6 @@ class Journal(Mapping[str, Detections]):
     Attributes:
         sizes: name → (width, height) that the boxes are scored in.
         resumed: how many pictures were there already.
-        locked: whether other runs are kept out; False where the file system has no locks.
         broken: the number of the first line that is none, from which on all was thrown away; 0
             where there is none, or only the last was cut short.
 
@@ -74,14 +75,14 @@ class Journal(Mapping[str, Detections]):
                 raise self._stranger()
             self._file: BinaryIO = os.fdopen(descriptor, "r+b")
         except OSError as error:
-            raise OutputError(f"cannot write here: {error.strerror}", where=path) from None
+            raise failed(error, path) from None
         try:
             hint = "Wait for it, or choose another --out"
-            self.locked = lock(self._file, "another run is writing this", where=path, hint=hint)
+            lock(self._file, "another run is writing this", where=path, hint=hint)
             self._start(header)
         except OSError as error:
             self._close()
-            raise OutputError(f"cannot write it: {error.strerror}", where=path) from None
+            raise failed(error, path) from None
         except BaseException:
             self._close()
             raise
@@ -110,7 +111,7 @@ class Journal(Mapping[str, Detections]):
             raise self._stranger()
         if keys := [key for key in {**now, **then} if now.get(key) != then.get(key)]:
             what = "; ".join(
-                f"{listable(key[:MOST_SHOWN])} {_shown(then, key)} (now {_shown(now, key)})"
+                f"{legible(key, MOST_SHOWN)} {_shown(then, key)} (now {_shown(now, key)})"
                 for key in keys[:SHOWN]
             )
             raise OutputError(
@@ -124,32 +125,44 @@ class Journal(Mapping[str, Detections]):
         return OutputError("this file is not of an evaluation", where=self.path, hint=hint)
 
     def _read(self) -> None:
-        """Note where the sound lines are, and cut off what comes after them."""
-        place = self._file.tell()
+        """Note where the sound lines are, and cut off what comes after them, and a batch that is
+        not whole: a net's numbers depend a little on how many pictures it is given at a time."""
+        place = end = self._file.tell()
+        batch: dict[str, tuple[int, tuple[int, int]]] = {}
         lines = iter(lambda: self._file.readline(MOST_LINE), b"")
         for number, line in enumerate(lines, start=2):
             read = _sound(line)
-            if read is None or read.name in self._places:
+            if read is None or read.name in self._places or read.name in batch:
                 self.broken = number if line.endswith(b"\n") else 0
                 break
-            self._places[read.name] = place
-            self.sizes[read.name] = (read.width, read.height)
+            batch[read.name] = place, (read.width, read.height)
             place += len(line)
-        self._file.truncate(place)
+            if not read.more:
+                self._places.update((name, begun) for name, (begun, _) in batch.items())
+                self.sizes.update((name, size) for name, (_, size) in batch.items())
+                batch.clear()
+                end = place
+        self._file.truncate(end)
 
-    def add(self, name: str, size: tuple[int, int], found: Detections) -> None:
+    def add(
+        self, name: str, size: tuple[int, int], found: Detections, *, more: bool = False
+    ) -> None:
         """Append what was found in a picture; it is there after :meth:`flush`.
+
+        Args:
+            size: (width, height) that its boxes are scored in.
+            more: others of the same batch follow; the next run takes it as a whole or not at all.
 
         Raises:
             OutputError: the disk is full.
         """
         parts = found.labels.tobytes(), found.scores.tobytes(), found.boxes.tobytes()
-        line = _Line(name, *size, *parts, _checksum(name, size, parts))
+        line = _Line(name, *size, *parts, _checksum(name, size, parts), more)
         try:
             place = self._file.seek(0, os.SEEK_END)
             self._file.write(msgspec.json.encode(line) + b"\n")
         except OSError as error:
-            raise OutputError(f"cannot write it: {error.strerror}", where=self.path) from None
+            raise failed(error, self.path) from None
         self._places[name] = place
         self.sizes[name] = size
 
@@ -162,7 +175,7 @@ class Journal(Mapping[str, Detections]):
         try:
             self._file.flush()
         except OSError as error:
-            raise OutputError(f"cannot write it: {error.strerror}", where=self.path) from None
+            raise failed(error, self.path) from None
 
     def __getitem__(self, name: str) -> Detections:
         self._file.seek(self._places[name])
@@ -219,5 +232,4 @@ def _sound(line: bytes) -> _Line | None:
 def _shown(table: Mapping[str, Any], key: str) -> str:
     if key not in table:
         return "not stated"
-    text = msgspec.json.encode(table[key]).decode()
-    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
+    return legible(msgspec.json.encode(table[key]).decode(), MOST_SHOWN)

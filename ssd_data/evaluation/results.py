@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,8 +88,6 @@ def write_and_score(
     whole = len(looked_at) == len(truth.pictures)
     options = replace(options, missing="count" if whole else "skip", own_boxes=True)
     files = folder / metric.output
-    if files.is_dir():
-        shutil.rmtree(files, ignore_errors=True)
     metric.write_detections(files, chosen, journal.sizes, truth, data.labelmap)
     found = metric.read_detections(files, truth, options)
     # Not by their boxes: pictures in which nothing was found were looked at, too.

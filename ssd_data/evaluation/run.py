@@ -12,14 +12,16 @@ from typing import Any
 
 from ssd_data import metrics
 from ssd_data.core.errors import InputError, OutputError, UsageError
-from ssd_data.core.files.whole import UNLOCKED, write_whole
+from ssd_data.core.files.publish import OutFolder
+from ssd_data.core.files.whole import failed, write_text
 from ssd_data.core.images import picture_limits
+from ssd_data.core.notes import Tally
 from ssd_data.core.progress import Track, untracked
 from ssd_data.engines import Engine
 from ssd_data.evaluation.detecting import detect_all
 from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.protocols import make_plan
-from ssd_data.evaluation.results import write_and_score
+from ssd_data.evaluation.results import Scored, write_and_score
 from ssd_data.evaluation.sources import EvalSet
 from ssd_data.evaluation.worst import draw_worst
 from ssd_data.metrics.plots import draw_curves
@@ -124,8 +126,9 @@ def evaluate(
 
     Args:
         folder: takes the detections as they are found (``found.jsonl``), then the same in the
-            metric's own format, ``scores.json``, ``curves`` and ``worst``. Pictures that it has
-            from an earlier run with the same net, weights and options are not detected again.
+            metric's own format, ``scores.json``, ``curves`` and ``worst``, all of them at once.
+            Pictures that it has from an earlier run with the same net, weights and options are not
+            detected again.
         track: wraps the names of pictures as they are done, to show progress.
 
     Raises:
@@ -154,27 +157,39 @@ def evaluate(
             )
             detected = sum(1 for _ in track(done, total - before, "eval"))
         seconds = time.perf_counter() - start
-        scored = write_and_score(
-            data,
-            journal,
-            folder,
-            options.rules,
-            limit=options.limit,
-            counted=unread if missing == "count" else (),
-        )
-        if not journal.locked:
-            scored.scores.notes.add(UNLOCKED, str(folder))
-        if journal.broken:
-            scored.scores.notes.add(BROKEN, f"{journal.path}:{journal.broken}")
+        with OutFolder(folder) as work:
+            scored = write_and_score(
+                data,
+                journal,
+                work.staging,
+                options.rules,
+                limit=options.limit,
+                counted=unread if missing == "count" else (),
+            )
+            _add_notes(scored.scores.notes, journal, unread)
+            report = Report(scored.scores, made_with, detected, before, seconds)
+            drawn = _write(report, scored, data, options, work.staging)
+            work.publish()
+    return replace(report, drawn=[folder / name for name in drawn])
+
+
+def _add_notes(notes: Tally, journal: Journal, unread: Mapping[str, str]) -> None:
+    if journal.broken:
+        notes.add(BROKEN, f"{journal.path}:{journal.broken}")
     for name, why in unread.items():
-        scored.scores.notes.add(f"picture that cannot be read: {why}", name)
-    report = Report(scored.scores, made_with, detected, before, seconds)
+        notes.add(f"picture that cannot be read: {why}", name)
+
+
+def _write(
+    report: Report, scored: Scored, data: EvalSet, options: EvalOptions, folder: Path
+) -> list[Path]:
+    """Write the scores, and draw what is asked for; the drawings, below the folder."""
     text = json.dumps(report.to_json(), indent=1, ensure_ascii=False)
-    write_whole(folder / SCORES, text + "\n")
+    write_text(folder / SCORES, text + "\n")
     drawn = draw_curves(scored.scores, folder / CURVES) if options.curves else []
     if options.worst:
         drawn += draw_worst(data, scored, options.worst, folder / WORST)
-    return replace(report, drawn=drawn)
+    return [path.relative_to(folder) for path in drawn]
 
 
 def _check(data: EvalSet, detector: EvalNet, options: EvalOptions, folder: Path) -> None:
@@ -190,7 +205,7 @@ def _check(data: EvalSet, detector: EvalNet, options: EvalOptions, folder: Path)
     except FileNotFoundError:
         strangers = False
     except OSError as error:
-        raise OutputError(f"cannot write here: {error.strerror}", where=folder) from None
+        raise failed(error, folder) from None
     if strangers:
         hint = "Choose a folder that does not exist yet, is empty, or is of an earlier eval"
         raise OutputError("the folder holds other things", where=folder, hint=hint)

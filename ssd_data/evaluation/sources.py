@@ -16,6 +16,7 @@ from ssd_data.core.files.inside import keep_inside, require_inside
 from ssd_data.core.files.paths import below, listable
 from ssd_data.core.images import in_colour, read_picture
 from ssd_data.core.labelmap import LabelMap, read_labelmap
+from ssd_data.core.legible import few
 from ssd_data.core.registry import METRICS
 from ssd_data.core.structures import Pixels
 from ssd_data.data.build.convert import in_pixels
@@ -30,12 +31,6 @@ from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import read_table
 from ssd_data.metrics.scores import Ints, Truth
 from ssd_data.metrics.truth import TruthBuilder
-
-USUAL = "coco"
-USUAL_SAID = (
-    'nothing says how a data set in the format "{}" is scored: by COCO\'s rules, AP at overlaps of '
-    "0.5 to 0.95 (YOLO's mAP50-95) and AP50; --metric names others"
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +67,7 @@ class EvalChoice:
 
     Attributes:
         metric: its name; by default what the recipe or ``build.json`` says, or the format; where
-            neither does, :data:`USUAL`.
+            neither does, :func:`ssd_data.metrics.usual`.
         split: by default the one that is linked for testing.
         root: where a recipe's files lie.
         labelmap: the classes; by default the data set's own.
@@ -111,7 +106,7 @@ def open_set(what: str | Path, choice: EvalChoice | None = None) -> EvalSet:
         require_raw(given, what)
         split = choice.split or manifest.links.get(TEST_LINK, "")
         if split not in manifest.splits:
-            known = ", ".join(manifest.splits)
+            known = few(list(manifest.splits))
             raise UsageError(f'this build has no split "{split}"', hint=f"Splits: {known}")
         return _open_lmdb(path / manifest.splits[split].lmdb, choice)
     splits = [choice.split] if choice.split else []
@@ -133,7 +128,9 @@ def _metric(wanted: str | None, named: str | None, layout: str | None) -> tuple[
         if name in METRICS.names():
             return str(name), ""
     if layout is not None:
-        return USUAL, USUAL_SAID.format(layout)
+        name, tells = metrics.usual()
+        said = f'nothing says how a data set in the format "{layout}" is scored: by {tells}'
+        return name, f"{said}; --metric names others"
     raise UsageError(
         "nothing says how this data set is scored",
         where="--metric",
@@ -154,7 +151,7 @@ def _open_lmdb(path: Path, choice: EvalChoice) -> EvalSet:
     pictures.to_pixels(sizes)
     metric = metrics.load(name)
     root = Path(str(manifest.root or "") if manifest else "")
-    if manifest:
+    if manifest and root.is_dir():
         keep_inside(root, choice.follow_links)
     official = choice.truth or metric.find_truth(root, None, "")
     truth = metric.truth(pictures, labelmap, path, official)
@@ -237,4 +234,5 @@ def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
 
 def _identity(place: Path, names: tuple[str, ...], **more: Any) -> dict[str, Any]:
     digest = hashlib.sha256("\n".join(names).encode("utf-8", "surrogateescape")).hexdigest()
-    return {"set": str(place), "pictures": len(names), "names": digest[:16], **more}
+    shown = str(place).encode("utf-8", "backslashreplace").decode()
+    return {"set": shown, "pictures": len(names), "names": digest[:16], **more}

@@ -9,9 +9,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ssd_data.core.errors import OutputError, UsageError
-from ssd_data.core.files.paths import listable
-from ssd_data.core.files.whole import write_figure
+from ssd_data.core.errors import UsageError
+from ssd_data.core.files.whole import failed, figure_bytes, write_whole
+from ssd_data.core.legible import legible
 from ssd_data.core.optional import require
 from ssd_data.training.log import (
     TEST,
@@ -60,7 +60,7 @@ def draw_run(table: Path) -> Path | None:
     for axes in (loss, rate, score):
         axes.grid(alpha=0.3)
     path = table.with_name(f"{table.stem}_curves.png")
-    write_figure(path, figure, dpi=110)
+    write_whole(path, figure_bytes(figure, dpi=110))
     return path
 
 
@@ -78,7 +78,7 @@ def _scored(rows: list[Row]) -> str:
     """What the first test's first output is called."""
     tested = (row["outputs"] for row in rows if row["event"] == TEST and row.get("outputs"))
     name = next((str(next(iter(one))) for one in tested if isinstance(one, dict)), "")
-    return listable(name[:MOST_NAME]).replace("$", "\\$")
+    return legible(name, MOST_NAME).replace("$", "\\$")
 
 
 def draw_at_tests(table: Path) -> Listener:
@@ -158,9 +158,7 @@ class TensorBoard:
         try:
             yield
         except OSError as error:
-            hint = "Free space, or leave --tensorboard out"
-            what = f"cannot write it: {error.strerror}"
-            raise OutputError(what, where=self._folder, hint=hint) from None
+            raise failed(error, Path(self._folder)) from None
 
     def _add_scalars(self, iteration: int, values: Mapping[str, float]) -> None:
         scalars = [{"tag": tag, "simple_value": value} for tag, value in values.items()]

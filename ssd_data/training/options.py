@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, get_args
 
 from ssd_data.core.errors import UsageError
+from ssd_data.core.legible import quoted
 from ssd_data.core.options import flag, offered, option
 
 EngineName = Literal["torch", "caffe"]
 Precision = Literal["off", "bf16", "fp16"]
 AUTO = "auto"
 MOST = 1 << 31  # of any number
-MOST_SHOWN = 40  # letters of a value that is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +73,12 @@ class Extras:
             value, wanted = getattr(self, one.name), type(one.default)
             whole = wanted is float and type(value) is int  # 0 is meant as 0.0
             if type(value) is not wanted and not whole:
-                what = f"{ascii(reprlib.repr(value))[1:-1]} is no {wanted.__name__}"
+                what = f"{reprlib.repr(value)} is no {wanted.__name__}"
                 raise UsageError(what, where=flag(one.name))
             if (known := offered(one)) is not None and known.low is not None:
                 self._check_range(one.name, value, known.low, known.below)
         if self.amp not in get_args(Precision):
-            what = f"{self.amp[:MOST_SHOWN]!a} is none of {', '.join(get_args(Precision))}"
+            what = f"{quoted(self.amp)} is none of {', '.join(get_args(Precision))}"
             raise UsageError(what, where="--amp")
 
     def _check_range(self, name: str, value: float, low: int, below: int | None) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union, get_args
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.whole import UNLOCKED
+from ssd_data.core.legible import Legible
 from ssd_data.core.version import __version__
 from ssd_data.data.build.links import link
 from ssd_data.families.parts.write import write_model
@@ -197,8 +197,6 @@ def train_file(
         if engine.processes.rank == 0:
             log = RunLog(file.param.snapshot_prefix or "train")
             stack.callback(lambda: log.end(engine.finished))
-            if not log.locked:
-                say(f"warning: {log.log_path}: {UNLOCKED}")
             keeper.go_on(log.table_path, engine.iteration)
             log.begin(
                 file.train.net.name,
@@ -321,7 +319,7 @@ def _check(
         show(file, found)
     if found.errors:
         count = "1 error" if len(found.errors) == 1 else f"{len(found.errors)} errors"
-        hint = "\n".join(map(str, found.errors)) if show is None else ""
+        hint = [Legible(one) for one in found.errors] if show is None else ""
         raise InputError(f"{count}; nothing was started", where=file.origin, hint=hint)
     return found
 

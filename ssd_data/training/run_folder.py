@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -190,16 +190,22 @@ class SnapshotKeeper:
                 self._values[event.iteration] = event.outputs[0][1]
         if isinstance(event, Snapshotted):
             self.snapshots.append(event)
-            if self.keep is not None:
-                there = own_snapshots(self.prefix)
-                best = best_of((i for i in self._values if i in there), self._values.get)
-                prune(self.prefix, max(self.keep, 1), [there[best[0]]] if best else [])
+            self._prune(own_snapshots(self.prefix))
+
+    def _prune(self, there: Mapping[int, Path]) -> None:
+        if self.keep is not None:
+            best = best_of((i for i in self._values if i in there), self._values.get)
+            prune(self.prefix, max(self.keep, 1), [there[best[0]]] if best else [])
 
     def go_on(self, table: Path, iteration: int) -> None:
-        """Remember what the run has tested up to the snapshot that it goes on from."""
+        """Remember what the run has tested up to the snapshot that it goes on from; where that is
+        the newest, delete what the run would have deleted when it wrote it."""
         with suppress(InputError):  # larger than a table is
             scores = scores_of(continuous(read_rows(table)[0]))
             self._values = {n: value for n, value in scores.items() if n < iteration}
+        there = own_snapshots(self.prefix)
+        if iteration == max(there, default=-1):
+            self._prune(there)
 
     @property
     def best(self) -> tuple[int, float] | None:

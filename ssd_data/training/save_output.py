@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ssd_data.batches.augment.resize import extent
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import is_plain_name
-from ssd_data.core.files.whole import write_whole
+from ssd_data.core.files.together import write_together
 from ssd_data.core.labelmap import read_labelmap
 from ssd_data.data.lmdb.companions import read_name_sizes
 from ssd_data.proto import caffe_pb2
@@ -104,7 +104,7 @@ class Saver:
             pictures: how many the batch has.
 
         Raises:
-            OutputError: a file cannot be written.
+            OutputError: they cannot be written; none is, then.
         """
         for i in range(pictures):
             mine = rows[(rows[:, 0] == i) & (rows[:, 1] >= 0)]
@@ -124,10 +124,9 @@ class Saver:
         else:
             for index, rows in self._found:
                 self._add_lines(contents, index, rows)
-        self.files = []
-        for name, lines in contents.items():
-            write_whole(self.folder / name, "".join(lines))
-            self.files.append(self.folder / name)
+        files = {name: "".join(lines).encode() for name, lines in contents.items()}
+        write_together(self.folder, files, redo=True)
+        self.files = [self.folder / name for name in files]
 
     def _add_lines(self, contents: dict[str, list[str]], index: int, rows: Rows) -> None:
         """A line a detection, coordinates cut to whole pixels."""

@@ -18,12 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from ssd_data.core.errors import InputError, OutputError, UsageError
+from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.messages import parse_message
-from ssd_data.core.files.paths import listable, read_bytes, read_text
-from ssd_data.core.files.whole import write_whole
+from ssd_data.core.files.paths import read_bytes, read_text
+from ssd_data.core.files.whole import failed, write_whole
 from ssd_data.nets.caffemodel import (
-    MOST_NAME,
     Array,
     Caffemodel,
     LayerWeights,
@@ -96,7 +95,7 @@ def write_snapshot(
     try:
         state.unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot replace it: {error.strerror}", where=state) from None
+        raise failed(error, state) from None
     write_whole(model, to_bytes(net, layers))
     if average is not None:
         write_whole(model.with_suffix(AVERAGE), to_bytes(net, average))
@@ -238,7 +237,7 @@ def learned_net(snapshot: Snapshot, state: Path | str) -> Path:
         if os.path.isfile(path):  # noqa: PTH113 - False also of a name that no file can have
             return path
     raise InputError(
-        f'its caffemodel "{listable(str(named)[:MOST_NAME])}" is missing',
+        f'its caffemodel "{named}" is missing',
         where=state,
         hint="The path is relative to the folder that the training ran in; the file may also lie "
         "beside the solver state",
@@ -325,13 +324,17 @@ def _is_between(path: Path) -> bool:
 
 def prune(prefix: str, keep: int, spare: Sequence[Path] = ()) -> None:
     """Delete all but the ``keep`` newest of the solver's own snapshots; those in ``spare`` stay as
-    well, and a stop's for as long as it is the newest."""
-    own = own_snapshots(prefix)
+    well, and a stop's for as long as it is the newest.
+
+    The caffemodel goes first and the solver state last: that tells of what one that was killed here
+    has left, which is no snapshot any more and goes as well.
+    """
+    own = {n: path for n, path in own_snapshots(prefix).items() if path.with_suffix(MODEL).exists()}
     stay = {*list(own.values())[:keep], *spare}
     for iteration, state in find_snapshots(prefix):
         if state in stay or iteration > max(own, default=-1):
             continue
-        for ending in (STATE, RESUME, MODEL, AVERAGE):  # without its state a snapshot is none
+        for ending in (MODEL, AVERAGE, RESUME, STATE):
             path = state.with_suffix(ending)
             if path.is_file():
                 path.unlink()

@@ -15,7 +15,9 @@ from ssd_data.core.errors import OutputError
 from ssd_data.core.files import exchange as exchanging
 from ssd_data.core.files import publish
 from ssd_data.core.files.exchange import CannotExchangeError, exchange, mirror
-from ssd_data.core.files.publish import OutFolder, require_settled, write_text
+from ssd_data.core.files.moving import require_settled
+from ssd_data.core.files.publish import OutFolder
+from ssd_data.core.files.whole import write_text
 
 needs_nobody = pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 
@@ -284,21 +286,6 @@ def test_a_living_process_keeps_others_out(made: bool, out: Path, tmp_path: Path
     assert (folder / "labelmap").read_text() == "of the first"
     assert in_child(second) == 0
     assert not list(tmp_path.rglob(".*"))
-
-
-def test_no_locks_are_an_error_of_their_own(
-    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def flock(*_: object) -> None:
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-
-    before = tree(tmp_path)
-    monkeypatch.setattr("fcntl.flock", flock)
-    for folder in (out, tmp_path / "none" / "below"):
-        with pytest.raises(OutputError, match="no lock can be had here.*No locks available") as e:
-            put(folder)
-        assert "another disk" in e.value.hint
-    assert tree(tmp_path) == before
 
 
 def test_names_that_leave_no_room_for_a_longer_one(tmp_path: Path) -> None:

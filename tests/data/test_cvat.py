@@ -1,5 +1,6 @@
 """CVAT's XML: what its shapes, tracks and subsets mean, in pixels."""
 
+import os
 import tracemalloc
 from math import hypot
 from pathlib import Path
@@ -63,6 +64,13 @@ def test_a_minimal_file_beside_its_pictures_is_read(tmp_path: Path) -> None:
     assert found.rows == {"Images/a.jpg": [("cup", CUP, False)]}
     assert not found.notes
     assert build(dataset, tmp_path / "out").manifest["splits"]["trainval"]["boxes"] == 1
+
+
+def test_a_file_whose_name_is_not_utf8(tmp_path: Path) -> None:
+    root = tmp_path / os.fsdecode(b"caf\xe9")
+    pictures(root, "a.jpg")
+    write(root, document(image("a.jpg", box("cup", CUP))))
+    assert raw.read(root).rows == {"a.jpg": [("cup", CUP, False)]}
 
 
 @pytest.mark.parametrize(
@@ -470,6 +478,9 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert "x,y;x,y" in one(tmp_path, bad).errors[0]
 
 
+TYPED = '<!DOCTYPE annotations SYSTEM "cvat.dtd">'
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -479,6 +490,14 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         (document(track("cup", at(0, CUP).replace('frame="0"', ""))), '"frame" is "", not a'),
         (document().replace("1.1<", "2.0<") + "", 'version "2.0" of CVAT'),
         ('<!DOCTYPE annotations [<!ENTITY a "b">]>' + document()[39:], "declares entities"),
+        (
+            TYPED + document(image("1.jpg", box("cup", CUP).replace('xtl="', 'xtl="&x;')))[39:],
+            "annotations.xml:4: the XML has entities that it does not declare",
+        ),
+        (
+            TYPED + document(task(labels("a&x;b")), image("1.jpg", box("ab", CUP)))[39:],
+            "the XML has entities that it does not declare",
+        ),
     ],
 )
 def test_files_that_are_refused(text: str, message: str, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from support.kills import in_child, killed_at
 
 from ssd_data.core.drawing import LARGEST, MOST_NAMES, SMALLEST
 from ssd_data.core.errors import InputError, OutputError
@@ -250,8 +251,19 @@ def test_writing_replaces_a_link_and_leaves_what_it_leads_to(tmp_path: Path):
     assert not (folder / "a.jpg").is_symlink()
 
 
+def test_a_picture_that_is_there_stays_until_the_new_one_is_whole(tmp_path: Path):
+    for event in range(1, 50):
+        write_picture(tmp_path, "a.jpg", b"old")
+        status = in_child(lambda: write_picture(tmp_path, "a.jpg", b"new") or 0, killed_at(event))
+        assert (tmp_path / "a.jpg").read_bytes() in (b"old", b"new"), event
+        if status == 0:
+            break
+    assert event > 3
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
+
+
 def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path: Path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(OutputError, match="cannot write the picture"):
+    with pytest.raises(OutputError, match="cannot write it: Not a directory"):
         write_picture(tmp_path / "file" / "x", "a.jpg", b"")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

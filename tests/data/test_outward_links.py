@@ -13,7 +13,7 @@ from support import everyformat
 from support.trees import Voc
 
 from ssd_data import BuildOptions, InputError, LabelMap, Tally, build, find, write_labelmap
-from ssd_data.core.files.inside import HINT
+from ssd_data.core.files.inside import HINT, keep_inside
 from ssd_data.core.structures import Unreadable
 from ssd_data.data.build.convert import make_records
 from ssd_data.data.build.plan import plan
@@ -114,6 +114,7 @@ def test_what_a_recipe_would_read(name: str, watch: Watch, tmp_path: Path) -> No
     for path in every(root):
         copy = moved(root, path, tmp_path / "away")
         watch.place, watch.opened = str(tmp_path / "away"), []
+        keep_inside(copy)
         try:
             read = made_of(replace(known, root=copy))
         except InputError as error:
@@ -241,3 +242,13 @@ def voc_with_link(tmp_path: Path) -> Voc:
     voc.picture(2).unlink()
     voc.picture(2).symlink_to("/etc/hostname")
     return voc
+
+
+def test_the_file_that_lists_the_pictures(tmp_path: Path) -> None:
+    """Its folder is what is named, also where others above it might have been."""
+    root = everyformat.make("yolo", tmp_path / "test" / "data")
+    shutil.move(root / "images", tmp_path / "test" / "images")
+    (root / "images").symlink_to("../images")
+    with pytest.raises(InputError, match=r"data/images: this link leaves"):
+        records(root / "data.yaml")
+    assert len(records(root / "data.yaml", follow_links=True)) == 2

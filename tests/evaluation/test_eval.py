@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from support.nets import write_detector
 from support.scored import cells
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.publish import OutFolder
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Detections
 from ssd_data.data.build.builder import build
@@ -104,6 +106,45 @@ def test_twice_gives_the_same_and_detects_once(world: World, run: Any, tmp_path:
     assert elsewhere["ap"] == pytest.approx(first["ap"], abs=1e-6)
     assert run(*args, "-q").out == ""
     assert f"{PICTURES} pictures had been detected before" in run(*args).out
+
+
+def test_results_appear_at_once(
+    world: World, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then those of the run before stay, all of them."""
+    args = [*world.args(world.lmdb), "--out", tmp_path / "out", "--draw-worst", "2", "-q"]
+    assert run(*args, "--limit", "3").status == 0
+
+    def files() -> dict[str, bytes]:
+        paths = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+        return {str(path): path.read_bytes() for path in paths if path.name != "found.jsonl"}
+
+    publish = OutFolder.publish
+
+    def fails(self: OutFolder) -> None:
+        if self.path == tmp_path / "out":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        publish(self)
+
+    before = files()
+    with monkeypatch.context() as patch:
+        patch.setattr(OutFolder, "publish", fails)
+        done = run(*args)
+    assert (done.status, files()) == (1, before)
+    assert "No space left on device" in done.err
+    assert run(*args).status == 0
+    scores = str(tmp_path / "out" / "scores.json")
+    assert files()[scores] != before[scores]
+
+
+def test_what_goes_through_the_net_together_is_noted(
+    world: World, run: Any, tmp_path: Path
+) -> None:
+    """A run that goes on takes the same pictures together: their numbers depend on it a little."""
+    assert run(*world.args(world.lmdb), "--out", tmp_path, "--batch", "4", "-q").status == 0
+    lines = (tmp_path / "found.jsonl").read_text().splitlines()[1:]
+    more = [json.loads(line).get("more", False) for line in lines]
+    assert more == [True, True, True, False] * 2 + [True, False]
 
 
 SLOW = """

@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -31,17 +33,57 @@ CALLS = (
     *("fsync", "fdatasync", "msync", "sync", "utimensat", "setxattr", "sendfile"),
     *("copy_file_range", "exit_group"),
 )
+KILLED = -signal.SIGKILL
+PATIENCE = 15.0  # seconds
+CHANGES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 Action = Callable[[], int]
 Hook = Callable[[], None]
+Start = Callable[[Hook], int]  # a forked process's number, given what it does before
+Call = tuple[str, int]  # a system call's name, and the how manieth of that name
+Tree = dict[str, str]  # path below a folder → what lies there
+_NO_CHANGE = re.compile(
+    r"openat\((?!.*O_(WRONLY|RDWR|CREAT))"
+    r"|\w+\([^\"]*\"/(dev|proc|sys)/"
+    r"|\w+\(\d+<(/dev/|/proc/|pipe:|socket:|anon_inode:|TCP|UNIX)"
+)
 
 
-def in_child(action: Action, before: Hook | None = None) -> int:
-    """Run in a forked process, which prints nothing; its exit status, negative for a signal."""
-    pid = fork(action, before)
+def in_child(action: Action, before: Hook | None = None, to: Path | None = None) -> int:
+    """Run in a forked process; its exit status, negative for a signal."""
+    return wait(fork(action, before, to))
+
+
+def wait(pid: int) -> int:
+    """Its exit status, negative for a signal.
+
+    Raises:
+        TimeoutError: it does not end.
+    """
+    if not _ends(pid):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise TimeoutError(f"no end within {PATIENCE} s")
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def fork(action: Action, before: Hook | None = None) -> int:
+def _ends(pid: int) -> bool:
+    if not hasattr(os, "pidfd_open"):
+        return True
+    descriptor = os.pidfd_open(pid)
+    try:
+        return bool(select.select([descriptor], [], [], PATIENCE)[0])
+    finally:
+        os.close(descriptor)
+
+
+def fork(action: Action, before: Hook | None = None, to: Path | None = None) -> int:
+    """Run in a forked process, which prints nothing.
+
+    Args:
+        before: is called in it before.
+        to: a file for its standard error.
+    """
     pid = os.fork()
     if pid:
         return pid
@@ -50,7 +92,7 @@ def fork(action: Action, before: Hook | None = None) -> int:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         if not os.environ.get("SSD_DATA_LOUD"):
-            os.dup2(null, 2)
+            os.dup2(null if to is None else os.open(to, NEW_FILE, 0o666), 2)
         if before is not None:
             before()
         status = action()
@@ -59,30 +101,47 @@ def fork(action: Action, before: Hook | None = None) -> int:
         os._exit(status)
 
 
-def killed_at(event: int, counted: list[int] | None = None) -> Hook:
+def at_event(event: int, number: int = signal.SIGKILL) -> Hook:
+    """A signal as the process is about to change something for the ``event``-th time."""
+    count = 0
+
+    def act() -> None:
+        nonlocal count
+        count += 1
+        if count == event:
+            os.kill(os.getpid(), number)
+
+    return lambda: at_events(act)
+
+
+def killed_at(event: int) -> Hook:
     """Dies without warning when it is about to change something for the ``event``-th time."""
+    return at_event(event)
 
-    def arm() -> None:
-        count = 0
 
-        def watch(name: str, args: tuple[object, ...]) -> None:
-            nonlocal count
-            writes = name == "open" and isinstance(args[2], int) and args[2] & 0o103
-            count += bool(writes) or name in CHANGING or name == "os.fsync"
-            if count == event:
-                count += 1  # the call itself is told to this hook
-                os.kill(os.getpid(), signal.SIGKILL)
+def at_events(act: Callable[[], None]) -> None:
+    """Act whenever this process's main thread is about to change something."""
+    main = threading.get_ident()
 
-        sync = os.fsync
+    def watch(name: str, args: tuple[object, ...]) -> None:
+        changes = name in CHANGING or (name == "open" and _writes(args))
+        if changes and threading.get_ident() == main:
+            act()
 
-        def fsync(descriptor: int) -> None:
-            watch("os.fsync", ())
-            sync(descriptor)
+    sync = os.fsync
 
-        os.fsync = fsync
-        sys.addaudithook(watch)
+    def fsync(descriptor: int) -> None:
+        watch("os.rename", ())
+        sync(descriptor)
 
-    return arm
+    os.fsync = fsync
+    sys.addaudithook(watch)
+
+
+def _writes(args: tuple[object, ...]) -> bool:
+    """Whether a file is opened to be changed."""
+    path, _, flags = args
+    return isinstance(flags, int) and bool(flags & CHANGES) and not str(path).startswith("/dev/")
 
 
 def can_trace() -> bool:
@@ -92,50 +151,52 @@ def can_trace() -> bool:
     return not subprocess.run(["strace", "-qq", "-o", os.devnull, "true"], check=False).returncode
 
 
-def traced(action: Action, *options: str) -> int:
+def traced(start: Start, *options: str) -> int:
     """Run in a forked process that ``strace`` follows from its first step."""
     ours, theirs = os.pipe()
-    pid = fork(action, lambda: (os.close(theirs), os.read(ours, 1), None)[-1])
+    pid = start(lambda: (os.close(theirs), os.read(ours, 1), None)[-1])
     os.close(ours)
     command = ["strace", "-f", "-p", str(pid), *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
         assert tracer.stderr is not None
         line = tracer.stderr.readline()
-        assert "attached" in line, line
         os.close(theirs)
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        status = wait(pid)
         tracer.stderr.read()
+    assert "attached" in line, line
     return status
 
 
-def calls_of(action: Action, log: Path) -> list[tuple[str, int]]:
-    """What the main thread calls that changes something, each with the number by which it is
-    called: an ``openat`` that only reads counts, but is left out."""
-    assert traced(action, "-o", str(log), "-e", f"trace={','.join(CALLS)}") == 0
+def calls_of(start: Start, log: Path, status: int = 0) -> list[Call]:
+    """What is called that changes something, each with the number by which its thread calls it.
+
+    What only reads, prints, or goes to another process counts, but is left out.
+    """
+    options = ("-y", "-e", f"trace={','.join(CALLS)}", "-e", "signal=none")
+    assert traced(start, "-o", str(log), *options) == status
     lines = log.read_text(errors="replace").splitlines()
     made = [match for line in lines if (match := re.match(r"(\d+) +(\w+)\((.*)", line))]
-    numbers: Counter[str] = Counter()
-    found = []
+    numbers: Counter[tuple[str, str]] = Counter()
+    found: dict[Call, None] = {}
     for match in made:
         thread, call, rest = match.groups()
-        if thread != made[0][1]:
-            continue
-        numbers[call] += 1
-        if call != "openat" or re.search("O_(WRONLY|RDWR|CREAT)", rest):
-            found.append((call, numbers[call]))
-    return found
+        numbers[thread, call] += 1
+        if not _NO_CHANGE.match(f"{call}({rest}"):
+            found[call, numbers[thread, call]] = None
+    return [*found]
 
 
-def killed_by(call: str, number: int, action: Action) -> int:
-    """Run, killed as it enters the ``number``-th call of that name."""
+def killed_by(call: str, number: int, start: Start) -> int:
+    """Run, killed as a thread enters its ``number``-th call of that name."""
     kill = f"inject={call}:signal=KILL:when={number}"
-    return traced(action, "-o", os.devnull, "-e", f"trace={call}", "-e", kill)
+    return traced(start, "-o", os.devnull, "-e", f"trace={call}", "-e", kill)
 
 
-HIDDEN = re.compile(r"(^|/)(\.lock|\.staging|\.ready|\.[^/]*\.(staging|part))(/|$)")
+# What only we use, and may be left by a process that was killed.
+HIDDEN = re.compile(r"(^|/)(\.lock|\.staging|\.ready|\.[^/]*\.(staging|part)(\.\w+)?)(/|$)")
 
 
-def tree(folder: Path, *, hidden: bool = True) -> dict[str, str]:
+def tree(folder: Path, *, hidden: bool = True) -> Tree:
     """What lies in a folder: a file's digest, where a link leads; without what only we use."""
     found = {}
     for path in sorted(folder.rglob("*")):
@@ -148,7 +209,7 @@ def tree(folder: Path, *, hidden: bool = True) -> dict[str, str]:
             found[name] = "folder"
         else:
             data = _records(path) if path.name == "data.mdb" else path.read_bytes()
-            found[name] = hashlib.sha256(data).hexdigest()
+            found[name] = hashlib.sha256(data).hexdigest()[:8]
     return found
 
 

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ssd_data.cli.parts import shared
+from ssd_data.core.files.scratch import scratch
 from ssd_data.core.registry import ENGINES, FAMILIES
 
 if TYPE_CHECKING:
@@ -103,8 +103,8 @@ def weights_file(deploy: Path, weights: Path, seed: int = 0) -> Iterator[Path]:
     require_torch()
     from ssd_data.engines.torch.randomise import write_random_weights
 
-    with TemporaryDirectory(prefix="ssd-data-") as folder:
-        file = Path(folder) / "random.caffemodel"
+    with scratch() as folder:
+        file = folder / "random.caffemodel"
         write_random_weights(deploy, file, seed)
         yield file
 

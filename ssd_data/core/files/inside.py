@@ -118,6 +118,8 @@ def _look(folder: str, held: Iterable[os.DirEntry[str]] | None = None) -> _Place
             leads out leads to it then.
     """
     place = _places.get(folder)
+    if place is None and "\0" in folder:  # no file is called so: whoever reads it says so
+        return _FREE
     if place is None:
         fence = _fence_of(_absolute(folder))
         if fence is None or fence.follow:
@@ -238,14 +240,6 @@ def read_start(
     """
     require_inside(path)
     return paths.read_start(path, what, most, where, start)
-
-
-def is_file(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a regular file, or a link to one; else as :func:`is_folder`."""
-    try:
-        return entry.is_file()
-    except OSError:
-        return False
 
 
 def read_bytes(path: AnyPath, what: str, most: int, where: object = "") -> bytes:

@@ -7,11 +7,12 @@ folder. A lock in each of the two keeps a second process out.
 
 Where folders cannot be exchanged (a file system without that or without hard links, a mounted
 folder) or should not (somebody works in it, it holds a whole tree of pictures), the folder stays
-and the new items move into it one by one, out of a hidden folder ``.ready``. As long as that is
-there the folder is between two states: our readers refuse it, and whoever opens it next finishes
-what was begun. What has still to be moved is told by lying there, not by a number that a copy of
-the folder would not share. A link that is switched would change in one step as well, but then
-everything in an out folder would have to be one: copies, archives and other disks lose those.
+and the new items move into it one by one, see ``moving.py``: our readers refuse it meanwhile, and
+whoever opens it next finishes what was begun. A link that is switched would change in one step as
+well, but then everything in an out folder would have to be one: copies, archives and other disks
+lose those.
+
+Where the file system has no locks nobody is kept out, and ``unlocked.py`` says what is done then.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from ssd_data.core.errors import InputError, OutputError
+from ssd_data.core.errors import InputError, OutputError, SsdDataError, cure, said_by_system
+from ssd_data.core.files import unlocked
 from ssd_data.core.files.exchange import (
     CannotExchangeError,
     Stamp,
@@ -33,11 +35,20 @@ from ssd_data.core.files.exchange import (
     require_free,
     take_late,
 )
+from ssd_data.core.files.moving import (
+    LOCK,
+    READY,
+    STAGING,
+    is_folder,
+    is_hidden,
+    move_in,
+    names_in,
+)
 from ssd_data.core.files.paths import read_text
-from ssd_data.core.files.whole import is_open_at, lock
+from ssd_data.core.files.whole import is_open_at, lock, sync_folder, sync_tree, write_bytes
 
-STAGING, READY, LOCK, OLD, NEW = ".staging", ".ready", ".lock", ".old", "new"
-HIDDEN = {STAGING, READY, LOCK}
+NEW, TRIES = "new", 100
+Journal = tuple[set[str], dict[str, Stamp]]  # what was published, and what the rest was like
 
 
 class OutFolder:
@@ -52,6 +63,7 @@ class OutFolder:
     Attributes:
         path: the folder.
         staging: where to write; :meth:`publish` gives it to the folder.
+        locked: whether a second process is kept out; False where the file system has no locks.
 
     Raises:
         OutputError: another process holds the lock, or something cannot be written: any OSError
@@ -61,11 +73,14 @@ class OutFolder:
     def __init__(self, path: Path, *, inside: bool = False) -> None:
         self.path = path
         self.staging = Path()
+        self.locked = True
         self._inside = inside
         self._place = Path(os.path.realpath(path))
         self._beside = self._place.parent / f".{self._place.name}{STAGING}"
         self._held: list[int] = []
         self._made: list[Path] = []
+        self._found: unlocked.Marks = {}
+        self._swapped: Journal | None = None  # what this process has exchanged
 
     def __enter__(self) -> OutFolder:
         try:
@@ -79,28 +94,39 @@ class OutFolder:
         with suppress(OSError):  # what stays the next removes that opens the folder
             self._clear_up()
         for descriptor in self._held:
-            os.close(descriptor)
+            with suppress(OSError):
+                os.close(descriptor)
         self._held = []
         for folder in self._made:
             with suppress(OSError):
                 folder.rmdir()
         if isinstance(error, OSError):
             raise self._failed(error) from None
-        if isinstance(error, OutputError) and (where := self._said(error.where)) != error.where:
-            raise OutputError(error.what, where=where, hint=error.hint) from None
+        if isinstance(error, SsdDataError):
+            error.where = self._said(error.where)
 
-    def _failed(self, error: OSError) -> OutputError:
-        return OutputError(
-            f"cannot write: {error.strerror or error}",
-            where=self._said(str(error.filename or self.path)),
-            hint="Free space, mend permissions or choose another folder; what was there is whole",
-        )
+    def _failed(self, error: OSError) -> SsdDataError:
+        named = [Path(name).absolute() for name in (error.filename2, error.filename) if name]
+        for where in named or [self._place]:
+            if where in self._place.parents or {self._beside, self._place} & {
+                where,
+                *where.parents,
+            }:
+                return OutputError(
+                    f"cannot write: {error.strerror or error}",
+                    where=self._said(str(where)),
+                    hint=f"{cure(error)}; what is there is whole",
+                )
+        return said_by_system(error)  # it is what is being read
 
     def _said(self, where: str) -> str:
         """What is wrong in a hidden folder is said of the folder itself."""
-        for hidden in (self._beside / NEW, self._place / STAGING, self._place / READY):
-            if where == str(hidden) or where.startswith(f"{hidden}/"):
-                return str(self.path) + where[len(str(hidden)) :]
+        if is_hidden(Path(where).name):
+            where = str(Path(where).parent)
+        hidden = (self._beside / NEW, self._beside, self.staging, self._place / READY)
+        for folder in (*hidden, self._place):
+            if where == str(folder) or where.startswith(f"{folder}/"):
+                return str(self.path) + where[len(str(folder)) :]
         return where
 
     def _enter(self) -> None:
@@ -120,19 +146,23 @@ class OutFolder:
             self.staging = place / STAGING
         if os.path.lexists(place) and not self._holds(place):
             self._lock(place)  # it has appeared just now
+        if not self.locked:
+            self._stage_apart()
         self._recover()
         self.staging.mkdir()
+        if not self.locked:
+            self._found = unlocked.marks(place)
 
     def _claim_beside(self) -> bool:
         """Make the folder beside it and lock that, unless it is better to stage inside."""
         if self._inside or is_mount(self._place):
             return False
-        while True:
+        for _ in range(TRIES):
             try:
                 self._mkdir(self._beside)
                 if self._beside.is_symlink():
                     return False
-                if (names := _names(self._beside)) and LOCK not in names:
+                if (names := names_in(self._beside)) and LOCK not in names:
                     return False  # not ours
                 self._lock(self._beside)
             except FileNotFoundError:  # whoever had it has removed it just now
@@ -140,6 +170,23 @@ class OutFolder:
             except OSError:  # we may not write into the folder above
                 return False
             return True
+        return False
+
+    def _stage_apart(self) -> None:
+        """Stage where no other process does, since none is kept out of this folder."""
+        place, beside = self._place, self._beside
+        if self.staging == beside / NEW:
+            self._leave(beside)
+            self._beside = unlocked.own_name(beside)
+            try:
+                self._mkdir(self._beside)
+            except OSError:  # there is no room for a longer name
+                self._beside = beside
+            else:
+                self.staging = self._beside / NEW
+                return
+        self._mkdir(place)
+        self.staging = unlocked.own_name(place / STAGING)
 
     def _mkdir(self, folder: Path) -> None:
         if not os.path.lexists(folder):
@@ -149,10 +196,17 @@ class OutFolder:
     def _recover(self) -> None:
         """Finish what a killed process had begun, and remove what it left."""
         place = self._place
-        if os.path.lexists(place):
+        if not self.locked:
+            now = unlocked.clock(self.staging.parent)
+            unlocked.remove_forgotten(place.with_name(f".{place.name}{STAGING}"), now)
+            unlocked.remove_forgotten(place / STAGING, now)
+            if is_folder(place / READY):
+                unlocked.require_nobody_moves(place / READY, now, self.path)
+                move_in(place, unlocked.own_name(place / STAGING))
+        elif os.path.lexists(place):
             remove_tree(place / STAGING)
-            if _is_folder(place / READY):
-                _move_in(place)
+            if is_folder(place / READY):
+                move_in(place, place / STAGING)
             remove_tree(place / READY)
         self._clear_beside()
         if self._holds(place):
@@ -162,22 +216,27 @@ class OutFolder:
         """Empty the folder beside, from which what somebody wrote of late is saved before."""
         if self.staging != self._beside / NEW:
             return
-        if self.staging.is_dir() and (journal := _read_journal(self._place)):
+        if self.staging.is_dir() and (journal := self._swapped or _read_journal(self._place)):
             published, kept = journal
-            take_late(self.staging, self._place, {*published, *HIDDEN}, kept)
-        for name in _names(self._beside) - {LOCK}:
+            take_late(self.staging, self._place, published | _hidden_in(self.staging), kept)
+        for name in names_in(self._beside) - {LOCK}:
             remove_tree(self._beside / name)
 
     def _clear_up(self) -> None:
         """Remove what is no result, the locks last."""
         self._clear_beside()
-        if self.staging == self._place / STAGING:
+        if self.staging.parent == self._place:
             remove_tree(self.staging)
         for folder in (self._beside, self._place):
-            if self._holds(folder):
-                (folder / LOCK).unlink()
-        if self.staging == self._beside / NEW:
-            self._beside.rmdir()
+            self._leave(folder)
+
+    def _leave(self, folder: Path) -> None:
+        """Remove our lock, and the folder beside if that was all in it."""
+        if self._holds(folder):
+            (folder / LOCK).unlink()
+        if self.staging == folder / NEW:
+            with suppress(OSError):
+                folder.rmdir()
 
     def _holds(self, folder: Path) -> bool:
         return any(is_open_at(descriptor, folder / LOCK) for descriptor in self._held)
@@ -188,24 +247,17 @@ class OutFolder:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             descriptor = os.open(path, flags, 0o644)
             try:
-                lock(
+                self.locked &= lock(
                     descriptor,
                     "another ssd-data is writing into this folder",
                     where=self.path,
                     hint="Wait until it is done, or choose another folder with --out",
                 )
-            except OSError as error:
-                path.unlink()
-                os.close(descriptor)
-                raise OutputError(
-                    f"no lock can be had here, to keep a second process out: {error.strerror}",
-                    where=self.path,
-                    hint="Choose a folder on another disk with --out",
-                ) from None
+                is_there = is_open_at(descriptor, path)
             except BaseException:
                 os.close(descriptor)
                 raise
-            if is_open_at(descriptor, path):
+            if is_there:
                 self._held.append(descriptor)
             else:
                 os.close(descriptor)  # the holder before us has removed it just now
@@ -217,71 +269,70 @@ class OutFolder:
             OSError: as the system says; leaving the folder's context makes it an OutputError.
         """
         place, staging = self._place, self.staging
-        _sync_tree(staging)
-        is_beside = staging != place / STAGING
+        sync_tree(staging)
+        names, is_beside = names_in(staging), staging.parent != place
+        if self._is_overtaken(place, names | {READY}):
+            raise unlocked.overtaken(self.path)
         if is_beside and not os.path.lexists(place):
             os.rename(staging, place)
             sync_folder(place.parent)
             return
-        names = _names(staging)
         if is_beside:
             try:
                 self._exchange(names)
             except CannotExchangeError:
-                for name in _names(staging) - names:
+                for name in names_in(staging) - names:
                     remove_tree(staging / name)
             else:
                 return
-        os.rename(staging, place / READY)
-        sync_folder(place)
-        _move_in(place)
+        self._move_in(names)
+
+    def _is_overtaken(self, folder: Path, names: set[str]) -> bool:
+        """Whether there are no locks, and somebody has published what would be replaced."""
+        return not self.locked and not unlocked.is_same(folder, self._found, names)
 
     def _exchange(self, names: set[str]) -> None:
         """What is new and what stays take the folder's place at once."""
-        require_free(self._place)
-        kept = mirror(self._place, self.staging, names | HIDDEN)
-        journal = {"published": sorted(names), "kept": kept}
-        self._lock(self.staging)
-        write_bytes(self.staging / LOCK, json.dumps(journal).encode(), "wb")
-        _sync_tree(self.staging)
-        exchange(self.staging, self._place)
-        sync_folder(self._place.parent)
+        place, staging = self._place, self.staging
+        require_free(place)
+        if _hidden_in(place) - {LOCK}:
+            raise CannotExchangeError("another command without a lock stages in it")
+        kept = mirror(place, staging, names | {LOCK})
+        self._lock(staging)
+        journal = json.dumps({"published": sorted(names), "kept": kept})
+        write_bytes(staging / LOCK, journal.encode(), "wb")
+        sync_tree(staging)
+        exchange(staging, place)
+        if self._is_overtaken(staging, names | {READY}):
+            exchange(staging, place)
+            raise unlocked.overtaken(self.path)
+        self._swapped = names, kept
+        sync_folder(place.parent)
         self._clear_beside()
 
-
-def _move_in(place: Path) -> None:
-    """Move what lies in ``.ready`` into the folder; may be interrupted and called again."""
-    ready = place / READY
-    if os.path.lexists(ready / ".journal.json"):
-        raise OutputError(
-            "what an interrupted build left here cannot be read",
-            where=ready,
-            hint="Remove this folder, then build with --redo",
-        )
-    if (ready / OLD).is_symlink():
-        (ready / OLD).unlink()
-    for name in sorted(_names(ready) - {LOCK, OLD}):
-        source, target, old = ready / name, place / name, ready / OLD / name
-        if _is_folder(target) or (os.path.lexists(target) and _is_folder(source)):
-            # For a moment the name is missing.
-            old.parent.mkdir(exist_ok=True)
-            remove_tree(old)
-            os.rename(target, old)
-        os.rename(source, target)
-    sync_folder(place)
-    os.rename(ready, place / STAGING)
-    remove_tree(place / STAGING)
+    def _move_in(self, names: set[str]) -> None:
+        """What is new moves into the folder, item by item."""
+        place, staging, trash = self._place, self.staging, self._place / STAGING
+        if not self.locked:
+            trash = unlocked.own_name(trash)
+        self._lock(staging)  # tells whose it is; and what is never empty nobody's can replace
+        try:
+            os.rename(staging, place / READY)
+            if self._is_overtaken(place, names):
+                os.rename(place / READY, staging)
+                raise unlocked.overtaken(self.path)
+            sync_folder(place)
+            move_in(place, trash)
+        finally:
+            if self._holds(place / READY):  # Ctrl-C does not leave it between two states
+                move_in(place, trash)
 
 
-def _names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
+def _hidden_in(folder: Path) -> set[str]:
+    return {name for name in names_in(folder) if is_hidden(name)}
 
 
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
-
-
-def _read_journal(place: Path) -> tuple[set[str], dict[str, Stamp]] | None:
+def _read_journal(place: Path) -> Journal | None:
     """What the process that exchanged the folder noted, None where none did or said it was done."""
     try:
         journal = json.loads(read_text(place / LOCK, "journal", 1 << 24))
@@ -289,58 +340,3 @@ def _read_journal(place: Path) -> tuple[set[str], dict[str, Stamp]] | None:
         return {str(name) for name in published}, dict(kept)
     except (InputError, ValueError, TypeError, KeyError, RecursionError):
         return None
-
-
-def require_settled(folder: Path) -> None:
-    """Refuse a folder that is between two states, see the top of this file.
-
-    Raises:
-        InputError: it is; what lies in it does not belong together.
-    """
-    if os.path.lexists(folder / READY):
-        raise InputError(
-            "a command that writes into this folder was interrupted while it did",
-            where=folder,
-            hint="Run that command again (build, link, …): it finishes what was begun",
-        )
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write and sync a file that does not exist yet.
-
-    Raises:
-        OSError: as the system says.
-    """
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, data: bytes, mode: str = "xb") -> None:
-    """Write and sync a file, by default one that does not exist yet.
-
-    Raises:
-        OSError: as the system says.
-    """
-    with path.open(mode) as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_tree(path: Path) -> None:
-    for folder, _, _ in os.walk(path):
-        sync_folder(Path(folder))
-
-
-def sync_folder(path: Path) -> None:
-    """Make the names in a folder durable, where the file system knows that and we may read it."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except PermissionError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ssd_data.core.errors import OutputError
-from ssd_data.core.files.publish import HIDDEN, OutFolder, write_bytes
-from ssd_data.core.files.whole import write_whole
+from ssd_data.core.files.moving import is_hidden, names_in
+from ssd_data.core.files.publish import OutFolder
+from ssd_data.core.files.whole import write_bytes, write_whole
 
 EMPTY = "Name a folder that does not exist yet, or empty this one: nothing is replaced"
 
@@ -37,7 +38,8 @@ def new_folder(folder: Path, *, marks: Collection[str] = (), sync: bool = False)
     if os.path.lexists(folder) and not folder.is_dir():
         raise OutputError("this is a file, no folder", where=folder, hint=EMPTY)
     with OutFolder(folder) as work:
-        taken = {path.name for path in folder.iterdir()} - HIDDEN if folder.is_dir() else set()
+        names = names_in(folder) if folder.is_dir() else set()
+        taken = {name for name in names if not is_hidden(name)}
         if taken and taken.isdisjoint(marks):
             raise _not_empty(folder)
         yield work.staging
@@ -58,7 +60,7 @@ def same_tree(a: Path, b: Path) -> bool:
     found = []
     for top in (a, b):
         paths = {path.relative_to(top) for path in top.rglob("*")}
-        found.append({path for path in paths if path.parts[0] not in HIDDEN})
+        found.append({path for path in paths if not is_hidden(path.parts[0])})
     if found[0] != found[1]:
         return False
     for name in found[0]:

@@ -1,4 +1,4 @@
-"""A file, written whole or not at all, and by one process at a time.
+"""A file, written whole or not at all, and by one process at a time; and made durable.
 
 What writes several files or a folder is in ``publish.py`` and ``together.py``.
 """
@@ -9,99 +9,125 @@ import errno
 import fcntl
 import io
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ssd_data.core.errors import OutputError
+from ssd_data.core.errors import OutputError, SsdDataWarning, cure
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
 UNLOCKED = "this file system has no locks: a second process here would not be kept out"
 
 
 def failed(error: OSError, path: Path) -> OutputError:
     """That a file or folder cannot be written, and what to do."""
-    hint = "Free space, and try again" if error.errno in _FULL else ""
-    if error.errno in _FORBIDDEN:
-        hint = "Mend its folder's permissions, or choose another"
-    return OutputError(f"cannot write it: {error.strerror}", where=path, hint=hint)
+    return OutputError(f"cannot write it: {error.strerror or error}", where=path, hint=cure(error))
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Write a file's new content piece by piece, into a temporary file beside it that is synced.
+def new_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
+    """Write a file's new content piece by piece, into a temporary file beside it.
 
     What a process that was killed had left of this file is removed, see :func:`claim`.
+
+    Args:
+        sync: wait until it is on the disk.
 
     Raises:
         OutputError: it cannot be written; what was there before is still there.
     """
+    with (
+        _taking_its_place(path, sync=sync) as (_, descriptor),
+        open(descriptor, "wb", closefd=False) as file,
+    ):
+        yield file
+
+
+@contextmanager
+def new_path(path: Path) -> Iterator[Path]:
+    """The same for a library that opens files itself, by a name that ends as the file's does.
+
+    Raises:
+        OutputError: it cannot be written; what was there before is still there.
+    """
+    with _taking_its_place(path, path.suffix, sync=False) as (beside, _):
+        yield beside
+
+
+@contextmanager
+def _taking_its_place(path: Path, ending: str = "", *, sync: bool) -> Iterator[tuple[Path, int]]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside, descriptor = _claim_beside(path)
-        with os.fdopen(descriptor, "wb") as file:
-            try:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-                beside.replace(path)
-            except BaseException:
-                with suppress(OSError):
-                    beside.unlink()
-                raise
+        names = _names_beside(path, ending)
+        beside, descriptor = _claim_first(names)
+        try:
+            _remove_more(names)
+            yield beside, descriptor
+            if sync:
+                os.fsync(descriptor)
+            beside.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                beside.unlink()
+            raise
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise failed(error, path) from None
 
 
-def _claim_beside(path: Path) -> tuple[Path, int]:
-    """A hidden file that nobody else has, open. Where two write one file, the second has a name of
-    its own."""
-    beside = (
-        path.with_name(f".{path.name}{end}.part") for end in ("", *map(".{}".format, range(2, 999)))
-    )
-    for name in beside:
+def _names_beside(path: Path, ending: str) -> Iterator[Path]:
+    """Hidden ones. Where two write one file, the second has a name of its own."""
+    for more in ("", *map(".{}".format, range(2, 999))):
+        yield path.with_name(f".{path.name}{more}.part{ending}")
+
+
+def _claim_first(names: Iterator[Path]) -> tuple[Path, int]:
+    """A file that nobody else has, open."""
+    for name in names:
         descriptor = claim(name)
         if descriptor is not None:
-            for later in beside:
-                if not os.path.lexists(later) or not _remove_dead(later):
-                    break
             return name, descriptor
-    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(path))
+    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
 
 
-def write_whole(path: Path, data: bytes | str) -> None:
-    """Give a file its new content, see :func:`new_file`.
+def _remove_more(names: Iterator[Path]) -> None:
+    """What a second one that was killed has left."""
+    for name in names:
+        if not os.path.lexists(name) or not _remove_dead(name):
+            break
+
+
+def write_whole(path: Path, data: bytes | str, *, sync: bool = True) -> None:
+    """Give a file its new content, see :func:`new_file`; what UTF-8 cannot hold is an escape, as
+    JSON writes it.
 
     Raises:
         OutputError: it cannot be written; what was there before is still there.
     """
-    with new_file(path) as file:
-        file.write(data.encode("utf-8") if isinstance(data, str) else data)
+    with new_file(path, sync=sync) as file:
+        file.write(data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data)
 
 
-def write_figure(path: Path, figure: Any, dpi: float | None = None) -> None:
-    """Write a figure as PNG, by default at its own resolution.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
+def figure_bytes(figure: Any, dpi: float | None = None) -> bytes:
+    """A figure of matplotlib as the bytes of a PNG file, by default at its own resolution."""
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=dpi or "figure")
-    write_whole(path, picture.getvalue())
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # names in letters that its font has not
+        figure.savefig(picture, format="png", dpi=dpi or "figure")
+    return picture.getvalue()
 
 
 def lock(file: FileDescriptorLike, what: str, *, where: object, hint: str) -> bool:
     """Lock an open file until it is closed or the process ends.
 
     Some file systems have no locks (NFS without its lock daemon, Lustre as it is often mounted).
-    What is written there is written without one: whoever calls this goes on, and says
-    :data:`UNLOCKED`.
+    What is written there is written without one: this warns of it, and whoever calls goes on.
 
     >>> with open("run.log", "w") as mine, open("run.log") as other:
     ...     lock(mine, "this is being written", where="run.log", hint="Wait")
@@ -125,6 +151,7 @@ def lock(file: FileDescriptorLike, what: str, *, where: object, hint: str) -> bo
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
+        warnings.warn(f"{where}: {UNLOCKED}", SsdDataWarning, stacklevel=2)
         return False
     return True
 
@@ -156,8 +183,16 @@ def claim(path: Path) -> int | None:
             continue
         except OSError:  # no locks here, so that nobody can take it for a dead one's
             return descriptor
-        if is_open_at(descriptor, path):
-            return descriptor
+        except KeyboardInterrupt:
+            path.unlink()
+            os.close(descriptor)
+            raise
+        try:
+            if is_open_at(descriptor, path):
+                return descriptor
+        except OSError:
+            os.close(descriptor)
+            raise
         os.close(descriptor)
 
 
@@ -182,8 +217,63 @@ def _remove_dead(path: Path) -> bool:
 
 
 def is_open_at(descriptor: int, path: Path) -> bool:
-    """Whether an open file still bears that name."""
+    """Whether an open file still bears that name.
+
+    Raises:
+        OSError: that cannot be told.
+    """
     try:
         return os.path.samestat(os.fstat(descriptor), path.lstat())
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            raise
+        return False  # no file has that name
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write and sync a file that does not exist yet.
+
+    Raises:
+        OSError: as the system says.
+    """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes, mode: str = "xb") -> None:
+    """Write and sync a file, by default one that does not exist yet.
+
+    Raises:
+        OSError: as the system says; it names the file.
+    """
+    try:
+        with path.open(mode) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def sync_tree(path: Path) -> None:
+    """Make the names in a folder and in those below it durable."""
+    for folder, _, _ in os.walk(path):
+        sync_folder(Path(folder))
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable, where the file system knows that and we may read it.
+
+    Raises:
+        OSError: as the system says; it names the folder.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise OSError(error.errno, error.strerror, str(path)) from None
+    finally:
+        os.close(descriptor)

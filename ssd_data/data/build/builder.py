@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from ssd_data.core.errors import InputError, OutputError, SsdDataError
-from ssd_data.core.files.publish import OutFolder, write_text
+from ssd_data.core.files.publish import OutFolder
+from ssd_data.core.files.whole import write_text
 from ssd_data.core.images import picture_limits
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.notes import Tally
@@ -244,7 +245,6 @@ class _Job:
             f"{error.sentence} ({error.hint})" if error.hint and not alike else error.sentence
             for error in failures[:MOST_FAILURES]
         ]
-        shown = "\n  ".join(lines)
         count = f"{len(failures)} problem{'s' * (len(failures) > 1)}"
         more = ", perhaps more" if len(failures) >= MOST_FAILURES else ""
         what = (
@@ -252,8 +252,8 @@ class _Job:
             "pictures out with --missing skip"
         )
         return InputError(
-            f"nothing was built: {count}{more}\n  {shown}",
-            hint="\n  ".join(filter(None, [alike, what])),
+            [f"nothing was built: {count}{more}", *lines],
+            hint=filter(None, [alike, what]),
         )
 
     def _require_boxes(self, split: str, scanned: Scan, summary: SplitCounts) -> None:

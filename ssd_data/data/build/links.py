@@ -138,7 +138,9 @@ def _copy(into: Path, targets: Mapping[str, Path]) -> None:
     with OutFolder(into) as folder:
         for name, target in targets.items():
             if target.is_dir():
-                shutil.copytree(target, folder.staging / name)
+                (folder.staging / name).mkdir()
+                for file in filter(Path.is_file, sorted(target.iterdir())):
+                    shutil.copy2(file, folder.staging / name)
             else:
                 shutil.copy2(target, folder.staging / name)
         os.sync()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.core.notes import few
+from ssd_data.core.legible import few, first_lines
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import Scan, scan, unknown_classes
 from ssd_data.data.build.units import settle_unit
@@ -87,7 +87,7 @@ def _refuse_unknown(scans: Mapping[str, Scan], labelmap: LabelMap) -> None:
         return
     count = "1 class is" if len(lines) == 1 else f"{len(lines):,} classes are"
     raise InputError(
-        f"{count} not in the labelmap:\n  " + "\n  ".join(few(lines)),
+        [f"{count} not in the labelmap:", *first_lines(lines)],
         where=labelmap.origin,
         hint=_counted_from_0(scans, labelmap)
         or f"It has {_some(labelmap)}. Rename with --map OLD=NEW, drop with --map OLD=, "
@@ -95,14 +95,16 @@ def _refuse_unknown(scans: Mapping[str, Scan], labelmap: LabelMap) -> None:
     )
 
 
-def _some(labelmap: LabelMap, most: int = 8) -> str:
+def _some(labelmap: LabelMap) -> str:
     """The first classes of a labelmap, with what people call them where that is something else."""
     items = [item for item in labelmap if item.label > 0]
-    shown = [
-        item.name if item.display_name == item.name else f"{item.name} ({item.display_name})"
-        for item in items[:most]
-    ]
-    return ", ".join(shown) + (" …" if len(items) > most else "")
+    return few(
+        [
+            item.name if item.display_name == item.name else f"{item.name} ({item.display_name})"
+            for item in items
+        ],
+        8,
+    )
 
 
 def _counted_from_0(scans: Mapping[str, Scan], labelmap: LabelMap) -> str:

@@ -15,7 +15,7 @@ A schema that both need lies in the same folder. No format knows another; what t
   stated;
 * ``lists.py``: lines of ``image annotation``; ``namelists.py``, ``splitlists.py``: lists of names;
 * ``listed.py``, ``parts.py``, ``listsplits.py``: pictures that one file lists, and their splits;
-* ``numbers.py``, ``corners.py``, ``csvrows.py``: values;
+* ``numbers.py``, ``corners.py``, ``csvrows.py``, ``entities.py``: values;
 * ``pixels.py``, ``writing.py``: the way back.
 
 Formats of other packages name themselves by the entry points ``ssd_data.formats`` (with ``FORMAT``

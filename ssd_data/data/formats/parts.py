@@ -23,16 +23,7 @@ def files_of(
         endings: as ``.xml``, in small letters.
         everywhere: those below its other folders, too.
     """
-    start = f"{folder}/" if folder else ""
-    found = []
-    for name in tree.below(folder):
-        *folders, file = name.split("/")
-        if f".{file.rpartition('.')[2].lower()}" not in endings or len(folders) > DEPTH:
-            continue
-        if everywhere or not folders or is_part(folders[0]):
-            found.append((*((1, one) for one in folders), (0, file)))
-    for path in sorted(found):
-        yield start + "/".join(name for _, name in path)
+    yield from _files(tree, folder, endings, DEPTH, everywhere)
 
 
 def files_in(tree: Tree, endings: Collection[str], folder: str = "") -> Iterator[str]:
@@ -55,6 +46,18 @@ def stray(
         if is_one(tree.path(name)):
             return [f"{name} is like these, but it is not read: build its folder by itself"]
     return []
+
+
+def _files(
+    tree: Tree, folder: str, endings: Collection[str], depth: int, everywhere: bool
+) -> Iterator[str]:
+    def descends(start: str, name: str) -> bool:
+        return start.count("/") < depth and (everywhere or bool(start) or is_part(name))
+
+    above = f"{folder}/" if folder else ""
+    for path in tree.walk(folder, descends):
+        if f".{path.rpartition('/')[2].rpartition('.')[2].lower()}" in endings:
+            yield above + path
 
 
 def holds_picture(tree: Tree, folder: str = "", *, below: bool = True, count: int = 1) -> bool:

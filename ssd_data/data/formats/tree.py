@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,7 +76,7 @@ class Tree:
         """All files of a folder and its subfolders, as paths from it, sorted."""
         folder = _plain(folder)
         if folder not in self._below:
-            self._below[folder] = tuple(sorted(self._walk(folder)))
+            self._below[folder] = tuple(sorted(self.walk(folder)))
         return self._below[folder]
 
     @property
@@ -89,12 +90,20 @@ class Tree:
             self._endings = frozenset(f".{ending.lower()}" for ending in found)
         return self._endings
 
-    def _walk(self, top: str) -> list[str]:
-        found: list[str] = []
+    def walk(
+        self, top: str = "", descends: Callable[[str, str], bool] = lambda start, name: True
+    ) -> Iterator[str]:
+        """All files of a folder, then those of each folder below it, as paths from it.
+
+        Args:
+            descends: whether to go into a folder, by the path from ``top`` that leads to it (empty,
+                or with ``/`` at its end) and its name.
+        """
         seen: set[tuple[int, int]] = set()
-        waiting, links = [top], list[str]()
+        waiting, links = [""], list[str]()
         while waiting or links:
-            folder = waiting.pop() if waiting else links.pop(0)
+            start = waiting.pop() if waiting else links.pop(0)
+            folder = f"{top}/{start}".strip("/")
             try:
                 status = os.stat(self.path(folder))  # noqa: PTH116
             except OSError:
@@ -103,12 +112,10 @@ class Tree:
                 continue
             seen.add((status.st_dev, status.st_ino))
             held = self._held(folder)
-            above = f"{folder}/" if folder else ""
-            start = above.removeprefix(f"{top}/") if top else above
-            found += [start + name for name in held.files]
+            yield from (start + name for name in held.files)
             for name in reversed(held.folders):
-                (links if name in held.links else waiting).append(above + name)
-        return found
+                if descends(start, name):
+                    (links if name in held.links else waiting).append(f"{start}{name}/")
 
     def _held(self, folder: str) -> HeldNames:
         path = str(self.path(folder))

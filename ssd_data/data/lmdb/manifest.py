@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.moving import require_settled
 from ssd_data.core.files.paths import is_plain_name, listable, read_text
-from ssd_data.core.files.publish import require_settled
 from ssd_data.core.files.typed import plain, typed
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.notes import Count
@@ -105,7 +104,9 @@ def read_manifest(folder: Path) -> Manifest | None:
     """
     path = folder / MANIFEST
     require_settled(folder)
-    if not os.path.lexists(path):
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
         return None
     text = read_text(path, "build's record", MAX_BYTES)
     try:

@@ -6,17 +6,18 @@ are appended; a batch is one transaction, which is written again when the map ha
 
 from __future__ import annotations
 
+import errno
 import os
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from weakref import WeakValueDictionary
 
 import lmdb
 
-from ssd_data.core.errors import InputError, OutputError
-from ssd_data.core.files.publish import require_settled
+from ssd_data.core.errors import InputError, OutputError, cure
+from ssd_data.core.files.moving import require_settled
 from ssd_data.data.lmdb.pages import require_sound
 from ssd_data.data.lmdb.records import Record, decode_record
 from ssd_data.data.lmdb.strangers import refuse_stranger
@@ -24,7 +25,7 @@ from ssd_data.data.lmdb.strangers import refuse_stranger
 BATCH_BYTES = 1 << 20
 SYNC_BYTES = 16 << 20
 FIRST_MAP_SIZE = 64 << 20
-_SHARED: WeakValueDictionary[str, LmdbReader] = WeakValueDictionary()
+_SHARED: weakref.WeakValueDictionary[str, LmdbReader] = weakref.WeakValueDictionary()
 
 
 class LmdbWriter:
@@ -52,9 +53,15 @@ class LmdbWriter:
         self._sync: Future[None] | None = None
         with _output_errors(path):
             path.mkdir(parents=True)
-            # Commits need no sync: until close() the folder bears no database's name.
+            # Commits need no sync: until close() the folder bears no database's name. Nobody else
+            # knows of it, so it needs no lock, which not every file system has.
             self._env = lmdb.open(
-                os.fsencode(path), map_size=map_size, sync=False, metasync=False, meminit=False
+                os.fsencode(path),
+                map_size=map_size,
+                sync=False,
+                metasync=False,
+                meminit=False,
+                lock=False,
             )
 
     def put(self, key: bytes, value: bytes) -> None:
@@ -103,8 +110,6 @@ class LmdbWriter:
         with _output_errors(self.path):
             self._env.sync(True)
             self._env.close()
-            # A lock file is each machine's own; readers make theirs.
-            (self.path / "lock.mdb").unlink(missing_ok=True)
 
     def __enter__(self) -> LmdbWriter:
         return self
@@ -133,7 +138,8 @@ class LmdbReader:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self._env = _open_existing(self.path)
+        self._env, self._file, self._bytes = _open_existing(self.path)
+        self._let_go = weakref.finalize(self, os.close, self._file)
         self._keys: list[bytes] | None = None
         self._closed = False
         if not len(self):
@@ -154,13 +160,16 @@ class LmdbReader:
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """All keys and raw values, in order."""
         with self._reading(), self._env.begin() as transaction:
-            yield from transaction.cursor()
+            for item in transaction.cursor():
+                self._require_whole()
+                yield item
 
     def views(self) -> Iterator[tuple[bytes, memoryview]]:
         """All keys and raw values, in order, without copying a value: a view holds until the next
         is asked for, and bytes that are not looked at are not read from the disk."""
         with self._reading(), self._env.begin(buffers=True) as transaction:
             for key, value in transaction.cursor():
+                self._require_whole()
                 yield bytes(key), value
 
     def __iter__(self) -> Iterator[Record]:
@@ -217,9 +226,17 @@ class LmdbReader:
                 ) from None
         return self.record(key)
 
+    def _require_whole(self) -> None:
+        """What is cut off a mapped file kills the process that reads it."""
+        if os.fstat(self._file).st_size < self._bytes:
+            text = "the LMDB has been cut short since it was opened"
+            raise InputError(text, where=self.path, hint="Is something copied over it?")
+
     @contextmanager
     def _reading(self) -> Iterator[None]:
         try:
+            if not self._closed:
+                self._require_whole()
             yield
         except lmdb.Error as error:
             if not self._closed:  # else a loop that was left early is being put away
@@ -229,6 +246,7 @@ class LmdbReader:
         """Let go of the files."""
         self._closed = True
         self._env.close()
+        self._let_go()
 
     def __enter__(self) -> LmdbReader:
         return self
@@ -257,7 +275,8 @@ def is_lmdb(path: Path) -> bool:
     return (path / "data.mdb").is_file()
 
 
-def _open_existing(path: Path) -> lmdb.Environment:
+def _open_existing(path: Path) -> tuple[lmdb.Environment, int, int]:
+    """The opened LMDB, a descriptor of its file, and how many bytes that must keep."""
     refuse_stranger(path)
     data = path / "data.mdb"
     if not data.is_file():
@@ -269,10 +288,19 @@ def _open_existing(path: Path) -> lmdb.Environment:
     for folder in {path.parent, path.resolve().parent}:
         require_settled(folder)
     try:
-        require_sound(data)
-        return lmdb.open(os.fsencode(path), readonly=True, lock=False, create=False, max_dbs=0)
+        size = require_sound(data)
+        file = os.open(data, os.O_RDONLY)
+        try:
+            env = lmdb.open(os.fsencode(path), readonly=True, lock=False, create=False, max_dbs=0)
+        except lmdb.Error:
+            os.close(file)
+            raise
+        return env, file, size
     except (lmdb.Error, OSError) as error:
-        raise InputError(f"not a readable LMDB: {error}", where=path) from None
+        system = _as_system(error)
+        hint = cure(system) if system.errno else ""
+        what = f"not a readable LMDB: {system.strerror}"
+        raise InputError(what, where=path, hint=hint) from None
 
 
 @contextmanager
@@ -283,11 +311,18 @@ def _output_errors(path: Path) -> Iterator[None]:
     except lmdb.MapFullError:
         raise
     except (lmdb.Error, OSError) as error:
-        raise OutputError(
-            f"cannot write: {getattr(error, 'strerror', None) or error}",
-            where=path,
-            hint="Check free space and permissions; nothing that was there is changed",
-        ) from None
+        system = _as_system(error)
+        hint = f"{cure(system)}; nothing that was there is changed"
+        raise OutputError(f"cannot write: {system.strerror}", where=path, hint=hint) from None
+
+
+def _as_system(error: lmdb.Error | OSError) -> OSError:
+    """The system's error, also where LMDB has but its text, behind the path."""
+    text = str(error)
+    if isinstance(error, OSError):
+        return OSError(error.errno, error.strerror or text)
+    code = next((code for code in errno.errorcode if text.endswith(os.strerror(code))), 0)
+    return OSError(code, os.strerror(code) if code else text)
 
 
 def _round_up(number: int, step: int) -> int:

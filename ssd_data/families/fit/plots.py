@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.core.files.whole import write_figure
+from ssd_data.core.files.together import write_together
+from ssd_data.core.files.whole import figure_bytes
 from ssd_data.core.optional import require
 from ssd_data.families.fit.fit import Fit
 
@@ -24,16 +25,16 @@ def draw_plots(fit: Fit, folder: Path) -> list[Path]:
 
     Raises:
         SsdDataError: matplotlib is not installed.
-        OutputError: a file cannot be written.
+        OutputError: they cannot be written; none is, then.
     """
     figures = require("matplotlib.figure", "score")
-    files = []
+    files = {}
     for name, draw in (("sizes", _sizes), ("ratios", _ratios), ("shapes", _shapes)):
         figure = figures.Figure(figsize=(7, 5), layout="constrained")
         draw(fit, figure.add_subplot())
-        files.append(folder / f"fit_{name}.png")
-        write_figure(files[-1], figure, dpi=110)
-    return files
+        files[f"fit_{name}.png"] = figure_bytes(figure, dpi=110)
+    write_together(folder, files, redo=True)
+    return [folder / name for name in files]
 
 
 def _kinds(fit: Fit) -> list[tuple[str, str, npt.NDArray[np.bool_]]]:

@@ -246,7 +246,7 @@ def _read_file(path: Path, index: Mapping[bytes, int]) -> tuple[Ints, Floats]:
     words = tidy.split()
     count = len(words) // 6
     # Fast where each line is six words and all numbers are plain.
-    if tidy.translate(None, _OTHERS) == (b"     \n" * count)[:-1]:
+    if 6 * count == len(words) and tidy.translate(None, _OTHERS) == (b"     \n" * count)[:-1]:
         names = words[::6]
         del words[::6]
         try:

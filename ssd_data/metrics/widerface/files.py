@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from ssd_data.core.boxes import from_xywh, to_xywh
-from ssd_data.core.errors import InputError
+from ssd_data.core.errors import InputError, cure
 from ssd_data.core.files.inside import entries
 from ssd_data.core.files.paths import require_below
 from ssd_data.core.files.together import new_folder
@@ -211,7 +211,7 @@ def _files(folder: Path) -> dict[str, str]:
                 }
     except OSError as error:
         text = f"cannot read the folder of detections: {error.strerror}"
-        raise InputError(text, where=error.filename or folder) from None
+        raise InputError(text, where=error.filename or folder, hint=cure(error)) from None
     return files
 
 

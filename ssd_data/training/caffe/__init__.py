@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from ssd_data.core.errors import UsageError
+from ssd_data.core.files.scratch import scratch
 from ssd_data.nets.prototxt import read_prototxt, to_text
 from ssd_data.proto import caffe_pb2
 
@@ -30,8 +30,8 @@ def solver_for_caffe(
     if to_text(param) == before:
         yield Path(solver), param
         return
-    with TemporaryDirectory(prefix="ssd-data-") as folder:
-        path = Path(folder) / Path(solver).name
+    with scratch() as folder:
+        path = folder / Path(solver).name
         path.write_text(to_text(param), "utf-8")
         yield path, param
 

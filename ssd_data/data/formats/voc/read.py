@@ -133,6 +133,15 @@ def _entry(root: Path, source: VocSource, listed: Listed, finder: Finder, notes:
         return lists.entry(root, f"{images}/{image}", annotation, listed.where, notes)
     stem, image = missing_picture(listed, finder)
     annotation = f"{annotations}/{stem}{SUFFIX}"
+    neither = InputError(
+        f'"{listed.text}" is neither a picture of {images} nor an annotation of {annotations}',
+        where=listed.where,
+        hint=finder.pictures.spelling_hint(listed.text)
+        or "A list has one name a line, with nothing behind it but perhaps -1, 0 or 1",
+    )
+    plain = is_below(annotation) and is_below(image) and "\\" not in annotation + image
+    if plain and not os.path.lexists(f"{root}/{annotation}"):
+        return Unreadable(f"{images}/{image}", annotation, neither)
     try:
         named = _named_inside(root, source, annotation, finder)
     except InputError as several:
@@ -141,13 +150,7 @@ def _entry(root: Path, source: VocSource, listed: Listed, finder: Finder, notes:
         notes.add("picture found by its annotation's <filename>", f"{annotation}: {named}")
     entry = lists.entry(root, f"{images}/{named or image}", annotation, listed.where, notes)
     if isinstance(entry, Unreadable) and entry.unannotated:
-        error = InputError(
-            f'"{listed.text}" is neither a picture of {images} nor an annotation of {annotations}',
-            where=listed.where,
-            hint=finder.pictures.spelling_hint(listed.text)
-            or "A list has one name a line, with nothing behind it but perhaps -1, 0 or 1",
-        )
-        return replace(entry, error=error, unannotated=False)
+        return replace(entry, error=neither, unannotated=False)
     return entry
 
 

@@ -18,6 +18,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import read_bytes
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import NO_BOXES, AnnotatedImage, Boxes, flagged
+from ssd_data.data.formats.entities import refuse_entities
 from ssd_data.data.formats.lists import BoxlessError
 from ssd_data.data.formats.numbers import number
 from ssd_data.data.formats.pictures import has_picture_ending
@@ -128,9 +129,7 @@ def _parse(path: Path, annotation: str) -> etree._Element:
         raise InputError(
             f"not well-formed XML: {getattr(error, 'msg', error)}", where=f"{annotation}:{line}"
         ) from None
-    docinfo = document.getroottree().docinfo
-    if docinfo.internalDTD is not None and any(True for _ in docinfo.internalDTD.iterentities()):
-        raise InputError("the XML declares entities, which are refused", where=f"{annotation}:1")
+    refuse_entities(document, parser.error_log, annotation)
     return document
 
 

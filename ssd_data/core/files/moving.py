@@ -1,0 +1,80 @@
+"""New items that move into a folder one by one, where it cannot be exchanged as a whole.
+
+They lie in a hidden folder ``.ready`` in it: as long as that is there the folder is between two
+states. What has still to be moved is told by lying there, not by a number that a copy of the folder
+would not share.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from ssd_data.core.errors import InputError, OutputError
+from ssd_data.core.files.exchange import remove_tree
+from ssd_data.core.files.whole import sync_folder
+
+STAGING, READY, LOCK = ".staging", ".ready", ".lock"
+_OLD = ".old"
+_HIDDEN = re.compile(r"\.(staging(\.[0-9a-f]{8})?|ready|lock)", re.ASCII)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether this is the name of what commands make for themselves in a folder."""
+    return bool(_HIDDEN.fullmatch(name))
+
+
+def move_in(place: Path, trash: Path) -> None:
+    """Move what lies in ``.ready`` into the folder; may be interrupted and called again.
+
+    Args:
+        trash: a free name in the folder for what is left.
+
+    Raises:
+        OutputError: what lies there is a later version's. OSError: as the system says.
+    """
+    ready = place / READY
+    if os.path.lexists(ready / ".journal.json"):
+        raise OutputError(
+            "what an interrupted build left here cannot be read",
+            where=ready,
+            hint="Remove this folder, then build with --redo",
+        )
+    if (ready / _OLD).is_symlink():
+        (ready / _OLD).unlink()
+    for name in sorted(names_in(ready) - {LOCK, _OLD}):
+        source, target, old = ready / name, place / name, ready / _OLD / name
+        if is_folder(target) or (os.path.lexists(target) and is_folder(source)):
+            # For a moment the name is missing.
+            old.parent.mkdir(exist_ok=True)
+            remove_tree(old)
+            os.rename(target, old)
+        os.rename(source, target)
+    sync_folder(place)
+    os.rename(ready, trash)
+    remove_tree(trash)
+
+
+def names_in(folder: Path) -> set[str]:
+    """The names in a folder."""
+    return {path.name for path in folder.iterdir()}
+
+
+def is_folder(path: Path) -> bool:
+    """Whether it is a folder, and no link to one."""
+    return path.is_dir() and not path.is_symlink()
+
+
+def require_settled(folder: Path) -> None:
+    """Refuse a folder that is between two states, see the top of this file.
+
+    Raises:
+        InputError: it is; what lies in it does not belong together.
+    """
+    if os.path.lexists(folder / READY):
+        raise InputError(
+            "a command that writes into this folder was interrupted while it did",
+            where=folder,
+            hint="Run that command again (build, link, …): it finishes what was begun",
+        )
