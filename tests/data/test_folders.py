@@ -13,7 +13,7 @@ from ssd_data.data import formats
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.formats import Confidence
 from ssd_data.data.formats.folders.schema import FolderSource
-from ssd_data.data.formats.splits import TOO_FEW
+from ssd_data.data.formats.shares import TOO_FEW
 from ssd_data.data.formats.tree import Tree
 
 RANDOM = "nothing says which pictures are for testing"
