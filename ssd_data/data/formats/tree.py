@@ -24,6 +24,15 @@ _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 _OWN_LINKS = "_lmdb"  # how they end
 
 
+def joined(*parts: str) -> str:
+    """A path below the root from its parts, of which each may be the root itself.
+
+    >>> joined("a", "", "b/c"), joined(".", "a.jpg")
+    ('a/b/c', 'a.jpg')
+    """
+    return "/".join(part for part in parts if part not in ("", "."))
+
+
 class HeldNames(NamedTuple):
     """The names of a folder's own folders and files, sorted, but of those left behind; and which of
     the folders are links.

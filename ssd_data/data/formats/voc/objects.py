@@ -17,6 +17,7 @@ from typing import TypeAlias
 from lxml import etree
 
 from ssd_data.core.errors import InputError
+from ssd_data.data.formats.hull import reach
 from ssd_data.data.formats.numbers import FAR, number
 from ssd_data.data.formats.voc.schema import CORNERS
 
@@ -184,8 +185,7 @@ def _turned(box: list[float], degrees: float) -> tuple[list[float], str]:
     across, down = (right - left) / 2, (bottom - top) / 2
     if degrees % 90 == 0:
         return [x - down, y - across, x + down, y + across], ""  # nothing is lost
-    sine, cosine = abs(math.sin(math.radians(degrees))), abs(math.cos(math.radians(degrees)))
-    across, down = across * cosine + down * sine, across * sine + down * cosine
+    across, down = reach(across, down, degrees)
     return [x - across, y - down, x + across, y + down], ROTATED
 
 

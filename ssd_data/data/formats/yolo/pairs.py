@@ -22,10 +22,10 @@ from ssd_data.data.formats.pictures import (
     stem_of,
 )
 from ssd_data.data.formats.splits import role
-from ssd_data.data.formats.tree import Tree
+from ssd_data.data.formats.tree import Tree, joined
 from ssd_data.data.formats.yolo.names import FILES
 from ssd_data.data.formats.yolo.places import MOST_PARTS, LabelFolders, Pair, is_here
-from ssd_data.data.formats.yolo.schema import YoloSource, joined
+from ssd_data.data.formats.yolo.schema import YoloSource
 
 MOST_BYTES = 256 << 20
 LIST = ".txt"

@@ -42,8 +42,3 @@ class YoloSource(SharedSource, frozen=True, forbid_unknown_fields=True, kw_only=
 def needs(source: YoloSource) -> list[str]:
     """The paths below the root that a source cannot do without."""
     return [path for path in (source.images, source.labels, source.names) if path]
-
-
-def joined(folder: str, name: str) -> str:
-    """A path in a folder below the root, which may be the root (``.``) itself."""
-    return name if folder in ("", ".") else f"{folder}/{name}"
