@@ -9,7 +9,7 @@ from ssd_data import InputError, find, recognise
 from ssd_data.core.registry import FORMATS, WRITERS
 from ssd_data.data import formats
 from ssd_data.data.formats.folders.schema import FolderSource
-from ssd_data.data.formats.lists import line_of, parted
+from ssd_data.data.formats.pairlists import line_of, parted
 from ssd_data.data.formats.tree import Tree
 from ssd_data.data.recipes import parse
 

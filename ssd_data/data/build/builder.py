@@ -31,7 +31,7 @@ from ssd_data.data.build.plan import BuildPlan, plan
 from ssd_data.data.build.recorded import SplitCounts, new_manifest
 from ssd_data.data.build.scan import LabelledImage, Scan
 from ssd_data.data.dataset import Dataset
-from ssd_data.data.formats.lists import line_of
+from ssd_data.data.formats.pairlists import line_of
 from ssd_data.data.lmdb.manifest import (
     LABELMAP,
     MANIFEST,

@@ -27,8 +27,8 @@ from ssd_data.data.formats.csv.recognise import indexed, recognise
 from ssd_data.data.formats.csv.schema import CsvSource
 from ssd_data.data.formats.csv.splitting import split_of
 from ssd_data.data.formats.csv.table import Column, CsvTable, picture_names
-from ssd_data.data.formats.listed import ListedFinder
-from ssd_data.data.formats.lists import BoxlessError
+from ssd_data.data.formats.indexes import ListedFinder
+from ssd_data.data.formats.pairlists import BoxlessError
 from ssd_data.data.formats.splits import is_training
 
 LAYOUT = """\

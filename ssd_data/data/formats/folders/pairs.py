@@ -17,8 +17,8 @@ from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data.formats import AnnotationFile, annotation_files
 from ssd_data.data.formats.folders.schema import FolderSource, plain_folder
-from ssd_data.data.formats.lists import survey
 from ssd_data.data.formats.namelists import Finder
+from ssd_data.data.formats.pairlists import survey
 from ssd_data.data.formats.pictures import has_picture_ending, owner_of, stem_of
 from ssd_data.data.formats.splits import is_plain_role
 from ssd_data.data.formats.tree import Tree, joined

@@ -10,8 +10,8 @@ import msgspec
 
 from ssd_data.core.errors import InputError
 from ssd_data.data.formats import jsonrows
-from ssd_data.data.formats.listed import ListedSource
-from ssd_data.data.formats.listsplits import said_split
+from ssd_data.data.formats.indexes import ListedSource
+from ssd_data.data.formats.indexsplits import said_split
 
 MAX_LINE = 16 << 20
 ML_USE = "aiplatform.googleapis.com/ml_use"

@@ -19,8 +19,8 @@ from ssd_data.core.files.inside import read_bytes
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import NO_BOXES, AnnotatedImage, Boxes, flagged
 from ssd_data.data.formats.entities import refuse_entities
-from ssd_data.data.formats.lists import BoxlessError
 from ssd_data.data.formats.numbers import number
+from ssd_data.data.formats.pairlists import BoxlessError
 from ssd_data.data.formats.pictures import has_picture_ending
 from ssd_data.data.formats.voc.objects import (
     ROTATED,

@@ -12,7 +12,7 @@ import msgspec
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable
 from ssd_data.data.formats.csvrows import is_blank
-from ssd_data.data.formats.listed import ListedSource
+from ssd_data.data.formats.indexes import ListedSource
 from ssd_data.data.formats.parts import picture_folder
 from ssd_data.data.formats.pictures import Pictures
 from ssd_data.data.formats.splits import (
