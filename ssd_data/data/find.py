@@ -121,7 +121,8 @@ def _resolve(recipe: Recipe, root: Path, wanted: Collection[str]) -> Dataset | N
     for name, split in recipe.splits.items():
         for choice in split.choices:
             sources = tuple(_decide(root, table, reader.source) for table in choice)
-            if all((root / path).exists() for one in sources for path in reader.needs(one)):
+            needed = (root / path for one in sources for path in reader.needs(one))
+            if all(map(os.path.exists, needed)):  # a path that is too long is none
                 splits[name] = DatasetSplit(sources, split.shuffle)
                 break
     links = {}
@@ -156,8 +157,15 @@ def _nothing_fits(recipe: Recipe, tried: list[Path], wanted: Collection[str]) ->
         sources = [_decide(root, table, reader.source) for choice in chosen for table in choice]
         return sorted({path for source in sources for path in reader.needs(source)})
 
-    nearest = min(tried, key=lambda root: sum(not (root / p).exists() for p in paths(root)))
-    lines = [f"{'found  ' if (nearest / p).exists() else 'MISSING'}  {p}" for p in paths(nearest)]
+    def is_there(root: Path, path: str) -> bool:
+        return os.path.exists(root / path)  # noqa: PTH110 - one that is too long is not
+
+    def absent(root: Path) -> int:
+        return sum(not is_there(root, path) for path in paths(root))
+
+    nearest = min(tried, key=absent)
+    wanted_paths = paths(nearest)
+    lines = [f"{'found  ' if is_there(nearest, p) else 'MISSING'}  {p}" for p in wanted_paths]
     there = sorted(p.name for p in nearest.iterdir()) if nearest.is_dir() else []
     lines.append(f"In {nearest.resolve()} there is: {few(there, 12) or 'nothing'}")
     if recipe.home:

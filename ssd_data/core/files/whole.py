@@ -130,9 +130,8 @@ def lock(file: FileDescriptorLike, what: str, *, where: object, hint: str) -> bo
     What is written there is written without one: this warns of it, and whoever calls goes on.
 
     >>> with open("run.log", "w") as mine, open("run.log") as other:
-    ...     lock(mine, "this is being written", where="run.log", hint="Wait")
+    ...     locked = lock(mine, "this is being written", where="run.log", hint="Wait")
     ...     lock(other, "this is being written", where="run.log", hint="Wait")
-    True
     Traceback (most recent call last):
     ssd_data.core.errors.OutputError: run.log: this is being written
       Wait

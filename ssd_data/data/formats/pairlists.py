@@ -66,7 +66,7 @@ def parted(root: Path, line: str, where: str) -> tuple[str, str]:
     for at in range(len(line)):
         if line[at] == " ":
             image, annotation = line[:at].rstrip(), line[at:].lstrip()
-            if (root / image).is_file() and (root / annotation).is_file():
+            if os.path.isfile(root / image) and os.path.isfile(root / annotation):  # noqa: PTH113
                 return image, annotation
     raise InputError(
         f'"{line}" is not an image and an annotation',
