@@ -1,6 +1,6 @@
 """Lists of ``image annotation`` lines, as the original's ``create_annoset.py`` takes them.
 
-Annotations are XML, one JSON a picture, or txt, by their ending; for the lines see ``pairlists.py``.
+Annotations are XML, one JSON a picture, or txt, by their ending; ``pairlists.py`` reads the lines.
 """
 
 from __future__ import annotations
