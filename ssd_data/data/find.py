@@ -9,14 +9,14 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.inside import keep_inside, require_inside
+from ssd_data.core.files.inside import keep_inside
 from ssd_data.core.legible import few
 from ssd_data.data import formats, recipes
+from ssd_data.data.classlist import class_list
 from ssd_data.data.dataset import TEST_LINK, TRAINING_LINK, Dataset, DatasetSplit
 from ssd_data.data.formats.annoset.read import ListSource
 from ssd_data.data.formats.splits import is_training, linked
 from ssd_data.data.layout import FoundLayout, find_index, find_layout
-from ssd_data.data.lmdb.manifest import LABELMAP
 from ssd_data.data.lmdb.store import is_lmdb
 from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.recipes import Recipe, SourceTable, alternatives
@@ -208,10 +208,7 @@ def _dataset(found: FoundLayout) -> Dataset:
     layout = found.recognised
     training, test = linked(layout.splits)
     links = {link: split for link, split in ((TRAINING_LINK, training), (TEST_LINK, test)) if split}
-    beside = found.root / LABELMAP
-    labelmap = beside if beside.is_file() else layout.labelmap
-    if labelmap is not None:
-        require_inside(labelmap)
+    labelmap, said = class_list(found.tree, found.format, layout)
     return Dataset(
         name=layout.name or found.name,
         root=found.root,
@@ -221,7 +218,7 @@ def _dataset(found: FoundLayout) -> Dataset:
         labelmap=labelmap,
         map=layout.map,
         why=layout.why,
-        said=tuple(layout.said),
+        said=(*layout.said, *said),
     )
 
 

@@ -22,9 +22,10 @@ from ssd_data.core.files.inside import (
 from ssd_data.core.legible import few
 from ssd_data.data import formats, recipes
 from ssd_data.data.formats import Confidence, Recognised
-from ssd_data.data.formats.foldernames import is_part
+from ssd_data.data.formats.foldernames import is_kind
 from ssd_data.data.formats.parts import holds_picture
 from ssd_data.data.formats.pictures import ENDINGS
+from ssd_data.data.formats.splits import is_plain_role
 from ssd_data.data.formats.tree import Tree
 
 _RECIPE = """\
@@ -47,15 +48,20 @@ class FoundLayout:
 
     Attributes:
         name: what the folder that was named is called.
-        root: the folder that has the layout: it, or one inside.
+        tree: the folder that has the layout: it, or one inside.
         format: the format's name.
         recognised: its splits, and why.
     """
 
     name: str
-    root: Path
+    tree: Tree
     format: str
     recognised: Recognised[Any]
+
+    @property
+    def root(self) -> Path:
+        """That folder."""
+        return self.tree.root
 
 
 def find_layout(
@@ -78,16 +84,16 @@ def find_layout(
     keep_inside(top.root, follow_links, also)
     name = top.root.resolve().name
     if found := _layout(top, format):
-        return FoundLayout(name, top.root, *found)
+        return FoundLayout(name, top, *found)
     for _ in range(MOST_DEEP):
         trees = map(tree.inner, tree.folders())
-        inner = [(one.root, found) for one in trees if (found := _layout(one, format))]
+        inner = [(one, found) for one in trees if (found := _layout(one, format))]
         if len(inner) > 1:
-            raise _several([root for root, _ in inner], top.root)
-        for root, (kind, found_there) in inner:
-            said = f"the data set is taken from {root.relative_to(top.root)}, inside {name}"
+            raise _several([one.root for one, _ in inner], top.root)
+        for one, (kind, found_there) in inner:
+            said = f"the data set is taken from {one.root.relative_to(top.root)}, inside {name}"
             told = replace(found_there, said=(said, *found_there.said))
-            return FoundLayout(name, root, kind, told)
+            return FoundLayout(name, one, kind, told)
         if len(tree.folders()) != 1:
             break
         tree = tree.inner(*tree.folders())
@@ -116,9 +122,10 @@ def find_index(
     best: tuple[bool, Confidence, FoundLayout] | None = None
     refused: InputError | None = None
     for root, name in _roots(file):
+        tree = Tree(root)
         try:
             with kept_inside(root, follow_links, also):
-                found, has_picture = _as_index(Tree(root), name, asked, file)
+                found, has_picture = _as_index(tree, name, asked, file)
         except InputError as error:
             if root == file.parent:
                 raise
@@ -126,7 +133,7 @@ def find_index(
             continue
         if found is None:
             continue
-        one = FoundLayout(root.resolve().name, root, *found)
+        one = FoundLayout(root.resolve().name, tree, *found)
         rank = (has_picture, found[1].confidence)
         if best is None or rank > best[:2]:
             best = (*rank, one)
@@ -158,7 +165,8 @@ def _roots(file: Path) -> Iterator[tuple[Path, str]]:
     root, whole = file.parent, file.absolute()
     yield root, file.name
     for folder in whole.parents:
-        if not (is_part(folder.name) or folder.name in INDEX_FOLDERS):
+        name = folder.name
+        if not (is_kind(name) or is_plain_role(name) or name in INDEX_FOLDERS):
             return
         root = root.parent if root.name else root / ".."
         yield root, whole.relative_to(folder.parent).as_posix()

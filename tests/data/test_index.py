@@ -8,7 +8,8 @@ from support.commands import run
 from support.trees import Voc, jpeg
 from support.yolo import tree
 
-from ssd_data import InputError, UsageError, find
+from ssd_data import InputError, UsageError, build, find
+from ssd_data.core.files.inside import is_kept
 
 LINE = "0 0.5 0.5 0.2 0.2\n"
 YAML = "train: images/train\nval: images/val\nnames: [cat, dog]\n"
@@ -170,3 +171,15 @@ def test_other_names_beside_a_data_yaml(tmp_path: Path) -> None:
     said = find(root).said
     assert "classes.txt names other classes than data.yaml, which is taken" in said
     assert any(one.startswith("labels.txt is not read beside data.yaml (") for one in said)
+
+
+def test_only_the_root_that_is_taken_is_kept_inside(tmp_path: Path) -> None:
+    path = coco(tmp_path / "labels", "train", ["a.jpg"], "images")
+    (away := tmp_path / "away").mkdir()
+    (tmp_path / "labels/images/a.jpg").rename(away / "a.jpg")
+    (tmp_path / "labels/images/a.jpg").symlink_to(away / "a.jpg")
+    with pytest.raises(InputError, match="this link leaves the data set's folder"):
+        build(find(path), tmp_path / "out")
+    assert not is_kept(tmp_path)
+    assert find(path, follow_links=True).root == tmp_path / "labels"
+    assert not is_kept(tmp_path)

@@ -229,7 +229,7 @@ def test_every_command_asks_and_follows(tmp_path: Path, run: Any) -> None:
 
 def test_pictures_of_links_that_leave_are_left_out_on_request(voc_with_link: Voc) -> None:
     out = voc_with_link.root.parent / "out"
-    with pytest.raises(InputError, match=r"nothing was built: 1 problems\n.*2.jpg: this link"):
+    with pytest.raises(InputError, match=r"nothing was built: 1 problem\n.*2.jpg: this link"):
         build(find(voc_with_link.root), out)
     made = build(find(voc_with_link.root), out, BuildOptions(missing="skip")).record
     (note,) = made.splits["trainval"].notes["picture left out (skipped)"].listed

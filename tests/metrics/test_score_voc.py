@@ -135,7 +135,7 @@ def test_a_class_without_true_boxes(voc: VocScored, tmp_path: Path) -> None:
     labelmap.write_text(
         "".join(f'item {{ name: "{n}" label: {i} display_name: "{n}" }}\n' for n, i in items)
     )
-    with pytest.raises(InputError, match="no file of detections for 1 classes: cow"):
+    with pytest.raises(InputError, match="no file of detections for 1 class: cow"):
         scored(voc, labelmap=labelmap)
     voc.file("cow").write_text("")
     result = scored(voc, labelmap=labelmap)

@@ -38,6 +38,9 @@ class Number(click.FloatRange):
             self.fail(f"{value!r} is no finite number", param, ctx)
         return found
 
+    def _describe_range(self) -> str:
+        return "" if self.min is self.max is None else super()._describe_range()
+
 
 def stacked(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
     """Several options as one decorator, in this order."""

@@ -25,13 +25,13 @@ from ssd_data.core.progress import Track, untracked
 from ssd_data.data import formats
 from ssd_data.data.build import links
 from ssd_data.data.build.convert import BoxRuleError, BuiltRecord, make_records
-from ssd_data.data.build.occupied import Occupied
+from ssd_data.data.build.occupied import Occupied, require_writable
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.plan import BuildPlan, plan
 from ssd_data.data.build.recorded import SplitCounts, new_manifest
 from ssd_data.data.build.scan import LabelledImage, Scan
 from ssd_data.data.dataset import Dataset
-from ssd_data.data.formats.lists import line_of
+from ssd_data.data.formats.pairlists import line_of
 from ssd_data.data.lmdb.manifest import (
     LABELMAP,
     MANIFEST,
@@ -128,9 +128,10 @@ def build(
         names = [name for name, split in dataset.links.items() if split in made.splits]
         if not names and formats.load(dataset.format).names_splits:
             raise links.nothing_to_link(made.splits, Path(link))
+        require_writable(Path(link), "--link")
         links.refuse_obstacles(Path(link), [*names, LABELMAP], dataset.links, folder_path)
     if dry_run:
-        Occupied(folder_path, dataset).require_writable()
+        require_writable(folder_path)
     with nullcontext() if dry_run else OutFolder(folder_path) as folder:
         result = _Job(made, folder_path, folder, workers or default_workers(), track).run(redo)
     if link is not None and not dry_run:
@@ -244,13 +245,14 @@ class _Job:
             f"{error.sentence} ({error.hint})" if error.hint and not alike else error.sentence
             for error in failures[:MOST_FAILURES]
         ]
+        count = f"{len(failures)} problem{'s' * (len(failures) > 1)}"
         more = ", perhaps more" if len(failures) >= MOST_FAILURES else ""
         what = (
             f"The root is {self.dataset.root.resolve()}. Mend what is wrong, or leave such "
             "pictures out with --missing skip"
         )
         return InputError(
-            [f"nothing was built: {len(failures)} problems{more}", *lines],
+            [f"nothing was built: {count}{more}", *lines],
             hint=filter(None, [alike, what]),
         )
 

@@ -17,6 +17,22 @@ from ssd_data.data.lmdb.manifest import LABELMAP, MANIFEST, Manifest, difference
 from ssd_data.data.lmdb.store import is_lmdb
 
 
+def require_writable(folder: Path, option: str = "--out") -> None:
+    """Whether a folder can be made there, as far as that can be told without doing it.
+
+    Args:
+        option: that names another.
+
+    Raises:
+        OutputError: a file is in the way, or there is no permission.
+    """
+    near = next(p for p in (folder, *folder.absolute().parents) if os.path.lexists(p))
+    if not (near.is_dir() and os.access(near, os.W_OK | os.X_OK)):
+        reason = "Permission denied" if near.is_dir() else "Not a directory"
+        hint = f"Mend permissions or choose another folder with {option}"
+        raise OutputError(f"cannot write: {reason}", where=near, hint=hint)
+
+
 @dataclass(frozen=True, slots=True)
 class Occupied:
     """An out folder, and the data set whose build is to go there."""
@@ -28,18 +44,6 @@ class Occupied:
     def format(self) -> Format[Any]:
         """The data set's."""
         return formats.load(self.dataset.format)
-
-    def require_writable(self) -> None:
-        """Whether a folder can be made there, as far as that can be told without doing it.
-
-        Raises:
-            OutputError: a file is in the way, or there is no permission.
-        """
-        near = next(p for p in (self.path, *self.path.absolute().parents) if os.path.lexists(p))
-        if not (near.is_dir() and os.access(near, os.W_OK | os.X_OK)):
-            reason = "Permission denied" if near.is_dir() else "Not a directory"
-            hint = "Mend permissions or choose another folder with --out"
-            raise OutputError(f"cannot write: {reason}", where=near, hint=hint)
 
     def is_current(self, old: Manifest, split: str, digest: str) -> bool:
         """Whether a split's LMDB is there, made of the same input.

@@ -8,16 +8,29 @@ itself is found under its own name. Links that leave the data set are refused, s
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import entries, is_folder, leads_out, refused
+from ssd_data.core.files.paths import listable
 from ssd_data.data.formats.foldernames import is_left_behind
 
 _LISTS = "ImageSets/"
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 _OWN_LINKS = "_lmdb"  # how they end
+
+
+def joined(*parts: str) -> str:
+    """A path below the root from its parts, of which each may be the root itself.
+
+    >>> joined("a", "", "b/c"), joined(".", "a.jpg")
+    ('a/b/c', 'a.jpg')
+    """
+    return "/".join(part for part in parts if part not in ("", "."))
 
 
 class HeldNames(NamedTuple):
@@ -39,7 +52,8 @@ class Tree:
     >>> tree.folders(), tree.names("ImageSets/Main")
     (('Annotations', 'ImageSets', 'JPEGImages'), ('test.txt', 'trainval.txt'))
 
-    All that lists a folder raises ``InputError`` where a link leaves the data set.
+    All that lists a folder raises ``InputError`` where a link leaves the data set, or where it
+    cannot be listed.
 
     Attributes:
         root: the folder.
@@ -123,15 +137,21 @@ def _listed(path: str) -> HeldNames:
     """What lies in a folder: the one place where the disk is asked.
 
     Raises:
-        InputError: a link leaves the data set.
+        InputError: a link leaves the data set, or the system does not let it be listed.
     """
     folders: list[str] = []
     files: list[str] = []
     links: set[str] = set()
     try:
         held = entries(path)
-    except OSError:
-        return HeldNames()
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            return HeldNames()
+        raise InputError(
+            f"this folder cannot be listed: {error.strerror}",
+            where=listable(path),
+            hint="What lies in it would be missing: make it readable, or move it away",
+        ) from None
     for entry in held:
         if is_left_behind(entry.name):
             continue

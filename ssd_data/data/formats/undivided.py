@@ -17,8 +17,8 @@ from ssd_data.core.notes import Tally
 from ssd_data.data.formats.namelists import Finder, read_listed
 from ssd_data.data.formats.parts import holds_picture
 from ssd_data.data.formats.pictures import Pictures
+from ssd_data.data.formats.shares import TOO_FEW, SharedSource, share, shared_out
 from ssd_data.data.formats.splitlists import SplitLists, places_in, read_lists
-from ssd_data.data.formats.splits import RATIO, TOO_FEW, share
 from ssd_data.data.formats.tree import Tree
 
 UNASSIGNED = "unassigned"  # pictures of no split, where others are of one
@@ -33,7 +33,7 @@ STRETCHES = (
 )
 
 
-class PartSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class PartSource(SharedSource, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which of its pictures a source takes.
 
     >>> half = PartSource(first=0.5)
@@ -43,14 +43,9 @@ class PartSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     Attributes:
         only: a list below the root, a picture's name or path a line, its ending left out or not;
             only those are taken.
-        first, last: where the share begins and ends, 0 to 1; ``from`` and ``to`` in a recipe.
-        seed: of the shuffle that the share is of.
     """
 
     only: str = ""
-    first: float = msgspec.field(default=0.0, name="from")
-    last: float = msgspec.field(default=1.0, name="to")
-    seed: int | float | str = 0
 
     def chosen(self, images: Sequence[str], root: Path, *, in_order: bool) -> list[int]:
         """The indices of the pictures that it takes, in their order.
@@ -70,7 +65,7 @@ class PartSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         if in_order:
             taken = set(share(names, self.first, self.last, None))
         else:
-            taken = set(share(sorted(names), self.first, self.last, self.seed))
+            taken = set(self.share_of(sorted(names)))
         return [index for index, name in enumerate(images) if name in taken]
 
 
@@ -94,12 +89,7 @@ def split_up(
         return named, [f"the splits are the lists {lists.shown()}", *lists.said]
     if holds_picture(tree) and not holds_picture(tree, count=2):
         return {"trainval": list(sources)}, [TOO_FEW]
-    shares = {"trainval": (0.0, RATIO), "test": (RATIO, 1.0)}
-    drawn = {
-        split: [msgspec.structs.replace(one, first=first, last=last) for one in sources]
-        for split, (first, last) in shares.items()
-    }
-    return drawn, [STRETCHES if in_order else DRAWN]
+    return shared_out(sources), [STRETCHES if in_order else DRAWN]
 
 
 def split_lists(tree: Tree) -> SplitLists | None:

@@ -163,7 +163,8 @@ def read_detections(folder: Path, truth: Truth, missing: str = "fail") -> Found:
     notes = Tally()
     if absent := [name for name in truth.classes if name not in files]:
         if missing == "fail":
-            text = f"there is no file of detections for {len(absent)} classes: {few(absent)}"
+            count = f"{len(absent)} class{'es' * (len(absent) > 1)}"
+            text = f"there is no file of detections for {count}: {few(absent)}"
             hint = "Write an empty file where nothing was found, or use --missing count"
             hint = unpack_hint(path.name for path in _listed(folder)) or hint
             raise InputError(text, where=folder, hint=hint)

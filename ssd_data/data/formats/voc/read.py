@@ -14,7 +14,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import is_below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
-from ssd_data.data.formats import AnnotationFile, Confidence, Format, Recognised, lists
+from ssd_data.data.formats import AnnotationFile, Confidence, Format, Recognised, pairlists
 from ssd_data.data.formats.namelists import Finder, Listed, missing_picture, read_listed
 from ssd_data.data.formats.parts import files_in
 from ssd_data.data.formats.pictures import stem_of
@@ -130,7 +130,7 @@ def _entry(root: Path, source: VocSource, listed: Listed, finder: Finder, notes:
     if listed.picture is not None:
         image = listed.picture.path
         annotation = f"{annotations}/{stem_of(image)}{SUFFIX}"
-        return lists.entry(root, f"{images}/{image}", annotation, listed.where, notes)
+        return pairlists.entry(root, f"{images}/{image}", annotation, listed.where, notes)
     stem, image = missing_picture(listed, finder)
     annotation = f"{annotations}/{stem}{SUFFIX}"
     neither = InputError(
@@ -148,7 +148,7 @@ def _entry(root: Path, source: VocSource, listed: Listed, finder: Finder, notes:
         return Unreadable(f"{images}/{image}", annotation, several)
     if named:
         notes.add("picture found by its annotation's <filename>", f"{annotation}: {named}")
-    entry = lists.entry(root, f"{images}/{named or image}", annotation, listed.where, notes)
+    entry = pairlists.entry(root, f"{images}/{named or image}", annotation, listed.where, notes)
     if isinstance(entry, Unreadable) and entry.unannotated:
         return replace(entry, error=neither, unannotated=False)
     return entry

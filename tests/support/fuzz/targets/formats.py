@@ -28,7 +28,7 @@ SHARED = (
         "data.build.plan",
     ),
     *("data.build.convert", "data.build.frames", "data.build.units", "data.formats.splits"),
-    *("data.formats.splitlists", "data.formats.namelists", "data.formats.lists"),
+    *("data.formats.splitlists", "data.formats.namelists", "data.formats.pairlists"),
     *("data.formats.pictures", "data.formats.entities", "data.formats.numbers"),
 )
 
@@ -388,7 +388,7 @@ TARGETS = [
         "format.txt",
         txt,
         read_annoset,
-        ("data.formats.txt", "data.formats.lists"),
+        ("data.formats.txt", "data.formats.pairlists"),
         batch=300,
         kinds={"labelmap.prototxt": "labelmap"},
     ),
@@ -405,7 +405,7 @@ TARGETS = [
         "format.annoset",
         annoset,
         read_annoset,
-        ("data.formats.annoset", "data.formats.lists"),
+        ("data.formats.annoset", "data.formats.pairlists"),
         batch=300,
         kinds={"labelmap.prototxt": "labelmap"},
     ),
