@@ -77,19 +77,28 @@ def command(
     names = shared.read_names(labelmap)
     prepare = net_options.preprocessing(deploy, options)
     files = find_files(places, follow_links)
-    net = net_options.load(deploy, weights, options, quiet=quiet)
+    given = net_options.deploy_net(deploy, quiet, weights)
+    net = net_options.load(given, weights, options, quiet=quiet)
+    prepare = prepare.fitted(net.graph)
     wanted = shared.parse_size(size)
     bad: list[str] = []
     rows: list[dict[str, Any]] = []
     drawing: AbstractContextManager[Any] = DetectionFiles(folder, names)
     with picture_limits(), drawing as drawn:
         frames: Iterable[Frame] = detect(
-            net, read_frames(files, every), prepare, size=wanted, batch=batch, threshold=threshold
+            net,
+            read_frames(files, every, prepare.gray),
+            prepare,
+            size=wanted,
+            batch=batch,
+            threshold=threshold,
         )
         for frame in shared.tracker(quiet)(frames, len(files), "detect"):
             if frame.found is None:
                 bad.append(frame.error.sentence if frame.error else frame.name)
                 continue
+            if frame.unsound:
+                shared.say(f"warning: {_unsound(frame)}", err=True)
             drawn.add(frame.name, frame.picture, frame.found)
             rows.append(_table(frame, names))
             if not quiet and not as_json:
@@ -115,6 +124,7 @@ def _table(frame: Frame, names: LabelMap | None) -> dict[str, Any]:
         "picture": frame.name,
         "width": width,
         "height": height,
+        "left_out": frame.unsound,
         "detections": [
             {
                 "label": int(label),
@@ -125,6 +135,14 @@ def _table(frame: Frame, names: LabelMap | None) -> dict[str, Any]:
             for label, score, box in zip(frame.found.labels, frame.found.scores, boxes, strict=True)
         ],
     }
+
+
+def _unsound(frame: Frame) -> str:
+    many = "detections" if frame.unsound > 1 else "detection"
+    return (
+        f"{frame.name}: left out {frame.unsound} {many} with a score or box that is no number (NaN "
+        "or infinite); see ssd-data weights stats"
+    )
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ssd_data.cli.parts import shared
+from ssd_data.cli.parts import net_options, shared
 from ssd_data.core.registry import FAMILIES
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def command(
         groups = [_numbers(group, "aspect_ratios") for group in ratios.split("/")]
         options["aspect_ratios"] = tuple(groups)
     if out is None:
-        graph = _graph(family, (num_classes, labelmap, build), options)
+        graph = _graph(family, (num_classes, labelmap, build), options, quiet)
         if not quiet:
             shared.warn_of_ignored(graph.ignored)
         _show(graph, as_json, quiet)
@@ -168,11 +168,13 @@ def _numbers(text: str | None, name: str) -> tuple[float, ...] | None:
 
 
 def _graph(
-    name: str, classes: tuple[int | None, Path | None, Path | None], options: dict[str, Any]
+    name: str,
+    classes: tuple[int | None, Path | None, Path | None],
+    options: dict[str, Any],
+    quiet: bool,
 ) -> Graph:
-    """A family's deploy net, or the net of a file."""
+    """A family's deploy net, or that of a file."""
     from ssd_data import families
-    from ssd_data.nets.graph import read_graph
 
     if name in FAMILIES.names() or not (Path(name).is_file() or name.endswith(".prototxt")):
         from ssd_data.families.parts.write import count_classes
@@ -181,7 +183,7 @@ def _graph(
         return _deploy(families.generate(name, count_classes(*classes), **options))
     if any(value is not None for value in (*classes, *options.values())):
         raise click.UsageError("The options of a FAMILY do not go with a PROTOTXT.")
-    return read_graph(name, "TEST")
+    return net_options.deploy_graph(Path(name), quiet)
 
 
 def _deploy(model: Model) -> Graph:

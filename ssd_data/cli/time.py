@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ssd_data.cli.parts import shared
+from ssd_data.cli.parts import net_options, shared
 
 if TYPE_CHECKING:
     from ssd_data.engines.torch.timing import Timing
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--phase",
     type=click.Choice(["TRAIN", "TEST"], case_sensitive=False),
-    default="TEST",
-    show_default=True,
-    help="Which layers take part.",
+    help="Which layers take part, those of data too.  [default: the deploy net's]",
 )
 @click.option(
     "--batch",
@@ -39,7 +37,7 @@ def command(
     deploy: Path,
     weights: Path,
     iterations: int,
-    phase: str,
+    phase: str | None,
     batch: int | None,
     device: str,
     as_json: bool,
@@ -62,10 +60,13 @@ def command(
     require_torch()
     from ssd_data.engines.torch.timing import measure, prepare
 
-    graph = read_graph(deploy, phase.upper())
+    is_random = str(weights) == "random" and not weights.exists()
+    if phase is None:
+        graph = net_options.deploy_graph(deploy, quiet, None if is_random else weights)
+    else:
+        graph = read_graph(deploy, phase.upper())
     if not quiet:
         shared.warn_of_ignored(graph.ignored)
-    is_random = str(weights) == "random" and not weights.exists()
     net = prepare(graph, None if is_random else weights, batch=batch, device=device)
     timing = measure(net, iterations)
     if as_json:

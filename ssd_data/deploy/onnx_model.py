@@ -17,7 +17,6 @@ import onnx
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.scratch import scratch, temporary_files_in
-from ssd_data.core.images import in_colour
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.engines import Array
 from ssd_data.nets.onnx.detection_head import EmittedHead, head_outputs
@@ -122,5 +121,5 @@ def _pictures(net: PreparedNet, lmdb: Path, records: int) -> Iterator[Array]:
             if index == records:
                 return
             with reader.naming():
-                picture = in_colour(record.decode())
+                picture = record.decode(net.preprocessing.gray)
             yield net.preprocessing.apply(picture, net.size)[None]

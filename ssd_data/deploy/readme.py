@@ -13,6 +13,11 @@ from ssd_data.deploy.targets import WrittenNet
 from ssd_data.evaluation.compare import Difference
 
 FORMAT = 1
+_CHANNELS = {
+    1: "1. One channel, gray, values from 0 to 255: of colours 0.114 blue + 0.587 green + 0.299 "
+    "red, as OpenCV's IMREAD_GRAYSCALE reads a file.",
+    3: "1. Three channels in the order BGR, values from 0 to 255.",
+}
 _MARKS = re.compile(r"([\\`*\[\]<>|~&]|\b_|_\b)")  # what Markdown would not show as it is
 
 
@@ -32,7 +37,7 @@ def preprocess_table(profile: str, written: WrittenNet) -> dict[str, Any]:
             "shape": [batch, channels, height, width],
             "layout": "NCHW",
             "type": "float32",
-            "channels": "BGR" if channels == 3 else "as trained",
+            "channels": "gray" if net.preprocessing.gray else "BGR",
             "resize": "bilinear, to width and height, without keeping the aspect ratio",
             "mean": list(net.preprocessing.mean),
             "scale": net.preprocessing.scale,
@@ -107,10 +112,31 @@ def _input(given: dict[str, Any]) -> list[str]:
         f"{_code(given['name'])}: float32, {batch} x {channels} x {height} x {width} "
         "(batch, channels, height, width).",
         "",
-        f"1. Resize the picture to {width} x {height} (width x height), bilinear, without keeping "
+        _CHANNELS[channels],
+        f"2. Resize the picture to {width} x {height} (width x height), bilinear, without keeping "
         "the aspect ratio.",
-        f"2. Channels in the order {given['channels']}, values from 0 to 255.",
-        f"3. Subtract the mean of each channel ({mean}), then multiply by {given['scale']:g}.",
+        f"3. Subtract the mean{' of each channel' if channels == 3 else ''} ({mean}), then "
+        f"multiply by {given['scale']:g}.",
+        "",
+        *_example(given),
+    ]
+
+
+def _example(given: dict[str, Any]) -> list[str]:
+    """The same as a program."""
+    _, channels, height, width = given["shape"]
+    numbers = ", ".join(f"{v:g}" for v in given["mean"])
+    gray = channels == 1
+    return [
+        "```python",
+        "import cv2",
+        "import numpy as np",
+        "",
+        f'picture = cv2.imread("photo.jpg", cv2.{"IMREAD_GRAYSCALE" if gray else "IMREAD_COLOR"})',
+        f"values = cv2.resize(picture, ({width}, {height})).astype(np.float32)",
+        f"values = (values - np.float32([{numbers}])) * np.float32({given['scale']:g})",
+        f"batch = values{'' if gray else '.transpose(2, 0, 1)'}[None{', None' if gray else ''}]",
+        "```",
     ]
 
 

@@ -24,6 +24,7 @@ from ssd_data.core.structures import Detections
 from ssd_data.nets.detection import detection_blob
 from ssd_data.nets.geometry import Size
 from ssd_data.nets.graph import Graph
+from ssd_data.nets.prepare import DeployNet
 from ssd_data.nets.prototxt import to_text
 from ssd_data.nets.sizes import map_sizes
 
@@ -90,7 +91,7 @@ class Engine(ABC):
 
 def load_engine(
     name: str,
-    deploy: Path | str,
+    deploy: DeployNet,
     weights: Path | str,
     *,
     device: str | None = None,
@@ -106,6 +107,7 @@ def load_engine(
 
     Args:
         name: ``torch`` (the embedded one), ``onnxruntime``, ``opencv`` or ``caffe``.
+        deploy: a prototxt, or a net as :func:`ssd_data.nets.graph.read_graph` gives it.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``auto``, where the engine has a choice.
         half: half precision, on a GPU.
         threshold: takes the place of the DetectionOutput's ``confidence_threshold``.
@@ -120,9 +122,10 @@ def load_engine(
 
 
 @contextmanager
-def deploy_file(deploy: Path | str, graph: Graph, changed: bool) -> Iterator[str]:
-    """The file that another program reads: a temporary one where the graph was changed."""
-    if not changed:
+def deploy_file(deploy: DeployNet, graph: Graph, changed: bool) -> Iterator[str]:
+    """The file that another program reads: a temporary one where the graph was changed, or is no
+    file's."""
+    if not changed and not isinstance(deploy, Graph):
         yield str(deploy)
         return
     with scratch() as folder:

@@ -13,7 +13,7 @@ import numpy as np
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines import Array, Engine, EngineOptions, deploy_file
 from ssd_data.nets.graph import Graph
-from ssd_data.nets.prepare import read_deploy
+from ssd_data.nets.prepare import DeployNet, read_deploy
 
 HINT = "Point CAFFE_ROOT to a Caffe that was built with its Python module (or PYTHONPATH to it)"
 
@@ -86,7 +86,7 @@ def _silence(graph: Graph) -> bool:
     return found
 
 
-def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Caffe:
+def load(deploy: DeployNet, weights: Path | str, options: EngineOptions) -> Caffe:
     """See :func:`ssd_data.engines.load_engine`."""
     if options.half:
         raise UsageError("the engine caffe has no half precision")

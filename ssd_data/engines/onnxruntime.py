@@ -20,7 +20,7 @@ from ssd_data.nets.detection import DETECTION_TYPE, check_settings, detection_se
 from ssd_data.nets.edit.merge_bn import merge_bn
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.postprocess import detection_output
-from ssd_data.nets.prepare import read_trained
+from ssd_data.nets.prepare import DeployNet, read_trained
 
 SESSIONS = 8  # kept at a time, one for each shape of batch
 
@@ -144,7 +144,7 @@ def _rows(end: Callable[[Array, Array], Array], locations: Array, scores: Array)
     return rows[None, None]
 
 
-def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> OnnxRuntime:
+def load(deploy: DeployNet, weights: Path | str, options: EngineOptions) -> OnnxRuntime:
     """See :func:`ssd_data.engines.load_engine`."""
     require_onnxruntime()
     options.require_cpu("onnxruntime")

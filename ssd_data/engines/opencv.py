@@ -13,7 +13,7 @@ from ssd_data.engines import Array, Engine, EngineOptions, deploy_file
 from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.graph import Graph
-from ssd_data.nets.prepare import read_deploy
+from ssd_data.nets.prepare import DeployNet, read_deploy
 
 
 class OpenCV(Engine):
@@ -59,7 +59,7 @@ def _refuse_unbounded(graph: Graph) -> None:
             )
 
 
-def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> OpenCV:
+def load(deploy: DeployNet, weights: Path | str, options: EngineOptions) -> OpenCV:
     """See :func:`ssd_data.engines.load_engine`."""
     if not hasattr(cv2.dnn, "readNetFromCaffe"):
         raise UsageError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,6 +20,7 @@ from google.protobuf.message import Message
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_text
+from ssd_data.proto import caffe_pb2
 
 MOST_BYTES = 64 << 20
 MOST_DEPTH = 32
@@ -78,6 +80,15 @@ def to_text(message: Message) -> str:
     'name: "Tiny-SSD"'
     """
     return text_format.MessageToString(message, use_short_repeated_primitives=False)
+
+
+def deploy_text(net: caffe_pb2.NetParameter) -> str:
+    """A deploy net as a prototxt that says nothing of phases, which readers need not know."""
+    plain = deepcopy(net)
+    plain.ClearField("state")
+    for layer in plain.layer:
+        layer.ClearField("phase")
+    return to_text(plain)
 
 
 def _refuse_other_files(text: str, origin: str) -> None:

@@ -1,0 +1,350 @@
+"""The deploy form of a net for training or for testing.
+
+Its data layer becomes an Input of the size that it gives to pictures; what only labels lead to is
+left out; a MultiBoxLoss, where the net has no DetectionOutput, becomes what test nets have in its
+place: Softmax (or Sigmoid, by its ``conf_loss_type``) and DetectionOutput.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ssd_data.core.errors import InputError
+from ssd_data.nets.caffemodel import LayerWeights, read_caffemodel
+from ssd_data.nets.detection import DETECTION_TYPE
+from ssd_data.nets.graph import Graph, Node, Phase, takes_part, to_graph
+from ssd_data.nets.matching import pair
+from ssd_data.nets.prototxt import Prototxt, read_prototxt
+from ssd_data.nets.sizes import fixed_size
+from ssd_data.nets.upgrade import upgrade
+from ssd_data.proto import caffe_pb2
+
+TRAIN, TEST = caffe_pb2.TRAIN, caffe_pb2.TEST
+LOSS_TYPE = "MultiBoxLoss"
+HINT = "Give the deploy net; ssd-data model writes one"
+# The published test nets' of SSD, where only a loss is there.
+OVERLAP, TOP_K, KEEP_TOP_K, SCORE = 0.45, 400, 200, 0.01
+# What stands in a classifier's loss's place.
+_SCORES = {
+    "SoftmaxWithLoss": "Softmax",
+    "SigmoidCrossEntropyLoss": "Sigmoid",
+    "SoftmaxWithFocalLoss": "Softmax",
+}
+_SOURCELESS = {"Input", "Parameter", "DummyData"}  # give what a deploy net may have, too
+_JUDGES = {"Accuracy", "DetectionEvaluate", "Silence", "HDF5Output"}
+
+
+def read_deploy_form(path: Path | str, weights: Path | None = None) -> Graph:
+    """A deploy net as it is; of a net for training or testing its deploy form.
+
+    >>> read_deploy_form("tiny_ssd/deploy.prototxt").made
+    ''
+    >>> graph = read_deploy_form("tiny_ssd/train.prototxt")
+    >>> graph.input_shape(), graph.nodes[-1].type
+    ((1, 3, 128, 128), 'DetectionOutput')
+
+    Args:
+        weights: its caffemodel, which is asked for the number of channels where the data layer does
+            not say it.
+
+    Returns:
+        The graph; its ``made`` says what was done, where something was.
+
+    Raises:
+        InputError: the file is no net, or its pictures' size or its end cannot be told.
+    """
+    source = read_prototxt(path, caffe_pb2.NetParameter)
+    found = _phases(source)
+    if not found:
+        return to_graph(source, "TEST")
+    return _Maker(found, source, weights).graph()
+
+
+def _phases(source: Prototxt[caffe_pb2.NetParameter]) -> list[Graph]:
+    """The net in the phases in which a data layer feeds it, the test's first; none where it is a
+    deploy net, or nothing feeds it."""
+    net = upgrade(source.message, source.origin)
+    if any(layer.type == "Input" and takes_part(layer, _state(TEST)) for layer in net.layer):
+        return []
+    fed = [
+        phase
+        for phase in (TEST, TRAIN)
+        if any(_gives(layer) and takes_part(layer, _state(phase)) for layer in net.layer)
+    ]
+    return [to_graph(source, phase) for phase in fed]
+
+
+def _state(phase: Phase) -> caffe_pb2.NetState:
+    return caffe_pb2.NetState(phase=phase)  # type: ignore[arg-type]
+
+
+def _gives(layer: caffe_pb2.LayerParameter) -> bool:
+    """Whether a layer reads pictures from somewhere."""
+    return not layer.bottom and bool(layer.top) and layer.type not in _SOURCELESS
+
+
+@dataclass(slots=True)
+class _Input:
+    """What pictures become: channels, height, width; ``sure`` where the layer says the first."""
+
+    channels: int
+    height: int
+    width: int
+    sure: bool
+
+
+class _Maker:
+    """Makes the deploy form of a net.
+
+    Args:
+        phases: the net in each phase that a data layer feeds. source: as it was read.
+        weights: see :func:`read_deploy_form`.
+    """
+
+    def __init__(
+        self,
+        phases: Sequence[Graph],
+        source: Prototxt[caffe_pb2.NetParameter],
+        weights: Path | None,
+    ) -> None:
+        self.source, self.weights = source, weights
+        self.body = _choose(phases)
+        self.layers: list[caffe_pb2.LayerParameter] = []
+        self.places: list[str] = []
+        self.said: list[str] = []
+
+    def graph(self) -> Graph:
+        """The deploy net."""
+        ends, losses = self._ends()
+        kept = self._kept(ends, losses)
+        data = self._data(kept)
+        for node in kept:
+            if node is data:
+                self._add(self._input(node, kept), node.where)
+            else:
+                self._add(self._plain(node), node.where)
+        for loss in losses:
+            self._replace(loss)
+        net = caffe_pb2.NetParameter(name=self.source.message.name)
+        net.layer.extend(self.layers)
+        made = to_graph(net, "TEST", origin=self.source.origin, places=self.places)
+        made.ignored = self.source.ignored
+        kind = "testing" if self.body.phase == TEST else "training"
+        name = Path(self.source.origin).name
+        made.made = f"{name} is a net for {kind}; its deploy form is taken: {', '.join(self.said)}"
+        return made
+
+    def _add(self, layer: caffe_pb2.LayerParameter, where: str) -> None:
+        self.layers.append(layer)
+        self.places.append(where)
+
+    # ---- what stays ----
+
+    def _ends(self) -> tuple[list[str], list[Node]]:
+        """The blobs that the form has to compute, and the losses to replace."""
+        nodes = self.body.nodes
+        if found := [node for node in nodes if node.type == DETECTION_TYPE]:
+            return [node.tops[0] for node in found], []
+        if found := [node for node in nodes if node.type == LOSS_TYPE]:
+            if len(found) > 1 or len(found[0].bottoms) < 3:
+                raise found[-1].error("cannot be replaced by a DetectionOutput", HINT)
+            return found[0].bottoms[:3], found
+        labels = self._after_labels()
+        losses = [node for node in nodes if node.type in _SCORES]
+        ends = [node.bottoms[0] for node in losses]
+        left = [node for node in nodes if not labels.intersection(node.bottoms)]
+        read = {b for node in left if node.type not in _JUDGES for b in node.bottoms}
+        ends += [
+            top
+            for node in left
+            if node.bottoms and node.type not in _JUDGES
+            for top in node.tops
+            if top not in read and top not in ends
+        ]
+        if not ends:
+            raise InputError(
+                "its deploy form cannot be told: it ends in nothing but what needs labels",
+                where=self.body.origin,
+                hint=HINT,
+            )
+        return list(dict.fromkeys(ends)), losses
+
+    def _after_labels(self) -> set[str]:
+        """The blobs that depend on a data layer's second top, and further ones."""
+        found: set[str] = set()
+        for node in self.body.nodes:
+            if _gives(node.param):
+                found.update(node.tops[1:])
+            elif found.intersection(node.bottoms):
+                found.update(node.tops)
+        return found
+
+    def _kept(self, ends: Iterable[str], losses: Sequence[Node]) -> list[Node]:
+        nodes = self.body.nodes
+        return [
+            nodes[i] for i in self.body.needed(ends) if all(nodes[i] is not loss for loss in losses)
+        ]
+
+    def _data(self, kept: Sequence[Node]) -> Node:
+        """The one layer that the pictures come from."""
+        found = [node for node in kept if _gives(node.param)]
+        if len(found) != 1:
+            names = ", ".join(f'"{node.name}" ({node.type})' for node in found) or "none"
+            raise InputError(
+                f"its deploy form cannot be told: it has not one layer of pictures, but {names}",
+                where=self.body.origin,
+                hint=HINT,
+            )
+        data = found[0]
+        read = {bottom for node in kept for bottom in node.bottoms}
+        if more := [top for top in data.tops[1:] if top in read]:
+            raise data.error(f'the net needs its top "{more[0]}" beside the pictures', HINT)
+        return data
+
+    def _plain(self, node: Node) -> caffe_pb2.LayerParameter:
+        """The layer without what belongs to training."""
+        layer = caffe_pb2.LayerParameter()
+        layer.CopyFrom(node.param)
+        for field in ("include", "exclude", "phase", "propagate_down", "loss_weight"):
+            layer.ClearField(field)
+        if self.body.phase == TRAIN:  # by its own averages, whatever it trains by
+            layer.batch_norm_param.ClearField("use_global_stats")
+            if not layer.batch_norm_param.ListFields():
+                layer.ClearField("batch_norm_param")
+        if layer.type == DETECTION_TYPE:
+            for field in ("save_output_param", "visualize", "visualize_threshold", "save_file"):
+                layer.detection_output_param.ClearField(field)
+        return layer
+
+    # ---- the input ----
+
+    def _input(self, data: Node, kept: Sequence[Node]) -> caffe_pb2.LayerParameter:
+        given = _picture(data)
+        if not given.sure and self.weights is not None:
+            given.channels = _channels_of(self.weights, kept, data.tops[0]) or given.channels
+        shape = (1, given.channels, given.height, given.width)
+        layer = caffe_pb2.LayerParameter(name=data.name, type="Input", top=data.tops[:1])
+        layer.input_param.shape.add(dim=shape)
+        text = f'an Input of {"x".join(map(str, shape))} for {data.type} "{data.name}"'
+        how = data.param.transform_param.resize_param
+        if how.resize_mode == how.FIT_LARGE_SIZE_AND_PAD:
+            text += " (which pads pictures: they are warped here)"
+        self.said.append(text)
+        return layer
+
+    # ---- the end ----
+
+    def _replace(self, loss: Node) -> None:
+        if loss.type == LOSS_TYPE:
+            self._detections(loss)
+            return
+        kind = _SCORES[loss.type]
+        layer = self._layer(kind, "prob", loss.bottoms[:1])
+        if kind == "Softmax" and loss.param.softmax_param.HasField("axis"):
+            layer.softmax_param.axis = loss.param.softmax_param.axis
+        self._add(layer, loss.where)
+        self.said.append(f'{kind} for {loss.type} "{loss.name}"')
+
+    def _detections(self, loss: Node) -> None:
+        """Softmax or Sigmoid and DetectionOutput, as the test nets of SSD have them."""
+        given = loss.param.multibox_loss_param
+        if not given.num_classes:
+            raise loss.error("has no num_classes")
+        logistic = given.conf_loss_type == given.LOGISTIC
+        locations, confidences, priors = loss.bottoms[:3]
+        rows = self._layer("Reshape", f"{confidences}_reshape", [confidences])
+        rows.reshape_param.shape.dim.extend([0, -1, given.num_classes])
+        kind = "Sigmoid" if logistic else "Softmax"
+        scores = self._layer(kind, f"{confidences}_{kind.lower()}", rows.top)
+        if not logistic:
+            scores.softmax_param.axis = 2
+        flat = self._layer("Flatten", f"{confidences}_flatten", scores.top)
+        flat.flatten_param.axis = 1
+        end = self._layer(DETECTION_TYPE, "detection_out", [locations, flat.top[0], priors])
+        param = end.detection_output_param
+        param.num_classes, param.share_location = given.num_classes, given.share_location
+        param.background_label_id, param.code_type = given.background_label_id, given.code_type
+        param.variance_encoded_in_target = given.encode_variance_in_target
+        param.nms_param.nms_threshold, param.nms_param.top_k = OVERLAP, TOP_K
+        param.keep_top_k, param.confidence_threshold = KEEP_TOP_K, SCORE
+        for layer in (rows, scores, flat, end):
+            self._add(layer, loss.where)
+        self.said.append(
+            f'{kind} and DetectionOutput for {LOSS_TYPE} "{loss.name}" (SSD\'s thresholds: score '
+            f"{SCORE:g}, overlap {OVERLAP:g}, {KEEP_TOP_K} boxes a picture)"
+        )
+
+    def _layer(self, kind: str, name: str, bottoms: Iterable[str]) -> caffe_pb2.LayerParameter:
+        """A new layer, whose one top has its name; the name is no other's."""
+        taken = {layer.name for layer in self.layers} | {t for x in self.layers for t in x.top}
+        while name in taken:
+            name += "_"
+        return caffe_pb2.LayerParameter(name=name, type=kind, bottom=bottoms, top=[name])
+
+
+def _choose(phases: Sequence[Graph]) -> Graph:
+    """The phase with a detector's end, the test's before the training's; else the first."""
+    for kind in (DETECTION_TYPE, LOSS_TYPE):
+        for graph in phases:
+            if any(node.type == kind for node in graph.nodes):
+                return graph
+    return phases[0]
+
+
+def _picture(data: Node) -> _Input:
+    """What a data layer makes of every picture.
+
+    Raises:
+        LayerError: it does not say how large, or leaves pictures as large as they are.
+    """
+    param, transform = data.param, data.param.transform_param
+    if data.type == "MemoryData":
+        memory = param.memory_data_param
+        return _checked(data, _Input(memory.channels, memory.height, memory.width, sure=True))
+    size = fixed_size(transform)
+    if size is None and data.type == "ImageData":
+        image = param.image_data_param
+        side = image.crop_size
+        size = (side, side) if side else (image.new_height, image.new_width)
+    if size is None:
+        raise data.error(
+            "does not say how large the deploy net's pictures are",
+            "Give its transform_param a resize_param with height and width. " + HINT,
+        )
+    colour, gray = transform.force_color, transform.force_gray
+    if data.type == "ImageData":
+        colour, gray = param.image_data_param.is_color, not param.image_data_param.is_color
+    if colour and gray:
+        raise data.error("has both force_color and force_gray", "Keep one")
+    sure = colour or gray or len(transform.mean_value) == 3
+    return _checked(data, _Input(1 if gray else 3, *size, sure=sure))
+
+
+def _checked(data: Node, found: _Input) -> _Input:
+    if not min(found.channels, found.height, found.width) > 0:
+        raise data.error(
+            f"would give pictures of {found.channels}x{found.height}x{found.width}",
+            "Both height and width of its resize_param must be above 0",
+        )
+    return found
+
+
+def _channels_of(weights: Path, kept: Sequence[Node], blob: str) -> int:
+    """Of what the first convolution takes, by its arrays; 0 where they do not say."""
+    layers: Collection[LayerWeights] = read_caffemodel(weights).layers
+    arrays, _ = pair(kept, layers)
+    same = {blob}  # blobs with the pictures' channels
+    for index, node in enumerate(kept):
+        if not same.intersection(node.bottoms):
+            continue
+        if node.type in ("Convolution", "DepthwiseConvolution"):
+            if index not in arrays or not (found := arrays[index].arrays):
+                return 0
+            whole = found[0].ndim == 4 and node.type == "Convolution"
+            group = max(node.param.convolution_param.group, 1)
+            return int(found[0].shape[1]) * group if whole else 0
+        if node.type in ("BatchNorm", "Scale", "Power", "Bias"):
+            same.update(node.tops)
+    return 0
