@@ -196,13 +196,14 @@ def _table(written: Written, summary: bool) -> dict[str, Any]:
     from dataclasses import asdict
 
     model = written.model
+    prepare = model.preprocessing
     return {
         **({"summary": _summary_table(_deploy(model))} if summary else {}),
         "family": model.family,
         "settings": asdict(model.settings),
         "files": written.files,
         "test_iter": list(written.solver.test_iter),
-        "preprocessing": asdict(model.preprocessing),
+        "preprocessing": {"mean": prepare.mean, "scale": prepare.scale},
         "notes": written.notes,
     }
 

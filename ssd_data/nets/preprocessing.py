@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.images import in_colour, in_gray
-from ssd_data.nets.graph import Graph
+from ssd_data.nets.graph import Graph, takes_part
 from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.nets.upgrade import upgrade
 from ssd_data.proto import caffe_pb2
@@ -107,7 +107,7 @@ def from_transform(param: caffe_pb2.TransformationParameter, where: object = "")
 
 
 def read_preprocessing(path: Path | str) -> Preprocessing:
-    """What the first data layer of a net says.
+    """What a net's data layer says: of several the test's, else the first.
 
     Raises:
         InputError: the file is no net, or has no layer with a ``transform_param``.
@@ -118,10 +118,13 @@ def read_preprocessing(path: Path | str) -> Preprocessing:
 
 
 def _stated(path: Path | str) -> Preprocessing | None:
+    """Of a net's data layers the first in the test phase, else the first, has it."""
     source = read_prototxt(path, caffe_pb2.NetParameter)
-    for layer in upgrade(source.message, source.origin).layer:
-        if layer.HasField("transform_param"):
-            return from_transform(layer.transform_param, f'{path} (layer "{layer.name}")')
+    state = caffe_pb2.NetState(phase=caffe_pb2.TEST)
+    net = upgrade(source.message, source.origin)
+    layers = [layer for layer in net.layer if layer.HasField("transform_param")]
+    for layer in sorted(layers, key=lambda one: not takes_part(one, state, str(path))):
+        return from_transform(layer.transform_param, f'{path} (layer "{layer.name}")')
     return None
 
 

@@ -66,18 +66,19 @@ def _phases(source: Prototxt[caffe_pb2.NetParameter]) -> list[Graph]:
     """The net in the phases in which a data layer feeds it, the test's first; none where it is a
     deploy net, or nothing feeds it."""
     net = upgrade(source.message, source.origin)
-    if any(layer.type == "Input" and takes_part(layer, _state(TEST)) for layer in net.layer):
+    parts = {phase: _taking_part(net, phase, source.origin) for phase in (TEST, TRAIN)}
+    if any(layer.type == "Input" for layer in parts[TEST]):
         return []
-    fed = [
-        phase
-        for phase in (TEST, TRAIN)
-        if any(_gives(layer) and takes_part(layer, _state(phase)) for layer in net.layer)
-    ]
-    return [to_graph(source, phase) for phase in fed]
+    return [to_graph(source, phase) for phase, layers in parts.items() if any(map(_gives, layers))]
 
 
-def _state(phase: Phase) -> caffe_pb2.NetState:
-    return caffe_pb2.NetState(phase=phase)  # type: ignore[arg-type]
+def _taking_part(
+    net: caffe_pb2.NetParameter, phase: Phase, origin: str
+) -> list[caffe_pb2.LayerParameter]:
+    state = caffe_pb2.NetState()
+    state.CopyFrom(net.state)
+    state.phase = phase  # type: ignore[assignment]
+    return [layer for layer in net.layer if takes_part(layer, state, origin)]
 
 
 def _gives(layer: caffe_pb2.LayerParameter) -> bool:
@@ -182,10 +183,12 @@ class _Maker:
         return found
 
     def _kept(self, ends: Iterable[str], losses: Sequence[Node]) -> list[Node]:
-        nodes = self.body.nodes
-        return [
-            nodes[i] for i in self.body.needed(ends) if all(nodes[i] is not loss for loss in losses)
-        ]
+        """The layers that compute the ends, and those that silence what else these give."""
+        nodes, needed = self.body.nodes, set(self.body.needed(ends))
+        needed -= {i for i, node in enumerate(nodes) if any(node is loss for loss in losses)}
+        tops = {t for i in needed for t in nodes[i].tops[: 1 if _gives(nodes[i].param) else None]}
+        needed |= {i for i, n in enumerate(nodes) if n.type == "Silence" and tops >= {*n.bottoms}}
+        return [nodes[i] for i in sorted(needed)]
 
     def _data(self, kept: Sequence[Node]) -> Node:
         """The one layer that the pictures come from."""
@@ -254,19 +257,21 @@ class _Maker:
             raise loss.error("has no num_classes")
         logistic = given.conf_loss_type == given.LOGISTIC
         locations, confidences, priors = loss.bottoms[:3]
-        rows = self._layer("Reshape", f"{confidences}_reshape", [confidences])
+        name = confidences.rstrip("_")
+        rows = self._layer("Reshape", f"{name}_reshape", [confidences])
         rows.reshape_param.shape.dim.extend([0, -1, given.num_classes])
         kind = "Sigmoid" if logistic else "Softmax"
-        scores = self._layer(kind, f"{confidences}_{kind.lower()}", rows.top)
+        scores = self._layer(kind, f"{name}_{kind.lower()}", rows.top)
         if not logistic:
             scores.softmax_param.axis = 2
-        flat = self._layer("Flatten", f"{confidences}_flatten", scores.top)
+        flat = self._layer("Flatten", f"{name}_flatten", scores.top)
         flat.flatten_param.axis = 1
         end = self._layer(DETECTION_TYPE, "detection_out", [locations, flat.top[0], priors])
         param = end.detection_output_param
         param.num_classes, param.share_location = given.num_classes, given.share_location
         param.background_label_id, param.code_type = given.background_label_id, given.code_type
-        param.variance_encoded_in_target = given.encode_variance_in_target
+        if given.encode_variance_in_target:
+            param.variance_encoded_in_target = True
         param.nms_param.nms_threshold, param.nms_param.top_k = OVERLAP, TOP_K
         param.keep_top_k, param.confidence_threshold = KEEP_TOP_K, SCORE
         for layer in (rows, scores, flat, end):
