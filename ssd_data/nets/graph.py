@@ -244,7 +244,9 @@ def to_graph(
     shift = len(net.layer) - len(source.layer_lines)  # an Input layer made of input fields
     nodes = []
     for index, param in enumerate(net.layer):
-        line = source.layer_lines[index - shift] if source.layer_lines and index >= shift else 0
+        line = source.input_line
+        if index >= shift:
+            line = source.layer_lines[index - shift] if source.layer_lines else 0
         place = f"{source.origin}:{line}" if line else source.origin
         where = places[index] if places else f'{place} (layer "{param.name}")'
         if takes_part(param, state, where):

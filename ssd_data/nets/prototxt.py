@@ -25,6 +25,7 @@ from ssd_data.proto import caffe_pb2
 MOST_BYTES = 64 << 20
 MOST_DEPTH = 32
 _LAYER_FIELDS = {"layer", "layers"}
+_INPUT_FIELDS = {"input", "input_shape", "input_dim"}
 _PLACE = re.compile(r"^(\d+):(\d+) : ")
 _OPENING, _CLOSING = {"{", "<"}, {"}", ">"}
 
@@ -38,6 +39,7 @@ class Prototxt(Generic[_M]):
     Attributes:
         message: what it says.
         origin: the file's name, for errors.
+        input_line: the line of the first of a net's ``input`` fields; 0 where it has none.
         layer_lines: for each ``layer`` (or ``layers``) of a net, the line that it starts on.
         ignored: ``file:line: field`` of the fields that no message of the SSD branch has, each at
             its first place.
@@ -46,6 +48,7 @@ class Prototxt(Generic[_M]):
     message: _M
     origin: str
     layer_lines: list[int] = field(default_factory=list)
+    input_line: int = 0
     ignored: list[str] = field(default_factory=list)
 
 
@@ -126,6 +129,8 @@ def _survey(text: str, result: Prototxt[Any]) -> None:
         elif (follows in _OPENING or follows == ":") and word.isidentifier():
             scope = scopes[-1]
             field = scope.fields_by_name.get(word) if scope is not None else None
+            if len(scopes) == 1 and word in _INPUT_FIELDS and not result.input_line:
+                result.input_line = line
             if scope is not None and field is None:
                 ignored.setdefault(f"{scope.name}.{word}", line)
     result.ignored = [f"{result.origin}:{line}: {name}" for name, line in ignored.items()]

@@ -14,7 +14,7 @@ from pathlib import Path
 from ssd_data.core.errors import InputError
 from ssd_data.nets.caffemodel import LayerWeights, read_caffemodel
 from ssd_data.nets.detection import DETECTION_TYPE
-from ssd_data.nets.graph import Graph, Node, Phase, takes_part, to_graph
+from ssd_data.nets.graph import Graph, Node, Phase, takes_part, to_graph, wire
 from ssd_data.nets.matching import pair
 from ssd_data.nets.prototxt import Prototxt, read_prototxt
 from ssd_data.nets.sizes import fixed_size
@@ -153,17 +153,11 @@ class _Maker:
                 raise found[-1].error("cannot be replaced by a DetectionOutput", HINT)
             return found[0].bottoms[:3], found
         labels = self._after_labels()
+        left = [n for n in nodes if not labels.intersection(n.bottoms) and n.type not in _JUDGES]
+        given = {top for node in left if not node.bottoms for top in node.tops}
         losses = [node for node in nodes if node.type in _SCORES]
         ends = [node.bottoms[0] for node in losses]
-        left = [node for node in nodes if not labels.intersection(node.bottoms)]
-        read = {b for node in left if node.type not in _JUDGES for b in node.bottoms}
-        ends += [
-            top
-            for node in left
-            if node.bottoms and node.type not in _JUDGES
-            for top in node.tops
-            if top not in read and top not in ends
-        ]
+        ends += [blob for blob in wire(left).unread() if blob not in given]
         if not ends:
             raise InputError(
                 "its deploy form cannot be told: it ends in nothing but what needs labels",
@@ -226,11 +220,14 @@ class _Maker:
     def _input(self, data: Node, kept: Sequence[Node]) -> caffe_pb2.LayerParameter:
         given = _picture(data)
         if not given.sure and self.weights is not None:
-            given.channels = _channels_of(self.weights, kept, data.tops[0]) or given.channels
+            found = _channels_of(self.weights, kept, data.tops[0])
+            given.channels, given.sure = found or given.channels, found > 0
         shape = (1, given.channels, given.height, given.width)
         layer = caffe_pb2.LayerParameter(name=data.name, type="Input", top=data.tops[:1])
         layer.input_param.shape.add(dim=shape)
         text = f'an Input of {"x".join(map(str, shape))} for {data.type} "{data.name}"'
+        if not given.sure:
+            text += " (colour is assumed: it has neither force_color nor force_gray)"
         how = data.param.transform_param.resize_param
         if how.resize_mode == how.FIT_LARGE_SIZE_AND_PAD:
             text += " (which pads pictures: they are warped here)"
