@@ -117,17 +117,19 @@ def _input(given: dict[str, Any]) -> list[str]:
         "the aspect ratio.",
         f"3. Subtract the mean{' of each channel' if channels == 3 else ''} ({mean}), then "
         f"multiply by {given['scale']:g}.",
-        "",
         *_example(given),
     ]
 
 
 def _example(given: dict[str, Any]) -> list[str]:
-    """The same as a program."""
+    """The same as a program, where that is short."""
+    if (given["layout"], given["type"]) != ("NCHW", "float32"):
+        return []
     _, channels, height, width = given["shape"]
     numbers = ", ".join(f"{v:g}" for v in given["mean"])
     gray = channels == 1
     return [
+        "",
         "```python",
         "import cv2",
         "import numpy as np",

@@ -17,12 +17,12 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.core.errors import UsageError
+from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.scratch import scratch
 from ssd_data.core.registry import ENGINES
 from ssd_data.core.structures import Detections
 from ssd_data.nets.detection import detection_blob
-from ssd_data.nets.geometry import Size
+from ssd_data.nets.geometry import Size, shape_text
 from ssd_data.nets.graph import Graph
 from ssd_data.nets.prepare import DeployNet
 from ssd_data.nets.prototxt import to_text
@@ -83,8 +83,15 @@ class Engine(ABC):
         """What the net's DetectionOutput finds in each picture.
 
         Raises:
-            InputError: the net has none.
+            InputError: the net has none, or does not take pictures with so many channels.
         """
+        if batch.ndim != 4 or batch.shape[1] != self.shape[1]:
+            raise InputError(
+                f"pictures of shape {shape_text(batch.shape)} are given, but the net's input has "
+                f"{self.shape[1]} channel{'s' * (self.shape[1] > 1)}",
+                where=self.graph.input_place(),
+                hint="Give batch, channels, height, width; see Preprocessing.fitted",
+            )
         rows = self.forward(batch)[detection_blob(self.graph)]
         return to_detections(rows, len(batch))
 

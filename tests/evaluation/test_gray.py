@@ -7,7 +7,9 @@ import math
 import re
 import runpy
 import shutil
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cv2
@@ -16,6 +18,7 @@ import pytest
 from support.nets import detector_text, training_text, write_detector
 from support.trees import jpeg
 
+import ssd_data
 from ssd_data.batches.augment import DataTransformer
 from ssd_data.core.errors import InputError
 from ssd_data.core.registry import TARGETS
@@ -364,3 +367,27 @@ def test_frames_in_python(net: tuple[Path, Path]) -> None:
     with pytest.raises(InputError, match="3 means"):
         list(detect(engine, [Frame("a", picture)], Preprocessing((1, 2, 3))))
     assert detector_text(channels=1) != detector_text()
+
+
+def test_pictures_of_other_channels_in_python(net: tuple[Path, Path]) -> None:
+    engine = load_engine("opencv", *net)
+    for shape in ((1, 3, 64, 64), (1, 64, 64)):
+        with pytest.raises(InputError, match="the net's input has 1 channel\n"):
+            engine.detect(np.zeros(shape, np.float32))
+
+
+def test_pycaffe_by_a_stand_in(
+    net: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Any
+) -> None:
+    module = ModuleType("caffe")
+    module.Net = ssd_data.Net  # type: ignore[attr-defined]  # it has the face
+    module.TEST = 1  # type: ignore[attr-defined]
+    module.set_mode_cpu = lambda: None  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "caffe", module)
+    (tmp_path / "a.jpg").write_bytes(jpeg(seed=3))
+    train = tmp_path / "train.prototxt"
+    train.write_text(training_text("mean_value: 10 scale: 0.0078 force_gray: true", classes=4))
+    for given in (net[0], train):
+        args = (given, net[1], tmp_path / "a.jpg", *MEAN, "--engines", "torch,caffe")
+        done = run("parity", *args)
+        assert done.status == 0, done.err + done.out

@@ -92,6 +92,7 @@ def test_the_same_detections(tmp_path: Path) -> None:
         np.float32(0.45),
         np.float32(0.01),
     ]
+    param = made.net.layer[-1].detection_output_param
     param.keep_top_k, param.nms_param.top_k = 50, 100  # as the deploy net has them
     (row,) = compare_engines([wanted, load_engine("torch", made, weights, threshold=0.4)], [batch])
     assert row.within(1e-5)

@@ -22,7 +22,7 @@ from ssd_data.nets.upgrade import upgrade
 from ssd_data.proto import caffe_pb2
 
 TRAIN, TEST = caffe_pb2.TRAIN, caffe_pb2.TEST
-LOSS_TYPE = "MultiBoxLoss"
+LOSS_TYPES = {"MultiBoxLoss", "MultiBoxFocalLoss"}  # which say the same of their heads
 HINT = "Give the deploy net; ssd-data model writes one"
 # The published test nets' of SSD, where only a loss is there.
 OVERLAP, TOP_K, KEEP_TOP_K, SCORE = 0.45, 400, 200, 0.01
@@ -56,20 +56,25 @@ def read_deploy_form(path: Path | str, weights: Path | None = None) -> Graph:
         InputError: the file is no net, or its pictures' size or its end cannot be told.
     """
     source = read_prototxt(path, caffe_pb2.NetParameter)
-    found = _phases(source)
-    if not found:
+    phase = _phase(source)
+    if phase is None:
         return to_graph(source, "TEST")
-    return _Maker(found, source, weights).graph()
+    return _Maker(to_graph(source, phase), source, weights).graph()
 
 
-def _phases(source: Prototxt[caffe_pb2.NetParameter]) -> list[Graph]:
-    """The net in the phases in which a data layer feeds it, the test's first; none where it is a
-    deploy net, or nothing feeds it."""
+def _phase(source: Prototxt[caffe_pb2.NetParameter]) -> Phase | None:
+    """The phase whose layers make the deploy form; None for a deploy net, and for one that nothing
+    feeds. Of two that are fed the one with a detector's end, the test's before the training's."""
     net = upgrade(source.message, source.origin)
     parts = {phase: _taking_part(net, phase, source.origin) for phase in (TEST, TRAIN)}
     if any(layer.type == "Input" for layer in parts[TEST]):
-        return []
-    return [to_graph(source, phase) for phase, layers in parts.items() if any(map(_gives, layers))]
+        return None
+    fed = [phase for phase, layers in parts.items() if any(map(_gives, layers))]
+    for kinds in ({DETECTION_TYPE}, LOSS_TYPES):
+        for phase in fed:
+            if any(layer.type in kinds for layer in parts[phase]):
+                return phase
+    return fed[0] if fed else None
 
 
 def _taking_part(
@@ -100,18 +105,17 @@ class _Maker:
     """Makes the deploy form of a net.
 
     Args:
-        phases: the net in each phase that a data layer feeds. source: as it was read.
+        body: the net in the phase that it is made from. source: as it was read.
         weights: see :func:`read_deploy_form`.
     """
 
     def __init__(
         self,
-        phases: Sequence[Graph],
+        body: Graph,
         source: Prototxt[caffe_pb2.NetParameter],
         weights: Path | None,
     ) -> None:
-        self.source, self.weights = source, weights
-        self.body = _choose(phases)
+        self.body, self.source, self.weights = body, source, weights
         self.layers: list[caffe_pb2.LayerParameter] = []
         self.places: list[str] = []
         self.said: list[str] = []
@@ -148,7 +152,7 @@ class _Maker:
         nodes = self.body.nodes
         if found := [node for node in nodes if node.type == DETECTION_TYPE]:
             return [node.tops[0] for node in found], []
-        if found := [node for node in nodes if node.type == LOSS_TYPE]:
+        if found := [node for node in nodes if node.type in LOSS_TYPES]:
             if len(found) > 1 or len(found[0].bottoms) < 3:
                 raise found[-1].error("cannot be replaced by a DetectionOutput", HINT)
             return found[0].bottoms[:3], found
@@ -237,7 +241,7 @@ class _Maker:
     # ---- the end ----
 
     def _replace(self, loss: Node) -> None:
-        if loss.type == LOSS_TYPE:
+        if loss.type in LOSS_TYPES:
             self._detections(loss)
             return
         kind = _SCORES[loss.type]
@@ -274,7 +278,7 @@ class _Maker:
         for layer in (rows, scores, flat, end):
             self._add(layer, loss.where)
         self.said.append(
-            f'{kind} and DetectionOutput for {LOSS_TYPE} "{loss.name}" (SSD\'s thresholds: score '
+            f'{kind} and DetectionOutput for {loss.type} "{loss.name}" (SSD\'s thresholds: score '
             f"{SCORE:g}, overlap {OVERLAP:g}, {KEEP_TOP_K} boxes a picture)"
         )
 
@@ -284,15 +288,6 @@ class _Maker:
         while name in taken:
             name += "_"
         return caffe_pb2.LayerParameter(name=name, type=kind, bottom=bottoms, top=[name])
-
-
-def _choose(phases: Sequence[Graph]) -> Graph:
-    """The phase with a detector's end, the test's before the training's; else the first."""
-    for kind in (DETECTION_TYPE, LOSS_TYPE):
-        for graph in phases:
-            if any(node.type == kind for node in graph.nodes):
-                return graph
-    return phases[0]
 
 
 def _picture(data: Node) -> _Input:
@@ -313,7 +308,8 @@ def _picture(data: Node) -> _Input:
     if size is None:
         raise data.error(
             "does not say how large the deploy net's pictures are",
-            "Give its transform_param a resize_param with height and width. " + HINT,
+            "Give its transform_param a resize_param with height and width, or give the deploy "
+            "net; ssd-data model writes one",
         )
     colour, gray = transform.force_color, transform.force_gray
     if data.type == "ImageData":
