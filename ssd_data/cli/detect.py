@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssd_data.cli.parts import net_options, shared
+from ssd_data.core.legible import count_of
 
 if TYPE_CHECKING:
     from ssd_data.core.labelmap import LabelMap
@@ -138,9 +139,9 @@ def _table(frame: Frame, names: LabelMap | None) -> dict[str, Any]:
 
 
 def _unsound(frame: Frame) -> str:
-    many = "detections" if frame.unsound > 1 else "detection"
+    many = count_of(frame.unsound, "detection")
     return (
-        f"{frame.name}: left out {frame.unsound} {many} with a score or box that is no number (NaN "
+        f"{frame.name}: left out {many} with a score or box that is no number (NaN "
         "or infinite); see ssd-data weights stats"
     )
 

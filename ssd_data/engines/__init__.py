@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.scratch import scratch
+from ssd_data.core.legible import count_of
 from ssd_data.core.registry import ENGINES
 from ssd_data.core.structures import Detections
 from ssd_data.nets.detection import detection_blob
@@ -88,7 +89,7 @@ class Engine(ABC):
         if batch.ndim != 4 or batch.shape[1] != self.shape[1]:
             raise InputError(
                 f"pictures of shape {shape_text(batch.shape)} are given, but the net's input has "
-                f"{self.shape[1]} channel{'s' * (self.shape[1] > 1)}",
+                + count_of(self.shape[1], "channel"),
                 where=self.graph.input_place(),
                 hint="Give batch, channels, height, width; see Preprocessing.fitted",
             )
