@@ -230,6 +230,8 @@ def test_classifiers(tmp_path: Path) -> None:
     assert [node.type for node in made.nodes] == ["Input", "InnerProduct", "Dropout", "Softmax"]
     assert made.outputs == ["prob"]
     assert 'Softmax for SoftmaxWithLoss "loss"' in made.made
+    scores = 'layer { name: "scores" type: "Softmax" bottom: "fc" top: "scores" }'
+    assert form(CLASSIFIER + scores, tmp_path).outputs == ["scores"]  # which has them already
     made = form(CLASSIFIER.replace("SoftmaxWithLoss", "EuclideanLoss"), tmp_path)
     assert made.outputs == ["fc"]
 

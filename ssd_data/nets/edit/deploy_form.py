@@ -159,7 +159,12 @@ class _Maker:
         labels = self._after_labels()
         left = [n for n in nodes if not labels.intersection(n.bottoms) and n.type not in _JUDGES]
         given = {top for node in left if not node.bottoms for top in node.tops}
-        losses = [node for node in nodes if node.type in _SCORES]
+        there = {(node.type, *node.bottoms[:1]) for node in left}
+        losses = [
+            node
+            for node in nodes
+            if node.type in _SCORES and (_SCORES[node.type], node.bottoms[0]) not in there
+        ]
         ends = [node.bottoms[0] for node in losses]
         ends += [blob for blob in wire(left).unread() if blob not in given]
         if not ends:
