@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.nets import DATA, MEANS, detector_text, evaluated_text, training_text
+from support.nets import CLASSIFIER, DATA, MEANS, detector_text, evaluated_text, training_text
 
 from ssd_data import families
 from ssd_data.core.errors import InputError
@@ -211,17 +211,6 @@ def test_the_weights_tell_the_channels(tmp_path: Path) -> None:
     assert "assumed" not in made.made
     path.write_text(training_text("force_color: true"))  # what is said holds
     assert read_deploy_form(path, tmp_path / "gray.caffemodel").input_shape()[1] == 3
-
-
-CLASSIFIER = """
-layer { name: "pictures" type: "ImageData" top: "data" top: "label"
-  image_data_param { source: "none.txt" new_height: 8 new_width: 6 is_color: false } }
-layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc"
-  inner_product_param { num_output: 5 } }
-layer { name: "drop" type: "Dropout" bottom: "fc" top: "fc" }
-layer { name: "accuracy" type: "Accuracy" bottom: "fc" bottom: "label" top: "accuracy" }
-layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }
-"""
 
 
 def test_classifiers(tmp_path: Path) -> None:

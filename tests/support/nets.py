@@ -67,6 +67,16 @@ EVALUATE = """layer {{ name: "detection_eval" type: "DetectionEvaluate" bottom: 
   bottom: "label" top: "detection_eval" include {{ phase: TEST }}
   detection_evaluate_param {{ num_classes: {classes} overlap_threshold: 0.5 }} }}
 """
+# A classifier of gray pictures, for both phases.
+CLASSIFIER = """
+layer { name: "pictures" type: "ImageData" top: "data" top: "label"
+  image_data_param { source: "none.txt" new_height: 8 new_width: 6 is_color: false } }
+layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc"
+  inner_product_param { num_output: 5 } }
+layer { name: "drop" type: "Dropout" bottom: "fc" top: "fc" }
+layer { name: "accuracy" type: "Accuracy" bottom: "fc" bottom: "label" top: "accuracy" }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }
+"""
 MEANS = "mean_value: 104 mean_value: 117 mean_value: 123 scale: 0.5"
 
 

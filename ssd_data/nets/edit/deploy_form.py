@@ -150,7 +150,7 @@ class _Maker:
     def _ends(self) -> tuple[list[str], list[Node]]:
         """The blobs that the form has to compute, and the losses to replace."""
         nodes = self.body.nodes
-        if found := [node for node in nodes if node.type == DETECTION_TYPE]:
+        if found := [node for node in nodes if node.type == DETECTION_TYPE and node.tops]:
             return [node.tops[0] for node in found], []
         if found := [node for node in nodes if node.type in LOSS_TYPES]:
             if len(found) > 1 or len(found[0].bottoms) < 3:
@@ -163,7 +163,9 @@ class _Maker:
         losses = [
             node
             for node in nodes
-            if node.type in _SCORES and (_SCORES[node.type], node.bottoms[0]) not in there
+            if node.type in _SCORES
+            and node.bottoms
+            and (_SCORES[node.type], node.bottoms[0]) not in there
         ]
         ends = [node.bottoms[0] for node in losses]
         ends += [blob for blob in wire(left).unread() if blob not in given]

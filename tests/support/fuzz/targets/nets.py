@@ -36,7 +36,7 @@ from ssd_data.proto import caffe_pb2
 from support import GOLDEN
 from support.fuzz.cases import built, case
 from support.fuzz.target import Case, Target
-from support.nets import detector_text, evaluated_text, training_text, write_detector
+from support.nets import CLASSIFIER, detector_text, evaluated_text, training_text, write_detector
 from support.prototxts import FOUR, bn, conv, layer, random_weights, scale
 
 MOST_WORK, MOST_VALUES = 2_000_000, 20_000  # multiplications and values of a net that is computed
@@ -101,7 +101,7 @@ def values_of(shape: Sequence[int]) -> npt.NDArray[np.float32]:
 
 def prototxts() -> list[Case]:
     texts = [detector_text(), OLD, FOUR + conv("c", "data", "c") + bn("b", "c", "c")]
-    texts += [training_text(), evaluated_text()]
+    texts += [training_text(), evaluated_text(), CLASSIFIER]
     texts.append((GOLDEN / "training" / "test.prototxt").read_text())
     return [case({"net.prototxt": text}) for text in texts]
 
