@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,18 @@ def test_deploy(stage: str, profile: str, nets: Nets, tmp_path: Path, run: Any) 
     assert "its deploy form is taken" in (out / "README.md").read_text()
     if profile != "onnx":
         assert read_graph(out / "deploy.prototxt").input_shape() == (1, 3, 64, 64)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_run_without_a_deploy_net(stage: str, nets: Nets, tmp_path: Path, run: Any) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    shutil.copy(nets.file(stage), folder)
+    shutil.copy(nets.weights, folder / "ssd_iter_10.caffemodel")
+    out = tmp_path / "out"
+    done = run("deploy", folder, "--profile", "caffe-ssd", "-o", out, "--pictures", nets.picture)
+    assert done.status == 0, done.err
+    assert SAID[stage] in done.err
 
 
 @pytest.mark.parametrize("stage", STAGES)
