@@ -7,9 +7,9 @@ import math
 from typing import Any
 
 
-def json_text(value: Any, *, ascii_only: bool = True) -> str:
+def json_text(value: Any, *, ascii_only: bool = True, indent: int | None = 1) -> str:
     """A value as JSON; numbers that are none as the words ``nan``, ``inf`` and ``-inf``, and what
-    JSON does not know by its ``str``.
+    JSON does not know by its ``str``; with no ``indent`` on one line.
 
     >>> print(json_text({"largest": float("nan")}))
     {
@@ -17,7 +17,7 @@ def json_text(value: Any, *, ascii_only: bool = True) -> str:
     }
     """
     plain = _finite(value)
-    return json.dumps(plain, indent=1, default=str, ensure_ascii=ascii_only, allow_nan=False)
+    return json.dumps(plain, indent=indent, default=str, ensure_ascii=ascii_only, allow_nan=False)
 
 
 def _finite(value: Any) -> Any:

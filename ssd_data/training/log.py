@@ -7,7 +7,6 @@ event); another prints the same lines on the screen. No PyTorch here.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -21,6 +20,7 @@ from typing import Any, TextIO, TypeAlias
 
 from ssd_data.core.errors import OutputError
 from ssd_data.core.files.whole import failed, lock
+from ssd_data.core.jsontext import json_text
 from ssd_data.core.legible import QUOTE, legible
 
 LOG, TABLE = ".log", ".jsonl"
@@ -230,7 +230,7 @@ class RunLog:
 
     def _add(self, row: dict[str, Any]) -> None:
         row["seconds"] = round(time.monotonic() - self._started, 3)
-        self._line(self._table, json.dumps(row, default=str) + "\n")
+        self._line(self._table, json_text(row, indent=None) + "\n")
 
 
 def _appended(path: Path) -> TextIO:
