@@ -13,6 +13,7 @@ from typing import TextIO
 
 import click
 
+from ssd_data.cli.parts.cuts import cuts_said
 from ssd_data.cli.parts.shared import report_error
 from ssd_data.cli.parts.stops import SAID, STOPPED, stops
 from ssd_data.core.errors import (
@@ -105,7 +106,7 @@ def root() -> None:
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit."""
     args = sys.argv[1:] if args is None else args
-    with stops(), warnings.catch_warnings():
+    with stops(), cuts_said(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")  # of broken pictures; our errors say it
         _say_warnings(quiet=not {"-q", "--quiet"}.isdisjoint(args))
         _run(args)

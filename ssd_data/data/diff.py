@@ -31,6 +31,7 @@ from ssd_data.data.find import find
 from ssd_data.data.formats.splits import is_training
 from ssd_data.data.lmdb.companions import labelmap_file
 from ssd_data.data.lmdb.manifest import read_manifest
+from ssd_data.data.lmdb.one_build import one_build
 from ssd_data.data.lmdb.skim import skim
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
 from ssd_data.data.lmdb.strangers import refuse_stranger
@@ -260,21 +261,24 @@ def _read(
     if is_lmdb(path):
         refuse_stranger(path)
         return dict(_stored(path, ""))
-    if (manifest := read_manifest(path) if path.is_dir() else None) is not None:
-        return {
-            name: picture
-            for split, made in manifest.splits.items()
-            for name, picture in _stored(path / made.lmdb, split)
-        }
+    with one_build(path):
+        if (manifest := read_manifest(path) if path.is_dir() else None) is not None:
+            return {
+                name: picture
+                for split, made in manifest.splits.items()
+                for name, picture in _stored(path / made.lmdb, split)
+            }
     return dict(_raw(find(str(path), root, follow_links=follow_links), track))
 
 
 def _stored(path: Path, split: str) -> Iterator[tuple[str, PictureBoxes]]:
-    file = labelmap_file(path)
-    if file is None:
-        raise InputError("no labelmap lies beside it", where=path, hint="Its labels need names")
-    with LmdbReader(path) as reader:
-        yield from _pictures(read_table(reader), read_labelmap(file), split)
+    with one_build(path):
+        file = labelmap_file(path)
+        if file is None:
+            raise InputError("no labelmap lies beside it", where=path, hint="Its labels need names")
+        with LmdbReader(path) as reader:
+            table, labelmap = read_table(reader), read_labelmap(file)
+    yield from _pictures(table, labelmap, split)
 
 
 def _raw(dataset: Dataset, track: Track) -> Iterator[tuple[str, PictureBoxes]]:

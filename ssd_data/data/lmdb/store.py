@@ -276,6 +276,8 @@ def _open_existing(path: Path) -> lmdb.Environment:
     try:
         require_sound(data)
         return lmdb.open(os.fsencode(path), readonly=True, lock=False, create=False, max_dbs=0)
+    except ValueError:  # it has become empty
+        raise InputError("not an LMDB: data.mdb is empty", where=path) from None
     except (lmdb.Error, OSError) as error:
         system = _as_system(error)
         hint = cure(system) if system.errno else ""
