@@ -34,7 +34,7 @@ CALLS = (
     *("copy_file_range", "exit_group"),
 )
 KILLED = -signal.SIGKILL
-PATIENCE = 15.0  # seconds
+PATIENCE = 120.0  # seconds
 CHANGES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 Action = Callable[[], int]
