@@ -37,7 +37,9 @@ def require_sound(data: Path) -> None:
     with _mapped(data) as pages:
         try:
             _Tree(pages).check()
-        except (_DamagedError, struct.error) as error:
+        except struct.error:
+            raise InputError("the LMDB is damaged: it is cut short", where=data.parent) from None
+        except _DamagedError as error:
             raise InputError(f"the LMDB is damaged: {error}", where=data.parent) from None
 
 

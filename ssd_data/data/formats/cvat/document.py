@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 from lxml import etree
 
-from ssd_data.core.errors import InputError
+from ssd_data.core.errors import InputError, cure
 from ssd_data.core.files.inside import open_regular
 
 MAX_BYTES = 4 << 30
@@ -71,7 +71,8 @@ def steps(path: Path, name: str) -> Iterator[Step]:
             where = f"{name}:{error.lineno or 1}"
             raise InputError(f"not well-formed XML: {text}", where=where) from None
         except OSError as error:
-            raise InputError(f"cannot read the annotation: {error.strerror}", where=name) from None
+            text = f"cannot read the annotation: {error.strerror}"
+            raise InputError(text, where=name, hint=cure(error)) from None
 
 
 def _steps(parser: etree.iterparse[tuple[str, etree._Element]], name: str) -> Iterator[Step]:
