@@ -17,7 +17,7 @@ from pathlib import Path
 from ssd_data.core.files.exchange import exchange
 from ssd_data.core.labelmap import LabelMap, write_labelmap
 from support import commands
-from support.faulted import badly_said, names_in
+from support.faulted import badly_said
 from support.faults import LOOK, NAME, READ, Fault, Faults
 from support.kills import HIDDEN, NEW_FILE, PATIENCE, Tree, fork, in_child, tree, wait
 from support.nets import write_detector
@@ -107,8 +107,10 @@ def remove_out() -> None:
 
 LMDB = "OUT/raw_trainval_lmdb"
 NET = ("--deploy", "deploy.prototxt", "--weights", "tiny.caffemodel")
+EXPORT = ("export", LMDB)
+TRAIN = ("train", "--build", "OUT", "--family", "tiny_ssd")
 READS = {
-    **{f"export_{to}": ("export", LMDB, "--to", to, "-o", "out/a") for to in ("coco", "voc", "yolo")},
+    **{f"export_{to}": (*EXPORT, "--to", to, "-o", "out/a") for to in ("coco", "voc", "yolo")},
     "check": ("check", "OUT"),
     "diff": ("diff", "OUT", "THIRD"),
     "inspect": ("inspect", LMDB, "--draw", "out/a"),
@@ -117,9 +119,8 @@ READS = {
     "fit": ("fit", LMDB, "--net", "ssd/train.prototxt"),
     "labelmap": ("labelmap", "OUT", "-o", "out/a.prototxt"),
     "link_copy": ("link", "OUT", "out/a", "--copy"),
-    "train": ("train", "--build", "OUT", "--family", "tiny_ssd", "--max-iter", "1", "--device", "cpu",
-              "--workers", "0", "-o", "out/net"),
-}  # fmt: skip
+    "train": (*TRAIN, "--max-iter", "1", "--device", "cpu", "--workers", "0", "-o", "out/net"),
+}
 BUILD = ("build", "raw", "-o", "out/OUT")
 CHANGES = {
     **{
