@@ -39,15 +39,13 @@ import torch
 
 import ssd_data
 from benchmarks.nets import pictures, write_net
-from benchmarks.train import labels
+from benchmarks.train import held, solver
 from ssd_data.batches import Batches
 from ssd_data.engines import load_engine
 from ssd_data.engines.torch.compiled import Compiled
 from ssd_data.evaluation.compare import compare_detections
-from ssd_data.families import generate
 from ssd_data.nets.graph import read_graph
 from ssd_data.proto import caffe_pb2
-from ssd_data.training.options import Extras
 from ssd_data.training.solver import Solver
 
 SSD = ("mobilenet_ssd", 21, 300)
@@ -93,7 +91,7 @@ def equal(bench: Bench) -> None:
     """Largest relative differences of a net's blobs, losses and gradients, and of detections."""
     for family, classes, side in (SSD, SFD):
         count = 1 if bench.quick else 4
-        before, after = (_solver(d, family, classes, side, count) for d in ("cpu", bench.device))
+        before, after = (solver(family, classes, side, count, d) for d in ("cpu", bench.device))
         _same_weights(before, after)
         losses = [_forward_backward(one) for one in (before, after)]
         blobs = _apart(
@@ -164,26 +162,6 @@ def _equal_detections(bench: Bench, family: str, classes: int, side: int, count:
 # ---- steps ----
 
 
-def _solver(device: str, family: str, classes: int, side: int, batch: int, **extras: Any) -> Solver:
-    """The family's solver; pictures and boxes are drawn once and lie in an Input layer."""
-    model = generate(family, classes)
-    param = caffe_pb2.SolverParameter()
-    param.CopyFrom(model.solver)
-    param.test_interval = param.snapshot = param.display = 0
-    param.iter_size, param.random_seed = 1, 1
-    del param.test_iter[:]
-    net = model.nets["train"]
-    fed = caffe_pb2.LayerParameter(name="data", type="Input", top=["data", "label"])
-    fed.input_param.shape.add(dim=[batch, 3, side, side])
-    fed.input_param.shape.add(dim=[1, 1, 3 * batch, 8])
-    net.layer[0].CopyFrom(fed)
-    param.train_net_param.CopyFrom(net)
-    made = Solver(param, device, Extras(**extras))
-    made.net.blobs["data"].data[...] = pictures(batch, side)
-    made.net.blobs["label"].data[0, 0] = labels(batch, classes)
-    return made
-
-
 def steps(bench: Bench) -> None:
     ways: list[dict[str, Any]] = [
         {"channels_last": False},
@@ -205,7 +183,7 @@ def steps(bench: Bench) -> None:
                 ):
                     continue
                 with _kept_going(bench, f"steps {family} {batch} {way}"):
-                    _steps(bench, _solver(bench.device, family, classes, side, batch, **way), way)
+                    _steps(bench, solver(family, classes, side, batch, bench.device, **way), way)
                 _forget(bench)
 
 
@@ -411,21 +389,15 @@ def nccl(bench: Bench) -> None:
 def growth(bench: Bench) -> None:
     """Memory of tensors, and of the process, after 50 and after 300 iterations."""
     batch, (early, late) = (1, (2, 4)) if bench.quick else (6, (50, 300))
-    solver = _solver(bench.device, *(SSD if bench.quick else SFD), batch)
-    held = []
+    made = solver(*(SSD if bench.quick else SFD), batch, bench.device)
+    found = []
     for until in (early, late):
-        solver.step(until - solver.iter)
+        made.step(until - made.iter)
         bench.wait()
         tensors = 0 if bench.device == "cpu" else torch.cuda.memory_allocated() // 2**20
-        held.append((tensors, _resident()))
-    holds = held[1][0] <= held[0][0] + 8 and held[1][1] <= held[0][1] + 64
-    bench.check("growth", holds or bench.quick, iterations=(early, late), MiB=held)
-
-
-def _resident() -> int:
-    """Resident memory in MiB (Linux)."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") // 2**20
+        found.append((tensors, int(held())))
+    holds = found[1][0] <= found[0][0] + 8 and found[1][1] <= found[0][1] + 64
+    bench.check("growth", holds or bench.quick, iterations=(early, late), MiB=found)
 
 
 # ---- the run ----

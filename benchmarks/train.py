@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -31,6 +31,7 @@ from benchmarks.nets import Clock, measure, pictures, show, write_net
 from ssd_data.engines import load_engine
 from ssd_data.families import generate
 from ssd_data.proto import caffe_pb2
+from ssd_data.training.options import Extras
 from ssd_data.training.solver import Solver
 
 CLASSES, SIDE, BOXES = 21, 300, 3
@@ -39,12 +40,16 @@ STRIDED = (1, 3, 5, 11)
 EXTRAS = ((256, 512), (128, 256), (128, 256), (64, 128))
 
 
-def solver(family: str, classes: int, side: int, batch: int) -> Solver:
-    """The family's published solver, its net fed with pictures and boxes drawn once."""
+def solver(
+    family: str, classes: int, side: int, batch: int, device: str = "cpu", **extras: Any
+) -> Solver:
+    """The family's published solver, one batch a step, its net fed with pictures and boxes drawn
+    once."""
     model = generate(family, classes)
     param = caffe_pb2.SolverParameter()
     param.CopyFrom(model.solver)
     param.test_interval = param.snapshot = param.display = 0
+    param.iter_size, param.random_seed = 1, 1
     del param.test_iter[:]
     net = model.nets["train"]
     fed = caffe_pb2.LayerParameter(name="data", type="Input", top=["data", "label"])
@@ -52,7 +57,7 @@ def solver(family: str, classes: int, side: int, batch: int) -> Solver:
     fed.input_param.shape.add(dim=[1, 1, BOXES * batch, 8])
     net.layer[0].CopyFrom(fed)
     param.train_net_param.CopyFrom(net)
-    made = Solver(param)
+    made = Solver(param, device, Extras(**extras))
     made.net.blobs["data"].data[...] = pictures(batch, side)
     made.net.blobs["label"].data[0, 0] = labels(batch, classes)
     return made
@@ -214,7 +219,6 @@ def speed(batch: int, rounds: int, threads: int, clock: Clock) -> None:
 def memory(batch: int, steps: int) -> None:
     """What the process holds while it trains: at most so far, and now."""
     made = solver("sfd_mobilenetv2", 2, 640, batch)
-    made.param.iter_size = 1  # six, as published, hold the same
     print(f"\n### SFD on MobileNet V2, mod2, 640x640, batch {batch}\n")
     print("| iterations | held, MiB | most, MiB |\n|---|---|---|")
     done = 0

@@ -120,6 +120,47 @@ def test_only_the_embedded_engine_and_training_import_torch() -> None:
             assert not any(n.split(".")[0] == "torch" for n in names), path
 
 
+# What reads files and folders by itself: asked first whether a link leads out, or nothing is read
+# of a data set.
+READS = (
+    "iterdir",
+    "glob",
+    "rglob",
+    "scandir",
+    "listdir",
+    "walk",
+    "open",
+    "read_text",
+    "read_bytes",
+)
+DOORS = {
+    "coco/jsonfile.py": {"os.open"},
+    "cvat/read.py": {"self.tracks.open"},
+    "parts.py": {"tree.walk"},
+    "tree.py": {"self.walk"},
+    "annoset/read.py": {"paths"},
+}
+
+
+def test_data_sets_are_read_through_one_door() -> None:
+    """``core/files/inside.py`` sees to it that no link is followed that leaves a data set."""
+    top = ROOT / "ssd_data" / "data" / "formats"
+    for path in sorted(top.rglob("*.py")):
+        if path.name in ("write.py", "writing.py"):
+            continue
+        found = set()
+        doors = [n for n in imports(path) if n.startswith("ssd_data.core.files.inside.")]
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                own = f"ssd_data.core.files.inside.{called}" in doors
+                found |= {called} if called.rpartition(".")[2] in READS and not own else set()
+            if isinstance(node, ast.ImportFrom) and node.module == "ssd_data.core.files.paths":
+                names = {alias.name for alias in node.names}
+                found |= {"paths"} if any("read" in n or "open" in n for n in names) else set()
+        assert found == DOORS.get(str(path.relative_to(top)), set()), path
+
+
 def test_every_folder_of_tests_is_a_room() -> None:
     top = ROOT / "tests"
     folders = {path.relative_to(top).parts[0] for path in TESTS if path.parent != top}

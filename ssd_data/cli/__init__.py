@@ -6,6 +6,7 @@ command runs, so that ``ssd-data --help`` answers at once.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -14,7 +15,7 @@ from typing import TextIO
 import click
 
 from ssd_data.cli.parts.cuts import cuts_said
-from ssd_data.cli.parts.shared import report_error
+from ssd_data.cli.parts.shared import report_error, say
 from ssd_data.cli.parts.stops import SAID, STOPPED, stops
 from ssd_data.core.errors import (
     SsdDataError,
@@ -106,6 +107,8 @@ def root() -> None:
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit."""
     args = sys.argv[1:] if args is None else args
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error is
     with stops(), cuts_said(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")  # of broken pictures; our errors say it
         _say_warnings(quiet=not {"-q", "--quiet"}.isdisjoint(args))
@@ -126,7 +129,7 @@ def _say_warnings(quiet: bool) -> None:
         line: str | None = None,
     ) -> None:
         if issubclass(category, SsdDataWarning):
-            click.echo(f"warning: {message}", err=True)
+            say(f"warning: {message}", err=True)
         else:
             others(message, category, filename, lineno, file, line)
 
@@ -138,11 +141,12 @@ def _run(args: list[str]) -> None:
         # Outside standalone mode click returns the status of ctx.exit() instead of exiting.
         sys.exit(root.main(args, prog_name="ssd-data", standalone_mode=False) or 0)
     except (click.Abort, KeyboardInterrupt):
-        click.echo(SAID, err=True)
+        say(SAID, err=True)
         sys.exit(STOPPED)
     except click.ClickException as error:
         if not _is_said_by_another(args):
-            report_error(UsageError(error.format_message()), args, usage=error)
+            said = UsageError(" ".join(error.format_message().split()))
+            report_error(said, args, usage=error)
         sys.exit(2)
     except SsdDataError as error:
         report_error(error, args)
@@ -161,8 +165,7 @@ def _run(args: list[str]) -> None:
             report_error(SsdDataError("out of memory", hint=hint), args)
             sys.exit(1)
         hint = f"If the input is not to blame, please report it with what {DEBUG}=1 shows"
-        text = f"{type(error).__name__}: {ascii(str(error))[1:-1]}"
-        report_error(SsdDataError(text, hint=hint), args)
+        report_error(SsdDataError(f"{type(error).__name__}: {error}", hint=hint), args)
         sys.exit(1)
 
 

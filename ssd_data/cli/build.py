@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Read all annotations, say what would be built, and write nothing.",
+    help="Do and say all that a build would, errors included, but write nothing.",
 )
 @click.option(
     "--link",
@@ -98,10 +98,9 @@ def command(
     if fetch:
         options["root"] = _fetch(dataset, list_file, options, quiet)
     found = _dataset(dataset, list_file, options)
-    if dry_run:
-        _show_plan(found, build_options, options, as_json)
-        return
     if not (as_json or quiet):
+        if dry_run:
+            shared.say(f"{found.format}: {found.root}" + f" ({found.why})" * bool(found.why))
         _print_said(found, options)
     result = build(
         found,
@@ -113,27 +112,32 @@ def command(
         redo=options["redo"],
         link=options["link"],
         track=shared.tracker(quiet),
+        dry_run=dry_run,
     )
-    if as_json:
+    if as_json and dry_run:
+        shared.print_json(_rehearsed(found, result))
+    elif as_json:
         shared.print_json(
             {"out": result.out, "built": result.built, "links": result.linked, **result.manifest}
         )
     elif not quiet:
-        _print(result)
+        _print(result, dry_run)
 
 
 def _dataset(name: str | None, list_file: Path | None, options: dict[str, Any]) -> Dataset:
-    from ssd_data.core.files.inside import allow
     from ssd_data.data import find
 
     follow = options["follow_links"]
-    if options["out"] is not None:
-        allow(options["out"])  # links that --link made there lead to it
     if (name is None) == (list_file is None):
         raise click.UsageError("Give a DATASET or --list, one of the two.")
     if list_file is None:
         return find.find(
-            str(name), options["root"], options["splits"], options["format"], follow_links=follow
+            str(name),
+            options["root"],
+            options["splits"],
+            options["format"],
+            follow_links=follow,
+            out=options["out"],
         )
     if options["labelmap"] is None or options["root"] is None:
         raise click.UsageError("--list needs --labelmap and --root.")
@@ -173,20 +177,25 @@ def _options(options: dict[str, Any], from_list: bool) -> BuildOptions:
     return BuildOptions(**{one.name: options[one.name] for one in fields(BuildOptions)})
 
 
-def _show_plan(
-    found: Dataset, build_options: BuildOptions, options: dict[str, Any], as_json: bool
-) -> None:
-    """What would be built, from the annotations alone."""
-    from ssd_data.data.build.plan import plan
+def _rehearsed(found: Dataset, result: BuildResult) -> dict[str, Any]:
+    """What a dry run found, as JSON has it."""
+    table = result.manifest
+    return {
+        **{key: table[key] for key in ("name", "format", "root", "splits")},
+        "dry_run": True,
+        "out": result.out,
+        "why": found.why,
+        "said": list(found.said),
+        "links": _links(result),
+        "labelmap": list(result.labelmap.shown_apart().values()),
+        "built": result.built,
+    }
 
-    labelmap = shared.read_names(options["labelmap"])
-    table = plan(found, build_options, options["splits"], labelmap).summary()
-    if as_json:
-        shared.print_json(table)
-        return
-    click.echo(f"{table['format']}: {found.root}" + (f" ({found.why})" if found.why else ""))
-    _print_said(found, options)
-    _print_plan(table)
+
+def _links(result: BuildResult) -> dict[str, str]:
+    """The links of the splits that are there."""
+    splits = result.record.splits
+    return {link: split for link, split in result.record.links.items() if split in splits}
 
 
 def _print_said(found: Dataset, options: dict[str, Any]) -> None:
@@ -196,45 +205,37 @@ def _print_said(found: Dataset, options: dict[str, Any]) -> None:
         shared.print_left_out(found.left_out(found.default_splits()), "built")
 
 
-def _print_plan(table: dict[str, Any]) -> None:
-    columns, splits = ["pictures", "boxes", "difficult", "without_boxes"], table["splits"].items()
-    rows: list[list[object]] = [["split", *(c.replace("_", " ") for c in columns)]]
-    rows += [[name, *(counts[c] for c in columns)] for name, counts in splits]
-    shared.print_table(rows, right=range(1, 5))
-    rows = [["label", "class", *table["splits"]]]
-    rows += [
-        [label, name, *(counts["classes"].get(name, 0) for _, counts in splits)]
-        for label, name in enumerate(table["labelmap"])
-    ]
-    shared.print_table(rows, right=[0, *range(2, 2 + len(splits))])
-    for name, counts in splits:
-        for kind, entry in counts["notes"].items():
-            title = f"{name}: {entry['count']} x {kind}"
-            shared.print_listed(title, entry["listed"], entry["count"])
-        for kind in ("absent pictures", "unreadable"):
-            if places := counts[kind.replace(" ", "_")]:
-                shared.print_listed(f"{name}: {len(places)} x {kind}", places, len(places))
-    for link, split in table["links"].items():
-        click.echo(f"{link} would be {split}")
-    click.echo("nothing was written")
-
-
-def _print(result: BuildResult) -> None:
+def _print(result: BuildResult, dry_run: bool) -> None:
     rows: list[list[object]] = [
         ["split", "records", "boxes", "difficult", "without boxes", "MB", ""]
     ]
-    splits = result.record.splits
+    splits, made = result.record.splits, "would be built" if dry_run else "built"
     for name, split in splits.items():
-        state = "built" if name in result.built else "up to date"
+        state = made if name in result.built else "up to date"
         counts = [split.records, split.boxes, split.difficult, split.without_boxes]
         rows.append([name, *counts, f"{split.bytes / 1e6:.1f}", state])
     shared.print_table(rows, right=range(1, 6))
+    if dry_run:
+        _print_classes(result)
     for name in result.built:
         for kind, entry in splits[name].notes.items():
-            more = "… all in build.json" if entry.count <= 1000 else "…"
+            more = "… all in build.json" if entry.count <= 1000 and not dry_run else "…"
             title = f"{name}: {entry.count} x {kind}"
             shared.print_listed(title, entry.listed, entry.count, more=more)
+    if dry_run:
+        for link, target in _links(result).items():
+            shared.say(f"{link} would be {target}")
+        shared.say("up to date" if result.up_to_date else "nothing was written")
+        return
     state = "up to date" if result.up_to_date else "done"
-    click.echo(f"{state}: {result.out}")
+    shared.say(f"{state}: {result.out}")
     for link in result.linked:
-        click.echo(f"linked: {link}")
+        shared.say(f"linked: {link}")
+
+
+def _print_classes(result: BuildResult) -> None:
+    splits = result.record.splits
+    rows: list[list[object]] = [["label", "class", *splits]]
+    for label, name in result.labelmap.shown_apart().items():
+        rows.append([label, name, *((one.classes or {}).get(name, 0) for one in splits.values())])
+    shared.print_table(rows, right=[0, *range(2, 2 + len(splits))])

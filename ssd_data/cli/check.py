@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ssd_data.cli.parts import shared
+from ssd_data.cli.parts.reading import reading_of, reading_options
 
 if TYPE_CHECKING:
     from ssd_data.data.check.findings import Finding, Findings
@@ -32,7 +33,7 @@ SHOWN = 3
     help="Decode all pixels, or read pictures' headers only.  [default: --decode]",
 )
 @shared.format_option
-@shared.follow_links_option
+@reading_options()
 @shared.output_options
 def command(
     what: str,
@@ -44,11 +45,13 @@ def command(
     follow_links: bool,
     as_json: bool,
     quiet: bool,
+    **options: Any,
 ) -> None:
     """Check an LMDB, all LMDBs of a build's folder, or a raw data set before it is built.
 
-    DATASET is what 'ssd-data build' takes; nothing is written. The exit status is 1 if there are
-    errors, 0 with warnings only.
+    DATASET is what 'ssd-data build' takes; nothing is written. Give it the options of that build
+    that say how annotations are read, and it says what that build would. The exit status is 1 if
+    there are errors, 0 with warnings only.
 
     \b
     Examples:
@@ -65,6 +68,7 @@ def command(
         root=root,
         format=format,
         follow_links=follow_links,
+        reading=reading_of(options),
         decode=decode,
         track=shared.tracker(quiet),
     )
@@ -81,13 +85,13 @@ def _print(findings: Findings, quiet: bool) -> None:
         rows: list[list[object]] = [["checked", "records", "boxes"]]
         rows += [[table[key] for key in ("name", "records", "boxes")] for table in findings.checked]
         shared.print_table(rows, right=[1, 2])
-        click.echo(f"labelmap: {findings.labelmap or 'none'}")
+        shared.say(f"labelmap: {findings.labelmap or 'none'}")
         shared.print_left_out(findings.left_out, "checked")
-        click.echo()
+        shared.say()
     _print_all("errors", findings.errors)
     if not quiet:
         _print_all("warnings", findings.warnings)
-        click.echo(f"{_count(findings.errors, 'error')}, {_count(findings.warnings, 'warning')}")
+        shared.say(f"{_count(findings.errors, 'error')}, {_count(findings.warnings, 'warning')}")
 
 
 def _count(found: list[Finding], what: str) -> str:
@@ -99,12 +103,12 @@ def _print_all(title: str, found: list[Finding]) -> None:
     if not found:
         return
     width = max(len(str(finding.count)) for finding in found)
-    click.echo(f"{title}:")
+    shared.say(f"{title}:")
     for finding in found:
-        click.echo(f"  {finding.count:{width}} x {finding.message}  [{finding.kind}]")
+        shared.say(f"  {finding.count:{width}} x {finding.message}  [{finding.kind}]")
         for place in finding.places[:SHOWN]:
             if place:
-                click.echo(f"  {'':{width}}     {place}")
+                shared.say(f"  {'':{width}}     {place}")
         if finding.count > SHOWN:
-            click.echo(f"  {'':{width}}     … and {finding.count - SHOWN} more")
-    click.echo()
+            shared.say(f"  {'':{width}}     … and {finding.count - SHOWN} more")
+    shared.say()

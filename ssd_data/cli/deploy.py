@@ -108,7 +108,7 @@ def command(
         deploy, (model, why) = run.deploy, run.best()
         weights, labelmap = model.path, labelmap or next(iter(run.labelmaps), None)
         if not quiet:
-            click.echo(f"weights: {weights} ({why})", err=True)
+            shared.say(f"weights: {weights} ({why})", err=True)
     prepare = net_options.preprocessing(deploy, chosen)
     made = ship(
         profile,
@@ -137,13 +137,13 @@ def _given(chosen: Mapping[str, Any]) -> dict[str, Any]:
 def _print(made: DeployedNet) -> None:
     files = made.table["net"]["files"]
     for name in made.files:
-        click.echo(f"{made.folder / name}" + (f": {files[name]}" if name in files else ""))
+        shared.say(f"{made.folder / name}" + (f": {files[name]}" if name in files else ""))
     for note in made.notes:
-        click.echo(f"note: {note}")
+        shared.say(f"note: {note}")
     for proof in made.proofs:
-        click.echo(f"equal to the embedded engine by {proof.sentence()}")
+        shared.say(f"equal to the embedded engine by {proof.sentence()}")
     for name, loss in made.table["losses"].items():
-        click.echo(f"{name}:")
+        shared.say(f"{name}:")
         shared.print_table(
             [
                 ["  " + key.replace("_", " "), f"{v:.4g}" if isinstance(v, float) else v]

@@ -93,15 +93,15 @@ def command(
             drawn.add(frame.name, frame.picture, frame.found)
             rows.append(_table(frame, names))
             if not quiet and not as_json:
-                click.echo(_line(rows[-1]))
+                shared.say(_line(rows[-1]))
     if as_json:
         shared.print_json({"pictures": rows, "unreadable": bad})
     elif not quiet and folder is not None:
-        click.echo(f"drawn: {folder}")
+        shared.say(f"drawn: {folder}")
     if bad:
         for text in bad:
-            click.echo(f"unreadable: {text}", err=True)
-        click.echo(f"error: {len(bad)} of {len(bad) + len(rows)} could not be read", err=True)
+            shared.say(f"unreadable: {text}", err=True)
+        shared.say(f"error: {len(bad)} of {len(bad) + len(rows)} could not be read", err=True)
         click.get_current_context().exit(1)
 
 

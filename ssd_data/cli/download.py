@@ -11,6 +11,7 @@ import click
 
 from ssd_data.cli.parts import shared
 from ssd_data.cli.parts.stops import STOPPED
+from ssd_data.core.legible import QUOTE, legible
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -72,7 +73,7 @@ def fetch(
         download(recipe, out, bars.report, splits, keep)
     except KeyboardInterrupt:
         bars.close()
-        click.echo("interrupted; the same command goes on from here", err=True)
+        shared.say("interrupted; the same command goes on from here", err=True)
         click.get_current_context().exit(STOPPED)
     finally:
         bars.close()
@@ -96,7 +97,12 @@ class Bars:
             self.close()
             # What came in an earlier run does not count as this one's speed.
             self.bar = tqdm(
-                total=total, initial=done, desc=what, unit="B", unit_scale=True, file=sys.stderr
+                total=total,
+                initial=done,
+                desc=legible(what, QUOTE),
+                unit="B",
+                unit_scale=True,
+                file=sys.stderr,
             )
             self.what = what
         self.bar.update(done - self.bar.n)
@@ -144,7 +150,7 @@ def _print(out: Path, steps: list[Step], dry_run: bool, dataset: str) -> None:
     shared.print_table(rows, right=(1, 2) if dry_run else (1,))
     if dry_run:
         missing = sum(step.missing for step in steps) / 1e6
-        click.echo(f"{missing:,.1f} MB would be fetched and unpacked into {out}")
+        shared.say(f"{missing:,.1f} MB would be fetched and unpacked into {out}")
     else:
-        click.echo(f"done: {out}")
-        click.echo(f"next: ssd-data build {dataset} --root {out}")
+        shared.say(f"done: {out}")
+        shared.say(f"next: ssd-data build {dataset} --root {out}")

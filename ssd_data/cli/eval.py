@@ -10,6 +10,7 @@ import click
 
 from ssd_data import metrics
 from ssd_data.cli.parts import net_options, shared
+from ssd_data.cli.parts.reading import reading_of, reading_options
 from ssd_data.cli.parts.scores import missing_option, print_scores, rules, rules_options
 from ssd_data.cli.parts.stops import STOPPED
 from ssd_data.core.registry import METRICS, PROTOCOLS
@@ -30,7 +31,8 @@ NATIVE = "native"
     help="By whose rules.  [default: the data set's own; coco where it has none]",
 )
 @click.option("--root", type=shared.PATH, metavar="DIR", help="Where a recipe's files lie.")
-@shared.follow_links_option
+@shared.format_option
+@reading_options("missing")
 @click.option("--split", metavar="NAME", help="Which pictures.  [default: those for testing]")
 @click.option("--labelmap", type=shared.PATH, help="The classes.  [default: the data set's]")
 @click.option(
@@ -78,6 +80,7 @@ def command(
     weights: Path,
     metric: str | None,
     root: Path | None,
+    format: str,
     follow_links: bool,
     split: str | None,
     labelmap: Path | None,
@@ -122,7 +125,9 @@ def command(
         raise click.BadParameter("a score lies between 0 and 1", param_hint="--threshold")
     wanted_size = None if size == NATIVE else shared.parse_size(size)
     prepare, half = net_options.preprocessing(deploy, options), options["half"]
-    data = open_set(dataset, EvalChoice(metric, split, root, labelmap, truth, follow_links))
+    reading = reading_of(options)
+    choice = EvalChoice(metric, split, root, labelmap, truth, follow_links, format, reading)
+    data = open_set(dataset, choice)
     if not (as_json or quiet):
         shared.print_said(data.said)
     with ExitStack() as stack:
@@ -141,7 +146,7 @@ def command(
         except KeyboardInterrupt:
             if out is None:
                 raise
-            click.echo("interrupted; the same command goes on from here", err=True)
+            shared.say("interrupted; the same command goes on from here", err=True)
             click.get_current_context().exit(STOPPED)
     if as_json:
         shared.print_json({**report.to_json(), "speed": _speed(report)})
@@ -161,14 +166,13 @@ def _speed(report: Report) -> dict[str, float | int]:
 
 def _print(report: Report, out: Path | None) -> None:
     print_scores(report.scores)
-    click.echo()
+    shared.say()
     rows = [[name.replace("_", " "), value] for name, value in report.made_with.items()]
     shared.print_table(rows)
     speed = _speed(report)
-    click.echo(
-        f"\n{report.detected:,} pictures detected, {speed['pictures_per_second']} pictures/s"
-    )
+    shared.say()
+    shared.say(f"{report.detected:,} pictures detected, {speed['pictures_per_second']} pictures/s")
     if report.resumed:
-        click.echo(f"{report.resumed:,} pictures had been detected before")
+        shared.say(f"{report.resumed:,} pictures had been detected before")
     if out is not None:
-        click.echo(f"{len(report.drawn)} pictures drawn; all is in {out}")
+        shared.say(f"{len(report.drawn)} pictures drawn; all is in {out}")

@@ -91,5 +91,5 @@ def _print(result: ExportResult) -> None:
     shared.print_table([columns, row], right=range(1, len(columns)))
     for kind, entry in result.notes.kinds.items():
         shared.print_listed(f"{entry.count} x {kind}", entry.listed, entry.count)
-    click.echo(f"done: {result.out}")
-    click.echo(f"to build it again: {shlex.join(result.command)}")
+    shared.say(f"done: {result.out}")
+    shared.say(f"to build it again: {shlex.join(result.command)}")

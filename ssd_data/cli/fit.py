@@ -79,16 +79,16 @@ def command(
 
 def _print(table: dict[str, Any]) -> None:
     size = f"{table['input']['width']}x{table['input']['height']}"
-    click.echo(f"{table['lmdb']}: {table['boxes']:,} boxes of {table['records']:,} records")
-    click.echo(
+    shared.say(f"{table['lmdb']}: {table['boxes']:,} boxes of {table['records']:,} records")
+    shared.say(
         f"{table['net']}: {table['priors']:,} priors at {size}, overlap {table['overlap']:g}"
     )
     for note in table["notes"]:
-        click.echo(f"note: {note}")
-    click.echo()
+        shared.say(f"note: {note}")
+    shared.say()
     rows = [["all", *_counts(table)]]
     shared.print_table([["", *HEADS], *rows], right=range(1, 8))
-    click.echo()
+    shared.say()
     heads = ["best prior in", "map", "width x height", *HEADS]
     rows = [[*_map(m), *_counts(m)] for m in table["maps"]]
     shared.print_table([heads, *rows], right=range(3, 10))
@@ -96,13 +96,13 @@ def _print(table: dict[str, Any]) -> None:
         ("size, pixels", "sizes", "size"),
         ("width : height", "ratios", "ratio"),
     ):
-        click.echo()
+        shared.say()
         rows = [[row[name], *_counts(row)] for row in table[key]]
         shared.print_table([[what, *HEADS], *rows], right=range(1, 8))
     _print_unreached(table)
     _print_proposals(table)
     for path in table.get("plots", ()):
-        click.echo(path)
+        shared.say(path)
 
 
 def _counts(row: dict[str, Any]) -> list[str]:
@@ -119,11 +119,13 @@ def _map(row: dict[str, Any]) -> list[str]:
 
 def _print_unreached(table: dict[str, Any]) -> None:
     found, overlap = table["unreached"], table["overlap"]
-    click.echo(f"\n{found['count']:,} boxes that no prior overlaps by {overlap:g}", nl=False)
+    shared.say()
+    text = f"{found['count']:,} boxes that no prior overlaps by {overlap:g}"
     if not found["count"]:
-        click.echo()
+        shared.say(text)
         return
-    click.echo(f" ({found['count'] / table['boxes']:.1%}); for instance, in pixels of the input:")
+    share = f"{found['count'] / table['boxes']:.1%}"
+    shared.say(f"{text} ({share}); for instance, in pixels of the input:")
     rows = [
         [f"{box['width']:g}x{box['height']:g}", f"best {box['best_overlap']:.2f}", box["key"]]
         for box in found["listed"][:SHOWN]
@@ -134,7 +136,9 @@ def _print_unreached(table: dict[str, Any]) -> None:
 def _print_proposals(table: dict[str, Any]) -> None:
     for proposal in table["proposals"]:
         text = f"{proposal['matched']:,} boxes ({proposal['coverage']:.1%})"
-        click.echo(f"\nwith these options of ssd-data model {text} would be matched:")
-        click.echo("  " + " ".join(f"{k} {v}" for k, v in proposal["options"].items()))
+        shared.say()
+        shared.say(f"with these options of ssd-data model {text} would be matched:")
+        shared.say("  " + " ".join(f"{k} {v}" for k, v in proposal["options"].items()))
     if not table["proposals"]:
-        click.echo("\nno sizes were found that match more boxes")
+        shared.say()
+        shared.say("no sizes were found that match more boxes")

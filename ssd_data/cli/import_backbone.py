@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ssd_data.cli.parts import shared
+from ssd_data.core.legible import few
 
 if TYPE_CHECKING:
     from ssd_data.nets.edit.import_backbone import Imported
@@ -117,11 +118,12 @@ def _inputs(graph: Graph, mean: str | None, scale: float | None) -> Preprocessin
 def _print(result: Imported, inputs: Preprocessing, out: Path) -> None:
     rows = [["convolution", "from"], *map(list, result.taken)]
     shared.print_table([*rows[:SHOWN], ["…", "…"], rows[-1]] if len(rows) > SHOWN + 2 else rows)
-    click.echo(f"\n{result.kind}: {len(result.taken)} convolutions with their normalisation")
+    shared.say()
+    shared.say(f"{result.kind}: {len(result.taken)} convolutions with their normalisation")
     mean = ", ".join(f"{value:g}" for value in inputs.mean)
-    click.echo(f"the net sees (value - mean) * {inputs.scale:g}, mean {mean} (BGR)")
+    shared.say(f"the net sees (value - mean) * {inputs.scale:g}, mean {mean} (BGR)")
     if result.left_out:
-        click.echo(f"left out: {', '.join(result.left_out)}")
+        shared.say(f"left out: {few(result.left_out, 12)}")
     for note in result.notes:
-        click.echo(f"note: {note}")
-    click.echo(f"done: {out}")
+        shared.say(f"note: {note}")
+    shared.say(f"done: {out}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssd_data.cli.parts import shared
+from ssd_data.core.legible import few
 
 if TYPE_CHECKING:
     from ssd_data.core.headers import PictureInfo
@@ -89,8 +90,8 @@ def command(
     broken = table["broken"]["count"] if which is None else 0
     if broken:
         for place in () if as_json else table["broken"]["listed"][: 4 * SHOWN]:
-            click.echo(f"broken: {place}", err=True)
-        click.echo(f"error: {broken} of {table['records']} records are broken", err=True)
+            shared.say(f"broken: {place}", err=True)
+        shared.say(f"error: {broken} of {table['records']} records are broken", err=True)
         click.get_current_context().exit(1)
 
 
@@ -187,9 +188,11 @@ def _print_all(table: dict[str, Any]) -> None:
         ["broken", broken, ""],
         ["pictures", sound, f"{kinds}; {channels} channels; {megabytes}" if sound else ""],
     ]
-    click.echo(f"{table['lmdb']}  (labelmap: {table['labelmap'] or 'none found'})\n")
+    shared.say(f"{table['lmdb']}  (labelmap: {table['labelmap'] or 'none found'})")
+    shared.say()
     shared.print_table(rows, right=[1])
-    click.echo(f"keys   {table['first_key']}\n  to   {table['last_key']}")
+    shared.say(f"keys   {table['first_key']}")
+    shared.say(f"  to   {table['last_key']}")
     if sound:
         _print_classes(table)
         _print_spreads(table)
@@ -209,10 +212,10 @@ def _print_classes(table: dict[str, Any]) -> None:
         bar = "█" * max(1, round(BAR * row["boxes"] / most))
         counts = [row[key] for key in ("boxes", "pictures", "difficult")]
         rows.append([row["label"], row["name"], *counts, bar])
-    click.echo()
+    shared.say()
     shared.print_table(rows, right=[0, 2, 3, 4])
     if table["absent"]:
-        click.echo(f"never: {', '.join(table['absent'])}")
+        shared.say(f"never: {few(table['absent'], 12)}")
 
 
 def _print_spreads(table: dict[str, Any]) -> None:
@@ -231,31 +234,35 @@ def _print_spreads(table: dict[str, Any]) -> None:
         factor = 100 if unit else 1
         if spread:
             rows.append([what, *(f"{factor * value:.3g}{unit}" for value in spread.values())])
-    click.echo()
+    shared.say()
     shared.print_table(rows, right=range(1, 6))
     sizes = [f"{s['width']}x{s['height']} ({s['pictures']})" for s in pictures["sizes"]]
     more = pictures["different_sizes"] - len(sizes)
-    click.echo(f"\npicture sizes: {', '.join(sizes)}{f' and {more} more' if more else ''}")
+    shared.say()
+    shared.say(f"picture sizes: {', '.join(sizes)}{f' and {more} more' if more else ''}")
 
 
 def _print_places(listed: dict[str, Any], what: str) -> None:
     if count := listed["count"]:
         more = f"… and {count - SHOWN} more (--json lists up to 1000)"
-        shared.print_listed(f"\n{count} {what}:", listed["listed"], count, shown=SHOWN, more=more)
+        shared.say()
+        shared.print_listed(f"{count} {what}:", listed["listed"], count, shown=SHOWN, more=more)
 
 
 def _print_drawn(table: dict[str, Any]) -> None:
     if "drawn" in table:
         count = table["drawn"]["pictures"]
         noun = "picture" if count == 1 else "pictures"
-        click.echo(f"\n{count} {noun} drawn into {table['drawn']['folder']}")
+        shared.say()
+        shared.say(f"{count} {noun} drawn into {table['drawn']['folder']}")
 
 
 def _print_one(table: dict[str, Any]) -> None:
-    click.echo(table["key"])
+    shared.say(table["key"])
     shape = f"{table['width']} x {table['height']}, {table['channels']} channels"
     turned = "; its EXIF orientation would turn it" if table["exif_orientation"] else ""
-    click.echo(f"{shape}, {table['format']}, {table['bytes']} bytes{turned}\n")
+    shared.say(f"{shape}, {table['format']}, {table['bytes']} bytes{turned}")
+    shared.say()
     rows: list[list[object]] = [
         ["", "class", "label", "", "xmin", "ymin", "xmax", "ymax", "", "", "", "", ""]
     ]
@@ -267,9 +274,9 @@ def _print_one(table: dict[str, Any]) -> None:
         rows.append([*head, *pixels, *fractions, box["remark"]])
     if table["boxes"]:
         shared.print_table(rows, right=[0, 2, *range(4, 12)])
-        click.echo("(corners in pixels, then as fractions of the picture)")
+        shared.say("(corners in pixels, then as fractions of the picture)")
     else:
-        click.echo("no boxes")
+        shared.say("no boxes")
     _print_drawn(table)
 
 

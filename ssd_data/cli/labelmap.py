@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ssd_data.cli.parts import shared
+from ssd_data.cli.parts.reading import reading_of, reading_options
+
+SHOWN = 100
 
 
 @click.command(short_help="Write a labelmap, or check one against data.")
@@ -16,7 +20,8 @@ from ssd_data.cli.parts import shared
 @click.option("--names-file", type=shared.PATH, help="Class names, one a line, as SOURCE too.")
 @click.option("--check", type=shared.PATH, metavar="LABELMAP", help="Compare LABELMAP with SOURCE.")
 @click.option("--root", type=shared.PATH, help="Where a recipe's files lie.")
-@shared.follow_links_option
+@shared.format_option
+@reading_options()
 @click.option("--redo", is_flag=True, help="Replace the file if it is there.")
 @shared.output_options
 def command(
@@ -26,10 +31,12 @@ def command(
     names_file: Path | None,
     check: Path | None,
     root: Path | None,
+    format: str,
     follow_links: bool,
     redo: bool,
     as_json: bool,
     quiet: bool,
+    **options: Any,
 ) -> None:
     """Write the labelmap of SOURCE, or compare one with it.
 
@@ -51,14 +58,16 @@ def command(
 
     if [source, names, names_file].count(None) != 2:
         raise click.UsageError("Give one of SOURCE, --names and --names-file.")
+    raw: dict[str, Any] = {"format": format, "follow_links": follow_links}
+    raw["reading"] = reading_of(options)
     if check is not None:
         if source is None:
             raise click.UsageError("--check compares with a SOURCE.")
-        found = disagreements(read_labelmap(check), source, root, follow_links=follow_links)
+        found = disagreements(read_labelmap(check), source, root, **raw)
         _print_check(check, source, found, as_json, quiet)
         return
     if source is not None:
-        labelmap = labelmap_of(source, root, follow_links=follow_links)
+        labelmap = labelmap_of(source, root, **raw)
     elif names is not None:
         listed = [name.strip() for name in names.split(",")]
         labelmap = LabelMap.from_names(class_names(listed, "--names"), origin="--names")
@@ -74,17 +83,19 @@ def command(
         ]
         shared.print_json({"out": out, "items": items})
     elif out is None:
-        click.echo(labelmap.to_text(), nl=False)
+        shared.print_prototxt(labelmap.to_text())
     elif not quiet:
-        click.echo(f"{len(labelmap)} items, background included: {out}")
+        shared.say(f"{len(labelmap)} items, background included: {out}")
 
 
 def _print_check(check: Path, source: str, found: list[str], as_json: bool, quiet: bool) -> None:
     if as_json:
         shared.print_json({"labelmap": check, "source": source, "differences": found})
     elif not quiet:
-        for difference in found:
-            click.echo(difference)
-        click.echo(f"{len(found)} differences" if found else f"{check} fits {source}")
+        for difference in found[:SHOWN]:
+            shared.say(difference)
+        if len(found) > SHOWN:
+            shared.say(f"… and {len(found) - SHOWN:,} more")
+        shared.say(f"{len(found)} differences" if found else f"{check} fits {source}")
     if found:
         raise click.exceptions.Exit(1)

@@ -32,4 +32,4 @@ def command(build_dir: Path, into: Path, copy: bool, as_json: bool, quiet: bool)
     elif not quiet:
         for path in made:
             target = Path(path)
-            click.echo(f"{path} -> {target.readlink()}" if target.is_symlink() else path)
+            shared.say(f"{path} -> {target.readlink()}" if target.is_symlink() else path)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssd_data.cli.parts import shared
+from ssd_data.core.legible import few
 
 if TYPE_CHECKING:
     from ssd_data.evaluation.compare import Difference
@@ -115,18 +116,19 @@ def _print(merge: Merge, proof: dict[str, Any], files: Any) -> None:
         if row.into:
             taken.setdefault(row.into, []).append(f"{row.type} {row.name}")
     if taken:
-        shared.print_table([["layer", "took in"], *([k, ", ".join(v)] for k, v in taken.items())])
+        shared.print_table([["layer", "took in"], *([k, few(v)] for k, v in taken.items())])
     kept = [[row.name, row.type, row.reason] for row in merge.rows if not row.into]
     if kept:
-        click.echo()
+        shared.say()
         shared.print_table([["kept", "type", "because it"], *kept])
     count = len(merge.into)
-    click.echo(f"\n{count} of {len(merge.rows)} merged, {len(merge.rows) - count} kept")
+    shared.say()
+    shared.say(f"{count} of {len(merge.rows)} merged, {len(merge.rows) - count} kept")
     if merge.left_out:
-        click.echo(f"left out, not in the net: {', '.join(merge.left_out)}")
+        shared.say(f"left out, not in the net: {few(merge.left_out, 12)}")
     titles = {"merged": "to the net before", "own eps": "to the net with its own eps"}
     for key, differences in proof.items():
         for found in differences:
             text = f"{found['largest']:.1e} (values up to {found['scale']:.3g})"
-            click.echo(f"largest difference {titles[key]}, in {found['name']}: {text}")
-    click.echo(f"done: {files[0]}, {files[1]}")
+            shared.say(f"largest difference {titles[key]}, in {found['name']}: {text}")
+    shared.say(f"done: {files[0]}, {files[1]}")

@@ -150,11 +150,11 @@ def command(
     elif not quiet:
         if summary:
             _show(_deploy(written.model))
-            click.echo()
+            shared.say()
         for path in written.files.values():
-            click.echo(path)
+            shared.say(path)
         for note in written.notes:
-            click.echo(f"note: {note}")
+            shared.say(f"note: {note}")
 
 
 def _numbers(text: str | None, name: str) -> tuple[float, ...] | None:
@@ -223,10 +223,10 @@ def _list(as_json: bool) -> None:
             batch = f"{has['batch_size']} x {has['iter_size']}"
             rows.append([name, variant, f"{width}x{height}", batch, module.TITLE])
     shared.print_table(rows)
-    click.echo()
+    shared.say()
     for name, module in modules.items():
         options = families.options_of(module, next(iter(module.VARIANTS)))
-        click.echo(f"{name}: " + " ".join(f"--{o.replace('_', '-')}" for o in sorted(options)))
+        shared.say(f"{name}: " + " ".join(f"--{o.replace('_', '-')}" for o in sorted(options)))
 
 
 def _show(graph: Graph, as_json: bool = False, quiet: bool = False) -> None:
@@ -266,7 +266,7 @@ def _print_summary(found: Summary) -> None:
     shared.print_table(rows, right=[3, 4])
     if not found.priors:
         return
-    click.echo()
+    shared.say()
     head = ["priors of", "map", "a place", "in all", "stride", "field", "width x height, pixels"]
     table: list[list[object]] = [list(head)]
     for prior in found.priors:

@@ -102,7 +102,7 @@ def command(
     elif not quiet:
         _print(rows, len(batches))
     if not passed:
-        click.echo(f"error: the engines differ by more than {tolerance:g}", err=True)
+        shared.say(f"error: the engines differ by more than {tolerance:g}", err=True)
         click.get_current_context().exit(1)
 
 
@@ -136,4 +136,4 @@ def _print(rows: list[Difference], pictures: int) -> None:
         for row in rows
     ]
     shared.print_table(table, right=[2, 3, 4])
-    click.echo(f"{pictures} picture{'' if pictures == 1 else 's'}")
+    shared.say(f"{pictures} picture{'' if pictures == 1 else 's'}")

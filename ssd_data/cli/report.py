@@ -113,7 +113,7 @@ def command(
     if as_json:
         shared.print_json({"page": out, "bytes": size, **table})
     elif not quiet:
-        click.echo(f"{out}: {size / 1e6:.1f} MB; open it in a browser")
+        shared.say(f"{out}: {size / 1e6:.1f} MB; open it in a browser")
 
 
 def _refuse(options: dict[str, str], whose: str) -> None:

@@ -75,6 +75,6 @@ def _print(results: list[LayoutResult]) -> None:
         for split, count in result.splits.items():
             rows.append([result.name, result.folder, split, count.pictures, count.boxes])
     shared.print_table(rows, right=(3, 4))
-    click.echo("next, for instance:")
+    shared.say("next, for instance:")
     for result in results:
-        click.echo(f"  {_next(result)}")
+        shared.say(f"  {_next(result)}")

@@ -86,7 +86,8 @@ def command(
     elif not quiet:
         print_scores(scores)
         if drawn:
-            click.echo(f"\n{len(drawn)} curves drawn into {plot}")
+            shared.say()
+            shared.say(f"{len(drawn)} curves drawn into {plot}")
 
 
 def _refuse_others(metric: str, given: dict[str, object]) -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssd_data.cli.parts import shared
+from ssd_data.cli.parts.fields import offered_option
 from ssd_data.metrics import SSD_VERSIONS
+from ssd_data.training.options import TrainOptions
 
 if TYPE_CHECKING:
     from ssd_data.training.save_output import Saver
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 @click.option(
     "--device", default="auto", show_default=True, metavar="NAME", help="cpu, cuda, cuda:1 or auto."
 )
+@offered_option(TrainOptions, "write_in")
 @shared.output_options
 def command(net: Path, weights: Path, as_json: bool, quiet: bool, **options: Any) -> None:
     """Run the test net of a solver, or a test net, with WEIGHTS, and print mAP, per class too.
@@ -63,7 +66,7 @@ def command(net: Path, weights: Path, as_json: bool, quiet: bool, **options: Any
             shared.print_table(rows, right=[1])
         kind = f" ({result.ap_version})" if result.ap_version else ""
         for i, (name, value) in enumerate(result.tested.outputs):
-            click.echo(f"Test net output #{i}: {name} = {value:.8g}{kind}")
+            shared.say(f"Test net output #{i}: {name} = {value:.8g}{kind}")
         for saver in () if quiet else result.savers:
             _print_files(saver)
 
@@ -71,9 +74,9 @@ def command(net: Path, weights: Path, as_json: bool, quiet: bool, **options: Any
 def _print_files(saver: Saver) -> None:
     if saver.files:
         count = "1 file" if len(saver.files) == 1 else f"{len(saver.files)} files"
-        click.echo(f"{count} of detections in {saver.folder}")
+        shared.say(f"{count} of detections in {saver.folder}")
     if saver.seen:
-        click.echo(
+        shared.say(
             f"note: save_output_param: {saver.seen} of the {saver.wanted} pictures that it takes "
             f"to write files into {saver.folder}",
             err=True,

@@ -81,8 +81,9 @@ def _print(timing: Timing) -> None:
     rows.append(["all", "", f"{timing.forward:.3f}", f"{timing.backward:.3f}"])
     shared.print_table(rows, right=[2, 3])
     both = timing.forward + timing.backward
-    click.echo(
-        f"\nforward and backward {both:.1f} ms: the mean of {timing.iterations}, together "
+    shared.say()
+    shared.say(
+        f"forward and backward {both:.1f} ms: the mean of {timing.iterations}, together "
         f"{timing.total / 1e3:.2f} s; batch {timing.batch or 'as the data layer has it'}, "
         f"{timing.device}, {timing.threads} thread{'s' * (timing.threads > 1)}"
     )

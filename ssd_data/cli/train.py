@@ -84,7 +84,7 @@ def command(solver: Path | None, as_json: bool, quiet: bool, **options: Any) -> 
             run = train(
                 solver,
                 listeners=[*screen, move],
-                say=lambda text: click.echo(text, err=True),
+                say=lambda text: shared.say(text, err=True),
                 show=show,
                 **{name: value for name, value in options.items() if value is not None},
             )
@@ -108,11 +108,11 @@ def print_preflight(found: Preflight, quiet: bool = False) -> None:
     if not quiet:
         shared.print_table(found.rows(), right=[3], err=True)
         for loaded in found.weights:
-            click.echo(f"weights: {loaded}", err=True)
+            shared.say(f"weights: {loaded}", err=True)
     for trouble in found.errors:
-        click.echo(f"error: {trouble}", err=True)
+        shared.complain(trouble)
     for trouble in found.warnings if not quiet else ():
-        click.echo(f"warning: {trouble}", err=True)
+        shared.complain(trouble, "warning")
 
 
 class ProgressBar:
@@ -176,11 +176,11 @@ def _table(run: TrainResult) -> dict[str, Any]:
 
 def _print(run: TrainResult) -> None:
     state = "done" if run.finished else "stopped"
-    click.echo(f"{state} at iteration {run.iteration}, loss {run.loss:.6g}")
+    shared.say(f"{state} at iteration {run.iteration}, loss {run.loss:.6g}")
     if run.tested is not None:
         averaged = " (averaged weights)" if run.tested.averaged else ""
         for name, value in run.tested.outputs:
-            click.echo(f"{name} {value:.4f}{averaged}")
+            shared.say(f"{name} {value:.4f}{averaged}")
     if run.snapshots:
         for path in run.snapshots[-1].files().values():
-            click.echo(path)
+            shared.say(path)

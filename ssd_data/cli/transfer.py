@@ -102,15 +102,16 @@ def _print(result: Transfer, out: Path) -> None:
         source = "" if row.source is None else row.source
         rows.append([row.label, row.name, source, row.source_name, _SAID[row.how]])
     shared.print_table(rows, right=[0, 2])
-    click.echo()
+    shared.say()
     heads: list[list[object]] = [["head", "from", "priors a place"], *map(list, result.heads)]
     shared.print_table(heads, right=[2])
-    click.echo(f"\n{len(result.kept)} other layers kept")
+    shared.say()
+    shared.say(f"{len(result.kept)} other layers kept")
     for title, names in (("start anew", result.anew), ("left out", result.left_out)):
         if names:
-            click.echo(f"{len(names)} layers {title}:")
+            shared.say(f"{len(names)} layers {title}:")
             for name in names[:SHOWN]:
-                click.echo(f"  {name}")
+                shared.say(f"  {name}")
             if len(names) > SHOWN:
-                click.echo(f"  … and {len(names) - SHOWN} more")
-    click.echo(f"done: {out}")
+                shared.say(f"  … and {len(names) - SHOWN} more")
+    shared.say(f"done: {out}")

@@ -93,13 +93,13 @@ def command(
                 if as_json:
                     shared.print_json({"url": url, "lmdb": lmdb, "records": len(reader)})
                 elif not quiet:
-                    click.echo(f"{url}  {len(reader):,} records; Ctrl-C ends it")
+                    shared.say(f"{url}  {len(reader):,} records; Ctrl-C ends it")
                 with nullcontext() if hidden else shown(url), suppress(KeyboardInterrupt):
                     server.serve_forever()
         finally:
             index.close()
     if not (as_json or quiet):
-        click.echo("ended")
+        shared.say("ended")
 
 
 def _judged(

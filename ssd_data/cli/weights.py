@@ -55,7 +55,8 @@ def show(file: Path, as_json: bool, quiet: bool) -> None:
             rows.append([x.name, x.type, sum(a.size for a in x.arrays), shapes])
         shared.print_table(rows, right=[2])
         name = f'"{model.name}"' if model.name else "without a name"
-        click.echo(f"\n{len(model.layers)} layers, {count:,} values, net {name}")
+        shared.say()
+        shared.say(f"{len(model.layers)} layers, {count:,} values, net {name}")
 
 
 @command.command(short_help="What differs between two.")
@@ -130,9 +131,9 @@ def _print_difference(rows: list[ArrayDifference], other: list[ArrayDifference])
         table.append([row.layer, str(row.index), row.state, *numbers])
     if other:
         shared.print_table(table, right=[1])
-        click.echo()
+        shared.say()
     worst = max((r.largest / (r.scale or 1) for r in rows if r.state == "differs"), default=0.0)
-    click.echo(f"{len(other)} of {len(rows)} arrays differ, by up to {worst:.2g} of their values")
+    shared.say(f"{len(other)} of {len(rows)} arrays differ, by up to {worst:.2g} of their values")
 
 
 def _print_stats(rows: list[ArrayStats]) -> None:
@@ -151,7 +152,8 @@ def _print_stats(rows: list[ArrayStats]) -> None:
     counts = {"NaN": sum(r.nan for r in rows), "infinite": sum(r.infinite for r in rows)}
     counts["dead channels"] = sum(r.dead or 0 for r in rows)
     said = ", ".join(f"{count or 'no'} {name}" for name, count in counts.items())
-    click.echo(f"\n{sum(r.count for r in rows):,} values in {len(rows)} arrays: {said}")
+    shared.say()
+    shared.say(f"{sum(r.count for r in rows):,} values in {len(rows)} arrays: {said}")
 
 
 def _table(row: ArrayStats | ArrayDifference) -> dict[str, object]:

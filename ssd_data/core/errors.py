@@ -1,12 +1,16 @@
 """The handful of errors that this package raises.
 
 Each says *where* (``file:line``, key, option), *what* is wrong and *what to do*, so that the
-command line can print it without a traceback and a program can read its parts.
+command line can print it without a traceback and a program can read its parts. Whatever they quote,
+they are short and hold no character that is not seen (see ``core/legible.py``).
 """
 
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterable
+
+from ssd_data.core.legible import legible, legible_lines
 
 _FULL = "Free space, and try again"
 _OTHER = "Something else came there meanwhile: try again"
@@ -26,26 +30,42 @@ _CURES = {
     errno.ENOMEM: "Free memory, and try again",
     errno.EIO: "The disk may be failing: see the system's log (dmesg), and try again",
 }
+# How long a part may be, and how much is left of a longer one. Paths and cures may be long.
+_WHERE, _WHAT, _HINT = (300, 120), (500, 200), (500, 160)
 
 
 class SsdDataError(Exception):
-    """Base of all errors a user can cause and cure.
+    r"""Base of all errors a user can cause and cure.
 
     >>> print(SsdDataError("unknown class", where="1.xml:7", hint="Add it to the labelmap"))
     1.xml:7: unknown class
       Add it to the labelmap
 
+    >>> print(SsdDataError("holds \x1b[2J", where="a\n.xml"))
+    a\n.xml: holds \x1b[2J
+
     Args:
-        what: one sentence that says what is wrong.
+        what: one sentence that says what is wrong; or that and further lines.
         where: ``file:line``, a key, an option; empty where there is no such place.
-        hint: one sentence that says what to do about it.
+        hint: one sentence that says what to do about it; or several lines.
     """
 
-    def __init__(self, what: str, *, where: object = "", hint: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.where = str(where)
-        self.hint = hint
+    def __init__(
+        self, what: str | Iterable[str], *, where: object = "", hint: str | Iterable[str] = ""
+    ) -> None:
+        self.what: str = legible_lines(what, *_WHAT)
+        self.where = where
+        self.hint: str = legible_lines(hint, *_HINT)
+        super().__init__(self.what)
+
+    @property
+    def where(self) -> str:
+        """The place, as it is shown."""
+        return self._where
+
+    @where.setter
+    def where(self, place: object) -> None:
+        self._where: str = legible(place, *_WHERE)
 
     @property
     def sentence(self) -> str:

@@ -24,7 +24,7 @@ from ssd_data.core.classes.tensorflow import parse_pbtxt
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_text
 from ssd_data.core.files.together import write_one
-from ssd_data.core.notes import few
+from ssd_data.core.legible import first_lines
 from ssd_data.proto import caffe_pb2
 
 CAFFE, TENSORFLOW, NAMES = "Caffe's", "TensorFlow's", "a names file"
@@ -173,9 +173,9 @@ class LabelMap:
 
     def _without(self, faults: list[Fault]) -> LabelMap:
         if faults:
-            what = "; ".join(few([fault.what for fault in faults]))
-            cures = few(list(dict.fromkeys(fault.cure for fault in faults)))
-            raise InputError(what, where=self.origin, hint="\n  ".join(cures))
+            what = "; ".join(first_lines([fault.what for fault in faults]))
+            cures = first_lines(list(dict.fromkeys(fault.cure for fault in faults)))
+            raise InputError(what, where=self.origin, hint=cures)
         return self
 
     def differences(self, other: LabelMap) -> list[str]:

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-LISTED, FEW = 1000, 8
+from ssd_data.core.legible import legible
 
-
-def few(lines: Sequence[str], most: int = FEW) -> list[str]:
-    """The first lines, and how many more there are: for an error, which is to be read.
-
-    >>> few(["a", "b", "c"], most=1)
-    ['a', '… and 2 more']
-    """
-    more = len(lines) - most
-    return [*lines[:most], f"… and {more:,} more"] if more > 0 else list(lines)
+LISTED = 1000
 
 
 @dataclass(slots=True)
@@ -39,11 +30,11 @@ class Tally:
         self.kinds: dict[str, Count] = {}
 
     def add(self, kind: str, where: str) -> None:
-        """Count one more of ``kind``, which happened at ``where``."""
-        entry = self.kinds.setdefault(kind, Count())
+        """Count one more of ``kind``, which happened at ``where``; both may hold any text."""
+        entry = self.kinds.setdefault(legible(kind), Count())
         entry.count += 1
         if len(entry.listed) < LISTED:
-            entry.listed.append(where)
+            entry.listed.append(legible(where))
 
     def merge(self, other: Tally) -> None:
         """Add all that ``other`` has counted."""

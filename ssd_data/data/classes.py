@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import TypeAlias
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.legible import few
 
 MOST_COMPARED = 5000
 Classes: TypeAlias = Sequence[tuple[str, str]]
@@ -65,7 +66,7 @@ def require_matched(wanted: Mapping[str, str], known: Collection[str]) -> None:
         if old not in known:
             near = get_close_matches(old, list(known)[:MOST_COMPARED], n=1, cutoff=0.4)
             guess = f'Did you mean "{near[0]}"? ' if near else ""
-            shown = ", ".join(sorted(known)[:12]) + (" …" if len(known) > 12 else "")
+            shown = few(sorted(known), 12)
             raise UsageError(
                 f'no box is of a class "{old}"', where="--map", hint=f"{guess}There are {shown}"
             )

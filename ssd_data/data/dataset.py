@@ -18,6 +18,7 @@ from ssd_data.data.classes import Classes, numbered, renamed, united
 from ssd_data.data.formats.splits import role
 
 TRAINING_LINK, TEST_LINK = "trainval_lmdb", "test_lmdb"
+MOST_DIGITS = 19  # of a label number
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ class Dataset:
         if given is None:
             wanted = {**{old: wanted.get(new, new) for old, new in self.map.items()}, **wanted}
             pairs = self._listed(wanted)
-            numbers = {int(name): name for name, _ in pairs if name.isdecimal()}
+            numbers = {int(n): n for n, _ in pairs if n.isdecimal() and len(n) < MOST_DIGITS}
         else:
             items = sorted(given.require_sound(), key=lambda item: item.label)[1:]
             pairs = [(item.name, item.display_name) for item in items]

@@ -1,66 +1,38 @@
 """What differs between two data sets, builds or LMDBs: pictures, boxes, classes.
 
-Pictures are matched by their paths, else by their names where these are unique; boxes of a picture
-by how much they overlap. Both sides are what a build stores, fractions of the picture, so that a
-VOC tree and its YOLO twin, or a raw set and an old LMDB, can be held against each other.
+Pictures are matched by their paths, else by their names where these are unique, else by their
+bytes; boxes of a picture by how much they overlap. Both sides are what a build stores, fractions of
+the picture, so that a VOC tree and its YOLO twin, or a raw set and an old LMDB, can be held against
+each other.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from ssd_data.core.errors import InputError
-from ssd_data.core.images import picture_limits
-from ssd_data.core.labelmap import LabelMap, read_labelmap
+from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.notes import Tally
 from ssd_data.core.overlaps import jaccard, near_pairs
-from ssd_data.core.parallel import default_workers
 from ssd_data.core.progress import Track, untracked
-from ssd_data.core.structures import Boxes, Flags
-from ssd_data.data.build.convert import make_records
-from ssd_data.data.build.options import BuildOptions
-from ssd_data.data.build.plan import plan
-from ssd_data.data.dataset import Dataset
-from ssd_data.data.find import find
-from ssd_data.data.formats.splits import is_training
-from ssd_data.data.lmdb.companions import labelmap_file
-from ssd_data.data.lmdb.manifest import read_manifest
-from ssd_data.data.lmdb.one_build import one_build
-from ssd_data.data.lmdb.skim import skim
-from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
-from ssd_data.data.lmdb.strangers import refuse_stranger
-from ssd_data.data.lmdb.table import BoxColumns, BoxTable, read_table
+from ssd_data.data.build.options import require_raw
+from ssd_data.data.sides import Compared, PictureBoxes, read_side
 
+Pictures: TypeAlias = Mapping[str, PictureBoxes]
 MATCHED = 0.5  # overlap from which two boxes are meant to be the same
 SAME = 2e-6  # of the picture's side: what six decimals, as YOLO writes them, may differ by
 ONLY_PICTURE = "picture only in {}"
 ONLY_BOX = "box only in {}"
 CLASS, MOVED, DIFFICULT = "box has another class", "box has moved", "box is difficult in one only"
+SIZE, SPLIT = "picture has another size", "picture is for training in one only"
+RENAMED = "picture has another name"
 CROWDED = "picture has too many boxes near each other to tell which is which (not compared)"
 FEW_PAIRS, MOST_PAIRS, MOST_KEPT = 1 << 20, 1 << 27, 1 << 22
-SIZE, SPLIT = "picture has another size", "picture is for training in one only"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PictureBoxes:
-    """A picture of one side.
-
-    Attributes:
-        split: it belongs to. size: width and height in pixels.
-        classes: (N,) names; boxes: float32 (N, 4), fractions; difficult: bool (N,).
-    """
-
-    split: str
-    size: tuple[int, int]
-    classes: tuple[str, ...]
-    boxes: Boxes
-    difficult: Flags
 
 
 @dataclass(slots=True)
@@ -72,6 +44,7 @@ class DataDifference:
             pictures are in both, and boxes that are alike.
         classes: per class how many boxes each side has.
         found: all differences by kind, with their places.
+        notes: what was left out or changed on reading each side.
         farthest: how far a corner of a moved box has moved, in pixels.
     """
 
@@ -83,6 +56,7 @@ class DataDifference:
     classes: dict[str, tuple[int, int]] = field(default_factory=dict)
     found: Tally = field(default_factory=Tally)
     farthest: float = 0.0
+    notes: tuple[Tally, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether anything differs."""
@@ -92,6 +66,7 @@ class DataDifference:
         """All of it as JSON has it."""
         names = ("names", "pictures", "boxes", "common", "same", "classes", "farthest")
         table = {name: getattr(self, name) for name in names}
+        table["notes"] = [notes.to_json() for notes in self.notes]
         return {"different": bool(self), **table, "found": self.found.to_json()}
 
 
@@ -101,6 +76,8 @@ def diff(
     *,
     root: Path | None = None,
     follow_links: bool = False,
+    format: str | Sequence[str] = "",
+    reading: Mapping[str, Any] | None = None,
     track: Track = untracked,
 ) -> DataDifference:
     """Hold two data sets, builds or LMDBs against each other.
@@ -111,31 +88,52 @@ def diff(
     Args:
         first, second: an LMDB's folder, a build's, or what :func:`ssd_data.find` takes.
         root: where a recipe's files lie. follow_links: as for :func:`ssd_data.find`.
+        format: of raw data sets, one for both, or one each.
+        reading: how raw data sets are read, as a build of them would be given it: those of
+            :data:`ssd_data.data.build.options.READING`. Unless told otherwise pictures without an
+            annotation have no boxes.
         track: wraps the pictures of raw data sets as they are read, to show progress.
 
     Raises:
         InputError: one of them cannot be read, or an LMDB has no labelmap.
         UsageError: one of them is nothing of the kind.
     """
-    sides = [_read(Path(one), root, follow_links, track) for one in (first, second)]
-    result = DataDifference((str(first), str(second)))
+    formats = [format] * 2 if isinstance(format, str) else list(format)
+    if len(formats) != 2:
+        raise UsageError("one format for both, or one for each of the two", where="--format")
+    found = [
+        read_side(what, root, kind, follow_links, reading or {}, track)
+        for what, kind in zip((first, second), formats, strict=True)
+    ]
+    if not any(raw for _, raw in found):
+        require_raw({**({"format": format} if any(formats) else {}), **(reading or {})}, first)
+    return _differences(found[0][0], found[1][0])
+
+
+def _differences(one: Compared, other: Compared) -> DataDifference:
+    sides = (one.pictures, other.pictures)
+    result = DataDifference((one.name, other.name), notes=(one.notes, other.notes))
+    counts = []
     for side in sides:
         result.pictures.append(len(side))
         result.boxes.append(sum(len(picture.classes) for picture in side.values()))
-    counts = [Counter(c for picture in side.values() for c in picture.classes) for side in sides]
+        counts.append(Counter(c for picture in side.values() for c in picture.classes))
     result.classes = {c: (counts[0][c], counts[1][c]) for c in sorted(counts[0] | counts[1])}
     pairs = _paired(*sides)
+    for a, b in _renamed(*sides, pairs):
+        result.found.add(RENAMED, f"{a}: {b}")
+        pairs.append((a, b))
     result.common = len(pairs)
-    for one, side in enumerate(sides):
-        for name in sorted(set(side) - {pair[one] for pair in pairs}):
-            result.found.add(ONLY_PICTURE.format(result.names[one]), name)
+    for at, (side, name) in enumerate(zip(sides, result.names, strict=True)):
+        for path in sorted(side.keys() - {pair[at] for pair in pairs}):
+            result.found.add(ONLY_PICTURE.format(name), path)
     for a, b in pairs:
         _compare(a, sides[0][a], sides[1][b], result)
     return result
 
 
-def _paired(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The paths of both sides that are of one picture, in the first one's order."""
+def _paired(first: Pictures, second: Pictures) -> list[tuple[str, str]]:
+    """The paths of both sides that are of one picture by their names, in the first one's order."""
     stems = [_unique_stems(side) for side in (first, second)]
     here = {path: stem for stem, path in stems[0].items()}
     pairs = []
@@ -147,10 +145,38 @@ def _paired(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[s
     return pairs
 
 
-def _unique_stems(side: Mapping[str, Any]) -> dict[str, str]:
+def _unique_stems(side: Pictures) -> dict[str, str]:
     """Path of each name without folders and ending that one picture alone has."""
     count: Counter[str] = Counter(Path(path).stem for path in side)
     return {Path(path).stem: path for path in side if count[Path(path).stem] == 1}
+
+
+def _renamed(
+    first: Pictures, second: Pictures, pairs: Sequence[tuple[str, str]]
+) -> Iterator[tuple[str, str]]:
+    """Pictures that have no name in common, but the same bytes, which no third one has."""
+    sides = (first, second)
+    left = [sorted(side.keys() - {pair[at] for pair in pairs}) for at, side in enumerate(sides)]
+    sizes = [{side[path].size for path in paths} for side, paths in zip(sides, left, strict=True)]
+    both = sizes[0] & sizes[1]
+    ours, theirs = (
+        _by_bytes(side, (path for path in paths if side[path].size in both))
+        for side, paths in zip(sides, left, strict=True)
+    )
+    for digest, (path, *more) in ours.items():
+        others = theirs.get(digest, [])
+        if not more and len(others) == 1:
+            yield path, others[0]
+
+
+def _by_bytes(side: Pictures, paths: Iterable[str]) -> Mapping[bytes, list[str]]:
+    found: defaultdict[bytes, list[str]] = defaultdict(list)
+    for path in paths:
+        try:
+            found[side[path].digest()].append(path)
+        except InputError:  # a check says it
+            continue
+    return found
 
 
 def _compare(where: str, one: PictureBoxes, other: PictureBoxes, result: DataDifference) -> None:
@@ -158,8 +184,8 @@ def _compare(where: str, one: PictureBoxes, other: PictureBoxes, result: DataDif
     if one.size != other.size:
         sizes = [f"{width}x{height}" for width, height in (one.size, other.size)]
         found.add(SIZE, f"{where}: {sizes[0]}, {sizes[1]}")
-    if one.split and other.split and is_training(one.split) != is_training(other.split):
-        found.add(SPLIT, f"{where}: {one.split}, {other.split}")
+    if one.splits and other.splits and one.trains != other.trains:
+        found.add(SPLIT, f"{where}: {' and '.join(one.splits)}, {' and '.join(other.splits)}")
     left, right = set(range(len(one.boxes))), set(range(len(other.boxes)))
     matches = _matches(one, other)
     if matches is None:
@@ -228,7 +254,7 @@ def _ranked(
 ) -> Iterator[tuple[int, int]] | None:
     """The pairs of some boxes that may be the same, the best first; None where they are many."""
     boxes, others = one.boxes[left], other.boxes[right]
-    names = {name: n for n, name in enumerate(dict.fromkeys(one.classes + other.classes))}
+    names = {name: n for n, name in enumerate(dict.fromkeys((*one.classes, *other.classes)))}
     label, other_label = (
         np.array([names[picture.classes[n]] for n in which.tolist()])
         for picture, which in ((one, left), (other, right))
@@ -253,62 +279,3 @@ def _ranked(
 def _text(picture: PictureBoxes, index: int) -> str:
     corners = picture.boxes[index].astype(np.float64) * [*picture.size, *picture.size]
     return f"{picture.classes[index]} {' '.join(f'{value:.6g}' for value in corners)}"
-
-
-def _read(
-    path: Path, root: Path | None, follow_links: bool, track: Track
-) -> dict[str, PictureBoxes]:
-    if is_lmdb(path):
-        refuse_stranger(path)
-        return dict(_stored(path, ""))
-    with one_build(path):
-        if (manifest := read_manifest(path) if path.is_dir() else None) is not None:
-            return {
-                name: picture
-                for split, made in manifest.splits.items()
-                for name, picture in _stored(path / made.lmdb, split)
-            }
-    return dict(_raw(find(str(path), root, follow_links=follow_links), track))
-
-
-def _stored(path: Path, split: str) -> Iterator[tuple[str, PictureBoxes]]:
-    with one_build(path):
-        file = labelmap_file(path)
-        if file is None:
-            raise InputError("no labelmap lies beside it", where=path, hint="Its labels need names")
-        with LmdbReader(path) as reader:
-            table, labelmap = read_table(reader), read_labelmap(file)
-    yield from _pictures(table, labelmap, split)
-
-
-def _raw(dataset: Dataset, track: Track) -> Iterator[tuple[str, PictureBoxes]]:
-    """The pictures of a raw data set as a build with all boxes would store them."""
-    options = BuildOptions(empty="keep", shuffle=False, unannotated="background")
-    made = plan(dataset, options, list(dataset.splits))
-    with picture_limits():
-        for split, scanned in made.scans().items():
-            if scanned.failures:
-                raise scanned.failures[0].error
-            columns = BoxColumns()
-            records = make_records(dataset.root, scanned.images, made.options, default_workers())
-            for record in track(records, len(scanned.images), split):
-                if record.error is not None:
-                    raise record.error
-                columns.add(record.key, skim(record.key, memoryview(record.value)))
-            yield from _pictures(columns.table(), made.labelmap, split)
-
-
-def _pictures(
-    table: BoxTable, labelmap: LabelMap, split: str
-) -> Iterator[tuple[str, PictureBoxes]]:
-    for image, size, rows in zip(table.images, table.sizes.tolist(), table.rows(), strict=True):
-        yield (
-            image,
-            PictureBoxes(
-                split,
-                (size[0], size[1]),
-                tuple(labelmap.display_name(n) for n in table.labels[rows].tolist()),
-                table.boxes[rows],
-                table.difficult[rows],
-            ),
-        )

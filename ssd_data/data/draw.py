@@ -16,12 +16,14 @@ from PIL import Image
 
 from ssd_data.core.drawing import paint
 from ssd_data.core.errors import InputError, OutputError
+from ssd_data.core.files.paths import spelled
 from ssd_data.core.files.whole import new_path, write_whole
 from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.legible import visible
 from ssd_data.core.parallel import ordered_map
 from ssd_data.core.scene import Scene, to_marks
 from ssd_data.core.structures import Detections, Pixels
-from ssd_data.data.lmdb.records import Record, printable
+from ssd_data.data.lmdb.records import Record
 from ssd_data.data.lmdb.survey import Look, class_name
 
 JPEG_QUALITY, VIDEO_RATE = 92, 10.0
@@ -33,7 +35,7 @@ def draw(record: Record, labelmap: LabelMap | None = None) -> Image.Image:
     Raises:
         InputError: the picture does not decode.
     """
-    return paint(printable(record.key), record.decode(), record_scene(record, labelmap))
+    return paint(visible(record.key), record.decode(), record_scene(record, labelmap))
 
 
 def record_scene(record: Record, labelmap: LabelMap | None = None) -> Scene:
@@ -52,7 +54,7 @@ def draw_detections(
     title: str, picture: Pixels, found: Detections, labelmap: LabelMap | None = None
 ) -> Image.Image:
     """A picture (uint8, BGR) with what was found in it, names and scores; RGB."""
-    return paint(printable(title), picture, found_scene(found, labelmap))
+    return paint(visible(title), picture, found_scene(found, labelmap))
 
 
 def to_jpeg(picture: Image.Image) -> bytes:
@@ -120,7 +122,7 @@ class DetectionFiles:
         self._source, self._size = source, (size[0] // 2 * 2, size[1] // 2 * 2)
         path = self.folder / Path(self._names.name(Path(source).name)).with_suffix(".mp4")
         beside, kind = self._writing.enter_context(new_path(path)), cv2.VideoWriter.fourcc(*"mp4v")
-        self._video = cv2.VideoWriter(str(beside), kind, VIDEO_RATE, self._size)
+        self._video = cv2.VideoWriter(spelled(beside), kind, VIDEO_RATE, self._size)
         self._writing.callback(self._video.release)
         if not self._video.isOpened():
             raise OutputError("OpenCV cannot write this video", where=path)

@@ -252,4 +252,4 @@ def _checked(split: str) -> str:
 
 
 def _is_name(split: str) -> bool:
-    return "/" not in split and is_safe(f"{split}.txt") and split[0] != "."
+    return "/" not in split and is_safe(f"{split}.txt")

@@ -9,13 +9,14 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.inside import keep_inside, require_inside
+from ssd_data.core.files.inside import keep_inside
+from ssd_data.core.legible import few
 from ssd_data.data import formats, recipes
+from ssd_data.data.classlist import class_list
 from ssd_data.data.dataset import TEST_LINK, TRAINING_LINK, Dataset, DatasetSplit
 from ssd_data.data.formats.annoset.read import ListSource
 from ssd_data.data.formats.splits import is_training, linked
 from ssd_data.data.layout import FoundLayout, find_index, find_layout
-from ssd_data.data.lmdb.manifest import LABELMAP
 from ssd_data.data.lmdb.store import is_lmdb
 from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.recipes import Recipe, SourceTable, alternatives
@@ -28,6 +29,7 @@ def find(
     format: str = "",
     *,
     follow_links: bool = False,
+    out: Path | None = None,
 ) -> Dataset:
     """A data set by recipe name, recipe path, folder, or the file that lists its pictures.
 
@@ -42,6 +44,7 @@ def find(
             ``data/``. For a recipe of the user's own also the folder that the recipe lies in.
         format: of a folder: read it as that, whatever else it may be.
         follow_links: read through links that leave the folder, too; else they are refused.
+        out: the folder of the build: that its links lead there is no reason to refuse them.
 
     Raises:
         UsageError: there is neither a recipe nor a folder or file of that name.
@@ -53,7 +56,7 @@ def find(
     if what not in recipes.names() and path.exists() and path.suffix != ".toml":
         if root is not None:
             raise UsageError("--root belongs to a recipe; a folder is its own root", where=what)
-        return _found(path, format, follow_links)
+        return _found(path, format, follow_links, out)
     if format:
         raise UsageError("--format belongs to a folder; a recipe says its own", where=what)
     if what not in recipes.names():
@@ -71,13 +74,13 @@ def find(
     raise _nothing_fits(recipe, tried, splits)
 
 
-def _found(path: Path, format: str, follow_links: bool) -> Dataset:
+def _found(path: Path, format: str, follow_links: bool, out: Path | None) -> Dataset:
     """The data set that a folder holds, or that a file lists."""
     if not path.is_dir():
         refuse_stranger(path)
-        return _dataset(find_index(path, format, follow_links))
+        return _dataset(find_index(path, format, follow_links, [out] if out else []))
     try:
-        return recognise(path, format, follow_links)
+        return recognise(path, format, follow_links=follow_links, out=out)
     except InputError:
         _refuse_databases(path)
         raise
@@ -118,7 +121,8 @@ def _resolve(recipe: Recipe, root: Path, wanted: Collection[str]) -> Dataset | N
     for name, split in recipe.splits.items():
         for choice in split.choices:
             sources = tuple(_decide(root, table, reader.source) for table in choice)
-            if all((root / path).exists() for one in sources for path in reader.needs(one)):
+            needed = (root / path for one in sources for path in reader.needs(one))
+            if all(map(os.path.exists, needed)):  # a path that is too long is none
                 splits[name] = DatasetSplit(sources, split.shuffle)
                 break
     links = {}
@@ -153,10 +157,17 @@ def _nothing_fits(recipe: Recipe, tried: list[Path], wanted: Collection[str]) ->
         sources = [_decide(root, table, reader.source) for choice in chosen for table in choice]
         return sorted({path for source in sources for path in reader.needs(source)})
 
-    nearest = min(tried, key=lambda root: sum(not (root / p).exists() for p in paths(root)))
-    lines = [f"  {'found  ' if (nearest / p).exists() else 'MISSING'}  {p}" for p in paths(nearest)]
-    there = sorted(p.name for p in nearest.iterdir())[:12] if nearest.is_dir() else []
-    lines.append(f"In {nearest.resolve()} there is: {', '.join(there) or 'nothing'}")
+    def is_there(root: Path, path: str) -> bool:
+        return os.path.exists(root / path)  # noqa: PTH110 - one that is too long is not
+
+    def absent(root: Path) -> int:
+        return sum(not is_there(root, path) for path in paths(root))
+
+    nearest = min(tried, key=absent)
+    wanted_paths = paths(nearest)
+    lines = [f"{'found  ' if is_there(nearest, p) else 'MISSING'}  {p}" for p in wanted_paths]
+    there = sorted(p.name for p in nearest.iterdir()) if nearest.is_dir() else []
+    lines.append(f"In {nearest.resolve()} there is: {few(there, 12) or 'nothing'}")
     if recipe.home:
         lines.append(f"{recipe.name} is to be had from {recipe.home}")
     if recipe.downloads:
@@ -166,11 +177,17 @@ def _nothing_fits(recipe: Recipe, tried: list[Path], wanted: Collection[str]) ->
     lines.append("Say where it lies with --root DIR or SSD_DATA_ROOT")
     return InputError(
         f"{recipe.name} is not here. Expected below {nearest.resolve()}:",
-        hint="\n".join(lines).strip(),
+        hint=lines,
     )
 
 
-def recognise(folder: Path | str, format: str = "", follow_links: bool = False) -> Dataset:
+def recognise(
+    folder: Path | str,
+    format: str = "",
+    *,
+    follow_links: bool = False,
+    out: Path | None = None,
+) -> Dataset:
     """A data set by its folder's layout, or by that of the one folder inside that has one.
 
     >>> recognise("sample").root  # the one folder inside that has a layout
@@ -178,23 +195,20 @@ def recognise(folder: Path | str, format: str = "", follow_links: bool = False) 
 
     Args:
         format: read it as that, whatever else it may be.
-        follow_links: as for :func:`find`.
+        follow_links, out: as for :func:`find`.
 
     Raises:
         InputError: no layout fits, or two fit alike; the error shows which, and how to choose. A
             link leaves the folder.
     """
-    return _dataset(find_layout(folder, format, follow_links))
+    return _dataset(find_layout(folder, format, follow_links, [out] if out else []))
 
 
 def _dataset(found: FoundLayout) -> Dataset:
     layout = found.recognised
     training, test = linked(layout.splits)
     links = {link: split for link, split in ((TRAINING_LINK, training), (TEST_LINK, test)) if split}
-    beside = found.root / LABELMAP
-    labelmap = beside if beside.is_file() else layout.labelmap
-    if labelmap is not None:
-        require_inside(labelmap)
+    labelmap, said = class_list(found.tree, found.format, layout)
     return Dataset(
         name=layout.name or found.name,
         root=found.root,
@@ -204,7 +218,7 @@ def _dataset(found: FoundLayout) -> Dataset:
         labelmap=labelmap,
         map=layout.map,
         why=layout.why,
-        said=tuple(layout.said),
+        said=(*layout.said, *said),
     )
 
 

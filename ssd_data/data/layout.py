@@ -13,12 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.inside import keep_inside, require_inside, require_none_refused
+from ssd_data.core.files.inside import (
+    keep_inside,
+    kept_inside,
+    require_inside,
+    require_none_refused,
+)
+from ssd_data.core.legible import few
 from ssd_data.data import formats, recipes
 from ssd_data.data.formats import Confidence, Recognised
-from ssd_data.data.formats.foldernames import is_part
+from ssd_data.data.formats.foldernames import is_kind
 from ssd_data.data.formats.parts import holds_picture
 from ssd_data.data.formats.pictures import ENDINGS
+from ssd_data.data.formats.splits import is_plain_role
 from ssd_data.data.formats.tree import Tree
 
 _RECIPE = """\
@@ -41,52 +48,61 @@ class FoundLayout:
 
     Attributes:
         name: what the folder that was named is called.
-        root: the folder that has the layout: it, or one inside.
+        tree: the folder that has the layout: it, or one inside.
         format: the format's name.
         recognised: its splits, and why.
     """
 
     name: str
-    root: Path
+    tree: Tree
     format: str
     recognised: Recognised[Any]
 
+    @property
+    def root(self) -> Path:
+        """That folder."""
+        return self.tree.root
 
-def find_layout(folder: Path | str, format: str = "", follow_links: bool = False) -> FoundLayout:
+
+def find_layout(
+    folder: Path | str, format: str = "", follow_links: bool = False, also: Sequence[Path] = ()
+) -> FoundLayout:
     """The layout of a folder, or of the one folder inside that has one.
 
     Where a folder has but one folder inside, as archives leave it, that is looked into as well.
 
     Args:
         format: ask only this one.
-        follow_links: also through links that leave the folder.
+        follow_links, also: see :func:`ssd_data.core.files.inside.keep_inside`.
 
     Raises:
-        InputError: no layout fits, or two fit alike; the error says how to choose. A link leaves
-            the folder.
+        InputError: no layout fits, or two fit alike; the error says how to choose. Or a link leaves
+            the folder, see :mod:`ssd_data.core.files.inside`.
         UsageError: ``format`` is no format of folders.
     """
     top = tree = Tree(Path(folder))
-    keep_inside(top.root, follow_links)
+    keep_inside(top.root, follow_links, also)
     name = top.root.resolve().name
     if found := _layout(top, format):
-        return FoundLayout(name, top.root, *found)
+        return FoundLayout(name, top, *found)
     for _ in range(MOST_DEEP):
         trees = map(tree.inner, tree.folders())
-        inner = [(one.root, found) for one in trees if (found := _layout(one, format))]
+        inner = [(one, found) for one in trees if (found := _layout(one, format))]
         if len(inner) > 1:
-            raise _several([root for root, _ in inner], top.root)
-        for root, (kind, found_there) in inner:
-            said = f"the data set is taken from {root.relative_to(top.root)}, inside {name}"
+            raise _several([one.root for one, _ in inner], top.root)
+        for one, (kind, found_there) in inner:
+            said = f"the data set is taken from {one.root.relative_to(top.root)}, inside {name}"
             told = replace(found_there, said=(said, *found_there.said))
-            return FoundLayout(name, root, kind, told)
+            return FoundLayout(name, one, kind, told)
         if len(tree.folders()) != 1:
             break
         tree = tree.inner(*tree.folders())
     raise _unknown(top, format)
 
 
-def find_index(file: Path | str, format: str = "", follow_links: bool = False) -> FoundLayout:
+def find_index(
+    file: Path | str, format: str = "", follow_links: bool = False, also: Sequence[Path] = ()
+) -> FoundLayout:
     """The data set of which a file is the index, such as a ``data.yaml`` or COCO's JSON.
 
     Its root is the folder that the file lies in, or where that holds a kind of files, such as
@@ -94,7 +110,7 @@ def find_index(file: Path | str, format: str = "", follow_links: bool = False) -
 
     Args:
         format: ask only this one.
-        follow_links: also through links that leave the root.
+        follow_links, also: as for :func:`find_layout`.
 
     Raises:
         InputError: it is no such file, or may be one of two formats. A link leaves the root.
@@ -104,21 +120,44 @@ def find_index(file: Path | str, format: str = "", follow_links: bool = False) -
         [(format, formats.load(format))] if format else list(formats.formats_of_index(file.name))
     )
     best: tuple[bool, Confidence, FoundLayout] | None = None
+    refused: InputError | None = None
     for root, name in _roots(file):
         tree = Tree(root)
-        keep_inside(root, follow_links)
-        found = _surest([(n, one.indexed(tree, name)) for n, one in asked if one.indexed], file)
+        try:
+            with kept_inside(root, follow_links, also):
+                found, has_picture = _as_index(tree, name, asked, file)
+        except InputError as error:
+            if root == file.parent:
+                raise
+            refused = refused or error  # of a folder that may not be meant at all
+            continue
         if found is None:
             continue
-        one = FoundLayout(root.resolve().name, root, *found)
-        rank = (holds_picture(tree), found[1].confidence)
+        one = FoundLayout(root.resolve().name, tree, *found)
+        rank = (has_picture, found[1].confidence)
         if best is None or rank > best[:2]:
             best = (*rank, one)
         if rank == (True, Confidence.CONTENT):
             break
+    if refused is not None and (best is None or not best[0]):
+        raise refused
     if best is None:
         raise _no_index(file, format)
+    keep_inside(best[2].root, follow_links, also)
     return best[2]
+
+
+def _as_index(
+    tree: Tree, name: str, asked: Sequence[tuple[str, Any]], file: Path
+) -> tuple[tuple[str, Recognised[Any]] | None, bool]:
+    """What a file is the index of, if its paths start from that folder; whether pictures lie there.
+
+    Raises:
+        InputError: two formats are as sure; what lies in the folder cannot be listed.
+    """
+    said = [(other, one.indexed(tree, name)) for other, one in asked if one.indexed]
+    found = _surest(said, file)
+    return found, found is not None and holds_picture(tree)
 
 
 def _roots(file: Path) -> Iterator[tuple[Path, str]]:
@@ -126,7 +165,8 @@ def _roots(file: Path) -> Iterator[tuple[Path, str]]:
     root, whole = file.parent, file.absolute()
     yield root, file.name
     for folder in whole.parents:
-        if not (is_part(folder.name) or folder.name in INDEX_FOLDERS):
+        name = folder.name
+        if not (is_kind(name) or is_plain_role(name) or name in INDEX_FOLDERS):
             return
         root = root.parent if root.name else root / ".."
         yield root, whole.relative_to(folder.parent).as_posix()
@@ -165,13 +205,13 @@ def _surest(
     raise InputError(
         f"this may be {' or '.join(name for name, _ in best)}",
         where=where,
-        hint="\n  ".join(["Say which it is:", *lines]),
+        hint=["Say which it is:", *lines],
     )
 
 
 def _several(roots: Sequence[Path], folder: Path) -> InputError:
     return InputError(
-        f"several data sets lie here: {', '.join(map(str, roots))}",
+        f"several data sets lie here: {few([root.name for root in roots])}",
         where=folder,
         hint=f"Name one of them, or a recipe with --root {folder} ({', '.join(recipes.names())})",
     )
@@ -191,8 +231,7 @@ def _no_index(file: Path, format: str) -> InputError:
 
 def _unknown(tree: Tree, format: str) -> InputError:
     held = sorted([*(f"{name}/" for name in tree.folders()), *tree.names()])
-    there = ", ".join(held[:MOST_SHOWN]) or "nothing"
-    there += f" and {len(held) - MOST_SHOWN} more" if len(held) > MOST_SHOWN else ""
+    there = few(held, MOST_SHOWN) or "nothing"
     known = {
         name: one.layout
         for name, one in formats.all_formats()
@@ -212,7 +251,7 @@ def _unknown(tree: Tree, format: str) -> InputError:
     return InputError(
         f"{what}. Here is: {there}",
         where=tree.root,
-        hint="\n".join(hints).replace("\n", "\n  "),
+        hint="\n".join(hints).split("\n"),
     )
 
 

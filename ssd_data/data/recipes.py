@@ -25,7 +25,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-MAX_BYTES = 1 << 20
+MAX_BYTES, MOST_PARTS = 1 << 20, 1 << 22
 _PACKAGE = Path(__file__).resolve().parent.parent
 SourceTable: TypeAlias = dict[str, Any]
 
@@ -138,8 +138,10 @@ def parse(path: Path) -> Recipe:
     Raises:
         InputError: it is not TOML, lacks a key, has an unknown one or one of the wrong type.
     """
+    text = read_text(path, "recipe", MAX_BYTES)
+    _require_shallow(text, path)
     try:
-        table = tomllib.loads(read_text(path, "recipe", MAX_BYTES))
+        table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"not TOML: {error}", where=path) from None
     keys = _keys(table, str(path))
@@ -160,6 +162,16 @@ def parse(path: Path) -> Recipe:
     _check_links(recipe)
     _check_downloads(recipe)
     return recipe
+
+
+def _require_shallow(text: str, path: Path) -> None:
+    """Refuse keys of very many parts: the parser takes memory by their square."""
+    cost = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        cost += line.count(".") ** 2
+        if cost > MOST_PARTS:
+            text = f"a key or list of {line.count('.'):,} parts, or many such"
+            raise InputError(text, where=f"{path}:{number}", hint="Part long lists into lines")
 
 
 def _keys(table: dict[str, Any], origin: str) -> RecipeKeys:

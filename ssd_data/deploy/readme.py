@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ssd_data.core.files.paths import listable
+from ssd_data.core.legible import QUOTE, legible
 from ssd_data.core.version import __version__
 from ssd_data.deploy.extras_files import PRIORS
 from ssd_data.deploy.targets import WrittenNet
@@ -64,16 +64,19 @@ def readme(
 ) -> str:
     """The content of ``README.md``."""
     parts = [
-        f"# {listable(table['made_of']['weights'])}, for {profile}\n\n{summary}\n",
+        f"# {_plain(table['made_of']['weights'])}, for {profile}\n\n{summary}\n",
         _section(
             "Files",
-            *(f"- `{name}`: {what}" for name, what in written.facts["files"].items()),
+            *(f"- {_code(name)}: {what}" for name, what in written.facts["files"].items()),
             "- `preprocess.json`: all of this page, for programs",
         ),
         _section("Input", *_input(table["input"])),
         _section(
             "Outputs",
-            *(f"- `{n}` {_shape(o['shape'])}: {o['holds']}" for n, o in written.outputs.items()),
+            *(
+                f"- {_code(n)} {_shape(o['shape'])}: {o['holds']}"
+                for n, o in written.outputs.items()
+            ),
             "",
             "Boxes are fractions of the picture, xmin ymin xmax ymax, not clipped.",
         ),
@@ -84,10 +87,10 @@ def readme(
             "Proof",
             "Run before it was written, against the embedded engine:",
             "",
-            *(f"- {proof.sentence()}" for proof in proofs),
-            *(f"- {name}: {_loss(loss)}" for name, loss in written.losses.items()),
+            *(f"- {_plain(proof.sentence())}" for proof in proofs),
+            *(f"- {_plain(name)}: {_loss(loss)}" for name, loss in written.losses.items()),
         ),
-        _section("Notes", *(f"- {note}" for note in notes)),
+        _section("Notes", *(f"- {_plain(note)}" for note in notes)),
     ]
     return "\n".join(filter(None, parts))
 
@@ -101,7 +104,7 @@ def _input(given: dict[str, Any]) -> list[str]:
     batch, channels, height, width = given["shape"]
     mean = ", ".join(f"{v:g}" for v in given["mean"])
     return [
-        f"`{given['name']}`: float32, {batch} x {channels} x {height} x {width} "
+        f"{_code(given['name'])}: float32, {batch} x {channels} x {height} x {width} "
         "(batch, channels, height, width).",
         "",
         f"1. Resize the picture to {width} x {height} (width x height), bilinear, without keeping "
@@ -141,15 +144,22 @@ def _class_lines(table: dict[str, Any]) -> list[str]:
     if table["classes"] is None:
         return []
     rows = [
-        f"| {c['label']} | {_cell(c['name'])} | {_cell(c['display_name'])} |"
+        f"| {c['label']} | {_plain(c['name'])} | {_plain(c['display_name'])} |"
         for c in table["classes"]
     ]
     return ["| label | name | |", "|---|---|---|", *rows]
 
 
-def _cell(text: str) -> str:
-    """A stranger's name as a table's cell."""
-    return _MARKS.sub(r"\\\1", listable(text))
+def _plain(text: str) -> str:
+    """A stranger's text as Markdown that shows it as it is; it ends no line and no table's cell."""
+    return _MARKS.sub(r"\\\1", legible(text))
+
+
+def _code(name: str) -> str:
+    """A stranger's name as code: between more backticks than any that it holds."""
+    text = legible(name, QUOTE)
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence} {text} {fence}" if len(fence) > 1 else f"`{text}`"
 
 
 def _shape(shape: Iterable[Any]) -> str:

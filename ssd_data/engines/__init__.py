@@ -120,9 +120,9 @@ def load_engine(
 
 
 @contextmanager
-def deploy_file(deploy: Path | str, graph: Graph, options: EngineOptions) -> Iterator[str]:
-    """The file that another program reads: a temporary one where options changed the graph."""
-    if options.threshold is None:
+def deploy_file(deploy: Path | str, graph: Graph, changed: bool) -> Iterator[str]:
+    """The file that another program reads: a temporary one where the graph was changed."""
+    if not changed:
         yield str(deploy)
         return
     with scratch() as folder:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ssd_data.core.errors import UsageError
+from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines import Array, Engine, EngineOptions, deploy_file
 from ssd_data.nets.graph import Graph
 from ssd_data.nets.prepare import read_deploy
@@ -63,11 +63,35 @@ def import_caffe() -> Any:
     return module
 
 
+def _silence(graph: Graph) -> bool:
+    """Take out what would write files: whoever detects takes the detections from the net's output.
+
+    Caffe would also empty an ``output_directory``, whatever that is.
+
+    Returns:
+        whether there was any.
+
+    Raises:
+        InputError: a layer does nothing else.
+    """
+    found = False
+    for layer in graph.net.layer:
+        if layer.type == "HDF5Output":
+            hint = "Take it out: a deploy net gives its detections"
+            raise InputError("this layer writes a file", where=layer.name, hint=hint)
+        for field in ("save_output_param", "visualize", "save_file"):
+            if layer.detection_output_param.HasField(field):
+                layer.detection_output_param.ClearField(field)
+                found = True
+    return found
+
+
 def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Caffe:
     """See :func:`ssd_data.engines.load_engine`."""
     if options.half:
         raise UsageError("the engine caffe has no half precision")
     graph = read_deploy(deploy, options.threshold)
+    changed = _silence(graph) or options.threshold is not None
     caffe = import_caffe()
     device = options.device or "auto"
     if device in ("auto", "cpu"):
@@ -75,5 +99,5 @@ def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Caf
     else:
         caffe.set_device(int(device.rpartition(":")[2] or 0) if ":" in device else 0)
         caffe.set_mode_gpu()
-    with deploy_file(deploy, graph, options) as file:
+    with deploy_file(deploy, graph, changed) as file:
         return Caffe(graph, caffe.Net(file, str(weights), caffe.TEST))

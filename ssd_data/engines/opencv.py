@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.files.paths import spelled
 from ssd_data.engines import Array, Engine, EngineOptions, deploy_file
 from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.detection import DETECTION_TYPE
@@ -24,7 +25,7 @@ class OpenCV(Engine):
         super().__init__(graph)
         _refuse_unbounded(graph)
         try:
-            self.net = cv2.dnn.readNetFromCaffe(str(deploy), str(weights))
+            self.net = cv2.dnn.readNetFromCaffe(spelled(deploy), spelled(weights))
         except cv2.error as error:
             raise self._error("read", error) from None
         producers = graph.producers()
@@ -33,8 +34,8 @@ class OpenCV(Engine):
 
     def forward(self, batch: Array) -> dict[str, Array]:
         """See :meth:`Engine.forward`."""
-        self.net.setInput(np.ascontiguousarray(batch, np.float32), self.input)
         try:
+            self.net.setInput(np.ascontiguousarray(batch, np.float32), self.input)
             arrays = self.net.forward(self.layers)
         except cv2.error as error:
             raise self._error("run", error) from None
@@ -69,5 +70,5 @@ def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Ope
     options.require_cpu("opencv")
     read_caffemodel(weights)  # our errors say more than OpenCV's
     graph = read_deploy(deploy, options.threshold)
-    with deploy_file(deploy, graph, options) as file:
+    with deploy_file(deploy, graph, options.threshold is not None) as file:
         return OpenCV(graph, file, weights)

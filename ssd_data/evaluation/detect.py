@@ -11,6 +11,7 @@ import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.inside import keep_inside, require_inside
+from ssd_data.core.files.paths import spelled
 from ssd_data.core.images import read_picture
 from ssd_data.core.structures import Detections, Pixels
 from ssd_data.data.formats.tree import Tree
@@ -112,7 +113,11 @@ def _picture(path: Path) -> Frame:
 
 
 def _video(path: Path, every: int) -> Iterator[Frame]:
-    video = cv2.VideoCapture(str(path))
+    try:
+        video = cv2.VideoCapture(spelled(path))
+    except InputError as error:
+        yield Frame(str(path), error=error)
+        return
     number = 0
     try:
         while video.grab():

@@ -20,8 +20,8 @@ import msgspec
 import numpy as np
 
 from ssd_data.core.errors import OutputError
-from ssd_data.core.files.paths import listable
 from ssd_data.core.files.whole import failed, lock
+from ssd_data.core.legible import legible
 from ssd_data.core.structures import Detections
 
 FORMAT = 1
@@ -111,7 +111,7 @@ class Journal(Mapping[str, Detections]):
             raise self._stranger()
         if keys := [key for key in {**now, **then} if now.get(key) != then.get(key)]:
             what = "; ".join(
-                f"{listable(key[:MOST_SHOWN])} {_shown(then, key)} (now {_shown(now, key)})"
+                f"{legible(key, MOST_SHOWN)} {_shown(then, key)} (now {_shown(now, key)})"
                 for key in keys[:SHOWN]
             )
             raise OutputError(
@@ -232,5 +232,4 @@ def _sound(line: bytes) -> _Line | None:
 def _shown(table: Mapping[str, Any], key: str) -> str:
     if key not in table:
         return "not stated"
-    text = msgspec.json.encode(table[key]).decode()
-    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
+    return legible(msgspec.json.encode(table[key]).decode(), MOST_SHOWN)

@@ -12,16 +12,16 @@ import numpy as np
 
 from ssd_data import metrics
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.inside import is_kept, keep_inside, require_inside
+from ssd_data.core.files.inside import keep_inside, require_inside
 from ssd_data.core.files.paths import below, listable
 from ssd_data.core.images import in_colour, read_picture
 from ssd_data.core.labelmap import LabelMap, read_labelmap
-from ssd_data.core.notes import few
+from ssd_data.core.legible import few
 from ssd_data.core.registry import METRICS
 from ssd_data.core.structures import Pixels
 from ssd_data.data.build.convert import in_pixels
-from ssd_data.data.build.options import BuildOptions
-from ssd_data.data.build.scan import scan, unknown_classes
+from ssd_data.data.build.options import BuildOptions, require_raw
+from ssd_data.data.build.plan import plan
 from ssd_data.data.dataset import TEST_LINK, Dataset
 from ssd_data.data.find import find
 from ssd_data.data.lmdb.companions import labelmap_of, manifest_of, name_size_file, read_name_sizes
@@ -32,12 +32,6 @@ from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import read_table
 from ssd_data.metrics.scores import Ints, Truth
 from ssd_data.metrics.truth import TruthBuilder
-
-USUAL = "coco"
-USUAL_SAID = (
-    'nothing says how a data set in the format "{}" is scored: by COCO\'s rules, AP at overlaps of '
-    "0.5 to 0.95 (YOLO's mAP50-95) and AP50; --metric names others"
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,13 +68,15 @@ class EvalChoice:
 
     Attributes:
         metric: its name; by default what the recipe or ``build.json`` says, or the format; where
-            neither does, :data:`USUAL`.
+            neither does, :func:`ssd_data.metrics.usual`.
         split: by default the one that is linked for testing.
         root: where a recipe's files lie.
         labelmap: the classes; by default the data set's own.
         truth: a file or folder of true boxes that the metric reads; by default where it finds one
             below the root.
-        follow_links: of a raw data set, see :func:`ssd_data.find`.
+        follow_links, format: of a raw data set, see :func:`ssd_data.find`.
+        reading: of a raw data set, those of :data:`ssd_data.data.build.options.READING` that its
+            build would be given.
     """
 
     metric: str | None = None
@@ -89,6 +85,8 @@ class EvalChoice:
     labelmap: Path | None = None
     truth: Path | None = None
     follow_links: bool = False
+    format: str = ""
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
 
 def open_set(what: str | Path, choice: EvalChoice | None = None) -> EvalSet:
@@ -100,17 +98,21 @@ def open_set(what: str | Path, choice: EvalChoice | None = None) -> EvalSet:
     """
     choice = choice or EvalChoice()
     path = Path(what)
+    given = {**({"format": choice.format} if choice.format else {}), **choice.reading}
     if is_lmdb(path):
+        require_raw(given, what)
         refuse_stranger(path)
         return _open_lmdb(path, choice)
     if path.is_dir() and (manifest := read_manifest(path)) is not None:
+        require_raw(given, what)
         split = choice.split or manifest.links.get(TEST_LINK, "")
         if split not in manifest.splits:
-            known = ", ".join(manifest.splits)
+            known = few(list(manifest.splits))
             raise UsageError(f'this build has no split "{split}"', hint=f"Splits: {known}")
         return _open_lmdb(path / manifest.splits[split].lmdb, choice)
     splits = [choice.split] if choice.split else []
-    return _open_raw(find(what, choice.root, splits, follow_links=choice.follow_links), choice)
+    links = choice.follow_links
+    return _open_raw(find(what, choice.root, splits, choice.format, follow_links=links), choice)
 
 
 def _metric(wanted: str | None, named: str | None, layout: str | None) -> tuple[str, str]:
@@ -127,7 +129,9 @@ def _metric(wanted: str | None, named: str | None, layout: str | None) -> tuple[
         if name in METRICS.names():
             return str(name), ""
     if layout is not None:
-        return USUAL, USUAL_SAID.format(layout)
+        name, tells = metrics.usual()
+        said = f'nothing says how a data set in the format "{layout}" is scored: by {tells}'
+        return name, f"{said}; --metric names others"
     raise UsageError(
         "nothing says how this data set is scored",
         where="--metric",
@@ -153,7 +157,7 @@ def _opened(path: Path, choice: EvalChoice) -> EvalSet:
     pictures.to_pixels(sizes)
     metric = metrics.load(name)
     root = Path(str(manifest.root or "") if manifest else "")
-    if manifest and not is_kept(root):
+    if manifest and root.is_dir():
         keep_inside(root, choice.follow_links)
     official = choice.truth or metric.find_truth(root, None, "")
     truth = metric.truth(pictures, labelmap, path, official)
@@ -203,14 +207,10 @@ def original_sizes(path: Path, stored: Ints, manifest: Manifest | None) -> Ints:
 def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
     name, said = _metric(choice.metric, dataset.metric, dataset.format)
     split = choice.split or dataset.links.get(TEST_LINK) or next(iter(dataset.splits))
-    labelmap = read_labelmap(choice.labelmap) if choice.labelmap else dataset.classes()
-    options = BuildOptions(map=dataset.map, shuffle=False)
-    scanned = scan(dataset, split, labelmap, options)
-    if lines := unknown_classes({split: scanned}, labelmap):
-        raise InputError(
-            f"{len(lines):,} classes are not in the labelmap", where=dataset.root,
-            hint="\n".join(few(lines)),
-        )  # fmt: skip
+    fixed = read_labelmap(choice.labelmap) if choice.labelmap else None
+    made = plan(dataset, BuildOptions.reading(choice.reading, shuffle=False), [split], fixed)
+    labelmap, options = made.labelmap, made.options
+    scanned = made.scans()[split]
     if scanned.failures:
         first = scanned.failures[0].error
         raise InputError(
@@ -240,4 +240,5 @@ def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
 
 def _identity(place: Path, names: tuple[str, ...], **more: Any) -> dict[str, Any]:
     digest = hashlib.sha256("\n".join(names).encode("utf-8", "surrogateescape")).hexdigest()
-    return {"set": str(place), "pictures": len(names), "names": digest[:16], **more}
+    shown = str(place).encode("utf-8", "backslashreplace").decode()
+    return {"set": shown, "pictures": len(names), "names": digest[:16], **more}

@@ -10,10 +10,10 @@ from PIL import Image
 
 from ssd_data import metrics
 from ssd_data.core.drawing import paint
+from ssd_data.core.legible import visible
 from ssd_data.core.scene import Mark, Scene, to_marks
 from ssd_data.core.structures import Flags, Pixels
 from ssd_data.data.draw import FileNames, to_jpeg, write_picture
-from ssd_data.data.lmdb.records import printable
 from ssd_data.evaluation.results import Scored
 from ssd_data.evaluation.sources import EvalSet
 from ssd_data.metrics.analysis import errors_by_picture, mistakes
@@ -60,11 +60,11 @@ def _halves(
     truth, found = scored.truth.rows(here), scored.found.rows(mine)
 
     def name(label: int) -> str:
-        return printable(truth.classes[label - 1])
+        return visible(truth.classes[label - 1])
 
     def half(what: str, boxes: Floats, marks: list[Mark]) -> Image.Image:
         fractions = (boxes / np.tile(size, 2)).astype(np.float32)
-        return paint(printable(f"{what}: {title}"), picture, Scene(fractions, marks))
+        return paint(visible(f"{what}: {title}"), picture, Scene(fractions, marks))
 
     labels, scores = (found.label + 1).astype(np.int32), found.scores.astype(np.float32)
     true = to_marks(name, (truth.label + 1).astype(np.int32), dashed=truth.ignored)

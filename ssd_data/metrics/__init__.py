@@ -111,6 +111,8 @@ class Metric:
         find_truth: (root, data set, split) → the ``place`` of the truth below a data set's root,
             None where there is none; the data set is None where only an LMDB of it is known.
         remark: what people should know of how pictures are called, empty as a rule.
+        usual: what it tells, where layouts that have no metric of their own are scored by it; one
+            metric says so.
     """
 
     title: str
@@ -130,6 +132,7 @@ class Metric:
     labels: Callable[[LabelMap], list[int]] = all_labels
     find_truth: Callable[[Path, Dataset | None, str], Path | None] = lambda root, data, split: None
     remark: Callable[[TruthBuilder], str] = lambda pictures: ""
+    usual: str = ""
 
 
 def load(metric: str) -> Metric:
@@ -152,6 +155,15 @@ def taking(option: str) -> list[str]:
     ['voc']
     """
     return [name for name in METRICS.names() if option in load(name).takes]
+
+
+def usual() -> tuple[str, str]:
+    """The metric of layouts that have none of their own, and what is said of it.
+
+    >>> usual()[0]
+    'coco'
+    """
+    return next((name, said) for name in METRICS.names() if (said := load(name).usual))
 
 
 def recognise(detections: Path) -> Metric:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.metrics.files import shown
+from ssd_data.core.legible import few
 from ssd_data.metrics.hits import Targets
 from ssd_data.metrics.scores import Found, Ints, Truth
 
@@ -41,7 +41,7 @@ def require_own_classes(truth: Truth, found: Found, rows: Ints) -> None:
     if len(truth.class_ids):
         hint = "A category_id is an id of the truth's categories, not a label or an index"
     raise InputError(
-        f"the classes seem to be others: boxes of {shown(pairs, 3)}",
+        f"the classes seem to be others: boxes of {few(pairs, 3)}",
         where=found.place(row),
         hint=hint,
     )

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.legible import few
 from ssd_data.metrics import Metric, ScoreOptions
 from ssd_data.metrics.conventions import require_convention
-from ssd_data.metrics.files import note_twins, shown
+from ssd_data.metrics.files import note_twins
 from ssd_data.metrics.scores import Found, Truth
 
 SPARSE = 0.2  # of the pictures with truth may go unmentioned in a file for all pictures
@@ -49,7 +50,7 @@ def require_comparable(
         if options.missing == "fail" and not tolerated:
             raise InputError(
                 f"{len(names):,} of {len(truth.pictures):,} pictures have no detections: "
-                + shown(names),
+                + few(names),
                 where=found.origin,
                 hint="Score them as missed with --missing count, or leave them out with "
                 "--missing skip",

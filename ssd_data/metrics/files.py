@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import read_bytes
+from ssd_data.core.files.inside import names_in, read_bytes
+from ssd_data.core.legible import few
 from ssd_data.metrics.hits import inverted
 from ssd_data.metrics.lines import SCORE
 from ssd_data.metrics.scores import Found, Truth
@@ -32,18 +33,17 @@ NO_TEXT = {
 PACKED = (".gz", ".zip", ".xz", ".zst", ".bz2")
 
 
-def shown(names: list[str], most: int = 5) -> str:
-    """The first few names of a list and how many there are besides."""
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
 def read_plain(path: Path | str, what: str, most: int) -> bytes:
     """A text file's bytes, without UTF-8's byte order mark.
 
     Raises:
-        InputError: as :func:`ssd_data.core.files.inside.read_bytes`, or it is packed or UTF-16.
+        InputError: as :func:`ssd_data.core.files.inside.read_bytes`, or it is packed, UTF-16 or a
+            folder.
     """
+    if (folder := Path(path)).is_dir():
+        inside = [name for name in names_in(folder) if (folder / name).is_file()]
+        hint = f"In it there are {few(inside)}" if inside else ""
+        raise InputError(f"this is a folder; name the {what}", where=path, hint=hint)
     data = read_bytes(path, what, most)
     for beginning, (name, cure) in NO_TEXT.items():
         if data.startswith(beginning):

@@ -19,16 +19,17 @@ import numpy.typing as npt
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.messages import parse_message
-from ssd_data.core.files.paths import listable, read_bytes
+from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.files.whole import write_whole
+from ssd_data.core.legible import QUOTE, legible
+from ssd_data.nets.graph import MOST_AXES
 from ssd_data.nets.upgrade import upgrade
 from ssd_data.proto import caffe_pb2
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
 MOST_BYTES = 2 << 30  # protobuf's own limit
-MOST_AXES, MOST_SIZE = 32, (1 << 31) - 1  # as src/caffe/blob.cpp checks them
-MOST_NAME = 80  # letters that an error shows
+MOST_SIZE = (1 << 31) - 1  # as src/caffe/blob.cpp checks it
 _RAW = {0: "<f8", 1: "<f4", 2: "<f2"}
 _PAGE = (b"<!doctype", b"<html", b"<?xml", b"<head")
 _STARTS = {
@@ -84,7 +85,7 @@ def read_caffemodel(path: Path | str) -> Caffemodel:
         raise InputError("this caffemodel holds no layer", where=path)
     arrays = []
     for old in net.layer or net.layers:
-        where = f"{path}: {listable(old.name[:MOST_NAME])}"
+        where = f"{path}: {legible(old.name, QUOTE)}"
         arrays.append([to_array(blob, where) for blob in old.blobs])
         old.ClearField("blobs")
     net = upgrade(net, str(path))

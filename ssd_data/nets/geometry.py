@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
-from ssd_data.nets.graph import Node
+from ssd_data.nets.graph import MOST_AXES, Node
 
 Size: TypeAlias = tuple[int, int]  # height, width
 Shape: TypeAlias = tuple[int, ...]
@@ -259,5 +259,7 @@ def reshape_target(node: Node, shape: Sequence[int]) -> list[int]:
     end = axes if p.num_axes == -1 else start + p.num_axes
     if not 0 <= start <= end <= axes:
         raise node.error(f"has axis {p.axis} and {p.num_axes} axes for a bottom of {axes}")
+    if (most := start + len(p.shape.dim) + axes - end) > MOST_AXES:
+        raise node.error(f"makes {most} axes; Caffe has {MOST_AXES} at most")
     middle = [shape[start + i] if size == 0 else size for i, size in enumerate(p.shape.dim)]
     return [*shape[:start], *middle, *shape[end:]]

@@ -22,6 +22,7 @@ from ssd_data.proto import caffe_pb2
 Phase: TypeAlias = int  # caffe_pb2.TRAIN or caffe_pb2.TEST
 PHASES = {"TRAIN": 0, "TEST": 1}
 MOST_VALUES = (1 << 31) - 1  # of a blob, which Caffe counts in an int
+MOST_AXES = 32  # as src/caffe/blob.hpp has it
 
 
 class LayerError(InputError):

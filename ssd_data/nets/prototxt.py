@@ -153,6 +153,6 @@ def _readable(
     lines = text.split("\n")
     said = lines[line - 1] if 0 < line <= len(lines) else ""
     message = message.removeprefix(f"'{said}': ")  # some of protobuf's errors repeat the line
-    shown = ascii(said.strip()[:80])[1:-1]
+    shown = said.strip()[:80]
     where = f"{origin}:{line}" if line else origin
     return InputError(f"{message} (in: {shown})" if shown else message, where=where, hint=hint)

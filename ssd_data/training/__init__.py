@@ -15,6 +15,7 @@
 - ``display.py``: what a solver shows of a batch, and what it says when the loss is no number
 - ``extras.py``: averaged weights, loss scale and what else the original has not, at work
 - ``save_output.py``: a test's detections in files
+- ``written.py``: what solver and nets have written, and where it may be
 - ``testing.py``: a test net's scores
 - ``solver.py``: the solver: iterations, tests, snapshots, in Caffe's order
 - ``preflight/``: all that can be wrong with a run, found before it starts, one subject a file

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ssd_data.core.errors import UsageError
-from ssd_data.core.files.paths import listable
 from ssd_data.core.files.whole import failed, figure_bytes, write_whole
+from ssd_data.core.legible import legible
 from ssd_data.core.optional import require
 from ssd_data.training.log import (
     TEST,
@@ -80,7 +80,7 @@ def _scored(rows: list[Row]) -> str:
     """What the first test's first output is called."""
     tested = (row["outputs"] for row in rows if row["event"] == TEST and row.get("outputs"))
     name = next((str(next(iter(one))) for one in tested if isinstance(one, dict)), "")
-    return listable(name[:MOST_NAME]).replace("$", "\\$")
+    return legible(name, MOST_NAME).replace("$", "\\$")
 
 
 def draw_at_tests(table: Path) -> Listener:

@@ -21,8 +21,10 @@ from typing import Any, TextIO, TypeAlias
 
 from ssd_data.core.errors import OutputError
 from ssd_data.core.files.whole import failed, lock
+from ssd_data.core.legible import QUOTE, legible
 
 LOG, TABLE = ".log", ".jsonl"
+MOST_LINE = 5000
 BEGIN, TRAIN, TEST, SNAPSHOT = "begin", "train", "test", "snapshot"  # the table's events
 
 
@@ -115,7 +117,7 @@ def lines(event: Event) -> list[tuple[str, str]]:
             if event.shows_classes
         ]
         return found + [
-            ("solver.cpp:546", f"    Test net output #{i}: {name} = {number(value)}")
+            ("solver.cpp:546", f"    Test net output #{i}: {_name(name)} = {number(value)}")
             for i, (name, value) in enumerate(event.outputs)
         ]
     if isinstance(event, Snapshotted):
@@ -131,11 +133,21 @@ def number(value: float) -> str:
     return f"{value:.8g}"
 
 
+def _name(name: str) -> str:
+    """A blob's name, as a line of a log can hold it."""
+    return legible(name, QUOTE)
+
+
+def _whole(text: str) -> str:
+    """A line with a path, which is as long as paths may be, so that it can be read back."""
+    return legible(text, MOST_LINE)
+
+
 def _outputs(kind: str, outputs: Iterable[tuple[str, float, list[float]]]) -> list[str]:
     found: list[str] = []
     for name, weight, values in outputs:
         for value in values:
-            text = f"    {kind} net output #{len(found)}: {name} = {number(value)}"
+            text = f"    {kind} net output #{len(found)}: {_name(name)} = {number(value)}"
             if weight:
                 text += f" (* {number(weight)} = {number(weight * value)} loss)"
             found.append(text)
@@ -214,7 +226,7 @@ class RunLog:
 
     def _write(self, source: str, text: str) -> None:
         stamp = datetime.now().strftime("%m%d %H:%M:%S.%f")
-        self._line(self._log, f"I{stamp} {os.getpid():>5} {source}] {text}\n")
+        self._line(self._log, f"I{stamp} {os.getpid():>5} {source}] {_whole(text)}\n")
 
     def _add(self, row: dict[str, Any]) -> None:
         row["seconds"] = round(time.monotonic() - self._started, 3)
@@ -275,4 +287,4 @@ class Screen:
     def __call__(self, event: Event) -> None:
         """Print an event."""
         for _, text in lines(event):
-            print(text, file=sys.stderr, flush=True)
+            print(_whole(text), file=sys.stderr, flush=True)

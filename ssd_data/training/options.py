@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, get_args
 
 from ssd_data.core.errors import UsageError
+from ssd_data.core.legible import quoted
 from ssd_data.core.options import flag, offered, option
 
 EngineName = Literal["torch", "caffe"]
 Precision = Literal["off", "bf16", "fp16"]
 AUTO = "auto"
 MOST = 1 << 31  # of any number
-MOST_SHOWN = 40  # letters of a value that is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +73,12 @@ class Extras:
             value, wanted = getattr(self, one.name), type(one.default)
             whole = wanted is float and type(value) is int  # 0 is meant as 0.0
             if type(value) is not wanted and not whole:
-                what = f"{ascii(reprlib.repr(value))[1:-1]} is no {wanted.__name__}"
+                what = f"{reprlib.repr(value)} is no {wanted.__name__}"
                 raise UsageError(what, where=flag(one.name))
             if (known := offered(one)) is not None and known.low is not None:
                 self._check_range(one.name, value, known.low, known.below)
         if self.amp not in get_args(Precision):
-            what = f"{self.amp[:MOST_SHOWN]!a} is none of {', '.join(get_args(Precision))}"
+            what = f"{quoted(self.amp)} is none of {', '.join(get_args(Precision))}"
             raise UsageError(what, where="--amp")
 
     def _check_range(self, name: str, value: float, low: int, below: int | None) -> None:
@@ -119,6 +119,8 @@ class TrainOptions:
         workers: the run does not depend on their number.
         seed: of weights, order and augmentation; by default the solver's ``random_seed``, else 0.
         keep: how many snapshots stay, besides the best by mAP; None keeps all.
+        write_in: folders that solver and nets may write into, besides the working one and the
+            solver's own.
         build: in the place of a solver: nets of a ``family`` are written for this build into
             ``out``, and its LMDBs are linked.
         extras: what the original has not: of the fields of :class:`Extras` those that are told
@@ -143,6 +145,9 @@ class TrainOptions:
     tensorboard: Path | str | None = option(None, "Write TensorBoard's events.", metavar="DIR")
     keep: int | None = option(None, "Delete all but N snapshots.", metavar="N", low=1)
     skip_mismatch: bool = option(False, "Start layers of another shape anew.")
+    write_in: Sequence[Path] = option(
+        (), "Other folders that solver and nets may write into.", metavar="DIR[,DIR]"
+    )
     other_data: bool = option(False, "Resume although the LMDB was built anew.")
     engine: EngineName = option(
         "torch", "What trains: PyTorch, or a real Caffe.", shows_default=True

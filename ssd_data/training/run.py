@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union, get_args
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.legible import Legible
 from ssd_data.core.version import __version__
 from ssd_data.data.build.links import link
 from ssd_data.families.parts.write import write_model
@@ -29,6 +30,7 @@ from ssd_data.training.processes import FirstProcessError, PeerError, signals
 from ssd_data.training.run_folder import SnapshotKeeper
 from ssd_data.training.snapshots import newest_whole
 from ssd_data.training.solver_file import SolverFile, look_at_solver, read_solver
+from ssd_data.training.written import homes_of, outputs_of_run, require_named
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -86,6 +88,7 @@ def train(
     jpeg_roundtrip: bool = True,
     tensorboard: Path | str | None = None,
     keep: int | None = None,
+    write_in: Sequence[Path | str] = (),
     skip_mismatch: bool = False,
     other_data: bool = False,
     engine: EngineName = "torch",
@@ -136,6 +139,7 @@ def train(
         jpeg_roundtrip=jpeg_roundtrip,
         tensorboard=tensorboard,
         keep=keep,
+        write_in=[Path(name) for name in write_in],
         skip_mismatch=skip_mismatch,
         other_data=other_data,
         engine=engine,
@@ -184,6 +188,8 @@ def train_file(
 
         engine = TorchEngine()
     options = _settle(file, options or TrainOptions(), engine, say, say)
+    homes = homes_of(file.origin, options.write_in)
+    require_named(outputs_of_run(file, engine.name), homes)
     facts = engine.prepare(file, options, say)
     keeper = SnapshotKeeper(file.param.snapshot_prefix, options.keep)
     with signals(say, engine.stop, engine.kill), ExitStack() as stack:
@@ -305,6 +311,7 @@ def _check(
         engine=engine.name,
         skip_mismatch=options.skip_mismatch,
         other_data=options.other_data,
+        write_in=options.write_in,
         extras=options.extras if isinstance(options.extras, Extras) else None,
         world=engine.processes.world,
     )
@@ -312,7 +319,7 @@ def _check(
         show(file, found)
     if found.errors:
         count = "1 error" if len(found.errors) == 1 else f"{len(found.errors)} errors"
-        hint = "\n".join(map(str, found.errors)) if show is None else ""
+        hint = [Legible(one) for one in found.errors] if show is None else ""
         raise InputError(f"{count}; nothing was started", where=file.origin, hint=hint)
     return found
 

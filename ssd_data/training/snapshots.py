@@ -20,10 +20,9 @@ import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.messages import parse_message
-from ssd_data.core.files.paths import listable, read_bytes, read_text
+from ssd_data.core.files.paths import read_bytes, read_text
 from ssd_data.core.files.whole import failed, write_whole
 from ssd_data.nets.caffemodel import (
-    MOST_NAME,
     Array,
     Caffemodel,
     LayerWeights,
@@ -238,7 +237,7 @@ def learned_net(snapshot: Snapshot, state: Path | str) -> Path:
         if os.path.isfile(path):  # noqa: PTH113 - False also of a name that no file can have
             return path
     raise InputError(
-        f'its caffemodel "{listable(str(named)[:MOST_NAME])}" is missing',
+        f'its caffemodel "{named}" is missing',
         where=state,
         hint="The path is relative to the folder that the training ran in; the file may also lie "
         "beside the solver state",

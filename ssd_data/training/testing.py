@@ -5,7 +5,7 @@ PyTorch is imported where a net runs: what a real Caffe's nets give is scored he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from ssd_data.training.log import Tested
 from ssd_data.training.options import AUTO
 from ssd_data.training.save_output import Saver, wants_files
 from ssd_data.training.solver_file import read_solver
+from ssd_data.training.written import homes_of, outputs_of_net, require_named
 
 if TYPE_CHECKING:
     from ssd_data.engines.torch.net import Net
@@ -76,6 +77,7 @@ def test(
     ap_version: str | None = None,
     labelmap: Path | str | None = None,
     device: str | None = AUTO,
+    write_in: Sequence[Path | str] = (),
 ) -> list[NetScores]:
     """Score weights as the original's test phase does: what ``ssd-data test`` does.
 
@@ -85,13 +87,15 @@ def test(
         ap_version: ``11point``, ``MaxIntegral`` or ``Integral``; by default the solver's.
         labelmap: names the classes; by default the net's own, where it is there.
         device: as for Net; ``auto`` takes a GPU where there is one.
+        write_in: folders that the nets may write into, besides the working one and that of ``net``.
 
     Returns:
         what each test net gave.
 
     Raises:
         UsageError: PyTorch or the device is missing.
-        InputError: solver, net, data, weights or labelmap are wrong.
+        InputError: solver, net, data, weights or labelmap are wrong, or a net is to write
+            elsewhere.
         OutputError: detections cannot be saved.
 
     >>> (scores,) = test("tiny_ssd/solver.prototxt", "tiny_ssd/random.caffemodel", iterations=1)
@@ -105,6 +109,8 @@ def test(
 
     names = None if labelmap is None else read_labelmap(Path(labelmap))
     found = nets_to_test(Path(net), iterations)
+    for graph, _, _ in found:
+        require_named(outputs_of_net(graph, "torch"), homes_of(net, write_in))
     if names is None:
         names = _own_labelmap(found[0][0])
     results = []

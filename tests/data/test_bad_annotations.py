@@ -35,6 +35,7 @@ LAUGHS = """<?xml version="1.0"?>
 OUTSIDE = """<?xml version="1.0"?>
 <!DOCTYPE x [<!ENTITY x SYSTEM "file:///etc/passwd">]>
 <annotation><filename>&x;</filename></annotation>"""
+TYPED = '<?xml version="1.0"?>\n<!DOCTYPE annotation SYSTEM "voc.dtd">\n'
 BROKEN_XML: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "is empty"),
     "malformed": (
@@ -45,6 +46,14 @@ BROKEN_XML: dict[str, tuple[bytes, str]] = {
     "another root": (b"<html></html>", "the root element is <html>"),
     "billion laughs": (LAUGHS.encode(), "entities"),
     "external entity": (OUTSIDE.encode(), "entities"),
+    "unknown entity": (
+        (TYPED + xml().replace(">30<", ">3&x;0<")).encode(),
+        "2.xml:8: the XML has entities that it does not declare",
+    ),
+    "unknown entity among odd tags": (
+        (TYPED + xml().replace(">cat<", ">&x;<").replace("object>", "Object>")).encode(),
+        "2.xml:6: the XML has entities that it does not declare",
+    ),
     "wrong encoding": (xml().replace("cat", "k\xe4tze").encode("latin-1"), "not well-formed"),
     "no name": (
         xml().replace("<name>cat</name>", "").encode(),
@@ -72,6 +81,8 @@ def test_broken_xml_is_an_error_and_a_counted_skip(kind: str, tmp_path: Path) ->
 
 
 GOOD_XML: dict[str, str] = {
+    "document type": TYPED + xml(),
+    "letters as numbers": TYPED + xml().replace(">30<", ">&#51;0<").replace("cat", "c&#97;t"),
     "byte order mark": "\ufeff" + xml(),
     "padded": xml().replace(">cat<", ">\n  cat\t<").replace(">30<", "> 30 <"),
     "box before name": xml()

@@ -145,3 +145,12 @@ def test_each_class_is_in_the_labelmap_under_its_new_name(
     assert {name for name, _ in left} == new
     assert len(left) == len(new)
     assert {table.get(name, name) for name in names} - {""} == new
+
+
+def test_a_name_of_5000_digits_is_no_label_number(tmp_path: Path) -> None:
+    root = tmp_path / "pets"
+    pets(root).joinpath("Annotations/1.xml").write_text(
+        xml([("9" * 5000, 5, 6, 30, 40), ("dog", 1, 2, 9, 9)])
+    )
+    made = find(root).with_map({"dog": "hound"}).classes()
+    assert [item.name for item in made][1:] == ["9" * 5000, "cow", "hound"]

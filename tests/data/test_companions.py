@@ -53,6 +53,14 @@ def test_the_record_comes_before_the_name(lmdb: Path) -> None:
     assert name_size_file(lmdb) == lmdb.parent / "sizes.txt"  # even where it is not there
 
 
+@pytest.mark.parametrize("size", ["48 -64", "48 6.4", f"48 {'9' * 5000}", f"{'9' * 10} 64"])
+def test_a_size_that_no_picture_has(size: str, tmp_path: Path) -> None:
+    (tmp_path / "sizes.txt").write_text(f"1 48 64\n2 {size}\n")
+    with pytest.raises(InputError, match="a name, height and width") as caught:
+        read_name_sizes(tmp_path / "sizes.txt")
+    assert caught.value.where == f"{tmp_path}/sizes.txt:2"
+
+
 @pytest.mark.parametrize("text", ["{", '{"splits": {}}', None])
 def test_without_a_record_names_decide(text: str | None, lmdb: Path) -> None:
     rename(lmdb, "other", "sizes.txt")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssd_data.data.formats.corners import fractions_among, meaning_of
+from ssd_data.data.formats.fournumbers import fractions_among, meaning_of
 
 WIDTH, HEIGHT = 320, 240
 BOX = st.tuples(*(st.floats(0, 1, width=32) for _ in range(4)))

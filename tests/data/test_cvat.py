@@ -1,5 +1,7 @@
 """CVAT's XML: what its shapes, tracks and subsets mean, in pixels."""
 
+import os
+import tracemalloc
 from math import hypot
 from pathlib import Path
 
@@ -62,6 +64,13 @@ def test_a_minimal_file_beside_its_pictures_is_read(tmp_path: Path) -> None:
     assert found.rows == {"Images/a.jpg": [("cup", CUP, False)]}
     assert not found.notes
     assert build(dataset, tmp_path / "out").manifest["splits"]["trainval"]["boxes"] == 1
+
+
+def test_a_file_whose_name_is_not_utf8(tmp_path: Path) -> None:
+    root = tmp_path / os.fsdecode(b"caf\xe9")
+    pictures(root, "a.jpg")
+    write(root, document(image("a.jpg", box("cup", CUP))))
+    assert raw.read(root).rows == {"a.jpg": [("cup", CUP, False)]}
 
 
 @pytest.mark.parametrize(
@@ -183,6 +192,23 @@ def test_one_picture_of_two_subsets_is_refused(tmp_path: Path) -> None:
     write(tmp_path, document(project(["Train", "Val"], labels("cup")), *both))
     assert not raw.read(tmp_path, "Train").errors
     assert "images/a.jpg stands twice" in raw.read(tmp_path, "Val").errors[0]
+
+
+def test_a_picture_that_stands_several_times_is_drawn_once(tmp_path: Path) -> None:
+    names = [f"{letter}.jpg" for letter in "abcdef"]
+    pictures(tmp_path, *(f"images/{name}" for name in names))
+    images = [image(name, box("cup", CUP)) for name in names]
+    twice = image("b.jpg", box("cup", (1, 1, 50, 60)))
+    write(tmp_path, document(*images, twice, twice, twice))
+    found = {split: raw.read(tmp_path, split) for split in ("trainval", "test")}
+    assert sorted(len(one.rows) for one in found.values()) == [1, 5]
+    (errors,) = (one.errors for one in found.values() if one.errors)
+    before = line(tmp_path, '<image id="0" name="b.jpg"')
+    assert len(errors) == 3
+    assert all(f"images/b.jpg stands twice (before: {before})" in error for error in errors)
+    with pytest.raises(InputError, match="3 problems") as refused:  # not that two splits share it
+        build(recognise(tmp_path), tmp_path / "out")
+    assert "stands twice" in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -452,6 +478,9 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert "x,y;x,y" in one(tmp_path, bad).errors[0]
 
 
+TYPED = '<!DOCTYPE annotations SYSTEM "cvat.dtd">'
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -461,6 +490,14 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         (document(track("cup", at(0, CUP).replace('frame="0"', ""))), '"frame" is "", not a'),
         (document().replace("1.1<", "2.0<") + "", 'version "2.0" of CVAT'),
         ('<!DOCTYPE annotations [<!ENTITY a "b">]>' + document()[39:], "declares entities"),
+        (
+            TYPED + document(image("1.jpg", box("cup", CUP).replace('xtl="', 'xtl="&x;')))[39:],
+            "annotations.xml:4: the XML has entities that it does not declare",
+        ),
+        (
+            TYPED + document(task(labels("a&x;b")), image("1.jpg", box("ab", CUP)))[39:],
+            "the XML has entities that it does not declare",
+        ),
     ],
 )
 def test_files_that_are_refused(text: str, message: str, tmp_path: Path) -> None:
@@ -497,6 +534,22 @@ def test_endless_tracks_do_not_fill_the_memory(tmp_path: Path) -> None:
     rows["frame"][1::2] = last
     with pytest.raises(InputError, match="its tracks make more than 10000000 boxes"):
         between(rows, wanted, "annotations.xml")
+
+
+@pytest.mark.parametrize("every", [1, 5])
+def test_the_memory_for_a_video_is_a_few_copies_of_its_boxes(every: int, tmp_path: Path) -> None:
+    count, most = 1_000, 20
+    pictures(tmp_path, *(f"images/frame_{i:06d}.png" for i in range(count)))
+    boxes = [at(i, CUP) for i in range(0, count, every)]
+    write(tmp_path, document(*(track("cup", *boxes) for _ in range(most))))
+    source, read = CvatSource(xml="annotations.xml"), formats.load("cvat").read
+    list(read(tmp_path, source, Tally()))  # what is loaded once
+    tracemalloc.start()
+    total = sum(len(entry.classes) for entry in read(tmp_path, source, Tally()))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert total == most * count
+    assert peak < 160 * total + 1e6
 
 
 def test_other_encodings(tmp_path: Path) -> None:

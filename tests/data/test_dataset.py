@@ -249,16 +249,68 @@ def test_nothing_is_written_by_a_dry_run(tmp_path: Path, run: Any) -> None:
     made = Voc(tmp_path / "voc", 3)
     made.list(["1", "2"])
     made.list(["3"], "test")
-    made.annotation(3).write_text("<annotation>")
     before = sorted(tmp_path.rglob("*"))
     told = run("build", made.root, "--dry-run", "-o", tmp_path / "out")
-    assert "trainval         2      2" in told.out
+    assert "trainval        2      2          0              0  0.0  would be built" in told.out
     assert "trainval_lmdb would be trainval" in told.out
-    assert "test: 1 x unreadable\n    Annotations/3.xml:1: not well-formed XML" in told.out
     table = run("build", made.root, "--dry-run", "--json").json
-    assert table["labelmap"] == ["background", "cat"]
+    assert (table["dry_run"], table["labelmap"]) == (True, ["background", "cat"])
     assert table["splits"]["trainval"]["classes"] == {"cat": 2}
+    assert table["links"] == {"trainval_lmdb": "trainval", "test_lmdb": "test"}
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def _splits(told: Any) -> Any:
+    """What JSON tells of the splits, but for how it was packed."""
+    return {name: {**split, "notes": split["notes"]} for name, split in told.json["splits"].items()}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--size", 32, "--outside", "clip"),
+        ("--empty", "keep", "--map", "cat=dog"),
+        ("--verify", "decode", "--missing", "skip"),
+        ("--limit", 1, "--no-shuffle"),
+    ],
+)
+def test_a_dry_run_tells_what_a_build_does(
+    options: tuple[object, ...], tmp_path: Path, run: Any
+) -> None:
+    made = Voc(tmp_path / "voc", 4)
+    made.held_back("5", "6")
+    boxes = [("cat", 5, 6, 30, 40), ("cat", 9, 9, 9, 20), ("cat", 50, 40, 70, 60)]
+    made.annotation(1).write_text(xml(boxes, name="other.jpg"))
+    out = tmp_path / "out"
+    dry = run("build", made.root, *options, "-o", out, "--dry-run", "--json")
+    assert not out.exists()
+    assert _splits(dry) == _splits(run("build", made.root, *options, "-o", out, "--json"))
+    again = run("build", made.root, *options, "-o", out, "--dry-run")
+    assert (again.status, again.out.splitlines()[-1]) == (0, "up to date")
+
+
+def test_a_dry_run_ends_as_a_build_does(tmp_path: Path, run: Any) -> None:
+    made, out = Voc(tmp_path / "voc", 4), tmp_path / "out"
+    made.held_back("5")
+    made.annotation(2).write_text("<annotation>")
+    made.picture(3).write_bytes(b"no picture")
+    made.annotation(4).write_text(xml([("cat", 1, 2, 90, 80)], (100, 90), "4.jpg"))
+    dry, built = (run("build", made.root, "-o", out, *dry) for dry in (("--dry-run",), ()))
+    assert (dry.status, dry.err) == (built.status, built.err) == (1, dry.err)
+    assert "nothing was built: 3 problems" in dry.err
+    assert not out.exists()
+    out.write_text("a file")
+    for dry in (("--dry-run",), ()):
+        told = run("build", made.root, "-o", out, *dry)
+        assert (told.status, "cannot write: Not a directory" in told.err) == (1, True)
+    out.unlink()
+    other = Voc(tmp_path / "other", 2)
+    other.held_back("5")
+    assert run("build", other.root, "-o", out).status == 0
+    dry, built = (run("build", made.root, "-o", out, *dry) for dry in (("--dry-run",), ()))
+    assert (dry.err, dry.status) == (built.err, 1)
+    assert "this folder holds other, not voc" in dry.err
 
 
 def test_a_split_that_nobody_asked_for_is_said(tmp_path: Path, run: Any) -> None:

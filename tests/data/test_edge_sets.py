@@ -11,7 +11,7 @@ from support.yolo import PICTURE, A, tree
 
 from ssd_data import InputError, build, recognise
 from ssd_data.data.build.units import FRACTION
-from ssd_data.data.formats.splits import TOO_FEW
+from ssd_data.data.formats.shares import TOO_FEW
 
 LISTED = image(1, "images/a.jpg", width=64, height=48)
 JSON = json.dumps(table(["images/a.jpg"], images=[LISTED]))

@@ -34,9 +34,10 @@ from ssd_data.cli import main, root
 from ssd_data.cli.export import command as export_command
 from ssd_data.core.registry import WRITERS
 from ssd_data.data.export import ExportResult, export
+from ssd_data.data.formats.foldernames import is_left_behind
 from ssd_data.data.formats.pixels import corners, xywh
 from ssd_data.data.formats.writing import is_safe, plain_names
-from ssd_data.data.lmdb.records import decode_record, encode_record
+from ssd_data.data.lmdb.records import decode_record, encode_record, key_of
 from ssd_data.proto import caffe_pb2
 
 Items = list[tuple[bytes, bytes]]
@@ -377,6 +378,21 @@ def test_hostile_keys_stay_below_the_folder(to: str, tmp_path: Path) -> None:
             "JPEGImages/ä/Ü文.jpg".encode(),
         }
         assert kept <= {key[9:] for key, _ in after}
+
+
+@pytest.mark.parametrize("to", ["voc", "coco", "yolo", "retinaface"])
+def test_hidden_pictures_are_not_lost(to: str, tmp_path: Path) -> None:
+    paths = ["JPEGImages/.a.jpg", "JPEGImages/..b.jpg", "__MACOSX/c.jpg", "x/.d/e.jpg", "x/f.jpg"]
+    records = [(key_of(n, path), record()) for n, path in enumerate(paths)]
+    result = export(
+        lmdb_of(tmp_path / "lmdb", records), to, tmp_path / "out",
+        labelmap=LabelMap.from_names(["face"]), split="train",
+    )  # fmt: skip
+    assert not any(is_left_behind(path) for path in tree(tmp_path / "out"))
+    assert result.renamed >= 4
+    assert (
+        build(find(tmp_path / "out"), tmp_path / "built").manifest["splits"]["train"]["boxes"] == 5
+    )
 
 
 @settings(max_examples=100, deadline=None)

@@ -13,7 +13,7 @@ from ssd_data.data import formats
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.formats import Confidence
 from ssd_data.data.formats.folders.schema import FolderSource
-from ssd_data.data.formats.splits import TOO_FEW
+from ssd_data.data.formats.shares import TOO_FEW
 from ssd_data.data.formats.tree import Tree
 
 RANDOM = "nothing says which pictures are for testing"
@@ -207,7 +207,7 @@ def test_lists(place: str, line: str, tmp_path: Path) -> None:
     )  # fmt: skip
     dataset = recognise(root)
     assert dict(dataset.links) == {"trainval_lmdb": "train", "test_lmdb": "valid"}
-    assert not dataset.said
+    assert dataset.said == ("classes.txt names the classes, unless --labelmap says another",)
     assert pairs(root) == expected(
         """train = pics/c.jpg:boxes/c.xml pics/a.jpg:boxes/a.xml
         valid = pics/b.jpg:boxes/b.xml"""

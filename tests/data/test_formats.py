@@ -9,7 +9,7 @@ from ssd_data import InputError, find, recognise
 from ssd_data.core.registry import FORMATS, WRITERS
 from ssd_data.data import formats
 from ssd_data.data.formats.folders.schema import FolderSource
-from ssd_data.data.formats.lists import line_of, parted
+from ssd_data.data.formats.pairlists import line_of, parted
 from ssd_data.data.formats.tree import Tree
 from ssd_data.data.recipes import parse
 
@@ -43,7 +43,7 @@ def test_the_surest_layout_is_taken(tmp_path: Path) -> None:
     (voc.root / "ImageSets" / "Main" / "trainval.txt").unlink()
     dataset = recognise(voc.root)
     assert (dataset.format, dataset.why) == ("folders", "it has JPEGImages and Annotations")
-    assert dataset.splits["test"].sources == (FolderSource("JPEGImages", "Annotations", 0.8, 1.0),)
+    assert dataset.splits["test"].sources == (FolderSource("JPEGImages", "Annotations", first=0.8),)
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_shares_of_two_folders(tmp_path: Path) -> None:
         return {Path(entry.image).stem for entry in read(tmp_path / "raw", source, Tally())}
 
     first, last = (
-        names(FolderSource("Images", "Labels", *share)) for share in ((0, 0.3), (0.3, 1))
+        names(FolderSource("Images", "Labels", first=a, last=b)) for a, b in ((0, 0.3), (0.3, 1))
     )
     assert (len(first), len(last)) == (3, 7)
     assert not first & last
-    assert names(FolderSource("Images", "Labels", 0, 0.3, seed=1)) != first
+    assert names(FolderSource("Images", "Labels", last=0.3, seed=1)) != first
     with pytest.raises(InputError, match='"to" is 1.5, not a share'):
-        names(FolderSource("Images", "Labels", 0, 1.5))
+        names(FolderSource("Images", "Labels", last=1.5))
 
 
 @pytest.mark.parametrize("pair", [("a.jpg", "b.xml"), ("a b.jpg", "c.xml"), ("a.jpg", "b c.xml")])

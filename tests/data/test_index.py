@@ -8,7 +8,8 @@ from support.commands import run
 from support.trees import Voc, jpeg
 from support.yolo import tree
 
-from ssd_data import InputError, UsageError, find
+from ssd_data import InputError, UsageError, build, find
+from ssd_data.core.files.inside import is_kept
 
 LINE = "0 0.5 0.5 0.2 0.2\n"
 YAML = "train: images/train\nval: images/val\nnames: [cat, dog]\n"
@@ -107,6 +108,20 @@ def test_one_of_several_csv_files(tmp_path: Path) -> None:
         find(tmp_path / "odd.csv").classes()
 
 
+def test_what_lies_beside_a_folder_called_as_a_part(tmp_path: Path) -> None:
+    """Its files may start their paths one folder above: what is wrong there is not its affair."""
+    folder, beside = tmp_path / "test_2", tmp_path / "beside"
+    folder.mkdir()
+    beside.mkdir()
+    (beside / "out").symlink_to("/")
+    (folder / "boxes.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="beside/out: this link leaves"):
+        find(folder / "boxes.csv").classes()
+    (folder / "a.jpg").write_bytes(jpeg())
+    with pytest.raises(InputError, match="boxes.csv:1: no column is known for the picture"):
+        find(folder / "boxes.csv").classes()
+
+
 def test_what_is_no_index(tmp_path: Path) -> None:
     voc = Voc(tmp_path / "raw")
     list_file = voc.root / "ImageSets/Main/trainval.txt"
@@ -156,3 +171,15 @@ def test_other_names_beside_a_data_yaml(tmp_path: Path) -> None:
     said = find(root).said
     assert "classes.txt names other classes than data.yaml, which is taken" in said
     assert any(one.startswith("labels.txt is not read beside data.yaml (") for one in said)
+
+
+def test_only_the_root_that_is_taken_is_kept_inside(tmp_path: Path) -> None:
+    path = coco(tmp_path / "labels", "train", ["a.jpg"], "images")
+    (away := tmp_path / "away").mkdir()
+    (tmp_path / "labels/images/a.jpg").rename(away / "a.jpg")
+    (tmp_path / "labels/images/a.jpg").symlink_to(away / "a.jpg")
+    with pytest.raises(InputError, match="this link leaves the data set's folder"):
+        build(find(path), tmp_path / "out")
+    assert not is_kept(tmp_path)
+    assert find(path, follow_links=True).root == tmp_path / "labels"
+    assert not is_kept(tmp_path)

@@ -18,7 +18,8 @@ from PIL import Image
 from ssd_data.cli import main
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.data.lmdb.records import encode_record, printable
+from ssd_data.core.legible import visible
+from ssd_data.data.lmdb.records import encode_record
 from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
 from ssd_data.data.lmdb.survey import Survey, bands, find_item, look
 from ssd_data.proto import caffe_pb2
@@ -361,7 +362,7 @@ def test_nothing_is_left_of_a_database_of_broken_records(
 
 
 def test_text_that_cannot_be_printed_is_escaped():
-    assert printable("a\nb\x1b[1m\udcff猫") == "a\\nb\\x1b[1m\\udcff猫"
+    assert visible("a\nb\x1b[1m\udcff猫") == "a\\nb\\x1b[1m\\udcff猫"
 
 
 def test_items_stop_at_a_limit(tmp_path: Path):

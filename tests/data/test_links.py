@@ -116,3 +116,17 @@ def test_links_of_two_builds_do_not_mix(built: Path, tmp_path: Path) -> None:
         with pytest.raises(OutputError, match="leads to another build"):
             link(tmp_path / "two", tmp_path / "links")
     assert {p.name: p.readlink() for p in (tmp_path / "links").iterdir()} == before
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize("into", ["file", "file/below"])
+def test_a_file_where_links_should_go_is_refused_before_a_build(
+    into: str, dry_run: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    voc = Voc(tmp_path / "raw")
+    voc.held_back("4")
+    with pytest.raises(OutputError, match="file: cannot write: Not a directory") as refused:
+        build(find(voc.root), tmp_path / "out", link=tmp_path / into, dry_run=dry_run)
+    assert refused.value.hint.endswith("choose another folder with --link")
+    assert not (tmp_path / "out").exists()

@@ -35,6 +35,25 @@ def test_names_and_paths(tmp_path: Path) -> None:
     assert tree.inner("b").below() == ("2.XML", "c/1.txt")
 
 
+def test_a_folder_that_cannot_be_listed_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Voc(tmp_path / "raw").root
+    touch(root, "JPEGImages/more/9.jpg", "lost+found/x")
+    scandir = os.scandir
+
+    def refuse(path: str | Path = ".") -> object:
+        if Path(path).name in ("more", "lost+found"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(InputError) as refused:
+        recognise(root)
+    where = root / "JPEGImages/more"
+    assert str(refused.value).startswith(f"{where}: this folder cannot be listed: Permission den")
+
+
 def test_lists_of_splits_are_no_sign_of_a_format(tmp_path: Path) -> None:
     assert Tree(touch(tmp_path, "ImageSets/Main/train.txt", "a.jpg")).endings == {".jpg"}
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.exports import write
 from support.trees import Voc, jpeg, xml
 
-from ssd_data import InputError, build, find, recognise
+from ssd_data import BuildOptions, InputError, build, find, recognise
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Unreadable
 from ssd_data.data.dataset import Dataset
@@ -137,6 +137,30 @@ def test_a_namespace_and_another_root(tmp_path: Path) -> None:
 def test_what_is_not_understood_is_no_background(inside: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
         read(annotation(inside), tmp_path)
+
+
+def test_objects_without_a_box_are_dropped_where_that_is_asked(tmp_path: Path, run: Any) -> None:
+    voc = Voc(tmp_path / "raw")
+    voc.held_back("4")
+    text = voc.annotation(2).read_text()
+    lacking = "<object><name>dog</name></object>\n<object><name>owl</name><bndbox/></object>"
+    voc.annotation(2).write_text(text.replace("</annotation>", f"{lacking}</annotation>"))
+    with pytest.raises(InputError, match="1 problem") as refused:
+        build(find(voc.root), tmp_path / "out")
+    assert "with no <bndbox>; " in str(refused.value)
+    assert "with an empty <bndbox>" in str(refused.value)
+    assert "--boxless drop leaves such objects out" in str(refused.value)
+    told = run("build", voc.root, "-o", tmp_path / "out", "--boxless", "drop")
+    assert told.status == 0
+    assert "2 x object without a box (dropped)" in told.out
+    made = build(find(voc.root), tmp_path / "same", BuildOptions(boxless="drop")).manifest
+    assert [one["boxes"] for one in made["splits"].values()] == [3, 1]
+    voc.annotation(2).write_text(
+        text.replace("</annotation>", "<object><x/></object></annotation>")
+    )
+    told = run("check", voc.root, "--boxless", "drop")  # another fault stays one
+    assert "<object> without a <name>" in told.out
+    assert told.status == 1
 
 
 def test_a_background_picture(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from google.protobuf import text_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.detections import differences
@@ -21,6 +22,7 @@ from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.compiled import AT_ONCE, _join
 from ssd_data.engines.torch.net import Net
 from ssd_data.engines.torch.nms import overlap, suppress
+from ssd_data.proto import caffe_pb2
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +124,41 @@ def test_pycaffe_by_a_stand_in(
     np.testing.assert_allclose(first.scores, ours.scores, atol=1e-5)
     load_engine("caffe", *detector, device="cuda:1")
     assert calls == ["cpu", 1, "gpu"]
+
+
+def test_pycaffe_is_given_nothing_that_writes(
+    detector: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Caffe empties an ``output_directory`` when it reads the net."""
+    given: list[str] = []
+    module = ModuleType("caffe")
+    module.Net = lambda file, *_: given.append(Path(file).read_text())  # type: ignore[attr-defined]
+    module.TEST = 1  # type: ignore[attr-defined]
+    module.set_mode_cpu = lambda: None  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "caffe", module)
+    text, start = detector[0].read_text(), "detection_output_param {"
+    assert text.count(start) == 1
+    saving = (
+        f'save_output_param {{ output_directory: "{tmp_path}" }} visualize: true save_file: "x"'
+    )
+    deploy = tmp_path / "deploy.prototxt"
+    deploy.write_text(text.replace(start, f"{start} {saving} "))
+    load_engine("caffe", deploy, detector[1])
+    load_engine("caffe", *detector)
+    assert given[1] == text
+    assert "output_directory" in deploy.read_text()
+    assert settings_of(given[0]) == settings_of(text)
+    layer = (
+        'layer { name: "h" type: "HDF5Output" bottom: "data" hdf5_output_param { file_name: "x" } }'
+    )
+    deploy.write_text(text + layer)
+    with pytest.raises(InputError, match="h: this layer writes a file"):
+        load_engine("caffe", deploy, detector[1])
+
+
+def settings_of(text: str) -> list[caffe_pb2.DetectionOutputParameter]:
+    net = text_format.Parse(text, caffe_pb2.NetParameter())
+    return [layer.detection_output_param for layer in net.layer]
 
 
 def test_pycaffe_that_is_not_there_or_empty(

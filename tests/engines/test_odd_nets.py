@@ -122,6 +122,21 @@ HUGE = 4294967295
             f"pooling_param {{ kernel_size: {HUGE} }}",
             "cannot take bottoms",
         ),
+        (
+            "Pooling",
+            (2, 6, 9, 11),
+            "pooling_param { kernel_size: 2 stride: 9999 }",
+            "its padding is far larger than the picture",
+        ),
+        (
+            "Pooling",
+            (1, 1, 9, 9),
+            "pooling_param { pool: AVE kernel_size: 9999 pad: 9998 }",
+            "its padding is far larger than the picture",
+        ),
+        ("Reshape", (1, 4), f"reshape_param {{ shape {{ {'dim: 1 ' * 40} dim: -1 }} }}", "41 axes"),
+        ("Reshape", (1,) * 32, "reshape_param { shape { dim: 1 } num_axes: 0 }", "makes 33 axes"),
+        ("ReLU", (1,) * 33, "", "has 33 axes; Caffe has 32 at most"),
         ("ReLU", (1 << 20, 1 << 20), "", "more values"),
         ("ReLU", (0, 1 << 62, 1 << 62), "", "more values"),
         ("ReLU", (2**63 - 1,) * 3, "", "more values"),
@@ -135,6 +150,16 @@ def test_sizes_that_no_blob_has(kind: str, shape: tuple[int, ...], param: str, w
             judge(graph)
         assert words in str(caught.value)
         assert "layer " in caught.value.where
+
+
+@pytest.mark.parametrize(("stride", "size"), [(5, 3), (300, 2)])
+def test_pooling_with_windows_far_apart(stride: int, size: int) -> None:
+    param = f"pooling_param {{ kernel_size: 2 stride: {stride} }}"
+    net = Net(parse_graph(net_text("Pooling", [(1, 1, 9, 9)], param)))
+    x = np.arange(81, dtype=np.float32).reshape(1, 1, 9, 9)
+    found = net.forward(i0=x)["y"]
+    assert found.shape == (1, 1, size, size)
+    assert found[0, 0, 0, 0] == 10
 
 
 @pytest.mark.parametrize("dims", ["", "dim: 1", "dim: 1 dim: 3 dim: 0 dim: 9", "dim: -1 " * 4])

@@ -12,6 +12,7 @@ from support.nets import write_detector
 from support.trees import jpeg
 
 from ssd_data.core.labelmap import LabelMap, write_labelmap
+from ssd_data.evaluation.detect import find_files
 from ssd_data.nets.preprocessing import Preprocessing, read_preprocessing
 
 
@@ -185,3 +186,28 @@ def test_trained_detectors_find_the_faces(shared: Path, tmp_path: Path, run: Any
         for a, b in zip(first, rows, strict=True):
             assert a["score"] == pytest.approx(b["score"], abs=1e-4)
             assert a["box"] == pytest.approx(b["box"], abs=0.5)
+
+
+def test_links_that_leave_the_folder(
+    net: list[str], folder: Path, tmp_path: Path, run: Any
+) -> None:
+    (folder / "c.jpg").unlink()
+    for name in ("a.jpg", "more"):
+        (folder / name).rename(tmp_path / name)
+        (folder / name).symlink_to(tmp_path / name)
+        commands = (
+            ("detect", *net, folder, *MEAN),
+            ("parity", *net, folder, *MEAN),
+            ("deploy", *net, *MEAN, "--profile", "npu", "--pictures", folder, "-o", tmp_path / "o"),
+        )
+        for command in commands if name == "more" else commands[:1]:
+            refused = run(*command)
+            assert refused.status == 1
+            assert f"error: {folder / name}: this link leaves" in refused.err
+            assert run(*command, "--follow-links").status == 0
+        (folder / name).unlink()
+        (tmp_path / name).rename(folder / name)
+    (folder / "again").symlink_to(".")
+    assert [path.name for path in find_files([folder])] == ["a.jpg", "b.jpg"]
+    (tmp_path / "photos2").symlink_to(folder)
+    assert len(find_files([tmp_path / "photos2", folder / "a.jpg"])) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from support import ROOT
 from support.nets import write_detector
 from support.scored import cells
 
+from ssd_data.core.errors import InputError
 from ssd_data.core.files.publish import OutFolder
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Detections
@@ -33,7 +35,7 @@ from ssd_data.evaluation.detecting import detect_all
 from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.protocols import make_plan
 from ssd_data.evaluation.results import write_and_score
-from ssd_data.evaluation.sources import open_set
+from ssd_data.evaluation.sources import EvalChoice, open_set
 from ssd_data.metrics import ScoreOptions, score
 from ssd_data.metrics.widerface import files as widerface
 from ssd_data.nets.preprocessing import Preprocessing
@@ -366,7 +368,9 @@ def test_a_layout_without_a_metric_is_scored_as_coco(
 ) -> None:
     """YOLO's own numbers are these; a sentence says so, but not among the JSON."""
     yolo, built = tmp_path / "yolo", tmp_path / "built"
-    assert run("export", world.lmdb, "--to", "yolo", "-o", yolo).status == 0
+    gc.collect()  # an LMDB that a failed command had open
+    made = run("export", world.lmdb, "--to", "yolo", "-o", yolo)
+    assert made.status == 0, made.err
     assert run("build", yolo, "--format", "yolo", "-o", built, "-q").status == 0
     (lmdb,) = built.glob("*_lmdb")
     named = run(*world.args(lmdb), "--metric", "coco", "--json").json
@@ -550,3 +554,29 @@ def test_real_faces(protocol: str, shared: Path, run: Any) -> None:
     )
     assert done.json["subset"] == "6 of 3,226"
     assert list(done.json["ap"].values()) == pytest.approx(FACES[protocol], abs=0.005)
+
+
+def test_links_that_leave_the_data_set(world: World, run: Any, tmp_path: Path) -> None:
+    shutil.copytree(world.sample / "voc", tmp_path / "voc")
+    picture = next((tmp_path / "voc" / "JPEGImages").glob("test*"))
+    picture.rename(tmp_path / "away.jpg")
+    picture.symlink_to(tmp_path / "away.jpg")
+    refused = run(*world.args(tmp_path / "voc"))
+    assert refused.status == 1
+    assert f"{picture}: this link leaves" in refused.err
+    followed = run(*world.args(tmp_path / "voc"), "--follow-links", "--json").json
+    assert followed["ap"] == run(*world.args(world.sample / "voc"), "--json").json["ap"]
+
+
+def test_links_that_leave_the_lists_of_a_builds_data_set(world: World, tmp_path: Path) -> None:
+    shutil.copytree(world.sample / "widerface", tmp_path / "faces")
+    made = build(find(tmp_path / "faces"), tmp_path / "built", splits=["val"])
+    place = tmp_path / "faces" / "eval_tools"
+    place.symlink_to(tmp_path)
+    (tmp_path / "ground_truth").mkdir()
+    (tmp_path / "ground_truth" / "wider_face_val.mat").touch()
+    lmdb = made.out / made.record.splits["val"].lmdb
+    with pytest.raises(InputError, match=f"{place}: this link leaves"):
+        open_set(lmdb)
+    with pytest.raises(InputError, match="wider_face_val.mat: (?!this link)"):
+        open_set(lmdb, EvalChoice(follow_links=True))

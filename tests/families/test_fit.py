@@ -396,3 +396,20 @@ def test_ratios_of_all_maps_at_once(tmp_path: Path) -> None:
     layout = read_layout(tmp_path / "m" / "train.prototxt")
     assert {tuple(one.param.aspect_ratio) for one in layout.maps} == {(1.5,)}
     assert [len(one.shapes.sizes) for one in layout.maps] == [3, 4, 4, 4, 4, 4]
+
+
+def test_what_few_boxes_propose_is_said_to_be_of_those(
+    net: Callable[..., Path], tmp_path: Path
+) -> None:
+    notes = {}
+    for count in (20, 2000):
+        boxes = draw_boxes(3, count, 0.02, 0.1).tolist()
+        lmdb = write_lmdb(tmp_path / str(count), [[box] for box in boxes])
+        found = fitting.fit(lmdb, net())
+        assert found.proposals
+        notes[count] = [note for note in found.to_json()["notes"] if "few" in note]
+        assert fitting.fit(lmdb, net(), proposals=False).to_json()["notes"] == list(
+            found.layout.notes
+        )
+    assert notes[2000] == []
+    assert re.search(r"20 boxes are few for \d+ shapes .* fits these alone", notes[20][0])

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import cycle
 from pathlib import Path
@@ -88,10 +88,11 @@ class Kills:
 
 def preload() -> None:
     """Import what commands do, so that each need not by itself."""
-    own = [module.name for module in pkgutil.walk_packages(ssd_data.__path__, "ssd_data.")]
-    for name in (*PRELOADED, *own):
+    found = pkgutil.walk_packages(ssd_data.__path__, "ssd_data.", onerror=lambda name: None)
+    for name in (*PRELOADED, *(module.name for module in found)):
         if not name.endswith("__main__"):
-            importlib.import_module(name)
+            with suppress(ImportError):  # what an optional package would be needed for
+                importlib.import_module(name)
 
 
 def attack(seconds: float, seed: int) -> Row:

@@ -196,3 +196,18 @@ def test_what_is_written_is_read(coco: CocoScored) -> None:
     found = read_detections(coco.pred, boxes)
     assert set(found.scores) == {0.25}
     assert score("coco", coco.truth, coco.pred).ap["AP"] == pytest.approx(1)
+
+
+def test_a_folder_instead_of_a_json_is_said_with_what_is_in_it(
+    coco: CocoScored, tmp_path: Path
+) -> None:
+    coco.write()
+    (folder := tmp_path / "annotations" / "images").mkdir(parents=True)
+    (folder.parent / "instances_val.json").write_text("{}")
+    what = r"annotations: this is a folder; name the {} JSON\n  In it there are instances_val.json$"
+    with pytest.raises(InputError, match=what.format("instances")):
+        score("coco", folder.parent, coco.pred)
+    with pytest.raises(InputError, match=what.format("results")):
+        score("coco", coco.truth, folder.parent)
+    with pytest.raises(InputError, match=r"name the instances JSON$"):
+        score("coco", folder, coco.pred)

@@ -135,7 +135,7 @@ def test_a_class_without_true_boxes(voc: VocScored, tmp_path: Path) -> None:
     labelmap.write_text(
         "".join(f'item {{ name: "{n}" label: {i} display_name: "{n}" }}\n' for n, i in items)
     )
-    with pytest.raises(InputError, match="no file of detections for 1 classes: cow"):
+    with pytest.raises(InputError, match="no file of detections for 1 class: cow"):
         scored(voc, labelmap=labelmap)
     voc.file("cow").write_text("")
     result = scored(voc, labelmap=labelmap)
@@ -186,6 +186,14 @@ def test_bad_lines(voc: VocScored, line: str, what: str) -> None:
     with pytest.raises(InputError, match=what) as caught:
         scored(voc)
     assert caught.value.where == f"{voc.file('cat')}:3"
+
+
+@pytest.mark.parametrize("text", ["000001", "000001\n", "000001 0.5"])
+def test_a_file_of_one_bad_line(voc: VocScored, text: str) -> None:
+    voc.file("cat").write_text(text)
+    with pytest.raises(InputError, match="5 numbers should stand here, found [01]") as caught:
+        scored(voc)
+    assert caught.value.where == f"{voc.file('cat')}:1"
 
 
 @pytest.mark.parametrize(
@@ -326,6 +334,40 @@ def test_what_is_written_is_read(voc: VocScored, tmp_path: Path) -> None:
     assert score("voc", voc.root, out).ap["VOC10"] == 1
     with pytest.raises(OutputError, match="not empty"):
         write_voc_detections(out, detections, sizes, {1: "cat"})
+
+
+def test_links_that_leave_the_truth_or_the_detections(
+    voc: VocScored, tmp_path: Path, run: Any
+) -> None:
+    command = ("score", "voc", "--detections", voc.pred, "--truth")
+    whole = run(*command, voc.root, "--json").out
+    for path in (voc.root / "Annotations" / "000001.xml", voc.root / "ImageSets", voc.file("cat")):
+        path.rename(tmp_path / path.name)
+        path.symlink_to(tmp_path / path.name)
+        listed = voc.root / "ImageSets" / "Main" / "test.txt"
+        for truth in (voc.root, listed) if "000001" in path.name else (voc.root,):
+            refused = run(*command, truth)
+            assert refused.status == 1
+            assert f"error: {path}: this link leaves" in refused.err
+            assert "--follow-links" in refused.err
+            assert run(*command, truth, "--json", "--follow-links").out == whole
+        path.unlink()
+        (tmp_path / path.name).rename(path)
+
+
+@pytest.mark.parametrize("name", ["car/van", "../../evil", "/tmp/evil", "..", "a\nb"])
+def test_classes_that_cannot_name_files(name: str, tmp_path: Path) -> None:
+    nothing = Detections(
+        np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros((0, 4), np.float32)
+    )
+    found, folder = {"a": nothing}, tmp_path / "in" / "found"
+    if name == "..":  # in the middle of a name it is none
+        write_voc_detections(folder, found, {"a": (9, 9)}, {1: name})
+        assert [path.name for path in folder.iterdir()] == ["comp4_det_test_...txt"]
+    else:
+        with pytest.raises(InputError, match="cannot stand in a file's name, as VOC's do"):
+            write_voc_detections(folder, found, {"a": (9, 9)}, {1: name})
+        assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("pictures", [True, False])

@@ -319,3 +319,15 @@ def test_what_is_written_is_read(wider: Wider, tmp_path: Path) -> None:
             tmp_path / "x", {"../../a": detections["0--A/one.jpg"]}, {"../../a": size}
         )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["ground_truth", "pred", "written"]
+
+
+def test_links_that_leave_the_detections_or_the_truth(wider: Wider, tmp_path: Path) -> None:
+    whole = scored(wider).ap
+    for path in (wider.pred / "0--A", wider.file("1--B/three"), wider.truth / "wider_easy_val.mat"):
+        path.rename(tmp_path / path.name)
+        path.symlink_to(tmp_path / path.name)
+        with pytest.raises(InputError, match=f"{path}: this link leaves"):
+            scored(wider)
+        assert scored(wider, follow_links=True).ap == whole
+        path.unlink()
+        (tmp_path / path.name).rename(path)

@@ -28,12 +28,12 @@ from ssd_data.nets.caffemodel import read_caffemodel, to_bytes
 from ssd_data.nets.graph import read_graph
 from ssd_data.nets.preprocessing import from_transform
 from ssd_data.nets.prototxt import read_prototxt, to_text
-from ssd_data.pages.report.blocks import Gallery, Note, Section
+from ssd_data.pages.report.blocks import Chart, Gallery, Note, Section
 from ssd_data.pages.report.curves import chart, thinned
 from ssd_data.pages.report.history import read_history
 from ssd_data.pages.report.options import RunView
 from ssd_data.pages.report.run_subject import gather_run
-from ssd_data.pages.report.sections import fed, progress
+from ssd_data.pages.report.sections import fed, learning, progress
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.run_folder import read_rows
 
@@ -236,6 +236,15 @@ def test_broken_lines_are_counted(copy: Path, tmp_path: Path) -> None:
     assert (len(rows), count) == (len(ROWS), len(broken))
     text = text_of(page_of(tmp_path, copy, "--pictures", 0))
     assert f"{len(broken)} lines of sgd.jsonl cannot be read" in text
+
+
+@pytest.mark.parametrize("outputs", [None, {}, [], 5])
+def test_classes_without_their_mean(outputs: Any, copy: Path) -> None:
+    tests = [scored(n, 0.5) | {"outputs": outputs} for n in (60, 120)]
+    write_rows(copy / "sgd.jsonl", [begin(), trained(0, 3.0), *tests])
+    section = learning.section([gather_run(copy)])
+    titles = [block.title for block in section.blocks if isinstance(block, Chart)]
+    assert "AP of each class" in titles
 
 
 @pytest.mark.parametrize(

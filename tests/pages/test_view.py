@@ -328,6 +328,17 @@ def test_unknown_paths(plain: Viewer, path: str) -> None:
     assert "<script>" not in response.text
 
 
+@pytest.mark.parametrize("path", ["", "/"])
+@pytest.mark.parametrize(
+    "query", ["label=2&q=\xff", "q=\xc3\xa9", "\xff=1&label=\xb2", "%ff", "&&=;"]
+)
+def test_any_bytes_in_an_address(path: str, query: str, plain: Viewer) -> None:
+    given = {"PATH_INFO": path, "QUERY_STRING": query}
+    answer = Client(plain).open(base_url="http://127.0.0.1:8000", environ_overrides=given)
+    assert answer.status_code in (200, 400)
+    assert ("é" in answer.text) == ("\xa9" in query)
+
+
 def test_every_answer_has_the_headers(plain: Viewer) -> None:
     for path in ("/", "/none", "/picture/0", "/static/view.js", "/?page=x", "/progress"):
         response = get(plain, path)

@@ -17,7 +17,8 @@ from support.kills import HIDDEN, KILLED, Call, at_event, killed_by, tree, wait
 from support.stages import Stage
 
 STOPPED = 130
-LOCK = re.compile(r"(^|/)\.lock$|(^|/)\.([^/]*\.)?staging$")  # nobody's: harms nobody
+# Ctrl-C in the midst of clearing up may leave it to the next one.
+STAGED = re.compile(r"(^|/)\.lock$|(^|/)\.([^/]*\.)?staging(/|$)")
 
 
 def killed_at_call(stage: Stage, call: Call) -> bool:
@@ -54,7 +55,7 @@ def stopped_at_event(stage: Stage, event: int, number: int = signal.SIGINT) -> b
     status, what = stage.run(at_event(event, number)), f"signal {number} at event {event}"
     fine = status in (STOPPED, stage.scene.status) and "Traceback" not in stage.said
     stage.require(fine, what, "ended with", status, stage.said)
-    left = [name for name in stage.tree() if HIDDEN.search(name) and not LOCK.search(name)]
+    left = [name for name in stage.tree() if HIDDEN.search(name) and not STAGED.search(name)]
     left += [*tree(stage.temp)]
     stage.require(not left, what, "left", left)
     was_stopped = status == STOPPED

@@ -195,6 +195,23 @@ def test_no_text_breaks_it(text: str) -> None:
     parse(log(text))
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Iteration {}, loss = 0.5",
+        "Iteration {}, Testing net (#0)",
+        "Iteration 7, Testing net (#{})",
+        "class{}: 0.5",
+        "Snapshotting solver state to binary proto file x_iter_{}.solverstate",
+    ],
+)
+def test_numbers_that_no_run_has_are_passed_over(line: str) -> None:
+    model = "Snapshotting to binary proto file x.caffemodel"
+    tested = ("Iteration 6, Testing net (#0)", "    Test net output #0: mAP = 0.5")
+    text = log(model, line.format("9" * 5000), *tested, "Optimization Done.")
+    assert parse(text) == [Scores(6, 0, [("mAP", 0.5)])]
+
+
 def test_a_missing_log(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="missing"):
         parse_log(tmp_path / "none.log")

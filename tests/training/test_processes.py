@@ -126,7 +126,7 @@ def start(*command: str, world: int = 2) -> list[subprocess.Popen[str]]:
     ]
 
 
-TRAIN = ["-m", "ssd_data", "train", "two.prototxt", "--weights", WEIGHTS, "--sync-bn", "-q"]
+TRAIN = ["-m", "ssd_data", "train", "two.prototxt", "--weights", WEIGHTS, "--sync-bn"]
 
 
 def read_until(child: subprocess.Popen[str], begin: str) -> None:

@@ -171,13 +171,16 @@ def test_a_crash_gives_the_last_lines_and_what_to_do() -> None:
         (r"printf '\033[31mred\n' >&2; exit 1", "\\x1b[31mred"),
     ],
 )
-def test_other_ends(body: str, words: str, folder: Path) -> None:
+def test_other_ends(
+    body: str, words: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     binary = folder / "caffe"
     binary.write_text(f"#!/bin/sh\n{body}\n")
     binary.chmod(0o755)
     with pytest.raises(CaffeError) as caught:
         run_caffe("solver.prototxt", binary=binary)
     assert words in str(caught.value)
+    assert "\x1b" not in capsys.readouterr().err  # its lines are passed on, but none steers
 
 
 def test_finding_the_executable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

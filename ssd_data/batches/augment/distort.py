@@ -41,11 +41,13 @@ def check(param: caffe_pb2.DistortionParameter, where: str) -> None:
     """Refuse what the original aborts at.
 
     Raises:
-        InputError: a negative delta, or a range whose upper end is below its lower one or zero.
+        InputError: a delta that is negative or no number, or a range whose upper end is below its
+            lower one or zero.
     """
-    for name in ("brightness", "hue"):
-        if not getattr(param, f"{name}_delta") >= 0:
-            raise InputError(f"distort_param has a negative {name}_delta", where=where)
+    for name in ("brightness_delta", "hue_delta"):
+        if not 0 <= (delta := getattr(param, name)) < np.inf:
+            fault = "a negative" if delta < 0 else f"{delta:g} as"
+            raise InputError(f"distort_param has {fault} {name}", where=where)
     for name in ("contrast", "saturation"):
         low, high = (getattr(param, f"{name}_{end}") for end in ("lower", "upper"))
         if getattr(param, f"{name}_prob") > 0 and not 0 <= low <= high < np.inf:

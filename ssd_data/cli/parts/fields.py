@@ -16,17 +16,18 @@ from ssd_data.core.options import flag, offered
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def options_of(kind: type, *, told: bool = False) -> Callable[[_F], _F]:
+def options_of(kind: type, *, told: bool = False, only: Sequence[str] = ()) -> Callable[[_F], _F]:
     """All options that a dataclass offers (see ``core/options.py``), in the order of its fields.
 
     Args:
         kind: the dataclass; its module must be quick to import.
         told: what was not given is None, whatever the field's default; a yes or no can be denied.
+        only: those fields alone.
     """
 
     def decorate(function: _F) -> _F:
         for one in reversed(fields(kind)):
-            if offered(one) is not None:
+            if offered(one) is not None and (not only or one.name in only):
                 function = offered_option(kind, one.name, told=told)(function)
         return function
 

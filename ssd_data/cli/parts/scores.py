@@ -43,23 +43,26 @@ def print_scores(scores: Scores) -> None:
     """What people read of scores."""
     shared.print_table([[name, _number(value)] for name, value in scores.ap.items()], right=[1])
     if scores.subset:
-        click.echo(f"\nsubset: {scores.subset}")
-    click.echo()
+        shared.say()
+        shared.say(f"subset: {scores.subset}")
+    shared.say()
     shared.print_table([[k.replace("_", " "), f"{v:,}"] for k, v in scores.counts.items()])
-    click.echo()
+    shared.say()
     for name, rule in scores.rules.items():
         text = "; ".join(f"{k}: {v}" for k, v in rule.items()) if isinstance(rule, dict) else rule
-        click.echo(f"{name.replace('_', ' ')}: {text}")
+        shared.say(f"{name.replace('_', ' ')}: {text}")
     if scores.classes:
         columns = list(next(iter(scores.classes.values())))
         rows = [[name, *map(_number, row.values())] for name, row in scores.classes.items()]
-        click.echo()
+        shared.say()
         shared.print_table([["class", *columns], *rows], right=range(1, len(columns) + 1))
     for what, table in scores.more.items():
-        click.echo(f"\n{what}:")
+        shared.say()
+        shared.say(f"{what}:")
         _print_extra(what, table)
     for kind, count in scores.notes.kinds.items():
-        shared.print_listed(f"\n{count.count:,} x {kind}", count.listed, count.count)
+        shared.say()
+        shared.print_listed(f"{count.count:,} x {kind}", count.listed, count.count)
 
 
 def _number(value: object) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ssd_data.core.errors import SsdDataError
+from ssd_data.core.legible import QUOTE, Legible, legible, visible
 from ssd_data.core.progress import Track, untracked
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _F = TypeVar("_F", bound=Callable[..., Any])
 _T = TypeVar("_T")
 PATH = click.Path(path_type=Path)
+CELL = (200, QUOTE)  # how long a table's cell may be, and what is left of a longer one
 
 
 class Number(click.FloatRange):
@@ -35,6 +37,9 @@ class Number(click.FloatRange):
         if not math.isfinite(found):
             self.fail(f"{value!r} is no finite number", param, ctx)
         return found
+
+    def _describe_range(self) -> str:
+        return "" if self.min is self.max is None else super()._describe_range()
 
 
 def stacked(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
@@ -84,21 +89,43 @@ def follow_links_option(function: _F) -> _F:
     )(function)
 
 
+def say(line: object = "", *, err: bool = False) -> None:
+    """One line on standard output or, with ``err``, on standard error: what commands print, they
+    print here, since names and paths come from strangers."""
+    click.echo(legible(line), err=err)
+
+
+def complain(error: object, kind: str = "error") -> None:
+    """An error (or :class:`Trouble`) with its cure below it, on standard error."""
+    say(Legible(f"{kind}: {error}"), err=True)
+
+
 def print_said(said: Iterable[str]) -> None:
     """What was guessed of a data set's layout."""
     for sentence in said:
-        click.echo(f"note: {sentence}")
+        say(f"note: {sentence}")
 
 
 def print_left_out(names: Iterable[str], done: str) -> None:
     """Splits that are there and that a command passes by, since the user named none."""
-    for name in names:
-        click.echo(f'note: the split "{name}" is not {done}: --split {name} does it')
+    for name in (legible(name, QUOTE) for name in names):
+        say(f'note: the split "{name}" is not {done}: --split {name} does it')
 
 
 def print_json(value: Any) -> None:
-    """One JSON object on standard output."""
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False, default=str))
+    """One JSON object on standard output, all of it ASCII."""
+    click.echo(json.dumps(value, indent=1, default=str))
+
+
+def print_prototxt(text: str) -> None:
+    """A file's content on standard output; unseen characters as prototxts may write them."""
+    lines = text.split("\n")
+    text = "\n".join("".join(map(_octal, line)) for line in lines)
+    click.echo(text.encode(), nl=False)  # in any locale, since it may be redirected into a file
+
+
+def _octal(c: str) -> str:
+    return c if visible(c) == c else "".join(f"\\{byte:03o}" for byte in c.encode())
 
 
 def print_table(
@@ -106,9 +133,7 @@ def print_table(
 ) -> None:
     """Columns parted by two spaces, those in ``right`` aligned to the right; on standard output,
     or with ``err`` on standard error."""
-    from ssd_data.core.files.paths import listable  # names come from strangers' files
-
-    lines = [[listable(str(cell)) for cell in row] for row in rows]
+    lines = [[legible(cell, *CELL) for cell in row] for row in rows]
     if not lines:
         return
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
@@ -125,13 +150,11 @@ def print_listed(
     title: str, listed: Sequence[object], count: int, *, shown: int = 3, more: str = "…"
 ) -> None:
     """How many there are of something, and the first of them."""
-    from ssd_data.core.files.paths import listable  # names come from strangers' files
-
-    click.echo(title)
+    say(title)
     for one in listed[:shown]:
-        click.echo(f"    {listable(str(one))}")
+        say(f"    {one}")
     if count > shown:
-        click.echo(f"    {more}")
+        say(f"    {more}")
 
 
 def read_names(path: Path | None) -> LabelMap | None:
@@ -153,7 +176,9 @@ def tracker(quiet: bool) -> Track:
     def track(items: Iterable[_T], total: int, what: str) -> Iterable[_T]:
         from tqdm import tqdm
 
-        bar: Iterable[_T] = tqdm(items, total=total, desc=what, unit=" pictures", file=sys.stderr)
+        bar: Iterable[_T] = tqdm(
+            items, total=total, desc=legible(what, QUOTE), unit=" pictures", file=sys.stderr
+        )
         return bar
 
     return track
@@ -162,7 +187,7 @@ def tracker(quiet: bool) -> Track:
 def warn_of_ignored(fields: Iterable[str]) -> None:
     """Say once, on standard error, which fields of other forks a net's reading left out."""
     for field in fields:
-        click.echo(f"warning: {field} is no field of Caffe's SSD branch; ignored", err=True)
+        say(f"warning: {field} is no field of Caffe's SSD branch; ignored", err=True)
 
 
 def report_error(
@@ -173,9 +198,9 @@ def report_error(
         table = {"where": error.where, "what": error.what, "hint": error.hint}
         print_json({"error": table})
     if usage is not None:
-        usage.show()
+        click.UsageError(error.what, getattr(usage, "ctx", None)).show()
     else:
-        click.echo(f"error: {error}", err=True)
+        complain(error)
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from ssd_data.core.classes.background import BACKGROUND_ITEM, is_background, may_be_label_0
-from ssd_data.core.files.paths import listable
+from ssd_data.core.legible import QUOTE, legible, quoted
 
 if TYPE_CHECKING:
     from ssd_data.core.labelmap import LabelMapItem
@@ -26,9 +26,7 @@ class Fault(NamedTuple):
 def faults_of(items: Sequence[LabelMapItem]) -> list[Fault]:
     """All faults of a labelmap: duplicates, no background or two, gaps. Empty where it is sound."""
     found = [
-        Fault(
-            f'the name "{listable(name)}" stands {count} times', "Give each class a name of its own"
-        )
+        Fault(f"the name {quoted(name)} stands {count} times", "Give each class a name of its own")
         for name, count in Counter(item.name for item in items).items()
         if count > 1
     ]
@@ -56,7 +54,7 @@ def background_faults(items: Sequence[LabelMapItem]) -> list[Fault]:
     real = any(may_be_label_0(item.name) or may_be_label_0(item.display_name) for item in zero)
     for item in items:
         if item.label > 0 and (is_background(item.name) or is_background(item.display_name)):
-            name = listable(item.name)
+            name = legible(item.name, QUOTE)
             what = f'"{name}" has the label {item.label}, but the background is label 0'
             leave = (
                 f"In a labelmap leave it out and number the others without it; of a data set "
@@ -68,7 +66,7 @@ def background_faults(items: Sequence[LabelMapItem]) -> list[Fault]:
         return [Fault("the background (label 0) is missing", f"Add {BACKGROUND_ITEM}")]
     if real:
         return []
-    name = listable(zero[0].name)
+    name = legible(zero[0].name, QUOTE)
     return [
         Fault(
             f'label 0 is the background, but here it is "{name}"',

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from unicodedata import category, combining, normalize
 
+from ssd_data.core.legible import QUOTE, legible
+
 MOST_SHOWN = 6
 # A few of Unicode's confusables.txt (Technical Standard 39): what other keyboards have. Not 0 and
 # O, 1 and l, which are classes of their own where characters are read.
@@ -101,7 +103,7 @@ def _shown(name: str, differ: Iterable[str]) -> str:
             or (FORM in differ and (combining(c) > 0 or normalize("NFKC", c) != c))
         )
 
-    return "".join(ascii(c)[1:-1] if deceives(c) else c for c in name)
+    return legible("".join(ascii(c)[1:-1] if deceives(c) else c for c in name), QUOTE)
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -15,7 +15,6 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 
 from ssd_data.core.classes.background import may_be_label_0
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import listable
 
 _PACKAGE = "object_detection.protos"
 
@@ -49,7 +48,7 @@ def _classes(message: Any, origin: str) -> Iterator[tuple[int, str, str]]:
             yield item.id, name, item.display_name or name
         elif not (may_be_label_0(name) or may_be_label_0(item.display_name or name)):
             raise InputError(
-                f'"{listable(name)}" has the id 0, which is the background\'s',
+                f'"{name}" has the id 0, which is the background\'s',
                 where=where,
                 hint="TensorFlow's ids begin at 1: give it one that is free, or add 1 to each",
             )

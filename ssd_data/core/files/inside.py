@@ -13,8 +13,10 @@ folder they read as those do. Each folder is looked at once: a file costs two lo
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -31,13 +33,13 @@ class _Fence:
     """A folder that was named.
 
     Attributes:
-        top: its absolute path. shown: as it was written. real: where it is.
+        top: its absolute path.
+        real: where it is, and the other folders that links may lead into.
         follow: whether links may leave it. refused: the first error about one.
     """
 
     top: str
-    shown: str
-    real: str
+    real: tuple[str, ...]
     follow: bool
     refused: InputError | None = None
 
@@ -53,29 +55,43 @@ class _Place:
 _FREE = _Place()
 _absolute, _above = os.path.abspath, os.path.dirname  # of Path's none leaves links as they are
 _fences: dict[str, _Fence] = {}
-_allowed: list[str] = []
 _places: dict[str, _Place] = {}
 
 
-def keep_inside(folder: AnyPath, follow: bool = False) -> None:
-    """From now on nothing is read through a link that leaves this folder, or with ``follow`` all.
+def keep_inside(folder: AnyPath, follow: bool = False, also: Iterable[AnyPath] = ()) -> None:
+    """From now on nothing is read through a link that leaves this folder.
 
-    It also counts for the folders inside, but for those that are named themselves.
+    The same holds for the folders inside, whatever was said of them before.
+
+    Args:
+        follow: all is read. also: other folders that links may lead into: the user has named them.
     """
     top = _absolute(folder)
-    _fences[top] = _Fence(top, str(folder), os.path.realpath(folder), follow)
+    for other in [name for name in _fences if name.startswith(f"{top.rstrip('/')}/")]:
+        del _fences[other]
+    real = tuple(os.path.realpath(one) for one in (folder, *also))
+    _fences[top] = _Fence(top, real, follow)
     _places.clear()
+
+
+@contextmanager
+def kept_inside(
+    folder: AnyPath, follow: bool = False, also: Iterable[AnyPath] = ()
+) -> Iterator[None]:
+    """As :func:`keep_inside`, for as long as a folder is looked at that may not be meant."""
+    before = dict(_fences)
+    keep_inside(folder, follow, also)
+    try:
+        yield
+    finally:
+        _fences.clear()
+        _fences.update(before)
+        _places.clear()
 
 
 def is_kept(folder: AnyPath) -> bool:
     """Whether a folder is one of those, or lies in one."""
     return _fence_of(_absolute(folder)) is not None
-
-
-def allow(folder: AnyPath) -> None:
-    """Links may lead into this folder, too: the user has named it."""
-    _allowed.append(os.path.realpath(folder))
-    _places.clear()
 
 
 def _fence_of(absolute: str) -> _Fence | None:
@@ -90,8 +106,7 @@ def _fence_of(absolute: str) -> _Fence | None:
 def _is_out(fence: _Fence, path: str) -> bool:
     real = os.path.realpath(path)
     return not any(
-        real == place or real.startswith(f"{place.rstrip('/')}/")
-        for place in (fence.real, *_allowed)
+        real == place or real.startswith(f"{place.rstrip('/')}/") for place in fence.real
     )
 
 
@@ -103,6 +118,8 @@ def _look(folder: str, held: Iterable[os.DirEntry[str]] | None = None) -> _Place
             leads out leads to it then.
     """
     place = _places.get(folder)
+    if place is None and "\0" in folder:  # no file is called so: whoever reads it says so
+        return _FREE
     if place is None:
         fence = _fence_of(_absolute(folder))
         if fence is None or fence.follow:
@@ -132,7 +149,7 @@ def leads_out(path: AnyPath) -> bool:
     """
     folder, _, name = str(path).rpartition("/")
     place = _look(folder if folder or name == str(path) else "/")
-    if not place.out and name not in place.links:
+    if not place.out and name not in place.links and name != "..":
         return False
     fence = _fence_of(_absolute(path))
     return fence is not None and _is_out(fence, str(path))
@@ -150,16 +167,14 @@ def require_inside(path: AnyPath) -> None:
 
 def refused(path: AnyPath) -> InputError:
     """The error about a path that leads out: it names the link that does."""
-    absolute = _absolute(path)
-    fence = _fence_of(absolute)
+    fence = _fence_of(_absolute(path))
     assert fence is not None
-    parts = os.path.relpath(absolute, fence.top).split("/")
-    ways = ["/".join(parts[: count + 1]) for count in range(len(parts))]
-    way = next((way for way in ways if _is_out(fence, f"{fence.top}/{way}")), ways[-1])
-    target = listable(os.path.realpath(f"{fence.top}/{way}"))
+    ways = list(accumulate(str(path).split("/"), "{}/{}".format))
+    inside = (way for way in ways if way and _fence_of(_absolute(way)) is fence)
+    link = next((way for way in inside if _is_out(fence, way)), ways[-1])
+    target = listable(os.path.realpath(link))
     what = f'this link leaves the data set\'s folder: it leads to "{target}"'
-    where = listable(os.path.normpath(f"{fence.shown}/{way}"))
-    error = InputError(what, where=where, hint=HINT)
+    error = InputError(what, where=listable(link), hint=HINT)
     fence.refused = fence.refused or error
     return error
 

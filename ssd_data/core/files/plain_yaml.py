@@ -12,7 +12,6 @@ from typing import TypeAlias
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import read_text
-from ssd_data.core.files.paths import listable
 
 MOST_BYTES = 1 << 18  # YAML is read slowly
 MOST_DEPTH = 20
@@ -95,6 +94,6 @@ class _Growing:
             elif not isinstance(value, str):
                 raise InputError("a key is a text", where=line)
             elif value in self.held:
-                raise InputError(f'the key "{listable(value)}" stands twice', where=line)
+                raise InputError(f'the key "{value}" stands twice', where=line)
             else:
                 self.key = value

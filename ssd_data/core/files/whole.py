@@ -105,19 +105,22 @@ def _remove_more(names: Iterator[Path]) -> None:
 
 
 def write_whole(path: Path, data: bytes | str, *, sync: bool = True) -> None:
-    """Give a file its new content, see :func:`new_file`.
+    """Give a file its new content, see :func:`new_file`; what UTF-8 cannot hold is an escape, as
+    JSON writes it.
 
     Raises:
         OutputError: it cannot be written; what was there before is still there.
     """
     with new_file(path, sync=sync) as file:
-        file.write(data.encode("utf-8") if isinstance(data, str) else data)
+        file.write(data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data)
 
 
 def figure_bytes(figure: Any, dpi: float | None = None) -> bytes:
     """A figure of matplotlib as the bytes of a PNG file, by default at its own resolution."""
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=dpi or "figure")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # names in letters that its font has not
+        figure.savefig(picture, format="png", dpi=dpi or "figure")
     return picture.getvalue()
 
 
@@ -128,9 +131,8 @@ def lock(file: FileDescriptorLike, what: str, *, where: object, hint: str) -> bo
     What is written there is written without one: this warns of it, and whoever calls goes on.
 
     >>> with open("run.log", "w") as mine, open("run.log") as other:
-    ...     lock(mine, "this is being written", where="run.log", hint="Wait")
+    ...     locked = lock(mine, "this is being written", where="run.log", hint="Wait")
     ...     lock(other, "this is being written", where="run.log", hint="Wait")
-    True
     Traceback (most recent call last):
     ssd_data.core.errors.OutputError: run.log: this is being written
       Wait
@@ -222,8 +224,10 @@ def is_open_at(descriptor: int, path: Path) -> bool:
     """
     try:
         return os.path.samestat(os.fstat(descriptor), path.lstat())
-    except FileNotFoundError:
-        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            raise
+        return False  # no file has that name
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,8 +6,8 @@ verified, and all of it is published at once. ``build.json`` records how.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,13 @@ from ssd_data.core.progress import Track, untracked
 from ssd_data.data import formats
 from ssd_data.data.build import links
 from ssd_data.data.build.convert import BoxRuleError, BuiltRecord, make_records
+from ssd_data.data.build.occupied import Occupied, require_writable
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.plan import BuildPlan, plan
 from ssd_data.data.build.recorded import SplitCounts, new_manifest
 from ssd_data.data.build.scan import LabelledImage, Scan
 from ssd_data.data.dataset import Dataset
-from ssd_data.data.formats import Format
-from ssd_data.data.formats.lists import line_of
-from ssd_data.data.lmdb.companions import name_size_name
+from ssd_data.data.formats.pairlists import line_of
 from ssd_data.data.lmdb.manifest import (
     LABELMAP,
     MANIFEST,
@@ -41,7 +40,7 @@ from ssd_data.data.lmdb.manifest import (
     differences,
     read_manifest,
 )
-from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter, is_lmdb
+from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
 
 MOST_FAILURES = 20
 
@@ -57,12 +56,14 @@ class BuildResult:
     Attributes:
         out: the folder.
         record: what ``build.json`` holds.
-        built: the splits that were written; the others were up to date.
+        labelmap: of the records.
+        built: the splits that were written, or of a dry run would be; the others are up to date.
         linked: the links that were made.
     """
 
     out: Path
     record: Manifest
+    labelmap: LabelMap
     built: list[str]
     linked: list[str] = field(default_factory=list)
 
@@ -88,6 +89,7 @@ def build(
     redo: bool = False,
     link: Path | str | None = None,
     track: Track = untracked,
+    dry_run: bool = False,
 ) -> BuildResult:
     """Build a data set's LMDBs.
 
@@ -108,6 +110,7 @@ def build(
         redo: replace a build that was made otherwise.
         link: also make the links there, as :func:`ssd_data.data.build.links.link` does.
         track: wraps the records as they are made, to show progress.
+        dry_run: do all of it, errors included, but write nothing.
 
     Raises:
         InputError: the data set is broken, or does not fit the labelmap.
@@ -125,10 +128,13 @@ def build(
         names = [name for name, split in dataset.links.items() if split in made.splits]
         if not names and formats.load(dataset.format).names_splits:
             raise links.nothing_to_link(made.splits, Path(link))
+        require_writable(Path(link), "--link")
         links.refuse_obstacles(Path(link), [*names, LABELMAP], dataset.links, folder_path)
-    with OutFolder(folder_path) as folder:
-        result = _Job(made, folder, workers or default_workers(), track).run(redo)
-    if link is not None:
+    if dry_run:
+        require_writable(folder_path)
+    with nullcontext() if dry_run else OutFolder(folder_path) as folder:
+        result = _Job(made, folder_path, folder, workers or default_workers(), track).run(redo)
+    if link is not None and not dry_run:
         result.linked = links.link(result.out, link)
     return result
 
@@ -144,8 +150,11 @@ def default_out(dataset: Dataset) -> Path:
 
 @dataclass(slots=True)
 class _Job:
+    """A build; without a ``folder`` to write into a dry run."""
+
     plan: BuildPlan
-    folder: OutFolder
+    path: Path
+    folder: OutFolder | None
     workers: int
     track: Track
 
@@ -162,24 +171,24 @@ class _Job:
         return self.plan.labelmap
 
     @property
-    def format(self) -> Format[Any]:
-        return formats.load(self.dataset.format)
+    def there(self) -> Occupied:
+        return Occupied(self.path, self.dataset)
 
     def run(self, redo: bool) -> BuildResult:
         wanted = self.plan.splits
-        old = read_manifest(self.folder.path)
+        old, there = read_manifest(self.path), self.there
         new = new_manifest(self.dataset, self.options, self.labelmap)
         if old is not None:
-            self._refuse_other(old, new, redo)
+            there.refuse_other(old, new, wanted, redo)
         scans = self.plan.scans()
         digests = {split: s.input_digest(self.dataset.root) for split, s in scans.items()}
         todo = [
-            s for s in wanted if redo or old is None or not self._is_current(old, s, digests[s])
+            s for s in wanted if redo or old is None or not there.is_current(old, s, digests[s])
         ]
         if not todo:
             assert old is not None
-            return BuildResult(self.folder.path, old, [])
-        self._refuse_overwriting(old, todo, redo)
+            return BuildResult(self.path, old, self.labelmap, [])
+        there.refuse_overwriting(old, todo, redo)
         if old is not None and not differences(old, new):
             new.splits.update(old.splits)
         failures: list[SsdDataError] = []
@@ -191,85 +200,23 @@ class _Job:
             raise self._failed(failures)
         self._stage(LABELMAP, self.labelmap.to_text())
         self._stage(MANIFEST, new.to_text())
-        self.folder.publish()
-        return BuildResult(self.folder.path, new, todo)
+        if self.folder is not None:
+            self.folder.publish()
+        return BuildResult(self.path, new, self.labelmap, todo)
 
     def _stage(self, name: str, text: str) -> None:
         """Stage a text file, but for the very list or labelmap that is built from."""
-        if not self._is_input(self.folder.path / name):
+        if self.folder is not None and not self.there.is_input(self.path / name):
             write_text(self.folder.staging / name, text)
-
-    def _is_current(self, old: Manifest, split: str, digest: str) -> bool:
-        made = old.splits.get(split)
-        if made is None or not is_lmdb(self.folder.path / made.lmdb):
-            return False
-        if made.input_digest == digest:
-            return True
-        raise OutputError(
-            f'the pictures or annotations of "{split}" have changed since it was built',
-            where=self.folder.path / made.lmdb,
-            hint="Build it anew with --redo",
-        )
-
-    def _refuse_other(self, old: Manifest, new: Manifest, redo: bool) -> None:
-        path = self.folder.path / MANIFEST
-        # The lists of one data set come one by one, so their names are no data set's.
-        lists = old.format == new.format and not self.format.names_splits
-        if old.name != new.name and not lists:
-            raise OutputError(
-                f"this folder holds {old.name}, not {new.name}",
-                where=path,
-                hint="One folder holds one data set: choose another with --out",
-            )
-        found = differences(old, new)
-        if found and not redo:
-            raise OutputError(
-                "this folder was built with " + ", ".join(found),
-                where=path,
-                hint="Build it anew with --redo, or choose another folder with --out",
-            )
-        if found and (left := [split for split in old.splits if split not in self.plan.splits]):
-            raise OutputError(
-                f'"{left[0]}" would stay as it was built, with ' + ", ".join(found),
-                where=path,
-                hint="Build all splits of a folder alike, or choose another folder with --out",
-            )
-
-    def _refuse_overwriting(self, old: Manifest | None, todo: list[str], redo: bool) -> None:
-        """Files that no build put here are not replaced, unless asked."""
-        known = {LABELMAP, MANIFEST} if old else set()
-        for split in old.splits if old else ():
-            known |= {*self._names(split)}
-        for name in (LABELMAP, *(n for s in todo for n in self._names(s))):
-            path = self.folder.path / name
-            if path.exists() and path.is_dir() != name.endswith("_lmdb"):
-                raise OutputError("a folder or file is in the way", where=path, hint="Move it")
-            there = os.path.lexists(path) and name not in known
-            if there and not redo and not self._is_input(path):
-                raise OutputError(
-                    "exists, and no build.json says that a build made it",
-                    where=path,
-                    hint="Choose another folder with --out, or replace it with --redo",
-                )
-
-    def _names(self, split: str) -> list[str]:
-        return [self.dataset.lmdb_name(split), f"{split}.txt", name_size_name(split)]
-
-    def _is_input(self, path: Path) -> bool:
-        """Whether the path is the very list that is built from, or the labelmap in use."""
-        sources = [s for split in self.dataset.splits.values() for s in split.sources]
-        own = [file for source in sources for file in self.format.outside(source)]
-        own += [self.dataset.labelmap] if self.dataset.labelmap is not None else []
-        return path.exists() and any(file.is_file() and path.samefile(file) for file in own)
 
     def _write(self, split: str, scanned: Scan, failures: list[SsdDataError]) -> BuiltSplit:
         """Write one split below staging; problems are appended to ``failures``."""
-        name, list_name, size_name = self._names(split)
+        name, list_name, size_name = self.there.names(split)
         skips = self.options.missing == "skip"
         for entry in scanned.failures:
             _note_failure(entry.error, skips, failures, scanned.notes)
         summary = SplitCounts(scanned.notes)
-        with LmdbWriter(self.folder.staging / name) as writer:
+        with LmdbWriter(self.folder.staging / name) if self.folder else nullcontext() as writer:
             for made in self._records(split, scanned.images):
                 if made.error is not None:
                     skippable = skips and not isinstance(made.error, BoxRuleError)
@@ -277,7 +224,8 @@ class _Job:
                     if len(failures) >= MOST_FAILURES:
                         raise self._failed(failures)
                 elif not failures:
-                    writer.put(made.key, made.value)
+                    if writer is not None:
+                        writer.put(made.key, made.value)
                     summary.add(made)
         if not failures:
             self._require_boxes(split, scanned, summary)
@@ -297,15 +245,15 @@ class _Job:
             f"{error.sentence} ({error.hint})" if error.hint and not alike else error.sentence
             for error in failures[:MOST_FAILURES]
         ]
-        shown = "\n  ".join(lines)
+        count = f"{len(failures)} problem{'s' * (len(failures) > 1)}"
         more = ", perhaps more" if len(failures) >= MOST_FAILURES else ""
         what = (
             f"The root is {self.dataset.root.resolve()}. Mend what is wrong, or leave such "
             "pictures out with --missing skip"
         )
         return InputError(
-            f"nothing was built: {len(failures)} problems{more}\n  {shown}",
-            hint="\n  ".join(filter(None, [alike, what])),
+            [f"nothing was built: {count}{more}", *lines],
+            hint=filter(None, [alike, what]),
         )
 
     def _require_boxes(self, split: str, scanned: Scan, summary: SplitCounts) -> None:
@@ -327,6 +275,8 @@ class _Job:
         """Read the new LMDB back: every key, in order, none more."""
         if not summary.keys:
             raise InputError(f"no record is left for {name}", where=self.dataset.root)
+        if self.folder is None:
+            return
         with LmdbReader(self.folder.staging / name) as reader:
             if reader.keys() != summary.keys:
                 raise OutputError("the LMDB read back is not what was written", where=name)

@@ -22,6 +22,22 @@ Policy = Literal["fail", "skip"]
 Verify = Literal["header", "decode"]
 
 
+# What says how annotations are read, wherever a raw data set is; the others are of what is stored.
+READING = (
+    *("unknown", "map", "exif", "sizes", "rotated", "boxes", "boxless", "unannotated", "missing"),
+)
+
+
+def require_raw(given: Mapping[str, Any], what: object) -> None:
+    """Refuse options of raw data sets where there is none.
+
+    Raises:
+        UsageError: some are given.
+    """
+    for name in given:
+        raise UsageError(f"{flag(name)} belongs to a raw data set, this is no such", where=what)
+
+
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
     """How records are made.
@@ -122,6 +138,20 @@ class BuildOptions:
     def resizes(self) -> bool:
         """Whether any option may change the pictures' size."""
         return bool(self.size or self.min_dim or self.max_dim)
+
+    @classmethod
+    def reading(cls, given: Mapping[str, Any], **others: Any) -> BuildOptions:
+        """Options that say how annotations are read, and others.
+
+        >>> BuildOptions.reading({"unannotated": "skip"}, empty="keep").unannotated
+        'skip'
+
+        Raises:
+            UsageError: ``given`` has others than :data:`READING`.
+        """
+        if odd := [name for name in given if name not in READING]:
+            raise UsageError(f"{flag(odd[0])} does not say how annotations are read")
+        return cls(**{**others, **given})
 
     def to_json(self) -> dict[str, Any]:
         """All options as JSON has them."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.core.notes import few
+from ssd_data.core.legible import few, first_lines
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import Scan, scan, unknown_classes
 from ssd_data.data.build.units import settle_unit
@@ -24,7 +21,7 @@ class BuildPlan:
     """What a build is to make.
 
     >>> from ssd_data import find
-    >>> plan(find("sample/voc")).summary()["splits"]["test"]["boxes"]
+    >>> sum(len(image.labels) for image in plan(find("sample/voc")).scans()["test"].images)
     14
 
     Attributes:
@@ -61,36 +58,6 @@ class BuildPlan:
             next(iter(scans.values())).notes.add("class names look alike", str(alike))
         return scans
 
-    def summary(self) -> dict[str, Any]:
-        """What would be built, from the annotations alone, as JSON has it; as :meth:`scans`."""
-        root, scans = self.dataset.root, self.scans()
-        return {
-            "name": self.dataset.name,
-            "format": self.dataset.format,
-            "root": str(root.resolve()),
-            "why": self.dataset.why,
-            "said": list(self.dataset.said),
-            "links": {link: s for link, s in self.dataset.links.items() if s in self.splits},
-            "labelmap": list(self.labelmap.shown_apart().values()),
-            "splits": {name: self._counts(one, root) for name, one in scans.items()},
-        }
-
-    def _counts(self, one: Scan, root: Path) -> dict[str, Any]:
-        shown = self.labelmap.shown_apart()
-        classes = Counter(label for image in one.images for label in image.labels.tolist())
-        entries = [image.entry for image in one.images if not image.entry.held]
-        absent = [entry.image for entry in entries if not (root / entry.image).is_file()]
-        return {
-            "pictures": len(one.images),
-            "boxes": classes.total(),
-            "difficult": sum(int(image.entry.difficult.sum()) for image in one.images),
-            "without_boxes": sum(not len(image.labels) for image in one.images),
-            "classes": {shown[n]: classes[n] for n in sorted(classes)},
-            "absent_pictures": absent,
-            "unreadable": [entry.error.sentence for entry in one.failures],
-            "notes": one.notes.to_json(),
-        }
-
 
 def plan(
     dataset: Dataset,
@@ -120,7 +87,7 @@ def _refuse_unknown(scans: Mapping[str, Scan], labelmap: LabelMap) -> None:
         return
     count = "1 class is" if len(lines) == 1 else f"{len(lines):,} classes are"
     raise InputError(
-        f"{count} not in the labelmap:\n  " + "\n  ".join(few(lines)),
+        [f"{count} not in the labelmap:", *first_lines(lines)],
         where=labelmap.origin,
         hint=_counted_from_0(scans, labelmap)
         or f"It has {_some(labelmap)}. Rename with --map OLD=NEW, drop with --map OLD=, "
@@ -128,14 +95,16 @@ def _refuse_unknown(scans: Mapping[str, Scan], labelmap: LabelMap) -> None:
     )
 
 
-def _some(labelmap: LabelMap, most: int = 8) -> str:
+def _some(labelmap: LabelMap) -> str:
     """The first classes of a labelmap, with what people call them where that is something else."""
     items = [item for item in labelmap if item.label > 0]
-    shown = [
-        item.name if item.display_name == item.name else f"{item.name} ({item.display_name})"
-        for item in items[:most]
-    ]
-    return ", ".join(shown) + (" …" if len(items) > most else "")
+    return few(
+        [
+            item.name if item.display_name == item.name else f"{item.name} ({item.display_name})"
+            for item in items
+        ],
+        8,
+    )
 
 
 def _counted_from_0(scans: Mapping[str, Scan], labelmap: LabelMap) -> str:

@@ -16,10 +16,13 @@ import numpy as np
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.core.notes import FEW, Tally
+from ssd_data.core.legible import MOST_LINES, quoted
+from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry, Labels, Unreadable
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.dataset import Dataset
+
+MOST_SHOWN = 12  # classes that an error lists
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -227,10 +230,10 @@ def unknown_classes(scans: Mapping[str, Scan], labelmap: LabelMap) -> list[str]:
         total.update(result.unknown)
         for name, place in result.first_place.items():
             first.setdefault(name, place)
-    lines = []
-    for number, (name, count) in enumerate(total.most_common()):
-        near = labelmap.nearest(name) if number < FEW else None
-        guess = f', nearest "{near}"' if near else ""
+    lines: list[str] = []
+    for name, count in total.most_common():
+        near = labelmap.nearest(name) if len(lines) < MOST_LINES else None
+        guess = f", nearest {quoted(near)}" if near else ""
         boxes = "box" if count == 1 else "boxes"
-        lines.append(f'"{name}": {count} {boxes}{guess}, first at {first[name]}')
+        lines.append(f"{quoted(name)}: {count} {boxes}{guess}, first at {first[name]}")
     return lines

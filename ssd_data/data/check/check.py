@@ -5,13 +5,14 @@ The rules are in ``rules.py``; here an LMDB, a build's folder or a raw data set 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.progress import Track, untracked
+from ssd_data.data.build.options import require_raw
 from ssd_data.data.check.cases import SplitSummary
 from ssd_data.data.check.findings import Findings
 from ssd_data.data.check.job import BUILD_JSON, Job
@@ -32,6 +33,7 @@ def check(
     root: Path | None = None,
     format: str = "",
     follow_links: bool = False,
+    reading: Mapping[str, Any] | None = None,
     decode: bool = True,
     workers: int | None = None,
     track: Track = untracked,
@@ -44,6 +46,8 @@ def check(
         labelmap: instead of the one that belongs to it.
         splits: only these, of a build or data set.
         format, follow_links: of a raw data set, see :func:`ssd_data.data.find.find`.
+        reading: of a raw data set, those of :data:`ssd_data.data.build.options.READING` that a
+            build would be given.
         decode: decode all pixels; else only headers are read.
         workers: threads; the result does not depend on it.
         track: wraps the records as they come, to show progress.
@@ -60,6 +64,8 @@ def check(
         raise UsageError("--root belongs to a recipe, this is an LMDB or a build", where=what)
     if format and (one or built):
         raise UsageError("--format belongs to a raw data set, this is no such", where=what)
+    if one or built:
+        require_raw(reading or {}, what)
     if one and splits:
         raise UsageError("--split belongs to a build or a data set", where=what)
     if one:
@@ -70,7 +76,7 @@ def check(
         with one_build(path):
             return check_build(path, labelmap, splits, **settings)
     dataset = find(str(what), root, splits, format, follow_links=follow_links)
-    return check_dataset(dataset, labelmap, splits, **settings)
+    return check_dataset(dataset, labelmap, splits, reading, **settings)
 
 
 def check_lmdb(path: Path | str, labelmap: LabelMap | None = None, **settings: Any) -> Findings:

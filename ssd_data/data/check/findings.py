@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from ssd_data.core.legible import legible
 from ssd_data.core.notes import LISTED, Count
-from ssd_data.data.lmdb.records import printable
 
 ERROR, WARNING = "error", "warning"
 Kind: TypeAlias = tuple[str, str, str]  # severity, short name, message
@@ -49,11 +49,14 @@ class Findings:
 
     def add(self, kind: Kind, places: Iterable[str]) -> None:
         """Count one more of its kind at each of ``places``."""
+        severity, name, message = kind
         for place in places:
-            finding = self.found.setdefault(kind[1:], Finding(*kind))
+            finding = self.found.setdefault(
+                (name, message), Finding(severity, name, legible(message))
+            )
             finding.count += 1
             if len(finding.places) < LISTED:
-                finding.places.append(printable(place))
+                finding.places.append(legible(place))
 
     @property
     def errors(self) -> list[Finding]:

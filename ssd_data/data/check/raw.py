@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,9 @@ from ssd_data.data.build.units import settle_unit
 from ssd_data.data.check.cases import RecordCase, SplitSummary
 from ssd_data.data.check.findings import ERROR, WARNING, Findings
 from ssd_data.data.check.job import UNREADABLE_LABELMAP, Job, picture_digest
+from ssd_data.data.classes import require_matched
 from ssd_data.data.dataset import Dataset
+from ssd_data.data.formats.splits import require_apart
 from ssd_data.data.lmdb.survey import Look, look
 
 UNREADABLE_SPLIT = (ERROR, "unreadable-split", "split cannot be read")
@@ -30,6 +32,8 @@ UNKNOWN_CLASS = (ERROR, "unknown-class", "class is not in the labelmap")
 DUPLICATED_LINE = (WARNING, "duplicated-line", "picture is listed once more")
 CHOSEN = (WARNING, "layout", "the folder leaves it open; this is how it is read")
 OTHER_SIZE = (ERROR, "size-contradicts", "boxes contradict the stated size (build: --sizes)")
+SKIPPED = (WARNING, "skipped", "picture is left out (--missing skip)")
+SHARED_PICTURE = (ERROR, "shared-picture", "picture is in two splits that exclude each other")
 FRACTIONS = (ERROR, "fractions", "boxes are fractions, not pixels (build: --boxes fractions)")
 
 
@@ -37,42 +41,54 @@ def check_dataset(
     dataset: Dataset,
     labelmap: LabelMap | None = None,
     splits: Collection[str] = (),
+    reading: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Findings:
     """Check a raw data set as a build would read it; takes what :func:`check_lmdb` takes.
 
     Nothing is written. Without ``splits`` those are checked that are linked as training and test.
 
+    Args:
+        reading: those of :data:`ssd_data.data.build.options.READING` that the build is given.
+
     Raises:
-        UsageError: there is no such split.
+        UsageError: there is no such split, or a class that is to be renamed.
     """
     job = Job(labelmap, **settings)
     job.findings.add(CHOSEN, dataset.said)
+    verify = "decode" if job.decode else "header"
+    options = BuildOptions.reading(reading or {}, empty="keep", shuffle=False, verify=verify)
     try:
-        job.labelmap = labelmap or dataset.classes()
+        renamed = dataset.with_map(options.map, labelmap)
+        job.labelmap = labelmap or renamed.classes()
     except InputError as error:
         job.findings.add(UNREADABLE_LABELMAP, [error.sentence])
         return job.findings
     job.judge_labelmap(job.labelmap)
     if not splits:
-        job.findings.left_out = dataset.left_out(dataset.default_splits())
-    return _RawCheck(job, dataset, job.labelmap).run(splits or dataset.default_splits())
+        job.findings.left_out = renamed.left_out(renamed.default_splits())
+    check = _RawCheck(job, renamed, job.labelmap, replace(options, map=renamed.map))
+    return check.run(splits or renamed.default_splits(), options.map)
 
 
 class _RawCheck:
-    def __init__(self, job: Job, dataset: Dataset, labelmap: LabelMap) -> None:
-        self.job, self.dataset, self.labelmap = job, dataset, labelmap
-        self.options = BuildOptions(
-            map=dataset.map,
-            empty="keep",
-            verify="decode" if job.decode else "header",
-            shuffle=False,
-        )
+    def __init__(
+        self, job: Job, dataset: Dataset, labelmap: LabelMap, options: BuildOptions
+    ) -> None:
+        self.job, self.dataset, self.labelmap, self.options = job, dataset, labelmap, options
 
-    def run(self, splits: Collection[str]) -> Findings:
+    def run(self, splits: Collection[str], given: Mapping[str, str]) -> Findings:
+        """Args: given: the names that were asked to be renamed."""
         found = self.job.findings
         scans = {split: one for split in splits if (one := self._scan(split)) is not None}
-        found.add(UNKNOWN_CLASS, unknown_classes(scans, self.labelmap))
+        stated = {word for one in scans.values() for word in one.stated}
+        require_matched(given, self.dataset.words | stated)
+        if self.options.unknown == "fail":
+            found.add(UNKNOWN_CLASS, unknown_classes(scans, self.labelmap))
+        try:
+            require_apart({name: dict(one.lines) for name, one in scans.items()})
+        except InputError as error:
+            found.add(SHARED_PICTURE, [error.sentence])
         try:
             settle_unit(scans.values(), self.options, self.dataset.root)
         except InputError as error:
@@ -88,9 +104,10 @@ class _RawCheck:
         except InputError as error:
             found.add(UNREADABLE_SPLIT, [f"{split}: {error.sentence}"])
             return None
+        kind = SKIPPED if self.options.missing == "skip" else UNREADABLE_ANNOTATION
         for entry in scanned.failures:
             cure = f" ({entry.error.hint})" if entry.unannotated or entry.boxless else ""
-            found.add(UNREADABLE_ANNOTATION, [entry.error.sentence + cure])
+            found.add(kind, [entry.error.sentence + cure])
         again = Counter(image for image, _ in scanned.lines)
         found.add(DUPLICATED_LINE, (f"{split}: {n}" for n in again for _ in range(again[n] - 1)))
         self.job.take_notes(scanned.notes)
@@ -120,6 +137,7 @@ class _RawCheck:
         if made.error is not None or seen.record is None:
             text = made.error.sentence if made.error else seen.fault
             kind = OTHER_SIZE if isinstance(made.error, FrameError) else UNREADABLE_PICTURE
+            kind = SKIPPED if self.options.missing == "skip" else kind
             self.job.findings.add(kind, [text])
             return None
         # The record's own boxes are grouped by label; these are in the annotation's order.

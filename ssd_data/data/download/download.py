@@ -11,6 +11,7 @@ from pathlib import Path
 from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.files.moving import LOCK
 from ssd_data.core.files.publish import OutFolder
+from ssd_data.core.legible import few
 from ssd_data.data.download.records import Records
 from ssd_data.data.download.transfer import Part, Report, by_hand, transfer, wrong
 from ssd_data.data.download.unpack import RESERVED, unpack
@@ -126,9 +127,9 @@ def download(
                 _do(step.file, out, folder, report, keep)
     if manual := [step.file for step in todo if step.state == BY_HAND]:
         raise InputError(
-            f"only a person can fetch {', '.join(file.name for file in manual)}",
+            f"only a person can fetch {few([file.name for file in manual])}",
             where=recipe.name,
-            hint="\n  ".join(f"Please {by_hand(file, out)}" for file in manual),
+            hint=[f"Please {by_hand(file, out)}" for file in manual],
         )
     return steps
 

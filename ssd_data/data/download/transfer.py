@@ -132,7 +132,7 @@ def transfer(file: Download, folder: Path, report: Report) -> str:
     raise InputError(
         "cannot be fetched",
         where=file.name,
-        hint="\n  ".join([*failures, later, by_hand(file, folder.parent)]),
+        hint=[*failures, later, by_hand(file, folder.parent)],
     )
 
 

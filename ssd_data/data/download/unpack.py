@@ -12,6 +12,7 @@ import bz2
 import errno
 import gzip
 import io
+import lzma
 import shutil
 import stat
 import struct
@@ -110,13 +111,21 @@ def _once(archive: Path, path: PurePosixPath) -> Iterator[None]:
 
 def _copy(archive: Path, member: Member, source: IO[bytes], out: IO[bytes]) -> None:
     left = member.size
-    while piece := source.read(1 << 20):
+    while piece := _piece(archive, member, source):
         left -= len(piece)
         if left < 0:
             break
         out.write(piece)
     if left:
         raise _refused(archive, f'"{listable(member.name)}" has another size than it says')
+
+
+def _piece(archive: Path, member: Member, source: IO[bytes]) -> bytes:
+    try:
+        return source.read(1 << 20)
+    except (lzma.LZMAError, zlib.error, EOFError, MemoryError):
+        what = f'"{listable(member.name)}" cannot be unpacked'
+        raise _refused(archive, what) from None
 
 
 def _refused(archive: Path, what: str) -> InputError:

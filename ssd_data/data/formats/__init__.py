@@ -8,14 +8,17 @@ Its ``read.py`` has one of these, or both:
 What may be written back to has a ``write.py`` beside it, with a ``Writer`` (see ``writing.py``).
 A schema that both need lies in the same folder. No format knows another; what they share is here:
 
-* ``walking.py``: a folder from top to bottom, and links in it; ``foldernames.py``: what they are
-  called; what is read comes through ``core/files/inside.py``;
+* ``tree.py``: a data set's folders, each listed once, and links in them; ``foldernames.py``: what
+  they are called; ``parts.py``: files in them; what is read comes through ``core/files/inside.py``;
 * ``pictures.py``: a folder's picture files, and the one that a name means;
-* ``splits.py``: what split names mean, contradictions, shares; ``undivided.py``: where none is
-  stated;
-* ``lists.py``: lines of ``image annotation``; ``namelists.py``, ``splitlists.py``: lists of names;
-* ``listed.py``, ``parts.py``, ``listsplits.py``: pictures that one file lists, and their splits;
-* ``numbers.py``, ``corners.py``, ``csvrows.py``: values;
+* ``splits.py``: what split names mean, contradictions; ``undivided.py``, ``shares.py``: where none
+  is stated;
+* ``namelists.py``: lists of pictures' names; ``splitlists.py``: those that are splits;
+  ``pairlists.py``: lines of ``image annotation``;
+* ``indexes.py``: files that list pictures with what is said of them; ``indexsplits.py``: their
+  splits;
+* ``csvrows.py``, ``jsonrows.py``, ``entities.py``, ``numbers.py``, ``fournumbers.py``, ``hull.py``:
+  values;
 * ``pixels.py``, ``writing.py``: the way back.
 
 Formats of other packages name themselves by the entry points ``ssd_data.formats`` (with ``FORMAT``

@@ -11,7 +11,7 @@ _ANNOTATIONS = ("annotation", "annotations", "anno", "annos", "ann", "anns", "la
 _KINDS = ("xml", "xmls", "json", "jsons", "csv", "csvs", "cvat", "labelme", "metadata", "bbox")
 _PICTURES = ("image", "images", "img", "imgs", "picture", "pictures", "photos", "jpegimages")
 _NAMES = frozenset((*_ANNOTATIONS, *_KINDS, *_PICTURES, "boxes", "data", "dataset", "frames"))
-_LEFT_BEHIND = frozenset({"__MACOSX", ".ipynb_checkpoints", "@eaDir", "$RECYCLE.BIN"})
+_LEFT_BEHIND = frozenset({"__MACOSX", ".ipynb_checkpoints", "@eaDir", "$RECYCLE.BIN", "lost+found"})
 
 
 def is_kind(name: str) -> bool:
@@ -21,6 +21,15 @@ def is_kind(name: str) -> bool:
     (True, False)
     """
     return name.lower() in _NAMES
+
+
+def holds_annotations(name: str) -> bool:
+    """Whether a folder of that name holds annotations.
+
+    >>> holds_annotations("Annotations"), holds_annotations("images")
+    (True, False)
+    """
+    return name.lower() in (*_ANNOTATIONS, *_KINDS, "data")
 
 
 def is_part(name: str) -> bool:

@@ -51,11 +51,13 @@ def stray(
 def _files(
     tree: Tree, folder: str, endings: Collection[str], depth: int, everywhere: bool
 ) -> Iterator[str]:
-    yield from files_in(tree, endings, folder)
-    start = f"{folder}/" if folder else ""
-    for name in tree.folders(folder) if depth else ():
-        if everywhere or is_part(name):
-            yield from _files(tree, start + name, endings, depth - 1, True)
+    def descends(start: str, name: str) -> bool:
+        return start.count("/") < depth and (everywhere or bool(start) or is_part(name))
+
+    above = f"{folder}/" if folder else ""
+    for path in tree.walk(folder, descends):
+        if f".{path.rpartition('/')[2].rpartition('.')[2].lower()}" in endings:
+            yield above + path
 
 
 def holds_picture(tree: Tree, folder: str = "", *, below: bool = True, count: int = 1) -> bool:

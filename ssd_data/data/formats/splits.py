@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import combinations
-from random import Random
-from typing import Literal, TypeVar
+from typing import Literal
 
 from ssd_data.core.errors import InputError
 
-T = TypeVar("T")
 Role = Literal["trainval", "train", "val", "test"]
 TRAINING: tuple[Role, ...] = ("trainval", "train")
 HELD_BACK: tuple[Role, ...] = ("test", "val")
-RATIO = 0.8  # of training pictures, where no split is stated
-TOO_FEW = "no split is stated, and there is one picture only: it is trainval"
 _WORDS: dict[str, Role] = {
     **dict.fromkeys(("trainval", "trainvals"), "trainval"),
     **dict.fromkeys(("train", "training", "trains", "trn", "trainset"), "train"),
@@ -182,37 +178,3 @@ def refuse_shared(a: str, first: Mapping[str, str], b: str, second: Mapping[str,
             hint="A net would be tested with what it was trained on: leave it in one of them "
             "(or say in a recipe what is meant)",
         )
-
-
-def share(items: Sequence[T], first: float, last: float, seed: int | float | str | None) -> list[T]:
-    """A share of the shuffled items, in their own order; the shares of one seed do not overlap.
-
-    Where two shares part two or more items, each has one.
-
-    >>> share("abcde", 0.0, 0.4, 0), share("abcde", 0.4, 1.0, 0)
-    (['a', 'e'], ['b', 'c', 'd'])
-
-    Args:
-        first, last: where the share begins and ends, 0 to 1.
-        seed: of the shuffle; without one, nothing is shuffled: shares are stretches.
-
-    Raises:
-        InputError: they lie outside.
-    """
-    for key, value in (("from", first), ("to", last)):
-        if not 0 <= value <= 1:
-            raise InputError(f'"{key}" is {value!r}, not a share between 0 and 1')
-    if (first, last) == (0, 1):
-        return list(items)
-    shuffled = list(range(len(items)))
-    if seed is not None:
-        random = Random(str(seed))
-        shuffled.sort(key=lambda _: random.random())
-    begin, end = (_cut(part, len(items)) for part in (first, last))
-    chosen = shuffled[begin:end]
-    return [items[index] for index in sorted(chosen)]
-
-
-def _cut(part: float, count: int) -> int:
-    at = round(part * count)
-    return min(max(at, 1), count - 1) if 0 < part < 1 and count > 1 else at

@@ -8,15 +8,29 @@ itself is found under its own name. Links that leave the data set are refused, s
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import entries, is_folder, leads_out, refused
+from ssd_data.core.files.paths import listable
 from ssd_data.data.formats.foldernames import is_left_behind
 
 _LISTS = "ImageSets/"
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 _OWN_LINKS = "_lmdb"  # how they end
+
+
+def joined(*parts: str) -> str:
+    """A path below the root from its parts, of which each may be the root itself.
+
+    >>> joined("a", "", "b/c"), joined(".", "a.jpg")
+    ('a/b/c', 'a.jpg')
+    """
+    return "/".join(part for part in parts if part not in ("", "."))
 
 
 class HeldNames(NamedTuple):
@@ -38,7 +52,8 @@ class Tree:
     >>> tree.folders(), tree.names("ImageSets/Main")
     (('Annotations', 'ImageSets', 'JPEGImages'), ('test.txt', 'trainval.txt'))
 
-    All that lists a folder raises ``InputError`` where a link leaves the data set.
+    All that lists a folder raises ``InputError`` where a link leaves the data set, or where it
+    cannot be listed.
 
     Attributes:
         root: the folder.
@@ -70,7 +85,7 @@ class Tree:
         """All files of a folder and its subfolders, as paths from it, sorted."""
         folder = _plain(folder)
         if folder not in self._below:
-            self._below[folder] = tuple(sorted(self._walk(folder)))
+            self._below[folder] = tuple(sorted(self.walk(folder)))
         return self._below[folder]
 
     @property
@@ -84,12 +99,20 @@ class Tree:
             self._endings = frozenset(f".{ending.lower()}" for ending in found)
         return self._endings
 
-    def _walk(self, top: str) -> list[str]:
-        found: list[str] = []
+    def walk(
+        self, top: str = "", descends: Callable[[str, str], bool] = lambda start, name: True
+    ) -> Iterator[str]:
+        """All files of a folder, then those of each folder below it, as paths from it.
+
+        Args:
+            descends: whether to go into a folder, by the path from ``top`` that leads to it (empty,
+                or with ``/`` at its end) and its name.
+        """
         seen: set[tuple[int, int]] = set()
-        waiting, links = [top], list[str]()
+        waiting, links = [""], list[str]()
         while waiting or links:
-            folder = waiting.pop() if waiting else links.pop(0)
+            start = waiting.pop() if waiting else links.pop(0)
+            folder = f"{top}/{start}".strip("/")
             try:
                 status = os.stat(self.path(folder))  # noqa: PTH116
             except OSError:
@@ -98,12 +121,10 @@ class Tree:
                 continue
             seen.add((status.st_dev, status.st_ino))
             held = self._held(folder)
-            above = f"{folder}/" if folder else ""
-            start = above.removeprefix(f"{top}/") if top else above
-            found += [start + name for name in held.files]
+            yield from (start + name for name in held.files)
             for name in reversed(held.folders):
-                (links if name in held.links else waiting).append(above + name)
-        return found
+                if descends(start, name):
+                    (links if name in held.links else waiting).append(f"{start}{name}/")
 
     def _held(self, folder: str) -> HeldNames:
         path = str(self.path(folder))
@@ -116,15 +137,21 @@ def _listed(path: str) -> HeldNames:
     """What lies in a folder: the one place where the disk is asked.
 
     Raises:
-        InputError: a link leaves the data set.
+        InputError: a link leaves the data set, or the system does not let it be listed.
     """
     folders: list[str] = []
     files: list[str] = []
     links: set[str] = set()
     try:
         held = entries(path)
-    except OSError:
-        return HeldNames()
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            return HeldNames()
+        raise InputError(
+            f"this folder cannot be listed: {error.strerror}",
+            where=listable(path),
+            hint="What lies in it would be missing: make it readable, or move it away",
+        ) from None
     for entry in held:
         if is_left_behind(entry.name):
             continue

@@ -17,8 +17,8 @@ from ssd_data.core.notes import Tally
 from ssd_data.data.formats.namelists import Finder, read_listed
 from ssd_data.data.formats.parts import holds_picture
 from ssd_data.data.formats.pictures import Pictures
+from ssd_data.data.formats.shares import TOO_FEW, SharedSource, share, shared_out
 from ssd_data.data.formats.splitlists import SplitLists, places_in, read_lists
-from ssd_data.data.formats.splits import RATIO, TOO_FEW, share
 from ssd_data.data.formats.tree import Tree
 
 UNASSIGNED = "unassigned"  # pictures of no split, where others are of one
@@ -33,7 +33,7 @@ STRETCHES = (
 )
 
 
-class PartSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class PartSource(SharedSource, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which of its pictures a source takes.
 
     >>> half = PartSource(first=0.5)
@@ -43,14 +43,9 @@ class PartSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     Attributes:
         only: a list below the root, a picture's name or path a line, its ending left out or not;
             only those are taken.
-        first, last: where the share begins and ends, 0 to 1; ``from`` and ``to`` in a recipe.
-        seed: of the shuffle that the share is of.
     """
 
     only: str = ""
-    first: float = msgspec.field(default=0.0, name="from")
-    last: float = msgspec.field(default=1.0, name="to")
-    seed: int | float | str = 0
 
     def chosen(self, images: Sequence[str], root: Path, *, in_order: bool) -> list[int]:
         """The indices of the pictures that it takes, in their order.
@@ -63,13 +58,15 @@ class PartSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Raises:
             InputError: a line of the list is no picture, or may be several; a share is none.
         """
-        order = list(range(len(images)))
+        names = list(dict.fromkeys(images))  # one that stands twice is drawn once
         if self.only:
-            order = sorted(_listed(images, root, self.only))
+            listed = _listed(names, root, self.only)
+            names = [name for name in names if name in listed]
         if in_order:
-            return share(order, self.first, self.last, None)
-        by_name = sorted(order, key=lambda index: images[index])
-        return sorted(share(by_name, self.first, self.last, self.seed))
+            taken = set(share(names, self.first, self.last, None))
+        else:
+            taken = set(self.share_of(sorted(names)))
+        return [index for index, name in enumerate(images) if name in taken]
 
 
 S = TypeVar("S", bound=PartSource)
@@ -92,12 +89,7 @@ def split_up(
         return named, [f"the splits are the lists {lists.shown()}", *lists.said]
     if holds_picture(tree) and not holds_picture(tree, count=2):
         return {"trainval": list(sources)}, [TOO_FEW]
-    shares = {"trainval": (0.0, RATIO), "test": (RATIO, 1.0)}
-    drawn = {
-        split: [msgspec.structs.replace(one, first=first, last=last) for one in sources]
-        for split, (first, last) in shares.items()
-    }
-    return drawn, [STRETCHES if in_order else DRAWN]
+    return shared_out(sources), [STRETCHES if in_order else DRAWN]
 
 
 def split_lists(tree: Tree) -> SplitLists | None:
@@ -114,19 +106,18 @@ def split_lists(tree: Tree) -> SplitLists | None:
     return next((one for one in found if one.trains), None)
 
 
-def _listed(images: Sequence[str], root: Path, name: str) -> set[int]:
-    """The indices of the pictures that a list names.
+def _listed(images: Sequence[str], root: Path, name: str) -> set[str]:
+    """The pictures that a list names.
 
     Raises:
         InputError: a line is none of these, or may be several.
     """
-    known = {image: index for index, image in enumerate(images)}
     finder = Finder(Pictures(root, images), (f"{root.resolve()}/",), lambda stem: "")
-    chosen: set[int] = set()
+    chosen: set[str] = set()
     for listed in read_listed(root, name, finder, Tally()):
         if listed.picture is None:
             text = f'"{listed.text}" is no picture here, or nothing is said of it'
             hint = finder.pictures.spelling_hint(listed.text)
             raise InputError(text, where=listed.where, hint=hint)
-        chosen.add(known[listed.picture.path])
+        chosen.add(listed.picture.path)
     return chosen

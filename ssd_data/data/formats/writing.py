@@ -18,6 +18,7 @@ import numpy as np
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Flags
+from ssd_data.data.formats.foldernames import is_left_behind
 from ssd_data.data.lmdb.records import Record
 
 ROUNDED = "box rounded (nothing that can be written gives its fraction back)"
@@ -86,9 +87,11 @@ def with_ending(path: str, kind: str) -> str:
 
 
 def is_safe(path: str) -> bool:
-    """Whether a picture's path stays below its root and can stand in a list, XML or JSON as is."""
+    """Whether a picture's path stays below its root, can stand in a list, XML or JSON as is, and is
+    looked for there: hidden files are not.
+    """
     stem = path.rpartition(".")[0].rpartition("/")[2]
-    return all(
+    return not is_left_behind(path) and all(
         part not in ("", ".", "..")
         and part.isprintable()
         and part == part.strip()

@@ -91,7 +91,7 @@ def read_name_sizes(path: Path) -> list[tuple[str, tuple[int, int]]]:
     rows = []
     for number, line in enumerate(read_lines(path, "file of names and sizes"), 1):
         words = line.rsplit(maxsplit=2)
-        if len(words) != 3 or not (words[1].isdecimal() and words[2].isdecimal()):
+        if len(words) != 3 or not all(w.isdecimal() and len(w) < 10 for w in words[1:]):
             raise InputError(
                 "a line has a name, height and width",
                 where=f"{path}:{number}",

@@ -8,7 +8,7 @@ is checked.
 
 from __future__ import annotations
 
-import mmap
+import os
 import struct
 from pathlib import Path
 
@@ -18,7 +18,8 @@ MAGIC, VERSION = 0xBEEFC0DE, 1
 ANEW = "Build it anew, or copy it: mdb_dump -f records LMDB, mdb_load -f records NEW_LMDB"
 # What a database may be told when it is made; Caffe's are told nothing.
 FLAGS = ("reversekey", "dupsort", "integerkey", "dupfixed", "integerdup", "reversedup")
-BRANCH, LEAF, OVERFLOW = 0x01, 0x02, 0x04
+BRANCH, LEAF, DIRTY = 0x01, 0x02, 0x10
+FIRST = 2 << 16  # bytes: two of the largest pages
 BIG, NAMED, OTHER_NODES = 0x01, 0x02, 0x06  # F_BIGDATA; F_SUBDATA; with F_DUPDATA beside it
 NO_PAGE = 2**64 - 1
 HEADER, NODE = 16, 8
@@ -27,20 +28,26 @@ _TREE = struct.Struct("=IHHQQQQQ")  # page size, flags, depth, branch, leaf, ove
 _NODE = struct.Struct("=HHHH")  # low, high, flags, key size
 
 
-def require_sound(data: Path) -> None:
+def require_sound(data: Path) -> int:
     """Check the tree of a ``data.mdb``.
+
+    Returns:
+        how many bytes the file must keep for as long as it is mapped.
 
     Raises:
         InputError: it is not an LMDB, it is cut short, or a page is damaged.
         OSError: as the system says.
     """
-    with _mapped(data) as pages:
+    with data.open("rb") as file:
         try:
-            _Tree(pages).check()
+            tree = _Tree(file.fileno())
+            tree.check()
         except struct.error:
             raise InputError("the LMDB is damaged: it is cut short", where=data.parent) from None
         except _DamagedError as error:
             raise InputError(f"the LMDB is damaged: {error}", where=data.parent) from None
+        size: int = (tree.last + 1) * tree.size
+        return size
 
 
 def named_databases(data: Path) -> list[bytes]:
@@ -52,18 +59,13 @@ def named_databases(data: Path) -> list[bytes]:
         InputError: it is sound, but of a kind that Caffe's LMDBs are not.
         OSError: as the system says.
     """
-    with _mapped(data) as pages:
+    with data.open("rb") as file:
         try:
-            return _Tree(pages).named()
+            return _Tree(file.fileno()).named()
         except _OtherKindError as error:
             raise InputError(str(error), where=data.parent, hint=ANEW) from None
         except (_DamagedError, struct.error):
             return []
-
-
-def _mapped(data: Path) -> mmap.mmap:
-    with data.open("rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 class _DamagedError(Exception):
@@ -75,15 +77,16 @@ class _OtherKindError(_DamagedError):
 
 
 class _Tree:
-    def __init__(self, pages: mmap.mmap) -> None:
-        self.pages = pages
-        magic, _, _, _, free, *_ = _META.unpack_from(pages, HEADER)
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        start = os.pread(descriptor, FIRST, 0)
+        magic, _, _, _, free, *_ = _META.unpack_from(start, HEADER)
         if magic != MAGIC:
             raise _DamagedError("its first page is no LMDB's")
         self.size = _TREE.unpack(free)[0]
         if self.size not in (2**n for n in range(9, 17)):
             raise _DamagedError(f"a page size of {self.size}")
-        metas = [_META.unpack_from(pages, HEADER + self.size * i) for i in (0, 1)]
+        metas = [_META.unpack_from(start, HEADER + self.size * i) for i in (0, 1)]
         newest = max(metas, key=lambda meta: meta[-1])
         magic, version, _, map_size, free, main, self.last, _ = newest
         if (magic, version) != (MAGIC, VERSION):
@@ -97,7 +100,7 @@ class _Tree:
             raise _DamagedError("its two first pages do not fit each other")
         if not (self.last + 1) * self.size <= map_size < 1 << 47:
             raise _DamagedError(f"a map size of {map_size}")
-        if (self.last + 1) * self.size > len(pages):
+        if (self.last + 1) * self.size > os.fstat(descriptor).st_size:
             raise _DamagedError("it is cut short, pages are missing at its end")
 
     def check(self) -> None:
@@ -110,12 +113,15 @@ class _Tree:
         while todo:
             number, level = todo.pop()
             wanted = LEAF if level == self.depth else BRANCH
-            nodes = self._nodes(number, wanted)
+            page = self._page(number, wanted)
+            nodes = self._nodes(number, page)
             if wanted == LEAF:
                 entries += len(nodes)
                 for at, node in nodes:
-                    self._leaf(number, at, node)
+                    self._leaf(number, page, at, node)
                 continue
+            if len(nodes) < 2:
+                raise _DamagedError(f"page {number} has one branch")
             for _, (low, high, flags, _) in nodes:
                 child = low | high << 16 | flags << 32
                 if child in seen:
@@ -129,34 +135,36 @@ class _Tree:
         """The names in the root, where it is a leaf; they are few, and so it is."""
         if self.root == NO_PAGE or self.depth != 1:
             return []
-        start = self.root * self.size + NODE
-        nodes = [(start + at, node) for at, node in self._nodes(self.root, LEAF)]
-        return [
-            self.pages[key : key + node[3]] for key, node in nodes if node[2] & OTHER_NODES == NAMED
-        ]
+        page = self._page(self.root, LEAF)
+        keys = [(at + NODE, node) for at, node in self._nodes(self.root, page)]
+        return [page[at : at + node[3]] for at, node in keys if node[2] & OTHER_NODES == NAMED]
 
-    def _page(self, number: int, flag: int) -> int:
-        """Where a page begins."""
+    def _page(self, number: int, flag: int) -> bytes:
+        """A page that must be of one kind, and of no other beside it.
+
+        It is read, not mapped: a file that is cut while it is read kills who has mapped it.
+        """
         if not 2 <= number <= self.last:
             raise _DamagedError(f"there is no page {number}")
-        start: int = number * self.size
-        (flags,) = struct.unpack_from("=H", self.pages, start + 10)
-        if flags & (BRANCH | LEAF | OVERFLOW) != flag:
+        page = os.pread(self.descriptor, self.size, number * self.size)
+        if len(page) < self.size:
+            raise _DamagedError("it is cut short, pages are missing at its end")
+        (flags,) = struct.unpack_from("=H", page, 10)
+        if flags & ~DIRTY != flag:
             raise _DamagedError(f"page {number} is of another kind")
-        return start
+        return page
 
-    def _nodes(self, number: int, flag: int) -> list[tuple[int, tuple[int, int, int, int]]]:
+    def _nodes(self, number: int, page: bytes) -> list[tuple[int, tuple[int, int, int, int]]]:
         """Offset in the page and header of each node."""
-        start = self._page(number, flag)
-        lower, upper = struct.unpack_from("=HH", self.pages, start + 12)
+        lower, upper = struct.unpack_from("=HH", page, 12)
         if not HEADER <= lower <= upper <= self.size or lower % 2:
             raise _DamagedError(f"page {number} has wrong bounds")
-        offsets = struct.unpack_from(f"={(lower - HEADER) // 2}H", self.pages, start + HEADER)
+        offsets = struct.unpack_from(f"={(lower - HEADER) // 2}H", page, HEADER)
         nodes = []
         for at in offsets:
             if not upper <= at <= self.size - NODE:
                 raise _DamagedError(f"a node leaves page {number}")
-            node = _NODE.unpack_from(self.pages, start + at)
+            node = _NODE.unpack_from(page, at)
             if at + NODE + node[3] > self.size:
                 raise _DamagedError(f"a key leaves page {number}")
             nodes.append((at, node))
@@ -164,7 +172,7 @@ class _Tree:
             raise _DamagedError(f"page {number} is empty")
         return nodes
 
-    def _leaf(self, number: int, at: int, node: tuple[int, int, int, int]) -> None:
+    def _leaf(self, number: int, page: bytes, at: int, node: tuple[int, int, int, int]) -> None:
         low, high, flags, key_size = node
         length, value = low | high << 16, at + NODE + key_size
         if flags & OTHER_NODES:
@@ -175,6 +183,6 @@ class _Tree:
             return
         if value + 8 > self.size:
             raise _DamagedError(f"a value leaves page {number}")
-        (first,) = struct.unpack_from("=Q", self.pages, number * self.size + value)
+        (first,) = struct.unpack_from("=Q", page, value)
         if not 2 <= first <= first + (HEADER + length - 1) // self.size <= self.last:
             raise _DamagedError(f"a value of page {number} lies behind the end")

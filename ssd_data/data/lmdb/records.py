@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.images import decode
+from ssd_data.core.legible import visible
 from ssd_data.core.structures import Boxes, Flags, Labels, Pixels
 from ssd_data.proto import caffe_pb2
 
@@ -93,14 +94,9 @@ def image_of(key: str) -> str:
     return path if number.isdigit() and path else key
 
 
-def printable(text: str) -> str:
-    """Text with line ends and other control characters written as escapes."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
 def key_text(key: bytes) -> str:
     """A record's key as text that can be printed."""
-    return printable(key.decode("utf-8", "backslashreplace"))
+    return visible(key.decode("utf-8", "backslashreplace"))
 
 
 def encode_record(

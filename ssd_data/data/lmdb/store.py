@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from weakref import WeakValueDictionary
 
 import lmdb
 
@@ -25,7 +25,7 @@ from ssd_data.data.lmdb.strangers import refuse_stranger
 BATCH_BYTES = 1 << 20
 SYNC_BYTES = 16 << 20
 FIRST_MAP_SIZE = 64 << 20
-_SHARED: WeakValueDictionary[str, LmdbReader] = WeakValueDictionary()
+_SHARED: weakref.WeakValueDictionary[str, LmdbReader] = weakref.WeakValueDictionary()
 
 
 class LmdbWriter:
@@ -138,7 +138,8 @@ class LmdbReader:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self._env = _open_existing(self.path)
+        self._env, self._file, self._bytes = _open_existing(self.path)
+        self._let_go = weakref.finalize(self, os.close, self._file)
         self._keys: list[bytes] | None = None
         self._closed = False
         if not len(self):
@@ -159,13 +160,16 @@ class LmdbReader:
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """All keys and raw values, in order."""
         with self._reading(), self._env.begin() as transaction:
-            yield from transaction.cursor()
+            for item in transaction.cursor():
+                self._require_whole()
+                yield item
 
     def views(self) -> Iterator[tuple[bytes, memoryview]]:
         """All keys and raw values, in order, without copying a value: a view holds until the next
         is asked for, and bytes that are not looked at are not read from the disk."""
         with self._reading(), self._env.begin(buffers=True) as transaction:
             for key, value in transaction.cursor():
+                self._require_whole()
                 yield bytes(key), value
 
     def __iter__(self) -> Iterator[Record]:
@@ -222,9 +226,17 @@ class LmdbReader:
                 ) from None
         return self.record(key)
 
+    def _require_whole(self) -> None:
+        """What is cut off a mapped file kills the process that reads it."""
+        if os.fstat(self._file).st_size < self._bytes:
+            text = "the LMDB has been cut short since it was opened"
+            raise InputError(text, where=self.path, hint="Is something copied over it?")
+
     @contextmanager
     def _reading(self) -> Iterator[None]:
         try:
+            if not self._closed:
+                self._require_whole()
             yield
         except lmdb.Error as error:
             if not self._closed:  # else a loop that was left early is being put away
@@ -234,6 +246,7 @@ class LmdbReader:
         """Let go of the files."""
         self._closed = True
         self._env.close()
+        self._let_go()
 
     def __enter__(self) -> LmdbReader:
         return self
@@ -262,7 +275,8 @@ def is_lmdb(path: Path) -> bool:
     return (path / "data.mdb").is_file()
 
 
-def _open_existing(path: Path) -> lmdb.Environment:
+def _open_existing(path: Path) -> tuple[lmdb.Environment, int, int]:
+    """The opened LMDB, a descriptor of its file, and how many bytes that must keep."""
     refuse_stranger(path)
     data = path / "data.mdb"
     if not data.is_file():
@@ -274,8 +288,14 @@ def _open_existing(path: Path) -> lmdb.Environment:
     for folder in {path.parent, path.resolve().parent}:
         require_settled(folder)
     try:
-        require_sound(data)
-        return lmdb.open(os.fsencode(path), readonly=True, lock=False, create=False, max_dbs=0)
+        size = require_sound(data)
+        file = os.open(data, os.O_RDONLY)
+        try:
+            env = lmdb.open(os.fsencode(path), readonly=True, lock=False, create=False, max_dbs=0)
+        except (lmdb.Error, ValueError):
+            os.close(file)
+            raise
+        return env, file, size
     except ValueError:  # it has become empty
         raise InputError("not an LMDB: data.mdb is empty", where=path) from None
     except (lmdb.Error, OSError) as error:

@@ -12,6 +12,7 @@ import struct
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.legible import Legible, few, visible
 from ssd_data.data.lmdb.pages import HEADER, MAGIC, named_databases
 from ssd_data.data.lmdb.records import key_text
 
@@ -89,8 +90,7 @@ def _refuse_named(path: Path) -> None:
         return  # whoever opens it says what is wrong
     if not names:
         return
-    shown = ", ".join(f'"{key_text(name)}"' for name in names[:5])
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    shown = few([f'"{key_text(name)}"' for name in names])
     name = names[0].decode("utf-8", "replace")
     line = _copying(
         f"a = lmdb.open({json.dumps(str(path))}, readonly=True, max_dbs=1); "
@@ -99,10 +99,10 @@ def _refuse_named(path: Path) -> None:
         _folder_of(Path(name).name),
     )
     raise InputError(
-        f"its records lie in the named database{'s' * (len(names) > 1)} {shown}{more}; Caffe's lie "
+        f"its records lie in the named database{'s' * (len(names) > 1)} {shown}; Caffe's lie "
         "in the one without a name",
         where=path,
-        hint=f"Copy {'each' if len(names) > 1 else 'it'} into an LMDB of its own:\n  {line}",
+        hint=[f"Copy {'each' if len(names) > 1 else 'it'} into an LMDB of its own:", line],
     )
 
 
@@ -121,8 +121,11 @@ def _refuse_folder(path: Path) -> None:
         raise InputError(
             "this is a LevelDB, only LMDBs are read",
             where=path,
-            hint="Build an LMDB of the raw data (ssd-data build), or copy the records with plyvel, "
-            f"and say backend: LMDB in nets:\n  {line}",
+            hint=[
+                "Build an LMDB of the raw data (ssd-data build), or copy the records with plyvel, "
+                "and say backend: LMDB in nets:",
+                line,
+            ],
         )
     held = [name for name in names if not name.lower().endswith(_NOTES)]
     if held == [LOCK]:
@@ -134,8 +137,8 @@ def _refuse_folder(path: Path) -> None:
         raise _single_file(path / held[0])
 
 
-def _copying(opened: str, records: str, out: str) -> str:
-    """A shell's line that copies records into a new LMDB.
+def _copying(opened: str, records: str, out: str) -> Legible:
+    """A shell's line that copies records into a new LMDB; it is of use as a whole only.
 
     Args:
         opened: Python that opens what they are in; records: an iterator over them.
@@ -146,7 +149,7 @@ def _copying(opened: str, records: str, out: str) -> str:
         f"b = lmdb.open({json.dumps(out)}, map_size=1 << 40); "
         f"t = b.begin(write=True); t.cursor().putmulti({records}); t.commit()"
     )
-    return f"python -c {shlex.quote(code)}"
+    return Legible(visible(f"python -c {shlex.quote(code)}"))
 
 
 def _folder_of(name: str) -> str:

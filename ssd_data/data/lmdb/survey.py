@@ -18,9 +18,10 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.headers import PictureInfo
 from ssd_data.core.images import probe
 from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.legible import visible
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Boxes, Flags
-from ssd_data.data.lmdb.records import Record, decode_record, key_text, printable
+from ssd_data.data.lmdb.records import Record, decode_record, key_text
 from ssd_data.data.lmdb.skim import skimmed
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.data.lmdb.table import BROKEN, BoxColumns, BoxTable
@@ -50,7 +51,7 @@ class Look:
     @property
     def fault(self) -> str:
         """What is wrong, as ``key: what``; empty where nothing is."""
-        return f"{self.name}: {printable(self.error.what)}" if self.error else ""
+        return f"{self.name}: {visible(self.error.what)}" if self.error else ""
 
 
 def look(key: bytes, value: bytes, *, decode: bool = False) -> Look:
@@ -91,7 +92,7 @@ def bands(info: PictureInfo) -> int | None:
 
 def class_name(label: int, labelmap: LabelMap | None) -> str:
     """What people call a label, on one line; ``label 7`` where no labelmap knows it."""
-    return printable(labelmap.display_name(label)) if labelmap else f"label {label}"
+    return visible(labelmap.display_name(label)) if labelmap else f"label {label}"
 
 
 def find_item(reader: LmdbReader, which: int | str) -> tuple[bytes, bytes]:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.files.paths import spelled
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.options import option
 from ssd_data.deploy.extras_files import load_postprocess, write_extras
@@ -207,7 +208,7 @@ def _by_opencv(
         written.notes.append(f"OpenCV {cv2.__version__} reads no NonMaxSuppression")
         return []
     try:
-        net = cv2.dnn.readNetFromONNX(str(folder / NET))
+        net = cv2.dnn.readNetFromONNX(spelled(folder / NET))
         found = proof.measure(_engine(written, "opencv", folder, run))
     except (cv2.error, InputError, ValueError) as error:
         text = str(getattr(error, "err", "") or error).strip().splitlines()[0][:120]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ssd_data.core.errors import is_out_of_memory
+from ssd_data.core.legible import few
 from ssd_data.core.registry import LAYERS
 from ssd_data.engines.torch.blob import Blob
 from ssd_data.engines.torch.fillers import fill
@@ -217,7 +218,7 @@ def make_layer(node: Node, phase: Phase) -> Layer:
     names = [_spelling(name) for name in known]
     near = get_close_matches(name, known, n=1)
     hint = f"Did you mean {_spelling(near[0])}? " if near else ""
-    raise node.error(LAYERS.unknown.format(node.type), hint + LAYERS.known.format(", ".join(names)))
+    raise node.error(LAYERS.unknown.format(node.type), hint + LAYERS.known.format(few(names, 24)))
 
 
 def _spelling(name: str) -> str:

@@ -21,6 +21,7 @@ from ssd_data.core.files.paths import read_bytes
 
 MOST_BYTES = 2 << 30
 MOST_VALUES = 1 << 29
+MOST_PICKLED = 1 << 22  # bytes: a byte may stand for a hundred in memory
 _NESTED = ("state_dict", "model_state_dict", "model")
 _OLD_PICKLES = 4  # what a file of before 2020 begins with; the tensors' bytes come behind them
 _KNOWN = re.compile(
@@ -63,9 +64,7 @@ def _read_pickle(data: bytes, path: Path | str) -> Any:
         if data.startswith(b"PK"):
             archive = zipfile.ZipFile(io.BytesIO(data))
             _refuse_inflated(archive)
-            for name in archive.namelist():
-                if name.endswith("data.pkl"):
-                    _refuse_makers(io.BytesIO(archive.read(name)), 1)
+            _refuse_makers(io.BytesIO(archive.read(_only_pickle(archive))), 1)
         else:
             _refuse_makers(io.BytesIO(data), _OLD_PICKLES)
         return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
@@ -84,11 +83,20 @@ def _refuse_inflated(archive: zipfile.ZipFile) -> None:
         raise ValueError("its zip file is compressed, as torch.save never does")
 
 
+def _only_pickle(archive: zipfile.ZipFile) -> str:
+    names = [name for name in archive.namelist() if name.endswith("data.pkl")]
+    if len(names) != 1:
+        raise ValueError(f"it holds {len(names)} pickles, torch.save writes one")
+    return names[0]
+
+
 def _refuse_makers(file: io.BytesIO, most: int) -> None:
     """Refuse a pickle that names what torch would call, and no state dict needs: it lets through
     what makes as many bytes as it is told to."""
     for _ in range(most):
-        for opcode, argument, _ in pickletools.genops(file):
+        for opcode, argument, at in pickletools.genops(file):
+            if (at or 0) > MOST_PICKLED:
+                raise ValueError(f"its table of tensors is larger than {MOST_PICKLED} bytes")
             if opcode.name == "GLOBAL" and not _KNOWN.fullmatch(str(argument)):
                 raise ValueError(f"it names {str(argument)[:60]}, which is no part of a tensor")
             if opcode.name in ("STACK_GLOBAL", "INST"):
@@ -130,6 +138,7 @@ def _to_arrays(
             raise InputError(f"{name} is no named tensor", where=path)
         values += math.prod(value.shape)
         plain = value.layout == torch.strided and not value.is_quantized and not value.is_meta
+        plain &= not value.is_complex()
         if not plain or values > most:
             raise InputError(f"{key[:60]!a} is no plain tensor, or too large", where=path)
         dense = value.detach().to(torch.float32).contiguous()

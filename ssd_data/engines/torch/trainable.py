@@ -96,7 +96,8 @@ class Trainable:
         with exact_arithmetic():
             grads = torch.autograd.grad(loss, leaves, allow_unused=True)
         found = [(p.grad, g) for p, g in zip(self.learned, grads, strict=True) if g is not None]
-        torch._foreach_add_(*map(list, zip(*found, strict=True)))
+        if found:
+            torch._foreach_add_(*map(list, zip(*found, strict=True)))
 
     def _bind(self) -> None:
         for layer, wanted in zip(self.net.steps, self.net.flow.params, strict=True):

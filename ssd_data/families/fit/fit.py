@@ -27,6 +27,7 @@ RATIO_NAMES = (
     "1.6:1 to 2.5:1", "2.5:1 to 4:1", "over 4:1",
 )  # fmt: skip
 LISTED = 100
+A_SHAPE = 10  # boxes for each shape of prior, under which what is proposed fits chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Fit:
             "input": {"width": width, "height": height},
             "priors": len(self.owner),
             "overlap": round(self.layout.rules.overlap, 6),
-            "notes": [*self.layout.notes, *left_out],
+            "notes": [*self.layout.notes, *left_out, *self._few()],
             "records": len(self.truths.keys),
             **self._row(np.ones(len(self.truths), np.bool_)),
             "unreached": {"count": int(self.unreached.sum()), "listed": self.examples()},
@@ -96,6 +97,16 @@ class Fit:
                 for p in self.proposals
             ],
         }
+
+    def _few(self) -> list[str]:
+        shapes = sum(len(one.shapes.sizes) for one in self.layout.maps)
+        count, enough = len(self.truths), A_SHAPE * shapes
+        if not self.proposals or count >= enough:
+            return []
+        return [
+            f"{count:,} box{'es are' if count > 1 else ' is'} few for {shapes} shapes of priors: "
+            f"what is proposed fits these alone (measure {enough:,} or more)"
+        ]
 
     def _row(self, which: Flags) -> dict[str, Any]:
         """The sums over some boxes."""

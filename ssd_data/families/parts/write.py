@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.files.paths import spelled
 from ssd_data.core.files.together import write_together
 from ssd_data.core.labelmap import CAFFE, LabelMap, read_labelmap
 from ssd_data.core.registry import FAMILIES
@@ -79,7 +80,7 @@ def write_model(
     if foreign is not None:
         files["labelmap"] = Path(out) / LABEL_MAP_FILE
     if labelmap is not None:
-        _name_labelmap(model, files.get("labelmap", Path(labelmap)).as_posix())
+        _name_labelmap(model, spelled(files.get("labelmap", Path(labelmap))))
     solver = _with_paths(model, files, Path(out) / family)
     notes: list[str] = []
     if manifest is not None:
@@ -148,9 +149,9 @@ def _with_paths(model: Model, files: Mapping[str, Path], prefix: Path) -> caffe_
     """The solver with its nets, the test one where the published solver tests."""
     solver = caffe_pb2.SolverParameter()
     solver.CopyFrom(model.solver)
-    solver.train_net = files["train"].as_posix()
-    solver.test_net.append(files["test"].as_posix())
-    solver.snapshot_prefix = prefix.as_posix()
+    solver.train_net = spelled(files["train"])
+    solver.test_net.append(spelled(files["test"]))
+    solver.snapshot_prefix = spelled(prefix)
     return solver
 
 
@@ -170,7 +171,7 @@ def _fit_to_build(
         return notes
     if FAMILIES.load(model.family).DETECTOR.pixels:
         param = model.nets["test"].layer[-1].detection_evaluate_param
-        param.name_size_file = (build / made.name_size).as_posix()
+        param.name_size_file = spelled(build / made.name_size)
     records, batch = made.records, model.settings.test_batch_size
     solver.test_iter[:] = [max(1, -(-records // batch))]
     over = solver.test_iter[0] * batch - records

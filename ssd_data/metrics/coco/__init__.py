@@ -20,4 +20,5 @@ METRIC = Metric(
     names=truth.names,
     find_truth=truth.find_truth,
     remark=truth.remark,
+    usual="COCO's rules, AP at overlaps of 0.5 to 0.95 (YOLO's mAP50-95) and AP50",
 )

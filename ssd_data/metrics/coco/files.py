@@ -20,10 +20,11 @@ from ssd_data.core.boxes import from_xywh, to_xywh
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import naming
 from ssd_data.core.files.whole import new_file
+from ssd_data.core.legible import few
 from ssd_data.core.structures import Detections
 from ssd_data.data.formats.coco.schema import CocoCategory, Id
 from ssd_data.metrics import NO, PERHAPS, SURELY
-from ssd_data.metrics.files import BOM, FAR, note_flat_scores, note_odd_boxes, read_plain, shown
+from ssd_data.metrics.files import BOM, FAR, note_flat_scores, note_odd_boxes, read_plain
 from ssd_data.metrics.lines import SCORE, SIDES, Lines
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
 
@@ -207,7 +208,7 @@ def _places(path: Path, ids: list[int], known: npt.NDArray[np.int64], what: str)
         article = "an" if what == "image" else "a"
         raise InputError(
             f"{len(bad):,} of {len(ids):,} entries have {article} {what} id that the truth lacks: "
-            + shown(strangers),
+            + few(strangers),
             where=f"{path}: entry {bad[0]}",
             hint=f"The truth's {what} ids run from {known.min()} to {known.max()}; {COUNTED[what]}",
         )

@@ -19,10 +19,11 @@ import msgspec
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import is_kept, keep_inside
-from ssd_data.core.files.paths import below, require_below
+from ssd_data.core.files.inside import keep_inside
+from ssd_data.core.files.paths import below, is_plain_name, listable
 from ssd_data.core.files.together import new_folder
 from ssd_data.core.labelmap import LabelMap, read_labelmap
+from ssd_data.core.legible import few
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Detections
 from ssd_data.data.formats.namelists import NameList, missing_picture, pictures_of
@@ -41,7 +42,6 @@ from ssd_data.metrics.files import (
     note_flat_scores,
     note_odd_boxes,
     read_plain,
-    shown,
     unpack_hint,
 )
 from ssd_data.metrics.lines import CORNERS, SCORE, Lines
@@ -77,9 +77,9 @@ def read_truth(
     refuse_stranger(path)
     if is_lmdb(path):
         return _from_lmdb(path, classes)
-    root, path = _image_set(path, split)
-    if not is_kept(root):
-        keep_inside(root, follow_links)
+    named = path
+    root, path = _image_set(named, split)
+    keep_inside(named if named.is_dir() else root, follow_links)
     if not (root / "Annotations").is_dir():
         raise InputError(
             "there is no VOC truth here",
@@ -95,7 +95,7 @@ def read_truth(
     classes = LabelMap.from_names(used) if classes is None else classes
     labels = {item.name: item.label for item in classes if item.label > 0}
     if unknown := [name for name in used if name not in labels]:
-        text = f"the labelmap {classes.origin} lacks the classes {shown(unknown)}"
+        text = f"the labelmap {classes.origin} lacks the classes {few(unknown)}"
         raise InputError(text, where=path)
     of_boxes = [[labels[str(name)] for name in picture.classes] for picture in annotated]
     pictures = TruthBuilder.of_entries(annotated, [np.array(one, np.int32) for one in of_boxes])
@@ -121,7 +121,7 @@ def _image_set(path: Path, split: str | None) -> tuple[Path, Path]:
     name = Path("ImageSets", "Main", f"{split or 'test'}.txt")
     years = sorted(file.parents[2] for file in path.glob(f"VOC*/{name}"))
     if len(years) > 1 and not (path / name).exists():
-        text = f"{shown([year.name for year in years])} all have the image set {name.stem}"
+        text = f"{few([year.name for year in years])} all have the image set {name.stem}"
         raise InputError(text, where=path, hint=f"Name one: {years[0]}")
     root = path if (path / name).exists() or not years else years[0]
     return root, root / name
@@ -169,7 +169,8 @@ def read_detections(folder: Path, truth: Truth, missing: str = "fail") -> Found:
     notes = Tally()
     if absent := [name for name in truth.classes if name not in files]:
         if missing == "fail":
-            text = f"there is no file of detections for {len(absent)} classes: {shown(absent)}"
+            count = f"{len(absent)} class{'es' * (len(absent) > 1)}"
+            text = f"there is no file of detections for {count}: {few(absent)}"
             hint = "Write an empty file where nothing was found, or use --missing count"
             hint = unpack_hint(path.name for path in _listed(folder)) or hint
             raise InputError(text, where=folder, hint=hint)
@@ -222,7 +223,7 @@ def _files(folder: Path, classes: Sequence[str]) -> dict[str, Path]:
         name = match[1]
         if name not in classes:
             near = get_close_matches(name, classes, n=1)
-            hint = f'Is "{near[0]}" meant?' if near else f"The truth has {shown(list(classes), 9)}"
+            hint = f'Is "{near[0]}" meant?' if near else f"The truth has {few(list(classes), 9)}"
             raise InputError(f'the truth has no class "{name}"', where=path, hint=hint)
         if name in files:
             text = f"there are two files of {name}, this one and {files[name].name}"
@@ -251,7 +252,7 @@ def _read_file(path: Path, index: Mapping[bytes, int]) -> tuple[Ints, Floats]:
     words = tidy.split()
     count = len(words) // 6
     # Fast where each line is six words and all numbers are plain.
-    if tidy.translate(None, _OTHERS) == (b"     \n" * count)[:-1]:
+    if 6 * count == len(words) and tidy.translate(None, _OTHERS) == (b"     \n" * count)[:-1]:
         names = words[::6]
         del words[::6]
         try:
@@ -314,6 +315,7 @@ def write_voc_detections(
 
     Raises:
         OutputError: the folder is not empty or cannot be written.
+        InputError: a class's name cannot stand in a file's.
 
     >>> half = np.array([[0.0, 0.0, 0.5, 1.0]], np.float32)
     >>> found = {"000001": Detections(np.array([1], np.int32), np.array([0.25], np.float32), half)}
@@ -322,8 +324,14 @@ def write_voc_detections(
     000001 0.25 0.0000 0.0000 32.0000 48.0000
     """
     names = {label: f"comp4_det_{image_set}_{classes[label]}.txt" for label in classes}
-    for file in names.values():
-        require_below(folder, file)
+    for label, file in names.items():
+        if not is_plain_name(file):
+            name = listable(classes[label])
+            raise InputError(
+                f"the class \"{name}\" cannot stand in a file's name, as VOC's do",
+                where=folder,
+                hint="Build with --map OLD=NEW to rename it, or score by another metric",
+            )
     with new_folder(folder) as beside, ExitStack() as stack:
         files = {n: stack.enter_context(_open(beside / name)) for n, name in names.items()}
         for name, found in detections.items():

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
+from ssd_data.core.legible import QUOTE, legible
 from ssd_data.pages.report.blocks import Cell, Chart, Table
 
 WIDTH, HEIGHT = 360, 200
@@ -121,7 +122,7 @@ def svg(title: str, text: str, parts: Sequence[Markup], height: float = HEIGHT) 
     """A drawing of its parts; ``text`` is for those who do not see it."""
     start = Markup(
         '<svg viewBox="0 0 {} {:.0f}" role="img" aria-label="{}"><title>{}</title>'
-    ).format(WIDTH, height, f"{title}. {text}", title)
+    ).format(WIDTH, height, legible(f"{title}. {text}"), legible(title))
     return start + Markup("").join(parts) + Markup("</svg>")
 
 
@@ -155,7 +156,7 @@ def tick(x: float, text: str, anchor: str = "middle") -> Markup:
 def label(x: float, y: float, text: str, anchor: str) -> Markup:
     """A few words; ``anchor`` is start, middle or end."""
     form = Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>')
-    return form.format(x, y, anchor, text)
+    return form.format(x, y, anchor, legible(text, QUOTE))
 
 
 def _heat(

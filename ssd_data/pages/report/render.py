@@ -10,6 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from ssd_data.core.files.whole import write_whole
+from ssd_data.core.legible import legible
 from ssd_data.core.version import __version__
 from ssd_data.pages.report.blocks import Bar, Cell, Page
 
@@ -26,6 +27,7 @@ def render(page: Page) -> str:
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_fit,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -62,6 +64,11 @@ def write_page(page: Page, path: Path) -> int:
     data = render(page).encode("utf-8", "backslashreplace")
     write_whole(path, data)
     return len(data)
+
+
+def _fit(value: object) -> object:
+    """What a template is to write, before it is escaped: all text of the page comes by."""
+    return legible(value) if type(value) is str else value
 
 
 def show(value: Cell) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import listable
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.nets.graph import Node, read_graph
 from ssd_data.nets.prototxt import read_prototxt
@@ -90,7 +89,7 @@ class RunSubject:
             if _is_there(base / name / "data.mdb"):
                 return base / name
         looked = ", ".join(map(str, self.bases))
-        raise InputError(f'the LMDB "{listable(name)}" is not there; looked from {looked}')
+        raise InputError(f'the LMDB "{name}" is not there; looked from {looked}')
 
     def session(self, iteration: int) -> Session:
         """The session that made an iteration."""

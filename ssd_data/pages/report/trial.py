@@ -10,9 +10,10 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.images import in_colour, picture_limits
+from ssd_data.core.legible import visible
 from ssd_data.core.progress import Track, untracked
 from ssd_data.core.structures import Detections, Pixels
-from ssd_data.data.lmdb.records import Record, printable
+from ssd_data.data.lmdb.records import Record
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.engines import Engine, load_engine
 from ssd_data.evaluation.detect import Frame, detect
@@ -61,7 +62,7 @@ class Trial:
                     pixels = in_colour(record.decode())
                 except InputError:
                     continue
-                yield Shown(key, printable(record.key), record, pixels)
+                yield Shown(key, visible(record.key), record, pixels)
 
     def engine(self, weights: SavedModel) -> Engine:
         """The deploy net with a snapshot's weights.

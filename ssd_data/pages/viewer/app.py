@@ -23,7 +23,7 @@ from werkzeug.wrappers import Request, Response
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.data.lmdb.records import printable
+from ssd_data.core.legible import visible
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.data.lmdb.survey import Look, class_name, look
 from ssd_data.metrics.scores import Ints
@@ -51,6 +51,16 @@ ROUTES = Map(
     merge_slashes=False,  # no redirects
     strict_slashes=False,
 )
+
+
+def _in_letters(environ: dict[str, Any]) -> dict[str, str]:
+    """An address without a path as the first page's, and a query with its bytes that are no ASCII
+    as escapes: of others Werkzeug reads no query."""
+    query = environ.get("QUERY_STRING", "").encode("latin-1")
+    return {
+        "PATH_INFO": environ.get("PATH_INFO") or "/",
+        "QUERY_STRING": "".join(chr(n) if n < 128 else f"%{n:02X}" for n in query),
+    }
 
 
 class Viewer:
@@ -81,18 +91,19 @@ class Viewer:
             loader=jinja2.PackageLoader("ssd_data.pages.viewer"),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
+            finalize=lambda value: visible(value) if type(value) is str else value,
             trim_blocks=True,
             lstrip_blocks=True,
         )
         self.templates.filters["thousands"] = "{:,}".format
         self.templates.globals.update(
-            path=printable(str(reader.path)), name=printable(reader.path.resolve().name),
+            path=visible(str(reader.path)), name=visible(reader.path.resolve().name),
             version=self.version, records=len(self.keys), judged=judged is not None,
         )  # fmt: skip
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         """WSGI."""
-        response = self._answer(Request(environ))
+        response = self._answer(Request({**environ, **_in_letters(environ)}))
         response.headers.extend(HEADERS)
         return response(environ, start)
 
@@ -108,14 +119,14 @@ class Viewer:
         except InputError as error:
             return self._message(request, None, error.sentence, 500)
         except Exception as error:  # one page's fault must not end the others
-            print(f"error: {printable(request.path)}: {error!r}", file=sys.stderr)
+            print(visible(f"error: {request.path}: {error!r}"), file=sys.stderr)
             return self._message(request, InternalServerError(), "This page has failed.")
 
     def _message(
         self, request: Request, error: HTTPException | None, text: str, status: int = 400
     ) -> Response:
         status = error.code or status if error is not None else status
-        response = self._page(request, "message.html", status=status, text=printable(text))
+        response = self._page(request, "message.html", status=status, text=visible(text))
         response.status_code = status
         if status == 405 and error is not None:
             response.headers["Allow"] = ", ".join(METHODS)
@@ -242,8 +253,8 @@ class Viewer:
             "sorts": SORTS | (MISTAKE_SORTS if self.judged else {}),
             "sizes": SIZES,
             "progress": self._state(),
-            "notes": () if self.judged is None else tuple(map(printable, self.judged.notes)),
-            "origin": "" if self.judged is None else printable(self.judged.origin),
+            "notes": () if self.judged is None else tuple(map(visible, self.judged.notes)),
+            "origin": "" if self.judged is None else visible(self.judged.origin),
         }
 
     def _mistakes(self, choice: Choice) -> dict[str, Ints]:
@@ -269,7 +280,7 @@ class Viewer:
 
     def _state(self) -> dict[str, Any]:
         index = self.index
-        error = printable(index.error.sentence) if index.error else ""
+        error = visible(index.error.sentence) if index.error else ""
         return {
             "done": index.done, "records": len(self.keys), "ready": index.ready.is_set(),
             "error": error,

@@ -10,8 +10,8 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.images import encode, without_orientation
+from ssd_data.core.legible import visible
 from ssd_data.core.structures import Pixels
-from ssd_data.data.lmdb.records import printable
 from ssd_data.data.lmdb.survey import Look
 
 THUMBNAIL, QUALITY = 480, 88
@@ -58,7 +58,7 @@ def thumbnail(seen: Look) -> tuple[bytes, str]:
 
 def placeholder(error: InputError) -> tuple[bytes, str]:
     """What stands where a picture should: why there is none."""
-    text = escape(printable(error.what)[:60])
+    text = escape(visible(error.what)[:60])
     drawn = (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 400 300"><rect width="400" '
         'height="300" fill="#34373e"/><text x="200" y="140" fill="#e7e9ec" text-anchor="middle" '

@@ -10,10 +10,11 @@ import numpy as np
 
 from ssd_data.core.boxes import is_empty
 from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.legible import visible
 from ssd_data.core.scene import MARGIN, Mark, Scene, beyond, to_marks
 from ssd_data.core.structures import NO_BOXES, Flags
 from ssd_data.data.draw import record_scene
-from ssd_data.data.lmdb.records import Record, printable
+from ssd_data.data.lmdb.records import Record
 from ssd_data.data.lmdb.survey import Look, class_name, pixel_boxes, remark
 from ssd_data.metrics.scores import Floats, Ints
 from ssd_data.pages.svg import Outline, corners, largest_first, outline_all
@@ -47,7 +48,7 @@ class Sight:
     @property
     def fault(self) -> str:
         """What is wrong with the record; empty where nothing is."""
-        return printable(self.seen.error.what) if self.seen.error else ""
+        return visible(self.seen.error.what) if self.seen.error else ""
 
     @property
     def drawn(self) -> list[Outline]:

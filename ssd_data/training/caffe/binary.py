@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ssd_data.core.errors import SsdDataError, UsageError
-from ssd_data.core.files.paths import listable
+from ssd_data.core.legible import legible, visible
 from ssd_data.engines.caffe import import_caffe
 from ssd_data.training.caffe import gpus, solver_for_caffe
 from ssd_data.training.caffe.log import LogParser
@@ -237,8 +237,8 @@ class _Child:
     def _hear(self, line: str | None, listeners: Sequence[Listener]) -> None:
         """Pass a line on, and the events that it completes; None is the end."""
         if line is not None:
-            self.last.append(listable(line.rstrip()))
-            sys.stderr.write(line)
+            self.last.append(legible(line.rstrip()))
+            sys.stderr.write(visible(line.rstrip("\r\n")) + "\n" * line.endswith("\n"))
             sys.stderr.flush()
         for event in self.parser.close() if line is None else self.parser.feed(line):
             for listener in listeners:
@@ -248,8 +248,10 @@ class _Child:
         text = "\n".join(self.last)
         hint = next((cure for words, cure in _CURES.items() if words in text), _CURE)
         how = f"was ended by {_signal_name(-status)}" if status < 0 else f"ended with {status}"
-        said = f". Its last lines:\n{text}" if text else ", and said nothing"
-        return CaffeError(f"Caffe {how}{said}", where=shlex.join(self.command), hint=hint)
+        what = [f"Caffe {how}. Its last lines:", *self.last]
+        if not text:
+            what = [f"Caffe {how}, and said nothing"]
+        return CaffeError(what, where=shlex.join(self.command), hint=hint)
 
 
 def _signal_name(number: int) -> str:

@@ -23,8 +23,9 @@ _PREFIX = r"[IWEF](?:\d{4}|\d{8}) \d\d:\d\d:\d\d\.\d{6} +\d+ [^\s\]]+:\d+\] ?"
 _LINE = re.compile(rf"({_PREFIX})(.*)")
 _WITHIN = re.compile(rf"(?<=.)(?={_PREFIX})")
 _NUMBER = r"(-?(?:\d+(?:\.\d*)?(?:e[-+]?\d+)?|nan|inf))"
+_COUNT = r"(\d{1,9})"  # no run has more iterations
 
-_ITERATION = re.compile(r"_iter_(\d+)\.")
+_ITERATION = re.compile(r"_iter_(\d{1,9})\.")
 
 
 class LogParser:
@@ -151,12 +152,12 @@ _WEIGHTED = rf"(?: \(\* {_NUMBER} = {_NUMBER} loss\))?"
 _LINES: list[tuple[re.Pattern[str], Callable[[LogParser, re.Match[str]], None]]] = [
     (re.compile(pattern), take)
     for pattern, take in (
-        (rf"Iteration (\d+)(?: \(.*\))?, loss = {_NUMBER}", LogParser._take_loss),
+        (rf"Iteration {_COUNT}(?: \(.*\))?, loss = {_NUMBER}", LogParser._take_loss),
         (rf" *Train net output #\d+: (.+?) = {_NUMBER}{_WEIGHTED}", LogParser._take_train_output),
-        (rf"Iteration (\d+), lr = {_NUMBER}", LogParser._take_rate),
-        (r"Iteration (\d+), Testing net \(#(\d+)\)", LogParser._take_testing),
+        (rf"Iteration {_COUNT}, lr = {_NUMBER}", LogParser._take_rate),
+        (rf"Iteration {_COUNT}, Testing net \(#{_COUNT}\)", LogParser._take_testing),
         (rf" *Test net output #\d+: (.+?) = {_NUMBER}{_WEIGHTED}", LogParser._take_test_output),
-        (rf"class(\d+): {_NUMBER}", LogParser._take_class),
+        (rf"class{_COUNT}: {_NUMBER}", LogParser._take_class),
         (rf"Test loss: {_NUMBER}", LogParser._take_test_loss),
         (r"Test interrupted\.", LogParser._take_interruption),
         (r"Snapshotting to (?:binary proto|HDF5) file (.+)", LogParser._take_model),

@@ -26,6 +26,7 @@ def preflight(
     engine: str = "torch",
     skip_mismatch: bool = False,
     other_data: bool = False,
+    write_in: Sequence[Path] = (),
     extras: Extras | None = None,
     world: int = 1,
 ) -> Preflight:
@@ -38,6 +39,7 @@ def preflight(
         engine: ``torch``, or ``caffe``, which needs more (the folder of the snapshots).
         skip_mismatch: arrays of other shapes than the net's are left out on request.
         other_data: a run may go on with an LMDB that was built anew.
+        write_in: folders that solver and nets may write into, besides those of the run.
         extras: what the run has beyond the original. world: how many processes train.
     """
     found = Preflight()
@@ -46,6 +48,7 @@ def preflight(
     for fault in file.faults:
         found.take(fault)
     solver.check_solver(found, file)
+    solver.check_places(found, file, write_in, engine)
     tests.check_tests(found, file)
     known: dict[str, Lmdb] = {}
     train = _check_net(found, "train", file.train, known, engine)

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError, SsdDataError
-from ssd_data.core.files.paths import listable
+from ssd_data.core.legible import few, reason, visible
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.training.solver_file import find
-
-LISTED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ class Loaded:
         parts = [f"{len(self.kept)} layers load"]
         for names, what in ((self.new, "start anew"), (self.left_out, "are not in the net")):
             if names:
-                parts.append(f"{len(names)} {what} ({shortened(names)})")
+                parts.append(f"{len(names)} {what} ({few(names)})")
         if self.mismatched:
             parts.append(f"{len(self.mismatched)} have another shape")
         return f"{self.file}: {', '.join(parts)}"
@@ -115,15 +113,15 @@ class Preflight:
         except InputError as error:
             note(error.where, error.what, error.hint)
         except (OSError, ValueError) as error:  # no permission; a name that no file can have
-            note(origin, f'"{stated}" cannot be looked at: {error}')
+            note(origin, f'"{stated}" cannot be looked at: {reason(error)}')
         return None
 
     def _resolve(self, role: str, path: Path, stated: str) -> None:
         """Note where a path leads, once for each that it is used for."""
         real, absolute = os.path.realpath(path), os.path.normpath(Path.cwd() / path)
-        target = listable(real) if real != absolute else ""
+        target = visible(real) if real != absolute else ""
         there = os.path.exists(path)  # noqa: PTH110 - False also where it may not be looked at
-        resolved = Resolved(role, listable(stated), listable(absolute), target, there)
+        resolved = Resolved(role, visible(stated), visible(str(absolute)), target, there)
         if all((p.role, p.stated) != (resolved.role, resolved.stated) for p in self.paths):
             self.paths.append(resolved)
 
@@ -147,12 +145,7 @@ class Preflight:
 
 
 def _add(found: list[Trouble], where: object, what: str, hint: str) -> None:
-    trouble = Trouble(listable(str(where)), listable(what), listable(hint))
+    error = SsdDataError(what, where=where, hint=hint)
+    trouble = Trouble(error.where, error.what, error.hint)
     if trouble not in found:
         found.append(trouble)
-
-
-def shortened(names: list[str], most: int = LISTED) -> str:
-    """The first of some names, and how many more there are."""
-    shown = ", ".join(names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ssd_data.proto import caffe_pb2
 from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.rates import Progress, learning_rate
 from ssd_data.training.solver_file import SolverFile
+from ssd_data.training.written import homes_of, outputs_of_run
 
 SPARE_SNAPSHOTS = 3
 
@@ -94,6 +96,14 @@ def _rate_doubts(p: caffe_pb2.SolverParameter) -> list[tuple[str, str]]:
     if p.lr_policy == "plateau" and not p.plateau_winsize:
         found.append(("lr_policy plateau has no plateau_winsize: the rate never drops", ""))
     return found
+
+
+def check_places(found: Preflight, file: SolverFile, write_in: Sequence[Path], engine: str) -> None:
+    """Nothing is written where only solver or net say so."""
+    homes = homes_of(file.origin, write_in)
+    for output in outputs_of_run(file, engine):
+        if (fault := output.fault(homes)) is not None:
+            found.take(fault)
 
 
 def check_snapshots(found: Preflight, file: SolverFile, size: int, engine: str) -> None:

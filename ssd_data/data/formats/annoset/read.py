@@ -1,6 +1,6 @@
 """Lists of ``image annotation`` lines, as the original's ``create_annoset.py`` takes them.
 
-Annotations are XML, one JSON a picture, or txt, by their ending; see ``lists.py`` for the lines.
+Annotations are XML, one JSON a picture, or txt, by their ending; ``pairlists.py`` reads the lines.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 from ssd_data.core.files.paths import read_lines
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry
-from ssd_data.data.formats import Format, lists
+from ssd_data.data.formats import Format, pairlists
 
 
 class ListSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,13 +37,13 @@ def read(root: Path, source: ListSource, notes: Tally) -> Iterator[Entry]:
     seen: set[str] = set()
     numbered = enumerate(map(str.strip, read_lines(file, "list")), 1)
     places = [(f"{file}:{number}", line) for number, line in numbered if line]
-    parted = [(where, *lists.parted(root, line, where)) for where, line in places]
-    lists.survey(root, (annotation for _, _, annotation in parted))
+    parted = [(where, *pairlists.parted(root, line, where)) for where, line in places]
+    pairlists.survey(root, (annotation for _, _, annotation in parted))
     for where, image, annotation in parted:
         if image in seen:
             notes.add("picture stands more than once in the list", f"{where}: {image}")
         seen.add(image)
-        yield lists.entry(root, image, annotation, where, notes)
+        yield pairlists.entry(root, image, annotation, where, notes)
 
 
 FORMAT = Format(

@@ -7,7 +7,6 @@ clockwise, about its middle (``cvat/apps/dataset_manager/formats/transformations
 
 from __future__ import annotations
 
-import math
 from itertools import accumulate
 from typing import Any, TypeAlias
 
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssd_data.data.formats.coco.jsonfile import BROKEN
+from ssd_data.data.formats.hull import reach
 from ssd_data.data.formats.numbers import FAR
 
 Quad: TypeAlias = tuple[float, float, float, float]  # x, y, width, height
@@ -146,8 +146,7 @@ def turned(box: Quad, degrees: float) -> Quad:
     (20.0, 10.0, 20.0, 40.0)
     """
     x, y, width, height = box
-    across, up = abs(math.cos(math.radians(degrees))), abs(math.sin(math.radians(degrees)))
-    wide, high = width * across + height * up, width * up + height * across
+    wide, high = reach(width, height, degrees)
     left, top = x + (width - wide) / 2, y + (height - high) / 2
     return round(left, 4), round(top, 4), round(wide, 4), round(high, 4)
 

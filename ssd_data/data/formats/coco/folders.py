@@ -39,7 +39,8 @@ from ssd_data.data.formats.coco.places import (
     usual_folder,
 )
 from ssd_data.data.formats.coco.schema import CocoSource
-from ssd_data.data.formats.splits import RATIO, TOO_FEW, TRAINING, role
+from ssd_data.data.formats.shares import RATIO, TOO_FEW, shared_out
+from ssd_data.data.formats.splits import TRAINING, role
 from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.undivided import split_lists
 
@@ -243,9 +244,7 @@ def _parted(whole: CocoSource, tree: Tree, single: bool) -> tuple[dict[str, list
         return named, f"the splits are the lists {lists.shown()}"
     if single:
         return {"trainval": [whole]}, TOO_FEW
-    first = msgspec.structs.replace(whole, last=RATIO)
-    drawn = {"trainval": [first], "test": [msgspec.structs.replace(whole, first=RATIO)]}
-    return drawn, (
+    return shared_out([whole]), (
         f"{whole.json} does not say which pictures are for training: {RATIO:.0%}, drawn at random, "
         'are "trainval", the others "test". To choose them, write train.txt and test.txt into '
         f"{tree.root}, a picture's name a line"

@@ -142,5 +142,5 @@ def raise_all(faults: Sequence[InputError], where: str) -> None:
         raise faults[0]
     lines = [fault.sentence for fault in faults[:SHOWN]]
     lines += ["…"] if len(faults) > SHOWN else []
-    text = "\n  ".join([f"{len(faults)} entries cannot be read:", *lines])
+    text = [f"{len(faults)} entries cannot be read:", *lines]
     raise InputError(text, where=where, hint=faults[0].hint)

@@ -12,7 +12,7 @@ from ssd_data.core.files.paths import is_below
 from ssd_data.data.formats.parts import files_in
 from ssd_data.data.formats.pictures import Pictures
 from ssd_data.data.formats.splits import role
-from ssd_data.data.formats.tree import Tree
+from ssd_data.data.formats.tree import Tree, joined
 
 INSTANCES, ROBOFLOW = "instances_", "_annotations.coco.json"
 MOST = 40  # JSONs of a folder; where there are more, each belongs to a picture
@@ -74,10 +74,6 @@ def _folders(tree: Tree, folder: str = "") -> list[str]:
     return [name for name in tree.folders(folder) if is_below(name)]
 
 
-def _join(*parts: str) -> str:
-    return "/".join(part for part in parts if part)
-
-
 def picture_folder(tree: Tree, json: str, split: str, names: Sequence[str]) -> str | None:
     """The folder below the root that a JSON's file names start from; None where none has any.
 
@@ -127,13 +123,13 @@ def _candidates(tree: Tree, json: str, split: str) -> tuple[list[str], list[str]
         folders = [name for name in inside if name.lower() in _PICTURES]
         if split:
             usual += [
-                _join(top, split),
-                *(_join(top, name, split) for name in ("images", *folders)),
+                joined(top, split),
+                *(joined(top, name, split) for name in ("images", *folders)),
             ]
-        usual += [_join(top, name) for name in sorted(folders, key=lambda n: n != "images")]
+        usual += [joined(top, name) for name in sorted(folders, key=lambda n: n != "images")]
         usual.append(top)
     homes = [d for d in held if d.lower() in _PICTURES]
-    others = held + [_join(d, inner) for d in homes for inner in _folders(tree, d)]
+    others = held + [joined(d, inner) for d in homes for inner in _folders(tree, d)]
     usual = [place for place in dict.fromkeys(usual) if tree.path(place).is_dir()]
     return usual, [d for d in others if d not in usual and not _is_foreign(d, split)]
 

@@ -39,7 +39,6 @@ from ssd_data.data.formats.coco.schema import (
 )
 from ssd_data.data.formats.coco.table import CocoTable
 from ssd_data.data.formats.pictures import stem_of
-from ssd_data.data.formats.splits import share
 
 NO_ANNOTATIONS = "JSON without annotations (its pictures are taken as without objects)"
 NO_SIZE = "image without a size (the picture's own is used)"
@@ -94,7 +93,7 @@ def read(root: Path, source: CocoSource, notes: Tally) -> Iterator[Entry]:
             notes.add(f"picture's name is not as it is written ({one.how})", one.path)
         if one.error is None and not is_below(one.path):
             one.error = _not_below(root, one.path, f"{source.json}: image {one.image.id}")
-    yield from table.entries(share(listed, source.first, source.last, source.seed))
+    yield from table.entries(source.share_of(listed))
 
 
 def _not_below(root: Path, path: str, where: str) -> InputError | None:
@@ -179,7 +178,7 @@ def _spelt(*names: str) -> set[str]:
 
 def truth_file(root: Path, source: CocoSource) -> str:
     """The JSON, where COCO's own tools see the same boxes, pictures and classes in it."""
-    whole = (source.first, source.last) == (0, 1) and not source.only
+    whole = source.is_whole and not source.only
     if not whole or source.classes != "ids" or source.bbox == "xyxy" or source.crowd == "plain":
         return ""
     return "" if glance(below(root, source.json), source.json).exported else source.json

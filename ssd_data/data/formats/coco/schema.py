@@ -6,6 +6,8 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from ssd_data.data.formats.shares import SharedSource
+
 FROM_OUTLINE = "annotation without a box (taken from its polygon or mask)"
 TURNED = "rotated box (the upright box around it is taken)"
 MASKS = "iscrowd of CVAT's masks (not taken as difficult)"
@@ -23,7 +25,7 @@ def instances_file(split: str) -> str:
     return f"{FOLDER}/instances_{split}.json"
 
 
-class CocoSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CocoSource(SharedSource, frozen=True, forbid_unknown_fields=True):
     """An instances JSON, or a share of its pictures.
 
     Attributes:
@@ -37,8 +39,6 @@ class CocoSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             where all boxes of a JSON speak for corners.
         crowd: whether boxes with ``iscrowd`` are difficult; "auto" are those that CVAT did not
             write, which sets it for every mask.
-        first, last: where the share begins and ends, 0 to 1; ``from`` and ``to`` in a recipe.
-        seed: of the shuffle that shares are cut from.
         alone: whether no other JSON has pictures in the folder: those not listed are counted.
     """
 
@@ -48,9 +48,6 @@ class CocoSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     classes: Literal["ids", "names"] = "ids"
     bbox: Literal["auto", "xywh", "xyxy"] = "auto"
     crowd: Literal["auto", "difficult", "plain"] = "auto"
-    first: float = msgspec.field(default=0.0, name="from")
-    last: float = msgspec.field(default=1.0, name="to")
-    seed: int | float | str = 0
     alone: bool = False
 
 

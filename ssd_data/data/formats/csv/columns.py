@@ -10,6 +10,7 @@ import msgspec
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable
+from ssd_data.core.legible import few, legible
 from ssd_data.data.formats.numbers import number
 from ssd_data.data.formats.pictures import has_picture_ending
 
@@ -70,9 +71,8 @@ _NO_CLASS = (
 )
 _SIDES = ("width", "height")
 SHOWN = (
-    "Known are filename, image, path, image_id … for the picture; xmin ymin xmax ymax, "
-    "x1 y1 x2 y2, left top right bottom, x y w h, cx cy w h or bbox for the box; class, label, "
-    "name, category … for the class"
+    "Known are filename, image, path … for the picture; xmin ymin xmax ymax, x1 y1 x2 y2, "
+    "x y w h, cx cy w h, bbox … for the box; class, label, category … for the class"
 )
 
 
@@ -233,10 +233,12 @@ def _maybe_class(header: Sequence[str], found: Mapping[str, int]) -> str:
 
 
 def _unknown(header: Sequence[str], what: str) -> InputError:
-    names = [f'"{listable(name[:40])}"' for name in header[:12]]
-    more = f" and {len(header) - 12} more" if len(header) > 12 else ""
+    names = few([f'"{legible(name, 40)}"' for name in header], 12)
     return InputError(
-        f"no column is known for {what}; the columns are {', '.join(names)}{more}",
-        hint=f"{SHOWN}. Rename the columns, or say in a recipe which is which: "
-        'sources = [{ csv = "FILE", columns = { picture = "…", xmin = "…", class = "…" } }]',
+        f"no column is known for {what}; the columns are {names}",
+        hint=[
+            f"{SHOWN}.",
+            "Rename the columns, or say in a recipe which is which: "
+            'sources = [{ csv = "FILE", columns = { picture = "…", xmin = "…", class = "…" } }]',
+        ],
     )

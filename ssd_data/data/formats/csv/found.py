@@ -6,7 +6,7 @@ from array import array
 
 from ssd_data.core.errors import InputError
 from ssd_data.data.formats.csv.table import CsvTable, two_splits
-from ssd_data.data.formats.listed import ListedFinder
+from ssd_data.data.formats.indexes import ListedFinder
 
 
 class FoundPictures:

@@ -9,7 +9,8 @@ import numpy as np
 from ssd_data.core.boxes import from_xywh
 from ssd_data.core.errors import InputError
 from ssd_data.core.structures import Boxes, Flags
-from ssd_data.data.formats.corners import (
+from ssd_data.data.formats.csv.table import ONLY_CLASS, CsvTable
+from ssd_data.data.formats.fournumbers import (
     MOST_FRACTION,
     Meaning,
     Size,
@@ -17,7 +18,6 @@ from ssd_data.data.formats.corners import (
     meaning_of,
     undecided,
 )
-from ssd_data.data.formats.csv.table import ONLY_CLASS, CsvTable
 
 FEW = 0.05
 TINY = "box within 0 to 1 pixel (kept: the others are in pixels)"

@@ -27,7 +27,8 @@ from ssd_data.data.formats.csv.recognise import indexed, recognise
 from ssd_data.data.formats.csv.schema import CsvSource
 from ssd_data.data.formats.csv.splitting import split_of
 from ssd_data.data.formats.csv.table import Column, CsvTable, picture_names
-from ssd_data.data.formats.listed import ListedFinder
+from ssd_data.data.formats.indexes import ListedFinder
+from ssd_data.data.formats.pairlists import BoxlessError
 from ssd_data.data.formats.splits import is_training
 
 LAYOUT = """\
@@ -130,10 +131,7 @@ class _Maker:
         rows = np.concatenate([np.arange(part.start, part.stop) for part in parts])
         entry = self._annotated(path, members[0], rows, notes)
         boxless = [text for member in members for text in table.boxless.get(member, [])]
-        if boxless:
-            error = InputError("; ".join(boxless[:3]) + (" …" if len(boxless) > 3 else ""))
-            return Unreadable(path, table.name, error, boxless=tuple(boxless), rest=entry)
-        return entry
+        return BoxlessError(boxless, entry).entry() if boxless else entry
 
     def _annotated(self, path: str, picture: int, rows: Column, notes: Tally) -> AnnotatedImage:
         table, boxes = self.table, self.boxes[rows]

@@ -16,7 +16,7 @@ from ssd_data.data.formats.csv.kinds import TableLook, look_at
 from ssd_data.data.formats.csv.labels import are_names
 from ssd_data.data.formats.csv.schema import CsvSource
 from ssd_data.data.formats.csv.splitting import column_splits
-from ssd_data.data.formats.listsplits import UNASSIGNED, by_file, by_value, of_one, split_words
+from ssd_data.data.formats.indexsplits import UNASSIGNED, by_file, by_value, of_one, split_words
 from ssd_data.data.formats.parts import files_of, holds_picture, picture_folder
 from ssd_data.data.formats.splits import role, split_in
 from ssd_data.data.formats.tree import Tree

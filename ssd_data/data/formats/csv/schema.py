@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from ssd_data.data.formats.corners import Meaning
-from ssd_data.data.formats.listed import ListedSource
+from ssd_data.data.formats.fournumbers import Meaning
+from ssd_data.data.formats.indexes import ListedSource
 
 
 class CsvSource(ListedSource, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ssd_data.data.formats.csv.kinds import TableLook
 from ssd_data.data.formats.csvrows import rows_of
-from ssd_data.data.formats.listsplits import UNASSIGNED, said_split
+from ssd_data.data.formats.indexsplits import UNASSIGNED, said_split
 
 MOST_VALUES = 64
 _FLAGS = {"0": "train", "false": "train", "1": "test", "true": "test"}

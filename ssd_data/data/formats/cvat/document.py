@@ -10,12 +10,13 @@ import codecs
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import BinaryIO, Literal, TypeAlias
 
 from lxml import etree
 
 from ssd_data.core.errors import InputError, cure
 from ssd_data.core.files.inside import open_regular
+from ssd_data.data.formats.entities import refuse_entities
 
 MAX_BYTES = 4 << 30
 HEAD_BYTES = 1 << 16
@@ -55,7 +56,7 @@ def steps(path: Path, name: str) -> Iterator[Step]:
         if not file.peek(1):  # type: ignore[attr-defined]  # a BufferedReader
             raise InputError("the annotation is empty", where=name)
         parser = etree.iterparse(
-            file,
+            _Nameless(file),
             events=("start", "end"),
             resolve_entities=False,
             no_network=True,
@@ -75,14 +76,25 @@ def steps(path: Path, name: str) -> Iterator[Step]:
             raise InputError(text, where=name, hint=cure(error)) from None
 
 
+class _Nameless:
+    """A file without its name, which lxml would have to be UTF-8."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read = file.read
+
+
 def _steps(parser: etree.iterparse[tuple[str, etree._Element]], name: str) -> Iterator[Step]:
     depth = 0
     owner = False  # whether the element at depth 2 is an image or a track
+    typed = False  # whether it names a document type
     for event, element in parser:
+        if typed or depth == 0:
+            refuse_entities(element, parser.error_log, name)
         if event == "start":
             depth += 1
             if depth == 1:
                 _require_sound(element, name)
+                typed = element.getroottree().docinfo.internalDTD is not None
             elif depth == 2:
                 owner = element.tag in OWNERS
                 if owner:
@@ -111,9 +123,6 @@ def _drop(element: etree._Element) -> None:
 
 
 def _require_sound(root: etree._Element, name: str) -> None:
-    dtd = root.getroottree().docinfo.internalDTD
-    if dtd is not None and any(True for _ in dtd.iterentities()):
-        raise InputError("the XML declares entities, which are refused", where=f"{name}:1")
     if root.tag != ROOT:
         raise InputError(
             f"the root element is <{root.tag!s}>, not <{ROOT}>", where=f"{name}:{root.sourceline}"

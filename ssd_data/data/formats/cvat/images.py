@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from lxml import etree
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import NO_BOXES, AnnotatedImage, Boxes, Entry, Unreadable, flagged
-from ssd_data.data.formats.cvat.schema import PictureFolder
+from ssd_data.data.formats.cvat.schema import CvatPicture, PictureFolder
 from ssd_data.data.formats.cvat.shapes import Corners, is_difficult, read_shape, remark, upright
 
 
@@ -56,7 +58,7 @@ class OpenImage:
         self._occluded.append(element.get("occluded") == "1")
         self._lines.append(line)
 
-    def entry(self, pictures: PictureFolder) -> Entry:
+    def finished(self, pictures: PictureFolder) -> CvatPicture:
         """The picture.
 
         Raises:
@@ -64,6 +66,10 @@ class OpenImage:
         """
         if not self.name:
             raise InputError("<image> without a name", where=self.where)
+        entry = self._entry(pictures)
+        return CvatPicture(entry.image, self.subset, self.where, partial(_told, entry, self.notes))
+
+    def _entry(self, pictures: PictureFolder) -> Entry:
         try:
             picture = pictures.find(self.name, self.subset, self.where)
         except InputError as error:
@@ -87,6 +93,11 @@ class OpenImage:
                 **flagged("rotated", self._rotated),
             },
         )
+
+
+def _told(entry: Entry, own: Tally, notes: Tally) -> Entry:
+    notes.merge(own)
+    return entry
 
 
 def _side(element: etree._Element, key: str) -> int | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.notes import Tally
-from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable
+from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data.formats import Format
 from ssd_data.data.formats.cvat.document import steps
 from ssd_data.data.formats.cvat.images import OpenImage
@@ -63,24 +63,26 @@ def read(root: Path, source: CvatSource, notes: Tally) -> Iterator[Entry]:
     found = [one for file in files for one in file.entries()]
     wanted = [one for one in _each_once(found) if source.subset in ("", one.subset)]
     in_order = any(file.is_video for file in files)
-    names = [one.entry.image for one in wanted]
+    names = [one.image for one in wanted]
     for index in source.chosen(names, root, in_order=in_order):
-        wanted[index].tell(notes)
-        yield wanted[index].entry
+        yield wanted[index].entry(notes)
 
 
 def _each_once(found: list[CvatPicture]) -> Iterator[CvatPicture]:
     """The same, but a picture that stood before is unreadable."""
-    seen: set[str] = set()
+    seen: dict[str, CvatPicture] = {}
     for one in found:
-        name, file = one.entry.image, one.entry.annotation
-        if name in seen and isinstance(one.entry, AnnotatedImage):
-            hint = "Keep one of the two: a picture is one record"
-            error = InputError(f"{name} stands twice", where=file, hint=hint)
-            yield one._replace(entry=Unreadable(name, file, error))
-        else:
-            yield one
-        seen.add(name)
+        first = seen.setdefault(one.image, one)
+        yield one if first is one else one._replace(entry=partial(_again, one, first))
+
+
+def _again(one: CvatPicture, first: CvatPicture, _: Tally) -> Unreadable:
+    error = InputError(
+        f"{one.image} stands twice (before: {first.where})",
+        where=one.where,
+        hint="Keep one of the two: a picture is one record",
+    )
+    return Unreadable(one.image, one.where.rpartition(":")[0], error)
 
 
 class _File:
@@ -111,8 +113,7 @@ class _File:
             elif kind == "open":
                 self.tracks.open(element, self.meta.subset)
             elif kind == "close" and image is not None:
-                entry = image.entry(self.pictures)
-                yield CvatPicture(entry, image.subset, partial(_tell, image.notes))
+                yield image.finished(self.pictures)
                 image = None
             elif kind == "shape" and image is not None:
                 image.add(element)
@@ -120,10 +121,6 @@ class _File:
                 self.tracks.add(element)
         if self.tracks.labels or (self.meta.is_video and not images):
             yield from frames_of(self.tracks, self.meta, self.pictures, self.notes)
-
-
-def _tell(own: Tally, notes: Tally) -> None:
-    notes.merge(own)
 
 
 FORMAT = Format(

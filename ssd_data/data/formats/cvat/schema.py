@@ -42,11 +42,18 @@ class CvatSource(PartSource, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class CvatPicture(NamedTuple):
-    """A picture that stands in a file, its subset, and what counts what is odd about it."""
+    """A picture that stands in a file.
 
-    entry: Entry
+    Attributes:
+        image: its path below the root.
+        where: the place in the file that names it.
+        entry: makes it, and counts what is odd about it.
+    """
+
+    image: str
     subset: str
-    tell: Callable[[Tally], None]
+    where: str
+    entry: Callable[[Tally], Entry]
 
 
 class PictureFolder:

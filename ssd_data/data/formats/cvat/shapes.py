@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import cos, hypot, radians, sin
 from typing import NamedTuple, TypeAlias
 
 from lxml import etree
 
 from ssd_data.core.errors import InputError
-from ssd_data.data.formats.numbers import FAR, number
+from ssd_data.data.formats.hull import reach
+from ssd_data.data.formats.numbers import FAR, number, says_yes
 
 Corners: TypeAlias = tuple[float, float, float, float]
 BOXLESS = frozenset({"points", "polyline", "skeleton", "tag"})
 UNKNOWN = "<{}>, which is not known, read over"
-_YES = frozenset({"true", "1", "yes"})
 _CUBOID = [f"{side}{end}" for end in (1, 2) for side in ("tl", "bl", "tr", "br")]
 
 
@@ -60,12 +59,8 @@ def upright(shape: CvatShape) -> Corners:
     xmin, ymin, xmax, ymax = shape.corners
     if not shape.rotation or xmax < xmin or ymax < ymin:
         return shape.corners
-    across, down = (xmax - xmin) / 2, (ymax - ymin) / 2
-    sine, cosine = abs(sin(radians(shape.rotation))), abs(cos(radians(shape.rotation)))
-    if shape.is_round:
-        half = hypot(across * cosine, down * sine), hypot(across * sine, down * cosine)
-    else:
-        half = across * cosine + down * sine, across * sine + down * cosine
+    sides = (xmax - xmin) / 2, (ymax - ymin) / 2
+    half = reach(*sides, shape.rotation, is_round=shape.is_round)
     x, y = (xmin + xmax) / 2, (ymin + ymax) / 2
     return x - half[0], y - half[1], x + half[0], y + half[1]
 
@@ -74,7 +69,7 @@ def is_difficult(element: etree._Element) -> bool:
     """Whether an attribute called ``difficult`` (or COCO's ``iscrowd``) of a shape is set."""
     return any(
         (attribute.get("name") or "").lower().replace("_", "") in ("difficult", "iscrowd")
-        and (attribute.text or "").strip().lower() in _YES
+        and says_yes(attribute.text or "")
         for attribute in element.iterchildren("attribute")
     )
 

@@ -44,7 +44,9 @@ def frames_of(
     rows = tracks.rows()
     subsets = np.array(tracks.subsets, object)
     for subset in dict.fromkeys(subsets.tolist() or [meta.subset]):
-        mine = rows[np.isin(rows["track"], np.flatnonzero(subsets == subset))]
+        mine = rows
+        if (theirs := subsets != subset).any():
+            mine = rows[~np.isin(rows["track"], np.flatnonzero(theirs))]
         yield from _Video(tracks, meta, subset, pictures, notes).found(mine)
 
 
@@ -69,11 +71,15 @@ class _Video:
         ends = np.searchsorted(rows["frame"], frames, "right").tolist()
         for frame, start, end in zip(frames.tolist(), starts, ends, strict=True):
             image = there.get(frame, f"{place}/frame_{frame:06d}.png".lstrip("/"))
-            mine = rows[start:end]
-            entry = self._entry(image, mine, boxes[start:end])
-            yield CvatPicture(entry, self.subset, partial(self._tell, image, mine))
+            entry = partial(self._entry, image, rows[start:end], boxes[start:end])
+            yield CvatPicture(image, self.subset, f"{self.name}: frame {frame}", entry)
 
-    def _entry(self, image: str, rows: Rows, boxes: Boxes) -> AnnotatedImage:
+    def _entry(self, image: str, rows: Rows, boxes: Boxes, notes: Tally) -> AnnotatedImage:
+        if not len(rows):
+            notes.add(EMPTY, image)
+        if self.by_order:
+            notes.add(BY_ORDER, image)
+        tell(rows, self.name, notes)
         return AnnotatedImage(
             image=image,
             annotation=self.name,
@@ -88,13 +94,6 @@ class _Video:
                 **flagged("rotated", (rows["rotation"] != 0) & (rows["kind"] == 0)),
             },
         )
-
-    def _tell(self, image: str, rows: Rows, notes: Tally) -> None:
-        if not len(rows):
-            notes.add(EMPTY, image)
-        if self.by_order:
-            notes.add(BY_ORDER, image)
-        tell(rows, self.name, notes)
 
     def _completed(self, rows: Rows, numbers: Column) -> Rows:
         """The boxes in sight, with those of frames that lie between keyframes, by frame."""

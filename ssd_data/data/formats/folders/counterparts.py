@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ssd_data.data.formats import annotation_files
 from ssd_data.data.formats.pictures import has_picture_ending, owner_of, stem_of
 from ssd_data.data.formats.splits import role
-from ssd_data.data.formats.tree import Tree
+from ssd_data.data.formats.tree import Tree, joined
 
 MOST_FOLDERS = 50  # side by side, of which pairs are looked for
 _LOOKED_AT = 20
@@ -120,11 +120,6 @@ class Counterparts:
 def name_of(path: str) -> str:
     """A path's last part."""
     return path.rpartition("/")[2]
-
-
-def joined(prefix: str, name: str) -> str:
-    """A path from two, of which either may be empty."""
-    return f"{prefix}/{name}" if prefix and name else prefix or name
 
 
 def under(paths: Iterable[str], prefix: str) -> list[str]:

@@ -16,13 +16,12 @@ from ssd_data.core.files.paths import require_below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data.formats import AnnotationFile, annotation_files
-from ssd_data.data.formats.folders.counterparts import joined
 from ssd_data.data.formats.folders.schema import FolderSource, plain_folder
-from ssd_data.data.formats.lists import survey
 from ssd_data.data.formats.namelists import Finder
+from ssd_data.data.formats.pairlists import survey
 from ssd_data.data.formats.pictures import has_picture_ending, owner_of, stem_of
 from ssd_data.data.formats.splits import is_plain_role
-from ssd_data.data.formats.tree import Tree
+from ssd_data.data.formats.tree import Tree, joined
 
 # Text files that lie beside annotations: lists of classes, and what exports come with.
 _COMPANIONS = """classes class_names labels labelmap label_map names notes obj predefined_classes

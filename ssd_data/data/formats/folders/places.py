@@ -13,11 +13,11 @@ from ssd_data.data.formats.folders.counterparts import (
     Counterparts,
     Place,
     by_head,
-    joined,
     name_of,
     under,
 )
 from ssd_data.data.formats.splits import role
+from ssd_data.data.formats.tree import joined
 
 MOST_DEEP = 4
 XML = ".xml"  # says most, and so goes before others that fit as well

@@ -19,7 +19,6 @@ from ssd_data.data.formats.folders.pairs import Pairs
 from ssd_data.data.formats.folders.recognise import LAYOUT, recognise
 from ssd_data.data.formats.folders.schema import FolderSource
 from ssd_data.data.formats.namelists import read_listed
-from ssd_data.data.formats.splits import share
 
 
 def read(root: Path, source: FolderSource, notes: Tally) -> Iterator[Entry]:
@@ -36,7 +35,7 @@ def read(root: Path, source: FolderSource, notes: Tally) -> Iterator[Entry]:
     if source.list:
         yield from _listed(root, source, pairs, notes)
         return
-    for name in share(pairs.finder.pictures.paths, source.first, source.last, source.seed):
+    for name in source.share_of(pairs.finder.pictures.paths):
         if (entry := pairs.entry(name)) is not None:
             yield entry
     if source.first == 0 and not source.shared:
@@ -46,7 +45,7 @@ def read(root: Path, source: FolderSource, notes: Tally) -> Iterator[Entry]:
 
 def _listed(root: Path, source: FolderSource, pairs: Pairs, notes: Tally) -> Iterator[Entry]:
     found = list(read_listed(root, source.list, pairs.finder, notes))
-    for listed in share(found, source.first, source.last, source.seed):
+    for listed in source.share_of(found):
         if listed.picture is not None:
             if (entry := pairs.entry(listed.picture.path)) is not None:
                 yield entry

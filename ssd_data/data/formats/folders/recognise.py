@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-import msgspec
-
 from ssd_data.core.errors import InputError
 from ssd_data.data.formats import Confidence, Recognised
 from ssd_data.data.formats.folders.counterparts import Counterparts, Place, name_of, under
@@ -14,6 +12,7 @@ from ssd_data.data.formats.folders.places import PlaceChoice
 from ssd_data.data.formats.folders.schema import FolderSource
 from ssd_data.data.formats.namelists import Finder
 from ssd_data.data.formats.pictures import stem_of
+from ssd_data.data.formats.shares import RATIO, TOO_FEW, shared_out
 from ssd_data.data.formats.splitlists import (
     MAIN,
     SplitLists,
@@ -21,7 +20,7 @@ from ssd_data.data.formats.splitlists import (
     read_lists,
     require_agreement,
 )
-from ssd_data.data.formats.splits import RATIO, TOO_FEW, remarks, role, split_in
+from ssd_data.data.formats.splits import remarks, role, split_in
 from ssd_data.data.formats.tree import Tree
 
 LAYOUT = """\
@@ -178,10 +177,7 @@ class _Arrangement:
             "random, by their names. To choose them, write train.txt and val.txt into "
             f"{self.tree.root}, a picture's name a line"
         )
-        return {
-            "trainval": [msgspec.structs.replace(one, last=RATIO) for one in sources],
-            "test": [msgspec.structs.replace(one, first=RATIO) for one in sources],
-        }
+        return shared_out(sources)
 
     def _is_shared(self, places: Sequence[Place]) -> set[str]:
         """The folders whose annotations several places share; what none of these has is said."""

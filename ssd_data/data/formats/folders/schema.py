@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-import msgspec
+from ssd_data.data.formats.shares import SharedSource
 
 
-class FolderSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FolderSource(SharedSource, frozen=True, forbid_unknown_fields=True):
     """A folder of pictures and that of their annotations.
 
     Attributes:
@@ -17,16 +17,10 @@ class FolderSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             name unites several lists. Empty for all pictures.
         files: the annotations' ending, such as ``.xml``, where there are some of several kinds.
         shared: whether other sources have annotations in the same folder.
-        first, last: where the share of the shuffled pictures begins and ends that is taken, 0 to 1;
-            ``from`` and ``to`` in a recipe.
-        seed: of the shuffle.
     """
 
     images: str
     labels: str
-    first: float = msgspec.field(default=0.0, name="from")
-    last: float = msgspec.field(default=1.0, name="to")
-    seed: int | float | str = 0
     list: str = ""
     files: str = ""
     shared: bool = False

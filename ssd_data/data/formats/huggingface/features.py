@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from ssd_data.core.classes.background import is_background_first
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import read_bytes, read_text
 from ssd_data.core.files.paths import below
@@ -25,7 +26,6 @@ INFOS, README = "dataset_infos.json", "README.md"
 MAX_BYTES = 16 << 20
 MOST_DEPTH = 20
 _HEAD = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)\n---", re.S)
-_BACKGROUND = ("background", "__background__", "_background_", "none_of_the_above", "bg")
 
 
 def class_names(root: Path, file: str, keys: Keys) -> list[str]:
@@ -123,5 +123,5 @@ def _under(tree: Any, path: list[str], depth: int) -> Iterator[list[str]]:
 
 def classes_of(names: list[str]) -> list[tuple[str, str]]:
     """The classes of a labelmap: those names, without a background, which is no object."""
-    kept = names[1:] if names and names[0].lower() in _BACKGROUND else names
+    kept = names[1:] if names and is_background_first(names[0]) else names
     return [(name, name) for name in kept]

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import below, is_below
-from ssd_data.data.formats.corners import Size
+from ssd_data.data.formats.fournumbers import Size
 from ssd_data.data.formats.huggingface.parquet import KeptGroups, ParquetPicture, ParquetTable
 from ssd_data.data.formats.huggingface.schema import PARQUET, HuggingFaceSource
 from ssd_data.data.formats.huggingface.table import ObjectTable
-from ssd_data.data.formats.listed import ListedFinder, picture_size, size_of
+from ssd_data.data.formats.indexes import ListedFinder, picture_size, size_of
 from ssd_data.data.formats.pictures import has_picture_ending
 
 _ENDINGS = ((b"\xff\xd8", ".jpg"), (b"\x89PNG", ".png"), (b"RIFF", ".webp"), (b"BM", ".bmp"))

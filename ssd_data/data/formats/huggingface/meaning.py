@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.data.formats.corners import (
+from ssd_data.data.formats.fournumbers import (
     MOST_FRACTION,
     Meaning,
     Size,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -55,13 +56,20 @@ class ParquetTable:
         require_inside(self.path)
         if not self.path.is_file():
             raise InputError("the Parquet file is missing", where=self.name)
-        try:
+        with self._reading():
             file = self._parquet.ParquetFile(self.path, pre_buffer=False)
-        except (self._pyarrow.ArrowException, OSError, ValueError) as error:
-            raise self._broken(error) from None
-        if not 0 <= file.metadata.num_rows <= MOST_ROWS:
+            rows = file.metadata.num_rows
+        if not 0 <= rows <= MOST_ROWS:
             raise InputError(f"more than {MOST_ROWS:,} rows", where=self.name)
         return file
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """What is wrong with the file, in one error; names in it may be no text, either."""
+        try:
+            yield
+        except (self._pyarrow.ArrowException, OSError, ValueError, LookupError) as error:
+            raise self._broken(error) from None
 
     @property
     def stamp(self) -> tuple[int, int]:
@@ -72,14 +80,16 @@ class ParquetTable:
     @property
     def metadata(self) -> bytes | None:
         """What ``datasets`` writes of the features."""
-        found: bytes | None = (self.file.schema_arrow.metadata or {}).get(b"huggingface")
+        with self._reading():
+            found: bytes | None = (self.file.schema_arrow.metadata or {}).get(b"huggingface")
         return found
 
     @cached_property
     def picture(self) -> str:
         """The column of pictures' bytes, empty where there is none; of several the first that is
         called so."""
-        found = [f.name for f in self.file.schema_arrow if self._is_bytes(f.type)]
+        with self._reading():
+            found = [f.name for f in self.file.schema_arrow if self._is_bytes(f.type)]
         return str(min(found, key=lambda name: name not in _PICTURE, default=""))
 
     def _is_bytes(self, kind: Any) -> bool:
@@ -91,8 +101,9 @@ class ParquetTable:
     @cached_property
     def _bytes(self) -> str:
         """The path of the column of bytes in the file's own schema."""
-        index = self.file.schema_arrow.get_field_index(self.picture)
-        kind = self.file.schema_arrow.field(index).type
+        with self._reading():
+            index = self.file.schema_arrow.get_field_index(self.picture)
+            kind = self.file.schema_arrow.field(index).type
         return f"{self.picture}.bytes" if self._pyarrow.types.is_struct(kind) else self.picture
 
     def rows(self, columns: Collection[str] = ()) -> Iterator[dict[str, Any]]:
@@ -104,37 +115,44 @@ class ParquetTable:
         Raises:
             InputError: the file is broken.
         """
-        schema = self.file.schema
-        paths = [schema.column(index).path for index in range(len(schema))]
-        heavy = {f.name for f in self.file.schema_arrow if self._is_bytes(f.type)}
+        with self._reading():
+            schema = self.file.schema
+            paths = [schema.column(index).path for index in range(len(schema))]
+            heavy = {f.name for f in self.file.schema_arrow if self._is_bytes(f.type)}
         heavy |= {f"{name}.bytes" for name in heavy}
         wanted = [p for p in paths if not columns or p.partition(".")[0] in columns]
         wanted = [path for path in wanted if path not in heavy]
         yield from self._batches(wanted, range(self.file.num_row_groups), ROWS)
 
     def _batches(self, columns: list[str], groups: Any, size: int) -> Iterator[dict[str, Any]]:
-        try:
+        with self._reading():
             for batch in self.file.iter_batches(size, list(groups), columns, use_threads=False):
                 yield from batch.to_pylist()
-        except (self._pyarrow.ArrowException, OSError, ValueError) as error:
-            raise self._broken(error) from None
 
     def has_bytes(self, group: int) -> bool:
-        """Whether pictures of a row group are in the file itself, by its statistics."""
-        meta = self.file.metadata.row_group(group)
-        for index in range(meta.num_columns):
-            column = meta.column(index)
-            if column.path_in_schema == self._bytes:
-                known = column.statistics is not None and column.statistics.has_null_count
-                return not known or column.statistics.null_count < meta.num_rows
-        return False
+        """Whether pictures of a row group are in the file itself; it is read up to the first.
+
+        Not by its statistics: those of a damaged file end the process. What cannot be read is said
+        when the pictures are.
+        """
+        rows = self._batches([self._bytes], [group], 1)
+        try:
+            return any(self._picture_in(row) is not None for row in rows)
+        except InputError:
+            return True
+
+    def _picture_in(self, row: dict[str, Any]) -> bytes | None:
+        value = row[self.picture]
+        data: bytes | None = value.get("bytes") if isinstance(value, dict) else value
+        return data
 
     def groups(self) -> list[int]:
         """The row at which each row group begins, and the count of all rows at the end."""
-        meta = self.file.metadata
         starts = [0]
-        for group in range(meta.num_row_groups):
-            starts.append(starts[-1] + meta.row_group(group).num_rows)
+        with self._reading():
+            meta = self.file.metadata
+            for group in range(meta.num_row_groups):
+                starts.append(starts[-1] + meta.row_group(group).num_rows)
         return starts
 
     def pictures(self, group: int) -> list[bytes | None]:
@@ -146,8 +164,7 @@ class ParquetTable:
         found: list[bytes | None] = []
         total = 0
         for row in self._batches([self._bytes], [group], 8):
-            value = row[self.picture]
-            data = value.get("bytes") if isinstance(value, dict) else value
+            data = self._picture_in(row)
             total += len(data or b"")
             if total > MOST_GROUP:
                 text = f"row group {group} has more than {MOST_GROUP >> 30} GiB of pictures"

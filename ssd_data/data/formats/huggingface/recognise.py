@@ -12,7 +12,7 @@ import msgspec
 
 from ssd_data.core.errors import InputError
 from ssd_data.data.formats import Confidence, Recognised
-from ssd_data.data.formats.corners import Meaning
+from ssd_data.data.formats.fournumbers import Meaning
 from ssd_data.data.formats.huggingface.gallery import PictureGallery
 from ssd_data.data.formats.huggingface.meaning import decide
 from ssd_data.data.formats.huggingface.objects import UnknownKeyError
@@ -20,7 +20,7 @@ from ssd_data.data.formats.huggingface.parquet import ParquetTable, has_pyarrow
 from ssd_data.data.formats.huggingface.rows import METADATA, numbered_rows, picture_name
 from ssd_data.data.formats.huggingface.schema import PARQUET, HuggingFaceSource
 from ssd_data.data.formats.huggingface.table import ObjectTable, sample_keys
-from ssd_data.data.formats.listsplits import by_file, of_one, split_words
+from ssd_data.data.formats.indexsplits import by_file, of_one, split_words
 from ssd_data.data.formats.parts import files_of, picture_folder
 from ssd_data.data.formats.splits import plain_split, split_in
 from ssd_data.data.formats.tree import Tree

@@ -9,14 +9,13 @@ from typing import Any
 import msgspec
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import open_regular
 from ssd_data.data.formats.csvrows import DELIMITERS, head_of, parsed, rows_of
 from ssd_data.data.formats.huggingface.parquet import ParquetTable
 from ssd_data.data.formats.huggingface.schema import PARQUET
+from ssd_data.data.formats.jsonrows import lines_of
 
 Row = Mapping[str, Any]
 METADATA = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
-MAX_BYTES = 64 << 30
 MAX_LINE = 64 << 20
 PICTURE = (
     "file_name",
@@ -62,17 +61,11 @@ def picture_name(row: Row) -> str:
 
 def _lines(path: Path, name: str) -> Iterator[tuple[int, Row]]:
     decode = msgspec.json.Decoder(dict[str, Any]).decode
-    with open_regular(path, "metadata file", MAX_BYTES, name) as file:
-        for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), 1):
-            where = f"{name}:{number}"
-            if len(line) > MAX_LINE:
-                raise InputError(f"a line of more than {MAX_LINE:,} bytes", where=where)
-            if not (text := line.strip().removeprefix(b"\xef\xbb\xbf")):
-                continue
-            try:
-                yield number, decode(text)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-                raise InputError(f"not a line of JSON: {error}", where=where) from None
+    for number, line in lines_of(path, name, "metadata file", MAX_LINE):
+        try:
+            yield number, decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise InputError(f"not a line of JSON: {error}", where=f"{name}:{number}") from None
 
 
 def _cells(path: Path, name: str) -> Iterator[tuple[int, Row]]:

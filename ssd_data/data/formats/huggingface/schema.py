@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ssd_data.data.formats.corners import Meaning
-from ssd_data.data.formats.listed import ListedSource
+from ssd_data.data.formats.fournumbers import Meaning
+from ssd_data.data.formats.indexes import ListedSource
 
 PARQUET = ".parquet"
 

@@ -17,6 +17,7 @@ from ssd_data.core.files.paths import below, listable
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable
 from ssd_data.data.formats import Format
+from ssd_data.data.formats.indexes import ListedFinder
 from ssd_data.data.formats.jsonlines import groundtruth, vertex
 from ssd_data.data.formats.jsonlines.recognise import indexed, recognise
 from ssd_data.data.formats.jsonlines.schema import (
@@ -26,7 +27,6 @@ from ssd_data.data.formats.jsonlines.schema import (
     head_of,
     lines_of,
 )
-from ssd_data.data.formats.listed import ListedFinder
 from ssd_data.data.formats.splits import is_training
 
 LAYOUT = """\

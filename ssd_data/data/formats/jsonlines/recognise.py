@@ -11,9 +11,9 @@ import msgspec
 
 from ssd_data.core.errors import InputError
 from ssd_data.data.formats import Confidence, Recognised
+from ssd_data.data.formats.indexsplits import UNASSIGNED, by_file, by_value, of_one, split_words
 from ssd_data.data.formats.jsonlines.groundtruth import METADATA
 from ssd_data.data.formats.jsonlines.schema import JsonLinesSource, ManifestHead, head_of, lines_of
-from ssd_data.data.formats.listsplits import UNASSIGNED, by_file, by_value, of_one, split_words
 from ssd_data.data.formats.parts import files_in, files_of, picture_folder
 from ssd_data.data.formats.splits import split_in
 from ssd_data.data.formats.tree import Tree

@@ -9,14 +9,12 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import open_regular
-from ssd_data.data.formats.listed import ListedSource
-from ssd_data.data.formats.listsplits import said_split
+from ssd_data.data.formats import jsonrows
+from ssd_data.data.formats.indexes import ListedSource
+from ssd_data.data.formats.indexsplits import said_split
 
-MAX_BYTES = 64 << 30
 MAX_LINE = 16 << 20
 ML_USE = "aiplatform.googleapis.com/ml_use"
-_MARK = b"\xef\xbb\xbf"
 
 
 class JsonLinesSource(ListedSource, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -86,18 +84,8 @@ _decode_head = msgspec.json.Decoder(ManifestHead).decode
 
 
 def lines_of(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file that hold anything, with their numbers.
-
-    Raises:
-        InputError: the file is absent, or a line is longer than :data:`MAX_LINE`.
-    """
-    with open_regular(path, "file of JSON lines", MAX_BYTES, name) as file:
-        for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), 1):
-            if len(line) > MAX_LINE:
-                text = f"a line of more than {MAX_LINE:,} bytes"
-                raise InputError(text, where=f"{name}:{number}")
-            if line.strip():
-                yield number, line.removeprefix(_MARK) if number == 1 else line
+    """See :func:`ssd_data.data.formats.jsonrows.lines_of`."""
+    return jsonrows.lines_of(path, name, "file of JSON lines", MAX_LINE)
 
 
 def head_of(line: bytes, where: str) -> ManifestHead:

@@ -8,14 +8,13 @@ from typing import TypeAlias
 from ssd_data.core.errors import InputError
 from ssd_data.core.notes import Tally
 from ssd_data.data.formats.labelme.schema import LabelmeShape
-from ssd_data.data.formats.numbers import FAR
+from ssd_data.data.formats.numbers import FAR, says_yes
 
 Corners: TypeAlias = tuple[float, float, float, float]
 BOXLESS = frozenset({"point", "points", "line", "linestrip"})
 TURNED = frozenset({"rotation", "oriented_rectangle"})
 KNOWN = frozenset({"rectangle", "circle", "mask", "polygon", "quadrilateral"}) | TURNED
 LEFT_OUT = frozenset({"__ignore__", "_background_"})  # of LabelMe's own examples
-_YES = frozenset({"true", "1", "yes"})
 
 
 def read_shape(shape: LabelmeShape, where: str, notes: Tally) -> Corners | None:
@@ -69,7 +68,7 @@ def is_difficult(shape: LabelmeShape) -> bool:
 
 
 def _is_set(value: object) -> bool:
-    return value.strip().lower() in _YES if isinstance(value, str) else value in (True, 1)
+    return says_yes(value) if isinstance(value, str) else value in (True, 1)
 
 
 def _circle(points: list[list[float]], where: str) -> Corners:

@@ -6,7 +6,7 @@ import posixpath
 from itertools import islice
 
 from ssd_data.data.formats import Confidence, Recognised
-from ssd_data.data.formats.listsplits import by_file, of_one, split_words
+from ssd_data.data.formats.indexsplits import by_file, of_one, split_words
 from ssd_data.data.formats.openimages.schema import CSV, OpenImagesSource, is_boxes, is_names
 from ssd_data.data.formats.parts import files_of, picture_folder
 from ssd_data.data.formats.splits import split_in

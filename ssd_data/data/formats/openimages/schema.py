@@ -10,7 +10,7 @@ from pathlib import Path
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import below
 from ssd_data.data.formats.csvrows import DELIMITERS, Rows, head_of, parsed, rows_of
-from ssd_data.data.formats.listed import ListedSource
+from ssd_data.data.formats.indexes import ListedSource
 
 CSV = frozenset({".csv"})
 FIRST = 2  # characters, so that an empty line does not end what is looked at

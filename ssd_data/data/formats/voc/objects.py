@@ -17,6 +17,7 @@ from typing import TypeAlias
 from lxml import etree
 
 from ssd_data.core.errors import InputError
+from ssd_data.data.formats.hull import reach
 from ssd_data.data.formats.numbers import FAR, number
 from ssd_data.data.formats.voc.schema import CORNERS
 
@@ -27,6 +28,10 @@ _YES = frozenset(("1", "1.0", "true", "yes", "y", "t"))
 _NO = frozenset(("", "0", "0.0", "false", "no", "n", "f", "none", "unspecified"))
 _OUTLINES = ("points", "polygon", "segm")
 _AXIS = re.compile(r"([xy])_?(.+)")
+
+
+class NoBoxError(InputError):
+    """That an object has no box, nor anything that one could be told from."""
 
 
 @dataclass(slots=True)
@@ -50,7 +55,8 @@ class VocObject:
         """An object; None where LabelMe has marked it as deleted.
 
         Raises:
-            InputError: it has no name or not one box, or a value is not a number.
+            NoBoxError: it has no box.
+            InputError: it has no name or several boxes, or a value is not a number.
         """
         line = int(element.sourceline or 0)
         where = f"{annotation}:{line}"
@@ -136,7 +142,8 @@ def _name(element: etree._Element, parts: Parts, where: str) -> str:
 
 def _box(parts: Parts, annotation: str, where: str) -> tuple[list[float], str]:
     """The corners, and what is to be noted of them."""
-    if (bndbox := parts.get("bndbox")) is not None:
+    bndbox = parts.get("bndbox")
+    if bndbox is not None and (len(bndbox) or text_of(bndbox)):
         box = _corners(bndbox, annotation)
         return (box, "") if "attributes" not in parts else _turned(box, _rotation(parts))
     if (turned := parts.get("robndbox")) is not None:
@@ -144,7 +151,8 @@ def _box(parts: Parts, annotation: str, where: str) -> tuple[list[float], str]:
     for tag in _OUTLINES:
         if (outline := parts.get(tag)) is not None:
             return _outline(parts, outline, annotation)
-    raise InputError("<object> with no <bndbox>", where=where)
+    what = "no <bndbox>" if bndbox is None else "an empty <bndbox>"
+    raise NoBoxError(f"<object> with {what}", where=where)
 
 
 def _corners(bndbox: etree._Element, annotation: str) -> list[float]:
@@ -177,8 +185,7 @@ def _turned(box: list[float], degrees: float) -> tuple[list[float], str]:
     across, down = (right - left) / 2, (bottom - top) / 2
     if degrees % 90 == 0:
         return [x - down, y - across, x + down, y + across], ""  # nothing is lost
-    sine, cosine = abs(math.sin(math.radians(degrees))), abs(math.cos(math.radians(degrees)))
-    across, down = across * cosine + down * sine, across * sine + down * cosine
+    across, down = reach(across, down, degrees)
     return [x - across, y - down, x + across, y + down], ROTATED
 
 

@@ -14,7 +14,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import is_below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
-from ssd_data.data.formats import AnnotationFile, Confidence, Format, Recognised, lists
+from ssd_data.data.formats import AnnotationFile, Confidence, Format, Recognised, pairlists
 from ssd_data.data.formats.namelists import Finder, Listed, missing_picture, read_listed
 from ssd_data.data.formats.parts import files_in
 from ssd_data.data.formats.pictures import stem_of
@@ -130,24 +130,27 @@ def _entry(root: Path, source: VocSource, listed: Listed, finder: Finder, notes:
     if listed.picture is not None:
         image = listed.picture.path
         annotation = f"{annotations}/{stem_of(image)}{SUFFIX}"
-        return lists.entry(root, f"{images}/{image}", annotation, listed.where, notes)
+        return pairlists.entry(root, f"{images}/{image}", annotation, listed.where, notes)
     stem, image = missing_picture(listed, finder)
     annotation = f"{annotations}/{stem}{SUFFIX}"
+    neither = InputError(
+        f'"{listed.text}" is neither a picture of {images} nor an annotation of {annotations}',
+        where=listed.where,
+        hint=finder.pictures.spelling_hint(listed.text)
+        or "A list has one name a line, with nothing behind it but perhaps -1, 0 or 1",
+    )
+    plain = is_below(annotation) and is_below(image) and "\\" not in annotation + image
+    if plain and not os.path.lexists(f"{root}/{annotation}"):
+        return Unreadable(f"{images}/{image}", annotation, neither)
     try:
         named = _named_inside(root, source, annotation, finder)
     except InputError as several:
         return Unreadable(f"{images}/{image}", annotation, several)
     if named:
         notes.add("picture found by its annotation's <filename>", f"{annotation}: {named}")
-    entry = lists.entry(root, f"{images}/{named or image}", annotation, listed.where, notes)
+    entry = pairlists.entry(root, f"{images}/{named or image}", annotation, listed.where, notes)
     if isinstance(entry, Unreadable) and entry.unannotated:
-        error = InputError(
-            f'"{listed.text}" is neither a picture of {images} nor an annotation of {annotations}',
-            where=listed.where,
-            hint=finder.pictures.spelling_hint(listed.text)
-            or "A list has one name a line, with nothing behind it but perhaps -1, 0 or 1",
-        )
-        return replace(entry, error=error, unannotated=False)
+        return replace(entry, error=neither, unannotated=False)
     return entry
 
 

@@ -14,7 +14,7 @@ from lxml import etree
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.data.formats.lists import line_of
+from ssd_data.data.formats.pairlists import line_of
 from ssd_data.data.formats.pixels import Floats, corners
 from ssd_data.data.formats.voc.schema import ANNOTATIONS, CORNERS, IMAGES, SETS, set_file
 from ssd_data.data.formats.writing import (

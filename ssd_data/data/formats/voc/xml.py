@@ -18,10 +18,13 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import read_bytes
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import NO_BOXES, AnnotatedImage, Boxes, flagged
+from ssd_data.data.formats.entities import refuse_entities
 from ssd_data.data.formats.numbers import number
+from ssd_data.data.formats.pairlists import BoxlessError
 from ssd_data.data.formats.pictures import has_picture_ending
 from ssd_data.data.formats.voc.objects import (
     ROTATED,
+    NoBoxError,
     Parts,
     VocObject,
     lowered,
@@ -66,25 +69,31 @@ def read_file(path: Path, image: str, annotation: str, notes: Tally) -> Annotate
     ``<size>`` leaves the size open.
 
     Raises:
+        BoxlessError: objects have no box.
         InputError: the file is absent, not well-formed, has entities, a value is not a number, or
             an element that may hold boxes is not understood.
     """
     document = _parse(path, annotation)
     elements, parts = _elements(document, annotation)
-    found = [VocObject.read(element, annotation) for element in elements]
+    found, lacking = [], []
+    for element in elements:
+        try:
+            found.append(VocObject.read(element, annotation))
+        except NoBoxError as error:
+            lacking.append(error.sentence)
     objects = [one for one in found if one is not None]
     for one in objects:
         if one.note:
             notes.add(one.note, f"{annotation}:{one.line}")
     if len(objects) < len(found):
         notes.add("object marked as deleted (left out)", annotation)
-    if not found:
+    if not elements:
         _note_unread(document, annotation, notes)
     width, height = _size(parts, annotation, notes)
     if not _names(_stated(parts), image):
         notes.add("<filename> names another picture (the list's is used)", annotation)
     boxes: Boxes = np.array([o.box for o in objects], np.float32) if objects else NO_BOXES
-    return AnnotatedImage(
+    read = AnnotatedImage(
         image=image,
         annotation=annotation,
         classes=tuple(o.name for o in objects),
@@ -95,6 +104,9 @@ def read_file(path: Path, image: str, annotation: str, notes: Tally) -> Annotate
         places=tuple(o.line for o in objects),
         attributes=flagged("rotated", [o.note == ROTATED for o in objects]),
     )
+    if lacking:
+        raise BoxlessError(lacking, read)
+    return read
 
 
 def _parse(path: Path, annotation: str) -> etree._Element:
@@ -117,9 +129,7 @@ def _parse(path: Path, annotation: str) -> etree._Element:
         raise InputError(
             f"not well-formed XML: {getattr(error, 'msg', error)}", where=f"{annotation}:{line}"
         ) from None
-    docinfo = document.getroottree().docinfo
-    if docinfo.internalDTD is not None and any(True for _ in docinfo.internalDTD.iterentities()):
-        raise InputError("the XML declares entities, which are refused", where=f"{annotation}:1")
+    refuse_entities(document, parser.error_log, annotation)
     return document
 
 

@@ -9,13 +9,13 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import read_bytes, read_text
 from ssd_data.data.formats.numbers import number
 from ssd_data.data.formats.pictures import has_picture_ending, stem_of
-from ssd_data.data.formats.tree import Tree
+from ssd_data.data.formats.tree import Tree, joined
 from ssd_data.data.formats.yolo.lines import MOST_BYTES as MOST_LABEL_BYTES
 from ssd_data.data.formats.yolo.meaning import is_whole
 from ssd_data.data.formats.yolo.names import MOST_CLASSES
 from ssd_data.data.formats.yolo.pairs import is_label_name
 from ssd_data.data.formats.yolo.places import LabelFolders
-from ssd_data.data.formats.yolo.schema import HIGH, LOW, joined
+from ssd_data.data.formats.yolo.schema import HIGH, LOW
 
 MOST_BYTES = 1 << 18
 MOST_LINES = 50  # of a file

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ssd_data.data.formats.parts import holds_picture
 from ssd_data.data.formats.pictures import has_picture_ending, stem_of
-from ssd_data.data.formats.splits import RATIO, TOO_FEW, role
+from ssd_data.data.formats.shares import RATIO, TOO_FEW, shared_out
+from ssd_data.data.formats.splits import role
 from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.yolo.names import files_of_names
 from ssd_data.data.formats.yolo.pairs import LIST, numbered_lines
@@ -68,15 +69,12 @@ class Arranged:
         if lists := split_lists(tree):
             self.why += f", and lists ({', '.join(lists)})"
             return {file[: -len(LIST)]: [YoloSource(images=file, names=names)] for file in lists}
+        whole = YoloSource(images=images, labels=labels, names=names)
         if not holds_picture(tree, images, count=2):
             self.said.append(TOO_FEW)
-            return {"trainval": [YoloSource(images=images, labels=labels, names=names)]}
+            return {"trainval": [whole]}
         self.said.append(_BY_CHANCE)
-        shares = {"trainval": (0.0, RATIO), "test": (RATIO, 1.0)}
-        return {
-            split: [YoloSource(images=images, labels=labels, names=names, first=a, last=b)]
-            for split, (a, b) in shares.items()
-        }
+        return shared_out([whole])
 
 
 def arrangement(tree: Tree) -> Arranged | None:

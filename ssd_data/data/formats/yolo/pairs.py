@@ -21,11 +21,11 @@ from ssd_data.data.formats.pictures import (
     has_picture_ending,
     stem_of,
 )
-from ssd_data.data.formats.splits import role, share
-from ssd_data.data.formats.tree import Tree
+from ssd_data.data.formats.splits import role
+from ssd_data.data.formats.tree import Tree, joined
 from ssd_data.data.formats.yolo.names import FILES
 from ssd_data.data.formats.yolo.places import MOST_PARTS, LabelFolders, Pair, is_here
-from ssd_data.data.formats.yolo.schema import YoloSource, joined
+from ssd_data.data.formats.yolo.schema import YoloSource
 
 MOST_BYTES = 256 << 20
 LIST = ".txt"
@@ -80,7 +80,7 @@ def _in_folder(source: YoloSource, folders: LabelFolders, notes: Tally) -> list[
     found = _with_unquoted(found, folders)
     if source.first == 0:
         _note_orphans(source, folders, found, notes)
-    chosen = set(share(pictures, source.first, source.last, source.seed))
+    chosen = set(source.share_of(pictures))
     ours = [one for one in found if one.image in chosen]
     for one in ours:
         if one.how:

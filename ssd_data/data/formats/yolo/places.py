@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from ssd_data.core.files.paths import is_below
 from ssd_data.data.formats.pictures import stem_of
-from ssd_data.data.formats.tree import Tree
-from ssd_data.data.formats.yolo.schema import IMAGES, joined
+from ssd_data.data.formats.tree import Tree, joined
+from ssd_data.data.formats.yolo.schema import IMAGES
 
 PICTURE_FOLDERS = (IMAGES, "image", "imgs", "img", "jpegimages", "pictures")
 LABEL_FOLDERS = ("labels", "label", "txt", "annotations", "annotation")

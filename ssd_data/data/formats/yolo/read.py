@@ -25,7 +25,7 @@ from ssd_data.data.formats.yolo.pairs import pairs
 from ssd_data.data.formats.yolo.places import is_here
 from ssd_data.data.formats.yolo.schema import LAYOUT, YoloSource, needs
 from ssd_data.data.formats.yolo.stated import (
-    Stated,
+    YoloIndex,
     from_data_file,
     from_data_yaml,
     require_inside,
@@ -62,7 +62,7 @@ def indexed(tree: Tree, name: str) -> Recognised[YoloSource] | None:
     stated = from_data_yaml(tree, name) or from_data_file(tree, name)
     arranged = arrangement(tree)
     if stated is None and yaml_with_names(tree, name):
-        stated = Stated(name, names=name)
+        stated = YoloIndex(name, names=name)
     if stated is not None:
         require_inside(tree.root, stated)
     yolos = are_yolos(tree, arranged.label_folders) if arranged else None
@@ -70,7 +70,7 @@ def indexed(tree: Tree, name: str) -> Recognised[YoloSource] | None:
 
 
 def _recognised(
-    tree: Tree, stated: Stated | None, arranged: Arranged | None, yolos: bool | None
+    tree: Tree, stated: YoloIndex | None, arranged: Arranged | None, yolos: bool | None
 ) -> Recognised[YoloSource] | None:
     folder = tree.root
     sources = [source for several in stated.splits.values() for source in several] if stated else []
@@ -82,7 +82,7 @@ def _recognised(
     return _as_arranged(tree, arranged, stated)
 
 
-def _as_stated(tree: Tree, stated: Stated, here: Sequence[str]) -> Recognised[YoloSource]:
+def _as_stated(tree: Tree, stated: YoloIndex, here: Sequence[str]) -> Recognised[YoloSource]:
     why, said = f"{stated.file} says its splits", list(stated.said)
     if not here:
         return Recognised(stated.splits, why, Confidence.NAMES, said)
@@ -92,7 +92,9 @@ def _as_stated(tree: Tree, stated: Stated, here: Sequence[str]) -> Recognised[Yo
     return Recognised(stated.splits, why, Confidence.CONTENT, said)
 
 
-def _as_arranged(tree: Tree, arranged: Arranged, stated: Stated | None) -> Recognised[YoloSource]:
+def _as_arranged(
+    tree: Tree, arranged: Arranged, stated: YoloIndex | None
+) -> Recognised[YoloSource]:
     names, said = _names_for(tree, arranged, stated)
     splits = arranged.sources(tree, names)
     said = [*(stated.said if stated else ()), *arranged.said, *said]
@@ -102,7 +104,7 @@ def _as_arranged(tree: Tree, arranged: Arranged, stated: Stated | None) -> Recog
     return Recognised(splits, why, Confidence.CONTENT, said)
 
 
-def _names_for(tree: Tree, arranged: Arranged, stated: Stated | None) -> tuple[str, list[str]]:
+def _names_for(tree: Tree, arranged: Arranged, stated: YoloIndex | None) -> tuple[str, list[str]]:
     """The file that names the classes, and what is to be said of it."""
     first = stated.names if stated else yaml_with_names(tree)
     places = [path for pair in arranged.pairs for path in reversed(pair) if path]

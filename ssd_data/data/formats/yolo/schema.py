@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
+from ssd_data.data.formats.shares import SharedSource
 
 IMAGES, LABELS, DATA = "images", "labels", "data.yaml"
 SLACK = 0.01  # how far a value may leave 0 to 1, as Ultralytics has it
@@ -22,7 +22,7 @@ images/<split>/<name>.jpg    or <split>/images/<name>.jpg, or beside the txt
 labels/<split>/<name>.txt    class cx cy w h, in fractions of the picture"""
 
 
-class YoloSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class YoloSource(SharedSource, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Pictures with a txt each; all paths are below the root.
 
     Attributes:
@@ -32,24 +32,13 @@ class YoloSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             picture.
         names: what names the classes: a ``data.yaml``, a file of names, one a line, or Label
             Studio's ``notes.json``. Left out, classes are called 0, 1, …
-        first, last: the share of the shuffled pictures that is taken, 0 to 1; ``from`` and ``to``
-            in a recipe.
-        seed: of the shuffle.
     """
 
     images: str
     labels: str = ""
     names: str = ""
-    first: float = msgspec.field(default=0.0, name="from")
-    last: float = msgspec.field(default=1.0, name="to")
-    seed: int | float | str = 0
 
 
 def needs(source: YoloSource) -> list[str]:
     """The paths below the root that a source cannot do without."""
     return [path for path in (source.images, source.labels, source.names) if path]
-
-
-def joined(folder: str, name: str) -> str:
-    """A path in a folder below the root, which may be the root (``.``) itself."""
-    return name if folder in ("", ".") else f"{folder}/{name}"

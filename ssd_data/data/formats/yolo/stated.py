@@ -27,7 +27,7 @@ MOST_YAML = 20
 
 
 @dataclass(slots=True)
-class Stated:
+class YoloIndex:
     """What a file says of a data set.
 
     Attributes:
@@ -45,7 +45,7 @@ class Stated:
     base: str = ""
 
 
-def from_data_yaml(tree: Tree, only: str = "") -> Stated | None:
+def from_data_yaml(tree: Tree, only: str = "") -> YoloIndex | None:
     """What the ``data.yaml`` of a folder says, whatever it is called; None where there is none.
 
     Args:
@@ -64,7 +64,7 @@ def from_data_yaml(tree: Tree, only: str = "") -> Stated | None:
             hint=f"Call the one that counts {DATA}, or remove the others",
         )
     for name in [first] if first else fitting:
-        result = Stated(name, names=name)
+        result = YoloIndex(name, names=name)
         result.said += [f"{other} is not read beside {name}" for other in fitting if other != name]
         from_yaml(fitting[name], name)
         _splits(root, fitting[name], result)
@@ -101,7 +101,7 @@ def _is_data(root: Path, table: Mapping[str, PlainYaml]) -> bool:
     return any(role(key) or _is_split(root, resolve(root, stated)) for key, stated in rest)
 
 
-def from_data_file(tree: Tree, only: str = "") -> Stated | None:
+def from_data_file(tree: Tree, only: str = "") -> YoloIndex | None:
     """What Darknet's ``.data`` of a folder says; None where there is none.
 
     Args:
@@ -119,7 +119,7 @@ def from_data_file(tree: Tree, only: str = "") -> Stated | None:
             hint="Keep the one that counts",
         )
     for name, table in fitting.items():
-        result = Stated(name)
+        result = YoloIndex(name)
         stated = table.get("names") or table.get("labels") or ""
         named = resolve(root, stated) if stated else None
         others = files_of_names(tree, [""])
@@ -162,7 +162,7 @@ def _entries(value: PlainYaml) -> list[str]:
     ]
 
 
-def _splits(root: Path, table: Mapping[str, PlainYaml], result: Stated) -> None:
+def _splits(root: Path, table: Mapping[str, PlainYaml], result: YoloIndex) -> None:
     """Put the splits of a table into ``result``, with what is to be said of them."""
     base = table.get("path", "")
     result.base = base = base if isinstance(base, str) else ""
@@ -179,7 +179,7 @@ def _splits(root: Path, table: Mapping[str, PlainYaml], result: Stated) -> None:
 
 
 def _sources(
-    root: Path, key: str, value: PlainYaml, base: str, result: Stated
+    root: Path, key: str, value: PlainYaml, base: str, result: YoloIndex
 ) -> Iterator[YoloSource]:
     for stated in _entries(value):
         place = resolve(root, stated, base)
@@ -198,7 +198,7 @@ def _sources(
         yield YoloSource(images=place.path, names=result.names)
 
 
-def require_inside(root: Path, stated: Stated) -> None:
+def require_inside(root: Path, stated: YoloIndex) -> None:
     """Refuse an index of pictures that lie in a folder elsewhere, which ``path:`` names.
 
     Raises:

@@ -10,17 +10,17 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable
 from ssd_data.data.formats.pictures import Pictures
 from ssd_data.data.formats.splits import exclude, refuse_shared, role
-from ssd_data.data.formats.tree import Tree
+from ssd_data.data.formats.tree import Tree, joined
 from ssd_data.data.formats.yolo.folders import split_lists
 from ssd_data.data.formats.yolo.names import files_of_names, read_classes, same
 from ssd_data.data.formats.yolo.pairs import LIST, listed_pictures
-from ssd_data.data.formats.yolo.schema import YoloSource, joined
-from ssd_data.data.formats.yolo.stated import Stated, data_files
+from ssd_data.data.formats.yolo.schema import YoloSource
+from ssd_data.data.formats.yolo.stated import YoloIndex, data_files
 
 Splits = Mapping[str, Sequence[YoloSource]]
 
 
-def unused(tree: Tree, stated: Stated) -> Iterator[str]:
+def unused(tree: Tree, stated: YoloIndex) -> Iterator[str]:
     """What is said of files that an index contradicts, a sentence each."""
     for name in data_files(tree):
         if name != stated.file:

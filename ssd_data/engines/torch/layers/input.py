@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ssd_data.engines.torch.layer import TOO_MANY, Layer
-from ssd_data.nets.graph import MOST_VALUES
+from ssd_data.nets.graph import MOST_AXES, MOST_VALUES
 
 
 class Input(Layer):
@@ -22,6 +22,8 @@ class Input(Layer):
         if len(shapes) not in (1, len(self.node.tops)):
             raise self.error(f"has {len(shapes)} shapes for {len(self.node.tops)} tops")
         shapes = shapes * len(self.node.tops) if len(shapes) == 1 else shapes
+        if (most := max(map(len, shapes), default=0)) > MOST_AXES:
+            raise self.error(f"has {most} axes; Caffe has {MOST_AXES} at most")
         if any(n < 0 for shape in shapes for n in shape):
             raise self.error("has a negative size")
         if any(math.prod(n or 1 for n in shape) > MOST_VALUES for shape in shapes):

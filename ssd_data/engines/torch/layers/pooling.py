@@ -11,6 +11,7 @@ from ssd_data.engines.torch.layer import Layer, sized
 from ssd_data.nets.geometry import Size, pooling_window
 from ssd_data.proto import caffe_pb2
 
+MOST_GROWTH, MOST_PADDING = 16, 1 << 22  # by padding: times the picture's values, and more
 _P = caffe_pb2.PoolingParameter
 
 
@@ -55,6 +56,10 @@ class Pooling(Layer):
         size = self.window.pooled(_size(x))
         if min(size) < 1:
             raise ValueError("the kernel is larger than the padded picture")
+        near, far = self.window.pad, self.window.far_pad(_size(x))
+        padded = [n + a + max(b, 0) for n, a, b in zip(_size(x), near, far, strict=True)]
+        if math.prod([*x.shape[:2], *padded]) > MOST_PADDING + MOST_GROWTH * x.numel():
+            raise ValueError("its padding is far larger than the picture")
         return size
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from ssd_data.batches import Batches
 from ssd_data.batches.augment.rows import BOX
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.legible import visible
 from ssd_data.core.scene import Mark, Scene
 from ssd_data.core.structures import Batch, Boxes, Pixels
-from ssd_data.data.lmdb.records import printable
 from ssd_data.data.lmdb.survey import class_name
 from ssd_data.families.fit.layout import Layout, read_layout
 from ssd_data.families.fit.matching import Indices, pairs
@@ -137,7 +137,7 @@ def _picture(
     if matched.layout is not None:
         scene, said = _match(scene, rows, matched, matched.layout)
         facts.append(said)
-    return to_thumbnail(printable(batch.keys[0]), to_pixels(batch.data[0], prepare), scene, facts)
+    return to_thumbnail(visible(batch.keys[0]), to_pixels(batch.data[0], prepare), scene, facts)
 
 
 def _match(scene: Scene, rows: Array, matched: _Matched, layout: Layout) -> tuple[Scene, str]:

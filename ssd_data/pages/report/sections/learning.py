@@ -90,7 +90,7 @@ def _charts(subjects: Sequence[RunSubject]) -> Iterator[Chart | None]:
 def _scores(subjects: Sequence[RunSubject]) -> Iterator[Chart | None]:
     """Each output of each test net; the first one is a detector's mean AP."""
     found = {output: None for s in subjects for output in s.history.outputs()}
-    detectors = {s.history.outputs()[0] for s in subjects if s.history.classes()}
+    detectors = {name for s in subjects if s.history.classes() for name in s.history.outputs()[:1]}
     for net, name in [*found][:MOST_CURVES]:
         title = f"{name} of test net {net}" if net else name
         series = [(s.title, s.history.tested(net, "outputs", name)) for s in subjects]

@@ -11,7 +11,7 @@ from typing import Any
 from google.protobuf import text_format
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import listable
+from ssd_data.core.legible import legible
 from ssd_data.pages.report.blocks import Block, Cell, Note, Panel, Section, Table
 from ssd_data.pages.report.history import Session
 from ssd_data.pages.report.run_subject import RunSubject
@@ -108,8 +108,8 @@ def _lmdb(subject: RunSubject, net: Path, phase: str) -> list[Cell]:
     try:
         path = subject.find_lmdb(name)
     except InputError:
-        return [listable(name), f"{what}: not there", None]
-    return [str(path), f"{what}, {listable(name)}", _megabytes(path / "data.mdb")]
+        return [name, f"{what}: not there", None]
+    return [str(path), f"{what}, {name}", _megabytes(path / "data.mdb")]
 
 
 def _megabytes(path: Path) -> float | None:
@@ -121,5 +121,4 @@ def _megabytes(path: Path) -> float | None:
 
 def _text(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = listable(text)
-    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]} …"
+    return legible(text, MOST_TEXT)

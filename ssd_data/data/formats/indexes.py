@@ -16,7 +16,7 @@ from ssd_data.core.headers.read import read_header
 from ssd_data.core.images import picture_bytes
 from ssd_data.core.notes import Tally
 from ssd_data.core.options import MAX_PIXELS
-from ssd_data.data.formats.corners import Size
+from ssd_data.data.formats.fournumbers import Size
 from ssd_data.data.formats.pictures import Named, Pictures, has_picture_ending
 from ssd_data.data.formats.splits import is_training, role
 from ssd_data.data.formats.undivided import PartSource

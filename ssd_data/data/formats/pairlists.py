@@ -6,16 +6,34 @@ Paths may hold spaces: image and annotation are parted by a tab, or where both p
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import below, is_below, require_below
 from ssd_data.core.notes import Tally
-from ssd_data.core.structures import Entry, Unreadable
+from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable
 from ssd_data.data.formats import annotation_files
 
 SURVEYED = 200  # files of a kind that are judged together
+
+
+class BoxlessError(InputError):
+    """That objects of a picture have no box, and nothing else is wrong with it.
+
+    Attributes:
+        lacking: where they stand, and what is wrong with each.
+        rest: the picture without them.
+    """
+
+    def __init__(self, lacking: Sequence[str], rest: AnnotatedImage) -> None:
+        super().__init__("; ".join(lacking[:3]) + (" …" if len(lacking) > 3 else ""))
+        self.lacking, self.rest = tuple(lacking), rest
+
+    def entry(self) -> Unreadable:
+        """The picture as one that cannot be read, unless it is meant without such objects."""
+        image, annotation = self.rest.image, self.rest.annotation
+        return Unreadable(image, annotation, self, boxless=self.lacking, rest=self.rest)
 
 
 def line_of(image: str, annotation: str) -> str:
@@ -48,7 +66,7 @@ def parted(root: Path, line: str, where: str) -> tuple[str, str]:
     for at in range(len(line)):
         if line[at] == " ":
             image, annotation = line[:at].rstrip(), line[at:].lstrip()
-            if (root / image).is_file() and (root / annotation).is_file():
+            if os.path.isfile(root / image) and os.path.isfile(root / annotation):  # noqa: PTH113
                 return image, annotation
     raise InputError(
         f'"{line}" is not an image and an annotation',
@@ -107,6 +125,8 @@ def entry(root: Path, image: str, annotation: str, where: str, notes: Tally) -> 
             text = f'"{annotation}" is neither {", ".join(others)} nor {last}'
             raise InputError(text, where=where)
         return file.read(path, image, annotation, notes)
+    except BoxlessError as error:
+        return error.entry()
     except InputError as error:
         absent = is_below(annotation) and not os.path.lexists(root / annotation)
         return Unreadable(image, annotation, error, unannotated=absent)

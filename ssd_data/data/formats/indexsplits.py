@@ -11,7 +11,8 @@ import msgspec
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable
-from ssd_data.data.formats.listed import ListedSource
+from ssd_data.data.formats.csvrows import is_blank
+from ssd_data.data.formats.indexes import ListedSource
 from ssd_data.data.formats.parts import picture_folder
 from ssd_data.data.formats.pictures import Pictures
 from ssd_data.data.formats.splits import (
@@ -27,7 +28,6 @@ from ssd_data.data.formats.undivided import split_up
 
 UNASSIGNED = "unassigned"
 _NO_SPLIT = ("unassigned", "default", "all", "unused", "unlabeled", "unlabelled")
-_BLANK = ("", "nan", "none", "null", "na", "n/a", "-")
 RECIPE = "Move the others away, or name each as a source of a recipe"
 S = TypeVar("S", bound=ListedSource)
 
@@ -108,7 +108,7 @@ def said_split(text: str) -> str:
     ('train', 'unassigned', '')
     """
     word = text.strip().lower()
-    return UNASSIGNED if word in _BLANK or word in _NO_SPLIT else role(text) or ""
+    return UNASSIGNED if is_blank(text) or word in _NO_SPLIT else role(text) or ""
 
 
 def by_value(
