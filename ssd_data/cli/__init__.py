@@ -109,7 +109,7 @@ def main(args: list[str] | None = None) -> None:
     args = sys.argv[1:] if args is None else args
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error is
-    with stops(), cuts_said(), warnings.catch_warnings():
+    with stops(), cuts_said(args), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")  # of broken pictures; our errors say it
         _say_warnings(quiet=not {"-q", "--quiet"}.isdisjoint(args))
         _run(args)

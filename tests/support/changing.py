@@ -20,6 +20,7 @@ from support import commands
 from support.faulted import badly_said
 from support.faults import LOOK, NAME, READ, Fault, Faults
 from support.kills import HIDDEN, NEW_FILE, PATIENCE, Tree, fork, in_child, tree, wait
+from support.moments import Moments
 from support.nets import write_detector
 from support.stages import Broken, differing
 from support.trees import Voc, jpeg, xml
@@ -148,20 +149,25 @@ class Outcome:
 class ChangingStage:
     """A scene's folder, set up anew for each change.
 
+    Args:
+        calls: counts the calls below its folder, and halts at one.
+
     Attributes:
         calls: how many a run makes.
     """
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(
+        self, name: str, folder: Path, calls: Callable[[Path], Faults | Moments] = Faults
+    ) -> None:
         self.name, self.changing = name, CHANGES[name]
         self.work, self.first, self.folder = folder / "work", folder / "first", folder
         self.work.mkdir()
         self._require(in_child(self._in_work(self.changing.scene.prepare)) == 0, "not prepared")
         self.work.rename(self.first)
-        self.faults = Faults(self.work)
+        self.faults = calls(self.work)
         self.before = self._run(Fault(LOOKS))
         self._require(self.before.status == 0, self.before)
-        self.calls = self.faults.state.seen
+        self.calls = self.faults.seen
         self.after = self._run(Fault(0), first=self.changing.change)
 
     def _in_work(self, action: Callable[[], object]) -> Callable[[], int]:

@@ -151,6 +151,11 @@ class Faults:
         return arm
 
     @property
+    def seen(self) -> int:
+        """How many calls there were."""
+        return int(self.state.seen)
+
+    @property
     def told(self) -> int:
         """Readable when the call that waits is about to be made."""
         return self._pipes[0]

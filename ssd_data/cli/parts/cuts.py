@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ssd_data.cli.parts.shared import report_error
+from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable
 
-SAID = (
-    "error: {}: it was cut short while it was being read\n"
-    "  Run this again when nobody writes it: what is to be replaced is written anew and renamed\n"
-)
+WHAT = "it was cut short while it was being read"
+HINT = "Run this again when nobody writes it: what is to be replaced is written anew and renamed"
 _SIGINFO = 4  # SA_SIGINFO: the handler is told the address
 _ADDRESS = 16  # where that stands in siginfo_t
 _Handler = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
@@ -37,29 +37,36 @@ class _Action(ctypes.Structure):
 
 
 @contextmanager
-def cuts_said() -> Iterator[None]:
-    """End the process with a sentence that names the file; on Linux."""
+def cuts_said(args: list[str]) -> Iterator[None]:
+    """End the process with an error that names the file, as other errors are said; on Linux.
+
+    Args:
+        args: of the command.
+    """
     if sys.platform != "linux" or ctypes.sizeof(ctypes.c_void_p) != 8:
         yield
         return
     libc = ctypes.CDLL(None)
     old = _Action()
-    handler = _Handler(_end)
+
+    def end(number: int, info: int, _: int) -> None:
+        address = ctypes.c_void_p.from_address(info + _ADDRESS).value or 0
+        if file := _mapped_at(address):
+            try:
+                report_error(InputError(WHAT, where=listable(file), hint=HINT), args)
+                sys.stdout.flush()
+            finally:
+                os._exit(1)
+        libc.signal(number, ctypes.c_void_p(signal.SIG_DFL))  # Python's may be called by one thread
+        os.kill(os.getpid(), number)
+
+    handler = _Handler(end)
     new = _Action(ctypes.cast(handler, ctypes.c_void_p).value, flags=_SIGINFO)
     libc.sigaction(signal.SIGBUS, ctypes.byref(new), ctypes.byref(old))
     try:
         yield
     finally:
         libc.sigaction(signal.SIGBUS, ctypes.byref(old), None)
-
-
-def _end(number: int, info: int, context: int) -> None:
-    address = ctypes.c_void_p.from_address(info + _ADDRESS).value
-    if address is None or not (file := _mapped_at(address)):
-        signal.signal(number, signal.SIG_DFL)  # it comes once more
-        return
-    os.write(2, SAID.format(listable(file)).encode())
-    os._exit(1)
 
 
 def _mapped_at(address: int) -> str:

@@ -56,6 +56,6 @@ def require_mark(path: Path, mark: Mark) -> None:
 def _stamp(file: Path) -> tuple[int, ...] | None:
     try:
         status = file.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
