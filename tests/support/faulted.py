@@ -75,7 +75,9 @@ class FaultedStage:
         elif stage.said or stage.name not in FINDS:
             wrong = badly_said(stage.said, self._names(fault, path), fault.code != errno.ENOENT)
             stage.require(not wrong, what, wrong)
-        stage.check(what)
+        if stage.name not in TELLS:
+            stage.check_state(what)
+        stage.check_again(what)
         return bool(self.faults.state.failed)
 
 

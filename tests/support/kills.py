@@ -93,7 +93,7 @@ def fork(action: Action, before: Hook | None = None, to: Path | None = None) -> 
         os.dup2(null, 1)
         if not os.environ.get("SSD_DATA_LOUD"):
             os.dup2(null if to is None else os.open(to, NEW_FILE, 0o666), 2)
-        sys.stdout, sys.stderr = (open(n, "w", 1, closefd=False) for n in (1, 2))  # not a test's
+        sys.stdout, sys.stderr = (open(n, "w", 1, closefd=False) for n in (1, 2))  # noqa: SIM115
         if before is not None:
             before()
         status = action()

@@ -64,7 +64,7 @@ class Moments:
     def _is_below(self, path: object) -> bool:
         if not isinstance(path, (str, bytes, os.PathLike)):
             return False
-        full = os.path.abspath(os.fsdecode(path))
+        full = os.path.normpath(Path.cwd() / os.fsdecode(path))
         return full == self.below or full.startswith(f"{self.below}/")
 
     @property

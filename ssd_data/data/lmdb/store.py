@@ -228,7 +228,11 @@ class LmdbReader:
 
     def _require_whole(self) -> None:
         """What is cut off a mapped file kills the process that reads it."""
-        if os.fstat(self._file).st_size < self._bytes:
+        try:
+            size = os.fstat(self._file).st_size
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
+        if size < self._bytes:
             text = "the LMDB has been cut short since it was opened"
             raise InputError(text, where=self.path, hint="Is something copied over it?")
 

@@ -116,8 +116,7 @@ def _mapped(path: Path, name: str) -> mmap.mmap:
         raise InputError("the annotation is missing", where=name) from None
     except (OSError, ValueError) as error:
         text = getattr(error, "strerror", None) or error
-        hint = cure(error) if isinstance(error, OSError) else ""
-        raise InputError(f"cannot read the JSON: {text}", where=name, hint=hint) from None
+        raise InputError(f"cannot read the JSON: {text}", where=name, hint=cure(error)) from None
 
 
 def _position(error: Exception) -> int | None:

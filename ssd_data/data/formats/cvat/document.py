@@ -53,8 +53,6 @@ def steps(path: Path, name: str) -> Iterator[Step]:
         InputError: the file is absent, not well-formed, has entities, or is no CVAT file.
     """
     with open_regular(path, "annotation", MAX_BYTES, name) as file:
-        if not file.peek(1):  # type: ignore[attr-defined]  # a BufferedReader
-            raise InputError("the annotation is empty", where=name)
         parser = etree.iterparse(
             _Nameless(file),
             events=("start", "end"),
@@ -66,6 +64,8 @@ def steps(path: Path, name: str) -> Iterator[Step]:
             remove_pis=True,
         )
         try:
+            if not file.peek(1):  # type: ignore[attr-defined]  # a BufferedReader
+                raise InputError("the annotation is empty", where=name)
             yield from _steps(parser, name)
         except etree.XMLSyntaxError as error:
             text = _ADVICE.sub("", error.msg).partition("\n")[0]
