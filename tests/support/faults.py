@@ -10,11 +10,12 @@ import ctypes
 import errno
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,17 @@ class Fault:
         words += [f"in {self.share} of a million, seed {self.seed}" if self.share else ""]
         words += [f"the clock goes back {self.back} s" if self.back else ""]
         return " ".join(filter(None, words))
+
+
+def seeds_that_hit(share: int, calls: int, dice: random.Random) -> Iterator[int]:
+    """Seeds with which one of the first so many calls fails at random, as ``faults.c`` draws."""
+    while True:
+        seed = number = dice.getrandbits(63)
+        for _ in range(calls):
+            number = (number * 6364136223846793005 + 1442695040888963407) % (1 << 64)
+            if (number >> 33) % 1_000_000 < share:
+                yield seed
+                break
 
 
 def can_preload() -> bool:

@@ -18,11 +18,17 @@ from ssd_data.core.files.whole import sync_folder
 STAGING, READY, LOCK = ".staging", ".ready", ".lock"
 _OLD = ".old"
 _HIDDEN = re.compile(r"\.(staging(\.[0-9a-f]{8})?|ready|lock)", re.ASCII)
+_BESIDE = re.compile(r"\.(.+)\.staging(\.[0-9a-f]{8})?", re.ASCII | re.DOTALL)
 
 
 def is_hidden(name: str) -> bool:
     """Whether this is the name of what commands make for themselves in a folder."""
     return bool(_HIDDEN.fullmatch(name))
+
+
+def staged_beside(names: set[str]) -> set[str]:
+    """Of the names in a folder those that commands make beside others, which they fill there."""
+    return {name for name in names if (made := _BESIDE.fullmatch(name)) and made[1] in names}
 
 
 def move_in(place: Path, trash: Path) -> None:

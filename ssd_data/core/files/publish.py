@@ -43,6 +43,7 @@ from ssd_data.core.files.moving import (
     is_hidden,
     move_in,
     names_in,
+    staged_beside,
 )
 from ssd_data.core.files.paths import read_text
 from ssd_data.core.files.whole import is_open_at, lock, sync_folder, sync_tree, write_bytes
@@ -269,6 +270,8 @@ class OutFolder:
             OSError: as the system says; leaving the folder's context makes it an OutputError.
         """
         place, staging = self._place, self.staging
+        for name in staged_beside(names_in(staging)):  # a folder within could not clear up
+            remove_tree(staging / name)
         sync_tree(staging)
         names, is_beside = names_in(staging), staging.parent != place
         if self._is_overtaken(place, names | {READY}):
