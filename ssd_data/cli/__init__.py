@@ -130,7 +130,7 @@ def main(args: list[str] | None = None) -> None:
     args = sys.argv[1:] if args is None else args
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error is
-    with stops(), cuts_said(args), warnings.catch_warnings():
+    with stops(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")  # of broken pictures; our errors say it
         _say_warnings(quiet=not {"-q", "--quiet"}.isdisjoint(args))
         _run(args)
@@ -160,7 +160,8 @@ def _say_warnings(quiet: bool) -> None:
 def _run(args: list[str]) -> None:
     try:
         # Outside standalone mode click returns the status of ctx.exit() instead of exiting.
-        sys.exit(root.main(args, prog_name="ssd-data", standalone_mode=False) or 0)
+        with cuts_said(args):
+            sys.exit(root.main(args, prog_name="ssd-data", standalone_mode=False) or 0)
     except (click.Abort, KeyboardInterrupt):
         say(SAID, err=True)
         sys.exit(STOPPED)

@@ -26,9 +26,10 @@ def is_hidden(name: str) -> bool:
     return bool(_HIDDEN.fullmatch(name))
 
 
-def staged_beside(names: set[str]) -> set[str]:
-    """Of the names in a folder those that commands make beside others, which they fill there."""
-    return {name for name in names if (made := _BESIDE.fullmatch(name)) and made[1] in names}
+def staged_for(name: str) -> str:
+    """The result's name, where this is that of a folder beside it in which it is made."""
+    made = _BESIDE.fullmatch(name)
+    return made[1] if made else ""
 
 
 def move_in(place: Path, trash: Path) -> None:
