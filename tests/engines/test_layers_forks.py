@@ -26,6 +26,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.net import Net
 from ssd_data.nets.caffemodel import to_blob
 from ssd_data.nets.graph import parse_graph
+from ssd_data.nets.sizes import map_sizes
 
 X = (2, 3, 4, 5)
 
@@ -235,6 +236,42 @@ def test_forward_and_gradients(name: str) -> None:
 def test_the_shapes_are_those_that_forward_gives(name: str) -> None:
     kind, param, shapes, tops, _ = CASES[name]
     assert_outlines(make(kind, param, shapes, tops))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_sizes_are_told_from_the_prototxt_alone(name: str) -> None:
+    kind, param, shapes, tops, _ = CASES[name]
+    net = make(kind, param, shapes, tops)
+    sizes = map_sizes(net.graph)
+    if kind in ("Reduction", "SPP", "Im2col"):
+        assert "y0" not in sizes
+    else:
+        assert sizes["y0"] == net.blobs["y0"].shape[2:]
+
+
+def test_a_poolings_mask_is_taken_back_by_upsample() -> None:
+    text = (
+        'force_backward: true input: "x" input_shape { dim: 1 dim: 2 dim: 5 dim: 4 } '
+        'layer { name: "p" type: "Pooling" bottom: "x" top: "p" top: "m" pooling_param { '
+        "kernel_size: 3 stride: 2 pad: 1 } }"
+        'layer { name: "u" type: "Upsample" bottom: "p" bottom: "m" top: "u" upsample_param { '
+        "upsample_h: 5 upsample_w: 4 } }"
+    )
+    net = Net(parse_graph(text))
+    x = np.random.default_rng(0).permutation(40).reshape(1, 2, 5, 4).astype(np.float32) - 20
+    found = net.forward(x=x)["u"]
+    mask, pooled = net.blobs["m"].data, net.blobs["p"].data
+    for c in range(2):
+        for i in range(3):
+            for j in range(3):
+                place = int(mask[0, c, i, j])
+                assert x[0, c].ravel()[place] == pooled[0, c, i, j]
+    assert (found == np.where(np.isin(x, pooled), x, 0)).all()
+    whole = Net(
+        parse_graph(text.replace("kernel_size: 3 stride: 2 pad: 1", "global_pooling: true"))
+    )
+    whole.forward(x=x)
+    assert whole.blobs["m"].data.ravel().tolist() == x.reshape(2, -1).argmax(1).tolist()
 
 
 def test_threshold_has_no_gradient() -> None:

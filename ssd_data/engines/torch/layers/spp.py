@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ssd_data.engines.torch.layer import Layer, Tops, sized
+from ssd_data.engines.torch.layer import Layer, Tops, as_tuple, sized
 from ssd_data.engines.torch.layers.pooling import Pooling
 from ssd_data.nets.resizing import pyramid
 
@@ -23,11 +23,11 @@ class SPP(Layer):
 
     def outline(self, *bottoms: Tensor) -> Tops:
         """The tops' shape."""
-        tops = [level.outline(*bottoms) for level in self.levels]
+        tops = [as_tuple(level.outline(*bottoms))[0] for level in self.levels]
         count = sum(top.shape[1:].numel() for top in tops)
         return tops[0] if len(tops) == 1 else sized(len(bottoms[0]), count)
 
     def forward(self, *bottoms: Tensor) -> Tensor:
         """See :meth:`outline`."""
-        tops = [level.forward(*bottoms) for level in self.levels]
+        tops = [as_tuple(level.forward(*bottoms))[0] for level in self.levels]
         return tops[0] if len(tops) == 1 else torch.cat([top.flatten(1) for top in tops], 1)
