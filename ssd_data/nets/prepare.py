@@ -16,7 +16,12 @@ import numpy as np
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.structures import Boxes
 from ssd_data.nets.caffemodel import read_caffemodel
-from ssd_data.nets.detection import DetectionHead, find_detection_head, find_detections
+from ssd_data.nets.detection import (
+    DETECTION_PARAMS,
+    DetectionHead,
+    find_detection_head,
+    find_detections,
+)
 from ssd_data.nets.edit.canonical import canonical, without_relu6
 from ssd_data.nets.edit.merge_bn import Merge, merge_bn
 from ssd_data.nets.geometry import Size
@@ -38,7 +43,8 @@ def read_deploy(deploy: Path | str, threshold: float | None = None) -> Graph:
     graph = read_graph(deploy, "TEST")
     if threshold is not None:
         for index in find_detections(graph):
-            graph.net.layer[index].detection_output_param.confidence_threshold = threshold
+            layer = graph.net.layer[index]
+            getattr(layer, DETECTION_PARAMS[layer.type]).confidence_threshold = threshold
         graph = to_graph(graph.net, "TEST", origin=str(deploy))
     return graph
 

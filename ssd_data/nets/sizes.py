@@ -23,8 +23,9 @@ from ssd_data.proto import caffe_pb2
 # Layers whose tops are as high and wide as their first bottom.
 KEEPING = {
     "ReLU", "ReLU6", "PReLU", "ELU", "Sigmoid", "TanH", "Power", "BatchNorm", "Scale", "Bias",
-    "Dropout", "Normalize", "LRN", "Eltwise", "Split", "Softmax", "AbsVal", "Axpy", "BNLL", "Clip", "Exp",
-    "HardSigmoid", "HardSwish", "Log", "Mish", "MVN", "ShuffleChannel", "Swish", "Threshold",
+    "Dropout", "Normalize", "LRN", "Eltwise", "Split", "Softmax", "AbsVal", "Axpy", "BNLL", "Clip",
+    "Exp", "HardSigmoid", "HardSwish", "Log", "Mish", "MVN", "ShuffleChannel", "Swish",
+    "Threshold",
 }  # fmt: skip
 MOST_SIDE = 1 << 16
 
