@@ -30,21 +30,18 @@ def dense_fields(param: caffe_pb2.PriorBoxParameter) -> list[str]:
 
 def dense_fault(param: caffe_pb2.PriorBoxParameter, most_side: float, most_ratio: float) -> str:
     """What is wrong with them, or nothing."""
-    sizes, densities = param.fixed_size, param.density
-    if not sizes and (densities or param.fixed_ratio):
-        return "density and fixed_ratio go with fixed_size"
-    if len(densities) != len(sizes):
-        return f"{len(densities)} density for {len(sizes)} fixed_size"
+    sizes, densities, ratios = param.fixed_size, param.density, param.fixed_ratio
+    if len(densities) != len(sizes) or (ratios and not sizes):
+        return f"{len(densities)} density and {len(ratios)} fixed_ratio for {len(sizes)} fixed_size"
     if not all(1 <= size < most_side for size in sizes):
         return "fixed_size must be 1 or more, and fit into an int"
     if not all(1 <= density <= MOST_DENSITY for density in densities):
         return f"density must be from 1 to {MOST_DENSITY}"
-    if not all(1 / most_ratio <= ratio <= most_ratio for ratio in param.fixed_ratio):
-        return f"fixed_ratio must be positive, and from 1/{most_ratio} to {most_ratio}"
-    shapes = max(len(param.fixed_ratio), 1 + 2 * len(param.aspect_ratio))
+    shapes = max(len(ratios), 1 + 2 * len(param.aspect_ratio))
     if shapes * sum(int(density) ** 2 for density in densities) > MOST_AT_A_PLACE:
         return f"would give more than {MOST_AT_A_PLACE:,} boxes at each place"
-    return ""
+    sound = all(1 / most_ratio <= ratio <= most_ratio for ratio in ratios)
+    return "" if sound else f"fixed_ratio must be from 1/{most_ratio} to {most_ratio}"
 
 
 def fixed_boxes(param: caffe_pb2.PriorBoxParameter, ratios: list[float]) -> Iterator[DenseBox]:

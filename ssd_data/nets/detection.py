@@ -21,7 +21,7 @@ DETECTION_PARAMS = {
 ALL = float(-np.finfo(np.float32).max)  # the threshold where none is given
 _ACTIVATIONS = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 _SAME_VALUES = ("Flatten", "Reshape", "Split")
-_READS_CONFIDENCES = ("MultiBoxLoss", DETECTION_TYPE)
+_READS_CONFIDENCES = ("MultiBoxLoss", "MultiBoxFocalLoss", DETECTION_TYPE)
 _KEEPS_ORDER = (*_SAME_VALUES, *_ACTIVATIONS, "Permute", "Concat", "Dropout")
 
 
