@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,8 @@ from ssd_data.nets.dense_priors import dense_fields
 from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.graph import Graph
 from ssd_data.nets.prepare import read_deploy
+
+_ABSENT = re.compile(r'create layer "(.+)" of type "(\w+)"')
 
 
 class OpenCV(Engine):
@@ -47,6 +50,11 @@ class OpenCV(Engine):
 
     def _error(self, what: str, error: cv2.error) -> InputError:
         text = str(error.err or error).strip().splitlines()[0]
+        if absent := _ABSENT.search(text):
+            named = [node for node in self.graph.nodes if node.name == absent[1]]
+            hint = "Use --engine torch or onnxruntime"
+            for node in named[:1]:
+                return node.error(f'OpenCV\'s DNN has no layer of type "{absent[2]}"', hint)
         return InputError(f"OpenCV's DNN cannot {what} this net: {text}", where=self.graph.origin)
 
 
