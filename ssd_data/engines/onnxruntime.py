@@ -16,11 +16,18 @@ import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines import Array, Engine, EngineOptions
-from ssd_data.nets.detection import DETECTION_TYPE, check_settings, detection_settings
+from ssd_data.nets.detection import (
+    DETECTION_PARAMS,
+    DETECTION_TYPE,
+    check_settings,
+    detection_settings,
+)
 from ssd_data.nets.edit.merge_bn import merge_bn
+from ssd_data.nets.graph import Node
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.postprocess import detection_output
 from ssd_data.nets.prepare import read_trained
+from ssd_data.nets.yolo import check_maps, yolo_output, yolo_settings
 
 SESSIONS = 8  # kept at a time, one for each shape of batch
 
@@ -70,7 +77,7 @@ class _Ready:
 
     session: Any
     names: list[str]
-    ends: Mapping[str, Callable[[Array, Array], Array]]
+    ends: Mapping[str, Callable[..., Array]]
 
 
 class OnnxRuntime(Engine):
@@ -86,10 +93,10 @@ class OnnxRuntime(Engine):
         self._ends = {
             blob: writers[blob][-1]
             for blob in self.outputs
-            if writers[blob][-1].type == DETECTION_TYPE
+            if writers[blob][-1].type in DETECTION_PARAMS
         }
         for node in self._ends.values():
-            if len(node.bottoms) != 3:
+            if node.type == DETECTION_TYPE and len(node.bottoms) != 3:
                 raise InputError(f"has {len(node.bottoms)} bottoms, not 3", where=node.where)
         self._session(self.shape)
 
@@ -106,40 +113,56 @@ class OnnxRuntime(Engine):
             ) from None
         found = dict(zip(ready.names, arrays, strict=True))
         return {
-            blob: _rows(ready.ends[blob], *(found[name] for name in self._ends[blob].bottoms[:2]))
+            blob: _rows(ready.ends[blob], *(found[name] for name in _read(self._ends[blob])))
             if blob in ready.ends
             else found[blob]
             for blob in self.outputs
         }
 
     def _convert(self, shape: tuple[int, ...]) -> _Ready:
-        from ssd_data.nets.onnx.emit import emit, split_priors
+        from ssd_data.nets.onnx.emit import emit
 
         names = [blob for blob in self.outputs if blob not in self._ends]
         for node in self._ends.values():
-            names += [blob for blob in node.bottoms[:2] if blob not in names]
-        priors = [node.bottoms[2] for node in self._ends.values()]
+            names += [blob for blob in _read(node) if blob not in names]
+        priors = [n.bottoms[2] for n in self._ends.values() if n.type == DETECTION_TYPE]
         made = emit(self._trained, [*names, *priors], shape, reserved=names)
-        ends = {}
-        for blob, node in self._ends.items():
-            boxes, variances = split_priors(made.blobs[node.bottoms[2]], node.where)
-            settings = detection_settings(node.param.detection_output_param)
-            counts = [int(np.prod(made.blobs[name].shape[1:])) for name in node.bottoms[:2]]
-            if fault := check_settings(settings, counts[0], counts[1], len(boxes)):
-                raise InputError(fault, where=node.where)
-            ends[blob] = partial(
-                detection_output, priors=boxes, variances=variances, settings=settings
-            )
+        ends = {blob: _end(node, made.blobs) for blob, node in self._ends.items()}
         outputs = {name: made.blobs[name] for name in names}
         model = made.emission.model({self.input: made.input}, outputs)
         return _Ready(open_session(model.SerializeToString(), self.graph.origin), names, ends)
 
 
-def _rows(end: Callable[[Array, Array], Array], locations: Array, scores: Array) -> Array:
+def _read(node: Node) -> list[str]:
+    """The blobs that a layer's detections are made of; priors are known before."""
+    return node.bottoms[:2] if node.type == DETECTION_TYPE else node.bottoms
+
+
+def _end(node: Node, blobs: Mapping[str, Any]) -> Callable[..., Array]:
+    """What a layer does with what it reads.
+
+    Raises:
+        InputError: the numbers of locations, scores and priors do not fit one another.
+    """
+    from ssd_data.nets.onnx.emit import split_priors
+
+    if node.type != DETECTION_TYPE:
+        yolo = yolo_settings(node)
+        check_maps(node, yolo, [blobs[name].shape for name in node.bottoms])
+        return lambda *maps: yolo_output(maps, yolo)
+    boxes, variances = split_priors(blobs[node.bottoms[2]], node.where)
+    settings = detection_settings(node.param.detection_output_param)
+    counts = [int(np.prod(blobs[name].shape[1:])) for name in node.bottoms[:2]]
+    if fault := check_settings(settings, counts[0], counts[1], len(boxes)):
+        raise InputError(fault, where=node.where)
+    return partial(detection_output, priors=boxes, variances=variances, settings=settings)
+
+
+def _rows(end: Callable[..., Array], *values: Array) -> Array:
     """As DetectionOutput's: with nothing found in the whole batch one row a picture, all -1."""
-    rows = end(locations, scores)
+    rows = end(*values)
     if not len(rows):
-        rows = np.full((len(locations), 7), -1, np.float32)
+        rows = np.full((len(values[0]), 7), -1, np.float32)
         rows[:, 0] = np.arange(len(rows))
     return rows[None, None]
 
