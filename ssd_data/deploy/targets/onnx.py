@@ -37,7 +37,6 @@ class OnnxOptions:
         dynamic_batch: whether it takes batches of any size.
         half: half precision.
         int8: whole numbers of 8 bits, by ``calibrate``, an LMDB, and its first ``records`` records.
-        test: an LMDB on which both nets are scored.
     """
 
     head: Literal["raw", "decoded", "nms"] = option(
@@ -52,7 +51,6 @@ class OnnxOptions:
     records: int | None = option(
         None, f"how many of its records.  [default: {RECORDS}]", of="int8", metavar="N", low=1
     )
-    test: Path | None = option(None, "score both nets on this (mAP).", metavar="LMDB")
 
     def __post_init__(self) -> None:
         if self.half and self.int8:
@@ -155,8 +153,6 @@ def prove(
         written.losses[options.lower] = proof.losses(engine)
     else:
         found = [*proof.require(engine), *_by_opencv(written, options, folder, proof)]
-    if options.test is not None:
-        written.losses[f"mAP on {options.test.name}"] = proof.scores(engine, options.test)
     return found
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ssd_data.nets.detection import DetectionHead
-from ssd_data.nets.onnx.emission import Array, Emission, Value
+from ssd_data.nets.layer_step import Array
+from ssd_data.nets.onnx.emission import Emission, Value
 
 LEAST = np.finfo(np.float32).min
 

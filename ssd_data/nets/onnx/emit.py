@@ -14,8 +14,9 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.nets.geometry import Shape, shape_text
+from ssd_data.nets.layer_step import Array
 from ssd_data.nets.matching import TrainedNet
-from ssd_data.nets.onnx.emission import Array, Emission, EmitStep, Value
+from ssd_data.nets.onnx.emission import Emission, EmitStep, Value
 
 Emitter: TypeAlias = Callable[[EmitStep], Value | list[Value]]
 _FILES = ("pointwise", "pooling", "shaping", "weighted")
@@ -69,7 +70,7 @@ def emit(
             continue
         emission.prefix = node.name
         own = arrays[index].arrays if index in arrays else []
-        step = EmitStep(emission, node, [values[name] for name in node.bottoms], own)
+        step = EmitStep(node, [values[name] for name in node.bottoms], own, emission)
         if not step.bottoms:
             raise step.error(f"a {node.type} without bottoms cannot be written as ONNX")
         tops = _emit_layer(step)
