@@ -18,6 +18,7 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines import Array, Engine, EngineOptions
 from ssd_data.nets.detection import DETECTION_TYPE, check_settings, detection_settings
 from ssd_data.nets.edit.merge_bn import merge_bn
+from ssd_data.nets.layer_step import split_priors
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.postprocess import detection_output
 from ssd_data.nets.prepare import read_trained
@@ -113,7 +114,7 @@ class OnnxRuntime(Engine):
         }
 
     def _convert(self, shape: tuple[int, ...]) -> _Ready:
-        from ssd_data.nets.onnx.emit import emit, split_priors
+        from ssd_data.nets.onnx.emit import emit
 
         names = [blob for blob in self.outputs if blob not in self._ends]
         for node in self._ends.values():
@@ -122,7 +123,7 @@ class OnnxRuntime(Engine):
         made = emit(self._trained, [*names, *priors], shape, reserved=names)
         ends = {}
         for blob, node in self._ends.items():
-            boxes, variances = split_priors(made.blobs[node.bottoms[2]], node.where)
+            boxes, variances = split_priors(made.blobs[node.bottoms[2]].constant, node.where)
             settings = detection_settings(node.param.detection_output_param)
             counts = [int(np.prod(made.blobs[name].shape[1:])) for name in node.bottoms[:2]]
             if fault := check_settings(settings, counts[0], counts[1], len(boxes)):
