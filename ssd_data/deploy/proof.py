@@ -74,6 +74,9 @@ def read_batches(
 class Proof:
     """Holds what was written against the embedded engine with the net as it came.
 
+    The last engine that was given to :meth:`require` or :meth:`losses` is what is shipped, and what
+    :meth:`score` scores.
+
     Args:
         net: the prepared net. reference: the embedded engine.
         batches: preprocessed pictures, one a batch.
@@ -81,6 +84,7 @@ class Proof:
 
     def __init__(self, net: PreparedNet, reference: Engine, batches: Sequence[Array]) -> None:
         self.net, self.reference, self.batches = net, reference, list(batches)
+        self.shipped: WrittenEngine | None = None
 
     def measure(self, written: WrittenEngine) -> list[Difference]:
         """How far what was written differs.
@@ -106,6 +110,7 @@ class Proof:
         Raises:
             OutputError: says the difference.
         """
+        self.shipped = written
         differences = self.measure(written)
         for found in differences:
             if not found.within(TOLERANCE):
@@ -123,6 +128,7 @@ class Proof:
         Of each of those the nearest of the other net's with its label counts, if their overlap is
         at least a half.
         """
+        self.shipped = written
         found: dict[str, Any] = {}
         if written.values is not None:
             for one in self.measure(written):
@@ -145,6 +151,29 @@ class Proof:
         return {
             **found, "detections": wanted, "found_again": kept, "new": extra, "score_largest": score
         }  # fmt: skip
+
+    def score(self, lmdb: Path | None, allowed: float | None = None) -> dict[str, Any]:
+        """Score what is shipped beside the embedded engine, where an LMDB is given; by name.
+
+        Args:
+            allowed: how much lower its mAP may be, as a fraction.
+
+        Raises:
+            InputError: see :meth:`scores`.
+            OutputError: it is lower by more.
+        """
+        if lmdb is None:
+            return {}
+        assert self.shipped is not None, "a target's prove holds nothing against the reference"
+        found = self.scores(self.shipped, lmdb)
+        if allowed is not None and not found["loss"] <= allowed:
+            raise OutputError(
+                f"mAP on {lmdb.name} falls from {found['embedded']:.4f} to {found['shipped']:.4f}, "
+                f"by more than {allowed:g}: nothing was written",
+                where=self.net.deploy,
+                hint="Allow more with --allow-loss, or take a higher precision",
+            )
+        return {f"mAP on {lmdb.name}": found}
 
     def scores(self, written: WrittenEngine, lmdb: Path) -> dict[str, Any]:
         """mAP (the VOC devkit's since 2010) of both, at the net's own thresholds, and the loss.

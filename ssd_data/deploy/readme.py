@@ -83,13 +83,7 @@ def readme(
         _section("Thresholds", _thresholds(table["thresholds"])),
         _section("Left to do after the net", *_left_to_do(written)),
         _section("Classes", *_class_lines(table)),
-        _section(
-            "Proof",
-            "Run before it was written, against the embedded engine:",
-            "",
-            *(f"- {_plain(proof.sentence())}" for proof in proofs),
-            *(f"- {_plain(name)}: {_loss(loss)}" for name, loss in written.losses.items()),
-        ),
+        _section("Proof", *_proof(table["proven"], written, proofs)),
         _section("Notes", *(f"- {_plain(note)}" for note in notes)),
     ]
     return "\n".join(filter(None, parts))
@@ -98,6 +92,20 @@ def readme(
 def _section(title: str, *lines: str) -> str:
     """A part of the page; nothing where it has no lines."""
     return "\n".join([f"## {title}", "", *lines, ""]) if lines else ""
+
+
+def _proof(proven: bool, written: WrittenNet, proofs: Sequence[Difference]) -> list[str]:
+    if not proven:
+        return [
+            "**None.** It was written without being run: nothing shows that it gives what the net "
+            "gives. Compare it before you use it."
+        ]
+    return [
+        "Run before it was written, against the embedded engine:",
+        "",
+        *(f"- {_plain(proof.sentence())}" for proof in proofs),
+        *(f"- {_plain(name)}: {_loss(loss)}" for name, loss in written.losses.items()),
+    ]
 
 
 def _input(given: dict[str, Any]) -> list[str]:

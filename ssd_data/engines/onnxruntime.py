@@ -24,6 +24,7 @@ from ssd_data.nets.detection import (
 )
 from ssd_data.nets.edit.merge_bn import merge_bn
 from ssd_data.nets.graph import Node
+from ssd_data.nets.layer_step import split_priors
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.postprocess import detection_output
 from ssd_data.nets.prepare import read_trained
@@ -144,13 +145,11 @@ def _end(node: Node, blobs: Mapping[str, Any]) -> Callable[..., Array]:
     Raises:
         InputError: the numbers of locations, scores and priors do not fit one another.
     """
-    from ssd_data.nets.onnx.emit import split_priors
-
     if node.type != DETECTION_TYPE:
         yolo = yolo_settings(node)
         check_maps(node, yolo, [blobs[name].shape for name in node.bottoms])
         return lambda *maps: yolo_output(maps, yolo)
-    boxes, variances = split_priors(blobs[node.bottoms[2]], node.where)
+    boxes, variances = split_priors(blobs[node.bottoms[2]].constant, node.where)
     settings = detection_settings(node.param.detection_output_param)
     counts = [int(np.prod(blobs[name].shape[1:])) for name in node.bottoms[:2]]
     if fault := check_settings(settings, counts[0], counts[1], len(boxes)):

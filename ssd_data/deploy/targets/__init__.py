@@ -7,8 +7,8 @@ README; ``OPTIONS``, a dataclass of the options of its own, each offered to the 
 
 - ``write(net, options, folder) -> WrittenNet``: write a prepared net into a folder;
 - ``prove(written, options, folder, proof) -> list[Difference]``: read it back, run it and compare
-  it with the embedded engine (:class:`ssd_data.deploy.proof.Proof`); raises OutputError where it is
-  not the same. ``preprocess.json`` is there by then.
+  it with the embedded engine (:class:`ssd_data.deploy.proof.Proof`, which sees what is shipped and
+  scores it); raises OutputError where it is not the same. ``preprocess.json`` is there by then.
 """
 
 from __future__ import annotations
@@ -66,7 +66,12 @@ def choose(profile: str, given: Mapping[str, Any]) -> Any:
     for name, value in given.items():
         if name not in known:
             raise UsageError(f"the profile {profile} knows no such option", where=flag(name))
-        words = get_args(known[name]) if get_origin(known[name]) is Literal else ()
+        words = [word for kind in _kinds(known[name]) for word in get_args(kind)]
         if words and value not in words:
             raise UsageError(f"a {name} is one of {', '.join(words)}", where=flag(name))
     return kind(**given)
+
+
+def _kinds(hint: Any) -> list[Any]:
+    """The ``Literal`` that a field's type is, or has among others."""
+    return [one for one in (hint, *get_args(hint)) if get_origin(one) is Literal]

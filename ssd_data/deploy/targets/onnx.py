@@ -10,11 +10,13 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import spelled
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.options import option
+from ssd_data.deploy.calibration import RECORDS, check_precision, lower_precision
 from ssd_data.deploy.extras_files import load_postprocess, write_extras
+from ssd_data.deploy.heads import detection_rows, head_outputs_table, left_to_do
 from ssd_data.deploy.proof import TOLERANCE, Proof, WrittenEngine
 from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines import Array
@@ -25,7 +27,6 @@ from ssd_data.nets.prepare import PreparedNet
 BRIEF = "one ONNX file."
 SUMMARY = "One ONNX file, as ONNX Runtime, OpenCV and others read it."
 NET = "net.onnx"
-RECORDS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,6 @@ class OnnxOptions:
         dynamic_batch: whether it takes batches of any size.
         half: half precision.
         int8: whole numbers of 8 bits, by ``calibrate``, an LMDB, and its first ``records`` records.
-        test: an LMDB on which both nets are scored.
     """
 
     head: Literal["raw", "decoded", "nms"] = option(
@@ -52,21 +52,14 @@ class OnnxOptions:
     records: int | None = option(
         None, f"how many of its records.  [default: {RECORDS}]", of="int8", metavar="N", low=1
     )
-    test: Path | None = option(None, "score both nets on this (mAP).", metavar="LMDB")
 
     def __post_init__(self) -> None:
-        if self.half and self.int8:
-            raise UsageError("--half and --int8 exclude each other")
-        if self.int8 and self.calibrate is None:
-            hint = "Give --calibrate LMDB"
-            raise UsageError("says how large values get", where="--int8", hint=hint)
-        if not self.int8 and (self.calibrate or self.records):
-            raise UsageError("--calibrate and --records belong to --int8")
+        check_precision(self.half, self.int8, self.calibrate, self.records)
 
     @property
     def lower(self) -> str:
         """What is lower than single precision within, for people; nothing where nothing is."""
-        return "half precision" if self.half else "whole numbers" if self.int8 else ""
+        return lower_precision(self.half, self.int8)
 
 
 OPTIONS = OnnxOptions
@@ -97,39 +90,9 @@ def write(net: PreparedNet, options: OnnxOptions, folder: Path) -> WrittenNet:
     if head != "nms":
         facts["files"] |= write_extras(net, folder, priors=head == "raw")
     batch = BATCH if options.dynamic_batch else net.shape[0]
-    return WrittenNet(net, facts, _outputs(net, head, batch), _left(net, head), notes)
-
-
-def _outputs(net: PreparedNet, head: str, batch: int | str) -> dict[str, dict[str, Any]]:
-    count, settings = len(net.boxes), net.head.settings
-    classes = settings["num_classes"]
-    each = (4,) if settings["share_location"] else (classes, 4)
-    if head == "raw":
-        return {
-            "locations": {
-                "shape": [batch, count, *each],
-                "holds": f"by {settings['code_type']}, to be decoded with priors and variances",
-            },
-            "confidences": {
-                "shape": [batch, count, classes],
-                "holds": f"activation left to do: {net.head.activation}",
-            },
-        }
-    if head == "decoded":
-        return {
-            "boxes": {"shape": [batch, count, *each], "holds": "decoded"},
-            "scores": {"shape": [batch, count, classes], "holds": "of each class"},
-        }
-    holds = "label, score, xmin, ymin, xmax, ymax by falling score; the rest has label -1"
-    return {"detections": {"shape": [batch, "most", 6], "holds": holds}}
-
-
-def _left(net: PreparedNet, head: str) -> dict[str, Any] | None:
-    if head == "nms":
-        return None
-    if head == "raw":
-        return net.settings()
-    return {**net.head.settings, "activation": "none", "code_type": "DECODED"}
+    return WrittenNet(
+        net, facts, head_outputs_table(net, head, batch), left_to_do(net, head), notes
+    )
 
 
 def prove(
@@ -155,8 +118,6 @@ def prove(
         written.losses[options.lower] = proof.losses(engine)
     else:
         found = [*proof.require(engine), *_by_opencv(written, options, folder, proof)]
-    if options.test is not None:
-        written.losses[f"mAP on {options.test.name}"] = proof.scores(engine, options.test)
     return found
 
 
@@ -178,20 +139,13 @@ def _engine(
 ) -> WrittenEngine:
     """The file that was written, as an engine."""
     if written.detection is None:
-        return WrittenEngine(written.net, name, lambda batch: _rows(run(batch)[0]))
+        return WrittenEngine(written.net, name, lambda batch: detection_rows(run(batch)[0]))
     after = load_postprocess(folder)
 
     def values(batch: Array) -> dict[str, Array]:
         return dict(zip(written.outputs, run(batch), strict=True))
 
     return WrittenEngine(written.net, name, lambda batch: after(*run(batch)), values)
-
-
-def _rows(detections: Array) -> Array:
-    """(batch, most, 6) as DetectionOutput's rows."""
-    picture, place = np.nonzero(detections[..., 0] >= 0)
-    found = detections[picture, place]
-    return np.concatenate([picture[:, None], found], 1).astype(np.float32)
 
 
 def _by_opencv(

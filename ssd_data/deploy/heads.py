@@ -1,0 +1,58 @@
+"""What nets end with that are no Caffe nets: their outputs, and what is left to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ssd_data.engines import Array
+from ssd_data.nets.prepare import PreparedNet
+
+
+def head_outputs_table(
+    net: PreparedNet, head: str, batch: int | str, most: int | str = "most"
+) -> dict[str, dict[str, Any]]:
+    """The outputs of a net by name, as ``preprocess.json`` has them.
+
+    Args:
+        head: "raw", "decoded" or "nms".
+        batch: how many pictures at a time. most: how many detections of each.
+    """
+    count, settings = len(net.boxes), net.head.settings
+    classes = settings["num_classes"]
+    each = (4,) if settings["share_location"] else (classes, 4)
+    if head == "raw":
+        return {
+            "locations": {
+                "shape": [batch, count, *each],
+                "holds": f"by {settings['code_type']}, to be decoded with priors and variances",
+            },
+            "confidences": {
+                "shape": [batch, count, classes],
+                "holds": f"activation left to do: {net.head.activation}",
+            },
+        }
+    if head == "decoded":
+        return {
+            "boxes": {"shape": [batch, count, *each], "holds": "decoded"},
+            "scores": {"shape": [batch, count, classes], "holds": "of each class"},
+        }
+    holds = "label, score, xmin, ymin, xmax, ymax by falling score; the rest has label -1"
+    return {"detections": {"shape": [batch, most, 6], "holds": holds}}
+
+
+def left_to_do(net: PreparedNet, head: str) -> dict[str, Any] | None:
+    """What ``postprocess.py`` has to know behind a head; None where nothing is left to do."""
+    if head == "nms":
+        return None
+    if head == "raw":
+        return net.settings()
+    return {**net.head.settings, "activation": "none", "code_type": "DECODED"}
+
+
+def detection_rows(detections: Array) -> Array:
+    """(batch, most, 6) as DetectionOutput's rows (N, 7)."""
+    picture, place = np.nonzero(detections[..., 0] >= 0)
+    found = detections[picture, place]
+    return np.concatenate([picture[:, None], found], 1).astype(np.float32)
