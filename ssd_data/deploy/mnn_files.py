@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from ssd_data.core.errors import InputError
 from ssd_data.core.files.scratch import scratch
 from ssd_data.core.files.whole import write_whole
 from ssd_data.deploy.caffe_files import DEPLOY, WEIGHTS, write_net
 from ssd_data.deploy.extras_files import load_postprocess
 from ssd_data.deploy.heads import detection_rows
 from ssd_data.deploy.onnx_model import make_model
-from ssd_data.deploy.proof import WrittenEngine
+from ssd_data.deploy.proof import TOLERANCE, Proof, WrittenEngine
 from ssd_data.engines import Array
-from ssd_data.engines.mnn import MnnFile, convert
+from ssd_data.engines.mnn import MnnFile, convert, require_mnn
+from ssd_data.evaluation.compare import Difference
 from ssd_data.nets.detection import DETECTION_TYPE, DetectionHead
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.prepare import PreparedNet
@@ -117,3 +120,29 @@ def mnn_engine(
         return WrittenEngine(net, name, rows)
     after = load_postprocess(folder)
     return WrittenEngine(net, name, lambda batch: after(*values(batch).values()), values)
+
+
+def reread_caffe(net: PreparedNet, folder: Path, proof: Proof) -> tuple[list[Difference], str]:
+    """What MNN makes of Caffe's files in a folder, or a note where that is not the same.
+
+    Raises:
+        UsageError: MNN is not installed.
+    """
+    require_mnn()
+    reason = why_no_detections(net.head, "caffe", 0)
+    if reason:
+        return [], f"MNN cannot find the same in it: {reason}"
+    try:
+        with scratch() as held:
+            for name in (DEPLOY, WEIGHTS):
+                shutil.copy(folder / name, held)
+            convert(CAFFE, held, "net.mnn", net.deploy)
+            names = {net.head.node.tops[0]: "detections"}
+            engine = mnn_engine(net, held / "net.mnn", names, folder)
+        found = proof.measure(engine)
+    except InputError as error:
+        return [], f"MNN does not run it: {error.what}"
+    if all(one.within(TOLERANCE) for one in found):
+        return found, ""
+    cure = why_no_detections(net.head, "caffe", len(net.boxes)) or "see --profile mnn"
+    return [], f"MNN gives other values: {found[-1].sentence()} ({cure})"
