@@ -30,10 +30,11 @@ def output(name):
 
 
 for file in sys.argv[1:]:
-    picture = cv2.imread(file, cv2.IMREAD_COLOR)
+    picture = cv2.imread(file, int(GIVEN["shape"][1] == 3))  # 0: gray, 1: blue, green, red
     height, width = picture.shape[:2]
     small = cv2.resize(picture, (GIVEN["shape"][3], GIVEN["shape"][2])).astype(np.float32)
-    values = (small - np.float32(GIVEN["mean"])) * np.float32(GIVEN["scale"])
+    values = small.reshape(*small.shape[:2], -1) - np.float32(GIVEN["mean"][: GIVEN["shape"][1]])
+    values *= np.float32(GIVEN["scale"])
     values = np.ascontiguousarray(values.transpose(2, 0, 1)[None])
     net.getSessionInput(session, GIVEN["name"]).copyFrom(tensor(values))
     net.runSession(session)

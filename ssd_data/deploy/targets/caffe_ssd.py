@@ -53,6 +53,6 @@ def prove(
         return differences
     from ssd_data.deploy.mnn_files import reread_caffe
 
-    more, note = reread_caffe(written.net, folder, proof)
+    more, note = reread_caffe(written, folder, proof)
     written.notes += [note] if note else []
     return [*differences, *more]

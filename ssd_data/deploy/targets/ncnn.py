@@ -59,6 +59,7 @@ def write(net: PreparedNet, options: NcnnOptions, folder: Path) -> WrittenNet:
     """Write ncnn's files, the examples, and what the head leaves to do."""
     head, notes = _head(net, options)
     model, kind = make_ncnn(net, head), "float32"
+    own = model.layers[0].tops[0]
     facts: dict[str, Any] = {"head": head, "batch": 1}
     if options.calibrate is not None:
         require_ncnn()
@@ -73,12 +74,12 @@ def write(net: PreparedNet, options: NcnnOptions, folder: Path) -> WrittenNet:
     facts["files"] = {PARAM: "the net's layers", BIN: f"its arrays, {kind}"}
     if head != "nms":
         facts["files"] |= write_extras(net, folder)
-    facts["files"] |= write_examples("ncnn", folder, native=head == "nms")
+    facts["files"] |= write_examples("ncnn", net, folder, own, "detections" * (head == "nms"))
     outputs = head_outputs_table(net, head, 1, "found")
     if head == "nms":
         outputs["detections"]["shape"] = ["found", 6]
         outputs["detections"]["holds"] = "label, score, xmin, ymin, xmax, ymax by falling score"
-    return WrittenNet(net, facts, outputs, left_to_do(net, head), notes)
+    return WrittenNet(net, facts, outputs, left_to_do(net, head), notes, input_name=own)
 
 
 def _head(net: PreparedNet, options: NcnnOptions) -> tuple[str, list[str]]:
@@ -121,7 +122,7 @@ def prove(
 def _engine(written: WrittenNet, files: Path, folder: Path, name: str = "ncnn") -> WrittenEngine:
     """The files that were written, as an engine; ``folder`` holds what follows them."""
     loaded = NcnnFiles(files, written.net.deploy)
-    own, names = written.net.given.graph.inputs[0], list(written.outputs)
+    own, names = written.input, list(written.outputs)
 
     def each(batch: Array) -> list[dict[str, Array]]:
         return [loaded.run(picture, own, names) for picture in batch]
