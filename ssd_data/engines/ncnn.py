@@ -75,8 +75,10 @@ class NcnnFiles:
             InputError: ncnn cannot compute one.
         """
         extractor = self._net.create_extractor()
-        values = np.ascontiguousarray(picture, np.float32)  # a Mat does not hold it
-        extractor.input(own, self._ncnn.Mat(values))
+        values = np.ascontiguousarray(
+            picture, np.float32
+        )  # a Mat does not hold it, nor is it aligned as ncnn wants it
+        extractor.input(own, self._ncnn.Mat(values).clone())
         found = {}
         for name in names:
             status, mat = extractor.extract(name)
