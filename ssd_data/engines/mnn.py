@@ -28,6 +28,9 @@ from ssd_data.nets.geometry import Shape
 from ssd_data.nets.prepare import read_trained
 
 PROGRAM = "import sys, _tools; _tools.mnnconvert(sys.argv)"
+# Interpreter::WINOGRAD_MEMORY_LEVEL at 0: convolutions by small tiles alone. With larger ones, its
+# default, values are off by 1e-4 of the largest, and other boxes are suppressed.
+SMALL_TILES = (3, 0)
 MINUTES = 10  # that a conversion may take
 
 
@@ -86,6 +89,7 @@ class MnnFile:
         wanted = {"backend": "CPU", "precision": "high", "numThread": threads() or cpu_count() or 1}
         with no_output():
             self._net = self._mnn.Interpreter(spelled(file))
+            self._net.setSessionHint(*SMALL_TILES)
             self._session = self._net.createSession(wanted)
         if self._session is None:
             raise InputError("MNN cannot read this net", where=self.where)

@@ -23,7 +23,8 @@ int main(int count, char** words) {
 
     std::shared_ptr<MNN::Interpreter> net(MNN::Interpreter::createFromFile("net.mnn"));
     if (!net) return 1;
-    MNN::BackendConfig high;  // as it was proven
+    net->setSessionHint(MNN::Interpreter::WINOGRAD_MEMORY_LEVEL, 0);  // as it was proven
+    MNN::BackendConfig high;
     high.precision = MNN::BackendConfig::Precision_High;
     MNN::ScheduleConfig how;
     how.type = MNN_FORWARD_CPU;
