@@ -31,10 +31,15 @@ int main(int count, char** words) {
     how.backendConfig = &high;
     MNN::Session* session = net->createSession(how);
 
-    const float scales[] = {SCALE, SCALE, SCALE};
-    std::shared_ptr<MNN::CV::ImageProcess> process(MNN::CV::ImageProcess::create(
-        MNN::CV::RGB, CHANNELS == 1 ? MNN::CV::GRAY : MNN::CV::BGR, MEAN, CHANNELS, scales,
-        CHANNELS));
+    MNN::CV::ImageProcess::Config config;
+    config.filterType = MNN::CV::BILINEAR;
+    config.sourceFormat = MNN::CV::RGB;
+    config.destFormat = CHANNELS == 1 ? MNN::CV::GRAY : MNN::CV::BGR;
+    for (int i = 0; i < CHANNELS; i++) {
+        config.mean[i] = MEAN[i];
+        config.normal[i] = SCALE;
+    }
+    std::shared_ptr<MNN::CV::ImageProcess> process(MNN::CV::ImageProcess::create(config));
     float across = (float)width / WIDTH, down = (float)height / HEIGHT;
     MNN::CV::Matrix where;  // of the net's pixels in the picture, middle upon middle
     where.setScale(across, down);
