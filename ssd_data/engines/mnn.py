@@ -110,10 +110,11 @@ class MnnFile:
         found = {}
         for name in names:
             end = self._net.getSessionOutput(self._session, name)
-            shape = end.getShape()
-            held = self._tensor(shape, np.zeros(shape, np.float32))
-            end.copyToHostTensor(held)
-            found[name] = np.array(held.getNumpyData(), np.float32).reshape(shape)
+            found[name] = np.zeros(end.getShape(), np.float32)
+            if found[name].size:  # MNN crashes where there is nothing
+                held = self._tensor(found[name].shape, found[name])
+                end.copyToHostTensor(held)
+                found[name] = np.array(held.getNumpyData()).reshape(found[name].shape)
         return found
 
     def _tensor(self, shape: Sequence[int], values: Array) -> Any:

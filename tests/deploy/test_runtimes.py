@@ -109,6 +109,23 @@ def test_the_folder_and_its_example(profile: str, head: str, net: Net, tmp_path:
     assert len(near) > 0.9 * len(wanted)  # a number may be rounded the other way
 
 
+@pytest.mark.parametrize(
+    ("profile", "options"), [("ncnn", {}), ("mnn", {}), ("mnn", {"source": "caffe"})], ids=str
+)
+def test_nothing_is_found(tmp_path: Path, profile: str, options: dict[str, Any]) -> None:
+    """MNN ends the process where an output without values is read."""
+    none = write(
+        tmp_path / "net",
+        ("confidence_threshold: 0.4", "confidence_threshold: 1"), ("top_k: 100", "top_k: -1"),
+    )  # fmt: skip
+    out = tmp_path / "out"
+    assert ship(none, out, profile, **options).proofs[-1].compared == 0
+    cv2.imwrite(str(tmp_path / "p.png"), np.zeros((64, 64, 3), np.uint8))
+    call = [sys.executable, out / "example.py", *[tmp_path / "p.png"] * 3]
+    done = subprocess.run(call, capture_output=True, text=True, check=True)
+    assert "p.png" not in done.stdout
+
+
 @pytest.mark.parametrize("profile", ["ncnn", "mnn"])
 def test_the_program_in_cpp_knows_the_net(profile: str, net: Net, tmp_path: Path) -> None:
     ship(net, tmp_path / "out", profile)

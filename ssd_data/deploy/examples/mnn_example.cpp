@@ -49,6 +49,7 @@ int main(int count, char** words) {
 
     if (net->runSession(session) != MNN::NO_ERROR) return 1;
     MNN::Tensor* end = net->getSessionOutput(session, "@OUTPUT@");
+    if (end->elementSize() < 1) return 0;  // nothing is found
     MNN::Tensor found(end, MNN::Tensor::CAFFE);
     end->copyToHostTensor(&found);
     const float* row = found.host<float>();  // label, score, xmin, ymin, xmax, ymax

@@ -25,6 +25,8 @@ def tensor(values):
 def output(name):
     """What the net gives."""
     given = net.getSessionOutput(session, name)
+    if 0 in given.getShape():  # nothing is found
+        return np.zeros(given.getShape(), np.float32)
     held = tensor(np.zeros(given.getShape(), np.float32))
     given.copyToHostTensor(held)
     return np.array(held.getNumpyData()).reshape(given.getShape())
