@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from ssd_data.core.errors import InputError
 from ssd_data.core.files.scratch import scratch
 from ssd_data.core.files.whole import write_whole
 from ssd_data.deploy.caffe_files import DEPLOY, WEIGHTS, write_net
 from ssd_data.deploy.extras_files import load_postprocess
 from ssd_data.deploy.heads import detection_rows
-from ssd_data.deploy.onnx_model import make_model
-from ssd_data.deploy.proof import WrittenEngine
+from ssd_data.deploy.proof import TOLERANCE, Proof, WrittenEngine
+from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines import Array
-from ssd_data.engines.mnn import MnnFile, convert
+from ssd_data.engines.mnn import MnnFile, convert, require_mnn
+from ssd_data.evaluation.compare import Difference
 from ssd_data.nets.detection import DETECTION_TYPE, DetectionHead
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.prepare import PreparedNet
@@ -44,8 +47,8 @@ def why_no_detections(head: DetectionHead, source: str, priors: int) -> str:
 
 def write_mnn(
     net: PreparedNet, file: Path, source: str, head: str, more: Sequence[str] = ()
-) -> None:
-    """Have MNN's converter write a net, for one picture at a time.
+) -> str:
+    """Have MNN's converter write a net, for one picture at a time; its input's name.
 
     Args:
         source: "onnx" or "caffe", what it is made of. head: what it ends with; by "caffe" raw or
@@ -59,13 +62,16 @@ def write_mnn(
     with scratch() as folder:
         if source == "caffe":
             write_net(_bounded(net) if head == "nms" else net.ending, folder)
-            given = CAFFE
+            given, own = CAFFE, net.given.graph.inputs[0]
         else:
+            from ssd_data.deploy.onnx_model import make_model
+
             model = make_model(net, head, batch=1, fills=True)
             (folder / "net.onnx").write_bytes(model.SerializeToString())
-            given = ["-f", "ONNX", "--modelFile", "net.onnx"]
+            given, own = ["-f", "ONNX", "--modelFile", "net.onnx"], model.graph.input[0].name
         convert([*given, *more], folder, "net.mnn", net.deploy)
         write_whole(file, (folder / "net.mnn").read_bytes())
+    return own
 
 
 def _bounded(net: PreparedNet) -> TrainedNet:
@@ -91,7 +97,7 @@ def mnn_outputs(net: PreparedNet, source: str, head: str) -> list[str]:
 
 
 def mnn_engine(
-    net: PreparedNet, file: Path, names: Mapping[str, str], folder: Path, name: str = "mnn"
+    written: WrittenNet, file: Path, names: Mapping[str, str], folder: Path, name: str = "mnn"
 ) -> WrittenEngine:
     """A file as an engine.
 
@@ -99,7 +105,8 @@ def mnn_engine(
         names: what its outputs hold, "detections" or two others, by their own names.
         folder: has the post-processing, where they are not detections.
     """
-    loaded, own = MnnFile(file, net.deploy), net.given.graph.inputs[0]
+    net, own = written.net, written.input
+    loaded = MnnFile(file, net.deploy)
 
     def values(batch: Array) -> dict[str, Array]:
         parts = [loaded.run(batch[i : i + 1], own, list(names)) for i in range(len(batch))]
@@ -117,3 +124,30 @@ def mnn_engine(
         return WrittenEngine(net, name, rows)
     after = load_postprocess(folder)
     return WrittenEngine(net, name, lambda batch: after(*values(batch).values()), values)
+
+
+def reread_caffe(written: WrittenNet, folder: Path, proof: Proof) -> tuple[list[Difference], str]:
+    """What MNN makes of Caffe's files in a folder, or a note where that is not the same.
+
+    Raises:
+        UsageError: MNN is not installed.
+    """
+    require_mnn()
+    net = written.net
+    reason = why_no_detections(net.head, "caffe", 0)
+    if reason:
+        return [], f"MNN cannot find the same in it: {reason}"
+    try:
+        with scratch() as held:
+            for name in (DEPLOY, WEIGHTS):
+                shutil.copy(folder / name, held)
+            convert(CAFFE, held, "net.mnn", net.deploy)
+            names = {net.head.node.tops[0]: "detections"}
+            engine = mnn_engine(written, held / "net.mnn", names, folder)
+        found = proof.measure(engine)
+    except InputError as error:
+        return [], f"MNN does not run it: {error.what}"
+    if all(one.within(TOLERANCE) for one in found):
+        return found, ""
+    cure = why_no_detections(net.head, "caffe", len(net.boxes)) or "see --profile mnn"
+    return [], f"MNN gives other values: {found[-1].sentence()} ({cure})"

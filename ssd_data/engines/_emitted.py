@@ -31,7 +31,7 @@ def threads() -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class RuntimeNet:
     """A net in a runtime's terms.
 
     Attributes:
@@ -65,7 +65,7 @@ class EmittedEngine(Engine):
         self._ready(self.shape[1:])
 
     @abstractmethod
-    def write(self, blobs: list[str], priors: list[str], shape: Shape) -> Written:
+    def write(self, blobs: list[str], priors: list[str], shape: Shape) -> RuntimeNet:
         """The net up to some blobs, for inputs of that shape, whose batch is one."""
 
     def forward(self, batch: Array) -> dict[str, Array]:
@@ -84,7 +84,7 @@ class EmittedEngine(Engine):
             for blob in self.outputs
         }
 
-    def _prepare(self, shape: Shape) -> tuple[Written, dict[str, Callable[..., Array]]]:
+    def _prepare(self, shape: Shape) -> tuple[RuntimeNet, dict[str, Callable[..., Array]]]:
         names = [blob for blob in self.outputs if blob not in self._ends]
         for node in self._ends.values():
             names += [blob for blob in node.bottoms[:2] if blob not in names]
@@ -93,7 +93,7 @@ class EmittedEngine(Engine):
         return written, {blob: _end(node, written) for blob, node in self._ends.items()}
 
 
-def _end(node: Node, written: Written) -> Callable[..., Array]:
+def _end(node: Node, written: RuntimeNet) -> Callable[..., Array]:
     boxes, variances = split_priors(written.priors[node.bottoms[2]], node.where)
     settings: dict[str, Any] = detection_settings(node.param.detection_output_param)
     counts = [int(np.prod(written.shapes[name][1:])) for name in node.bottoms[:2]]

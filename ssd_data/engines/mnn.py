@@ -21,13 +21,16 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.paths import spelled
 from ssd_data.core.files.scratch import scratch
 from ssd_data.engines import Array, EngineOptions
-from ssd_data.engines._emitted import EmittedEngine, Written, threads
+from ssd_data.engines._emitted import EmittedEngine, RuntimeNet, threads
 from ssd_data.engines._quiet import no_output
 from ssd_data.nets.edit.merge_bn import merge_bn
 from ssd_data.nets.geometry import Shape
 from ssd_data.nets.prepare import read_trained
 
 PROGRAM = "import sys, _tools; _tools.mnnconvert(sys.argv)"
+# Interpreter::WINOGRAD_MEMORY_LEVEL at 0: convolutions by small tiles alone. With larger ones, its
+# default, values are off by 1e-4 of the largest, and other boxes are suppressed.
+SMALL_TILES = (3, 0)
 MINUTES = 10  # that a conversion may take
 
 
@@ -86,6 +89,7 @@ class MnnFile:
         wanted = {"backend": "CPU", "precision": "high", "numThread": threads() or cpu_count() or 1}
         with no_output():
             self._net = self._mnn.Interpreter(spelled(file))
+            self._net.setSessionHint(*SMALL_TILES)
             self._session = self._net.createSession(wanted)
         if self._session is None:
             raise InputError("MNN cannot read this net", where=self.where)
@@ -106,10 +110,11 @@ class MnnFile:
         found = {}
         for name in names:
             end = self._net.getSessionOutput(self._session, name)
-            shape = end.getShape()
-            held = self._tensor(shape, np.zeros(shape, np.float32))
-            end.copyToHostTensor(held)
-            found[name] = np.array(held.getNumpyData(), np.float32).reshape(shape)
+            found[name] = np.zeros(end.getShape(), np.float32)
+            if found[name].size:  # MNN crashes where there is nothing
+                held = self._tensor(found[name].shape, found[name])
+                end.copyToHostTensor(held)
+                found[name] = np.array(held.getNumpyData()).reshape(found[name].shape)
         return found
 
     def _tensor(self, shape: Sequence[int], values: Array) -> Any:
@@ -122,7 +127,7 @@ class Mnn(EmittedEngine):
 
     name = "mnn"
 
-    def write(self, blobs: list[str], priors: list[str], shape: Shape) -> Written:
+    def write(self, blobs: list[str], priors: list[str], shape: Shape) -> RuntimeNet:
         """See :meth:`EmittedEngine.write`."""
         from ssd_data.nets.onnx.emit import emit
 
@@ -141,7 +146,7 @@ class Mnn(EmittedEngine):
             return {blob: found[name].reshape(1, -1) for blob, name in outputs.items()}
 
         shapes = {blob: made.blobs[blob].shape for blob in blobs}
-        return Written(run, shapes, {blob: made.blobs[blob].constant for blob in priors})
+        return RuntimeNet(run, shapes, {blob: made.blobs[blob].constant for blob in priors})
 
 
 def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Mnn:

@@ -89,7 +89,7 @@ def test_weights_of_another_net_are_refused(detector: tuple[Path, Path], tmp_pat
 def test_unknown_engine_and_what_one_cannot(detector: tuple[Path, Path]) -> None:
     with pytest.raises(UsageError, match="no engine") as error:
         load_engine("tensorflow", *detector)
-    assert error.value.hint == "Known are caffe, onnxruntime, opencv, torch"
+    assert error.value.hint == "Known are caffe, mnn, ncnn, onnxruntime, opencv, torch"
     with pytest.raises(UsageError, match="single precision"):
         load_engine("opencv", *detector, half=True)
     with pytest.raises(UsageError, match="GPU only"):

@@ -17,14 +17,16 @@ for name in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic"):
 net.load_param(str(HERE / "net.param"))
 net.load_model(str(HERE / "net.bin"))
 for file in sys.argv[1:]:
-    picture = cv2.imread(file, cv2.IMREAD_COLOR)
+    picture = cv2.imread(file, int(GIVEN["shape"][1] == 3))  # 0: gray, 1: blue, green, red
     height, width = picture.shape[:2]
     small = cv2.resize(picture, (GIVEN["shape"][3], GIVEN["shape"][2])).astype(np.float32)
-    values = (small - np.float32(GIVEN["mean"])) * np.float32(GIVEN["scale"])
+    values = small.reshape(*small.shape[:2], -1) - np.float32(GIVEN["mean"][: GIVEN["shape"][1]])
+    values *= np.float32(GIVEN["scale"])
     values = np.ascontiguousarray(values.transpose(2, 0, 1))
     run = net.create_extractor()
-    run.input(GIVEN["name"], ncnn.Mat(values))
-    found = [np.array(run.extract(name)[1]) for name in TABLE["outputs"]]
+    run.input(GIVEN["name"], ncnn.Mat(values).clone())
+    mats = [run.extract(name)[1] for name in TABLE["outputs"]]
+    found = [np.array(mat) if mat.dims else np.zeros((0, 6)) for mat in mats]  # nothing is found
     if TABLE["detection"]:  # locations and confidences
         from postprocess import Detector
 

@@ -14,7 +14,7 @@ from ssd_data.deploy.examples import write_examples
 from ssd_data.deploy.extras_files import write_extras
 from ssd_data.deploy.heads import head_outputs_table, left_to_do
 from ssd_data.deploy.mnn_files import mnn_engine, mnn_outputs, why_no_detections, write_mnn
-from ssd_data.deploy.proof import Proof
+from ssd_data.deploy.proof import REPORT, TIES, Proof
 from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines.mnn import require_mnn
 from ssd_data.evaluation.compare import Difference
@@ -23,6 +23,7 @@ from ssd_data.nets.prepare import PreparedNet
 BRIEF = "net.mnn, with the detections inside where MNN has them equal."
 SUMMARY = "A net for MNN, one picture at a time."
 NET = "net.mnn"
+SETTINGS = "run in high precision and by small tiles, as in the examples; MNN is coarser by itself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ def write(net: PreparedNet, options: MnnOptions, folder: Path) -> WrittenNet:
     """Write MNN's file, the examples, and what the head leaves to do."""
     require_mnn()
     head, notes = _head(net, options)
-    write_mnn(net, folder / NET, options.source, head, _more(options))
+    notes.append(SETTINGS)
+    own = write_mnn(net, folder / NET, options.source, head, _more(options))
     kind = "float16" if options.half else "8-bit whole numbers" if options.int8 else "float32"
     facts: dict[str, Any] = {
         "files": {NET: f"the net, weights {kind}"},
@@ -75,11 +77,11 @@ def write(net: PreparedNet, options: MnnOptions, folder: Path) -> WrittenNet:
     }
     if head != "nms":
         facts["files"] |= write_extras(net, folder, priors=head == "raw")
-    facts["files"] |= write_examples("mnn", folder, native=head == "nms")
     outputs = head_outputs_table(net, head, 1)
     names = mnn_outputs(net, options.source, head)
+    facts["files"] |= write_examples("mnn", net, folder, own, names[0] * (head == "nms"))
     held = dict(zip(names, outputs.values(), strict=True))
-    return WrittenNet(net, facts, held, left_to_do(net, head), notes)
+    return WrittenNet(net, facts, held, left_to_do(net, head), notes, input_name=own)
 
 
 def _more(options: MnnOptions) -> list[str]:
@@ -109,12 +111,13 @@ def prove(written: WrittenNet, options: MnnOptions, folder: Path, proof: Proof) 
     )
     held = list(head_outputs_table(net, head, 1))
     names = dict(zip(written.outputs, held, strict=True))
-    engine = mnn_engine(net, folder / NET, names, folder)
+    engine = mnn_engine(written, folder / NET, names, folder)
+    hint = REPORT if written.detection else TIES
     if not lower:
-        return proof.require(engine)
+        return proof.require(engine, hint)
     with scratch() as whole:
         write_mnn(net, whole / NET, options.source, head)
-        single = mnn_engine(net, whole / NET, names, folder, "mnn, in single precision")
-    found = proof.require(single)
+        single = mnn_engine(written, whole / NET, names, folder, "mnn, in single precision")
+    found = proof.require(single, hint)
     written.losses[lower] = proof.losses(engine)
     return found

@@ -16,7 +16,7 @@ from ssd_data.deploy.examples import write_examples
 from ssd_data.deploy.extras_files import load_postprocess, write_extras
 from ssd_data.deploy.heads import head_outputs_table, left_to_do
 from ssd_data.deploy.ncnn_model import make_ncnn, quantise_ncnn, write_ncnn
-from ssd_data.deploy.proof import Proof, WrittenEngine
+from ssd_data.deploy.proof import REPORT, TIES, Proof, WrittenEngine
 from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines import Array
 from ssd_data.engines.ncnn import BIN, PARAM, NcnnFiles, require_ncnn
@@ -27,6 +27,7 @@ from ssd_data.nets.prepare import PreparedNet
 BRIEF = "net.param and net.bin, with the detections inside where ncnn has them equal."
 SUMMARY = "A net for ncnn, one picture at a time."
 WORST = 5  # layers that are named
+SETTINGS = "run with half precision off, as in the examples; ncnn has it on where a device has it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,9 @@ OPTIONS = NcnnOptions
 def write(net: PreparedNet, options: NcnnOptions, folder: Path) -> WrittenNet:
     """Write ncnn's files, the examples, and what the head leaves to do."""
     head, notes = _head(net, options)
+    notes.append(SETTINGS)
     model, kind = make_ncnn(net, head), "float32"
+    own = model.layers[0].tops[0]
     facts: dict[str, Any] = {"head": head, "batch": 1}
     if options.calibrate is not None:
         require_ncnn()
@@ -73,12 +76,12 @@ def write(net: PreparedNet, options: NcnnOptions, folder: Path) -> WrittenNet:
     facts["files"] = {PARAM: "the net's layers", BIN: f"its arrays, {kind}"}
     if head != "nms":
         facts["files"] |= write_extras(net, folder)
-    facts["files"] |= write_examples("ncnn", folder, native=head == "nms")
+    facts["files"] |= write_examples("ncnn", net, folder, own, "detections" * (head == "nms"))
     outputs = head_outputs_table(net, head, 1, "found")
     if head == "nms":
         outputs["detections"]["shape"] = ["found", 6]
         outputs["detections"]["holds"] = "label, score, xmin, ymin, xmax, ymax by falling score"
-    return WrittenNet(net, facts, outputs, left_to_do(net, head), notes)
+    return WrittenNet(net, facts, outputs, left_to_do(net, head), notes, input_name=own)
 
 
 def _head(net: PreparedNet, options: NcnnOptions) -> tuple[str, list[str]]:
@@ -108,12 +111,13 @@ def prove(
     require_ncnn()
     lower = lower_precision(options.half, options.int8)
     engine = _engine(written, folder, folder)
+    hint = REPORT if written.detection else TIES
     if not lower:
-        return proof.require(engine)
+        return proof.require(engine, hint)
     with scratch() as whole:
         write_ncnn(make_ncnn(written.net, written.facts["head"]), whole)
         single = _engine(written, whole, folder, "ncnn, in single precision")
-    found = proof.require(single)
+    found = proof.require(single, hint)
     written.losses[lower] = proof.losses(engine)
     return found
 
@@ -121,7 +125,7 @@ def prove(
 def _engine(written: WrittenNet, files: Path, folder: Path, name: str = "ncnn") -> WrittenEngine:
     """The files that were written, as an engine; ``folder`` holds what follows them."""
     loaded = NcnnFiles(files, written.net.deploy)
-    own, names = written.net.given.graph.inputs[0], list(written.outputs)
+    own, names = written.input, list(written.outputs)
 
     def each(batch: Array) -> list[dict[str, Array]]:
         return [loaded.run(picture, own, names) for picture in batch]
