@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.paths import spelled
+from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.options import option
 from ssd_data.deploy.calibration import RECORDS, check_precision, lower_precision
@@ -22,6 +22,7 @@ from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines import Array
 from ssd_data.engines.onnxruntime import open_session, require_onnxruntime
 from ssd_data.evaluation.compare import Difference
+from ssd_data.nets.caffemodel import MOST_BYTES
 from ssd_data.nets.prepare import PreparedNet
 
 BRIEF = "one ONNX file."
@@ -104,8 +105,9 @@ def prove(
     """
     import onnx
 
-    onnx.checker.check_model(str(folder / NET), full_check=True)
-    engine = _by_runtime(written, folder, (folder / NET).read_bytes())
+    made = read_bytes(folder / NET, "ONNX net", MOST_BYTES)
+    onnx.checker.check_model(made, full_check=True)
+    engine = _by_runtime(written, folder, made)
     if options.dynamic_batch:
         proof.batches.append(np.concatenate(proof.batches))  # and all at once
     if options.lower:
@@ -116,7 +118,7 @@ def prove(
         found = proof.require(_by_runtime(written, folder, model.SerializeToString(), name))
         written.losses[options.lower] = proof.losses(engine)
     else:
-        found = [*proof.require(engine), *_by_opencv(written, options, folder, proof)]
+        found = [*proof.require(engine), *_by_opencv(written, options, folder, made, proof)]
     return found
 
 
@@ -148,7 +150,7 @@ def _engine(
 
 
 def _by_opencv(
-    written: WrittenNet, options: OnnxOptions, folder: Path, proof: Proof
+    written: WrittenNet, options: OnnxOptions, folder: Path, made: bytes, proof: Proof
 ) -> list[Difference]:
     """What OpenCV's DNN makes of it; nothing where it cannot read this head."""
     names = list(written.outputs)
@@ -161,7 +163,7 @@ def _by_opencv(
         written.notes.append(f"OpenCV {cv2.__version__} reads no NonMaxSuppression")
         return []
     try:
-        net = cv2.dnn.readNetFromONNX(spelled(folder / NET))
+        net = cv2.dnn.readNetFromONNX(np.frombuffer(made, np.uint8))
         found = proof.measure(_engine(written, "opencv", folder, run))
     except (cv2.error, InputError, ValueError) as error:
         text = str(getattr(error, "err", "") or error).strip().splitlines()[0][:120]
