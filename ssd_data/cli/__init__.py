@@ -33,7 +33,7 @@ SECTIONS = {
     "Nets": "model fit import-backbone weights transfer",
     "Training": "train test",
     "Scores": "eval score",
-    "Use": "merge-bn deploy detect parity time",
+    "Use": "merge-bn deploy detect parity time pycaffe",
 }
 OTHER = "Other"
 
