@@ -25,6 +25,9 @@ _OWN = {
     if field.message_type is not None and field.name.endswith("_param")
 }
 
+# Types that have another's: forks let these be given like those of that.
+_OWN |= dict.fromkeys(("Deconvolution", "DepthwiseConvolution"), "convolution_param")
+_OWN |= dict.fromkeys(("LSTM", "RNN"), "recurrent_param")
 _INTEGERS = {
     FieldDescriptor.CPPTYPE_INT32,
     FieldDescriptor.CPPTYPE_INT64,
@@ -242,7 +245,8 @@ def _add(
 
     layer = net.layer.add(type=function.kind)
     layer.bottom.extend(written[bottom.fn].top[bottom.n] for bottom in function.bottoms)
-    layer.top.extend(layer.bottom if function.in_place else map(name_of, function.tops))
+    if function.kind != "Silence":  # it has none, whatever a script calls it
+        layer.top.extend(layer.bottom if function.in_place else map(name_of, function.tops))
     layer.name = name_of(function.tops[0] if function.tops else function)
     for field, value in function.settings.items():
         _set(layer, field, value)

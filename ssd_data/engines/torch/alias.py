@@ -13,7 +13,7 @@ from types import ModuleType
 from ssd_data.core.errors import SsdDataError
 from ssd_data.engines.torch.python2 import Beside, Loader, compile_script, run
 
-MODEL_LIBS = Path("python/caffe/model_libs.py")
+MODEL_LIBS = Path("python/caffe/model_libs.py")  # in a fork's checkout
 # What pycaffe calls its modules → ours.
 _MODULES = {
     "caffe": "ssd_data",
@@ -79,7 +79,10 @@ def run_script(
 
 
 def find_model_libs(script: Path) -> Path | None:
-    """The ``model_libs.py`` of the checkout that a script lies in, or that is worked in."""
+    """The ``model_libs.py`` that lies beside a script (to be copied into a Caffe), or in the
+    checkout that the script lies in, or that is worked in."""
+    if (beside := script.absolute().with_name(MODEL_LIBS.name)).is_file():
+        return beside
     for folder in (*script.absolute().parents, Path.cwd()):
         if (folder / MODEL_LIBS).is_file():
             return folder / MODEL_LIBS
