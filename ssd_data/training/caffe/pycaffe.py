@@ -34,6 +34,7 @@ def run_pycaffe(
     listeners: Sequence[Listener],
     asked: Callable[[], int],
     changes: Mapping[str, Any],
+    quiet: bool = False,
 ) -> int:
     """Train with ``caffe.get_solver``; see :func:`ssd_data.training.caffe.binary.run_caffe`.
 
@@ -50,11 +51,11 @@ def run_pycaffe(
     param = read_prototxt(solver, caffe_pb2.SolverParameter).message
     for name, value in changes.items():
         setattr(param, name, value)
-    quiet: dict[str, Any] = {**changes, "display": 0}
+    hushed: dict[str, Any] = {**changes, "display": 0}
     if param.test_iter:
-        quiet |= {"test_interval": NEVER, "test_initialization": False}
+        hushed |= {"test_interval": NEVER, "test_initialization": False}
     _set_device(caffe, device, param)
-    with solver_for_caffe(solver, device, quiet) as (path, _):
+    with solver_for_caffe(solver, device, hushed) as (path, _):
         driven = caffe.get_solver(str(path))
     nets = [driven.net, *driven.test_nets]
     for file in weights:
@@ -62,7 +63,7 @@ def run_pycaffe(
             net.copy_from(str(file))
     if resume is not None:
         driven.restore(str(resume))
-    run = _Run(driven, param, [*listeners, Screen()], asked)
+    run = _Run(driven, param, [*listeners, *([] if quiet else [Screen()])], asked)
     if resume is not None and resume.suffix == STATE:
         run.progress = read_snapshot(resume).progress  # which steps of the rate were made
     return run.solve()

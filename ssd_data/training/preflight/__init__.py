@@ -47,7 +47,7 @@ def preflight(
     _locate_nets(found, file)
     for fault in file.faults:
         found.take(fault)
-    solver.check_solver(found, file)
+    solver.check_solver(found, file, engine)
     solver.check_places(found, file, write_in, engine)
     tests.check_tests(found, file)
     known: dict[str, Lmdb] = {}
@@ -77,7 +77,7 @@ def preflight(
     else:
         if weights:
             found.warn("--weights", f"not used: the run goes on from {resume}")
-        resume_state = nets.check_resume(found, shapes, resume, file.param)
+        resume_state = nets.check_resume(found, shapes, resume, file.param, engine)
         data.check_same(found, [train, *tested], resume, resume_state, other_data)
     solver.check_snapshots(found, file, nets.snapshot_size(shapes, file.param), engine)
     if extras is not None:
@@ -103,6 +103,8 @@ def _check_net(
         labels.check_labels(found, source, classes)
         labels.check_labelmap(found, source, classes)
         labels.check_build(found, source)
+    if engine == "caffe":
+        nets.check_fork_types(found, graph)
     for field in graph.ignored:
         found.warn(field, "this field is not known and left out")
     return sources

@@ -14,12 +14,19 @@ from ssd_data.nets.matching import match
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.preflight.data import ANNOTATED, Shape, Source, picture_shape
 from ssd_data.training.preflight.report import Loaded, Preflight
-from ssd_data.training.snapshots import learned_net, read_snapshot
+from ssd_data.training.snapshots import HDF5, learned_net, read_snapshot
 
 if TYPE_CHECKING:
     from ssd_data.engines.torch.shapes import Shapes
 
 CLASSES = {"MultiBoxLoss": "multibox_loss_param", "DetectionOutput": "detection_output_param"}
+
+# Layers that the SSD branch lacks but its forks have, and what to do without.
+FORK_TYPES = {
+    "ReLU6": "take a Caffe that has it, or nets without: ReLU in its place is another net where "
+    "values exceed 6",
+    "DepthwiseConvolution": "take a Caffe that has it, or Convolution with group, which is equal",
+}
 
 
 def check_shapes(found: Preflight, graph: Graph, sources: Sequence[Source]) -> Shapes | None:
@@ -63,6 +70,16 @@ def _given(sources: Sequence[Source]) -> dict[str, Shape | None]:
             continue
         given.update(zip(source.node.tops, shapes, strict=False))
     return given
+
+
+def check_fork_types(found: Preflight, graph: Graph) -> None:
+    """Layers that a Caffe may lack, the SSD branch among them; each type once."""
+    seen: set[str] = set()
+    for node in graph.nodes:
+        if node.type in FORK_TYPES and node.type not in seen:
+            seen.add(node.type)
+            what = f"{node.type}: the SSD branch has no such layer; has this Caffe?"
+            found.warn(node.where, what, f"Else {FORK_TYPES[node.type]}")
 
 
 # ---- heads ----
@@ -177,15 +194,20 @@ def check_weights(
 
 
 def check_resume(
-    found: Preflight, train: Shapes | None, resume: Path, param: caffe_pb2.SolverParameter
+    found: Preflight,
+    train: Shapes | None,
+    resume: Path,
+    param: caffe_pb2.SolverParameter,
+    engine: str = "torch",
 ) -> Mapping[str, Any]:
-    """A solver state is this net's and this solver type's, and its caffemodel is there.
+    """A solver state is this net's and this solver type's, and its caffemodel is there. One in HDF5
+    is Caffe's to read.
 
     Returns:
         the resume state beside it.
     """
     path = found.locate("snapshot", str(resume), "--resume")
-    if path is None:
+    if path is None or (engine == "caffe" and path.suffix == HDF5):
         return {}
     try:
         snapshot = read_snapshot(path)
