@@ -64,6 +64,9 @@ def import_caffe() -> Any:
     except (ImportError, AttributeError, SystemError) as error:
         raise _unusable(error, said.getvalue()) from None
     sys.stderr.write(said.getvalue())
+    if module.__name__ == "ssd_data":
+        what = 'here the module caffe is ssd-data itself, as "as_caffe" has it'
+        raise UsageError(what, where="--engine caffe", hint="Say --engine torch")
     if not hasattr(module, "Net"):
         raise UsageError(
             f"the module caffe at {getattr(module, '__path__', '?')} is not pycaffe",

@@ -96,6 +96,7 @@ def _as_main(script: Path, arguments: Sequence[str]) -> Iterator[ModuleType]:
     main = ModuleType("__main__")
     main.__file__ = str(script)
     before = sys.argv, list(sys.path), sys.modules["__main__"], list(sys.meta_path)
+    named = {name: sys.modules.get(name) for name in _MODULES}
     sys.argv, sys.modules["__main__"] = [str(script), *arguments], main
     sys.path.insert(0, str(folder))
     sys.meta_path.insert(0, Beside(folder))
@@ -103,6 +104,10 @@ def _as_main(script: Path, arguments: Sequence[str]) -> Iterator[ModuleType]:
         yield main
     finally:
         sys.argv, sys.path[:], sys.modules["__main__"], sys.meta_path[:] = before
+        for name, module in named.items():
+            sys.modules.pop(name, None)
+            if module is not None:
+                sys.modules[name] = module
 
 
 def _load_model_libs(path: Path) -> None:

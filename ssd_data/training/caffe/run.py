@@ -77,7 +77,8 @@ class CaffeEngine:
         """
         self.file, self.options = file, options
         self.found = find_caffe(self.binary)
-        say(f"caffe: {self.found.said}")
+        if not self.quiet:
+            say(f"caffe: {self.found.said}")
         if self.found.module is not None:
             require_types(self.found.module, [file.train, *file.tests])
         self.resume = None if options.resume is None else Path(options.resume)
