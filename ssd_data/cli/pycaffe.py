@@ -19,9 +19,16 @@ from ssd_data.cli.parts import shared
     metavar="FILE",
     help="A fork's python/caffe/model_libs.py, in the place of the SSD branch's.",
 )
+@shared.output_options
 @click.argument("script", type=shared.PATH)
 @click.argument("arguments", metavar="[ARGUMENT]…", nargs=-1, type=click.UNPROCESSED)
-def command(model_libs: Path | None, script: Path, arguments: tuple[str, ...]) -> None:
+def command(
+    model_libs: Path | None,
+    script: Path,
+    arguments: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Run SCRIPT with ssd-data in the place of pycaffe, where no Caffe is.
 
     For scripts that make prototxts (ssd_pascal.py and its like: caffe.NetSpec, layers, params,
@@ -33,13 +40,22 @@ def command(model_libs: Path | None, script: Path, arguments: tuple[str, ...]) -
       ssd-data pycaffe examples/ssd/ssd_pascal.py
       ssd-data pycaffe merge_bn.py --model deploy.prototxt --weights net.caffemodel
     """
+    import io
+    import sys
     import traceback
+    from contextlib import redirect_stdout
 
     from ssd_data.core.errors import SsdDataError
     from ssd_data.engines.torch.alias import run_script
 
+    def say(text: str) -> None:
+        if not quiet:
+            shared.say(text, err=True)
+
+    own = sys.stderr if as_json else io.StringIO() if quiet else sys.stdout
     try:
-        run_script(script, arguments, model_libs, lambda text: shared.say(text, err=True))
+        with redirect_stdout(own):
+            libs = run_script(script, arguments, model_libs, say)
     except SsdDataError:
         raise
     except Exception as error:  # the script's own, as Python shows it
@@ -50,3 +66,5 @@ def command(model_libs: Path | None, script: Path, arguments: tuple[str, ...]) -
         for line in text.splitlines():
             shared.say(line, err=True)
         click.get_current_context().exit(1)
+    if as_json:
+        shared.print_json({"script": script, "arguments": arguments, "model_libs": libs})

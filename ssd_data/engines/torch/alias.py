@@ -48,7 +48,7 @@ def run_script(
     arguments: Sequence[str] = (),
     model_libs: Path | str | None = None,
     say: Callable[[str], None] = lambda text: None,
-) -> None:
+) -> Path | None:
     """Run a Python script that was written for pycaffe, with this package in the place of that.
 
     Scripts of Python 2 run as well, as far as Python 3 can parse them; see ``python2.py``. Where
@@ -59,6 +59,9 @@ def run_script(
         arguments: the script's own.
         model_libs: a fork's ``model_libs.py``.
         say: is told which file that is.
+
+    Returns:
+        that file; None where it is ours.
 
     Raises:
         InputError: the script is missing, or cannot be parsed.
@@ -76,6 +79,7 @@ def run_script(
             run(code, main.__dict__)
         except SsdDataError as error:
             raise _placed(error, script) from None
+    return libs
 
 
 def find_model_libs(script: Path) -> Path | None:

@@ -40,9 +40,8 @@ def compile_script(path: Path | str) -> CodeType:
         hint = ""
         if "print" in (error.msg or "") or "except" in (error.text or ""):
             hint = f"It is of Python 2: 2to3 -w -n {path} makes it one of Python 3"
-        raise InputError(
-            f"this is no Python 3: {error.msg}", where=f"{path}:{error.lineno}", hint=hint
-        ) from None
+        where = f"{path}:{error.lineno}" if error.lineno else path
+        raise InputError(f"this is no Python 3: {error.msg}", where=where, hint=hint) from None
     except (ValueError, RecursionError, MemoryError):
         raise InputError("this is no Python", where=path) from None
     if is_python2(tree):

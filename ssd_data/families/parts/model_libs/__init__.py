@@ -16,7 +16,7 @@ they call, with the arguments that they give; the layers that these add are the 
 ...     use_batchnorm=False,
 ... )
 >>> len(net.to_proto().layer), net.keys()[-1]
-(48, 'mbox_priorbox')
+(53, 'mbox_priorbox')
 
 Source: github.com/weiliu89/caffe (branch ssd), ``python/caffe/model_libs.py``.
 """
