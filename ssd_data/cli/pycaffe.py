@@ -19,11 +19,15 @@ from ssd_data.cli.parts import shared
     metavar="FILE",
     help="A fork's python/caffe/model_libs.py, in the place of the SSD branch's.",
 )
+@click.option(
+    "--proto", type=shared.PATH, metavar="FILE", help="A fork's caffe.proto, for fields of its own."
+)
 @shared.output_options
 @click.argument("script", type=shared.PATH)
 @click.argument("arguments", metavar="[ARGUMENT]…", nargs=-1, type=click.UNPROCESSED)
 def command(
     model_libs: Path | None,
+    proto: Path | None,
     script: Path,
     arguments: tuple[str, ...],
     as_json: bool,
@@ -33,7 +37,7 @@ def command(
 
     For scripts that make prototxts (ssd_pascal.py and its like: caffe.NetSpec, layers, params,
     model_libs), merge BatchNorm, or detect. They write their files themselves; a caffe train that
-    they start is not there. In a fork's checkout caffe.model_libs is that fork's own file.
+    they start is not there. In a fork's checkout its own model_libs.py and caffe.proto are used.
 
     \b
     Examples:
@@ -55,7 +59,7 @@ def command(
     own = sys.stderr if as_json else io.StringIO() if quiet else sys.stdout
     try:
         with redirect_stdout(own):
-            libs = run_script(script, arguments, model_libs, say)
+            used = run_script(script, arguments, model_libs, proto, say)
     except SsdDataError:
         raise
     except Exception as error:  # the script's own, as Python shows it
@@ -67,4 +71,5 @@ def command(
             shared.say(line, err=True)
         click.get_current_context().exit(1)
     if as_json:
-        shared.print_json({"script": script, "arguments": arguments, "model_libs": libs})
+        files = dict(zip(("model_libs", "proto"), used, strict=True))
+        shared.print_json({"script": script, "arguments": arguments, **files})

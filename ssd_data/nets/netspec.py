@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -18,22 +18,41 @@ from google.protobuf.message import Message
 from ssd_data.core.errors import UsageError
 from ssd_data.proto import caffe_pb2
 
-# A layer's type → the field that holds what it alone has: "Pooling" → "pooling_param".
-_OWN = {
-    field.message_type.name.removesuffix("Parameter"): field.name
-    for field in caffe_pb2.LayerParameter.DESCRIPTOR.fields
-    if field.message_type is not None and field.name.endswith("_param")
+# Types that have another's parameter: forks let its fields be given like those of that.
+_SHARED = {
+    "Deconvolution": "convolution_param",
+    "DepthwiseConvolution": "convolution_param",
+    "LSTM": "recurrent_param",
+    "RNN": "recurrent_param",
 }
-
-# Types that have another's: forks let these be given like those of that.
-_OWN |= dict.fromkeys(("Deconvolution", "DepthwiseConvolution"), "convolution_param")
-_OWN |= dict.fromkeys(("LSTM", "RNN"), "recurrent_param")
+_messages: list[Any] = [caffe_pb2]
 _INTEGERS = {
     FieldDescriptor.CPPTYPE_INT32,
     FieldDescriptor.CPPTYPE_INT64,
     FieldDescriptor.CPPTYPE_UINT32,
     FieldDescriptor.CPPTYPE_UINT64,
 }
+
+
+def use_messages(messages: Any) -> Any:
+    """Write nets in a fork's messages from here on; returns those that were written in before.
+
+    Args:
+        messages: a module like ``caffe_pb2``.
+    """
+    before, _messages[0] = _messages[0], messages
+    return before
+
+
+@cache
+def _own_fields(messages: Any) -> dict[str, str]:
+    """A layer's type → the field that holds what it alone has: "Pooling" → "pooling_param"."""
+    found = {
+        field.message_type.name.removesuffix("Parameter"): field.name
+        for field in messages.LayerParameter.DESCRIPTOR.fields
+        if field.message_type is not None and field.name.endswith("_param")
+    }
+    return {**_SHARED, **found}
 
 
 class Function:
@@ -187,9 +206,9 @@ class Parameters:
     """
 
     def __getattr__(self, kind: str) -> Any:
-        found = getattr(caffe_pb2, f"{kind}Parameter", None)
+        found = getattr(_messages[0], f"{kind}Parameter", None)
         if found is None:
-            known = [name.removesuffix("Parameter") for name in vars(caffe_pb2)]
+            known = [name.removesuffix("Parameter") for name in vars(_messages[0])]
             raise AttributeError(f'there is no "{kind}Parameter". {_near(kind, known)}'.strip())
         return found
 
@@ -214,7 +233,7 @@ def _write(
     wanted: Iterable[Top | Function], names: dict[Top | Function, str]
 ) -> caffe_pb2.NetParameter:
     """The net, each layer behind those that it needs."""
-    net = caffe_pb2.NetParameter()
+    net: caffe_pb2.NetParameter = _messages[0].NetParameter()
     written: dict[Function, caffe_pb2.LayerParameter] = {}
     numbers: Counter[str] = Counter()
     waiting = [_function(top) for top in wanted][::-1]
@@ -255,7 +274,7 @@ def _add(
 
 def _set(layer: caffe_pb2.LayerParameter, field: str, value: Any) -> None:
     """A field of the layer's own parameter, or of the layer."""
-    own = _OWN.get(layer.type)
+    own = _own_fields(_messages[0]).get(layer.type)
     where = f'layer "{layer.name}" ({layer.type})'
     if not field.endswith("param") and own is not None:
         param = getattr(layer, own)

@@ -19,6 +19,7 @@ from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
 
+NONE = {"model_libs": None, "proto": None}
 Run = Callable[..., Result]
 
 GENERATOR = """
@@ -163,7 +164,7 @@ def test_what_goes_wrong_is_said_with_the_line(
 def test_in_json_and_quietly(run: Run) -> None:
     write("say.py", "import sys\nprint('said', sys.argv[1:])\n")
     done = run("pycaffe", "--json", "say.py", "-q")
-    assert done.json == {"script": "say.py", "arguments": ["-q"], "model_libs": None}
+    assert done.json == {"script": "say.py", "arguments": ["-q"], **NONE}
     assert "said ['-q']" in done.err
     done = run("pycaffe", "-q", "say.py", "--json")
     assert (done.out, done.err) == ("", "")
