@@ -21,6 +21,7 @@ from ssd_data.nets.graph import Graph
 from ssd_data.nets.matching import match, pair
 from ssd_data.nets.prepare import read_deploy
 
+LEVEL = "GLOG_minloglevel"  # below it Caffe logs nothing: 0 all, 2 errors alone
 _LEARN = ("Convolution", "Deconvolution", "InnerProduct", "BatchNorm", "Scale", "Normalize")
 _REGISTERED = ("Input",)  # where old nets say input:, the graph has such a layer
 HINT = "Point CAFFE_ROOT to a Caffe that was built with its Python module (or PYTHONPATH to it)"
@@ -56,7 +57,7 @@ def import_caffe() -> Any:
     folder = str(Path(root) / "python") if root else None
     if folder and folder not in sys.path:
         sys.path.insert(0, folder)
-    os.environ.setdefault("GLOG_minloglevel", "2")  # else it prints every net that it makes
+    os.environ.setdefault(LEVEL, "2")  # else it prints every net that it makes
     said = io.StringIO()
     try:
         with redirect_stderr(said):  # NumPy says a page where a module is for another NumPy

@@ -9,6 +9,7 @@ from textwrap import dedent
 
 import numpy as np
 import pytest
+from support import ROOT
 from support.commands import Result
 from support.nets import write_detector
 
@@ -112,6 +113,51 @@ def test_a_fork_brings_its_own_model_libs(place: str, run: Run) -> None:
     assert (done.status, done.out) == (0, "1.0\n"), done.err
     assert "caffe.model_libs: " in done.err
     assert place in done.err
+
+
+FIELD = """
+import caffe
+from caffe import layers as L, params as P
+from caffe.proto import caffe_pb2
+net = caffe.NetSpec()
+net.data = L.Input()
+net.out = L.DetectionOutput(net.data, objectness_score=0.01, mode=P.DetectionOutput.SOFT)
+net.own = L.Theirs(net.out, size=3)
+print(net.to_proto().layer[1].detection_output_param.objectness_score)
+print(type(net.to_proto()) is caffe_pb2.NetParameter, net.to_proto().layer[2].theirs_param.size)
+"""
+
+
+@pytest.mark.parametrize("place", ["src/caffe/proto/caffe.proto", "their.proto"])
+def test_a_forks_own_fields_are_those_of_its_proto(place: str, run: Run) -> None:
+    text = (ROOT / "ssd_data" / "proto" / "caffe.proto").read_text()
+    text = text.replace("package ssd_data;", "package caffe;")
+    text = text.replace(
+        "message LayerParameter {",
+        "message LayerParameter {\n  optional TheirsParameter theirs_param = 999;",
+    )
+    text = text.replace(
+        "message DetectionOutputParameter {",
+        """message TheirsParameter { optional int32 size = 1; }
+message DetectionOutputParameter {
+  enum Mode { HARD = 0; SOFT = 1; }
+  optional Mode mode = 98;
+  optional float objectness_score = 99 [default = 0.01];""",
+    )
+    write(place, text)
+    write("examples/x.py", FIELD)
+    option = ["--proto", place] if place == "their.proto" else []
+    done = run("pycaffe", *option, "examples/x.py")
+    assert done.status == 0, done.err
+    assert done.out == "0.009999999776482582\nTrue 3\n"
+    assert f"{place}\n" in done.err
+    Path(place).unlink()
+    write("y.py", "from caffe import layers as L\nL.PReLU(L.Input(), theirs=1).to_proto()\n")
+    assert "PReLUParameter has no field" in run("pycaffe", "y.py").err  # ours again
+    write(place, "message A { what }")
+    done = run("pycaffe", *option, "examples/x.py")
+    assert done.status == 1
+    assert "no caffe.proto that can be read: line 1" in done.err
 
 
 def test_modules_beside_a_script_are_imported_alike(run: Run) -> None:

@@ -22,6 +22,7 @@ from typing import IO, Any
 
 from ssd_data.core.errors import SsdDataError, UsageError
 from ssd_data.core.legible import visible
+from ssd_data.engines.caffe import LEVEL
 from ssd_data.training.caffe import gpus, solver_for_caffe
 from ssd_data.training.caffe.crash import LastLines
 from ssd_data.training.caffe.finding import HINT, FoundCaffe, find_caffe
@@ -126,7 +127,7 @@ class _Child:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 pass_fds=held,
-                env={**os.environ, "GLOG_minloglevel": "0"},  # its lines are what we go by
+                env={**os.environ, LEVEL: "0"},  # its lines are what we go by
             )
         except OSError as error:
             self.watch.done()

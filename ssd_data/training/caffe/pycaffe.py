@@ -5,6 +5,7 @@ pycaffe runs within this process: where one of its checks fails, it prints why a
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ssd_data.engines.caffe import LEVEL
 from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.caffe import gpus, solver_for_caffe
@@ -63,10 +65,19 @@ def run_pycaffe(
             net.copy_from(str(file))
     if resume is not None:
         driven.restore(str(resume))
-    run = _Run(driven, param, [*listeners, *([] if quiet else [Screen()])], asked)
+    run = _Run(driven, param, [*listeners, *([] if quiet else [_print])], asked)
     if resume is not None and resume.suffix == STATE:
         run.progress = read_snapshot(resume).progress  # which steps of the rate were made
     return run.solve()
+
+
+_screen = Screen()
+
+
+def _print(event: Event) -> None:
+    """What ``caffe train`` would print; of its snapshots the module itself may tell."""
+    if not (isinstance(event, Snapshotted) and os.environ.get(LEVEL) == "0"):
+        _screen(event)
 
 
 def _set_device(caffe: Any, device: str | None, param: caffe_pb2.SolverParameter) -> None:
