@@ -70,11 +70,14 @@ KNOWN = "AbsVal, AnnotatedData, Convolution, DetectionOutput, MultiBoxLoss, ReLU
 @pytest.mark.parametrize(
     ("fatal", "hint"),
     [
-        (f"Unknown layer type: ReLU6 (known types: {KNOWN})", "The SSD branch has no ReLU6 either"),
-        ("Unknown layer type: ReLU6", "The SSD branch has no ReLU6 either"),
+        (
+            f"Unknown layer type: ReLU6 (known types: {KNOWN})",
+            "The SSD branch has none either. Take a Caffe that has ReLU6",
+        ),
+        ("Unknown layer type: ReLU6", "ReLU in its place"),
         (
             f"Unknown layer type: Axpy (known types: {KNOWN})",
-            "This Caffe has no layer of type Axpy",
+            "Take a Caffe that has Axpy, or nets without",
         ),
         ("Unknown layer type: AnnotatedData (known types: AbsVal, Data)", "is not the SSD branch"),
         ("Check failed: a <= b (0 vs. -1.19209e-07)", "SampleBBox"),
@@ -223,8 +226,10 @@ def test_relu6_is_named_before_it_starts(folder: Path, run: Run) -> None:
     for name in ("train.prototxt", "test.prototxt"):
         Path(name).write_text(Path(name).read_text().replace('"ReLU"', '"ReLU6"'))
     done = train(run, write_standin(Path("bin/caffe")))
-    assert done.err.count("the SSD branch has no such layer") == 2  # once a net
+    assert done.err.count("the SSD branch has no layer of type ReLU6") == 2  # once a net
     assert "train.prototxt:" in done.err[: done.err.index("the SSD branch has")]
+    done = train(run, Path("bin/caffe"), "--json", "--quiet")
+    assert "SSD branch" not in done.err
 
 
 # ---- its clock ----

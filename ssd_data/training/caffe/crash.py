@@ -6,27 +6,13 @@ import re
 from collections import deque
 
 from ssd_data.core.legible import legible
-from ssd_data.training.preflight.nets import FORK_TYPES
+from ssd_data.training.preflight.branch import SSD_TYPES, TYPES, advice
 
 LAST_LINES, FATAL_LINES = 12, 4
 # Of glog's stack trace the frames say nothing to who did not write Caffe.
 _TRACE = re.compile(r"\s*@\s+0x[0-9a-f]+|PC: @|\*\*\* Aborted at ")
 _FATAL = re.compile(r"[EF]\d{4,8} \d\d:")
 _UNKNOWN = re.compile(r"Unknown layer type: (\S+)(?: \(known types: ([^)]*)\))?")
-# Layers that the SSD branch adds to Caffe.
-SSD_TYPES = frozenset(
-    [
-        "AnnotatedData",
-        "DetectionEvaluate",
-        "DetectionOutput",
-        "MultiBoxLoss",
-        "Normalize",
-        "Permute",
-        "PriorBox",
-        "SmoothL1Loss",
-        "VideoData",
-    ]
-)
 _CURES = {
     r"has no field named": "This Caffe does not know a field: is it the SSD branch?",
     r"CPU-only Caffe": "This Caffe was built without CUDA: give --device cpu",
@@ -86,6 +72,4 @@ def cure_of_type(kind: str, known: list[str]) -> str:
     """
     if kind in SSD_TYPES and kind not in known:
         return "This Caffe is not the SSD branch: build weiliu89/caffe, branch ssd"
-    if kind in FORK_TYPES:
-        return f"The SSD branch has no {kind} either: {FORK_TYPES[kind]}"
-    return f"This Caffe has no layer of type {kind}: take one that has, or nets without"
+    return advice(kind) if kind in TYPES else f"The SSD branch has none either. {advice(kind)}"

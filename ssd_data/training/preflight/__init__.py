@@ -12,7 +12,7 @@ from typing import Any
 
 from ssd_data.nets.graph import Graph
 from ssd_data.training.options import Extras
-from ssd_data.training.preflight import data, labels, nets, processes, solver, tests
+from ssd_data.training.preflight import branch, data, labels, nets, processes, solver, tests
 from ssd_data.training.preflight.data import Lmdb, Source
 from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.solver_file import SolverFile
@@ -104,7 +104,7 @@ def _check_net(
         labels.check_labelmap(found, source, classes)
         labels.check_build(found, source)
     if engine == "caffe":
-        nets.check_fork_types(found, graph)
+        branch.check_types(found, graph)
     for field in graph.ignored:
         found.warn(field, "this field is not known and left out")
     return sources

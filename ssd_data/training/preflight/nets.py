@@ -21,13 +21,6 @@ if TYPE_CHECKING:
 
 CLASSES = {"MultiBoxLoss": "multibox_loss_param", "DetectionOutput": "detection_output_param"}
 
-# Layers that the SSD branch lacks but its forks have, and what to do without.
-FORK_TYPES = {
-    "ReLU6": "take a Caffe that has it, or nets without: ReLU in its place is another net where "
-    "values exceed 6",
-    "DepthwiseConvolution": "take a Caffe that has it, or Convolution with group, which is equal",
-}
-
 
 def check_shapes(found: Preflight, graph: Graph, sources: Sequence[Source]) -> Shapes | None:
     """Every layer that does not fit what it reads, and the heads map by map.
@@ -70,16 +63,6 @@ def _given(sources: Sequence[Source]) -> dict[str, Shape | None]:
             continue
         given.update(zip(source.node.tops, shapes, strict=False))
     return given
-
-
-def check_fork_types(found: Preflight, graph: Graph) -> None:
-    """Layers that a Caffe may lack, the SSD branch among them; each type once."""
-    seen: set[str] = set()
-    for node in graph.nodes:
-        if node.type in FORK_TYPES and node.type not in seen:
-            seen.add(node.type)
-            what = f"{node.type}: the SSD branch has no such layer; has this Caffe?"
-            found.warn(node.where, what, f"Else {FORK_TYPES[node.type]}")
 
 
 # ---- heads ----
