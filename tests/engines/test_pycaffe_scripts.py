@@ -9,12 +9,15 @@ from textwrap import dedent
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support import ROOT
 from support.commands import Result
 from support.nets import write_detector
 
 import ssd_data
 from ssd_data.cli import main
+from ssd_data.engines.torch.oldsyntax import to_python3
 from ssd_data.engines.torch.python2 import compile_script, run
 from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.prototxt import read_prototxt
@@ -187,7 +190,7 @@ def test_what_python_2_means(text: str, out: str, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("import caffe\nprint 'a'\n", ["bad.py:2: this is no Python 3", "2to3 -w -n bad.py"]),
+        ("import caffe\nprint `a`\n", ["bad.py:2: this is no Python 3", "2to3 -w -n bad.py"]),
         ("import caffe\n\nL = caffe.layers\nL.ReLU(L.Input(), slop=1).to_proto()\n",
          ["error: bad.py:4", "ReLUParameter has no field", "slop"]),
         ("import caffe\ncaffe.Net('none.prototxt', caffe.TEST)\n", ["bad.py:2", "none.prototxt"]),
@@ -283,3 +286,52 @@ def test_as_caffe_from_a_program_of_ones_own(monkeypatch: pytest.MonkeyPatch) ->
     )
     assert names["caffe"] is ssd_data
     assert names["caffe_pb2"] is caffe_pb2
+
+
+# ---- statements of Python 2 ----
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("print 'a', 1\n", "print( 'a', 1)\n"),
+        ("print\n", "print()\n"),
+        ("print 'a',\n", "print( 'a', end=\" \")\n"),
+        ("print >>f, 'a' % (1,)\n", "print(  'a' % (1,), file=f)\n"),
+        ("print >>f\n", "print( file=f)\n"),
+        ("print ('a'), b\n", "print( ('a'), b)\n"),
+        ("print('a')\n", "print('a')\n"),
+        ("print = 3\n", "print = 3\n"),
+        ("if x: print 'a'; print 'b'  # c\n", "if x: print( 'a'); print( 'b')  # c\n"),
+        ("print 'a' % (\n  b,\n  c)\n", "print( 'a' % (\n  b,\n  c))\n"),
+        ("x = {1: lambda: 2}\nprint x\n", "x = {1: lambda: 2}\nprint( x)\n"),
+        ("f = lambda a: a\n", "f = lambda a: a\n"),
+        ("try:\n  a\nexcept IOError, e:\n  b\n", "try:\n  a\nexcept IOError as e:\n  b\n"),
+        ("try:\n  a\nexcept (A, B), e: b\n", "try:\n  a\nexcept (A, B) as e: b\n"),
+        ("raise ValueError, 'a'\n", "raise ValueError( 'a')\n"),
+        ("if a:\n        b\n\tc\n", "if a:\n        b\n        c\n"),
+        ("s = 'print 1'\n", "s = 'print 1'\n"),
+        ("'not ended\n", "'not ended\n"),
+        ("", ""),
+    ],
+)
+def test_statements_of_python_2(old: str, new: str) -> None:
+    assert to_python3(old) == new
+
+
+@given(st.text(alphabet="print except raise, :;>'\"()\n\tabc#\\", max_size=60))
+def test_any_text_is_translated_or_left(text: str) -> None:
+    to_python3(text)
+
+
+def test_lists_where_python_3_has_none(capsys: pytest.CaptureFixture[str]) -> None:
+    code = """
+      done = []
+      map(done.append, [1, 2])
+      print done, {1: 2}.keys()[0], zip('ab', 'cd')[1], range(2) + [5], filter(None, [0, 3])
+      print sorted({1: 2}.items()), [k for k in {3: 4}.keys()]
+    """
+    run_it = compile_script(write("s.py", dedent(code)))
+    run(run_it, {})
+    out = capsys.readouterr().out
+    assert out == "[1, 2] 1 ('b', 'd') [0, 1, 5] [3]\n[(1, 2)] [3]\n"

@@ -1,12 +1,14 @@
-"""Scripts of Python 2 that Python 3 can parse, run as they were meant.
+"""Scripts of Python 2 run as they were meant; most scripts for Caffe are.
 
-Most scripts for Caffe are. One is known by what Python 3 has not (``xrange``, ``d.iteritems()``);
-then two integers are divided as there, and such names mean what they did. Others are left alone.
+One is known by what Python 3 has not (``print x``, ``xrange``, ``d.iteritems()``); then two
+integers are divided as there, ``map`` gives a list, and such names mean what they did. Others are
+left alone.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import ItemsView, KeysView, ValuesView
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
@@ -16,6 +18,7 @@ from typing import Any
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_text
+from ssd_data.engines.torch.oldsyntax import to_python3
 
 NAMES = {"xrange": "range", "unicode": "str", "raw_input": "input", "long": "int", "unichr": "chr"}
 METHODS = {
@@ -24,7 +27,8 @@ METHODS = {
     "itervalues": "values",
     "has_key": "__contains__",
 }
-_DIVIDE = "_divide_as_python_2"
+LISTS, VIEWS = ("map", "filter", "zip", "range"), ("keys", "items", "values")
+_DIVIDE, _LISTED = "_divide_as_python_2", "_listed_as_python_2"
 
 
 def compile_script(path: Path | str) -> CodeType:
@@ -35,18 +39,27 @@ def compile_script(path: Path | str) -> CodeType:
     """
     text = read_text(Path(path), "Python script")
     try:
-        tree = ast.parse(text, str(path))
+        tree, old = _parse(text, str(path))
     except SyntaxError as error:
-        hint = ""
-        if "print" in (error.msg or "") or "except" in (error.text or ""):
-            hint = f"It is of Python 2: 2to3 -w -n {path} makes it one of Python 3"
         where = f"{path}:{error.lineno}" if error.lineno else path
+        hint = f"If it is of Python 2: 2to3 -w -n {path}"
         raise InputError(f"this is no Python 3: {error.msg}", where=where, hint=hint) from None
     except (ValueError, RecursionError, MemoryError):
         raise InputError("this is no Python", where=path) from None
-    if is_python2(tree):
+    if old or is_python2(tree):
         tree = ast.fix_missing_locations(_Modern().visit(tree))
     return compile(tree, str(path), "exec", dont_inherit=True)
+
+
+def _parse(text: str, name: str) -> tuple[ast.Module, bool]:
+    """The syntax tree, and whether only Python 2 has such statements."""
+    try:
+        return ast.parse(text, name), False
+    except SyntaxError as error:
+        try:
+            return ast.parse(to_python3(text), name), True
+        except SyntaxError:
+            raise error from None
 
 
 def is_python2(tree: ast.AST) -> bool:
@@ -96,6 +109,14 @@ class _Modern(ast.NodeTransformer):
         """See :func:`_compares_len`."""
         return ast.Pass() if _compares_len(node) else self.generic_visit(node)
 
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """What gives a list there, and is lazy here."""
+        called = node.func
+        gives = isinstance(called, ast.Name) and called.id in LISTS
+        gives |= isinstance(called, ast.Attribute) and called.attr in VIEWS and not node.args
+        self.generic_visit(node)
+        return ast.Call(ast.Name(_LISTED, ast.Load()), [node], []) if gives else node
+
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         """``a / b``."""
         self.generic_visit(node)
@@ -128,9 +149,19 @@ def divide(left: Any, right: Any) -> Any:
     return left / right
 
 
+def listed(found: Any) -> Any:
+    """A list of what Python 3 gives one by one.
+
+    >>> listed({"a": 1}.keys()), listed(map(abs, [-1]))
+    (['a'], [1])
+    """
+    lazy = (KeysView, ItemsView, ValuesView, map, filter, zip, range)
+    return list(found) if isinstance(found, lazy) else found
+
+
 def run(code: CodeType, names: dict[str, Any]) -> None:
     """Run it, with these as its global names."""
-    names[_DIVIDE] = divide
+    names[_DIVIDE], names[_LISTED] = divide, listed
     exec(code, names)
 
 
