@@ -9,16 +9,13 @@ net's last convolutions stays in single precision.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 import onnx
 
-from ssd_data.core.errors import InputError
 from ssd_data.core.files.scratch import scratch, temporary_files_in
-from ssd_data.core.images import in_colour
-from ssd_data.data.lmdb.store import LmdbReader
+from ssd_data.deploy.lower import Calibration
 from ssd_data.engines import Array
 from ssd_data.nets.onnx.detection_head import EmittedHead, head_outputs
 from ssd_data.nets.onnx.emit import emit
@@ -44,16 +41,11 @@ def make_model(
     return made.emission.model({made.input.name: made.input}, head_outputs(end, head), text)
 
 
-def quantise(
-    model: onnx.ModelProto, net: PreparedNet, lmdb: Path, records: int
-) -> tuple[onnx.ModelProto, str]:
+def quantise(model: onnx.ModelProto, calibration: Calibration) -> tuple[onnx.ModelProto, str]:
     """The model with 8-bit convolutions, and a sentence on how it was made.
 
-    Args:
-        lmdb: training records; the first ``records`` of them are run.
-
     Raises:
-        InputError: it holds no record, or one that cannot be read.
+        InputError: there is no record, or one that cannot be read.
     """
     from onnxruntime.quantization import (
         CalibrationMethod,
@@ -62,7 +54,7 @@ def quantise(
         quantize_static,
     )
 
-    reader = _Records(net, lmdb, records)
+    reader = _Records(str(model.graph.input[0].name), calibration)
     names = [str(node.name) for node in model.graph.node]  # what follows the heads: end/…
     logging.getLogger().addFilter(_quiet)
     try:
@@ -85,13 +77,8 @@ def quantise(
             made = onnx.load(file)
     finally:
         logging.getLogger().removeFilter(_quiet)
-    if not reader.count:
-        raise InputError("holds no record to calibrate by", where=lmdb)
     made.producer_name = model.producer_name
-    text = (
-        f"convolutions in 8 bits, weights per output channel, calibrated on {reader.count} records "
-        f"of {lmdb.name}"
-    )
+    text = calibration.sentence("convolutions in 8 bits, weights per output channel")
     return made, text
 
 
@@ -103,24 +90,10 @@ def _quiet(record: logging.LogRecord) -> bool:
 class _Records:
     """The records as ONNX Runtime's calibration asks for them."""
 
-    def __init__(self, net: PreparedNet, lmdb: Path, records: int) -> None:
-        self.name, self.count = net.given.graph.inputs[0], 0
-        self._batches = _pictures(net, lmdb, records)
+    def __init__(self, name: str, batches: Iterable[Array]) -> None:
+        self.name, self._batches = name, iter(batches)
 
     def get_next(self) -> dict[str, Any] | None:
         """The next input, None after the last."""
         batch = next(self._batches, None)
-        if batch is None:
-            return None
-        self.count += 1
-        return {self.name: batch}
-
-
-def _pictures(net: PreparedNet, lmdb: Path, records: int) -> Iterator[Array]:
-    with LmdbReader(lmdb) as reader:
-        for index, record in enumerate(reader):
-            if index == records:
-                return
-            with reader.naming():
-                picture = in_colour(record.decode())
-            yield net.preprocessing.apply(picture, net.size)[None]
+        return None if batch is None else {self.name: batch}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,11 +9,13 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import spelled
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.options import option
-from ssd_data.deploy.extras_files import load_postprocess, write_extras
+from ssd_data.deploy.extras_files import write_extras
+from ssd_data.deploy.lower import Calibration, LowerOptions
+from ssd_data.deploy.onnx_heads import head_outputs, left_to_do, written_engine
 from ssd_data.deploy.proof import TOLERANCE, Proof, WrittenEngine
 from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines import Array
@@ -25,18 +26,15 @@ from ssd_data.nets.prepare import PreparedNet
 BRIEF = "one ONNX file."
 SUMMARY = "One ONNX file, as ONNX Runtime, OpenCV and others read it."
 NET = "net.onnx"
-RECORDS = 128
 
 
 @dataclass(frozen=True, slots=True)
-class OnnxOptions:
+class OnnxOptions(LowerOptions):
     """What is wanted of an ONNX file.
 
     Attributes:
         head: what it ends with, see :func:`ssd_data.nets.onnx.detection_head.head_outputs`.
         dynamic_batch: whether it takes batches of any size.
-        half: half precision.
-        int8: whole numbers of 8 bits, by ``calibrate``, an LMDB, and its first ``records`` records.
     """
 
     head: Literal["raw", "decoded", "nms"] = option(
@@ -45,26 +43,6 @@ class OnnxOptions:
         shows_default=True,
     )
     dynamic_batch: bool = option(False, "take batches of any size.")
-    half: bool = option(False, "half precision within; its loss is measured.")
-    int8: bool = option(False, "8-bit convolutions; the loss is measured.")
-    calibrate: Path | None = option(None, "whose pictures.", of="int8", metavar="LMDB")
-    records: int | None = option(
-        None, f"how many of its records.  [default: {RECORDS}]", of="int8", metavar="N", low=1
-    )
-
-    def __post_init__(self) -> None:
-        if self.half and self.int8:
-            raise UsageError("--half and --int8 exclude each other")
-        if self.int8 and self.calibrate is None:
-            hint = "Give --calibrate LMDB"
-            raise UsageError("says how large values get", where="--int8", hint=hint)
-        if not self.int8 and (self.calibrate or self.records):
-            raise UsageError("--calibrate and --records belong to --int8")
-
-    @property
-    def lower(self) -> str:
-        """What is lower than single precision within, for people; nothing where nothing is."""
-        return "half precision" if self.half else "whole numbers" if self.int8 else ""
 
 
 OPTIONS = OnnxOptions
@@ -80,7 +58,7 @@ def write(net: PreparedNet, options: OnnxOptions, folder: Path) -> WrittenNet:
     model = make_model(net, head, dynamic=options.dynamic_batch, half=options.half)
     notes = []
     if options.calibrate is not None:
-        model, text = quantise(model, net, options.calibrate, options.records or RECORDS)
+        model, text = quantise(model, Calibration(net, options.calibrate, options.records))
         notes.append(text)
     write_whole(folder / NET, model.SerializeToString())
     kind = "float16 within, float32 at its ends" if options.half else "float32"
@@ -95,39 +73,7 @@ def write(net: PreparedNet, options: OnnxOptions, folder: Path) -> WrittenNet:
     if head != "nms":
         facts["files"] |= write_extras(net, folder, priors=head == "raw")
     batch = BATCH if options.dynamic_batch else net.shape[0]
-    return WrittenNet(net, facts, _outputs(net, head, batch), _left(net, head), notes)
-
-
-def _outputs(net: PreparedNet, head: str, batch: int | str) -> dict[str, dict[str, Any]]:
-    count, settings = len(net.boxes), net.head.settings
-    classes = settings["num_classes"]
-    each = (4,) if settings["share_location"] else (classes, 4)
-    if head == "raw":
-        return {
-            "locations": {
-                "shape": [batch, count, *each],
-                "holds": f"by {settings['code_type']}, to be decoded with priors and variances",
-            },
-            "confidences": {
-                "shape": [batch, count, classes],
-                "holds": f"activation left to do: {net.head.activation}",
-            },
-        }
-    if head == "decoded":
-        return {
-            "boxes": {"shape": [batch, count, *each], "holds": "decoded"},
-            "scores": {"shape": [batch, count, classes], "holds": "of each class"},
-        }
-    holds = "label, score, xmin, ymin, xmax, ymax by falling score; the rest has label -1"
-    return {"detections": {"shape": [batch, "most", 6], "holds": holds}}
-
-
-def _left(net: PreparedNet, head: str) -> dict[str, Any] | None:
-    if head == "nms":
-        return None
-    if head == "raw":
-        return net.settings()
-    return {**net.head.settings, "activation": "none", "code_type": "DECODED"}
+    return WrittenNet(net, facts, head_outputs(net, head, batch), left_to_do(net, head), notes)
 
 
 def prove(
@@ -166,28 +112,7 @@ def _by_runtime(
         found: list[Array] = session.run(names, {own: batch})
         return found
 
-    return _engine(written, name, folder, run)
-
-
-def _engine(
-    written: WrittenNet, name: str, folder: Path, run: Callable[[Array], list[Array]]
-) -> WrittenEngine:
-    """The file that was written, as an engine."""
-    if written.detection is None:
-        return WrittenEngine(written.net, name, lambda batch: _rows(run(batch)[0]))
-    after = load_postprocess(folder)
-
-    def values(batch: Array) -> dict[str, Array]:
-        return dict(zip(written.outputs, run(batch), strict=True))
-
-    return WrittenEngine(written.net, name, lambda batch: after(*run(batch)), values)
-
-
-def _rows(detections: Array) -> Array:
-    """(batch, most, 6) as DetectionOutput's rows."""
-    picture, place = np.nonzero(detections[..., 0] >= 0)
-    found = detections[picture, place]
-    return np.concatenate([picture[:, None], found], 1).astype(np.float32)
+    return written_engine(written, name, folder, run)
 
 
 def _by_opencv(
@@ -205,7 +130,7 @@ def _by_opencv(
         return []
     try:
         net = cv2.dnn.readNetFromONNX(spelled(folder / NET))
-        found = proof.measure(_engine(written, "opencv", folder, run))
+        found = proof.measure(written_engine(written, "opencv", folder, run))
     except (cv2.error, InputError, ValueError) as error:
         text = str(getattr(error, "err", "") or error).strip().splitlines()[0][:120]
         written.notes.append(f"OpenCV {cv2.__version__} does not run it: {text}")

@@ -1,0 +1,75 @@
+"""What a net that was emitted as ONNX ends with: what its files say of it, and how it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ssd_data.deploy.extras_files import load_postprocess
+from ssd_data.deploy.proof import WrittenEngine
+from ssd_data.deploy.targets import WrittenNet
+from ssd_data.engines import Array
+from ssd_data.nets.prepare import PreparedNet
+
+
+def head_outputs(net: PreparedNet, head: str, batch: int | str) -> dict[str, dict[str, Any]]:
+    """The outputs of a head (see :func:`ssd_data.nets.onnx.detection_head.head_outputs`), as
+    ``preprocess.json`` has them."""
+    count, settings = len(net.boxes), net.head.settings
+    classes = settings["num_classes"]
+    each = (4,) if settings["share_location"] else (classes, 4)
+    if head == "raw":
+        return {
+            "locations": {
+                "shape": [batch, count, *each],
+                "holds": f"by {settings['code_type']}, to be decoded with priors and variances",
+            },
+            "confidences": {
+                "shape": [batch, count, classes],
+                "holds": f"activation left to do: {net.head.activation}",
+            },
+        }
+    if head == "decoded":
+        return {
+            "boxes": {"shape": [batch, count, *each], "holds": "decoded"},
+            "scores": {"shape": [batch, count, classes], "holds": "of each class"},
+        }
+    holds = "label, score, xmin, ymin, xmax, ymax by falling score; the rest has label -1"
+    return {"detections": {"shape": [batch, "most", 6], "holds": holds}}
+
+
+def left_to_do(net: PreparedNet, head: str) -> dict[str, Any] | None:
+    """The post-processing's settings; None where nothing is left."""
+    if head == "nms":
+        return None
+    if head == "raw":
+        return net.settings()
+    return {**net.head.settings, "activation": "none", "code_type": "DECODED"}
+
+
+def written_engine(
+    written: WrittenNet, name: str, folder: Path, run: Callable[[Array], list[Array]]
+) -> WrittenEngine:
+    """The files that were written, as an engine.
+
+    Args:
+        run: pictures to the outputs, in the order of ``written.outputs``.
+    """
+    if written.detection is None:
+        return WrittenEngine(written.net, name, lambda batch: _rows(run(batch)[0]))
+    after = load_postprocess(folder)
+
+    def values(batch: Array) -> dict[str, Array]:
+        return dict(zip(written.outputs, run(batch), strict=True))
+
+    return WrittenEngine(written.net, name, lambda batch: after(*run(batch)), values)
+
+
+def _rows(detections: Array) -> Array:
+    """(batch, most, 6) as DetectionOutput's rows."""
+    picture, place = np.nonzero(detections[..., 0] >= 0)
+    found = detections[picture, place]
+    return np.concatenate([picture[:, None], found], 1).astype(np.float32)
