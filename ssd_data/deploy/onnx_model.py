@@ -9,14 +9,14 @@ net's last convolutions stays in single precision.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import onnx
 
+from ssd_data.core.errors import InputError
 from ssd_data.core.files.scratch import scratch, temporary_files_in
-from ssd_data.deploy.lower import Calibration
-from ssd_data.engines import Array
+from ssd_data.deploy.calibration import calibration_batches
 from ssd_data.nets.onnx.detection_head import EmittedHead, head_outputs
 from ssd_data.nets.onnx.emit import emit
 from ssd_data.nets.prepare import PreparedNet
@@ -41,11 +41,16 @@ def make_model(
     return made.emission.model({made.input.name: made.input}, head_outputs(end, head), text)
 
 
-def quantise(model: onnx.ModelProto, calibration: Calibration) -> tuple[onnx.ModelProto, str]:
+def quantise(
+    model: onnx.ModelProto, net: PreparedNet, lmdb: Path, records: int
+) -> tuple[onnx.ModelProto, str]:
     """The model with 8-bit convolutions, and a sentence on how it was made.
 
+    Args:
+        lmdb: training records; the first ``records`` of them are run.
+
     Raises:
-        InputError: there is no record, or one that cannot be read.
+        InputError: it holds no record, or one that cannot be read.
     """
     from onnxruntime.quantization import (
         CalibrationMethod,
@@ -54,7 +59,7 @@ def quantise(model: onnx.ModelProto, calibration: Calibration) -> tuple[onnx.Mod
         quantize_static,
     )
 
-    reader = _Records(str(model.graph.input[0].name), calibration)
+    reader = _Records(net, lmdb, records)
     names = [str(node.name) for node in model.graph.node]  # what follows the heads: end/…
     logging.getLogger().addFilter(_quiet)
     try:
@@ -77,8 +82,13 @@ def quantise(model: onnx.ModelProto, calibration: Calibration) -> tuple[onnx.Mod
             made = onnx.load(file)
     finally:
         logging.getLogger().removeFilter(_quiet)
+    if not reader.count:
+        raise InputError("holds no record to calibrate by", where=lmdb)
     made.producer_name = model.producer_name
-    text = calibration.sentence("convolutions in 8 bits, weights per output channel")
+    text = (
+        f"convolutions in 8 bits, weights per output channel, calibrated on {reader.count} records "
+        f"of {lmdb.name}"
+    )
     return made, text
 
 
@@ -90,10 +100,14 @@ def _quiet(record: logging.LogRecord) -> bool:
 class _Records:
     """The records as ONNX Runtime's calibration asks for them."""
 
-    def __init__(self, name: str, batches: Iterable[Array]) -> None:
-        self.name, self._batches = name, iter(batches)
+    def __init__(self, net: PreparedNet, lmdb: Path, records: int) -> None:
+        self.name, self.count = net.given.graph.inputs[0], 0
+        self._batches = calibration_batches(net, lmdb, records)
 
     def get_next(self) -> dict[str, Any] | None:
         """The next input, None after the last."""
         batch = next(self._batches, None)
-        return None if batch is None else {self.name: batch}
+        if batch is None:
+            return None
+        self.count += 1
+        return {self.name: batch}

@@ -1,24 +1,17 @@
 """What engines have in common that are fed with ONNX, made in memory by the emitters that
-``ssd-data deploy`` writes files with. What a DetectionOutput does is done in NumPy."""
+``ssd-data deploy`` writes files with."""
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
 from collections.abc import Callable
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-import numpy as np
+from typing import Any, TypeAlias
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.engines import Array, Engine
-from ssd_data.nets.matching import TrainedNet
+from ssd_data.engines import Array
+from ssd_data.engines._emitted import EmittedEngine, Written
+from ssd_data.nets.geometry import Shape
 
-if TYPE_CHECKING:
-    from ssd_data.nets.onnx.open_ends import OpenEnds
-
-SESSIONS = 8  # kept at a time, one for each shape of batch
 Run: TypeAlias = Callable[[Array], list[Array]]
 
 
@@ -41,35 +34,21 @@ def missing(what: str, error: ImportError, extra: str) -> UsageError:
     )
 
 
-def threads() -> int:
-    """How many ``OMP_NUM_THREADS`` says; 0 where it says nothing."""
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    return int(given) if given.isdecimal() else 0
-
-
 def first_line(error: Exception) -> str:
     """What a runtime's error says, as far as it fits into a sentence."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0][:300]
 
 
-class ThroughOnnx(Engine):
+class ThroughOnnx(EmittedEngine):
     """A net with BatchNorm merged, in a runtime that reads ONNX or what is made of it.
 
     Attributes:
         title: the runtime's name, for people.
     """
 
+    in_batches = True
     title = ""
-
-    def __init__(self, trained: TrainedNet) -> None:
-        from ssd_data.nets.onnx.open_ends import detection_nodes
-
-        super().__init__(trained.graph)
-        detection_nodes(self.graph)
-        self._trained = trained
-        self._session = lru_cache(SESSIONS)(self._convert)
-        self._session(self.shape)
 
     @abstractmethod
     def open(self, model: Any, names: list[str]) -> Run:
@@ -79,19 +58,20 @@ class ThroughOnnx(Engine):
             model: for one shape of batch. names: the outputs to give, in that order.
         """
 
-    def forward(self, batch: Array) -> dict[str, Array]:
-        """See :meth:`Engine.forward`."""
-        net, run = self._session(batch.shape)
-        try:
-            arrays = run(np.ascontiguousarray(batch, np.float32))
-        except Exception as error:  # runtimes' exceptions have no common base but this
-            raise InputError(
-                f"{self.title} cannot run this net: {first_line(error)}", where=self.graph.origin
-            ) from None
-        return net.finish(arrays, self.outputs)
+    def write(self, blobs: list[str], priors: list[str], shape: Shape) -> Written:
+        """See :meth:`EmittedEngine.write`."""
+        from ssd_data.nets.onnx.emit import emit
 
-    def _convert(self, shape: tuple[int, ...]) -> tuple[OpenEnds, Run]:
-        from ssd_data.nets.onnx.open_ends import open_ends
+        made = emit(self.trained, [*blobs, *priors], shape, reserved=blobs)
+        ends = {name: made.blobs[name] for name in blobs}
+        give = self.open(made.emission.model({self.input: made.input}, ends), blobs)
 
-        net = open_ends(self._trained, shape)
-        return net, self.open(net.model, net.names)
+        def run(batch: Array) -> dict[str, Array]:
+            try:
+                return dict(zip(blobs, give(batch), strict=True))
+            except Exception as error:  # runtimes' exceptions have no common base but this
+                text = f"{self.title} cannot run this net: {first_line(error)}"
+                raise InputError(text, where=self.graph.origin) from None
+
+        shapes = {name: made.blobs[name].shape for name in blobs}
+        return Written(run, shapes, {name: made.blobs[name].constant for name in priors})

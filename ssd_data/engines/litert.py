@@ -10,14 +10,15 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.engines import Array, EngineOptions
+from ssd_data.engines._emitted import threads
 from ssd_data.engines._through_onnx import (
     Run,
     ThroughOnnx,
     first_line,
     missing,
     require_onnx,
-    threads,
 )
+from ssd_data.engines._quiet import no_output
 from ssd_data.nets.edit.merge_bn import merge_bn
 from ssd_data.nets.prepare import read_trained
 
@@ -52,12 +53,12 @@ def open_interpreter(model: bytes, where: object = "", keep_all: bool = False) -
         settings = {"experimental_preserve_all_tensors": True}
         settings["experimental_op_resolver_type"] = kind
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), no_output(2):  # it tells how it optimises
             warnings.simplefilter("ignore")
             found = runtime.Interpreter(
                 model_content=model, num_threads=threads() or None, **settings
             )
-        found.allocate_tensors()
+            found.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         text = f"LiteRT cannot read this net: {first_line(error)}"
         raise InputError(text, where=where) from None
@@ -100,7 +101,8 @@ def from_whole(values: Any, detail: Any) -> Array:
     if values.dtype == np.float32:
         return np.array(values)
     scale, zero = detail["quantization"]
-    return (values.astype(np.float32) - np.float32(zero)) * np.float32(scale)
+    found: Array = (values.astype(np.float32) - np.float32(zero)) * np.float32(scale)
+    return found
 
 
 class LiteRT(ThroughOnnx):

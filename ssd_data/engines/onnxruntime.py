@@ -7,7 +7,8 @@ from typing import Any
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines import Array, EngineOptions
-from ssd_data.engines._through_onnx import Run, ThroughOnnx, first_line, threads
+from ssd_data.engines._emitted import threads
+from ssd_data.engines._through_onnx import Run, ThroughOnnx, first_line
 from ssd_data.nets.edit.merge_bn import merge_bn
 from ssd_data.nets.prepare import read_trained
 

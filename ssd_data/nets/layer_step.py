@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from ssd_data.core.errors import InputError
 from ssd_data.nets.geometry import Shape, axis_of, concat_axis, reshape_target, shape_text
 from ssd_data.nets.graph import LayerError, Node
 from ssd_data.nets.priors import prior_shapes, prior_values
@@ -212,3 +213,20 @@ def prior_constant(step: LayerStep[V]) -> Array:
     check_shape((2, *map_size, 4, len(shapes.sizes)))
     both: Array = prior_values(p, map_size, (picture[0], picture[1]), step.node.where)[None]
     return both
+
+
+def split_priors(values: Array | None, where: object) -> tuple[Array, Array]:
+    """Prior boxes (N, 4) and their variances (N, 4) of what they give.
+
+    Args:
+        values: of the blob, None where they are not known.
+
+    Raises:
+        InputError: they are no constants of the net, or have another shape than PriorBox gives.
+    """
+    if values is None:
+        raise InputError("the priors are not made by PriorBox layers", where=where)
+    if values.shape[:2] != (1, 2) or values.size % 8:
+        raise InputError(f"the priors have shape {values.shape}", where=where)
+    boxes, variances = np.asarray(values, np.float32).reshape(2, -1, 4)
+    return boxes, variances

@@ -35,6 +35,9 @@ class WrittenNet:
             net gives detections.
         notes: what to know of it.
         losses: name → numbers that say what was given up (half precision, whole numbers).
+        given: what ``preprocess.json`` says of the input where it is not the usual: its ``layout``,
+            ``shape``, ``type``; of whole numbers, ``scale_of_one`` and ``zero`` (a value is
+            ``(number - zero) * scale_of_one``).
     """
 
     net: PreparedNet
@@ -43,6 +46,7 @@ class WrittenNet:
     detection: dict[str, Any] | None
     notes: list[str] = field(default_factory=list)
     losses: dict[str, Any] = field(default_factory=dict)
+    given: dict[str, Any] = field(default_factory=dict)
 
 
 def known_options() -> dict[str, tuple[type, list[str]]]:

@@ -13,9 +13,9 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import spelled
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.options import option
+from ssd_data.deploy.calibration import RECORDS, check_precision, lower_precision
 from ssd_data.deploy.extras_files import write_extras
-from ssd_data.deploy.lower import Calibration, LowerOptions
-from ssd_data.deploy.onnx_heads import head_outputs, left_to_do, written_engine
+from ssd_data.deploy.heads import head_outputs_table, left_to_do, written_engine
 from ssd_data.deploy.proof import TOLERANCE, Proof, WrittenEngine
 from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines import Array
@@ -29,12 +29,14 @@ NET = "net.onnx"
 
 
 @dataclass(frozen=True, slots=True)
-class OnnxOptions(LowerOptions):
+class OnnxOptions:
     """What is wanted of an ONNX file.
 
     Attributes:
         head: what it ends with, see :func:`ssd_data.nets.onnx.detection_head.head_outputs`.
         dynamic_batch: whether it takes batches of any size.
+        half: half precision.
+        int8: whole numbers of 8 bits, by ``calibrate``, an LMDB, and its first ``records`` records.
     """
 
     head: Literal["raw", "decoded", "nms"] = option(
@@ -43,6 +45,20 @@ class OnnxOptions(LowerOptions):
         shows_default=True,
     )
     dynamic_batch: bool = option(False, "take batches of any size.")
+    half: bool = option(False, "half precision within; its loss is measured.")
+    int8: bool = option(False, "8-bit convolutions; the loss is measured.")
+    calibrate: Path | None = option(None, "whose pictures.", of="int8", metavar="LMDB")
+    records: int | None = option(
+        None, f"how many of its records.  [default: {RECORDS}]", of="int8", metavar="N", low=1
+    )
+
+    def __post_init__(self) -> None:
+        check_precision(self.half, self.int8, self.calibrate, self.records)
+
+    @property
+    def lower(self) -> str:
+        """What is lower than single precision within, for people; nothing where nothing is."""
+        return lower_precision(self.half, self.int8)
 
 
 OPTIONS = OnnxOptions
@@ -58,7 +74,7 @@ def write(net: PreparedNet, options: OnnxOptions, folder: Path) -> WrittenNet:
     model = make_model(net, head, dynamic=options.dynamic_batch, half=options.half)
     notes = []
     if options.calibrate is not None:
-        model, text = quantise(model, Calibration(net, options.calibrate, options.records))
+        model, text = quantise(model, net, options.calibrate, options.records or RECORDS)
         notes.append(text)
     write_whole(folder / NET, model.SerializeToString())
     kind = "float16 within, float32 at its ends" if options.half else "float32"
@@ -73,7 +89,9 @@ def write(net: PreparedNet, options: OnnxOptions, folder: Path) -> WrittenNet:
     if head != "nms":
         facts["files"] |= write_extras(net, folder, priors=head == "raw")
     batch = BATCH if options.dynamic_batch else net.shape[0]
-    return WrittenNet(net, facts, head_outputs(net, head, batch), left_to_do(net, head), notes)
+    return WrittenNet(
+        net, facts, head_outputs_table(net, head, batch), left_to_do(net, head), notes
+    )
 
 
 def prove(

@@ -120,7 +120,7 @@ class TfGraph:
     def activate(self, tensor: int, activation: str) -> bool:
         """Have the operator that makes a tensor do an activation too; whether it can."""
         s, made = schema(), self._maker.get(tensor)
-        options = None if made is None else made.builtinOptions
+        options: Any = None if made is None else made.builtinOptions
         if getattr(options, "fusedActivationFunction", None) != s.ActivationFunctionType.NONE:
             return False
         options.fusedActivationFunction = getattr(s.ActivationFunctionType, activation)
@@ -170,7 +170,7 @@ def _code(s: Any, name: str) -> Any:
 def _buffer(s: Any, values: bytes) -> Any:
     """A buffer that begins at a multiple of 16, as the format asks of it."""
 
-    class Aligned(s.BufferT):  # type: ignore[misc, name-defined]
+    class Aligned(s.BufferT):  # type: ignore[misc]
         def Pack(self, builder: Any) -> Any:  # noqa: N802 (the format's own name)
             builder.StartVector(1, len(values), ALIGNED)
             builder.head -= len(values)

@@ -1,4 +1,4 @@
-"""What a net that was emitted as ONNX ends with: what its files say of it, and how it is run."""
+"""What nets end with that are no Caffe nets: their outputs, and what is left to do."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ from ssd_data.engines import Array
 from ssd_data.nets.prepare import PreparedNet
 
 
-def head_outputs(net: PreparedNet, head: str, batch: int | str) -> dict[str, dict[str, Any]]:
-    """The outputs of a head (see :func:`ssd_data.nets.onnx.detection_head.head_outputs`), as
-    ``preprocess.json`` has them."""
+def head_outputs_table(
+    net: PreparedNet, head: str, batch: int | str, most: int | str = "most"
+) -> dict[str, dict[str, Any]]:
+    """The outputs of a net by name, as ``preprocess.json`` has them.
+
+    Args:
+        head: "raw", "decoded" or "nms".
+        batch: how many pictures at a time. most: how many detections of each.
+    """
     count, settings = len(net.boxes), net.head.settings
     classes = settings["num_classes"]
     each = (4,) if settings["share_location"] else (classes, 4)
@@ -38,16 +44,23 @@ def head_outputs(net: PreparedNet, head: str, batch: int | str) -> dict[str, dic
             "scores": {"shape": [batch, count, classes], "holds": "of each class"},
         }
     holds = "label, score, xmin, ymin, xmax, ymax by falling score; the rest has label -1"
-    return {"detections": {"shape": [batch, "most", 6], "holds": holds}}
+    return {"detections": {"shape": [batch, most, 6], "holds": holds}}
 
 
 def left_to_do(net: PreparedNet, head: str) -> dict[str, Any] | None:
-    """The post-processing's settings; None where nothing is left."""
+    """What ``postprocess.py`` has to know behind a head; None where nothing is left to do."""
     if head == "nms":
         return None
     if head == "raw":
         return net.settings()
     return {**net.head.settings, "activation": "none", "code_type": "DECODED"}
+
+
+def detection_rows(detections: Array) -> Array:
+    """(batch, most, 6) as DetectionOutput's rows (N, 7)."""
+    picture, place = np.nonzero(detections[..., 0] >= 0)
+    found = detections[picture, place]
+    return np.concatenate([picture[:, None], found], 1).astype(np.float32)
 
 
 def written_engine(
@@ -56,20 +69,14 @@ def written_engine(
     """The files that were written, as an engine.
 
     Args:
+        folder: holds what follows the net.
         run: pictures to the outputs, in the order of ``written.outputs``.
     """
     if written.detection is None:
-        return WrittenEngine(written.net, name, lambda batch: _rows(run(batch)[0]))
+        return WrittenEngine(written.net, name, lambda batch: detection_rows(run(batch)[0]))
     after = load_postprocess(folder)
 
     def values(batch: Array) -> dict[str, Array]:
         return dict(zip(written.outputs, run(batch), strict=True))
 
     return WrittenEngine(written.net, name, lambda batch: after(*run(batch)), values)
-
-
-def _rows(detections: Array) -> Array:
-    """(batch, most, 6) as DetectionOutput's rows."""
-    picture, place = np.nonzero(detections[..., 0] >= 0)
-    found = detections[picture, place]
-    return np.concatenate([picture[:, None], found], 1).astype(np.float32)

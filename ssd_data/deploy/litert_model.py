@@ -1,0 +1,130 @@
+"""A net as LiteRT's file; and in whole numbers of 8 bits, by Google's quantiser for LiteRT.
+
+Weights have a scale for each output channel, values one for each blob, of the least and largest
+values of the training pictures that are run. With raw heads all is in whole numbers, what is fed
+and what it gives too. Else what follows the net's last convolutions stays in single precision, and
+so do its ends.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from ssd_data.core.errors import UsageError
+from ssd_data.deploy.calibration import CalibrationPictures
+from ssd_data.deploy.layer_errors import Blobs
+from ssd_data.engines import Array
+from ssd_data.engines._emitted import threads
+from ssd_data.engines.litert import from_whole, open_interpreter, to_whole
+from ssd_data.nets.prepare import PreparedNet
+from ssd_data.nets.tflite.graph import SIGNATURE
+
+AT_A_TIME = 16  # pictures, which the quantiser holds
+_WEIGHTED = ("Conv", "ConvTranspose", "MatMul")
+
+
+def require_quantiser() -> Any:
+    """The quantiser's two modules.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    try:
+        with _silence():
+            from litert_quantizer import quantizer, recipe
+    except ImportError as error:
+        raise UsageError(
+            f"8 bits for LiteRT need its quantiser: {error}",
+            where="--int8",
+            hint="Install it: pip install 'ssd-data[litert-int8]'",
+        ) from None
+    return quantizer, recipe
+
+
+def quantise_litert(
+    model: bytes, single: Sequence[str], prepared: PreparedNet, lmdb: Path, records: int
+) -> tuple[bytes, str]:
+    """A model in whole numbers, and a sentence on how it was made.
+
+    Args:
+        single: names of what stays in single precision; where there are some, the ends do, too.
+
+    Raises:
+        UsageError: the quantiser is not installed.
+        InputError: there is no LMDB, or a record cannot be read.
+    """
+    quantizer, recipe = require_quantiser()
+    pictures = CalibrationPictures(prepared, lmdb, records)
+    with _silence():
+        tool = quantizer.Quantizer(bytearray(model), recipe.static_wi8_ai8())
+        if single:
+            kinds, none = recipe.TFLOperationName, quantizer.AlgorithmName.NO_QUANTIZE
+            names = "|".join(re.escape(name) for name in single)
+            pattern = rf"^(?:{names})(?:_\d+)?;"
+            tool.update_quantization_recipe(pattern, kinds.ALL_SUPPORTED, algorithm_key=none)
+            for end in (kinds.INPUT, kinds.OUTPUT):
+                tool.update_quantization_recipe(".*", end, algorithm_key=none)
+        own, ranges = prepared.given.graph.inputs[0], None
+        fed = ({own: np.ascontiguousarray(x.transpose(0, 2, 3, 1))} for x in pictures)
+        while some := list(islice(fed, AT_A_TIME)):
+            ranges = tool.calibrate({SIGNATURE: some}, ranges, num_threads=threads() or 1)
+        made = tool.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
+    what = "convolutions in 8 bits" if single else "all in 8 bits, its ends too"
+    return bytes(made.quantized_model), pictures.sentence(what)
+
+
+def behind_heads(model: onnx.ModelProto) -> list[str]:
+    """The names of the nodes, and outputs, that follow the last convolutions."""
+    wanted: set[str] = set()
+    found = []
+    for node in reversed(model.graph.node):
+        if node.op_type in _WEIGHTED or set(node.output) & wanted:
+            wanted |= set(node.input)
+        else:
+            found += [str(node.name), *map(str, node.output)]
+    return list(dict.fromkeys(found))
+
+
+def layers_within(model: bytes, names: Sequence[str]) -> Blobs:
+    """The values of a model's nodes by their names."""
+    net = open_interpreter(model, keep_all=True)
+    (given,) = net.get_input_details()
+    found: dict[str, Any] = {}
+    for one in net.get_tensor_details():
+        name = str(one["name"]).removesuffix("_quantized").removesuffix("_dequant")
+        if name in names:
+            found.setdefault(name, one)
+
+    def values(batch: Array) -> dict[str, Array]:
+        rows = np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
+        net.set_tensor(given["index"], to_whole(rows, given))
+        net.invoke()
+        held = {name: (net.get_tensor(one["index"]), one) for name, one in found.items()}
+        return {name: from_whole(*one) for name, one in held.items()}
+
+    return values
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Its progress and its advice are not for the user."""
+    quiet = io.StringIO()
+    kept = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(quiet), redirect_stderr(quiet):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(kept)
