@@ -13,6 +13,7 @@ from ssd_data.deploy.targets import WrittenNet
 from ssd_data.evaluation.compare import Difference
 
 FORMAT = 1
+_NUMBERS = " (int8: a value is (number - {zero}) * {step:g})"
 _AXES = {"N": "batch", "C": "channels", "H": "height", "W": "width"}
 _MARKS = re.compile(r"([\\`*\[\]<>|~&]|\b_|_\b)")  # what Markdown would not show as it is
 
@@ -76,10 +77,7 @@ def readme(
         _section(
             "Outputs",
             *(
-                " ".join(
-                    [f"- {_code(n)} {_shape(o['shape'])}: {o['holds']}"]
-                    + _whole("(int8: a value is (number - {zero}) * {step:g})", o)
-                )
+                f"- {_code(n)} {_shape(o['shape'])}: {o['holds']}" + "".join(_whole(_NUMBERS, o))
                 for n, o in written.outputs.items()
             ),
             "",

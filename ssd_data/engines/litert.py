@@ -11,6 +11,7 @@ import numpy as np
 from ssd_data.core.errors import InputError
 from ssd_data.engines import Array, EngineOptions
 from ssd_data.engines._emitted import threads
+from ssd_data.engines._quiet import no_output
 from ssd_data.engines._through_onnx import (
     Run,
     ThroughOnnx,
@@ -18,7 +19,6 @@ from ssd_data.engines._through_onnx import (
     missing,
     require_onnx,
 )
-from ssd_data.engines._quiet import no_output
 from ssd_data.nets.edit.merge_bn import merge_bn
 from ssd_data.nets.prepare import read_trained
 

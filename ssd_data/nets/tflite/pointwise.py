@@ -60,7 +60,7 @@ def relu(step: TfStep) -> Laid:
 def clip(step: TfStep) -> Laid:
     """Within two numbers; from 0 to 6 as its own operator."""
     least, most = (step.known(i) for i in (1, 2))
-    if least is not None and most is not None and (float(least), float(most)) == (0, 6):
+    if least is not None and most is not None and (least.item(), most.item()) == (0, 6):
         return _activated(step, "RELU6")
     x = step.x
     for kind, limit in (("MAXIMUM", least), ("MINIMUM", most)):
