@@ -75,7 +75,7 @@ def quantise_litert(
             tool.update_quantization_recipe(pattern, kinds.ALL_SUPPORTED, algorithm_key=none)
             for end in (kinds.INPUT, kinds.OUTPUT):
                 tool.update_quantization_recipe(".*", end, algorithm_key=none)
-        own, ranges = prepared.given.graph.inputs[0], None
+        (own,), ranges = open_interpreter(model).get_signature_runner().get_input_details(), None
         fed = ({own: np.ascontiguousarray(x.transpose(0, 2, 3, 1))} for x in pictures)
         while some := list(islice(fed, AT_A_TIME)):
             ranges = tool.calibrate({SIGNATURE: some}, ranges, num_threads=threads() or 1)

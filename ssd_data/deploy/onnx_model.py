@@ -25,18 +25,31 @@ KINDS = ["Conv", "Add", "Relu", "Clip", "LeakyRelu", "MaxPool"]
 
 
 def make_model(
-    net: PreparedNet, head: str, *, dynamic: bool = False, half: bool = False
+    net: PreparedNet,
+    head: str,
+    *,
+    dynamic: bool = False,
+    half: bool = False,
+    batch: int | None = None,
+    fills: bool = False,
 ) -> onnx.ModelProto:
     """Emit a net that ends as :func:`ssd_data.nets.onnx.detection_head.head_outputs` says.
+
+    Args:
+        batch: how many pictures it takes, as the prototxt says by default.
+        fills: see :class:`ssd_data.nets.onnx.detection_head.EmittedHead`.
 
     Raises:
         InputError: a layer's type has no emitter, or that end cannot be had of this net.
     """
     blobs = [net.head.locations, net.head.confidences]
+    shape = (batch or net.shape[0], *net.shape[1:])
     names = ("locations", "confidences", "boxes", "scores", "detections")
-    made = emit(net.ending, blobs, net.shape, dynamic=dynamic, half=half, reserved=names)
+    made = emit(net.ending, blobs, shape, dynamic=dynamic, half=half, reserved=names)
     locations, confidences = (made.blobs[blob] for blob in blobs)
-    end = EmittedHead(made.emission, locations, confidences, net.boxes, net.variances, net.head)
+    end = EmittedHead(
+        made.emission, locations, confidences, net.boxes, net.variances, net.head, fills
+    )
     text = f"{net.deploy.name} with {net.weights.name}"
     return made.emission.model({made.input.name: made.input}, head_outputs(end, head), text)
 

@@ -30,7 +30,7 @@ def preprocess_table(profile: str, written: WrittenNet) -> dict[str, Any]:
         "made_of": {"deploy": net.deploy.name, "weights": net.weights.name},
         "net": written.facts,
         "input": {
-            "name": net.given.graph.inputs[0],
+            "name": written.input,
             "shape": [batch, channels, height, width],
             "layout": "NCHW",
             "type": "float32",

@@ -64,7 +64,7 @@ class ThroughOnnx(EmittedEngine):
 
         made = emit(self.trained, [*blobs, *priors], shape, reserved=blobs)
         ends = {name: made.blobs[name] for name in blobs}
-        give = self.open(made.emission.model({self.input: made.input}, ends), blobs)
+        give = self.open(made.emission.model({made.input.name: made.input}, ends), blobs)
 
         def run(batch: Array) -> dict[str, Array]:
             try:

@@ -75,7 +75,8 @@ class NcnnFiles:
             InputError: ncnn cannot compute one.
         """
         extractor = self._net.create_extractor()
-        extractor.input(own, self._ncnn.Mat(np.ascontiguousarray(picture, np.float32)))
+        values = np.ascontiguousarray(picture, np.float32)  # a Mat does not hold it
+        extractor.input(own, self._ncnn.Mat(values))
         found = {}
         for name in names:
             status, mat = extractor.extract(name)

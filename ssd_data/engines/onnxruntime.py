@@ -57,9 +57,10 @@ class OnnxRuntime(ThroughOnnx):
     def open(self, model: Any, names: list[str]) -> Run:
         """See :meth:`ThroughOnnx.open`."""
         session = open_session(model.SerializeToString(), self.graph.origin)
+        own = str(model.graph.input[0].name)
 
         def run(batch: Array) -> list[Array]:
-            found: list[Array] = session.run(names, {self.input: batch})
+            found: list[Array] = session.run(names, {own: batch})
             return found
 
         return run

@@ -34,6 +34,7 @@ class WrittenNet:
         detection: the post-processing's settings, where some of it is left to do; None where the
             net gives detections.
         notes: what to know of it.
+        input_name: the input's, where the target does not take the net's own.
         losses: name → numbers that say what was given up (half precision, whole numbers).
         given: what ``preprocess.json`` says of the input where it is not the usual: its ``layout``,
             ``shape``, ``type``; of whole numbers, ``scale_of_one`` and ``zero`` (a value is
@@ -47,6 +48,12 @@ class WrittenNet:
     notes: list[str] = field(default_factory=list)
     losses: dict[str, Any] = field(default_factory=dict)
     given: dict[str, Any] = field(default_factory=dict)
+    input_name: str = ""
+
+    @property
+    def input(self) -> str:
+        """The input's name."""
+        return self.input_name or self.net.given.graph.inputs[0]
 
 
 def known_options() -> dict[str, tuple[type, list[str]]]:

@@ -41,9 +41,16 @@ class LitertOptions:
             with "raw" throughout, ends too.
     """
 
-    head: Literal["raw", "decoded", "nms"] | None = option(None, "the net's end.")
-    half: bool = option(False, "half precision; its loss is measured.")
-    int8: bool = option(False, "8-bit convolutions; the loss is measured.")
+    head: Literal["raw", "decoded", "nms"] | None = option(
+        None,
+        "end with locations and confidences; with boxes and scores (not ncnn); or with detections "
+        "(not litert).  [default: nms; litert: decoded; mnn and ncnn: raw where their nms is not "
+        "equal]",
+    )
+    half: bool = option(
+        False, "half precision within (litert, mnn and ncnn: weights); its loss is measured."
+    )
+    int8: bool = option(False, "8-bit convolutions (mnn: weights alone); the loss is measured.")
     calibrate: Path | None = option(None, "whose pictures.", of="int8", metavar="LMDB")
     records: int | None = option(
         None, f"how many of its records.  [default: {RECORDS}]", of="int8", metavar="N", low=1
@@ -75,10 +82,10 @@ def write(net: PreparedNet, options: LitertOptions, folder: Path) -> WrittenNet:
     write_whole(folder / NET, made)
     facts: dict[str, Any] = {"files": {NET: f"the net, {kind}"}, "head": head, "batch": 1}
     facts["files"] |= write_extras(net, folder, priors=head == "raw")
-    facts["files"] |= write_examples("litert", folder, native=False)
-    outputs = head_outputs_table(net, head, net.shape[0])
+    outputs = head_outputs_table(net, head, 1)
     written = WrittenNet(net, facts, outputs, left_to_do(net, head), notes)
     _add_ends(written, made)
+    facts["files"] |= write_examples("litert", net, folder, written.input)
     return written
 
 
@@ -86,7 +93,7 @@ def _single(net: PreparedNet, options: LitertOptions, half: bool = False) -> byt
     from ssd_data.deploy.onnx_model import make_model
     from ssd_data.nets.tflite.translate import to_tflite
 
-    return to_tflite(make_model(net, options.head or "decoded"), half)
+    return to_tflite(make_model(net, options.head or "decoded", batch=1), half)
 
 
 def _quantised(
@@ -104,7 +111,7 @@ def _add_ends(written: WrittenNet, model: bytes) -> None:
     """Write down how the input lies, and of whole numbers what they mean."""
     net = open_interpreter(model, written.net.deploy)
     runner = net.get_signature_runner()
-    ((_, given),) = runner.get_input_details().items()
+    ((written.input_name, given),) = runner.get_input_details().items()
     written.given = {"layout": "NHWC", "shape": given["shape"].tolist(), **_type(given)}
     for name, detail in runner.get_output_details().items():
         written.outputs[name] |= _type(detail)

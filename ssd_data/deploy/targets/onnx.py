@@ -89,9 +89,8 @@ def write(net: PreparedNet, options: OnnxOptions, folder: Path) -> WrittenNet:
     if head != "nms":
         facts["files"] |= write_extras(net, folder, priors=head == "raw")
     batch = BATCH if options.dynamic_batch else net.shape[0]
-    return WrittenNet(
-        net, facts, head_outputs_table(net, head, batch), left_to_do(net, head), notes
-    )
+    outputs, own = head_outputs_table(net, head, batch), str(model.graph.input[0].name)
+    return WrittenNet(net, facts, outputs, left_to_do(net, head), notes, input_name=own)
 
 
 def prove(

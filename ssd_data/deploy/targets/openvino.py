@@ -41,10 +41,17 @@ class OpenvinoOptions:
         int8: whole numbers of 8 bits, by ``calibrate``, an LMDB, and its first ``records`` records.
     """
 
-    head: Literal["raw", "decoded", "nms"] | None = option(None, "the net's end.")
+    head: Literal["raw", "decoded", "nms"] | None = option(
+        None,
+        "end with locations and confidences; with boxes and scores (not ncnn); or with detections "
+        "(not litert).  [default: nms; litert: decoded; mnn and ncnn: raw where their nms is not "
+        "equal]",
+    )
     dynamic_batch: bool = option(False, "take batches of any size.")
-    half: bool = option(False, "half precision; its loss is measured.")
-    int8: bool = option(False, "8-bit convolutions; the loss is measured.")
+    half: bool = option(
+        False, "half precision within (litert, mnn and ncnn: weights); its loss is measured."
+    )
+    int8: bool = option(False, "8-bit convolutions (mnn: weights alone); the loss is measured.")
     calibrate: Path | None = option(None, "whose pictures.", of="int8", metavar="LMDB")
     records: int | None = option(
         None, f"how many of its records.  [default: {RECORDS}]", of="int8", metavar="N", low=1
@@ -73,10 +80,10 @@ def write(net: PreparedNet, options: OpenvinoOptions, folder: Path) -> WrittenNe
     facts |= {"head": head, "batch": "any" if options.dynamic_batch else batch}
     if head != "nms":
         facts["files"] |= write_extras(net, folder, priors=head == "raw")
-    facts["files"] |= write_examples("openvino", folder, native=False)
-    return WrittenNet(
-        net, facts, head_outputs_table(net, head, batch), left_to_do(net, head), notes
-    )
+    own = str(made.inputs[0].get_any_name())
+    facts["files"] |= write_examples("openvino", net, folder, own)
+    outputs = head_outputs_table(net, head, batch)
+    return WrittenNet(net, facts, outputs, left_to_do(net, head), notes, input_name=own)
 
 
 def _single(net: PreparedNet, options: OpenvinoOptions) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ssd_data.nets.detection import DetectionHead
@@ -29,60 +31,83 @@ def why_not(head: DetectionHead) -> str:
     return f"{none[0]} is 0: nothing is found" if none else ""
 
 
-def raw_outputs(
-    e: NcnnEmission, locations: Blob, confidences: Blob, head: DetectionHead, count: int
-) -> dict[str, Blob]:
+@dataclass(frozen=True, slots=True, eq=False)
+class NcnnEnd:
+    """A net's head, as written, and what is known of it.
+
+    Attributes:
+        locations, confidences: in any shape.
+        boxes, variances: priors, float32 (N, 4).
+        head: what the net says of it.
+    """
+
+    emission: NcnnEmission
+    locations: Blob
+    confidences: Blob
+    boxes: Array
+    variances: Array
+    head: DetectionHead
+
+    def reshape(self, blob: Blob, *shape: int) -> Blob:
+        """The same values in another shape, without the batch."""
+        self.emission.prefix = "end/reshape"
+        return self.emission.reshape(self.emission.held(blob), (1, *shape))
+
+
+def raw_outputs(end: NcnnEnd) -> dict[str, Blob]:
     """``locations`` (priors, 4) and ``confidences`` (priors, classes), before their activation;
     locations are (priors, classes, 4) where each class has its own."""
-    e.prefix = "end"
-    classes = head.settings["num_classes"]
-    each = (4,) if head.settings["share_location"] else (classes, 4)
+    classes, count = end.head.settings["num_classes"], len(end.boxes)
+    each = (4,) if end.head.settings["share_location"] else (classes, 4)
     return {
-        "locations": e.reshape(e.held(locations), (1, count, *each)),
-        "confidences": e.reshape(e.held(confidences), (1, count, classes)),
+        "locations": end.reshape(end.locations, count, *each),
+        "confidences": end.reshape(end.confidences, count, classes),
     }
 
 
-def detections(
-    e: NcnnEmission,
-    locations: Blob,
-    confidences: Blob,
-    head: DetectionHead,
-    priors: tuple[Array, Array],
-) -> dict[str, Blob]:
+def detections(end: NcnnEnd) -> dict[str, Blob]:
     """``detections`` (found, 6): label, score, xmin, ymin, xmax, ymax; nothing where none is found.
 
     ncnn leaves boxes undecoded whose background scores 1 - ``confidence_threshold`` or more. So
     that this cannot matter, the background's score is made 0: it is no class that is looked for.
-
-    Args:
-        priors: boxes and variances, each (N, 4).
     """
-    e.prefix = "end"
-    settings, (boxes, variances) = head.settings, priors
-    count, classes = len(boxes), settings["num_classes"]
-    scores = e.reshape(e.held(confidences), (1, count, classes))
-    if head.activation == "softmax":
-        scores = e.add("Softmax", [scores], scores.shape, {0: 1, 1: 1})
-    elif head.activation == "sigmoid":
-        scores = e.add("Sigmoid", [scores], scores.shape)
-    used = np.ones((1, 1, classes), np.float32)
-    used[..., 0] = 0
-    scores = e.add("BinaryOp", [scores, e.constant(used)], scores.shape, {0: MULTIPLY})
-    scores = e.reshape(scores, (1, count * classes))
-    encoded = settings["variance_encoded_in_target"]
-    both = np.stack([boxes.reshape(-1), (variances * 0 + 1 if encoded else variances).reshape(-1)])
-    held = e.constant(np.asarray(both, np.float32)[None])
+    e, settings, boxes = end.emission, end.head.settings, end.boxes
+    scores, priors = _scores(end), _priors(end)
+    flat = end.reshape(end.locations, len(boxes) * 4)
+    e.prefix = end.head.node.name
     params = {
-        0: classes,
+        0: settings["num_classes"],
         1: float(settings["nms_threshold"]),
         2: _most(settings["top_k"]),
         3: _most(settings["keep_top_k"]),
         4: float(settings["confidence_threshold"]),
     }
-    flat = e.reshape(e.held(locations), (1, count * 4))
-    found = e.add("DetectionOutput", [flat, scores, held], (1, 1, 6), params)
-    return {"detections": found}
+    return {"detections": e.add("DetectionOutput", [flat, scores, priors], (1, 1, 6), params)}
+
+
+def _scores(end: NcnnEnd) -> Blob:
+    """In one row, the background's 0."""
+    e, count, classes = end.emission, len(end.boxes), end.head.settings["num_classes"]
+    scores = end.reshape(end.confidences, count, classes)
+    e.prefix = "end/scores"
+    if end.head.activation == "softmax":
+        scores = e.add("Softmax", [scores], scores.shape, {0: 1, 1: 1})
+    elif end.head.activation == "sigmoid":
+        scores = e.add("Sigmoid", [scores], scores.shape)
+    used = np.ones((1, 1, classes), np.float32)
+    used[..., 0] = 0
+    e.prefix = "end/foreground"
+    scores = e.add("BinaryOp", [scores, e.constant(used)], scores.shape, {0: MULTIPLY})
+    return end.reshape(scores, count * classes)
+
+
+def _priors(end: NcnnEnd) -> Blob:
+    """Boxes, and below them what locations are multiplied by."""
+    encoded = end.head.settings["variance_encoded_in_target"]
+    factors = np.ones_like(end.variances) if encoded else end.variances
+    both = np.stack([end.boxes.reshape(-1), factors.reshape(-1)])
+    end.emission.prefix = "end/priors"
+    return end.emission.constant(np.asarray(both, np.float32)[None])
 
 
 def _most(number: int) -> int:

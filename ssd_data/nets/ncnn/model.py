@@ -125,7 +125,7 @@ def with_splits(layers: Iterable[NcnnLayer]) -> list[NcnnLayer]:
 
 def plain_name(wanted: str) -> str:
     """A name as ncnn reads it: without blanks, and not too long."""
-    return re.sub(r"[^\w./-]", "_", wanted)[:80] or "value"
+    return re.sub(r"[^\w./-]", "_", wanted, flags=re.ASCII)[:80] or "value"
 
 
 def renamed(layers: Sequence[NcnnLayer], names: Mapping[str, str]) -> None:
