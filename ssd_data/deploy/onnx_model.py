@@ -9,6 +9,7 @@ net's last convolutions stays in single precision.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import onnx
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.scratch import scratch, temporary_files_in
 from ssd_data.deploy.calibration import calibration_batches
+from ssd_data.deploy.layer_errors import Blobs
+from ssd_data.engines.onnxruntime import open_session
 from ssd_data.nets.onnx.detection_head import EmittedHead, head_outputs
 from ssd_data.nets.onnx.emit import emit
 from ssd_data.nets.prepare import PreparedNet
@@ -103,6 +106,19 @@ def quantise(
         f"of {lmdb.name}"
     )
     return made, text
+
+
+def layers_within(model: onnx.ModelProto, names: Sequence[str]) -> Blobs:
+    """The values of a model's nodes by their names, which their outputs have, too."""
+    inside = onnx.ModelProto()
+    inside.CopyFrom(model)
+    made = {name for node in inside.graph.node for name in node.output}
+    found = [name for name in names if name in made]
+    del inside.graph.output[:]
+    inside.graph.output.extend(onnx.ValueInfoProto(name=name) for name in found)
+    session = open_session(inside.SerializeToString())
+    own = session.get_inputs()[0].name
+    return lambda batch: dict(zip(found, session.run(found, {own: batch}), strict=True))
 
 
 def _quiet(record: logging.LogRecord) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -9,17 +11,20 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from ssd_data.core.errors import InputError
+from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.files.paths import spelled
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.options import option
 from ssd_data.deploy.calibration import RECORDS, check_precision, lower_precision
+from ssd_data.deploy.examples import write_examples
 from ssd_data.deploy.extras_files import write_extras
 from ssd_data.deploy.heads import head_outputs_table, left_to_do, written_engine
+from ssd_data.deploy.layer_errors import furthest_off, layer_errors, layer_of, weighted
 from ssd_data.deploy.proof import TOLERANCE, Proof, WrittenEngine
 from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines import Array
 from ssd_data.engines.onnxruntime import open_session, require_onnxruntime
+from ssd_data.engines.openvino import open_net, read_net, require_openvino
 from ssd_data.evaluation.compare import Difference
 from ssd_data.nets.prepare import PreparedNet
 
@@ -90,13 +95,15 @@ def write(net: PreparedNet, options: OnnxOptions, folder: Path) -> WrittenNet:
         facts["files"] |= write_extras(net, folder, priors=head == "raw")
     batch = BATCH if options.dynamic_batch else net.shape[0]
     outputs, own = head_outputs_table(net, head, batch), str(model.graph.input[0].name)
+    facts["files"] |= write_examples("onnx", net, folder, own)
     return WrittenNet(net, facts, outputs, left_to_do(net, head), notes, input_name=own)
 
 
 def prove(
     written: WrittenNet, options: OnnxOptions, folder: Path, proof: Proof
 ) -> list[Difference]:
-    """Through ONNX Runtime, which has to agree, and OpenCV's DNN, of which is said what it does.
+    """Through ONNX Runtime, which has to agree, and OpenCV's DNN and OpenVINO, of which is said
+    what they do.
 
     A net of lower precision is held against the limits of nobody: the same net in single precision,
     which is not written, has to agree, and what the lower precision costs is measured.
@@ -113,9 +120,14 @@ def prove(
         model = make_model(written.net, options.head, dynamic=options.dynamic_batch)
         name = "onnxruntime, in single precision"
         found = proof.require(_by_runtime(written, folder, model.SerializeToString(), name))
+        if options.int8:
+            shipped = (folder / NET).read_bytes()
+            errors = _errors(written.net, options.head, shipped, proof)
+            written.facts["layer_errors"] = errors
+            written.notes += furthest_off(errors)
         written.losses[options.lower] = proof.losses(engine)
     else:
-        found = [*proof.require(engine), *_by_opencv(written, options, folder, proof)]
+        found = [*proof.require(engine), *_by_others(written, options, folder, proof)]
     return found
 
 
@@ -132,28 +144,68 @@ def _by_runtime(
     return written_engine(written, name, folder, run)
 
 
-def _by_opencv(
+def _by_others(
     written: WrittenNet, options: OnnxOptions, folder: Path, proof: Proof
 ) -> list[Difference]:
-    """What OpenCV's DNN makes of it; nothing where it cannot read this head."""
-    names = list(written.outputs)
+    """What OpenCV's DNN and OpenVINO make of it, and notes of what they do not."""
+    found = []
+    if options.head == "nms" and int(cv2.__version__.partition(".")[0]) < 5:
+        written.notes.append(f"OpenCV {cv2.__version__} reads no NonMaxSuppression (OpenCV 5 does)")
+    else:
+        found += _by_other(
+            f"OpenCV {cv2.__version__}", "opencv", _by_opencv, written, folder, proof
+        )
+    with suppress(UsageError):  # it is not installed
+        version = require_openvino().__version__.partition("-")[0]
+        found += _by_other(f"OpenVINO {version}", "openvino", _by_openvino, written, folder, proof)
+    return found
+
+
+def _by_other(
+    title: str,
+    name: str,
+    load: Callable[[Path, list[str]], Callable[[Array], list[Array]]],
+    written: WrittenNet,
+    folder: Path,
+    proof: Proof,
+) -> list[Difference]:
+    """How another runtime agrees; a note where it does not, or cannot."""
+    try:
+        run = load(folder / NET, list(written.outputs))
+        found = proof.measure(written_engine(written, name, folder, run))
+    except (cv2.error, InputError, OutputError, RuntimeError, ValueError) as error:
+        text = str(getattr(error, "err", "") or error).strip().splitlines()[0][:120]
+        written.notes.append(f"{title} does not run it: {text}")
+        return []
+    if all(one.within(TOLERANCE) for one in found):
+        return found
+    worst = max(found, key=lambda one: (one.relative, one.unmatched))
+    written.notes.append(f"{title} gives other values: {worst.sentence()}")
+    return []
+
+
+def _by_opencv(file: Path, names: list[str]) -> Callable[[Array], list[Array]]:
+    net = cv2.dnn.readNetFromONNX(spelled(file))
 
     def run(batch: Array) -> list[Array]:
         net.setInput(batch)
         return [np.asarray(array) for array in net.forward(names)]
 
-    if options.head == "nms":
-        written.notes.append(f"OpenCV {cv2.__version__} reads no NonMaxSuppression")
-        return []
-    try:
-        net = cv2.dnn.readNetFromONNX(spelled(folder / NET))
-        found = proof.measure(written_engine(written, "opencv", folder, run))
-    except (cv2.error, InputError, ValueError) as error:
-        text = str(getattr(error, "err", "") or error).strip().splitlines()[0][:120]
-        written.notes.append(f"OpenCV {cv2.__version__} does not run it: {text}")
-        return []
-    if all(one.within(TOLERANCE) for one in found):
-        return found
-    worst = max(found, key=lambda one: one.relative)
-    written.notes.append(f"OpenCV {cv2.__version__} gives other values: {worst.sentence()}")
-    return []
+    return run
+
+
+def _by_openvino(file: Path, names: list[str]) -> Callable[[Array], list[Array]]:
+    return open_net(read_net(file.read_bytes(), file), names, file)
+
+
+def _errors(net: PreparedNet, head: str, shipped: bytes, proof: Proof) -> dict[str, float]:
+    """How far each convolution is off in whole numbers, by layer."""
+    import onnx
+
+    from ssd_data.deploy.onnx_model import layers_within, make_model
+
+    single = make_model(net, head)
+    names = weighted(single)
+    low = onnx.load_model_from_string(shipped)
+    found = layer_errors(layers_within(single, names), layers_within(low, names), proof.batches)
+    return {layer_of(name): error for name, error in found.items()}
