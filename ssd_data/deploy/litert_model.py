@@ -100,11 +100,8 @@ def layers_within(model: bytes, names: Sequence[str]) -> Blobs:
     """The values of a model's nodes by their names."""
     net = open_interpreter(model, keep_all=True)
     (given,) = net.get_input_details()
-    found: dict[str, Any] = {}
-    for one in net.get_tensor_details():
-        name = str(one["name"]).removesuffix("_quantized").removesuffix("_dequant")
-        if name in names:
-            found.setdefault(name, one)
+    tensors = {one["name"]: one for one in net.get_tensor_details()}
+    found = {name: tensors[name] for name in names if name in tensors}
 
     def values(batch: Array) -> dict[str, Array]:
         rows = np.ascontiguousarray(batch.transpose(0, 2, 3, 1))

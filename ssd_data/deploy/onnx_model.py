@@ -18,7 +18,7 @@ import onnx
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.scratch import scratch, temporary_files_in
 from ssd_data.deploy.calibration import calibration_batches
-from ssd_data.deploy.layer_errors import Blobs
+from ssd_data.deploy.layer_errors import Blobs, weighted
 from ssd_data.engines.onnxruntime import open_session
 from ssd_data.nets.onnx.detection_head import EmittedHead, head_outputs
 from ssd_data.nets.onnx.emit import emit
@@ -106,6 +106,15 @@ def quantise(
         f"of {lmdb.name}"
     )
     return made, text
+
+
+def layers_of_both(single: onnx.ModelProto, low: onnx.ModelProto) -> dict[str, str]:
+    """What is computed with weights, to a value that both models have: its own, or that of the
+    activation behind it, which 8 bits take in."""
+    made = {name for node in low.graph.node for name in node.output}
+    behind = {node.input[0]: node.output[0] for node in single.graph.node if node.input}
+    found = {name: name if name in made else behind.get(name, name) for name in weighted(single)}
+    return {name: value for name, value in found.items() if value in made}
 
 
 def layers_within(model: onnx.ModelProto, names: Sequence[str]) -> Blobs:

@@ -86,9 +86,8 @@ def _silence() -> Iterator[None]:
 def layers_within(net: Any, names: Sequence[str]) -> Blobs:
     """The values of a net's nodes by their names, as a net of its own."""
     runtime = require_openvino()
-    wanted = set(names)
-    found = {op.get_friendly_name(): op for op in net.get_ordered_ops()}
-    found = {name: op for name, op in found.items() if name in wanted}
+    nodes = {op.get_friendly_name(): op for op in net.get_ops()}
+    found = {name: nodes[name] for name in names if name in nodes}
     ends = [runtime.opset8.result(op.output(0)) for op in found.values()]
     inside = runtime.Model(ends, net.get_parameters(), "layers")
     for end, name in zip(inside.outputs, found, strict=True):
