@@ -14,7 +14,6 @@ from ssd_data.core.files.whole import write_whole
 from ssd_data.deploy.caffe_files import DEPLOY, WEIGHTS, write_net
 from ssd_data.deploy.extras_files import load_postprocess
 from ssd_data.deploy.heads import detection_rows
-from ssd_data.deploy.onnx_model import make_model
 from ssd_data.deploy.proof import TOLERANCE, Proof, WrittenEngine
 from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines import Array
@@ -65,6 +64,8 @@ def write_mnn(
             write_net(_bounded(net) if head == "nms" else net.ending, folder)
             given, own = CAFFE, net.given.graph.inputs[0]
         else:
+            from ssd_data.deploy.onnx_model import make_model
+
             model = make_model(net, head, batch=1, fills=True)
             (folder / "net.onnx").write_bytes(model.SerializeToString())
             given, own = ["-f", "ONNX", "--modelFile", "net.onnx"], model.graph.input[0].name

@@ -31,7 +31,7 @@ def threads() -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class RuntimeNet:
     """A net in a runtime's terms.
 
     Attributes:
@@ -70,7 +70,7 @@ class EmittedEngine(Engine):
         self._ready(self._shape(self.shape))
 
     @abstractmethod
-    def write(self, blobs: list[str], priors: list[str], shape: Shape) -> Written:
+    def write(self, blobs: list[str], priors: list[str], shape: Shape) -> RuntimeNet:
         """The net up to some blobs, for inputs of that shape; its batch is one, but for those that
         run :attr:`in_batches`."""
 
@@ -95,7 +95,7 @@ class EmittedEngine(Engine):
         """Of what goes through the net at a time."""
         return shape if self.in_batches else (1, *shape[1:])
 
-    def _prepare(self, shape: Shape) -> tuple[Written, dict[str, Callable[..., Array]]]:
+    def _prepare(self, shape: Shape) -> tuple[RuntimeNet, dict[str, Callable[..., Array]]]:
         names = [blob for blob in self.outputs if blob not in self._ends]
         for node in self._ends.values():
             names += [blob for blob in node.bottoms[:2] if blob not in names]
@@ -104,7 +104,7 @@ class EmittedEngine(Engine):
         return written, {blob: _end(node, written) for blob, node in self._ends.items()}
 
 
-def _end(node: Node, written: Written) -> Callable[..., Array]:
+def _end(node: Node, written: RuntimeNet) -> Callable[..., Array]:
     boxes, variances = split_priors(written.priors[node.bottoms[2]], node.where)
     settings: dict[str, Any] = detection_settings(node.param.detection_output_param)
     counts = [int(np.prod(written.shapes[name][1:])) for name in node.bottoms[:2]]

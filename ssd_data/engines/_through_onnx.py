@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines import Array
-from ssd_data.engines._emitted import EmittedEngine, Written
+from ssd_data.engines._emitted import EmittedEngine, RuntimeNet
 from ssd_data.nets.geometry import Shape
 
 Run: TypeAlias = Callable[[Array], list[Array]]
@@ -58,7 +58,7 @@ class ThroughOnnx(EmittedEngine):
             model: for one shape of batch. names: the outputs to give, in that order.
         """
 
-    def write(self, blobs: list[str], priors: list[str], shape: Shape) -> Written:
+    def write(self, blobs: list[str], priors: list[str], shape: Shape) -> RuntimeNet:
         """See :meth:`EmittedEngine.write`."""
         from ssd_data.nets.onnx.emit import emit
 
@@ -74,4 +74,4 @@ class ThroughOnnx(EmittedEngine):
                 raise InputError(text, where=self.graph.origin) from None
 
         shapes = {name: made.blobs[name].shape for name in blobs}
-        return Written(run, shapes, {name: made.blobs[name].constant for name in priors})
+        return RuntimeNet(run, shapes, {name: made.blobs[name].constant for name in priors})

@@ -21,7 +21,7 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.paths import spelled
 from ssd_data.core.files.scratch import scratch
 from ssd_data.engines import Array, EngineOptions
-from ssd_data.engines._emitted import EmittedEngine, Written, threads
+from ssd_data.engines._emitted import EmittedEngine, RuntimeNet, threads
 from ssd_data.engines._quiet import no_output
 from ssd_data.nets.edit.merge_bn import merge_bn
 from ssd_data.nets.geometry import Shape
@@ -122,7 +122,7 @@ class Mnn(EmittedEngine):
 
     name = "mnn"
 
-    def write(self, blobs: list[str], priors: list[str], shape: Shape) -> Written:
+    def write(self, blobs: list[str], priors: list[str], shape: Shape) -> RuntimeNet:
         """See :meth:`EmittedEngine.write`."""
         from ssd_data.nets.onnx.emit import emit
 
@@ -141,7 +141,7 @@ class Mnn(EmittedEngine):
             return {blob: found[name].reshape(1, -1) for blob, name in outputs.items()}
 
         shapes = {blob: made.blobs[blob].shape for blob in blobs}
-        return Written(run, shapes, {blob: made.blobs[blob].constant for blob in priors})
+        return RuntimeNet(run, shapes, {blob: made.blobs[blob].constant for blob in priors})
 
 
 def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Mnn:

@@ -17,7 +17,7 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.paths import spelled
 from ssd_data.core.files.scratch import scratch
 from ssd_data.engines import Array, EngineOptions
-from ssd_data.engines._emitted import EmittedEngine, Written, threads
+from ssd_data.engines._emitted import EmittedEngine, RuntimeNet, threads
 from ssd_data.nets.edit.merge_bn import merge_bn
 from ssd_data.nets.geometry import Shape
 from ssd_data.nets.prepare import read_trained
@@ -75,8 +75,10 @@ class NcnnFiles:
             InputError: ncnn cannot compute one.
         """
         extractor = self._net.create_extractor()
-        values = np.ascontiguousarray(picture, np.float32)  # a Mat does not hold it
-        extractor.input(own, self._ncnn.Mat(values))
+        values = np.ascontiguousarray(
+            picture, np.float32
+        )  # a Mat does not hold it, nor is it aligned as ncnn wants it
+        extractor.input(own, self._ncnn.Mat(values).clone())
         found = {}
         for name in names:
             status, mat = extractor.extract(name)
@@ -91,7 +93,7 @@ class Ncnn(EmittedEngine):
 
     name = "ncnn"
 
-    def write(self, blobs: list[str], priors: list[str], shape: Shape) -> Written:
+    def write(self, blobs: list[str], priors: list[str], shape: Shape) -> RuntimeNet:
         """See :meth:`EmittedEngine.write`."""
         from ssd_data.nets.ncnn.emit import write_layers
 
@@ -108,7 +110,7 @@ class Ncnn(EmittedEngine):
             return {blob: found[name].reshape(1, -1) for blob, name in outputs.items()}
 
         shapes = {blob: made.blobs[blob].shape for blob in blobs}
-        return Written(run, shapes, {blob: made.blobs[blob].constant for blob in priors})
+        return RuntimeNet(run, shapes, {blob: made.blobs[blob].constant for blob in priors})
 
 
 def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Ncnn:

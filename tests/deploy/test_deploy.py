@@ -78,7 +78,7 @@ def same_rows(ours: np.ndarray, theirs: np.ndarray) -> None:
 
 
 def test_names() -> None:
-    assert TARGETS.names() == ["caffe-ssd", "npu", "onnx"]
+    assert TARGETS.names() == ["caffe-ssd", "mnn", "ncnn", "npu", "onnx"]
 
 
 def test_caffe_ssd(net: tuple[Path, Path], tmp_path: Path) -> None:
@@ -340,10 +340,11 @@ def test_wrong_usage(
 def test_options_are_the_targets_own() -> None:
     found = known_options()
     assert list(found) == [
-        "relu6", "head", "dynamic_batch", "half", "int8", "calibrate", "records", "test",
+        "relu6", "head", "source", "half", "int8", "calibrate", "records", "dynamic_batch",
     ]  # fmt: skip
     assert found["relu6"] == (CaffeOptions, ["caffe-ssd", "npu"])
-    assert found["records"] == (OnnxOptions, ["onnx"])
+    assert found["dynamic_batch"] == (OnnxOptions, ["onnx"])
+    assert found["records"][1] == ["ncnn", "onnx"]
     options = {one.name: one for one in target_options()}
     assert list(options) == list(found)
     assert options["records"].help == "--int8: how many of its records.  [default: 128]"

@@ -24,7 +24,7 @@ for file in sys.argv[1:]:
     values *= np.float32(GIVEN["scale"])
     values = np.ascontiguousarray(values.transpose(2, 0, 1))
     run = net.create_extractor()
-    run.input(GIVEN["name"], ncnn.Mat(values))
+    run.input(GIVEN["name"], ncnn.Mat(values).clone())
     found = [np.array(run.extract(name)[1]) for name in TABLE["outputs"]]
     if TABLE["detection"]:  # locations and confidences
         from postprocess import Detector

@@ -14,7 +14,7 @@ from ssd_data.deploy.examples import write_examples
 from ssd_data.deploy.extras_files import write_extras
 from ssd_data.deploy.heads import head_outputs_table, left_to_do
 from ssd_data.deploy.mnn_files import mnn_engine, mnn_outputs, why_no_detections, write_mnn
-from ssd_data.deploy.proof import Proof
+from ssd_data.deploy.proof import REPORT, TIES, Proof
 from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines.mnn import require_mnn
 from ssd_data.evaluation.compare import Difference
@@ -110,11 +110,12 @@ def prove(written: WrittenNet, options: MnnOptions, folder: Path, proof: Proof) 
     held = list(head_outputs_table(net, head, 1))
     names = dict(zip(written.outputs, held, strict=True))
     engine = mnn_engine(written, folder / NET, names, folder)
+    hint = REPORT if written.detection else TIES
     if not lower:
-        return proof.require(engine)
+        return proof.require(engine, hint)
     with scratch() as whole:
         write_mnn(net, whole / NET, options.source, head)
         single = mnn_engine(written, whole / NET, names, folder, "mnn, in single precision")
-    found = proof.require(single)
+    found = proof.require(single, hint)
     written.losses[lower] = proof.losses(engine)
     return found

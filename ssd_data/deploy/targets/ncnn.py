@@ -16,7 +16,7 @@ from ssd_data.deploy.examples import write_examples
 from ssd_data.deploy.extras_files import load_postprocess, write_extras
 from ssd_data.deploy.heads import head_outputs_table, left_to_do
 from ssd_data.deploy.ncnn_model import make_ncnn, quantise_ncnn, write_ncnn
-from ssd_data.deploy.proof import Proof, WrittenEngine
+from ssd_data.deploy.proof import REPORT, TIES, Proof, WrittenEngine
 from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines import Array
 from ssd_data.engines.ncnn import BIN, PARAM, NcnnFiles, require_ncnn
@@ -109,12 +109,13 @@ def prove(
     require_ncnn()
     lower = lower_precision(options.half, options.int8)
     engine = _engine(written, folder, folder)
+    hint = REPORT if written.detection else TIES
     if not lower:
-        return proof.require(engine)
+        return proof.require(engine, hint)
     with scratch() as whole:
         write_ncnn(make_ncnn(written.net, written.facts["head"]), whole)
         single = _engine(written, whole, folder, "ncnn, in single precision")
-    found = proof.require(single)
+    found = proof.require(single, hint)
     written.losses[lower] = proof.losses(engine)
     return found
 

@@ -19,7 +19,7 @@ from ssd_data.deploy.calibration import RECORDS, check_precision, lower_precisio
 from ssd_data.deploy.examples import write_examples
 from ssd_data.deploy.extras_files import write_extras
 from ssd_data.deploy.heads import head_outputs_table, left_to_do, written_engine
-from ssd_data.deploy.layer_errors import furthest_off, layer_errors, layer_of
+from ssd_data.deploy.layer_errors import furthest_off, layer_errors
 from ssd_data.deploy.proof import TOLERANCE, Proof, WrittenEngine
 from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines import Array
@@ -202,10 +202,7 @@ def _errors(net: PreparedNet, head: str, shipped: bytes, proof: Proof) -> dict[s
     """How far each convolution is off in whole numbers, by layer."""
     import onnx
 
-    from ssd_data.deploy.onnx_model import layers_of_both, layers_within, make_model
+    from ssd_data.deploy.onnx_model import layers_of_both, make_model
 
     single, low = make_model(net, head), onnx.load_model_from_string(shipped)
-    pairs = layers_of_both(single, low)
-    values = list(pairs.values())
-    found = layer_errors(layers_within(single, values), layers_within(low, values), proof.batches)
-    return {layer_of(name): found[value] for name, value in pairs.items()}
+    return layer_errors(*layers_of_both(single, low), proof.batches)

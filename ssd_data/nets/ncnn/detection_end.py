@@ -8,7 +8,7 @@ import numpy as np
 
 from ssd_data.nets.detection import DetectionHead
 from ssd_data.nets.layer_step import Array
-from ssd_data.nets.ncnn.emission import Blob, NcnnEmission
+from ssd_data.nets.ncnn.emission import NcnnBlob, NcnnEmission
 from ssd_data.nets.ncnn.pointwise import MULTIPLY
 
 MOST = 1 << 30
@@ -42,19 +42,19 @@ class NcnnEnd:
     """
 
     emission: NcnnEmission
-    locations: Blob
-    confidences: Blob
+    locations: NcnnBlob
+    confidences: NcnnBlob
     boxes: Array
     variances: Array
     head: DetectionHead
 
-    def reshape(self, blob: Blob, *shape: int) -> Blob:
+    def reshape(self, blob: NcnnBlob, *shape: int) -> NcnnBlob:
         """The same values in another shape, without the batch."""
         self.emission.prefix = "end/reshape"
         return self.emission.reshape(self.emission.held(blob), (1, *shape))
 
 
-def raw_outputs(end: NcnnEnd) -> dict[str, Blob]:
+def raw_outputs(end: NcnnEnd) -> dict[str, NcnnBlob]:
     """``locations`` (priors, 4) and ``confidences`` (priors, classes), before their activation;
     locations are (priors, classes, 4) where each class has its own."""
     classes, count = end.head.settings["num_classes"], len(end.boxes)
@@ -65,7 +65,7 @@ def raw_outputs(end: NcnnEnd) -> dict[str, Blob]:
     }
 
 
-def detections(end: NcnnEnd) -> dict[str, Blob]:
+def detections(end: NcnnEnd) -> dict[str, NcnnBlob]:
     """``detections`` (found, 6): label, score, xmin, ymin, xmax, ymax; nothing where none is found.
 
     ncnn leaves boxes undecoded whose background scores 1 - ``confidence_threshold`` or more. So
@@ -85,7 +85,7 @@ def detections(end: NcnnEnd) -> dict[str, Blob]:
     return {"detections": e.add("DetectionOutput", [flat, scores, priors], (1, 1, 6), params)}
 
 
-def _scores(end: NcnnEnd) -> Blob:
+def _scores(end: NcnnEnd) -> NcnnBlob:
     """In one row, the background's 0."""
     e, count, classes = end.emission, len(end.boxes), end.head.settings["num_classes"]
     scores = end.reshape(end.confidences, count, classes)
@@ -101,7 +101,7 @@ def _scores(end: NcnnEnd) -> Blob:
     return end.reshape(scores, count * classes)
 
 
-def _priors(end: NcnnEnd) -> Blob:
+def _priors(end: NcnnEnd) -> NcnnBlob:
     """Boxes, and below them what locations are multiplied by."""
     encoded = end.head.settings["variance_encoded_in_target"]
     factors = np.ones_like(end.variances) if encoded else end.variances

@@ -13,7 +13,7 @@ MOST_AXES = 5  # of Caffe's, with the batch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Blob:
+class NcnnBlob:
     """A blob of the net.
 
     Attributes:
@@ -53,12 +53,12 @@ class NcnnEmission:
     def add(
         self,
         kind: str,
-        bottoms: Sequence[Blob],
+        bottoms: Sequence[NcnnBlob],
         shape: Sequence[int],
         params: Mapping[int, Param] | None = None,
         weight: Array | None = None,
         arrays: Sequence[Array] = (),
-    ) -> Blob:
+    ) -> NcnnBlob:
         """A layer with one top.
 
         Args:
@@ -73,12 +73,12 @@ class NcnnEmission:
     def add_all(
         self,
         kind: str,
-        bottoms: Sequence[Blob],
+        bottoms: Sequence[NcnnBlob],
         shapes: Sequence[Sequence[int]],
         params: Mapping[int, Param] | None = None,
         weight: Array | None = None,
         arrays: Sequence[Array] = (),
-    ) -> list[Blob]:
+    ) -> list[NcnnBlob]:
         """A layer with a top of each shape, see :meth:`add`."""
         for shape in shapes:
             check_shape(shape)
@@ -89,16 +89,18 @@ class NcnnEmission:
         tops = [name if len(shapes) == 1 else f"{name}/{i}" for i in range(len(shapes))]
         params = dict(params or {})
         self.layers.append(NcnnLayer(kind, name, held, tops, params, weight, list(arrays)))
-        return [Blob(top, tuple(map(int, shape))) for top, shape in zip(tops, shapes, strict=True)]
+        return [
+            NcnnBlob(top, tuple(map(int, shape))) for top, shape in zip(tops, shapes, strict=True)
+        ]
 
-    def held(self, blob: Blob) -> Blob:
+    def held(self, blob: NcnnBlob) -> NcnnBlob:
         """The blob as one of the net: what is only known becomes a layer that gives it."""
         if blob.name:
             return blob
         assert blob.constant is not None
         return self.constant(blob.constant)
 
-    def constant(self, values: Array) -> Blob:
+    def constant(self, values: Array) -> NcnnBlob:
         """A layer that gives values.
 
         Args:
@@ -108,7 +110,7 @@ class NcnnEmission:
         sizes: dict[int, Param] = dict(zip(keys, map(int, values.shape[1:]), strict=True))
         return self.add("MemoryData", [], values.shape, sizes, arrays=[values])
 
-    def reshape(self, blob: Blob, shape: Sequence[int]) -> Blob:
+    def reshape(self, blob: NcnnBlob, shape: Sequence[int]) -> NcnnBlob:
         """The same values in another shape, Caffe's.
 
         Raises:
@@ -122,7 +124,7 @@ class NcnnEmission:
         sizes: dict[int, Param] = dict(zip(keys, map(int, shape[1:]), strict=False))
         return self.add("Reshape", [blob], shape, sizes)
 
-    def model(self, outputs: Mapping[str, Blob]) -> NcnnModel:
+    def model(self, outputs: Mapping[str, NcnnBlob]) -> NcnnModel:
         """The net, without what its outputs do not need.
 
         Args:
@@ -145,7 +147,7 @@ class NcnnEmission:
         return any(blob in layer.tops for layer in self.layers if layer.type != "Input")
 
 
-def _needed(layers: Sequence[NcnnLayer], outputs: Mapping[str, Blob]) -> list[NcnnLayer]:
+def _needed(layers: Sequence[NcnnLayer], outputs: Mapping[str, NcnnBlob]) -> list[NcnnLayer]:
     """The layers that outputs need, and the input; what else they give goes nowhere."""
     wanted, kept = set(outputs), []
     for layer in reversed(layers):
@@ -156,7 +158,7 @@ def _needed(layers: Sequence[NcnnLayer], outputs: Mapping[str, Blob]) -> list[Nc
 
 
 @dataclass(frozen=True, slots=True)
-class NcnnStep(LayerStep[Blob]):
+class NcnnStep(LayerStep[NcnnBlob]):
     """A layer that is to be written: what a writer gets.
 
     Attributes:
@@ -165,7 +167,7 @@ class NcnnStep(LayerStep[Blob]):
 
     emission: NcnnEmission
 
-    def same(self, kind: str, params: Mapping[int, Param] | None = None) -> Blob:
+    def same(self, kind: str, params: Mapping[int, Param] | None = None) -> NcnnBlob:
         """A layer on the first bottom that gives its shape."""
         return self.emission.add(kind, [self.bottom], self.bottom.shape, params)
 

@@ -10,11 +10,11 @@ from typing import TypeAlias
 
 from ssd_data.nets.geometry import Shape, shape_text
 from ssd_data.nets.matching import TrainedNet
-from ssd_data.nets.ncnn.emission import Blob, NcnnEmission, NcnnStep
+from ssd_data.nets.ncnn.emission import NcnnBlob, NcnnEmission, NcnnStep
 from ssd_data.nets.ncnn.fuse import fused
 from ssd_data.nets.ncnn.model import NcnnModel
 
-Writer: TypeAlias = Callable[[NcnnStep], Blob | list[Blob]]
+Writer: TypeAlias = Callable[[NcnnStep], NcnnBlob | list[NcnnBlob]]
 _FILES = ("pointwise", "pooling", "shaping", "weighted")
 _KNOWN: dict[str, Writer] = {}
 
@@ -30,10 +30,10 @@ class NcnnNet:
     """
 
     emission: NcnnEmission
-    input: Blob
-    blobs: dict[str, Blob]
+    input: NcnnBlob
+    blobs: dict[str, NcnnBlob]
 
-    def model(self, outputs: Mapping[str, Blob]) -> NcnnModel:
+    def model(self, outputs: Mapping[str, NcnnBlob]) -> NcnnModel:
         """The net with outputs by name, its activations done by the layers before them."""
         made = self.emission.model(outputs)
         return NcnnModel(fused(made.layers, outputs))
@@ -57,7 +57,7 @@ def write_layers(
     emission = NcnnEmission(names=set(reserved))
     emission.prefix = graph.inputs[0]
     start = emission.add("Input", [], shape, dict(zip((2, 1, 0), map(int, shape[1:]), strict=True)))
-    values: dict[str, Blob] = {graph.inputs[0]: start}
+    values: dict[str, NcnnBlob] = {graph.inputs[0]: start}
     for index in graph.needed(wanted):
         node = graph.nodes[index]
         if node.type == "Input":
@@ -93,7 +93,7 @@ def _known_types() -> list[str]:
     return sorted(_KNOWN)
 
 
-def _write_layer(step: NcnnStep) -> list[Blob]:
+def _write_layer(step: NcnnStep) -> list[NcnnBlob]:
     """A layer's tops.
 
     Raises:

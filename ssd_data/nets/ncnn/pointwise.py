@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ssd_data.nets.ncnn.emission import Blob, NcnnStep
+from ssd_data.nets.ncnn.emission import NcnnBlob, NcnnStep
 from ssd_data.nets.ncnn.emit import writes
 from ssd_data.nets.ncnn.model import Param
 from ssd_data.proto import caffe_pb2
@@ -12,56 +12,56 @@ ADD, MULTIPLY = 0, 2  # of BinaryOp
 
 
 @writes("Dropout", "Split")
-def same(step: NcnnStep) -> Blob:
+def same(step: NcnnStep) -> NcnnBlob:
     """Gives what it reads."""
     return step.bottom
 
 
 @writes("Silence")
-def silence(step: NcnnStep) -> list[Blob]:
+def silence(step: NcnnStep) -> list[NcnnBlob]:
     """Gives nothing."""
     return []
 
 
 @writes("ReLU")
-def relu(step: NcnnStep) -> Blob:
+def relu(step: NcnnStep) -> NcnnBlob:
     """y = x where x > 0, else negative_slope · x."""
     return step.same("ReLU", {0: float(step.param.relu_param.negative_slope)})
 
 
 @writes("ReLU6")
-def relu6(step: NcnnStep) -> Blob:
+def relu6(step: NcnnStep) -> NcnnBlob:
     """y = min(max(x, 0), 6)."""
     return step.same("Clip", {0: 0.0, 1: 6.0})
 
 
 @writes("Sigmoid")
-def sigmoid(step: NcnnStep) -> Blob:
+def sigmoid(step: NcnnStep) -> NcnnBlob:
     """y = 1 / (1 + exp(-x))."""
     return step.same("Sigmoid")
 
 
 @writes("TanH")
-def tanh(step: NcnnStep) -> Blob:
+def tanh(step: NcnnStep) -> NcnnBlob:
     """y = tanh(x)."""
     return step.same("TanH")
 
 
 @writes("ELU")
-def elu(step: NcnnStep) -> Blob:
+def elu(step: NcnnStep) -> NcnnBlob:
     """y = x where x > 0, else alpha · (exp(x) - 1)."""
     return step.same("ELU", {0: float(step.param.elu_param.alpha)})
 
 
 @writes("Softmax")
-def softmax(step: NcnnStep) -> Blob:
+def softmax(step: NcnnStep) -> NcnnBlob:
     """exp(x) over its sum along ``axis``; parameter 1 says that the axis is meant."""
     axis = step.axis_within(step.axis(step.param.softmax_param.axis))
     return step.same("Softmax", {0: axis, 1: 1})
 
 
 @writes("Power")
-def power(step: NcnnStep) -> Blob:
+def power(step: NcnnStep) -> NcnnBlob:
     """y = (shift + scale · x) ^ power."""
     p, x = step.param.power_param, step.bottom
     if p.power != 1:
@@ -74,7 +74,7 @@ def power(step: NcnnStep) -> Blob:
 
 
 @writes("Eltwise")
-def eltwise(step: NcnnStep) -> Blob:
+def eltwise(step: NcnnStep) -> NcnnBlob:
     """Product, weighted sum or largest."""
     p, bottoms = step.param.eltwise_param, step.bottoms
     if len({b.shape for b in bottoms}) > 1:
@@ -89,7 +89,7 @@ def eltwise(step: NcnnStep) -> Blob:
 
 
 @writes("LRN")
-def lrn(step: NcnnStep) -> Blob:
+def lrn(step: NcnnStep) -> NcnnBlob:
     """y = x / (k + alpha / n · Σ x²) ^ beta over n neighbours; k is 1 within channels."""
     p = step.param.lrn_param
     if p.local_size % 2 == 0:
@@ -102,7 +102,7 @@ def lrn(step: NcnnStep) -> Blob:
 
 
 @writes("Normalize")
-def normalize(step: NcnnStep) -> Blob:
+def normalize(step: NcnnStep) -> NcnnBlob:
     """y = scale · x / sqrt(Σ x² + eps)."""
     p, shape = step.param.norm_param, step.picture_map()
     count = 1 if p.channel_shared else shape[1]

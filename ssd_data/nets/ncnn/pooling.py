@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ssd_data.nets.geometry import pooling_window
-from ssd_data.nets.ncnn.emission import Blob, NcnnStep
+from ssd_data.nets.ncnn.emission import NcnnBlob, NcnnStep
 from ssd_data.nets.ncnn.emit import writes
 from ssd_data.nets.ncnn.model import Param
 from ssd_data.nets.ncnn.pointwise import MULTIPLY
@@ -16,7 +16,7 @@ VALID = 1  # pad_mode: as many windows as fit, with the padding that is given
 
 
 @writes("Pooling")
-def pooling(step: NcnnStep) -> Blob:
+def pooling(step: NcnnStep) -> NcnnBlob:
     """The padding on the far side that makes Caffe's last window whole is written; where an average
     is over less than a window holds, a factor follows."""
     p, shape = step.param.pooling_param, step.picture_map()

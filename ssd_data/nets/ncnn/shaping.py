@@ -10,7 +10,7 @@ import numpy as np
 
 from ssd_data.nets.geometry import crop_parts, permute_order, slice_axis, slice_parts
 from ssd_data.nets.layer_step import flattened, joined, prior_constant, reshaped
-from ssd_data.nets.ncnn.emission import Blob, NcnnStep
+from ssd_data.nets.ncnn.emission import NcnnBlob, NcnnStep
 from ssd_data.nets.ncnn.emit import writes
 from ssd_data.nets.ncnn.model import Param
 
@@ -22,7 +22,7 @@ _ORDERS = {
 
 
 @writes("Permute")
-def permute(step: NcnnStep) -> Blob:
+def permute(step: NcnnStep) -> NcnnBlob:
     """The axes in ``order``; those not named follow in their own. Axes that stay together go as
     one."""
     e, shape = step.emission, step.bottom.shape
@@ -55,37 +55,37 @@ def _runs(order: Sequence[int]) -> list[list[int]]:
 
 
 @writes("Flatten")
-def flatten(step: NcnnStep) -> Blob:
+def flatten(step: NcnnStep) -> NcnnBlob:
     """The axes from ``axis`` to ``end_axis`` as one."""
     return _reshaped(step, flattened(step)[0])
 
 
 @writes("Reshape")
-def reshape(step: NcnnStep) -> Blob:
+def reshape(step: NcnnStep) -> NcnnBlob:
     """From ``axis`` on, ``num_axes`` axes get the sizes of ``shape``: 0 copies, -1 is the rest."""
     return _reshaped(step, reshaped(step)[0])
 
 
-def _reshaped(step: NcnnStep, shape: Sequence[int]) -> Blob:
+def _reshaped(step: NcnnStep, shape: Sequence[int]) -> NcnnBlob:
     known = step.bottom.constant
     if known is not None:
-        return Blob("", tuple(shape), known.reshape(shape))
+        return NcnnBlob("", tuple(shape), known.reshape(shape))
     return step.emission.reshape(step.bottom, shape)
 
 
 @writes("Concat")
-def concat(step: NcnnStep) -> Blob:
+def concat(step: NcnnStep) -> NcnnBlob:
     """The bottoms one after another along ``axis`` (or the old ``concat_dim``)."""
     bottoms, (axis, shape) = step.bottoms, joined(step)
     known = [b.constant for b in bottoms if b.constant is not None]
     if len(known) == len(bottoms):
         values = np.concatenate(known, axis)
-        return Blob("", values.shape, values)
+        return NcnnBlob("", values.shape, values)
     return step.emission.add("Concat", bottoms, shape, {0: step.axis_within(axis)})
 
 
 @writes("Slice")
-def slices(step: NcnnStep) -> list[Blob]:
+def slices(step: NcnnStep) -> list[NcnnBlob]:
     """One bottom cut along an axis: at ``slice_point``, or into equal parts."""
     axis, shape = slice_axis(step.node, len(step.bottom.shape)), step.bottom.shape
     parts = [end - start for start, end in slice_parts(step.node, shape[axis])]
@@ -95,7 +95,7 @@ def slices(step: NcnnStep) -> list[Blob]:
 
 
 @writes("Crop")
-def crop(step: NcnnStep) -> Blob:
+def crop(step: NcnnStep) -> NcnnBlob:
     """From ``axis`` on, each axis starts at its ``offset`` and is as long as the second's."""
     x, like = step.bottoms
     shape = list(x.shape)
@@ -110,7 +110,7 @@ def crop(step: NcnnStep) -> Blob:
 
 
 @writes("PriorBox")
-def priorbox(step: NcnnStep) -> Blob:
+def priorbox(step: NcnnStep) -> NcnnBlob:
     """(1, 2, 4 · boxes), computed once: the boxes, and below them their variances."""
     both = prior_constant(step)
-    return Blob("", both.shape, both)
+    return NcnnBlob("", both.shape, both)

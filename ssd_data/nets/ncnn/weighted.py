@@ -8,14 +8,14 @@ import numpy as np
 
 from ssd_data.nets.geometry import Shape, convolution_group, convolution_window
 from ssd_data.nets.layer_step import Array, along, normalisation, rest
-from ssd_data.nets.ncnn.emission import Blob, NcnnStep
+from ssd_data.nets.ncnn.emission import NcnnBlob, NcnnStep
 from ssd_data.nets.ncnn.emit import writes
 from ssd_data.nets.ncnn.model import Param
 from ssd_data.nets.ncnn.pointwise import ADD, MULTIPLY
 
 
 @writes("Convolution", "DepthwiseConvolution", "Deconvolution")
-def convolution(step: NcnnStep) -> Blob:
+def convolution(step: NcnnStep) -> NcnnBlob:
     """Weight (outputs, inputs / group, kernel height, width), of both kinds in ncnn."""
     shape, window = step.picture_map(), convolution_window(step.node)
     outputs, group = convolution_group(step.node, shape[1])
@@ -41,7 +41,7 @@ def convolution(step: NcnnStep) -> Blob:
 
 
 @writes("InnerProduct")
-def inner_product(step: NcnnStep) -> Blob:
+def inner_product(step: NcnnStep) -> NcnnBlob:
     """y = weight · x + bias, x the whole of a picture's values as one vector."""
     p, shape = step.param.inner_product_param, step.bottom.shape
     if step.axis(p.axis) != 1:
@@ -59,7 +59,7 @@ def inner_product(step: NcnnStep) -> Blob:
 
 
 @writes("PReLU")
-def prelu(step: NcnnStep) -> Blob:
+def prelu(step: NcnnStep) -> NcnnBlob:
     """y = x where x > 0, else slope · x."""
     shape = step.bottom.shape
     count = 1 if step.param.prelu_param.channel_shared else shape[1]
@@ -68,13 +68,13 @@ def prelu(step: NcnnStep) -> Blob:
 
 
 @writes("BatchNorm")
-def batch_norm(step: NcnnStep) -> Blob:
+def batch_norm(step: NcnnStep) -> NcnnBlob:
     """(x - mean) / sqrt(variance + eps), by the statistics that were gathered."""
     return _affine(step, *normalisation(step), 1)
 
 
 @writes("Scale")
-def scale(step: NcnnStep) -> Blob:
+def scale(step: NcnnStep) -> NcnnBlob:
     """y = scale · x + bias; with two bottoms the second is the scale."""
     p = step.param.scale_param
     start = step.axis(p.axis)
@@ -90,7 +90,7 @@ def scale(step: NcnnStep) -> Blob:
 
 
 @writes("Bias")
-def bias(step: NcnnStep) -> Blob:
+def bias(step: NcnnStep) -> NcnnBlob:
     """y = x + bias; with two bottoms the second is the bias."""
     p = step.param.bias_param
     start = step.axis(p.axis)
@@ -99,7 +99,7 @@ def bias(step: NcnnStep) -> Blob:
     return _with(step, step.bottom, ADD, _spread(step, step.bottoms[1], start))
 
 
-def _affine(step: NcnnStep, factor: Array | None, shift: Array | None, start: int) -> Blob:
+def _affine(step: NcnnStep, factor: Array | None, shift: Array | None, start: int) -> NcnnBlob:
     """Times an array, plus another: along the channels by ncnn's Scale, else place by place."""
     arrays = [np.asarray(a, np.float32) for a in (factor, shift) if a is not None]
     y, shape = step.bottom, step.bottom.shape
@@ -112,17 +112,17 @@ def _affine(step: NcnnStep, factor: Array | None, shift: Array | None, start: in
     return y
 
 
-def _with(step: NcnnStep, x: Blob, kind: int, other: Blob) -> Blob:
+def _with(step: NcnnStep, x: NcnnBlob, kind: int, other: NcnnBlob) -> NcnnBlob:
     return step.emission.add("BinaryOp", [x, other], x.shape, {0: kind})
 
 
-def _constant(step: NcnnStep, array: Array, start: int) -> Blob:
+def _constant(step: NcnnStep, array: Array, start: int) -> NcnnBlob:
     """An array as a blob of the bottom's axes."""
     values = np.asarray(array, np.float32).reshape(_whole(along(step, array.shape, start), step))
     return step.emission.constant(values)
 
 
-def _spread(step: NcnnStep, other: Blob, start: int) -> Blob:
+def _spread(step: NcnnStep, other: NcnnBlob, start: int) -> NcnnBlob:
     return step.emission.reshape(other, _whole(along(step, other.shape, start), step))
 
 
