@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from support.nets import detector_text, write_detector
+from support.nets import EDGES, detector_text, with_edge, write_detector
 
 from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.labelmap import LabelMap, write_labelmap
@@ -98,6 +98,23 @@ def test_the_net_and_its_example(
     np.testing.assert_allclose(ours[:, 0], theirs[:, 0], atol=2e-3)
     lines = (tmp_path / "out" / "example.py").read_text().splitlines()
     assert len(lines) < 45
+
+
+NO_NMS = ("locations of each class", "a threshold that moves")
+
+
+@pytest.mark.parametrize("case", EDGES)
+@pytest.mark.parametrize(("profile", "head"), cases())
+def test_detection_output_in_all_its_kinds(
+    tmp_path: Path, profile: str, head: str, case: str
+) -> None:
+    if profile == "onnx" or (head == "nms" and case in NO_NMS):
+        pytest.skip("is shown elsewhere")
+    files = tmp_path / "deploy.prototxt", tmp_path / "net.caffemodel"
+    files[0].write_text(with_edge(detector_text(), case))
+    write_random_weights(*files)
+    proofs = ship(files, tmp_path / "out", profile, head=head).proofs
+    assert all(proof.within(TOLERANCE) and proof.compared for proof in proofs)
 
 
 @pytest.mark.parametrize(("profile", "head"), cases())
