@@ -47,6 +47,11 @@ def head_outputs_table(
     return {"detections": {"shape": [batch, most, 6], "holds": holds}}
 
 
+def one_picture(net: PreparedNet) -> dict[str, Any]:
+    """What the input is where a net takes one picture, and the prototxt says more."""
+    return {} if net.shape[0] == 1 else {"shape": [1, *net.shape[1:]]}
+
+
 def left_to_do(net: PreparedNet, head: str) -> dict[str, Any] | None:
     """What ``postprocess.py`` has to know behind a head; None where nothing is left to do."""
     if head == "nms":

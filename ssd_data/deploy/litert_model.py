@@ -80,8 +80,24 @@ def quantise_litert(
         while some := list(islice(fed, AT_A_TIME)):
             ranges = tool.calibrate({SIGNATURE: some}, ranges, num_threads=threads() or 1)
         made = tool.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
-    what = "convolutions in 8 bits" if single else "all in 8 bits, its ends too"
-    return bytes(made.quantized_model), pictures.sentence(what)
+    model = bytes(made.quantized_model)
+    what = "convolutions in 8 bits"
+    if not single:
+        others = ", ".join(in_single(model))
+        what = f"in 8 bits but for {others}" if others else "all in 8 bits, its ends too"
+    return model, pictures.sentence(what)
+
+
+def in_single(model: bytes) -> list[str]:
+    """Which of a model's operators compute in single precision."""
+    net = open_interpreter(model, keep_all=True)
+    kinds = {one["index"]: one["dtype"] for one in net.get_tensor_details()}
+    found = {
+        str(one["op_name"])
+        for one in net._get_ops_details()
+        if any(kinds.get(output) is np.float32 for output in one["outputs"])
+    }
+    return sorted(found - {"DEQUANTIZE"})
 
 
 def behind_heads(model: onnx.ModelProto) -> list[str]:

@@ -18,7 +18,7 @@ from ssd_data.core.options import option
 from ssd_data.deploy.calibration import RECORDS, check_precision, lower_precision
 from ssd_data.deploy.examples import write_examples
 from ssd_data.deploy.extras_files import write_extras
-from ssd_data.deploy.heads import head_outputs_table, left_to_do, written_engine
+from ssd_data.deploy.heads import head_outputs_table, left_to_do, one_picture, written_engine
 from ssd_data.deploy.layer_errors import furthest_off, layer_errors
 from ssd_data.deploy.proof import TOLERANCE, Proof, WrittenEngine
 from ssd_data.deploy.targets import WrittenNet
@@ -76,7 +76,8 @@ def write(net: PreparedNet, options: OnnxOptions, folder: Path) -> WrittenNet:
     from ssd_data.nets.onnx.emission import BATCH, IR_VERSION, OPSET
 
     head = options.head
-    model = make_model(net, head, dynamic=options.dynamic_batch, half=options.half)
+    dynamic = options.dynamic_batch
+    model = make_model(net, head, dynamic=dynamic, half=options.half, batch=1)
     notes = []
     if options.calibrate is not None:
         model, text = quantise(model, net, options.calibrate, options.records or RECORDS)
@@ -89,14 +90,16 @@ def write(net: PreparedNet, options: OnnxOptions, folder: Path) -> WrittenNet:
         "opset": OPSET,
         "ir_version": IR_VERSION,
         "head": head,
-        "batch": "any" if options.dynamic_batch else net.shape[0],
+        "batch": "any" if dynamic else 1,
     }
     if head != "nms":
         facts["files"] |= write_extras(net, folder, priors=head == "raw")
-    batch = BATCH if options.dynamic_batch else net.shape[0]
-    outputs, own = head_outputs_table(net, head, batch), str(model.graph.input[0].name)
-    facts["files"] |= write_examples("onnx", net, folder, own)
-    return WrittenNet(net, facts, outputs, left_to_do(net, head), notes, input_name=own)
+    outputs = head_outputs_table(net, head, BATCH if dynamic else 1)
+    written = WrittenNet(net, facts, outputs, left_to_do(net, head), notes)
+    written.input_name = str(model.graph.input[0].name)
+    written.given = one_picture(net)
+    facts["files"] |= write_examples("onnx", net, folder, written.input_name)
+    return written
 
 
 def prove(
@@ -117,7 +120,7 @@ def prove(
     if options.lower:
         from ssd_data.deploy.onnx_model import make_model
 
-        model = make_model(written.net, options.head, dynamic=options.dynamic_batch)
+        model = make_model(written.net, options.head, dynamic=options.dynamic_batch, batch=1)
         name = "onnxruntime, in single precision"
         found = proof.require(_by_runtime(written, folder, model.SerializeToString(), name))
         if options.int8:
@@ -204,5 +207,5 @@ def _errors(net: PreparedNet, head: str, shipped: bytes, proof: Proof) -> dict[s
 
     from ssd_data.deploy.onnx_model import layers_of_both, make_model
 
-    single, low = make_model(net, head), onnx.load_model_from_string(shipped)
+    single, low = make_model(net, head, batch=1), onnx.load_model_from_string(shipped)
     return layer_errors(*layers_of_both(single, low), proof.batches)

@@ -12,7 +12,7 @@ from ssd_data.core.options import option
 from ssd_data.deploy.calibration import RECORDS, check_precision, lower_precision
 from ssd_data.deploy.examples import write_examples
 from ssd_data.deploy.extras_files import write_extras
-from ssd_data.deploy.heads import head_outputs_table, left_to_do, written_engine
+from ssd_data.deploy.heads import head_outputs_table, left_to_do, one_picture, written_engine
 from ssd_data.deploy.layer_errors import furthest_off, layer_errors, layer_of, weighted
 from ssd_data.deploy.openvino_model import (
     NET,
@@ -75,7 +75,7 @@ def write(net: PreparedNet, options: OpenvinoOptions, folder: Path) -> WrittenNe
         records = options.records or RECORDS
         made, text = quantise_openvino(made, net, options.calibrate, records)
         notes.append(text)
-    batch = BATCH if options.dynamic_batch else net.shape[0]
+    batch = BATCH if options.dynamic_batch else 1
     facts: dict[str, Any] = {"files": write_openvino(made, folder, options.half, options.int8)}
     facts |= {"head": head, "batch": "any" if options.dynamic_batch else batch}
     if head != "nms":
@@ -83,14 +83,15 @@ def write(net: PreparedNet, options: OpenvinoOptions, folder: Path) -> WrittenNe
     own = str(made.inputs[0].get_any_name())
     facts["files"] |= write_examples("openvino", net, folder, own)
     outputs = head_outputs_table(net, head, batch)
-    return WrittenNet(net, facts, outputs, left_to_do(net, head), notes, input_name=own)
+    ends = left_to_do(net, head)
+    return WrittenNet(net, facts, outputs, ends, notes, input_name=own, given=one_picture(net))
 
 
 def _single(net: PreparedNet, options: OpenvinoOptions) -> Any:
     """The net in single precision, as OpenVINO holds it."""
     from ssd_data.deploy.onnx_model import make_model
 
-    model = make_model(net, options.head or "nms", dynamic=options.dynamic_batch)
+    model = make_model(net, options.head or "nms", dynamic=options.dynamic_batch, batch=1)
     return read_net(model.SerializeToString(), net.deploy)
 
 
@@ -124,7 +125,7 @@ def _errors(net: PreparedNet, single: Any, shipped: Any, proof: Proof) -> dict[s
     """How far each convolution is off in whole numbers, by layer."""
     from ssd_data.deploy.onnx_model import make_model
 
-    names = weighted(make_model(net, "raw"))
+    names = weighted(make_model(net, "raw", batch=1))
     found = layer_errors(
         layers_within(single.clone(), names), layers_within(shipped.clone(), names), proof.batches
     )
