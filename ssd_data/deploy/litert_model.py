@@ -35,21 +35,21 @@ _WEIGHTED = ("Conv", "ConvTranspose", "MatMul")
 
 
 def require_quantiser() -> Any:
-    """The quantiser's two modules.
+    """The module ``litert_quantizer.quantizer``.
 
     Raises:
         UsageError: it is not installed.
     """
     try:
         with _silence():
-            from litert_quantizer import quantizer, recipe
+            from litert_quantizer import quantizer
     except ImportError as error:
         raise UsageError(
             f"8 bits for LiteRT need its quantiser: {error}",
             where="--int8",
             hint="Install it: pip install 'ssd-data[litert-int8]'",
         ) from None
-    return quantizer, recipe
+    return quantizer
 
 
 def quantise_litert(
@@ -64,21 +64,11 @@ def quantise_litert(
         UsageError: the quantiser is not installed.
         InputError: there is no LMDB, or a record cannot be read.
     """
-    quantizer, recipe = require_quantiser()
+    quantizer = require_quantiser()
     pictures = CalibrationPictures(prepared, lmdb, records)
     with _silence():
-        tool = quantizer.Quantizer(bytearray(model), recipe.static_wi8_ai8())
-        if single:
-            kinds, none = recipe.TFLOperationName, quantizer.AlgorithmName.NO_QUANTIZE
-            names = "|".join(re.escape(name) for name in single)
-            pattern = rf"^(?:{names})(?:_\d+)?;"
-            tool.update_quantization_recipe(pattern, kinds.ALL_SUPPORTED, algorithm_key=none)
-            for end in (kinds.INPUT, kinds.OUTPUT):
-                tool.update_quantization_recipe(".*", end, algorithm_key=none)
-        (own,), ranges = open_interpreter(model).get_signature_runner().get_input_details(), None
-        fed = ({own: np.ascontiguousarray(x.transpose(0, 2, 3, 1))} for x in pictures)
-        while some := list(islice(fed, AT_A_TIME)):
-            ranges = tool.calibrate({SIGNATURE: some}, ranges, num_threads=threads() or 1)
+        tool = quantizer.Quantizer(bytearray(model), _recipe(single))
+        ranges = _ranges(model, tool.get_quantization_recipe(), pictures)
         made = tool.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
     model = bytes(made.quantized_model)
     what = "convolutions in 8 bits"
@@ -86,6 +76,41 @@ def quantise_litert(
         others = ", ".join(in_single(model))
         what = f"in 8 bits but for {others}" if others else "all in 8 bits, its ends too"
     return model, pictures.sentence(what)
+
+
+def _recipe(single: Sequence[str]) -> Any:
+    """All in 8 bits, but for some operators; then the ends are no whole numbers either."""
+    from litert_quantizer import recipe, recipe_manager
+    from litert_quantizer.algorithm_manager import AlgorithmName
+
+    made, kinds = recipe_manager.RecipeManager(), recipe.TFLOperationName
+    made.load_quantization_recipe(recipe.static_wi8_ai8())
+    if single:
+        none = AlgorithmName.NO_QUANTIZE
+        names = rf"^(?:{'|'.join(map(re.escape, single))})(?:_\d+)?;"
+        for pattern, kind in ((names, "ALL_SUPPORTED"), (".*", "INPUT"), (".*", "OUTPUT")):
+            made.add_quantization_config(pattern, getattr(kinds, kind), algorithm_key=none)
+    return made.get_quantization_recipe()
+
+
+def _ranges(model: bytes, recipe: Any, pictures: CalibrationPictures) -> Any:
+    """The least and the largest value of each tensor over all pictures.
+
+    By itself the quantiser takes a moving average that the first pictures decide.
+    """
+    from litert_quantizer import calibrator, recipe_manager
+    from litert_quantizer.utils import qsv_utils
+
+    manager = recipe_manager.RecipeManager()
+    manager.load_quantization_recipe(recipe)
+    tool = calibrator.Calibrator(
+        bytearray(model), num_threads=threads() or 1, qsv_update_func=qsv_utils.min_max_update
+    )
+    (own,) = open_interpreter(model).get_signature_runner().get_input_details()
+    fed = ({own: np.ascontiguousarray(x.transpose(0, 2, 3, 1))} for x in pictures)
+    while some := list(islice(fed, AT_A_TIME)):
+        tool.calibrate({SIGNATURE: some}, manager)
+    return tool.get_model_qsvs()
 
 
 def in_single(model: bytes) -> list[str]:
