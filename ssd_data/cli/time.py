@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ssd_data.cli.parts import net_options, shared
+from ssd_data.core.legible import count_of
 
 if TYPE_CHECKING:
     from ssd_data.engines.torch.timing import Timing
@@ -119,7 +120,7 @@ def _print_engines(rows: list[Speed], rounds: int) -> None:
         for row in rows
     ]
     shared.print_table(table, right=[1, 2, 3])
-    shared.say(f"forward, {rounds} rounds")
+    shared.say(f"forward, {count_of(rounds, 'round')}")
 
 
 def _print(timing: Timing) -> None:
@@ -132,5 +133,5 @@ def _print(timing: Timing) -> None:
     shared.say(
         f"forward and backward {both:.1f} ms: the mean of {timing.iterations}, together "
         f"{timing.total / 1e3:.2f} s; batch {timing.batch or 'as the data layer has it'}, "
-        f"{timing.device}, {timing.threads} thread{'s' * (timing.threads > 1)}"
+        f"{timing.device}, {count_of(timing.threads, 'thread')}"
     )

@@ -478,7 +478,7 @@ def test_the_commands_of_the_page(
     for name in ("test_lmdb", "trainval_lmdb"):
         Path(name).symlink_to(lmdb)
     lines = [line.split("#")[0].split()[1:] for line in block.splitlines()]
-    assert len(lines) == 7
+    assert len(lines) == 11
     for line in lines:
         done = run(*line)
         assert done.status == 0, (line, done.err)

@@ -182,6 +182,9 @@ def test_several_layers(case: str, name: str) -> None:
         ("Concat:concat_param { axis: 0 }", "batch's axis"),
         ("InnerProduct:inner_product_param { num_output: 2 axis: 2 }", "from axis 1 on"),
         ("Pooling:pooling_param { kernel_size: 1 stride: 9 pool: STOCHASTIC }", "stochastic"),
+        ("ReLU:relu_param { negative_slope: inf }", "no number inf"),
+        ("Power:power_param { scale: nan }", "no number nan"),
+        ("LRN:lrn_param { local_size: 4294967295 }", "no number 4294967295"),
     ],
 )
 def test_what_ncnn_has_not(layer: str, said: str) -> None:

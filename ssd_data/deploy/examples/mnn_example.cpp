@@ -23,17 +23,23 @@ int main(int count, char** words) {
 
     std::shared_ptr<MNN::Interpreter> net(MNN::Interpreter::createFromFile("net.mnn"));
     if (!net) return 1;
-    MNN::BackendConfig high;  // as it was proven
+    net->setSessionHint(MNN::Interpreter::WINOGRAD_MEMORY_LEVEL, 0);  // as it was proven
+    MNN::BackendConfig high;
     high.precision = MNN::BackendConfig::Precision_High;
     MNN::ScheduleConfig how;
     how.type = MNN_FORWARD_CPU;
     how.backendConfig = &high;
     MNN::Session* session = net->createSession(how);
 
-    const float scales[] = {SCALE, SCALE, SCALE};
-    std::shared_ptr<MNN::CV::ImageProcess> process(MNN::CV::ImageProcess::create(
-        MNN::CV::RGB, CHANNELS == 1 ? MNN::CV::GRAY : MNN::CV::BGR, MEAN, CHANNELS, scales,
-        CHANNELS));
+    MNN::CV::ImageProcess::Config config;
+    config.filterType = MNN::CV::BILINEAR;
+    config.sourceFormat = MNN::CV::RGB;
+    config.destFormat = CHANNELS == 1 ? MNN::CV::GRAY : MNN::CV::BGR;
+    for (int i = 0; i < CHANNELS; i++) {
+        config.mean[i] = MEAN[i];
+        config.normal[i] = SCALE;
+    }
+    std::shared_ptr<MNN::CV::ImageProcess> process(MNN::CV::ImageProcess::create(config));
     float across = (float)width / WIDTH, down = (float)height / HEIGHT;
     MNN::CV::Matrix where;  // of the net's pixels in the picture, middle upon middle
     where.setScale(across, down);
@@ -43,6 +49,7 @@ int main(int count, char** words) {
 
     if (net->runSession(session) != MNN::NO_ERROR) return 1;
     MNN::Tensor* end = net->getSessionOutput(session, "@OUTPUT@");
+    if (end->elementSize() < 1) return 0;  // nothing is found
     MNN::Tensor found(end, MNN::Tensor::CAFFE);
     end->copyToHostTensor(&found);
     const float* row = found.host<float>();  // label, score, xmin, ymin, xmax, ymax

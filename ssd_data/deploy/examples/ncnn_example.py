@@ -25,7 +25,8 @@ for file in sys.argv[1:]:
     values = np.ascontiguousarray(values.transpose(2, 0, 1))
     run = net.create_extractor()
     run.input(GIVEN["name"], ncnn.Mat(values).clone())
-    found = [np.array(run.extract(name)[1]) for name in TABLE["outputs"]]
+    mats = [run.extract(name)[1] for name in TABLE["outputs"]]
+    found = [np.array(mat) if mat.dims else np.zeros((0, 6)) for mat in mats]  # nothing is found
     if TABLE["detection"]:  # locations and confidences
         from postprocess import Detector
 

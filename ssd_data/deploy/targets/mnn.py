@@ -23,6 +23,7 @@ from ssd_data.nets.prepare import PreparedNet
 BRIEF = "net.mnn, with the detections inside where MNN has them equal."
 SUMMARY = "A net for MNN, one picture at a time."
 NET = "net.mnn"
+SETTINGS = "run in high precision and by small tiles, as in the examples; MNN is coarser by itself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ def write(net: PreparedNet, options: MnnOptions, folder: Path) -> WrittenNet:
     """Write MNN's file, the examples, and what the head leaves to do."""
     require_mnn()
     head, notes = _head(net, options)
+    notes.append(SETTINGS)
     own = write_mnn(net, folder / NET, options.source, head, _more(options))
     kind = "float16" if options.half else "8-bit whole numbers" if options.int8 else "float32"
     facts: dict[str, Any] = {

@@ -27,6 +27,7 @@ from ssd_data.nets.prepare import PreparedNet
 BRIEF = "net.param and net.bin, with the detections inside where ncnn has them equal."
 SUMMARY = "A net for ncnn, one picture at a time."
 WORST = 5  # layers that are named
+SETTINGS = "run with half precision off, as in the examples; ncnn has it on where a device has it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ OPTIONS = NcnnOptions
 def write(net: PreparedNet, options: NcnnOptions, folder: Path) -> WrittenNet:
     """Write ncnn's files, the examples, and what the head leaves to do."""
     head, notes = _head(net, options)
+    notes.append(SETTINGS)
     model, kind = make_ncnn(net, head), "float32"
     own = model.layers[0].tops[0]
     facts: dict[str, Any] = {"head": head, "batch": 1}

@@ -12,6 +12,7 @@ from ssd_data.nets.ncnn.emission import NcnnBlob, NcnnEmission
 from ssd_data.nets.ncnn.pointwise import MULTIPLY
 
 MOST = 1 << 30
+MOST_FLOAT = 3e38
 
 
 def why_not(head: DetectionHead) -> str:
@@ -77,10 +78,10 @@ def detections(end: NcnnEnd) -> dict[str, NcnnBlob]:
     e.prefix = end.head.node.name
     params = {
         0: settings["num_classes"],
-        1: float(settings["nms_threshold"]),
+        1: min(settings["nms_threshold"], 1.0),  # no two overlap by more
         2: _most(settings["top_k"]),
         3: _most(settings["keep_top_k"]),
-        4: float(settings["confidence_threshold"]),
+        4: min(settings["confidence_threshold"], MOST_FLOAT),
     }
     return {"detections": e.add("DetectionOutput", [flat, scores, priors], (1, 1, 6), params)}
 

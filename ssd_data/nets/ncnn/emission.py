@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ssd_data.nets.geometry import Shape
 from ssd_data.nets.layer_step import Array, LayerStep, check_shape
 from ssd_data.nets.ncnn.model import NcnnLayer, NcnnModel, Param, plain_name, renamed
 
 MOST_AXES = 5  # of Caffe's, with the batch
+MOST_WHOLE = (1 << 31) - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,10 +87,12 @@ class NcnnEmission:
             check_shape(shape)
             if not 2 <= len(shape) <= MOST_AXES or shape[0] != 1:
                 raise ValueError(f"ncnn has no blob of {len(shape)} axes, or with a batch")
+        params = dict(params or {})
+        for value in params.values():
+            _check_numbers(value)
         held = [self.held(blob).name for blob in bottoms]
         name = self.name(self.prefix or kind)
         tops = [name if len(shapes) == 1 else f"{name}/{i}" for i in range(len(shapes))]
-        params = dict(params or {})
         self.layers.append(NcnnLayer(kind, name, held, tops, params, weight, list(arrays)))
         return [
             NcnnBlob(top, tuple(map(int, shape))) for top, shape in zip(tops, shapes, strict=True)
@@ -145,6 +150,20 @@ class NcnnEmission:
 
     def _written(self, blob: str) -> bool:
         return any(blob in layer.tops for layer in self.layers if layer.type != "Input")
+
+
+def _check_numbers(value: Param) -> None:
+    """Refuse what ncnn's text cannot hold.
+
+    Raises:
+        ValueError: it is no number, or too large.
+    """
+    for number in [value] if isinstance(value, int | float) else value:
+        whole = isinstance(number, int)
+        with np.errstate(over="ignore"):
+            held = abs(number) <= MOST_WHOLE if whole else np.isfinite(np.float32(number))
+        if not held:
+            raise ValueError(f"ncnn has no number {number}")
 
 
 def _needed(layers: Sequence[NcnnLayer], outputs: Mapping[str, NcnnBlob]) -> list[NcnnLayer]:
