@@ -100,6 +100,23 @@ def test_the_net_and_its_example(
     assert len(lines) < 45
 
 
+@pytest.mark.parametrize("precision", ["bf16", "f16", "f32"])
+def test_rows_that_hold_nothing_stay_so_in_lower_precision(
+    net: tuple[Path, Path], tmp_path: Path, precision: str
+) -> None:
+    """OpenVINO computes in bfloat16 by itself where a processor has it."""
+    openvino = pytest.importorskip("openvino")
+    ship(net, tmp_path / "out", "openvino")
+    hint = {"INFERENCE_PRECISION_HINT": precision}
+    file = str(tmp_path / "out" / "net.xml")
+    ready = openvino.Core().compile_model(file, "CPU", hint)
+    (rows,) = ready([np.zeros((1, 3, 64, 64), np.float32)])["detections"]
+    empty = rows[:, 0] < 0
+    assert 0 < empty.sum() < len(rows) == 50
+    assert not rows[empty, 1:].any()
+    assert (rows[~empty, 1] > 0.3).all()
+
+
 NO_NMS = ("locations of each class", "a threshold that moves")
 
 
