@@ -22,7 +22,7 @@ from ssd_data.evaluation.compare import Difference, compare_nets, require_equal
 from ssd_data.nets.prepare import prepare
 from ssd_data.nets.preprocessing import Preprocessing
 
-TABLE, README = "preprocess.json", "README.md"
+TABLE, README, WORST = "preprocess.json", "README.md", "worst"
 NOT_RUN = "not run before it was written: nothing shows that it gives what the net gives"
 
 
@@ -88,7 +88,11 @@ def deploy(
         else:
             proof = Proof(net, reference, read_batches(net, pictures, follow_links))
             proofs = target.prove(written, chosen, hidden, proof)
-            written.losses |= proof.score(checks.score, checks.allow_loss)
+            written.losses |= proof.score(
+                checks.score, checks.allow_loss, checks.draw_worst, hidden / WORST
+            )
+            if (hidden / WORST).is_dir():
+                written.facts["files"][WORST] = "the pictures with most errors, truth at the left"
         table["proven"] = not checks.unproven
         table["proofs"] = [difference_table(found) for found in proofs]
         table["losses"] = written.losses

@@ -19,6 +19,7 @@ from support.nets import write_detector
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.legible import legible
+from ssd_data.core.registry import ENGINES
 from ssd_data.engines import load_engine
 from ssd_data.engines.opencv import OpenCV
 from ssd_data.engines.torch.blob import to_numpy
@@ -109,7 +110,7 @@ def test_weights_of_another_net_are_refused(detector: tuple[Path, Path], tmp_pat
 def test_unknown_engine_and_what_one_cannot(detector: tuple[Path, Path]) -> None:
     with pytest.raises(UsageError, match="no engine") as error:
         load_engine("tensorflow", *detector)
-    assert error.value.hint == "Known are caffe, mnn, ncnn, onnxruntime, opencv, torch"
+    assert error.value.hint == "Known are " + ", ".join(ENGINES.names())
     with pytest.raises(UsageError, match="single precision"):
         load_engine("opencv", *detector, half=True)
     with pytest.raises(UsageError, match="GPU only"):
