@@ -433,6 +433,10 @@ def test_the_trained_face_detectors(shared: Path, tmp_path: Path) -> None:
     for profile in TARGETS.names():
         out = tmp_path / profile
         made = deploy(profile, *files, out, Preprocessing((104, 117, 123)), pictures=pictures)
+        if profile == "ascend":  # whose layer takes fewer boxes than this net gives
+            (loss,) = made.table["losses"].values()
+            assert loss["new"] == 0 < loss["found_again"]
+            continue
         assert made.proofs[-1].output == "detections"
         assert made.proofs[-1].compared > 20
 
