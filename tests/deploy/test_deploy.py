@@ -430,7 +430,7 @@ def test_the_trained_face_detectors(shared: Path, tmp_path: Path) -> None:
     folder = shared / "models" / "sfd_mobilenetv2_mod11j"
     files = folder / "deploy.prototxt", folder / "wider_iter_90000.caffemodel"
     pictures = sorted((shared / "WIDER_FACE" / "WIDER_val" / "images").rglob("*.jpg"))[:2]
-    for profile in TARGETS.names():
+    for profile in sorted({*TARGETS.names()} - {"litert"}):  # which is not installed with the rest
         out = tmp_path / profile
         made = deploy(profile, *files, out, Preprocessing((104, 117, 123)), pictures=pictures)
         if profile == "ascend":  # whose layer takes fewer boxes than this net gives
