@@ -34,7 +34,7 @@ SECTIONS = {
     "Nets": "model fit import-backbone weights transfer",
     "Training": "train test",
     "Scores": "eval score",
-    "Use": "merge-bn deploy detect parity time",
+    "Use": "merge-bn deploy detect parity time pycaffe",
     "This machine": "doctor",
 }
 OTHER = "Other"

@@ -24,6 +24,8 @@ USES = {
     "": "everything",
     "torch": "train, test, detect, eval, parity, deploy, time, import-backbone",
     "onnx": "deploy --profile onnx, --engine onnxruntime",
+    "ncnn": "deploy --profile ncnn, --engine ncnn",
+    "mnn": "deploy --profile mnn, --engine mnn",
     "score": "score coco, curves",
     "download": "download, build --download",
     "hf": "data sets of Hugging Face",

@@ -28,7 +28,7 @@ from ssd_data.evaluation.worst import draw_worst
 from ssd_data.metrics.plots import draw_curves
 from ssd_data.metrics.scores import Scores
 from ssd_data.nets.caffemodel import MOST_BYTES
-from ssd_data.nets.detection import DETECTION_TYPE
+from ssd_data.nets.detection import DETECTION_PARAMS, DETECTION_TYPE
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.nets.prototxt import to_text
 
@@ -219,8 +219,9 @@ def _check(data: EvalSet, detector: EvalNet, options: EvalOptions, folder: Path)
 def _check_classes(data: EvalSet, engine: Engine) -> None:
     """Refuse a net of another number of classes than the labelmap has."""
     for layer in engine.graph.net.layer:
-        if layer.type == DETECTION_TYPE:
-            has = layer.detection_output_param.num_classes
+        if layer.type in DETECTION_PARAMS:
+            has = getattr(layer, DETECTION_PARAMS[layer.type]).num_classes
+            has += layer.type != DETECTION_TYPE  # YOLO's do not count the background
             wants = 1 + max((item.label for item in data.labelmap), default=0)
             if has != wants:
                 raise InputError(

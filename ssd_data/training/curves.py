@@ -189,7 +189,7 @@ def _new_events(folder: Path) -> BinaryIO:
 def _train(event: Displayed) -> dict[str, float]:
     values = {"loss": event.loss, "learning_rate": event.rate}
     values |= {f"loss_{name}": part for name, part in event.parts.items() if name != "matches"}
-    if event.speed:
+    if event.speed is not None and event.waiting is not None:
         values |= {"pictures_per_second": event.speed, "waiting": event.waiting}
     return {f"train/{name}": value for name, value in values.items()}
 
