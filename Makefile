@@ -2,11 +2,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+SUPPLY := $(VENV)/supply
+LOWEST := $(VENV)/lowest
+LOCKS := requirements/run.txt requirements/dev.txt requirements/torch.txt
 DEMO ?= demo
 HOURS ?= 2
 
-.PHONY: demo test tests hard lint format types docs proto clean
+.PHONY: demo test tests hard lint format types docs proto clean audit lock lowest
 
 # What the README shows, word for word; most of the time is the training.
 demo: $(VENV)/.run  ## draw a data set, build its LMDBs, train a net, score it, merge it, detect
@@ -40,6 +43,12 @@ tests: $(VENV)/.dev
 hard: $(VENV)/.dev  ## kills, faults and odd inputs for HOURS on two cores; writes docs/reliability.md
 	OMP_NUM_THREADS=1 PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(BIN)/python -m hard --hours $(HOURS)
 
+audit: $(SUPPLY)/.ready  ## known advisories on the locked versions; says what could not be asked
+	$(SUPPLY)/bin/python requirements/audit.py $(ASK)
+
+lock: $(SUPPLY)/.ready  ## versions and hashes from setup.cfg; UPGRADE=--upgrade takes the newest
+	PATH="$(abspath $(SUPPLY)/bin):$$PATH" $(SUPPLY)/bin/python requirements/lock.py $(UPGRADE)
+
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -59,12 +68,21 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		$(PYTHON) -m pip install --user virtualenv && $(PYTHON) -m virtualenv $(VENV); }
 
-$(VENV)/.run: setup.cfg constraints.txt | $(VENV)/bin/python
-	$(PIP) setuptools
-	$(PIP) --no-build-isolation --editable '.[torch,score,report]'
+# Each package as requirements/ has its hash; torch by its version, since each of its builds has a hash of
+# its own; then this one, with nothing further to fetch.
+$(VENV)/.run: setup.cfg $(LOCKS) | $(VENV)/bin/python
+	$(PIP) --require-hashes --requirement requirements/run.txt
+	$(PIP) --requirement requirements/torch.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
 
-$(VENV)/.dev: setup.cfg constraints.txt | $(VENV)/bin/python
-	$(PIP) setuptools
-	$(PIP) --no-build-isolation --editable '.[dev]'
+$(VENV)/.dev: setup.cfg $(LOCKS) | $(VENV)/bin/python
+	$(PIP) --require-hashes --requirement requirements/dev.txt
+	$(PIP) --requirement requirements/torch.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@ $(VENV)/.run
+
+$(SUPPLY)/.ready: requirements/supply.txt
+	$(PYTHON) -m venv --clear $(SUPPLY)
+	$(SUPPLY)/bin/python -m pip install --quiet --require-hashes --requirement requirements/supply.txt
+	touch $@
