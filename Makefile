@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 SUPPLY := $(VENV)/supply
 LOWEST := $(VENV)/lowest
+LOWEST_PYTHON ?= 3.10
+ROOMS := $(addprefix tests/,core nets data batches families metrics engines training evaluation deploy pages cli)
+SCHEMA_TEST := tests/data/test_store.py::test_the_compiled_descriptor_is_that_of_the_schema # by grpcio-tools
 LOCKS := requirements/run.txt requirements/dev.txt requirements/torch.txt
 DEMO ?= demo
 HOURS ?= 2
@@ -48,6 +51,17 @@ audit: $(SUPPLY)/.ready  ## known advisories on the locked versions; says what c
 
 lock: $(SUPPLY)/.ready  ## versions and hashes from setup.cfg; UPGRADE=--upgrade takes the newest
 	PATH="$(abspath $(SUPPLY)/bin):$$PATH" $(SUPPLY)/bin/python requirements/lock.py $(UPGRADE)
+
+# torch's lowest version comes with all of CUDA, 3 GB. -W: what is newest around them may call them old.
+lowest: $(SUPPLY)/.ready  ## the tests, less the slow ones, with the lowest versions that setup.cfg allows
+	$(SUPPLY)/bin/uv venv --quiet --clear --python $(LOWEST_PYTHON) $(LOWEST)
+	$(SUPPLY)/bin/uv pip compile --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
+		--extra all --output-file $(LOWEST)/lowest.txt setup.cfg
+	$(SUPPLY)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --requirement $(LOWEST)/lowest.txt \
+		pytest pytest-xdist hypothesis 'scipy==1.11.*'
+	$(SUPPLY)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --no-deps --editable .
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -p no:cacheprovider -m 'not slow' \
+		-W ignore::DeprecationWarning --deselect $(SCHEMA_TEST) $(ROOMS)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
