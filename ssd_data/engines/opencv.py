@@ -9,13 +9,14 @@ import cv2
 import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.paths import spelled
+from ssd_data.core.files.paths import read_bytes
 from ssd_data.engines import Array, Engine, EngineOptions, deploy_file
-from ssd_data.nets.caffemodel import read_caffemodel
+from ssd_data.nets.caffemodel import MOST_BYTES, read_caffemodel
 from ssd_data.nets.dense_priors import dense_fields
 from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.graph import Graph
 from ssd_data.nets.prepare import read_deploy
+from ssd_data.nets.prototxt import MOST_BYTES as MOST_TEXT
 
 _ABSENT = re.compile(r'create layer "(.+)" of type "(\w+)"')
 
@@ -29,8 +30,13 @@ class OpenCV(Engine):
         super().__init__(graph)
         _refuse_unbounded(graph)
         _refuse_dense(graph)
+        # Read here: of a file that cannot be read OpenCV says little, and of one that goes wrong.
+        net = (
+            read_bytes(deploy, "prototxt", MOST_TEXT),
+            read_bytes(weights, "caffemodel", MOST_BYTES),
+        )
         try:
-            self.net = cv2.dnn.readNetFromCaffe(spelled(deploy), spelled(weights))
+            self.net = cv2.dnn.readNetFromCaffe(*(np.frombuffer(part, np.uint8) for part in net))
         except cv2.error as error:
             raise self._error("read", error) from None
         producers = graph.producers()
