@@ -86,6 +86,16 @@ def detection_blob(graph: Graph) -> str:
     return graph.nodes[find_detections(graph)[0]].tops[0]
 
 
+def detection_thresholds(node: Node) -> caffe_pb2.DetectionOutputParameter:
+    """The thresholds of a layer that gives detections, as a DetectionOutput would say them."""
+    if node.type == DETECTION_TYPE:
+        return node.param.detection_output_param
+    p = getattr(node.param, DETECTION_PARAMS[node.type])
+    made = caffe_pb2.DetectionOutputParameter(confidence_threshold=p.confidence_threshold)
+    made.nms_param.nms_threshold = p.nms_threshold
+    return made
+
+
 def _error(graph: Graph, has: str) -> InputError:
     hint = "Give the deploy net of a detector; ssd-data model writes one"
     return InputError(f"the net has {has}", where=graph.origin, hint=hint)

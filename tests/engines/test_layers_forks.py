@@ -295,6 +295,23 @@ def test_a_map_of_one_value_has_no_variance_and_a_gradient() -> None:
     assert np.isfinite(net.backward(y0=np.ones((1, 1, 2, 2)))["x0"]).all()
 
 
+# ---- types by other names ----
+
+
+@pytest.mark.parametrize("group", ["", "group: 3"])
+def test_a_convolution_depthwise_is_a_depthwise_convolution(group: str) -> None:
+    param = f"convolution_param {{ num_output: 3 kernel_size: 3 {group} }}"
+    net = make("ConvolutionDepthwise", param, [(1, 3, 5, 5)])
+    assert [blob.shape for blob in net.params["it"]] == [(3, 1, 3, 3), (3,)]
+    assert net.steps[-1].node.type == "DepthwiseConvolution"
+
+
+def test_a_type_without_a_message_keeps_none() -> None:
+    net = make("HSwish", "", [(1, 2)])
+    assert net.forward(x0=np.array([[-1.0, 9]]))["y0"].tolist() == [[pytest.approx(-1 / 3), 9]]
+    assert not net.steps[-1].param.HasField("convolution_param")
+
+
 # ---- with numbers that say where ----
 
 

@@ -12,6 +12,7 @@ import torch
 from ssd_data.core.errors import InputError
 from ssd_data.engines import load_engine
 from ssd_data.engines.torch.net import Net
+from ssd_data.evaluation.compare import compare_engines, compared_blobs
 from ssd_data.nets.detection import find_detection_head
 from ssd_data.nets.graph import Graph, parse_graph
 from ssd_data.nets.prepare import read_deploy
@@ -176,6 +177,20 @@ def test_engines_agree(detector: tuple[Path, Path]) -> None:
         assert one.labels.tolist() == other.labels.tolist()
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)
         np.testing.assert_allclose(one.boxes, other.boxes, atol=1e-5)
+
+
+def test_parity_compares_them_as_sets(detector: tuple[Path, Path]) -> None:
+    engines = [load_engine(name, *detector) for name in ("torch", "onnxruntime")]
+    batch = np.random.default_rng(1).normal(size=(2, 3, 64, 96)).astype(np.float32) * 9
+    (difference,) = compare_engines(engines, [batch])
+    assert difference.scale == 1.0
+    assert difference.unmatched == 0
+    assert difference.compared > 5
+    assert difference.within(1e-4)
+
+
+def test_a_merged_net_is_compared_before_the_choice(detector: tuple[Path, Path]) -> None:
+    assert sorted(compared_blobs(read_deploy(detector[0]))) == ["coarse", "fine"]
 
 
 @pytest.mark.parametrize("name", ["torch", "onnxruntime"])
