@@ -13,12 +13,13 @@ from support.nets import write_detector
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines import Engine, load_engine
 from ssd_data.engines.mnn import Mnn, convert
-from ssd_data.engines.ncnn import Ncnn
+from ssd_data.engines.ncnn import Ncnn, NcnnFiles
 from ssd_data.engines.torch.net import Net
 from ssd_data.evaluation.compare import compare_engines
 from ssd_data.nets.caffemodel import LayerWeights
 from ssd_data.nets.graph import Graph, parse_graph, read_graph
 from ssd_data.nets.matching import TrainedNet
+from ssd_data.nets.ncnn.model import NcnnLayer, NcnnModel
 
 pytest.importorskip("ncnn")
 pytest.importorskip("MNN")
@@ -29,6 +30,7 @@ CASES = sorted(
     for p in FOLDER.glob("layer_*.npz")
     if "_norm_train" not in p.stem and len(read_graph(p.with_suffix(".prototxt")).inputs) == 1
 )
+TILES = 5e-6  # of the largest value
 ENGINES = {"ncnn": Ncnn, "mnn": Mnn}
 both = pytest.mark.parametrize("name", ENGINES)
 
@@ -170,6 +172,43 @@ def test_several_layers(case: str, name: str) -> None:
     start += "input_param { shape { dim: 1 dim: 4 dim: 8 dim: 8 } } }"
     graph = parse_graph(start + WIRED[case].replace("{{", "{").replace("}}", "}"))
     same_as_the_embedded(graph, name, 2 if case == "two ends" else 1)
+
+
+def test_mnn_computes_by_small_tiles() -> None:
+    """By large ones, its default, this is off by more than 1e-5 of the largest value."""
+    rest = "convolution_param { num_output: 64 kernel_size: 3 pad: 1 bias_term: false }"
+    graph = one_layer(f"Convolution:{rest}", (1, 64, 48, 48))
+    random = np.random.default_rng(0)
+    layers = [LayerWeights("x", "", [random.normal(size=(64, 64, 3, 3)).astype(np.float32)])]
+    value = random.normal(size=(1, 64, 48, 48)).astype(np.float32)
+    ours, theirs = (through(name, graph, layers, value) for name in ("mnn", "ncnn"))
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=TILES * np.abs(theirs).max())
+
+
+def test_numbers_are_exact_in_ncnns_text() -> None:
+    """It reads 15 letters, and no more than 9 digits behind the point."""
+    random = np.random.default_rng(0)
+    bits = random.integers(0, 1 << 32, 1000, dtype=np.uint32).view(np.float32)
+    for value in [*bits[np.isfinite(bits)], np.finfo(np.float32).min, np.float32(0.1), 0.0]:
+        layer = NcnnLayer("ReLU", "x", ["a"], ["b"], {0: float(value)})
+        text = layer.line().rpartition("=")[2]
+        assert np.float32(text) == np.float32(value)
+        assert len(text) <= 15
+        assert "." in text
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_weights_are_filled_up_to_four_bytes(half: bool, tmp_path: Path) -> None:
+    weight, bias = np.array([1, 2, 3], np.float32), np.array([0.1], np.float32)
+    layers = [
+        NcnnLayer("Input", "data", [], ["data"], {0: 2, 1: 2, 2: 3}),
+        NcnnLayer("Convolution", "x", ["data"], ["x"], {0: 1, 1: 1, 5: 1, 6: 3}, weight, [bias]),
+    ]
+    model = NcnnModel(layers)
+    (tmp_path / "net.param").write_text(model.text())
+    (tmp_path / "net.bin").write_bytes(model.data(half))
+    found = NcnnFiles(tmp_path).run(np.ones((3, 2, 2), np.float32), "data", ["x"])["x"]
+    np.testing.assert_allclose(found, np.full((1, 2, 2), 6.1), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ class NcnnNet:
     def model(self, outputs: Mapping[str, NcnnBlob]) -> NcnnModel:
         """The net with outputs by name, its activations done by the layers before them."""
         made = self.emission.model(outputs)
-        return NcnnModel(fused(made.layers, outputs))
+        return NcnnModel(fused(made.layers))
 
 
 def write_layers(
