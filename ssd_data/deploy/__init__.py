@@ -22,7 +22,7 @@ from ssd_data.evaluation.compare import Difference, compare_nets, require_equal
 from ssd_data.nets.prepare import prepare
 from ssd_data.nets.preprocessing import Preprocessing
 
-TABLE, README = "preprocess.json", "README.md"
+TABLE, README, WORST = "preprocess.json", "README.md", "worst"
 NOT_RUN = "not run before it was written: nothing shows that it gives what the net gives"
 
 
@@ -81,18 +81,22 @@ def deploy(
         require_equal(compare_nets(net.given, net.canonical), deploy)
         written: WrittenNet = target.write(net, chosen, hidden)
         table = preprocess_table(profile, written)
-        _write_table(hidden, table)  # what follows the net reads it
+        write_table(hidden, table)  # what follows the net reads it
         proofs: list[Difference] = []
         if checks.unproven:
             written.notes.append(NOT_RUN)
         else:
             proof = Proof(net, reference, read_batches(net, pictures, follow_links))
             proofs = target.prove(written, chosen, hidden, proof)
-            written.losses |= proof.score(checks.score, checks.allow_loss)
+            written.losses |= proof.score(
+                checks.score, checks.allow_loss, checks.draw_worst, hidden / WORST
+            )
+            if (hidden / WORST).is_dir():
+                written.facts["files"][WORST] = "the pictures with most errors, truth at the left"
         table["proven"] = not checks.unproven
         table["proofs"] = [difference_table(found) for found in proofs]
         table["losses"] = written.losses
-        _write_table(hidden, table)
+        write_table(hidden, table)
         notes = [*written.net.notes, *written.notes]
         page = readme(profile, target.SUMMARY, table, written, proofs, notes)
         write_whole(hidden / README, page)
@@ -101,5 +105,6 @@ def deploy(
     return DeployedNet(folder, files, table, proofs, notes)
 
 
-def _write_table(folder: Path, table: dict[str, Any]) -> None:
+def write_table(folder: Path, table: dict[str, Any]) -> None:
+    """``preprocess.json``."""
     write_whole(folder / TABLE, json.dumps(table, indent=1, ensure_ascii=False) + "\n")

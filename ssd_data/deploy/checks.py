@@ -17,6 +17,7 @@ class CheckOptions:
     Attributes:
         score: an LMDB on which both nets are scored. allow_loss: how much lower what is shipped may
             score, as a fraction (.01 is one point of mAP); what is lower is not written.
+        draw_worst: how many pictures of ``score`` to draw, those with most errors.
         unproven: nothing is run, and the folder says so.
     """
 
@@ -29,11 +30,21 @@ class CheckOptions:
     allow_loss: float | None = option(
         None, "write nothing whose mAP is lower by more than this.", of="score", metavar="F"
     )
+    draw_worst: int | None = option(
+        None,
+        "draw the N pictures with most errors by what is written, into its folder.",
+        of="score",
+        metavar="N",
+        low=1,
+    )
     unproven: bool = option(False, "Write without running it; the folder's README says so.")
 
     def __post_init__(self) -> None:
         if self.unproven and self.score is not None:
             raise UsageError("--score runs the net, --unproven does not: they exclude each other")
+        if self.draw_worst is not None and self.score is None:
+            hint = "Give --score LMDB"
+            raise UsageError("goes with a score", where="--draw-worst", hint=hint)
         if self.allow_loss is None:
             return
         if self.score is None:

@@ -17,6 +17,8 @@ import onnx
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.scratch import scratch, temporary_files_in
 from ssd_data.deploy.calibration import calibration_batches
+from ssd_data.deploy.layer_errors import Blobs, layer_of, weighted
+from ssd_data.engines.onnxruntime import open_session
 from ssd_data.nets.onnx.detection_head import EmittedHead, head_outputs
 from ssd_data.nets.onnx.emit import emit
 from ssd_data.nets.prepare import PreparedNet
@@ -103,6 +105,32 @@ def quantise(
         f"of {lmdb.name}"
     )
     return made, text
+
+
+def layers_of_both(single: onnx.ModelProto, low: onnx.ModelProto) -> tuple[Blobs, Blobs]:
+    """The values of the layers with weights in a model and the same in 8 bits: their own, or those
+    of the activation behind, which 8 bits take in."""
+    made = {name for node in low.graph.node for name in node.output}
+    behind = {node.input[0]: node.output[0] for node in single.graph.node if node.input}
+    before, after = {}, {}
+    for name in weighted(single):
+        value = name if name in made else behind.get(name, name)
+        whole = f"{value}_DequantizeLinear_Output"
+        if value in made:
+            before[layer_of(name)] = value
+            after[layer_of(name)] = whole if whole in made else value
+    return _within(single, before), _within(low, after)
+
+
+def _within(model: onnx.ModelProto, values: dict[str, str]) -> Blobs:
+    """Values within a model, under other names."""
+    inside = onnx.ModelProto()
+    inside.CopyFrom(model)
+    del inside.graph.output[:]
+    inside.graph.output.extend(onnx.ValueInfoProto(name=name) for name in values.values())
+    session = open_session(inside.SerializeToString())
+    own, names = session.get_inputs()[0].name, list(values.values())
+    return lambda batch: dict(zip(values, session.run(names, {own: batch}), strict=True))
 
 
 def _quiet(record: logging.LogRecord) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
@@ -160,11 +161,18 @@ class Proof:
             **found, "detections": wanted, "found_again": kept, "new": extra, "score_largest": score
         }  # fmt: skip
 
-    def score(self, lmdb: Path | None, allowed: float | None = None) -> dict[str, Any]:
+    def score(
+        self,
+        lmdb: Path | None,
+        allowed: float | None = None,
+        worst: int | None = None,
+        folder: Path | None = None,
+    ) -> dict[str, Any]:
         """Score what is shipped beside the embedded engine, where an LMDB is given; by name.
 
         Args:
             allowed: how much lower its mAP may be, as a fraction.
+            worst: how many of the pictures with most errors to draw, into ``folder``.
 
         Raises:
             InputError: see :meth:`scores`.
@@ -173,7 +181,7 @@ class Proof:
         if lmdb is None:
             return {}
         assert self.shipped is not None, "a target's prove holds nothing against the reference"
-        found = self.scores(self.shipped, lmdb)
+        found = self.scores(self.shipped, lmdb, worst or 0, folder)
         if allowed is not None and not found["loss"] <= allowed:
             raise OutputError(
                 f"mAP on {lmdb.name} falls from {found['embedded']:.4f} to {found['shipped']:.4f}, "
@@ -183,8 +191,14 @@ class Proof:
             )
         return {f"mAP on {lmdb.name}": found}
 
-    def scores(self, written: WrittenEngine, lmdb: Path) -> dict[str, Any]:
+    def scores(
+        self, written: WrittenEngine, lmdb: Path, worst: int = 0, drawn: Path | None = None
+    ) -> dict[str, Any]:
         """mAP (the VOC devkit's since 2010) of both, at the net's own thresholds, and the loss.
+
+        Args:
+            worst: how many of the pictures with most errors by what was written to draw, into the
+                folder ``drawn``.
 
         Raises:
             InputError: it is no LMDB, or its classes are not the net's.
@@ -198,8 +212,11 @@ class Proof:
         for name, engine in (("embedded", self.reference), ("shipped", written)):
             detector = EvalNet(engine, self.net.weights, self.net.preprocessing, size=self.net.size)
             with scratch() as folder:
-                rules = ScoreOptions(missing="skip")
-                report = evaluate(data, detector, folder, EvalOptions(rules=rules))
+                shown = worst if engine is written else 0
+                options = EvalOptions(rules=ScoreOptions(missing="skip"), worst=shown)
+                report = evaluate(data, detector, folder, options)
+                if drawn is not None and report.drawn:
+                    copytree(report.drawn[0].parent, drawn)
             found[name] = float(report.scores.ap[VERSION] or 0)
         loss = found["embedded"] - found["shipped"]
         return {**found, "loss": loss, "records": len(data.names)}

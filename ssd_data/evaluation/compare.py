@@ -136,7 +136,8 @@ def _unexplained(
     """How many of those that are alone did not fall at a threshold."""
     keep, least = param.keep_top_k, param.confidence_threshold
     limit = param.nms_param.nms_threshold
-    last = ours.scores.min(initial=0) if 0 <= keep <= len(ours) else -np.inf
+    full = [one.scores.min() for one in (ours, theirs) if len(one) and 0 <= keep <= len(one)]
+    last = max(full, default=-np.inf)
     count = 0
     for i in np.flatnonzero(alone):
         score = ours.scores[i]

@@ -101,6 +101,26 @@ LAYERS = {
         for order in ("132", "213", "231", "312", "321")
     },
     "softmax of channels": "Softmax:",
+    "absolute values": "AbsVal:",
+    "bnll": "BNLL:",
+    "between": "Clip:clip_param { min: -0.5 max: 0.25 }",
+    "a power of 3": "Exp:exp_param { base: 3 scale: 0.5 shift: 1 }",
+    "e's power": "Exp:",
+    "logarithms": "Log:log_param { base: 2 scale: 3 shift: 20 }",
+    "swish": "Swish:",
+    "swish with beta": "Swish:swish_param { beta: 0.5 }",
+    "hard sigmoid": "HardSigmoid:hard_sigmoid_param { alpha: 0.4 beta: 0.3 }",
+    "hard swish": "HardSwish:",
+    "mish": "Mish:",
+    "above": "Threshold:threshold_param { threshold: 0.3 }",
+    "each twice": "Upsample:upsample_param { scale: 2 }",
+    "rows thrice": "Upsample:upsample_param { scale_h: 3 scale_w: 1 }",
+    "each twice, half": "Upsample:upsample_param { scale: 0.5 stride: 2 }",
+    "in between": "Interp:interp_param { height: 5 width: 11 }",
+    "every second": "Interp:interp_param { shrink_factor: 2 }",
+    "zoomed": "Interp:interp_param { zoom_factor: 3 pad_beg: -1 pad_end: -2 }",
+    "cropped alone": "Interp:interp_param { height: 6 width: 5 pad_beg: -1 pad_end: -1 }",
+    "shuffled": "ShuffleChannel:shuffle_channel_param { group: 2 }",
     "softmax of columns": "Softmax:softmax_param { axis: -1 }",
 }  # fmt: skip
 
@@ -159,6 +179,9 @@ WIRED = {
     'bottom: "data" top: "c" convolution_param {{ num_output: 4 kernel_size: 1 }} }}'
     'layer {{ name: "r" type: "ReLU" bottom: "c" top: "r" }}'
     'layer {{ name: "e" type: "Eltwise" bottom: "c" bottom: "r" top: "e" }}',
+    "a sum weighed by channels": 'layer {{ name: "g" type: "Pooling" bottom: "data" top: "g" '
+    'pooling_param {{ pool: AVE global_pooling: true }} }} layer {{ name: "a" type: "Axpy" '
+    'bottom: "g" bottom: "data" bottom: "data" top: "a" }}',
     "cropped": 'layer {{ name: "p" type: "Pooling" bottom: "data" top: "p" pooling_param '
     '{{ kernel_size: 3 stride: 2 }} }} layer {{ name: "x" type: "Crop" bottom: "data" bottom: "p" '
     'top: "x" crop_param {{ offset: 1 offset: 2 }} }}',

@@ -36,6 +36,9 @@ class WrittenNet:
         notes: what to know of it.
         input_name: the input's, where the target does not take the net's own.
         losses: name → numbers that say what was given up (half precision, whole numbers).
+        given: what ``preprocess.json`` says of the input where it is not the usual: its ``layout``,
+            ``shape``, ``type``; of whole numbers, ``scale_of_one`` and ``zero`` (a value is
+            ``(number - zero) * scale_of_one``).
     """
 
     net: PreparedNet
@@ -44,6 +47,7 @@ class WrittenNet:
     detection: dict[str, Any] | None
     notes: list[str] = field(default_factory=list)
     losses: dict[str, Any] = field(default_factory=dict)
+    given: dict[str, Any] = field(default_factory=dict)
     input_name: str = ""
 
     @property

@@ -14,7 +14,9 @@ from ssd_data.nets.detection import DetectionHead
 from ssd_data.nets.layer_step import Array
 from ssd_data.nets.onnx.emission import Emission, Value
 
-LEAST = np.finfo(np.float32).min
+# Below all scores. Runtimes that compute in half precision, or bfloat16, must have it exactly:
+# what is not quite it would be a detection.
+LEAST = np.float32(-32768)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,7 +145,7 @@ def _suppress(end: EmittedHead, boxes: Value, scores: Value) -> Value:
         e.constant(np.array([value]), name)
         for name, value in (
             ("nms_threshold", min(settings["nms_threshold"], 1.0)),  # no two overlap by more
-            ("confidence_threshold", settings["confidence_threshold"]),
+            ("confidence_threshold", max(settings["confidence_threshold"], LEAST)),
         )
     ]
     # As many rows as are found: no shape says how many. (1 stands for it.)
