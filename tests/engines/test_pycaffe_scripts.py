@@ -288,6 +288,16 @@ def test_as_caffe_from_a_program_of_ones_own(monkeypatch: pytest.MonkeyPatch) ->
     assert names["caffe_pb2"] is caffe_pb2
 
 
+def test_names_that_scripts_use_besides() -> None:
+    deploy, _ = write_detector(Path())
+    assert ssd_data.SGDSolver is ssd_data.AdamSolver is ssd_data.Solver  # type: ignore[attr-defined]
+    values = []
+    for _ in range(2):
+        ssd_data.set_random_seed(3)
+        values.append(ssd_data.Net(deploy, ssd_data.TEST).params["conv1"][0].data.copy())
+    np.testing.assert_array_equal(*values)
+
+
 # ---- statements of Python 2 ----
 
 

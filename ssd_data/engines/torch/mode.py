@@ -40,6 +40,16 @@ def set_device(number: int) -> None:
     _mode["device"] = int(number)
 
 
+def set_random_seed(seed: int) -> None:
+    """What is random from now on in nets, of weights and dropped values, begins with it.
+
+    >>> set_random_seed(1)
+    """
+    import torch
+
+    torch.manual_seed(seed)
+
+
 def find_device(name: str | None = None) -> torch.device:
     """A device by name (``cpu``, ``cuda``, ``cuda:1``, ``auto``); without one, by the mode set.
 
