@@ -118,6 +118,17 @@ def test_a_fork_brings_its_own_model_libs(place: str, run: Run) -> None:
     assert place in done.err
 
 
+def test_no_file_is_run_that_anybody_may_have_put_there(folder: Path, run: Run) -> None:
+    write("python/caffe/model_libs.py", "print('run')\n")
+    write("own/x.py", "from caffe.model_libs import *\nprint(VGGNetBody.__name__)\n")
+    folder.chmod(0o777)
+    done = run("pycaffe", "own/x.py")
+    assert (done.out, done.err) == ("VGGNetBody\n", "")
+    write("own/x.py", "print('on')\n")
+    folder.chmod(0o755)
+    assert run("pycaffe", "own/x.py").out == "run\non\n"
+
+
 FIELD = """
 import caffe
 from caffe import layers as L, params as P

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -95,16 +96,21 @@ def run_script(
 
 def find_model_libs(script: Path) -> Path | None:
     """The ``model_libs.py`` that lies beside a script (to be copied into a Caffe), or in the
-    checkout that the script lies in, or that is worked in."""
+    checkout that the script lies in."""
     if (beside := script.absolute().with_name(MODEL_LIBS.name)).is_file():
         return beside
     return find_in_checkout(script, MODEL_LIBS)
 
 
 def find_in_checkout(script: Path, name: Path) -> Path | None:
-    """A file of the checkout that a script lies in, or that is worked in."""
-    folders = (*script.absolute().parents, Path.cwd())
-    return next((f / name for f in folders if (f / name).is_file()), None)
+    """A file of the checkout that a script lies in. Folders that anybody may write into end the
+    search: what is found is run."""
+    for folder in script.absolute().parents:
+        if folder.stat().st_mode & stat.S_IWOTH:
+            return None
+        if (folder / name).is_file():
+            return folder / name
+    return None
 
 
 @contextmanager
