@@ -299,6 +299,17 @@ def test_as_caffe_from_a_program_of_ones_own(monkeypatch: pytest.MonkeyPatch) ->
     assert names["caffe_pb2"] is caffe_pb2
 
 
+def test_a_script_that_wants_a_gpu_runs_without(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    deploy, weights = write_detector(Path())
+    lines = ["import caffe", "caffe.set_device(0)", "caffe.set_mode_gpu()"]
+    lines += [f"net = caffe.Net('{deploy}', '{weights}', caffe.TEST)"] * 2
+    write("gpu.py", "\n".join([*lines, "caffe.set_mode_cpu()", "print(list(net.forward()))"]))
+    done = run("pycaffe", "gpu.py")
+    assert done.out == "['detection_out']\n"
+    assert done.err.count("there is none: its nets run on the CPU") == 1
+
+
 def test_names_that_scripts_use_besides() -> None:
     deploy, _ = write_detector(Path())
     assert ssd_data.SGDSolver is ssd_data.AdamSolver is ssd_data.Solver  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ from types import ModuleType
 
 from ssd_data.core.errors import InputError, SsdDataError
 from ssd_data.core.files.paths import read_text
+from ssd_data.engines.torch.mode import or_on_cpu
 from ssd_data.engines.torch.python2 import Beside, Loader, compile_script, run
 from ssd_data.nets.netspec import use_messages
 from ssd_data.proto import caffe_pb2
@@ -120,7 +121,7 @@ def _as_main(script: Path, arguments: Sequence[str]) -> Iterator[ModuleType]:
     main = ModuleType("__main__")
     main.__file__ = str(script)
     before = sys.argv, list(sys.path), sys.modules["__main__"], list(sys.meta_path)
-    messages = use_messages(caffe_pb2)
+    messages, on_cpu = use_messages(caffe_pb2), or_on_cpu(True)
     named = {name: sys.modules.get(name) for name in _MODULES}
     sys.argv, sys.modules["__main__"] = [str(script), *arguments], main
     sys.path.insert(0, str(folder))
@@ -130,6 +131,7 @@ def _as_main(script: Path, arguments: Sequence[str]) -> Iterator[ModuleType]:
     finally:
         sys.argv, sys.path[:], sys.modules["__main__"], sys.meta_path[:] = before
         use_messages(messages)
+        or_on_cpu(on_cpu)
         for name, module in named.items():
             sys.modules.pop(name, None)
             if module is not None:
