@@ -7,8 +7,8 @@ Source: protobuf.dev/reference/protobuf/proto2-spec.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from types import ModuleType
-from typing import Any
 
 from google.protobuf import descriptor_pb2
 
@@ -46,7 +46,7 @@ def messages_of(text: str, name: str = "caffe.proto") -> ModuleType:
     """
     file = _Parser(text).file()
     file.name = name
-    kinds = _kinds(file)
+    kinds = _kinds(file.message_type, file.enum_type)
     for message in file.message_type:
         _resolve(message, (), kinds, file.package)
     try:
@@ -59,13 +59,15 @@ def messages_of(text: str, name: str = "caffe.proto") -> ModuleType:
 
 
 def _kinds(
-    holder: Any, path: str = ""
+    messages: Iterable[descriptor_pb2.DescriptorProto],
+    enums: Iterable[descriptor_pb2.EnumDescriptorProto],
+    path: str = "",
 ) -> dict[str, descriptor_pb2.FieldDescriptorProto.Type.ValueType]:
-    """``Message.Nested`` → whether it is a message or an enumeration, of all that a file or a message holds."""
-    found = {f"{path}{enum.name}": _Field.TYPE_ENUM for enum in holder.enum_type}
-    for message in getattr(holder, "message_type", None) or getattr(holder, "nested_type", ()):
+    """``Message.Nested`` → whether it is a message or an enumeration."""
+    found = {f"{path}{enum.name}": _Field.TYPE_ENUM for enum in enums}
+    for message in messages:
         found[f"{path}{message.name}"] = _Field.TYPE_MESSAGE
-        found |= _kinds(message, f"{path}{message.name}.")
+        found |= _kinds(message.nested_type, message.enum_type, f"{path}{message.name}.")
     return found
 
 
