@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 DEMO ?= demo
 HOURS ?= 2
 
-.PHONY: demo test tests hard lint format types docs proto clean
+.PHONY: demo test tests hard prove-all lint format types docs proto clean
 
 # What the README shows, word for word; most of the time is the training.
 demo: $(VENV)/.run  ## draw a data set, build its LMDBs, train a net, score it, merge it, detect
@@ -43,6 +43,9 @@ hard: $(VENV)/.dev  ## kills, faults and odd inputs for HOURS on two cores; writ
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+prove-all: $(VENV)/.dev  ## each net for each target, by the real runtimes; writes the table of docs/deploy.md
+	$(BIN)/python docs/make_deploy_table.py $(DATA) --demo $(DEMO)
 
 docs: $(VENV)/.dev  ## the page of all commands, from their --help
 	$(BIN)/python docs/make_commands.py

@@ -14,6 +14,7 @@ from typing import TextIO
 
 import click
 
+from ssd_data.cli.parts.cuts import cuts_said
 from ssd_data.cli.parts.shared import report_error, say
 from ssd_data.cli.parts.stops import SAID, STOPPED, stops
 from ssd_data.core.errors import (
@@ -159,7 +160,8 @@ def _say_warnings(quiet: bool) -> None:
 def _run(args: list[str]) -> None:
     try:
         # Outside standalone mode click returns the status of ctx.exit() instead of exiting.
-        sys.exit(root.main(args, prog_name="ssd-data", standalone_mode=False) or 0)
+        with cuts_said(args):
+            sys.exit(root.main(args, prog_name="ssd-data", standalone_mode=False) or 0)
     except (click.Abort, KeyboardInterrupt):
         say(SAID, err=True)
         sys.exit(STOPPED)

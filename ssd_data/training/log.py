@@ -14,13 +14,14 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
 from ssd_data.core.errors import OutputError
+from ssd_data.core.files.paths import naming
 from ssd_data.core.files.whole import failed, lock
 from ssd_data.core.legible import QUOTE, legible
 
@@ -213,8 +214,11 @@ class RunLog:
         text = "Optimization Done." if done else "Optimization stopped early."
         if not self._log.closed:
             self._write("solver.cpp:337", text)
-        self._log.close()
-        self._table.close()
+        try:
+            with naming(self.table_path), closing(self._table), naming(self.log_path):
+                self._log.close()
+        except OSError as error:
+            raise self._failed(error) from None
 
     def _lock(self) -> None:
         try:
@@ -234,8 +238,9 @@ class RunLog:
 
     def _line(self, file: TextIO, text: str) -> None:
         try:
-            file.write(text)
-            file.flush()
+            with naming(file.name):
+                file.write(text)
+                file.flush()
         except OSError as error:
             with suppress(OSError):
                 file.close()  # what could not be written is not tried again
@@ -261,7 +266,7 @@ class RunLog:
 
 def _appended(path: Path) -> TextIO:
     """A file to write lines behind those that are there, of which the last may have no end."""
-    with path.open("ab+") as file:
+    with naming(path), path.open("ab+") as file:
         if file.tell():
             file.seek(-1, os.SEEK_END)
             if file.read() != b"\n":

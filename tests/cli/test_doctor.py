@@ -85,7 +85,7 @@ def test_versions_are_compared_as_numbers(bounds: str, there: str, fits: bool) -
 def test_a_folder_that_cannot_be_written(run: Any, tmp_path: Path) -> None:
     done = run("doctor", tmp_path / "nothing")
     assert done.status == 0
-    assert "nothing: cannot be written: No such file or directory" in done.out
+    assert "nothing: cannot be written: No such file or directory\n  A file or" in done.out
     assert run("doctor", tmp_path / "nothing", "--json").json["folder"]["refused"]
 
 

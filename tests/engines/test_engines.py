@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +18,10 @@ from support.detections import differences
 from support.nets import write_detector
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.legible import legible
+from ssd_data.core.registry import ENGINES
 from ssd_data.engines import load_engine
+from ssd_data.engines.opencv import OpenCV
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.compiled import AT_ONCE, _join
 from ssd_data.engines.torch.net import Net
@@ -51,6 +55,23 @@ def test_opencv_agrees(detector: tuple[Path, Path], side: int) -> None:
         rows = [np.column_stack([f.labels * 0, f.labels, f.scores, f.boxes]) for f in sides]
         assert len(rows[0]) > 20
         assert not differences(*rows, keep=50, threshold=0.45)
+
+
+def test_opencv_reads_files_of_any_name_and_says_which_is_gone(
+    detector: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Of a file that cannot be read OpenCV itself says "fs.is_open()", or nothing."""
+    folder = tmp_path / "a\udcff"
+    folder.mkdir()
+    deploy, weights = (Path(shutil.copy(file, folder)) for file in detector)
+    sides = [load_engine("opencv", *files) for files in (detector, (deploy, weights))]
+    rows = [side.forward(pictures(1))["detection_out"] for side in sides]
+    np.testing.assert_array_equal(*rows)
+    for gone in (weights, deploy):
+        gone.unlink()
+        with pytest.raises(InputError, match="missing") as caught:
+            OpenCV(sides[0].graph, deploy, weights)
+        assert caught.value.where == legible(gone)
 
 
 def test_a_batch_gives_what_single_pictures_give(detector: tuple[Path, Path]) -> None:
@@ -89,7 +110,7 @@ def test_weights_of_another_net_are_refused(detector: tuple[Path, Path], tmp_pat
 def test_unknown_engine_and_what_one_cannot(detector: tuple[Path, Path]) -> None:
     with pytest.raises(UsageError, match="no engine") as error:
         load_engine("tensorflow", *detector)
-    assert error.value.hint == "Known are caffe, onnxruntime, opencv, torch"
+    assert error.value.hint == "Known are " + ", ".join(ENGINES.names())
     with pytest.raises(UsageError, match="single precision"):
         load_engine("opencv", *detector, half=True)
     with pytest.raises(UsageError, match="GPU only"):

@@ -80,6 +80,7 @@ def preflight(
         resume_state = nets.check_resume(found, shapes, resume, file.param, engine)
         data.check_same(found, [train, *tested], resume, resume_state, other_data)
     solver.check_snapshots(found, file, nets.snapshot_size(shapes, file.param), engine)
+    data.check_unchanged(found, known.values())
     if extras is not None:
         processes.check_processes(found, file, extras, world, resume, resume_state)
     return found

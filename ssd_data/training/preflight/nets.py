@@ -19,7 +19,11 @@ from ssd_data.training.snapshots import HDF5, learned_net, read_snapshot
 if TYPE_CHECKING:
     from ssd_data.engines.torch.shapes import Shapes
 
-CLASSES = {"MultiBoxLoss": "multibox_loss_param", "DetectionOutput": "detection_output_param"}
+CLASSES = {
+    "MultiBoxLoss": "multibox_loss_param",
+    "MultiBoxFocalLoss": "multibox_loss_param",
+    "DetectionOutput": "detection_output_param",
+}
 
 
 def check_shapes(found: Preflight, graph: Graph, sources: Sequence[Source]) -> Shapes | None:

@@ -25,6 +25,7 @@ def _script() -> None:
 SCENES = {
     "check": Scene(_set, ("check", "SHAPES")),
     "diff": Scene(_two_builds, ("diff", "OUT", "NEW")),
+    "doctor": Scene(_two_builds, ("doctor", "OUT")),
     "eval_only": Scene(_set, EVAL[:-2]),
     "detect_only": Scene(_seen, DETECT[:-3]),
     "inspect_only": Scene(_set, ("inspect", LMDB)),
