@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ssd_data.core.errors import InputError
 from ssd_data.nets.caffemodel import LayerWeights, read_caffemodel
-from ssd_data.nets.detection import DETECTION_TYPE
+from ssd_data.nets.detection import DETECTION_PARAMS, DETECTION_TYPE
 from ssd_data.nets.graph import Graph, Node, Phase, takes_part, to_graph, wire
 from ssd_data.nets.matching import pair
 from ssd_data.nets.prototxt import Prototxt, read_prototxt
@@ -70,7 +70,7 @@ def _phase(source: Prototxt[caffe_pb2.NetParameter]) -> Phase | None:
     if any(layer.type == "Input" for layer in parts[TEST]):
         return None
     fed = [phase for phase, layers in parts.items() if any(map(_gives, layers))]
-    for kinds in ({DETECTION_TYPE}, LOSS_TYPES):
+    for kinds in (DETECTION_PARAMS, LOSS_TYPES):
         for phase in fed:
             if any(layer.type in kinds for layer in parts[phase]):
                 return phase
@@ -150,7 +150,7 @@ class _Maker:
     def _ends(self) -> tuple[list[str], list[Node]]:
         """The blobs that the form has to compute, and the losses to replace."""
         nodes = self.body.nodes
-        if found := [node for node in nodes if node.type == DETECTION_TYPE and node.tops]:
+        if found := [node for node in nodes if node.type in DETECTION_PARAMS and node.tops]:
             return [node.tops[0] for node in found], []
         if found := [node for node in nodes if node.type in LOSS_TYPES]:
             if len(found) > 1 or len(found[0].bottoms) < 3:
