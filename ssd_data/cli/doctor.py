@@ -26,8 +26,6 @@ USES = {
     "onnx": "deploy --profile onnx, --engine onnxruntime",
     "ncnn": "deploy --profile ncnn, --engine ncnn",
     "mnn": "deploy --profile mnn, --engine mnn",
-    "ncnn": "deploy --profile ncnn, --engine ncnn",
-    "mnn": "deploy --profile mnn, --engine mnn",
     "openvino": "deploy --profile openvino, --engine openvino",
     "openvino-int8": "deploy --profile openvino --int8",
     "litert": "deploy --profile litert, --engine litert",
