@@ -49,23 +49,22 @@ def command(
     Example:
       ssd-data merge-bn deploy.prototxt wider_iter_90000.caffemodel -o merged
     """
-    from ssd_data.core.files.paths import read_text
     from ssd_data.core.files.together import refuse_others, write_together
     from ssd_data.nets.caffemodel import read_caffemodel, to_bytes
     from ssd_data.nets.edit.merge_bn import merge_bn
     from ssd_data.nets.edit.rewrite import merged_text
     from ssd_data.nets.graph import to_graph
-    from ssd_data.nets.matching import TrainedNet
-    from ssd_data.nets.prototxt import MOST_BYTES, parse_prototxt
+    from ssd_data.nets.matching import TrainedNet, with_scales
+    from ssd_data.nets.prototxt import parse_prototxt, prototxt_text
     from ssd_data.proto import caffe_pb2
 
     targets = (out / deploy.name, out / f"{weights.stem}.caffemodel")
     _refuse_itself(targets, (deploy, weights))
-    text = read_text(deploy, "prototxt", MOST_BYTES)
+    text = prototxt_text(deploy)
     graph = to_graph(parse_prototxt(text, caffe_pb2.NetParameter, str(deploy)))
-    if not quiet:
-        shared.warn_of_ignored(graph.ignored)
-    given = TrainedNet(graph, read_caffemodel(weights).layers)
+    layers = read_caffemodel(weights).layers
+    graph = with_scales(graph, layers)
+    given = TrainedNet(graph, layers)
     merge = merge_bn(given, eps)
     contents = {
         targets[0].name: merged_text(text, graph, merge).encode(),

@@ -87,8 +87,6 @@ def command(
             load_engine(name, deploy, file, device="cpu" if name == "opencv" else device)
             for name in names
         ]
-    if not quiet:
-        shared.warn_of_ignored(nets[0].graph.ignored)
     if pictures:
         prepare = net_options.preprocessing(deploy, options)
         wanted = shared.parse_size(size) or (nets[0].shape[3], nets[0].shape[2])

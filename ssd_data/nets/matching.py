@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import dropwhile
 
 from ssd_data.core.errors import InputError
 from ssd_data.nets.caffemodel import Array, Caffemodel, LayerWeights
+from ssd_data.nets.forks import SCALE
 from ssd_data.nets.geometry import shape_text
-from ssd_data.nets.graph import Graph, Node
+from ssd_data.nets.graph import Graph, Node, to_graph
 
 
 def pair(
@@ -33,6 +35,22 @@ def pair(
         free.remove(index)
         found[index] = layer
     return found, left_out
+
+
+def with_scales(graph: Graph, layers: Sequence[LayerWeights]) -> Graph:
+    """The net with a Scale behind each BatchNorm of which the file has one and the prototxt not.
+
+    So NVCaffe's nets are trained whose prototxts say nothing of it.
+    """
+    names = {node.name for node in graph.nodes}
+    missing = {w.name for w in layers if w.within and w.type == "Scale"} - names
+    if not missing:
+        return graph
+    net = deepcopy(graph.net)
+    for layer in net.layer:
+        if layer.type == "BatchNorm" and layer.name + SCALE in missing:
+            layer.batch_norm_param.scale_bias = True
+    return to_graph(net, graph.phase, origin=graph.origin, places=[n.where for n in graph.nodes])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +130,7 @@ def match(model: Caffemodel, slots: Sequence[Slot], skip_mismatch: bool = False)
         waiting.setdefault(slot.name, []).append(index)
     for layer in model.layers:
         if not waiting.get(layer.name):
+            _refuse_lost_scale(layer, slots, model.origin)
             result.left_out.append(layer.name)
             continue
         index = waiting[layer.name].pop(0)
@@ -142,6 +161,17 @@ def match(model: Caffemodel, slots: Sequence[Slot], skip_mismatch: bool = False)
             hint=f'The file has "{model.layers[0].name}", the net "{slots[0].name}"',
         )
     return result
+
+
+def _refuse_lost_scale(layer: LayerWeights, slots: Sequence[Slot], origin: str) -> None:
+    """A BatchNorm is another one without the Scale that the file has within it."""
+    name = layer.name.removesuffix(SCALE)
+    if layer.within and layer.type == "Scale" and name in {slot.name for slot in slots}:
+        raise InputError(
+            f'the BatchNorm "{name}" scales as well (as NVCaffe\'s), and the net\'s does not',
+            where=origin,
+            hint="Write scale_bias: true into its batch_norm_param",
+        )
 
 
 def _cure(model: Caffemodel, slots: Sequence[Slot]) -> str:

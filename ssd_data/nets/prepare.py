@@ -21,7 +21,7 @@ from ssd_data.nets.edit.canonical import canonical, without_relu6
 from ssd_data.nets.edit.merge_bn import Merge, merge_bn
 from ssd_data.nets.geometry import Size
 from ssd_data.nets.graph import Graph, read_graph, to_graph
-from ssd_data.nets.matching import TrainedNet
+from ssd_data.nets.matching import TrainedNet, with_scales
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.nets.priors import find_priors, map_priors
 from ssd_data.nets.sizes import map_sizes
@@ -51,7 +51,8 @@ def read_trained(
     Raises:
         InputError: prototxt or weights are wrong, see also :func:`read_deploy`.
     """
-    return TrainedNet(read_deploy(deploy, threshold), read_caffemodel(weights).layers)
+    graph, layers = read_deploy(deploy, threshold), read_caffemodel(weights).layers
+    return TrainedNet(with_scales(graph, layers), layers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -201,7 +201,7 @@ def _without(graph: Graph, into: dict[int, int], tops: dict[int, tuple[int, str]
         del net.layer[index]
     places = [node.where for index, node in enumerate(graph.nodes) if index not in into]
     merged = to_graph(net, graph.phase, origin=graph.origin, places=places)
-    merged.ignored = graph.ignored
+    merged.as_written = graph.as_written
     return merged
 
 

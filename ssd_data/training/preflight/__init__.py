@@ -103,6 +103,4 @@ def _check_net(
         labels.check_labels(found, source, classes)
         labels.check_labelmap(found, source, classes)
         labels.check_build(found, source)
-    for field in graph.ignored:
-        found.warn(field, "this field is not known and left out")
     return sources
