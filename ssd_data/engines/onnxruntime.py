@@ -16,7 +16,12 @@ import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines import Array, Engine, EngineOptions
-from ssd_data.nets.detection import DETECTION_TYPE, check_settings, detection_settings
+from ssd_data.nets.detection import (
+    DETECTION_TYPE,
+    check_settings,
+    detection_bottoms,
+    detection_settings,
+)
 from ssd_data.nets.edit.merge_bn import merge_bn
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.postprocess import detection_output
@@ -89,8 +94,7 @@ class OnnxRuntime(Engine):
             if writers[blob][-1].type == DETECTION_TYPE
         }
         for node in self._ends.values():
-            if len(node.bottoms) != 3:
-                raise InputError(f"has {len(node.bottoms)} bottoms, not 3", where=node.where)
+            detection_bottoms(node)
         self._session(self.shape)
 
     def forward(self, batch: Array) -> dict[str, Array]:

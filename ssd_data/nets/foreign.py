@@ -1,9 +1,10 @@
 """Fields that the SSD branch does not know: which of them change nothing, and which do.
 
-Forks of Caffe added fields to its messages. One that says how fast a layer computes, on what, or how
-its numbers are quantised for a chip leaves the net as it is, and so does one that says what is meant
-without it. Any other may make another net of it, so a layer that has one is refused. The lists are
-of the ``caffe.proto`` of BVLC, NVIDIA, Intel, Cambricon, MNN, PSPNet, TextBoxes++ and RefineDet.
+Forks of Caffe added fields to its messages. One that says how fast a layer computes, on what, or
+how its numbers are quantised for a chip leaves the net as it is, and so does one that says what is
+meant without it. Any other may make another net of it, so a layer that has one is refused. The
+lists are of the ``caffe.proto`` of BVLC, NVIDIA, Intel, Cambricon, MNN, PSPNet, TextBoxes++,
+MobileNet-YOLO and RefineDet.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ _ANY = {
     "compile_net_state multinode opt_level top_mlu_dtype debug_dtype mem_param optimize_mem "
     "profile_info profile_iter profile_warmup",
     "LayerParameter": "forward_type backward_type forward_math backward_math debug "
-    "cudnn_math_override multinode mn_activation_param mn_grad_compress_param trt_param blobs_dtype "
-    "bottom_mlu_dtype top_mlu_dtype datatype debug_dtype external_output showtop sparsity",
+    "cudnn_math_override multinode mn_activation_param mn_grad_compress_param trt_param "
+    "blobs_dtype bottom_mlu_dtype top_mlu_dtype datatype debug_dtype external_output showtop "
+    "sparsity",
     "BlobProto": "cpu_data_type ipu_data_type ipu_offset ipu_position",
     "ConvolutionParameter": "conv_algorithm conv_algos_override cudnn_convolution_algo_seeker "
     "paramq params scale_in scale_out a_min a_max ipu_sparse sparse_mode input_x8_position "
@@ -98,8 +100,9 @@ _NEUTRAL = {
         "allow_upscale": "false", "bgr2rgb": "false", "cvt_bgr2rgb": "false", "flow": "false",
         "pad": "0", "enable_classf_aug": "false", "contrast_brightness_adjustment": "false",
         "smooth_filtering": "false", "max_rotation_angle": "0", "img_rand_resize_lower": "0",
-        "img_rand_resize_upper": "0", "rand_resize_ratio_lower": "0", "rand_resize_ratio_upper": "0",
-        "vertical_stretch_lower": "1", "vertical_stretch_upper": "1", "horizontal_stretch_lower": "1",
+        "img_rand_resize_upper": "0", "rand_resize_ratio_lower": "0",
+        "rand_resize_ratio_upper": "0", "vertical_stretch_lower": "1",
+        "vertical_stretch_upper": "1", "horizontal_stretch_lower": "1",
         "horizontal_stretch_upper": "1", "num_labels": "0", "forward_packing": "NCHW",
     },
 }  # fmt: skip
@@ -153,7 +156,9 @@ def _plain(value: str) -> str | float:
         return word
 
 
-def refuse(fields: Iterable[ForeignField], origin: str, layer: str = "", learns: bool = True) -> None:
+def refuse(
+    fields: Iterable[ForeignField], origin: str, layer: str = "", learns: bool = True
+) -> None:
     """Refuse fields that may change what a net computes.
 
     Args:

@@ -93,9 +93,9 @@ def _scales(p: caffe_pb2.BatchNormParameter) -> bool:
 def parted_arrays(arrays: Arrays) -> tuple[Arrays, Arrays]:
     """A BatchNorm's arrays as Caffe has them (mean, variance, factor), and those of a Scale.
 
-    Of five arrays the last has one value in NVCaffe up to 0.15 (scale, bias, mean, variance, and one
-    that is not used); else they are mean, variance, factor, scale, bias, and of four the factor, or
-    Intel's bias, is missing. Of two both are statistics.
+    Of five arrays the last has one value in NVCaffe up to 0.15 (scale, bias, mean, variance, and
+    one that is not used); else they are mean, variance, factor, scale, bias, and of four the
+    factor, or Intel's bias, is missing. Of two both are statistics.
     """
     count, one = len(arrays), np.ones(1, np.float32)
     flat = [array.reshape(-1) for array in arrays]

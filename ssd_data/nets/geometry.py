@@ -97,8 +97,7 @@ class Window:
         def side(i: int, count: int) -> list[int]:
             starts = [number * self.stride[i] - self.pad[i] for number in range(count)]
             return [
-                min(at + self.kernel[i], size[i] + margin[i]) - max(at, -margin[i])
-                for at in starts
+                min(at + self.kernel[i], size[i] + margin[i]) - max(at, -margin[i]) for at in starts
             ]
 
         height, width = self.pooled(size)

@@ -230,9 +230,9 @@ def to_graph(
             continue
         if not layer.HasField("phase"):
             layer.phase = state.phase
-        if layer.type.lower() not in LAYERS.names():  # whoever computes it says more
-            fields = [field for field in fields if field.first]
-        refuse(fields, source.origin, layer.name, layer.phase == caffe_pb2.TRAIN)
+        known = layer.type.lower() in LAYERS.names()  # of others whoever computes them says more
+        odd = [one for one in fields if known or one.first]
+        refuse(odd, source.origin, layer.name, layer.phase == caffe_pb2.TRAIN)
         plain = plain_layers(layer, where)
         as_written = as_written and plain == [layer]
         for param in plain:
@@ -252,8 +252,8 @@ def _layers(
 ) -> Iterator[tuple[str, caffe_pb2.LayerParameter, list[ForeignField]]]:
     """Each layer of a net in today's form: where it stands, itself, and what is foreign in it."""
     foreign: dict[int | None, list[ForeignField]] = {}
-    for field in source.foreign:
-        foreign.setdefault(field.layer, []).append(field)
+    for one in source.foreign:
+        foreign.setdefault(one.layer, []).append(one)
     shift = len(net.layer) - len(source.layer_lines)  # an Input layer made of input fields
     for index, layer in enumerate(net.layer):
         known = bool(source.layer_lines) and index >= shift

@@ -168,7 +168,7 @@ def _refuse_lost_scale(layer: LayerWeights, slots: Sequence[Slot], origin: str) 
     name = layer.name.removesuffix(SCALE)
     if layer.within and layer.type == "Scale" and name in {slot.name for slot in slots}:
         raise InputError(
-            f'the BatchNorm "{name}" scales as well (as NVCaffe\'s), and the net\'s does not',
+            f"the BatchNorm \"{name}\" scales as well (as NVCaffe's), and the net's does not",
             where=origin,
             hint="Write scale_bias: true into its batch_norm_param",
         )

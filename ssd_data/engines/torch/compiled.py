@@ -24,6 +24,7 @@ from ssd_data.engines.torch.layers.convolution import Convolution
 from ssd_data.engines.torch.mode import find_device
 from ssd_data.engines.torch.net import Net
 from ssd_data.nets.caffemodel import Caffemodel
+from ssd_data.nets.constants import constant_blobs
 from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.edit.merge_bn import merge_bn
 from ssd_data.nets.geometry import Size
@@ -147,6 +148,7 @@ def compile_net(
 
 def _steps(net: Net, kind: torch.dtype) -> list[CompiledStep]:
     steps: list[CompiledStep] = []
+    priors = constant_blobs(net.graph)  # single precision throughout
     index = 0
     while index < len(net.steps):
         layer = net.steps[index]
@@ -163,7 +165,8 @@ def _steps(net: Net, kind: torch.dtype) -> list[CompiledStep]:
                 steps[-1].tops = follower.tops
                 index += 1
         else:
-            steps.append(CompiledStep(layer, _as_is(layer, kind), node.bottoms, node.tops))
+            own = torch.float32 if priors.issuperset(node.tops) else kind
+            steps.append(CompiledStep(layer, _as_is(layer, own), node.bottoms, node.tops))
     return steps
 
 

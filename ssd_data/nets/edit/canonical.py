@@ -18,6 +18,7 @@ from copy import deepcopy
 import numpy as np
 
 from ssd_data.nets.caffemodel import LayerWeights
+from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.geometry import Size, shape_text
 from ssd_data.nets.graph import Node, to_graph
 from ssd_data.nets.matching import TrainedNet
@@ -71,6 +72,8 @@ def _bare(source: caffe_pb2.LayerParameter) -> caffe_pb2.LayerParameter:
         param.ClearField(field_name)
     if param.type == "PriorBox":
         param.prior_box_param.clip = source.prior_box_param.clip
+    if param.type == DETECTION_TYPE:
+        del param.bottom[3:]  # pictures to visualize
     return param
 
 

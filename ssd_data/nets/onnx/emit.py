@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ssd_data.core.errors import InputError
+from ssd_data.nets.constants import fold
 from ssd_data.nets.geometry import Shape, shape_text
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.onnx.emission import Array, Emission, EmitStep, Value
@@ -112,6 +113,10 @@ def _emit_layer(step: EmitStep) -> list[Value]:
             f'a layer of type "{kind}" cannot be written as ONNX',
             f"{hint}Known: {', '.join(known)}",
         )
+    constants = [bottom.constant for bottom in step.bottoms]
+    known_values = [c for c in constants if c is not None]
+    if len(known_values) == len(constants) and (made := fold(step.node, known_values)) is not None:
+        return [Value("", array.shape, False, array) for array in made]
     try:
         tops = _KNOWN[kind](step)
     except (ValueError, IndexError, OverflowError) as error:

@@ -64,11 +64,6 @@ def concat(step: EmitStep) -> Value:
     bottoms, axis = step.bottoms, concat_axis(step.node, len(step.bottom.shape))
     if len({(*b.shape[:axis], *b.shape[axis + 1 :]) for b in bottoms}) > 1:
         raise ValueError(f"they differ in more than axis {axis}")
-    constants = [b.constant for b in bottoms]
-    known = [c for c in constants if c is not None]
-    if len(known) == len(bottoms):
-        values = np.concatenate(known, axis)
-        return Value("", values.shape, False, values)
     if axis == 0 and step.emission.dynamic:
         raise ValueError("it joins batches, which are to be dynamic")
     shape = list(bottoms[0].shape)
