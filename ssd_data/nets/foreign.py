@@ -122,7 +122,7 @@ _CURES = {
     "DetectionOutputParameter.objectness_score": "A RefineDet is another net than an SSD",
     "MultiBoxLossParameter.objectness_score": "A RefineDet is another net than an SSD",
 }
-_TRUTH = {"t": "true", "f": "false"}
+_TRUTH = {"t": "1", "true": "1", "f": "0", "false": "0"}
 
 
 def changes_nothing(field: ForeignField, learns: bool) -> bool:
@@ -147,11 +147,8 @@ def changes_nothing(field: ForeignField, learns: bool) -> bool:
 
 def _plain(value: str) -> str | float:
     word = value.strip("\"'").lower()
-    word = _TRUTH.get(word, word)
-    if word in ("true", "false"):
-        return word
     try:
-        return float(word)
+        return float(_TRUTH.get(word, word))
     except ValueError:
         return word
 

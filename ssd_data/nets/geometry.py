@@ -181,17 +181,9 @@ def pooling_window(node: Node, size: Size) -> Window:
 
 def pooled_areas(node: Node, window: Window, size: Size) -> tuple[list[int], list[int]]:
     """Rows and columns that a mean of each of a Pooling's windows is over: with padding, or
-    without it where ``count_include_pad`` is false.
-
-    Raises:
-        LayerError: a window lies in the padding alone, and counts no value.
-    """
-    if node.param.pooling_param.count_include_pad:
-        return window.extents(size)
-    rows, columns = window.inner_extents(size)
-    if min(*rows, *columns) < 1:
-        raise node.error("a window has no value that is not padding")
-    return rows, columns
+    without it where ``count_include_pad`` is false. None lies in the padding alone."""
+    whole = node.param.pooling_param.count_include_pad
+    return window.extents(size) if whole else window.inner_extents(size)
 
 
 # ---- axes ----

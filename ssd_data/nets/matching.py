@@ -43,13 +43,15 @@ def with_scales(graph: Graph, layers: Sequence[LayerWeights]) -> Graph:
     So NVCaffe's nets are trained whose prototxts say nothing of it.
     """
     names = {node.name for node in graph.nodes}
-    missing = {w.name for w in layers if w.within and w.type == "Scale"} - names
-    if not missing:
+    scales = {w.name: len(w.arrays) for w in layers if w.within and w.type == "Scale"}
+    if not scales.keys() - names:
         return graph
     net = deepcopy(graph.net)
     for layer in net.layer:
-        if layer.type == "BatchNorm" and layer.name + SCALE in missing:
+        scale = layer.name + SCALE
+        if layer.type == "BatchNorm" and scale in scales and scale not in names:
             layer.batch_norm_param.scale_bias = True
+            layer.batch_norm_param.bias_term = scales[scale] > 1
     return to_graph(net, graph.phase, origin=graph.origin, places=[n.where for n in graph.nodes])
 
 

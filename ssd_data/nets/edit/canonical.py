@@ -5,6 +5,7 @@
   kernel's middle meets the map. (OpenCV 4's DNN computes depthwise ones of that kind wrongly.)
 - PriorBox always says ``clip``, of which readers have another default than Caffe, and its sides are
   whole pixels: Caffe cuts off the rest, readers do not.
+- Pooling says ``ceil_mode: false`` where it rounds down and that matters.
 - ReLU6 stays, unless :func:`without_relu6` takes it away for a reader that has none.
 """
 
@@ -14,12 +15,13 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 
 from ssd_data.nets.caffemodel import LayerWeights
 from ssd_data.nets.detection import DETECTION_TYPE
-from ssd_data.nets.geometry import Size, shape_text
+from ssd_data.nets.geometry import Size, pooling_window, shape_text
 from ssd_data.nets.graph import Node, to_graph
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.proto import caffe_pb2
@@ -29,6 +31,8 @@ NOTES = {
     "narrowed": "{} convolutions on maps of one place written as 1x1: the same at the net's own "
     "size, not at others",
     "whole": "{} PriorBox with the whole pixels of its sides, as Caffe takes them",
+    "down": "{} Pooling that rounds down, written as ceil_mode: false: OpenCV reads it, a reader "
+    "that passes over it makes maps larger by one",
     "layers": "{} ReLU6 written as relu(x) - relu(x - 6), which is equal",
     "relu": "{} ReLU6 written as ReLU, which differs where values exceed 6",
 }
@@ -47,6 +51,7 @@ def canonical(trained: TrainedNet, sizes: Mapping[str, Size]) -> tuple[TrainedNe
     for index, node in enumerate(graph.nodes):
         param, own = _bare(node.param), arrays.get(index)
         counts["whole"] += param.type == "PriorBox" and _cut_to_pixels(param.prior_box_param)
+        counts["down"] += param.type == "Pooling" and _rounds_down(param, node, sizes)
         if param.type == "DepthwiseConvolution":
             param.type = "Convolution"
             counts["grouped"] += 1
@@ -88,6 +93,18 @@ def _cut_to_pixels(param: caffe_pb2.PriorBoxParameter) -> bool:
         changed = changed or whole != list(sides)
         sides[:] = whole
     return changed
+
+
+def _rounds_down(param: caffe_pb2.LayerParameter, node: Node, sizes: Mapping[str, Size]) -> bool:
+    """Whether a Pooling has to; where its map's size is the same either way it says nothing."""
+    if param.pooling_param.ceil_mode:
+        return False
+    if size := sizes.get(node.bottoms[0]):
+        down = pooling_window(node, size)
+        if down.pooled(size) == replace(down, rounds_up=True).pooled(size):
+            param.pooling_param.ClearField("ceil_mode")
+            return False
+    return True
 
 
 def _one_place(node: Node, sizes: Mapping[str, Size]) -> bool:
