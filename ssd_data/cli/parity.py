@@ -67,8 +67,8 @@ def command(
 
     Prints the largest difference of each output. Detections are compared as sets: one that only one
     engine has counts as unmatched, unless it lies at a threshold. Exit status 1 beyond the
-    tolerance or with an unmatched detection. Where OpenCV differs, layers are named that it is known
-    to compute in another way.
+    tolerance or with an unmatched detection. Where OpenCV differs, layers are named that it is
+    known to compute in another way.
 
     \b
     Examples:
