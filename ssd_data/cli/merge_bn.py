@@ -66,6 +66,7 @@ def command(
     graph = with_scales(graph, layers)
     given = TrainedNet(graph, layers)
     merge = merge_bn(given, eps)
+    _refuse_lost(merge, given)
     contents = {
         targets[0].name: merged_text(text, graph, merge).encode(),
         targets[1].name: to_bytes(merge.merged.graph.net, merge.merged.layers),
@@ -91,6 +92,19 @@ def _refuse_itself(targets: tuple[Path, Path], sources: tuple[Path, Path]) -> No
     for target, source in zip(targets, sources, strict=True):
         if target.exists() and source.exists() and target.samefile(source):
             raise UsageError("is the net to be merged", where=target, hint="Give another folder")
+
+
+def _refuse_lost(merge: Merge, given: TrainedNet) -> None:
+    """A merged prototxt with weights that are not merged: their BatchNorm would get lost."""
+    from ssd_data.core.errors import InputError
+
+    lost = [layer.name for layer in given.layers if layer.type == "BatchNorm"]
+    if lost and not merge.rows:
+        raise InputError(
+            f'the caffemodel has {len(lost)} BatchNorm, such as "{lost[0]}", and the prototxt none',
+            where=given.graph.origin,
+            hint="Give the prototxt that it was trained with: both are merged together",
+        )
 
 
 def _prove(given: TrainedNet, merge: Merge, eps: float | None) -> dict[str, Any]:
@@ -121,6 +135,8 @@ def _print(merge: Merge, proof: dict[str, Any], files: Any) -> None:
         shared.say()
         shared.print_table([["kept", "type", "because it"], *kept])
     count = len(merge.into)
+    if not merge.rows:
+        shared.say("nothing to merge: the net has no BatchNorm and no Scale (any more)")
     shared.say()
     shared.say(f"{count} of {len(merge.rows)} merged, {len(merge.rows) - count} kept")
     if merge.left_out:

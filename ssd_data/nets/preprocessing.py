@@ -85,6 +85,7 @@ def find_preprocessing(deploy: Path | str) -> Preprocessing:
         path = Path(deploy).parent / name
         if path.is_file() and not path.samefile(deploy):
             return read_preprocessing(path)
+    read_prototxt(deploy, caffe_pb2.NetParameter)  # if it is none, that is what to say
     raise InputError(
         "a deploy net does not say what its pictures' mean and scale are",
         where=deploy,

@@ -32,6 +32,7 @@ MOST_FOREIGN = 10_000
 _LOOKED_AT = 1 << 16
 _LAYER_FIELDS = {"layer", "layers"}
 _PLACE = re.compile(r"^(\d+):(\d+) : ")
+_PLACEHOLDER = re.compile(r"Couldn't parse (?:integer|float|number)[^:]*: ([A-Za-z_$]\w*)")
 _NO_LINE_END = re.compile(r"[^\n]")
 _ODD_BYTE = re.compile("[\udc80-\udcff]")
 # What stands before a comment: strings and all else but "#".
@@ -285,6 +286,8 @@ def _readable(
         near = get_close_matches(found[2].upper(), known, n=1)
         hint = f"Did you mean {near[0]}?" if near else "Known are " + ", ".join(known)
         message = f"{found[2]} is no {found[1].split('.')[-1]}"
+    if found := _PLACEHOLDER.search(message):
+        hint = f"Is this a template? Its script writes a number for {found[1]} (gen_model.sh)"
     lines = text.split("\n")
     said = lines[line - 1] if 0 < line <= len(lines) else ""
     message = message.removeprefix(f"'{said}': ")  # some of protobuf's errors repeat the line

@@ -62,6 +62,7 @@ def look_at_solver(source: Path | str | caffe_pb2.SolverParameter) -> SolverFile
         read = Prototxt(source, "solver")
     else:
         read = read_prototxt(source, caffe_pb2.SolverParameter)
+        _refuse_other_kinds(read)
     param, origin = read.message, read.origin
     faults = [InputError(what, where=origin, hint=hint) for what, hint in _contradictions(param)]
     given = [name for name in _TRAIN_FIELDS if param.HasField(name)]
@@ -70,6 +71,18 @@ def look_at_solver(source: Path | str | caffe_pb2.SolverParameter) -> SolverFile
     if given:
         train = _graph(getattr(param, given[0]), origin, "TRAIN", state, faults)
     return SolverFile(param, train, _tests(param, origin, faults), origin, read.ignored, faults)
+
+
+def _refuse_other_kinds(read: Prototxt[caffe_pb2.SolverParameter]) -> None:
+    """A net or a labelmap in the place of a solver."""
+    names = {field.name for field in read.foreign}
+    kind = "net" if names & {"layer", "layers"} else "labelmap" if "item" in names else ""
+    if kind and not any(map(read.message.HasField, _TRAIN_FIELDS)):
+        raise InputError(
+            f"this is a {kind}'s prototxt, not a solver's",
+            where=read.origin,
+            hint="Give the solver.prototxt that names the net",
+        )
 
 
 def _tests(param: caffe_pb2.SolverParameter, origin: str, faults: list[InputError]) -> list[Graph]:
@@ -94,6 +107,16 @@ def _tests(param: caffe_pb2.SolverParameter, origin: str, faults: list[InputErro
 def _nothing(phase: str, origin: str) -> Graph:
     """In the place of a net that cannot be read."""
     return Graph(caffe_pb2.NetParameter(), [], [], [], phase_number(phase), origin)
+
+
+def solver_weights(file: SolverFile) -> list[Path]:
+    """What a solver says to begin with (BVLC's ``weights``), one file or several by commas each.
+
+    Raises:
+        InputError: one is not there.
+    """
+    names = [name.strip() for one in file.param.weights for name in one.split(",")]
+    return [find(name, file.origin) for name in names if name]
 
 
 def find(name: str, origin: str) -> Path:

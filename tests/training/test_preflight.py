@@ -17,6 +17,7 @@ from support import GOLDEN
 
 from ssd_data.cli import main
 from ssd_data.cli.train import print_preflight
+from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import read_labelmap
 from ssd_data.data.lmdb.manifest import LABELMAP, labelmap_digest
 from ssd_data.data.lmdb.records import decode_record, encode_record
@@ -28,7 +29,7 @@ from ssd_data.training.preflight import preflight
 from ssd_data.training.preflight import solver as checks_solver
 from ssd_data.training.preflight.report import Preflight, Trouble
 from ssd_data.training.snapshots import find_snapshots
-from ssd_data.training.solver_file import look_at_solver, read_solver
+from ssd_data.training.solver_file import look_at_solver, read_solver, solver_weights
 
 TRAIN, TEST, SOLVER = "ssd/train.prototxt", "ssd/test.prototxt", "ssd/solver.prototxt"
 
@@ -559,6 +560,19 @@ def test_weights_that_fit(folder: Path, weights: Path) -> None:
     assert (loaded.new, loaded.left_out, loaded.mismatched) == ([], [], [])
     assert str(loaded).endswith(f"{len(loaded.kept)} layers load")
     assert len(loaded.kept) > 100
+
+
+def test_weights_that_the_solver_names(folder: Path, weights: Path) -> None:
+    edit(SOLVER, 'type: "RMSProp"', f'type: "RMSProp"\nweights: "{weights}/ssd_iter_10.caffemodel"')
+    file = look_at_solver(SOLVER)
+    assert solver_weights(file) == [weights / "ssd_iter_10.caffemodel"]
+    edit(SOLVER, "weights: ", 'weights: "elsewhere.caffemodel, " weights: ')
+    with pytest.raises(InputError, match='"elsewhere.caffemodel" is not there') as error:
+        solver_weights(look_at_solver(SOLVER))
+    assert error.value.where == SOLVER
+    for name, kind in ((TRAIN, "net"), ("labelmap.prototxt", "labelmap")):
+        with pytest.raises(InputError, match=f"this is a {kind}'s prototxt, not a solver's"):
+            look_at_solver(name)
 
 
 def change(path: Path, layers: Iterator[LayerWeights] | list[LayerWeights]) -> None:
