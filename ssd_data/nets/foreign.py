@@ -9,7 +9,7 @@ MobileNet-YOLO and RefineDet.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -45,6 +45,10 @@ _ANY = {
     "eltwise_mem_sharing global_grad_scale global_grad_scale_adaptive reduce_buckets "
     "compile_net_state multinode opt_level top_mlu_dtype debug_dtype mem_param optimize_mem "
     "profile_info profile_iter profile_warmup",
+    "SolverParameter": "layer_wise_reduce solver_data_type store_blobs_in_old_format larc_turbo "
+    # these say how, where another field says that it is done
+    "larc_eta larc_policy local_gw_ratio momentum_power max_momentum weight_decay_power "
+    "max_weight_decay rampup_lr warmup_start_lr",
     "LayerParameter": "forward_type backward_type forward_math backward_math debug "
     "cudnn_math_override multinode mn_activation_param mn_grad_compress_param trt_param "
     "blobs_dtype bottom_mlu_dtype top_mlu_dtype datatype debug_dtype external_output showtop "
@@ -66,6 +70,12 @@ _ANY = {
 # With these words they say what is meant without them.
 _NEUTRAL = {
     "NetParameter": {"bn_stats_batch_size": "0"},
+    "SolverParameter": {
+        "larc": "false", "local_lr_auto": "false", "momentum_policy": "fixed", "min_lr": "0",
+        "weight_decay_policy": "fixed", "rampup_interval": "0", "warmup_iter": "0",
+        "disabled_update": "false", "test_offset": "0", "test_and_snapshot_last_epochs": "0",
+        "apply_fixbit": "false",
+    },
     "ArgMaxParameter": {"softmax_threshold": "false"},
     "BatchNormParameter": {
         "relu": "false", "stats_batch_size": "0", "use_alpha_beta": "false",
@@ -153,24 +163,30 @@ def _plain(value: str) -> str | float:
         return word
 
 
-def refuse(
+def faults_of(
     fields: Iterable[ForeignField], origin: str, layer: str = "", learns: bool = True
-) -> None:
-    """Refuse fields that may change what a net computes.
+) -> Iterator[InputError]:
+    """An error for each field that may change what a net computes, or what it learns.
 
     Args:
         layer: the name of the layer that they stand in; empty outside of layers.
+    """
+    for field in fields:
+        if not changes_nothing(field, learns):
+            where = f"{origin}:{field.line}"
+            yield _error(field, where if field.layer is None else f'{where} (layer "{layer}")')
+
+
+def refuse(
+    fields: Iterable[ForeignField], origin: str, layer: str = "", learns: bool = True
+) -> None:
+    """Refuse such fields.
 
     Raises:
         InputError: there is one; it names file, line, layer, field, and the cure.
     """
-    for field in fields:
-        if changes_nothing(field, learns):
-            continue
-        where = f"{origin}:{field.line}"
-        if field.layer is not None:
-            where += f' (layer "{layer}")'
-        raise _error(field, where)
+    for fault in faults_of(fields, origin, layer, learns):
+        raise fault
 
 
 def _error(field: ForeignField, where: str) -> InputError:
@@ -188,7 +204,7 @@ def _error(field: ForeignField, where: str) -> InputError:
         hint = f"Did you mean {near[0]}?"
     return InputError(
         f'"{said}" is no field of {_message(field.scope)} in the SSD branch, and may make another '
-        "net of it",
+        f"{'training' if field.scope == 'SolverParameter' else 'net'} of it",
         where=where,
         hint=hint or "Take it out, if the net is the same without it",
     )

@@ -60,12 +60,6 @@ class Prototxt(Generic[_M]):
     foreign: list[ForeignField] = field(default_factory=list)
     as_written: bool = True
 
-    @property
-    def ignored(self) -> list[str]:
-        """``file:line: field`` of the fields that are not known, outside of layers."""
-        found = [f for f in self.foreign if f.layer is None and not f.first]
-        return [f"{self.origin}:{f.line}: {f.scope}.{f.name}" for f in found]
-
 
 def read_prototxt(path: Path | str, kind: type[_M]) -> Prototxt[_M]:
     """Read a prototxt of that kind (``NetParameter``, ``SolverParameter``, …).

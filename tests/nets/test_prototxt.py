@@ -286,7 +286,7 @@ def test_odd_line_ends_and_strings() -> None:
     found = parse_prototxt(text, caffe_pb2.NetParameter)
     assert found.message.name == "a\u2028b\x0cc"
     assert found.layer_lines == [2]
-    assert found.ignored == ["prototxt:3: NetParameter.odd"]
+    assert [(f.line, f.scope, f.name) for f in found.foreign] == [(3, "NetParameter", "odd")]
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
@@ -336,7 +336,7 @@ def test_a_message_survives_as_text(params: list[caffe_pb2.LayerParameter], name
     found = parse_prototxt(to_text(message), caffe_pb2.NetParameter)
     assert found.message == message
     assert len(found.layer_lines) == len(params)
-    assert not found.ignored
+    assert not found.foreign
 
 
 @settings(max_examples=80)

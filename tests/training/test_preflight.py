@@ -484,7 +484,6 @@ def test_a_net_without_a_loss(folder: Path) -> None:
         (r"test_interval: \d+", "test_interval: 0", "no test_interval"),
         (r"snapshot: ", "snapshot_format: HDF5 snapshot: ", "HDF5"),
         (r"snapshot: ", "clip_gradients: 0 snapshot: ", "clip_gradients is 0"),
-        (r"snapshot: ", "loss_scale: 8 snapshot: ", "not known"),
         (r'snapshot: \d+\s+snapshot_prefix: "[^"]*"', "", "the last snapshot is _iter_"),
     ],
 )
@@ -573,6 +572,18 @@ def test_weights_that_the_solver_names(folder: Path, weights: Path) -> None:
     for name, kind in ((TRAIN, "net"), ("labelmap.prototxt", "labelmap")):
         with pytest.raises(InputError, match=f"this is a {kind}'s prototxt, not a solver's"):
             look_at_solver(name)
+
+
+def test_what_forks_say_in_a_solver(folder: Path) -> None:
+    assert check().errors == []
+    edit(SOLVER, 'type: "RMSProp"', 'type: "RMSProp"\nlayer_wise_reduce: false\nmin_lr: 0')
+    assert check().errors == []
+    edit(SOLVER, "min_lr: 0", "min_lr: 0.1\nlarc: true\nlarc_eta: 0.2")
+    found = [str(error) for error in preflight(look_at_solver(SOLVER)).errors]
+    assert len(found) == 2
+    for line, word in zip(found, ("min_lr: 0.1", "larc: true"), strict=True):
+        assert f'"{word}" is no field of a solver in the SSD branch' in line
+        assert "another training" in line
 
 
 def change(path: Path, layers: Iterator[LayerWeights] | list[LayerWeights]) -> None:

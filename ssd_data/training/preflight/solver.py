@@ -47,8 +47,6 @@ def check_solver(found: Preflight, file: SolverFile) -> None:
             found.error(origin, f"{known.name} is {value:g}", "Write a finite number")
     for what, hint in _doubts(param):
         found.warn(origin, what, hint)
-    for field in file.ignored:
-        found.warn(field, "this field is not known and left out")
 
 
 def _doubts(p: caffe_pb2.SolverParameter) -> list[tuple[str, str]]:

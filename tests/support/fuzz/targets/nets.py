@@ -118,7 +118,7 @@ def read_net(folder: Path) -> list[str]:
             with suppress(SsdDataError):
                 find_confidence_layers(graph)
             find_detection_head(graph)
-    return [*given.ignored]
+    return [one.name for one in given.foreign]
 
 
 def models() -> list[Case]:
