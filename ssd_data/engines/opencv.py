@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from ssd_data.engines import Array, Engine, EngineOptions, caffe_files
 from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.graph import Graph
 from ssd_data.nets.prepare import read_trained
+
+_LAYER = re.compile(r"""Can't create layer ["'](.+?)["'] of type""")
 
 
 class OpenCV(Engine):
@@ -46,7 +49,10 @@ class OpenCV(Engine):
 
     def _error(self, what: str, error: cv2.error) -> InputError:
         text = str(error.err or error).strip().splitlines()[0]
-        return InputError(f"OpenCV's DNN cannot {what} this net: {text}", where=self.graph.origin)
+        found = _LAYER.search(text)
+        named = [n.where for n in self.graph.nodes if found and n.name == found[1]]
+        where = named[0] if named else self.graph.origin
+        return InputError(f"OpenCV's DNN cannot {what} this net: {text}", where=where)
 
 
 def _places(graph: Graph) -> dict[str, tuple[str, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import ClassVar, TypeAlias
 
 import torch
@@ -257,8 +258,9 @@ def _same_meaning(kind: str, known: Sequence[str]) -> str:
     """What to write for a type that another one is, in other words or letters."""
     plain = kind.replace("_", "").lower()
     plain = _OTHER_WORDS.get(plain, plain)
-    if plain in known:
-        return f"Did you mean {_spelling(plain)}?"
+    typed = [n for n in get_close_matches(plain, known, n=1, cutoff=0.8) if n[0] == plain[0]]
+    if plain in known or (typed and plain.isalpha() and plain not in _REASONS):
+        return f"Did you mean {_spelling(plain if plain in known else typed[0])}?"
     return _REASONS.get(plain, "")
 
 

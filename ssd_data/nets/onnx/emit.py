@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from typing import TypeAlias
@@ -107,11 +106,8 @@ def _emit_layer(step: EmitStep) -> list[Value]:
     """
     known, kind = _known_types(), step.node.type
     if kind not in known:
-        near = get_close_matches(kind, known, n=1)
-        hint = f"Did you mean {near[0]}? " if near else ""
         raise step.error(
-            f'a layer of type "{kind}" cannot be written as ONNX',
-            f"{hint}Known: {', '.join(known)}",
+            f'a layer of type "{kind}" cannot be written as ONNX', f"Known: {', '.join(known)}"
         )
     constants = [bottom.constant for bottom in step.bottoms]
     known_values = [c for c in constants if c is not None]
