@@ -92,7 +92,7 @@ def _refuse_unread(graph: Graph) -> None:
         p = node.param.pooling_param
         for name in ("ceil_mode", "count_include_pad"):
             if node.type == "Pooling" and p.HasField(name):
-                hint = "Use --engine torch, opencv or onnxruntime"
+                hint = "Use the engine torch, opencv or onnxruntime"
                 raise node.error(f"the SSD branch's Pooling has no {name}: false", hint)
 
 

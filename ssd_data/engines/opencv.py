@@ -79,13 +79,13 @@ def _refuse_unread(graph: Graph) -> None:
                 "OpenCV's DNN cuts a Slice without slice_point into as many parts as are read, and "
                 f'nothing reads "{unread[0]}"',
                 where=node.where,
-                hint="Give it slice_point, or use --engine torch or onnxruntime",
+                hint="Give it slice_point, or use the engine torch or onnxruntime",
             )
         if node.type == "Pooling" and not node.param.pooling_param.count_include_pad:
             raise InputError(
                 "OpenCV's DNN counts padding in a mean, and knows no count_include_pad: false",
                 where=node.where,
-                hint="Use --engine torch or onnxruntime, or ship the net as ONNX",
+                hint="Use the engine torch or onnxruntime, or ship the net as ONNX",
             )
 
 
@@ -96,7 +96,7 @@ def _refuse_unbounded(graph: Graph) -> None:
             raise InputError(
                 "OpenCV's DNN needs a keep_top_k above 0",
                 where=node.where,
-                hint="Give the DetectionOutput one, such as 200, or use --engine torch",
+                hint="Give the DetectionOutput one, such as 200, or use the engine torch",
             )
 
 

@@ -170,7 +170,8 @@ def pooling_window(node: Node, size: Size) -> Window:
     )
     if p.global_pooling:
         if one or p.HasField("kernel_h") or max(window.pad) or max(window.stride) > 1:
-            raise node.error("global pooling has no kernel, pad or stride")
+            hint = "Take these out: it is over the whole map"
+            raise node.error("global pooling has no kernel, pad or stride", hint)
         return Window(size)
     if min(*window.kernel, *window.stride) < 1:
         raise node.error("has a kernel or stride of 0", "Set kernel_size")

@@ -183,7 +183,7 @@ def _cure(model: Caffemodel, slots: Sequence[Slot]) -> str:
             "The weights have BatchNorm, the net has not: take one that has (ssd-data model "
             "--unmerged), and merge both if you like (ssd-data merge-bn)"
         )
-    return "Start such layers anew with train --skip-mismatch, or rename them"
+    return "Start such layers anew (skip_mismatch=True, train --skip-mismatch), or rename them"
 
 
 def _difference(arrays: list[Array], slot: Slot) -> str:

@@ -114,7 +114,7 @@ def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Com
     """See :func:`ssd_data.engines.load_engine`."""
     place = find_device(options.device)
     if options.half and place.type == "cpu":
-        raise UsageError("half precision runs on a GPU only", hint="Use --device cuda")
+        raise UsageError("half precision runs on a GPU only", hint="Use the device cuda")
     given = read_trained(deploy, weights, options.threshold)
     merged = merge_bn(given).merged
     names = {node.name for node in given.graph.nodes}
