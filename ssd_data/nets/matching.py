@@ -126,13 +126,13 @@ def match(model: Caffemodel, slots: Sequence[Slot], skip_mismatch: bool = False)
         InputError: an array has another shape than the net's, and not ``skip_mismatch``; or no
             layer is in both.
     """
+    refuse_lost_scales(model, {slot.name for slot in slots})
     result = Matching()
     waiting: dict[str, list[int]] = {}
     for index, slot in enumerate(slots):
         waiting.setdefault(slot.name, []).append(index)
     for layer in model.layers:
         if not waiting.get(layer.name):
-            _refuse_lost_scale(layer, slots, model.origin)
             result.left_out.append(layer.name)
             continue
         index = waiting[layer.name].pop(0)
@@ -165,15 +165,23 @@ def match(model: Caffemodel, slots: Sequence[Slot], skip_mismatch: bool = False)
     return result
 
 
-def _refuse_lost_scale(layer: LayerWeights, slots: Sequence[Slot], origin: str) -> None:
-    """A BatchNorm is another one without the Scale that the file has within it."""
-    name = layer.name.removesuffix(SCALE)
-    if layer.within and layer.type == "Scale" and name in {slot.name for slot in slots}:
-        raise InputError(
-            f"the BatchNorm \"{name}\" scales as well (as NVCaffe's), and the net's does not",
-            where=origin,
-            hint="Write scale_bias: true into its batch_norm_param",
-        )
+def refuse_lost_scales(model: Caffemodel, names: Collection[str]) -> None:
+    """A BatchNorm is another one without the Scale that the file has within it.
+
+    Args:
+        names: of the net's layers.
+
+    Raises:
+        InputError: the net has the BatchNorm, and no such Scale.
+    """
+    for layer in model.layers:
+        name = layer.name.removesuffix(SCALE)
+        if layer.within and layer.type == "Scale" and layer.name not in names and name in names:
+            raise InputError(
+                f"the BatchNorm \"{name}\" scales as well (as NVCaffe's), and the net's does not",
+                where=model.origin,
+                hint="Write scale_bias: true into its batch_norm_param",
+            )
 
 
 def _cure(model: Caffemodel, slots: Sequence[Slot]) -> str:

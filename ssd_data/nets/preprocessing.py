@@ -54,7 +54,9 @@ def from_transform(param: caffe_pb2.TransformationParameter, where: object = "")
     """
     if param.HasField("mean_file"):
         raise InputError(
-            "a mean file cannot be used here", where=where, hint="Give the means as numbers (--mean)"
+            "a mean file cannot be used here",
+            where=where,
+            hint="Give numbers (--mean) in its place",
         )
     means = list(param.mean_value) or [0.0]
     if len(means) not in (1, 3):
