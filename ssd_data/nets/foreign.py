@@ -63,13 +63,13 @@ _ANY = {
     "ConcatParameter": "per_fla_fuse",
     "RecurrentParameter": "sparse_mode",
     "DropoutParameter": "random_seed",
+    "AnnotatedDataParameter": "yolo_data_jitter",  # with another yolo_data_type
     "DataParameter": "threads parser_threads cache precache",
     "ImageDataParameter": "threads cache precache iterations",
     "TransformationParameter": "use_gpu_transform random_seed display debug_params",
 }
 # With these words they say what is meant without them.
 _NEUTRAL = {
-    "NetParameter": {"bn_stats_batch_size": "0"},
     "SolverParameter": {
         "larc": "false", "local_lr_auto": "false", "momentum_policy": "fixed", "min_lr": "0",
         "weight_decay_policy": "fixed", "rampup_interval": "0", "warmup_iter": "0",
@@ -90,7 +90,7 @@ _NEUTRAL = {
     },
     "DropoutParameter": {"scale_train": "true", "sample_weights_test": "false"},
     "ELUParameter": {"lambda": "1"},
-    "InnerProductParameter": {"relu": "false", "negative_slope": "0"},
+    "InnerProductParameter": {"relu": "false", "negative_slope": "0", "normalize": "false"},
     "LossParameter": {
         "label_smoothing": "0", "pre_fixed_normalizer": "1", "weight_by_label_freqs": "false",
     },
@@ -105,7 +105,9 @@ _NEUTRAL = {
     "ImageDataParameter": {
         "min_height": "0", "min_width": "0", "short_side": "0", "label_num": "1", "att_num": "1",
     },
-    "AnnotatedDataParameter": {"train_diffcult": "true", "difficult_label_warmup": "false"},
+    "AnnotatedDataParameter": {
+        "train_diffcult": "true", "difficult_label_warmup": "false", "yolo_data_type": "0",
+    },
     "TransformationParameter": {
         "allow_upscale": "false", "bgr2rgb": "false", "cvt_bgr2rgb": "false", "flow": "false",
         "pad": "0", "enable_classf_aug": "false", "contrast_brightness_adjustment": "false",
@@ -120,6 +122,7 @@ _NEUTRAL = {
 _LEARNING = {
     "BatchNormParameter": {"stats_batch_size", "update_global_stats"},
     "FillerParameter": {"scale"},
+    "NetParameter": {"bn_stats_batch_size"},
     "LayerParameter": {"spatial_dropout_param"},
 }
 _CURES = {

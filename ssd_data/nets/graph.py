@@ -221,7 +221,8 @@ def to_graph(
             where=source.origin,
             hint="Give each input one input_shape, or four input_dim",
         )
-    refuse((f for f in source.foreign if f.layer is None), source.origin)
+    learns = state.phase == caffe_pb2.TRAIN
+    refuse((f for f in source.foreign if f.layer is None), source.origin, learns=learns)
     net = upgrade(source.message, source.origin)
     nodes: list[Node] = []
     as_written = source.as_written
