@@ -29,11 +29,12 @@ from ssd_data.core.version import __version__
 DEBUG = "SSD_DATA_DEBUG"
 # What --help shows, in the order of the work; a command that is not here stands at the end.
 SECTIONS = {
-    "Data": "download build labelmap link check inspect report view export sample",
+    "Data": "download build labelmap link check diff inspect report view export sample",
     "Nets": "model fit import-backbone weights transfer",
     "Training": "train test",
     "Scores": "eval score",
     "Use": "merge-bn deploy detect parity time",
+    "This machine": "doctor",
 }
 OTHER = "Other"
 
@@ -90,7 +91,14 @@ def sections() -> dict[str, list[str]]:
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="ssd-data")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, param, value: _say_version(ctx) if value else None,
+    help="Say which release this is, on what, and exit.",
+)
 def root() -> None:
     """From raw detection data sets to Caffe's LMDBs, and on to trained, scored, shipped detectors.
 
@@ -101,6 +109,19 @@ def root() -> None:
 
     Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C or SIGTERM.
     """
+
+
+def _say_version(ctx: click.Context) -> None:
+    """The line that a report of a fault begins with."""
+    import platform
+
+    from ssd_data.core.installed import version
+
+    names = ("numpy", "opencv-python-headless", "lmdb", "torch")
+    there = ", ".join(f"{name} {found}" for name in names if (found := version(name)))
+    system = f"{platform.system()} {platform.machine()}"
+    say(f"ssd-data, version {__version__} (Python {platform.python_version()}, {system}; {there})")
+    ctx.exit()
 
 
 def main(args: list[str] | None = None) -> None:

@@ -9,6 +9,7 @@ import click
 
 from ssd_data.cli.parts import shared
 from ssd_data.cli.parts.reading import reading_of, reading_options
+from ssd_data.core.legible import count_of
 
 if TYPE_CHECKING:
     from ssd_data.data.check.findings import Finding, Findings
@@ -96,7 +97,7 @@ def _print(findings: Findings, quiet: bool) -> None:
 
 def _count(found: list[Finding], what: str) -> str:
     count = sum(finding.count for finding in found)
-    return f"{count or 'no'} {what}{'' if count == 1 else 's'}"
+    return count_of(count, what) if count else f"no {what}s"
 
 
 def _print_all(title: str, found: list[Finding]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ssd_data.cli.parts import shared
+from ssd_data.core.legible import count_of
 
 SHOWN = 5
 COUNTS = ("boxes", "matched", "coverage", "forced", "without", "mean_overlap", "priors_a_box")
@@ -120,7 +121,7 @@ def _map(row: dict[str, Any]) -> list[str]:
 def _print_unreached(table: dict[str, Any]) -> None:
     found, overlap = table["unreached"], table["overlap"]
     shared.say()
-    text = f"{found['count']:,} boxes that no prior overlaps by {overlap:g}"
+    text = f"{count_of(found['count'], 'box', 'boxes')} that no prior overlaps by {overlap:g}"
     if not found["count"]:
         shared.say(text)
         return
@@ -135,7 +136,7 @@ def _print_unreached(table: dict[str, Any]) -> None:
 
 def _print_proposals(table: dict[str, Any]) -> None:
     for proposal in table["proposals"]:
-        text = f"{proposal['matched']:,} boxes ({proposal['coverage']:.1%})"
+        text = f"{count_of(proposal['matched'], 'box', 'boxes')} ({proposal['coverage']:.1%})"
         shared.say()
         shared.say(f"with these options of ssd-data model {text} would be matched:")
         shared.say("  " + " ".join(f"{k} {v}" for k, v in proposal["options"].items()))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssd_data.cli.parts import net_options, shared
+from ssd_data.core.legible import count_of
 
 if TYPE_CHECKING:
     from ssd_data.engines import Array, Engine
@@ -146,4 +147,4 @@ def _print(rows: list[Difference], pictures: int) -> None:
         for row in rows
     ]
     shared.print_table(table, right=[2, 3, 4])
-    shared.say(f"{pictures} picture{'' if pictures == 1 else 's'}")
+    shared.say(count_of(pictures, "picture"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ssd_data.cli.parts import shared
+from ssd_data.core.legible import count_of
 
 if TYPE_CHECKING:
     from ssd_data.engines.torch.timing import Timing
@@ -83,5 +84,5 @@ def _print(timing: Timing) -> None:
     shared.say(
         f"forward and backward {both:.1f} ms: the mean of {timing.iterations}, together "
         f"{timing.total / 1e3:.2f} s; batch {timing.batch or 'as the data layer has it'}, "
-        f"{timing.device}, {timing.threads} thread{'s' * (timing.threads > 1)}"
+        f"{timing.device}, {count_of(timing.threads, 'thread')}"
     )

@@ -83,6 +83,15 @@ def few(names: Sequence[object], most: int = FEW) -> str:
     return f"{shown} and {len(names) - most:,} more" if len(names) > most else shown
 
 
+def count_of(count: int, one: str, many: str = "") -> str:
+    """So many of something.
+
+    >>> count_of(1, "box", "boxes"), count_of(2000, "record")
+    ('1 box', '2,000 records')
+    """
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 def first_lines(lines: Sequence[str], most: int = MOST_LINES) -> list[str]:
     """The first lines, and how many more there are: for an error, which is to be read.
 

@@ -274,6 +274,18 @@ def test_beside_a_voc_tree_they_are_not_the_data_set(tmp_path: Path) -> None:
     assert recognise(voc.root, "labelme").format == "labelme"
 
 
+def test_shapes_without_points_are_left_out_when_asked(tmp_path: Path) -> None:
+    pictures(tmp_path, "a.jpg", "b.jpg")
+    write(tmp_path, "b.json", document(shape("cup", RECTANGLE), path="b.jpg"))
+    write(tmp_path, "a.json", document(shape("cup", []), shape("cup", RECTANGLE)))
+    with pytest.raises(InputError, match="--boxless drop leaves such objects out"):
+        build(recognise(tmp_path), tmp_path / "out")
+    split = tmp_path / "train.txt"
+    split.write_text("a\nb\n")
+    made = build(recognise(tmp_path), tmp_path / "out", BuildOptions(boxless="drop"))
+    assert made.manifest["splits"]["train"]["boxes"] == 2
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -284,7 +296,7 @@ def test_beside_a_voc_tree_they_are_not_the_data_set(tmp_path: Path) -> None:
         (document(shape("cup", [["1", 2], [3, 4]])), r"shapes\[0\].points"),
         (document(shape("cup", [[1, 2, 3], [4, 5, 6]])), "shape 0: a shape's points are not"),
         (document(shape("cup", [[1, 1e30], [3, 4]])), "shape 0: a shape's points are not"),
-        (document(shape("cup", [])), "shape 0: a shape's points are not"),
+        (document(shape("cup", [])), "shape 0: a shape without points"),
         (document(shape("", RECTANGLE)), "shape 0: a shape without a label"),
         (document(shape(None, RECTANGLE)), "shape 0: a shape without a label"),
         (document(shape("cup", [[1, 2]], "circle")), "a circle is not two points"),

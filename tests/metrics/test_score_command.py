@@ -82,7 +82,7 @@ def test_choices_are_those_that_there_are() -> None:
 
 @pytest.mark.parametrize(
     ("metric", "module", "needed"),
-    [("coco", "faster_coco_eval", True), ("widerface", "scipy", False)],
+    [("coco", "hotcoco", True), ("widerface", "scipy", False)],
 )
 def test_what_is_not_installed(
     metric: str,

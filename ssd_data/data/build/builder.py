@@ -19,6 +19,7 @@ from ssd_data.core.files.publish import OutFolder
 from ssd_data.core.files.whole import write_text
 from ssd_data.core.images import picture_limits
 from ssd_data.core.labelmap import LabelMap
+from ssd_data.core.legible import count_of
 from ssd_data.core.notes import Tally
 from ssd_data.core.parallel import default_workers
 from ssd_data.core.progress import Track, untracked
@@ -245,7 +246,7 @@ class _Job:
             f"{error.sentence} ({error.hint})" if error.hint and not alike else error.sentence
             for error in failures[:MOST_FAILURES]
         ]
-        count = f"{len(failures)} problem{'s' * (len(failures) > 1)}"
+        count = count_of(len(failures), "problem")
         more = ", perhaps more" if len(failures) >= MOST_FAILURES else ""
         what = (
             f"The root is {self.dataset.root.resolve()}. Mend what is wrong, or leave such "

@@ -6,25 +6,19 @@ scores is a compiled copy of the net (``compiled.py``).
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssd_data.core.errors import UsageError
 from ssd_data.core.optional import require
+from ssd_data.engines.torch.waiting import choose_waiting
 
 if TYPE_CHECKING:
     from ssd_data.engines import EngineOptions
     from ssd_data.engines.torch.compiled import Compiled
 
 
-# Threads that wait for work spin for about as long as waking them takes, then give their processor
-# to others. By themselves they spin on, and on a machine that is shared PyTorch is many times
-# slower; if they never spin, training takes a third longer on one that is not. It counts where
-# torch was not imported before.
-if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
-    os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+choose_waiting()
 
 
 def require_torch() -> None:

@@ -11,6 +11,7 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.paths import spelled
 from ssd_data.core.files.together import write_together
 from ssd_data.core.labelmap import CAFFE, LabelMap, read_labelmap
+from ssd_data.core.legible import count_of
 from ssd_data.core.registry import FAMILIES
 from ssd_data.data.lmdb.manifest import Manifest, read_manifest
 from ssd_data.families import Model, generate
@@ -175,7 +176,7 @@ def _fit_to_build(
     records, batch = made.records, model.settings.test_batch_size
     solver.test_iter[:] = [max(1, -(-records // batch))]
     over = solver.test_iter[0] * batch - records
-    pictures = f"{records} test picture{'s' * (records != 1)}"
+    pictures = count_of(records, "test picture")
     notes.append(f"test_iter {solver.test_iter[0]} x batch {batch} covers {pictures}")
     if over:
         again = "tested twice" if over <= records else "tested again"

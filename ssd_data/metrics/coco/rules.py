@@ -1,10 +1,9 @@
-"""COCO: the twelve numbers, computed by faster-coco-eval (pycocotools' rules, its sums in C++)."""
+"""COCO: the twelve numbers, computed by hotcoco (pycocotools' rules and sums, in Rust)."""
 
 from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,18 +30,19 @@ def score(truth: Truth, found: Found, options: ScoreOptions) -> Numbers:
     """The twelve numbers.
 
     Raises:
-        SsdDataError: faster-coco-eval is not installed.
+        SsdDataError: hotcoco is not installed.
     """
     evaluator = _evaluate(truth, found)
-    precision, recall = evaluator.eval["precision"], evaluator.eval["recall"]
-    classes = {
-        name: _of_class(precision[:, :, k], recall[:, k]) for k, name in enumerate(truth.classes)
-    }
+    precision, recall, scores = (
+        np.ascontiguousarray(np.moveaxis(np.asarray(evaluator.eval[name]), -3, 0))
+        for name in ("precision", "recall", "scores")
+    )
+    classes = dict(zip(truth.classes, map(_of_class, precision, recall), strict=True))
     points = np.asarray(evaluator.params.recThrs)
     curves = {
-        name: PrCurve(points, precision[0, :, k, 0, -1], evaluator.eval["scores"][0, :, k, 0, -1])
+        name: PrCurve(points, precision[k, 0, :, 0, -1], scores[k, 0, :, 0, -1])
         for k, name in enumerate(truth.classes)
-        if (precision[0, :, k, 0, -1] > -1).all()
+        if (precision[k, 0, :, 0, -1] > -1).all()
     }
     ap = dict(zip(NAMES, map(_known, evaluator.stats[:12]), strict=True))
     return Numbers(ap, RULES, {"crowd": int(truth.ignored.sum())}, classes, curves)
@@ -72,41 +72,34 @@ def _of_class(precision: Floats, recall: Floats) -> dict[str, float | None]:
 
 
 def _evaluate(truth: Truth, found: Found) -> Any:
-    """Run the evaluator; ids of annotations and categories are given anew, from 1.
+    """Run the evaluator; ids are given anew: pictures from 0, annotations and categories from 1.
 
-    It takes categories by rising ids, so that these are the classes in the truth's order.
+    It takes categories by rising ids, so that these are the classes in the truth's order; and
+    pictures, which decides between detections of one score.
     """
-    library = require("faster_coco_eval", "score")
-    images = np.array([int(name) for name in truth.pictures], np.int64)
-    annotations = _dicts(
-        images[truth.picture],
-        truth.label + 1,
-        truth.attributes["xywh"],
-        area=truth.attributes["area"].tolist(),
-        iscrowd=truth.ignored.astype(int).tolist(),
+    library = require("hotcoco", "score")
+    image = np.argsort(sorted(range(len(truth.pictures)), key=lambda i: int(truth.pictures[i])))
+    columns = (
+        range(1, len(truth.label) + 1),
+        image[truth.picture].tolist(),
+        (truth.label + 1).tolist(),
+        truth.attributes["xywh"].tolist(),
+        truth.attributes["area"].tolist(),
+        truth.ignored.astype(int).tolist(),
     )
-    results = _dicts(
-        images[found.picture],
-        found.label + 1,
-        found.attributes["xywh"],
-        score=found.scores.tolist(),
-    )
+    names = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
     dataset = {
-        "images": [{"id": number} for number in images.tolist()],
-        "annotations": annotations,
+        "images": [{"id": index} for index in range(len(truth.pictures))],
+        "annotations": [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)],
         "categories": [{"id": i, "name": name} for i, name in enumerate(truth.classes, 1)],
     }
+    results = np.column_stack(
+        [image[found.picture], found.attributes["xywh"], found.scores, found.label + 1]
+    ).astype(np.float64)
+    true = library.COCO(dataset)
+    evaluator = library.COCOeval(true, true.load_res(results), "bbox")
+    evaluator.evaluate()
+    evaluator.accumulate()
     with contextlib.redirect_stdout(io.StringIO()):
-        true = library.COCO(dataset)
-        evaluator = library.COCOeval_faster(true, true.loadRes(results), "bbox")
-        evaluator.evaluate()
-        evaluator.accumulate()
         evaluator.summarize()
     return evaluator
-
-
-def _dicts(images: Any, categories: Any, boxes: Floats, **more: Sequence[Any]) -> list[Any]:
-    columns = (range(1, len(boxes) + 1), images.tolist(), categories.tolist(), boxes.tolist())
-    names = ("id", "image_id", "category_id", "bbox", *more)
-    rows = zip(*columns, *more.values(), strict=True)
-    return [dict(zip(names, row, strict=True)) for row in rows]

@@ -23,7 +23,7 @@ from ssd_data.core.files.inside import keep_inside
 from ssd_data.core.files.paths import below, is_plain_name, listable
 from ssd_data.core.files.together import new_folder
 from ssd_data.core.labelmap import LabelMap, read_labelmap
-from ssd_data.core.legible import few
+from ssd_data.core.legible import count_of, few
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Detections
 from ssd_data.data.formats.namelists import NameList, missing_picture, pictures_of
@@ -163,7 +163,7 @@ def read_detections(folder: Path, truth: Truth, missing: str = "fail") -> Found:
     notes = Tally()
     if absent := [name for name in truth.classes if name not in files]:
         if missing == "fail":
-            count = f"{len(absent)} class{'es' * (len(absent) > 1)}"
+            count = count_of(len(absent), "class", "classes")
             text = f"there is no file of detections for {count}: {few(absent)}"
             hint = "Write an empty file where nothing was found, or use --missing count"
             hint = unpack_hint(path.name for path in _listed(folder)) or hint

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_lines
+from ssd_data.core.legible import count_of
 from ssd_data.metrics import SSD_VERSIONS
 from ssd_data.nets.graph import Graph, Node
 from ssd_data.training.preflight.data import Source
@@ -59,7 +60,7 @@ def check_coverage(found: Preflight, source: Source, test_iter: int) -> None:
     elif tested > records:
         over = tested - records
         again = f"{over} are tested {'twice' if over <= records else 'again'}"
-        what = f"{product}, but it has {records} record{'s' * (records != 1)}: {again}"
+        what = f"{product}, but it has {count_of(records, 'record')}: {again}"
         found.warn(source.lmdb.path, what, hint)
 
 

@@ -9,7 +9,14 @@ import numpy as np
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import NO_BOXES, AnnotatedImage, Boxes, flagged
 from ssd_data.data.formats.labelme.schema import LabelmeJson
-from ssd_data.data.formats.labelme.shapes import Corners, is_difficult, is_rotated, read_shape
+from ssd_data.data.formats.labelme.shapes import (
+    Corners,
+    PointlessError,
+    is_difficult,
+    is_rotated,
+    read_shape,
+)
+from ssd_data.data.formats.pairlists import BoxlessError
 
 JOINED = "shapes of one group_id (joined to one box)"
 
@@ -18,13 +25,15 @@ def annotated(data: LabelmeJson, image: str, annotation: str, notes: Tally) -> A
     """A picture with the boxes of its shapes.
 
     Raises:
+        BoxlessError: a shape has no points, and nothing else is broken.
         InputError: a shape is broken.
     """
-    objects = _objects(data, annotation, notes)
+    pointless: list[str] = []
+    objects = _objects(data, annotation, notes, pointless)
     boxes: Boxes = np.array([o.corners for o in objects], np.float32) if objects else NO_BOXES
     if data.flags and any(value is True for value in data.flags.values()):
         notes.add("flags of a whole picture (read over)", annotation)
-    return AnnotatedImage(
+    found = AnnotatedImage(
         image=image,
         annotation=annotation,
         classes=tuple(o.label for o in objects),
@@ -36,6 +45,9 @@ def annotated(data: LabelmeJson, image: str, annotation: str, notes: Tally) -> A
         place_kind="shape",
         attributes=flagged("rotated", [o.rotated for o in objects]),
     )
+    if pointless:
+        raise BoxlessError(pointless, found)
+    return found
 
 
 @dataclass(slots=True)
@@ -47,13 +59,23 @@ class _Object:
     rotated: bool
 
 
-def _objects(data: LabelmeJson, annotation: str, notes: Tally) -> list[_Object]:
-    """The objects of a picture; shapes of one label and group are one, at the first's place."""
+def _objects(
+    data: LabelmeJson, annotation: str, notes: Tally, pointless: list[str]
+) -> list[_Object]:
+    """The objects of a picture; shapes of one label and group are one, at the first's place.
+
+    Args:
+        pointless: gets the shapes that have no points.
+    """
     found: list[_Object] = []
     groups: dict[tuple[str, str], _Object] = {}
     for place, shape in enumerate(data.shapes or []):
         where = f"{annotation}: shape {place}"
-        corners = read_shape(shape, where, notes)
+        try:
+            corners = read_shape(shape, where, notes)
+        except PointlessError as error:
+            pointless.append(str(error))
+            continue
         if corners is None:
             continue
         one = _Object(str(shape.label), corners, is_difficult(shape), place, is_rotated(shape))

@@ -21,6 +21,7 @@ from ssd_data.data.formats.labelme.objects import annotated
 from ssd_data.data.formats.labelme.pictures import PicturesOfJson
 from ssd_data.data.formats.labelme.recognise import recognise
 from ssd_data.data.formats.labelme.schema import LabelmeSource, decode, looks_like, stated_name
+from ssd_data.data.formats.pairlists import BoxlessError
 from ssd_data.data.formats.pictures import stem_of
 
 LAYOUT = """\
@@ -93,6 +94,8 @@ def _picture(root: Path, name: str, pictures: PicturesOfJson) -> LabelmePicture 
         if picture.how:
             notes.add(f"picture found {picture.how}", f"{name}: {stated}")
         return LabelmePicture(annotated(data, image, name, notes), notes)
+    except BoxlessError as error:
+        return LabelmePicture(error.entry(), notes)
     except InputError as error:
         with suppress(InputError):
             image = pictures.called(name, stated) or image

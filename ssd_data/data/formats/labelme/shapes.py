@@ -17,6 +17,10 @@ KNOWN = frozenset({"rectangle", "circle", "mask", "polygon", "quadrilateral"}) |
 LEFT_OUT = frozenset({"__ignore__", "_background_"})  # of LabelMe's own examples
 
 
+class PointlessError(InputError):
+    """That a shape has a label and nothing else."""
+
+
 def read_shape(shape: LabelmeShape, where: str, notes: Tally) -> Corners | None:
     """The box around a shape; None, counted, for what has no box.
 
@@ -25,6 +29,7 @@ def read_shape(shape: LabelmeShape, where: str, notes: Tally) -> Corners | None:
     all shapes were polygons.
 
     Raises:
+        PointlessError: it has no points at all.
         InputError: it has no label, or its points are not what its type asks for.
     """
     kind = shape.shape_type or "polygon"
@@ -40,7 +45,9 @@ def read_shape(shape: LabelmeShape, where: str, notes: Tally) -> Corners | None:
     if shape.label is None or not str(shape.label).strip():
         raise InputError("a shape without a label", where=where)
     points = shape.points
-    if not points or not all(len(p) == 2 and all(abs(v) < FAR for v in p) for p in points):
+    if not points:
+        raise PointlessError("a shape without points", where=where)
+    if not all(len(p) == 2 and all(abs(v) < FAR for v in p) for p in points):
         raise InputError("a shape's points are not pairs of numbers", where=where)
     if kind != "rectangle":
         notes.add(_SAID.get(kind, f"{kind} (the box around it is taken)"), where)

@@ -11,7 +11,7 @@ import numpy as np
 from ssd_data.batches import Batches
 from ssd_data.batches.augment.rows import BOX
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.legible import visible
+from ssd_data.core.legible import count_of, visible
 from ssd_data.core.scene import Mark, Scene
 from ssd_data.core.structures import Batch, Boxes, Pixels
 from ssd_data.data.lmdb.survey import class_name
@@ -160,8 +160,7 @@ def _match(scene: Scene, rows: Array, matched: _Matched, layout: Layout) -> tupl
         priors.append(Mark(true.label, name, dashed=bool(forced[i]), counted=False))
     boxes = np.concatenate([scene.boxes, matched.boxes[prior[order]]])
     scene = Scene(boxes, [*scene.marks, *priors])
-    many = "s" if len(prior) != 1 else ""
-    said = f"{len(prior)} prior{many} matched, {int(forced.sum())} forced"
+    said = f"{count_of(len(prior), 'prior')} matched, {int(forced.sum())} forced"
     if len(prior) > MOST_PRIORS:
         said += f"; the {MOST_PRIORS} best are drawn"
     return scene, said

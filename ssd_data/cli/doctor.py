@@ -1,0 +1,185 @@
+"""``ssd-data doctor``"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ssd_data.cli.parts import shared
+from ssd_data.core.version import __version__
+
+if TYPE_CHECKING:
+    from ssd_data.core.files.abilities import Abilities
+    from ssd_data.core.installed import Needed
+    from ssd_data.core.machine import Machine
+
+# What each extra is for; a test holds it against the package's own list.
+USES = {
+    "": "everything",
+    "torch": "train, test, detect, eval, parity, deploy, time, import-backbone",
+    "onnx": "deploy --profile onnx, --engine onnxruntime",
+    "score": "score coco, curves",
+    "download": "download, build --download",
+    "hf": "data sets of Hugging Face",
+    "tensorboard": "train --tensorboard",
+    "report": "report",
+    "view": "view",
+}
+VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES", "CAFFE_ROOT")
+
+
+@click.command(short_help="What is here: versions, engines, GPU, this folder, what is missing.")
+@click.argument("folder", metavar="[DIR]", type=shared.PATH, default=".")
+@shared.output_options
+def command(folder: Path, as_json: bool, quiet: bool) -> None:
+    """Say what there is on this machine, and what is missing for which command.
+
+    Looks at the packages, engines, processors, memory, GPUs, and at what the file system of DIR
+    (here by default) can do; a folder is made in it and removed again. Nothing is sent anywhere.
+
+    \b
+    Example:
+      ssd-data doctor
+      ssd-data doctor --json > for-the-report.json
+
+    Exit status: 1 where a package that every command needs is missing or too old.
+    """
+    from ssd_data.core.errors import OutputError
+    from ssd_data.core.files.abilities import abilities
+    from ssd_data.core.installed import needed
+    from ssd_data.core.machine import machine
+
+    packages, here = needed(), machine()
+    seen: Abilities | None = None
+    refused = ""
+    try:
+        seen = abilities(folder)
+    except OutputError as error:
+        refused = str(error)
+    gpus = _gpus(packages)
+    found = {
+        "ssd-data": __version__,
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "machine": asdict(here),
+        "environment": {name: os.environ[name] for name in VARIABLES if name in os.environ},
+        "packages": [asdict(one) | {"is_there": one.is_there} for one in packages],
+        "gpu": gpus,
+        "folder": {"path": str(folder.absolute()), "refused": refused}
+        | (asdict(seen) if seen else {}),
+        "missing": missing(packages),
+    }
+    if as_json:
+        shared.print_json(found)
+    elif not quiet:
+        _print(found, here, packages, seen)
+    if any(not one.is_there for one in packages if not one.extra):
+        raise click.exceptions.Exit(1)
+
+
+def missing(packages: list[Needed]) -> list[dict[str, Any]]:
+    """The extras of which a package is missing or too old, what for, and the line that mends it."""
+    lacking: dict[str, list[str]] = {}
+    for one in packages:
+        if not one.is_there:
+            lacking.setdefault(one.extra, []).append(f"{one.name}{one.bounds}")
+    return [
+        {
+            "extra": extra,
+            "packages": names,
+            "for": USES.get(extra, extra),
+            "install": f"pip install 'ssd-data[{extra}]'" if extra else "pip install ssd-data",
+        }
+        for extra, names in lacking.items()
+    ]
+
+
+def _gpus(packages: list[Needed]) -> dict[str, Any]:
+    """What PyTorch sees of GPUs."""
+    if not any(one.name == "torch" and one.version for one in packages):
+        return {"seen": [], "why": "PyTorch is not installed"}
+    try:
+        import torch
+
+        if not torch.cuda.is_available():
+            built = torch.version.cuda or torch.version.hip
+            why = "PyTorch sees none" if built else "PyTorch is built for the CPU alone"
+            return {"seen": [], "why": why}
+        count = torch.cuda.device_count()
+        return {"seen": [torch.cuda.get_device_name(i) for i in range(count)], "why": ""}
+    except (ImportError, OSError, RuntimeError, AssertionError) as error:
+        return {"seen": [], "why": f"PyTorch cannot be loaded: {error}"}
+
+
+def _print(
+    found: dict[str, Any], here: Machine, packages: list[Needed], seen: Abilities | None
+) -> None:
+    shared.say(f"ssd-data {__version__}, Python {found['python']}, {here.system}")
+    shared.say(_processors(here))
+    gpu = found["gpu"]
+    shared.say(f"GPU: {', '.join(gpu['seen']) or 'none'}{gpu['why'] and ' (' + gpu['why'] + ')'}")
+    for name, value in found["environment"].items():
+        shared.say(f"{name}={value}")
+    shared.say()
+    _print_packages(packages)
+    shared.say()
+    _print_folder(found["folder"], seen)
+    shared.say()
+    for one in found["missing"]:
+        shared.say(f"missing for {one['for']}: {', '.join(one['packages'])}")
+        shared.say(f"  {one['install']}")
+    if not found["missing"]:
+        shared.say("nothing is missing")
+
+
+def _processors(here: Machine) -> str:
+    text = f"{here.processor}, {here.usable} of {here.processors} processors"
+    if here.quota is not None and here.quota < here.usable:
+        text += f", time for {here.quota:g} of them"
+    if here.features:
+        text += f" ({' '.join(here.features)})"
+    if here.memory is not None:
+        text += f"; memory {here.memory / 1024:.0f} GiB"
+    if here.available is not None:
+        text += f", {here.available / 1024:.0f} free"
+    if here.running is not None and here.running > here.processors:
+        text += f"; busy: {here.running} programs run"
+    return text
+
+
+def _print_packages(packages: list[Needed]) -> None:
+    rows = [
+        [one.extra or "all", one.name, one.version or "-", _judged(one)]
+        for one in sorted(packages, key=lambda one: one.extra)
+    ]
+    shared.print_table([["for", "package", "version", ""], *rows])
+
+
+def _judged(one: Needed) -> str:
+    if one.is_there:
+        return ""
+    return f"too old: {one.bounds}" if one.version else "missing"
+
+
+def _print_folder(folder: dict[str, Any], seen: Abilities | None) -> None:
+    from ssd_data.core.files.abilities import WITHOUT
+
+    if seen is None:
+        shared.say(folder["refused"])
+        return
+    kind = f"{seen.kind}, " if seen.kind else ""
+    shared.say(
+        f"{folder['path']}: {kind}{seen.free / 1024:.1f} GiB free, a small file is on the disk "
+        f"after {seen.sync * 1e3:.1f} ms"
+    )
+    for name, can in seen.can.items():
+        if not can:
+            shared.say(f"  no {name}: {WITHOUT[name]}")
+    if seen.folds:
+        shared.say("  names that differ in capitals only are one file here")
