@@ -95,7 +95,7 @@ _NEUTRAL = {
         "label_smoothing": "0", "pre_fixed_normalizer": "1", "weight_by_label_freqs": "false",
     },
     "MultiBoxLossParameter": {"use_polygon": "false", "ignore_difficult_gt": "false"},
-    "PoolingParameter": {"axis": "1", "dilation": "1"},
+    "PoolingParameter": {"axis": "1", "dilation": "1", "torch_pooling": "false"},
     "PriorBoxParameter": {
         "denser_prior_boxes": "false", "reduce_boxes": "false", "p_type": "CLASSIC",
     },
@@ -129,6 +129,8 @@ _CURES = {
     "ConvolutionParameter.relu": "Write a ReLU layer behind it, with its negative_slope",
     "InnerProductParameter.relu": "Write a ReLU layer behind it, with its negative_slope",
     "BatchNormParameter.relu": "Write a ReLU layer behind it",
+    "PoolingParameter.torch_pooling": "NVCaffe itself passes over it; where sizes are to be rounded "
+    "down, write ceil_mode: false",
     "ReLUParameter.threshold": "For a ReLU up to 6 write a layer of type ReLU6",
     "ReLUParameter.upper_limit": "For a ReLU up to 6 write a layer of type ReLU6",
     "DropoutParameter.scale_train": "Values are scaled when it learns, as Caffe does it",

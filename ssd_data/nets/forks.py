@@ -1,7 +1,7 @@
 """What forks write in one layer, in the words and layers of everyone.
 
-- A Pooling that rounds its sizes down says ``ceil_mode: false``: BVLC's Caffe has ``round_mode:
-  FLOOR`` for it, NVCaffe ``torch_pooling: true``, Cambricon's and OpenCV ``ceil_mode``.
+- A Pooling that rounds its sizes down says ``ceil_mode: false``, as Cambricon's Caffe and OpenCV
+  have it; BVLC's has ``round_mode: FLOOR``.
 - A mean over what is no padding says ``count_include_pad: false``, Intel's ``avg_include_pad``.
 - A BatchNorm with a Scale within (NVCaffe's ``scale_bias``, Intel's ``use_weight_bias``) becomes a
   BatchNorm and a Scale behind it, and its arrays are parted between both.
@@ -23,7 +23,7 @@ Arrays = list[npt.NDArray[np.float32]]
 SCALE = "/scale"  # behind the name of a BatchNorm: its Scale's
 _SCALING = ("scale_bias", "scale_filler", "bias_filler", "use_weight_bias", "bias_term", "filler")
 _FILLERS = (("filler", "filler"), ("scale_filler", "filler"), ("bias_filler", "bias_filler"))
-_ROUNDING = ("round_mode", "ceil_mode", "torch_pooling")
+_ROUNDING = ("round_mode", "ceil_mode")
 _PADDING = ("count_include_pad", "avg_include_pad")
 
 
@@ -45,7 +45,6 @@ def _plain_pooling(p: caffe_pb2.PoolingParameter, where: str) -> None:
     down = _agreed([
         (p.HasField("round_mode"), p.round_mode == caffe_pb2.PoolingParameter.FLOOR),
         (p.HasField("ceil_mode"), not p.ceil_mode),
-        (p.HasField("torch_pooling"), p.torch_pooling),
     ], _ROUNDING, where)  # fmt: skip
     leaves_out = _agreed(
         [(p.HasField(name), not getattr(p, name)) for name in _PADDING], _PADDING, where
@@ -107,6 +106,6 @@ def parted_arrays(arrays: Arrays) -> tuple[Arrays, Arrays]:
         return flat[:3], flat[3:]
     if count != 5:
         return arrays, []
-    if flat[4].size == 1 and (flat[0].size > 1 or flat[2][0] != 1):
+    if flat[4].size == 1 and (flat[0].size > 1 or flat[2].tolist() != [1]):
         return [flat[2], flat[3], one], flat[:2]
     return [*flat[:2], flat[2] if flat[2].any() else one], flat[3:]

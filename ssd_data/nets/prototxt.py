@@ -234,7 +234,7 @@ def _is_repeated(field: Any) -> bool:
 
 
 def _is_known(kind: Any, word: str) -> bool:
-    return word in kind.values_by_name or word in map(str, kind.values_by_number)
+    return any(word in (value.name, str(value.number)) for value in kind.values)
 
 
 def _words(text: str) -> Iterator[tuple[str, str, int, int]]:

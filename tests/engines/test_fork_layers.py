@@ -88,7 +88,7 @@ def test_pooling_in_torch_and_onnx(
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("word", ["round_mode: FLOOR", "ceil_mode: false", "torch_pooling: true"])
+@pytest.mark.parametrize("word", ["round_mode: FLOOR", "ceil_mode: false"])
 def test_each_forks_word_for_rounding_down(word: str, tmp_path: Path) -> None:
     deploy, weights = tmp_path / "n.prototxt", tmp_path / "n.caffemodel"
     text = INPUT % "dim: 1 dim: 3 dim: 30 dim: 30" + conv("c", "data", "c", "pad: 1")
@@ -104,7 +104,7 @@ def test_each_forks_word_for_rounding_down(word: str, tmp_path: Path) -> None:
 
 
 def test_words_that_contradict_one_another() -> None:
-    for words in ("round_mode: CEIL ceil_mode: false", "ceil_mode: true torch_pooling: true"):
+    for words in ("round_mode: CEIL ceil_mode: false", "ceil_mode: true round_mode: FLOOR"):
         with pytest.raises(InputError, match=r'layer "p"\): .* contradict one another'):
             parse_graph(pooling_net(8, f"kernel_size: 2 {words}"))
     plain = parse_graph(pooling_net(8, "kernel_size: 2 round_mode: CEIL count_include_pad: false"))

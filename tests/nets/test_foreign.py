@@ -88,6 +88,7 @@ def test_what_is_meant_anyway_is_ignored_and_nothing_else(
 def test_cures() -> None:
     for kind, field, cure in (
         ("Convolution", "relu: true", "Write a ReLU layer behind it"),
+        ("Pooling", "torch_pooling: true", "write ceil_mode: false"),
         ("Pooling", "kernel_siz: 2", "Did you mean kernel_size?"),
         ("DetectionOutput", "objectness_score: 0.1", "RefineDet"),
     ):
