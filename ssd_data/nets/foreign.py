@@ -129,8 +129,8 @@ _CURES = {
     "ConvolutionParameter.relu": "Write a ReLU layer behind it, with its negative_slope",
     "InnerProductParameter.relu": "Write a ReLU layer behind it, with its negative_slope",
     "BatchNormParameter.relu": "Write a ReLU layer behind it",
-    "PoolingParameter.torch_pooling": "NVCaffe itself passes over it; where sizes are to be rounded "
-    "down, write ceil_mode: false",
+    "PoolingParameter.torch_pooling": "NVCaffe itself passes over it; to round sizes down, write "
+    "ceil_mode: false",
     "ReLUParameter.threshold": "For a ReLU up to 6 write a layer of type ReLU6",
     "ReLUParameter.upper_limit": "For a ReLU up to 6 write a layer of type ReLU6",
     "DropoutParameter.scale_train": "Values are scaled when it learns, as Caffe does it",
