@@ -152,6 +152,17 @@ def test_every_profile_writes_pooling_that_rounds_down(tmp_path: Path) -> None:
     assert not any("rounds down" in note for note in made.notes)
 
 
+def test_a_mean_without_padding_is_for_onnx_alone(tmp_path: Path) -> None:
+    deploy, weights = floor_detector(tmp_path, "pool: AVE pad: 1 count_include_pad: false")
+    preparing = Preprocessing((127.5, 127.5, 127.5), 0.007843)
+    assert deploy_net("onnx", deploy, weights, tmp_path / "onnx", preparing).proofs
+    for profile in ("caffe-ssd", "npu"):
+        with pytest.raises(InputError, match=r'layer "pool"\): readers .* count padding') as error:
+            deploy_net(profile, deploy, weights, tmp_path / profile, preparing)
+        assert error.value.where.startswith(f"{deploy}:")
+        assert not (tmp_path / profile).exists()
+
+
 # ---- BatchNorm with a Scale within ----
 
 BN = INPUT % "dim: 1 dim: 3 dim: 6 dim: 6" + conv("c", "data", "c", "bias_term: false")
