@@ -82,6 +82,8 @@ def _parted(param: Layer) -> list[Layer]:
         if p.HasField(source):
             getattr(second.scale_param, target).CopyFrom(getattr(p, source))
     second.param.extend(param.param[3:5])
+    if param.HasField("phase"):
+        second.phase = param.phase
     return [first, second]
 
 

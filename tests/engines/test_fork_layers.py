@@ -275,6 +275,8 @@ def test_what_learns() -> None:
     assert net.params["bn/scale"][0].data.tolist() == [3, 3, 3, 3]
     assert net.params["bn/scale"][1].data.tolist() == [0, 0, 0, 0]
     assert scale.where == bn.where
+    assert scale.param.phase == bn.param.phase == 0
+    assert [layer.type for layer in net.to_proto().layer[-2:]] == ["BatchNorm", "Scale"]
 
 
 # ---- OpenCV ----

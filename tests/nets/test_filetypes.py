@@ -16,6 +16,7 @@ from ssd_data.nets.filetypes import file_type
 from ssd_data.nets.graph import read_graph
 from ssd_data.nets.prototxt import parse_prototxt
 from ssd_data.proto import caffe_pb2
+from ssd_data.training.snapshots import read_snapshot
 
 STATE = caffe_pb2.SolverState(iter=7, learned_net="x_iter_7.caffemodel")
 STATE.history.append(to_blob([1.0, 2.0]))
@@ -43,6 +44,16 @@ def test_other_files(kind: str, tmp_path: Path) -> None:
             read(path)
         assert error.value.what == f"this is {kind}, not {wanted}"
         assert error.value.where == str(path)
+
+
+def test_other_files_than_solver_states(tmp_path: Path) -> None:
+    path = tmp_path / "file.solverstate"
+    for data, kind in ((NET.SerializeToString(), "a caffemodel"), (ONNX, "an ONNX net")):
+        path.write_bytes(data)
+        with pytest.raises(InputError, match=f"this is {kind}, not a solver state"):
+            read_snapshot(path)
+    path.write_bytes(STATE.SerializeToString())
+    assert read_snapshot(path).progress.iteration == 7
 
 
 @pytest.mark.parametrize(
