@@ -17,6 +17,7 @@ from ssd_data.data.synthetic.shapes import draw
 from ssd_data.engines import Array, Engine
 from ssd_data.evaluation.compare import Difference, compare_engines, compare_values
 from ssd_data.evaluation.detect import read_inputs
+from ssd_data.evaluation.reasons import opencv_reasons
 from ssd_data.nets.detection import detection_blob
 from ssd_data.nets.postprocess import activate, decode
 from ssd_data.nets.prepare import PreparedNet, ending
@@ -112,9 +113,15 @@ class Proof:
                 raise OutputError(
                     "what was made is not the same net, nothing was written: " + found.sentence(),
                     where=self.net.deploy,
-                    hint="Please report it with the net; see also ssd-data parity",
+                    hint=self._why(written),
                 )
         return differences
+
+    def _why(self, written: WrittenEngine) -> str:
+        reasons = opencv_reasons(self.net.canonical.graph) if "opencv" in written.name else []
+        if reasons:
+            return f"OpenCV differs, {reasons[0]}. Take --profile onnx"
+        return "Please report it with the net; see also ssd-data parity"
 
     def losses(self, written: WrittenEngine) -> dict[str, Any]:
         """What a net that is not quite the same gives up: how far its heads are off, and what

@@ -14,7 +14,7 @@ from support.nets import detector_text, write_detector
 from support.prototxts import INPUT, conv, layer, parse_graph
 
 from ssd_data import load_engine
-from ssd_data.core.errors import InputError
+from ssd_data.core.errors import InputError, OutputError
 from ssd_data.deploy import deploy as deploy_net
 from ssd_data.engines.torch.net import Net
 from ssd_data.engines.torch.randomise import write_random_weights
@@ -161,6 +161,17 @@ def test_a_mean_without_padding_is_for_onnx_alone(tmp_path: Path) -> None:
             deploy_net(profile, deploy, weights, tmp_path / profile, preparing)
         assert error.value.where.startswith(f"{deploy}:")
         assert not (tmp_path / profile).exists()
+
+
+def test_what_opencv_cannot_prove_is_said_with_its_reason(tmp_path: Path) -> None:
+    deploy, weights = write_detector(tmp_path)
+    deploy.write_text(detector_text().replace("clip: false", "clip: false img_size: 96"))
+    preparing = Preprocessing((127.5, 127.5, 127.5), 0.007843)
+    with pytest.raises(OutputError, match="not the same net") as error:
+        deploy_net("caffe-ssd", deploy, weights, tmp_path / "out", preparing)
+    assert "OpenCV differs" in error.value.hint
+    assert "not img_size" in error.value.hint
+    assert deploy_net("onnx", deploy, weights, tmp_path / "onnx", preparing).proofs
 
 
 # ---- BatchNorm with a Scale within ----
