@@ -221,10 +221,10 @@ def _message(scope: str) -> str:
         return f"a {scope[:-9].lower()}"
     if scope.endswith("LayerParameter"):
         return "a layer"
-    for field in caffe_pb2.LayerParameter.DESCRIPTOR.fields:
-        if field.message_type is not None and field.message_type.name == scope:
-            return str(field.name)
-    return scope
+    layer: Any = caffe_pb2.LayerParameter.DESCRIPTOR
+    holders = [layer, *layer.file.message_types_by_name.values()]
+    holding = (field for holder in holders for field in holder.fields if field.message_type)
+    return next((str(f.name) for f in holding if f.message_type.name == scope), scope)
 
 
 def _names(scope: str) -> list[str]:

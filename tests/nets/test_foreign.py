@@ -97,6 +97,17 @@ def test_cures() -> None:
         assert cure in error.value.hint
 
 
+def test_messages_within_messages() -> None:
+    for kind, field, name in (
+        ("DetectionOutput", "nms_param { nms_type: SOFT }", "nms_param"),
+        ("AnnotatedData", "resize_param { jitter: 2 }", "resize_param"),
+    ):
+        with pytest.raises(InputError, match=f"is no field of {name} in the SSD branch"):
+            parse_graph(net(kind, field))
+    with pytest.raises(InputError, match="is no field of param in the SSD branch"):
+        parse_graph(net("Scale", "", "param { lr_mult: 1 freeze: true }"))
+
+
 def test_layers_that_take_no_part_are_not_looked_at() -> None:
     odd = layer("Pooling", "p", "data", "p", "include { phase: TRAIN } pooling_param { spin: 1 }")
     text = X + layer("ReLU", "r", "data", "r") + odd
