@@ -30,13 +30,14 @@ MOST_PRIORS = 1 << 24
 MOST_VALUES = 8 * MOST_PRIORS
 
 
-def fold(node: Node, bottoms: Sequence[Array]) -> list[Array] | None:
-    """The tops of a layer that moves values, of bottoms that are known; None of any other layer.
+def fold(node: Node, values: Sequence[Array | None]) -> list[Array] | None:
+    """The tops of a layer that moves values; None of another, or of bottoms that are not known.
 
     Raises:
         LayerError: its parameters do not fit.
     """
-    if not bottoms or node.type not in _FOLDS:
+    bottoms = [value for value in values if value is not None]
+    if not bottoms or len(bottoms) < len(values) or node.type not in _FOLDS:
         return None
     if sum(array.size for array in bottoms) > MOST_VALUES:
         raise node.error("has more priors than this package takes")
@@ -118,10 +119,8 @@ def fold_priors(graph: Graph, blob: str, sizes: Mapping[str, Size]) -> Array:
             if count > MOST_PRIORS:
                 raise node.error("has more priors than this package takes")
             made: list[Array] | None = [one.values()[None]]
-        elif all(name in values for name in node.bottoms):
-            made = fold(node, [values[name] for name in node.bottoms])
         else:
-            made = None
+            made = fold(node, [values.get(name) for name in node.bottoms])
         if made is None:
             for top in node.tops:
                 values.pop(top, None)

@@ -60,7 +60,7 @@ def test_data_that_is_not_there(kind: str, tmp_path: Path, run: Any) -> None:
     [
         ("relu", "Did you mean ReLU?"),
         ("Convoluton", "Did you mean Convolution?"),
-        ("ConvolutionDepthwise", "Did you mean DepthwiseConvolution?"),
+        ("DepthwiseConv", "Did you mean DepthwiseConvolution?"),
         ("SOFTMAX_LOSS", "Did you mean SoftmaxWithLoss?"),
         ("BN", "a BatchNorm and a Scale"),
         ("ConvolutionReLU", "write both"),
