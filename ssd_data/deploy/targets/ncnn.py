@@ -58,6 +58,7 @@ OPTIONS = NcnnOptions
 
 def write(net: PreparedNet, options: NcnnOptions, folder: Path) -> WrittenNet:
     """Write ncnn's files, the examples, and what the head leaves to do."""
+    net = net.in_standard_layers()
     head, notes = _head(net, options)
     notes.append(SETTINGS)
     model, kind = make_ncnn(net, head), "float32"

@@ -15,7 +15,7 @@ from ssd_data.nets.ncnn.fuse import fused
 from ssd_data.nets.ncnn.model import NcnnModel
 
 Writer: TypeAlias = Callable[[NcnnStep], NcnnBlob | list[NcnnBlob]]
-_FILES = ("pointwise", "pooling", "shaping", "weighted")
+_FILES = ("bvlc", "pointwise", "pooling", "shaping", "weighted")
 _KNOWN: dict[str, Writer] = {}
 
 
