@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from ssd_data.engines.torch.mode import set_device as set_device
     from ssd_data.engines.torch.mode import set_mode_cpu as set_mode_cpu
     from ssd_data.engines.torch.mode import set_mode_gpu as set_mode_gpu
+    from ssd_data.engines.torch.mode import set_random_seed as set_random_seed
     from ssd_data.engines.torch.net import Net as Net
     from ssd_data.engines.torch.randomise import write_random_weights as write_random_weights
     from ssd_data.families.parts.write import write_model as write_model
@@ -112,7 +113,7 @@ _FACE = {
     "engines": "load_engine",
     "engines.torch.alias": "as_caffe",
     "engines.torch.blob": "BlobVec",
-    "engines.torch.mode": "set_device set_mode_cpu set_mode_gpu",
+    "engines.torch.mode": "set_device set_mode_cpu set_mode_gpu set_random_seed",
     "engines.torch.net": "Net",
     "engines.torch.randomise": "write_random_weights",
     "families.parts.write": "write_model",
@@ -127,12 +128,23 @@ _FACE = {
 }
 _HOME = {name: module for module, names in _FACE.items() for name in names.split()}
 _MODULES = {"families": "families", "io": "engines.torch.io"}
+# pycaffe's names; which it is, the solver's file says.
+_SOLVERS = {
+    "SGDSolver",
+    "NesterovSolver",
+    "AdaGradSolver",
+    "RMSPropSolver",
+    "AdaDeltaSolver",
+    "AdamSolver",
+}
 __all__ = ["TEST", "TRAIN", *_HOME, *_MODULES]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> object:
     if name == "_caffe":  # pycaffe's compiled half
         return sys.modules[__name__]
+    if name in _SOLVERS:
+        return import_module("ssd_data.training.solver").Solver
     if name in _MODULES:
         return import_module(f"ssd_data.{_MODULES[name]}")
     if name in _HOME:

@@ -7,6 +7,7 @@ Source: protobuf.dev/reference/protobuf/proto2-spec.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from types import ModuleType
 
 from google.protobuf import descriptor_pb2
@@ -45,6 +46,9 @@ def messages_of(text: str, name: str = "caffe.proto") -> ModuleType:
     """
     file = _Parser(text).file()
     file.name = name
+    kinds = _kinds(file.message_type, file.enum_type)
+    for message in file.message_type:
+        _resolve(message, (), kinds, file.package)
     try:
         found = classes_of([file])
     except (TypeError, KeyError) as error:
@@ -52,6 +56,42 @@ def messages_of(text: str, name: str = "caffe.proto") -> ModuleType:
     module = ModuleType("caffe.proto.caffe_pb2")
     module.__dict__.update(found)
     return module
+
+
+def _kinds(
+    messages: Iterable[descriptor_pb2.DescriptorProto],
+    enums: Iterable[descriptor_pb2.EnumDescriptorProto],
+    path: str = "",
+) -> dict[str, descriptor_pb2.FieldDescriptorProto.Type.ValueType]:
+    """``Message.Nested`` → whether it is a message or an enumeration."""
+    found = {f"{path}{enum.name}": _Field.TYPE_ENUM for enum in enums}
+    for message in messages:
+        found[f"{path}{message.name}"] = _Field.TYPE_MESSAGE
+        found |= _kinds(message.nested_type, message.enum_type, f"{path}{message.name}.")
+    return found
+
+
+def _resolve(
+    message: descriptor_pb2.DescriptorProto,
+    scope: tuple[str, ...],
+    kinds: dict[str, descriptor_pb2.FieldDescriptorProto.Type.ValueType],
+    package: str,
+) -> None:
+    """Which message or enumeration a field is of: the nearest of that name, from within."""
+    scope = (*scope, message.name)
+    for field in message.field:
+        if not field.type_name:
+            continue
+        name = field.type_name.removeprefix(".").removeprefix(f"{package}.")
+        depth = len(scope) if name == field.type_name else 0
+        near = (".".join((*scope[:level], name)) for level in range(depth, -1, -1))
+        found = next((one for one in near if one in kinds), None)
+        if found is None:
+            where = f"{'.'.join(scope)}.{field.name}"
+            raise ValueError(f"{where} is of {name}, and nothing is called so")
+        field.type, field.type_name = kinds[found], f".{package}.{found}"
+    for nested in message.nested_type:
+        _resolve(nested, scope, kinds, package)
 
 
 class _Parser:

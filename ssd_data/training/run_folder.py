@@ -250,6 +250,8 @@ def read_rows(path: Path) -> tuple[list[Row], int]:
         except (ValueError, RecursionError):
             row = None
         if _is_event(row):
+            if row.get("iteration") is None:
+                row.pop("iteration", None)  # null: of none
             rows.append(row)
         else:
             broken += 1

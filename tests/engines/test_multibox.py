@@ -13,6 +13,7 @@ from support.multibox import draw, draw_boxes, make
 from support.multibox_twin import Settings, overlap_of, twin
 
 from ssd_data.core.errors import InputError
+from ssd_data.engines.torch import matching
 from ssd_data.engines.torch.boxes import overlap
 from ssd_data.engines.torch.layers.multiboxloss import MultiBoxLoss
 from ssd_data.engines.torch.matching import GroundTruth, match
@@ -143,6 +144,32 @@ def test_overlaps_like_the_twin(seed: int, grid: int) -> None:
     ours = overlap(torch.from_numpy(one), torch.from_numpy(other)).numpy()
     theirs = np.array([[overlap_of(a, b) for b in other] for a in one], np.float32)
     np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("outside", [False, True])
+@pytest.mark.parametrize("threshold", [None, 0.3])
+def test_a_batch_too_large_for_one_table_matches_the_same(
+    threshold: float | None, outside: bool, own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = torch.Generator().manual_seed(3)
+    corner = torch.rand(4, 40, 2, generator=draw) - 0.1
+    boxes = torch.cat([corner, corner + 0.3], -1)
+    places = torch.rand(30, 2, generator=draw) * 0.7
+    picture = torch.randint(0, 3, (30,), generator=draw)  # the fourth has none
+    truth = GroundTruth(picture, torch.ones_like(picture), torch.cat([places, places + 0.3], -1))
+    boxes = boxes if own else boxes[0]
+    how = {"threshold": threshold, "ignore_outside": outside}
+    whole = match(boxes, truth, 4, **how)
+    most = int(picture.bincount().max()) * 40
+    monkeypatch.setattr(matching, "MOST_PAIRS", most)
+    for ours, theirs in zip(match(boxes, truth, 4, **how), whole, strict=True):
+        assert torch.equal(ours, theirs)
+    with pytest.raises(InputError, match="30 boxes in one batch are too many for 40 priors"):
+        match(boxes, truth, 4, compensates=True, **how)
+    monkeypatch.setattr(matching, "MOST_PAIRS", most - 1)
+    with pytest.raises(InputError, match="boxes in one picture are too many for 40 priors"):
+        match(boxes, truth, 4, **how)
 
 
 def test_no_number_is_no_overlap() -> None:

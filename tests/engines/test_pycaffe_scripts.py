@@ -118,6 +118,17 @@ def test_a_fork_brings_its_own_model_libs(place: str, run: Run) -> None:
     assert place in done.err
 
 
+def test_no_file_is_run_that_anybody_may_have_put_there(folder: Path, run: Run) -> None:
+    write("python/caffe/model_libs.py", "print('run')\n")
+    write("own/x.py", "from caffe.model_libs import *\nprint(VGGNetBody.__name__)\n")
+    folder.chmod(0o777)
+    done = run("pycaffe", "own/x.py")
+    assert (done.out, done.err) == ("VGGNetBody\n", "")
+    write("own/x.py", "print('on')\n")
+    folder.chmod(0o755)
+    assert run("pycaffe", "own/x.py").out == "run\non\n"
+
+
 FIELD = """
 import caffe
 from caffe import layers as L, params as P
@@ -286,6 +297,27 @@ def test_as_caffe_from_a_program_of_ones_own(monkeypatch: pytest.MonkeyPatch) ->
     )
     assert names["caffe"] is ssd_data
     assert names["caffe_pb2"] is caffe_pb2
+
+
+def test_a_script_that_wants_a_gpu_runs_without(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    deploy, weights = write_detector(Path())
+    lines = ["import caffe", "caffe.set_device(0)", "caffe.set_mode_gpu()"]
+    lines += [f"net = caffe.Net('{deploy}', '{weights}', caffe.TEST)"] * 2
+    write("gpu.py", "\n".join([*lines, "caffe.set_mode_cpu()", "print(list(net.forward()))"]))
+    done = run("pycaffe", "gpu.py")
+    assert done.out == "['detection_out']\n"
+    assert done.err.count("there is none: its nets run on the CPU") == 1
+
+
+def test_names_that_scripts_use_besides() -> None:
+    deploy, _ = write_detector(Path())
+    assert ssd_data.SGDSolver is ssd_data.AdamSolver is ssd_data.Solver  # type: ignore[attr-defined]
+    values = []
+    for _ in range(2):
+        ssd_data.set_random_seed(3)
+        values.append(ssd_data.Net(deploy, ssd_data.TEST).params["conv1"][0].data.copy())
+    np.testing.assert_array_equal(*values)
 
 
 # ---- statements of Python 2 ----

@@ -56,6 +56,14 @@ def test_names_wiring_and_parameters() -> None:
     assert net.vals()[2] is net.conv
 
 
+def test_silence_has_no_tops_whatever_it_is_called() -> None:
+    net = NetSpec()
+    net.data = L.Input()
+    net.hushed = L.Silence(net.data)
+    assert list(net.to_proto().layer[1].top) == []
+    assert net.to_proto().layer[1].name == "hushed"
+
+
 def test_without_names_layers_are_numbered_by_type() -> None:
     data, label = L.DummyData(shape=[dict(dim=[1, 2]), dict(dim=[1])], ntop=2)
     both = L.Eltwise(L.Power(data), L.Power(data, power=2.0))

@@ -56,13 +56,33 @@ def test_what_a_fork_adds() -> None:
         caffe_pb2.DetectionOutputParameter(objectness_score=1)
 
 
+def test_a_name_is_the_nearest_of_that_name() -> None:
+    made = messages_of("""
+      package caffe;
+      enum Kind { X = 0; }
+      message A {
+        enum Kind { Y = 0; Z = 7; }
+        message B { optional Kind kind = 1; optional .caffe.Kind other = 2; optional A up = 3; }
+        optional B b = 1;
+        repeated caffe.C c = 2;
+      }
+      message C { optional Kind kind = 1; optional A.Kind theirs = 2 [default = Z]; }
+    """)
+    fields = made.A.DESCRIPTOR.nested_types_by_name["B"].fields_by_name
+    assert fields["kind"].enum_type.full_name == "caffe.A.Kind"
+    assert fields["other"].enum_type.full_name == "caffe.Kind"
+    assert fields["up"].message_type.full_name == "caffe.A"
+    assert made.C().theirs == 7
+    assert made.A(c=[made.C()], b={"kind": 7}).b.kind == 7
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ('syntax = "proto3";', "line 1: .*proto2"),
         ("message A {\n  optional float = 1;\n}", "line 2"),
         ("message A {\n optional float b = x; }", "line 2: x is no number"),
-        ("message A { optional B b = 1; }", "do not fit"),
+        ("message A { optional B b = 1; }", "A.b is of B, and nothing is called so"),
         ("message A { optional float b = 1; ", "not the end"),
         ("message A { optional float a = 1; optional float a = 2; }", "do not fit"),
         ("message A { §", "line 1: '§' is not understood"),

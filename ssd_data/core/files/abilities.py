@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ssd_data.core.errors import OutputError, cure
 from ssd_data.core.files.exchange import CannotExchangeError, exchange
 from ssd_data.core.files.scratch import scratch
 
@@ -45,14 +46,18 @@ def abilities(folder: Path) -> Abilities:
     Raises:
         OutputError: nothing can be written there.
     """
-    with scratch(folder) as tried:
-        file = tried / "file"
-        start = time.perf_counter()
-        _synced(file)
-        sync = time.perf_counter() - start
-        can = {name: _can(one, tried) for name, one in _TRIED.items()}
-        free = shutil.disk_usage(tried).free >> 20
-        return Abilities(kind_of(tried), free, sync, (tried / "FILE").exists(), can)
+    try:
+        with scratch(folder) as tried:
+            file = tried / "file"
+            start = time.perf_counter()
+            _synced(file)
+            sync = time.perf_counter() - start
+            can = {name: _can(one, tried) for name, one in _TRIED.items()}
+            free = shutil.disk_usage(tried).free >> 20
+            return Abilities(kind_of(tried), free, sync, (tried / "FILE").exists(), can)
+    except OSError as error:
+        what = f"cannot be written: {error.strerror}"
+        raise OutputError(what, where=folder, hint=cure(error)) from None
 
 
 def kind_of(folder: Path, mounts: Path = MOUNTS) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ssd_data.core.errors import OutputError, cure
+from ssd_data.core.errors import OutputError
 from ssd_data.core.files.exchange import remove_tree
 from ssd_data.core.files.whole import claim
 
@@ -25,14 +25,13 @@ def scratch(top: Path | None = None) -> Iterator[Path]:
     Those of dead processes are removed before: each has a file that its process has locked.
 
     Raises:
-        OutputError: it cannot be made.
+        OutputError: it cannot be made. OSError: so, in a folder that was named.
     """
     try:
         folder, descriptor = _made(top)
     except OSError as error:
         if top is not None:
-            what = f"cannot be written: {error.strerror}"
-            raise OutputError(what, where=top, hint=cure(error)) from None
+            raise
         raise OutputError(
             f"no temporary folder can be made: {error.strerror}",
             where=error.filename or "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from types import ModuleType
 
 from ssd_data.core.errors import InputError, SsdDataError
 from ssd_data.core.files.paths import read_text
+from ssd_data.engines.torch.mode import or_on_cpu
 from ssd_data.engines.torch.python2 import Beside, Loader, compile_script, run
 from ssd_data.nets.netspec import use_messages
 from ssd_data.proto import caffe_pb2
@@ -95,16 +97,21 @@ def run_script(
 
 def find_model_libs(script: Path) -> Path | None:
     """The ``model_libs.py`` that lies beside a script (to be copied into a Caffe), or in the
-    checkout that the script lies in, or that is worked in."""
+    checkout that the script lies in."""
     if (beside := script.absolute().with_name(MODEL_LIBS.name)).is_file():
         return beside
     return find_in_checkout(script, MODEL_LIBS)
 
 
 def find_in_checkout(script: Path, name: Path) -> Path | None:
-    """A file of the checkout that a script lies in, or that is worked in."""
-    folders = (*script.absolute().parents, Path.cwd())
-    return next((f / name for f in folders if (f / name).is_file()), None)
+    """A file of the checkout that a script lies in. Folders that anybody may write into end the
+    search: what is found is run."""
+    for folder in script.absolute().parents:
+        if folder.stat().st_mode & stat.S_IWOTH:
+            return None
+        if (folder / name).is_file():
+            return folder / name
+    return None
 
 
 @contextmanager
@@ -114,7 +121,7 @@ def _as_main(script: Path, arguments: Sequence[str]) -> Iterator[ModuleType]:
     main = ModuleType("__main__")
     main.__file__ = str(script)
     before = sys.argv, list(sys.path), sys.modules["__main__"], list(sys.meta_path)
-    messages = use_messages(caffe_pb2)
+    messages, on_cpu = use_messages(caffe_pb2), or_on_cpu(True)
     named = {name: sys.modules.get(name) for name in _MODULES}
     sys.argv, sys.modules["__main__"] = [str(script), *arguments], main
     sys.path.insert(0, str(folder))
@@ -124,6 +131,7 @@ def _as_main(script: Path, arguments: Sequence[str]) -> Iterator[ModuleType]:
     finally:
         sys.argv, sys.path[:], sys.modules["__main__"], sys.meta_path[:] = before
         use_messages(messages)
+        or_on_cpu(on_cpu)
         for name, module in named.items():
             sys.modules.pop(name, None)
             if module is not None:

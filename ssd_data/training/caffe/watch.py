@@ -19,6 +19,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._shell: subprocess.Popen[bytes] | None = None
+        self._watches = False
         with suppress(OSError):  # without a shell nobody watches
             self._shell = subprocess.Popen(
                 [_SHELL, "-c", _SCRIPT],
@@ -31,13 +32,15 @@ class Watch:
 
     def watch(self, group: int) -> None:
         """From here on that process group dies with this process."""
+        self._watches = True
         self._say(f"{group}\n")
 
     def done(self) -> None:
-        """The group has ended."""
+        """The group has ended, or never began."""
         if self._shell is None:
             return
-        self._say("done\n")
+        if self._watches:
+            self._say("done\n")
         with suppress(OSError):
             assert self._shell.stdin is not None
             self._shell.stdin.close()
