@@ -94,6 +94,15 @@ LAYERS = {
     "line": "Power:power_param { scale: 2 shift: -6 }",
     "elu": "ELU:elu_param { alpha: 0.5 }",
     "dropout": "Dropout:",
+    "absolute": "AbsVal:",
+    "likelihood": "BNLL:",
+    "e's power": "Exp:exp_param { scale: 0.5 }",
+    "a power of two": "Exp:exp_param { base: 2 scale: 0.5 shift: -1 }",
+    "logarithms": "Log:log_param { base: 10 scale: 3 shift: 30 }",
+    "above": "Threshold:threshold_param { threshold: 0.3 }",
+    "deviations": "MVN:mvn_param { eps: 1e-3 }",
+    "deviations of all": "MVN:mvn_param { across_channels: true eps: 0.1 }",
+    "from the mean": "MVN:mvn_param { normalize_variance: false }",
     **{
         f"order {order}": "Permute:permute_param { order: 0 "
         + " ".join(f"order: {axis}" for axis in order)
