@@ -2,11 +2,17 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+SUPPLY := $(VENV)/supply
+LOWEST := $(VENV)/lowest
+LOWEST_PYTHON ?= 3.10
+ROOMS := $(addprefix tests/,core nets data batches families metrics engines training evaluation deploy pages cli)
+SCHEMA_TEST := tests/data/test_store.py::test_the_compiled_descriptor_is_that_of_the_schema # by grpcio-tools
+LOCKS := requirements/run.txt requirements/dev.txt requirements/torch.txt
 DEMO ?= demo
 HOURS ?= 2
 
-.PHONY: demo test tests hard lint format types docs proto clean
+.PHONY: demo test tests hard prove-all lint format types docs proto clean audit lock lowest
 
 # What the README shows, word for word; most of the time is the training.
 demo: $(VENV)/.run  ## draw a data set, build its LMDBs, train a net, score it, merge it, detect
@@ -40,9 +46,29 @@ tests: $(VENV)/.dev
 hard: $(VENV)/.dev  ## kills, faults and odd inputs for HOURS on two cores; writes docs/reliability.md
 	OMP_NUM_THREADS=1 PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(BIN)/python -m hard --hours $(HOURS)
 
+audit: $(SUPPLY)/.ready  ## known advisories on the locked versions; says what could not be asked
+	$(SUPPLY)/bin/python requirements/audit.py $(ASK)
+
+lock: $(SUPPLY)/.ready  ## versions and hashes from setup.cfg; UPGRADE=--upgrade takes the newest
+	PATH="$(abspath $(SUPPLY)/bin):$$PATH" $(SUPPLY)/bin/python requirements/lock.py $(UPGRADE)
+
+# torch's lowest version comes with all of CUDA, 3 GB. -W: what is newest around them may call them old.
+lowest: $(SUPPLY)/.ready  ## the tests, less the slow ones, with the lowest versions that setup.cfg allows
+	$(SUPPLY)/bin/uv venv --quiet --clear --python $(LOWEST_PYTHON) $(LOWEST)
+	$(SUPPLY)/bin/uv pip compile --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
+		--extra all --output-file $(LOWEST)/lowest.txt setup.cfg
+	$(SUPPLY)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --requirement $(LOWEST)/lowest.txt \
+		pytest pytest-xdist hypothesis 'scipy==1.11.*'
+	$(SUPPLY)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --no-deps --editable .
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -p no:cacheprovider -m 'not slow' \
+		-W ignore::DeprecationWarning --deselect $(SCHEMA_TEST) $(ROOMS)
+
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+prove-all: $(VENV)/.dev  ## each net for each target, by the real runtimes; writes the table of docs/deploy.md
+	$(BIN)/python docs/make_deploy_table.py $(DATA) --demo $(DEMO)
 
 docs: $(VENV)/.dev  ## the page of all commands, from their --help
 	$(BIN)/python docs/make_commands.py
@@ -59,12 +85,21 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		$(PYTHON) -m pip install --user virtualenv && $(PYTHON) -m virtualenv $(VENV); }
 
-$(VENV)/.run: setup.cfg constraints.txt | $(VENV)/bin/python
-	$(PIP) setuptools
-	$(PIP) --no-build-isolation --editable '.[torch,score,report]'
+# Each package as requirements/ has its hash; torch by its version, since each of its builds has a hash of
+# its own; then this one, with nothing further to fetch.
+$(VENV)/.run: setup.cfg $(LOCKS) | $(VENV)/bin/python
+	$(PIP) --require-hashes --requirement requirements/run.txt
+	$(PIP) --requirement requirements/torch.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
 
-$(VENV)/.dev: setup.cfg constraints.txt | $(VENV)/bin/python
-	$(PIP) setuptools
-	$(PIP) --no-build-isolation --editable '.[dev]'
+$(VENV)/.dev: setup.cfg $(LOCKS) | $(VENV)/bin/python
+	$(PIP) --require-hashes --requirement requirements/dev.txt
+	$(PIP) --requirement requirements/torch.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@ $(VENV)/.run
+
+$(SUPPLY)/.ready: requirements/supply.txt
+	$(PYTHON) -m venv --clear $(SUPPLY)
+	$(SUPPLY)/bin/python -m pip install --quiet --require-hashes --requirement requirements/supply.txt
+	touch $@

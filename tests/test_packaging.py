@@ -1,5 +1,6 @@
 """What a wheel holds, and that it works from any folder."""
 
+import json
 import re
 import subprocess
 import sys
@@ -7,7 +8,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from support import ROOT
+
+from ssd_data.core.version import __version__
 
 
 @pytest.fixture(scope="module")
@@ -76,4 +80,36 @@ def test_the_metadata_never_asks_for_caffe(wheel: Path) -> None:
         "click", "lmdb", "lxml", "msgspec", "numpy", "opencv-python-headless", "pillow",
         "protobuf", "pyyaml", "simplejpeg", "tqdm", "tomli",
     }  # fmt: skip
-    assert "opencv-python-headless<5,>=4.7" in required
+    assert "opencv-python-headless<5,>=4.8.1.78" in required
+
+
+def test_the_wheel_lists_what_it_needs(wheel: Path) -> None:
+    """As the metadata do, which pip reads: every package, its range, and the extra that asks."""
+    archive = zipfile.ZipFile(wheel)
+    (name,) = (n for n in archive.namelist() if "/sboms/" in n)
+    assert name.endswith(".dist-info/sboms/ssd-data.cdx.json")
+    bom = json.loads(archive.read(name))
+    assert (bom["bomFormat"], bom["specVersion"]) == ("CycloneDX", "1.7")
+    assert bom["metadata"]["component"]["purl"] == f"pkg:pypi/ssd-data@{__version__}"
+    listed = {part["name"]: part for part in bom["components"]}
+    metadata = archive.read(name.replace("sboms/ssd-data.cdx.json", "METADATA")).decode()
+    asked: dict[str, set[str]] = {}
+    for line in re.findall("(?m)^Requires-Dist: (.*)$", metadata):
+        requirement = Requirement(line)
+        (extra,) = re.findall(r'extra == "(\w+)"', line) or [""]
+        if extra in ("all", "dev"):
+            continue
+        asked.setdefault(requirement.name, set()).add(extra)
+        bounds = listed[requirement.name]["versionRange"].removeprefix("vers:pypi/").split("|")
+        assert set(bounds) == {str(bound) for bound in requirement.specifier}
+    assert asked.keys() == listed.keys()
+    for package, extras in asked.items():
+        part = listed[package]
+        assert part["scope"] == ("required" if "" in extras else "optional")
+        said = [p["value"] for p in part["properties"] if p["name"] == "ssd-data:extra"]
+        assert sorted(said) == sorted(extras - {""})
+    assert listed["opencv-python-headless"]["versionRange"] == "vers:pypi/>=4.8.1.78|<5"
+    marker = {"name": "ssd-data:marker", "value": 'python_version < "3.11"'}
+    assert listed["tomli"]["properties"] == [marker]
+    (tree,) = bom["dependencies"]
+    assert tree["dependsOn"] == sorted(part["bom-ref"] for part in listed.values())

@@ -9,11 +9,13 @@ from __future__ import annotations
 import io
 import os
 import sys
+import traceback
 import warnings
 from typing import TextIO
 
 import click
 
+from ssd_data.cli.parts.cuts import cuts_said
 from ssd_data.cli.parts.shared import report_error, say
 from ssd_data.cli.parts.stops import SAID, STOPPED, stops
 from ssd_data.core.errors import (
@@ -33,7 +35,7 @@ SECTIONS = {
     "Nets": "model fit import-backbone weights transfer",
     "Training": "train test",
     "Scores": "eval score",
-    "Use": "merge-bn deploy detect parity time",
+    "Use": "merge-bn deploy detect parity time pycaffe",
     "This machine": "doctor",
 }
 OTHER = "Other"
@@ -132,7 +134,11 @@ def main(args: list[str] | None = None) -> None:
     with stops(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")  # of broken pictures; our errors say it
         _say_warnings(quiet=not {"-q", "--quiet"}.isdisjoint(args))
-        _run(args)
+        try:
+            _run(args)
+        except SystemExit as ended:
+            _let_go(ended)
+            raise
 
 
 def _say_warnings(quiet: bool) -> None:
@@ -159,7 +165,8 @@ def _say_warnings(quiet: bool) -> None:
 def _run(args: list[str]) -> None:
     try:
         # Outside standalone mode click returns the status of ctx.exit() instead of exiting.
-        sys.exit(root.main(args, prog_name="ssd-data", standalone_mode=False) or 0)
+        with cuts_said(args):
+            sys.exit(root.main(args, prog_name="ssd-data", standalone_mode=False) or 0)
     except (click.Abort, KeyboardInterrupt):
         say(SAID, err=True)
         sys.exit(STOPPED)
@@ -187,6 +194,15 @@ def _run(args: list[str]) -> None:
         hint = f"If the input is not to blame, please report it with what {DEBUG}=1 shows"
         report_error(SsdDataError(f"{type(error).__name__}: {error}", hint=hint), args)
         sys.exit(1)
+
+
+def _let_go(ended: SystemExit) -> None:
+    """What a failed command had open is closed, also where the process goes on: its error, which
+    the exit keeps, keeps the frames that held it."""
+    error: BaseException | None = ended.__context__
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 def _is_said_by_another(args: list[str]) -> bool:

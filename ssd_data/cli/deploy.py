@@ -58,7 +58,7 @@ def check_options() -> list[click.Parameter]:
 
 
 @click.command(
-    cls=WithTargets, short_help="Ship a trained net: for OpenCV and ncnn, NPUs, or as ONNX."
+    cls=WithTargets, short_help="Ship a trained net: for OpenCV, ncnn, MNN, NPUs, or as ONNX."
 )
 @click.argument("deploy", metavar="DEPLOY|RUN_DIR", type=shared.PATH)
 @click.argument("weights", metavar="[WEIGHTS]", required=False, type=shared.PATH)
@@ -107,6 +107,7 @@ def command(
     Examples:
       ssd-data deploy deploy.prototxt net.caffemodel --profile caffe-ssd -o shipped
       ssd-data deploy deploy.prototxt net.caffemodel --profile onnx --head decoded -o shipped
+      ssd-data deploy deploy.prototxt net.caffemodel --profile ncnn --score test_lmdb -o shipped
       ssd-data deploy ssd --profile npu --labelmap labelmap.prototxt -o shipped
     """
     from ssd_data.deploy import deploy as ship

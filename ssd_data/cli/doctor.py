@@ -173,7 +173,8 @@ def _print_folder(folder: dict[str, Any], seen: Abilities | None) -> None:
     from ssd_data.core.files.abilities import WITHOUT
 
     if seen is None:
-        shared.say(folder["refused"])
+        for line in folder["refused"].splitlines():
+            shared.say(line)
         return
     kind = f"{seen.kind}, " if seen.kind else ""
     shared.say(

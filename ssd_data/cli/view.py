@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="[default: a free one]"
 )
+@shared.follow_links_option
 @click.option("--no-browser", is_flag=True, help="Open no browser, only print the address.")
 @shared.output_options
 def command(
@@ -41,6 +42,7 @@ def command(
     detections: Path | None,
     labelmap: Path | None,
     port: int,
+    follow_links: bool,
     no_browser: bool,
     as_json: bool,
     quiet: bool,
@@ -61,9 +63,11 @@ def command(
       ssd-data view VOC0712/VOC0712_test_lmdb --detections scores/detections
       ssd-data view trainval_lmdb --port 8000 --no-browser
     """
+    from ssd_data.core.files.inside import keep_inside
     from ssd_data.core.images import picture_limits
     from ssd_data.core.optional import require
     from ssd_data.data.lmdb.companions import labelmap_file
+    from ssd_data.data.lmdb.one_build import one_build
     from ssd_data.data.lmdb.store import LmdbReader
     from ssd_data.pages.viewer.index import Index
 
@@ -77,9 +81,13 @@ def command(
     hidden = no_browser or as_json or not has_screen()
     if quiet and hidden and not as_json:
         raise click.UsageError("-q hides the address, and nobody can look without it.")
-    file = labelmap or labelmap_file(lmdb)
-    names = shared.read_names(file)
-    with LmdbReader(lmdb) as reader, picture_limits():
+    if detections is not None and detections.is_dir():
+        keep_inside(detections, follow_links)
+    with ExitStack() as stack:
+        with one_build(lmdb):
+            names = shared.read_names(labelmap or labelmap_file(lmdb))
+            reader = stack.enter_context(LmdbReader(lmdb))
+        stack.enter_context(picture_limits())
         index = Index(reader, None if names is None else [item.label for item in names])
         index.start()
         try:

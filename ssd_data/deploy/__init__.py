@@ -81,7 +81,7 @@ def deploy(
         require_equal(compare_nets(net.given, net.canonical), deploy)
         written: WrittenNet = target.write(net, chosen, hidden)
         table = preprocess_table(profile, written)
-        _write_table(hidden, table)  # what follows the net reads it
+        write_table(hidden, table)  # what follows the net reads it
         proofs: list[Difference] = []
         if checks.unproven:
             written.notes.append(NOT_RUN)
@@ -96,7 +96,7 @@ def deploy(
         table["proven"] = not checks.unproven
         table["proofs"] = [difference_table(found) for found in proofs]
         table["losses"] = written.losses
-        _write_table(hidden, table)
+        write_table(hidden, table)
         notes = [*written.net.notes, *written.notes]
         page = readme(profile, target.SUMMARY, table, written, proofs, notes)
         write_whole(hidden / README, page)
@@ -105,5 +105,6 @@ def deploy(
     return DeployedNet(folder, files, table, proofs, notes)
 
 
-def _write_table(folder: Path, table: dict[str, Any]) -> None:
+def write_table(folder: Path, table: dict[str, Any]) -> None:
+    """``preprocess.json``."""
     write_whole(folder / TABLE, json.dumps(table, indent=1, ensure_ascii=False) + "\n")

@@ -14,12 +14,18 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.engines import Array, Engine
-from ssd_data.nets.detection import DETECTION_TYPE, check_settings, detection_settings
+from ssd_data.nets.detection import (
+    DETECTION_PARAMS,
+    DETECTION_TYPE,
+    check_settings,
+    detection_settings,
+)
 from ssd_data.nets.geometry import Shape
 from ssd_data.nets.graph import Node
 from ssd_data.nets.layer_step import split_priors
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.postprocess import detection_output
+from ssd_data.nets.yolo import check_maps, yolo_output, yolo_settings
 
 KEPT = 8  # shapes of input that a net is kept for at a time
 
@@ -62,9 +68,9 @@ class EmittedEngine(Engine):
         self.trained = trained
         writers = self.graph.producers()
         last = {blob: writers[blob][-1] for blob in self.outputs}
-        self._ends = {b: node for b, node in last.items() if node.type == DETECTION_TYPE}
+        self._ends = {b: node for b, node in last.items() if node.type in DETECTION_PARAMS}
         for node in self._ends.values():
-            if len(node.bottoms) != 3:
+            if node.type == DETECTION_TYPE and len(node.bottoms) != 3:
                 raise InputError(f"has {len(node.bottoms)} bottoms, not 3", where=node.where)
         self._ready = lru_cache(KEPT)(self._prepare)
         self._ready(self._shape(self.shape))
@@ -85,7 +91,7 @@ class EmittedEngine(Engine):
             for name, shape in written.shapes.items()
         }
         return {
-            blob: _rows(ends[blob], *(found[name] for name in self._ends[blob].bottoms[:2]))
+            blob: _rows(ends[blob], *(found[name] for name in _read(self._ends[blob])))
             if blob in ends
             else found[blob]
             for blob in self.outputs
@@ -98,13 +104,27 @@ class EmittedEngine(Engine):
     def _prepare(self, shape: Shape) -> tuple[RuntimeNet, dict[str, Callable[..., Array]]]:
         names = [blob for blob in self.outputs if blob not in self._ends]
         for node in self._ends.values():
-            names += [blob for blob in node.bottoms[:2] if blob not in names]
-        priors = [node.bottoms[2] for node in self._ends.values()]
+            names += [blob for blob in _read(node) if blob not in names]
+        priors = [n.bottoms[2] for n in self._ends.values() if n.type == DETECTION_TYPE]
         written = self.write(names, priors, shape)
         return written, {blob: _end(node, written) for blob, node in self._ends.items()}
 
 
+def _read(node: Node) -> list[str]:
+    """The blobs that a layer's detections are made of; priors are known before."""
+    return node.bottoms[:2] if node.type == DETECTION_TYPE else node.bottoms
+
+
 def _end(node: Node, written: RuntimeNet) -> Callable[..., Array]:
+    """What a layer does with what it reads.
+
+    Raises:
+        InputError: the numbers of locations, scores and priors do not fit one another.
+    """
+    if node.type != DETECTION_TYPE:
+        yolo = yolo_settings(node)
+        check_maps(node, yolo, [written.shapes[name] for name in node.bottoms])
+        return lambda *maps: yolo_output(maps, yolo)
     boxes, variances = split_priors(written.priors[node.bottoms[2]], node.where)
     settings: dict[str, Any] = detection_settings(node.param.detection_output_param)
     counts = [int(np.prod(written.shapes[name][1:])) for name in node.bottoms[:2]]
@@ -113,10 +133,10 @@ def _end(node: Node, written: RuntimeNet) -> Callable[..., Array]:
     return partial(detection_output, priors=boxes, variances=variances, settings=settings)
 
 
-def _rows(end: Callable[..., Array], locations: Array, scores: Array) -> Array:
+def _rows(end: Callable[..., Array], *values: Array) -> Array:
     """As DetectionOutput's: with nothing found in the whole batch one row a picture, all -1."""
-    rows = end(locations, scores)
+    rows = end(*values)
     if not len(rows):
-        rows = np.full((len(locations), 7), -1, np.float32)
+        rows = np.full((len(values[0]), 7), -1, np.float32)
         rows[:, 0] = np.arange(len(rows))
     return rows[None, None]

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from ssd_data.core import apart
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.inside import keep_inside, require_inside
 from ssd_data.core.files.paths import spelled
@@ -69,9 +69,10 @@ def find_files(places: Iterable[Path | str], follow_links: bool = False) -> list
 
 
 def read_frames(files: Iterable[Path], every: int = 1) -> Iterator[Frame]:
-    """The pictures of files, and every so manieth frame of videos.
+    """The pictures of files, and every so manieth frame of videos, each decoded in its own process.
 
-    A file that is no picture comes as a frame with an error.
+    A file that is no picture comes as a frame with an error, and so does the rest of a video that
+    its decoder cannot take.
     """
     for path in files:
         if path.suffix.lower() in VIDEOS:
@@ -113,23 +114,21 @@ def _picture(path: Path) -> Frame:
 
 
 def _video(path: Path, every: int) -> Iterator[Frame]:
+    last = -1
     try:
-        video = cv2.VideoCapture(spelled(path))
+        if not path.is_file():
+            raise InputError("the video is no regular file", where=path)
+        for number, picture in apart.frames_apart(spelled(path), every):
+            if picture is not None:
+                yield Frame(f"{path}#{number}", picture)
+            elif not number:
+                raise InputError("this video cannot be read", where=path)
+            last = number
+    except apart.FilmError:
+        beyond = f" beyond frame {last}" if last >= 0 else ""
+        yield Frame(str(path), error=InputError(f"this video cannot be read{beyond}", where=path))
     except InputError as error:
         yield Frame(str(path), error=error)
-        return
-    number = 0
-    try:
-        while video.grab():
-            if number % every == 0:
-                read, picture = video.retrieve()
-                if read:
-                    yield Frame(f"{path}#{number}", np.asarray(picture, np.uint8))
-            number += 1
-    finally:
-        video.release()
-    if not number:
-        yield Frame(str(path), error=InputError("this video cannot be read", where=path))
 
 
 def detect(

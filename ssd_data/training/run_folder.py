@@ -188,6 +188,7 @@ class SnapshotKeeper:
             self.tested = event
             if event.net == 0 and event.outputs:
                 self._values[event.iteration] = event.outputs[0][1]
+                self._prune(own_snapshots(self.prefix) if self.keep is not None else {})
         if isinstance(event, Snapshotted):
             self.snapshots.append(event)
             self._prune(own_snapshots(self.prefix))
@@ -249,6 +250,8 @@ def read_rows(path: Path) -> tuple[list[Row], int]:
         except (ValueError, RecursionError):
             row = None
         if _is_event(row):
+            if row.get("iteration") is None:
+                row.pop("iteration", None)  # null: of none
             rows.append(row)
         else:
             broken += 1

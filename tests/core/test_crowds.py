@@ -71,7 +71,7 @@ def test_pairs_are_those_of_a_walk_through_all_values(rows: Any, data: Any) -> N
     wanted: dict[int, int] = {}
     gone: set[tuple[int, int]] = set()
     for less, j, i in walk:
-        if -less > 0.1 and i not in wanted and (int(group[i]), j) not in gone:
+        if -less > np.float32(0.1) and i not in wanted and (int(group[i]), j) not in gone:
             wanted[i] = j
             gone.add((int(group[i]), j))
     found = pair_greedily(table, group, np.float32(0.1))

@@ -433,6 +433,28 @@ def test_row_groups_with_too_many_bytes_are_refused(
         entry.held.read()
 
 
+@pytest.mark.parametrize("where", ["a column of text", "the pictures"])
+def test_what_unpacks_to_far_more_than_the_file_is_refused(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A value that stands once in the file, and is that of every row."""
+    from ssd_data.data.formats.huggingface import parquet as module
+
+    monkeypatch.setattr(module, "SLACK", 1 << 16)
+    rows = [row(f"{i}.jpg", WIDE) for i in range(300)]
+    for each in rows:
+        if where == "the pictures":
+            each["image"]["bytes"] = bytes(100_000)
+        else:
+            each["text"] = "x" * 100_000
+    path = parquet(tmp_path, TRAIN, rows, features())
+    assert path.stat().st_size < 60_000
+    table = module.ParquetTable(path, TRAIN)
+    with pytest.raises(InputError, match=r"bytes or more are packed into [\d,]+$") as error:
+        print(len(list(table.rows())), len(table.pictures(0)))
+    assert error.value.where == TRAIN
+
+
 def test_row_groups_that_were_read_last_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

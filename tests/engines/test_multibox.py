@@ -13,6 +13,7 @@ from support.multibox import draw, draw_boxes, make
 from support.multibox_twin import Settings, overlap_of, twin
 
 from ssd_data.core.errors import InputError
+from ssd_data.engines.torch import matching
 from ssd_data.engines.torch.boxes import overlap
 from ssd_data.engines.torch.layers.multiboxloss import MultiBoxLoss
 from ssd_data.engines.torch.matching import GroundTruth, match
@@ -145,6 +146,32 @@ def test_overlaps_like_the_twin(seed: int, grid: int) -> None:
     np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("outside", [False, True])
+@pytest.mark.parametrize("threshold", [None, 0.3])
+def test_a_batch_too_large_for_one_table_matches_the_same(
+    threshold: float | None, outside: bool, own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = torch.Generator().manual_seed(3)
+    corner = torch.rand(4, 40, 2, generator=draw) - 0.1
+    boxes = torch.cat([corner, corner + 0.3], -1)
+    places = torch.rand(30, 2, generator=draw) * 0.7
+    picture = torch.randint(0, 3, (30,), generator=draw)  # the fourth has none
+    truth = GroundTruth(picture, torch.ones_like(picture), torch.cat([places, places + 0.3], -1))
+    boxes = boxes if own else boxes[0]
+    how = {"threshold": threshold, "ignore_outside": outside}
+    whole = match(boxes, truth, 4, **how)
+    most = int(picture.bincount().max()) * 40
+    monkeypatch.setattr(matching, "MOST_PAIRS", most)
+    for ours, theirs in zip(match(boxes, truth, 4, **how), whole, strict=True):
+        assert torch.equal(ours, theirs)
+    with pytest.raises(InputError, match="30 boxes in one batch are too many for 40 priors"):
+        match(boxes, truth, 4, compensates=True, **how)
+    monkeypatch.setattr(matching, "MOST_PAIRS", most - 1)
+    with pytest.raises(InputError, match="boxes in one picture are too many for 40 priors"):
+        match(boxes, truth, 4, **how)
+
+
 def test_no_number_is_no_overlap() -> None:
     box = torch.tensor([[0.0, 0, 1, 1], [0, 0, torch.nan, 1], [-torch.inf, 0, torch.inf, 1]])
     assert overlap(box[:1], box).tolist() == [[1, 0, 0]]
@@ -273,3 +300,51 @@ def test_boxes_of_pictures_that_are_not_there_do_not_count() -> None:
     compare(replace(s), arrays)
     more = np.concatenate([arrays[3], [[7, 99, 0, 0, 0, 1, 1, 0], [-2, 0, 0, 0, 0, 1, 1, 0]]])
     compare(s, [*arrays[:3], more.astype(np.float32)])
+
+
+# ---- MultiBoxFocalLoss, of chuanqi305's fork ----
+
+
+@pytest.mark.parametrize("mining", ["NONE", "MAX_NEGATIVE", "HARD_EXAMPLE"])
+def test_a_focal_loss_of_gamma_0_is_the_plain_one(mining: str) -> None:
+    s = Settings(num_classes=3, mining_type=mining)
+    arrays = draw(s, 5, 3, 24, 6)
+    found = []
+    for kind, more in (
+        ("MultiBoxLoss", ""), ("MultiBoxFocalLoss", "focal_loss_param { alpha: 1 gamma: 0 }")
+    ):  # fmt: skip
+        layer = make(s, 3, 24, 6, more, kind)
+        loc, conf = (torch.from_numpy(a.reshape(3, -1)).requires_grad_() for a in arrays[:2])
+        rest = (
+            torch.from_numpy(arrays[2].reshape(1, 2, -1)),
+            torch.from_numpy(arrays[3][None, None]),
+        )
+        loss = layer.forward(loc, conf, *rest)
+        loss.backward()
+        found.append([loss.detach(), loc.grad, conf.grad])
+    for plain, focal in zip(*found, strict=True):
+        torch.testing.assert_close(plain, focal, rtol=1e-5, atol=1e-6)
+
+
+def test_a_focal_loss_minds_the_hard_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    s = Settings(num_classes=3, mining_type="NONE")
+    arrays = draw(s, 5, 2, 24, 6)
+    layer = make(s, 2, 24, 6, "", "MultiBoxFocalLoss")
+    plain, seen = layer.softmax_losses, []
+
+    def watched(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        seen.append((scores.detach().double().numpy(), labels.numpy()))
+        return plain(scores, labels)
+
+    monkeypatch.setattr(layer, "softmax_losses", watched)
+    tensors = [torch.from_numpy(a.reshape(2, -1)) for a in arrays[:2]]
+    rest = torch.from_numpy(arrays[2].reshape(1, 2, -1)), torch.from_numpy(arrays[3][None, None])
+    layer.forward(*tensors, *rest)
+    ((scores, labels),) = seen
+    assert len(labels) == 48  # all priors, matched or not
+    powers = np.exp(scores - scores.max(1, keepdims=True))
+    p = (powers / powers.sum(1, keepdims=True))[np.arange(48), labels]
+    expected = -(0.25 * (1 - p) ** 2 * np.log(p)).sum()
+    assert layer.parts is not None
+    normalizer = float(layer.parts.normalizer)
+    np.testing.assert_allclose(float(layer.parts.conf) * normalizer, expected, rtol=1e-5)

@@ -13,12 +13,13 @@ from support.nets import write_detector
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines import Engine, load_engine
 from ssd_data.engines.mnn import Mnn, convert
-from ssd_data.engines.ncnn import Ncnn
+from ssd_data.engines.ncnn import Ncnn, NcnnFiles
 from ssd_data.engines.torch.net import Net
 from ssd_data.evaluation.compare import compare_engines
 from ssd_data.nets.caffemodel import LayerWeights
 from ssd_data.nets.graph import Graph, parse_graph, read_graph
 from ssd_data.nets.matching import TrainedNet
+from ssd_data.nets.ncnn.model import NcnnLayer, NcnnModel
 
 pytest.importorskip("ncnn")
 pytest.importorskip("MNN")
@@ -29,6 +30,7 @@ CASES = sorted(
     for p in FOLDER.glob("layer_*.npz")
     if "_norm_train" not in p.stem and len(read_graph(p.with_suffix(".prototxt")).inputs) == 1
 )
+TILES = 5e-6  # of the largest value
 ENGINES = {"ncnn": Ncnn, "mnn": Mnn}
 both = pytest.mark.parametrize("name", ENGINES)
 
@@ -99,6 +101,26 @@ LAYERS = {
         for order in ("132", "213", "231", "312", "321")
     },
     "softmax of channels": "Softmax:",
+    "absolute values": "AbsVal:",
+    "bnll": "BNLL:",
+    "between": "Clip:clip_param { min: -0.5 max: 0.25 }",
+    "a power of 3": "Exp:exp_param { base: 3 scale: 0.5 shift: 1 }",
+    "e's power": "Exp:",
+    "logarithms": "Log:log_param { base: 2 scale: 3 shift: 20 }",
+    "swish": "Swish:",
+    "swish with beta": "Swish:swish_param { beta: 0.5 }",
+    "hard sigmoid": "HardSigmoid:hard_sigmoid_param { alpha: 0.4 beta: 0.3 }",
+    "hard swish": "HardSwish:",
+    "mish": "Mish:",
+    "above": "Threshold:threshold_param { threshold: 0.3 }",
+    "each twice": "Upsample:upsample_param { scale: 2 }",
+    "rows thrice": "Upsample:upsample_param { scale_h: 3 scale_w: 1 }",
+    "each twice, half": "Upsample:upsample_param { scale: 0.5 stride: 2 }",
+    "in between": "Interp:interp_param { height: 5 width: 11 }",
+    "every second": "Interp:interp_param { shrink_factor: 2 }",
+    "zoomed": "Interp:interp_param { zoom_factor: 3 pad_beg: -1 pad_end: -2 }",
+    "cropped alone": "Interp:interp_param { height: 6 width: 5 pad_beg: -1 pad_end: -1 }",
+    "shuffled": "ShuffleChannel:shuffle_channel_param { group: 2 }",
     "softmax of columns": "Softmax:softmax_param { axis: -1 }",
 }  # fmt: skip
 
@@ -157,6 +179,9 @@ WIRED = {
     'bottom: "data" top: "c" convolution_param {{ num_output: 4 kernel_size: 1 }} }}'
     'layer {{ name: "r" type: "ReLU" bottom: "c" top: "r" }}'
     'layer {{ name: "e" type: "Eltwise" bottom: "c" bottom: "r" top: "e" }}',
+    "a sum weighed by channels": 'layer {{ name: "g" type: "Pooling" bottom: "data" top: "g" '
+    'pooling_param {{ pool: AVE global_pooling: true }} }} layer {{ name: "a" type: "Axpy" '
+    'bottom: "g" bottom: "data" bottom: "data" top: "a" }}',
     "cropped": 'layer {{ name: "p" type: "Pooling" bottom: "data" top: "p" pooling_param '
     '{{ kernel_size: 3 stride: 2 }} }} layer {{ name: "x" type: "Crop" bottom: "data" bottom: "p" '
     'top: "x" crop_param {{ offset: 1 offset: 2 }} }}',
@@ -170,6 +195,43 @@ def test_several_layers(case: str, name: str) -> None:
     start += "input_param { shape { dim: 1 dim: 4 dim: 8 dim: 8 } } }"
     graph = parse_graph(start + WIRED[case].replace("{{", "{").replace("}}", "}"))
     same_as_the_embedded(graph, name, 2 if case == "two ends" else 1)
+
+
+def test_mnn_computes_by_small_tiles() -> None:
+    """By large ones, its default, this is off by more than 1e-5 of the largest value."""
+    rest = "convolution_param { num_output: 64 kernel_size: 3 pad: 1 bias_term: false }"
+    graph = one_layer(f"Convolution:{rest}", (1, 64, 48, 48))
+    random = np.random.default_rng(0)
+    layers = [LayerWeights("x", "", [random.normal(size=(64, 64, 3, 3)).astype(np.float32)])]
+    value = random.normal(size=(1, 64, 48, 48)).astype(np.float32)
+    ours, theirs = (through(name, graph, layers, value) for name in ("mnn", "ncnn"))
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=TILES * np.abs(theirs).max())
+
+
+def test_numbers_are_exact_in_ncnns_text() -> None:
+    """It reads 15 letters, and no more than 9 digits behind the point."""
+    random = np.random.default_rng(0)
+    bits = random.integers(0, 1 << 32, 1000, dtype=np.uint32).view(np.float32)
+    for value in [*bits[np.isfinite(bits)], np.finfo(np.float32).min, np.float32(0.1), 0.0]:
+        layer = NcnnLayer("ReLU", "x", ["a"], ["b"], {0: float(value)})
+        text = layer.line().rpartition("=")[2]
+        assert np.float32(text) == np.float32(value)
+        assert len(text) <= 15
+        assert "." in text
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_weights_are_filled_up_to_four_bytes(half: bool, tmp_path: Path) -> None:
+    weight, bias = np.array([1, 2, 3], np.float32), np.array([0.1], np.float32)
+    layers = [
+        NcnnLayer("Input", "data", [], ["data"], {0: 2, 1: 2, 2: 3}),
+        NcnnLayer("Convolution", "x", ["data"], ["x"], {0: 1, 1: 1, 5: 1, 6: 3}, weight, [bias]),
+    ]
+    model = NcnnModel(layers)
+    (tmp_path / "net.param").write_text(model.text())
+    (tmp_path / "net.bin").write_bytes(model.data(half))
+    found = NcnnFiles(tmp_path).run(np.ones((3, 2, 2), np.float32), "data", ["x"])["x"]
+    np.testing.assert_allclose(found, np.full((1, 2, 2), 6.1), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 from support.nets import write_detector
 from support.trees import jpeg
 
+from ssd_data.core import apart
 from ssd_data.core.labelmap import LabelMap, write_labelmap
-from ssd_data.evaluation.detect import find_files
+from ssd_data.evaluation.detect import find_files, read_frames
 from ssd_data.nets.preprocessing import Preprocessing, read_preprocessing
 
 
@@ -67,11 +69,7 @@ def test_batch_and_threshold(net: list[str], folder: Path, run: Any) -> None:
 
 
 def test_a_video(net: list[str], tmp_path: Path, run: Any) -> None:
-    path = tmp_path / "street.avi"
-    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
-    for i in range(5):
-        video.write(np.full((48, 64, 3), 40 * i, np.uint8))
-    video.release()
+    path = film(tmp_path / "street.avi")
     out = tmp_path / "drawn"
     result = run("detect", *net, str(path), *MEAN, "--every", "2", "--json", "--draw", str(out))
     assert result.status == 0, result.err
@@ -79,6 +77,53 @@ def test_a_video(net: list[str], tmp_path: Path, run: Any) -> None:
     assert [p.name for p in out.iterdir()] == ["street.mp4"]
     drawn = cv2.VideoCapture(str(out / "street.mp4"))
     assert drawn.get(cv2.CAP_PROP_FRAME_COUNT) == 3
+
+
+def film(path: Path, frames: int = 5) -> Path:
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    for i in range(frames):
+        video.write(np.full((48, 64, 3), 40 * i, np.uint8))
+    video.release()
+    return path
+
+
+def test_a_videos_frames_are_those_that_opencv_reads(tmp_path: Path) -> None:
+    path = film(tmp_path / "it's {0} \\ a.avi")
+    plain = cv2.VideoCapture(str(path))
+    for every in (1, 3):
+        for frame in read_frames([path], every):
+            number = int(frame.name.rpartition("#")[2])
+            plain.set(cv2.CAP_PROP_POS_FRAMES, number)
+            assert frame.picture is not None
+            np.testing.assert_array_equal(frame.picture, plain.read()[1])
+
+
+@pytest.mark.parametrize(
+    "death", ["os.kill(os.getpid(), 11)", "numpy.ones(1 << 32)", "any(iter(int, 1))"]
+)
+def test_a_video_whose_decoder_dies(
+    death: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = "if number % {every} == 0:"
+    assert line in apart._FILM
+    dying = f"import os\n    if number == 2: {death}\n    {line}"
+    monkeypatch.setattr(apart, "MOST_SECONDS", 0)
+    monkeypatch.setattr(apart, "_FILM", apart._FILM.replace(line, dying))
+    *frames, end = read_frames([film(tmp_path / "a.avi")])
+    assert [frame.name[-2:] for frame in frames] == ["#0", "#1"]
+    assert end.picture is None
+    assert end.error is not None
+    assert str(end.error).endswith("a.avi: this video cannot be read beyond frame 1")
+
+
+def test_videos_that_are_none(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.avi")
+    (tmp_path / "text.mp4").write_text("hello")
+    (tmp_path / "empty.mkv").touch()
+    found = list(read_frames(sorted(tmp_path.iterdir())))
+    assert [str(frame.error).rpartition(": ")[2] for frame in found] == [
+        "this video cannot be read", "the video is no regular file", "this video cannot be read",
+    ]  # fmt: skip
 
 
 def test_preprocessing_must_be_said(net: list[str], folder: Path, tmp_path: Path, run: Any) -> None:

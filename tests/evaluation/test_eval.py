@@ -29,12 +29,14 @@ from ssd_data.core.structures import Detections
 from ssd_data.data.build.builder import build
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.find import find
+from ssd_data.data.lmdb import store
 from ssd_data.data.synthetic.sample import draw_sample
 from ssd_data.engines import load_engine
 from ssd_data.evaluation.detecting import detect_all
 from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.protocols import make_plan
 from ssd_data.evaluation.results import write_and_score
+from ssd_data.evaluation.run import EvalNet
 from ssd_data.evaluation.sources import EvalChoice, open_set
 from ssd_data.metrics import ScoreOptions, score
 from ssd_data.metrics.widerface import files as widerface
@@ -363,12 +365,22 @@ def test_coco_classes_keep_their_names(world: World, run: Any, tmp_path: Path) -
     assert len({str(row) for row in plain["classes"].values()}) > 1
 
 
+def test_a_failed_eval_leaves_no_lmdb_open(world: World, run: Any, tmp_path: Path) -> None:
+    (tmp_path / "other").touch()
+    gc.collect()
+    gc.disable()
+    try:
+        assert run(*world.args(world.lmdb), "--out", tmp_path).status == 1
+        assert not dict(store._SHARED)
+    finally:
+        gc.enable()
+
+
 def test_a_layout_without_a_metric_is_scored_as_coco(
     world: World, run: Any, tmp_path: Path
 ) -> None:
     """YOLO's own numbers are these; a sentence says so, but not among the JSON."""
     yolo, built = tmp_path / "yolo", tmp_path / "built"
-    gc.collect()  # an LMDB that a failed command had open
     made = run("export", world.lmdb, "--to", "yolo", "-o", yolo)
     assert made.status == 0, made.err
     assert run("build", yolo, "--format", "yolo", "-o", built, "-q").status == 0
@@ -580,3 +592,12 @@ def test_links_that_leave_the_lists_of_a_builds_data_set(world: World, tmp_path:
         open_set(lmdb)
     with pytest.raises(InputError, match="wider_face_val.mat: (?!this link)"):
         open_set(lmdb, EvalChoice(follow_links=True))
+
+
+def test_weights_that_went_meanwhile(world: World, tmp_path: Path) -> None:
+    net = EvalNet(
+        load_engine("torch", *world.nets[4]), tmp_path / "gone", Preprocessing((0.0,) * 3)
+    )
+    with pytest.raises(InputError) as caught:
+        net.made_with()
+    assert caught.value.where == str(tmp_path / "gone")

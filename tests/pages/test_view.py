@@ -506,6 +506,26 @@ def test_detections_need_a_labelmap(five: Path, found: Path) -> None:
 # ---- the command ----
 
 
+@pytest.mark.parametrize("found", ["voc"], indirect=True)
+def test_detections_through_a_link(five: Path, found: Path, tmp_path: Path, run: Any) -> None:
+    (five.parent / "labelmap.prototxt").write_text(CLASSES.to_text())
+    folder = tmp_path / "links"
+    folder.mkdir()
+    for file in found.iterdir():
+        (folder / file.name).symlink_to(file)
+    done = run("view", five, "--detections", folder, "--no-browser")
+    assert done.status == 1
+    assert "this link leaves the data set's folder" in done.err
+    assert "--follow-links" in done.err
+    with socket.socket() as taken:  # what comes after the detections fails
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run("view", five, "--detections", folder, "--follow-links", "--port", port)
+    assert done.status == 1
+    assert "link" not in done.err
+
+
 def test_errors_of_the_command(five: Path, tmp_path: Path, run: Any) -> None:
     done = run("view", tmp_path)
     assert done.status == 1

@@ -29,7 +29,7 @@ def parse_pbtxt(text: str, origin: str) -> list[tuple[int, str, str]]:
         InputError: an item lacks its id or name, or a class has the id 0.
         text_format.ParseError: it is no such text.
     """
-    message = _message()()
+    message = _messages()[0]()
     try:
         text_format.Parse(text, message, allow_unknown_field=True)
     except RecursionError:
@@ -55,8 +55,12 @@ def _classes(message: Any, origin: str) -> Iterator[tuple[int, str, str]]:
 
 
 @cache
-def _message() -> Any:
-    """The message's class, with ``label`` beside it so that a mixture is met, not read over."""
+def _messages() -> list[Any]:
+    """The classes of the message and of its items, with ``label`` beside these so that a mixture is
+    met, not read over.
+
+    Both are kept: in protobuf 4 a message whose class is gone ends the process.
+    """
     kinds = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(name="labelmap.proto", package=_PACKAGE)
     item = file.message_type.add(name="StringIntLabelMapItem")
@@ -72,5 +76,5 @@ def _message() -> Any:
     )
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
-    found = pool.FindMessageTypeByName(f"{_PACKAGE}.StringIntLabelMap")
-    return message_factory.GetMessageClass(found)
+    names = (f"{_PACKAGE}.StringIntLabelMap", f"{_PACKAGE}.{item.name}")
+    return [message_factory.GetMessageClass(pool.FindMessageTypeByName(name)) for name in names]

@@ -22,7 +22,7 @@ OPTIONS = CaffeOptions
 
 def write(net: PreparedNet, options: CaffeOptions, folder: Path) -> WrittenNet:
     """Write prototxt and caffemodel."""
-    net = net.without_relu6(options.relu6)
+    net = net.without_relu6(options.relu6).in_standard_layers()
     write_net(net.canonical, folder)
     output = net.head.node.tops[0]
     holds = "detections: picture, label, score, xmin, ymin, xmax, ymax"

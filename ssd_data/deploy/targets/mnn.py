@@ -73,7 +73,7 @@ def write(net: PreparedNet, options: MnnOptions, folder: Path) -> WrittenNet:
         "head": head,
         "source": options.source,
         "batch": 1,
-        "precision": "high",
+        "runtime": {"precision": "high", "WINOGRAD_MEMORY_LEVEL": 0},
     }
     if head != "nms":
         facts["files"] |= write_extras(net, folder, priors=head == "raw")

@@ -19,7 +19,7 @@ from ssd_data.deploy.ncnn_model import make_ncnn, quantise_ncnn, write_ncnn
 from ssd_data.deploy.proof import REPORT, TIES, Proof, WrittenEngine
 from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines import Array
-from ssd_data.engines.ncnn import BIN, PARAM, NcnnFiles, require_ncnn
+from ssd_data.engines.ncnn import BIN, LOWER, PARAM, NcnnFiles, require_ncnn
 from ssd_data.evaluation.compare import Difference
 from ssd_data.nets.ncnn.detection_end import why_not
 from ssd_data.nets.prepare import PreparedNet
@@ -62,7 +62,7 @@ def write(net: PreparedNet, options: NcnnOptions, folder: Path) -> WrittenNet:
     notes.append(SETTINGS)
     model, kind = make_ncnn(net, head), "float32"
     own = model.layers[0].tops[0]
-    facts: dict[str, Any] = {"head": head, "batch": 1}
+    facts: dict[str, Any] = {"head": head, "batch": 1, "runtime": dict.fromkeys(LOWER, False)}
     if options.calibrate is not None:
         require_ncnn()
         model, errors, count = quantise_ncnn(

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ssd_data.core.errors import InputError, OutputError, UsageError
-from ssd_data.core.files.paths import spelled
+from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.options import option
 from ssd_data.deploy.calibration import RECORDS, check_precision, lower_precision
@@ -26,6 +26,7 @@ from ssd_data.engines import Array
 from ssd_data.engines.onnxruntime import open_session, require_onnxruntime
 from ssd_data.engines.openvino import open_net, read_net, require_openvino
 from ssd_data.evaluation.compare import Difference
+from ssd_data.nets.caffemodel import MOST_BYTES
 from ssd_data.nets.prepare import PreparedNet
 
 BRIEF = "one ONNX file."
@@ -113,8 +114,9 @@ def prove(
     """
     import onnx
 
-    onnx.checker.check_model(str(folder / NET), full_check=True)
-    engine = _by_runtime(written, folder, (folder / NET).read_bytes())
+    made = read_bytes(folder / NET, "ONNX net", MOST_BYTES)
+    onnx.checker.check_model(made, full_check=True)
+    engine = _by_runtime(written, folder, made)
     if options.dynamic_batch:
         proof.batches.append(np.concatenate(proof.batches))  # and all at once
     if options.lower:
@@ -124,13 +126,12 @@ def prove(
         name = "onnxruntime, in single precision"
         found = proof.require(_by_runtime(written, folder, model.SerializeToString(), name))
         if options.int8:
-            shipped = (folder / NET).read_bytes()
-            errors = _errors(written.net, options.head, shipped, proof)
+            errors = _errors(written.net, options.head, made, proof)
             written.facts["layer_errors"] = errors
             written.notes += furthest_off(errors)
         written.losses[options.lower] = proof.losses(engine)
     else:
-        found = [*proof.require(engine), *_by_others(written, options, folder, proof)]
+        found = [*proof.require(engine), *_by_others(written, options, made, folder, proof)]
     return found
 
 
@@ -148,7 +149,7 @@ def _by_runtime(
 
 
 def _by_others(
-    written: WrittenNet, options: OnnxOptions, folder: Path, proof: Proof
+    written: WrittenNet, options: OnnxOptions, made: bytes, folder: Path, proof: Proof
 ) -> list[Difference]:
     """What OpenCV's DNN and OpenVINO make of it, and notes of what they do not."""
     found = []
@@ -156,25 +157,28 @@ def _by_others(
         written.notes.append(f"OpenCV {cv2.__version__} reads no NonMaxSuppression (OpenCV 5 does)")
     else:
         found += _by_other(
-            f"OpenCV {cv2.__version__}", "opencv", _by_opencv, written, folder, proof
+            f"OpenCV {cv2.__version__}", "opencv", _by_opencv, written, made, folder, proof
         )
     with suppress(UsageError):  # it is not installed
         version = require_openvino().__version__.partition("-")[0]
-        found += _by_other(f"OpenVINO {version}", "openvino", _by_openvino, written, folder, proof)
+        found += _by_other(
+            f"OpenVINO {version}", "openvino", _by_openvino, written, made, folder, proof
+        )
     return found
 
 
 def _by_other(
     title: str,
     name: str,
-    load: Callable[[Path, list[str]], Callable[[Array], list[Array]]],
+    load: Callable[[bytes, list[str], Path], Callable[[Array], list[Array]]],
     written: WrittenNet,
+    made: bytes,
     folder: Path,
     proof: Proof,
 ) -> list[Difference]:
     """How another runtime agrees; a note where it does not, or cannot."""
     try:
-        run = load(folder / NET, list(written.outputs))
+        run = load(made, list(written.outputs), folder / NET)
         found = proof.measure(written_engine(written, name, folder, run))
     except (cv2.error, InputError, OutputError, RuntimeError, ValueError) as error:
         text = str(getattr(error, "err", "") or error).strip().splitlines()[0][:120]
@@ -187,8 +191,8 @@ def _by_other(
     return []
 
 
-def _by_opencv(file: Path, names: list[str]) -> Callable[[Array], list[Array]]:
-    net = cv2.dnn.readNetFromONNX(spelled(file))
+def _by_opencv(made: bytes, names: list[str], file: Path) -> Callable[[Array], list[Array]]:
+    net = cv2.dnn.readNetFromONNX(np.frombuffer(made, np.uint8))
 
     def run(batch: Array) -> list[Array]:
         net.setInput(batch)
@@ -197,8 +201,8 @@ def _by_opencv(file: Path, names: list[str]) -> Callable[[Array], list[Array]]:
     return run
 
 
-def _by_openvino(file: Path, names: list[str]) -> Callable[[Array], list[Array]]:
-    return open_net(read_net(file.read_bytes(), file), names, file)
+def _by_openvino(made: bytes, names: list[str], file: Path) -> Callable[[Array], list[Array]]:
+    return open_net(read_net(made, file), names, file)
 
 
 def _errors(net: PreparedNet, head: str, shipped: bytes, proof: Proof) -> dict[str, float]:

@@ -72,11 +72,13 @@ def match(
         overlap: float32 (N, P), the greatest overlap with any truth.
 
     Raises:
-        InputError: a picture has more truths than a table can hold.
+        InputError: a picture, or with ``compensates`` a batch, has more truths than a table can
+            hold.
     """
     shape = (pictures, boxes.shape[-2])
     if len(truth) * shape[1] > MOST_PAIRS:
-        _require_few(truth, shape[1])
+        _require_few(truth, shape[1], compensates)
+        return _match_apart(boxes, truth, pictures, threshold, ignore_outside)
     index = torch.full(shape, UNMATCHED, device=boxes.device)
     if not len(truth):
         return index, boxes.new_zeros(shape)
@@ -98,11 +100,35 @@ def match(
     return index, best
 
 
-def _require_few(truth: GroundTruth, boxes: int) -> None:
-    most = int(truth.picture.bincount().max())
+def _require_few(truth: GroundTruth, boxes: int, together: bool) -> None:
+    most = len(truth) if together else int(truth.picture.bincount().max())
     if most * boxes > MOST_PAIRS:
-        text = f"{most:,} boxes in one picture are too many for {boxes:,} priors"
+        where = "batch" if together else "picture"
+        text = f"{most:,} boxes in one {where} are too many for {boxes:,} priors"
         raise InputError(text, hint="Leave such pictures out, or merge their boxes")
+
+
+def _match_apart(
+    boxes: Tensor, truth: GroundTruth, pictures: int, threshold: float | None, ignore_outside: bool
+) -> tuple[Tensor, Tensor]:
+    """The same, a picture at a time: the truths of all are too many for one table."""
+    index = torch.full((pictures, boxes.shape[-2]), UNMATCHED, device=boxes.device)
+    best = boxes.new_zeros(index.shape)
+    for picture in range(pictures):
+        rows = (truth.picture == picture).nonzero().squeeze(1)
+        if not len(rows):
+            continue
+        own = truth.rows(rows)
+        alone = GroundTruth(torch.zeros_like(own.picture), own.label, own.boxes)
+        found, best[picture] = (
+            part[0]
+            for part in match(
+                boxes[picture] if boxes.dim() == 3 else boxes,
+                alone, 1, threshold=threshold, ignore_outside=ignore_outside,
+            )
+        )  # fmt: skip
+        index[picture] = torch.where(found >= 0, rows[found.clamp(min=0)], found)
+    return index, best
 
 
 def bipartite(table: Tensor, picture: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from ssd_data.nets.ncnn.fuse import fused
 from ssd_data.nets.ncnn.model import NcnnModel
 
 Writer: TypeAlias = Callable[[NcnnStep], NcnnBlob | list[NcnnBlob]]
-_FILES = ("pointwise", "pooling", "shaping", "weighted")
+_FILES = ("activations", "pointwise", "pooling", "resizing", "shaping", "weighted")
 _KNOWN: dict[str, Writer] = {}
 
 
@@ -36,7 +36,7 @@ class NcnnNet:
     def model(self, outputs: Mapping[str, NcnnBlob]) -> NcnnModel:
         """The net with outputs by name, its activations done by the layers before them."""
         made = self.emission.model(outputs)
-        return NcnnModel(fused(made.layers, outputs))
+        return NcnnModel(fused(made.layers))
 
 
 def write_layers(

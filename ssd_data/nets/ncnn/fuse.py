@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from ssd_data.nets.ncnn.model import NcnnLayer, Param, renamed
 
@@ -14,11 +14,10 @@ TAKES_ACTIVATION = (
 KIND, NUMBERS = 9, 10  # of a layer's parameters
 
 
-def fused(layers: Sequence[NcnnLayer], outputs: Collection[str]) -> list[NcnnLayer]:
+def fused(layers: Sequence[NcnnLayer]) -> list[NcnnLayer]:
     """The layers without the activations that alone read a convolution, which does them instead.
 
-    Args:
-        outputs: blobs that are read from outside.
+    What is read from outside has a name that no layer reads.
     """
     counts = Counter(blob for layer in layers for blob in layer.bottoms)
     writers = {top: layer for layer in layers for top in layer.tops}
@@ -28,7 +27,7 @@ def fused(layers: Sequence[NcnnLayer], outputs: Collection[str]) -> list[NcnnLay
         before = writers.get(layer.bottoms[0]) if activation else None
         blob = layer.bottoms[0] if before else ""
         free = before is not None and before.type in TAKES_ACTIVATION and KIND not in before.params
-        if before is None or not free or counts[blob] > 1 or blob in outputs:
+        if before is None or not free or counts[blob] > 1:
             made.append(layer)
             continue
         before.params |= activation

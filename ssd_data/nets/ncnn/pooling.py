@@ -20,6 +20,8 @@ def pooling(step: NcnnStep) -> NcnnBlob:
     """The padding on the far side that makes Caffe's last window whole is written; where an average
     is over less than a window holds, a factor follows."""
     p, shape = step.param.pooling_param, step.picture_map()
+    if len(step.node.tops) > 1:
+        raise step.error("its mask, the second top, cannot be written for ncnn")
     if p.pool not in (_P.MAX, _P.AVE):
         raise step.error("stochastic pooling is not supported")
     window = pooling_window(step.node, shape[2:])

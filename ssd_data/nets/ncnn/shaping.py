@@ -25,14 +25,25 @@ _ORDERS = {
 def permute(step: NcnnStep) -> NcnnBlob:
     """The axes in ``order``; those not named follow in their own. Axes that stay together go as
     one."""
-    e, shape = step.emission, step.bottom.shape
+    shape = step.bottom.shape
     order = permute_order(step.node, len(shape))
+    return reordered(step, shape, order, [shape[axis] for axis in order])
+
+
+def reordered(
+    step: NcnnStep, shape: Sequence[int], order: Sequence[int], result: Sequence[int]
+) -> NcnnBlob:
+    """The bottom, as ``shape``, with its axes in another order, as ``result``.
+
+    Raises:
+        ValueError: the batch's axis is not the first, or too many axes part.
+    """
+    e = step.emission
     if order[0] != 0:
         raise ValueError("it moves the batch's axis, which ncnn does not have")
-    result = [shape[axis] for axis in order]
     runs = _runs(order[1:])
     if len(runs) == 1:
-        return step.bottom
+        return e.reshape(step.bottom, result)
     by_place = sorted(runs)
     kind = _ORDERS.get(tuple(by_place.index(run) for run in runs))
     if kind is None:

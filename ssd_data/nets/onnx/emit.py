@@ -14,7 +14,8 @@ from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.onnx.emission import Emission, EmitStep, Value
 
 Emitter: TypeAlias = Callable[[EmitStep], Value | list[Value]]
-_FILES = ("pointwise", "pooling", "shaping", "weighted")
+_FILES = ("activations", "pointwise", "pooling", "reducing", "resizing", "shaping", "weighted")
+_SOURCES = ("Parameter",)  # layers without bottoms whose values the caffemodel has
 _KNOWN: dict[str, Emitter] = {}
 
 
@@ -66,7 +67,7 @@ def emit(
         emission.prefix = node.name
         own = arrays[index].arrays if index in arrays else []
         step = EmitStep(node, [values[name] for name in node.bottoms], own, emission)
-        if not step.bottoms:
+        if not step.bottoms and node.type not in _SOURCES:
             raise step.error(f"a {node.type} without bottoms cannot be written as ONNX")
         tops = _emit_layer(step)
         if len(tops) < len(node.tops):

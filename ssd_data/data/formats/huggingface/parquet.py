@@ -26,6 +26,7 @@ ROWS = 256  # that are made objects at once
 MOST_ROWS = 50_000_000
 MOST_GROUP = 2 << 30  # bytes of a group's pictures
 _PICTURE = ("image", "img", "picture", "photo")
+AT_ONCE, SLACK, MOST_PACKED = 1 << 26, 1 << 25, 100  # bytes; bytes; times the file's size
 KEPT = 256 << 20  # bytes of pictures that are kept at all
 
 
@@ -125,9 +126,37 @@ class ParquetTable:
         yield from self._batches(wanted, range(self.file.num_row_groups), ROWS)
 
     def _batches(self, columns: list[str], groups: Any, size: int) -> Iterator[dict[str, Any]]:
+        """Rows of some columns; refused where they unpack to far more than the file has.
+
+        A value that stands once in the file may be that of every row.
+        """
+        room = SLACK + MOST_PACKED * self.stamp[0]
         with self._reading():
-            for batch in self.file.iter_batches(size, list(groups), columns, use_threads=False):
+            largest, values = self._stated(columns, groups)
+            if not max(largest, values) <= room:
+                raise self._inflated(max(largest, values))
+            few = max(min(size, AT_ONCE // max(largest, 1)), 1)
+            there = 0
+            for batch in self.file.iter_batches(few, list(groups), columns, use_threads=False):
+                there += batch.nbytes
+                if there > room:
+                    raise self._inflated(there)
                 yield from batch.to_pylist()
+
+    def _stated(self, columns: list[str], groups: Any) -> tuple[int, int]:
+        """The most bytes of a column of a group, and how many values all have."""
+        largest = values = 0
+        for group in groups:
+            meta = self.file.metadata.row_group(group)
+            for column in map(meta.column, range(meta.num_columns)):
+                if column.path_in_schema in columns:
+                    largest = max(largest, abs(column.total_uncompressed_size))
+                    values += abs(column.num_values)
+        return largest, values
+
+    def _inflated(self, size: int) -> InputError:
+        text = f"{size:,} bytes or more are packed into {self.stamp[0]:,}"
+        return InputError(text, where=self.name)
 
     def has_bytes(self, group: int) -> bool:
         """Whether pictures of a row group are in the file itself; it is read up to the first.
