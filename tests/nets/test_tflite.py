@@ -96,6 +96,11 @@ LAYERS = [
     "BatchNorm:batch_norm_param { eps: 0.1 }",
     "Power:power_param { scale: 2 shift: 300 power: 1.5 }", "Dropout:",
     "Softmax:", "Softmax:softmax_param { axis: 2 }", "Softmax:softmax_param { axis: 3 }",
+    "AbsVal:", "BNLL:", "Swish:", "HardSigmoid:", "HardSwish:", "Mish:", "MVN:",
+    "Exp:exp_param { scale: 0.5 }", "Log:log_param { shift: 10 }",
+    "Clip:clip_param { min: -0.5 max: 0.7 }", "Upsample:upsample_param { scale: 2 }",
+    "Upsample:upsample_param { scale: 3 }", "Interp:interp_param { height: 17 width: 13 }",
+    "ShuffleChannel:shuffle_channel_param { group: 2 }", "Tile:tile_param { tiles: 3 }",
     "Permute:permute_param { order: 0 order: 3 }", "Permute:permute_param { order: 0 order: 2 }",
 ]  # fmt: skip
 
