@@ -33,6 +33,7 @@ Names are imported when they are first used, so that ``import ssd_data`` costs n
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 
 from ssd_data.core.version import __version__ as __version__
@@ -71,9 +72,12 @@ if TYPE_CHECKING:
     from ssd_data.data.lmdb.store import LmdbWriter as LmdbWriter
     from ssd_data.engines import load_engine as load_engine
     from ssd_data.engines.torch import io as io
+    from ssd_data.engines.torch.alias import as_caffe as as_caffe
+    from ssd_data.engines.torch.blob import BlobVec as BlobVec
     from ssd_data.engines.torch.mode import set_device as set_device
     from ssd_data.engines.torch.mode import set_mode_cpu as set_mode_cpu
     from ssd_data.engines.torch.mode import set_mode_gpu as set_mode_gpu
+    from ssd_data.engines.torch.mode import set_random_seed as set_random_seed
     from ssd_data.engines.torch.net import Net as Net
     from ssd_data.engines.torch.randomise import write_random_weights as write_random_weights
     from ssd_data.families.parts.write import write_model as write_model
@@ -81,6 +85,10 @@ if TYPE_CHECKING:
     from ssd_data.metrics import score as score
     from ssd_data.metrics.scores import Scores as Scores
     from ssd_data.metrics.voc.files import write_voc_detections as write_voc_detections
+    from ssd_data.nets.netspec import NetSpec as NetSpec
+    from ssd_data.nets.netspec import layers as layers
+    from ssd_data.nets.netspec import params as params
+    from ssd_data.nets.netspec import to_proto as to_proto
     from ssd_data.nets.prototxt import to_text as to_text
     from ssd_data.training.run import TrainResult as TrainResult
     from ssd_data.training.run import train as train
@@ -103,13 +111,16 @@ _FACE = {
     "data.lmdb.records": "Record",
     "data.lmdb.store": "LmdbReader LmdbWriter",
     "engines": "load_engine",
-    "engines.torch.mode": "set_device set_mode_cpu set_mode_gpu",
+    "engines.torch.alias": "as_caffe",
+    "engines.torch.blob": "BlobVec",
+    "engines.torch.mode": "set_device set_mode_cpu set_mode_gpu set_random_seed",
     "engines.torch.net": "Net",
     "engines.torch.randomise": "write_random_weights",
     "families.parts.write": "write_model",
     "metrics": "ScoreOptions score",
     "metrics.scores": "Scores",
     "metrics.voc.files": "write_voc_detections",
+    "nets.netspec": "NetSpec layers params to_proto",
     "nets.prototxt": "to_text",
     "training.run": "TrainResult train",
     "training.solver": "Solver get_solver",
@@ -117,10 +128,23 @@ _FACE = {
 }
 _HOME = {name: module for module, names in _FACE.items() for name in names.split()}
 _MODULES = {"families": "families", "io": "engines.torch.io"}
+# pycaffe's names; which it is, the solver's file says.
+_SOLVERS = {
+    "SGDSolver",
+    "NesterovSolver",
+    "AdaGradSolver",
+    "RMSPropSolver",
+    "AdaDeltaSolver",
+    "AdamSolver",
+}
 __all__ = ["TEST", "TRAIN", *_HOME, *_MODULES]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> object:
+    if name == "_caffe":  # pycaffe's compiled half
+        return sys.modules[__name__]
+    if name in _SOLVERS:
+        return import_module("ssd_data.training.solver").Solver
     if name in _MODULES:
         return import_module(f"ssd_data.{_MODULES[name]}")
     if name in _HOME:

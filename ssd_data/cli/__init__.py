@@ -15,6 +15,7 @@ from typing import TextIO
 
 import click
 
+from ssd_data.cli.parts.cuts import cuts_said
 from ssd_data.cli.parts.shared import report_error, say
 from ssd_data.cli.parts.stops import SAID, STOPPED, stops
 from ssd_data.core.errors import (
@@ -34,7 +35,7 @@ SECTIONS = {
     "Nets": "model fit import-backbone weights transfer",
     "Training": "train test",
     "Scores": "eval score",
-    "Use": "merge-bn deploy detect parity time",
+    "Use": "merge-bn deploy detect parity time pycaffe",
     "This machine": "doctor",
 }
 OTHER = "Other"
@@ -164,7 +165,8 @@ def _say_warnings(quiet: bool) -> None:
 def _run(args: list[str]) -> None:
     try:
         # Outside standalone mode click returns the status of ctx.exit() instead of exiting.
-        sys.exit(root.main(args, prog_name="ssd-data", standalone_mode=False) or 0)
+        with cuts_said(args):
+            sys.exit(root.main(args, prog_name="ssd-data", standalone_mode=False) or 0)
     except (click.Abort, KeyboardInterrupt):
         say(SAID, err=True)
         sys.exit(STOPPED)

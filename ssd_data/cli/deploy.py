@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from ssd_data.cli.parts import net_options, shared
-from ssd_data.cli.parts.fields import offered_option
+from ssd_data.cli.parts.fields import offered_option, options_of
 from ssd_data.core.registry import TARGETS
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class WithTargets(click.Command):
         """Its own, and before ``--pictures`` the targets'."""
         own = super().get_params(ctx)
         place = [param.name for param in own].index("pictures")
-        return [*own[:place], *target_options(), *own[place:]]
+        return [*own[:place], *target_options(), *check_options(), *own[place:]]
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Its help, and in the place of ``{targets}`` what each of them gives."""
@@ -48,8 +48,17 @@ def target_options() -> list[click.Parameter]:
     return held.params
 
 
+@cache
+def check_options() -> list[click.Parameter]:
+    """How what is written is checked, as options of the command line."""
+    from ssd_data.deploy.checks import CheckOptions
+
+    held = options_of(CheckOptions)(click.Command("checks"))
+    return list(reversed(held.params))
+
+
 @click.command(
-    cls=WithTargets, short_help="Ship a trained net: for OpenCV and ncnn, NPUs, or as ONNX."
+    cls=WithTargets, short_help="Ship a trained net: for OpenCV, ncnn, MNN, NPUs, or as ONNX."
 )
 @click.argument("deploy", metavar="DEPLOY|RUN_DIR", type=shared.PATH)
 @click.argument("weights", metavar="[WEIGHTS]", required=False, type=shared.PATH)
@@ -98,9 +107,11 @@ def command(
     Examples:
       ssd-data deploy deploy.prototxt net.caffemodel --profile caffe-ssd -o shipped
       ssd-data deploy deploy.prototxt net.caffemodel --profile onnx --head decoded -o shipped
+      ssd-data deploy deploy.prototxt net.caffemodel --profile ncnn --score test_lmdb -o shipped
       ssd-data deploy ssd --profile npu --labelmap labelmap.prototxt -o shipped
     """
     from ssd_data.deploy import deploy as ship
+    from ssd_data.deploy.checks import CheckOptions
     from ssd_data.training.run_folder import RunFolder
 
     if weights is None:
@@ -118,6 +129,7 @@ def command(
         prepare,
         labelmap=shared.read_names(labelmap),
         options=_given(chosen),
+        checks=CheckOptions(**{str(one.name): chosen[str(one.name)] for one in check_options()}),
         pictures=pictures,
         follow_links=follow_links,
     )

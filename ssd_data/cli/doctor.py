@@ -24,6 +24,8 @@ USES = {
     "": "everything",
     "torch": "train, test, detect, eval, parity, deploy, time, import-backbone",
     "onnx": "deploy --profile onnx, --engine onnxruntime",
+    "ncnn": "deploy --profile ncnn, --engine ncnn",
+    "mnn": "deploy --profile mnn, --engine mnn",
     "score": "score coco, curves",
     "download": "download, build --download",
     "hf": "data sets of Hugging Face",
@@ -171,7 +173,8 @@ def _print_folder(folder: dict[str, Any], seen: Abilities | None) -> None:
     from ssd_data.core.files.abilities import WITHOUT
 
     if seen is None:
-        shared.say(folder["refused"])
+        for line in folder["refused"].splitlines():
+            shared.say(line)
         return
     kind = f"{seen.kind}, " if seen.kind else ""
     shared.say(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,14 +66,18 @@ def command(
     """
     from ssd_data.core.images import picture_limits
     from ssd_data.data.lmdb.companions import labelmap_file
+    from ssd_data.data.lmdb.one_build import one_build
     from ssd_data.data.lmdb.store import LmdbReader
 
     if sum(option is not None for option in (key, index, limit)) > 1:
         raise click.UsageError("--key, --index and --limit exclude each other.")
-    file = labelmap or labelmap_file(lmdb)
-    names = shared.read_names(file)
     which = index if index is not None else key
-    with LmdbReader(lmdb) as reader, picture_limits():
+    with ExitStack() as stack:
+        with one_build(lmdb):
+            file = labelmap or labelmap_file(lmdb)
+            names = shared.read_names(file)
+            reader = stack.enter_context(LmdbReader(lmdb))
+        stack.enter_context(picture_limits())
         if which is None:
             table = _all(reader, names, limit, folder, quiet)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,13 +127,18 @@ def _refuse(options: dict[str, str], whose: str) -> None:
 def _of_data(
     paths: tuple[Path, ...], options: dict[str, Any], pictures: int, seed: int
 ) -> tuple[Page, dict[str, Any]]:
+    from ssd_data.data.lmdb.one_build import one_build
     from ssd_data.pages.report.data_page import data_page
     from ssd_data.pages.report.subject import gather
 
     if len(paths) > 2:
         raise click.UsageError("A page compares two builds or LMDBs at most.")
-    subjects = [gather(path, **options) for path in paths]
-    return data_page(subjects, pictures, seed), {"subjects": [_table(one) for one in subjects]}
+    with ExitStack() as stack:
+        for path in paths:
+            stack.enter_context(one_build(path))
+        subjects = [gather(path, **options) for path in paths]
+        page = data_page(subjects, pictures, seed)
+    return page, {"subjects": [_table(one) for one in subjects]}
 
 
 def _of_runs(

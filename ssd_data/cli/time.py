@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ssd_data.cli.parts import shared
+from ssd_data.cli.parts import net_options, shared
 from ssd_data.core.legible import count_of
 
 if TYPE_CHECKING:
     from ssd_data.engines.torch.timing import Timing
+    from ssd_data.evaluation.speed import Speed
 
 
 @click.command(short_help="Milliseconds of each layer of a net.")
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
     help="Pictures at a time.  [default: as DEPLOY says]",
 )
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 or auto.")
+@click.option(
+    "--engine",
+    "engines",
+    metavar="A,B",
+    help="Time whole engines instead, side by side: forward alone, a round each in turn.",
+)
 @shared.output_options
 def command(
     deploy: Path,
@@ -43,6 +50,7 @@ def command(
     phase: str,
     batch: int | None,
     device: str,
+    engines: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -56,7 +64,17 @@ def command(
     Examples:
       ssd-data time deploy.prototxt
       ssd-data time deploy.prototxt net.caffemodel --iterations 10 --batch 8
+      ssd-data time deploy.prototxt net.caffemodel --engine torch,opencv,ncnn
     """
+    if engines is not None:
+        if phase.upper() != "TEST":
+            raise click.UsageError("--phase and --engine exclude each other.")
+        rows = _compare(deploy, weights, engines, iterations, batch, device)
+        if as_json:
+            shared.print_json({"unit": "ms", "engines": [asdict(row) for row in rows]})
+        elif not quiet:
+            _print_engines(rows, iterations)
+        return
     from ssd_data.engines.torch import require_torch
     from ssd_data.nets.graph import read_graph
 
@@ -74,6 +92,35 @@ def command(
         shared.print_json({"unit": "ms", **asdict(timing), **phase_word, "total": timing.total})
     elif not quiet:
         _print(timing)
+
+
+def _compare(
+    deploy: Path, weights: Path, engines: str, rounds: int, batch: int | None, device: str
+) -> list[Speed]:
+    import numpy as np
+
+    from ssd_data.engines import load_engine
+    from ssd_data.evaluation.speed import compare_speed
+
+    names = [name.strip() for name in engines.split(",")]
+    with net_options.weights_file(deploy, weights, 0) as file:
+        nets = [
+            load_engine(name, deploy, file, device=device if name == "torch" else "cpu")
+            for name in names
+        ]
+    shape = (batch or nets[0].shape[0], *nets[0].shape[1:])
+    values = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
+    return compare_speed(nets, values, rounds)
+
+
+def _print_engines(rows: list[Speed], rounds: int) -> None:
+    table: list[list[object]] = [["engine", "median, ms", "fastest, ms", "to the first"]]
+    table += [
+        [row.engine, f"{row.median:.2f}", f"{row.fastest:.2f}", f"{row.relative:.2f}"]
+        for row in rows
+    ]
+    shared.print_table(table, right=[1, 2, 3])
+    shared.say(f"forward, {count_of(rounds, 'round')}")
 
 
 def _print(timing: Timing) -> None:

@@ -86,6 +86,7 @@ def command(solver: Path | None, as_json: bool, quiet: bool, **options: Any) -> 
                 listeners=[*screen, move],
                 say=lambda text: shared.say(text, err=True),
                 show=show,
+                quiet=quiet,
                 **{name: value for name, value in options.items() if value is not None},
             )
         except FirstProcessError:
@@ -151,7 +152,7 @@ class ProgressBar:
         self.bar.set_postfix_str(f"loss {event.loss:.4g}", refresh=False)
         if isinstance(event, Displayed):
             text = f"lr {event.rate:.3g}"
-            if event.speed:
+            if event.speed is not None and event.waiting is not None:
                 text += f", {event.speed:.1f} pictures/s, {event.waiting:.0%} waiting"
             self.bar.set_description_str(text, refresh=False)
 
@@ -176,7 +177,8 @@ def _table(run: TrainResult) -> dict[str, Any]:
 
 def _print(run: TrainResult) -> None:
     state = "done" if run.finished else "stopped"
-    shared.say(f"{state} at iteration {run.iteration}, loss {run.loss:.6g}")
+    loss = "" if run.loss is None else f", loss {run.loss:.6g}"
+    shared.say(f"{state} at iteration {run.iteration}{loss}")
     if run.tested is not None:
         averaged = " (averaged weights)" if run.tested.averaged else ""
         for name, value in run.tested.outputs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +67,7 @@ def command(
     from ssd_data.core.images import picture_limits
     from ssd_data.core.optional import require
     from ssd_data.data.lmdb.companions import labelmap_file
+    from ssd_data.data.lmdb.one_build import one_build
     from ssd_data.data.lmdb.store import LmdbReader
     from ssd_data.pages.viewer.index import Index
 
@@ -82,9 +83,11 @@ def command(
         raise click.UsageError("-q hides the address, and nobody can look without it.")
     if detections is not None and detections.is_dir():
         keep_inside(detections, follow_links)
-    file = labelmap or labelmap_file(lmdb)
-    names = shared.read_names(file)
-    with LmdbReader(lmdb) as reader, picture_limits():
+    with ExitStack() as stack:
+        with one_build(lmdb):
+            names = shared.read_names(labelmap or labelmap_file(lmdb))
+            reader = stack.enter_context(LmdbReader(lmdb))
+        stack.enter_context(picture_limits())
         index = Index(reader, None if names is None else [item.label for item in names])
         index.start()
         try:

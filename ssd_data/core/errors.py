@@ -116,12 +116,14 @@ class SsdDataWarning(UserWarning):
     """Something that is not as it should be, with which one can go on; the command line says it."""
 
 
-def cure(error: OSError) -> str:
-    """What to do about what the system says.
+def cure(error: OSError | ValueError) -> str:
+    """What to do about what the system says; nothing where Python did not even ask it.
 
     >>> cure(OSError(errno.ENOSPC, "No space left on device"))
     'Free space, and try again'
     """
+    if isinstance(error, ValueError):
+        return ""
     return _CURES.get(error.errno or 0, "Try again, or choose another place")
 
 

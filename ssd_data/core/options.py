@@ -23,7 +23,7 @@ class Option:
         help: what it does, in a line.
         metavar: what stands for its value in the help.
         low: the least value. most: the greatest, or below: what a value stays below.
-        letter: of its short form.
+        letter: of its short form. also: another name, as it is typed.
         shows_default: whether the help says what it is by itself.
         of: another option, without which it means nothing.
     """
@@ -34,6 +34,7 @@ class Option:
     most: int | None = None
     below: int | None = None
     letter: str = ""
+    also: str = ""
     shows_default: bool = False
     of: str = ""
 

@@ -29,6 +29,7 @@ from ssd_data.data.formats.numbers import FAR
 from ssd_data.data.formats.writing import ROUNDED, PictureFile, Target, is_safe
 from ssd_data.data.lmdb.companions import labelmap_file, name_size_file, split_of
 from ssd_data.data.lmdb.manifest import LABELMAP
+from ssd_data.data.lmdb.one_build import one_build
 from ssd_data.data.lmdb.records import Record, decode_record, key_of
 from ssd_data.data.lmdb.store import LmdbReader
 
@@ -118,8 +119,9 @@ def export(
     """
     lmdb, out, module = Path(lmdb), Path(out), WRITERS.load(to)
     with (
-        LmdbReader(lmdb) as reader,
         new_folder(out.resolve(), marks=[LABELMAP], sync=True) as folder,
+        one_build(lmdb),
+        LmdbReader(lmdb) as reader,
         picture_limits(),
     ):
         built, sizes = split_of(lmdb), name_size_file(lmdb)

@@ -26,6 +26,7 @@ from ssd_data.data.find import find
 from ssd_data.data.formats.splits import is_training
 from ssd_data.data.lmdb.companions import labelmap_file
 from ssd_data.data.lmdb.manifest import read_manifest
+from ssd_data.data.lmdb.one_build import one_build
 from ssd_data.data.lmdb.records import decode_record
 from ssd_data.data.lmdb.skim import skim
 from ssd_data.data.lmdb.store import is_lmdb, open_shared
@@ -132,22 +133,24 @@ def read_side(
     if is_lmdb(path):
         refuse_stranger(path)
         _add_stored(side, path, "")
-    elif (manifest := read_manifest(path) if path.is_dir() else None) is not None:
-        for split, made in manifest.splits.items():
-            _add_stored(side, path / made.lmdb, split)
-    else:
-        dataset = find(str(what), root, format=format, follow_links=follow_links)
-        _add_raw(side, dataset, reading, track)
-        return side, True
-    return side, False
+        return side, False
+    with one_build(path):
+        if (manifest := read_manifest(path) if path.is_dir() else None) is not None:
+            for split, made in manifest.splits.items():
+                _add_stored(side, path / made.lmdb, split)
+            return side, False
+    dataset = find(str(what), root, format=format, follow_links=follow_links)
+    _add_raw(side, dataset, reading, track)
+    return side, True
 
 
 def _add_stored(side: Compared, path: Path, split: str) -> None:
-    file = labelmap_file(path)
-    if file is None:
-        raise InputError("no labelmap lies beside it", where=path, hint="Its labels need names")
-    labelmap = read_labelmap(file)
-    records = open_shared(path)
+    with one_build(path):
+        file = labelmap_file(path)
+        if file is None:
+            raise InputError("no labelmap lies beside it", where=path, hint="Its labels need names")
+        labelmap = read_labelmap(file)
+        records = open_shared(path)
     table = read_table(records)
 
     def data(index: int) -> Callable[[], bytes]:

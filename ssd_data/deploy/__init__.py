@@ -13,6 +13,7 @@ from ssd_data.core.files.together import new_folder
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.registry import TARGETS
+from ssd_data.deploy.checks import CheckOptions
 from ssd_data.deploy.proof import Proof, difference_table, read_batches
 from ssd_data.deploy.readme import preprocess_table, readme
 from ssd_data.deploy.targets import WrittenNet, choose
@@ -21,7 +22,8 @@ from ssd_data.evaluation.compare import Difference, compare_nets, require_equal
 from ssd_data.nets.prepare import prepare
 from ssd_data.nets.preprocessing import Preprocessing
 
-TABLE, README = "preprocess.json", "README.md"
+TABLE, README, WORST = "preprocess.json", "README.md", "worst"
+NOT_RUN = "not run before it was written: nothing shows that it gives what the net gives"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +54,7 @@ def deploy(
     *,
     labelmap: LabelMap | None = None,
     options: Mapping[str, Any] | None = None,
+    checks: CheckOptions | None = None,
     pictures: Iterable[Path] = (),
     follow_links: bool = False,
 ) -> DeployedNet:
@@ -60,27 +63,40 @@ def deploy(
     Args:
         profile: the target's name. options: those of its own that are given, by name.
         folder: must not exist, or be empty, or hold just what is written.
+        checks: how it is held against the embedded engine.
         pictures: files and folders to prove it on; noise and drawn pictures by default.
         follow_links: through links that leave these folders, too.
 
     Raises:
         UsageError: there is no such target, it takes no such option, or a package is missing.
         InputError: prototxt or weights are wrong, or cannot be written for that target.
-        OutputError: what was made is not the same net; or it cannot be written.
+        OutputError: what was made is not the same net, or loses more than is allowed; or it
+            cannot be written.
     """
     target, chosen = TARGETS.load(profile), choose(profile, options or {})
+    checks = checks or CheckOptions()
     with new_folder(folder, marks=[TABLE]) as hidden:
         reference = load_engine("torch", deploy, weights, device="cpu")
         net = prepare(deploy, weights, preprocessing, labelmap, reference.map_sizes())
         require_equal(compare_nets(net.given, net.canonical), deploy)
         written: WrittenNet = target.write(net, chosen, hidden)
         table = preprocess_table(profile, written)
-        _write_table(hidden, table)  # what follows the net reads it
-        proof = Proof(net, reference, read_batches(net, pictures, follow_links))
-        proofs: list[Difference] = target.prove(written, chosen, hidden, proof)
+        write_table(hidden, table)  # what follows the net reads it
+        proofs: list[Difference] = []
+        if checks.unproven:
+            written.notes.append(NOT_RUN)
+        else:
+            proof = Proof(net, reference, read_batches(net, pictures, follow_links))
+            proofs = target.prove(written, chosen, hidden, proof)
+            written.losses |= proof.score(
+                checks.score, checks.allow_loss, checks.draw_worst, hidden / WORST
+            )
+            if (hidden / WORST).is_dir():
+                written.facts["files"][WORST] = "the pictures with most errors, truth at the left"
+        table["proven"] = not checks.unproven
         table["proofs"] = [difference_table(found) for found in proofs]
         table["losses"] = written.losses
-        _write_table(hidden, table)
+        write_table(hidden, table)
         notes = [*written.net.notes, *written.notes]
         page = readme(profile, target.SUMMARY, table, written, proofs, notes)
         write_whole(hidden / README, page)
@@ -89,5 +105,6 @@ def deploy(
     return DeployedNet(folder, files, table, proofs, notes)
 
 
-def _write_table(folder: Path, table: dict[str, Any]) -> None:
+def write_table(folder: Path, table: dict[str, Any]) -> None:
+    """``preprocess.json``."""
     write_whole(folder / TABLE, json.dumps(table, indent=1, ensure_ascii=False) + "\n")

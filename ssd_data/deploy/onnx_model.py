@@ -9,7 +9,6 @@ net's last convolutions stays in single precision.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,9 @@ import onnx
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.scratch import scratch, temporary_files_in
-from ssd_data.core.images import in_colour
-from ssd_data.data.lmdb.store import LmdbReader
-from ssd_data.engines import Array
+from ssd_data.deploy.calibration import calibration_batches
+from ssd_data.deploy.layer_errors import Blobs, layer_of, weighted
+from ssd_data.engines.onnxruntime import open_session
 from ssd_data.nets.onnx.detection_head import EmittedHead, head_outputs
 from ssd_data.nets.onnx.emit import emit
 from ssd_data.nets.prepare import PreparedNet
@@ -28,18 +27,31 @@ KINDS = ["Conv", "Add", "Relu", "Clip", "LeakyRelu", "MaxPool"]
 
 
 def make_model(
-    net: PreparedNet, head: str, *, dynamic: bool = False, half: bool = False
+    net: PreparedNet,
+    head: str,
+    *,
+    dynamic: bool = False,
+    half: bool = False,
+    batch: int | None = None,
+    fills: bool = False,
 ) -> onnx.ModelProto:
     """Emit a net that ends as :func:`ssd_data.nets.onnx.detection_head.head_outputs` says.
+
+    Args:
+        batch: how many pictures it takes, as the prototxt says by default.
+        fills: see :class:`ssd_data.nets.onnx.detection_head.EmittedHead`.
 
     Raises:
         InputError: a layer's type has no emitter, or that end cannot be had of this net.
     """
     blobs = [net.head.locations, net.head.confidences]
+    shape = (batch or net.shape[0], *net.shape[1:])
     names = ("locations", "confidences", "boxes", "scores", "detections")
-    made = emit(net.ending, blobs, net.shape, dynamic=dynamic, half=half, reserved=names)
+    made = emit(net.ending, blobs, shape, dynamic=dynamic, half=half, reserved=names)
     locations, confidences = (made.blobs[blob] for blob in blobs)
-    end = EmittedHead(made.emission, locations, confidences, net.boxes, net.variances, net.head)
+    end = EmittedHead(
+        made.emission, locations, confidences, net.boxes, net.variances, net.head, fills
+    )
     text = f"{net.deploy.name} with {net.weights.name}"
     return made.emission.model({made.input.name: made.input}, head_outputs(end, head), text)
 
@@ -95,6 +107,32 @@ def quantise(
     return made, text
 
 
+def layers_of_both(single: onnx.ModelProto, low: onnx.ModelProto) -> tuple[Blobs, Blobs]:
+    """The values of the layers with weights in a model and the same in 8 bits: their own, or those
+    of the activation behind, which 8 bits take in."""
+    made = {name for node in low.graph.node for name in node.output}
+    behind = {node.input[0]: node.output[0] for node in single.graph.node if node.input}
+    before, after = {}, {}
+    for name in weighted(single):
+        value = name if name in made else behind.get(name, name)
+        whole = f"{value}_DequantizeLinear_Output"
+        if value in made:
+            before[layer_of(name)] = value
+            after[layer_of(name)] = whole if whole in made else value
+    return _within(single, before), _within(low, after)
+
+
+def _within(model: onnx.ModelProto, values: dict[str, str]) -> Blobs:
+    """Values within a model, under other names."""
+    inside = onnx.ModelProto()
+    inside.CopyFrom(model)
+    del inside.graph.output[:]
+    inside.graph.output.extend(onnx.ValueInfoProto(name=name) for name in values.values())
+    session = open_session(inside.SerializeToString())
+    own, names = session.get_inputs()[0].name, list(values.values())
+    return lambda batch: dict(zip(values, session.run(names, {own: batch}), strict=True))
+
+
 def _quiet(record: logging.LogRecord) -> bool:
     """Its advice on preprocessing is not for the user."""
     return "pre-processing" not in record.getMessage()
@@ -105,7 +143,7 @@ class _Records:
 
     def __init__(self, net: PreparedNet, lmdb: Path, records: int) -> None:
         self.name, self.count = net.given.graph.inputs[0], 0
-        self._batches = _pictures(net, lmdb, records)
+        self._batches = calibration_batches(net, lmdb, records)
 
     def get_next(self) -> dict[str, Any] | None:
         """The next input, None after the last."""
@@ -114,13 +152,3 @@ class _Records:
             return None
         self.count += 1
         return {self.name: batch}
-
-
-def _pictures(net: PreparedNet, lmdb: Path, records: int) -> Iterator[Array]:
-    with LmdbReader(lmdb) as reader:
-        for index, record in enumerate(reader):
-            if index == records:
-                return
-            with reader.naming():
-                picture = in_colour(record.decode())
-            yield net.preprocessing.apply(picture, net.size)[None]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,11 @@ from ssd_data.nets.prepare import PreparedNet, ending
 TOLERANCE = 1e-3  # of an output's largest value
 MOST_PICTURES = 16
 VERSION = "VOC10"
+REPORT = "Please report it with the net; see also ssd-data parity"
+TIES = (
+    "Take --head raw, if scores are equal: the runtime then has its own order. Else please report "
+    "it with the net"
+)
 
 
 class WrittenEngine(Engine):
@@ -74,6 +80,9 @@ def read_batches(
 class Proof:
     """Holds what was written against the embedded engine with the net as it came.
 
+    The last engine that was given to :meth:`require` or :meth:`losses` is what is shipped, and what
+    :meth:`score` scores.
+
     Args:
         net: the prepared net. reference: the embedded engine.
         batches: preprocessed pictures, one a batch.
@@ -81,6 +90,7 @@ class Proof:
 
     def __init__(self, net: PreparedNet, reference: Engine, batches: Sequence[Array]) -> None:
         self.net, self.reference, self.batches = net, reference, list(batches)
+        self.shipped: WrittenEngine | None = None
 
     def measure(self, written: WrittenEngine) -> list[Difference]:
         """How far what was written differs.
@@ -100,19 +110,23 @@ class Proof:
         (rows,) = compare_engines([self.reference, written], self.batches, written.outputs)
         return [*found, replace(rows, output="detections")]
 
-    def require(self, written: WrittenEngine) -> list[Difference]:
+    def require(self, written: WrittenEngine, hint: str = REPORT) -> list[Difference]:
         """The same; refuses what is not equal.
+
+        Args:
+            hint: what to do then.
 
         Raises:
             OutputError: says the difference.
         """
+        self.shipped = written
         differences = self.measure(written)
         for found in differences:
             if not found.within(TOLERANCE):
                 raise OutputError(
                     "what was made is not the same net, nothing was written: " + found.sentence(),
                     where=self.net.deploy,
-                    hint="Please report it with the net; see also ssd-data parity",
+                    hint=hint,
                 )
         return differences
 
@@ -123,6 +137,7 @@ class Proof:
         Of each of those the nearest of the other net's with its label counts, if their overlap is
         at least a half.
         """
+        self.shipped = written
         found: dict[str, Any] = {}
         if written.values is not None:
             for one in self.measure(written):
@@ -146,8 +161,44 @@ class Proof:
             **found, "detections": wanted, "found_again": kept, "new": extra, "score_largest": score
         }  # fmt: skip
 
-    def scores(self, written: WrittenEngine, lmdb: Path) -> dict[str, Any]:
+    def score(
+        self,
+        lmdb: Path | None,
+        allowed: float | None = None,
+        worst: int | None = None,
+        folder: Path | None = None,
+    ) -> dict[str, Any]:
+        """Score what is shipped beside the embedded engine, where an LMDB is given; by name.
+
+        Args:
+            allowed: how much lower its mAP may be, as a fraction.
+            worst: how many of the pictures with most errors to draw, into ``folder``.
+
+        Raises:
+            InputError: see :meth:`scores`.
+            OutputError: it is lower by more.
+        """
+        if lmdb is None:
+            return {}
+        assert self.shipped is not None, "a target's prove holds nothing against the reference"
+        found = self.scores(self.shipped, lmdb, worst or 0, folder)
+        if allowed is not None and not found["loss"] <= allowed:
+            raise OutputError(
+                f"mAP on {lmdb.name} falls from {found['embedded']:.4f} to {found['shipped']:.4f}, "
+                f"by more than {allowed:g}: nothing was written",
+                where=self.net.deploy,
+                hint="Allow more with --allow-loss, or take a higher precision",
+            )
+        return {f"mAP on {lmdb.name}": found}
+
+    def scores(
+        self, written: WrittenEngine, lmdb: Path, worst: int = 0, drawn: Path | None = None
+    ) -> dict[str, Any]:
         """mAP (the VOC devkit's since 2010) of both, at the net's own thresholds, and the loss.
+
+        Args:
+            worst: how many of the pictures with most errors by what was written to draw, into the
+                folder ``drawn``.
 
         Raises:
             InputError: it is no LMDB, or its classes are not the net's.
@@ -161,8 +212,11 @@ class Proof:
         for name, engine in (("embedded", self.reference), ("shipped", written)):
             detector = EvalNet(engine, self.net.weights, self.net.preprocessing, size=self.net.size)
             with scratch() as folder:
-                rules = ScoreOptions(missing="skip")
-                report = evaluate(data, detector, folder, EvalOptions(rules=rules))
+                shown = worst if engine is written else 0
+                options = EvalOptions(rules=ScoreOptions(missing="skip"), worst=shown)
+                report = evaluate(data, detector, folder, options)
+                if drawn is not None and report.drawn:
+                    copytree(report.drawn[0].parent, drawn)
             found[name] = float(report.scores.ap[VERSION] or 0)
         loss = found["embedded"] - found["shipped"]
         return {**found, "loss": loss, "records": len(data.names)}

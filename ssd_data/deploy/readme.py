@@ -13,6 +13,8 @@ from ssd_data.deploy.targets import WrittenNet
 from ssd_data.evaluation.compare import Difference
 
 FORMAT = 1
+_NUMBERS = " (int8: a value is (number - {zero}) * {step:g})"
+_AXES = {"N": "batch", "C": "channels", "H": "height", "W": "width"}
 _MARKS = re.compile(r"([\\`*\[\]<>|~&]|\b_|_\b)")  # what Markdown would not show as it is
 
 
@@ -28,7 +30,7 @@ def preprocess_table(profile: str, written: WrittenNet) -> dict[str, Any]:
         "made_of": {"deploy": net.deploy.name, "weights": net.weights.name},
         "net": written.facts,
         "input": {
-            "name": net.given.graph.inputs[0],
+            "name": written.input,
             "shape": [batch, channels, height, width],
             "layout": "NCHW",
             "type": "float32",
@@ -37,6 +39,7 @@ def preprocess_table(profile: str, written: WrittenNet) -> dict[str, Any]:
             "mean": list(net.preprocessing.mean),
             "scale": net.preprocessing.scale,
             "formula": "(value - mean) * scale, value from 0 to 255",
+            **written.given,
         },
         "outputs": written.outputs,
         "detection": written.detection,
@@ -74,7 +77,7 @@ def readme(
         _section(
             "Outputs",
             *(
-                f"- {_code(n)} {_shape(o['shape'])}: {o['holds']}"
+                f"- {_code(n)} {_shape(o['shape'])}: {o['holds']}" + "".join(_whole(_NUMBERS, o))
                 for n, o in written.outputs.items()
             ),
             "",
@@ -83,13 +86,7 @@ def readme(
         _section("Thresholds", _thresholds(table["thresholds"])),
         _section("Left to do after the net", *_left_to_do(written)),
         _section("Classes", *_class_lines(table)),
-        _section(
-            "Proof",
-            "Run before it was written, against the embedded engine:",
-            "",
-            *(f"- {_plain(proof.sentence())}" for proof in proofs),
-            *(f"- {_plain(name)}: {_loss(loss)}" for name, loss in written.losses.items()),
-        ),
+        _section("Proof", *_proof(table["proven"], written, proofs)),
         _section("Notes", *(f"- {_plain(note)}" for note in notes)),
     ]
     return "\n".join(filter(None, parts))
@@ -100,18 +97,41 @@ def _section(title: str, *lines: str) -> str:
     return "\n".join([f"## {title}", "", *lines, ""]) if lines else ""
 
 
+def _proof(proven: bool, written: WrittenNet, proofs: Sequence[Difference]) -> list[str]:
+    if not proven:
+        return [
+            "**None.** It was written without being run: nothing shows that it gives what the net "
+            "gives. Compare it before you use it."
+        ]
+    return [
+        "Run before it was written, against the embedded engine:",
+        "",
+        *(f"- {_plain(proof.sentence())}" for proof in proofs),
+        *(f"- {_plain(name)}: {_loss(loss)}" for name, loss in written.losses.items()),
+    ]
+
+
 def _input(given: dict[str, Any]) -> list[str]:
-    batch, channels, height, width = given["shape"]
+    axes = [_AXES[letter] for letter in given["layout"]]
+    _, _, height, width = (given["shape"][given["layout"].index(i)] for i in "NCHW")
     mean = ", ".join(f"{v:g}" for v in given["mean"])
     return [
-        f"{_code(given['name'])}: float32, {batch} x {channels} x {height} x {width} "
-        "(batch, channels, height, width).",
+        f"{_code(given['name'])}: {given['type']}, {' x '.join(map(str, given['shape']))} "
+        f"({', '.join(axes)}).",
         "",
         f"1. Resize the picture to {width} x {height} (width x height), bilinear, without keeping "
         "the aspect ratio.",
         f"2. Channels in the order {given['channels']}, values from 0 to 255.",
         f"3. Subtract the mean of each channel ({mean}), then multiply by {given['scale']:g}.",
+        *_whole("4. As a whole number: the value / {step:g}, rounded, + {zero}.", given),
     ]
+
+
+def _whole(text: str, given: dict[str, Any]) -> list[str]:
+    """What whole numbers mean, where there are some."""
+    if "scale_of_one" not in given:
+        return []
+    return [text.format(step=given["scale_of_one"], zero=given["zero"])]
 
 
 def _thresholds(thresholds: dict[str, Any]) -> str:

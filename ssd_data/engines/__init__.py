@@ -105,7 +105,8 @@ def load_engine(
     >>> (found,) = engine.detect(np.zeros(engine.shape, np.float32))
 
     Args:
-        name: ``torch`` (the embedded one), ``onnxruntime``, ``opencv`` or ``caffe``.
+        name: ``torch`` (the embedded one), ``onnxruntime``, ``openvino``, ``litert``, ``ncnn``,
+            ``mnn``, ``opencv`` or ``caffe``; see :data:`ssd_data.core.registry.ENGINES`.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``auto``, where the engine has a choice.
         half: half precision, on a GPU.
         threshold: takes the place of the DetectionOutput's ``confidence_threshold``.

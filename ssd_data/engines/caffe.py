@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from collections.abc import Iterable
+from contextlib import redirect_stderr
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,10 +14,16 @@ from typing import Any
 import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.legible import few
 from ssd_data.engines import Array, Engine, EngineOptions, deploy_file
+from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.graph import Graph
+from ssd_data.nets.matching import match, pair
 from ssd_data.nets.prepare import read_deploy
 
+LEVEL = "GLOG_minloglevel"  # below it Caffe logs nothing: 0 all, 2 errors alone
+_LEARN = ("Convolution", "Deconvolution", "InnerProduct", "BatchNorm", "Scale", "Normalize")
+_REGISTERED = ("Input",)  # where old nets say input:, the graph has such a layer
 HINT = "Point CAFFE_ROOT to a Caffe that was built with its Python module (or PYTHONPATH to it)"
 
 
@@ -48,12 +57,17 @@ def import_caffe() -> Any:
     folder = str(Path(root) / "python") if root else None
     if folder and folder not in sys.path:
         sys.path.insert(0, folder)
+    os.environ.setdefault(LEVEL, "2")  # else it prints every net that it makes
+    said = io.StringIO()
     try:
-        module = import_module("caffe")
-    except ImportError as error:
-        raise UsageError(
-            f"pycaffe cannot be imported: {error}", where="--engine caffe", hint=HINT
-        ) from None
+        with redirect_stderr(said):  # NumPy says a page where a module is for another NumPy
+            module = import_module("caffe")
+    except (ImportError, AttributeError, SystemError) as error:
+        raise _unusable(error, said.getvalue()) from None
+    sys.stderr.write(said.getvalue())
+    if module.__name__ == "ssd_data":
+        what = 'here the module caffe is ssd-data itself, as "as_caffe" has it'
+        raise UsageError(what, where="--engine caffe", hint="Say --engine torch")
     if not hasattr(module, "Net"):
         raise UsageError(
             f"the module caffe at {getattr(module, '__path__', '?')} is not pycaffe",
@@ -61,6 +75,55 @@ def import_caffe() -> Any:
             hint=f"The package of that name on PyPI is empty: pip uninstall caffe. {HINT}",
         )
     return module
+
+
+def _unusable(error: Exception, said: str) -> UsageError:
+    text = f"{error} {said}"
+    if "compiled using NumPy 1" in text or "multiarray" in text or "_ARRAY_API" in text:
+        return UsageError(
+            f"pycaffe was built for NumPy 1, and here is NumPy {np.__version__}",
+            where="--engine caffe",
+            hint="Use an environment of its own with pip install 'numpy<2', or build pycaffe anew",
+        )
+    what = " ".join(str(error).split()) or type(error).__name__
+    return UsageError(f"pycaffe cannot be imported: {what}", where="--engine caffe", hint=HINT)
+
+
+def require_types(caffe: Any, graphs: Iterable[Graph]) -> None:
+    """Refuse nets with layers that a pycaffe does not have: it would end this process.
+
+    Raises:
+        InputError: names the first such layer.
+    """
+    known = set(caffe.layer_type_list()) if hasattr(caffe, "layer_type_list") else set()
+    for node in (node for graph in graphs for node in graph.nodes):
+        if known and node.type not in known and node.type not in _REGISTERED:
+            raise InputError(
+                f'this Caffe has no layer of type "{node.type}"',
+                where=node.where,
+                hint="Use --engine torch, or a Caffe that has it",
+            )
+
+
+def require_weights(graph: Graph, weights: Path | str) -> None:
+    """Refuse weights of another net, which a Caffe would take without a word, or end at.
+
+    Raises:
+        InputError: they are no caffemodel, or layers that learn have no arrays in it, or others.
+    """
+    model = read_caffemodel(weights)
+    try:
+        from ssd_data.engines.torch.shapes import infer_shapes
+    except ImportError:  # without PyTorch names alone are compared
+        found = pair(graph.nodes, model.layers)[0]
+        new = [n.name for i, n in enumerate(graph.nodes) if n.type in _LEARN and i not in found]
+    else:
+        new = match(model, infer_shapes(graph, {}).slots).new
+    if new:
+        raise InputError(
+            f"{len(new)} layers of {graph.origin} are not in this caffemodel: {few(new)}",
+            where=weights,
+        )
 
 
 def _silence(graph: Graph) -> bool:
@@ -92,7 +155,9 @@ def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Caf
         raise UsageError("the engine caffe has no half precision")
     graph = read_deploy(deploy, options.threshold)
     changed = _silence(graph) or options.threshold is not None
+    require_weights(graph, weights)
     caffe = import_caffe()
+    require_types(caffe, [graph])
     device = options.device or "auto"
     if device in ("auto", "cpu"):
         caffe.set_mode_cpu()

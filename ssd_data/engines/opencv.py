@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.paths import spelled
+from ssd_data.core.files.paths import read_bytes
 from ssd_data.engines import Array, Engine, EngineOptions, deploy_file
-from ssd_data.nets.caffemodel import read_caffemodel
+from ssd_data.nets.caffemodel import MOST_BYTES, read_caffemodel
+from ssd_data.nets.dense_priors import dense_fields
 from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.graph import Graph
 from ssd_data.nets.prepare import read_deploy
+from ssd_data.nets.prototxt import MOST_BYTES as MOST_TEXT
+
+_ABSENT = re.compile(r'create layer "(.+)" of type "(\w+)"')
 
 
 class OpenCV(Engine):
@@ -24,8 +29,14 @@ class OpenCV(Engine):
     def __init__(self, graph: Graph, deploy: Path | str, weights: Path | str) -> None:
         super().__init__(graph)
         _refuse_unbounded(graph)
+        _refuse_dense(graph)
+        # Read here: of a file that cannot be read OpenCV says little, and of one that goes wrong.
+        net = (
+            read_bytes(deploy, "prototxt", MOST_TEXT),
+            read_bytes(weights, "caffemodel", MOST_BYTES),
+        )
         try:
-            self.net = cv2.dnn.readNetFromCaffe(spelled(deploy), spelled(weights))
+            self.net = cv2.dnn.readNetFromCaffe(*(np.frombuffer(part, np.uint8) for part in net))
         except cv2.error as error:
             raise self._error("read", error) from None
         producers = graph.producers()
@@ -45,6 +56,11 @@ class OpenCV(Engine):
 
     def _error(self, what: str, error: cv2.error) -> InputError:
         text = str(error.err or error).strip().splitlines()[0]
+        if absent := _ABSENT.search(text):
+            named = [node for node in self.graph.nodes if node.name == absent[1]]
+            hint = "Use --engine torch or onnxruntime"
+            for node in named[:1]:
+                return node.error(f'OpenCV\'s DNN has no layer of type "{absent[2]}"', hint)
         return InputError(f"OpenCV's DNN cannot {what} this net: {text}", where=self.graph.origin)
 
 
@@ -56,6 +72,17 @@ def _refuse_unbounded(graph: Graph) -> None:
                 "OpenCV's DNN needs a keep_top_k above 0",
                 where=node.where,
                 hint="Give the DetectionOutput one, such as 200, or use --engine torch",
+            )
+
+
+def _refuse_dense(graph: Graph) -> None:
+    """OpenCV leaves priors of forks' fields out without a word."""
+    for node in graph.nodes:
+        if node.type == "PriorBox" and (names := dense_fields(node.param.prior_box_param)):
+            raise InputError(
+                f"OpenCV's PriorBox has no {' and no '.join(names)}",
+                where=node.where,
+                hint="Use --engine torch or onnxruntime; deploy for onnx or npu",
             )
 
 

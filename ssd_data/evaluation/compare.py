@@ -14,6 +14,7 @@ from ssd_data.core.structures import Detections, Flags
 from ssd_data.engines import Array, Engine, to_detections
 from ssd_data.engines.torch import require_torch
 from ssd_data.nets.caffemodel import Caffemodel
+from ssd_data.nets.detection import DETECTION_PARAMS, DETECTION_TYPE, detection_thresholds
 from ssd_data.nets.edit.stats import largest_difference, largest_value
 from ssd_data.nets.graph import Graph
 from ssd_data.nets.matching import TrainedNet
@@ -26,7 +27,7 @@ SCORE, COORDINATE = 1e-4, 1e-3  # within these a detection of one engine is one 
 NEAR = 1e-4  # of a threshold: rounding decides what happens there
 ALLOWED = 1e-4  # of an output's largest value, for two forms of a net that should be equal
 RANGES = (1.0, 128.0)  # values of the random inputs: within ±1, and within ±128
-_PICKS_BOXES = ("DetectionOutput", "DetectionEvaluate")
+_PICKS_BOXES = (*DETECTION_PARAMS, "DetectionEvaluate")
 _SQUASHES = ("Softmax", "Sigmoid", "Flatten", "Reshape")
 
 
@@ -136,7 +137,8 @@ def _unexplained(
     """How many of those that are alone did not fall at a threshold."""
     keep, least = param.keep_top_k, param.confidence_threshold
     limit = param.nms_param.nms_threshold
-    last = ours.scores.min(initial=0) if 0 <= keep <= len(ours) else -np.inf
+    full = [one.scores.min() for one in (ours, theirs) if len(one) and 0 <= keep <= len(one)]
+    last = max(full, default=-np.inf)
     count = 0
     for i in np.flatnonzero(alone):
         score = ours.scores[i]
@@ -171,8 +173,8 @@ def compare_engines(
         for name in first.outputs if outputs is None else outputs:
             pairs = [(a[name], b[name]) for a, b in zip(answers[0], theirs, strict=True)]
             writer = writers[name][-1]
-            if writer.type == "DetectionOutput":
-                param = writer.param.detection_output_param
+            if writer.type in DETECTION_PARAMS:
+                param = detection_thresholds(writer)
                 found = (
                     both
                     for (a, b), batch in zip(pairs, batches, strict=True)
@@ -244,7 +246,7 @@ def compared_blobs(graph: Graph) -> list[str]:
         name = waiting.pop(0)
         last = writers[name][-1]
         if last.type in _PICKS_BOXES:
-            waiting += last.bottoms[:2]
+            waiting += last.bottoms[:2] if last.type == DETECTION_TYPE else last.bottoms
         elif last.type in _SQUASHES and name not in last.bottoms:
             waiting += last.bottoms
         else:

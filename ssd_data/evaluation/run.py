@@ -12,6 +12,7 @@ from typing import Any
 
 from ssd_data import metrics
 from ssd_data.core.errors import InputError, OutputError, UsageError
+from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.files.publish import OutFolder
 from ssd_data.core.files.whole import failed, write_text
 from ssd_data.core.images import picture_limits
@@ -26,7 +27,8 @@ from ssd_data.evaluation.sources import EvalSet
 from ssd_data.evaluation.worst import draw_worst
 from ssd_data.metrics.plots import draw_curves
 from ssd_data.metrics.scores import Scores
-from ssd_data.nets.detection import DETECTION_TYPE
+from ssd_data.nets.caffemodel import MOST_BYTES
+from ssd_data.nets.detection import DETECTION_PARAMS, DETECTION_TYPE
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.nets.prototxt import to_text
 
@@ -63,7 +65,7 @@ class EvalNet:
         size = "multi-scale" if self.protocol == "sfd" else "native"
         return {
             "net": hashlib.sha256(to_text(self.engine.graph.net).encode()).hexdigest()[:16],
-            "weights": hashlib.sha256(self.weights.read_bytes()).hexdigest()[:16],
+            "weights": hashlib.sha256(self._weights()).hexdigest()[:16],
             "engine": self.engine.name,
             "half": self.half,
             "mean": list(self.preprocessing.mean),
@@ -72,6 +74,9 @@ class EvalNet:
             "size": "x".join(map(str, self.size)) if self.size else size,
             "threshold": self.threshold,
         }
+
+    def _weights(self) -> bytes:
+        return read_bytes(self.weights, "caffemodel", MOST_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +219,9 @@ def _check(data: EvalSet, detector: EvalNet, options: EvalOptions, folder: Path)
 def _check_classes(data: EvalSet, engine: Engine) -> None:
     """Refuse a net of another number of classes than the labelmap has."""
     for layer in engine.graph.net.layer:
-        if layer.type == DETECTION_TYPE:
-            has = layer.detection_output_param.num_classes
+        if layer.type in DETECTION_PARAMS:
+            has = getattr(layer, DETECTION_PARAMS[layer.type]).num_classes
+            has += layer.type != DETECTION_TYPE  # YOLO's do not count the background
             wants = 1 + max((item.label for item in data.labelmap), default=0)
             if has != wants:
                 raise InputError(

@@ -26,6 +26,7 @@ from ssd_data.data.dataset import TEST_LINK, Dataset
 from ssd_data.data.find import find
 from ssd_data.data.lmdb.companions import labelmap_of, manifest_of, name_size_file, read_name_sizes
 from ssd_data.data.lmdb.manifest import Manifest, read_manifest
+from ssd_data.data.lmdb.one_build import one_build
 from ssd_data.data.lmdb.store import is_lmdb, open_shared
 from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import read_table
@@ -140,6 +141,11 @@ def _metric(wanted: str | None, named: str | None, layout: str | None) -> tuple[
 
 
 def _open_lmdb(path: Path, choice: EvalChoice) -> EvalSet:
+    with one_build(path):
+        return _opened(path, choice)
+
+
+def _opened(path: Path, choice: EvalChoice) -> EvalSet:
     place = path.resolve()
     manifest = manifest_of(place)
     stated = (manifest.metric, listable(manifest.format)) if manifest else (None, None)

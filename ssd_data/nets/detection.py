@@ -12,10 +12,16 @@ from ssd_data.nets.graph import Graph, Node, Wiring
 from ssd_data.proto import caffe_pb2
 
 DETECTION_TYPE = "DetectionOutput"
+# All that give DetectionOutput's rows, and the message with their confidence_threshold.
+DETECTION_PARAMS = {
+    DETECTION_TYPE: "detection_output_param",
+    "YoloDetectionOutput": "yolo_detection_output_param",
+    "Yolov3DetectionOutput": "yolov3_detection_output_param",
+}
 ALL = float(-np.finfo(np.float32).max)  # the threshold where none is given
 _ACTIVATIONS = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 _SAME_VALUES = ("Flatten", "Reshape", "Split")
-_READS_CONFIDENCES = ("MultiBoxLoss", DETECTION_TYPE)
+_READS_CONFIDENCES = ("MultiBoxLoss", "MultiBoxFocalLoss", DETECTION_TYPE)
 _KEEPS_ORDER = (*_SAME_VALUES, *_ACTIVATIONS, "Permute", "Concat", "Dropout")
 
 
@@ -60,12 +66,12 @@ class ConfidenceLayers:
 
 
 def find_detections(graph: Graph) -> list[int]:
-    """Indices of the DetectionOutputs.
+    """Indices of the layers that give detections: DetectionOutputs, or YOLO's.
 
     Raises:
         InputError: the net has none.
     """
-    found = [i for i, node in enumerate(graph.nodes) if node.type == DETECTION_TYPE]
+    found = [i for i, node in enumerate(graph.nodes) if node.type in DETECTION_PARAMS]
     if not found:
         raise _error(graph, "no DetectionOutput")
     return found
@@ -78,6 +84,16 @@ def detection_blob(graph: Graph) -> str:
         InputError: the net has no DetectionOutput.
     """
     return graph.nodes[find_detections(graph)[0]].tops[0]
+
+
+def detection_thresholds(node: Node) -> caffe_pb2.DetectionOutputParameter:
+    """The thresholds of a layer that gives detections, as a DetectionOutput would say them."""
+    if node.type == DETECTION_TYPE:
+        return node.param.detection_output_param
+    p = getattr(node.param, DETECTION_PARAMS[node.type])
+    made = caffe_pb2.DetectionOutputParameter(confidence_threshold=p.confidence_threshold)
+    made.nms_param.nms_threshold = p.nms_threshold
+    return made
 
 
 def _error(graph: Graph, has: str) -> InputError:
@@ -137,6 +153,11 @@ def find_detection_head(graph: Graph) -> DetectionHead:
     if more:
         raise _error(graph, f"{1 + len(more)} DetectionOutputs")
     node, wiring = graph.nodes[end], graph.wiring()
+    if node.type != DETECTION_TYPE:
+        raise node.error(
+            f"is a {node.type}, which has no priors and is not taken apart yet",
+            "Nets with it are detected and scored with; deploy takes nets with a DetectionOutput",
+        )
     if len(node.bottoms) != 3:
         raise node.error(f"has {len(node.bottoms)} bottoms, not 3")
     settings = detection_settings(node.param.detection_output_param)

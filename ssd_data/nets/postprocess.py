@@ -36,12 +36,14 @@ class Detector:
         self.priors = np.load(file) if file.exists() else None  # boxes may be decoded already
 
     def prepare(self, picture: Array) -> Array:
-        """A net's input, float32 (3, height, width), of a picture (height, width, 3), BGR."""
+        """A net's input, float32 (3, height, width), of a picture (height, width, 3), BGR; as that
+        lies where the net wants channels last."""
         given = self.table["input"]
         values = (picture.astype(np.float32) - np.float32(given["mean"])) * np.float32(
             given["scale"]
         )
-        return np.ascontiguousarray(values.transpose(2, 0, 1))
+        last = given["layout"] == "NHWC"
+        return values if last else np.ascontiguousarray(values.transpose(2, 0, 1))
 
     def __call__(self, locations: Array, confidences: Array) -> Array:
         """The detections of a batch, see :func:`detection_output`."""

@@ -16,9 +16,15 @@ import numpy as np
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.structures import Boxes
 from ssd_data.nets.caffemodel import read_caffemodel
-from ssd_data.nets.detection import DetectionHead, find_detection_head, find_detections
+from ssd_data.nets.detection import (
+    DETECTION_PARAMS,
+    DetectionHead,
+    find_detection_head,
+    find_detections,
+)
 from ssd_data.nets.edit.canonical import canonical, without_relu6
 from ssd_data.nets.edit.merge_bn import Merge, merge_bn
+from ssd_data.nets.edit.standard import in_standard_layers
 from ssd_data.nets.geometry import Size
 from ssd_data.nets.graph import Graph, read_graph, to_graph
 from ssd_data.nets.matching import TrainedNet
@@ -38,7 +44,8 @@ def read_deploy(deploy: Path | str, threshold: float | None = None) -> Graph:
     graph = read_graph(deploy, "TEST")
     if threshold is not None:
         for index in find_detections(graph):
-            graph.net.layer[index].detection_output_param.confidence_threshold = threshold
+            layer = graph.net.layer[index]
+            getattr(layer, DETECTION_PARAMS[layer.type]).confidence_threshold = threshold
         graph = to_graph(graph.net, "TEST", origin=str(deploy))
     return graph
 
@@ -111,7 +118,17 @@ class PreparedNet:
         """
         if how == "keep":
             return self
-        made, notes = without_relu6(self.canonical, how)
+        return self._with(*without_relu6(self.canonical, how))
+
+    def in_standard_layers(self) -> PreparedNet:
+        """The same with layers of forks written as layers that all readers of Caffe's nets have.
+
+        Raises:
+            LayerError: see :func:`ssd_data.nets.edit.standard.in_standard_layers`.
+        """
+        return self._with(*in_standard_layers(self.canonical))
+
+    def _with(self, made: TrainedNet, notes: list[str]) -> PreparedNet:
         head = find_detection_head(made.graph)
         return replace(self, canonical=made, head=head, notes=[*self.notes, *notes])
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.structures import Boxes
+from ssd_data.nets.dense_priors import DenseBox, dense_fault, face_boxes, fixed_boxes
 from ssd_data.nets.geometry import Size, concat_axis
 from ssd_data.nets.graph import Graph, Node
 from ssd_data.proto import caffe_pb2
@@ -30,10 +31,14 @@ class PriorShapes:
     Attributes:
         sizes: (width, height) in pixels of the boxes at each place, in order.
         variances: four numbers.
+        shifts: how far right and down of the place's centre each lies, in pixels.
+        inside: how many of the first are cut at the picture's edges even without ``clip``.
     """
 
     sizes: tuple[tuple[float, float], ...]
     variances: tuple[float, ...]
+    shifts: tuple[tuple[float, float], ...]
+    inside: int = 0
 
 
 def prior_shapes(param: caffe_pb2.PriorBoxParameter, where: str = "") -> PriorShapes:
@@ -48,7 +53,9 @@ def prior_shapes(param: caffe_pb2.PriorBoxParameter, where: str = "") -> PriorSh
     def fail(what: str) -> InputError:
         return InputError(what, where=where)
 
-    if not param.min_size:
+    if fault := dense_fault(param, MOST_SIDE, MOST_RATIO):
+        raise fail(fault)
+    if not param.min_size and not param.fixed_size:
         raise fail("prior_box_param has no min_size")
     if not all(0 < size < MOST_SIDE for size in (*param.min_size, *param.max_size)):
         raise fail("min_size and max_size must be positive, and fit into an int")
@@ -65,23 +72,34 @@ def prior_shapes(param: caffe_pb2.PriorBoxParameter, where: str = "") -> PriorSh
         if not all(0 < getattr(param, name) < math.inf for name in names):
             raise fail(f"{one} must be positive")
     variances = list(param.variance) or [0.1]
-    return PriorShapes(tuple(_sizes(param)), tuple(variances * (4 // len(variances))))
+    fixed = list(fixed_boxes(param, aspect_ratios(param)))
+    boxes = [*fixed, *_boxes(param)]
+    return PriorShapes(
+        tuple((box[0], box[1]) for box in boxes),
+        tuple(variances * (4 // len(variances))),
+        tuple((box[2], box[3]) for box in boxes),
+        len(fixed),
+    )
 
 
-def _sizes(param: caffe_pb2.PriorBoxParameter) -> list[tuple[float, float]]:
+def _boxes(param: caffe_pb2.PriorBoxParameter) -> list[DenseBox]:
     """Square, the geometric mean's square, then the other ratios, for each ``min_size``."""
     ratios = aspect_ratios(param)
-    sizes = []
+    boxes: list[DenseBox] = []
     for i, size in enumerate(param.min_size):
-        smallest = int(size)
-        sizes.append((float(smallest), float(smallest)))
+        smallest, sizes = int(size), []
+        if param.faceboxes:
+            boxes += face_boxes(smallest)
+        else:
+            sizes.append((float(smallest), float(smallest)))
         if param.max_size:
             mean = float(np.float32(math.sqrt(smallest * int(param.max_size[i]))))
             sizes.append((mean, mean))
         for ratio in ratios[1:]:
             root = np.sqrt(np.float32(ratio))
             sizes.append((float(smallest * root), float(smallest / root)))
-    return sizes
+        boxes += [(width, height, 0.0, 0.0) for width, height in sizes]
+    return boxes
 
 
 def aspect_ratios(param: caffe_pb2.PriorBoxParameter) -> list[float]:
@@ -131,11 +149,15 @@ def _laid_out(
     x = ((np.arange(width, dtype=f) + f(param.offset)) * f(step_width)).astype(f)
     y = ((np.arange(height, dtype=f) + f(param.offset)) * f(step_height)).astype(f)
     sides = np.array(shapes.sizes, f).astype(np.float64) / 2  # the original halves in double
+    right, down = np.array(shapes.shifts, f).T
+    across, along = x[None, :, None] + right, y[:, None, None] + down
     boxes = np.empty((height, width, len(sides), 4), np.float64)
-    boxes[..., 0] = (x[None, :, None] - sides[:, 0]) / image_width
-    boxes[..., 1] = (y[:, None, None] - sides[:, 1]) / image_height
-    boxes[..., 2] = (x[None, :, None] + sides[:, 0]) / image_width
-    boxes[..., 3] = (y[:, None, None] + sides[:, 1]) / image_height
+    boxes[..., 0] = (across - sides[:, 0]) / image_width
+    boxes[..., 1] = (along - sides[:, 1]) / image_height
+    boxes[..., 2] = (across + sides[:, 0]) / image_width
+    boxes[..., 3] = (along + sides[:, 1]) / image_height
+    boxes[..., : shapes.inside, :2].clip(0, None, out=boxes[..., : shapes.inside, :2])
+    boxes[..., : shapes.inside, 2:].clip(None, 1, out=boxes[..., : shapes.inside, 2:])
     return boxes.reshape(-1, 4).astype(f)
 
 

@@ -17,12 +17,15 @@ from ssd_data.nets.geometry import (
     slice_parts,
 )
 from ssd_data.nets.graph import Graph, Node
+from ssd_data.nets.resizing import interp_size, upsampling
 from ssd_data.proto import caffe_pb2
 
 # Layers whose tops are as high and wide as their first bottom.
 KEEPING = {
     "ReLU", "ReLU6", "PReLU", "ELU", "Sigmoid", "TanH", "Power", "BatchNorm", "Scale", "Bias",
-    "Dropout", "Normalize", "LRN", "Eltwise", "Split", "Softmax",
+    "Dropout", "Normalize", "LRN", "Eltwise", "Split", "Softmax", "AbsVal", "Axpy", "BNLL", "Clip",
+    "Exp", "HardSigmoid", "HardSwish", "Log", "Mish", "MVN", "ShuffleChannel", "Swish",
+    "Threshold",
 }  # fmt: skip
 MOST_SIDE = 1 << 16
 
@@ -42,7 +45,7 @@ def map_sizes(graph: Graph, data: Size | None = None) -> dict[str, Size]:
     for node in graph.nodes:
         if not node.bottoms:
             sizes: Sequence[Size | None] = _given(node, data)
-        elif node.bottoms[0] not in known:
+        elif _leading(node) not in known:
             sizes = [None] * len(node.tops)
         else:
             sizes = _sizes(node, known)
@@ -65,9 +68,14 @@ def _given(node: Node, data: Size | None) -> list[Size | None]:
     return [(dim[2], dim[3]) if len(dim) == 4 else None for dim in shapes]
 
 
+def _leading(node: Node) -> str:
+    """The bottom whose size counts: an Axpy's first is one number a channel."""
+    return node.bottoms[1 if node.type == "Axpy" and len(node.bottoms) > 1 else 0]
+
+
 def _sizes(node: Node, known: Mapping[str, Size]) -> Sequence[Size | None]:
     """Of the tops of a layer whose first bottom's size is known."""
-    kind, first, count = node.type, known[node.bottoms[0]], len(node.tops)
+    kind, first, count = node.type, known[_leading(node)], len(node.tops)
     sizes: list[Size | None] = [None] * count
     if kind in KEEPING or (kind == "Concat" and concat_axis(node, 4) == 1):
         sizes = [first] * count
@@ -86,7 +94,25 @@ def _sizes(node: Node, known: Mapping[str, Size]) -> Sequence[Size | None]:
         height, width = known[node.bottoms[-1]]
         crops_height = axis_of(node, node.param.crop_param.axis, 4) <= 2
         sizes = [(height if crops_height else first[0], width)]
+    else:
+        return _resized(node, known)
     return sizes
+
+
+def _resized(node: Node, known: Mapping[str, Size]) -> Sequence[Size | None]:
+    """Of the tops of layers of forks; of others nothing is known."""
+    kind, first = node.type, known[_leading(node)]
+    if kind == "Upsample":
+        return [upsampling(node, first).size]
+    if kind == "Interp":
+        return [interp_size(node, first)]
+    if kind == "Reorg":
+        s, back = max(node.param.reorg_param.stride, 1), node.param.reorg_param.reverse
+        return [(first[0] * s, first[1] * s) if back else (first[0] // s, first[1] // s)]
+    if kind == "Tile" and (axis := axis_of(node, node.param.tile_param.axis, 4)) > 0:
+        count = node.param.tile_param.tiles
+        return [(first[0] * (count if axis == 2 else 1), first[1] * (count if axis == 3 else 1))]
+    return [None] * len(node.tops)
 
 
 def fixed_size(param: caffe_pb2.TransformationParameter) -> Size | None:

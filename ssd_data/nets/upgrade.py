@@ -17,6 +17,8 @@ _TYPES = {
     "HDF5_OUTPUT": "HDF5Output", "IM2COL": "Im2col", "LRN": "LRN", "MVN": "MVN",
     "RELU": "ReLU", "SOFTMAX_LOSS": "SoftmaxWithLoss", "TANH": "TanH",
 }  # fmt: skip
+# Types of forks that are others by another name.
+_SAME_TYPES = {"ConvolutionDepthwise": "DepthwiseConvolution", "HSwish": "HardSwish"}
 _MOVED = ("scale", "mean_file", "crop_size", "mirror")
 _SAME = ("bottom", "top", "name", "include", "exclude", "blobs", "loss_weight")
 
@@ -37,9 +39,20 @@ def upgrade(net: caffe_pb2.NetParameter, origin: str) -> caffe_pb2.NetParameter:
     if net.input:
         _input_fields_to_layer(new, origin)
     for layer in new.layer:
+        _rename(layer)
         if layer.type == "BatchNorm" and len(layer.param) == 3:
             del layer.param[:]  # rates for statistics, which are not learned
     return new
+
+
+def _rename(layer: caffe_pb2.LayerParameter) -> None:
+    """Give a fork's type the name that others have; a ConvolutionDepthwise needs no group."""
+    if layer.type not in _SAME_TYPES:
+        return
+    convolution = layer.convolution_param
+    if layer.type == "ConvolutionDepthwise" and not convolution.HasField("group"):
+        convolution.group = convolution.num_output or 1
+    layer.type = _SAME_TYPES[layer.type]
 
 
 def _from_v1(old: caffe_pb2.V1LayerParameter, origin: str) -> caffe_pb2.LayerParameter:

@@ -7,16 +7,11 @@ and cannot collide with pycaffe's messages. ``caffe_pb2.pyi`` carries their type
 
 from importlib.resources import files
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf import descriptor_pb2
 
-_pool = descriptor_pool.DescriptorPool()
-for _file in descriptor_pb2.FileDescriptorSet.FromString(
+from ssd_data.proto.classes import classes_of
+
+_files = descriptor_pb2.FileDescriptorSet.FromString(
     files(__package__).joinpath("caffe.desc").read_bytes()
-).file:
-    _pool.AddSerializedFile(_file.SerializeToString())
-    for _enum in _file.enum_type:
-        globals().update({_value.name: _value.number for _value in _enum.value})
-    for _message in _file.message_type:
-        globals()[_message.name] = message_factory.GetMessageClass(
-            _pool.FindMessageTypeByName(f"{_file.package}.{_message.name}")
-        )
+)
+globals().update(classes_of(_files.file))

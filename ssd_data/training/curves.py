@@ -3,11 +3,14 @@ TensorBoard, written by TensorBoard's own package."""
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ssd_data.core.errors import UsageError
 from ssd_data.core.files.whole import failed, figure_bytes, write_whole
@@ -19,7 +22,6 @@ from ssd_data.training.log import (
     Displayed,
     Event,
     Listener,
-    Snapshotted,
     Stepped,
     Tested,
 )
@@ -100,7 +102,7 @@ def require_tensorboard() -> None:
     Raises:
         UsageError: it is not.
     """
-    module = "tensorboard.summary.writer.event_file_writer"
+    module = "tensorboard.summary.writer.record_writer"
     require(module, "tensorboard", "TensorBoard", error=UsageError, where="--tensorboard")
 
 
@@ -127,12 +129,14 @@ class TensorBoard:
 
     def __init__(self, folder: Path | str) -> None:
         require_tensorboard()
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+        from tensorboard.summary.writer.record_writer import RecordWriter
 
         self._begun = False
-        self._folder = folder
+        self._folder = Path(folder)
         with self._writing():
-            self._writer = EventFileWriter(str(folder))
+            self._file = _new_events(self._folder)
+            self._writer = RecordWriter(self._file)
+            self._add(0, file_version="brain.Event:2")
 
     def __call__(self, event: Event) -> None:
         """Write what an event tells."""
@@ -145,20 +149,21 @@ class TensorBoard:
                 self._add_scalars(event.iteration, _train(event))
             elif isinstance(event, Tested):
                 self._add_scalars(event.iteration, _test(event))
-            if isinstance(event, (Tested, Snapshotted)):
-                self._writer.flush()
+            self._file.flush()
 
     def close(self) -> None:
         """Write what is left."""
         with self._writing():
-            self._writer.close()
+            self._file.close()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            raise failed(error, Path(self._folder)) from None
+            with suppress(OSError, AttributeError):
+                self._file.close()  # what could not be written is not tried again
+            raise failed(error, self._folder) from None
 
     def _add_scalars(self, iteration: int, values: Mapping[str, float]) -> None:
         scalars = [{"tag": tag, "simple_value": value} for tag, value in values.items()]
@@ -167,13 +172,24 @@ class TensorBoard:
     def _add(self, iteration: int, **what: Any) -> None:
         from tensorboard.compat.proto import event_pb2
 
-        self._writer.add_event(event_pb2.Event(wall_time=time.time(), step=iteration, **what))
+        event = event_pb2.Event(wall_time=time.time(), step=iteration, **what)
+        self._writer.write(event.SerializeToString())
+
+
+def _new_events(folder: Path) -> BinaryIO:
+    """A new file of events, by a name that TensorBoard finds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    begins = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}"
+    for number in count():
+        with suppress(FileExistsError):
+            return (folder / f"{begins}.{number}").open("xb")
+    raise AssertionError("there is a last number")
 
 
 def _train(event: Displayed) -> dict[str, float]:
     values = {"loss": event.loss, "learning_rate": event.rate}
     values |= {f"loss_{name}": part for name, part in event.parts.items() if name != "matches"}
-    if event.speed:
+    if event.speed is not None and event.waiting is not None:
         values |= {"pictures_per_second": event.speed, "waiting": event.waiting}
     return {f"train/{name}": value for name, value in values.items()}
 

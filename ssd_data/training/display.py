@@ -86,13 +86,13 @@ class Clock:
         self._iteration: int | None = None
         self._waited = 0.0
 
-    def read(self, iteration: int, net: Net, iter_size: int) -> tuple[float, float]:
-        """(pictures a second, share of time waited) since the last reading; 0 at the first."""
+    def read(self, iteration: int, net: Net, iter_size: int) -> tuple[float | None, float | None]:
+        """(pictures a second, share of time waited) since the last reading; None at the first."""
         now = time.perf_counter()
         layers = list(data_layers(net))
         waited = sum(layer.waited for layer in layers)
         batch = sum(layer.global_batch for layer in layers)
-        speed = share = 0.0
+        speed = share = None
         if self._iteration is not None and now > self._time:
             pictures = (iteration - self._iteration) * iter_size * batch
             speed = pictures / (now - self._time)

@@ -8,18 +8,20 @@ event); another prints the same lines on the screen. No PyTorch here.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import sys
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
 from ssd_data.core.errors import OutputError
+from ssd_data.core.files.paths import naming
 from ssd_data.core.files.whole import failed, lock
 from ssd_data.core.legible import QUOTE, legible
 
@@ -36,7 +38,8 @@ class Displayed:
         outputs: the training net's outputs: name, loss weight, values.
         parts: of a MultiBoxLoss the loss by locations and by confidences, and the matches.
         speed: pictures a second since the last one. waiting: share of time spent on waiting for
-            data.
+            data. None where they are not known.
+        at: when, by the log of a real Caffe; None for now.
     """
 
     iteration: int
@@ -44,8 +47,9 @@ class Displayed:
     rate: float
     outputs: list[tuple[str, float, list[float]]]
     parts: dict[str, float] = field(default_factory=dict)
-    speed: float = 0.0
-    waiting: float = 0.0
+    speed: float | None = None
+    waiting: float | None = None
+    at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Tested:
             asks for them to be printed.
         loss: mean of its losses, where ``test_compute_loss`` asks for it.
         averaged: whether the weights were the moving average of ``--ema``.
+        at: see :class:`Displayed`.
     """
 
     iteration: int
@@ -76,16 +81,22 @@ class Tested:
     loss: float | None = None
     shows_classes: bool = False
     averaged: bool = False
+    at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshotted:
-    """Two files were written, or three: ``average`` with the moving average of the weights."""
+    """Two files were written, or three: ``average`` with the moving average of the weights.
+
+    Attributes:
+        at: see :class:`Displayed`.
+    """
 
     iteration: int
     model: Path
     state: Path
     average: Path | None = None
+    at: datetime | None = field(default=None, compare=False)
 
     def files(self) -> dict[str, Path]:
         """What is there of ``model``, ``state`` and ``average``."""
@@ -176,6 +187,12 @@ class RunLog:
         except OSError as error:
             raise self._failed(error) from None
         self._started = time.monotonic()
+        self._first: tuple[float, datetime] | None = None
+
+    @property
+    def descriptor(self) -> int:
+        """The log's file: a process that inherits it holds its lock as well."""
+        return self._log.fileno()
 
     def begin(self, net: str, policy: str, table: dict[str, Any]) -> None:
         """Note that a run begins, with everything that it depends on."""
@@ -186,18 +203,22 @@ class RunLog:
 
     def __call__(self, event: Event) -> None:
         """Note an event."""
+        if isinstance(event, Stepped):
+            return
         for source, text in lines(event):
-            self._write(source, text)
-        if not isinstance(event, Stepped):
-            self._add(to_row(event))
+            self._write(source, text, event.at)
+        self._add(to_row(event), event.at)
 
     def end(self, done: bool) -> None:
         """Note the end of the run."""
         text = "Optimization Done." if done else "Optimization stopped early."
         if not self._log.closed:
             self._write("solver.cpp:337", text)
-        self._log.close()
-        self._table.close()
+        try:
+            with naming(self.table_path), closing(self._table), naming(self.log_path):
+                self._log.close()
+        except OSError as error:
+            raise self._failed(error) from None
 
     def _lock(self) -> None:
         try:
@@ -217,25 +238,35 @@ class RunLog:
 
     def _line(self, file: TextIO, text: str) -> None:
         try:
-            file.write(text)
-            file.flush()
+            with naming(file.name):
+                file.write(text)
+                file.flush()
         except OSError as error:
             with suppress(OSError):
                 file.close()  # what could not be written is not tried again
             raise self._failed(error) from None
 
-    def _write(self, source: str, text: str) -> None:
-        stamp = datetime.now().strftime("%m%d %H:%M:%S.%f")
+    def _write(self, source: str, text: str, at: datetime | None = None) -> None:
+        stamp = (at or datetime.now()).strftime("%m%d %H:%M:%S.%f")
         self._line(self._log, f"I{stamp} {os.getpid():>5} {source}] {_whole(text)}\n")
 
-    def _add(self, row: dict[str, Any]) -> None:
-        row["seconds"] = round(time.monotonic() - self._started, 3)
+    def _add(self, row: dict[str, Any], at: datetime | None = None) -> None:
+        row["seconds"] = round(self._seconds(at), 3)
         self._line(self._table, json.dumps(row, default=str) + "\n")
+
+    def _seconds(self, at: datetime | None) -> float:
+        """Since the run began; of a real Caffe's events by its own clock, from the first one on."""
+        now = time.monotonic() - self._started
+        if at is None:
+            return now
+        if self._first is None:
+            self._first = now, at
+        return max(self._first[0] + (at - self._first[1]).total_seconds(), 0.0)
 
 
 def _appended(path: Path) -> TextIO:
     """A file to write lines behind those that are there, of which the last may have no end."""
-    with path.open("ab+") as file:
+    with naming(path), path.open("ab+") as file:
         if file.tell():
             file.seek(-1, os.SEEK_END)
             if file.read() != b"\n":
@@ -259,9 +290,9 @@ def to_row(event: Event) -> dict[str, Any]:
         return {
             "event": TRAIN,
             "iteration": event.iteration,
-            "loss": event.loss,
-            "lr": event.rate,
-            "outputs": {name: values for name, _, values in event.outputs},
+            "loss": _number(event.loss),
+            "lr": _number(event.rate),
+            "outputs": {name: [_number(v) for v in values] for name, _, values in event.outputs},
             "parts": event.parts,
             "pictures_per_second": event.speed,
             "waiting_share": event.waiting,
@@ -271,14 +302,19 @@ def to_row(event: Event) -> dict[str, Any]:
             "event": TEST,
             "iteration": event.iteration,
             "net": event.net,
-            "outputs": dict(event.outputs),
-            "per_class": event.per_class,
-            "loss": event.loss,
+            "outputs": {name: _number(value) for name, value in event.outputs},
+            "per_class": {label: _number(ap) for label, ap in event.per_class.items()},
+            "loss": _number(event.loss),
             "weights": "average" if event.averaged else "last",
         }
     assert isinstance(event, Snapshotted)
     files = {name: str(path) for name, path in event.files().items()}
     return {"event": SNAPSHOT, "iteration": event.iteration, **files}
+
+
+def _number(value: float | None) -> float | None:
+    """JSON has none for what is no number."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 class Screen:

@@ -15,19 +15,20 @@ from ssd_data.data.lmdb.store import LmdbReader, open_shared
 from ssd_data.engines.torch.labelled import LabelledPictures
 from ssd_data.engines.torch.layers.annotateddata import AnnotatedData
 from ssd_data.engines.torch.layers.detectionevaluate import DetectionEvaluate
+from ssd_data.engines.torch.layers.hdf5data import HDF5Data
 from ssd_data.engines.torch.net import Net
 from ssd_data.nets.graph import Graph
 from ssd_data.training.processes import Processes
 from ssd_data.training.snapshots import RESUME
 
-Counting: TypeAlias = AnnotatedData | LabelledPictures | DetectionEvaluate
+Counting: TypeAlias = AnnotatedData | HDF5Data | LabelledPictures | DetectionEvaluate
 Sources: TypeAlias = dict[str, LmdbReader]
 
 
 def counting(net: Net) -> Iterator[Counting]:
     """The layers that count what they have read or seen, in ``position``."""
     for layer in net.steps:
-        if isinstance(layer, (AnnotatedData, LabelledPictures)):
+        if isinstance(layer, (AnnotatedData, HDF5Data, LabelledPictures)):
             yield layer
         if isinstance(layer, DetectionEvaluate) and layer.sizes is not None:
             yield layer
@@ -54,6 +55,8 @@ def set_positions(nets: Sequence[Net], kept: Sequence[Mapping[str, int]], counte
 def _batch(layer: Counting) -> int:
     if isinstance(layer, LabelledPictures):
         return layer.batch_size()
+    if isinstance(layer, HDF5Data):
+        return layer.param.hdf5_data_param.batch_size
     return layer.global_batch if isinstance(layer, AnnotatedData) else 0
 
 

@@ -20,6 +20,7 @@ from ssd_data.core.version import __version__
 from ssd_data.data.build.links import link
 from ssd_data.families.parts.write import write_model
 from ssd_data.nets.matching import Matching
+from ssd_data.training.caffe.hdf5 import or_newer_hdf5
 from ssd_data.training.caffe.run import CaffeEngine
 from ssd_data.training.curves import draw_at_tests, open_board, require_tensorboard
 from ssd_data.training.log import Listener, RunLog, Snapshotted, Tested
@@ -49,7 +50,7 @@ class TrainResult:
     Attributes:
         iteration: how many updates were made in all.
         finished: False where it was stopped by a signal.
-        loss: the last smoothed one.
+        loss: the last smoothed one; None where a real Caffe did not say.
         tested: what the last test gave.
         best: iteration and value of the best test, by its first output.
         snapshots: the files that were written. matchings: what became of each ``weights``.
@@ -62,7 +63,7 @@ class TrainResult:
 
     iteration: int = 0
     finished: bool = False
-    loss: float = 0.0
+    loss: float | None = None
     tested: Tested | None = None
     best: tuple[int, float] | None = None
     snapshots: list[Snapshotted] = field(default_factory=list)
@@ -99,6 +100,7 @@ def train(
     listeners: Sequence[Listener] = (),
     say: Say = lambda text: None,
     show: Callable[[SolverFile, Preflight], None] | None = None,
+    quiet: bool = False,
     **extras: Unpack[ExtrasTold],
 ) -> TrainResult:
     """Train as a solver's prototxt says: what ``ssd-data train`` does, with the same options.
@@ -114,6 +116,7 @@ def train(
             ``caffe train``.
         say: is told in lines what is happening besides.
         show: is given what was found before the run starts, or is refused.
+        quiet: of what a real Caffe logs warnings and errors alone are shown.
 
     Raises:
         UsageError: the options contradict one another, or the engine has not what they ask for.
@@ -149,7 +152,7 @@ def train(
         out=out,
         extras=extras,
     )
-    chosen = _find_engine(options)
+    chosen = _find_engine(options, quiet)
     try:
         if chosen.processes.rank:
             return follow(chosen)
@@ -197,6 +200,8 @@ def train_file(
         if engine.processes.rank == 0:
             log = RunLog(file.param.snapshot_prefix or "train")
             stack.callback(lambda: log.end(engine.finished))
+            if isinstance(engine, CaffeEngine):
+                engine.held = (log.descriptor,)
             keeper.go_on(log.table_path, engine.iteration)
             log.begin(
                 file.train.net.name,
@@ -245,14 +250,14 @@ def follow(engine: Engine) -> TrainResult:
 # ---- before it starts ----
 
 
-def _find_engine(options: TrainOptions) -> Engine:
+def _find_engine(options: TrainOptions, quiet: bool) -> Engine:
     if options.engine not in get_args(EngineName):
         what = f'no engine is called "{options.engine}"'
         raise UsageError(
             what, where="--engine", hint=f"Known are {', '.join(get_args(EngineName))}"
         )
     if options.engine == "caffe":
-        return CaffeEngine(options.caffe)
+        return CaffeEngine(options.caffe, quiet)
     from ssd_data.engines.torch import require_torch
 
     require_torch()
@@ -289,6 +294,7 @@ def _settle(
     resume = options.resume
     if resume == AUTO:  # it reads whole snapshots
         resume = newest_whole(file.param.snapshot_prefix, say)
+        resume = or_newer_hdf5(file.param.snapshot_prefix, resume, engine.name)
     resume = None if resume is None else Path(resume)
     return engine.settle(replace(options, resume=resume), note)
 

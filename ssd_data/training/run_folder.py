@@ -188,6 +188,7 @@ class SnapshotKeeper:
             self.tested = event
             if event.net == 0 and event.outputs:
                 self._values[event.iteration] = event.outputs[0][1]
+                self._prune(own_snapshots(self.prefix) if self.keep is not None else {})
         if isinstance(event, Snapshotted):
             self.snapshots.append(event)
             self._prune(own_snapshots(self.prefix))

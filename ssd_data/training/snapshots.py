@@ -38,6 +38,7 @@ from ssd_data.training.smoothing import is_smoothed
 
 MOST_BYTES = 2 << 30
 STATE, MODEL = ".solverstate", ".caffemodel"
+HDF5 = ".h5"  # behind either, where the solver's snapshot_format says so
 RESUME, AVERAGE = ".resume.json", ".ema.caffemodel"
 BETWEEN = "between"  # marks a snapshot that only a stop has asked for
 _MOST = 1 << 62  # records read
@@ -113,11 +114,11 @@ def read_snapshot(path: Path | str) -> Snapshot:
         InputError: the file is missing, cut short, or no solver state.
     """
     path = Path(path)
-    if path.suffix == ".h5":
+    if path.suffix == HDF5:
         raise InputError(
             "HDF5 snapshots are not read",
             where=path,
-            hint="Take the .solverstate of snapshot_format BINARYPROTO",
+            hint="Take the .solverstate of snapshot_format BINARYPROTO, or --engine caffe",
         )
     data = read_bytes(path, "solver state", MOST_BYTES)
     state = parse_message(data, caffe_pb2.SolverState, "solver state", path)
@@ -268,13 +269,13 @@ def iteration_of(state: Path) -> int:
     return int(found[1]) if found else 0
 
 
-def find_snapshots(prefix: str) -> list[tuple[int, Path]]:
+def find_snapshots(prefix: str, ending: str = STATE) -> list[tuple[int, Path]]:
     """(iteration, solver state) of all snapshots of a prefix, the newest first."""
     start = Path(prefix)
-    pattern = re.compile(re.escape(start.name) + r"_iter_(\d{1,9})\.solverstate", re.ASCII)
+    pattern = re.escape(start.name) + r"_iter_(\d{1,9})" + re.escape(ending)
     if not start.parent.is_dir():
         return []
-    found = [(pattern.fullmatch(path.name), path) for path in start.parent.iterdir()]
+    found = [(re.fullmatch(pattern, path.name, re.ASCII), path) for path in start.parent.iterdir()]
     return sorted(((int(m[1]), path) for m, path in found if m), reverse=True)
 
 

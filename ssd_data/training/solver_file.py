@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from ssd_data.core.errors import InputError
+from ssd_data.core.errors import InputError, cure
 from ssd_data.core.legible import reason
 from ssd_data.nets.graph import Graph, phase_number, to_graph
 from ssd_data.nets.prototxt import Prototxt, read_prototxt
@@ -116,7 +116,7 @@ def find(name: str, origin: str) -> Path:
             if base := _base_of(path, origin):
                 hint += f". It is there from {base}: run in that folder"
     except (OSError, ValueError) as error:  # no permission; a name that no file can have
-        what, hint = f'"{name}" cannot be looked at: {reason(error)}', ""
+        what, hint = f'"{name}" cannot be looked at: {reason(error)}', cure(error)
     raise InputError(what, where=origin, hint=hint)
 
 

@@ -1,5 +1,6 @@
 """What is said of a machine: packages, processors, the folder's file system."""
 
+import errno
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -82,10 +83,21 @@ def test_versions_are_compared_as_numbers(bounds: str, there: str, fits: bool) -
     assert Needed("x", "", bounds, there).is_there == fits
 
 
+def test_a_disk_that_is_full(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(trying, "_synced", full)
+    refused = run("doctor", tmp_path, "--json").json["folder"]["refused"]
+    said = "cannot be written: No space left on device\n  Free space, and try again"
+    assert refused == f"{tmp_path}: {said}"
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_that_cannot_be_written(run: Any, tmp_path: Path) -> None:
     done = run("doctor", tmp_path / "nothing")
     assert done.status == 0
-    assert "nothing: cannot be written: No such file or directory" in done.out
+    assert "nothing: cannot be written: No such file or directory\n  A file or" in done.out
     assert run("doctor", tmp_path / "nothing", "--json").json["folder"]["refused"]
 
 

@@ -227,7 +227,7 @@ def _with(name: str) -> list[Sequence[object]]:
         ("train", "--build", name, "--family", "tiny_ssd"), ("test", name, "--weights", name),
         ("eval", name, "--deploy", name, "--weights", name, *MEAN), ("download", name),
         ("score", "voc", "--truth", name, "--detections", name), ("score", name),
-        ("diff", name, name),
+        ("diff", name, name), ("doctor", name),
         ("detect", *net, name, *MEAN), ("detect", *net, "a.jpg", "--mean", name), ("time", name),
         ("parity", *net, "--engines", f"{name},torch"), ("time", net[0], "--device", name),
         ("transfer", name, "--from", name, "--to", name, "--net", name, "-o", name),

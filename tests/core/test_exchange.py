@@ -373,3 +373,27 @@ def test_mounted_folders_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     )
     assert exchanging.is_mount(tmp_path / "my data\\x")
     assert not exchanging.is_mount(tmp_path)
+
+
+def test_what_a_folder_within_could_not_clear_up_is_not_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, unlink = tmp_path / "out", Path.unlink
+
+    def fails(path: Path, missing_ok: bool = False) -> None:
+        if path.parent.name == ".within.staging":
+            raise OSError(errno.EIO, "broken")
+        unlink(path, missing_ok)
+
+    with OutFolder(out) as folder:
+        monkeypatch.setattr(Path, "unlink", fails)
+        with OutFolder(folder.staging / "within") as within:
+            (within.staging / "a").write_text("new")
+            within.publish()
+        monkeypatch.setattr(Path, "unlink", unlink)
+        assert (folder.staging / ".within.staging").is_dir()
+        folder.publish()
+    assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*")) == [
+        "within",
+        "within/a",
+    ]

@@ -2,14 +2,18 @@
 
 import errno
 import os
+import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support.kills import in_child, killed_at
 
 from ssd_data.core.errors import OutputError
-from ssd_data.core.files.whole import claim, new_file, write_whole
+from ssd_data.core.files.exchange import remove_tree
+from ssd_data.core.files.paths import naming
+from ssd_data.core.files.whole import claim, new_file, sync_folder, write_bytes, write_whole
 
 
 def names(folder: Path) -> list[str]:
@@ -103,3 +107,56 @@ def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
     assert (tmp_path / "x").read_text() == "old"
     assert names(tmp_path) == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [(lambda p: write_bytes(p, b"new"), "x"), (lambda p: sync_folder(p.parent), "")],
+)
+def test_what_cannot_be_synced_is_named(
+    call: Callable[[Path], None], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system names no file where it fails at a descriptor."""
+
+    def fails(descriptor: int) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(OSError, match="broken") as caught:
+        call(tmp_path / "x")
+    assert caught.value.filename == str(tmp_path / name)
+
+
+def test_a_name_that_the_system_gave_stays(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught, naming("outer"), naming("inner"):
+        (tmp_path / "missing").read_bytes()
+    assert caught.value.filename == str(tmp_path / "missing")
+    with pytest.raises(OSError, match="inner"), naming("outer"), naming("inner"):
+        os.read(-1, 1)
+    with pytest.raises(ValueError, match="other"), naming("outer"):
+        raise ValueError("other")
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
+def test_a_folder_need_not_be_synced(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(descriptor: int) -> None:
+        raise OSError(code, "folders cannot be synced here")
+
+    monkeypatch.setattr(os, "fsync", fails)
+    sync_folder(tmp_path)
+
+
+def test_what_cannot_be_removed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only the file in the folder, which the system is told apart from where that lies."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").write_text("")
+
+    def fails(path: Path) -> None:
+        raise OSError(errno.EROFS, "can only be read", "b")
+
+    monkeypatch.setattr(shutil, "rmtree", fails)
+    with pytest.raises(OSError, match="can only be read") as caught:
+        remove_tree(tmp_path / "a")
+    assert caught.value.filename == str(tmp_path / "a")

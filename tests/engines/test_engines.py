@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +18,10 @@ from support.detections import differences
 from support.nets import write_detector
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.legible import legible
+from ssd_data.core.registry import ENGINES
 from ssd_data.engines import load_engine
+from ssd_data.engines.opencv import OpenCV
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.compiled import AT_ONCE, _join
 from ssd_data.engines.torch.net import Net
@@ -51,6 +55,23 @@ def test_opencv_agrees(detector: tuple[Path, Path], side: int) -> None:
         rows = [np.column_stack([f.labels * 0, f.labels, f.scores, f.boxes]) for f in sides]
         assert len(rows[0]) > 20
         assert not differences(*rows, keep=50, threshold=0.45)
+
+
+def test_opencv_reads_files_of_any_name_and_says_which_is_gone(
+    detector: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Of a file that cannot be read OpenCV itself says "fs.is_open()", or nothing."""
+    folder = tmp_path / "a\udcff"
+    folder.mkdir()
+    deploy, weights = (Path(shutil.copy(file, folder)) for file in detector)
+    sides = [load_engine("opencv", *files) for files in (detector, (deploy, weights))]
+    rows = [side.forward(pictures(1))["detection_out"] for side in sides]
+    np.testing.assert_array_equal(*rows)
+    for gone in (weights, deploy):
+        gone.unlink()
+        with pytest.raises(InputError, match="missing") as caught:
+            OpenCV(sides[0].graph, deploy, weights)
+        assert caught.value.where == legible(gone)
 
 
 def test_a_batch_gives_what_single_pictures_give(detector: tuple[Path, Path]) -> None:
@@ -89,7 +110,7 @@ def test_weights_of_another_net_are_refused(detector: tuple[Path, Path], tmp_pat
 def test_unknown_engine_and_what_one_cannot(detector: tuple[Path, Path]) -> None:
     with pytest.raises(UsageError, match="no engine") as error:
         load_engine("tensorflow", *detector)
-    assert error.value.hint == "Known are caffe, onnxruntime, opencv, torch"
+    assert error.value.hint == "Known are " + ", ".join(ENGINES.names())
     with pytest.raises(UsageError, match="single precision"):
         load_engine("opencv", *detector, half=True)
     with pytest.raises(UsageError, match="GPU only"):
@@ -154,6 +175,82 @@ def test_pycaffe_is_given_nothing_that_writes(
     deploy.write_text(text + layer)
     with pytest.raises(InputError, match="h: this layer writes a file"):
         load_engine("caffe", deploy, detector[1])
+
+
+@pytest.fixture
+def pycaffe(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A module that ends with an error if it is asked for a net."""
+    module = ModuleType("caffe")
+    module.Net = lambda *_: pytest.fail("the net was loaded")  # type: ignore[attr-defined]
+    module.TEST = 1  # type: ignore[attr-defined]
+    module.set_mode_cpu = lambda: None  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "caffe", module)
+    return module
+
+
+def test_pycaffe_is_given_no_weights_of_another_net(
+    detector: tuple[Path, Path], tmp_path: Path, pycaffe: ModuleType
+) -> None:
+    """It would take them without a word, or end the process."""
+    deploy, weights = detector
+    other = tmp_path / "other.prototxt"
+    other.write_text(deploy.read_text().replace('"conv1"', '"conv9"'))
+    with pytest.raises(InputError, match="1 layers of .* are not in this caffemodel: conv9"):
+        load_engine("caffe", other, weights)
+    other.write_text(
+        deploy.read_text().replace(
+            "num_output: 8 kernel_size: 3 stride: 4", "num_output: 8 kernel_size: 5 stride: 4"
+        )
+    )
+    with pytest.raises(InputError, match="have another shape"):
+        load_engine("caffe", other, weights)
+    page = tmp_path / "page.caffemodel"
+    page.write_text("<!DOCTYPE html>\n<html></html>")
+    with pytest.raises(InputError):
+        load_engine("caffe", deploy, page)
+
+
+def test_pycaffe_is_given_no_layer_that_it_lacks(
+    detector: tuple[Path, Path], pycaffe: ModuleType
+) -> None:
+    pycaffe.layer_type_list = lambda: ["Convolution", "BatchNorm", "Scale"]  # type: ignore[attr-defined]
+    with pytest.raises(InputError, match='this Caffe has no layer of type "ReLU"') as error:
+        load_engine("caffe", *detector)
+    assert "deploy.prototxt:" in error.value.where
+
+
+NUMPY_1 = """
+import sys
+sys.stderr.write("A module that was compiled using NumPy 1.x cannot be run in\\nNumPy 2\\n")
+raise ImportError("numpy.core.multiarray failed to import")
+"""
+
+
+def test_pycaffe_of_another_numpy_is_one_sentence(
+    detector: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "python" / "caffe"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text(NUMPY_1)
+    monkeypatch.setenv("CAFFE_ROOT", str(tmp_path))
+    monkeypatch.delitem(sys.modules, "caffe", raising=False)
+    with pytest.raises(UsageError, match="was built for NumPy 1, and here is NumPy") as error:
+        load_engine("caffe", *detector)
+    assert "numpy<2" in error.value.hint
+    assert capfd.readouterr().err == ""
+
+
+def test_a_pycaffe_that_is_ourselves_is_no_judge(
+    detector: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ssd_data
+
+    monkeypatch.setitem(sys.modules, "caffe", ssd_data)
+    with pytest.raises(UsageError, match="is ssd-data itself"):
+        load_engine("caffe", *detector)
 
 
 def settings_of(text: str) -> list[caffe_pb2.DetectionOutputParameter]:

@@ -1,13 +1,12 @@
 """Layer types that no answer of the original covers, against its definition written out in NumPy.
 
-The twins follow ``src/caffe/layers/*.cpp`` in double precision; gradients are the twins' finite
-differences, and where the definition has a kink the original's choice is stated.
+The twins follow ``src/caffe/layers/*.cpp``, see support/layertwins.py; where the definition has a
+kink the original's choice is stated.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,40 +14,13 @@ import pytest
 import torch
 from google.protobuf import text_format
 from support import GOLDEN
+from support.layertwins import Arrays, Case, Twin, along, assert_outlines, check_case, make, single
 
 from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.fillers import fill
-from ssd_data.engines.torch.layer import as_tuple
 from ssd_data.engines.torch.net import Net
 from ssd_data.nets.graph import parse_graph
 from ssd_data.proto import caffe_pb2
-
-Arrays = Sequence[np.ndarray]
-Twin = Callable[[Arrays, Arrays], list[np.ndarray]]
-TOLERANCE = 1e-5  # of an array's largest value
-GRADIENT = 1e-4  # the same; what single precision makes of sums of a few hundred products
-STEP = 1e-5
-
-
-def make(
-    kind: str,
-    param: str,
-    shapes: Arrays | list[tuple[int, ...]],
-    tops: int = 1,
-    phase: str = "TEST",
-) -> Net:
-    text = "force_backward: true\n"
-    for i, shape in enumerate(shapes):
-        dims = " ".join(f"dim: {n}" for n in shape)
-        text += f'layer {{ name: "in{i}" type: "Input" top: "x{i}" '
-        text += f"input_param {{ shape {{ {dims} }} }} }}\n"
-    names = [f'bottom: "x{i}"' for i in range(len(shapes))] + [f'top: "y{i}"' for i in range(tops)]
-    text += f'layer {{ name: "it" type: "{kind}" {" ".join(names)} {param} }}'
-    return Net(parse_graph(text, phase))
-
-
-def along(values: np.ndarray, x: np.ndarray, axis: int) -> np.ndarray:
-    return values.reshape(values.shape + (1,) * (x.ndim - axis - values.ndim))
 
 
 def bias(axis: int) -> Twin:
@@ -145,14 +117,9 @@ def batch_norm(bottoms: Arrays, params: Arrays) -> list[np.ndarray]:
     return [bottoms[0] / math.sqrt(1e-5)]  # factor 0: mean 0, variance 0
 
 
-def single(function: Callable[[np.ndarray], np.ndarray]) -> Twin:
-    return lambda bottoms, params: [function(bottoms[0])]
-
-
 X = (2, 3, 4, 5)
 NOISE = 'type: "gaussian" std: 1'
-# name: type, parameters, shapes of the bottoms, number of tops, twin
-CASES: dict[str, tuple[str, str, list[tuple[int, ...]], int, Twin]] = {
+CASES: dict[str, Case] = {
     "bias_learned": ("Bias", f"bias_param {{ num_axes: 2 filler {{ {NOISE} }} }}", [X], 1, bias(1)),
     "bias_rest": ("Bias", "bias_param { axis: -2 num_axes: -1 }", [X], 1, bias(2)),
     "bias_one": ("Bias", "bias_param { axis: 0 num_axes: 0 }", [X], 1, bias(0)),
@@ -234,79 +201,9 @@ CASES: dict[str, tuple[str, str, list[tuple[int, ...]], int, Twin]] = {
 }  # fmt: skip
 
 
-def inputs(shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
-    """Values far from one another and from 0 and 6, where definitions have kinks."""
-    random = np.random.default_rng(4)
-    arrays = []
-    for shape in shapes:
-        steps = random.permutation(math.prod(shape)) + 0.5
-        arrays.append((steps * 9 / math.prod(shape) - 2).reshape(shape).astype(np.float32))
-    return arrays
-
-
-def assert_close(ours: np.ndarray, theirs: np.ndarray, tolerance: float, what: str) -> None:
-    assert ours.shape == theirs.shape, what
-    worst = np.abs(ours - theirs).max(initial=0) / (np.abs(theirs).max(initial=0) or 1)
-    assert worst <= tolerance, f"{what}: {worst:.2e} relative"
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_forward_and_gradients(name: str) -> None:
-    kind, param, shapes, tops, twin = CASES[name]
-    torch.manual_seed(1)
-    net = make(kind, param, shapes, tops)
-    arrays = inputs(shapes)
-    found = net.forward(**{f"x{i}": a for i, a in enumerate(arrays)})
-    blobs = net.params.get("it", [])
-    if kind == "Scale":  # a scale of 1 would hide what it multiplies
-        for blob in blobs:
-            blob.data[...] = np.random.default_rng(2).normal(size=blob.shape)
-        found = net.forward()
-    params = [blob.data.astype(float) for blob in blobs]
-    bottoms = [a.astype(float) for a in arrays]
-    expected = twin(bottoms, params)
-    for i, theirs in enumerate(expected):
-        assert_close(found[f"y{i}"], theirs, TOLERANCE, f"y{i}")
-    random = np.random.default_rng(3)
-    ends = [random.normal(size=y.shape).astype(np.float32) for y in expected]
-    given = net.backward(**{f"y{i}": e for i, e in enumerate(ends)})
-    size_only = 1 if kind == "Crop" else len(bottoms)
-    for i, bottom in enumerate(bottoms[:size_only]):
-        slope = differences(twin, bottoms, params, bottom, ends)
-        assert_close(given[f"x{i}"], slope, GRADIENT, f"x{i}")
-    if kind != "BatchNorm":  # its parameters are statistics
-        for i, values in enumerate(params):
-            slope = differences(twin, bottoms, params, values, ends)
-            assert_close(blobs[i].diff, slope, GRADIENT, f"parameter {i}")
-
-
-def differences(
-    twin: Twin, bottoms: Arrays, params: Arrays, of: np.ndarray, ends: Arrays
-) -> np.ndarray:
-    """By each value of ``of`` (one of the arrays), by central differences."""
-
-    def total() -> float:
-        return sum(float((y * e).sum()) for y, e in zip(twin(bottoms, params), ends, strict=True))
-
-    result = np.empty(of.shape)
-    for index in np.ndindex(of.shape):
-        kept = of[index]
-        of[index] = kept + STEP
-        above = total()
-        of[index] = kept - STEP
-        result[index] = (above - total()) / (2 * STEP)
-        of[index] = kept
-    return result
-
-
-def assert_outlines(net: Net) -> None:
-    for layer in net.steps:
-        if layer.node.type != "Input" and not layer.is_loss:
-            bottoms = [torch.empty(net.blobs[b].shape, device="meta") for b in layer.node.bottoms]
-            said = layer.infer(*bottoms)
-            layer.weights = [w.to("meta") for w in layer.weights]
-            computed = as_tuple(layer.forward(*bottoms))
-            assert [s.shape for s in said] == [c.shape for c in computed], layer.node.type
+    check_case(CASES[name])
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -300,3 +300,51 @@ def test_boxes_of_pictures_that_are_not_there_do_not_count() -> None:
     compare(replace(s), arrays)
     more = np.concatenate([arrays[3], [[7, 99, 0, 0, 0, 1, 1, 0], [-2, 0, 0, 0, 0, 1, 1, 0]]])
     compare(s, [*arrays[:3], more.astype(np.float32)])
+
+
+# ---- MultiBoxFocalLoss, of chuanqi305's fork ----
+
+
+@pytest.mark.parametrize("mining", ["NONE", "MAX_NEGATIVE", "HARD_EXAMPLE"])
+def test_a_focal_loss_of_gamma_0_is_the_plain_one(mining: str) -> None:
+    s = Settings(num_classes=3, mining_type=mining)
+    arrays = draw(s, 5, 3, 24, 6)
+    found = []
+    for kind, more in (
+        ("MultiBoxLoss", ""), ("MultiBoxFocalLoss", "focal_loss_param { alpha: 1 gamma: 0 }")
+    ):  # fmt: skip
+        layer = make(s, 3, 24, 6, more, kind)
+        loc, conf = (torch.from_numpy(a.reshape(3, -1)).requires_grad_() for a in arrays[:2])
+        rest = (
+            torch.from_numpy(arrays[2].reshape(1, 2, -1)),
+            torch.from_numpy(arrays[3][None, None]),
+        )
+        loss = layer.forward(loc, conf, *rest)
+        loss.backward()
+        found.append([loss.detach(), loc.grad, conf.grad])
+    for plain, focal in zip(*found, strict=True):
+        torch.testing.assert_close(plain, focal, rtol=1e-5, atol=1e-6)
+
+
+def test_a_focal_loss_minds_the_hard_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    s = Settings(num_classes=3, mining_type="NONE")
+    arrays = draw(s, 5, 2, 24, 6)
+    layer = make(s, 2, 24, 6, "", "MultiBoxFocalLoss")
+    plain, seen = layer.softmax_losses, []
+
+    def watched(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        seen.append((scores.detach().double().numpy(), labels.numpy()))
+        return plain(scores, labels)
+
+    monkeypatch.setattr(layer, "softmax_losses", watched)
+    tensors = [torch.from_numpy(a.reshape(2, -1)) for a in arrays[:2]]
+    rest = torch.from_numpy(arrays[2].reshape(1, 2, -1)), torch.from_numpy(arrays[3][None, None])
+    layer.forward(*tensors, *rest)
+    ((scores, labels),) = seen
+    assert len(labels) == 48  # all priors, matched or not
+    powers = np.exp(scores - scores.max(1, keepdims=True))
+    p = (powers / powers.sum(1, keepdims=True))[np.arange(48), labels]
+    expected = -(0.25 * (1 - p) ** 2 * np.log(p)).sum()
+    assert layer.parts is not None
+    normalizer = float(layer.parts.normalizer)
+    np.testing.assert_allclose(float(layer.parts.conf) * normalizer, expected, rtol=1e-5)

@@ -21,7 +21,7 @@ from ssd_data.nets.priors import MOST_BOXES, prior_boxes
 from ssd_data.nets.sizes import map_sizes
 from ssd_data.proto import caffe_pb2
 
-READING = {"annotateddata", "data", "imagedata", "input"}
+READING = {"annotateddata", "data", "hdf5data", "imagedata", "input", "videodata"}
 TYPES = sorted(_spelling(name) for name in LAYERS.names() if name not in READING)
 PARAMS = {
     "Convolution": "convolution_param { num_output: 3 kernel_size: 1 }",
@@ -36,6 +36,23 @@ PARAMS = {
     "Normalize": "norm_param { across_spatial: true }",
     "LRN": "lrn_param { norm_region: WITHIN_CHANNEL }",
     "ArgMax": "argmax_param { out_max_val: true }",
+    "Clip": "clip_param { min: 0 max: 1 }",
+    "Embed": "embed_param { input_dim: 3 num_output: 2 }",
+    "Im2col": "convolution_param { kernel_size: 2 }",
+    "Interp": "interp_param { zoom_factor: 2 }",
+    "LSTM": "recurrent_param { num_output: 2 }",
+    "Log": "log_param { shift: 3 }",
+    "MultiBoxFocalLoss": "multibox_loss_param { num_classes: 2 }",
+    "PSROIPooling": "psroi_pooling_param { output_dim: 1 group_size: 1 spatial_scale: 1 }",
+    "ROIPooling": "roi_pooling_param { pooled_h: 2 pooled_w: 2 }",
+    "Reorg": "reorg_param { stride: 1 }",
+    "SPP": "spp_param { pyramid_height: 1 }",
+    "Tile": "tile_param { tiles: 2 }",
+    "Upsample": "upsample_param { scale: 2 }",
+    "YoloDetectionOutput": "yolo_detection_output_param { num_classes: 1 num_box: 1 biases: 1 "
+    "biases: 1 }",
+    "Yolov3DetectionOutput": "yolov3_detection_output_param { num_classes: 1 num_box: 1 biases: 1 "
+    "biases: 1 mask: 0 mask_group_num: 1 anchors_scale: 8 }",
 }
 SHAPES = [(), (3,), (2, 3), (2, 3, 8), (1, 3, 2, 2), (1, 1, 2, 7), (1, 2, 3, 1, 1), (0, 3, 2, 2)]
 
@@ -141,6 +158,18 @@ HUGE = 4294967295
         ("ReLU", (0, 1 << 62, 1 << 62), "", "more values"),
         ("ReLU", (2**63 - 1,) * 3, "", "more values"),
         ("ReLU", (-1, 4), "", "negative"),
+        ("Tile", (2, 3), "tile_param { tiles: 2000000000 }", "its top of 2x6000000000 would"),
+        (
+            "Deconvolution",
+            (1, 1, 8, 8),
+            "convolution_param { num_output: 1 kernel_size: 1 stride: 60000 }",
+            "its top of 1x1x420001x420001 would",
+        ),
+        ("Upsample", (1, 1, 9, 9), "upsample_param { scale: 7000 }", "its top of 1x1x63000x63000"),
+        ("Upsample", (1, 1, 9, 9), f"upsample_param {{ stride: {HUGE} }}", "its top would be"),
+        ("Interp", (1, 1, 9, 9), "interp_param { height: 60000 width: 60000 }", "more values"),
+        ("Embed", (2, 3), f"embed_param {{ input_dim: {HUGE} num_output: 2 }}", "more values"),
+        ("Parameter", (1,), "parameter_param { shape { dim: 9999999999 } }", "has 1 bottoms"),
     ],
 )
 def test_sizes_that_no_blob_has(kind: str, shape: tuple[int, ...], param: str, words: str) -> None:

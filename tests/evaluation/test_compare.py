@@ -71,6 +71,20 @@ def test_a_detection_that_one_side_has(extra: tuple[int, float, float], unmatche
     assert difference.within(1) == (unmatched == 0)
 
 
+@pytest.mark.parametrize(("count", "unmatched"), [(10, 0), (9, 2)])
+def test_rounding_decides_who_is_the_last_of_keep_top_k(count: int, unmatched: int) -> None:
+    """Two of nearly the same score compete for the last place; below it each would be listed."""
+    most = [(1, 0.9 - 0.02 * i, 0.01 * i) for i in range(count - 1)]
+    pair = found(*most, (2, 0.50003, 0.3)), found(*most, (2, 0.50001, 0.7))
+    assert compare_detections("detections", "y", [pair], PARAM).unmatched == unmatched
+
+
+def test_what_is_far_above_the_last_of_keep_top_k_is_no_rounding() -> None:
+    most = [(1, 0.8 - 0.02 * i, 0.01 * i) for i in range(9)]
+    pair = found(*most, (2, 0.9, 0.3)), found(*most, (2, 0.5, 0.7))
+    assert compare_detections("detections", "y", [pair], PARAM).unmatched == 1
+
+
 def test_two_forms_of_a_net_have_to_be_equal() -> None:
     require_equal([Difference("loc", "torch", 9e-5, 0.1)], "net")
     with pytest.raises(OutputError, match='"loc" differs by 0.2 after merging') as caught:

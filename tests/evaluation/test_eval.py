@@ -36,6 +36,7 @@ from ssd_data.evaluation.detecting import detect_all
 from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.protocols import make_plan
 from ssd_data.evaluation.results import write_and_score
+from ssd_data.evaluation.run import EvalNet
 from ssd_data.evaluation.sources import EvalChoice, open_set
 from ssd_data.metrics import ScoreOptions, score
 from ssd_data.metrics.widerface import files as widerface
@@ -591,3 +592,12 @@ def test_links_that_leave_the_lists_of_a_builds_data_set(world: World, tmp_path:
         open_set(lmdb)
     with pytest.raises(InputError, match="wider_face_val.mat: (?!this link)"):
         open_set(lmdb, EvalChoice(follow_links=True))
+
+
+def test_weights_that_went_meanwhile(world: World, tmp_path: Path) -> None:
+    net = EvalNet(
+        load_engine("torch", *world.nets[4]), tmp_path / "gone", Preprocessing((0.0,) * 3)
+    )
+    with pytest.raises(InputError) as caught:
+        net.made_with()
+    assert caught.value.where == str(tmp_path / "gone")

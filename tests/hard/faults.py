@@ -1,20 +1,22 @@
 """Every command, with each of its calls to the system failing once: a disk that is full, that
-breaks, that may not be written or read, that has no locks or vanishes, a clock that goes back; and
-with calls that fail at random."""
+breaks, that may not be written or read, that has no locks or vanishes, a clock that goes back; with
+inputs that change at each of its calls; and with calls that fail at random."""
 
 from __future__ import annotations
 
 import errno
-import importlib
 import random
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
+from hard.kills import preload
 from support.attack import Clock, Row
+from support.changing import CHANGES, ChangingStage
 from support.faulted import FaultedStage
 from support.faults import (
     ALL,
@@ -28,14 +30,16 @@ from support.faults import (
     Fault,
     can_preload,
     preloaded,
+    seeds_that_hit,
 )
 from support.stages import Broken, Stage
 from support.writers import READERS, SCENES
 
 STAGING = 0.3  # part of the time in which scenes are set up
-PRELOADED = ("jinja2", "matplotlib.figure", "onnx", "onnxruntime", "tensorboard", "torch")
 FULL = WRITE | SYNC | NAME
 HUNDREDTH = 10_000  # of a million
+FAILED, CHANGED, RANDOM = "failed", "changed", "random"
+Try = Callable[[], None]
 ONCE, ON, SAME = 0, 1, 2  # one call fails; all after it, too; all for its path
 # Kinds of calls, with what each of them fails, and which after it.
 ONE_BY_ONE = (
@@ -78,28 +82,52 @@ class FaultsAttack:
     def __init__(self, dice: random.Random) -> None:
         self.row, self.dice = Row("faults"), dice
         self.stages: list[FaultedStage] = []
-        self.tries: list[tuple[FaultedStage, Fault]] = []
+        self.tries: list[tuple[str, Try]] = []
         self.made: Counter[str] = Counter()
 
     def set_up(self, name: str, folder: Path) -> None:
+        """Make a scene's stage, and note all that can be tried there."""
+        if name in CHANGES:
+            changing = ChangingStage(name, folder)
+            calls = range(1, changing.calls + 1)
+            self.tries += [(CHANGED, partial(self._changed, changing, at)) for at in calls]
+            return
         stage = FaultedStage(Stage(name, {**SCENES, **READERS}[name], folder))
         self.stages.append(stage)
-        self.tries += [(stage, fault) for fault in one_by_one(stage.count)]
+        faults = one_by_one(stage.count)
+        self.tries += [(FAILED, partial(self.failed, stage, fault)) for fault in faults]
 
-    def one(self, stage: FaultedStage, fault: Fault) -> None:
-        """Try it; what it finds stands in the row."""
-        self.row.executions += 2
-        self.made["random" if fault.share else "one"] += 1
+    def _changed(self, stage: ChangingStage, at: int) -> None:
+        self.row.faults += 1
+        stage.run(at)
+
+    def failed(self, stage: FaultedStage, fault: Fault) -> None:
         try:
             stage.run(fault)
+        finally:
+            self.row.faults += max(stage.faults.state.failed, 1)
+
+    def at_random(self) -> None:
+        kinds, code = self.dice.choice(AT_RANDOM)
+        self.failed(*self.hit(self.dice.choice(self.stages), kinds, code))
+
+    def hit(self, stage: FaultedStage, kinds: int, code: int) -> tuple[FaultedStage, Fault]:
+        """A hundredth of a stage's calls fails, one at least."""
+        seed = next(seeds_that_hit(HUNDREDTH, stage.count(kinds), self.dice))
+        return stage, Fault(kinds, code, share=HUNDREDTH, seed=seed)
+
+    def one(self, kind: str, what: Try) -> None:
+        """Try it; what it finds stands in the row."""
+        self.row.executions += 2
+        self.made[kind] += 1
+        self.take(what)
+
+    def take(self, what: Try) -> None:
+        """Do it; what it finds stands in the row."""
+        try:
+            what()
         except (Broken, TimeoutError, AssertionError) as error:
             self.row.found(" ".join(str(error).split()))
-        self.row.faults += max(stage.faults.state.failed, 1)
-
-    def at_random(self) -> tuple[FaultedStage, Fault]:
-        kinds, code = self.dice.choice(AT_RANDOM)
-        seed = self.dice.getrandbits(63)
-        return self.dice.choice(self.stages), Fault(kinds, code, share=HUNDREDTH, seed=seed)
 
 
 def attack(seconds: float, seed: int) -> Row:
@@ -111,32 +139,50 @@ def attack(seconds: float, seed: int) -> Row:
 
 def attack_here(seconds: float, seed: int) -> dict[str, object]:
     """The same, where the library is preloaded."""
-    for name in PRELOADED:
-        importlib.import_module(name)
+    preload()
     clock, faults = Clock(seconds), FaultsAttack(random.Random(seed))
-    names = [*SCENES, *READERS]
+    names = [*SCENES, *READERS, *CHANGES]
     faults.dice.shuffle(names)
+    staged = 0
     with ExitStack() as stack:
         for name in names:
             if faults.stages and clock.spent > STAGING * seconds:
                 break
-            folder = stack.enter_context(tempfile.TemporaryDirectory())
-            try:
-                faults.set_up(name, Path(folder))
-            except (Broken, TimeoutError, AssertionError) as error:
-                faults.row.found(" ".join(str(error).split()))
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            faults.take(partial(faults.set_up, name, folder))
+            staged += 1
         faults.dice.shuffle(faults.tries)
-        for stage, fault in faults.tries:
+        for kind, what in faults.tries:
             if clock.is_over:
                 break
-            faults.one(stage, fault)
+            faults.one(kind, what)
         while faults.stages and not clock.is_over:
-            faults.one(*faults.at_random())
-    row = faults.row
+            faults.one(RANDOM, faults.at_random)
+    row, made = faults.row, faults.made
     row.seconds = clock.spent
+    all_of = Counter(kind for kind, _ in faults.tries)
     row.reached = (
-        f"{len(faults.stages)} of {len(names)} scenes; {faults.made['one']:,} of "
-        f"{len(faults.tries):,} single faults, {faults.made['random']:,} runs with calls that fail "
-        "at random"
+        f"{staged} of {len(names)} scenes; {made[FAILED]:,} of {all_of[FAILED]:,} single faults, "
+        f"{made[CHANGED]:,} of {all_of[CHANGED]:,} moments at which an input changes, "
+        f"{made[RANDOM]:,} runs with calls that fail at random"
     )
     return asdict(row)
+
+
+def few(scenes: dict[str, tuple[int, int]], seed: int) -> dict[str, dict[str, object]]:
+    """Of each scene so many single faults, and so many runs in which one write in a hundred fails;
+    where the library is preloaded."""
+    preload()
+    rows = {}
+    for name, (singles, at_random) in scenes.items():
+        faults = FaultsAttack(random.Random(f"{seed} {name}"))
+        with tempfile.TemporaryDirectory() as folder:
+            faults.set_up(name, Path(folder))
+            for kind, what in faults.dice.sample(faults.tries, singles):
+                faults.one(kind, what)
+            for _ in range(at_random):
+                for stage in faults.stages:
+                    hit = faults.hit(stage, WRITE, faults.dice.choice((errno.EIO, errno.ENOSPC)))
+                    faults.one(RANDOM, partial(faults.failed, *hit))
+        rows[name] = asdict(faults.row)
+    return rows

@@ -14,7 +14,7 @@ from support.scored import CocoScored
 from ssd_data.core.errors import InputError
 from ssd_data.core.structures import Detections
 from ssd_data.metrics import ScoreOptions, score
-from ssd_data.metrics.coco.files import read_detections, read_truth, write_coco_results
+from ssd_data.metrics.coco.files import read_detections, read_truth, sniff, write_coco_results
 from ssd_data.metrics.coco.rules import NAMES
 from ssd_data.metrics.scores import Scores
 
@@ -211,3 +211,9 @@ def test_a_folder_instead_of_a_json_is_said_with_what_is_in_it(
         score("coco", coco.truth, folder.parent)
     with pytest.raises(InputError, match=r"name the instances JSON$"):
         score("coco", folder, coco.pred)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="no file that fails to be read")
+def test_a_file_that_cannot_be_read_is_named() -> None:
+    with pytest.raises(OSError, match="/proc/self/mem"):
+        sniff(Path("/proc/self/mem"))

@@ -87,6 +87,38 @@ LAYERS = {
     "elu": "ELU:elu_param { alpha: 0.5 }",
     "dropout": "Dropout:",
     "moved": "Permute:permute_param { order: 0 order: 3 }",
+    "absolute": "AbsVal:",
+    "likelihood": "BNLL:",
+    "clipped": "Clip:clip_param { min: -0.25 max: 0.5 }",
+    "a power": "Exp:exp_param { base: 3 scale: 0.5 shift: 1 }",
+    "e's power": "Exp:",
+    "logarithms": "Log:log_param { base: 2 scale: 3 shift: 20 }",
+    "swish": "Swish:",
+    "swish with beta": "Swish:swish_param { beta: 0.5 }",
+    "hard sigmoid": "HardSigmoid:",
+    "hard sigmoid with a slope": "HardSigmoid:hard_sigmoid_param { alpha: 0.4 beta: 0.3 }",
+    "hard swish": "HardSwish:",
+    "mish": "Mish:",
+    "above": "Threshold:threshold_param { threshold: 0.3 }",
+    "each twice": "Upsample:upsample_param { scale: 2 }",
+    "rows thrice": "Upsample:upsample_param { scale_h: 3 scale_w: 1 }",
+    "each twice, half": "Upsample:upsample_param { scale: 0.5 stride: 2 }",
+    "in between": "Interp:interp_param { height: 5 width: 11 }",
+    "every second": "Interp:interp_param { shrink_factor: 2 }",
+    "zoomed": "Interp:interp_param { zoom_factor: 3 pad_beg: -1 pad_end: -2 }",
+    "cropped alone": "Interp:interp_param { height: 6 width: 5 pad_beg: -1 pad_end: -1 }",
+    "larger": "Reorg:reorg_param { stride: 2 reverse: true }",
+    "shuffled": "ShuffleChannel:shuffle_channel_param { group: 2 }",
+    "sums": "Reduction:reduction_param { axis: 2 coeff: 2 }",
+    "sums of absolute values": "Reduction:reduction_param { operation: ASUM axis: 1 }",
+    "sums of squares": "Reduction:reduction_param { operation: SUMSQ axis: -1 }",
+    "means": "Reduction:reduction_param { operation: MEAN axis: 1 }",
+    "deviations": "MVN:",
+    "deviations of all": "MVN:mvn_param { across_channels: true eps: 0.1 }",
+    "from the mean": "MVN:mvn_param { normalize_variance: false }",
+    "tiles": "Tile:tile_param { axis: 2 tiles: 3 }",
+    "a pyramid": "SPP:spp_param { pyramid_height: 3 }",
+    "a pyramid of averages": "SPP:spp_param { pyramid_height: 2 pool: AVE }",
 }  # fmt: skip
 
 
@@ -108,6 +140,42 @@ def test_the_embedded_engines_answers(case: str, dynamic: bool) -> None:
     assert ours.shape == ((2 if dynamic else 1), *theirs.shape[1:])
     for own in ours:
         np.testing.assert_allclose(own, theirs[0], rtol=0, atol=1e-5 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "bottoms", "rest"),
+    [
+        ("Reorg", (1, 4, 4, 6), [""], "reorg_param { stride: 2 }"),
+        ("Axpy", (2, 3, 1, 1), ["", "map", "map"], ""),
+        ("Axpy", (2, 3), ["", "map", "map"], ""),
+        ("Embed", (2, 3), [""], "embed_param { input_dim: 9 num_output: 4 }"),
+        ("Reduction", (2, 3, 4, 5), [""], ""),
+        ("Tile", (2, 3), [""], "tile_param { axis: 0 tiles: 2 }"),
+        ("ROIPooling", (4, 5), ["map", ""],
+         "roi_pooling_param { pooled_h: 2 pooled_w: 3 spatial_scale: 0.5 }"),
+    ],
+)  # fmt: skip
+def test_layers_of_other_bottoms(
+    kind: str, shape: tuple[int, ...], bottoms: list[str], rest: str
+) -> None:
+    """Beside the input what the net itself holds: a learned map."""
+    names = " ".join(f'bottom: "{name or "data"}"' for name in bottoms)
+    graph = net(
+        'layer { name: "map" type: "Parameter" top: "map" '
+        "parameter_param { shape { dim: 2 dim: 3 dim: 6 dim: 7 } } }",
+        f'layer {{ name: "x" type: "{kind}" {names} top: "x" {rest} }}',
+        shape=shape,
+    )
+    made, random = Net(graph), np.random.default_rng(2)
+    for blob in (b for blobs in made.params.values() for b in blobs):
+        blob.data[...] = random.normal(size=blob.shape)
+    value = random.integers(0, 9, shape).astype(np.float32)
+    if kind == "ROIPooling":
+        value[:, 0] %= 2
+        value[:, 3:] += value[:, 1:3]
+    theirs = made.forward(data=value)["x"]
+    ours = through_onnx(graph, made.weights(), value, "x")
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
 
 
 @pytest.mark.parametrize(
@@ -152,6 +220,11 @@ def net(*layers: str, shape: tuple[int, ...] = (1, 4, 8, 8)) -> Graph:
         ('type: "Slice" slice_param { axis: 1 slice_point: 9 }', "slice points"),
         ('type: "BatchNorm" batch_norm_param { use_global_stats: false }', "own statistics"),
         ('type: "PriorBox" prior_box_param { min_size: -1 }', "positive"),
+        ('type: "Filter" bottom: "data"', "cannot be written"),
+        ('type: "Pooling" top: "mask" pooling_param { kernel_size: 2 }', "its mask"),
+        ('type: "Upsample" bottom: "data"', "by a mask"),
+        ('type: "Reorg" reorg_param { stride: 3 }', "does not divide 4 channels"),
+        ('type: "Clip"', "no min or no max"),
     ],
 )
 def test_what_is_refused(layer: str, said: str) -> None:

@@ -10,11 +10,12 @@ import ctypes
 import errno
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,17 @@ class Fault:
         return " ".join(filter(None, words))
 
 
+def seeds_that_hit(share: int, calls: int, dice: random.Random) -> Iterator[int]:
+    """Seeds with which one of the first so many calls fails at random, as ``faults.c`` draws."""
+    while True:
+        seed = number = dice.getrandbits(63)
+        for _ in range(calls):
+            number = (number * 6364136223846793005 + 1442695040888963407) % (1 << 64)
+            if (number >> 33) % 1_000_000 < share:
+                yield seed
+                break
+
+
 def can_preload() -> bool:
     """Whether there is a compiler here, and the system preloads."""
     return sys.platform == "linux" and shutil.which("cc") is not None
@@ -149,6 +161,11 @@ class Faults:
             state.kinds = fault.kinds
 
         return arm
+
+    @property
+    def seen(self) -> int:
+        """How many calls there were."""
+        return int(self.state.seen)
 
     @property
     def told(self) -> int:

@@ -24,8 +24,9 @@ import lmdb
 
 CHANGING = {
     *("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate"),
-    *("os.chmod", "os.chown", "os.utime", "ctypes.dlsym", "fcntl.flock"),
+    *("os.chmod", "os.chown", "os.utime", "fcntl.flock"),
 }
+EXCHANGES = {"renameat2", "renamex_np"}
 CALLS = (
     *("rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir", "mkdir", "mkdirat"),
     *("link", "linkat", "symlink", "symlinkat", "chmod", "fchmod", "fchmodat", "chown", "fchown"),
@@ -34,7 +35,7 @@ CALLS = (
     *("copy_file_range", "exit_group"),
 )
 KILLED = -signal.SIGKILL
-PATIENCE = 15.0  # seconds
+PATIENCE = 120.0  # seconds
 CHANGES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 Action = Callable[[], int]
@@ -93,6 +94,7 @@ def fork(action: Action, before: Hook | None = None, to: Path | None = None) -> 
         os.dup2(null, 1)
         if not os.environ.get("SSD_DATA_LOUD"):
             os.dup2(null if to is None else os.open(to, NEW_FILE, 0o666), 2)
+        sys.stdout, sys.stderr = (open(n, "w", 1, closefd=False) for n in (1, 2))  # noqa: SIM115
         if before is not None:
             before()
         status = action()
@@ -124,7 +126,8 @@ def at_events(act: Callable[[], None]) -> None:
     main = threading.get_ident()
 
     def watch(name: str, args: tuple[object, ...]) -> None:
-        changes = name in CHANGING or (name == "open" and _writes(args))
+        changes = name in CHANGING or (name == "ctypes.dlsym" and args[1] in EXCHANGES)
+        changes |= name == "open" and _writes(args)
         if changes and threading.get_ident() == main:
             act()
 
@@ -193,7 +196,9 @@ def killed_by(call: str, number: int, start: Start) -> int:
 
 
 # What only we use, and may be left by a process that was killed.
-HIDDEN = re.compile(r"(^|/)(\.lock|\.staging|\.ready|\.[^/]*\.(staging|part)(\.\w+)?)(/|$)")
+HIDDEN = re.compile(
+    r"(^|/)(\.ssd-data-\w+|\.lock|\.staging|\.ready|\.[^/]*\.(staging|part)(\.\w+)?)(/|$)"
+)
 
 
 def tree(folder: Path, *, hidden: bool = True) -> Tree:

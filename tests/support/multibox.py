@@ -11,7 +11,14 @@ from ssd_data.nets.graph import parse_graph
 from support.multibox_twin import Settings
 
 
-def make(s: Settings, pictures: int, priors: int, boxes: int, more: str = "") -> MultiBoxLoss:
+def make(
+    s: Settings,
+    pictures: int,
+    priors: int,
+    boxes: int,
+    more: str = "",
+    kind: str = "MultiBoxLoss",
+) -> MultiBoxLoss:
     each = 1 if s.share_location else s.num_classes
     shapes = [(pictures, priors * 4 * each), (pictures, priors * s.num_classes)]
     shapes += [(1, 2, priors * 4), (1, 1, boxes, 8)]
@@ -19,7 +26,7 @@ def make(s: Settings, pictures: int, priors: int, boxes: int, more: str = "") ->
     graph = parse_graph(
         'layer { name: "in" type: "Input" top: "loc" top: "conf" top: "prior" top: "label" '
         f"input_param {{ {text} }} }}\n"
-        'layer { name: "mbox" type: "MultiBoxLoss" bottom: "loc" bottom: "conf" bottom: "prior" '
+        f'layer {{ name: "mbox" type: "{kind}" bottom: "loc" bottom: "conf" bottom: "prior" '
         f'bottom: "label" top: "loss" {more} {s.text()} }}',
         "TRAIN",
     )

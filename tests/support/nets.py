@@ -53,6 +53,33 @@ layer {{ name: "prior{i}" type: "PriorBox" bottom: "conv{i}" bottom: "data" top:
 """
 
 
+# What a DetectionOutput may say: what is there, and what stands in its place.
+EDGES = {
+    "locations of each class": [
+        ("share_location: true", "share_location: false"),
+        ("num_output: 8 kernel_size: 1", "num_output: 24 kernel_size: 1"),
+    ],
+    "corners": [("CENTER_SIZE", "CORNER")],
+    "sizes": [("CENTER_SIZE", "CORNER_SIZE")],
+    "no limits": [("top_k: 100", "top_k: -1"), ("keep_top_k: 50", "keep_top_k: -1")],
+    "no threshold": [("confidence_threshold: 0.4", "")],
+    "a threshold that moves": [("nms_threshold: 0.45", "nms_threshold: 0.6 eta: 0.9")],
+    "encoded": [("code_type:", "variance_encoded_in_target: true code_type:")],
+    "another background": [("background_label_id: 0", "background_label_id: -1")],
+    "sigmoid": [('type: "Softmax"', 'type: "Sigmoid"'), ("softmax_param { axis: 2 }", "")],
+}
+
+
+def with_edge(text: str, case: str) -> str:
+    """A detector's text with one of the edges."""
+    for old, new in EDGES[case]:
+        assert old in text
+        text = text.replace(old, new)
+    if case in ("no limits", "encoded"):
+        text = text.replace("confidence_threshold: 0.4", "confidence_threshold: 0.6")
+    return text
+
+
 def detector_text(classes: int = 3) -> str:
     heads = [HEAD.format(i=i, size=12 * i, larger=24 * i, conf=2 * classes) for i in (1, 2)]
     return DETECTOR.format(heads="".join(heads), classes=classes)

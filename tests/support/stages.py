@@ -137,6 +137,10 @@ class Stage:
         """After an attack: old or new as a whole; and all of it after one more run, of which the
         system's temporary folder holds nothing either."""
         self.check_state(what)
+        self.check_again(what)
+
+    def check_again(self, what: object) -> None:
+        """Run it once more, and all of it must be there."""
         status = self.run()
         self.require(status == self.scene.status, what, "then", status, self.said)
         self.check_new(what)

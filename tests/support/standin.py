@@ -12,11 +12,12 @@ import json, os, re, shutil, signal, sys, time
 from pathlib import Path
 
 GOLDEN, KIND = Path({golden!r}), {kind!r}
-CRASH_AT, SLOW_AT, DEAF = {crash_at!r}, {slow_at!r}, {deaf!r}
+CRASH_AT, SLOW_AT, DEAF, FATAL = {crash_at!r}, {slow_at!r}, {deaf!r}, {fatal!r}
 settings = dict(a.removeprefix("--").split("=", 1) for a in sys.argv[2:])
 solver = Path(settings["solver"]).read_text()
 Path("called.json").write_text(json.dumps(
-    {{"argv": sys.argv[1:], "cwd": os.getcwd(), "solver": solver}}))
+    {{"argv": sys.argv[1:], "cwd": os.getcwd(), "solver": solver, "pid": os.getpid(),
+     "level": os.environ.get("GLOG_minloglevel")}}))
 wishes = []
 for number in (signal.SIGINT, signal.SIGHUP):
     signal.signal(number, (lambda *_: None) if DEAF else (lambda n, _: wishes.append(n)))
@@ -46,8 +47,11 @@ for line in (GOLDEN / ("caffe_" + KIND + ".log")).read_text().splitlines():
         continue
     iteration = int(found[1]) + 1
     if iteration == CRASH_AT:
-        log("Check failed: error == cudaSuccess (2 vs. 0)  out of memory", "F")
+        log(FATAL, "F")
         print("*** Check failure stack trace: ***", file=sys.stderr, flush=True)
+        for frame in range(30):  # as glog shows it
+            print("    @     0x7f2b6c%06x  caffe::Solver<>::Step()" % frame, file=sys.stderr)
+        sys.stderr.flush()
         os.abort()
     while SLOW_AT and iteration >= SLOW_AT and not wishes:
         time.sleep(0.01)
@@ -64,12 +68,18 @@ for line in (GOLDEN / ("caffe_" + KIND + ".log")).read_text().splitlines():
 
 
 def write_standin(
-    path: Path, kind: str = "sgd", *, crash_at: int = 0, slow_at: int = 0, deaf: bool = False
+    path: Path,
+    kind: str = "sgd",
+    *,
+    crash_at: int = 0,
+    slow_at: int = 0,
+    deaf: bool = False,
+    fatal: str = "Check failed: error == cudaSuccess (2 vs. 0)  out of memory",
 ) -> Path:
     """Write it.
 
     Args:
-        kind: whose golden log. crash_at: the iteration it aborts in.
+        kind: whose golden log. crash_at: the iteration it aborts in, saying what was fatal.
         slow_at: the iteration in which it waits for a signal; deaf: it heeds none.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +91,7 @@ def write_standin(
             crash_at=crash_at,
             slow_at=slow_at,
             deaf=deaf,
+            fatal=fatal,
         )
     )
     path.chmod(0o755)

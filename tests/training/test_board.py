@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from ssd_data.cli import main
 from ssd_data.core.errors import OutputError
+from ssd_data.training import curves
 from ssd_data.training.caffe.log import parse_log
-from ssd_data.training.curves import open_board
+from ssd_data.training.curves import TensorBoard, open_board
 from ssd_data.training.log import Displayed, Snapshotted, Stepped
 from ssd_data.training.log import Tested as Scores
 
@@ -66,9 +68,9 @@ def test_what_is_written() -> None:
 
 def test_what_was_written_is_there_before_the_end() -> None:
     with open_board(Path("runs")) as (board,):
-        board(displayed(0, 3.0))
-        board(Snapshotted(1, Path("m"), Path("s")))
-        assert scalars("runs")["train/loss"] == [(0, 3.0)]
+        for count in (1, 2):
+            board(displayed(count, 3.0))
+            assert len(scalars("runs")["train/loss"]) == count
 
 
 @pytest.mark.parametrize("first", [displayed(60, 9.0), Stepped(61, 9.0), Scores(60, 0, [])])
@@ -90,6 +92,29 @@ def test_a_folder_that_cannot_be_written() -> None:
     Path("file").write_text("")
     with pytest.raises(OutputError, match="cannot write"), open_board(Path("file/runs")):
         pass
+
+
+def test_two_at_once_write_files_of_their_own() -> None:
+    with open_board(Path("runs")) as (one,), open_board(Path("runs")) as (other,):
+        one(displayed(1, 3.0))
+        other(displayed(2, 2.0))
+    assert len(list(Path("runs").iterdir())) == 2
+    assert scalars("runs")["train/loss"] == [(1, 3.0), (2, 2.0)]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+def test_a_full_disk_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By who writes, with one error, however often it is closed."""
+    full = Path("/dev/full").open("wb")  # noqa: SIM115 - closed by who writes
+    monkeypatch.setattr(curves, "_new_events", lambda folder: full)
+    threads = threading.active_count()
+    board = TensorBoard("runs")
+    assert threading.active_count() == threads
+    with pytest.raises(OutputError) as caught:
+        board(displayed(0, 3.0))
+    assert full.closed
+    board.close()
+    assert (caught.value.where, caught.value.hint) == ("runs", "Free space, and try again")
 
 
 def test_the_command_with_a_real_caffe() -> None:

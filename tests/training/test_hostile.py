@@ -344,7 +344,7 @@ def test_a_board_on_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -
         raise OSError(errno.ENOSPC, "No space left on device")
 
     board = TensorBoard(Path("board"))
-    monkeypatch.setattr(board._writer, "add_event", full)
+    monkeypatch.setattr(board._writer, "write", full)
     with pytest.raises(OutputError, match="No space left") as caught:
         board(Displayed(1, 2.0, 0.1, [], {}, 0.0, 0.0))
     board.close()

@@ -15,7 +15,8 @@ from support import GOLDEN
 from support.standin import SOLVER, write_standin
 
 from ssd_data.core.errors import UsageError
-from ssd_data.training.caffe.binary import CaffeError, find_binary, run_caffe
+from ssd_data.training.caffe.binary import CaffeError, run_caffe
+from ssd_data.training.caffe.finding import find_binary
 from ssd_data.training.caffe.log import parse_log
 from ssd_data.training.log import Displayed, Event, Snapshotted
 from ssd_data.training.log import Tested as Scores

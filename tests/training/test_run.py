@@ -32,7 +32,7 @@ def test_the_function_takes_what_the_options_are() -> None:
     for one in fields(TrainOptions):
         if one.name != "extras":
             assert given[one.name].default == one.default, one.name
-    others = {"solver", "listeners", "say", "show", "extras"}
+    others = {"solver", "listeners", "say", "show", "quiet", "extras"}
     assert set(given) - {one.name for one in fields(TrainOptions)} == others - {"extras"}
     kinds = {one.name: one.type for one in fields(Extras)}
     assert ExtrasTold.__annotations__.keys() == kinds.keys()

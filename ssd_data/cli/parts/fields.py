@@ -58,8 +58,9 @@ def offered_option(
         settings["type"] = Number(offer.low, offer.below, max_open=True)
     elif offer.low is not None:
         settings["type"] = click.IntRange(offer.low, offer.most)
-    letter = [f"-{offer.letter}"] if offer.letter else []
-    return field_option(kind, words, *letter, **settings)
+    more = [f"-{offer.letter}"] if offer.letter else []
+    more += [offer.also] if offer.also else []
+    return field_option(kind, words, *more, **settings)
 
 
 def field_option(kind: type, option: str, *more: str, **settings: Any) -> Callable[[_F], _F]:

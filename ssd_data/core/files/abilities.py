@@ -6,7 +6,6 @@ import errno
 import fcntl
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from ssd_data.core.errors import OutputError, cure
 from ssd_data.core.files.exchange import CannotExchangeError, exchange
+from ssd_data.core.files.scratch import scratch
 
 MOUNTS = Path("/proc/self/mounts")
 WITHOUT = {
@@ -47,21 +47,17 @@ def abilities(folder: Path) -> Abilities:
         OutputError: nothing can be written there.
     """
     try:
-        tried = Path(tempfile.mkdtemp(prefix=".ssd-data-", dir=folder))
+        with scratch(folder) as tried:
+            file = tried / "file"
+            start = time.perf_counter()
+            _synced(file)
+            sync = time.perf_counter() - start
+            can = {name: _can(one, tried) for name, one in _TRIED.items()}
+            free = shutil.disk_usage(tried).free >> 20
+            return Abilities(kind_of(tried), free, sync, (tried / "FILE").exists(), can)
     except OSError as error:
-        raise OutputError(
-            f"cannot be written: {error.strerror}", where=folder, hint=cure(error)
-        ) from None
-    try:
-        file = tried / "file"
-        start = time.perf_counter()
-        _synced(file)
-        sync = time.perf_counter() - start
-        can = {name: _can(one, tried) for name, one in _TRIED.items()}
-        free = shutil.disk_usage(tried).free >> 20
-        return Abilities(kind_of(tried), free, sync, (tried / "FILE").exists(), can)
-    finally:
-        shutil.rmtree(tried, ignore_errors=True)
+        what = f"cannot be written: {error.strerror}"
+        raise OutputError(what, where=folder, hint=cure(error)) from None
 
 
 def kind_of(folder: Path, mounts: Path = MOUNTS) -> str:

@@ -176,6 +176,9 @@ def remove_tree(path: Path) -> None:
         for folder, _, _ in os.walk(path):
             with suppress(OSError):
                 Path(folder).chmod(0o700)
-        shutil.rmtree(path)
+        try:
+            shutil.rmtree(path)
+        except OSError as error:  # it names what lies in the folder, but not where that is
+            raise OSError(error.errno, error.strerror, str(path)) from None
     else:
         path.unlink(missing_ok=True)

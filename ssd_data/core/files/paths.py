@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -126,6 +128,17 @@ def _unreadable(
         text = error.strerror or error
         return InputError(f"cannot read the {what}: {text}", where=where, hint=cure(error))
     return InputError(f"cannot read the {what}: {error}", where=ascii(str(path)))
+
+
+@contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """The system's errors name the file also where they come of reading or writing it."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def announce(path: str) -> None:

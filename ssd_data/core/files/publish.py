@@ -43,6 +43,7 @@ from ssd_data.core.files.moving import (
     is_hidden,
     move_in,
     names_in,
+    staged_for,
 )
 from ssd_data.core.files.paths import read_text
 from ssd_data.core.files.whole import is_open_at, lock, sync_folder, sync_tree, write_bytes
@@ -121,8 +122,11 @@ class OutFolder:
 
     def _said(self, where: str) -> str:
         """What is wrong in a hidden folder is said of the folder itself."""
-        if is_hidden(Path(where).name):
+        name = Path(where).name
+        if is_hidden(name):
             where = str(Path(where).parent)
+        elif result := staged_for(name):
+            where = str(Path(where).with_name(result))
         hidden = (self._beside / NEW, self._beside, self.staging, self._place / READY)
         for folder in (*hidden, self._place):
             if where == str(folder) or where.startswith(f"{folder}/"):
@@ -269,6 +273,10 @@ class OutFolder:
             OSError: as the system says; leaving the folder's context makes it an OutputError.
         """
         place, staging = self._place, self.staging
+        there = names_in(staging)
+        for name in there:
+            if staged_for(name) in there:  # a folder within could not clear up
+                remove_tree(staging / name)
         sync_tree(staging)
         names, is_beside = names_in(staging), staging.parent != place
         if self._is_overtaken(place, names | {READY}):

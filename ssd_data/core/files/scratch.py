@@ -19,17 +19,19 @@ _LOCK, _WORK = ".lock", "work"
 
 
 @contextmanager
-def scratch() -> Iterator[Path]:
-    """An empty folder in the system's temporary one, removed in the end.
+def scratch(top: Path | None = None) -> Iterator[Path]:
+    """An empty folder in the system's temporary one, or hidden in another; removed in the end.
 
     Those of dead processes are removed before: each has a file that its process has locked.
 
     Raises:
-        OutputError: it cannot be made.
+        OutputError: it cannot be made. OSError: so, in a folder that was named.
     """
     try:
-        folder, descriptor = _made()
+        folder, descriptor = _made(top)
     except OSError as error:
+        if top is not None:
+            raise
         raise OutputError(
             f"no temporary folder can be made: {error.strerror}",
             where=error.filename or "",
@@ -55,10 +57,11 @@ def temporary_files_in(folder: Path) -> Iterator[None]:
         tempfile.tempdir = before
 
 
-def _made() -> tuple[Path, int]:
-    _remove_dead(Path(tempfile.gettempdir()))
+def _made(top: Path | None) -> tuple[Path, int]:
+    prefix = PREFIX if top is None else f".{PREFIX}"
+    _remove_dead(top or Path(tempfile.gettempdir()), prefix)
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=top))
         try:
             descriptor = claim(folder / _LOCK)
         except FileNotFoundError:  # another process took it for a dead one's
@@ -70,8 +73,8 @@ def _made() -> tuple[Path, int]:
         return folder, descriptor
 
 
-def _remove_dead(top: Path) -> None:
-    for folder in top.glob(f"{PREFIX}*"):
+def _remove_dead(top: Path, prefix: str) -> None:
+    for folder in top.glob(f"{prefix}*"):
         with suppress(OSError):
             status = folder.lstat()
             if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid():

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ssd_data.core.errors import OutputError, SsdDataWarning, cure
+from ssd_data.core.files.paths import naming
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
@@ -244,13 +245,10 @@ def write_bytes(path: Path, data: bytes, mode: str = "xb") -> None:
     Raises:
         OSError: as the system says; it names the file.
     """
-    try:
-        with path.open(mode) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None
+    with naming(path), path.open(mode) as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def sync_tree(path: Path) -> None:
@@ -270,9 +268,10 @@ def sync_folder(path: Path) -> None:
     except PermissionError:
         return
     try:
-        os.fsync(descriptor)
+        with naming(path):
+            os.fsync(descriptor)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise OSError(error.errno, error.strerror, str(path)) from None
+            raise
     finally:
         os.close(descriptor)

@@ -18,6 +18,7 @@ from ssd_data.data.dataset import Dataset
 from ssd_data.data.find import find
 from ssd_data.data.lmdb.companions import labelmap_file
 from ssd_data.data.lmdb.manifest import LABELMAP, MANIFEST
+from ssd_data.data.lmdb.one_build import one_build
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb
 from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import read_table
@@ -114,10 +115,11 @@ def _is_labelmap(path: Path) -> bool:
 
 def _against_lmdb(labelmap: LabelMap, path: Path) -> list[str]:
     found = []
-    if beside := labelmap_file(path):
-        found += labelmap.differences(read_labelmap(beside))
-    with LmdbReader(path) as reader:
-        used = Counter(read_table(reader).labels.tolist())
+    with one_build(path):
+        if beside := labelmap_file(path):
+            found += labelmap.differences(read_labelmap(beside))
+        with LmdbReader(path) as reader:
+            used = Counter(read_table(reader).labels.tolist())
     known = {item.label for item in labelmap} - {0}
     found += [
         f"label {label}, used by {used[label]} boxes of {path}, is not in {labelmap.origin}"

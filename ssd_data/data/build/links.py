@@ -15,6 +15,7 @@ from ssd_data.core.files.publish import OutFolder
 from ssd_data.core.registry import FORMATS
 from ssd_data.data import formats
 from ssd_data.data.lmdb.manifest import LABELMAP, Manifest, read_manifest
+from ssd_data.data.lmdb.one_build import one_build
 from ssd_data.data.lmdb.store import is_lmdb
 
 STANDARD = ("trainval_lmdb", "test_lmdb")
@@ -63,7 +64,7 @@ def link(build: Path | str, into: Path | str, *, copy: bool = False) -> list[str
             return [str(into / name) for name in targets]
     refuse_obstacles(into, targets.keys(), manifest.links, build)
     if copy:
-        _copy(into, targets)
+        _copy(into, targets, build)
     else:
         _link(into, {name: str(_relative(into, target)) for name, target in targets.items()})
     return [str(into / name) for name in targets]
@@ -134,15 +135,16 @@ def _link(into: Path, links: Mapping[str, str]) -> None:
         folder.publish()
 
 
-def _copy(into: Path, targets: Mapping[str, Path]) -> None:
+def _copy(into: Path, targets: Mapping[str, Path], build: Path) -> None:
     with OutFolder(into) as folder:
-        for name, target in targets.items():
-            if target.is_dir():
-                (folder.staging / name).mkdir()
-                for file in filter(Path.is_file, sorted(target.iterdir())):
-                    shutil.copy2(file, folder.staging / name)
-            else:
-                shutil.copy2(target, folder.staging / name)
+        with one_build(build):
+            for name, target in targets.items():
+                if target.is_dir():
+                    (folder.staging / name).mkdir()
+                    for file in filter(Path.is_file, sorted(target.iterdir())):
+                        shutil.copy2(file, folder.staging / name)
+                else:
+                    shutil.copy2(target, folder.staging / name)
         os.sync()
         folder.publish()
 

@@ -20,6 +20,7 @@ from ssd_data.data.check.raw import check_dataset
 from ssd_data.data.find import find
 from ssd_data.data.lmdb.companions import labelmap_file, manifest_of, name_size_file
 from ssd_data.data.lmdb.manifest import LABELMAP, MANIFEST, read_manifest
+from ssd_data.data.lmdb.one_build import one_build
 from ssd_data.data.lmdb.store import is_lmdb
 from ssd_data.data.lmdb.strangers import refuse_stranger
 
@@ -69,9 +70,11 @@ def check(
         raise UsageError("--split belongs to a build or a data set", where=what)
     if one:
         refuse_stranger(path)
-        return check_lmdb(path, labelmap, **settings)
+        with one_build(path):
+            return check_lmdb(path, labelmap, **settings)
     if built:
-        return check_build(path, labelmap, splits, **settings)
+        with one_build(path):
+            return check_build(path, labelmap, splits, **settings)
     dataset = find(str(what), root, splits, format, follow_links=follow_links)
     return check_dataset(dataset, labelmap, splits, reading, **settings)
 

@@ -13,6 +13,7 @@ import struct
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import naming
 
 MAGIC, VERSION = 0xBEEFC0DE, 1
 ANEW = "Build it anew, or copy it: mdb_dump -f records LMDB, mdb_load -f records NEW_LMDB"
@@ -38,11 +39,13 @@ def require_sound(data: Path) -> int:
         InputError: it is not an LMDB, it is cut short, or a page is damaged.
         OSError: as the system says.
     """
-    with data.open("rb") as file:
+    with naming(data), data.open("rb") as file:
         try:
             tree = _Tree(file.fileno())
             tree.check()
-        except (_DamagedError, struct.error) as error:
+        except struct.error:
+            raise InputError("the LMDB is damaged: it is cut short", where=data.parent) from None
+        except _DamagedError as error:
             raise InputError(f"the LMDB is damaged: {error}", where=data.parent) from None
         size: int = (tree.last + 1) * tree.size
         return size
@@ -57,7 +60,7 @@ def named_databases(data: Path) -> list[bytes]:
         InputError: it is sound, but of a kind that Caffe's LMDBs are not.
         OSError: as the system says.
     """
-    with data.open("rb") as file:
+    with naming(data), data.open("rb") as file:
         try:
             return _Tree(file.fileno()).named()
         except _OtherKindError as error:

@@ -228,7 +228,11 @@ class LmdbReader:
 
     def _require_whole(self) -> None:
         """What is cut off a mapped file kills the process that reads it."""
-        if os.fstat(self._file).st_size < self._bytes:
+        try:
+            size = os.fstat(self._file).st_size
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
+        if size < self._bytes:
             text = "the LMDB has been cut short since it was opened"
             raise InputError(text, where=self.path, hint="Is something copied over it?")
 
@@ -292,10 +296,12 @@ def _open_existing(path: Path) -> tuple[lmdb.Environment, int, int]:
         file = os.open(data, os.O_RDONLY)
         try:
             env = lmdb.open(os.fsencode(path), readonly=True, lock=False, create=False, max_dbs=0)
-        except lmdb.Error:
+        except (lmdb.Error, ValueError):
             os.close(file)
             raise
         return env, file, size
+    except ValueError:  # it has become empty
+        raise InputError("not an LMDB: data.mdb is empty", where=path) from None
     except (lmdb.Error, OSError) as error:
         system = _as_system(error)
         hint = cure(system) if system.errno else ""

@@ -7,8 +7,8 @@ README; ``OPTIONS``, a dataclass of the options of its own, each offered to the 
 
 - ``write(net, options, folder) -> WrittenNet``: write a prepared net into a folder;
 - ``prove(written, options, folder, proof) -> list[Difference]``: read it back, run it and compare
-  it with the embedded engine (:class:`ssd_data.deploy.proof.Proof`); raises OutputError where it is
-  not the same. ``preprocess.json`` is there by then.
+  it with the embedded engine (:class:`ssd_data.deploy.proof.Proof`, which sees what is shipped and
+  scores it); raises OutputError where it is not the same. ``preprocess.json`` is there by then.
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ class WrittenNet:
         detection: the post-processing's settings, where some of it is left to do; None where the
             net gives detections.
         notes: what to know of it.
+        input_name: the input's, where the target does not take the net's own.
         losses: name → numbers that say what was given up (half precision, whole numbers).
+        given: what ``preprocess.json`` says of the input where it is not the usual: its ``layout``,
+            ``shape``, ``type``; of whole numbers, ``scale_of_one`` and ``zero`` (a value is
+            ``(number - zero) * scale_of_one``).
     """
 
     net: PreparedNet
@@ -43,6 +47,13 @@ class WrittenNet:
     detection: dict[str, Any] | None
     notes: list[str] = field(default_factory=list)
     losses: dict[str, Any] = field(default_factory=dict)
+    given: dict[str, Any] = field(default_factory=dict)
+    input_name: str = ""
+
+    @property
+    def input(self) -> str:
+        """The input's name."""
+        return self.input_name or self.net.given.graph.inputs[0]
 
 
 def known_options() -> dict[str, tuple[type, list[str]]]:
@@ -66,7 +77,12 @@ def choose(profile: str, given: Mapping[str, Any]) -> Any:
     for name, value in given.items():
         if name not in known:
             raise UsageError(f"the profile {profile} knows no such option", where=flag(name))
-        words = get_args(known[name]) if get_origin(known[name]) is Literal else ()
+        words = [word for kind in _kinds(known[name]) for word in get_args(kind)]
         if words and value not in words:
             raise UsageError(f"a {name} is one of {', '.join(words)}", where=flag(name))
     return kind(**given)
+
+
+def _kinds(hint: Any) -> list[Any]:
+    """The ``Literal`` that a field's type is, or has among others."""
+    return [one for one in (hint, *get_args(hint)) if get_origin(one) is Literal]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from ssd_data.deploy.caffe_files import DEPLOY, FILES, WEIGHTS, CaffeOptions, prove_net, write_net
@@ -21,7 +22,7 @@ OPTIONS = CaffeOptions
 
 def write(net: PreparedNet, options: CaffeOptions, folder: Path) -> WrittenNet:
     """Write prototxt and caffemodel."""
-    net = net.without_relu6(options.relu6)
+    net = net.without_relu6(options.relu6).in_standard_layers()
     write_net(net.canonical, folder)
     output = net.head.node.tops[0]
     holds = "detections: picture, label, score, xmin, ymin, xmax, ymax"
@@ -38,7 +39,8 @@ def write(net: PreparedNet, options: CaffeOptions, folder: Path) -> WrittenNet:
 def prove(
     written: WrittenNet, options: CaffeOptions, folder: Path, proof: Proof
 ) -> list[Difference]:
-    """Through OpenCV's DNN."""
+    """Through OpenCV's DNN, which has to agree; what MNN makes of it, where it is installed, is
+    said."""
     engine = load_engine("opencv", folder / DEPLOY, folder / WEIGHTS)
     own = engine.outputs[0]
 
@@ -46,4 +48,11 @@ def prove(
         found = engine.forward(batch)[own].reshape(-1, 7)
         return found[found[:, 1] > 0]
 
-    return prove_net(written, options, WrittenEngine(written.net, "opencv", rows), proof)
+    differences = prove_net(written, options, WrittenEngine(written.net, "opencv", rows), proof)
+    if not differences or find_spec("MNN") is None or find_spec("onnx") is None:
+        return differences
+    from ssd_data.deploy.mnn_files import reread_caffe
+
+    more, note = reread_caffe(written, folder, proof)
+    written.notes += [note] if note else []
+    return [*differences, *more]

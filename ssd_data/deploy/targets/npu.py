@@ -25,7 +25,7 @@ OPTIONS = CaffeOptions
 
 def write(net: PreparedNet, options: CaffeOptions, folder: Path) -> WrittenNet:
     """Write the net up to its heads, the priors and the post-processing."""
-    net = net.without_relu6(options.relu6)
+    net = net.without_relu6(options.relu6).in_standard_layers()
     write_net(net.ending, folder)
     extras = write_extras(net, folder)
     count, head = len(net.boxes), net.head

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,22 +11,27 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.paths import spelled
+from ssd_data.core.errors import InputError, OutputError, UsageError
+from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.options import option
-from ssd_data.deploy.extras_files import load_postprocess, write_extras
+from ssd_data.deploy.calibration import RECORDS, check_precision, lower_precision
+from ssd_data.deploy.examples import write_examples
+from ssd_data.deploy.extras_files import write_extras
+from ssd_data.deploy.heads import head_outputs_table, left_to_do, one_picture, written_engine
+from ssd_data.deploy.layer_errors import furthest_off, layer_errors
 from ssd_data.deploy.proof import TOLERANCE, Proof, WrittenEngine
 from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines import Array
 from ssd_data.engines.onnxruntime import open_session, require_onnxruntime
+from ssd_data.engines.openvino import open_net, read_net, require_openvino
 from ssd_data.evaluation.compare import Difference
+from ssd_data.nets.caffemodel import MOST_BYTES
 from ssd_data.nets.prepare import PreparedNet
 
 BRIEF = "one ONNX file."
 SUMMARY = "One ONNX file, as ONNX Runtime, OpenCV and others read it."
 NET = "net.onnx"
-RECORDS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,6 @@ class OnnxOptions:
         dynamic_batch: whether it takes batches of any size.
         half: half precision.
         int8: whole numbers of 8 bits, by ``calibrate``, an LMDB, and its first ``records`` records.
-        test: an LMDB on which both nets are scored.
     """
 
     head: Literal["raw", "decoded", "nms"] = option(
@@ -52,21 +57,14 @@ class OnnxOptions:
     records: int | None = option(
         None, f"how many of its records.  [default: {RECORDS}]", of="int8", metavar="N", low=1
     )
-    test: Path | None = option(None, "score both nets on this (mAP).", metavar="LMDB")
 
     def __post_init__(self) -> None:
-        if self.half and self.int8:
-            raise UsageError("--half and --int8 exclude each other")
-        if self.int8 and self.calibrate is None:
-            hint = "Give --calibrate LMDB"
-            raise UsageError("says how large values get", where="--int8", hint=hint)
-        if not self.int8 and (self.calibrate or self.records):
-            raise UsageError("--calibrate and --records belong to --int8")
+        check_precision(self.half, self.int8, self.calibrate, self.records)
 
     @property
     def lower(self) -> str:
         """What is lower than single precision within, for people; nothing where nothing is."""
-        return "half precision" if self.half else "whole numbers" if self.int8 else ""
+        return lower_precision(self.half, self.int8)
 
 
 OPTIONS = OnnxOptions
@@ -79,7 +77,8 @@ def write(net: PreparedNet, options: OnnxOptions, folder: Path) -> WrittenNet:
     from ssd_data.nets.onnx.emission import BATCH, IR_VERSION, OPSET
 
     head = options.head
-    model = make_model(net, head, dynamic=options.dynamic_batch, half=options.half)
+    dynamic = options.dynamic_batch
+    model = make_model(net, head, dynamic=dynamic, half=options.half, batch=1)
     notes = []
     if options.calibrate is not None:
         model, text = quantise(model, net, options.calibrate, options.records or RECORDS)
@@ -92,71 +91,47 @@ def write(net: PreparedNet, options: OnnxOptions, folder: Path) -> WrittenNet:
         "opset": OPSET,
         "ir_version": IR_VERSION,
         "head": head,
-        "batch": "any" if options.dynamic_batch else net.shape[0],
+        "batch": "any" if dynamic else 1,
     }
     if head != "nms":
         facts["files"] |= write_extras(net, folder, priors=head == "raw")
-    batch = BATCH if options.dynamic_batch else net.shape[0]
-    return WrittenNet(net, facts, _outputs(net, head, batch), _left(net, head), notes)
-
-
-def _outputs(net: PreparedNet, head: str, batch: int | str) -> dict[str, dict[str, Any]]:
-    count, settings = len(net.boxes), net.head.settings
-    classes = settings["num_classes"]
-    each = (4,) if settings["share_location"] else (classes, 4)
-    if head == "raw":
-        return {
-            "locations": {
-                "shape": [batch, count, *each],
-                "holds": f"by {settings['code_type']}, to be decoded with priors and variances",
-            },
-            "confidences": {
-                "shape": [batch, count, classes],
-                "holds": f"activation left to do: {net.head.activation}",
-            },
-        }
-    if head == "decoded":
-        return {
-            "boxes": {"shape": [batch, count, *each], "holds": "decoded"},
-            "scores": {"shape": [batch, count, classes], "holds": "of each class"},
-        }
-    holds = "label, score, xmin, ymin, xmax, ymax by falling score; the rest has label -1"
-    return {"detections": {"shape": [batch, "most", 6], "holds": holds}}
-
-
-def _left(net: PreparedNet, head: str) -> dict[str, Any] | None:
-    if head == "nms":
-        return None
-    if head == "raw":
-        return net.settings()
-    return {**net.head.settings, "activation": "none", "code_type": "DECODED"}
+    outputs = head_outputs_table(net, head, BATCH if dynamic else 1)
+    written = WrittenNet(net, facts, outputs, left_to_do(net, head), notes)
+    written.input_name = str(model.graph.input[0].name)
+    written.given = one_picture(net)
+    facts["files"] |= write_examples("onnx", net, folder, written.input_name)
+    return written
 
 
 def prove(
     written: WrittenNet, options: OnnxOptions, folder: Path, proof: Proof
 ) -> list[Difference]:
-    """Through ONNX Runtime, which has to agree, and OpenCV's DNN, of which is said what it does.
+    """Through ONNX Runtime, which has to agree, and OpenCV's DNN and OpenVINO, of which is said
+    what they do.
 
     A net of lower precision is held against the limits of nobody: the same net in single precision,
     which is not written, has to agree, and what the lower precision costs is measured.
     """
     import onnx
 
-    onnx.checker.check_model(str(folder / NET), full_check=True)
-    engine = _by_runtime(written, folder, (folder / NET).read_bytes())
+    made = read_bytes(folder / NET, "ONNX net", MOST_BYTES)
+    onnx.checker.check_model(made, full_check=True)
+    engine = _by_runtime(written, folder, made)
     if options.dynamic_batch:
         proof.batches.append(np.concatenate(proof.batches))  # and all at once
     if options.lower:
         from ssd_data.deploy.onnx_model import make_model
 
-        model = make_model(written.net, options.head, dynamic=options.dynamic_batch)
+        model = make_model(written.net, options.head, dynamic=options.dynamic_batch, batch=1)
         name = "onnxruntime, in single precision"
         found = proof.require(_by_runtime(written, folder, model.SerializeToString(), name))
+        if options.int8:
+            errors = _errors(written.net, options.head, made, proof)
+            written.facts["layer_errors"] = errors
+            written.notes += furthest_off(errors)
         written.losses[options.lower] = proof.losses(engine)
     else:
-        found = [*proof.require(engine), *_by_opencv(written, options, folder, proof)]
-    if options.test is not None:
-        written.losses[f"mAP on {options.test.name}"] = proof.scores(engine, options.test)
+        found = [*proof.require(engine), *_by_others(written, options, made, folder, proof)]
     return found
 
 
@@ -170,52 +145,71 @@ def _by_runtime(
         found: list[Array] = session.run(names, {own: batch})
         return found
 
-    return _engine(written, name, folder, run)
+    return written_engine(written, name, folder, run)
 
 
-def _engine(
-    written: WrittenNet, name: str, folder: Path, run: Callable[[Array], list[Array]]
-) -> WrittenEngine:
-    """The file that was written, as an engine."""
-    if written.detection is None:
-        return WrittenEngine(written.net, name, lambda batch: _rows(run(batch)[0]))
-    after = load_postprocess(folder)
-
-    def values(batch: Array) -> dict[str, Array]:
-        return dict(zip(written.outputs, run(batch), strict=True))
-
-    return WrittenEngine(written.net, name, lambda batch: after(*run(batch)), values)
-
-
-def _rows(detections: Array) -> Array:
-    """(batch, most, 6) as DetectionOutput's rows."""
-    picture, place = np.nonzero(detections[..., 0] >= 0)
-    found = detections[picture, place]
-    return np.concatenate([picture[:, None], found], 1).astype(np.float32)
-
-
-def _by_opencv(
-    written: WrittenNet, options: OnnxOptions, folder: Path, proof: Proof
+def _by_others(
+    written: WrittenNet, options: OnnxOptions, made: bytes, folder: Path, proof: Proof
 ) -> list[Difference]:
-    """What OpenCV's DNN makes of it; nothing where it cannot read this head."""
-    names = list(written.outputs)
+    """What OpenCV's DNN and OpenVINO make of it, and notes of what they do not."""
+    found = []
+    if options.head == "nms" and int(cv2.__version__.partition(".")[0]) < 5:
+        written.notes.append(f"OpenCV {cv2.__version__} reads no NonMaxSuppression (OpenCV 5 does)")
+    else:
+        found += _by_other(
+            f"OpenCV {cv2.__version__}", "opencv", _by_opencv, written, made, folder, proof
+        )
+    with suppress(UsageError):  # it is not installed
+        version = require_openvino().__version__.partition("-")[0]
+        found += _by_other(
+            f"OpenVINO {version}", "openvino", _by_openvino, written, made, folder, proof
+        )
+    return found
+
+
+def _by_other(
+    title: str,
+    name: str,
+    load: Callable[[bytes, list[str], Path], Callable[[Array], list[Array]]],
+    written: WrittenNet,
+    made: bytes,
+    folder: Path,
+    proof: Proof,
+) -> list[Difference]:
+    """How another runtime agrees; a note where it does not, or cannot."""
+    try:
+        run = load(made, list(written.outputs), folder / NET)
+        found = proof.measure(written_engine(written, name, folder, run))
+    except (cv2.error, InputError, OutputError, RuntimeError, ValueError) as error:
+        text = str(getattr(error, "err", "") or error).strip().splitlines()[0][:120]
+        written.notes.append(f"{title} does not run it: {text}")
+        return []
+    if all(one.within(TOLERANCE) for one in found):
+        return found
+    worst = max(found, key=lambda one: (one.relative, one.unmatched))
+    written.notes.append(f"{title} gives other values: {worst.sentence()}")
+    return []
+
+
+def _by_opencv(made: bytes, names: list[str], file: Path) -> Callable[[Array], list[Array]]:
+    net = cv2.dnn.readNetFromONNX(np.frombuffer(made, np.uint8))
 
     def run(batch: Array) -> list[Array]:
         net.setInput(batch)
         return [np.asarray(array) for array in net.forward(names)]
 
-    if options.head == "nms":
-        written.notes.append(f"OpenCV {cv2.__version__} reads no NonMaxSuppression")
-        return []
-    try:
-        net = cv2.dnn.readNetFromONNX(spelled(folder / NET))
-        found = proof.measure(_engine(written, "opencv", folder, run))
-    except (cv2.error, InputError, ValueError) as error:
-        text = str(getattr(error, "err", "") or error).strip().splitlines()[0][:120]
-        written.notes.append(f"OpenCV {cv2.__version__} does not run it: {text}")
-        return []
-    if all(one.within(TOLERANCE) for one in found):
-        return found
-    worst = max(found, key=lambda one: one.relative)
-    written.notes.append(f"OpenCV {cv2.__version__} gives other values: {worst.sentence()}")
-    return []
+    return run
+
+
+def _by_openvino(made: bytes, names: list[str], file: Path) -> Callable[[Array], list[Array]]:
+    return open_net(read_net(made, file), names, file)
+
+
+def _errors(net: PreparedNet, head: str, shipped: bytes, proof: Proof) -> dict[str, float]:
+    """How far each convolution is off in whole numbers, by layer."""
+    import onnx
+
+    from ssd_data.deploy.onnx_model import layers_of_both, make_model
+
+    single, low = make_model(net, head, batch=1), onnx.load_model_from_string(shipped)
+    return layer_errors(*layers_of_both(single, low), proof.batches)

@@ -144,6 +144,16 @@ class Blob:
         return f"Blob({'x'.join(map(str, self.shape)) or 'scalar'})"
 
 
+class BlobVec(list[Blob]):
+    """A layer's parameters, as ``net.params[name]`` has them.
+
+    >>> import ssd_data as caffe
+    >>> net = caffe.Net("tiny_ssd/deploy.prototxt", caffe.TEST)
+    >>> type(net.params["conv1"]) is caffe._caffe.BlobVec
+    True
+    """
+
+
 def to_numpy(tensor: Tensor) -> npt.NDArray[np.float32]:
     """A copy of a tensor's values on the CPU."""
     return tensor.detach().float().cpu().numpy().copy()

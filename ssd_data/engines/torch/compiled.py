@@ -24,7 +24,7 @@ from ssd_data.engines.torch.layers.convolution import Convolution
 from ssd_data.engines.torch.mode import find_device
 from ssd_data.engines.torch.net import Net
 from ssd_data.nets.caffemodel import Caffemodel
-from ssd_data.nets.detection import DETECTION_TYPE
+from ssd_data.nets.detection import DETECTION_PARAMS
 from ssd_data.nets.edit.merge_bn import merge_bn
 from ssd_data.nets.geometry import Size
 from ssd_data.nets.graph import Graph, Node
@@ -38,7 +38,7 @@ _RECTIFIERS: dict[str, Callable[[Tensor], Tensor]] = {
 # Pictures at once on the CPU: the C library keeps no memory of larger tensors for the next, and
 # getting new pages costs more than a larger batch gains.
 AT_ONCE = 4
-_SINGLE = {"DetectionOutput", "PriorBox", "Softmax", "Sigmoid"}  # never in half precision
+_SINGLE = {*DETECTION_PARAMS, "PriorBox", "Softmax", "Sigmoid"}  # never in half precision
 
 
 @dataclass(slots=True)
@@ -61,9 +61,8 @@ class Compiled(Engine):
     def __init__(self, net: Net, device: torch.device, half: bool = False) -> None:
         super().__init__(net.graph)
         self.device = device
-        self._only_detects = [n.type for n in net.graph.producers()[self.outputs[0]]] == [
-            DETECTION_TYPE
-        ] and len(self.outputs) == 1
+        ends = [n.type for n in net.graph.producers()[self.outputs[0]]]
+        self._only_detects = len(ends) == len(self.outputs) == 1 and ends[0] in DETECTION_PARAMS
         self.type = torch.float16 if half else torch.float32
         shapes = {name: blob.shape for name, blob in net.blobs.items()}
         self._sizes = {name: (s[2], s[3]) for name, s in shapes.items() if len(s) == 4}

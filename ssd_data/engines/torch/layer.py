@@ -98,17 +98,21 @@ class Layer:
         """The tops' shapes, as tensors on torch's meta device.
 
         Raises:
-            LayerError: the bottoms' shapes do not fit.
+            LayerError: the bottoms' shapes do not fit, or a top would be larger than Caffe's are.
         """
         kept = self.weights
         self.weights = [w.to("meta") for w in kept]
         try:
-            return as_tuple(self.outline(*bottoms))
+            tops = as_tuple(self.outline(*bottoms))
         except REFUSALS as error:
             shapes = ", ".join(shape_text(bottom.shape) for bottom in bottoms)
             raise refused(self, f"cannot take bottoms of shape {shapes}", error) from None
         finally:
             self.weights = kept
+        for top in tops:
+            if math.prod(top.shape) > MOST_VALUES:
+                raise self.error(f"its top of {shape_text(top.shape)} {TOO_MANY}")
+        return tops
 
     def axis(self, number: int, bottom: Tensor) -> int:
         """An axis counted from the front; Caffe's may be negative.

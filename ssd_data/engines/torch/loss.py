@@ -124,6 +124,15 @@ def softmax_losses(scores: Tensor, labels: Tensor) -> Tensor:
     return with_value(losses.clamp(max=GREATEST), losses)
 
 
+def focal_losses(scores: Tensor, labels: Tensor, alpha: float, gamma: float) -> Tensor:
+    """-alpha · (1 - p) ^ gamma · log p of each row's label, p its softmax (T.-Y. Lin et al., Focal
+    Loss for Dense Object Detection); see :func:`softmax_losses`."""
+    losses = functional.cross_entropy(scores, labels, reduction="none")
+    rest = -torch.expm1(-losses)  # 1 - p, exact also where p is near 1
+    weight = alpha * rest**gamma
+    return with_value(weight * losses.clamp(max=GREATEST), weight * losses)
+
+
 def sigmoid_losses(scores: Tensor, targets: Tensor) -> Tensor:
     """Cross entropy of each score's sigmoid, in a form that does not overflow; scores' shape."""
     return functional.binary_cross_entropy_with_logits(scores, targets, reduction="none")

@@ -5,14 +5,15 @@ torch is not imported before a net asks.
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
-from ssd_data.core.errors import UsageError
+from ssd_data.core.errors import SsdDataWarning, UsageError
 
 if TYPE_CHECKING:
     import torch
 
-_mode = {"gpu": False, "device": 0}
+_mode = {"gpu": False, "device": 0, "or_cpu": False}
 
 
 def set_mode_cpu() -> None:
@@ -40,6 +41,23 @@ def set_device(number: int) -> None:
     _mode["device"] = int(number)
 
 
+def set_random_seed(seed: int) -> None:
+    """What is random from now on in nets, of weights and dropped values, begins with it.
+
+    >>> set_random_seed(1)
+    """
+    import torch
+
+    torch.manual_seed(seed)
+
+
+def or_on_cpu(wanted: bool) -> bool:
+    """Where there is no GPU, :func:`set_mode_gpu` from now on means the CPU, and a warning says so;
+    returns whether it did before. Scripts have it written in them."""
+    before, _mode["or_cpu"] = bool(_mode["or_cpu"]), wanted
+    return before
+
+
 def find_device(name: str | None = None) -> torch.device:
     """A device by name (``cpu``, ``cuda``, ``cuda:1``, ``auto``); without one, by the mode set.
 
@@ -50,6 +68,10 @@ def find_device(name: str | None = None) -> torch.device:
 
     if name is None:
         name = f"cuda:{_mode['device']}" if _mode["gpu"] else "cpu"
+        if _mode["gpu"] and _mode["or_cpu"] and not torch.cuda.is_available():
+            what = "the script asks for a GPU, and there is none: its nets run on the CPU"
+            warnings.warn(what, SsdDataWarning, stacklevel=2)
+            name = "cpu"
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from ssd_data.core.errors import UsageError
-from ssd_data.engines.torch.blob import Array, Blob
+from ssd_data.engines.torch.blob import Array, Blob, BlobVec
 from ssd_data.engines.torch.interpreter import Interpreter
 from ssd_data.engines.torch.layer import Layer
 from ssd_data.engines.torch.mode import find_device
@@ -91,9 +91,29 @@ class Net(Interpreter):
         return [LayerView(layer) for layer in self.steps]
 
     @property
-    def params(self) -> OrderedDict[str, list[Blob]]:
+    def layer_dict(self) -> OrderedDict[str, LayerView]:
+        """Layer name → the layer; of several layers of one name, the last."""
+        return OrderedDict((layer.node.name, LayerView(layer)) for layer in self.steps)
+
+    @property
+    def params(self) -> OrderedDict[str, BlobVec]:
         """Layer name → its parameters; of several layers of one name, the last."""
-        return OrderedDict((s.node.name, s.params) for s in self.steps if s.params)
+        return OrderedDict((s.node.name, BlobVec(s.params)) for s in self.steps if s.params)
+
+    @property
+    def bottom_names(self) -> OrderedDict[str, list[str]]:
+        """Layer name → names of the blobs that it reads."""
+        return OrderedDict((s.node.name, list(s.node.bottoms)) for s in self.steps)
+
+    @property
+    def top_names(self) -> OrderedDict[str, list[str]]:
+        """Layer name → names of the blobs that it writes."""
+        return OrderedDict((s.node.name, list(s.node.tops)) for s in self.steps)
+
+    @property
+    def _layer_names(self) -> list[str]:
+        """As pycaffe calls the names of :attr:`layers`."""
+        return [layer.node.name for layer in self.steps]
 
     # ---- running ----
 
@@ -229,7 +249,7 @@ class Net(Interpreter):
         return self.blobs[name]
 
     def _range(self, start: str | None, end: str | None, backward: bool = False) -> tuple[int, int]:
-        names = [layer.node.name for layer in self.steps]
+        names = self._layer_names
         for name in (start, end):
             if name is not None and name not in names:
                 raise UsageError(f'no layer is called "{name}"', hint=f"In {self.graph.origin}")
@@ -245,7 +265,7 @@ class LayerView:
 
     def __init__(self, layer: Layer) -> None:
         self.type = layer.node.type
-        self.blobs = layer.params
+        self.blobs = BlobVec(layer.params)
 
     def __repr__(self) -> str:
         return f"LayerView({self.type})"

@@ -9,9 +9,10 @@ import torch
 from ssd_data.engines.torch.layer import Layer
 from ssd_data.engines.torch.mode import find_device
 from ssd_data.engines.torch.net import Net
+from ssd_data.nets.detection import DETECTION_PARAMS
 from ssd_data.nets.graph import read_graph
 
-_LATE = {"DetectionOutput", "DetectionEvaluate"}
+_LATE = {*DETECTION_PARAMS, "DetectionEvaluate"}
 SPREAD = 0.2  # of biases and of what BatchNorm and Scale vary by
 
 

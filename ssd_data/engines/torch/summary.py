@@ -16,7 +16,12 @@ from ssd_data.nets.geometry import Shape, Window
 from ssd_data.nets.graph import Graph
 from ssd_data.nets.priors import prior_shapes
 
-_MIXING = {"InnerProduct", "Flatten", "Permute", "Reshape"}  # what they give is no map any more
+# What they give is no map any more.
+_MIXING = {
+    "BatchReindex", "Embed", "Filter", "Flatten", "Im2col", "InnerProduct", "LSTM", "Permute",
+    "PSROIPooling", "Reduction", "Reorg", "Reshape", "ROIPooling", "SPP", "Tile",
+}  # fmt: skip
+_ENLARGING = {"Upsample", "Interp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,11 @@ class _Reach:
         ]
         return _Reach((y / down, x / across), (height + reads[0] * y, width + reads[1] * x))
 
+    def resized(self, before: Shape, after: Shape) -> _Reach:
+        """Of this map in another size, as if each new place lay on an old one."""
+        (y, x), (height, width) = self.stride, self.field
+        return _Reach((y * before[2] / after[2], x * before[3] / after[3]), (height, width))
+
 
 def summarise(graph: Graph) -> Summary:
     """Shapes and counts of a net, with the batch that its inputs have; nothing is computed.
@@ -129,7 +139,7 @@ def summarise(graph: Graph) -> Summary:
         summary.layers.append(row)
         if layer.node.type == "PriorBox":
             summary.priors.append(_priors(layer, before[0], reaches[layer.node.bottoms[0]]))
-        reach = _reach(layer, before, reaches)
+        reach = _reach(layer, before, after, reaches)
         reaches.update(dict.fromkeys(layer.node.tops, reach))
     return summary
 
@@ -152,7 +162,9 @@ def _multiply_adds(layer: Layer, before: list[Shape], after: list[Shape]) -> int
     return 0
 
 
-def _reach(layer: Layer, before: list[Shape], known: dict[str, _Reach | None]) -> _Reach | None:
+def _reach(
+    layer: Layer, before: list[Shape], after: list[Shape], known: dict[str, _Reach | None]
+) -> _Reach | None:
     if not before:
         return _Reach()
     bottoms = [known[name] for name in layer.node.bottoms]
@@ -165,7 +177,9 @@ def _reach(layer: Layer, before: list[Shape], known: dict[str, _Reach | None]) -
         return shift(layer.window)
     if isinstance(layer, Pooling):
         return largest.through(layer.window)
-    return largest
+    if layer.node.type in _ENLARGING:
+        return largest.resized(before[0], after[0])
+    return _Reach(reaches[1].stride, largest.field) if layer.node.type == "Axpy" else largest
 
 
 def _priors(layer: Layer, places: Shape, reach: _Reach | None) -> PriorRow:

@@ -121,7 +121,8 @@ def _data_size(data: Node) -> Size:
 
 
 def _rules(graph: Graph, overlap: float | None) -> Rules:
-    loss = next((node for node in graph.nodes if node.type == "MultiBoxLoss"), None)
+    losses = ("MultiBoxLoss", "MultiBoxFocalLoss")
+    loss = next((node for node in graph.nodes if node.type in losses), None)
     if loss is None:
         if overlap is None:
             raise UsageError(

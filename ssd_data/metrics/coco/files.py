@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from ssd_data.core.boxes import from_xywh, to_xywh
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import naming
 from ssd_data.core.files.whole import new_file
 from ssd_data.core.legible import few
 from ssd_data.core.structures import Detections
@@ -162,7 +163,7 @@ def sniff(path: Path) -> int:
     """By the first byte; other files than texts may be a broken JSON."""
     if not path.is_file() or path.suffix == ".txt":
         return NO
-    with path.open("rb") as file:
+    with naming(path), path.open("rb") as file:
         return SURELY if _first_byte(file.read(64)) in (b"[", b"{") else PERHAPS
 
 

@@ -32,6 +32,7 @@ from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.voc.read import VocSource
 from ssd_data.data.formats.voc.xml import read_file
 from ssd_data.data.lmdb.companions import labelmap_of, name_size_file, read_name_sizes
+from ssd_data.data.lmdb.one_build import one_build
 from ssd_data.data.lmdb.store import is_lmdb, open_shared
 from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import read_table
@@ -127,6 +128,11 @@ def _image_set(path: Path, split: str | None) -> tuple[Path, Path]:
 
 
 def _from_lmdb(path: Path, labelmap: LabelMap | None) -> Truth:
+    with one_build(path):
+        return _read_lmdb(path, labelmap)
+
+
+def _read_lmdb(path: Path, labelmap: LabelMap | None) -> Truth:
     if labelmap is None:
         labelmap = labelmap_of(path)
     sizes = name_size_file(path)

@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 
 from ssd_data.nets.detection import DetectionHead
-from ssd_data.nets.onnx.emission import Array, Emission, Value
+from ssd_data.nets.layer_step import Array
+from ssd_data.nets.onnx.emission import Emission, Value
 
-LEAST = np.finfo(np.float32).min
+# Below all scores. Runtimes that compute in half precision, or bfloat16, must have it exactly:
+# what is not quite it would be a detection.
+LEAST = np.float32(-32768)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,6 +27,7 @@ class EmittedHead:
         locations, confidences: of a batch, in any shape.
         boxes, variances: priors, float32 (N, 4).
         head: what the net says of it.
+        fills: whether the reader fills up what NonMaxSuppression gives with boxes of number -1.
     """
 
     emission: Emission
@@ -32,6 +36,7 @@ class EmittedHead:
     boxes: Array
     variances: Array
     head: DetectionHead
+    fills: bool = False
 
 
 def head_outputs(end: EmittedHead, head: str) -> dict[str, Value]:
@@ -133,17 +138,22 @@ def _suppress(end: EmittedHead, boxes: Value, scores: Value) -> Value:
     by_class = e.add("Transpose", [scores], (batch, classes, count), perm=[0, 2, 1])
     by_class = e.add("Gather", [by_class, _whole(e, labels)], (batch, len(labels), count), axis=1)
     kept = _best(e, by_class, top)
+    if end.fills:
+        boxes, kept, count = _one_more(e, boxes, kept)
     limits = [_whole(e, [top])]
     limits += [
         e.constant(np.array([value]), name)
         for name, value in (
             ("nms_threshold", min(settings["nms_threshold"], 1.0)),  # no two overlap by more
-            ("confidence_threshold", settings["confidence_threshold"]),
+            ("confidence_threshold", max(settings["confidence_threshold"], LEAST)),
         )
     ]
     # As many rows as are found: no shape says how many. (1 stands for it.)
     around = boxes if settings["code_type"] == "CENTER_SIZE" else _upright(e, boxes)
     chosen = e.add("NonMaxSuppression", [around, kept, *limits], (1, 3), whole=True, batched=False)
+    if end.fills:
+        unused = e.add("Less", [chosen, _whole(e, 0)], (1, 3), whole=True, batched=False)
+        chosen = e.add("Where", [unused, _whole(e, count - 1), chosen], (1, 3), whole=True)
     found = e.add("GatherND", [kept, chosen], (1,), batched=False)
     sizes = e.add("Shape", [kept], (3,), whole=True, batched=False)
     empty = e.add("Expand", [e.constant(LEAST, "least"), sizes], kept.shape, batched=True)
@@ -152,6 +162,16 @@ def _suppress(end: EmittedHead, boxes: Value, scores: Value) -> Value:
     keep = settings["keep_top_k"]
     most = min(keep if keep >= 0 else len(labels) * top, len(labels) * count)
     return _rows(e, boxes, flat, labels, count, most)
+
+
+def _one_more(e: Emission, boxes: Value, scores: Value) -> tuple[Value, Value, int]:
+    """Boxes and scores with one more at the end, which is never chosen; and how many they are."""
+    batch, labels, count = scores.shape
+    box = e.constant(np.zeros((batch, 1, 4)), "none")
+    least = e.constant(np.full((batch, labels, 1), LEAST), "none")
+    boxes = e.add("Concat", [boxes, box], (batch, count + 1, 4), axis=1)
+    scores = e.add("Concat", [scores, least], (batch, labels, count + 1), axis=2)
+    return boxes, scores, count + 1
 
 
 def _upright(e: Emission, boxes: Value) -> Value:

@@ -6,26 +6,23 @@ nothing has to be inferred and a net that does not fit is refused with its layer
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ssd_data.nets.geometry import Shape, axis_of, shape_text
-from ssd_data.nets.graph import LayerError, Node
+from ssd_data.nets.geometry import Shape
+from ssd_data.nets.layer_step import Array, LayerStep, check_shape
 
 OPSET = 13
 IR_VERSION = 8
 BATCH = "batch"  # name of the dynamic axis
-MOST_VALUES = 1 << 30  # of one blob
-Array: TypeAlias = npt.NDArray[Any]
 _KINDS: dict[Any, int] = {
     np.float32: TensorProto.FLOAT, np.float16: TensorProto.FLOAT16, np.int64: TensorProto.INT64
 }  # fmt: skip
@@ -191,61 +188,15 @@ def _needed(
     return kept[::-1], wanted
 
 
-def check_shape(shape: Sequence[int]) -> None:
-    """Refuse a shape that holds nothing, or more than memory.
-
-    Raises:
-        ValueError: says which.
-    """
-    text = shape_text(shape)
-    if any(n < 1 for n in shape):
-        raise ValueError(f"a blob of {text} would hold nothing")
-    if math.prod(shape) > MOST_VALUES:
-        raise ValueError(f"a blob of {text} is larger than this package takes")
-
-
 @dataclass(frozen=True, slots=True)
-class EmitStep:
+class EmitStep(LayerStep[Value]):
     """A layer that is to be emitted: what an emitter gets.
 
     Attributes:
         emission: the graph so far.
-        node: the layer.
-        bottoms: what it reads.
-        arrays: its own, float32, as the caffemodel has them.
     """
 
     emission: Emission
-    node: Node
-    bottoms: list[Value]
-    arrays: Sequence[Array]
-
-    @property
-    def param(self) -> Any:
-        """The layer's message."""
-        return self.node.param
-
-    @property
-    def bottom(self) -> Value:
-        """The first bottom."""
-        return self.bottoms[0]
-
-    def array(self, index: int, shape: Shape) -> Array:
-        """One of the layer's arrays.
-
-        Raises:
-            LayerError: it is missing, or does not fill that shape.
-        """
-        if index >= len(self.arrays):
-            raise self.error(
-                "the caffemodel has no arrays for it",
-                "Is it the caffemodel of this net? ssd-data weights show lists its layers",
-            )
-        array = self.arrays[index]
-        if array.size != math.prod(shape):
-            what = f"an array of shape {shape_text(array.shape)} does not fit {shape_text(shape)}"
-            raise self.error(what)
-        return array.reshape(shape)
 
     def add(
         self, operator: str, inputs: Sequence[Value], shape: Sequence[int], **attributes: Any
@@ -260,26 +211,3 @@ class EmitStep:
     def constant(self, array: npt.ArrayLike, name: str = "constant") -> Value:
         """See :meth:`Emission.constant`."""
         return self.emission.constant(array, name)
-
-    def axis(self, number: int) -> int:
-        """An axis of the bottom counted from the front.
-
-        Raises:
-            LayerError: there is no such axis.
-        """
-        return axis_of(self.node, number, len(self.bottom.shape))
-
-    def picture_map(self) -> tuple[int, int, int, int]:
-        """The bottom's shape.
-
-        Raises:
-            LayerError: it has not four axes.
-        """
-        shape = self.bottom.shape
-        if len(shape) != 4:
-            raise self.error(f"takes a bottom of 4 axes, not of {len(shape)}")
-        return shape[0], shape[1], shape[2], shape[3]
-
-    def error(self, what: str, hint: str = "") -> LayerError:
-        """An error that names this layer."""
-        return self.node.error(what, hint)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -10,15 +9,13 @@ from functools import cache
 from importlib import import_module
 from typing import TypeAlias
 
-import numpy as np
-
-from ssd_data.core.errors import InputError
 from ssd_data.nets.geometry import Shape, shape_text
 from ssd_data.nets.matching import TrainedNet
-from ssd_data.nets.onnx.emission import Array, Emission, EmitStep, Value
+from ssd_data.nets.onnx.emission import Emission, EmitStep, Value
 
 Emitter: TypeAlias = Callable[[EmitStep], Value | list[Value]]
-_FILES = ("pointwise", "pooling", "shaping", "weighted")
+_FILES = ("activations", "pointwise", "pooling", "reducing", "resizing", "shaping", "weighted")
+_SOURCES = ("Parameter",)  # layers without bottoms whose values the caffemodel has
 _KNOWN: dict[str, Emitter] = {}
 
 
@@ -69,8 +66,8 @@ def emit(
             continue
         emission.prefix = node.name
         own = arrays[index].arrays if index in arrays else []
-        step = EmitStep(emission, node, [values[name] for name in node.bottoms], own)
-        if not step.bottoms:
+        step = EmitStep(node, [values[name] for name in node.bottoms], own, emission)
+        if not step.bottoms and node.type not in _SOURCES:
             raise step.error(f"a {node.type} without bottoms cannot be written as ONNX")
         tops = _emit_layer(step)
         if len(tops) < len(node.tops):
@@ -118,17 +115,3 @@ def _emit_layer(step: EmitStep) -> list[Value]:
         shapes = ", ".join(shape_text(bottom.shape) for bottom in step.bottoms)
         raise step.error(f"cannot take bottoms of shape {shapes}: {error}") from None
     return tops if isinstance(tops, list) else [tops] * max(1, len(step.node.tops))
-
-
-def split_priors(value: Value, where: object) -> tuple[Array, Array]:
-    """Prior boxes (N, 4) and their variances (N, 4) of an emitted blob.
-
-    Raises:
-        InputError: they are no constants of the net, or have another shape than PriorBox gives.
-    """
-    if value.constant is None:
-        raise InputError("the priors are not made by PriorBox layers", where=where)
-    if value.shape[:2] != (1, 2) or math.prod(value.shape) % 8:
-        raise InputError(f"the priors have shape {value.shape}", where=where)
-    boxes, variances = np.asarray(value.constant, np.float32).reshape(2, -1, 4)
-    return boxes, variances

@@ -14,6 +14,13 @@ _P = caffe_pb2.PoolingParameter
 
 @emits("Pooling")
 def pooling(step: EmitStep) -> Value:
+    """Its one top."""
+    if len(step.node.tops) > 1:
+        raise step.error("its mask, the second top, cannot be written as ONNX")
+    return pooled(step)
+
+
+def pooled(step: EmitStep) -> Value:
     """The size is ceil((x + 2 pad - kernel) / stride) + 1, less one window that would start beyond
     the padded picture: padding on the far side makes of it ONNX's, which rounds down."""
     p, shape = step.param.pooling_param, step.picture_map()

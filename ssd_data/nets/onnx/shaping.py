@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from ssd_data.nets.geometry import (
-    concat_axis,
-    crop_parts,
-    permute_order,
-    reshape_target,
-    slice_axis,
-    slice_parts,
-)
-from ssd_data.nets.onnx.emission import EmitStep, Value, check_shape
+from ssd_data.nets.geometry import crop_parts, permute_order, slice_axis, slice_parts
+from ssd_data.nets.layer_step import flattened, joined, prior_constant, reshaped
+from ssd_data.nets.onnx.emission import EmitStep, Value
 from ssd_data.nets.onnx.emit import emits
-from ssd_data.nets.priors import prior_shapes, prior_values
 
 
 @emits("Permute")
@@ -33,37 +24,19 @@ def permute(step: EmitStep) -> Value:
 @emits("Flatten")
 def flatten(step: EmitStep) -> Value:
     """The axes from ``axis`` to ``end_axis`` as one."""
-    p, shape = step.param.flatten_param, step.bottom.shape
-    first, last = step.axis(p.axis), step.axis(p.end_axis)
-    if last < first:
-        raise step.error(f"has end_axis {p.end_axis} before axis {p.axis}")
-    new = (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :])
-    keeps = first > 0 or first == last
-    return step.emission.reshape(step.bottom, new, keeps)
+    return step.emission.reshape(step.bottom, *flattened(step))
 
 
 @emits("Reshape")
 def reshape(step: EmitStep) -> Value:
     """From ``axis`` on, ``num_axes`` axes get the sizes of ``shape``: 0 copies, -1 is the rest."""
-    shape, dims = step.bottom.shape, list(step.param.reshape_param.shape.dim)
-    new = reshape_target(step.node, shape)
-    if min(new, default=1) < -1 or new.count(-1) > 1:
-        raise step.error(f"has shape {dims}")
-    known = math.prod(n for n in new if n != -1)
-    if -1 in new:
-        new[new.index(-1)] = math.prod(shape) // known if known else 0
-    if math.prod(new) != math.prod(shape):
-        raise ValueError(f"its values do not fill {'x'.join(map(str, new))}")
-    keeps = step.param.reshape_param.axis not in (0, -len(shape) - 1) or dims[:1] == [0]
-    return step.emission.reshape(step.bottom, new, keeps)
+    return step.emission.reshape(step.bottom, *reshaped(step))
 
 
 @emits("Concat")
 def concat(step: EmitStep) -> Value:
     """The bottoms one after another along ``axis`` (or the old ``concat_dim``)."""
-    bottoms, axis = step.bottoms, concat_axis(step.node, len(step.bottom.shape))
-    if len({(*b.shape[:axis], *b.shape[axis + 1 :]) for b in bottoms}) > 1:
-        raise ValueError(f"they differ in more than axis {axis}")
+    bottoms, (axis, shape) = step.bottoms, joined(step)
     constants = [b.constant for b in bottoms]
     known = [c for c in constants if c is not None]
     if len(known) == len(bottoms):
@@ -71,8 +44,6 @@ def concat(step: EmitStep) -> Value:
         return Value("", values.shape, False, values)
     if axis == 0 and step.emission.dynamic:
         raise ValueError("it joins batches, which are to be dynamic")
-    shape = list(bottoms[0].shape)
-    shape[axis] = sum(b.shape[axis] for b in bottoms)
     return step.add("Concat", bottoms, shape, axis=axis)
 
 
@@ -105,13 +76,5 @@ def _part(step: EmitStep, x: Value, axis: int, start: int, end: int) -> Value:
 @emits("PriorBox")
 def priorbox(step: EmitStep) -> Value:
     """(1, 2, 4 · boxes), computed once: the boxes, and below them their variances."""
-    if not 1 <= len(step.bottoms) <= 2:
-        raise step.error(f"has {len(step.bottoms)} bottoms; PriorBox takes 1 to 2")
-    p = step.param.prior_box_param
-    shapes = prior_shapes(p, step.node.where)
-    map_size, picture = step.picture_map()[2:], step.bottoms[-1].shape[2:]
-    if len(picture) != 2:
-        raise ValueError("the second is no picture")
-    check_shape((2, *map_size, 4, len(shapes.sizes)))
-    both = prior_values(p, map_size, (picture[0], picture[1]), step.node.where)[None]
+    both = prior_constant(step)
     return Value("", both.shape, False, both)

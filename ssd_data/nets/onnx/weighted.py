@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from ssd_data.nets.geometry import Shape, convolution_group, convolution_window
-from ssd_data.nets.onnx.emission import Array, EmitStep, Value
+from ssd_data.nets.geometry import convolution_group, convolution_window
+from ssd_data.nets.layer_step import Array, along, normalisation, rest
+from ssd_data.nets.onnx.emission import EmitStep, Value
 from ssd_data.nets.onnx.emit import emits
 
 
@@ -70,18 +69,7 @@ def prelu(step: EmitStep) -> Value:
 @emits("BatchNorm")
 def batch_norm(step: EmitStep) -> Value:
     """(x - mean) / sqrt(variance + eps), by the statistics that were gathered."""
-    p, shape = step.param.batch_norm_param, step.bottom.shape
-    if p.HasField("use_global_stats") and not p.use_global_stats:
-        raise step.error("normalises by each batch's own statistics")
-    channels = shape[1] if len(shape) > 1 else 1
-    factor = float(step.array(2, ()))
-    each = 1 / factor if factor else 0.0
-    mean = step.array(0, (channels,)).astype(np.float64) * each
-    variance = step.array(1, (channels,)).astype(np.float64) * each + p.eps
-    if not (variance > 0).all():
-        raise step.error("has a variance that, with eps, is not above 0")
-    scale = 1 / np.sqrt(variance)
-    return _affine(step, scale, -mean * scale, 1)
+    return _affine(step, *normalisation(step), 1)
 
 
 @emits("Scale")
@@ -90,14 +78,14 @@ def scale(step: EmitStep) -> Value:
     p = step.param.scale_param
     start = step.axis(p.axis)
     if len(step.bottoms) == 1:
-        shape = _rest(step, start, p.num_axes)
+        shape = rest(step, start, p.num_axes)
         bias = step.array(1, shape) if p.bias_term else None
         return _affine(step, step.array(0, shape), bias, start)
     other = step.bottoms[1]
     y = step.same("Mul", _spread(step, other, start))
     if not p.bias_term:
         return y
-    bias = step.array(0, other.shape).reshape(_along(step, other.shape, start))
+    bias = step.array(0, other.shape).reshape(along(step, other.shape, start))
     return step.add("Add", [y, step.constant(bias, "bias")], y.shape)
 
 
@@ -107,30 +95,18 @@ def bias(step: EmitStep) -> Value:
     p = step.param.bias_param
     start = step.axis(p.axis)
     if len(step.bottoms) == 1:
-        return _affine(step, None, step.array(0, _rest(step, start, p.num_axes)), start)
+        return _affine(step, None, step.array(0, rest(step, start, p.num_axes)), start)
     return step.same("Add", _spread(step, step.bottoms[1], start))
-
-
-def _rest(step: EmitStep, start: int, axes: int) -> Shape:
-    rest = step.bottom.shape[start:]
-    return rest if axes == -1 else rest[:axes]
-
-
-def _along(step: EmitStep, shape: Shape, start: int) -> Shape:
-    """An array's shape that broadcasts to the bottom, along whose axes from ``start`` it lies."""
-    if step.bottom.shape[start : start + len(shape)] != shape:
-        raise ValueError(f"an array of {shape} does not lie along it from axis {start} on")
-    return (*shape, *[1] * (len(step.bottom.shape) - start - len(shape)))
 
 
 def _affine(step: EmitStep, scale: Array | None, shift: Array | None, start: int) -> Value:
     y = step.bottom
     for operator, array in (("Mul", scale), ("Add", shift)):
         if array is not None:
-            spread = array.reshape(_along(step, array.shape, start))
+            spread = array.reshape(along(step, array.shape, start))
             y = step.add(operator, [y, step.constant(spread, operator.lower())], y.shape)
     return y
 
 
 def _spread(step: EmitStep, other: Value, start: int) -> Value:
-    return step.emission.reshape(other, _along(step, other.shape, start), start == 0)
+    return step.emission.reshape(other, along(step, other.shape, start), start == 0)

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from ssd_data.core.files.paths import read_text
@@ -20,6 +21,7 @@ MOST_BYTES = 4 << 30
 MOST_LINE = 1 << 16  # a longer line is no log's
 
 _PREFIX = r"[IWEF](?:\d{4}|\d{8}) \d\d:\d\d:\d\d\.\d{6} +\d+ [^\s\]]+:\d+\] ?"
+_STAMP = re.compile(r"[IWEF](\d+ \S+) ")
 _LINE = re.compile(rf"({_PREFIX})(.*)")
 _WITHIN = re.compile(rf"(?<=.)(?={_PREFIX})")
 _NUMBER = r"(-?(?:\d+(?:\.\d*)?(?:e[-+]?\d+)?|nan|inf))"
@@ -47,6 +49,7 @@ class LogParser:
         self._tested: Tested | None = None
         self._model: Path | None = None
         self._snapshot: Snapshotted | None = None
+        self._at: datetime | None = None  # of the line that is read
 
     def feed(self, text: str) -> list[Event]:
         """The events of the next piece of a log, which may end within a line."""
@@ -71,6 +74,7 @@ class LogParser:
         found = _LINE.match(_WITHIN.split(line)[-1])
         if found is None:
             return
+        self._at = stamp(found[1]) or self._at
         if found[0].startswith("F"):
             self._snapshot = None  # the fatal line may say that it could not be written
         self._flush_snapshot()
@@ -83,7 +87,7 @@ class LogParser:
     def _take_loss(self, m: re.Match[str]) -> None:
         self._flush()
         self.iteration = int(m[1])
-        self._displayed = Displayed(self.iteration, float(m[2]), self._rate, [])
+        self._displayed = Displayed(self.iteration, float(m[2]), self._rate, [], at=self._at)
 
     def _take_rate(self, m: re.Match[str]) -> None:
         self._rate = float(m[2])
@@ -103,7 +107,7 @@ class LogParser:
     def _take_testing(self, m: re.Match[str]) -> None:
         self._flush()
         self.iteration = int(m[1])
-        self._tested = Tested(self.iteration, int(m[2]), [])
+        self._tested = Tested(self.iteration, int(m[2]), [], at=self._at)
 
     def _take_test_output(self, m: re.Match[str]) -> None:
         if self._tested is not None:
@@ -130,7 +134,7 @@ class LogParser:
         state = Path(m[1])
         found = _ITERATION.search(state.name)
         if self._model is not None and found is not None:
-            self._snapshot = Snapshotted(int(found[1]), self._model, state)
+            self._snapshot = Snapshotted(int(found[1]), self._model, state, at=self._at)
         self._model = None
 
     def _flush(self, m: re.Match[str] | None = None) -> None:
@@ -166,6 +170,30 @@ _LINES: list[tuple[re.Pattern[str], Callable[[LogParser, re.Match[str]], None]]]
         (r"(?:Solving .*|Initializing solver .*)", LogParser._flush),
     )
 ]
+
+
+def stamp(prefix: str) -> datetime | None:
+    """When a line was written, by glog's prefix; a day without a year is of the last twelve months.
+
+    >>> stamp("I20261121 10:00:00.500000  77 solver.cpp:1] ")
+    datetime.datetime(2026, 11, 21, 10, 0, 0, 500000)
+
+    Returns:
+        None where it is no date.
+    """
+    found = _STAMP.match(prefix)
+    if found is None:
+        return None
+    now = datetime.now()
+    day, _, time = found[1].partition(" ")
+    yearless = len(day) == 4
+    try:
+        text = f"{now.year if yearless else ''}{day} {time}"
+        when = datetime.strptime(text, "%Y%m%d %H:%M:%S.%f")
+        late = yearless and when > now + timedelta(days=1)
+        return when.replace(year=now.year - 1) if late else when
+    except ValueError:
+        return None
 
 
 def parse_log(path: Path | str) -> list[Event]:

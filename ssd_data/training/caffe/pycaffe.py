@@ -5,6 +5,7 @@ pycaffe runs within this process: where one of its checks fails, it prints why a
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ssd_data.engines.caffe import LEVEL
 from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.caffe import gpus, solver_for_caffe
@@ -34,6 +36,7 @@ def run_pycaffe(
     listeners: Sequence[Listener],
     asked: Callable[[], int],
     changes: Mapping[str, Any],
+    quiet: bool = False,
 ) -> int:
     """Train with ``caffe.get_solver``; see :func:`ssd_data.training.caffe.binary.run_caffe`.
 
@@ -50,11 +53,11 @@ def run_pycaffe(
     param = read_prototxt(solver, caffe_pb2.SolverParameter).message
     for name, value in changes.items():
         setattr(param, name, value)
-    quiet: dict[str, Any] = {**changes, "display": 0}
+    hushed: dict[str, Any] = {**changes, "display": 0}
     if param.test_iter:
-        quiet |= {"test_interval": NEVER, "test_initialization": False}
+        hushed |= {"test_interval": NEVER, "test_initialization": False}
     _set_device(caffe, device, param)
-    with solver_for_caffe(solver, device, quiet) as (path, _):
+    with solver_for_caffe(solver, device, hushed) as (path, _):
         driven = caffe.get_solver(str(path))
     nets = [driven.net, *driven.test_nets]
     for file in weights:
@@ -62,10 +65,19 @@ def run_pycaffe(
             net.copy_from(str(file))
     if resume is not None:
         driven.restore(str(resume))
-    run = _Run(driven, param, [*listeners, Screen()], asked)
+    run = _Run(driven, param, [*listeners, *([] if quiet else [_print])], asked)
     if resume is not None and resume.suffix == STATE:
         run.progress = read_snapshot(resume).progress  # which steps of the rate were made
     return run.solve()
+
+
+_screen = Screen()
+
+
+def _print(event: Event) -> None:
+    """What ``caffe train`` would print; of its snapshots the module itself may tell."""
+    if not (isinstance(event, Snapshotted) and os.environ.get(LEVEL) == "0"):
+        _screen(event)
 
 
 def _set_device(caffe: Any, device: str | None, param: caffe_pb2.SolverParameter) -> None:

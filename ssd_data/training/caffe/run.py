@@ -8,8 +8,11 @@ from typing import Any, ClassVar
 
 from ssd_data.core.errors import UsageError
 from ssd_data.core.options import flag
+from ssd_data.engines.caffe import require_types
 from ssd_data.nets.matching import Matching
+from ssd_data.proto import caffe_pb2
 from ssd_data.training.caffe.binary import run_caffe
+from ssd_data.training.caffe.finding import find_caffe
 from ssd_data.training.log import Displayed, Event, Listener, Snapshotted, Tested
 from ssd_data.training.options import TrainOptions, spelled
 from ssd_data.training.processes import ALONE, world_size
@@ -21,10 +24,12 @@ class CaffeEngine:
     """A real Caffe trains; the same to the run as :class:`~ssd_data.training.loop.TorchEngine`.
 
     Args:
-        binary: see :func:`~ssd_data.training.caffe.binary.find_binary`.
+        binary: see :func:`~ssd_data.training.caffe.finding.find_binary`.
+        quiet: of what it logs warnings and errors alone are shown.
 
     Attributes:
-        iteration, loss, finished: as far as its log tells.
+        iteration, loss, finished: as far as its log tells; the loss is None where it does not.
+        held: open files that it inherits: their locks last as long as it does.
         wishes: how often the user has asked to stop.
     """
 
@@ -32,10 +37,12 @@ class CaffeEngine:
     processes = ALONE
     versions: ClassVar[dict[str, str]] = {}
 
-    def __init__(self, binary: Path | str | None = None) -> None:
-        self.binary = binary
+    def __init__(self, binary: Path | str | None = None, quiet: bool = False) -> None:
+        self.binary, self.quiet = binary, quiet
+        self.held: Sequence[int] = ()
         self.matchings: list[Matching] = []
-        self.iteration, self.loss, self.finished = 0, 0.0, False
+        self.iteration, self.finished = 0, False
+        self.loss: float | None = None
         self.wishes = 0
         self.kill = self.stop
 
@@ -63,34 +70,49 @@ class CaffeEngine:
     def prepare(
         self, file: SolverFile, options: TrainOptions, say: Callable[[str], None]
     ) -> dict[str, Any]:
-        """Caffe itself loads nets, weights and snapshot, once it runs."""
+        """Find a Caffe; it loads nets, weights and snapshot itself, once it runs.
+
+        Raises:
+            UsageError: there is none.
+        """
         self.file, self.options = file, options
+        self.found = find_caffe(self.binary)
+        if not self.quiet:
+            say(f"caffe: {self.found.said}")
+        if self.found.module is not None:
+            require_types(self.found.module, [file.train, *file.tests])
         self.resume = None if options.resume is None else Path(options.resume)
         self.iteration = 0 if self.resume is None else iteration_of(self.resume)
         if self.resume is not None and (lost := spelled(recorded_extras(self.resume))):
             say(f"warning: the snapshot was made with {lost}, which a real Caffe does not have")
+        hdf5 = file.param.snapshot_format == caffe_pb2.SolverParameter.HDF5
+        if hdf5 and options.keep is not None:
+            say("warning: --keep deletes no HDF5 snapshots")
         return {}
 
     def solve(self, listeners: Sequence[Listener]) -> None:
         """Train until Caffe ends.
 
         Raises:
-            UsageError: there is no Caffe.
             CaffeError: it could not be started, or ended with an error.
         """
         options = self.options
         changes = {"max_iter": options.max_iter, "random_seed": options.seed}
         run_caffe(
             self.file.origin,
-            binary=self.binary,
+            caffe=self.found,
             weights=options.weights if self.resume is None else (),
             resume=self.resume,
             device=options.device,
             listeners=[*listeners, self._follow],
             asked=lambda: self.wishes,
             changes={name: value for name, value in changes.items() if value is not None},
+            quiet=self.quiet,
+            held=self.held,
         )
         self.finished = not self.wishes
+        if self.finished:  # which it has not said with display: 0
+            self.iteration = max(self.iteration, options.max_iter or self.file.param.max_iter)
 
     def stop(self) -> str:
         """Once: a snapshot, then the end; twice: the end at once. Says what it does."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from ssd_data.nets.graph import Graph
 from ssd_data.training.options import Extras
-from ssd_data.training.preflight import data, labels, nets, processes, solver, tests
+from ssd_data.training.preflight import branch, data, labels, nets, processes, solver, tests
 from ssd_data.training.preflight.data import Lmdb, Source
 from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.solver_file import SolverFile
@@ -47,7 +47,7 @@ def preflight(
     _locate_nets(found, file)
     for fault in file.faults:
         found.take(fault)
-    solver.check_solver(found, file)
+    solver.check_solver(found, file, engine)
     solver.check_places(found, file, write_in, engine)
     tests.check_tests(found, file)
     known: dict[str, Lmdb] = {}
@@ -77,9 +77,10 @@ def preflight(
     else:
         if weights:
             found.warn("--weights", f"not used: the run goes on from {resume}")
-        resume_state = nets.check_resume(found, shapes, resume, file.param)
+        resume_state = nets.check_resume(found, shapes, resume, file.param, engine)
         data.check_same(found, [train, *tested], resume, resume_state, other_data)
     solver.check_snapshots(found, file, nets.snapshot_size(shapes, file.param), engine)
+    data.check_unchanged(found, known.values())
     if extras is not None:
         processes.check_processes(found, file, extras, world, resume, resume_state)
     return found
@@ -103,6 +104,8 @@ def _check_net(
         labels.check_labels(found, source, classes)
         labels.check_labelmap(found, source, classes)
         labels.check_build(found, source)
+    if engine == "caffe":
+        branch.check_types(found, graph)
     for field in graph.ignored:
         found.warn(field, "this field is not known and left out")
     return sources

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from ssd_data.batches.augment.resize import new_size
 from ssd_data.batches.augment.transform import faults
 from ssd_data.core.errors import InputError
 from ssd_data.data.lmdb.identity import digest
+from ssd_data.data.lmdb.one_build import Mark, mark_of, require_mark
 from ssd_data.data.lmdb.store import LmdbReader, is_lmdb, open_shared
 from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import read_table
@@ -37,11 +38,13 @@ class Lmdb:
     Attributes:
         reader: keeps it open, for who reads it next.
         size: width and height of the first record's picture.
+        mark: tells it from the next build in its place.
         channels: how many of a record → key of the first such record, in their order.
         labels: how many boxes of each; label_keys: the first record with each.
     """
 
     path: Path
+    mark: Mark
     reader: LmdbReader
     size: tuple[int, int]
     channels: dict[int, str]
@@ -70,6 +73,7 @@ def survey(path: Path) -> Lmdb:
     Raises:
         InputError: it is none, or a record is no AnnotatedDatum.
     """
+    mark = mark_of(path)
     reader = open_shared(path)
     table = read_table(reader)
     keys = [key.decode("utf-8", "backslashreplace") for key in table.keys]
@@ -80,6 +84,7 @@ def survey(path: Path) -> Lmdb:
     labels, (width, height) = found.tolist(), table.sizes[0].tolist()
     return Lmdb(
         path,
+        mark,
         reader,
         (width, height),
         channels,
@@ -134,6 +139,15 @@ def _survey_once(found: Preflight, node: Node, path: Path, known: dict[str, Lmdb
             found.error(f"{node.where}: {error.where}", error.what, error.hint)
             return None
     return known[real]
+
+
+def check_unchanged(found: Preflight, known: Iterable[Lmdb]) -> None:
+    """That what was read beside the LMDBs is of one build with them."""
+    for lmdb in known:
+        try:
+            require_mark(lmdb.path, lmdb.mark)
+        except InputError as error:
+            found.take(error)
 
 
 # ---- pictures ----

@@ -22,6 +22,7 @@ def classes_of(graph: Graph) -> Classes:
     for node in graph.nodes:
         counts = {
             "MultiBoxLoss": node.param.multibox_loss_param.num_classes,
+            "MultiBoxFocalLoss": node.param.multibox_loss_param.num_classes,
             "DetectionOutput": node.param.detection_output_param.num_classes,
             "DetectionEvaluate": node.param.detection_evaluate_param.num_classes,
         }

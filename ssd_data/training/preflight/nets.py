@@ -14,12 +14,16 @@ from ssd_data.nets.matching import match
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.preflight.data import ANNOTATED, Shape, Source, picture_shape
 from ssd_data.training.preflight.report import Loaded, Preflight
-from ssd_data.training.snapshots import learned_net, read_snapshot
+from ssd_data.training.snapshots import HDF5, learned_net, read_snapshot
 
 if TYPE_CHECKING:
     from ssd_data.engines.torch.shapes import Shapes
 
-CLASSES = {"MultiBoxLoss": "multibox_loss_param", "DetectionOutput": "detection_output_param"}
+CLASSES = {
+    "MultiBoxLoss": "multibox_loss_param",
+    "MultiBoxFocalLoss": "multibox_loss_param",
+    "DetectionOutput": "detection_output_param",
+}
 
 
 def check_shapes(found: Preflight, graph: Graph, sources: Sequence[Source]) -> Shapes | None:
@@ -177,15 +181,20 @@ def check_weights(
 
 
 def check_resume(
-    found: Preflight, train: Shapes | None, resume: Path, param: caffe_pb2.SolverParameter
+    found: Preflight,
+    train: Shapes | None,
+    resume: Path,
+    param: caffe_pb2.SolverParameter,
+    engine: str = "torch",
 ) -> Mapping[str, Any]:
-    """A solver state is this net's and this solver type's, and its caffemodel is there.
+    """A solver state is this net's and this solver type's, and its caffemodel is there. One in HDF5
+    is Caffe's to read.
 
     Returns:
         the resume state beside it.
     """
     path = found.locate("snapshot", str(resume), "--resume")
-    if path is None:
+    if path is None or (engine == "caffe" and path.suffix == HDF5):
         return {}
     try:
         snapshot = read_snapshot(path)

@@ -11,7 +11,7 @@ from ssd_data.training.options import Extras
 from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.solver_file import SolverFile
 
-UNDIVIDED = ("Data", "ImageData")
+UNDIVIDED = ("Data", "HDF5Data", "ImageData", "VideoData")
 ALL_OF_THEM = "several processes would each read all of its records"
 ALL_HINT = "Only AnnotatedData divides them: train without torchrun"
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ssd_data.core.errors import InputError, SsdDataError
+from ssd_data.core.errors import InputError, SsdDataError, cure
 from ssd_data.core.legible import few, reason, visible
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.training.solver_file import find
@@ -113,7 +113,7 @@ class Preflight:
         except InputError as error:
             note(error.where, error.what, error.hint)
         except (OSError, ValueError) as error:  # no permission; a name that no file can have
-            note(origin, f'"{stated}" cannot be looked at: {reason(error)}')
+            note(origin, f'"{stated}" cannot be looked at: {reason(error)}', cure(error))
         return None
 
     def _resolve(self, role: str, path: Path, stated: str) -> None:

@@ -20,8 +20,12 @@ from ssd_data.training.written import homes_of, outputs_of_run
 SPARE_SNAPSHOTS = 3
 
 
-def check_solver(found: Preflight, file: SolverFile) -> None:
-    """The rule, the learning rate, and numbers that make little sense together."""
+def check_solver(found: Preflight, file: SolverFile, engine: str) -> None:
+    """The rule, the learning rate, and numbers that make little sense together.
+
+    Args:
+        engine: ``caffe`` writes snapshots in HDF5 where it is told to, ours does not.
+    """
     param, origin = file.param, file.origin
     try:
         learning_rate(param, Progress())
@@ -47,6 +51,9 @@ def check_solver(found: Preflight, file: SolverFile) -> None:
             found.error(origin, f"{known.name} is {value:g}", "Write a finite number")
     for what, hint in _doubts(param):
         found.warn(origin, what, hint)
+    if param.snapshot_format == caffe_pb2.SolverParameter.HDF5 and engine != "caffe":
+        what = "snapshot_format is HDF5: snapshots are written as BINARYPROTO all the same"
+        found.warn(origin, what)
     for field in file.ignored:
         found.warn(field, "this field is not known and left out")
 
@@ -72,11 +79,6 @@ def _doubts(p: caffe_pb2.SolverParameter) -> list[tuple[str, str]]:
             bool(p.test_iter) and not p.test_interval,
             "there is a test_iter, but no test_interval: no test is run",
             "Set test_interval",
-        ),
-        (
-            p.snapshot_format == caffe_pb2.SolverParameter.HDF5,
-            "snapshot_format is HDF5: snapshots are written as BINARYPROTO all the same",
-            "",
         ),
     ]
     return [(what, hint) for holds, what, hint in found if holds] + _rate_doubts(p)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ssd_data.core.errors import InputError
+from ssd_data.core.errors import InputError, cure
 from ssd_data.core.files.inside import require_inside
 from ssd_data.data.formats.coco.schema import CocoAnnotation, CocoImage, RawInstances
 
@@ -116,7 +116,7 @@ def _mapped(path: Path, name: str) -> mmap.mmap:
         raise InputError("the annotation is missing", where=name) from None
     except (OSError, ValueError) as error:
         text = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read the JSON: {text}", where=name) from None
+        raise InputError(f"cannot read the JSON: {text}", where=name, hint=cure(error)) from None
 
 
 def _position(error: Exception) -> int | None:

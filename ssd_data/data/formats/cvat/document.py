@@ -14,7 +14,7 @@ from typing import BinaryIO, Literal, TypeAlias
 
 from lxml import etree
 
-from ssd_data.core.errors import InputError
+from ssd_data.core.errors import InputError, cure
 from ssd_data.core.files.inside import open_regular
 from ssd_data.data.formats.entities import refuse_entities
 
@@ -53,8 +53,6 @@ def steps(path: Path, name: str) -> Iterator[Step]:
         InputError: the file is absent, not well-formed, has entities, or is no CVAT file.
     """
     with open_regular(path, "annotation", MAX_BYTES, name) as file:
-        if not file.peek(1):  # type: ignore[attr-defined]  # a BufferedReader
-            raise InputError("the annotation is empty", where=name)
         parser = etree.iterparse(
             _Nameless(file),
             events=("start", "end"),
@@ -66,13 +64,16 @@ def steps(path: Path, name: str) -> Iterator[Step]:
             remove_pis=True,
         )
         try:
+            if not file.peek(1):  # type: ignore[attr-defined]  # a BufferedReader
+                raise InputError("the annotation is empty", where=name)
             yield from _steps(parser, name)
         except etree.XMLSyntaxError as error:
             text = _ADVICE.sub("", error.msg).partition("\n")[0]
             where = f"{name}:{error.lineno or 1}"
             raise InputError(f"not well-formed XML: {text}", where=where) from None
         except OSError as error:
-            raise InputError(f"cannot read the annotation: {error.strerror}", where=name) from None
+            text = f"cannot read the annotation: {error.strerror}"
+            raise InputError(text, where=name, hint=cure(error)) from None
 
 
 class _Nameless:

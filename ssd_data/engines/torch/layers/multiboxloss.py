@@ -259,12 +259,16 @@ class MultiBoxLoss(LossLayer):
             labels = torch.where(last >= 0, last, labels)
         return labels
 
+    def softmax_losses(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """Of scores (K, classes) and labels (K,) the losses (K,)."""
+        return softmax_losses(scores, labels)
+
     def _conf_loss(
         self, scores: Tensor, truth: GroundTruth, index: Tensor, chosen: Tensor
     ) -> Tensor:
         labels = self._labels(truth, index, self.p.map_object_to_agnostic)
         if not self.logistic:
-            return softmax_losses(scores[chosen], labels[chosen]).sum()
+            return self.softmax_losses(scores[chosen], labels[chosen]).sum()
         # Where a class is no object's, the original's target is the background's number, not 0.
         targets = torch.full_like(scores, self.p.background_label_id)
         if self.mines:

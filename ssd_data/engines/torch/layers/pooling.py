@@ -7,7 +7,7 @@ import math
 from torch import Tensor
 from torch.nn import functional
 
-from ssd_data.engines.torch.layer import Layer, sized
+from ssd_data.engines.torch.layer import Layer, Tops, sized
 from ssd_data.nets.geometry import Size, pooling_window
 from ssd_data.proto import caffe_pb2
 
@@ -17,7 +17,8 @@ _P = caffe_pb2.PoolingParameter
 
 class Pooling(Layer):
     """The size is ceil((x + 2 pad - kernel) / stride) + 1, less one window that would start
-    beyond the padded picture. An average divides by the window's area within the padding."""
+    beyond the padded picture. An average divides by the window's area within the padding. A second
+    top of MAX is its mask: which place of the map, row by row, each value is of."""
 
     def setup(self, *bottoms: Tensor) -> None:
         """Read the geometry."""
@@ -27,17 +28,24 @@ class Pooling(Layer):
             raise self.error("stochastic pooling is not supported")
         self.window = pooling_window(self.node, _size(bottoms[0]))
 
-    def outline(self, *bottoms: Tensor) -> Tensor:
+    @property
+    def masks(self) -> bool:
+        """Whether it gives its mask."""
+        return len(self.node.tops) > 1 and self.param.pooling_param.pool == _P.MAX
+
+    def outline(self, *bottoms: Tensor) -> Tops:
         """(batch, channels, height, width)."""
         x = bottoms[0]
-        if self.param.pooling_param.global_pooling:
-            return sized(*x.shape[:2], 1, 1)
-        return sized(*x.shape[:2], *self._pooled(x))
+        whole = self.param.pooling_param.global_pooling
+        top = sized(*x.shape[:2], *((1, 1) if whole else self._pooled(x)))
+        return (top, top) if self.masks else top
 
-    def forward(self, *bottoms: Tensor) -> Tensor:
+    def forward(self, *bottoms: Tensor) -> Tops:
         """(batch, channels, height, width)."""
         x = bottoms[0]
         is_max = self.param.pooling_param.pool == _P.MAX
+        if self.masks:
+            return self._masked(x)
         if self.param.pooling_param.global_pooling:
             return functional.max_pool2d(x, _size(x)) if is_max else x.mean((2, 3), keepdim=True)
         self._pooled(x)
@@ -51,6 +59,16 @@ class Pooling(Layer):
         sums = functional.avg_pool2d(padded, kernel, stride, divisor_override=1)
         rows, columns = (x.new_tensor(sides) for sides in self.window.extents(_size(x)))
         return sums / (rows[:, None] * columns)
+
+    def _masked(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The largest values, and the places that they are of."""
+        self._pooled(x)
+        (top, left), (bottom, right) = self.window.pad, self.window.far_pad(_size(x))
+        padded = functional.pad(x, (left, right, top, bottom), value=-math.inf)
+        kernel, stride = self.window.kernel, self.window.stride
+        found, place = functional.max_pool2d(padded, kernel, stride, return_indices=True)
+        row, column = place // padded.shape[3] - top, place % padded.shape[3] - left
+        return found, (row * x.shape[3] + column).to(x.dtype)
 
     def _pooled(self, x: Tensor) -> Size:
         size = self.window.pooled(_size(x))

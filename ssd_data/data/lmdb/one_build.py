@@ -1,0 +1,61 @@
+"""An LMDB and what lies beside it, read while somebody may be building it anew.
+
+A build takes its folder's place in one step, so that each file is of one build or the other; who
+reads several must see that they are of the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ssd_data.core.errors import InputError
+from ssd_data.core.files.moving import require_settled
+from ssd_data.data.lmdb.manifest import MANIFEST
+
+Mark = list[tuple[int, ...] | None]
+
+
+@contextmanager
+def one_build(path: Path) -> Iterator[None]:
+    """Make sure that all that is read in this context of an LMDB, or of a build's folder, and of
+    the files beside it belongs together. What stays open may be read on afterwards.
+
+    Raises:
+        InputError: another build has taken its place meanwhile.
+    """
+    mark = mark_of(path)
+    yield
+    require_mark(path, mark)
+
+
+def mark_of(path: Path) -> Mark:
+    """What tells a build from the next one in its place."""
+    real = Path(os.path.realpath(path))
+    return [_stamp(file) for file in (real / "data.mdb", real / MANIFEST, real.parent / MANIFEST)]
+
+
+def require_mark(path: Path, mark: Mark) -> None:
+    """Make sure that no other build has taken the place of the one with that mark.
+
+    Raises:
+        InputError: one has.
+    """
+    if mark_of(path) != mark:
+        raise InputError(
+            "it was built anew, or changed, while it was being read",
+            where=path,
+            hint="Run this again",
+        )
+    for folder in {path, path.parent, path.resolve().parent}:
+        require_settled(folder)
+
+
+def _stamp(file: Path) -> tuple[int, ...] | None:
+    try:
+        status = file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
