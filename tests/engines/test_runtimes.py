@@ -94,6 +94,7 @@ LAYERS = {
     "line": "Power:power_param { scale: 2 shift: -6 }",
     "elu": "ELU:elu_param { alpha: 0.5 }",
     "dropout": "Dropout:",
+    "darknet's larger map": "Reorg:reorg_param { stride: 2 reverse: true }",
     "deviations": "MVN:mvn_param { eps: 1e-3 }",
     "deviations of all": "MVN:mvn_param { across_channels: true eps: 0.1 }",
     "from the mean": "MVN:mvn_param { normalize_variance: false }",
