@@ -19,6 +19,8 @@ from ssd_data.nets.graph import Graph
 from ssd_data.nets.prepare import read_trained
 from ssd_data.nets.prototxt import MOST_BYTES as MOST_TEXT
 
+OTHERS = "Use --engine torch or onnxruntime"
+LITTLE = 1e-6  # an eps with which it does not matter what it is added to
 _ABSENT = re.compile(r'create layer "(.+)" of type "(\w+)"')
 
 
@@ -31,7 +33,7 @@ class OpenCV(Engine):
         super().__init__(graph)
         _refuse_unbounded(graph)
         _refuse_unread(graph)
-        _refuse_dense(graph)
+        _refuse_other_values(graph)
         # Read here: of a file that cannot be read OpenCV says little, and of one that goes wrong.
         net = (
             read_bytes(deploy, "prototxt", MOST_TEXT),
@@ -60,9 +62,8 @@ class OpenCV(Engine):
         text = str(error.err or error).strip().splitlines()[0]
         if absent := _ABSENT.search(text):
             named = [node for node in self.graph.nodes if node.name == absent[1]]
-            hint = "Use the engine torch or onnxruntime"
             for node in named[:1]:
-                return node.error(f'OpenCV\'s DNN has no layer of type "{absent[2]}"', hint)
+                return node.error(f'OpenCV\'s DNN has no layer of type "{absent[2]}"', OTHERS)
         return InputError(f"OpenCV's DNN cannot {what} this net: {text}", where=self.graph.origin)
 
 
@@ -111,15 +112,23 @@ def _refuse_unbounded(graph: Graph) -> None:
             )
 
 
-def _refuse_dense(graph: Graph) -> None:
-    """OpenCV leaves priors of forks' fields out without a word."""
+def _refuse_other_values(graph: Graph) -> None:
+    """What OpenCV computes otherwise without a word."""
     for node in graph.nodes:
-        if node.type == "PriorBox" and (names := dense_fields(node.param.prior_box_param)):
-            raise InputError(
-                f"OpenCV's PriorBox has no {' and no '.join(names)}",
-                where=node.where,
-                hint="Use --engine torch or onnxruntime; deploy for onnx or npu",
-            )
+        p = node.param
+        dense = dense_fields(p.prior_box_param) if node.type == "PriorBox" else []
+        others = {
+            "Axpy": (len(set(node.bottoms[1:])) > 1, "scales the third bottom, not the second"),
+            "Interp": (p.interp_param.pad_beg or p.interp_param.pad_end, "does not crop"),
+            "Log": (p.log_param.ListFields(), "has no base, scale and shift"),
+            "MVN": (p.mvn_param.eps > LITTLE, "adds eps to another number"),
+            "PriorBox": (dense, f"has no {' and no '.join(dense)}"),
+            "Reorg": (p.reorg_param.reverse, "has no reverse"),
+            "Swish": (p.swish_param.beta != 1, "has no beta"),
+        }
+        differs, how = others.get(node.type, (False, ""))
+        if differs:
+            raise node.error(f"OpenCV's {node.type} {how}", OTHERS)
 
 
 def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> OpenCV:
