@@ -26,6 +26,10 @@ USES = {
     "onnx": "deploy --profile onnx, --engine onnxruntime",
     "ncnn": "deploy --profile ncnn, --engine ncnn",
     "mnn": "deploy --profile mnn, --engine mnn",
+    "openvino": "deploy --profile openvino, --engine openvino",
+    "openvino-int8": "deploy --profile openvino --int8",
+    "litert": "deploy --profile litert, --engine litert",
+    "litert-int8": "deploy --profile litert --int8",
     "score": "score coco, curves",
     "download": "download, build --download",
     "hf": "data sets of Hugging Face",
@@ -106,17 +110,10 @@ def _gpus(packages: list[Needed]) -> dict[str, Any]:
     """What PyTorch sees of GPUs."""
     if not any(one.name == "torch" and one.version for one in packages):
         return {"seen": [], "why": "PyTorch is not installed"}
-    try:
-        import torch
+    from ssd_data.engines.torch.gpus import gpus
 
-        if not torch.cuda.is_available():
-            built = torch.version.cuda or torch.version.hip
-            why = "PyTorch sees none" if built else "PyTorch is built for the CPU alone"
-            return {"seen": [], "why": why}
-        count = torch.cuda.device_count()
-        return {"seen": [torch.cuda.get_device_name(i) for i in range(count)], "why": ""}
-    except (ImportError, OSError, RuntimeError, AssertionError) as error:
-        return {"seen": [], "why": f"PyTorch cannot be loaded: {error}"}
+    names, why = gpus()
+    return {"seen": names, "why": why}
 
 
 def _print(
