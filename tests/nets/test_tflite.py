@@ -166,6 +166,31 @@ def test_a_relu_is_done_within_only_where_nothing_else_reads_what_it_reads() -> 
     assert "RELU" not in {one["op_name"] for one in operators}
 
 
+@pytest.mark.parametrize("after", ["ReLU", "ReLU6"])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        'type: "Concat" bottom: "data"',
+        'type: "Convolution" convolution_param { num_output: 4 kernel_size: 3 }',
+        'type: "Convolution" convolution_param { num_output: 8 kernel_size: 3 group: 4 }',
+        'type: "Deconvolution" convolution_param { num_output: 3 kernel_size: 3 stride: 2 }',
+        'type: "InnerProduct" inner_product_param { num_output: 5 }',
+        'type: "Pooling" pooling_param { kernel_size: 2 stride: 1 }',
+        'type: "Pooling" pooling_param { pool: AVE kernel_size: 2 stride: 1 }',
+        'type: "Scale" scale_param { bias_term: false }',
+        'type: "Bias"',
+        'type: "Eltwise" bottom: "data"',
+        'type: "Eltwise" bottom: "data" eltwise_param { operation: PROD }',
+        'type: "Eltwise" bottom: "data" eltwise_param { operation: MAX }',
+        'type: "Upsample" upsample_param { scale: 2 }',
+        'type: "Softmax"',
+    ],
+)
+def test_an_activation_behind_anything(layer: str, after: str) -> None:
+    text = f'layer {{ name: "x" bottom: "data" top: "x" {layer} }}'
+    check(net(text + f'layer {{ name: "r" type: "{after}" bottom: "x" top: "x" }}'), "x")
+
+
 def test_buffers_begin_at_multiples_of_sixteen() -> None:
     from ai_edge_litert import schema_py_generated as schema
 
