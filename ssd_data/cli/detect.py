@@ -79,7 +79,7 @@ def command(
     prepare = net_options.preprocessing(deploy, options)
     files = find_files(places, follow_links)
     given = net_options.deploy_net(deploy, quiet, weights)
-    net = net_options.load(given, weights, options, quiet=quiet)
+    net = net_options.load(given, weights, options)
     prepare = prepare.fitted(net.graph)
     wanted = shared.parse_size(size)
     bad: list[str] = []

@@ -133,7 +133,7 @@ def command(
     with ExitStack() as stack:
         given = net_options.deploy_net(deploy, quiet, weights)
         weights = stack.enter_context(net_options.weights_file(given, weights))
-        net = net_options.load(given, weights, options, quiet=quiet, threshold=threshold)
+        net = net_options.load(given, weights, options, threshold=threshold)
         prepare = prepare.fitted(net.graph)
         if size is None and protocol == "single":
             wanted_size = (net.shape[3], net.shape[2])

@@ -86,8 +86,6 @@ def command(
         graph = net_options.deploy_graph(deploy, quiet, None if is_random else weights)
     else:
         graph = read_graph(deploy, phase.upper())
-    if not quiet:
-        shared.warn_of_ignored(graph.ignored)
     net = prepare(graph, None if is_random else weights, batch=batch, device=device)
     timing = measure(net, iterations)
     if as_json:

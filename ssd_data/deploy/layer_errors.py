@@ -47,10 +47,6 @@ def layer_of(name: str) -> str:
 
 
 def weighted(model: Any) -> list[str]:
-    """The names of the nodes of an ONNX model that have weights: what is computed in whole numbers.
-
-    >>> weighted(onnx.ModelProto())  # doctest: +SKIP
-    []
-    """
+    """The names of an ONNX model's nodes that have weights: what is computed in whole numbers."""
     kinds = ("Conv", "ConvTranspose", "MatMul")
     return [str(node.name) for node in model.graph.node if node.op_type in kinds]

@@ -26,6 +26,7 @@ from ssd_data.deploy.calibration import CalibrationPictures
 from ssd_data.deploy.layer_errors import Blobs
 from ssd_data.engines import Array
 from ssd_data.engines._emitted import threads
+from ssd_data.engines._quiet import no_output
 from ssd_data.engines.litert import from_whole, open_interpreter, to_whole
 from ssd_data.nets.prepare import PreparedNet
 from ssd_data.nets.tflite.graph import SIGNATURE
@@ -163,6 +164,7 @@ def _silence() -> Iterator[None]:
     try:
         with warnings.catch_warnings(), redirect_stdout(quiet), redirect_stderr(quiet):
             warnings.simplefilter("ignore")
-            yield
+            with no_output(2):
+                yield
     finally:
         logging.disable(kept)

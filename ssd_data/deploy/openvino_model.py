@@ -21,7 +21,7 @@ from ssd_data.core.files.paths import spelled
 from ssd_data.deploy.calibration import CalibrationPictures
 from ssd_data.deploy.layer_errors import Blobs
 from ssd_data.engines import Array
-from ssd_data.engines.openvino import open_net, require_openvino
+from ssd_data.engines.openvino import open_net, read_net, require_openvino
 from ssd_data.nets.prepare import PreparedNet
 
 NET, ARRAYS = "net.xml", "net.bin"
@@ -49,6 +49,23 @@ def require_nncf() -> Any:
     return nncf
 
 
+def read_folded(model: bytes, where: object) -> Any:
+    """An ONNX model as OpenVINO holds it, with what can be computed beforehand computed: the
+    quantiser then sees what is a convolution's bias.
+
+    Raises:
+        UsageError: OpenVINO is not installed.
+        InputError: it cannot read it.
+    """
+    net = read_net(model, where)
+    from openvino.passes import ConstantFolding, Manager
+
+    passes = Manager()
+    passes.register_pass(ConstantFolding())
+    passes.run_passes(net)
+    return net
+
+
 def write_openvino(net: Any, folder: Path, half: bool, int8: bool) -> dict[str, str]:
     """Write the net's two files, arrays in half precision where that is wanted; files by name."""
     runtime = require_openvino()
@@ -65,12 +82,19 @@ def quantise_openvino(net: Any, prepared: PreparedNet, lmdb: Path, records: int)
         InputError: there is no LMDB, or a record cannot be read.
     """
     nncf = require_nncf()
+    from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
+    widest = RangeEstimatorParametersSet.MINMAX  # over all pictures; a mean was further off
     pictures = CalibrationPictures(prepared, lmdb, records)
     with _silence():
         made = nncf.quantize(
             net,
             nncf.Dataset(pictures),
             subset_size=records,
+            preset=nncf.QuantizationPreset.MIXED,
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                activations_range_estimator_params=widest
+            ),
             ignored_scope=nncf.IgnoredScope(patterns=["end/.*"], validate=False),
         )
     return made, pictures.sentence("convolutions in 8 bits")

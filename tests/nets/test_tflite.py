@@ -96,6 +96,11 @@ LAYERS = [
     "BatchNorm:batch_norm_param { eps: 0.1 }",
     "Power:power_param { scale: 2 shift: 300 power: 1.5 }", "Dropout:",
     "Softmax:", "Softmax:softmax_param { axis: 2 }", "Softmax:softmax_param { axis: 3 }",
+    "AbsVal:", "BNLL:", "Swish:", "HardSigmoid:", "HardSwish:", "Mish:", "MVN:",
+    "Exp:exp_param { scale: 0.5 }", "Log:log_param { shift: 10 }",
+    "Clip:clip_param { min: -0.5 max: 0.7 }", "Upsample:upsample_param { scale: 2 }",
+    "Upsample:upsample_param { scale: 3 }", "Interp:interp_param { height: 17 width: 13 }",
+    "ShuffleChannel:shuffle_channel_param { group: 2 }", "Tile:tile_param { tiles: 3 }",
     "Permute:permute_param { order: 0 order: 3 }", "Permute:permute_param { order: 0 order: 2 }",
 ]  # fmt: skip
 
@@ -159,6 +164,31 @@ def test_a_relu_is_done_within_only_where_nothing_else_reads_what_it_reads() -> 
     operators = open_interpreter(to_tflite(model))._get_ops_details()
     assert [one["op_name"] for one in operators if one["op_name"] != "DELEGATE"][:1] == ["CONV_2D"]
     assert "RELU" not in {one["op_name"] for one in operators}
+
+
+@pytest.mark.parametrize("after", ["ReLU", "ReLU6"])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        'type: "Concat" bottom: "data"',
+        'type: "Convolution" convolution_param { num_output: 4 kernel_size: 3 }',
+        'type: "Convolution" convolution_param { num_output: 8 kernel_size: 3 group: 4 }',
+        'type: "Deconvolution" convolution_param { num_output: 3 kernel_size: 3 stride: 2 }',
+        'type: "InnerProduct" inner_product_param { num_output: 5 }',
+        'type: "Pooling" pooling_param { kernel_size: 2 stride: 1 }',
+        'type: "Pooling" pooling_param { pool: AVE kernel_size: 2 stride: 1 }',
+        'type: "Scale" scale_param { bias_term: false }',
+        'type: "Bias"',
+        'type: "Eltwise" bottom: "data"',
+        'type: "Eltwise" bottom: "data" eltwise_param { operation: PROD }',
+        'type: "Eltwise" bottom: "data" eltwise_param { operation: MAX }',
+        'type: "Upsample" upsample_param { scale: 2 }',
+        'type: "Softmax"',
+    ],
+)
+def test_an_activation_behind_anything(layer: str, after: str) -> None:
+    text = f'layer {{ name: "x" bottom: "data" top: "x" {layer} }}'
+    check(net(text + f'layer {{ name: "r" type: "{after}" bottom: "x" top: "x" }}'), "x")
 
 
 def test_buffers_begin_at_multiples_of_sixteen() -> None:

@@ -18,6 +18,7 @@ from ssd_data.deploy.openvino_model import (
     NET,
     layers_within,
     quantise_openvino,
+    read_folded,
     write_openvino,
 )
 from ssd_data.deploy.proof import Proof, WrittenEngine
@@ -92,7 +93,7 @@ def _single(net: PreparedNet, options: OpenvinoOptions) -> Any:
     from ssd_data.deploy.onnx_model import make_model
 
     model = make_model(net, options.head or "nms", dynamic=options.dynamic_batch, batch=1)
-    return read_net(model.SerializeToString(), net.deploy)
+    return read_folded(model.SerializeToString(), net.deploy)
 
 
 def prove(

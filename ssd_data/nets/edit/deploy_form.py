@@ -122,7 +122,7 @@ class _Maker:
         net = caffe_pb2.NetParameter(name=self.source.message.name)
         net.layer.extend(self.layers)
         made = to_graph(net, "TEST", origin=self.source.origin, places=self.places)
-        made.ignored = self.source.ignored
+        made.as_written = False
         kind = "testing" if self.body.phase == TEST else "training"
         name = Path(self.source.origin).name
         made.made = f"{name} is a net for {kind}; its deploy form is taken: {', '.join(self.said)}"

@@ -17,6 +17,8 @@ from ssd_data.nets.layer_step import Array, check_shape
 
 SIGNATURE = "serving_default"
 ALIGNED = 16
+# What does an activation by itself. Others have a place for one, too, and pay no heed to it.
+_ACTIVATE = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "ADD")
 INSTALL = "Install it: pip install 'ssd-data[litert]'"
 
 
@@ -120,8 +122,10 @@ class TfGraph:
     def activate(self, tensor: int, activation: str) -> bool:
         """Have the operator that makes a tensor do an activation too; whether it can."""
         s, made = schema(), self._maker.get(tensor)
-        options: Any = None if made is None else made.builtinOptions
-        if getattr(options, "fusedActivationFunction", None) != s.ActivationFunctionType.NONE:
+        if made is None or self._kind(made) not in _ACTIVATE:
+            return False
+        options = made.builtinOptions
+        if options.fusedActivationFunction != s.ActivationFunctionType.NONE:
             return False
         options.fusedActivationFunction = getattr(s.ActivationFunctionType, activation)
         return True
@@ -131,10 +135,14 @@ class TfGraph:
         s, made = schema(), self._maker.get(tensor)
         if made is None:
             return False
-        code = next(name for name, i in self._codes.items() if i == made.opcodeIndex)
+        code = self._kind(made)
         kind = getattr(made.builtinOptions, "fusedActivationFunction", None)
         ends = (s.ActivationFunctionType.RELU, s.ActivationFunctionType.RELU6)
         return kind in ends or code in ("RELU", "RELU6", "LOGISTIC", "EXP", "SOFTMAX")
+
+    def _kind(self, made: Any) -> str:
+        """Which operator it is."""
+        return next(name for name, i in self._codes.items() if i == made.opcodeIndex)
 
     def file(self, inputs: Mapping[str, int], outputs: Mapping[str, int], text: str) -> bytes:
         """The file; what is fed and what it gives have names of their own."""

@@ -106,6 +106,24 @@ def elu(step: TfStep) -> Laid:
     return _made(step, "ADD", [low.tensor], high, _options(step, "ADD"))
 
 
+@translates("HardSigmoid")
+def hard_sigmoid(step: TfStep) -> Laid:
+    """alpha · x + beta, from 0 to 1."""
+    x = _with(step, "MUL", step.x, np.float32(step.attribute("alpha", 0.2)))
+    x = _with(step, "ADD", x, np.float32(step.attribute("beta", 0.5)))
+    return _with(step, "MINIMUM", _made(step, "RELU", [], x), np.float32(1))
+
+
+@translates("Softplus")
+def softplus(step: TfStep) -> Laid:
+    """log(1 + exp(x)), of which the exponent is never above 0."""
+    x = step.x
+    low = _made(step, "EXP", [], _made(step, "NEG", [], _made(step, "ABS", [], x)))
+    low = _made(step, "LOG", [], _with(step, "ADD", low, np.float32(1)))
+    high = _made(step, "RELU", [], x)
+    return _made(step, "ADD", [low.tensor], high, _options(step, "ADD"))
+
+
 @translates("Softmax")
 def softmax(step: TfStep) -> Laid:
     """Over one axis, which has to lie last."""

@@ -23,7 +23,7 @@ from ssd_data.nets.layer_step import Array
 from ssd_data.nets.tflite.graph import TfGraph, schema
 
 LAST = (0, 2, 3, 1)  # batch, height, width, channels, of ONNX's batch, channels, height, width
-_FILES = ("convolutions", "moving", "pointwise", "pools")
+_FILES = ("convolutions", "moving", "pointwise", "pools", "resizing")
 
 
 @dataclass(frozen=True, slots=True)
