@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -193,20 +192,6 @@ def read_graph(
         InputError: the file is no net, or its layers do not fit together.
     """
     return to_graph(read_prototxt(path, caffe_pb2.NetParameter), phase, level=level, stages=stages)
-
-
-def read_either(path: Path | str) -> Graph:
-    """A net as it is trained; a test net, whose data layer is TEST's alone, as it is tested.
-
-    Raises:
-        InputError: see :func:`read_graph`.
-    """
-    try:
-        return read_graph(path, "TRAIN")
-    except InputError as error:
-        with suppress(InputError):
-            return read_graph(path, "TEST")
-        raise error from None
 
 
 def parse_graph(text: str, phase: Phase | str = "TEST", origin: str = "prototxt") -> Graph:
