@@ -313,5 +313,7 @@ def test_a_builds_folder_has_a_labelmap(run: Any, tmp_path: Path) -> None:
 
 
 def test_a_name_that_no_file_can_have() -> None:
+    with pytest.raises(InputError, match="no file can have that name"):
+        refuse_stranger(Path("a\0b"))
     with pytest.raises(InputError, match="cannot be looked at: File name too long"):
         refuse_stranger(Path("a " * 200))
