@@ -123,7 +123,7 @@ def command(
     prepare = net_options.preprocessing(deploy, chosen)
     made = ship(
         profile,
-        deploy,
+        net_options.deploy_net(deploy, quiet, weights),
         weights,
         out,
         prepare,

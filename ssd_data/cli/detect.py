@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssd_data.cli.parts import net_options, shared
+from ssd_data.core.legible import count_of
 
 if TYPE_CHECKING:
     from ssd_data.core.labelmap import LabelMap
@@ -77,19 +78,28 @@ def command(
     names = shared.read_names(labelmap)
     prepare = net_options.preprocessing(deploy, options)
     files = find_files(places, follow_links)
-    net = net_options.load(deploy, weights, options)
+    given = net_options.deploy_net(deploy, quiet, weights)
+    net = net_options.load(given, weights, options)
+    prepare = prepare.fitted(net.graph)
     wanted = shared.parse_size(size)
     bad: list[str] = []
     rows: list[dict[str, Any]] = []
     drawing: AbstractContextManager[Any] = DetectionFiles(folder, names)
     with picture_limits(), drawing as drawn:
         frames: Iterable[Frame] = detect(
-            net, read_frames(files, every), prepare, size=wanted, batch=batch, threshold=threshold
+            net,
+            read_frames(files, every, prepare.gray),
+            prepare,
+            size=wanted,
+            batch=batch,
+            threshold=threshold,
         )
         for frame in shared.tracker(quiet)(frames, len(files), "detect"):
             if frame.found is None:
                 bad.append(frame.error.sentence if frame.error else frame.name)
                 continue
+            if frame.unsound:
+                shared.say(f"warning: {_unsound(frame)}", err=True)
             drawn.add(frame.name, frame.picture, frame.found)
             rows.append(_table(frame, names))
             if not quiet and not as_json:
@@ -115,6 +125,7 @@ def _table(frame: Frame, names: LabelMap | None) -> dict[str, Any]:
         "picture": frame.name,
         "width": width,
         "height": height,
+        "left_out": frame.unsound,
         "detections": [
             {
                 "label": int(label),
@@ -125,6 +136,14 @@ def _table(frame: Frame, names: LabelMap | None) -> dict[str, Any]:
             for label, score, box in zip(frame.found.labels, frame.found.scores, boxes, strict=True)
         ],
     }
+
+
+def _unsound(frame: Frame) -> str:
+    many = count_of(frame.unsound, "detection")
+    return (
+        f"{frame.name}: left out {many} with a score or box that is no number (NaN "
+        "or infinite); see ssd-data weights stats"
+    )
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -131,8 +131,10 @@ def command(
     if not (as_json or quiet):
         shared.print_said(data.said)
     with ExitStack() as stack:
-        weights = stack.enter_context(net_options.weights_file(deploy, weights))
-        net = net_options.load(deploy, weights, options, threshold=threshold)
+        given = net_options.deploy_net(deploy, quiet, weights)
+        weights = stack.enter_context(net_options.weights_file(given, weights))
+        net = net_options.load(given, weights, options, threshold=threshold)
+        prepare = prepare.fitted(net.graph)
         if size is None and protocol == "single":
             wanted_size = (net.shape[3], net.shape[2])
         detector = EvalNet(net, weights, prepare, protocol, wanted_size, batch, threshold, half)

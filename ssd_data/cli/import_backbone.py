@@ -109,7 +109,8 @@ def _inputs(graph: Graph, mean: str | None, scale: float | None) -> Preprocessin
                 hint="Say what the net sees of a picture: --net-mean B,G,R and --net-scale",
             )
         own = from_transform(found[0].param.transform_param, found[0].where)
-        return own if scale is None else Preprocessing(own.mean, scale)
+        means = own.mean * (3 // len(own.mean))
+        return Preprocessing(means, own.scale if scale is None else scale)
     if scale is None:
         scale = found[0].param.transform_param.scale if found else 1.0
     return Preprocessing(_three(mean, "--net-mean"), scale)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ssd_data.cli.parts import shared
+from ssd_data.cli.parts import net_options, shared
 from ssd_data.core.legible import few
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def command(
     of a Convolution, Deconvolution or InnerProduct goes into it. Others stay, and are listed with
     the reason. Both nets compute random inputs, and the largest difference of their outputs (of a
     detector: of its locations and scores) is printed; nothing is written if it is more than 1e-4
-    of the largest value.
+    of the largest value. Of a net for training or testing its deploy form is merged.
 
     \b
     Example:
@@ -53,15 +53,13 @@ def command(
     from ssd_data.nets.caffemodel import read_caffemodel, to_bytes
     from ssd_data.nets.edit.merge_bn import merge_bn
     from ssd_data.nets.edit.rewrite import merged_text
-    from ssd_data.nets.graph import to_graph
     from ssd_data.nets.matching import TrainedNet, with_scales
-    from ssd_data.nets.prototxt import parse_prototxt, prototxt_text
-    from ssd_data.proto import caffe_pb2
+    from ssd_data.nets.prototxt import deploy_text, prototxt_text
 
     targets = (out / deploy.name, out / f"{weights.stem}.caffemodel")
     _refuse_itself(targets, (deploy, weights))
-    text = prototxt_text(deploy)
-    graph = to_graph(parse_prototxt(text, caffe_pb2.NetParameter, str(deploy)))
+    graph = net_options.deploy_graph(deploy, quiet, weights)
+    text = deploy_text(graph.net) if graph.made else prototxt_text(deploy)
     layers = read_caffemodel(weights).layers
     graph = with_scales(graph, layers)
     given = TrainedNet(graph, layers)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ssd_data.cli.parts import shared
+from ssd_data.cli.parts import net_options, shared
 from ssd_data.core.registry import FAMILIES
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def command(
         groups = [_numbers(group, "aspect_ratios") for group in ratios.split("/")]
         options["aspect_ratios"] = tuple(groups)
     if out is None:
-        graph = _graph(family, (num_classes, labelmap, build), options)
+        graph = _graph(family, (num_classes, labelmap, build), options, quiet)
         _show(graph, as_json, quiet)
         return
     from ssd_data.families.parts.write import write_model
@@ -166,11 +166,13 @@ def _numbers(text: str | None, name: str) -> tuple[float, ...] | None:
 
 
 def _graph(
-    name: str, classes: tuple[int | None, Path | None, Path | None], options: dict[str, Any]
+    name: str,
+    classes: tuple[int | None, Path | None, Path | None],
+    options: dict[str, Any],
+    quiet: bool,
 ) -> Graph:
-    """A family's deploy net, or the net of a file."""
+    """A family's deploy net, or that of a file."""
     from ssd_data import families
-    from ssd_data.nets.graph import read_graph
 
     if name in FAMILIES.names() or not (Path(name).is_file() or name.endswith(".prototxt")):
         from ssd_data.families.parts.write import count_classes
@@ -179,7 +181,7 @@ def _graph(
         return _deploy(families.generate(name, count_classes(*classes), **options))
     if any(value is not None for value in (*classes, *options.values())):
         raise click.UsageError("The options of a FAMILY do not go with a PROTOTXT.")
-    return read_graph(name, "TEST")
+    return net_options.deploy_graph(Path(name), quiet)
 
 
 def _deploy(model: Model) -> Graph:
@@ -192,13 +194,14 @@ def _table(written: Written, summary: bool) -> dict[str, Any]:
     from dataclasses import asdict
 
     model = written.model
+    prepare = model.preprocessing
     return {
         **({"summary": _summary_table(_deploy(model))} if summary else {}),
         "family": model.family,
         "settings": asdict(model.settings),
         "files": written.files,
         "test_iter": list(written.solver.test_iter),
-        "preprocessing": asdict(model.preprocessing),
+        "preprocessing": {"mean": prepare.mean, "scale": prepare.scale},
         "notes": written.notes,
     }
 

@@ -85,13 +85,14 @@ def command(
     names = [name.strip() for name in engines.split(",")]
     if len(names) < 2:
         raise click.BadParameter("name at least two engines", param_hint="--engines")
-    with net_options.weights_file(deploy, weights, seed) as file:
+    given = net_options.deploy_net(deploy, quiet, weights)
+    with net_options.weights_file(given, weights, seed) as file:
         nets = [
-            load_engine(name, deploy, file, device="cpu" if name == "opencv" else device)
+            load_engine(name, given, file, device="cpu" if name == "opencv" else device)
             for name in names
         ]
     if pictures:
-        prepare = net_options.preprocessing(deploy, options)
+        prepare = net_options.preprocessing(deploy, options).fitted(nets[0].graph)
         wanted = shared.parse_size(size) or (nets[0].shape[3], nets[0].shape[2])
         batches = read_inputs(pictures, prepare, wanted, follow_links=follow_links)
     else:

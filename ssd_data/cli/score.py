@@ -60,9 +60,8 @@ def command(
       ssd-data score coco --truth instances_val2017.json --detections results.json --json
       ssd-data score widerface --truth eval_tools/ground_truth --detections pred --missing count
     """
-    import json
-
     from ssd_data.core.files.whole import write_whole
+    from ssd_data.core.jsontext import json_text
 
     _refuse_others(metric, {"split": split, "labelmap": labelmap, "iou": iou})
     options = rules(
@@ -80,7 +79,7 @@ def command(
 
         drawn = draw_curves(scores, plot)
     if out is not None:
-        write_whole(out, json.dumps(scores.to_json(), indent=1, ensure_ascii=False) + "\n")
+        write_whole(out, json_text(scores.to_json(), ascii_only=False) + "\n")
     if as_json:
         shared.print_json(scores.to_json())
     elif not quiet:

@@ -14,6 +14,7 @@ from ssd_data.core.legible import count_of
 if TYPE_CHECKING:
     from ssd_data.engines.torch.timing import Timing
     from ssd_data.evaluation.speed import Speed
+    from ssd_data.nets.graph import Graph
 
 
 @click.command(short_help="Milliseconds of each layer of a net.")
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--phase",
     type=click.Choice(["TRAIN", "TEST"], case_sensitive=False),
-    default="TEST",
-    show_default=True,
-    help="Which layers take part.",
+    help="Which layers take part, those of data too.  [default: the deploy net's]",
 )
 @click.option(
     "--batch",
@@ -47,7 +46,7 @@ def command(
     deploy: Path,
     weights: Path,
     iterations: int,
-    phase: str,
+    phase: str | None,
     batch: int | None,
     device: str,
     engines: str | None,
@@ -67,9 +66,10 @@ def command(
       ssd-data time deploy.prototxt net.caffemodel --engine torch,opencv,ncnn
     """
     if engines is not None:
-        if phase.upper() != "TEST":
+        if phase is not None and phase.upper() != "TEST":
             raise click.UsageError("--phase and --engine exclude each other.")
-        rows = _compare(deploy, weights, engines, iterations, batch, device)
+        given = net_options.deploy_net(deploy, quiet, weights)
+        rows = _compare(given, weights, engines, iterations, batch, device)
         if as_json:
             shared.print_json({"unit": "ms", "engines": [asdict(row) for row in rows]})
         elif not quiet:
@@ -81,8 +81,11 @@ def command(
     require_torch()
     from ssd_data.engines.torch.timing import measure, prepare
 
-    graph = read_graph(deploy, phase.upper())
     is_random = str(weights) == "random" and not weights.exists()
+    if phase is None:
+        graph = net_options.deploy_graph(deploy, quiet, None if is_random else weights)
+    else:
+        graph = read_graph(deploy, phase.upper())
     net = prepare(graph, None if is_random else weights, batch=batch, device=device)
     timing = measure(net, iterations)
     if as_json:
@@ -93,7 +96,7 @@ def command(
 
 
 def _compare(
-    deploy: Path, weights: Path, engines: str, rounds: int, batch: int | None, device: str
+    deploy: Path | Graph, weights: Path, engines: str, rounds: int, batch: int | None, device: str
 ) -> list[Speed]:
     import numpy as np
 

@@ -69,12 +69,12 @@ def command(
     from ssd_data.nets.caffemodel import read_caffemodel, to_bytes
     from ssd_data.nets.edit.classes import assign
     from ssd_data.nets.edit.transfer import transfer
-    from ssd_data.nets.graph import read_graph
+    from ssd_data.nets.graph import read_either
 
     labelmap = read_labelmap(old)
     tables = shared.parse_map(renamed), shared.parse_map(like, "--like")
     classes = assign(labelmap, read_labelmap(new), *tables)
-    graph = read_graph(net, "TRAIN")
+    graph = read_either(net)
     result = transfer(read_caffemodel(weights), labelmap, graph, classes, seed)
     write_one(out, to_bytes(graph.net, result.layers), redo=redo)
     if as_json:

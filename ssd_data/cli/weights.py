@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,7 +83,7 @@ def diff(first: Path, second: Path, tolerance: float, as_json: bool, quiet: bool
     rows = difference(read_caffemodel(first).layers, read_caffemodel(second).layers)
     other = [row for row in rows if not _close(row, tolerance)]
     if as_json:
-        table = {"arrays": len(rows), "different": len(other), "rows": [_table(r) for r in rows]}
+        table = {"arrays": len(rows), "different": len(other), "rows": [asdict(r) for r in rows]}
         shared.print_json(table)
     elif not quiet:
         _print_difference(rows, other)
@@ -111,7 +110,7 @@ def stats(file: Path, as_json: bool, quiet: bool) -> None:
     rows = collect(read_caffemodel(file))
     ill = sum(row.nan + row.infinite for row in rows)
     if as_json:
-        shared.print_json({"file": str(file), "arrays": [_table(row) for row in rows]})
+        shared.print_json({"file": str(file), "arrays": [asdict(row) for row in rows]})
     elif not quiet:
         _print_stats(rows)
     if ill:
@@ -154,11 +153,3 @@ def _print_stats(rows: list[ArrayStats]) -> None:
     said = ", ".join(f"{count or 'no'} {name}" for name, count in counts.items())
     shared.say()
     shared.say(f"{sum(r.count for r in rows):,} values in {len(rows)} arrays: {said}")
-
-
-def _table(row: ArrayStats | ArrayDifference) -> dict[str, object]:
-    """For JSON, which knows no NaN and no infinity."""
-    return {
-        name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in asdict(row).items()
-    }

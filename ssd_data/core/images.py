@@ -14,6 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import simplejpeg
 from PIL import Image
 
@@ -259,8 +260,16 @@ def resize(
     return np.asarray(cv2.resize(image, None, fx=how, fy=how), np.uint8)
 
 
+def in_gray(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A colour picture (height, width, 3), BGR, as one of gray values (height, width); a gray one
+    in that form. Of uint8, or of float32 in the same range."""
+    if picture.ndim == 2:
+        return picture
+    return picture[:, :, 0] if picture.shape[2] == 1 else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+
+
 def in_colour(picture: Pixels) -> Pixels:
     """A gray picture with its values as blue, green and red; others as they are."""
     if picture.ndim == 3 and picture.shape[2] == 3:
         return picture
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), np.uint8)
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), picture.dtype)

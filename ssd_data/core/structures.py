@@ -191,5 +191,11 @@ class Detections:
 
     def above(self, score: float) -> Detections:
         """Those of at least that score."""
-        kept = self.scores >= score
+        return self._only(self.scores >= score)
+
+    def sound(self) -> Detections:
+        """Those whose score and box are numbers: what a net gives may be NaN or infinite."""
+        return self._only(np.isfinite(self.scores) & np.isfinite(self.boxes).all(1))
+
+    def _only(self, kept: Flags) -> Detections:
         return Detections(self.labels[kept], self.scores[kept], self.boxes[kept])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from ssd_data.core.files.paths import is_plain_name
 from ssd_data.core.files.together import new_folder
 from ssd_data.core.files.whole import write_whole
+from ssd_data.core.jsontext import json_text
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.registry import TARGETS
 from ssd_data.deploy.checks import CheckOptions
@@ -19,6 +19,7 @@ from ssd_data.deploy.readme import preprocess_table, readme
 from ssd_data.deploy.targets import WrittenNet, choose
 from ssd_data.engines import load_engine
 from ssd_data.evaluation.compare import Difference, compare_nets, require_equal
+from ssd_data.nets.graph import Graph
 from ssd_data.nets.prepare import prepare
 from ssd_data.nets.preprocessing import Preprocessing
 
@@ -47,7 +48,7 @@ class DeployedNet:
 
 def deploy(
     profile: str,
-    deploy: Path,
+    deploy: Path | Graph,
     weights: Path,
     folder: Path,
     preprocessing: Preprocessing,
@@ -62,6 +63,7 @@ def deploy(
 
     Args:
         profile: the target's name. options: those of its own that are given, by name.
+        deploy: a prototxt, or a net that was read.
         folder: must not exist, or be empty, or hold just what is written.
         checks: how it is held against the embedded engine.
         pictures: files and folders to prove it on; noise and drawn pictures by default.
@@ -78,7 +80,7 @@ def deploy(
     with new_folder(folder, marks=[TABLE]) as hidden:
         reference = load_engine("torch", deploy, weights, device="cpu")
         net = prepare(deploy, weights, preprocessing, labelmap, reference.map_sizes())
-        require_equal(compare_nets(net.given, net.canonical), deploy)
+        require_equal(compare_nets(net.given, net.canonical), net.deploy)
         written: WrittenNet = target.write(net, chosen, hidden)
         table = preprocess_table(profile, written)
         write_table(hidden, table)  # what follows the net reads it
@@ -107,4 +109,4 @@ def deploy(
 
 def write_table(folder: Path, table: dict[str, Any]) -> None:
     """``preprocess.json``."""
-    write_whole(folder / TABLE, json.dumps(table, indent=1, ensure_ascii=False) + "\n")
+    write_whole(folder / TABLE, json_text(table, ascii_only=False) + "\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,7 +13,7 @@ from ssd_data.deploy.targets import WrittenNet
 from ssd_data.evaluation.compare import Difference
 from ssd_data.nets.caffemodel import write_caffemodel
 from ssd_data.nets.matching import TrainedNet
-from ssd_data.nets.prototxt import to_text
+from ssd_data.nets.prototxt import deploy_text
 
 DEPLOY, WEIGHTS = "deploy.prototxt", "net.caffemodel"
 FILES = {DEPLOY: "the net", WEIGHTS: "its arrays, float32"}
@@ -48,12 +47,8 @@ def write_net(trained: TrainedNet, folder: Path) -> None:
         if node.type == "Pooling" and not node.param.pooling_param.count_include_pad:
             what = "readers of Caffe's nets count padding in a mean (count_include_pad: false)"
             raise node.error(what, "Take --profile onnx")
-    net = deepcopy(trained.graph.net)
-    net.ClearField("state")
-    for layer in net.layer:
-        layer.ClearField("phase")
-    write_whole(folder / DEPLOY, to_text(net))
-    write_caffemodel(folder / WEIGHTS, net, trained.layers)
+    write_whole(folder / DEPLOY, deploy_text(trained.graph.net))
+    write_caffemodel(folder / WEIGHTS, trained.graph.net, trained.layers)
 
 
 def prove_net(

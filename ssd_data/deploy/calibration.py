@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.images import in_colour
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.engines import Array
 from ssd_data.nets.prepare import PreparedNet
@@ -47,7 +46,7 @@ def calibration_batches(net: PreparedNet, lmdb: Path, records: int) -> Iterator[
             if index == records:
                 return
             with reader.naming():
-                picture = in_colour(record.decode())
+                picture = record.decode(net.preprocessing.gray)
             yield net.preprocessing.apply(picture, net.size)[None]
 
 

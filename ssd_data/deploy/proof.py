@@ -154,7 +154,7 @@ class Proof:
         score = 0.0
         for batch in self.batches:
             sides = zip(self.reference.detect(batch), written.detect(batch), strict=True)
-            for ours, theirs in sides:
+            for ours, theirs in ((a.sound(), b.sound()) for a, b in sides):
                 near = overlaps(ours.boxes, theirs.boxes) >= 0.5
                 near &= ours.labels[:, None] == theirs.labels
                 far = np.where(near, np.abs(ours.scores[:, None] - theirs.scores), np.inf)

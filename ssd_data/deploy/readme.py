@@ -13,6 +13,11 @@ from ssd_data.deploy.targets import WrittenNet
 from ssd_data.evaluation.compare import Difference
 
 FORMAT = 1
+_CHANNELS = {
+    1: "1. One channel, gray, values from 0 to 255: of colours 0.114 blue + 0.587 green + 0.299 "
+    "red, as OpenCV's IMREAD_GRAYSCALE reads a file.",
+    3: "1. Three channels in the order BGR, values from 0 to 255.",
+}
 _NUMBERS = " (int8: a value is (number - {zero}) * {step:g})"
 _AXES = {"N": "batch", "C": "channels", "H": "height", "W": "width"}
 _MARKS = re.compile(r"([\\`*\[\]<>|~&]|\b_|_\b)")  # what Markdown would not show as it is
@@ -34,7 +39,7 @@ def preprocess_table(profile: str, written: WrittenNet) -> dict[str, Any]:
             "shape": [batch, channels, height, width],
             "layout": "NCHW",
             "type": "float32",
-            "channels": "BGR" if channels == 3 else "as trained",
+            "channels": "gray" if net.preprocessing.gray else "BGR",
             "resize": "bilinear, to width and height, without keeping the aspect ratio",
             "mean": list(net.preprocessing.mean),
             "scale": net.preprocessing.scale,
@@ -113,17 +118,40 @@ def _proof(proven: bool, written: WrittenNet, proofs: Sequence[Difference]) -> l
 
 def _input(given: dict[str, Any]) -> list[str]:
     axes = [_AXES[letter] for letter in given["layout"]]
-    _, _, height, width = (given["shape"][given["layout"].index(i)] for i in "NCHW")
+    _, channels, height, width = (given["shape"][given["layout"].index(i)] for i in "NCHW")
     mean = ", ".join(f"{v:g}" for v in given["mean"])
     return [
         f"{_code(given['name'])}: {given['type']}, {' x '.join(map(str, given['shape']))} "
         f"({', '.join(axes)}).",
         "",
-        f"1. Resize the picture to {width} x {height} (width x height), bilinear, without keeping "
+        _CHANNELS[channels],
+        f"2. Resize the picture to {width} x {height} (width x height), bilinear, without keeping "
         "the aspect ratio.",
-        f"2. Channels in the order {given['channels']}, values from 0 to 255.",
-        f"3. Subtract the mean of each channel ({mean}), then multiply by {given['scale']:g}.",
+        f"3. Subtract the mean{' of each channel' if channels == 3 else ''} ({mean}), then "
+        f"multiply by {given['scale']:g}.",
         *_whole("4. As a whole number: the value / {step:g}, rounded, + {zero}.", given),
+        *_example(given),
+    ]
+
+
+def _example(given: dict[str, Any]) -> list[str]:
+    """The same as a program, where that is short."""
+    if (given["layout"], given["type"]) != ("NCHW", "float32"):
+        return []
+    _, channels, height, width = given["shape"]
+    numbers = ", ".join(f"{v:g}" for v in given["mean"])
+    gray = channels == 1
+    return [
+        "",
+        "```python",
+        "import cv2",
+        "import numpy as np",
+        "",
+        f'picture = cv2.imread("photo.jpg", cv2.{"IMREAD_GRAYSCALE" if gray else "IMREAD_COLOR"})',
+        f"values = cv2.resize(picture, ({width}, {height})).astype(np.float32)",
+        f"values = (values - np.float32([{numbers}])) * np.float32({given['scale']:g})",
+        f"batch = values{'' if gray else '.transpose(2, 0, 1)'}[None{', None' if gray else ''}]",
+        "```",
     ]
 
 

@@ -17,15 +17,17 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.core.errors import UsageError
+from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.scratch import scratch
+from ssd_data.core.legible import count_of
 from ssd_data.core.registry import ENGINES
 from ssd_data.core.structures import Detections
 from ssd_data.nets.caffemodel import write_caffemodel
 from ssd_data.nets.detection import detection_blob
-from ssd_data.nets.geometry import Size
+from ssd_data.nets.geometry import Size, shape_text
 from ssd_data.nets.graph import Graph
 from ssd_data.nets.matching import TrainedNet
+from ssd_data.nets.prepare import DeployNet
 from ssd_data.nets.prototxt import to_text
 from ssd_data.nets.sizes import map_sizes
 
@@ -84,15 +86,22 @@ class Engine(ABC):
         """What the net's DetectionOutput finds in each picture.
 
         Raises:
-            InputError: the net has none.
+            InputError: the net has none, or does not take pictures with so many channels.
         """
+        if batch.ndim != 4 or batch.shape[1] != self.shape[1]:
+            raise InputError(
+                f"pictures of shape {shape_text(batch.shape)} are given, but the net's input has "
+                + count_of(self.shape[1], "channel"),
+                where=self.graph.input_place(),
+                hint="Give batch, channels, height, width; see Preprocessing.fitted",
+            )
         rows = self.forward(batch)[detection_blob(self.graph)]
         return to_detections(rows, len(batch))
 
 
 def load_engine(
     name: str,
-    deploy: Path | str,
+    deploy: DeployNet,
     weights: Path | str,
     *,
     device: str | None = None,
@@ -109,6 +118,7 @@ def load_engine(
     Args:
         name: ``torch`` (the embedded one), ``onnxruntime``, ``openvino``, ``litert``, ``ncnn``,
             ``mnn``, ``opencv`` or ``caffe``; see :data:`ssd_data.core.registry.ENGINES`.
+        deploy: a prototxt, or a net as :func:`ssd_data.nets.graph.read_graph` gives it.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``auto``, where the engine has a choice.
         half: half precision, on a GPU.
         threshold: takes the place of the DetectionOutput's ``confidence_threshold``.
@@ -124,12 +134,13 @@ def load_engine(
 
 @contextmanager
 def caffe_files(
-    trained: TrainedNet, deploy: Path | str, weights: Path | str, changed: bool
+    trained: TrainedNet, deploy: DeployNet, weights: Path | str, changed: bool
 ) -> Iterator[tuple[str, str]]:
     """Prototxt and caffemodel for a program that reads Caffe's: temporary ones where the net was
-    changed, or where they hold what only a fork reads."""
+    changed or is no file's, or where they hold what only a fork reads."""
     parted = any(layer.within for layer in trained.layers)
-    if not (changed or parted) and trained.graph.as_written:
+    given = not isinstance(deploy, Graph) and trained.graph.as_written
+    if given and not (changed or parted):
         yield str(deploy), str(weights)
         return
     with scratch() as folder:

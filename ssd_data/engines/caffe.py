@@ -19,7 +19,7 @@ from ssd_data.engines import Array, Engine, EngineOptions, caffe_files
 from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.graph import Graph
 from ssd_data.nets.matching import match, pair
-from ssd_data.nets.prepare import read_trained
+from ssd_data.nets.prepare import DeployNet, read_trained
 
 LEVEL = "GLOG_minloglevel"  # below it Caffe logs nothing: 0 all, 2 errors alone
 _LEARN = ("Convolution", "Deconvolution", "InnerProduct", "BatchNorm", "Scale", "Normalize")
@@ -159,7 +159,7 @@ def _refuse_unread(graph: Graph) -> None:
                 raise node.error(f"the SSD branch's Pooling has no {name}: false", hint)
 
 
-def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Caffe:
+def load(deploy: DeployNet, weights: Path | str, options: EngineOptions) -> Caffe:
     """See :func:`ssd_data.engines.load_engine`."""
     if options.half:
         raise UsageError("the engine caffe has no half precision")

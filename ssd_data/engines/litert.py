@@ -20,7 +20,7 @@ from ssd_data.engines._through_onnx import (
     require_onnx,
 )
 from ssd_data.nets.edit.merge_bn import merge_bn
-from ssd_data.nets.prepare import read_trained
+from ssd_data.nets.prepare import DeployNet, read_trained
 
 
 def require_litert() -> Any:
@@ -117,7 +117,7 @@ class LiteRT(ThroughOnnx):
         return open_net(to_tflite(model), names, self.graph.origin)
 
 
-def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> LiteRT:
+def load(deploy: DeployNet, weights: Path | str, options: EngineOptions) -> LiteRT:
     """See :func:`ssd_data.engines.load_engine`."""
     require_litert()
     options.require_cpu("litert")

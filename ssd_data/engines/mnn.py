@@ -25,7 +25,7 @@ from ssd_data.engines._emitted import EmittedEngine, RuntimeNet, threads
 from ssd_data.engines._quiet import no_output
 from ssd_data.nets.edit.merge_bn import merge_bn
 from ssd_data.nets.geometry import Shape
-from ssd_data.nets.prepare import read_trained
+from ssd_data.nets.prepare import DeployNet, read_trained
 
 PROGRAM = "import sys, _tools; _tools.mnnconvert(sys.argv)"
 # Interpreter::WINOGRAD_MEMORY_LEVEL at 0: convolutions by small tiles alone. With larger ones, its
@@ -149,7 +149,7 @@ class Mnn(EmittedEngine):
         return RuntimeNet(run, shapes, {blob: made.blobs[blob].constant for blob in priors})
 
 
-def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Mnn:
+def load(deploy: DeployNet, weights: Path | str, options: EngineOptions) -> Mnn:
     """See :func:`ssd_data.engines.load_engine`."""
     require_mnn()
     options.require_cpu("mnn")

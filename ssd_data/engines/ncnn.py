@@ -20,7 +20,7 @@ from ssd_data.engines import Array, EngineOptions
 from ssd_data.engines._emitted import EmittedEngine, RuntimeNet, threads
 from ssd_data.nets.edit.merge_bn import merge_bn
 from ssd_data.nets.geometry import Shape
-from ssd_data.nets.prepare import read_trained
+from ssd_data.nets.prepare import DeployNet, read_trained
 
 PARAM, BIN = "net.param", "net.bin"
 LOWER = (
@@ -113,7 +113,7 @@ class Ncnn(EmittedEngine):
         return RuntimeNet(run, shapes, {blob: made.blobs[blob].constant for blob in priors})
 
 
-def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Ncnn:
+def load(deploy: DeployNet, weights: Path | str, options: EngineOptions) -> Ncnn:
     """See :func:`ssd_data.engines.load_engine`."""
     require_ncnn()
     options.require_cpu("ncnn")

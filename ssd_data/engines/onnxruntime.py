@@ -10,7 +10,7 @@ from ssd_data.engines import Array, EngineOptions
 from ssd_data.engines._emitted import threads
 from ssd_data.engines._through_onnx import Run, ThroughOnnx, first_line
 from ssd_data.nets.edit.merge_bn import merge_bn
-from ssd_data.nets.prepare import read_trained
+from ssd_data.nets.prepare import DeployNet, read_trained
 
 
 def require_onnxruntime() -> Any:
@@ -66,7 +66,7 @@ class OnnxRuntime(ThroughOnnx):
         return run
 
 
-def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> OnnxRuntime:
+def load(deploy: DeployNet, weights: Path | str, options: EngineOptions) -> OnnxRuntime:
     """See :func:`ssd_data.engines.load_engine`."""
     require_onnxruntime()
     options.require_cpu("onnxruntime")

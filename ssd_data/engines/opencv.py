@@ -16,7 +16,7 @@ from ssd_data.nets.caffemodel import MOST_BYTES
 from ssd_data.nets.dense_priors import dense_fields
 from ssd_data.nets.detection import DETECTION_TYPE
 from ssd_data.nets.graph import Graph
-from ssd_data.nets.prepare import read_trained
+from ssd_data.nets.prepare import DeployNet, read_trained
 from ssd_data.nets.prototxt import MOST_BYTES as MOST_TEXT
 
 OTHERS = "Use --engine torch or onnxruntime"
@@ -131,7 +131,7 @@ def _refuse_other_values(graph: Graph) -> None:
             raise node.error(f"OpenCV's {node.type} {how}", OTHERS)
 
 
-def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> OpenCV:
+def load(deploy: DeployNet, weights: Path | str, options: EngineOptions) -> OpenCV:
     """See :func:`ssd_data.engines.load_engine`."""
     if not hasattr(cv2.dnn, "readNetFromCaffe"):
         raise UsageError(

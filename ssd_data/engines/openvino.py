@@ -19,7 +19,7 @@ from ssd_data.engines._through_onnx import (
     require_onnx,
 )
 from ssd_data.nets.edit.merge_bn import merge_bn
-from ssd_data.nets.prepare import read_trained
+from ssd_data.nets.prepare import DeployNet, read_trained
 
 
 def require_openvino() -> Any:
@@ -94,7 +94,7 @@ class OpenVino(ThroughOnnx):
         return open_net(net, names, self.graph.origin)
 
 
-def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> OpenVino:
+def load(deploy: DeployNet, weights: Path | str, options: EngineOptions) -> OpenVino:
     """See :func:`ssd_data.engines.load_engine`."""
     require_openvino()
     options.require_cpu("openvino")

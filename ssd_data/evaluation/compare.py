@@ -98,7 +98,7 @@ def compare_detections(
     pairs: Iterable[tuple[Detections, Detections]],
     param: caffe_pb2.DetectionOutputParameter,
 ) -> Difference:
-    """How far the detections of pictures differ, as sets.
+    """How far the detections of pictures differ, as sets; what is no number has no counterpart.
 
     Args:
         param: the thresholds at which rounding decides.
@@ -106,7 +106,9 @@ def compare_detections(
     largest, unmatched, compared = 0.0, 0, 0
     for a, b in pairs:
         compared += len(a)
-        for one, other in ((a, b), (b, a)):
+        sound = a.sound(), b.sound()
+        unmatched += len(a) + len(b) - sum(map(len, sound))
+        for one, other in (sound, sound[::-1]):
             far, alone = _nearest(one, other)
             largest = max(largest, float(far[~alone].max(initial=0)))
             unmatched += _unexplained(one, other, alone, param)

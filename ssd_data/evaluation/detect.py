@@ -28,14 +28,17 @@ class Frame:
 
     Attributes:
         name: the file's path; of a video ``path#frame``, counted from 0.
-        picture: uint8 (height, width, 3), BGR; None where there is an error.
+        picture: uint8 (height, width, 3), BGR, or gray (height, width); None where there is an
+            error.
         found: once it has been through the net.
+        unsound: how many more it gave whose score or box is no number; they are left out.
         error: why there is no picture.
     """
 
     name: str
     picture: Pixels | None = None
     found: Detections | None = None
+    unsound: int = 0
     error: InputError | None = None
 
 
@@ -68,17 +71,20 @@ def find_files(places: Iterable[Path | str], follow_links: bool = False) -> list
     return files
 
 
-def read_frames(files: Iterable[Path], every: int = 1) -> Iterator[Frame]:
+def read_frames(files: Iterable[Path], every: int = 1, gray: bool = False) -> Iterator[Frame]:
     """The pictures of files, and every so manieth frame of videos, each decoded in its own process.
 
     A file that is no picture comes as a frame with an error, and so does the rest of a video that
     its decoder cannot take.
+
+    Args:
+        gray: files are decoded gray, as Caffe does by ``force_gray``; frames of videos are not.
     """
     for path in files:
         if path.suffix.lower() in VIDEOS:
             yield from _video(path, every)
         else:
-            yield _picture(path)
+            yield _picture(path, gray)
 
 
 def read_inputs(
@@ -88,7 +94,7 @@ def read_inputs(
     most: int | None = None,
     follow_links: bool = False,
 ) -> list[Array]:
-    """Pictures as a net's inputs, float32 (1, 3, height, width) each.
+    """Pictures as a net's inputs, float32 (1, channels, height, width) each.
 
     Args:
         paths: files and folders. size: (width, height). most: how many files at most.
@@ -98,7 +104,7 @@ def read_inputs(
         InputError: a file is no picture.
     """
     inputs = []
-    for frame in read_frames(find_files(paths, follow_links)[:most]):
+    for frame in read_frames(find_files(paths, follow_links)[:most], gray=preprocessing.gray):
         if frame.error is not None:
             raise frame.error
         assert frame.picture is not None
@@ -106,9 +112,9 @@ def read_inputs(
     return inputs
 
 
-def _picture(path: Path) -> Frame:
+def _picture(path: Path, gray: bool) -> Frame:
     try:
-        return Frame(str(path), read_picture(path))
+        return Frame(str(path), read_picture(path, gray=gray))
     except InputError as error:
         return Frame(str(path), error=error)
 
@@ -148,8 +154,9 @@ def detect(
         threshold: detections below this score are left out.
 
     Raises:
-        InputError: the net has no DetectionOutput, or cannot take pictures of that size.
+        InputError: the net has no DetectionOutput, or cannot take such pictures.
     """
+    preprocessing = preprocessing.fitted(engine.graph)
     size = size or (engine.shape[3], engine.shape[2])
     waiting: list[Frame] = []
     for frame in frames:
@@ -171,5 +178,10 @@ def _run(
     inputs = [preprocessing.apply(picture, size) for picture in pictures]
     found = iter(engine.detect(np.stack(inputs)) if inputs else ())
     for frame in frames:
-        seen = frame.picture is not None
-        yield replace(frame, found=next(found).above(threshold)) if seen else frame
+        if frame.picture is None:
+            yield frame
+            continue
+        given = next(found)
+        sound = given.sound()
+        left_out = len(given) - len(sound)
+        yield replace(frame, found=sound.above(threshold), unsound=left_out)

@@ -75,7 +75,7 @@ def _readable(
 def _preparer(data: EvalSet, plan: Plan) -> Callable[[int], _Ready]:
     def prepare(index: int) -> _Ready:
         try:
-            picture = data.read(index)
+            picture = data.read(index, gray=True) if plan.gray else data.read(index)
         except InputError as error:
             return _Ready(index, error=error)
         width, height = data.sizes[index].tolist()

@@ -44,12 +44,11 @@ class _Chosen(Mapping[str, Detections]):
 
     def __getitem__(self, name: str) -> Detections:
         found = self.journal[name]
-        sound = ~np.isnan(found.boxes).any(axis=1) & np.isfinite(found.scores)
-        if not sound.all():
+        sound = found.sound()
+        if len(sound) < len(found):
             self.notes.add(NOT_A_NUMBER, name)
         # Untrained nets find boxes as wide as float32 goes: they overlap nothing either way.
-        boxes = found.boxes[sound].clip(-FAR, FAR)
-        return Detections(found.labels[sound], found.scores[sound], boxes)
+        return replace(sound, boxes=sound.boxes.clip(-FAR, FAR))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)

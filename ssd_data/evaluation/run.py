@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.files.publish import OutFolder
 from ssd_data.core.files.whole import failed, write_text
 from ssd_data.core.images import picture_limits
+from ssd_data.core.jsontext import json_text
 from ssd_data.core.notes import Tally
 from ssd_data.core.progress import Track, untracked
 from ssd_data.engines import Engine
@@ -143,6 +143,7 @@ def evaluate(
     """
     options = options or EvalOptions()
     _check(data, detector, options, folder)
+    detector = replace(detector, preprocessing=detector.preprocessing.fitted(detector.engine.graph))
     plan = make_plan(detector.protocol, detector.preprocessing, detector.size, detector.batch)
     made_with = {**detector.made_with(), **data.identity}
     unread: dict[str, str] = {}
@@ -189,7 +190,7 @@ def _write(
     report: Report, scored: Scored, data: EvalSet, options: EvalOptions, folder: Path
 ) -> list[Path]:
     """Write the scores, and draw what is asked for; the drawings, below the folder."""
-    text = json.dumps(report.to_json(), indent=1, ensure_ascii=False)
+    text = json_text(report.to_json(), ascii_only=False)
     write_text(folder / SCORES, text + "\n")
     drawn = draw_curves(scored.scores, folder / CURVES) if options.curves else []
     if options.worst:

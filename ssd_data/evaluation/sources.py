@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -34,6 +34,13 @@ from ssd_data.metrics.scores import Ints, Truth
 from ssd_data.metrics.truth import TruthBuilder
 
 
+class ReadPicture(Protocol):
+    """Reads the picture of an index; threads may call it."""
+
+    def __call__(self, index: int, /, *, gray: bool = False) -> Pixels:
+        """Uint8 (height, width, 3), BGR; with ``gray`` (height, width)."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class EvalSet:
     """The pictures of one split, and what is true of them.
@@ -46,7 +53,7 @@ class EvalSet:
         truth: what the metric takes for true; it may have more pictures.
         sizes: int64 (P, 2), width and height that boxes are to be scored in; 0 where that is the
             picture as it is read.
-        read: the picture of an index, uint8 (height, width, 3), BGR; threads may call it.
+        read: see there.
         identity: tells this set from another, for what is kept on the disk.
         said: what was taken for granted.
     """
@@ -57,7 +64,7 @@ class EvalSet:
     labelmap: LabelMap
     truth: Truth
     sizes: Ints
-    read: Callable[[int], Pixels]
+    read: ReadPicture
     identity: Mapping[str, Any] = field(default_factory=dict)
     said: tuple[str, ...] = ()
 
@@ -164,10 +171,10 @@ def _opened(path: Path, choice: EvalChoice) -> EvalSet:
     names = metric.names(pictures)
     keys = records.keys()
 
-    def read(index: int) -> Pixels:
+    def read(index: int, /, *, gray: bool = False) -> Pixels:
         record = records.record(keys[index])
         with records.naming():
-            return in_colour(record.decode())
+            return record.decode(gray=True) if gray else in_colour(record.decode())
 
     return EvalSet(
         path, name, names, labelmap, truth, sizes, read,
@@ -226,10 +233,10 @@ def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
     truth = metric.truth(pictures, labelmap, dataset.root, official)
     names, images = metric.names(pictures), pictures.images
 
-    def read(index: int) -> Pixels:
+    def read(index: int, /, *, gray: bool = False) -> Pixels:
         path = below(dataset.root, images[index])
         require_inside(path)
-        return read_picture(path, images[index])
+        return read_picture(path, images[index], gray=gray)
 
     sizes = np.zeros((len(names), 2), np.int64)
     return EvalSet(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,6 +144,8 @@ def check_settings(settings: dict[str, Any], locations: int, scores: int, priors
         return "detection_output_param has no num_classes"
     if not settings["nms_threshold"] >= 0 or not 0 < settings["eta"] <= 1:
         return "nms_threshold must not be negative, eta lie in (0, 1]"
+    if math.isnan(settings["confidence_threshold"]):
+        return "confidence_threshold is no number"
     wanted = (4 * priors * each, priors * classes)
     if (locations, scores) == wanted:
         return ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -98,6 +99,8 @@ class Graph:
         inputs: names of the blobs that the Input layers give, in order.
         outputs: names of the blobs that nothing reads, sorted, as Caffe has them.
         as_written: whether the file's text says no more, and no other, than this.
+        made: how it was made of a net for training or testing, for people; see
+            :func:`ssd_data.nets.edit.deploy_form.read_deploy_form`.
     """
 
     net: caffe_pb2.NetParameter
@@ -107,6 +110,7 @@ class Graph:
     phase: Phase
     origin: str
     as_written: bool = True
+    made: str = ""
 
     def producers(self) -> dict[str, list[Node]]:
         """For each blob the layers that write it, in order; all but the first do so in place."""
@@ -138,6 +142,10 @@ class Graph:
         if min(dims) < 1 or math.prod(dims) > MOST_VALUES:
             raise node.error(f"the input's shape is {'x'.join(map(str, dims))}", "See its dim")
         return dims[0], dims[1], dims[2], dims[3]
+
+    def input_place(self) -> str:
+        """Where the one input is stated, for errors."""
+        return next((node.where for node in self.nodes if node.type == "Input"), self.origin)
 
     def wiring(self) -> Wiring:
         """Who reads what, version by version."""
@@ -173,7 +181,8 @@ class Graph:
         net.layer.extend(node.param for node in nodes)
         read = {*blobs, *(bottom for node in nodes for bottom in node.bottoms)}
         inputs = [name for name in self.inputs if name in read]
-        return Graph(net, nodes, inputs, blobs, self.phase, self.origin, self.as_written)
+        own = (self.phase, self.origin, self.as_written, self.made)
+        return Graph(net, nodes, inputs, blobs, *own)
 
 
 def read_graph(
@@ -185,6 +194,20 @@ def read_graph(
         InputError: the file is no net, or its layers do not fit together.
     """
     return to_graph(read_prototxt(path, caffe_pb2.NetParameter), phase, level=level, stages=stages)
+
+
+def read_either(path: Path | str) -> Graph:
+    """A net as it is trained; a test net, whose data layer is TEST's alone, as it is tested.
+
+    Raises:
+        InputError: see :func:`read_graph`.
+    """
+    try:
+        return read_graph(path, "TRAIN")
+    except InputError as error:
+        with suppress(InputError):
+            return read_graph(path, "TEST")
+        raise error from None
 
 
 def parse_graph(text: str, phase: Phase | str = "TEST", origin: str = "prototxt") -> Graph:
@@ -259,6 +282,8 @@ def _layers(
     for index, layer in enumerate(net.layer):
         known = bool(source.layer_lines) and index >= shift
         line = source.layer_lines[index - shift] if known else 0
+        if index < shift:
+            line = source.input_line
         place = f"{source.origin}:{line}" if line else source.origin
         where = places[index] if places else f'{place} (layer "{layer.name}")'
         yield where, layer, foreign.get(index - shift, [])

@@ -7,9 +7,12 @@ Nothing is computed here. That what was prepared is the same net is for whoever 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+import numpy as np
 
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.structures import Boxes
@@ -30,24 +33,31 @@ from ssd_data.nets.matching import TrainedNet, with_scales
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.nets.sizes import map_sizes
 
+DeployNet: TypeAlias = Path | str | Graph  # a prototxt, or what was read of one
 
-def read_deploy(deploy: Path | str, threshold: float | None = None) -> Graph:
-    """A deploy net's graph, with another ``confidence_threshold`` where one is given.
+
+def read_deploy(deploy: DeployNet, threshold: float | None = None) -> Graph:
+    """A deploy net's graph, with another ``confidence_threshold`` where one is given; a copy.
 
     Raises:
         InputError: it is no net, or has no DetectionOutput that a threshold could belong to.
     """
-    graph = read_graph(deploy, "TEST")
+    given = deploy if isinstance(deploy, Graph) else read_graph(deploy, "TEST")
+    if threshold is None and given is not deploy:
+        return given
+    net = deepcopy(given.net)
     if threshold is not None:
-        for index in find_detections(graph):
-            layer = graph.net.layer[index]
+        for index in find_detections(given):
+            layer = net.layer[index]
             getattr(layer, DETECTION_PARAMS[layer.type]).confidence_threshold = threshold
-        graph = to_graph(graph.net, "TEST", origin=str(deploy))
+    places = [node.where for node in given.nodes]
+    graph = to_graph(net, "TEST", origin=given.origin, places=places)
+    graph.as_written, graph.made = given.as_written, given.made
     return graph
 
 
 def read_trained(
-    deploy: Path | str, weights: Path | str, threshold: float | None = None
+    deploy: DeployNet, weights: Path | str, threshold: float | None = None
 ) -> TrainedNet:
     """A deploy net with its caffemodel's arrays.
 
@@ -136,7 +146,7 @@ def ending(trained: TrainedNet, head: DetectionHead) -> TrainedNet:
 
 
 def prepare(
-    deploy: Path,
+    deploy: Path | Graph,
     weights: Path,
     preprocessing: Preprocessing,
     labelmap: LabelMap | None = None,
@@ -152,13 +162,16 @@ def prepare(
         InputError: prototxt or weights are wrong, or it is no detector whose priors are known.
     """
     given = read_trained(deploy, weights)
+    preprocessing = preprocessing.fitted(given.graph)
     merge = merge_bn(given)
     sizes = map_sizes(merge.merged.graph) if sizes is None else sizes
     made, notes = canonical(merge.merged, sizes)
     head = find_detection_head(made.graph)
     boxes, variances = fold_priors(merge.merged.graph, head.priors, sizes)
+    if not (np.isfinite(boxes).all() and np.isfinite(variances).all()):
+        raise head.node.error("reads priors or variances that are no numbers (NaN or infinite)")
     return PreparedNet(
-        deploy,
+        Path(given.graph.origin),
         weights,
         preprocessing,
         labelmap,
@@ -168,7 +181,7 @@ def prepare(
         head=head,
         boxes=boxes,
         variances=variances,
-        notes=[*_merge_notes(merge), *notes],
+        notes=[*filter(None, [given.graph.made]), *_merge_notes(merge), *notes],
     )
 
 

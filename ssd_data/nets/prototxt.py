@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import accumulate
@@ -31,6 +32,7 @@ MOST_DEPTH = 32
 MOST_FOREIGN = 10_000
 _LOOKED_AT = 1 << 16
 _LAYER_FIELDS = {"layer", "layers"}
+_INPUT_FIELDS = {"input", "input_shape", "input_dim"}
 _PLACE = re.compile(r"^(\d+):(\d+) : ")
 _PLACEHOLDER = re.compile(r"Couldn't parse (?:integer|float|number)[^:]*: ([A-Za-z_$]\w*)")
 _NO_LINE_END = re.compile(r"[^\n]")
@@ -49,6 +51,7 @@ class Prototxt(Generic[_M]):
     Attributes:
         message: what it says.
         origin: the file's name, for errors.
+        input_line: the line of the first of a net's ``input`` fields; 0 where it has none.
         layer_lines: for each ``layer`` (or ``layers``) of a net, the line that it starts on.
         foreign: the fields that no message of the SSD branch has, and those that stand twice.
         as_written: whether all of the text is the SSD branch's.
@@ -59,6 +62,7 @@ class Prototxt(Generic[_M]):
     layer_lines: list[int] = field(default_factory=list)
     foreign: list[ForeignField] = field(default_factory=list)
     as_written: bool = True
+    input_line: int = 0
 
 
 def read_prototxt(path: Path | str, kind: type[_M]) -> Prototxt[_M]:
@@ -123,6 +127,15 @@ def to_text(message: Message) -> str:
     'name: "Tiny-SSD"'
     """
     return text_format.MessageToString(message, use_short_repeated_primitives=False)
+
+
+def deploy_text(net: caffe_pb2.NetParameter) -> str:
+    """A deploy net as a prototxt that says nothing of phases, which readers need not know."""
+    plain = deepcopy(net)
+    plain.ClearField("state")
+    for layer in plain.layer:
+        layer.ClearField("phase")
+    return to_text(plain)
 
 
 def refuse_other_files(data: bytes, origin: object) -> None:
@@ -205,6 +218,8 @@ class _Survey:
         self.field = scope.fields_by_name.get(word) if scope is not None else None
         if scope is None:
             return
+        if len(self.scopes) == 1 and word in _INPUT_FIELDS and not self.result.input_line:
+            self.result.input_line = line
         if self.field is None:
             self.waiting = ForeignField(scope.name, word, line, self.layer)
             self._note(self.waiting)

@@ -7,7 +7,6 @@ event); another prints the same lines on the screen. No PyTorch here.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -23,6 +22,7 @@ from typing import Any, TextIO, TypeAlias
 from ssd_data.core.errors import OutputError
 from ssd_data.core.files.paths import naming
 from ssd_data.core.files.whole import failed, lock
+from ssd_data.core.jsontext import json_text
 from ssd_data.core.legible import QUOTE, legible
 
 LOG, TABLE = ".log", ".jsonl"
@@ -252,7 +252,7 @@ class RunLog:
 
     def _add(self, row: dict[str, Any], at: datetime | None = None) -> None:
         row["seconds"] = round(self._seconds(at), 3)
-        self._line(self._table, json.dumps(row, default=str) + "\n")
+        self._line(self._table, json_text(row, indent=None) + "\n")
 
     def _seconds(self, at: datetime | None) -> float:
         """Since the run began; of a real Caffe's events by its own clock, from the first one on."""

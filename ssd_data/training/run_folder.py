@@ -43,6 +43,7 @@ T = TypeVar("T")
 DEPLOY, SOLVER, LABELMAP = "deploy.prototxt", "solver.prototxt", "labelmap.prototxt"
 MOST_BYTES = 1 << 30
 MOST_ITERATION = 1 << 31  # Caffe counts them in an int
+LEARNING = ("test.prototxt", "train.prototxt")
 HINT = "Give DEPLOY and WEIGHTS"
 _COUNTED = (TRAIN, TEST, SNAPSHOT)  # their rows have an iteration
 _SNAPSHOT = re.compile(r"(?P<prefix>.+)_iter_(?P<iteration>\d{1,9})\.caffemodel")
@@ -117,16 +118,17 @@ class RunFolder:
 
     @property
     def deploy(self) -> Path:
-        """Its deploy net.
+        """Its deploy net; where it has none the net for testing, or for training.
 
         Raises:
-            InputError: it is no folder, or has none.
+            InputError: it is no folder, or has none of them.
         """
         if not self.folder.is_dir():
             raise InputError("is no folder, and no WEIGHTS are given", where=self.folder, hint=HINT)
-        if not (self.folder / DEPLOY).is_file():
-            raise InputError(f"the folder has no {DEPLOY}", where=self.folder, hint=HINT)
-        return self.folder / DEPLOY
+        for name in (DEPLOY, *LEARNING):
+            if (self.folder / name).is_file():
+                return self.folder / name
+        raise InputError(f"the folder has no {DEPLOY}", where=self.folder, hint=HINT)
 
     @property
     def labelmaps(self) -> list[Path]:

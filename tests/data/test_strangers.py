@@ -310,3 +310,8 @@ def test_a_builds_folder_has_a_labelmap(run: Any, tmp_path: Path) -> None:
     (tmp_path / "out/labelmap.prototxt").unlink()
     done = run("labelmap", tmp_path / "out" / "raw_trainval_lmdb")
     assert "no labelmap lies in this LMDB or beside it" in done.err
+
+
+def test_a_name_that_no_file_can_have() -> None:
+    with pytest.raises(InputError, match="cannot be looked at: File name too long"):
+        refuse_stranger(Path("a " * 200))

@@ -10,7 +10,7 @@ from ssd_data.engines.torch.randomise import write_random_weights
 DETECTOR = """
 name: "tiny"
 layer {{ name: "data" type: "Input" top: "data"
-  input_param {{ shape {{ dim: 1 dim: 3 dim: 64 dim: 64 }} }} }}
+  input_param {{ shape {{ dim: 1 dim: {channels} dim: 64 dim: 64 }} }} }}
 layer {{ name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
   convolution_param {{ num_output: 8 kernel_size: 3 stride: 4 pad: 1 bias_term: false }} }}
 layer {{ name: "bn1" type: "BatchNorm" bottom: "conv1" top: "conv1" }}
@@ -53,6 +53,31 @@ layer {{ name: "prior{i}" type: "PriorBox" bottom: "conv{i}" bottom: "data" top:
 """
 
 
+# The same net's data layer and loss, for training.
+DATA = """layer {{ name: "data" type: "AnnotatedData" top: "data" top: "label"
+  include {{ phase: {phase} }}
+  transform_param {{ {transform} resize_param {{ height: 64 width: 64 }} }}
+  data_param {{ source: "nowhere_lmdb" batch_size: 4 backend: LMDB }} }}
+"""
+LOSS = """layer {{ name: "mbox_loss" type: "MultiBoxLoss" bottom: "loc" bottom: "conf"
+  bottom: "priors" bottom: "label" top: "mbox_loss" include {{ phase: TRAIN }}
+  multibox_loss_param {{ num_classes: {classes} code_type: CENTER_SIZE {loss} }} }}
+"""
+EVALUATE = """layer {{ name: "detection_eval" type: "DetectionEvaluate" bottom: "detection_out"
+  bottom: "label" top: "detection_eval" include {{ phase: TEST }}
+  detection_evaluate_param {{ num_classes: {classes} overlap_threshold: 0.5 }} }}
+"""
+# A classifier of gray pictures, for both phases.
+CLASSIFIER = """
+layer { name: "pictures" type: "ImageData" top: "data" top: "label"
+  image_data_param { source: "none.txt" new_height: 8 new_width: 6 is_color: false } }
+layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc"
+  inner_product_param { num_output: 5 } }
+layer { name: "drop" type: "Dropout" bottom: "fc" top: "fc" }
+layer { name: "accuracy" type: "Accuracy" bottom: "fc" bottom: "label" top: "accuracy" }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }
+"""
+MEANS = "mean_value: 104 mean_value: 117 mean_value: 123 scale: 0.5"
 # What a DetectionOutput may say: what is there, and what stands in its place.
 EDGES = {
     "locations of each class": [
@@ -80,14 +105,38 @@ def with_edge(text: str, case: str) -> str:
     return text
 
 
-def detector_text(classes: int = 3) -> str:
+def detector_text(classes: int = 3, channels: int = 3) -> str:
     heads = [HEAD.format(i=i, size=12 * i, larger=24 * i, conf=2 * classes) for i in (1, 2)]
-    return DETECTOR.format(heads="".join(heads), classes=classes)
+    return DETECTOR.format(heads="".join(heads), classes=classes, channels=channels)
 
 
-def write_detector(folder: Path, seed: int = 0, classes: int = 3) -> tuple[Path, Path]:
+def training_text(transform: str = MEANS, loss: str = "", classes: int = 3) -> str:
+    """The tiny detector's net for training."""
+    body = _body(classes).partition('layer { name: "conf_rows"')[0]
+    return (
+        DATA.format(phase="TRAIN", transform=transform)
+        + body
+        + LOSS.format(classes=classes, loss=loss)
+    )
+
+
+def evaluated_text(transform: str = MEANS, classes: int = 3) -> str:
+    """The tiny detector's net for testing."""
+    data = DATA.format(phase="TEST", transform=transform)
+    return data + _body(classes) + EVALUATE.format(classes=classes)
+
+
+def _body(classes: int) -> str:
+    """All but its input."""
+    text = detector_text(classes)
+    return text[text.index('layer { name: "conv1"') :]
+
+
+def write_detector(
+    folder: Path, seed: int = 0, classes: int = 3, channels: int = 3
+) -> tuple[Path, Path]:
     """The tiny detector with random weights: its deploy prototxt and caffemodel."""
     deploy, weights = folder / "deploy.prototxt", folder / "tiny.caffemodel"
-    deploy.write_text(detector_text(classes))
+    deploy.write_text(detector_text(classes, channels))
     write_random_weights(deploy, weights, seed)
     return deploy, weights

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 import sys
 from pathlib import Path
@@ -12,8 +13,8 @@ import pytest
 
 from ssd_data.cli.train import ProgressBar
 from ssd_data.training.curves import draw_run
-from ssd_data.training.log import Displayed, Screen, Stepped
-from ssd_data.training.run_folder import read_events
+from ssd_data.training.log import Displayed, RunLog, Screen, Stepped
+from ssd_data.training.run_folder import read_events, read_rows
 
 
 class Terminal(io.StringIO):
@@ -108,3 +109,18 @@ def test_what_a_killed_run_did_after_its_snapshot_is_not_drawn(tmp_path: Path) -
     table.write_text("".join([*first, *again, row("begin"), row("snapshot", 15)]))
     kept = [r.get("iteration") for r in read_events(table)[0] if r["event"] != "begin"]
     assert kept == [0, 10, 15]
+
+
+def test_a_training_that_diverged(tmp_path: Path) -> None:
+    log = RunLog(str(tmp_path / "run"))
+    log(Displayed(1, math.nan, 0.1, [("loss", 1.0, [math.inf])]))
+    log.end(done=False)
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    row = json.loads((tmp_path / "run.jsonl").read_text(), parse_constant=refuse)
+    assert not isinstance(row["loss"], float)
+    (read,), broken = read_rows(tmp_path / "run.jsonl")
+    assert (read, broken) == (row, 0)
+    assert "loss = nan" in (tmp_path / "run.log").read_text()

@@ -16,6 +16,7 @@ from ssd_data.core.registry import ENGINES, FAMILIES
 
 if TYPE_CHECKING:
     from ssd_data.engines import Engine
+    from ssd_data.nets.graph import Graph
     from ssd_data.nets.preprocessing import Preprocessing
 
 mean_options = shared.stacked(
@@ -24,7 +25,7 @@ mean_options = shared.stacked(
         type=shared.PATH,
         metavar="PROTOTXT",
         help="Take mean and scale from this net's data layer.  "
-        "[default: train.prototxt or test.prototxt beside DEPLOY]",
+        "[default: DEPLOY's own, or of train.prototxt or test.prototxt beside it]",
     ),
     click.option(
         "--family", metavar="NAME", help="Take mean and scale of a family, see model --list."
@@ -67,15 +68,37 @@ def preprocessing(deploy: Path, options: Mapping[str, Any]) -> Preprocessing:
     if sum((train is not None, family is not None, by_hand)) > 1:
         raise click.UsageError("--train, --family and --mean with --scale exclude each other.")
     if by_hand:
-        return Preprocessing(_three(mean or "0"), 1.0 if scale is None else scale)
+        return Preprocessing(_means(mean or "0"), 1.0 if scale is None else scale)
     if family is not None:
         found: Preprocessing = FAMILIES.load(family).DETECTOR.preprocessing
         return found
     return find_preprocessing(deploy) if train is None else read_preprocessing(train)
 
 
+def deploy_net(deploy: Path, quiet: bool, weights: Path | None = None) -> Path | Graph:
+    """The file where it is a deploy net; of a net for training or testing its deploy form, which is
+    said unless ``quiet``.
+
+    Raises:
+        InputError: it is no net, or its deploy form cannot be told.
+    """
+    graph = deploy_graph(deploy, quiet, weights)
+    return graph if graph.made else deploy
+
+
+def deploy_graph(deploy: Path, quiet: bool, weights: Path | None = None) -> Graph:
+    """The same as a graph."""
+    from ssd_data.nets.edit.deploy_form import read_deploy_form
+
+    known = weights if weights is not None and weights.is_file() else None
+    graph = read_deploy_form(deploy, known)
+    if graph.made and not quiet:
+        shared.say(f"note: {graph.made}", err=True)
+    return graph
+
+
 def load(
-    deploy: Path,
+    deploy: Path | Graph,
     weights: Path,
     options: Mapping[str, Any],
     *,
@@ -89,7 +112,7 @@ def load(
 
 
 @contextmanager
-def weights_file(deploy: Path, weights: Path, seed: int = 0) -> Iterator[Path]:
+def weights_file(deploy: Path | Graph, weights: Path, seed: int = 0) -> Iterator[Path]:
     """The caffemodel; in the place of the word ``random`` a temporary one of random weights."""
     if str(weights) != "random" or weights.exists():
         yield weights
@@ -105,12 +128,11 @@ def weights_file(deploy: Path, weights: Path, seed: int = 0) -> Iterator[Path]:
         yield file
 
 
-def _three(text: str) -> tuple[float, float, float]:
+def _means(text: str) -> tuple[float, ...]:
     try:
         values = [float(word) for word in text.split(",")]
     except ValueError:
         values = []
     if len(values) not in (1, 3) or not all(map(math.isfinite, values)):
         raise click.BadParameter(f'"{text}" is neither B,G,R nor one number', param_hint="--mean")
-    blue, green, red = values * (3 // len(values))
-    return blue, green, red
+    return tuple(values)

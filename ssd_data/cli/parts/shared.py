@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ssd_data.core.errors import SsdDataError
+from ssd_data.core.jsontext import json_text
 from ssd_data.core.legible import QUOTE, Legible, legible, visible
 from ssd_data.core.progress import Track, untracked
 
@@ -114,7 +114,7 @@ def print_left_out(names: Iterable[str], done: str) -> None:
 
 def print_json(value: Any) -> None:
     """One JSON object on standard output, all of it ASCII."""
-    click.echo(json.dumps(value, indent=1, default=str))
+    click.echo(json_text(value))
 
 
 def print_prototxt(text: str) -> None:

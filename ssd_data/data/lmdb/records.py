@@ -15,7 +15,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.images import decode
+from ssd_data.core.images import decode, in_gray
 from ssd_data.core.legible import visible
 from ssd_data.core.structures import Boxes, Flags, Labels, Pixels
 from ssd_data.proto import caffe_pb2
@@ -60,19 +60,24 @@ class Record:
         """The picture's path, which is the key without its number."""
         return image_of(self.key)
 
-    def decode(self) -> Pixels:
+    def decode(self, gray: bool = False) -> Pixels:
         """The picture as uint8 (height, width, channels), BGR or one gray channel.
+
+        Args:
+            gray: (height, width), whatever is stored: a file is decoded gray, as Caffe does by
+                ``force_gray``.
 
         Raises:
             InputError: the bytes do not decode, or do not fill the size that the header states.
         """
         if self.encoded:
-            return decode(self.data, self.key, gray=self.channels == 1)
+            return decode(self.data, self.key, gray=gray or self.channels == 1)
         shape = (self.channels, self.height, self.width)
         if len(self.data) != np.prod(shape, dtype=np.int64) or min(shape) <= 0:
             raise InputError(f"{len(self.data)} raw bytes do not make {shape}", where=self.key)
         planes = np.frombuffer(self.data, np.uint8).reshape(shape)
-        return np.ascontiguousarray(planes.transpose(1, 2, 0))
+        pixels = np.ascontiguousarray(planes.transpose(1, 2, 0))
+        return np.asarray(in_gray(pixels), np.uint8) if gray else pixels
 
 
 def key_of(number: int, image: str) -> bytes:

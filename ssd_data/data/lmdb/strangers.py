@@ -46,8 +46,9 @@ def refuse_stranger(path: Path) -> None:
 
     Raises:
         InputError: it is another database, an archive or a part of an LMDB; the hint is the cure.
+            Or no file can have that name.
     """
-    if path.is_dir():
+    if _is_folder(path):
         if (path / DATA).is_file():
             _refuse_file(path / DATA, path)
             _refuse_named(path)
@@ -63,6 +64,13 @@ def refuse_stranger(path: Path) -> None:
         raise _single_file(path)
     else:
         _refuse_file(path, path)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise InputError(f"cannot be looked at: {error.strerror}", where=path) from None
 
 
 def _refuse_file(file: Path, path: Path) -> None:

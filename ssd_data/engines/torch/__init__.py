@@ -16,6 +16,7 @@ from ssd_data.engines.torch.waiting import choose_waiting
 if TYPE_CHECKING:
     from ssd_data.engines import EngineOptions
     from ssd_data.engines.torch.compiled import Compiled
+    from ssd_data.nets.prepare import DeployNet
 
 
 choose_waiting()
@@ -30,7 +31,7 @@ def require_torch() -> None:
     require("torch", "torch", "PyTorch", error=UsageError)
 
 
-def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Compiled:
+def load(deploy: DeployNet, weights: Path | str, options: EngineOptions) -> Compiled:
     """See :func:`ssd_data.engines.load_engine`."""
     require_torch()
     from ssd_data.engines.torch.compiled import load as load_compiled

@@ -30,7 +30,7 @@ from ssd_data.nets.edit.merge_bn import merge_bn
 from ssd_data.nets.geometry import Size
 from ssd_data.nets.graph import Graph, Node
 from ssd_data.nets.matching import TrainedNet
-from ssd_data.nets.prepare import read_trained
+from ssd_data.nets.prepare import DeployNet, read_trained
 
 _RECTIFIERS: dict[str, Callable[[Tensor], Tensor]] = {
     "ReLU": functional.relu_,
@@ -109,7 +109,7 @@ def _join(parts: list[Tensor], starts: Sequence[int]) -> Tensor:
     return rows[:, :, found] if bool(found.any()) else rows
 
 
-def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Compiled:
+def load(deploy: DeployNet, weights: Path | str, options: EngineOptions) -> Compiled:
     """See :func:`ssd_data.engines.load_engine`."""
     place = find_device(options.device)
     if options.half and place.type == "cpu":

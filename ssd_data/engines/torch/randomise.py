@@ -10,7 +10,7 @@ from ssd_data.engines.torch.layer import Layer
 from ssd_data.engines.torch.mode import find_device
 from ssd_data.engines.torch.net import Net
 from ssd_data.nets.detection import DETECTION_PARAMS
-from ssd_data.nets.graph import read_graph
+from ssd_data.nets.prepare import DeployNet, read_deploy
 
 _LATE = {*DETECTION_PARAMS, "DetectionEvaluate"}
 SPREAD = 0.2  # of biases and of what BatchNorm and Scale vary by
@@ -54,7 +54,7 @@ def _values(
     return noise * SPREAD
 
 
-def write_random_weights(deploy: Path | str, path: Path | str, seed: int = 0) -> None:
+def write_random_weights(deploy: DeployNet, path: Path | str, seed: int = 0) -> None:
     """Write a caffemodel of random weights for a net.
 
     >>> write_random_weights("tiny_ssd/deploy.prototxt", "any.caffemodel", seed=1)
@@ -63,6 +63,6 @@ def write_random_weights(deploy: Path | str, path: Path | str, seed: int = 0) ->
         InputError: the prototxt is wrong.
         OutputError: the file cannot be written.
     """
-    net = Net(read_graph(deploy, "TEST"), device=str(find_device("cpu")))
+    net = Net(read_deploy(deploy), device=str(find_device("cpu")))
     randomise(net, seed)
     net.save(path)

@@ -21,15 +21,17 @@ class Plan:
     """A protocol ready to be run over many pictures.
 
     Attributes:
-        prepare: a picture, uint8 (height, width, 3) BGR, to what ``run`` takes; threads may call
-            it ahead.
+        prepare: a picture, uint8 (height, width, 3) BGR or (height, width) gray, to what ``run``
+            takes; threads may call it ahead.
         run: the detections of up to ``batch`` prepared pictures, in order.
         batch: how many pictures go through the net at a time.
+        gray: pictures are to be read gray, since the net has one channel.
     """
 
     prepare: Callable[[Pixels], Any]
     run: Callable[[Engine, Sequence[Any]], list[Detections]]
     batch: int = 1
+    gray: bool = False
 
 
 def make_plan(

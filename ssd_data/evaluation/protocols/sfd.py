@@ -43,13 +43,13 @@ def detect(engine: Engine, picture: Pixels, preprocessing: Preprocessing) -> Det
     """What the multi-scale test finds; all of label 1.
 
     Args:
-        picture: uint8 (height, width, 3), BGR.
+        picture: uint8 (height, width, 3), BGR, or gray (height, width).
 
     Raises:
         InputError: the net has no DetectionOutput.
     """
     height, width = picture.shape[:2]
-    values = picture.astype(np.float32)
+    values = preprocessing.channelled(picture).astype(np.float32)
     most = float(np.sqrt(LARGEST_BLOB / (height * width * 3)))
 
     def at(factor: float, mirrored: bool = False) -> Rows:
@@ -85,7 +85,7 @@ def plan(preprocessing: Preprocessing, size: tuple[int, int] | None, batch: int 
     def run(engine: Engine, pictures: Sequence[Pixels]) -> list[Detections]:
         return [detect(engine, picture, preprocessing) for picture in pictures]
 
-    return Plan(lambda picture: picture, run)
+    return Plan(lambda picture: picture, run, gray=preprocessing.gray)
 
 
 def scales(most: float) -> tuple[float, list[float]]:

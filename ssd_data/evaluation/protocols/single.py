@@ -22,5 +22,8 @@ def plan(preprocessing: Preprocessing, size: tuple[int, int] | None, batch: int 
         return engine.detect(np.stack(pictures))
 
     return Plan(
-        lambda picture: preprocessing.apply(picture, size), run, 1 if size is None else batch
+        lambda picture: preprocessing.apply(picture, size),
+        run,
+        1 if size is None else batch,
+        preprocessing.gray,
     )

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.structures import Boxes
 from ssd_data.nets.geometry import Size
-from ssd_data.nets.graph import Graph, Node, read_graph
+from ssd_data.nets.graph import Graph, Node, read_either
 from ssd_data.nets.priors import MapPriors, map_priors, prior_boxes
 from ssd_data.nets.sizes import fixed_size, map_sizes
 from ssd_data.proto import caffe_pb2
@@ -84,7 +84,7 @@ def read_layout(path: Path | str, overlap: float | None = None) -> Layout:
         InputError: the file is no net, or has no priors, or its input has no fixed size.
         UsageError: the net has no MultiBoxLoss, and no overlap was given.
     """
-    graph = _read(path)
+    graph = read_either(path)
     layers = [node for node in graph.nodes if node.type == "PriorBox"]
     if not layers:
         raise InputError("the net has no PriorBox layer", where=path, hint="Is it a detector's?")
@@ -99,14 +99,6 @@ def read_layout(path: Path | str, overlap: float | None = None) -> Layout:
     transform = data.param.transform_param if data else _warp(size)
     notes = _notes(data, size)
     return Layout(str(path), size, maps, _rules(graph, overlap), transform, tuple(notes))
-
-
-def _read(path: Path | str) -> Graph:
-    """The net as it is trained; a test net, whose data layer is TEST's alone, as it is tested."""
-    try:
-        return read_graph(path, "TRAIN")
-    except InputError:
-        return read_graph(path, "TEST")
 
 
 def _data_size(data: Node) -> Size:

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ssd_data.core.errors import InputError
 from ssd_data.core.images import in_colour, picture_limits
 from ssd_data.core.legible import visible
@@ -75,17 +73,18 @@ class Trial:
 
     def found(self, engine: Engine, shown: Iterable[Shown]) -> Iterator[tuple[Shown, Detections]]:
         """What a net finds in each picture."""
-        prepare = find_preprocessing(_deploy(self.subject))
+        prepare = find_preprocessing(_deploy(self.subject)).fitted(engine.graph)
         waiting: list[Shown] = []
 
         def frames() -> Iterator[Frame]:
             for one in shown:
                 waiting.append(one)
-                yield Frame(one.name, one.pixels)
+                seen = one.record.decode(gray=True) if prepare.gray else one.pixels
+                yield Frame(one.name, seen)
 
         for frame in detect(engine, frames(), prepare):
             if frame.found is not None:
-                yield waiting.pop(0), _sound(frame.found)
+                yield waiting.pop(0), frame.found
 
 
 def open_trial(
@@ -113,9 +112,3 @@ def _deploy(subject: RunSubject) -> Path:
     if subject.deploy is None:
         raise InputError("there is no deploy.prototxt in the run's folder")
     return subject.deploy
-
-
-def _sound(found: Detections) -> Detections:
-    """Without what is no number, as a net that has diverged finds it."""
-    sound = np.isfinite(found.boxes).all(1) & np.isfinite(found.scores)
-    return Detections(found.labels[sound], found.scores[sound], found.boxes[sound])

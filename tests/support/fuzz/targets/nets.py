@@ -21,6 +21,7 @@ from ssd_data.engines.torch.summary import summarise
 from ssd_data.nets.caffemodel import read_caffemodel, to_blob, to_bytes
 from ssd_data.nets.detection import find_confidence_layers, find_detection_head
 from ssd_data.nets.edit.classes import assign
+from ssd_data.nets.edit.deploy_form import read_deploy_form
 from ssd_data.nets.edit.import_backbone import import_backbone
 from ssd_data.nets.edit.merge_bn import merge_bn
 from ssd_data.nets.edit.rewrite import merged_text
@@ -30,12 +31,12 @@ from ssd_data.nets.graph import parse_graph, read_graph
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.prepare import prepare, read_deploy
 from ssd_data.nets.preprocessing import Preprocessing, read_preprocessing
-from ssd_data.nets.prototxt import read_prototxt, to_text
+from ssd_data.nets.prototxt import deploy_text, read_prototxt, to_text
 from ssd_data.proto import caffe_pb2
 from support import GOLDEN
 from support.fuzz.cases import built, case
 from support.fuzz.target import Case, Target
-from support.nets import detector_text, write_detector
+from support.nets import CLASSIFIER, detector_text, evaluated_text, training_text, write_detector
 from support.prototxts import FOUR, bn, conv, layer, random_weights, scale
 
 MOST_WORK, MOST_VALUES = 2_000_000, 20_000  # multiplications and values of a net that is computed
@@ -100,6 +101,7 @@ def values_of(shape: Sequence[int]) -> npt.NDArray[np.float32]:
 
 def prototxts() -> list[Case]:
     texts = [detector_text(), OLD, FOUR + conv("c", "data", "c") + bn("b", "c", "c")]
+    texts += [training_text(), evaluated_text(), CLASSIFIER]
     texts.append((GOLDEN / "training" / "test.prototxt").read_text())
     return [case({"net.prototxt": text}) for text in texts]
 
@@ -110,6 +112,10 @@ def read_net(folder: Path) -> list[str]:
     to_text(given.message)
     with suppress(SsdDataError):
         read_preprocessing(path)
+    with suppress(SsdDataError):
+        made = read_deploy_form(path)
+        parse_graph(deploy_text(made.net)), made.input_shape()
+        find_detection_head(made)
     for phase in ("TRAIN", "TEST"):
         with suppress(SsdDataError):
             graph = read_graph(path, phase)
