@@ -34,7 +34,7 @@ def test_every_layer_and_their_sums(tmp_path: Path, run: Any) -> None:
 
 def test_what_a_person_sees(tmp_path: Path, run: Any) -> None:
     deploy = tmp_path / "deploy.prototxt"
-    deploy.write_text("engine: \"MKLDNN\" " + detector_text())
+    deploy.write_text('engine: "MKLDNN" ' + detector_text())
     result = run("time", str(deploy), "--iterations", "1")
     lines = result.out.splitlines()
     assert lines[0].split() == ["layer", "type", "forward,", "ms", "backward,", "ms"]
