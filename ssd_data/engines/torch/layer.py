@@ -36,7 +36,6 @@ _REASONS = {
     "convolutionrelu": "It is a Convolution and a ReLU behind it: write both",
     "convrelu": "It is a Convolution and a ReLU behind it: write both",
     "memorydata": "A program fills it: write an Input layer of its shape",
-    "dummydata": "It makes up its values: write an Input layer of its shape",
 }
 MOST_TEXT = 200  # letters of such an error
 
