@@ -80,7 +80,7 @@ def same_rows(ours: np.ndarray, theirs: np.ndarray) -> None:
 
 
 def test_names() -> None:
-    names = ["caffe-ssd", "litert", "mnn", "ncnn", "npu", "onnx", "openvino"]
+    names = ["ascend", "caffe-ssd", "litert", "mnn", "ncnn", "npu", "onnx", "openvino"]
     assert TARGETS.names() == names
 
 
@@ -352,7 +352,7 @@ def test_options_are_the_targets_own() -> None:
     assert sorted(found) == [
         "calibrate", "dynamic_batch", "half", "head", "int8", "records", "relu6", "source",
     ]  # fmt: skip
-    assert found["relu6"] == (CaffeOptions, ["caffe-ssd", "npu"])
+    assert found["relu6"] == (CaffeOptions, ["ascend", "caffe-ssd", "npu"])
     assert found["dynamic_batch"] == (OnnxOptions, ["onnx", "openvino"])
     assert found["records"][1] == ["litert", "ncnn", "onnx", "openvino"]
     options = {one.name: one for one in target_options()}
