@@ -11,7 +11,7 @@ from setuptools.command.bdist_wheel import bdist_wheel
 
 RESOURCES = {"ssd_data.datasets": "datasets", "ssd_data.labelmaps": "labelmaps"}
 NOT_NEEDED = {"all", "dev"}  # extras: the sum of the others, and what makes this package
-_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)\s*([^;]*?)\s*(?:;\s*(.*))?")
+_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?\s*([^;]*?)\s*(?:;\s*(.*))?")
 
 
 class WheelWithParts(bdist_wheel):
@@ -31,9 +31,10 @@ def sbom(package: Distribution) -> dict[str, object]:
     that it needs come with the range that it takes, optional ones with their extra."""
     name, version = package.get_name(), package.get_version()
     purl = f"pkg:pypi/{name}@{version}"
-    extras = package.extras_require.items()
     asked = [("", each) for each in package.install_requires]
-    asked += [(extra, each) for extra, all_ in extras if extra not in NOT_NEEDED for each in all_]
+    for extra in package.extras_require:
+        if extra not in NOT_NEEDED:
+            asked += [(extra, each) for each in needed(package, extra)]
     parts: dict[str, dict[str, object]] = {}
     for extra, requirement in asked:
         part = component(requirement, extra)
@@ -52,6 +53,15 @@ def sbom(package: Distribution) -> dict[str, object]:
         "components": [parts[ref] for ref in sorted(parts)],
         "dependencies": [{"ref": purl, "dependsOn": sorted(parts)}],
     }
+
+
+def needed(package: Distribution, extra: str) -> list[str]:
+    """What an extra asks for; one that names others of ours asks for theirs."""
+    found: list[str] = []
+    for each in package.extras_require[extra]:
+        own = re.fullmatch(rf"{package.get_name()}\[(.*)\]", each)
+        found += needed(package, own[1]) if own else [each]
+    return found
 
 
 def component(requirement: str, extra: str) -> dict[str, object]:

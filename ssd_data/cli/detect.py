@@ -77,7 +77,7 @@ def command(
     names = shared.read_names(labelmap)
     prepare = net_options.preprocessing(deploy, options)
     files = find_files(places, follow_links)
-    net = net_options.load(deploy, weights, options, quiet=quiet)
+    net = net_options.load(deploy, weights, options)
     wanted = shared.parse_size(size)
     bad: list[str] = []
     rows: list[dict[str, Any]] = []

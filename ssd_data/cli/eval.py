@@ -132,7 +132,7 @@ def command(
         shared.print_said(data.said)
     with ExitStack() as stack:
         weights = stack.enter_context(net_options.weights_file(deploy, weights))
-        net = net_options.load(deploy, weights, options, quiet=quiet, threshold=threshold)
+        net = net_options.load(deploy, weights, options, threshold=threshold)
         if size is None and protocol == "single":
             wanted_size = (net.shape[3], net.shape[2])
         detector = EvalNet(net, weights, prepare, protocol, wanted_size, batch, threshold, half)

@@ -49,24 +49,24 @@ def command(
     Example:
       ssd-data merge-bn deploy.prototxt wider_iter_90000.caffemodel -o merged
     """
-    from ssd_data.core.files.paths import read_text
     from ssd_data.core.files.together import refuse_others, write_together
     from ssd_data.nets.caffemodel import read_caffemodel, to_bytes
     from ssd_data.nets.edit.merge_bn import merge_bn
     from ssd_data.nets.edit.rewrite import merged_text
     from ssd_data.nets.graph import to_graph
-    from ssd_data.nets.matching import TrainedNet
-    from ssd_data.nets.prototxt import MOST_BYTES, parse_prototxt
+    from ssd_data.nets.matching import TrainedNet, with_scales
+    from ssd_data.nets.prototxt import parse_prototxt, prototxt_text
     from ssd_data.proto import caffe_pb2
 
     targets = (out / deploy.name, out / f"{weights.stem}.caffemodel")
     _refuse_itself(targets, (deploy, weights))
-    text = read_text(deploy, "prototxt", MOST_BYTES)
+    text = prototxt_text(deploy)
     graph = to_graph(parse_prototxt(text, caffe_pb2.NetParameter, str(deploy)))
-    if not quiet:
-        shared.warn_of_ignored(graph.ignored)
-    given = TrainedNet(graph, read_caffemodel(weights).layers)
+    layers = read_caffemodel(weights).layers
+    graph = with_scales(graph, layers)
+    given = TrainedNet(graph, layers)
     merge = merge_bn(given, eps)
+    _refuse_lost(merge, given)
     contents = {
         targets[0].name: merged_text(text, graph, merge).encode(),
         targets[1].name: to_bytes(merge.merged.graph.net, merge.merged.layers),
@@ -92,6 +92,19 @@ def _refuse_itself(targets: tuple[Path, Path], sources: tuple[Path, Path]) -> No
     for target, source in zip(targets, sources, strict=True):
         if target.exists() and source.exists() and target.samefile(source):
             raise UsageError("is the net to be merged", where=target, hint="Give another folder")
+
+
+def _refuse_lost(merge: Merge, given: TrainedNet) -> None:
+    """A merged prototxt with weights that are not merged: their BatchNorm would get lost."""
+    from ssd_data.core.errors import InputError
+
+    lost = [layer.name for layer in given.layers if layer.type == "BatchNorm"]
+    if lost and not merge.rows:
+        raise InputError(
+            f'the caffemodel has {len(lost)} BatchNorm, such as "{lost[0]}", and the prototxt none',
+            where=given.graph.origin,
+            hint="Give the prototxt that it was trained with: both are merged together",
+        )
 
 
 def _prove(given: TrainedNet, merge: Merge, eps: float | None) -> dict[str, Any]:
@@ -122,6 +135,8 @@ def _print(merge: Merge, proof: dict[str, Any], files: Any) -> None:
         shared.say()
         shared.print_table([["kept", "type", "because it"], *kept])
     count = len(merge.into)
+    if not merge.rows:
+        shared.say("nothing to merge: the net has no BatchNorm and no Scale (any more)")
     shared.say()
     shared.say(f"{count} of {len(merge.rows)} merged, {len(merge.rows) - count} kept")
     if merge.left_out:

@@ -130,8 +130,6 @@ def command(
         options["aspect_ratios"] = tuple(groups)
     if out is None:
         graph = _graph(family, (num_classes, labelmap, build), options)
-        if not quiet:
-            shared.warn_of_ignored(graph.ignored)
         _show(graph, as_json, quiet)
         return
     from ssd_data.families.parts.write import write_model

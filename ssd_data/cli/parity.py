@@ -68,7 +68,8 @@ def command(
 
     Prints the largest difference of each output. Detections are compared as sets: one that only one
     engine has counts as unmatched, unless it lies at a threshold. Exit status 1 beyond the
-    tolerance or with an unmatched detection.
+    tolerance or with an unmatched detection. Where OpenCV differs, layers are named that it is
+    known to compute in another way.
 
     \b
     Examples:
@@ -79,6 +80,7 @@ def command(
     from ssd_data.engines import load_engine
     from ssd_data.evaluation.compare import compare_engines
     from ssd_data.evaluation.detect import read_inputs
+    from ssd_data.evaluation.reasons import opencv_reasons
 
     names = [name.strip() for name in engines.split(",")]
     if len(names) < 2:
@@ -88,8 +90,6 @@ def command(
             load_engine(name, deploy, file, device="cpu" if name == "opencv" else device)
             for name in names
         ]
-    if not quiet:
-        shared.warn_of_ignored(nets[0].graph.ignored)
     if pictures:
         prepare = net_options.preprocessing(deploy, options)
         wanted = shared.parse_size(size) or (nets[0].shape[3], nets[0].shape[2])
@@ -98,10 +98,14 @@ def command(
         batches = _random(nets[0], count, seed, shared.parse_size(size))
     rows = compare_engines(nets, batches)
     passed = all(row.within(tolerance) for row in rows)
+    apart = {row.engine for row in rows if not row.within(tolerance)}
+    reasons = opencv_reasons(nets[0].graph) if "opencv" in apart else []
     if as_json:
-        shared.print_json(_table(names, rows, len(batches), tolerance, passed))
+        shared.print_json(_table(names, rows, len(batches), tolerance, passed, reasons))
     elif not quiet:
         _print(rows, len(batches))
+        for reason in reasons:
+            shared.say(f"opencv differs, {reason}")
     if not passed:
         shared.say(f"error: the engines differ by more than {tolerance:g}", err=True)
         click.get_current_context().exit(1)
@@ -118,7 +122,12 @@ def _random(net: Engine, count: int, seed: int, size: tuple[int, int] | None) ->
 
 
 def _table(
-    names: list[str], rows: list[Difference], pictures: int, tolerance: float, passed: bool
+    names: list[str],
+    rows: list[Difference],
+    pictures: int,
+    tolerance: float,
+    passed: bool,
+    reasons: list[str],
 ) -> dict[str, Any]:
     fields = ("output", "engine", "largest", "relative", "unmatched", "compared")
     return {
@@ -127,6 +136,7 @@ def _table(
         "tolerance": tolerance,
         "outputs": [{name: getattr(row, name) for name in fields} for row in rows],
         "passed": passed,
+        "reasons": reasons,
     }
 
 

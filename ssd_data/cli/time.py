@@ -82,8 +82,6 @@ def command(
     from ssd_data.engines.torch.timing import measure, prepare
 
     graph = read_graph(deploy, phase.upper())
-    if not quiet:
-        shared.warn_of_ignored(graph.ignored)
     is_random = str(weights) == "random" and not weights.exists()
     net = prepare(graph, None if is_random else weights, batch=batch, device=device)
     timing = measure(net, iterations)

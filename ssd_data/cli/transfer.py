@@ -75,8 +75,6 @@ def command(
     tables = shared.parse_map(renamed), shared.parse_map(like, "--like")
     classes = assign(labelmap, read_labelmap(new), *tables)
     graph = read_graph(net, "TRAIN")
-    if not quiet:
-        shared.warn_of_ignored(graph.ignored)
     result = transfer(read_caffemodel(weights), labelmap, graph, classes, seed)
     write_one(out, to_bytes(graph.net, result.layers), redo=redo)
     if as_json:

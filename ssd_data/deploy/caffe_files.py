@@ -42,7 +42,12 @@ def write_net(trained: TrainedNet, folder: Path) -> None:
 
     Raises:
         OutputError: a file cannot be written.
+        LayerError: a layer does what readers of Caffe's files do not know.
     """
+    for node in trained.graph.nodes:
+        if node.type == "Pooling" and not node.param.pooling_param.count_include_pad:
+            what = "readers of Caffe's nets count padding in a mean (count_include_pad: false)"
+            raise node.error(what, "Take --profile onnx")
     net = deepcopy(trained.graph.net)
     net.ClearField("state")
     for layer in net.layer:

@@ -18,6 +18,7 @@ from ssd_data.data.synthetic.shapes import draw
 from ssd_data.engines import Array, Engine
 from ssd_data.evaluation.compare import Difference, compare_engines, compare_values
 from ssd_data.evaluation.detect import read_inputs
+from ssd_data.evaluation.reasons import opencv_reasons
 from ssd_data.nets.detection import detection_blob
 from ssd_data.nets.postprocess import activate, decode
 from ssd_data.nets.prepare import PreparedNet, ending
@@ -126,9 +127,14 @@ class Proof:
                 raise OutputError(
                     "what was made is not the same net, nothing was written: " + found.sentence(),
                     where=self.net.deploy,
-                    hint=hint,
+                    hint=self._why(written) or hint,
                 )
         return differences
+
+    def _why(self, written: WrittenEngine) -> str:
+        """Where the runtime is known to compute something else; empty where it is not."""
+        reasons = opencv_reasons(self.net.canonical.graph) if "opencv" in written.name else []
+        return f"OpenCV differs, {reasons[0]}. Take --profile onnx" if reasons else ""
 
     def losses(self, written: WrittenEngine) -> dict[str, Any]:
         """What a net that is not quite the same gives up: how far its heads are off, and what

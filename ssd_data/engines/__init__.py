@@ -21,9 +21,11 @@ from ssd_data.core.errors import UsageError
 from ssd_data.core.files.scratch import scratch
 from ssd_data.core.registry import ENGINES
 from ssd_data.core.structures import Detections
+from ssd_data.nets.caffemodel import write_caffemodel
 from ssd_data.nets.detection import detection_blob
 from ssd_data.nets.geometry import Size
 from ssd_data.nets.graph import Graph
+from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.prototxt import to_text
 from ssd_data.nets.sizes import map_sizes
 
@@ -121,15 +123,24 @@ def load_engine(
 
 
 @contextmanager
-def deploy_file(deploy: Path | str, graph: Graph, changed: bool) -> Iterator[str]:
-    """The file that another program reads: a temporary one where the graph was changed."""
-    if not changed:
-        yield str(deploy)
+def caffe_files(
+    trained: TrainedNet, deploy: Path | str, weights: Path | str, changed: bool
+) -> Iterator[tuple[str, str]]:
+    """Prototxt and caffemodel for a program that reads Caffe's: temporary ones where the net was
+    changed, or where they hold what only a fork reads."""
+    parted = any(layer.within for layer in trained.layers)
+    if not (changed or parted) and trained.graph.as_written:
+        yield str(deploy), str(weights)
         return
     with scratch() as folder:
-        file = folder / "deploy.prototxt"
-        file.write_text(to_text(graph.net))
-        yield str(file)
+        net, arrays = folder / "deploy.prototxt", folder / "net.caffemodel"
+        net.write_text(to_text(trained.graph.net))
+        if not parted:
+            yield str(net), str(weights)
+            return
+        own = trained.arrays().values()
+        write_caffemodel(arrays, trained.graph.net, own)
+        yield str(net), str(arrays)
 
 
 def to_detections(rows: Array, pictures: int) -> list[Detections]:

@@ -18,6 +18,7 @@ from ssd_data.nets.detection import (
     DETECTION_PARAMS,
     DETECTION_TYPE,
     check_settings,
+    detection_bottoms,
     detection_settings,
 )
 from ssd_data.nets.geometry import Shape
@@ -70,8 +71,8 @@ class EmittedEngine(Engine):
         last = {blob: writers[blob][-1] for blob in self.outputs}
         self._ends = {b: node for b, node in last.items() if node.type in DETECTION_PARAMS}
         for node in self._ends.values():
-            if node.type == DETECTION_TYPE and len(node.bottoms) != 3:
-                raise InputError(f"has {len(node.bottoms)} bottoms, not 3", where=node.where)
+            if node.type == DETECTION_TYPE:
+                detection_bottoms(node)
         self._ready = lru_cache(KEPT)(self._prepare)
         self._ready(self._shape(self.shape))
 

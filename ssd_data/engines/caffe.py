@@ -15,11 +15,11 @@ import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.legible import few
-from ssd_data.engines import Array, Engine, EngineOptions, deploy_file
+from ssd_data.engines import Array, Engine, EngineOptions, caffe_files
 from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.graph import Graph
 from ssd_data.nets.matching import match, pair
-from ssd_data.nets.prepare import read_deploy
+from ssd_data.nets.prepare import read_trained
 
 LEVEL = "GLOG_minloglevel"  # below it Caffe logs nothing: 0 all, 2 errors alone
 _LEARN = ("Convolution", "Deconvolution", "InnerProduct", "BatchNorm", "Scale", "Normalize")
@@ -149,11 +149,23 @@ def _silence(graph: Graph) -> bool:
     return found
 
 
+def _refuse_unread(graph: Graph) -> None:
+    """What the SSD branch cannot read: it would end the whole process."""
+    for node in graph.nodes:
+        p = node.param.pooling_param
+        for name in ("ceil_mode", "count_include_pad"):
+            if node.type == "Pooling" and p.HasField(name):
+                hint = "Use the engine torch, opencv or onnxruntime"
+                raise node.error(f"the SSD branch's Pooling has no {name}: false", hint)
+
+
 def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Caffe:
     """See :func:`ssd_data.engines.load_engine`."""
     if options.half:
         raise UsageError("the engine caffe has no half precision")
-    graph = read_deploy(deploy, options.threshold)
+    trained = read_trained(deploy, weights, options.threshold)
+    graph = trained.graph
+    _refuse_unread(graph)
     changed = _silence(graph) or options.threshold is not None
     require_weights(graph, weights)
     caffe = import_caffe()
@@ -164,5 +176,5 @@ def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Caf
     else:
         caffe.set_device(int(device.rpartition(":")[2] or 0) if ":" in device else 0)
         caffe.set_mode_gpu()
-    with deploy_file(deploy, graph, changed) as file:
-        return Caffe(graph, caffe.Net(file, str(weights), caffe.TEST))
+    with caffe_files(trained, deploy, weights, changed) as (net, arrays):
+        return Caffe(graph, caffe.Net(net, arrays, caffe.TEST))

@@ -22,6 +22,8 @@ from ssd_data.core.files.messages import parse_message
 from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.legible import QUOTE, legible
+from ssd_data.nets.filetypes import CAFFEMODEL, file_type
+from ssd_data.nets.forks import SCALE, parted_arrays
 from ssd_data.nets.graph import MOST_AXES
 from ssd_data.nets.upgrade import upgrade
 from ssd_data.proto import caffe_pb2
@@ -31,22 +33,20 @@ Array: TypeAlias = npt.NDArray[np.float32]
 MOST_BYTES = 2 << 30  # protobuf's own limit
 MOST_SIZE = (1 << 31) - 1  # as src/caffe/blob.cpp checks it
 _RAW = {0: "<f8", 1: "<f4", 2: "<f2"}
-_PAGE = (b"<!doctype", b"<html", b"<?xml", b"<head")
-_STARTS = {
-    b"\x89HDF\r\n\x1a\n": ("an HDF5 file", "Save the weights as .caffemodel"),
-    b"PK\x03\x04": ("a zip file (PyTorch's .pth is one)", "See ssd-data import-backbone"),
-    b"\x1f\x8b": ("a gzip file", "Unpack it first"),
-    b"version https://git-lfs": ("a Git LFS pointer", "Fetch the real file with git lfs pull"),
-}
 
 
 @dataclass(slots=True)
 class LayerWeights:
-    """One layer's arrays, float32, in Caffe's order (a convolution's weights, then its bias)."""
+    """One layer's arrays, float32, in Caffe's order (a convolution's weights, then its bias).
+
+    Attributes:
+        within: whether the file has them within a BatchNorm (see :mod:`ssd_data.nets.forks`).
+    """
 
     name: str
     type: str
     arrays: list[Array]
+    within: bool = False
 
 
 @dataclass(slots=True)
@@ -90,8 +90,22 @@ def read_caffemodel(path: Path | str) -> Caffemodel:
         old.ClearField("blobs")
     net = upgrade(net, str(path))
     named = zip(net.layer[-len(arrays) :], arrays, strict=True)  # not one made of input fields
-    layers = [LayerWeights(layer.name, layer.type, own) for layer, own in named if own]
+    layers = [
+        part
+        for layer, own in named
+        if own
+        for part in _parted(LayerWeights(layer.name, layer.type, own))
+    ]
     return Caffemodel(layers, net.name, str(path), net)
+
+
+def _parted(layer: LayerWeights) -> list[LayerWeights]:
+    """A layer as everyone has it: of a BatchNorm that scales as well, two."""
+    if layer.type != "BatchNorm":
+        return [layer]
+    own, scale = parted_arrays(layer.arrays)
+    first = LayerWeights(layer.name, layer.type, own, own is not layer.arrays)
+    return [first, *([LayerWeights(layer.name + SCALE, "Scale", scale, True)] if scale else [])]
 
 
 def to_array(blob: caffe_pb2.BlobProto, where: str = "blob") -> Array:
@@ -187,14 +201,6 @@ def write_caffemodel(
 
 
 def _refuse_other_files(data: bytes, where: str) -> None:
-    what, hint = "", ""
-    start = data[:512].lstrip().lower()
-    if not data:
-        what, hint = "an empty file", "The download or copy failed: fetch it again"
-    elif start.startswith(_PAGE):
-        what, hint = "a saved web page", "Download the raw file (on GitHub: the Raw button)"
-    for magic, found in _STARTS.items():
-        if data.startswith(magic):
-            what, hint = found
-    if what:
-        raise InputError(f"this is {what}, not a caffemodel", where=where, hint=hint)
+    found = file_type(data)
+    if found is not None and found is not CAFFEMODEL:
+        raise InputError(f"this is {found.what}, not a caffemodel", where=where, hint=found.hint)

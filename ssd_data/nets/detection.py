@@ -101,6 +101,17 @@ def _error(graph: Graph, has: str) -> InputError:
     return InputError(f"the net has {has}", where=graph.origin, hint=hint)
 
 
+def detection_bottoms(node: Node) -> tuple[str, str, str]:
+    """A DetectionOutput's locations, confidences and priors; pictures to ``visualize`` may follow.
+
+    Raises:
+        LayerError: it has fewer or more bottoms.
+    """
+    if not 3 <= len(node.bottoms) <= 4:
+        raise node.error(f"has {len(node.bottoms)} bottoms, not 3 or 4")
+    return node.bottoms[0], node.bottoms[1], node.bottoms[2]
+
+
 def detection_settings(param: caffe_pb2.DetectionOutputParameter) -> dict[str, Any]:
     """A ``detection_output_param`` for :func:`ssd_data.nets.postprocess.detection_output`."""
     nms = param.nms_param
@@ -147,7 +158,8 @@ def find_detection_head(graph: Graph) -> DetectionHead:
     A Softmax over anything but the classes stays in the net.
 
     Raises:
-        InputError: the net has no DetectionOutput, several, or one without three bottoms.
+        InputError: the net has no DetectionOutput, several, or one that has not three bottoms (or
+            four, of which the last, pictures to ``visualize``, is not read).
     """
     end, *more = find_detections(graph)
     if more:
@@ -158,10 +170,8 @@ def find_detection_head(graph: Graph) -> DetectionHead:
             f"is a {node.type}, which has no priors and is not taken apart yet",
             "Nets with it are detected and scored with; deploy takes nets with a DetectionOutput",
         )
-    if len(node.bottoms) != 3:
-        raise node.error(f"has {len(node.bottoms)} bottoms, not 3")
+    locations, confidences, priors = detection_bottoms(node)
     settings = detection_settings(node.param.detection_output_param)
-    locations, confidences, priors = node.bottoms
     version, activation, passed = wiring.bottoms[end][1], "none", {end}
     while passed.issuperset(wiring.readers[version]):
         index = wiring.writers[version]

@@ -37,6 +37,7 @@ class Window:
     Attributes:
         kernel: places that it holds. stride: from one window to the next.
         pad: around the map, on both sides. dilation: from one place of the kernel to the next.
+        rounds_up: whether pooling has a last window that is not whole.
 
     >>> window = Window(kernel=(3, 3), stride=(2, 2))
     >>> window.convolved((8, 8)), window.pooled((8, 8))
@@ -47,6 +48,7 @@ class Window:
     stride: Size = (1, 1)
     pad: Size = (0, 0)
     dilation: Size = (1, 1)
+    rounds_up: bool = True
 
     @property
     def span(self) -> Size:
@@ -64,11 +66,12 @@ class Window:
         return self._each(lambda i: (size[i] - 1) * self.stride[i] + self.span[i] - 2 * self.pad[i])
 
     def pooled(self, size: Size) -> Size:
-        """A map's size after pooling (``pooling_layer.cpp``): rounded up, less a window that would
-        start beyond the padding."""
+        """A map's size after pooling (``pooling_layer.cpp``): rounded up (or down), less a window
+        that would start beyond the padding."""
+        rounded = math.ceil if self.rounds_up else math.floor
 
         def side(i: int) -> int:
-            count = math.ceil((size[i] + 2 * self.pad[i] - self.kernel[i]) / self.stride[i]) + 1
+            count = rounded((size[i] + 2 * self.pad[i] - self.kernel[i]) / self.stride[i]) + 1
             beyond = self.pad[i] and (count - 1) * self.stride[i] >= size[i] + self.pad[i]
             return count - 1 if beyond else count
 
@@ -84,10 +87,18 @@ class Window:
 
     def extents(self, size: Size) -> tuple[list[int], list[int]]:
         """Rows and columns of each of the pooling's windows, cut at the padded map's far end."""
+        return self._extents(size, self.pad)
 
+    def inner_extents(self, size: Size) -> tuple[list[int], list[int]]:
+        """The same without what is padding."""
+        return self._extents(size, (0, 0))
+
+    def _extents(self, size: Size, margin: Size) -> tuple[list[int], list[int]]:
         def side(i: int, count: int) -> list[int]:
             starts = [number * self.stride[i] - self.pad[i] for number in range(count)]
-            return [min(at + self.kernel[i], size[i] + self.pad[i]) - at for at in starts]
+            return [
+                min(at + self.kernel[i], size[i] + margin[i]) - max(at, -margin[i]) for at in starts
+            ]
 
         height, width = self.pooled(size)
         return side(0, height), side(1, width)
@@ -155,16 +166,25 @@ def pooling_window(node: Node, size: Size) -> Window:
         kernel=(p.kernel_size, p.kernel_size) if one else (p.kernel_h, p.kernel_w),
         pad=(p.pad_h, p.pad_w) if p.HasField("pad_h") else (p.pad, p.pad),
         stride=(p.stride_h, p.stride_w) if p.HasField("stride_h") else (p.stride, p.stride),
+        rounds_up=p.ceil_mode,
     )
     if p.global_pooling:
         if one or p.HasField("kernel_h") or max(window.pad) or max(window.stride) > 1:
-            raise node.error("global pooling has no kernel, pad or stride")
+            hint = "Take these out: it is over the whole map"
+            raise node.error("global pooling has no kernel, pad or stride", hint)
         return Window(size)
     if min(*window.kernel, *window.stride) < 1:
         raise node.error("has a kernel or stride of 0", "Set kernel_size")
     if window.pad[0] >= window.kernel[0] or window.pad[1] >= window.kernel[1]:
         raise node.error("pads by the whole kernel or more")
     return window
+
+
+def pooled_areas(node: Node, window: Window, size: Size) -> tuple[list[int], list[int]]:
+    """Rows and columns that a mean of each of a Pooling's windows is over: with padding, or
+    without it where ``count_include_pad`` is false. None lies in the padding alone."""
+    whole = node.param.pooling_param.count_include_pad
+    return window.extents(size) if whole else window.inner_extents(size)
 
 
 # ---- axes ----

@@ -7,7 +7,7 @@ own bottom (in place), which gives the blob a new version under the same name.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.registry import LAYERS
+from ssd_data.nets.foreign import ForeignField, refuse
+from ssd_data.nets.forks import plain_layers
 from ssd_data.nets.prototxt import Prototxt, parse_prototxt, read_prototxt
 from ssd_data.nets.upgrade import upgrade
 from ssd_data.proto import caffe_pb2
@@ -94,7 +97,7 @@ class Graph:
         net: the message without the layers that do not take part.
         inputs: names of the blobs that the Input layers give, in order.
         outputs: names of the blobs that nothing reads, sorted, as Caffe has them.
-        ignored: fields of other forks that were left out, ``file:line: field``.
+        as_written: whether the file's text says no more, and no other, than this.
     """
 
     net: caffe_pb2.NetParameter
@@ -103,7 +106,7 @@ class Graph:
     outputs: list[str]
     phase: Phase
     origin: str
-    ignored: list[str] = field(default_factory=list)
+    as_written: bool = True
 
     def producers(self) -> dict[str, list[Node]]:
         """For each blob the layers that write it, in order; all but the first do so in place."""
@@ -170,7 +173,7 @@ class Graph:
         net.layer.extend(node.param for node in nodes)
         read = {*blobs, *(bottom for node in nodes for bottom in node.bottoms)}
         inputs = [name for name in self.inputs if name in read]
-        return Graph(net, nodes, inputs, blobs, self.phase, self.origin, self.ignored)
+        return Graph(net, nodes, inputs, blobs, self.phase, self.origin, self.as_written)
 
 
 def read_graph(
@@ -218,16 +221,22 @@ def to_graph(
             where=source.origin,
             hint="Give each input one input_shape, or four input_dim",
         )
+    learns = state.phase == caffe_pb2.TRAIN
+    refuse((f for f in source.foreign if f.layer is None), source.origin, learns=learns)
     net = upgrade(source.message, source.origin)
-    shift = len(net.layer) - len(source.layer_lines)  # an Input layer made of input fields
-    nodes = []
-    for index, param in enumerate(net.layer):
-        line = source.layer_lines[index - shift] if source.layer_lines and index >= shift else 0
-        place = f"{source.origin}:{line}" if line else source.origin
-        where = places[index] if places else f'{place} (layer "{param.name}")'
-        if takes_part(param, state, where):
-            if not param.HasField("phase"):
-                param.phase = state.phase
+    nodes: list[Node] = []
+    as_written = source.as_written
+    for where, layer, fields in _layers(source, net, places):
+        if not takes_part(layer, state, where):
+            continue
+        if not layer.HasField("phase"):
+            layer.phase = state.phase
+        known = layer.type.lower() in LAYERS.names()  # of others whoever computes them says more
+        odd = [one for one in fields if known or one.first]
+        refuse(odd, source.origin, layer.name, layer.phase == caffe_pb2.TRAIN)
+        plain = plain_layers(layer, where)
+        as_written = as_written and plain == [layer]
+        for param in plain:
             nodes.append(Node(param, where, list(param.bottom), list(param.top)))
     if not nodes:
         raise InputError("no layer takes part in this phase", where=source.origin)
@@ -236,7 +245,23 @@ def to_graph(
     net.state.CopyFrom(state)
     inputs = [top for node in nodes if node.type == "Input" for top in node.tops]
     outputs = wire(nodes).unread()
-    return Graph(net, nodes, inputs, outputs, state.phase, source.origin, source.ignored)
+    return Graph(net, nodes, inputs, outputs, state.phase, source.origin, as_written)
+
+
+def _layers(
+    source: Prototxt[caffe_pb2.NetParameter], net: caffe_pb2.NetParameter, places: Sequence[str]
+) -> Iterator[tuple[str, caffe_pb2.LayerParameter, list[ForeignField]]]:
+    """Each layer of a net in today's form: where it stands, itself, and what is foreign in it."""
+    foreign: dict[int | None, list[ForeignField]] = {}
+    for one in source.foreign:
+        foreign.setdefault(one.layer, []).append(one)
+    shift = len(net.layer) - len(source.layer_lines)  # an Input layer made of input fields
+    for index, layer in enumerate(net.layer):
+        known = bool(source.layer_lines) and index >= shift
+        line = source.layer_lines[index - shift] if known else 0
+        place = f"{source.origin}:{line}" if line else source.origin
+        where = places[index] if places else f'{place} (layer "{layer.name}")'
+        yield where, layer, foreign.get(index - shift, [])
 
 
 def phase_number(phase: Phase | str) -> Phase:

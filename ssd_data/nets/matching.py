@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import dropwhile
 
 from ssd_data.core.errors import InputError
 from ssd_data.nets.caffemodel import Array, Caffemodel, LayerWeights
+from ssd_data.nets.forks import SCALE
 from ssd_data.nets.geometry import shape_text
-from ssd_data.nets.graph import Graph, Node
+from ssd_data.nets.graph import Graph, Node, to_graph
 
 
 def pair(
@@ -33,6 +35,24 @@ def pair(
         free.remove(index)
         found[index] = layer
     return found, left_out
+
+
+def with_scales(graph: Graph, layers: Sequence[LayerWeights]) -> Graph:
+    """The net with a Scale behind each BatchNorm of which the file has one and the prototxt not.
+
+    So NVCaffe's nets are trained whose prototxts say nothing of it.
+    """
+    names = {node.name for node in graph.nodes}
+    scales = {w.name: len(w.arrays) for w in layers if w.within and w.type == "Scale"}
+    if not scales.keys() - names:
+        return graph
+    net = deepcopy(graph.net)
+    for layer in net.layer:
+        scale = layer.name + SCALE
+        if layer.type == "BatchNorm" and scale in scales and scale not in names:
+            layer.batch_norm_param.scale_bias = True
+            layer.batch_norm_param.bias_term = scales[scale] > 1
+    return to_graph(net, graph.phase, origin=graph.origin, places=[n.where for n in graph.nodes])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +126,7 @@ def match(model: Caffemodel, slots: Sequence[Slot], skip_mismatch: bool = False)
         InputError: an array has another shape than the net's, and not ``skip_mismatch``; or no
             layer is in both.
     """
+    refuse_lost_scales(model, {slot.name for slot in slots})
     result = Matching()
     waiting: dict[str, list[int]] = {}
     for index, slot in enumerate(slots):
@@ -144,6 +165,25 @@ def match(model: Caffemodel, slots: Sequence[Slot], skip_mismatch: bool = False)
     return result
 
 
+def refuse_lost_scales(model: Caffemodel, names: Collection[str]) -> None:
+    """A BatchNorm is another one without the Scale that the file has within it.
+
+    Args:
+        names: of the net's layers.
+
+    Raises:
+        InputError: the net has the BatchNorm, and no such Scale.
+    """
+    for layer in model.layers:
+        name = layer.name.removesuffix(SCALE)
+        if layer.within and layer.type == "Scale" and layer.name not in names and name in names:
+            raise InputError(
+                f"the BatchNorm \"{name}\" scales as well (as NVCaffe's), and the net's does not",
+                where=model.origin,
+                hint="Write scale_bias: true into its batch_norm_param",
+            )
+
+
 def _cure(model: Caffemodel, slots: Sequence[Slot]) -> str:
     names = {slot.name for slot in slots}
     if any(layer.type == "BatchNorm" and layer.name not in names for layer in model.layers):
@@ -151,7 +191,7 @@ def _cure(model: Caffemodel, slots: Sequence[Slot]) -> str:
             "The weights have BatchNorm, the net has not: take one that has (ssd-data model "
             "--unmerged), and merge both if you like (ssd-data merge-bn)"
         )
-    return "Start such layers anew with train --skip-mismatch, or rename them"
+    return "Start such layers anew (skip_mismatch=True, train --skip-mismatch), or rename them"
 
 
 def _difference(arrays: list[Array], slot: Slot) -> str:

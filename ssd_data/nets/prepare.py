@@ -11,11 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.structures import Boxes
 from ssd_data.nets.caffemodel import read_caffemodel
+from ssd_data.nets.constants import fold_priors
 from ssd_data.nets.detection import (
     DETECTION_PARAMS,
     DetectionHead,
@@ -27,12 +26,9 @@ from ssd_data.nets.edit.merge_bn import Merge, merge_bn
 from ssd_data.nets.edit.standard import in_standard_layers
 from ssd_data.nets.geometry import Size
 from ssd_data.nets.graph import Graph, read_graph, to_graph
-from ssd_data.nets.matching import TrainedNet
+from ssd_data.nets.matching import TrainedNet, with_scales
 from ssd_data.nets.preprocessing import Preprocessing
-from ssd_data.nets.priors import find_priors, map_priors
 from ssd_data.nets.sizes import map_sizes
-
-MOST_PRIORS = 1 << 24
 
 
 def read_deploy(deploy: Path | str, threshold: float | None = None) -> Graph:
@@ -58,7 +54,8 @@ def read_trained(
     Raises:
         InputError: prototxt or weights are wrong, see also :func:`read_deploy`.
     """
-    return TrainedNet(read_deploy(deploy, threshold), read_caffemodel(weights).layers)
+    graph, layers = read_deploy(deploy, threshold), read_caffemodel(weights).layers
+    return TrainedNet(with_scales(graph, layers), layers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,7 +156,7 @@ def prepare(
     sizes = map_sizes(merge.merged.graph) if sizes is None else sizes
     made, notes = canonical(merge.merged, sizes)
     head = find_detection_head(made.graph)
-    boxes, variances = _priors(merge.merged.graph, head, sizes)
+    boxes, variances = fold_priors(merge.merged.graph, head.priors, sizes)
     return PreparedNet(
         deploy,
         weights,
@@ -173,15 +170,6 @@ def prepare(
         variances=variances,
         notes=[*_merge_notes(merge), *notes],
     )
-
-
-def _priors(graph: Graph, head: DetectionHead, sizes: Mapping[str, Size]) -> tuple[Boxes, Boxes]:
-    """The boxes and variances that the DetectionOutput reads."""
-    maps = [map_priors(node, sizes) for node in find_priors(graph, head.priors)]
-    if sum(one.count for one in maps) > MOST_PRIORS:
-        raise head.node.error("has more priors than this package takes")
-    boxes, variances = np.concatenate([one.values() for one in maps], 1).reshape(2, -1, 4)
-    return boxes, variances
 
 
 def _merge_notes(merge: Merge) -> list[str]:

@@ -54,7 +54,9 @@ def from_transform(param: caffe_pb2.TransformationParameter, where: object = "")
     """
     if param.HasField("mean_file"):
         raise InputError(
-            "a mean file cannot be used here", where=where, hint="Give the means with --mean"
+            "a mean file cannot be used here",
+            where=where,
+            hint="Give numbers (--mean) in its place",
         )
     means = list(param.mean_value) or [0.0]
     if len(means) not in (1, 3):
@@ -85,6 +87,7 @@ def find_preprocessing(deploy: Path | str) -> Preprocessing:
         path = Path(deploy).parent / name
         if path.is_file() and not path.samefile(deploy):
             return read_preprocessing(path)
+    read_prototxt(deploy, caffe_pb2.NetParameter)  # if it is none, that is what to say
     raise InputError(
         "a deploy net does not say what its pictures' mean and scale are",
         where=deploy,

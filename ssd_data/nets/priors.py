@@ -15,8 +15,8 @@ import numpy.typing as npt
 from ssd_data.core.errors import InputError
 from ssd_data.core.structures import Boxes
 from ssd_data.nets.dense_priors import DenseBox, dense_fault, face_boxes, fixed_boxes
-from ssd_data.nets.geometry import Size, concat_axis
-from ssd_data.nets.graph import Graph, Node
+from ssd_data.nets.geometry import Size
+from ssd_data.nets.graph import Node
 from ssd_data.proto import caffe_pb2
 
 MOST_SIDE = 1 << 31  # the original holds them in an int
@@ -243,17 +243,3 @@ def map_priors(node: Node, sizes: Mapping[str, Size]) -> MapPriors:
     param = node.param.prior_box_param
     prior_shapes(param, node.where)  # refuses what is wrong
     return MapPriors(blob, node.where, sizes[blob], sizes[node.bottoms[-1]], param)
-
-
-def find_priors(graph: Graph, blob: str) -> list[Node]:
-    """The PriorBoxes whose priors a blob gathers, in its order.
-
-    Raises:
-        InputError: another layer than PriorBox and Concat makes them.
-    """
-    node = graph.producers()[blob][-1]
-    if node.type == "PriorBox":
-        return [node]
-    if node.type == "Concat" and concat_axis(node, 3) == 2:
-        return [found for bottom in node.bottoms for found in find_priors(graph, bottom)]
-    raise node.error(f"the priors come from a {node.type}, not from PriorBox layers")

@@ -181,6 +181,23 @@ def reorg_moves(node: Node, shape: Sequence[int]) -> Moves:
     return Moves((few, height, s, width, s), (0, 3, 5, 1, 2, 4), size)
 
 
+def reorg_steps(node: Node, shape: Sequence[int]) -> list[Moves]:
+    """A Reorg in two steps, for who has no order of six axes.
+
+    Raises:
+        LayerError: see :func:`reorg_moves`.
+    """
+    whole, s = reorg_moves(node, shape).shape, node.param.reorg_param.stride
+    _, channels, height, width = shape
+    few = channels // (s * s)
+    rows, places = few * height, few * height * width
+    if node.param.reorg_param.reverse:
+        first = Moves((s, s, places), (0, 1, 3, 2), (s, places, s))
+        return [first, Moves((s, rows, width * s), (0, 2, 1, 3), whole)]
+    first = Moves((rows, s, width * s), (0, 2, 1, 3), (s, rows, width * s))
+    return [first, Moves((s, places, s), (0, 1, 3, 2), whole)]
+
+
 # ---- SPP ----
 
 

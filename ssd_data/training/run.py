@@ -30,7 +30,7 @@ from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.processes import FirstProcessError, PeerError, signals
 from ssd_data.training.run_folder import SnapshotKeeper
 from ssd_data.training.snapshots import newest_whole
-from ssd_data.training.solver_file import SolverFile, look_at_solver, read_solver
+from ssd_data.training.solver_file import SolverFile, look_at_solver, read_solver, solver_weights
 from ssd_data.training.written import homes_of, outputs_of_run, require_named
 
 if TYPE_CHECKING:
@@ -284,7 +284,8 @@ def _solver_of(solver: Path | str | None, options: TrainOptions) -> Path | str:
 def _settle(
     file: SolverFile, options: TrainOptions, engine: Engine, say: Say, note: Say
 ) -> TrainOptions:
-    """The options with the snapshot to go on from and all extras; once settled they stay.
+    """The options with the snapshot to go on from, else the solver's own ``weights``, and all
+    extras; once settled they stay.
 
     Args:
         say: is told of snapshots passed over. note: of what the run does otherwise than before.
@@ -296,7 +297,10 @@ def _settle(
         resume = newest_whole(file.param.snapshot_prefix, say)
         resume = or_newer_hdf5(file.param.snapshot_prefix, resume, engine.name)
     resume = None if resume is None else Path(resume)
-    return engine.settle(replace(options, resume=resume), note)
+    weights = options.weights
+    if resume is None and not weights:
+        weights = solver_weights(file)
+    return engine.settle(replace(options, resume=resume, weights=weights), note)
 
 
 def _check(

@@ -31,6 +31,7 @@ from ssd_data.nets.caffemodel import (
     to_blob,
     to_bytes,
 )
+from ssd_data.nets.filetypes import CAFFEMODEL, SOLVERSTATE, file_type
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.options import DEFAULTS, Extras
 from ssd_data.training.rates import FLOAT_MAX, Progress
@@ -121,6 +122,10 @@ def read_snapshot(path: Path | str) -> Snapshot:
             hint="Take the .solverstate of snapshot_format BINARYPROTO, or --engine caffe",
         )
     data = read_bytes(path, "solver state", MOST_BYTES)
+    found = file_type(data)
+    if found is not None and found is not SOLVERSTATE:
+        hint = "Give the .solverstate beside it" if found is CAFFEMODEL else ""
+        raise InputError(f"this is {found.what}, not a solver state", where=path, hint=hint)
     state = parse_message(data, caffe_pb2.SolverState, "solver state", path)
     if not state.HasField("iter") or min(state.iter, state.current_step) < 0:
         raise InputError("this is no solver state", where=path)

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from ssd_data.core.errors import InputError, cure
 from ssd_data.core.legible import reason
+from ssd_data.nets.foreign import faults_of
 from ssd_data.nets.graph import Graph, phase_number, to_graph
 from ssd_data.nets.prototxt import Prototxt, read_prototxt
 from ssd_data.proto import caffe_pb2
@@ -27,7 +28,6 @@ class SolverFile:
         train: the training net.
         tests: the test nets, one for each ``test_iter``.
         origin: the file's name.
-        ignored: fields of other forks that were left out.
         faults: what is wrong with solver and nets; a net that cannot be read has no nodes.
     """
 
@@ -35,7 +35,6 @@ class SolverFile:
     train: Graph
     tests: list[Graph]
     origin: str
-    ignored: list[str]
     faults: list[InputError] = field(default_factory=list)
 
 
@@ -62,14 +61,28 @@ def look_at_solver(source: Path | str | caffe_pb2.SolverParameter) -> SolverFile
         read = Prototxt(source, "solver")
     else:
         read = read_prototxt(source, caffe_pb2.SolverParameter)
+        _refuse_other_kinds(read)
     param, origin = read.message, read.origin
-    faults = [InputError(what, where=origin, hint=hint) for what, hint in _contradictions(param)]
+    faults = list(faults_of(read.foreign, origin))
+    faults += [InputError(what, where=origin, hint=hint) for what, hint in _contradictions(param)]
     given = [name for name in _TRAIN_FIELDS if param.HasField(name)]
     state = param.train_state if param.HasField("train_state") else None
     train = _nothing("TRAIN", origin)
     if given:
         train = _graph(getattr(param, given[0]), origin, "TRAIN", state, faults)
-    return SolverFile(param, train, _tests(param, origin, faults), origin, read.ignored, faults)
+    return SolverFile(param, train, _tests(param, origin, faults), origin, faults)
+
+
+def _refuse_other_kinds(read: Prototxt[caffe_pb2.SolverParameter]) -> None:
+    """A net or a labelmap in the place of a solver."""
+    names = {field.name for field in read.foreign}
+    kind = "net" if names & {"layer", "layers"} else "labelmap" if "item" in names else ""
+    if kind and not any(map(read.message.HasField, _TRAIN_FIELDS)):
+        raise InputError(
+            f"this is a {kind}'s prototxt, not a solver's",
+            where=read.origin,
+            hint="Give the solver.prototxt that names the net",
+        )
 
 
 def _tests(param: caffe_pb2.SolverParameter, origin: str, faults: list[InputError]) -> list[Graph]:
@@ -94,6 +107,16 @@ def _tests(param: caffe_pb2.SolverParameter, origin: str, faults: list[InputErro
 def _nothing(phase: str, origin: str) -> Graph:
     """In the place of a net that cannot be read."""
     return Graph(caffe_pb2.NetParameter(), [], [], [], phase_number(phase), origin)
+
+
+def solver_weights(file: SolverFile) -> list[Path]:
+    """What a solver says to begin with (BVLC's ``weights``), one file or several by commas each.
+
+    Raises:
+        InputError: one is not there.
+    """
+    names = [name.strip() for one in file.param.weights for name in one.split(",")]
+    return [find(name, file.origin) for name in names if name]
 
 
 def find(name: str, origin: str) -> Path:

@@ -236,9 +236,8 @@ def nets_to_test(
 def _is_solver(path: Path) -> bool:
     """A solver names rates and nets, a net has layers."""
     found = read_prototxt(path, caffe_pb2.SolverParameter)
-    return bool(found.message.ListFields()) and not any(
-        text.endswith(("SolverParameter.layer", "SolverParameter.layers")) for text in found.ignored
-    )
+    layers = {field.name for field in found.foreign} & {"layer", "layers"}
+    return bool(found.message.ListFields()) and not layers
 
 
 def _batches(graph: Graph) -> int:

@@ -95,6 +95,20 @@ def test_every_profile_takes_them(net: tuple[Path, Path], tmp_path: Path, profil
         assert "1 Upsample written in standard layers" in readme
 
 
+@pytest.mark.parametrize(
+    ("profile", "module"),
+    [("ascend", ""), ("ncnn", "ncnn"), ("mnn", "MNN"), ("openvino", "openvino")],
+)
+def test_every_runtime_takes_them(
+    net: tuple[Path, Path], tmp_path: Path, profile: str, module: str
+) -> None:
+    if module:
+        pytest.importorskip(module)
+    made = ship(net, tmp_path / "out", profile)
+    assert made.proofs
+    assert made.proofs[0].compared > 10
+
+
 def test_the_embedded_engine_reads_what_was_written(net: tuple[Path, Path], tmp_path: Path) -> None:
     made = ship(net, tmp_path / "out", "caffe-ssd")
     files = [tmp_path / "out" / name for name in made.files[1:3]]

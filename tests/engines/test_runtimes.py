@@ -94,6 +94,10 @@ LAYERS = {
     "line": "Power:power_param { scale: 2 shift: -6 }",
     "elu": "ELU:elu_param { alpha: 0.5 }",
     "dropout": "Dropout:",
+    "darknet's larger map": "Reorg:reorg_param { stride: 2 reverse: true }",
+    "deviations": "MVN:mvn_param { eps: 1e-3 }",
+    "deviations of all": "MVN:mvn_param { across_channels: true eps: 0.1 }",
+    "from the mean": "MVN:mvn_param { normalize_variance: false }",
     **{
         f"order {order}": "Permute:permute_param { order: 0 "
         + " ".join(f"order: {axis}" for axis in order)
@@ -101,18 +105,15 @@ LAYERS = {
         for order in ("132", "213", "231", "312", "321")
     },
     "softmax of channels": "Softmax:",
-    "absolute values": "AbsVal:",
-    "bnll": "BNLL:",
     "between": "Clip:clip_param { min: -0.5 max: 0.25 }",
     "a power of 3": "Exp:exp_param { base: 3 scale: 0.5 shift: 1 }",
-    "e's power": "Exp:",
-    "logarithms": "Log:log_param { base: 2 scale: 3 shift: 20 }",
+    "e's own power": "Exp:",
+    "logarithms of base 2": "Log:log_param { base: 2 scale: 3 shift: 20 }",
     "swish": "Swish:",
     "swish with beta": "Swish:swish_param { beta: 0.5 }",
     "hard sigmoid": "HardSigmoid:hard_sigmoid_param { alpha: 0.4 beta: 0.3 }",
     "hard swish": "HardSwish:",
     "mish": "Mish:",
-    "above": "Threshold:threshold_param { threshold: 0.3 }",
     "each twice": "Upsample:upsample_param { scale: 2 }",
     "rows thrice": "Upsample:upsample_param { scale_h: 3 scale_w: 1 }",
     "each twice, half": "Upsample:upsample_param { scale: 0.5 stride: 2 }",

@@ -146,7 +146,7 @@ def test_the_command(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_what_does_not_go_together(run: Any, tmp_path: Path) -> None:
     path = tmp_path / "x.prototxt"
     path.write_text("odd: 1 " + NET)
-    assert "NetParameter.odd" in run("model", str(path), "--summary").err
+    assert '"odd: 1" is no field of a net' in run("model", str(path), "--summary").err
     assert run("model", str(path), "--summary", "--num-classes", "3").status == 2
     assert run("model", str(tmp_path / "none.prototxt"), "--summary").status == 1
     assert "Did you mean" in run("model", "mobilenet_sd", "--summary").err

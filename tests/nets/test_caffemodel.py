@@ -176,7 +176,7 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
         (hdf5(), "this is an HDF5 file", ".caffemodel"),
         (gzip.compress(b"x" * 90), "this is a gzip file", "Unpack"),
         (LFS, "this is a Git LFS pointer", "git lfs pull"),
-        (b"layer { name: 'x' }", "this is no caffemodel", "Compare its size"),
+        (b"layer { name: 'x' }", "this is a net's prototxt", "prototxt comes first"),
         (bytes(200), "this is no caffemodel", "Compare its size"),
         (b"\x0a\x04name", "holds no layer", ""),
         (b"\xa2\x06\xff\xff\xff\xff\x0f", "this is no caffemodel", "Compare its size"),

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from ssd_data.core.errors import InputError
 from ssd_data.nets.caffemodel import LayerWeights
 from ssd_data.nets.graph import Graph, parse_graph
 from ssd_data.nets.matching import TrainedNet
-from ssd_data.nets.priors import find_priors, map_priors
-from ssd_data.nets.sizes import map_sizes
 
 
 def layer(kind: str, name: str, bottoms: str, top: str, rest: str = "") -> str:
@@ -56,26 +52,3 @@ def test_a_part_keeps_its_own_arrays_where_names_occur_twice() -> None:
     net = TrainedNet(parse_graph(text), arrays)
     assert [array.arrays[0].tolist() for array in net.part(["b"]).layers] == [[2]]
     assert net.arrays()[1] is arrays[0]
-
-
-PRIORS = "prior_box_param { min_size: 4 }"
-
-
-def test_the_priors_that_a_blob_gathers() -> None:
-    text = layer("Input", "x", "", "x", "input_param { shape { dim: 1 dim: 2 dim: 8 dim: 8 } }")
-    text += layer("Pooling", "m", "x", "m", "pooling_param { kernel_size: 2 stride: 2 }")
-    text += layer("PriorBox", "p", "x x", "p", PRIORS) + layer("PriorBox", "q", "m x", "q", PRIORS)
-    text += layer("Concat", "both", "q p", "both", "concat_param { axis: 2 }")
-    found = parse_graph(text)
-    nodes = find_priors(found, "both")
-    assert [node.name for node in nodes] == ["q", "p"]
-    priors = [map_priors(node, map_sizes(found)) for node in nodes]
-    assert [(one.size, one.image, one.count) for one in priors] == [
-        ((4, 4), (8, 8), 16),
-        ((8, 8), (8, 8), 64),
-    ]
-    assert priors[0].values().shape == (2, 64)
-    with pytest.raises(InputError, match='size of "m" is not known'):
-        map_priors(nodes[0], {"x": (8, 8)})
-    with pytest.raises(InputError, match="the priors come from a Pooling"):
-        find_priors(found, "m")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.nets import write_detector
 from support.prototxts import FOUR, bn, conv, layer, random_weights, scale
 
 from ssd_data.core.errors import InputError, UsageError
@@ -274,7 +275,7 @@ layer < # a convolution
   top: 'c'   # its top
 >
 layer { name: "b" type: "BatchNorm" bottom: "c" top: "b" }   layer {
-  name: "relu" type: "ReLU" bottom: "b" top: "b" some_forks_field { bias_term: false } }
+  name: "relu" type: "ReLU" bottom: "b" top: "b" some_quantize_param { bias_term: false } }
 layer { name: "train" type: "Silence" bottom: "b" include { phase: TRAIN } }
 # the end
 """
@@ -508,3 +509,25 @@ def test_margins_that_someone_reads_stay() -> None:
     assert what(merge) == ['goes back to "rows", as "r" does']
     text = text.replace("axis: 2 slice_point: 1", "axis: 1 slice_point: 1")
     assert what(merged(text)) == ['follows Slice "slice"']
+
+
+# ---- nets that are merged already ----
+
+
+def test_a_merged_prototxt_with_unmerged_weights(tmp_path: Path, run: Any) -> None:
+    deploy, weights = write_detector(tmp_path)
+    merged = run("merge-bn", deploy, weights, "-o", tmp_path / "merged")
+    assert merged.status == 0, merged.err
+    lean = tmp_path / "merged" / deploy.name, tmp_path / "merged" / weights.name
+    found = run("merge-bn", lean[0], weights, "-o", tmp_path / "x")
+    assert found.status == 1
+    assert 'the caffemodel has 1 BatchNorm, such as "bn1", and the prototxt none' in found.err
+    assert "trained with" in found.err
+    found = run("merge-bn", deploy, lean[1], "-o", tmp_path / "x")
+    assert found.status == 1
+    assert "merged already; give its own prototxt" in found.err
+    assert not (tmp_path / "x").exists()
+    again = run("merge-bn", *lean, "-o", tmp_path / "again")
+    assert again.status == 0, again.err
+    assert "nothing to merge: the net has no BatchNorm" in again.out
+    assert (tmp_path / "again" / deploy.name).read_text() == lean[0].read_text()

@@ -10,10 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.nets import detector_text, write_detector
+from support.prototxts import INPUT, conv, layer, parse_graph, random_weights
 
+from ssd_data import load_engine
 from ssd_data.core.errors import InputError
+from ssd_data.evaluation.compare import compare_nets
+from ssd_data.evaluation.reasons import opencv_reasons
+from ssd_data.nets.caffemodel import write_caffemodel
+from ssd_data.nets.edit.canonical import canonical
+from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.prepare import prepare
 from ssd_data.nets.preprocessing import Preprocessing
+from ssd_data.nets.prototxt import to_text
+from ssd_data.nets.sizes import map_sizes
 
 PREPARE = Preprocessing((127.5, 127.5, 127.5), 0.007843)
 
@@ -93,3 +102,28 @@ def test_variances_of_their_own(tmp_path: Path) -> None:
     net = prepare(deploy, weights, PREPARE)
     assert np.unique(net.variances[:, 0]).tolist() == np.float32([0.1, 0.3]).tolist()
     assert len(net.settings()["variances"]) == len(net.boxes)
+
+
+def test_what_readers_know_in_one_form_alone(tmp_path: Path) -> None:
+    """Equal nets, of which OpenCV computes the second as it is meant."""
+    text = INPUT % "dim: 1 dim: 3 dim: 8 dim: 8" + conv("c", "data", "c")
+    text += layer("LRN", "n", "c", "n", "lrn_param { local_size: 3 alpha: 2 beta: 0.5 k: 4 }")
+    turned = "inner_product_param { num_output: 3 transpose: true }"
+    graph = parse_graph(text + layer("InnerProduct", "i", "n", "i", turned))
+    trained = TrainedNet(graph, random_weights(graph))
+    made, notes = canonical(trained, map_sizes(graph))
+    assert [node.type for node in made.graph.nodes] == [
+        "Input", "Convolution", "LRN", "Power", "InnerProduct",
+    ]  # fmt: skip
+    assert [made.graph.nodes[i].where for i in (2, 3)] == [graph.nodes[2].where] * 2
+    assert not opencv_reasons(made.graph)
+    assert len(opencv_reasons(graph)) == len(notes) == 2
+    assert all(found.relative < 1e-5 for found in compare_nets(trained, made))
+    batch = np.random.default_rng(0).normal(size=(1, 3, 8, 8)).astype(np.float32)
+    deploy, weights = tmp_path / "n.prototxt", tmp_path / "n.caffemodel"
+    deploy.write_text(to_text(made.graph.net))
+    write_caffemodel(weights, made.graph.net, made.layers)
+    ours, theirs = (
+        load_engine(n, deploy, weights).forward(batch)["i"] for n in ("torch", "opencv")
+    )
+    np.testing.assert_allclose(theirs, ours, atol=1e-4)

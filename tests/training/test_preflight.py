@@ -17,6 +17,7 @@ from support import GOLDEN
 
 from ssd_data.cli import main
 from ssd_data.cli.train import print_preflight
+from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import read_labelmap
 from ssd_data.data.lmdb.manifest import LABELMAP, labelmap_digest
 from ssd_data.data.lmdb.records import decode_record, encode_record
@@ -28,7 +29,7 @@ from ssd_data.training.preflight import preflight
 from ssd_data.training.preflight import solver as checks_solver
 from ssd_data.training.preflight.report import Preflight, Trouble
 from ssd_data.training.snapshots import find_snapshots
-from ssd_data.training.solver_file import look_at_solver, read_solver
+from ssd_data.training.solver_file import look_at_solver, read_solver, solver_weights
 
 TRAIN, TEST, SOLVER = "ssd/train.prototxt", "ssd/test.prototxt", "ssd/solver.prototxt"
 
@@ -483,7 +484,6 @@ def test_a_net_without_a_loss(folder: Path) -> None:
         (r"test_interval: \d+", "test_interval: 0", "no test_interval"),
         (r"snapshot: ", "snapshot_format: HDF5 snapshot: ", "HDF5"),
         (r"snapshot: ", "clip_gradients: 0 snapshot: ", "clip_gradients is 0"),
-        (r"snapshot: ", "loss_scale: 8 snapshot: ", "not known"),
         (r'snapshot: \d+\s+snapshot_prefix: "[^"]*"', "", "the last snapshot is _iter_"),
     ],
 )
@@ -559,6 +559,31 @@ def test_weights_that_fit(folder: Path, weights: Path) -> None:
     assert (loaded.new, loaded.left_out, loaded.mismatched) == ([], [], [])
     assert str(loaded).endswith(f"{len(loaded.kept)} layers load")
     assert len(loaded.kept) > 100
+
+
+def test_weights_that_the_solver_names(folder: Path, weights: Path) -> None:
+    edit(SOLVER, 'type: "RMSProp"', f'type: "RMSProp"\nweights: "{weights}/ssd_iter_10.caffemodel"')
+    file = look_at_solver(SOLVER)
+    assert solver_weights(file) == [weights / "ssd_iter_10.caffemodel"]
+    edit(SOLVER, "weights: ", 'weights: "elsewhere.caffemodel, " weights: ')
+    with pytest.raises(InputError, match='"elsewhere.caffemodel" is not there') as error:
+        solver_weights(look_at_solver(SOLVER))
+    assert error.value.where == SOLVER
+    for name, kind in ((TRAIN, "net"), ("labelmap.prototxt", "labelmap")):
+        with pytest.raises(InputError, match=f"this is a {kind}'s prototxt, not a solver's"):
+            look_at_solver(name)
+
+
+def test_what_forks_say_in_a_solver(folder: Path) -> None:
+    assert check().errors == []
+    edit(SOLVER, 'type: "RMSProp"', 'type: "RMSProp"\nlayer_wise_reduce: false\nmin_lr: 0')
+    assert check().errors == []
+    edit(SOLVER, "min_lr: 0", "min_lr: 0.1\nlarc: true\nlarc_eta: 0.2")
+    found = [str(error) for error in preflight(look_at_solver(SOLVER)).errors]
+    assert len(found) == 2
+    for line, word in zip(found, ("min_lr: 0.1", "larc: true"), strict=True):
+        assert f'"{word}" is no field of a solver in the SSD branch' in line
+        assert "another training" in line
 
 
 def change(path: Path, layers: Iterator[LayerWeights] | list[LayerWeights]) -> None:

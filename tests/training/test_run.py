@@ -40,6 +40,19 @@ def test_the_function_takes_what_the_options_are() -> None:
         assert told.__forward_arg__ == kinds[name]
 
 
+def test_the_solvers_own_weights_are_the_ones_told(solver_file: Path, run: Run) -> None:
+    """As BVLC's Caffe reads them; what is told goes first, and so does a snapshot."""
+    told = {"device": "cpu", "max_iter": 1}
+    first = ssd_data.train("short.prototxt", **told, weights="initial.caffemodel")
+    plain = ssd_data.train("short.prototxt", **told)
+    solver_file.write_text(solver_file.read_text() + '\nweights: "initial.caffemodel"\n')
+    own = ssd_data.train("short.prototxt", **told)
+    assert own.loss == first.loss != plain.loss
+    assert [matching.kept for matching in own.matchings] == [first.matchings[0].kept]
+    resumed = ssd_data.train("short.prototxt", device="cpu", max_iter=2, resume="auto")
+    assert (resumed.iteration, resumed.matchings) == (2, [])
+
+
 def test_function_and_command_write_the_same(solver_file: Path, run: Run) -> None:
     done = run(
         *("train", "short.prototxt", "--weights", "initial.caffemodel", "--device", "cpu"),

@@ -79,17 +79,13 @@ def load(
     weights: Path,
     options: Mapping[str, Any],
     *,
-    quiet: bool,
     threshold: float | None = None,
 ) -> Engine:
-    """The net in the engine that the options name; unless ``quiet``, says what it leaves out."""
+    """The net in the engine that the options name."""
     from ssd_data.engines import load_engine
 
     own = {key: options[key] for key in ("device", "half")}
-    net = load_engine(options["engine"], deploy, weights, threshold=threshold, **own)
-    if not quiet:
-        shared.warn_of_ignored(net.graph.ignored)
-    return net
+    return load_engine(options["engine"], deploy, weights, threshold=threshold, **own)
 
 
 @contextmanager

@@ -184,12 +184,6 @@ def tracker(quiet: bool) -> Track:
     return track
 
 
-def warn_of_ignored(fields: Iterable[str]) -> None:
-    """Say once, on standard error, which fields of other forks a net's reading left out."""
-    for field in fields:
-        say(f"warning: {field} is no field of Caffe's SSD branch; ignored", err=True)
-
-
 def report_error(
     error: SsdDataError, args: list[str], usage: click.ClickException | None = None
 ) -> None:

@@ -44,7 +44,7 @@ def write(net: PreparedNet, options: CaffeOptions, folder: Path) -> WrittenNet:
     Raises:
         InputError: the net's DetectionOutput says what the layer cannot do.
     """
-    net = net.without_relu6(options.relu6)
+    net = net.without_relu6(options.relu6).in_standard_layers()
     settings, notes = ascend_settings(net)
     taken = {name: settings[name] for name in ("top_k", "keep_top_k")}
     net = replace(net, head=replace(net.head, settings=net.head.settings | taken))

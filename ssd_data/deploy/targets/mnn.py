@@ -64,6 +64,7 @@ OPTIONS = MnnOptions
 def write(net: PreparedNet, options: MnnOptions, folder: Path) -> WrittenNet:
     """Write MNN's file, the examples, and what the head leaves to do."""
     require_mnn()
+    net = net.in_standard_layers() if options.source == "caffe" else net
     head, notes = _head(net, options)
     notes.append(SETTINGS)
     own = write_mnn(net, folder / NET, options.source, head, _more(options))

@@ -24,6 +24,7 @@ from ssd_data.engines.torch.layers.convolution import Convolution
 from ssd_data.engines.torch.mode import find_device
 from ssd_data.engines.torch.net import Net
 from ssd_data.nets.caffemodel import Caffemodel
+from ssd_data.nets.constants import constant_blobs
 from ssd_data.nets.detection import DETECTION_PARAMS
 from ssd_data.nets.edit.merge_bn import merge_bn
 from ssd_data.nets.geometry import Size
@@ -112,7 +113,7 @@ def load(deploy: Path | str, weights: Path | str, options: EngineOptions) -> Com
     """See :func:`ssd_data.engines.load_engine`."""
     place = find_device(options.device)
     if options.half and place.type == "cpu":
-        raise UsageError("half precision runs on a GPU only", hint="Use --device cuda")
+        raise UsageError("half precision runs on a GPU only", hint="Use the device cuda")
     given = read_trained(deploy, weights, options.threshold)
     merged = merge_bn(given).merged
     names = {node.name for node in given.graph.nodes}
@@ -146,6 +147,7 @@ def compile_net(
 
 def _steps(net: Net, kind: torch.dtype) -> list[CompiledStep]:
     steps: list[CompiledStep] = []
+    priors = constant_blobs(net.graph)  # single precision throughout
     index = 0
     while index < len(net.steps):
         layer = net.steps[index]
@@ -162,7 +164,8 @@ def _steps(net: Net, kind: torch.dtype) -> list[CompiledStep]:
                 steps[-1].tops = follower.tops
                 index += 1
         else:
-            steps.append(CompiledStep(layer, _as_is(layer, kind), node.bottoms, node.tops))
+            own = torch.float32 if priors.issuperset(node.tops) else kind
+            steps.append(CompiledStep(layer, _as_is(layer, own), node.bottoms, node.tops))
     return steps
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import ClassVar, TypeAlias
 
 import torch
 from torch import Tensor
 
-from ssd_data.core.errors import is_out_of_memory
+from ssd_data.core.errors import InputError, is_out_of_memory
 from ssd_data.core.legible import few
 from ssd_data.core.registry import LAYERS
 from ssd_data.engines.torch.blob import Blob
@@ -22,6 +24,20 @@ Tops: TypeAlias = Tensor | tuple[Tensor, ...]
 # What PyTorch and NumPy raise where shapes or numbers do not fit.
 REFUSALS = (RuntimeError, IndexError, ValueError, ArithmeticError)
 TOO_MANY = f"would have more values than a blob of Caffe's holds, {MOST_VALUES:,}"
+# What forks call a layer that is there, and why some are not.
+_OTHER_WORDS = {
+    "depthwiseconv": "depthwiseconvolution",
+    "convdepthwise": "depthwiseconvolution",
+    "softmaxloss": "softmaxwithloss",
+    "norm": "normalize",
+}
+_REASONS = {
+    "bn": "It normalises and scales: a BatchNorm and a Scale, with other arrays",
+    "convolutionrelu": "It is a Convolution and a ReLU behind it: write both",
+    "convrelu": "It is a Convolution and a ReLU behind it: write both",
+    "memorydata": "A program fills it: write an Input layer of its shape",
+    "dummydata": "It makes up its values: write an Input layer of its shape",
+}
 MOST_TEXT = 200  # letters of such an error
 
 
@@ -150,6 +166,21 @@ def refused(layer: Layer, what: str, error: Exception) -> Exception:
     return layer.error(f"{what}: {text[:MOST_TEXT]}")
 
 
+@contextmanager
+def naming(layer: Layer) -> Iterator[None]:
+    """What is wrong with a file that a layer names is said with the layer's own place.
+
+    Raises:
+        LayerError: it is.
+    """
+    try:
+        yield
+    except LayerError:
+        raise
+    except InputError as error:
+        raise layer.error(error.sentence, error.hint) from None
+
+
 def set_up(layer: Layer, *bottoms: Tensor) -> None:
     """:meth:`Layer.setup`, of which whatever goes wrong is an error that names the layer.
 
@@ -157,7 +188,8 @@ def set_up(layer: Layer, *bottoms: Tensor) -> None:
         InputError: its parameters are wrong, or a file that they name.
     """
     try:
-        layer.setup(*bottoms)
+        with naming(layer):
+            layer.setup(*bottoms)
     except REFUSALS as error:
         raise refused(layer, "cannot be set up", error) from None
 
@@ -219,10 +251,20 @@ def make_layer(node: Node, phase: Phase) -> Layer:
         kind: type[Layer] | None = getattr(LAYERS.load(name), node.type, None)
         if kind is not None:
             return kind(node, phase)
+    if hint := _same_meaning(node.type, known):
+        raise node.error(LAYERS.unknown.format(node.type), hint)
     names = [_spelling(name) for name in known]
-    near = get_close_matches(name, known, n=1)
-    hint = f"Did you mean {_spelling(near[0])}? " if near else ""
-    raise node.error(LAYERS.unknown.format(node.type), hint + LAYERS.known.format(few(names, 24)))
+    raise node.error(LAYERS.unknown.format(node.type), LAYERS.known.format(few(names, 24)))
+
+
+def _same_meaning(kind: str, known: Sequence[str]) -> str:
+    """What to write for a type that another one is, in other words or letters."""
+    plain = kind.replace("_", "").lower()
+    plain = _OTHER_WORDS.get(plain, plain)
+    typed = [n for n in get_close_matches(plain, known, n=1, cutoff=0.8) if n[0] == plain[0]]
+    if plain in known or (typed and plain.isalpha() and plain not in _REASONS):
+        return f"Did you mean {_spelling(plain if plain in known else typed[0])}?"
+    return _REASONS.get(plain, "")
 
 
 def _spelling(name: str) -> str:

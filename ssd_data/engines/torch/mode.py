@@ -79,5 +79,5 @@ def find_device(name: str | None = None) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         text = str(error).splitlines()[0]
-        raise UsageError(f'no device "{name}" here: {text}', hint="Use --device cpu") from None
+        raise UsageError(f'no device "{name}" here: {text}', hint="Use the device cpu") from None
     return device

@@ -5,6 +5,8 @@
   kernel's middle meets the map. (OpenCV 4's DNN computes depthwise ones of that kind wrongly.)
 - PriorBox always says ``clip``, of which readers have another default than Caffe, and its sides are
   whole pixels: Caffe cuts off the rest, readers do not.
+- An InnerProduct's weights lie the common way, and an LRN's k is 1: readers know no other.
+- Pooling says ``ceil_mode: false`` where it rounds down and that matters.
 - ReLU6 stays, unless :func:`without_relu6` takes it away for a reader that has none.
 """
 
@@ -14,11 +16,13 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 
 from ssd_data.nets.caffemodel import LayerWeights
-from ssd_data.nets.geometry import Size, shape_text
+from ssd_data.nets.detection import DETECTION_TYPE
+from ssd_data.nets.geometry import Size, pooling_window, shape_text
 from ssd_data.nets.graph import Node, to_graph
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.proto import caffe_pb2
@@ -28,6 +32,10 @@ NOTES = {
     "narrowed": "{} convolutions on maps of one place written as 1x1: the same at the net's own "
     "size, not at others",
     "whole": "{} PriorBox with the whole pixels of its sides, as Caffe takes them",
+    "down": "{} Pooling that rounds down, written as ceil_mode: false: OpenCV reads it, a reader "
+    "that passes over it makes maps larger by one",
+    "turned": "{} InnerProduct with their weights the common way round",
+    "scaled": "{} LRN whose k is not 1 written as one with k 1 and a Power",
     "layers": "{} ReLU6 written as relu(x) - relu(x - 6), which is equal",
     "relu": "{} ReLU6 written as ReLU, which differs where values exceed 6",
 }
@@ -43,21 +51,40 @@ def canonical(trained: TrainedNet, sizes: Mapping[str, Size]) -> tuple[TrainedNe
     net = caffe_pb2.NetParameter(name=graph.net.name)
     layers: list[LayerWeights] = []
     counts: Counter[str] = Counter()
+    places: list[str] = []
     for index, node in enumerate(graph.nodes):
-        param, own = _bare(node.param), arrays.get(index)
-        counts["whole"] += param.type == "PriorBox" and _cut_to_pixels(param.prior_box_param)
-        if param.type == "DepthwiseConvolution":
-            param.type = "Convolution"
-            counts["grouped"] += 1
-        if param.type == "Convolution" and own is not None and _one_place(node, sizes):
-            own = _narrow(param, own, node)
-            counts["narrowed"] += 1
+        made, own = _rewritten(node, arrays.get(index), sizes, counts)
         if own is not None:
-            layers.append(LayerWeights(param.name, param.type, own.arrays))
-        net.layer.append(param)
-    places = [node.where for node in graph.nodes]
-    made = to_graph(net, graph.phase, origin=graph.origin, places=places)
-    return TrainedNet(made, layers), _notes(counts)
+            layers.append(LayerWeights(made[0].name, made[0].type, own.arrays))
+        net.layer.extend(made)
+        places += [node.where] * len(made)
+    new = to_graph(net, graph.phase, origin=graph.origin, places=places)
+    return TrainedNet(new, layers), _notes(counts)
+
+
+def _rewritten(
+    node: Node, own: LayerWeights | None, sizes: Mapping[str, Size], counts: Counter[str]
+) -> tuple[list[caffe_pb2.LayerParameter], LayerWeights | None]:
+    """The layers in a layer's place, and the arrays of the first; what was done is counted."""
+    param = _bare(node.param)
+    made = [param]
+    if param.type == "PriorBox":
+        counts["whole"] += _cut_to_pixels(param.prior_box_param)
+    elif param.type == "InnerProduct" and own is not None:
+        own, turned = _upright(param, own)
+        counts["turned"] += turned
+    elif param.type == "LRN" and (power := _without_k(param)) is not None:
+        made.append(power)
+        counts["scaled"] += 1
+    elif param.type == "Pooling":
+        counts["down"] += _rounds_down(param, node, sizes)
+    if param.type == "DepthwiseConvolution":
+        param.type = "Convolution"
+        counts["grouped"] += 1
+    if param.type == "Convolution" and own is not None and _one_place(node, sizes):
+        own = _narrow(param, own, node)
+        counts["narrowed"] += 1
+    return made, own
 
 
 def _notes(counts: Mapping[str, int]) -> list[str]:
@@ -71,6 +98,8 @@ def _bare(source: caffe_pb2.LayerParameter) -> caffe_pb2.LayerParameter:
         param.ClearField(field_name)
     if param.type == "PriorBox":
         param.prior_box_param.clip = source.prior_box_param.clip
+    if param.type == DETECTION_TYPE:
+        del param.bottom[3:]  # pictures to visualize
     return param
 
 
@@ -85,6 +114,46 @@ def _cut_to_pixels(param: caffe_pb2.PriorBoxParameter) -> bool:
         changed = changed or whole != list(sides)
         sides[:] = whole
     return changed
+
+
+def _rounds_down(param: caffe_pb2.LayerParameter, node: Node, sizes: Mapping[str, Size]) -> bool:
+    """Whether a Pooling has to; where its map's size is the same either way it says nothing."""
+    if param.pooling_param.ceil_mode:
+        return False
+    if size := sizes.get(node.bottoms[0]):
+        down = pooling_window(node, size)
+        if down.pooled(size) == replace(down, rounds_up=True).pooled(size):
+            param.pooling_param.ClearField("ceil_mode")
+            return False
+    return True
+
+
+def _upright(param: caffe_pb2.LayerParameter, own: LayerWeights) -> tuple[LayerWeights, bool]:
+    """An InnerProduct's arrays with a row an output, and whether they lay the other way."""
+    p, weight = param.inner_product_param, own.arrays[0]
+    if not p.transpose or not p.num_output or weight.size % p.num_output:
+        return own, False
+    p.ClearField("transpose")
+    turned = np.ascontiguousarray(weight.reshape(-1, p.num_output).T)
+    return LayerWeights(own.name, own.type, [turned, *own.arrays[1:]]), True
+
+
+def _without_k(param: caffe_pb2.LayerParameter) -> caffe_pb2.LayerParameter | None:
+    """x / (k + s)^beta is k^-beta · x / (1 + s / k)^beta: the first factor as a layer of its own.
+
+    Readers take k as 1.
+    """
+    p = param.lrn_param
+    across = p.norm_region == caffe_pb2.LRNParameter.ACROSS_CHANNELS
+    if not across or p.k == 1 or not p.k > 0:
+        return None
+    power = caffe_pb2.LayerParameter(
+        name=f"{param.name}/k", type="Power", bottom=param.top, top=param.top
+    )
+    power.power_param.scale = p.k**-p.beta
+    p.alpha /= p.k
+    p.ClearField("k")
+    return power
 
 
 def _one_place(node: Node, sizes: Mapping[str, Size]) -> bool:

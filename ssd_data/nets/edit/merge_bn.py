@@ -127,10 +127,7 @@ class _Merger:
     def _finite(self, index: int) -> list[Doubles]:
         node = self.graph.nodes[index]
         if index not in self.arrays:
-            raise node.error(
-                "the caffemodel has no arrays for it",
-                "Is it the caffemodel of this net? ssd-data weights show lists its layers",
-            )
+            raise node.error("the caffemodel has no arrays for it", self._whose(node))
         arrays = [array.astype(np.float64) for array in self.arrays[index].arrays]
         for i, array in enumerate(arrays):
             if count := int((~np.isfinite(array)).sum()):
@@ -139,6 +136,14 @@ class _Merger:
                     "See ssd-data weights stats",
                 )
         return arrays
+
+    def _whose(self, node: Node) -> str:
+        """What a caffemodel without a layer's arrays may be."""
+        if node.type == "BatchNorm" and not any(
+            self.graph.nodes[index].type == "BatchNorm" for index in self.arrays
+        ):
+            return "It has none of any BatchNorm: it is merged already; give its own prototxt"
+        return "Is it the caffemodel of this net? ssd-data weights show lists its layers"
 
     def weights(self) -> list[LayerWeights]:
         """What the merged net has, rounded to single precision."""
@@ -201,7 +206,7 @@ def _without(graph: Graph, into: dict[int, int], tops: dict[int, tuple[int, str]
         del net.layer[index]
     places = [node.where for index, node in enumerate(graph.nodes) if index not in into]
     merged = to_graph(net, graph.phase, origin=graph.origin, places=places)
-    merged.ignored = graph.ignored
+    merged.as_written = graph.as_written
     return merged
 
 

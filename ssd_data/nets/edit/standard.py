@@ -21,7 +21,7 @@ from ssd_data.nets.channels import map_channels
 from ssd_data.nets.geometry import Size
 from ssd_data.nets.graph import Node, to_graph
 from ssd_data.nets.matching import TrainedNet
-from ssd_data.nets.resizing import upsampling
+from ssd_data.nets.resizing import Moves, reorg_steps, shuffle_moves, upsampling
 from ssd_data.nets.sizes import map_sizes
 from ssd_data.proto import caffe_pb2
 
@@ -74,14 +74,6 @@ class Rewriting:
         both = self.add("Eltwise", [low, high], eltwise_param={"operation": _SUM, "coeff": [1, -1]})
         return self.line(both, 1, least)
 
-    def shaped(self, x: str, *dims: int) -> str:
-        """A Reshape behind the batch."""
-        return self.add("Reshape", [x], reshape_param={"shape": {"dim": [0, *dims]}})
-
-    def moved(self, x: str, *order: int) -> str:
-        """A Permute."""
-        return self.add("Permute", [x], permute_param={"order": order})
-
     def map(self, index: int = 0) -> tuple[int, int, int]:
         """Channels, height and width of what it reads.
 
@@ -115,30 +107,19 @@ def _upsample(r: Rewriting) -> str:
 
 
 def _shuffle(r: Rewriting) -> str:
-    channels, height, width = r.map()
-    group = r.node.param.shuffle_channel_param.group
-    if group < 1 or channels % group:
-        raise r.node.error(f"group {group} does not divide {channels} channels")
-    parted = r.shaped(r.bottoms[0], group, channels // group, height * width)
-    return r.shaped(r.moved(parted, 0, 2, 1, 3), channels, height, width)
+    return _moved(r, [shuffle_moves(r.node, (1, *r.map()))])
 
 
 def _reorg(r: Rewriting) -> str:
-    """The order of six axes, in two steps of four."""
-    channels, height, width = r.map()
-    p, x = r.node.param.reorg_param, r.bottoms[0]
-    s = p.stride
-    if s < 1 or channels % (s * s) or (not p.reverse and (height % s or width % s)):
-        raise r.node.error(f"stride {s} does not fit {channels} channels of {width}x{height}")
-    few = channels // (s * s)
-    if p.reverse:
-        places = few * height * width
-        x = r.moved(r.shaped(x, s, s, places), 0, 1, 3, 2)
-        x = r.moved(r.shaped(x, s, few * height, width * s), 0, 2, 1, 3)
-        return r.shaped(x, few, height * s, width * s)
-    x = r.moved(r.shaped(x, few * height, s, width * s), 0, 2, 1, 3)
-    x = r.moved(r.shaped(x, s, few * height * width, s), 0, 1, 3, 2)
-    return r.shaped(x, channels * s * s, height // s, width // s)
+    return _moved(r, reorg_steps(r.node, (1, *r.map())))
+
+
+def _moved(r: Rewriting, steps: Sequence[Moves]) -> str:
+    x = r.bottoms[0]
+    for moves in steps:
+        x = r.add("Reshape", [x], reshape_param={"shape": {"dim": [0, *moves.parts]}})
+        x = r.add("Permute", [x], permute_param={"order": moves.order})
+    return r.add("Reshape", [x], reshape_param={"shape": {"dim": [0, *steps[-1].shape]}})
 
 
 def _axpy(r: Rewriting) -> str:

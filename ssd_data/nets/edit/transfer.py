@@ -16,7 +16,7 @@ from ssd_data.nets.edit.channels import CONVOLUTIONS, LINEAR, by_output, linear_
 from ssd_data.nets.edit.classes import ClassRow
 from ssd_data.nets.geometry import convolution_window
 from ssd_data.nets.graph import Graph, Node
-from ssd_data.nets.matching import pair
+from ssd_data.nets.matching import pair, refuse_lost_scales
 from ssd_data.proto import caffe_pb2
 
 _NEW = "_new"  # what the MobileNet-SSD template puts behind a head's name, so that it starts anew
@@ -81,6 +81,7 @@ def transfer(
     called = _names_in(model, (graph.nodes[i].name for i in heads.layers))
     new_names = {old: new for new, old in called.items()}
     layers = [replace(x, name=new_names.get(x.name, x.name)) for x in model.layers]
+    refuse_lost_scales(model, {node.name for node in graph.nodes})
     found, result.left_out = pair(graph.nodes, layers)
     random = np.random.default_rng(seed)
     for index, node in enumerate(graph.nodes):

@@ -8,6 +8,7 @@ from functools import cache
 from importlib import import_module
 from typing import TypeAlias
 
+from ssd_data.nets.constants import fold
 from ssd_data.nets.geometry import Shape, shape_text
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.ncnn.emission import NcnnBlob, NcnnEmission, NcnnStep
@@ -104,6 +105,8 @@ def _write_layer(step: NcnnStep) -> list[NcnnBlob]:
         raise step.error(
             f'a layer of type "{kind}" cannot be written for ncnn', f"Known: {', '.join(known)}"
         )
+    if (made := fold(step.node, [bottom.constant for bottom in step.bottoms])) is not None:
+        return [NcnnBlob("", array.shape, array) for array in made]
     try:
         tops = _KNOWN[kind](step)
     except (ValueError, IndexError, OverflowError) as error:

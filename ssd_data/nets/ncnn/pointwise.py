@@ -111,3 +111,13 @@ def normalize(step: NcnnStep) -> NcnnBlob:
         0: int(p.across_spatial), 1: int(p.channel_shared), 2: float(p.eps), 3: count, 4: 1, 9: 0
     }  # fmt: skip
     return step.emission.add("Normalize", [step.bottom], shape, params, arrays=[scale])
+
+
+@writes("MVN")
+def mvn(step: NcnnStep) -> NcnnBlob:
+    """y = (x - mean) / (sqrt(variance) + eps)."""
+    p = step.param.mvn_param
+    if len(step.bottom.shape) != 4:
+        raise ValueError("it is no map")
+    numbers = {0: int(p.normalize_variance), 1: int(p.across_channels), 2: float(p.eps)}
+    return step.same("MVN", numbers)

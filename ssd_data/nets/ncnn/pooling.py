@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ssd_data.nets.geometry import pooling_window
+from ssd_data.nets.geometry import pooled_areas, pooling_window
 from ssd_data.nets.ncnn.emission import NcnnBlob, NcnnStep
 from ssd_data.nets.ncnn.emit import writes
 from ssd_data.nets.ncnn.model import Param
@@ -36,7 +36,7 @@ def pooling(step: NcnnStep) -> NcnnBlob:
         6: int(average),
     }  # fmt: skip
     made = step.emission.add("Pooling", [step.bottom], (*shape[:2], *sizes), params)
-    areas = np.outer(*window.extents(shape[2:]))
+    areas = np.outer(*pooled_areas(step.node, window, shape[2:]))
     if not average or (areas == kernel[0] * kernel[1]).all():
         return made
     factor = np.broadcast_to(kernel[0] * kernel[1] / areas, made.shape).astype(np.float32)

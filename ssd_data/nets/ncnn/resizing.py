@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ssd_data.nets.ncnn.emission import NcnnBlob, NcnnStep
 from ssd_data.nets.ncnn.emit import writes
 from ssd_data.nets.ncnn.pointwise import MULTIPLY
@@ -9,7 +11,7 @@ from ssd_data.nets.ncnn.shaping import reordered
 from ssd_data.nets.resizing import (
     interp_size,
     interp_window,
-    reorg_moves,
+    reorg_steps,
     shuffle_moves,
     upsampling,
 )
@@ -52,8 +54,10 @@ def interp(step: NcnnStep) -> NcnnBlob:
 @writes("Reorg")
 def reorg(step: NcnnStep) -> NcnnBlob:
     """As Darknet has it."""
-    moves = reorg_moves(step.node, step.picture_map())
-    return reordered(step, (1, *moves.parts), moves.order, (1, *moves.shape))
+    for moves in reorg_steps(step.node, step.picture_map()):
+        made = reordered(step, (1, *moves.parts), moves.order, (1, *moves.shape))
+        step = replace(step, bottoms=[made])
+    return step.bottom
 
 
 @writes("ShuffleChannel")

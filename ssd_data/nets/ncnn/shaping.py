@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-import numpy as np
-
 from ssd_data.nets.geometry import crop_parts, permute_order, slice_axis, slice_parts
 from ssd_data.nets.layer_step import flattened, joined, prior_constant, reshaped
 from ssd_data.nets.ncnn.emission import NcnnBlob, NcnnStep
@@ -68,30 +66,19 @@ def _runs(order: Sequence[int]) -> list[list[int]]:
 @writes("Flatten")
 def flatten(step: NcnnStep) -> NcnnBlob:
     """The axes from ``axis`` to ``end_axis`` as one."""
-    return _reshaped(step, flattened(step)[0])
+    return step.emission.reshape(step.bottom, flattened(step)[0])
 
 
 @writes("Reshape")
 def reshape(step: NcnnStep) -> NcnnBlob:
     """From ``axis`` on, ``num_axes`` axes get the sizes of ``shape``: 0 copies, -1 is the rest."""
-    return _reshaped(step, reshaped(step)[0])
-
-
-def _reshaped(step: NcnnStep, shape: Sequence[int]) -> NcnnBlob:
-    known = step.bottom.constant
-    if known is not None:
-        return NcnnBlob("", tuple(shape), known.reshape(shape))
-    return step.emission.reshape(step.bottom, shape)
+    return step.emission.reshape(step.bottom, reshaped(step)[0])
 
 
 @writes("Concat")
 def concat(step: NcnnStep) -> NcnnBlob:
     """The bottoms one after another along ``axis`` (or the old ``concat_dim``)."""
     bottoms, (axis, shape) = step.bottoms, joined(step)
-    known = [b.constant for b in bottoms if b.constant is not None]
-    if len(known) == len(bottoms):
-        values = np.concatenate(known, axis)
-        return NcnnBlob("", values.shape, values)
     return step.emission.add("Concat", bottoms, shape, {0: step.axis_within(axis)})
 
 

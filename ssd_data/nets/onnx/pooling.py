@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ssd_data.nets.geometry import Size, pooling_window
+from ssd_data.nets.geometry import Size, pooled_areas, pooling_window
 from ssd_data.nets.onnx.emission import EmitStep, Value
 from ssd_data.nets.onnx.emit import emits
 from ssd_data.proto import caffe_pb2
@@ -47,7 +47,7 @@ def pooled(step: EmitStep) -> Value:
             pads=ends,
         )
     y = average(step, step.bottom, kernel, stride, ends)
-    areas = np.outer(*window.extents(shape[2:]))
+    areas = np.outer(*pooled_areas(step.node, window, shape[2:]))
     if (areas == kernel[0] * kernel[1]).all():
         return y
     factor = (kernel[0] * kernel[1] / areas)[None, None]

@@ -37,11 +37,6 @@ def reshape(step: EmitStep) -> Value:
 def concat(step: EmitStep) -> Value:
     """The bottoms one after another along ``axis`` (or the old ``concat_dim``)."""
     bottoms, (axis, shape) = step.bottoms, joined(step)
-    constants = [b.constant for b in bottoms]
-    known = [c for c in constants if c is not None]
-    if len(known) == len(bottoms):
-        values = np.concatenate(known, axis)
-        return Value("", values.shape, False, values)
     if axis == 0 and step.emission.dynamic:
         raise ValueError("it joins batches, which are to be dynamic")
     return step.add("Concat", bottoms, shape, axis=axis)

@@ -23,6 +23,7 @@ def solver_for_caffe(
     """The solver's path, of a temporary copy where something in it has to be other."""
     param = read_prototxt(solver, caffe_pb2.SolverParameter).message
     before = to_text(param)
+    param.ClearField("weights")  # which only BVLC's Caffe reads: they are given beside it
     for name, value in changes.items():
         setattr(param, name, value)
     if device == "cpu":

@@ -106,6 +106,4 @@ def _check_net(
         labels.check_build(found, source)
     if engine == "caffe":
         branch.check_types(found, graph)
-    for field in graph.ignored:
-        found.warn(field, "this field is not known and left out")
     return sources

@@ -48,9 +48,9 @@ def check_shapes(found: Preflight, graph: Graph, sources: Sequence[Source]) -> S
         if node.type in CLASSES and _check_heads(found, graph, node, shapes)
     }
     # Of a head's sum there is no need to say what was said of a part; nor of a missing file twice.
-    blamed |= {path.stated for path in found.paths if not path.there}
+    missing = tuple(f"{path.stated}: " for path in found.paths if not path.there)
     for error in shapes.errors:
-        if error.where not in blamed:
+        if error.where not in blamed and not error.what.startswith(missing):
             found.take(error)
     return shapes
 

@@ -54,8 +54,6 @@ def check_solver(found: Preflight, file: SolverFile, engine: str) -> None:
     if param.snapshot_format == caffe_pb2.SolverParameter.HDF5 and engine != "caffe":
         what = "snapshot_format is HDF5: snapshots are written as BINARYPROTO all the same"
         found.warn(origin, what)
-    for field in file.ignored:
-        found.warn(field, "this field is not known and left out")
 
 
 def _doubts(p: caffe_pb2.SolverParameter) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ssd_data.batches import Batches
-from ssd_data.engines.torch.layer import Layer, sized
+from ssd_data.engines.torch.layer import Layer, naming, sized
 
 if TYPE_CHECKING:
     from ssd_data.engines.torch.net import Net
@@ -52,7 +52,7 @@ class AnnotatedData(Layer):
 
     def infer(self, *bottoms: Tensor) -> tuple[Tensor, ...]:
         """The data's shape, and that of a label of one box."""
-        with Batches(self.param, self.phase, workers=0) as batches:
+        with naming(self), Batches(self.param, self.phase, workers=0) as batches:
             data = batches.shape or next(batches).data.shape
         return sized(*data), sized(1, 1, 1, 8)
 

@@ -1,4 +1,4 @@
-"""Pooling: MAX and AVE, with sizes rounded up as Caffe does (``pooling_param``)."""
+"""Pooling: MAX and AVE, with sizes rounded up as Caffe does, or down (``pooling_param``)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ssd_data.engines.torch.layer import Layer, Tops, sized
-from ssd_data.nets.geometry import Size, pooling_window
+from ssd_data.nets.geometry import Size, pooled_areas, pooling_window
 from ssd_data.proto import caffe_pb2
 
 MOST_GROWTH, MOST_PADDING = 16, 1 << 22  # by padding: times the picture's values, and more
@@ -17,8 +17,9 @@ _P = caffe_pb2.PoolingParameter
 
 class Pooling(Layer):
     """The size is ceil((x + 2 pad - kernel) / stride) + 1, less one window that would start
-    beyond the padded picture. An average divides by the window's area within the padding. A second
-    top of MAX is its mask: which place of the map, row by row, each value is of."""
+    beyond the padded picture, or with ``ceil_mode: false`` rounded down. An average divides by the
+    window's area within the padding, or with ``count_include_pad: false`` within the picture. A
+    second top of MAX is its mask: which place of the map, row by row, each value is of."""
 
     def setup(self, *bottoms: Tensor) -> None:
         """Read the geometry."""
@@ -57,7 +58,9 @@ class Pooling(Layer):
             return functional.max_pool2d(padded, self.window.kernel, self.window.stride)
         kernel, stride = self.window.kernel, self.window.stride
         sums = functional.avg_pool2d(padded, kernel, stride, divisor_override=1)
-        rows, columns = (x.new_tensor(sides) for sides in self.window.extents(_size(x)))
+        rows, columns = (
+            x.new_tensor(sides) for sides in pooled_areas(self.node, self.window, _size(x))
+        )
         return sums / (rows[:, None] * columns)
 
     def _masked(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -113,12 +113,12 @@ def read_net(folder: Path) -> list[str]:
     for phase in ("TRAIN", "TEST"):
         with suppress(SsdDataError):
             graph = read_graph(path, phase)
-            _ = graph.wiring().unread, graph.ignored
+            _ = graph.wiring().unread, graph.as_written
             infer_shapes(graph, {})
             with suppress(SsdDataError):
                 find_confidence_layers(graph)
             find_detection_head(graph)
-    return [*given.ignored]
+    return [one.name for one in given.foreign]
 
 
 def models() -> list[Case]:
