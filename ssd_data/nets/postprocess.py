@@ -42,7 +42,7 @@ class Detector:
         values = (picture.astype(np.float32) - np.float32(given["mean"])) * np.float32(
             given["scale"]
         )
-        last = given["layout"] == "NHWC"
+        last = given.get("layout") == "NHWC"
         return values if last else np.ascontiguousarray(values.transpose(2, 0, 1))
 
     def __call__(self, locations: Array, confidences: Array) -> Array:
