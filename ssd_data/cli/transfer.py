@@ -69,7 +69,7 @@ def command(
     from ssd_data.nets.caffemodel import read_caffemodel, to_bytes
     from ssd_data.nets.edit.classes import assign
     from ssd_data.nets.edit.transfer import transfer
-    from ssd_data.nets.graph import read_either
+    from ssd_data.nets.prepare import read_either
 
     labelmap = read_labelmap(old)
     tables = shared.parse_map(renamed), shared.parse_map(like, "--like")

@@ -139,8 +139,8 @@ def caffe_files(
     """Prototxt and caffemodel for a program that reads Caffe's: temporary ones where the net was
     changed or is no file's, or where they hold what only a fork reads."""
     parted = any(layer.within for layer in trained.layers)
-    given = not isinstance(deploy, Graph) and trained.graph.as_written
-    if given and not (changed or parted):
+    changed = changed or isinstance(deploy, Graph)
+    if not (changed or parted) and trained.graph.as_written:
         yield str(deploy), str(weights)
         return
     with scratch() as folder:

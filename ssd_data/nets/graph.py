@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -179,8 +178,7 @@ class Graph:
         net.layer.extend(node.param for node in nodes)
         read = {*blobs, *(bottom for node in nodes for bottom in node.bottoms)}
         inputs = [name for name in self.inputs if name in read]
-        own = (self.phase, self.origin, self.as_written, self.made)
-        return Graph(net, nodes, inputs, blobs, *own)
+        return Graph(net, nodes, inputs, blobs, self.phase, self.origin, self.as_written, self.made)
 
 
 def read_graph(
@@ -192,20 +190,6 @@ def read_graph(
         InputError: the file is no net, or its layers do not fit together.
     """
     return to_graph(read_prototxt(path, caffe_pb2.NetParameter), phase, level=level, stages=stages)
-
-
-def read_either(path: Path | str) -> Graph:
-    """A net as it is trained; a test net, whose data layer is TEST's alone, as it is tested.
-
-    Raises:
-        InputError: see :func:`read_graph`.
-    """
-    try:
-        return read_graph(path, "TRAIN")
-    except InputError as error:
-        with suppress(InputError):
-            return read_graph(path, "TEST")
-        raise error from None
 
 
 def parse_graph(text: str, phase: Phase | str = "TEST", origin: str = "prototxt") -> Graph:
@@ -278,10 +262,9 @@ def _layers(
         foreign.setdefault(one.layer, []).append(one)
     shift = len(net.layer) - len(source.layer_lines)  # an Input layer made of input fields
     for index, layer in enumerate(net.layer):
-        known = bool(source.layer_lines) and index >= shift
-        line = source.layer_lines[index - shift] if known else 0
-        if index < shift:
-            line = source.input_line
+        line = source.input_line
+        if index >= shift:
+            line = source.layer_lines[index - shift] if source.layer_lines else 0
         place = f"{source.origin}:{line}" if line else source.origin
         where = places[index] if places else f'{place} (layer "{layer.name}")'
         yield where, layer, foreign.get(index - shift, [])

@@ -52,7 +52,10 @@ def with_scales(graph: Graph, layers: Sequence[LayerWeights]) -> Graph:
         if layer.type == "BatchNorm" and scale in scales and scale not in names:
             layer.batch_norm_param.scale_bias = True
             layer.batch_norm_param.bias_term = scales[scale] > 1
-    return to_graph(net, graph.phase, origin=graph.origin, places=[n.where for n in graph.nodes])
+    places = [node.where for node in graph.nodes]
+    found = to_graph(net, graph.phase, origin=graph.origin, places=places)
+    found.made = graph.made
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,7 @@ to know of a net is in ``preprocess.json`` beside the copy, and the prior boxes 
 
     from postprocess import Detector
     detector = Detector("folder")
-    batch = detector.prepare(picture)[None]          # a picture of the net's size, BGR
+    batch = detector.prepare(picture)[None]          # a picture of the net's size, BGR or gray
     rows = detector(locations, confidences)          # the net's outputs
 
 Formulas: weiliu89/caffe, ``src/caffe/util/bbox_util.cpp`` and ``detection_output_layer.cpp``.
@@ -36,12 +36,15 @@ class Detector:
         self.priors = np.load(file) if file.exists() else None  # boxes may be decoded already
 
     def prepare(self, picture: Array) -> Array:
-        """A net's input, float32 (3, height, width), of a picture (height, width, 3), BGR; as that
-        lies where the net wants channels last."""
+        """A net's input, float32 (channels, height, width), of a picture (height, width, 3), BGR,
+        or (height, width), gray; as that lies where the net wants channels last."""
         given = self.table["input"]
-        values = (picture.astype(np.float32) - np.float32(given["mean"])) * np.float32(
-            given["scale"]
-        )
+        values = picture.reshape(*picture.shape[:2], -1)
+        if values.shape[2] != len(given["mean"]):
+            wants = "is to be gray: (height, width)" if len(given["mean"]) == 1 else "is to be BGR"
+            raise ValueError(f"the picture {wants}, not {picture.shape}")
+        values = values.astype(np.float32) - np.float32(given["mean"])
+        values *= np.float32(given["scale"])
         last = given.get("layout") == "NHWC"
         return values if last else np.ascontiguousarray(values.transpose(2, 0, 1))
 

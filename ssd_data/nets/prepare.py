@@ -7,6 +7,7 @@ Nothing is computed here. That what was prepared is the same net is for whoever 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.structures import Boxes
 from ssd_data.nets.caffemodel import read_caffemodel
@@ -52,8 +54,22 @@ def read_deploy(deploy: DeployNet, threshold: float | None = None) -> Graph:
             getattr(layer, DETECTION_PARAMS[layer.type]).confidence_threshold = threshold
     places = [node.where for node in given.nodes]
     graph = to_graph(net, "TEST", origin=given.origin, places=places)
-    graph.as_written, graph.made = given.as_written, given.made
+    graph.as_written, graph.made = given.as_written and threshold is None, given.made
     return graph
+
+
+def read_either(path: Path | str) -> Graph:
+    """A net as it is trained; a test net, whose data layer is TEST's alone, as it is tested.
+
+    Raises:
+        InputError: see :func:`ssd_data.nets.graph.read_graph`.
+    """
+    try:
+        return read_graph(path, "TRAIN")
+    except InputError as error:
+        with suppress(InputError):
+            return read_graph(path, "TEST")
+        raise error from None
 
 
 def read_trained(

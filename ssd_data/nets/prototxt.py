@@ -60,9 +60,9 @@ class Prototxt(Generic[_M]):
     message: _M
     origin: str
     layer_lines: list[int] = field(default_factory=list)
+    input_line: int = 0
     foreign: list[ForeignField] = field(default_factory=list)
     as_written: bool = True
-    input_line: int = 0
 
 
 def read_prototxt(path: Path | str, kind: type[_M]) -> Prototxt[_M]:

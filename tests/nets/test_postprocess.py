@@ -80,6 +80,24 @@ def test_activations_of_large_values(kind: str) -> None:
     np.testing.assert_allclose(scores, [[[0, 1]]])
 
 
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_pictures_of_a_gray_net(layout: str, tmp_path: Path) -> None:
+    table = {"input": {"mean": [100], "scale": 0.5, "layout": layout}}
+    (tmp_path / "preprocess.json").write_text(json.dumps(table))
+    detector = postprocess.Detector(tmp_path)
+    gray = np.arange(100, 106, dtype=np.uint8).reshape(2, 3)
+    wanted = (gray.astype(np.float32) - 100) / 2
+    values = wanted[None] if layout == "NCHW" else wanted[..., None]
+    for picture in (gray, gray[..., None]):
+        assert np.array_equal(detector.prepare(picture), values)
+    with pytest.raises(ValueError, match="is to be gray"):
+        detector.prepare(np.zeros((2, 3, 3), np.uint8))
+    table["input"]["mean"] = [1, 2, 3]
+    (tmp_path / "preprocess.json").write_text(json.dumps(table))
+    with pytest.raises(ValueError, match="is to be BGR"):
+        postprocess.Detector(tmp_path).prepare(gray)
+
+
 def test_it_depends_on_numpy_alone(tmp_path: Path) -> None:
     source = ROOT / "ssd_data" / "nets" / "postprocess.py"
     modules = set()

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.structures import Boxes
 from ssd_data.nets.geometry import Size
-from ssd_data.nets.graph import Graph, Node, read_either
+from ssd_data.nets.graph import Graph, Node
+from ssd_data.nets.prepare import read_either
 from ssd_data.nets.priors import MapPriors, map_priors, prior_boxes
 from ssd_data.nets.sizes import fixed_size, map_sizes
 from ssd_data.proto import caffe_pb2
