@@ -12,18 +12,16 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeAlias
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.registry import LAYERS
 from ssd_data.nets.foreign import ForeignField, refuse
 from ssd_data.nets.forks import plain_layers
+from ssd_data.nets.phases import Phase, phase_number, takes_part
 from ssd_data.nets.prototxt import Prototxt, parse_prototxt, read_prototxt
 from ssd_data.nets.upgrade import upgrade
 from ssd_data.proto import caffe_pb2
 
-Phase: TypeAlias = int  # caffe_pb2.TRAIN or caffe_pb2.TEST
-PHASES = {"TRAIN": 0, "TEST": 1}
 MOST_VALUES = (1 << 31) - 1  # of a blob, which Caffe counts in an int
 MOST_AXES = 32  # as src/caffe/blob.hpp has it
 
@@ -270,41 +268,6 @@ def _layers(
         place = f"{source.origin}:{line}" if line else source.origin
         where = places[index] if places else f'{place} (layer "{layer.name}")'
         yield where, layer, foreign.get(index - shift, [])
-
-
-def phase_number(phase: Phase | str) -> Phase:
-    """0 for ``TRAIN``, 1 for ``TEST``, from either form.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    number = PHASES.get(phase, -1) if isinstance(phase, str) else phase
-    if number not in (0, 1):
-        raise ValueError(f"phase is {phase!r}, neither 'TRAIN' (0) nor 'TEST' (1)")
-    return number
-
-
-def takes_part(param: caffe_pb2.LayerParameter, state: caffe_pb2.NetState, where: str = "") -> bool:
-    """Whether a layer's include or exclude rules let it take part.
-
-    Raises:
-        InputError: it has rules of both kinds.
-    """
-    if param.include and param.exclude:
-        raise InputError("has include rules and exclude rules", where=where, hint="Keep one kind")
-    if param.include:
-        return any(_meets(state, rule) for rule in param.include)
-    return not any(_meets(state, rule) for rule in param.exclude)
-
-
-def _meets(state: caffe_pb2.NetState, rule: caffe_pb2.NetStateRule) -> bool:
-    return (
-        (not rule.HasField("phase") or rule.phase == state.phase)
-        and (not rule.HasField("min_level") or state.level >= rule.min_level)
-        and (not rule.HasField("max_level") or state.level <= rule.max_level)
-        and all(stage in state.stage for stage in rule.stage)
-        and not any(stage in state.stage for stage in rule.not_stage)
-    )
 
 
 def wire(nodes: Iterable[Node]) -> Wiring:

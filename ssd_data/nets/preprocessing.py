@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.images import in_colour, in_gray
-from ssd_data.nets.graph import Graph, takes_part
+from ssd_data.nets.graph import Graph
+from ssd_data.nets.phases import takes_part
 from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.nets.upgrade import upgrade
 from ssd_data.proto import caffe_pb2

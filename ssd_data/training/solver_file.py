@@ -11,7 +11,8 @@ from typing import TypeAlias
 from ssd_data.core.errors import InputError, cure
 from ssd_data.core.legible import reason
 from ssd_data.nets.foreign import faults_of
-from ssd_data.nets.graph import Graph, phase_number, to_graph
+from ssd_data.nets.graph import Graph, to_graph
+from ssd_data.nets.phases import phase_number
 from ssd_data.nets.prototxt import Prototxt, read_prototxt
 from ssd_data.proto import caffe_pb2
 

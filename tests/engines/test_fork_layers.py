@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,8 @@ def test_each_forks_word_for_rounding_down(word: str, tmp_path: Path) -> None:
     write_random_weights(deploy, weights)
     batch = np.random.default_rng(0).normal(size=(1, 3, 30, 30)).astype(np.float32)
     answers = [load_engine(name, deploy, weights).forward(batch)["p"] for name in ENGINES]
+    if find_spec("ncnn"):
+        answers.append(load_engine("ncnn", deploy, weights).forward(batch)["p"])
     assert {answer.shape for answer in answers} == {(1, 4, 14, 14)}
     for answer in answers[1:]:
         np.testing.assert_allclose(answer, answers[0], atol=1e-4)
@@ -155,7 +158,8 @@ def test_every_profile_writes_pooling_that_rounds_down(tmp_path: Path) -> None:
 def test_a_mean_without_padding_is_for_onnx_alone(tmp_path: Path) -> None:
     deploy, weights = floor_detector(tmp_path, "pool: AVE pad: 1 count_include_pad: false")
     preparing = Preprocessing((127.5, 127.5, 127.5), 0.007843)
-    assert deploy_net("onnx", deploy, weights, tmp_path / "onnx", preparing).proofs
+    for profile in ("onnx", "ncnn") if find_spec("ncnn") else ("onnx",):
+        assert deploy_net(profile, deploy, weights, tmp_path / profile, preparing).proofs
     for profile in ("caffe-ssd", "npu"):
         with pytest.raises(InputError, match=r'layer "pool"\): readers .* count padding') as error:
             deploy_net(profile, deploy, weights, tmp_path / profile, preparing)

@@ -49,10 +49,14 @@ def test_data_that_is_not_there(kind: str, tmp_path: Path, run: Any) -> None:
     path = tmp_path / "train.prototxt"
     text = layer(kind, "d", "", "data", f'top: "label" {DATA[kind]}').replace('bottom: ""', "")
     path.write_text("# a net\n" + text + conv("c", "data", "c"))
-    for command in (["model", path, "--summary"], ["time", path]):
+    found = run("time", path, "--phase", "train")
+    assert found.status == 1
+    assert f'{path}:2 (layer "d"): nowhere' in found.err, found.err
+    for command in (["model", path, "--summary"], ["time", path]):  # by its deploy form
         found = run(*command)
         assert found.status == 1
-        assert f'{path}:2 (layer "d"): nowhere' in found.err, found.err
+        assert f'{path}:2 (layer "d"): ' in found.err, found.err
+        assert "resize_param" in found.err
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -112,13 +113,15 @@ def test_every_engine_and_profile_reads_them(tmp_path: Path) -> None:
     (wanted, _) = plain = load_engine("torch", deploy, weights).detect(batch)
     assert len(wanted) > 5
     deploy.write_text(moved_text())
-    for name in ("torch", "onnxruntime", "opencv"):
+    engines = ["torch", "onnxruntime", "opencv", *(["ncnn"] if find_spec("ncnn") else [])]
+    for name in engines:
         one_by_one = [load_engine(name, deploy, weights).detect(one[None])[0] for one in batch]
         for found, expected in zip(one_by_one, plain, strict=True):
             np.testing.assert_array_equal(found.labels, expected.labels)
             np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-4)
     preparing = Preprocessing((127.5, 127.5, 127.5), 0.007843)
-    for profile in ("caffe-ssd", "npu", "onnx"):
+    profiles = ["caffe-ssd", "npu", "onnx", *(["ncnn"] if find_spec("ncnn") else [])]
+    for profile in profiles:
         made = deploy_net(profile, deploy, weights, tmp_path / profile, preparing)
         assert all(found.within(1e-3) for found in made.proofs)
         assert made.proofs

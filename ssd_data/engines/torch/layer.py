@@ -17,7 +17,8 @@ from ssd_data.core.registry import LAYERS
 from ssd_data.engines.torch.blob import Blob
 from ssd_data.engines.torch.fillers import fill
 from ssd_data.nets.geometry import axis_of, shape_text
-from ssd_data.nets.graph import MOST_VALUES, LayerError, Node, Phase
+from ssd_data.nets.graph import MOST_VALUES, LayerError, Node
+from ssd_data.nets.phases import Phase
 from ssd_data.proto import caffe_pb2
 
 Tops: TypeAlias = Tensor | tuple[Tensor, ...]
@@ -36,7 +37,6 @@ _REASONS = {
     "convolutionrelu": "It is a Convolution and a ReLU behind it: write both",
     "convrelu": "It is a Convolution and a ReLU behind it: write both",
     "memorydata": "A program fills it: write an Input layer of its shape",
-    "dummydata": "It makes up its values: write an Input layer of its shape",
 }
 MOST_TEXT = 200  # letters of such an error
 

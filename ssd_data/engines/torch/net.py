@@ -16,8 +16,9 @@ from ssd_data.engines.torch.interpreter import Interpreter
 from ssd_data.engines.torch.layer import Layer
 from ssd_data.engines.torch.mode import find_device
 from ssd_data.nets.caffemodel import Caffemodel, LayerWeights, read_caffemodel, write_caffemodel
-from ssd_data.nets.graph import Graph, Phase, phase_number, read_graph
+from ssd_data.nets.graph import Graph, read_graph
 from ssd_data.nets.matching import Matching, Slot, match
+from ssd_data.nets.phases import Phase, phase_number
 from ssd_data.nets.splits import with_splits
 from ssd_data.proto import caffe_pb2
 

@@ -12,7 +12,8 @@ from ssd_data.core.errors import UsageError
 from ssd_data.engines.torch.mode import find_device
 from ssd_data.engines.torch.net import Net
 from ssd_data.engines.torch.randomise import randomise
-from ssd_data.nets.graph import Graph, Phase
+from ssd_data.nets.graph import Graph
+from ssd_data.nets.phases import Phase
 
 
 @dataclass(frozen=True, slots=True)

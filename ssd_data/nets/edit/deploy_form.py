@@ -13,7 +13,8 @@ from pathlib import Path
 from ssd_data.core.errors import InputError
 from ssd_data.nets.detection import DETECTION_PARAMS, DETECTION_TYPE
 from ssd_data.nets.edit.given_picture import channels_of, given_picture
-from ssd_data.nets.graph import Graph, Node, Phase, takes_part, to_graph, wire
+from ssd_data.nets.graph import Graph, Node, to_graph, wire
+from ssd_data.nets.phases import Phase, takes_part
 from ssd_data.nets.prototxt import Prototxt, read_prototxt
 from ssd_data.nets.upgrade import upgrade
 from ssd_data.proto import caffe_pb2

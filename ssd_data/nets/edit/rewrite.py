@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from ssd_data.core.errors import InputError
 from ssd_data.nets.edit.merge_bn import Merge
-from ssd_data.nets.graph import Graph, parse_graph, takes_part
+from ssd_data.nets.graph import Graph, parse_graph
+from ssd_data.nets.phases import takes_part
 from ssd_data.nets.prototxt import parse_prototxt, to_text
 from ssd_data.proto import caffe_pb2
 
