@@ -57,7 +57,8 @@ READING = {
 def test_every_format_metric_and_layer_type_is_attacked() -> None:
     assert {f"format.{name}" for name in FORMATS.names()} <= TARGETS.keys()
     assert {f"score.{name}" for name in METRICS.names()} <= TARGETS.keys()
-    nets = made_apart(TARGETS["layers"].make) + made_apart(TARGETS["preflight"].make)
+    nets = [case for name in ("layers", "layers.files", "preflight")
+            for case in made_apart(TARGETS[name].make)]  # fmt: skip
     text = b"".join(data for case in nets for data in case.values()).decode("latin-1").lower()
     unseen = [name for name in LAYERS.names() if f'type: "{name}"' not in text]
     assert unseen in ([], ["data", "imagedata"])  # they need files of their own
