@@ -73,6 +73,7 @@ def test_any_bottoms(kind: str) -> None:
     cases = [[a] for a in SHAPES] + [list(pair) for pair in product(SHAPES[1:6], repeat=2)]
     cases += [[a, b, (1, 2, 4)] for a, b in product(SHAPES[1:5], repeat=2)]
     cases += [[a, a, (1, 2, 4), (1, 1, 1, 8)] for a in SHAPES]
+    cases += [[(), a] for a in SHAPES[:3]] + [[(), (), ()], [(2, 3), (2, 3), ()], [(2, 3), ()]]
     said: list[str] = []
     for shapes in cases:
         for phase in ("TRAIN", "TEST"):

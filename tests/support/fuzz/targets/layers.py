@@ -95,7 +95,8 @@ def of_forks() -> list[str]:
     texts += [
         DATA + layer("Upsample", "x", "data", "x", sides),
         DATA + layer("Interp", "x", "data", "x", sized),
-        'layer { name: "x" type: "Parameter" top: "x" parameter_param { shape { dim: 2 dim: 3 } } }',
+        'layer { name: "x" type: "Parameter" top: "x"'
+        " parameter_param { shape { dim: 2 dim: 3 } } }",
         'layer { name: "x" type: "DummyData" top: "x" top: "y" dummy_data_param {'
         ' data_filler { type: "gaussian" std: 0.1 } shape { dim: 2 dim: 3 } shape { dim: 1 } } }',
         'layer { name: "x" type: "DummyData" top: "x" dummy_data_param { num: 1 channels: 2'

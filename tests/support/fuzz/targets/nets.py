@@ -195,6 +195,7 @@ TARGETS = [
             "nets.detection",
             "nets.priors",
             "nets.preprocessing",
+            "nets.edit.deploy_form",
             "engines.torch.shapes",
         ),
         batch=150,
