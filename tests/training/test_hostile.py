@@ -319,7 +319,7 @@ def test_a_log_on_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     log = RunLog("sgd")
 
     class Full:
-        closed = False
+        closed, name = False, "sgd.log"
 
         def write(self, text: str) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")

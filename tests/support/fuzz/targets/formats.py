@@ -59,9 +59,10 @@ def reader(name: str) -> Callable[[Path], list[str]]:
     return run
 
 
-def target(name: str, make: Callable[[], Sequence[Case]], **more: object) -> Target:
-    reads = (f"data.formats.{name}", *SHARED) if name == "voc" else (f"data.formats.{name}",)
-    return Target(f"format.{name}", make, reader(name), reads, renames=True, batch=150, **more)  # type: ignore[arg-type]
+def target(name: str, make: Callable[[], Sequence[Case]], *more: str) -> Target:
+    """A format's; ``more`` are modules that it reads with."""
+    reads = (f"data.formats.{name}", *more)
+    return Target(f"format.{name}", make, reader(name), reads, renames=True, batch=150)
 
 
 # ---- good inputs ----
@@ -380,7 +381,7 @@ def read_annoset(folder: Path) -> list[str]:
 
 
 TARGETS = [
-    target("voc", voc),
+    target("voc", voc, *SHARED),
     target("coco", coco),
     target("widerface", widerface),
     target("retinaface", retinaface),
@@ -399,7 +400,7 @@ TARGETS = [
     target("labelme", labelme),
     target("openimages", openimages),
     target("csv", csv),
-    target("jsonlines", jsonlines),
+    target("jsonlines", jsonlines, "data.formats.jsonrows"),
     target("huggingface", huggingface),
     Target(
         "format.annoset",
