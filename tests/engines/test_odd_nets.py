@@ -110,6 +110,14 @@ def test_too_few_axes(kind: str, shapes: list[tuple[int, ...]], words: str) -> N
         assert 'layer "it"' in caught.value.where
 
 
+@pytest.mark.parametrize("kind", ["Convolution", "Interp", "ReLU", "Upsample"])
+def test_no_top(kind: str) -> None:
+    text = net_text(kind, [(1, 3, 4, 4)], PARAMS.get(kind, ""))
+    for judge in (Net, summarise):
+        with pytest.raises(InputError, match=r'"it"\): has no top, so'):
+            judge(parse_graph(text.replace('top: "y"', "")))
+
+
 @pytest.mark.parametrize("spatial", [True, False])
 @pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4), (2, 3, 4, 5)])
 def test_normalize_over_any_axes(shape: tuple[int, ...], spatial: bool) -> None:
