@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ssd_data.engines.torch.alias import run_script
 from ssd_data.engines.torch.python2 import compile_script
 from support.fuzz.cases import case
