@@ -15,6 +15,7 @@ from support.trees import Voc, jpeg
 
 from ssd_data import InputError, LmdbReader, build, find
 from ssd_data.data.lmdb.records import encode_record, key_of
+from ssd_data.data.lmdb.store import open_shared
 from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.evaluation.sources import open_set
 from ssd_data.nets.graph import parse_graph
@@ -313,5 +314,9 @@ def test_a_builds_folder_has_a_labelmap(run: Any, tmp_path: Path) -> None:
 
 
 def test_a_name_that_no_file_can_have() -> None:
+    with pytest.raises(InputError, match="no file can have that name"):
+        refuse_stranger(Path("a\0b"))
+    with pytest.raises(InputError, match="no file can have that name"):
+        open_shared("a\0b")
     with pytest.raises(InputError, match="cannot be looked at: File name too long"):
         refuse_stranger(Path("a " * 200))

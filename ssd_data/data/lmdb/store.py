@@ -267,7 +267,10 @@ def open_shared(path: Path | str) -> LmdbReader:
     Raises:
         InputError: as :class:`LmdbReader`.
     """
-    key = os.path.realpath(path)
+    try:
+        key = os.path.realpath(path)
+    except ValueError:  # a null byte
+        raise InputError("no file can have that name", where=path) from None
     reader = _SHARED.get(key)
     if reader is None:
         reader = _SHARED[key] = LmdbReader(path)

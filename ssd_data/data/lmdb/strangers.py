@@ -67,6 +67,8 @@ def refuse_stranger(path: Path) -> None:
 
 
 def _is_folder(path: Path) -> bool:
+    if "\0" in str(path):
+        raise InputError("no file can have that name", where=path)
     try:
         return path.is_dir()
     except OSError as error:
