@@ -20,6 +20,10 @@ def layer_errors(before: Blobs, after: Blobs, batches: Iterable[Array]) -> dict[
     Args:
         before: a picture to the layers' values by name, in single precision; after: in whole
             numbers. What only one of them gives is left out.
+
+    >>> picture = np.ones((1, 3, 2, 2), np.float32)
+    >>> layer_errors(lambda x: {"conv1": 4 * x}, lambda x: {"conv1": 4.5 * x}, [picture])
+    {'conv1': 0.125}
     """
     wrong: dict[str, float] = {}
     whole: dict[str, float] = {}

@@ -144,8 +144,7 @@ def test_what_a_file_holds_is_looked_at(tmp_path: Path, monkeypatch: pytest.Monk
         kept, held[file][key] = held[file][key], array
         with pytest.raises(InputError, match=sentence) as error:
             net("HDF5Data", param(source, 4)).forward()
-        assert error.value.what.startswith(f"{source}: ")
-        assert 'layer "it"' in str(error.value.where)
+        assert f"{source}: {file}: its " in error.value.sentence
         held[file][key] = kept
 
 

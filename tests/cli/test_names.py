@@ -90,6 +90,7 @@ def test_nets(kind: str, walk: Run) -> None:
     hostile.net(name)
     hostile.labelmap(name)
     hostile.put("a.jpg", hostile.jpeg())
+    hostile.put("s.py", "import sys, caffe\ncaffe.Net(sys.argv[1], caffe.TEST)\n")
     deploy, weights, names = "net.prototxt", "net.caffemodel", "labelmap.prototxt"
     for words in (
         ("weights", "show", weights), ("weights", "stats", weights),
@@ -98,7 +99,7 @@ def test_nets(kind: str, walk: Run) -> None:
         ("merge-bn", deploy, weights, "-o", "merged"),
         ("merge-bn", deploy, "plain.caffemodel", "-o", "other"),
         ("detect", deploy, weights, "a.jpg", "--labelmap", names, *MEAN, "--draw", "drawn"),
-        ("parity", deploy, weights, "--engines", "torch,opencv"),
+        ("parity", deploy, weights, "--engines", "torch,opencv"), ("pycaffe", "s.py", deploy),
         ("transfer", weights, "--from", names, "--to", names, "--net", deploy, "-o", "t.caffe"),
         ("import-backbone", weights, "--net", deploy, "-o", "backbone.caffemodel"),
     ):  # fmt: skip
@@ -227,7 +228,8 @@ def _with(name: str) -> list[Sequence[object]]:
         ("train", "--build", name, "--family", "tiny_ssd"), ("test", name, "--weights", name),
         ("eval", name, "--deploy", name, "--weights", name, *MEAN), ("download", name),
         ("score", "voc", "--truth", name, "--detections", name), ("score", name),
-        ("diff", name, name), ("doctor", name),
+        ("diff", name, name), ("doctor", name), ("pycaffe", name),
+        ("pycaffe", "--proto", name, "s.py"), ("pycaffe", "--model-libs", name, "s.py"),
         ("detect", *net, name, *MEAN), ("detect", *net, "a.jpg", "--mean", name), ("time", name),
         ("parity", *net, "--engines", f"{name},torch"), ("time", net[0], "--device", name),
         ("transfer", name, "--from", name, "--to", name, "--net", name, "-o", name),
@@ -243,6 +245,7 @@ def test_arguments(kind: str, walk: Run) -> None:
     hostile.net("x")
     hostile.Voc(Path("raw"), 1)
     hostile.lmdb("x", "again/lmdb")
+    hostile.put("s.py", "import caffe\n")
     for words in _with(hostile.NAMES[kind]):
         walk(*words)
 

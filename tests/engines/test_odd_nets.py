@@ -73,6 +73,7 @@ def test_any_bottoms(kind: str) -> None:
     cases = [[a] for a in SHAPES] + [list(pair) for pair in product(SHAPES[1:6], repeat=2)]
     cases += [[a, b, (1, 2, 4)] for a, b in product(SHAPES[1:5], repeat=2)]
     cases += [[a, a, (1, 2, 4), (1, 1, 1, 8)] for a in SHAPES]
+    cases += [[(), a] for a in SHAPES[:3]] + [[(), (), ()], [(2, 3), (2, 3), ()], [(2, 3), ()]]
     said: list[str] = []
     for shapes in cases:
         for phase in ("TRAIN", "TEST"):
@@ -107,6 +108,14 @@ def test_too_few_axes(kind: str, shapes: list[tuple[int, ...]], words: str) -> N
             judge(graph)
         assert words in caught.value.what
         assert 'layer "it"' in caught.value.where
+
+
+@pytest.mark.parametrize("kind", ["Convolution", "Interp", "ReLU", "Upsample"])
+def test_no_top(kind: str) -> None:
+    text = net_text(kind, [(1, 3, 4, 4)], PARAMS.get(kind, ""))
+    for judge in (Net, summarise):
+        with pytest.raises(InputError, match=r'"it"\): has no top, so'):
+            judge(parse_graph(text.replace('top: "y"', "")))
 
 
 @pytest.mark.parametrize("spatial", [True, False])

@@ -207,6 +207,7 @@ def test_what_python_2_means(text: str, out: str, capsys: pytest.CaptureFixture[
         ("import caffe\ncaffe.Net('none.prototxt', caffe.TEST)\n", ["bad.py:2", "none.prototxt"]),
         ("def f():\n    return 1 % 0\nf()\n", ['File "bad.py", line 3', "ZeroDivisionError"]),
         ("a = '\\0'\n\0", ["bad.py"]),
+        ("import caffe\nreturn\n", ["error: bad.py:2: this is no Python 3: 'return' outside"]),
     ],
 )  # fmt: skip
 def test_what_goes_wrong_is_said_with_the_line(

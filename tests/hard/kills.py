@@ -32,6 +32,7 @@ import ssd_data
 
 STAGING = 0.3  # part of the time in which scenes are set up
 PRELOADED = ("jinja2", "matplotlib.figure", "onnx", "onnxruntime", "tensorboard", "torch")
+PROGRAMS = ("__main__", "_example")  # the latter are shipped with nets, and run there
 CALL, EVENT, STOP, SECOND, MOMENT = "call", "event", "stop", "second", "moment"
 Try = Callable[[], bool]
 
@@ -90,7 +91,7 @@ def preload() -> None:
     """Import what commands do, so that each need not by itself."""
     found = pkgutil.walk_packages(ssd_data.__path__, "ssd_data.", onerror=lambda name: None)
     for name in (*PRELOADED, *(module.name for module in found)):
-        if not name.endswith("__main__"):
+        if not name.endswith(PROGRAMS):
             with suppress(ImportError):  # what an optional package would be needed for
                 importlib.import_module(name)
 

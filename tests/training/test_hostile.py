@@ -319,7 +319,7 @@ def test_a_log_on_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     log = RunLog("sgd")
 
     class Full:
-        closed = False
+        closed, name = False, "sgd.log"
 
         def write(self, text: str) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -420,6 +420,21 @@ def test_pictures_that_no_memory_holds(folder: Path, capsys: pytest.CaptureFixtu
     assert "4294967295" in error
     assert "nothing was started" in error
     net.write_text(text.replace("batch_size: 4", "batch_size: 4294967295"))
+    assert status("train", SOLVER) == 1
+    error = capsys.readouterr().err
+    assert "its top of 4294967295x16x48x48 would have more values than" in error
+    assert "nothing was started" in error
+
+
+def test_memory_that_is_not_there(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sizes are those of a net, and the machine is too small for them."""
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(
+        "ssd_data.engines.torch.interpreter.Interpreter._compute",
+        lambda self, i, layer, bottoms: (torch.empty(1 << 50),),
+    )
     assert status("train", SOLVER) == 1
     assert "error: out of memory\n  Lower batch_size" in capsys.readouterr().err
 

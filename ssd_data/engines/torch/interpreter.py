@@ -169,6 +169,8 @@ class Interpreter:
         self, layer: Layer, tops: tuple[Tensor, ...], shapes: dict[str, Tensor]
     ) -> None:
         names = layer.node.tops
+        if tops and layer.node.bottoms and not names and not layer.is_loss:
+            raise layer.error("has no top, so that nothing can read what it computes")
         if len(tops) < len(names):
             raise layer.error(f"has {len(names)} tops; {layer.param.type} gives {len(tops)}")
         for name, top in zip(names, tops, strict=False):

@@ -149,6 +149,15 @@ class Layer:
             wanted = f"{least}" if least == most else f"{least} to {most}"
             raise self.error(f"takes a bottom of {wanted} axes, not of {bottom.dim()}")
 
+    def require_pictures(self, *bottoms: Tensor) -> None:
+        """Refuse bottoms that have no axis of pictures.
+
+        Raises:
+            LayerError: one has none.
+        """
+        if not all(bottom.dim() for bottom in bottoms):
+            raise self.error("takes a bottom of at least one axis")
+
     def complete(self, param: caffe_pb2.LayerParameter) -> None:
         """Fill in what Caffe's own set-up of this type fills in, and its snapshots then hold."""
 

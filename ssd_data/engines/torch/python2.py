@@ -40,15 +40,15 @@ def compile_script(path: Path | str) -> CodeType:
     text = read_text(Path(path), "Python script")
     try:
         tree, old = _parse(text, str(path))
+        if old or is_python2(tree):
+            tree = ast.fix_missing_locations(_Modern().visit(tree))
+        return compile(tree, str(path), "exec", dont_inherit=True)
     except SyntaxError as error:
         where = f"{path}:{error.lineno}" if error.lineno else path
         hint = f"If it is of Python 2: 2to3 -w -n {path}"
         raise InputError(f"this is no Python 3: {error.msg}", where=where, hint=hint) from None
     except (ValueError, RecursionError, MemoryError):
         raise InputError("this is no Python", where=path) from None
-    if old or is_python2(tree):
-        tree = ast.fix_missing_locations(_Modern().visit(tree))
-    return compile(tree, str(path), "exec", dont_inherit=True)
 
 
 def _parse(text: str, name: str) -> tuple[ast.Module, bool]:

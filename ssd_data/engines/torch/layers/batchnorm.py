@@ -37,8 +37,7 @@ class BatchNorm(Stretched):
     def setup(self, *bottoms: Tensor) -> None:
         """Make the three arrays of statistics."""
         p = self.param.batch_norm_param
-        if not bottoms[0].dim():
-            raise self.error("takes a bottom of at least one axis")
+        self.require_pictures(bottoms[0])
         channels = bottoms[0].shape[1] if bottoms[0].dim() > 1 else 1
         self.eps, self.fraction = p.eps, p.moving_average_fraction
         has_choice = p.HasField("use_global_stats")

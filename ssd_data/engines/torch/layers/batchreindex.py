@@ -13,6 +13,10 @@ class BatchReindex(Layer):
     bottoms = (2, 2)
     no_gradient = (1,)
 
+    def setup(self, *bottoms: Tensor) -> None:
+        """Check the axes."""
+        self.require_pictures(bottoms[0])
+
     def outline(self, *bottoms: Tensor) -> Tops:
         """As many pictures as there are numbers."""
         if bottoms[1].dim() != 1:

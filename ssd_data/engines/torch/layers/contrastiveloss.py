@@ -25,6 +25,7 @@ class ContrastiveLoss(LossLayer):
     def check_shapes(self, *bottoms: Tensor) -> None:
         """Two vectors of one length, and one number a pair."""
         a, b, alike = bottoms
+        self.require_pictures(a, b)
         if a.shape[:2] != b.shape[:2] or any(n != 1 for n in (*a.shape[2:], *b.shape[2:])):
             raise self.error(f"has vectors of shape {tuple(a.shape)} and {tuple(b.shape)}")
         if alike.numel() != len(a):

@@ -20,6 +20,7 @@ class Filter(Layer):
         self.no_gradient = (len(blobs),)  # type: ignore[misc]  # the last, how many there may be
         if len(self.node.tops) != len(blobs):
             raise self.error(f"has {len(self.node.tops)} tops for {len(blobs)} blobs to filter")
+        self.require_pictures(*bottoms)
         if selector.numel() != len(selector):
             raise self.error("its last bottom, the selector, has not one value a picture")
         if any(len(blob) != len(selector) for blob in blobs):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -104,7 +105,7 @@ class HDF5Data(Layer):
             InputError: the file or a data set is absent or broken, or they do not fit together.
         """
         where = f"{self.param.hdf5_data_param.source}: {file}"
-        if not Path(file).is_file():
+        if not os.path.isfile(file):  # noqa: PTH113 - never raises
             raise InputError("there is no such file", where=where)
         try:
             with self.h5py.File(file, "r") as held:

@@ -15,6 +15,7 @@ class HingeLoss(LossLayer):
 
     def check_shapes(self, *bottoms: Tensor) -> None:
         """One label a picture."""
+        self.require_pictures(bottoms[0])
         if bottoms[1].numel() != len(bottoms[0]):
             raise self.error(f"has {bottoms[1].numel()} labels for {len(bottoms[0])} pictures")
 

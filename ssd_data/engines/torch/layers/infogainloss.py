@@ -41,6 +41,7 @@ class InfogainLoss(LossLayer):
 
     def check_shapes(self, *bottoms: Tensor) -> None:
         """One label a picture, and a matrix of the classes."""
+        self.require_pictures(bottoms[0])
         classes = bottoms[0].shape[1:].numel()
         matrix = self.matrix if self.matrix is not None else bottoms[2]
         if bottoms[1].numel() != len(bottoms[0]):

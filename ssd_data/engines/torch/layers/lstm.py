@@ -46,6 +46,7 @@ class LSTM(Layer):
         self.add_weight((4 * self.size, x.shape[2:].numel()), p.weight_filler)
         self.add_weight((4 * self.size,), p.bias_filler)
         if self.static:
+            self.require_pictures(bottoms[2])
             if len(bottoms[2]) != x.shape[1]:
                 raise self.error("its third bottom has not one entry a stream")
             self.add_weight((4 * self.size, bottoms[2].shape[1:].numel()), p.weight_filler)

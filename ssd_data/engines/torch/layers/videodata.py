@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -40,7 +41,7 @@ class VideoData(Layer):
         self.batch = self.param.data_param.batch_size
         if not self.batch:
             raise self.error("batch_size is missing, or 0", "It stands in data_param")
-        if not p.video_file or not Path(p.video_file).is_file():
+        if not os.path.isfile(p.video_file):  # noqa: PTH113 - never raises
             raise self.error(f'there is no video "{p.video_file}"', "See video_file")
         self.seed = int(torch.randint(1 << 62, (), device="cpu").item())
         where = self.node.where

@@ -20,8 +20,8 @@ from ssd_data.data.lmdb.store import LmdbWriter
 from ssd_data.data.lmdb.survey import Survey, look
 from ssd_data.data.lmdb.table import read_table
 from support.fuzz.cases import built
+from support.fuzz.datasets import LABELMAP
 from support.fuzz.target import Case, Target
-from support.fuzz.targets.formats import LABELMAP
 from support.trees import jpeg
 
 PIXELS = 1_000_000

@@ -41,15 +41,17 @@ def engine(name: str) -> Callable[[Path], None]:
     return run
 
 
-def films() -> list[Case]:
-    def write(folder: Path) -> None:
-        film = cv2.VideoWriter(str(folder / "a.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 5, (32, 24))
-        for number in range(3):
-            film.write(np.full((24, 32, 3), 40 * number, np.uint8))
-        film.release()
+def film(folder: Path) -> None:
+    """Write a film of three pictures."""
+    made = cv2.VideoWriter(str(folder / "a.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 5, (32, 24))
+    for number in range(3):
+        made.write(np.full((24, 32, 3), 40 * number, np.uint8))
+    made.release()
 
+
+def films() -> list[Case]:
     shown = {name: bytes(data) for name, data in pictures("b/a.jpg", "b/b.png").items()}  # type: ignore[arg-type]
-    return [built(write), shown]
+    return [built(film), shown]
 
 
 def frames(folder: Path) -> list[str]:

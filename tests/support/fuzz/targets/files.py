@@ -21,8 +21,8 @@ from ssd_data.data.lmdb.manifest import differences, read_manifest
 from ssd_data.data.recipes import parse
 from ssd_data.engines.torch.layers.imagedata import read_list
 from support.fuzz.cases import built, case
+from support.fuzz.datasets import LABELMAP
 from support.fuzz.target import Case, Target
-from support.fuzz.targets.formats import LABELMAP
 from support.trees import Voc
 
 TENSORFLOW = """item { id: 1 name: "cat" display_name: "a cat" }

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from google.protobuf import text_format
 
 from ssd_data import LabelMap, SsdDataError
@@ -17,7 +15,6 @@ from ssd_data.deploy.onnx_model import make_model
 from ssd_data.engines.torch.net import Net
 from ssd_data.engines.torch.shapes import infer_shapes
 from ssd_data.engines.torch.statedict import read_state_dict
-from ssd_data.engines.torch.summary import summarise
 from ssd_data.nets.caffemodel import read_caffemodel, to_blob, to_bytes
 from ssd_data.nets.detection import find_confidence_layers, find_detection_head
 from ssd_data.nets.edit.classes import assign
@@ -37,7 +34,7 @@ from support import GOLDEN
 from support.fuzz.cases import built, case
 from support.fuzz.target import Case, Target
 from support.nets import CLASSIFIER, detector_text, evaluated_text, training_text, write_detector
-from support.prototxts import FOUR, bn, conv, layer, random_weights, scale
+from support.prototxts import FOUR, bn, conv, random_weights, scale
 
 MOST_WORK, MOST_VALUES = 2_000_000, 20_000  # multiplications and values of a net that is computed
 CLASSES = LabelMap.from_names(["cat", "dog"])
@@ -46,57 +43,6 @@ layers { name: "c" type: CONVOLUTION bottom: "data" top: "c" blobs_lr: 1 blobs_l
   weight_decay: 1 convolution_param { num_output: 2 kernel_size: 3 pad: 1 } }
 layers { name: "r" type: RELU bottom: "c" top: "c" include { phase: TEST } }
 """
-
-
-def golden_layers() -> list[Case]:
-    """Each layer's own small net, with whatever its name is; shapes are small already."""
-    found = sorted((GOLDEN / "layers").glob("*.prototxt"))
-    texts = [path.read_text() for path in found if not path.name.startswith("solver")]
-    return [case({"net.prototxt": text}) for text in [*texts, *others(), OLD]]
-
-
-def others() -> list[str]:
-    """Layers that the golden nets do not have."""
-    data = 'layer { name: "data" type: "Input" top: "data" top: "label"\n input_param { shape '
-    data += "{ dim: 2 dim: 4 dim: 5 dim: 6 } shape { dim: 2 dim: 1 } } }\n"
-    flat = layer("InnerProduct", "ip", "data", "ip", "inner_product_param { num_output: 4 }")
-    plain = {
-        "Bias": "",
-        "Dropout": "",
-        "ReLU6": "",
-        "Concat": "",
-        "Split": "",
-        "DepthwiseConvolution": "convolution_param { num_output: 4 kernel_size: 3 pad: 1 }",
-        "Slice": "slice_param { axis: 1 slice_point: 2 } top: 'y'",
-        "ArgMax": "argmax_param { axis: 1 }",
-    }
-    texts = [data + layer(kind, "x", "data", "x", rest) for kind, rest in plain.items()]
-    texts.append(
-        data + flat + layer("Crop", "x", "data data", "x", "crop_param { axis: 2 offset: 0 }")
-    )
-    texts.append(data + 'layer { name: "x" type: "Silence" bottom: "data" }')
-    losses = ("SoftmaxWithLoss", "Accuracy")
-    texts += [data + flat + layer(kind, "x", "ip label", "x") for kind in losses]
-    pairs = ("EuclideanLoss", "SmoothL1Loss", "SigmoidCrossEntropyLoss")
-    texts += [data + layer(kind, "x", "data data", "x") for kind in pairs]
-    return texts
-
-
-def computed(folder: Path) -> None:
-    graph = read_graph(folder / "net.prototxt", "TEST")
-    found = summarise(graph)
-    values = sum(int(np.prod(shape)) for row in found.layers for shape in row.shapes)
-    if found.multiply_adds > MOST_WORK or max(found.parameters, values) > MOST_VALUES:
-        return
-    net = Net(graph, phase="TEST", device="cpu")
-    net.forward(**{name: values_of(net.blobs[name].shape) for name in net.inputs})
-
-
-def values_of(shape: Sequence[int]) -> npt.NDArray[np.float32]:
-    """Rows of true boxes, of detections, or corners of boxes, whatever a blob is taken for."""
-    rows = {8: [0, 1, 0, 0.1, 0.1, 0.6, 0.7, 0], 7: [0, 1, 0.9, 0.1, 0.1, 0.6, 0.7]}
-    row = rows.get(shape[-1] if len(shape) else 0, [0.1, 0.1, 0.6, 0.7])
-    return np.resize(np.array(row, np.float32), tuple(shape))
 
 
 def prototxts() -> list[Case]:
@@ -249,21 +195,10 @@ TARGETS = [
             "nets.detection",
             "nets.priors",
             "nets.preprocessing",
+            "nets.edit.deploy_form",
             "engines.torch.shapes",
         ),
         batch=150,
-    ),
-    Target(
-        "layers",
-        golden_layers,
-        computed,
-        (
-            "engines.torch.layers",
-            "engines.torch.summary",
-            "engines.torch.layer",
-            "engines.torch.loss",
-            "engines.torch.interpreter",
-        ),
     ),
     Target(
         "caffemodel",

@@ -29,9 +29,9 @@ from ssd_data.training.solver_file import look_at_solver
 from ssd_data.training.testing import nets_to_test
 from support import GOLDEN
 from support.fuzz.cases import built, case
+from support.fuzz.datasets import LABELMAP
 from support.fuzz.target import Case, Target
 from support.fuzz.targets.databases import lmdb
-from support.fuzz.targets.formats import LABELMAP
 
 SOLVER = """train_net: "train.prototxt" test_net: "test.prototxt"
 test_iter: 2 test_interval: 6 display: 1 max_iter: 12 snapshot: 4 random_seed: 5
