@@ -60,17 +60,21 @@ class Net:
 def ways(profile: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The precisions that a target has: what each is called, and its options."""
     yield "", {}
-    known = {one.name for one in fields(TARGETS.load(profile).OPTIONS)}
+    known = _options(profile)
     if "half" in known:
         yield "half", {"half": True}
     if "int8" in known:
         yield "int8", {"int8": True}
 
 
+def _options(profile: str) -> set[str]:
+    return {one.name for one in fields(TARGETS.load(profile).OPTIONS)}
+
+
 def row(net: Net, profile: str, called: str, options: dict[str, Any], trained: Path) -> str:
     """A line of the table."""
     about = f"| {net.name} | {profile} {called}".rstrip()
-    if options.get("int8"):
+    if options.get("int8") and "calibrate" in _options(profile):
         options = options | {"calibrate": trained}
     try:
         target, chosen = TARGETS.load(profile), choose(profile, options)
@@ -96,7 +100,8 @@ def _measured(net: Net, profile: str, target: Any, chosen: Any, folder: Path) ->
         apart = lost["detections"] - lost["found_again"] + lost["new"]
         unmatched = f"{apart} of {lost['detections']}"
     else:
-        (found,) = (one for one in proofs if one.output == "detections")
+        ran = [one for one in proofs if one.output == "detections"]
+        found = max(ran, key=lambda one: (one.unmatched, one.largest))
         largest, unmatched = f"{found.largest:.1e}", f"{found.unmatched} of {found.compared}"
     scores = ["", ""]
     if net.scored is not None:

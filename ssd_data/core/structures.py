@@ -191,11 +191,12 @@ class Detections:
 
     def above(self, score: float) -> Detections:
         """Those of at least that score."""
-        return self._only(self.scores >= score)
+        return self.only(self.scores >= score)
 
     def sound(self) -> Detections:
         """Those whose score and box are numbers: what a net gives may be NaN or infinite."""
-        return self._only(np.isfinite(self.scores) & np.isfinite(self.boxes).all(1))
+        return self.only(np.isfinite(self.scores) & np.isfinite(self.boxes).all(1))
 
-    def _only(self, kept: Flags) -> Detections:
+    def only(self, kept: Flags) -> Detections:
+        """Those of the given flags."""
         return Detections(self.labels[kept], self.scores[kept], self.boxes[kept])

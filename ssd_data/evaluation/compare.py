@@ -108,10 +108,12 @@ def compare_detections(
         compared += len(a)
         sound = a.sound(), b.sound()
         unmatched += len(a) + len(b) - sum(map(len, sound))
+        alone: list[Flags] = []
         for one, other in (sound, sound[::-1]):
-            far, alone = _nearest(one, other)
-            largest = max(largest, float(far[~alone].max(initial=0)))
-            unmatched += _unexplained(one, other, alone, param)
+            far, without = _nearest(one, other)
+            largest = max(largest, float(far[~without].max(initial=0)))
+            alone.append(without)
+        unmatched += _unexplained(sound, (alone[0], alone[1]), param)
     return Difference(output, engine, largest, 1.0, unmatched, compared)
 
 
@@ -134,22 +136,44 @@ def _nearest(ours: Detections, theirs: Detections) -> tuple[Array, Flags]:
 
 
 def _unexplained(
-    ours: Detections, theirs: Detections, alone: Flags, param: caffe_pb2.DetectionOutputParameter
+    sides: tuple[Detections, Detections],
+    alone: tuple[Flags, Flags],
+    param: caffe_pb2.DetectionOutputParameter,
 ) -> int:
-    """How many of those that are alone did not fall at a threshold."""
+    """How many of those that are alone did not fall at a threshold, nor for the sake of one that
+    did: what rounding keeps on one side takes others with it there."""
+    if not (alone[0].any() or alone[1].any()):
+        return 0
+    fell = [_fell(sides[k], sides[1 - k], alone[k], param) for k in (0, 1)]
+    limit, changed = param.nms_param.nms_threshold - NEAR, True
+    while changed:
+        changed = False
+        for ours, theirs, side in ((*sides, 0), (*sides[::-1], 1)):
+            takers = theirs.only(fell[1 - side])
+            for i in np.flatnonzero(alone[side] & ~fell[side]):
+                better = (takers.labels == ours.labels[i]) & (
+                    takers.scores >= ours.scores[i] - NEAR
+                )
+                shared = overlaps(ours.boxes[i : i + 1], takers.boxes[better])
+                if (shared > limit).any():
+                    fell[side][i] = changed = True
+    return sum(int((alone[k] & ~fell[k]).sum()) for k in (0, 1))
+
+
+def _fell(
+    ours: Detections, theirs: Detections, alone: Flags, param: caffe_pb2.DetectionOutputParameter
+) -> Flags:
+    """Which of those that are alone fell at a threshold, where rounding decides."""
     keep, least = param.keep_top_k, param.confidence_threshold
     limit = param.nms_param.nms_threshold
     full = [one.scores.min() for one in (ours, theirs) if len(one) and 0 <= keep <= len(one)]
     last = max(full, default=-np.inf)
-    count = 0
-    for i in np.flatnonzero(alone):
-        score = ours.scores[i]
-        if score <= last + NEAR or abs(score - least) <= NEAR:
-            continue
-        better = (theirs.labels == ours.labels[i]) & (theirs.scores >= score - NEAR)
+    fell: Flags = alone & ((ours.scores <= last + NEAR) | (np.abs(ours.scores - least) <= NEAR))
+    for i in np.flatnonzero(alone & ~fell):
+        better = (theirs.labels == ours.labels[i]) & (theirs.scores >= ours.scores[i] - NEAR)
         shared = overlaps(ours.boxes[i : i + 1], theirs.boxes[better])
-        count += not (np.abs(shared - limit) <= NEAR).any()
-    return count
+        fell[i] = bool((np.abs(shared - limit) <= NEAR).any())
+    return fell
 
 
 # ---- one net in several engines ----

@@ -93,3 +93,19 @@ def test_two_forms_of_a_net_have_to_be_equal() -> None:
         "net",
         "Please report it with the net; or not",
     )
+
+
+def test_what_rounding_keeps_takes_others_with_it() -> None:
+    """Boxes side by side: each pair of neighbours overlaps by a half, which is the limit."""
+    param = caffe_pb2.DetectionOutputParameter(keep_top_k=10, confidence_threshold=0.25)
+    param.nms_param.nms_threshold = 0.5
+    third = 0.2 / 3  # of 0.2: an overlap of one half
+    first, second, third_box = (1, 0.9, 0.1), (1, 0.8, 0.1 + third), (1, 0.7, 0.1 + 1.5 * third)
+    # One side suppresses the second by a hair, so that its third stays; the other does not.
+    pair = found(first, third_box), found(first, second)
+    assert compare_detections("detections", "y", [pair], param).unmatched == 0
+    assert compare_detections("detections", "y", [pair[::-1]], param).unmatched == 0
+    far = found(first, (1, 0.7, 0.7)), found(first, second)
+    assert compare_detections("detections", "y", [far], param).unmatched == 1
+    better = found(first, (1, 0.85, 0.1 + 1.5 * third)), found(first, second)
+    assert compare_detections("detections", "y", [better], param).unmatched == 1
