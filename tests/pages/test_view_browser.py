@@ -178,6 +178,6 @@ def test_nothing_of_it_can_be_had_by_another_page(page: Browser, site: str) -> N
         assert page.js(f"fetch('{site}').then(r => r.ok, e => 'refused')") == "refused"
         assert any("403" in complaint for complaint in page.complaints)
         page.click("a", loads=True)
-        assert page.js("document.querySelectorAll('.card').length") == 24
+        page.settle(lambda: page.js("document.querySelectorAll('.card').length") == 24)
         other.shutdown()
     page.complaints.clear()
