@@ -70,11 +70,14 @@ def find_detections(graph: Graph) -> list[int]:
     """Indices of the layers that give detections: DetectionOutputs, or YOLO's.
 
     Raises:
-        InputError: the net has none.
+        InputError: the net has none, or one has no top.
     """
     found = [i for i, node in enumerate(graph.nodes) if node.type in DETECTION_PARAMS]
     if not found:
         raise _error(graph, "no DetectionOutput")
+    for i in found:
+        if not graph.nodes[i].tops:
+            raise graph.nodes[i].error("has no top for its detections")
     return found
 
 

@@ -84,6 +84,7 @@ print(len(net.boxes))
     [
         ('bottom: "priors" top', 'bottom: "loc" top', "the priors come from a Concat"),
         ('type: "DetectionOutput"', 'type: "Silence"', "the net has no DetectionOutput"),
+        ('top: "detection_out"', "", "has no top for its detections"),
         ("min_size: 12 ", "min_size: 0 ", "min_size and max_size must be positive"),
     ],
 )

@@ -235,6 +235,8 @@ def test_without_its_fields_nothing_is_written(changes: dict[str, Any]) -> None:
     ("changes", "words"),
     [
         ({"label_map_file": "none.prototxt"}, '"none.prototxt" is not there'),
+        ({"label_map_file": "é" * 300}, "is not there"),
+        ({"name_size_file": "é" * 300}, "is not there"),
         ({"name_size_file": "none.txt"}, '"none.txt" is not there'),
         ({"num_test_image": 4}, "num_test_image is 4, sizes.txt has 3 lines"),
         ({"num_test_image": 0}, "num_test_image is 0"),

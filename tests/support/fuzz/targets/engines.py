@@ -77,6 +77,14 @@ TARGETS = [
         ("engines.onnxruntime", "nets.onnx"),
         batch=60,
     ),
+    Target("engine.ncnn", detectors, engine("ncnn"), ("engines.ncnn", "nets.ncnn"), batch=60),
+    Target(
+        "engine.openvino",
+        detectors,
+        engine("openvino"),
+        ("engines.openvino", "engines._through_onnx", "engines._emitted"),
+        batch=60,
+    ),
     Target("engine.opencv", detectors, engine("opencv"), ("engines.opencv",), batch=100),
     Target("frames", films, frames, ("evaluation.detect",), kinds={"*.avi": "raw"}),
 ]
