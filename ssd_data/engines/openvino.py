@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +31,23 @@ def require_openvino() -> Any:
         UsageError: it or ``onnx`` is not installed.
     """
     require_onnx("openvino")
+    # Where this is there, OpenVINO tells its makers of its use.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
         import openvino
     except ImportError as error:
         raise missing("OpenVINO", error, "openvino") from None
     return openvino
+
+
+@cache
+def core() -> Any:
+    """OpenVINO's core, one for the process.
+
+    Its CPU plugin gives a thread another stack for signals and frees it when it is unloaded: the
+    next Ctrl-C would end the process by SIGSEGV.
+    """
+    return require_openvino().Core()
 
 
 def read_net(source: Path | bytes, where: object = "") -> Any:
@@ -42,9 +56,9 @@ def read_net(source: Path | bytes, where: object = "") -> Any:
     Raises:
         InputError: OpenVINO cannot read it.
     """
-    runtime = require_openvino()
+    runtime = core()
     try:
-        return runtime.Core().read_model(source if isinstance(source, bytes) else spelled(source))
+        return runtime.read_model(source if isinstance(source, bytes) else spelled(source))
     except Exception as error:  # its exceptions have no common base but this
         text = f"OpenVINO cannot read this net: {_reason(error)}"
         raise InputError(text, where=where or source) from None
@@ -63,7 +77,7 @@ def open_net(net: Any, names: list[str], where: object = "") -> Run:
     if count := threads():
         settings["INFERENCE_NUM_THREADS"] = count
     try:
-        ready = require_openvino().Core().compile_model(net, "CPU", settings)
+        ready = core().compile_model(net, "CPU", settings)
         ends = [ready.output(name) for name in names]
     except Exception as error:
         text = f"OpenVINO cannot run this net: {_reason(error)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -109,3 +110,26 @@ def test_threads_go_by_the_environment(
     for given in ("1", "2", "none of that", ""):
         monkeypatch.setenv("OMP_NUM_THREADS", given)
         load_engine(engine, *detector)
+
+
+STOPPED = """
+import gc, os, signal, sys, threading
+from ssd_data.engines import load_engine
+for _ in range(3):
+    load_engine("openvino", *sys.argv[1:])
+    gc.collect()
+assert not any(name.startswith("openvino_telemetry.") for name in sys.modules)
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    threading.Event().wait(5)
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+def test_it_can_be_stopped_and_tells_nobody(detector: tuple[Path, Path]) -> None:
+    """OpenVINO's plugin leaves a stack for signals that is gone where it is unloaded."""
+    pytest.importorskip("openvino")
+    call = [sys.executable, "-c", STOPPED, *map(str, detector)]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "stopped\n"), done.stderr
