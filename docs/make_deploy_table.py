@@ -161,11 +161,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 for called, wanted in ways(profile):
                     lines.append(row(net, profile, called, wanted, trained))
                     print(lines[-1], flush=True)
+            write_page(lines)
+    return 0
+
+
+def write_page(lines: Sequence[str]) -> None:
+    """The page with these lines between its two marks: after each net, so that a run that is
+    stopped leaves what it has."""
     text = PAGE.read_text("utf-8")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     machine = f"On {os.cpu_count()} processors; ms: the median of {TIMED} pictures, one at a time."
     PAGE.write_text(before + "\n".join([BEGIN, "", *lines, "", machine, "", END]) + after, "utf-8")
-    return 0
 
 
 if __name__ == "__main__":
