@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -40,13 +41,17 @@ def require_openvino() -> Any:
     return openvino
 
 
-@cache
 def core() -> Any:
-    """OpenVINO's core, one for the process.
+    """OpenVINO's core, one for the process, and another for each that is forked of it.
 
     Its CPU plugin gives a thread another stack for signals and frees it when it is unloaded: the
     next Ctrl-C would end the process by SIGSEGV.
     """
+    return _core(os.getpid())
+
+
+@cache
+def _core(process: int) -> Any:
     return require_openvino().Core()
 
 
