@@ -170,7 +170,7 @@ def test_litert_takes_channels_last_and_says_so(net: tuple[Path, Path], tmp_path
     assert (given["layout"], given["shape"], given["type"]) == ("NHWC", [1, 64, 64, 3], "float32")
     page = (tmp_path / "out" / "README.md").read_text()
     assert "`data`: float32, 1 x 64 x 64 x 3 (batch, height, width, channels)." in page
-    assert "1. Resize the picture to 64 x 64 (width x height)" in page
+    assert "2. Resize the picture to 64 x 64 (width x height)" in page
 
 
 def test_openvino_takes_batches_of_any_size(net: tuple[Path, Path], tmp_path: Path) -> None:

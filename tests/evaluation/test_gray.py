@@ -207,7 +207,8 @@ def test_deploy(
     table = json.loads((out / "preprocess.json").read_text())
     assert table["input"]["channels"] == "gray"
     assert table["input"]["mean"] == [10.0]
-    assert table["input"]["shape"][1] == 1
+    last = table["input"]["layout"] == "NHWC"
+    assert table["input"]["shape"][3 if last else 1] == 1
     assert all(proof.within(1e-3) for proof in made.proofs)
     page = (out / "README.md").read_text()
     assert "One channel, gray" in page
