@@ -26,6 +26,10 @@ class Shaped(Protocol):
     def shape(self) -> Shape:
         """As Caffe has it."""
 
+    @property
+    def constant(self) -> Array | None:
+        """Its values, where they are known before the net runs."""
+
 
 V = TypeVar("V", bound=Shaped)
 
@@ -93,6 +97,21 @@ class LayerStep(Generic[V]):
     def error(self, what: str, hint: str = "") -> LayerError:
         """An error that names this layer."""
         return self.node.error(what, hint)
+
+
+def fresh_name(wanted: str, taken: set[str]) -> str:
+    """The name, or it with the first number that makes it another's than those taken; it is then.
+
+    >>> taken = {"conv1"}
+    >>> fresh_name("conv1", taken), sorted(taken)
+    ('conv1_2', ['conv1', 'conv1_2'])
+    """
+    name, number = wanted, 1
+    while name in taken:
+        number += 1
+        name = f"{wanted}_{number}"
+    taken.add(name)
+    return name
 
 
 def check_shape(shape: Sequence[int]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ssd_data.nets.geometry import Shape
-from ssd_data.nets.layer_step import Array, LayerStep, check_shape
+from ssd_data.nets.layer_step import Array, LayerStep, check_shape, fresh_name
 from ssd_data.nets.ncnn.model import NcnnLayer, NcnnModel, Param, plain_name, renamed
 
 MOST_AXES = 5  # of Caffe's, with the batch
@@ -45,13 +45,7 @@ class NcnnEmission:
 
     def name(self, wanted: str) -> str:
         """A name that no other layer or blob has."""
-        plain = plain_name(wanted)
-        name, number = plain, 1
-        while name in self.names:
-            number += 1
-            name = f"{plain}_{number}"
-        self.names.add(name)
-        return name
+        return fresh_name(plain_name(wanted), self.names)
 
     def add(
         self,

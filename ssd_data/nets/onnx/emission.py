@@ -18,7 +18,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from ssd_data.nets.geometry import Shape
-from ssd_data.nets.layer_step import Array, LayerStep, check_shape
+from ssd_data.nets.layer_step import Array, LayerStep, check_shape, fresh_name
 
 OPSET = 13
 IR_VERSION = 8
@@ -65,13 +65,7 @@ class Emission:
 
     def name(self, wanted: str) -> str:
         """A name that no other tensor has."""
-        plain = re.sub(r"[^\w./-]", "_", wanted)[:80] or "value"
-        name, number = plain, 1
-        while name in self.names:
-            number += 1
-            name = f"{plain}_{number}"
-        self.names.add(name)
-        return name
+        return fresh_name(re.sub(r"[^\w./-]", "_", wanted)[:80] or "value", self.names)
 
     def constant(self, array: npt.ArrayLike, name: str = "constant") -> Value:
         """A tensor of known values; floats in the emission's precision."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from ssd_data.core.errors import UsageError
 from ssd_data.nets.geometry import Shape
-from ssd_data.nets.layer_step import Array, check_shape
+from ssd_data.nets.layer_step import Array, check_shape, fresh_name
 
 SIGNATURE = "serving_default"
 ALIGNED = 16
@@ -68,12 +68,7 @@ class TfGraph:
 
     def name(self, wanted: str) -> str:
         """A name that no other tensor has."""
-        name, number = wanted, 1
-        while name in self._names:
-            number += 1
-            name = f"{wanted}_{number}"
-        self._names.add(name)
-        return name
+        return fresh_name(wanted, self._names)
 
     def constant(self, values: Any, name: str) -> int:
         """Known values: floats in single precision, whole numbers in 32 bits."""
