@@ -1,38 +1,16 @@
-"""Pictures by which a runtime's whole numbers are scaled, and how they are asked for."""
+"""Pictures by which a runtime's whole numbers are scaled."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.errors import InputError
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.engines import Array
 from ssd_data.nets.prepare import PreparedNet
 
 RECORDS = 128
-
-
-def check_precision(
-    half: bool, int8: bool, calibrate: Path | None, records: int | None = None
-) -> None:
-    """Refuse options that exclude, or need, one another.
-
-    Raises:
-        UsageError: says which.
-    """
-    if half and int8:
-        raise UsageError("--half and --int8 exclude each other")
-    if int8 and calibrate is None:
-        hint = "Give --calibrate LMDB"
-        raise UsageError("says how large values get", where="--int8", hint=hint)
-    if not int8 and (calibrate or records):
-        raise UsageError("--calibrate and --records belong to --int8")
-
-
-def lower_precision(half: bool, int8: bool) -> str:
-    """What is lower than single precision, for people; nothing where nothing is."""
-    return "half precision" if half else "whole numbers" if int8 else ""
 
 
 def calibration_batches(net: PreparedNet, lmdb: Path, records: int) -> Iterator[Array]:

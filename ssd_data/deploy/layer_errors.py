@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -54,3 +54,20 @@ def weighted(model: Any) -> list[str]:
     """The names of an ONNX model's nodes that have weights: what is computed in whole numbers."""
     kinds = ("Conv", "ConvTranspose", "MatMul")
     return [str(node.name) for node in model.graph.node if node.op_type in kinds]
+
+
+def errors_by_node(
+    within: Callable[[Any, Sequence[str]], Blobs],
+    single: Any,
+    shipped: Any,
+    model: Any,
+    batches: Iterable[Array],
+) -> dict[str, float]:
+    """How far each layer is off, of two nets whose nodes are called as an ONNX model's.
+
+    Args:
+        within: a net and names to the values of its nodes.
+    """
+    names = weighted(model)
+    found = layer_errors(within(single, names), within(shipped, names), batches)
+    return {layer_of(name): error for name, error in found.items()}

@@ -109,7 +109,7 @@ def _silence() -> Iterator[None]:
 
 def layers_within(net: Any, names: Sequence[str]) -> Blobs:
     """The values of a net's nodes by their names, as a net of its own."""
-    runtime = require_openvino()
+    runtime, net = require_openvino(), net.clone()
     nodes = {op.get_friendly_name(): op for op in net.get_ops()}
     found = {name: nodes[name] for name in names if name in nodes}
     ends = [runtime.opset8.result(op.output(0)) for op in found.values()]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ssd_data.core.errors import UsageError
 from ssd_data.core.files.paths import spelled
 from ssd_data.core.files.whole import write_whole
-from ssd_data.core.options import option
-from ssd_data.deploy.calibration import RECORDS, check_precision, lower_precision
+from ssd_data.deploy.calibration import RECORDS
 from ssd_data.deploy.examples import write_examples
 from ssd_data.deploy.extras_files import write_extras
 from ssd_data.deploy.heads import head_outputs_table, left_to_do, written_engine
-from ssd_data.deploy.layer_errors import furthest_off, layer_errors, layer_of, weighted
+from ssd_data.deploy.layer_errors import errors_by_node
+from ssd_data.deploy.precision import PrecisionOptions, measure_lower
 from ssd_data.deploy.proof import Proof, WrittenEngine
 from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines.litert import open_interpreter, open_net, require_litert
@@ -30,34 +30,13 @@ NET = "net.tflite"
 
 
 @dataclass(frozen=True, slots=True)
-class LitertOptions:
-    """What is wanted of LiteRT's file.
-
-    Attributes:
-        head: "decoded" (None), boxes and scores; or "raw", locations and confidences. LiteRT has no
-            suppression that chooses as DetectionOutput does.
-        half: weights in half precision.
-        int8: whole numbers of 8 bits, by ``calibrate``, an LMDB, and its first ``records`` records;
-            with "raw" throughout, ends too.
-    """
-
-    head: Literal["raw", "decoded", "nms"] | None = option(
-        None,
-        "end with locations and confidences; with boxes and scores (not ncnn); or with detections "
-        "(not litert).  [default: nms; litert: decoded; mnn and ncnn: raw where their nms is not "
-        "equal]",
-    )
-    half: bool = option(
-        False, "half precision within (litert, mnn and ncnn: weights); its loss is measured."
-    )
-    int8: bool = option(False, "8-bit convolutions (mnn: weights alone); the loss is measured.")
-    calibrate: Path | None = option(None, "whose pictures.", of="int8", metavar="LMDB")
-    records: int | None = option(
-        None, f"how many of its records.  [default: {RECORDS}]", of="int8", metavar="N", low=1
-    )
+class LitertOptions(PrecisionOptions):
+    """What is wanted of LiteRT's file: "decoded" by itself, since LiteRT has no suppression that
+    chooses as DetectionOutput does; ``half`` of the weights; ``int8`` with "raw" throughout, ends
+    too."""
 
     def __post_init__(self) -> None:
-        check_precision(self.half, self.int8, self.calibrate, self.records)
+        PrecisionOptions.__post_init__(self)
         if self.head == "nms":
             raise UsageError(
                 "LiteRT has no suppression that chooses as DetectionOutput does",
@@ -132,16 +111,17 @@ def prove(
     precision, which is not written, has to agree."""
     shipped = (folder / NET).read_bytes()
     engine = _engine(written, folder, shipped)
-    if not (lower := lower_precision(options.half, options.int8)):
+    if not options.lower:
         return proof.require(engine)
     single = _single(written.net, options)
-    found = proof.require(_engine(written, folder, single, "litert, in single precision"))
-    if options.int8:
-        errors = _errors(written.net, single, shipped, proof)
-        written.facts["layer_errors"] = errors
-        written.notes += furthest_off(errors)
-    written.losses[lower] = proof.losses(engine)
-    return found
+    return measure_lower(
+        written,
+        options.lower,
+        engine,
+        _engine(written, folder, single, "litert, in single precision"),
+        proof,
+        errors=(lambda: _errors(written.net, single, shipped, proof)) if options.int8 else None,
+    )
 
 
 def _engine(written: WrittenNet, folder: Path, model: bytes, name: str = "litert") -> WrittenEngine:
@@ -154,6 +134,4 @@ def _errors(net: PreparedNet, single: bytes, shipped: bytes, proof: Proof) -> di
     from ssd_data.deploy.litert_model import layers_within
     from ssd_data.deploy.onnx_model import make_model
 
-    names = weighted(make_model(net, "raw"))
-    found = layer_errors(layers_within(single, names), layers_within(shipped, names), proof.batches)
-    return {layer_of(name): error for name, error in found.items()}
+    return errors_by_node(layers_within, single, shipped, make_model(net, "raw"), proof.batches)

@@ -9,11 +9,11 @@ from typing import Any, Literal
 from ssd_data.core.errors import UsageError
 from ssd_data.core.files.scratch import scratch
 from ssd_data.core.options import option
-from ssd_data.deploy.calibration import lower_precision
 from ssd_data.deploy.examples import write_examples
 from ssd_data.deploy.extras_files import write_extras
 from ssd_data.deploy.heads import head_outputs_table, left_to_do
 from ssd_data.deploy.mnn_files import mnn_engine, mnn_outputs, why_no_detections, write_mnn
+from ssd_data.deploy.precision import lower_precision, measure_lower
 from ssd_data.deploy.proof import REPORT, TIES, Proof
 from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines.mnn import require_mnn
@@ -119,6 +119,4 @@ def prove(written: WrittenNet, options: MnnOptions, folder: Path, proof: Proof) 
     with scratch() as whole:
         write_mnn(net, whole / NET, options.source, head)
         single = mnn_engine(written, whole / NET, names, folder, "mnn, in single precision")
-    found = proof.require(single, hint)
-    written.losses[lower] = proof.losses(engine)
-    return found
+    return measure_lower(written, lower, engine, single, proof, hint=hint)

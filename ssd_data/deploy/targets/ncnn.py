@@ -11,11 +11,13 @@ import numpy as np
 
 from ssd_data.core.files.scratch import scratch
 from ssd_data.core.options import option
-from ssd_data.deploy.calibration import RECORDS, check_precision, lower_precision
+from ssd_data.deploy.calibration import RECORDS
 from ssd_data.deploy.examples import write_examples
 from ssd_data.deploy.extras_files import load_postprocess, write_extras
 from ssd_data.deploy.heads import head_outputs_table, left_to_do
+from ssd_data.deploy.layer_errors import furthest_off
 from ssd_data.deploy.ncnn_model import make_ncnn, quantise_ncnn, write_ncnn
+from ssd_data.deploy.precision import PrecisionOptions, measure_lower
 from ssd_data.deploy.proof import REPORT, TIES, Proof, WrittenEngine
 from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines import Array
@@ -26,31 +28,19 @@ from ssd_data.nets.prepare import PreparedNet
 
 BRIEF = "net.param and net.bin, with the detections inside where ncnn has them equal."
 SUMMARY = "A net for ncnn, one picture at a time."
-WORST = 5  # layers that are named
 SETTINGS = "run with half precision off, as in the examples; ncnn has it on where a device has it"
 
 
 @dataclass(frozen=True, slots=True)
-class NcnnOptions:
+class NcnnOptions(PrecisionOptions):
     """What is wanted of ncnn's files.
 
     Attributes:
         head: "nms", detections by ncnn's DetectionOutput; "raw", locations and confidences; None
             for detections where ncnn's are equal.
-        half: weights in half precision.
-        int8: convolutions in 8 bits, by ``calibrate``, an LMDB, and its first ``records`` records.
     """
 
     head: Literal["raw", "nms"] | None = option(None, "the net's end.")
-    half: bool = option(False, "half precision; its loss is measured.")
-    int8: bool = option(False, "8-bit convolutions; the loss is measured.")
-    calibrate: Path | None = option(None, "whose pictures.", of="int8", metavar="LMDB")
-    records: int | None = option(
-        None, f"how many of its records.  [default: {RECORDS}]", of="int8", metavar="N", low=1
-    )
-
-    def __post_init__(self) -> None:
-        check_precision(self.half, self.int8, self.calibrate, self.records)
 
 
 OPTIONS = NcnnOptions
@@ -95,11 +85,10 @@ def _head(net: PreparedNet, options: NcnnOptions) -> tuple[str, list[str]]:
 
 
 def _quantised(errors: dict[str, float], count: int, lmdb: Path) -> list[str]:
-    worst = sorted(errors.items(), key=lambda item: -item[1])[:WORST]
     return [
         f"convolutions in 8 bits, weights per output channel, calibrated on {count} records of "
         f"{lmdb.name}",
-        "furthest off by that: " + ", ".join(f"{name} {error:.1%}" for name, error in worst),
+        *furthest_off(errors),
     ]
 
 
@@ -109,17 +98,14 @@ def prove(
     """Through ncnn. A net of lower precision is measured; the same in single precision, which is
     not written, has to agree."""
     require_ncnn()
-    lower = lower_precision(options.half, options.int8)
     engine = _engine(written, folder, folder)
     hint = REPORT if written.detection else TIES
-    if not lower:
+    if not options.lower:
         return proof.require(engine, hint)
     with scratch() as whole:
         write_ncnn(make_ncnn(written.net, written.facts["head"]), whole)
         single = _engine(written, whole, folder, "ncnn, in single precision")
-    found = proof.require(single, hint)
-    written.losses[lower] = proof.losses(engine)
-    return found
+    return measure_lower(written, options.lower, engine, single, proof, hint=hint)
 
 
 def _engine(written: WrittenNet, files: Path, folder: Path, name: str = "ncnn") -> WrittenEngine:

@@ -15,11 +15,12 @@ from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.options import option
-from ssd_data.deploy.calibration import RECORDS, check_precision, lower_precision
+from ssd_data.deploy.calibration import RECORDS
 from ssd_data.deploy.examples import write_examples
 from ssd_data.deploy.extras_files import write_extras
 from ssd_data.deploy.heads import head_outputs_table, left_to_do, one_picture, written_engine
-from ssd_data.deploy.layer_errors import furthest_off, layer_errors
+from ssd_data.deploy.layer_errors import layer_errors
+from ssd_data.deploy.precision import PrecisionOptions, measure_lower
 from ssd_data.deploy.proof import TOLERANCE, Proof, WrittenEngine
 from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines import Array
@@ -35,14 +36,12 @@ NET = "net.onnx"
 
 
 @dataclass(frozen=True, slots=True)
-class OnnxOptions:
+class OnnxOptions(PrecisionOptions):
     """What is wanted of an ONNX file.
 
     Attributes:
-        head: what it ends with, see :func:`ssd_data.nets.onnx.detection_head.head_outputs`.
+        head: what it ends with.
         dynamic_batch: whether it takes batches of any size.
-        half: half precision.
-        int8: whole numbers of 8 bits, by ``calibrate``, an LMDB, and its first ``records`` records.
     """
 
     head: Literal["raw", "decoded", "nms"] = option(
@@ -51,20 +50,6 @@ class OnnxOptions:
         shows_default=True,
     )
     dynamic_batch: bool = option(False, "take batches of any size.")
-    half: bool = option(False, "half precision within; its loss is measured.")
-    int8: bool = option(False, "8-bit convolutions; the loss is measured.")
-    calibrate: Path | None = option(None, "whose pictures.", of="int8", metavar="LMDB")
-    records: int | None = option(
-        None, f"how many of its records.  [default: {RECORDS}]", of="int8", metavar="N", low=1
-    )
-
-    def __post_init__(self) -> None:
-        check_precision(self.half, self.int8, self.calibrate, self.records)
-
-    @property
-    def lower(self) -> str:
-        """What is lower than single precision within, for people; nothing where nothing is."""
-        return lower_precision(self.half, self.int8)
 
 
 OPTIONS = OnnxOptions
@@ -119,20 +104,20 @@ def prove(
     engine = _by_runtime(written, folder, made)
     if options.dynamic_batch:
         proof.batches.append(np.concatenate(proof.batches))  # and all at once
-    if options.lower:
-        from ssd_data.deploy.onnx_model import make_model
+    if not options.lower:
+        return [*proof.require(engine), *_by_others(written, options, made, folder, proof)]
+    from ssd_data.deploy.onnx_model import make_model
 
-        model = make_model(written.net, options.head, dynamic=options.dynamic_batch, batch=1)
-        name = "onnxruntime, in single precision"
-        found = proof.require(_by_runtime(written, folder, model.SerializeToString(), name))
-        if options.int8:
-            errors = _errors(written.net, options.head, made, proof)
-            written.facts["layer_errors"] = errors
-            written.notes += furthest_off(errors)
-        written.losses[options.lower] = proof.losses(engine)
-    else:
-        found = [*proof.require(engine), *_by_others(written, options, made, folder, proof)]
-    return found
+    model = make_model(written.net, options.head, dynamic=options.dynamic_batch, batch=1)
+    name = "onnxruntime, in single precision"
+    return measure_lower(
+        written,
+        options.lower,
+        engine,
+        _by_runtime(written, folder, model.SerializeToString(), name),
+        proof,
+        errors=(lambda: _errors(written.net, options.head, made, proof)) if options.int8 else None,
+    )
 
 
 def _by_runtime(

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from ssd_data.core.options import option
-from ssd_data.deploy.calibration import RECORDS, check_precision, lower_precision
+from ssd_data.deploy.calibration import RECORDS
 from ssd_data.deploy.examples import write_examples
 from ssd_data.deploy.extras_files import write_extras
 from ssd_data.deploy.heads import head_outputs_table, left_to_do, one_picture, written_engine
-from ssd_data.deploy.layer_errors import furthest_off, layer_errors, layer_of, weighted
+from ssd_data.deploy.layer_errors import errors_by_node
 from ssd_data.deploy.openvino_model import (
     NET,
     layers_within,
@@ -21,6 +21,7 @@ from ssd_data.deploy.openvino_model import (
     read_folded,
     write_openvino,
 )
+from ssd_data.deploy.precision import PrecisionOptions, measure_lower
 from ssd_data.deploy.proof import Proof, WrittenEngine
 from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines.openvino import open_net, read_net, require_openvino
@@ -32,34 +33,14 @@ SUMMARY = "A net in OpenVINO's own files, for Intel's processors, graphics and N
 
 
 @dataclass(frozen=True, slots=True)
-class OpenvinoOptions:
+class OpenvinoOptions(PrecisionOptions):
     """What is wanted of OpenVINO's files.
 
     Attributes:
-        head: what the net ends with, see :func:`ssd_data.nets.onnx.detection_head.head_outputs`.
-        dynamic_batch: whether it takes batches of any size.
-        half: arrays in half precision.
-        int8: whole numbers of 8 bits, by ``calibrate``, an LMDB, and its first ``records`` records.
+        dynamic_batch: whether the net takes batches of any size.
     """
 
-    head: Literal["raw", "decoded", "nms"] | None = option(
-        None,
-        "end with locations and confidences; with boxes and scores (not ncnn); or with detections "
-        "(not litert).  [default: nms; litert: decoded; mnn and ncnn: raw where their nms is not "
-        "equal]",
-    )
     dynamic_batch: bool = option(False, "take batches of any size.")
-    half: bool = option(
-        False, "half precision within (litert, mnn and ncnn: weights); its loss is measured."
-    )
-    int8: bool = option(False, "8-bit convolutions (mnn: weights alone); the loss is measured.")
-    calibrate: Path | None = option(None, "whose pictures.", of="int8", metavar="LMDB")
-    records: int | None = option(
-        None, f"how many of its records.  [default: {RECORDS}]", of="int8", metavar="N", low=1
-    )
-
-    def __post_init__(self) -> None:
-        check_precision(self.half, self.int8, self.calibrate, self.records)
 
 
 OPTIONS = OpenvinoOptions
@@ -105,16 +86,17 @@ def prove(
         proof.batches.append(np.concatenate(proof.batches))  # and all at once
     shipped = read_net(folder / NET)
     engine = _engine(written, folder, shipped)
-    if not (lower := lower_precision(options.half, options.int8)):
+    if not options.lower:
         return proof.require(engine)
     single = _single(written.net, options)
-    found = proof.require(_engine(written, folder, single, "openvino, in single precision"))
-    if options.int8:
-        errors = _errors(written.net, single, shipped, proof)
-        written.facts["layer_errors"] = errors
-        written.notes += furthest_off(errors)
-    written.losses[lower] = proof.losses(engine)
-    return found
+    return measure_lower(
+        written,
+        options.lower,
+        engine,
+        _engine(written, folder, single, "openvino, in single precision"),
+        proof,
+        errors=(lambda: _errors(written.net, single, shipped, proof)) if options.int8 else None,
+    )
 
 
 def _engine(written: WrittenNet, folder: Path, net: Any, name: str = "openvino") -> WrittenEngine:
@@ -126,8 +108,5 @@ def _errors(net: PreparedNet, single: Any, shipped: Any, proof: Proof) -> dict[s
     """How far each convolution is off in whole numbers, by layer."""
     from ssd_data.deploy.onnx_model import make_model
 
-    names = weighted(make_model(net, "raw", batch=1))
-    found = layer_errors(
-        layers_within(single.clone(), names), layers_within(shipped.clone(), names), proof.batches
-    )
-    return {layer_of(name): error for name, error in found.items()}
+    model = make_model(net, "raw", batch=1)
+    return errors_by_node(layers_within, single, shipped, model, proof.batches)
