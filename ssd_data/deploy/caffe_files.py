@@ -10,6 +10,7 @@ from ssd_data.core.files.whole import write_whole
 from ssd_data.core.options import option
 from ssd_data.deploy.proof import Proof, WrittenEngine
 from ssd_data.deploy.targets import WrittenNet
+from ssd_data.engines import Array, load_engine
 from ssd_data.evaluation.compare import Difference
 from ssd_data.nets.caffemodel import write_caffemodel
 from ssd_data.nets.matching import TrainedNet
@@ -36,8 +37,11 @@ class CaffeOptions:
     )
 
 
-def write_net(trained: TrainedNet, folder: Path) -> None:
+def write_net(trained: TrainedNet, folder: Path, text: str = "") -> None:
     """Write :data:`FILES`; the net says nothing of phases, which readers need not know.
+
+    Args:
+        text: a prototxt in the place of the net's own.
 
     Raises:
         OutputError: a file cannot be written.
@@ -47,7 +51,7 @@ def write_net(trained: TrainedNet, folder: Path) -> None:
         if node.type == "Pooling" and not node.param.pooling_param.count_include_pad:
             what = "readers of Caffe's nets count padding in a mean (count_include_pad: false)"
             raise node.error(what, "Take --profile onnx")
-    write_whole(folder / DEPLOY, deploy_text(trained.graph.net))
+    write_whole(folder / DEPLOY, text or deploy_text(trained.graph.net))
     write_caffemodel(folder / WEIGHTS, trained.graph.net, trained.layers)
 
 
@@ -60,3 +64,17 @@ def prove_net(
         written.losses[RELU] = proof.losses(engine)
         return []
     return proof.require(engine)
+
+
+def opencv_engine(
+    written: WrittenNet, deploy: Path, weights: Path, name: str = "opencv"
+) -> WrittenEngine:
+    """The files as OpenCV's DNN reads them; rows of label 0 fill up what it gives."""
+    engine = load_engine("opencv", deploy, weights)
+    own = engine.outputs[0]
+
+    def rows(batch: Array) -> Array:
+        found = engine.forward(batch)[own].reshape(-1, 7)
+        return found[found[:, 1] > 0]
+
+    return WrittenEngine(written.net, name, rows)

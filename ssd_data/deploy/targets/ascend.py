@@ -8,21 +8,27 @@ with a DetectionOutput of the same settings in its place; what Ascend makes of t
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ssd_data.core.files.scratch import scratch
 from ssd_data.core.files.whole import write_whole
-from ssd_data.deploy.caffe_files import DEPLOY, FILES, WEIGHTS, CaffeOptions, prove_net, write_net
-from ssd_data.deploy.proof import Proof, WrittenEngine
+from ssd_data.deploy.caffe_files import (
+    DEPLOY,
+    FILES,
+    WEIGHTS,
+    CaffeOptions,
+    opencv_engine,
+    prove_net,
+    write_net,
+)
+from ssd_data.deploy.proof import Proof
 from ssd_data.deploy.targets import WrittenNet
-from ssd_data.engines import Array, load_engine
 from ssd_data.evaluation.compare import Difference
-from ssd_data.nets.graph import to_graph
-from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.prepare import PreparedNet
-from ssd_data.nets.prototxt import parse_prototxt, read_prototxt, to_text
+from ssd_data.nets.prototxt import deploy_text, parse_prototxt
 from ssd_data.proto import caffe_pb2
 
 BRIEF = "a Caffe net that ends with Ascend's SSDDetectionOutput; that layer is not run here."
@@ -48,8 +54,7 @@ def write(net: PreparedNet, options: CaffeOptions, folder: Path) -> WrittenNet:
     settings, notes = ascend_settings(net)
     taken = {name: settings[name] for name in ("top_k", "keep_top_k")}
     net = replace(net, head=replace(net.head, settings=net.head.settings | taken))
-    write_net(net.canonical, folder)
-    whole = read_prototxt(folder / DEPLOY, caffe_pb2.NetParameter).message
+    whole = deepcopy(net.canonical.graph.net)
     (last,) = (layer for layer in whole.layer if layer.name == net.head.node.name)
     last.type = LAYER
     last.ClearField("detection_output_param")
@@ -57,7 +62,7 @@ def write(net: PreparedNet, options: CaffeOptions, folder: Path) -> WrittenNet:
     last.top.insert(0, COUNT)
     whole.layer.remove(last)
     whole.layer.append(last)
-    write_whole(folder / DEPLOY, with_settings(to_text(whole), settings))
+    write_net(net.canonical, folder, with_settings(deploy_text(whole), settings))
     batch = net.shape[0]
     outputs: dict[str, dict[str, Any]] = {
         COUNT: {"shape": [batch], "holds": "how many boxes were found, int32"},
@@ -142,18 +147,10 @@ def prove(
 ) -> list[Difference]:
     """Through OpenCV's DNN, with a DetectionOutput in the place of Ascend's layer. Where the layer
     takes fewer boxes than the net gives, what that costs is measured."""
-    net = read_back(folder / DEPLOY, written.net)
-    trained = TrainedNet(to_graph(net, "TEST", origin=DEPLOY), written.net.canonical.layers)
     with scratch() as readable:
-        write_net(trained, readable)
-        engine = load_engine("opencv", readable / DEPLOY, folder / WEIGHTS)
-    own = engine.outputs[0]
-
-    def rows(batch: Array) -> Array:
-        found = engine.forward(batch)[own].reshape(-1, 7)
-        return found[found[:, 1] > 0]
-
-    runtime = WrittenEngine(written.net, f"opencv, without {LAYER}", rows)
+        write_whole(readable / DEPLOY, deploy_text(read_back(folder / DEPLOY, written.net)))
+        name = f"opencv, without {LAYER}"
+        runtime = opencv_engine(written, readable / DEPLOY, folder / WEIGHTS, name)
     if any(CAPPED in note for note in written.notes):
         written.losses[CAPPED] = proof.losses(runtime)
         return []

@@ -5,10 +5,17 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from ssd_data.deploy.caffe_files import DEPLOY, FILES, WEIGHTS, CaffeOptions, prove_net, write_net
-from ssd_data.deploy.proof import Proof, WrittenEngine
+from ssd_data.deploy.caffe_files import (
+    DEPLOY,
+    FILES,
+    WEIGHTS,
+    CaffeOptions,
+    opencv_engine,
+    prove_net,
+    write_net,
+)
+from ssd_data.deploy.proof import Proof
 from ssd_data.deploy.targets import WrittenNet
-from ssd_data.engines import Array, load_engine
 from ssd_data.evaluation.compare import Difference
 from ssd_data.nets.prepare import PreparedNet
 
@@ -41,14 +48,8 @@ def prove(
 ) -> list[Difference]:
     """Through OpenCV's DNN, which has to agree; what MNN makes of it, where it is installed, is
     said."""
-    engine = load_engine("opencv", folder / DEPLOY, folder / WEIGHTS)
-    own = engine.outputs[0]
-
-    def rows(batch: Array) -> Array:
-        found = engine.forward(batch)[own].reshape(-1, 7)
-        return found[found[:, 1] > 0]
-
-    differences = prove_net(written, options, WrittenEngine(written.net, "opencv", rows), proof)
+    engine = opencv_engine(written, folder / DEPLOY, folder / WEIGHTS)
+    differences = prove_net(written, options, engine, proof)
     if not differences or find_spec("MNN") is None or find_spec("onnx") is None:
         return differences
     from ssd_data.deploy.mnn_files import reread_caffe
