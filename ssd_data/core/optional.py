@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from ssd_data.core.errors import SsdDataError
+from ssd_data.core.errors import SsdDataError, UsageError
 
 
 def require(
@@ -33,3 +33,14 @@ def require(
         called = name or module.partition(".")[0].replace("_", "-")
         hint = f"Install it: pip install 'ssd-data[{extra}]'"
         raise error(f"this needs {called}", where=where, hint=hint) from None
+
+
+def missing(what: str, error: ImportError, extra: str) -> UsageError:
+    """The error about packages that cannot be imported, where it matters why.
+
+    Args:
+        what: as people call them. extra: which of ssd-data's extras brings them.
+    """
+    them = "them" if " and " in what else "it"
+    hint = f"Install {them}: pip install 'ssd-data[{extra}]'"
+    return UsageError(f"this needs {what}: {error}", hint=hint)

@@ -7,7 +7,8 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.errors import InputError
+from ssd_data.core.optional import missing
 from ssd_data.engines import Array
 from ssd_data.engines._emitted import EmittedEngine, RuntimeNet
 from ssd_data.nets.geometry import Shape
@@ -25,13 +26,6 @@ def require_onnx(extra: str) -> None:
         import onnx  # noqa: F401
     except ImportError as error:
         raise missing("ONNX", error, extra) from None
-
-
-def missing(what: str, error: ImportError, extra: str) -> UsageError:
-    """What is said where a package is not installed."""
-    return UsageError(
-        f"this needs {what}: {error}", hint=f"Install it: pip install 'ssd-data[{extra}]'"
-    )
 
 
 def first_line(error: Exception) -> str:

@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import spelled
 from ssd_data.core.files.scratch import scratch
+from ssd_data.core.optional import missing
 from ssd_data.engines import Array, EngineOptions
 from ssd_data.engines._emitted import EmittedEngine, RuntimeNet, threads
 from ssd_data.engines._quiet import no_output
@@ -46,9 +47,7 @@ def require_mnn() -> Any:
         with no_output():
             import MNN
     except ImportError as error:
-        raise UsageError(
-            f"this needs MNN and ONNX: {error}", hint="Install them: pip install 'ssd-data[mnn]'"
-        ) from None
+        raise missing("MNN and ONNX", error, "mnn") from None
     return MNN
 
 

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import spelled
 from ssd_data.core.files.scratch import scratch
+from ssd_data.core.optional import missing
 from ssd_data.engines import Array, EngineOptions
 from ssd_data.engines._emitted import EmittedEngine, RuntimeNet, threads
 from ssd_data.nets.edit.merge_bn import merge_bn
@@ -38,9 +39,7 @@ def require_ncnn() -> Any:
     try:
         import ncnn
     except ImportError as error:
-        raise UsageError(
-            f"this needs ncnn: {error}", hint="Install it: pip install 'ssd-data[ncnn]'"
-        ) from None
+        raise missing("ncnn", error, "ncnn") from None
     return ncnn
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.errors import InputError
+from ssd_data.core.optional import missing
 from ssd_data.engines import Array, EngineOptions
 from ssd_data.engines._emitted import threads
 from ssd_data.engines._through_onnx import Run, ThroughOnnx, first_line
@@ -23,10 +24,7 @@ def require_onnxruntime() -> Any:
         import onnx  # noqa: F401
         import onnxruntime
     except ImportError as error:
-        raise UsageError(
-            f"this needs ONNX and ONNX Runtime: {error}",
-            hint="Install them: pip install 'ssd-data[onnx]'",
-        ) from None
+        raise missing("ONNX and ONNX Runtime", error, "onnx") from None
     return onnxruntime
 
 

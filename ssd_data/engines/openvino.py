@@ -12,13 +12,13 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import spelled
+from ssd_data.core.optional import missing
 from ssd_data.engines import Array, EngineOptions
 from ssd_data.engines._emitted import threads
 from ssd_data.engines._through_onnx import (
     Run,
     ThroughOnnx,
     first_line,
-    missing,
     require_onnx,
 )
 from ssd_data.nets.edit.merge_bn import merge_bn

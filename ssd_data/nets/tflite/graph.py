@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ssd_data.core.errors import UsageError
+from ssd_data.core.optional import missing
 from ssd_data.nets.geometry import Shape
 from ssd_data.nets.layer_step import Array, check_shape, fresh_name
 
@@ -19,7 +19,6 @@ SIGNATURE = "serving_default"
 ALIGNED = 16
 # What does an activation by itself. Others have a place for one, too, and pay no heed to it.
 _ACTIVATE = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "ADD")
-INSTALL = "Install it: pip install 'ssd-data[litert]'"
 
 
 def schema() -> Any:
@@ -31,7 +30,7 @@ def schema() -> Any:
     try:
         from ai_edge_litert import schema_py_generated
     except ImportError as error:
-        raise UsageError(f"this needs LiteRT: {error}", hint=INSTALL) from None
+        raise missing("LiteRT", error, "litert") from None
     return schema_py_generated
 
 
