@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from support.nets import detector_text
+from support.nets import EDGES, detector_text
 
 from ssd_data import BuildOptions, build, find
 from ssd_data.core.errors import InputError, OutputError, UsageError
@@ -145,21 +145,9 @@ def test_an_odd_name_of_the_input(tmp_path: Path) -> None:
         assert made.proofs[-1].compared > 10
 
 
-EDGES = {
-    "locations of each class": [
-        ("share_location: true", "share_location: false"),
-        ("num_output: 8 kernel_size: 1", "num_output: 24 kernel_size: 1"),
-    ],
-    "corners": [("CENTER_SIZE", "CORNER")],
-    "sizes": [("CENTER_SIZE", "CORNER_SIZE")],
-    "no limits": [("top_k: 100", "top_k: -1"), ("keep_top_k: 50", "keep_top_k: -1")],
+KINDS = EDGES | {
     "few": [("top_k: 100", "top_k: 5"), ("keep_top_k: 50", "keep_top_k: 7")],
-    "no threshold": [("confidence_threshold: 0.4", "")],
     "nearly all are background": [("confidence_threshold: 0.4", "confidence_threshold: 0.8")],
-    "a threshold that moves": [("nms_threshold: 0.45", "nms_threshold: 0.6 eta: 0.9")],
-    "encoded": [("code_type:", "variance_encoded_in_target: true code_type:")],
-    "another background": [("background_label_id: 0", "background_label_id: -1")],
-    "sigmoid": [('type: "Softmax"', 'type: "Sigmoid"'), ("softmax_param { axis: 2 }", "")],
 }
 HEADS = {  # where detections cannot be had within
     "ncnn": {"locations of each class", "corners", "sizes", "a threshold that moves",
@@ -168,11 +156,11 @@ HEADS = {  # where detections cannot be had within
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", EDGES)
+@pytest.mark.parametrize("case", KINDS)
 @pytest.mark.parametrize("profile", ["ncnn", "mnn"])
 def test_detection_output_in_all_its_kinds(tmp_path: Path, case: str, profile: str) -> None:
     """Within the net where that is equal; else the net ends before it, and says why."""
-    changes = list(EDGES[case])
+    changes = list(KINDS[case])
     if case in ("no limits", "encoded"):
         changes.append(("confidence_threshold: 0.4", "confidence_threshold: 0.6"))
     odd = write(tmp_path / "net", *changes, classes=3)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import GOLDEN
+from support.golden_layers import CASES, golden_layer
 from support.nets import write_detector
 
 from ssd_data.core.errors import InputError, UsageError
@@ -17,19 +17,12 @@ from ssd_data.engines.ncnn import Ncnn, NcnnFiles
 from ssd_data.engines.torch.net import Net
 from ssd_data.evaluation.compare import compare_engines
 from ssd_data.nets.caffemodel import LayerWeights
-from ssd_data.nets.graph import Graph, parse_graph, read_graph
+from ssd_data.nets.graph import Graph, parse_graph
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.ncnn.model import NcnnLayer, NcnnModel
 
 pytest.importorskip("ncnn")
 pytest.importorskip("MNN")
-FOLDER = GOLDEN / "layers"
-# Engines take nets of one input, in which BatchNorm does not learn.
-CASES = sorted(
-    p.stem
-    for p in FOLDER.glob("layer_*.npz")
-    if "_norm_train" not in p.stem and len(read_graph(p.with_suffix(".prototxt")).inputs) == 1
-)
 TILES = 5e-6  # of the largest value
 ENGINES = {"ncnn": Ncnn, "mnn": Mnn}
 both = pytest.mark.parametrize("name", ENGINES)
@@ -43,17 +36,8 @@ def through(name: str, graph: Graph, layers: list[LayerWeights], value: np.ndarr
 @both
 @pytest.mark.parametrize("case", CASES)
 def test_the_originals_answers(case: str, name: str) -> None:
-    arrays = {key.replace("|", "/"): v for key, v in np.load(FOLDER / f"{case}.npz").items()}
-    graph = read_graph(FOLDER / f"{case}.prototxt")
-    own: dict[str, dict[int, np.ndarray]] = {}
-    for key, value in arrays.items():
-        if key.startswith("param_before/"):
-            layer, _, i = key.removeprefix("param_before/").rpartition("/")
-            own.setdefault(layer, {})[int(i)] = value
-    layers = [LayerWeights(n, "", [by[i] for i in sorted(by)]) for n, by in own.items()]
-    (wanted,) = (key for key in arrays if key.startswith("out/"))
-    theirs = arrays[wanted]
-    ours = through(name, graph, layers, arrays[f"in/{graph.inputs[0]}"])
+    graph, layers, value, _, theirs = golden_layer(case)
+    ours = through(name, graph, layers, value)
     assert ours.shape == theirs.shape
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-5 * np.abs(theirs).max())
 

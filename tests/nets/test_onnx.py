@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from support import GOLDEN
+from support.golden_layers import CASES, golden_layer
 from support.nets import write_detector
 
 from ssd_data.core.errors import InputError, UsageError
@@ -16,17 +16,9 @@ from ssd_data.engines.onnxruntime import open_session
 from ssd_data.engines.torch.net import Net
 from ssd_data.evaluation.compare import compare_engines
 from ssd_data.nets.caffemodel import LayerWeights
-from ssd_data.nets.graph import Graph, parse_graph, read_graph
+from ssd_data.nets.graph import Graph, parse_graph
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.onnx.emit import emit
-
-FOLDER = GOLDEN / "layers"
-# Engines take nets of one input, in which BatchNorm does not learn.
-CASES = sorted(
-    p.stem
-    for p in FOLDER.glob("layer_*.npz")
-    if "_norm_train" not in p.stem and len(read_graph(p.with_suffix(".prototxt")).inputs) == 1
-)
 
 
 def through_onnx(
@@ -46,18 +38,8 @@ def through_onnx(
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_originals_answers(case: str) -> None:
-    arrays = {key.replace("|", "/"): v for key, v in np.load(FOLDER / f"{case}.npz").items()}
-    graph = read_graph(FOLDER / f"{case}.prototxt")
-    own: dict[str, dict[int, np.ndarray]] = {}
-    for key, value in arrays.items():
-        if key.startswith("param_before/"):
-            name, _, i = key.removeprefix("param_before/").rpartition("/")
-            own.setdefault(name, {})[int(i)] = value
-    layers = [LayerWeights(n, "", [by[i] for i in sorted(by)]) for n, by in own.items()]
-    (wanted,) = (key for key in arrays if key.startswith("out/"))
-    theirs = arrays[wanted]
-    value = arrays[f"in/{graph.inputs[0]}"]
-    ours = through_onnx(graph, layers, value, wanted.removeprefix("out/"))
+    graph, layers, value, blob, theirs = golden_layer(case)
+    ours = through_onnx(graph, layers, value, blob)
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
 
 

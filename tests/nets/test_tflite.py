@@ -7,25 +7,18 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from support import GOLDEN
+from support.golden_layers import CASES, golden_layer
 
 from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.net import Net
 from ssd_data.nets.caffemodel import LayerWeights
-from ssd_data.nets.graph import Graph, parse_graph, read_graph
+from ssd_data.nets.graph import Graph, parse_graph
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.onnx.emit import emit
 
 pytest.importorskip("ai_edge_litert")
 from ssd_data.engines.litert import open_interpreter, open_net
 from ssd_data.nets.tflite.translate import to_tflite
-
-FOLDER = GOLDEN / "layers"
-CASES = sorted(
-    p.stem
-    for p in FOLDER.glob("layer_*.npz")
-    if "_norm_train" not in p.stem and len(read_graph(p.with_suffix(".prototxt")).inputs) == 1
-)
 
 
 def through_litert(
@@ -41,18 +34,8 @@ def through_litert(
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_originals_answers(case: str) -> None:
-    arrays = {key.replace("|", "/"): v for key, v in np.load(FOLDER / f"{case}.npz").items()}
-    graph = read_graph(FOLDER / f"{case}.prototxt")
-    own: dict[str, dict[int, np.ndarray]] = {}
-    for key, value in arrays.items():
-        if key.startswith("param_before/"):
-            name, _, i = key.removeprefix("param_before/").rpartition("/")
-            own.setdefault(name, {})[int(i)] = value
-    layers = [LayerWeights(n, "", [by[i] for i in sorted(by)]) for n, by in own.items()]
-    (wanted,) = (key for key in arrays if key.startswith("out/"))
-    theirs = arrays[wanted]
-    value = arrays[f"in/{graph.inputs[0]}"]
-    ours = through_litert(graph, layers, value, wanted.removeprefix("out/"))
+    graph, layers, value, blob, theirs = golden_layer(case)
+    ours = through_litert(graph, layers, value, blob)
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
 
 
