@@ -2,9 +2,9 @@
 
 Its layers are those that every reader of Caffe's files has: convolutions, ReLU, sums, and a fixed
 bilinear Deconvolution. Where its computation goes follows two papers on small face detectors: much
-of it into the early maps that small faces are found in, a pyramid that brings context down to them,
-two square priors a place on strides of 8, 16 and 32, sigmoid scores (SCRFD, arXiv:2105.04714; YuNet,
-doi:10.1007/s11633-023-1423-y).
+of it into the early maps that small faces are found in, a pyramid that brings context down to
+them, two square priors a place on strides of 8, 16 and 32, sigmoid scores (SCRFD,
+arXiv:2105.04714; YuNet, doi:10.1007/s11633-023-1423-y).
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _block(net: NetBuilder, name: str, bottom: str, channels: int, stride: int =
 
 
 def _pyramid(net: NetBuilder, ends: list[str], channels: int) -> list[FeatureMap]:
-    """From the coarsest map down, each is enlarged and added to the next; then a block for heads."""
+    """From the coarsest map down: each is enlarged and added to the next, then a block for heads."""
     top, maps = "", []
     for number in reversed(range(len(ends))):
         level = net.unit(f"lateral{number}", ends[number], channels)
