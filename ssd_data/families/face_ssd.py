@@ -106,7 +106,7 @@ def _block(net: NetBuilder, name: str, bottom: str, channels: int, stride: int =
 
 
 def _pyramid(net: NetBuilder, ends: list[str], channels: int) -> list[FeatureMap]:
-    """From the coarsest map down: each is enlarged and added to the next, then a block for heads."""
+    """From the coarsest map down: each is enlarged and added to the next, then one for heads."""
     top, maps = "", []
     for number in reversed(range(len(ends))):
         level = net.unit(f"lateral{number}", ends[number], channels)
