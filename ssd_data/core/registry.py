@@ -149,4 +149,5 @@ ENGINES = Registry(
 LAYERS = Registry("engines/torch/layers", 'no layer type is called "{}"', "Known are {}")
 PROTOCOLS = Registry("evaluation/protocols", 'no protocol "{}"')
 TARGETS = Registry("deploy/targets", 'no profile "{}"', dashed=True)
+AUGMENTATIONS = Registry("batches/elements", 'no augmentation is called "{}"', "Known are {}")
 COMMANDS = Registry("cli", 'no command "{}"', dashed=True)
