@@ -22,5 +22,5 @@ class BoxLoss(RecipePart, frozen=True):
     weight: AtLeast0 = 1.0
 
     def losses(self, pairs: MatchedPairs) -> Tensor:
-        """The loss of each of K matches; float32 (K,)."""
+        """The loss of each of K matches, float32 (K,); or of its parts, (K, …)."""
         raise NotImplementedError
