@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from support.multibox import make
-from support.multibox_twin import Settings
 
 from ssd_data.engines.torch.boxes import Priors
 from ssd_data.engines.torch.matching import GroundTruth
 from ssd_data.training.recipe.pairs import Predictions
+from support.multibox import make
+from support.multibox_twin import Settings
 
 F = np.float32
 MAPS = ((4, 3, 2), (2, 2, 2), (1, 1, 1))  # width, height, priors a place

@@ -1,4 +1,4 @@
-"""Losses of recipes: each against its formula in plain Python, its gradients against differences."""
+"""Losses of recipes: each against its formula in plain Python; gradients against differences."""
 
 from __future__ import annotations
 
