@@ -20,16 +20,16 @@ import numpy.typing as npt
 
 from ssd_data.batches.augment import DataTransformer, resize
 from ssd_data.batches.cache import PictureCache
+from ssd_data.batches.mix import Share
+from ssd_data.batches.stock import Stock
 from ssd_data.core.errors import InputError
 from ssd_data.core.images import picture_limits
 from ssd_data.core.parallel import default_workers
 from ssd_data.core.structures import Batch
-from ssd_data.data.lmdb.records import Record, decode_record
-from ssd_data.data.lmdb.store import LmdbReader, open_shared
 from ssd_data.proto import caffe_pb2
 
 Array: TypeAlias = npt.NDArray[np.float32]
-Item: TypeAlias = tuple[str, Array, Array]  # key, values, rows
+Item: TypeAlias = tuple[int, Array, Array]  # the record's number, values, rows
 CHUNK = 4  # pictures a task, at most
 _WORD = 1 << 64
 _SKIP = _WORD - 1  # a position that no record has
@@ -63,6 +63,9 @@ class Batches:
         rank, world: this process and their number; of each ``world`` records it reads one.
         min_box: boxes of fewer pixels of the batch's pictures are left out.
         cache: megabytes of decoded pictures to keep; what is in a batch does not depend on it.
+        mix: LMDBs to read in the place of the layer's source, each as often as its weight says, see
+            :class:`~ssd_data.batches.mix.Mix`; empty for that one alone. A batch's keys have their
+            LMDB's path before them, where there are several.
 
     Attributes:
         waited: seconds that the caller has spent in ``next``: the data's share of its time.
@@ -85,6 +88,7 @@ class Batches:
         world: int = 1,
         min_box: int = 0,
         cache: int = 0,
+        mix: Sequence[Share] = (),
     ) -> None:
         where = f'layer "{layer.name}"'
         _check(layer, where)
@@ -98,11 +102,9 @@ class Batches:
             min_box=min_box,
             where=where,
         )
-        self.source = layer.data_param.source
         self.cache = PictureCache(cache) if cache else None
-        self._reader: LmdbReader | None = open_shared(self.source)
-        self._keys = self._reader.keys()
-        self._channels = self.transformer.channels(self._record(0))
+        self._stock = Stock(mix or [Share(layer.data_param.source, 1)], seed)
+        self._channels = self.transformer.channels(self._stock.record(0))
         most = layer.data_param.rand_skip  # so many records at most are left out at the beginning
         self._skip = int(generator_at(seed, _SKIP).integers(most)) if most else 0
         self._open = ExitStack()
@@ -116,7 +118,7 @@ class Batches:
 
     def __len__(self) -> int:
         """The number of records, not of batches, of which there is no end."""
-        return len(self._keys)
+        return len(self._stock)
 
     @property
     def shape(self) -> tuple[int, int, int, int] | None:
@@ -157,7 +159,7 @@ class Batches:
         if self._pool is not None:
             self._pool.shutdown()
         self._open.close()
-        self._reader = None
+        self._stock.close()
 
     def __enter__(self) -> Batches:
         return self
@@ -189,10 +191,10 @@ class Batches:
         return [self._item(at, out) for at, out in zip(positions, outs, strict=True)]
 
     def _item(self, position: int, out: Array | None) -> Item:
-        number = (position + self._skip) % len(self._keys)
-        where = self._where(number)
+        number = self._stock.at(position + self._skip)
+        where = self._stock.where(number)
         kept = None if self.cache is None else self.cache.get(number)
-        record, pixels = (self._record(number), None) if kept is None else kept
+        record, pixels = (self._stock.record(number), None) if kept is None else kept
         try:
             if self.cache is not None and pixels is None:
                 pixels = self.transformer.decode(record)
@@ -202,40 +204,29 @@ class Batches:
             raise InputError(error.what, where=where, hint=error.hint) from None
         except cv2.error as error:
             raise InputError(f"OpenCV cannot use it: {error.err}", where=where) from None
-        return record.key, data, rows
-
-    def _record(self, number: int) -> Record:
-        assert self._reader is not None
-        key = self._keys[number]
-        try:
-            return decode_record(key, self._reader.value(key))
-        except InputError as error:
-            raise InputError(error.what, where=self._where(number), hint=error.hint) from None
-
-    def _where(self, number: int) -> str:
-        return f"{self.source}: {self._keys[number].decode('utf-8', 'backslashreplace')}"
+        return number, data, rows
 
     def _finish(self, pending: _Pending) -> Batch:
         items = [item for task in pending.tasks for item in task.result()]
-        for number, (_, _, rows) in enumerate(items):
-            rows[:, 0] = number
+        for place, (_, _, rows) in enumerate(items):
+            rows[:, 0] = place
         rows = np.concatenate([rows for _, _, rows in items])
         if not len(rows):
             rows = np.full((1, 8), -1, np.float32)
         data = self._stack(items) if pending.data is None else pending.data
-        return Batch(data, rows[None, None], tuple(key for key, _, _ in items))
+        return Batch(data, rows[None, None], tuple(self._stock.name(n) for n, _, _ in items))
 
     def _stack(self, items: list[Item]) -> Array:
         """One array of pictures whose sizes were not known before."""
         first = items[0][1].shape
-        for key, values, _ in items:
+        for number, values, _ in items:
             if values.shape != first:
                 sizes = " and ".join(
                     f"{s[2]}x{s[1]}, {s[0]} channels" for s in (values.shape, first)
                 )
                 raise InputError(
                     f"a batch holds pictures of several sizes: {sizes}",
-                    where=f"{self.source}: {key}",
+                    where=self._stock.where(number),
                     hint="Give the layer a resize_param, or take one picture a batch",
                 )
         return np.stack([values for _, values, _ in items])

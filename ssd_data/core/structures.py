@@ -154,7 +154,7 @@ class Batch:
         label: float32 (1, 1, M, 8), a row a box in the pictures' order: item_id (0 … N-1),
             group_label, instance_id, xmin, ymin, xmax, ymax (fractions of the input), difficult;
             one row of -1 where there is no box.
-        keys: of the N records.
+        keys: of the N records; of a mix of LMDBs with their path before them.
     """
 
     data: npt.NDArray[np.float32]

@@ -78,7 +78,7 @@ class TorchEngine:
         assert isinstance(extras, Extras)
         seed = options.seed if options.seed is not None else max(file.param.random_seed, 0)
         file.param.random_seed = seed
-        self.sources = open_sources([file.train, *file.tests])
+        self.sources = open_sources([file.train, *file.tests], file.mix)
         self.solver = Solver(file, processes.device(options.device), extras)
         share_batches(self.solver, processes)
         feed = Feed(
@@ -89,16 +89,18 @@ class TorchEngine:
             world=processes.world,
             min_box=extras.min_face,
             cache=extras.cache,
+            mix=file.mix,
         )
         for layer in data_layers(self.solver.net):
             layer.feed = feed
         if processes.rank == 0:
             self._load(options, say)
-            self.solver.about["data"] = identities(self.sources)
+            self.solver.about["data"] = identities(self.sources, file.mix)
         self.solver.about["options"] = {**options.recorded(), "seed": seed}
         broadcast_start(self.solver)
         self.iteration = self.solver.iter
         return {
+            **({"mix": [share._asdict() for share in file.mix]} if file.mix else {}),
             "seed": seed,
             "threads": torch.get_num_threads(),
             "device": str(self.solver.net.device),
