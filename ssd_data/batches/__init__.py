@@ -23,14 +23,15 @@ from ssd_data.batches.augment.rows import rows_of
 from ssd_data.batches.cache import PictureCache
 from ssd_data.batches.composer import Composer, faults, needed
 from ssd_data.batches.elements._base import Element, Piece, Setting
+from ssd_data.batches.mix import Share
 from ssd_data.batches.sizes import Sizes, resized
+from ssd_data.batches.stock import Stock
 from ssd_data.batches.streams import WORD, generator_at
 from ssd_data.core.errors import InputError
 from ssd_data.core.images import picture_limits
 from ssd_data.core.parallel import default_workers
 from ssd_data.core.structures import Batch, Pixels
-from ssd_data.data.lmdb.records import Record, decode_record
-from ssd_data.data.lmdb.store import LmdbReader, open_shared
+from ssd_data.data.lmdb.records import Record
 from ssd_data.proto import caffe_pb2
 
 __all__ = ["Batches", "generator_at"]
@@ -41,8 +42,8 @@ _SKIP = WORD - 1  # a position that no record has
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    key: str
-    others: tuple[str, ...]
+    number: int
+    others: tuple[int, ...]
     values: Array
     rows: Array
 
@@ -75,6 +76,9 @@ class Batches:
         rank, world: this process and their number; of each ``world`` records it reads one.
         min_box: boxes of fewer pixels of the batch's pictures are left out.
         cache: megabytes of decoded pictures to keep; what is in a batch does not depend on it.
+        mix: LMDBs to read in the place of the layer's source, each as often as its weight says, see
+            :class:`~ssd_data.batches.mix.Mix`; empty for that one alone. A batch's keys have their
+            LMDB's path before them, where there are several.
         elements: of augmentation that the original has not, see ``batches/elements``.
         closes: from this position on the strong ones of them rest; None for never.
         sizes: of the batches, in the place of the layer's own.
@@ -100,6 +104,7 @@ class Batches:
         world: int = 1,
         min_box: int = 0,
         cache: int = 0,
+        mix: Sequence[Share] = (),
         elements: Sequence[Element] = (),
         closes: int | None = None,
         sizes: Sizes | None = None,
@@ -125,11 +130,9 @@ class Batches:
             for param in _params(layer.transform_param, sizes)
         )
         self._scaled = dict(zip(() if sizes is None else sizes.known, scaled, strict=True))
-        self.source = layer.data_param.source
         self.cache = PictureCache(cache) if cache else None
-        self._reader: LmdbReader | None = open_shared(self.source)
-        self._keys = self._reader.keys()
-        self._channels = self.transformer.channels(self._record(0))
+        self._stock = Stock(mix or [Share(layer.data_param.source, 1)], seed)
+        self._channels = self.transformer.channels(self._stock.record(0))
         most = layer.data_param.rand_skip  # so many records at most are left out at the beginning
         self._skip = int(generator_at(seed, _SKIP).integers(most)) if most else 0
         self._open = ExitStack()
@@ -143,7 +146,7 @@ class Batches:
 
     def __len__(self) -> int:
         """The number of records, not of batches, of which there is no end."""
-        return len(self._keys)
+        return len(self._stock)
 
     @property
     def shape(self) -> tuple[int, int, int, int] | None:
@@ -183,7 +186,7 @@ class Batches:
         if self._pool is not None:
             self._pool.shutdown()
         self._open.close()
-        self._reader = None
+        self._stock.close()
 
     def __enter__(self) -> Batches:
         return self
@@ -227,12 +230,13 @@ class Batches:
         return [self._item(at, out, transformer) for at, out in zip(positions, outs, strict=True)]
 
     def _item(self, position: int, out: Array | None, transformer: DataTransformer) -> _Item:
-        number = self._number(position)
+        number = self._stock.at(position + self._skip)
         record, pixels = self._picture(number)
         happening, setting = [], Setting(transformer.param, transformer.repeats(record))
         if self.composer is not None:
-            happening = self.composer.draw(position, setting, len(self._keys))
-        others = [self._picture(self._number(position + offset)) for offset in needed(happening)]
+            happening = self.composer.draw(position, setting, len(self._stock))
+        numbers = [self._stock.at(position + self._skip + n) for n in needed(happening)]
+        others = [self._picture(one) for one in numbers]
         generator = generator_at(self.seed, position)
         with self._naming(number):
             if self.composer is None or not happening:
@@ -242,17 +246,17 @@ class Batches:
                 values, rows = self.composer(
                     happening, own, pieces, transformer, setting, generator, out
                 )
-        return _Item(record.key, tuple(r.key for r, _ in others), values, rows)
+        return _Item(number, tuple(numbers), values, rows)
 
     def _number(self, position: int) -> int:
         """Of the record at a position of the stream."""
-        return (position + self._skip) % len(self._keys)
+        return (position + self._skip) % len(self._stock)
 
     def _picture(self, number: int) -> tuple[Record, Pixels]:
         """A record and its pixels, not to be written to."""
         if self.cache is not None and (kept := self.cache.get(number)) is not None:
             return kept
-        record = self._record(number)
+        record = self._stock.record(number)
         with self._naming(number):
             pixels = self.transformer.decode(record)
         if self.cache is not None:
@@ -262,24 +266,13 @@ class Batches:
     @contextmanager
     def _naming(self, number: int) -> Iterator[None]:
         """Errors name the LMDB and the record's key."""
-        where = self._where(number)
+        where = self._stock.where(number)
         try:
             yield
         except InputError as error:
             raise InputError(error.what, where=where, hint=error.hint) from None
         except cv2.error as error:
             raise InputError(f"OpenCV cannot use it: {error.err}", where=where) from None
-
-    def _record(self, number: int) -> Record:
-        assert self._reader is not None
-        key = self._keys[number]
-        try:
-            return decode_record(key, self._reader.value(key))
-        except InputError as error:
-            raise InputError(error.what, where=self._where(number), hint=error.hint) from None
-
-    def _where(self, number: int) -> str:
-        return f"{self.source}: {self._keys[number].decode('utf-8', 'backslashreplace')}"
 
     def _finish(self, pending: _Pending) -> Batch:
         items = [item for task in pending.tasks for item in task.result()]
@@ -289,7 +282,9 @@ class Batches:
         if not len(rows):
             rows = np.full((1, 8), -1, np.float32)
         data = self._stack(items) if pending.data is None else pending.data
-        keys, others = tuple(item.key for item in items), tuple(item.others for item in items)
+        name = self._stock.name
+        others = tuple(tuple(map(name, item.others)) for item in items)
+        keys = tuple(name(item.number) for item in items)
         return Batch(data, rows[None, None], keys, others if any(others) else ())
 
     def _stack(self, items: list[_Item]) -> Array:
@@ -302,7 +297,7 @@ class Batches:
                 )
                 raise InputError(
                     f"a batch holds pictures of several sizes: {sizes}",
-                    where=f"{self.source}: {item.key}",
+                    where=self._stock.where(item.number),
                     hint="Give the layer a resize_param, or take one picture a batch",
                 )
         return np.stack([item.values for item in items])

@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ssd_data.batches.mix import Share
 from ssd_data.nets.graph import Graph
 from ssd_data.training.options import Extras
 from ssd_data.training.preflight import (
     branch,
     data,
     labels,
+    mix,
     nets,
     processes,
     recipes,
@@ -63,8 +65,9 @@ def preflight(
     solver.check_places(found, file, write_in, engine)
     tests.check_tests(found, file)
     known: dict[str, Lmdb] = {}
-    train = _check_net(found, "train", file.train, known, engine)
+    train = _check_net(found, "train", file.train, known, engine, file.mix)
     tested = [_check_net(found, "test", graph, known, engine) for graph in file.tests]
+    mix.check_mix(found, file, train, world)
     labels.check_classes(found, [file.train, *file.tests])
     labels.check_one_labelmap(
         found, [*train, *(source for sources in tested for source in sources)]
@@ -91,7 +94,7 @@ def preflight(
         if weights:
             found.warn("--weights", f"not used: the run goes on from {resume}")
         resume_state = nets.check_resume(found, shapes, resume, file.param, kept, engine)
-        data.check_same(found, [train, *tested], resume, resume_state, other_data)
+        data.check_same(found, [train, *tested], resume, resume_state, other_data, file.mix)
     solver.check_snapshots(found, file, nets.snapshot_size(shapes, kept), engine)
     data.check_unchanged(found, known.values())
     if recipe is not None:
@@ -110,9 +113,14 @@ def _locate_nets(found: Preflight, file: SolverFile) -> None:
 
 
 def _check_net(
-    found: Preflight, role: str, graph: Graph, known: dict[str, Lmdb], engine: str
+    found: Preflight,
+    role: str,
+    graph: Graph,
+    known: dict[str, Lmdb],
+    engine: str,
+    shares: Sequence[Share] = (),
 ) -> list[Source]:
-    sources = data.check_sources(found, role, graph, known)
+    sources = data.check_sources(found, role, graph, known, shares)
     classes = labels.classes_of(graph)
     for source in sources:
         data.check_pictures(found, source, engine)
