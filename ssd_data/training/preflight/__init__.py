@@ -10,11 +10,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ssd_data.batches.mix import Share
 from ssd_data.nets.graph import Graph
 from ssd_data.training.options import Extras
-from ssd_data.training.preflight import branch, data, labels, nets, processes, solver, tests
+from ssd_data.training.preflight import (
+    branch,
+    data,
+    labels,
+    mix,
+    nets,
+    processes,
+    recipes,
+    solver,
+    tests,
+)
 from ssd_data.training.preflight.data import Lmdb, Source
 from ssd_data.training.preflight.report import Preflight
+from ssd_data.training.recipe.parts import TrainRecipe
 from ssd_data.training.solver_file import SolverFile
 
 
@@ -28,6 +40,7 @@ def preflight(
     other_data: bool = False,
     write_in: Sequence[Path] = (),
     extras: Extras | None = None,
+    recipe: TrainRecipe | None = None,
     world: int = 1,
 ) -> Preflight:
     """Check a training before it starts; nothing is written, and no net is run.
@@ -40,7 +53,8 @@ def preflight(
         skip_mismatch: arrays of other shapes than the net's are left out on request.
         other_data: a run may go on with an LMDB that was built anew.
         write_in: folders that solver and nets may write into, besides those of the run.
-        extras: what the run has beyond the original. world: how many processes train.
+        extras: what the run has beyond the original. recipe: what it does otherwise.
+        world: how many processes train.
     """
     found = Preflight()
     found.locate("solver", file.origin, file.origin)
@@ -51,8 +65,9 @@ def preflight(
     solver.check_places(found, file, write_in, engine)
     tests.check_tests(found, file)
     known: dict[str, Lmdb] = {}
-    train = _check_net(found, "train", file.train, known, engine)
+    train = _check_net(found, "train", file.train, known, engine, file.mix)
     tested = [_check_net(found, "test", graph, known, engine) for graph in file.tests]
+    mix.check_mix(found, file, train, world)
     labels.check_classes(found, [file.train, *file.tests])
     labels.check_one_labelmap(
         found, [*train, *(source for sources in tested for source in sources)]
@@ -71,16 +86,19 @@ def preflight(
         their_shapes = nets.check_shapes(found, graph, sources)
         if shapes is not None and their_shapes is not None:
             nets.check_sharing(found, shapes, their_shapes, graph.origin)
+    kept = nets.histories(file.param, recipe)
     resume_state: Mapping[str, Any] = {}
     if resume is None:
         nets.check_weights(found, shapes, weights, skip_mismatch)
     else:
         if weights:
             found.warn("--weights", f"not used: the run goes on from {resume}")
-        resume_state = nets.check_resume(found, shapes, resume, file.param, engine)
-        data.check_same(found, [train, *tested], resume, resume_state, other_data)
-    solver.check_snapshots(found, file, nets.snapshot_size(shapes, file.param), engine)
+        resume_state = nets.check_resume(found, shapes, resume, file.param, kept, engine)
+        data.check_same(found, [train, *tested], resume, resume_state, other_data, file.mix)
+    solver.check_snapshots(found, file, nets.snapshot_size(shapes, kept), engine)
     data.check_unchanged(found, known.values())
+    if recipe is not None:
+        recipes.check_recipe(found, file, recipe, extras or Extras(), shapes)
     if extras is not None:
         processes.check_processes(found, file, extras, world, resume, resume_state)
     return found
@@ -95,9 +113,14 @@ def _locate_nets(found: Preflight, file: SolverFile) -> None:
 
 
 def _check_net(
-    found: Preflight, role: str, graph: Graph, known: dict[str, Lmdb], engine: str
+    found: Preflight,
+    role: str,
+    graph: Graph,
+    known: dict[str, Lmdb],
+    engine: str,
+    shares: Sequence[Share] = (),
 ) -> list[Source]:
-    sources = data.check_sources(found, role, graph, known)
+    sources = data.check_sources(found, role, graph, known, shares)
     classes = labels.classes_of(graph)
     for source in sources:
         data.check_pictures(found, source, engine)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ssd_data.batches import Batches
+from ssd_data.batches.mix import Share
 from ssd_data.engines.torch.layer import Layer, naming, sized
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Feed:
     world: int = 1
     min_box: int = 0
     cache: int = 0
+    mix: tuple[Share, ...] = ()
 
 
 class AnnotatedData(Layer):
