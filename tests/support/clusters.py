@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -34,14 +35,14 @@ class RayCluster:
     """The head, which runs no tasks, and nodes that do.
 
     Attributes:
-        address: of the head, for RAY_ADDRESS. client: for ``--on``, where there is such a server.
+        address: of the head, for RAY_ADDRESS.
+        client: of the server for ``ray://``, if it was asked for.
         nodes: number of each node that lives.
     """
 
     def __init__(self, holder: subprocess.Popen[str]) -> None:
         self.holder = holder
-        self.address = self.ask("address")
-        self.client = ""
+        self.address, self.client = self.ask("address")
         self.nodes: list[int] = []
 
     def ask(self, *words: Any) -> Any:
@@ -65,26 +66,21 @@ class RayCluster:
         for pid in self.ask("head"):
             end_tree(pid)
 
-    def serve(self) -> str:
-        """Start the server of ``ray://`` on the head, and return its address."""
-        if not self.client:
-            self.client = self.ask("serve")
-        return self.client
-
 
 @contextmanager
-def ray_cluster(*nodes: int, path: str = "") -> Iterator[RayCluster]:
+def ray_cluster(*nodes: int, path: str = "", client: bool = False) -> Iterator[RayCluster]:
     """A head and nodes of so many CPUs each.
 
     Args:
         path: goes before PYTHONPATH of all of them.
+        client: whether the head has a server for ``ray://``.
     """
     temp = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # paths of sockets are short
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*filter(None, [path]), *sys.path])}
     environment.pop("RAY_ADDRESS", None)
     environment["RAY_USAGE_STATS_ENABLED"] = "0"
     holder = subprocess.Popen(
-        [sys.executable, __file__, str(temp)],
+        [sys.executable, __file__, str(temp), str(free_port() if client else "")],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         text=True, env=environment, start_new_session=True,
     )  # fmt: skip
@@ -122,11 +118,18 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def _hold(temp: str) -> None:
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def _hold(temp: str, port: str) -> None:
     from ray.cluster_utils import Cluster
 
     common = {"object_store_memory": MEMORY, "include_dashboard": False}
-    head = {"num_cpus": 0, "_system_config": SOON, "temp_dir": temp, **common}
+    head: dict[str, Any] = {"num_cpus": 0, "_system_config": SOON, "temp_dir": temp, **common}
+    if port:
+        head["ray_client_server_port"] = int(port)
     cluster = Cluster(initialize_head=True, head_node_args=head)
     nodes: list[Any] = []
     out = os.fdopen(os.dup(1), "w")
@@ -134,7 +137,7 @@ def _hold(temp: str) -> None:
     for line in sys.stdin:
         word, *given = json.loads(line)
         if word == "address":
-            said: Any = cluster.address
+            said: Any = cluster.address, f"ray://127.0.0.1:{port}" if port else ""
         elif word == "add":
             cpus, environment = given
             os.environ.update(environment)
@@ -149,4 +152,4 @@ def _hold(temp: str) -> None:
 
 
 if __name__ == "__main__":
-    _hold(sys.argv[1])
+    _hold(*sys.argv[1:])

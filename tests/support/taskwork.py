@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -27,7 +28,17 @@ def refuse(number: int) -> int:
 
 
 def fill(_: object) -> None:
-    raise OutputError("No space left on device", where="/data/shard", hint="Free space")
+    raise OutputError(
+        "No space left on device", where="/data/shard", hint="Free space, and try again"
+    )
+
+
+def full(_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/x")
+
+
+def generator(_: object) -> object:
+    return (number for number in range(3))
 
 
 def fault(number: int) -> float:

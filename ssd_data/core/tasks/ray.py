@@ -124,13 +124,15 @@ def connect(on: str, say: Say) -> Iterator[Workers]:
     if address.startswith("ray://"):
         require_there("grpc", "ray", "grpcio", error=UsageError, where="--on")
     ours, theirs = Pipe()
-    program = _PROGRAM.format(path=sys.path, descriptor=theirs.fileno())
+    path = [os.path.abspath(place) for place in sys.path]  # noqa: PTH100 - "" is this folder
+    program = _PROGRAM.format(path=path, descriptor=theirs.fileno())
     driver = subprocess.Popen(
         [sys.executable, "-c", program],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         pass_fds=[theirs.fileno()],
+        cwd="/",  # workers import what lies in its folder before all else
         env={"RAY_USAGE_STATS_ENABLED": "0", **os.environ},
     )
     theirs.close()
