@@ -157,4 +157,10 @@ CLASSIFICATION = Registry(
 )
 BOX_LOSSES = Registry("training/recipe/boxes", 'no box loss is called "{}"', "Known are {}")
 MATCHINGS = Registry("training/recipe/matchings", 'no matching is called "{}"', "Known are {}")
+PLACES = Registry(
+    "core/tasks",
+    'there is no place "{}" for work',
+    where="--on",
+    group="ssd_data.tasks",
+)
 COMMANDS = Registry("cli", 'no command "{}"', dashed=True)

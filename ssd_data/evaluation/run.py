@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,14 @@ from ssd_data.core.images import picture_limits
 from ssd_data.core.jsontext import json_text
 from ssd_data.core.notes import Tally
 from ssd_data.core.progress import Track, untracked
+from ssd_data.core.tasks import Workers
 from ssd_data.engines import Engine
 from ssd_data.evaluation.detecting import detect_all
 from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.protocols import make_plan
 from ssd_data.evaluation.results import Scored, write_and_score
 from ssd_data.evaluation.sources import EvalSet
+from ssd_data.evaluation.spread import Detector, detect_spread
 from ssd_data.evaluation.worst import draw_worst
 from ssd_data.metrics.plots import draw_curves
 from ssd_data.metrics.scores import Scores
@@ -49,6 +51,7 @@ class EvalNet:
         batch: how many go through the net at a time, where they have one size.
         threshold: the net's own, which lower scores do not reach.
         half: whether it computes in half precision.
+        device: as it was asked for; workers elsewhere choose by it.
     """
 
     engine: Engine
@@ -59,6 +62,7 @@ class EvalNet:
     batch: int = 1
     threshold: float = 0.01
     half: bool = False
+    device: str | None = None
 
     def made_with(self) -> dict[str, Any]:
         """All that detections depend on, as JSON."""
@@ -74,6 +78,24 @@ class EvalNet:
             "size": "x".join(map(str, self.size)) if self.size else size,
             "threshold": self.threshold,
         }
+
+    def sent(self) -> Detector:
+        """The same as workers get it.
+
+        Raises:
+            InputError: the weights cannot be read.
+        """
+        return Detector(
+            self.engine.name,
+            self.engine.graph,
+            self._weights(),
+            self.preprocessing,
+            self.protocol,
+            self.size,
+            self.batch,
+            self.device,
+            self.half,
+        )
 
     def _weights(self) -> bytes:
         return read_bytes(self.weights, "caffemodel", MOST_BYTES)
@@ -126,6 +148,7 @@ def evaluate(
     folder: Path,
     options: EvalOptions | None = None,
     track: Track = untracked,
+    workers: Workers | None = None,
 ) -> Report:
     """Detect in all pictures of a set and score what was found.
 
@@ -135,6 +158,7 @@ def evaluate(
             Pictures that it has from an earlier run with the same net, weights and options are not
             detected again.
         track: wraps the names of pictures as they are done, to show progress.
+        workers: those of a cluster, who detect then; see :func:`ssd_data.core.tasks.connect`.
 
     Raises:
         UsageError: an option is out of range.
@@ -144,7 +168,6 @@ def evaluate(
     options = options or EvalOptions()
     _check(data, detector, options, folder)
     detector = replace(detector, preprocessing=detector.preprocessing.fitted(detector.engine.graph))
-    plan = make_plan(detector.protocol, detector.preprocessing, detector.size, detector.batch)
     made_with = {**detector.made_with(), **data.identity}
     unread: dict[str, str] = {}
     missing = options.rules.missing
@@ -153,14 +176,8 @@ def evaluate(
         total = min(len(data.names), options.limit or len(data.names))
         before = sum(name in journal for name in data.names[:total])
         with picture_limits(keep_threads=detector.engine.name == "opencv"):
-            done = detect_all(
-                data,
-                detector.engine,
-                plan,
-                journal,
-                limit=options.limit,
-                unread=None if missing == "fail" else unread,
-            )
+            kept = None if missing == "fail" else unread
+            done = _detect(data, detector, journal, workers, options.limit, kept)
             detected = sum(1 for _ in track(done, total - before, "eval"))
         seconds = time.perf_counter() - start
         with OutFolder(folder) as work:
@@ -177,6 +194,20 @@ def evaluate(
             drawn = _write(report, scored, data, options, work.staging)
             work.publish()
     return replace(report, drawn=[folder / name for name in drawn])
+
+
+def _detect(
+    data: EvalSet,
+    net: EvalNet,
+    journal: Journal,
+    workers: Workers | None,
+    limit: int | None,
+    unread: dict[str, str] | None,
+) -> Iterator[str]:
+    plan = make_plan(net.protocol, net.preprocessing, net.size, net.batch)
+    if workers is None:
+        return detect_all(data, net.engine, plan, journal, limit=limit, unread=unread)
+    return detect_spread(data, net.sent(), plan.batch, journal, workers, limit=limit, unread=unread)
 
 
 def _add_notes(notes: Tally, journal: Journal, unread: Mapping[str, str]) -> None:
