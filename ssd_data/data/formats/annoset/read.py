@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.files.paths import read_lines
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry
 from ssd_data.data.formats import Format, pairlists
@@ -33,7 +34,7 @@ def read(root: Path, source: ListSource, notes: Tally) -> Iterator[Entry]:
         InputError: the list is unreadable, or a line is not an image and an annotation (one with
             a label number is a classification list).
     """
-    file = Path(source.list)
+    file = as_path(source.list)
     seen: set[str] = set()
     numbered = enumerate(map(str.strip, read_lines(file, "list")), 1)
     places = [(f"{file}:{number}", line) for number, line in numbered if line]
@@ -51,5 +52,5 @@ FORMAT = Format(
     read,
     needs=lambda source: [],
     names_splits=False,
-    outside=lambda source: [Path(source.list)],
+    outside=lambda source: [as_path(source.list)],
 )
