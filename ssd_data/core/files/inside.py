@@ -266,14 +266,16 @@ def is_folder(entry: HeldEntry) -> bool:
         return False
 
 
-def read_start(path: AnyPath, what: str, most: int, where: object, start: int) -> tuple[bytes, int]:
+def read_start(
+    path: AnyPath, what: str, most: int, where: object, start: int, again: bool = False
+) -> tuple[bytes, int]:
     """See :func:`ssd_data.core.files.paths.read_start`.
 
     Raises:
         InputError: it cannot be read, or a link that leads out leads to it.
     """
     require_inside(path)
-    return paths.read_start(path, what, most, where, start)
+    return paths.read_start(path, what, most, where, start, again)
 
 
 def read_bytes(path: AnyPath, what: str, most: int, where: object = "") -> bytes:

@@ -79,16 +79,17 @@ def read_bytes(path: Path | str, what: str, most: int, where: object = "") -> by
 
 
 def read_start(
-    path: Path | str, what: str, most: int, where: object, start: int
+    path: Path | str, what: str, most: int, where: object, start: int, again: bool = False
 ) -> tuple[bytes, int]:
     """A file's first bytes, at most ``start``, and how many it has; else as :func:`read_bytes`.
 
-    For what is read once, as pictures are: of a store it is fetched anew each time.
+    For what is read once, as pictures are: of a store it is fetched anew each time, but for what
+    is kept until it is read ``again``.
     """
     if (far := remote(path)) is not None:
         from ssd_data.core.files.remote import reading
 
-        return reading.read_start(far, what, most, where, start)
+        return reading.read_start(far, what, most, where, start, again)
     return _read(path, what, most, where, start)
 
 

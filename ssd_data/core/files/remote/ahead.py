@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from ssd_data.core.files.remote.spool import Kept
+from ssd_data.core.files.remote.spool import Kept, Spool
 
 WAITING = 256  # files that nobody has read yet
 BYTES = 256 << 20  # of those that wait in memory
@@ -32,11 +32,15 @@ class Ahead:
     """
 
     def __init__(
-        self, threads: int, fetch: Callable[[Wanted], bytes], keep: Callable[[Wanted], Kept]
+        self,
+        threads: int,
+        spool: Spool,
+        fetch: Callable[[Wanted], bytes],
+        keep: Callable[[Wanted], Kept],
     ) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="ssd-data-remote")
-        self._fetch, self._keep = fetch, keep
-        self._lock = threading.Lock()
+        self._spool, self._fetch, self._keep = spool, fetch, keep
+        self._lock, self._telling = threading.Lock(), threading.Lock()
         self._coming: OrderedDict[str, tuple[Future[bytes], int]] = OrderedDict()
         self._bytes = 0
         self._kept: dict[str, Future[Kept] | Kept] = {}
@@ -65,6 +69,9 @@ class Ahead:
             found = self._coming.pop(file.key, None)
             if found is not None:
                 self._bytes -= found[1]
+            kept = self._kept.get(file.key)
+        if kept is not None:
+            return self._spool.read(self.kept(file))
         return found[0].result() if found is not None else self._fetch(file)
 
     def expect(self, files: Iterator[Wanted]) -> None:
@@ -97,11 +104,17 @@ class Ahead:
         return kept
 
     def _top_up(self) -> None:
-        with self._lock:
+        """Ask for more of what is expected. To find out what that is may need a file, too."""
+        if not self._telling.acquire(blocking=False):
+            return
+        try:
             while len(self._unread) < WAITING:
                 file = next(self._expected, None)
                 if file is None:
                     return
-                if file.key not in self._kept and file.size <= LARGE:
-                    self._kept[file.key] = self._pool.submit(self._keep, file)
-                    self._unread.add(file.key)
+                with self._lock:
+                    if file.key not in self._kept and file.size <= LARGE:
+                        self._kept[file.key] = self._pool.submit(self._keep, file)
+                        self._unread.add(file.key)
+        finally:
+            self._telling.release()

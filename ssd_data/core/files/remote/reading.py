@@ -44,10 +44,13 @@ def entries(path: RemotePath) -> list[RemoteEntry]:
 
 
 def read_start(
-    path: RemotePath, what: str, most: int, where: object, start: int
+    path: RemotePath, what: str, most: int, where: object, start: int, again: bool = False
 ) -> tuple[bytes, int]:
     """A picture's first bytes, and how many it has; of one that is no larger all, not kept."""
     size, store = _size(path, what, most, where), store_of(path)
+    if again and size <= start:
+        spool, kept = store.kept(path)
+        return spool.read(kept), size
     return (store.start_of(path, start) if size > start else store.bytes_of(path)), size
 
 
@@ -73,9 +76,9 @@ def mapped(path: RemotePath, what: str, most: int, where: object) -> mmap.mmap |
 
 
 def open_parts(path: RemotePath, what: str, most: int, where: object) -> BinaryIO:
-    """A file of which only parts are read; what is read twice is fetched twice."""
+    """A file of which only parts are read."""
     _size(path, what, most, where)
-    return cast(BinaryIO, io.BufferedReader(store_of(path).ranged(path)))
+    return cast(BinaryIO, io.BufferedReader(store_of(path).parts_of(path)))
 
 
 def announce(path: RemotePath) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 REQUESTS = 32  # on their way at once
 PIECE = 16 << 20  # of a large file
+SMALL = 1 << 20  # a part of one that is kept
 
 
 class Store:
@@ -51,6 +52,7 @@ class Store:
         self._top = ""
         self._spool: Spool | None = None
         self._ahead: Ahead | None = None
+        self._parts: dict[tuple[str, int, int], Kept] = {}
 
     @property
     def fs(self) -> Any:
@@ -152,9 +154,7 @@ class Store:
 
     def kept(self, path: RemotePath) -> tuple[Spool, Kept]:
         """A file that may be read again."""
-        kept = self._coming.kept(self.require(path))
-        assert self._spool is not None
-        return self._spool, kept
+        return self._spooled, self._coming.kept(self.require(path))
 
     def announce(self, path: RemotePath) -> None:
         """Its bytes are wanted soon, once."""
@@ -165,28 +165,49 @@ class Store:
         """These will be kept soon, in about this order."""
         self._coming.expect(filter(None, map(self._wanted, paths)))
 
-    def ranged(self, path: RemotePath) -> PartFile:
-        """A file of which only parts are read, each when it is asked for."""
+    def parts_of(self, path: RemotePath) -> PartFile:
+        """A file of which only parts are read, each when it is asked for; a small one is kept, and
+        of a large one its small parts, which tell of the others.
+        """
         file = self.require(path)
-        return PartFile(file.size, partial(self._part, file))
+        if file.size <= PIECE:
+            spool, kept = self.kept(path)
+            return spool.opened(kept)
+        return PartFile(file.size, partial(self._kept_part, file))
+
+    def _kept_part(self, file: Wanted, start: int, size: int) -> bytes:
+        if size > SMALL:
+            return self._part(file, start, size)
+        spool, part = self._spooled, (file.key, start, size)
+        if (kept := self._parts.get(part)) is None:
+            data, kept = self._part(file, start, size), spool.room(size)
+            spool.write(data, kept.start)
+            self._parts[part] = kept
+        return spool.read(kept)
+
+    @property
+    def _spooled(self) -> Spool:
+        with self._lock:
+            if self._spool is None:
+                self._spool = Spool()
+            return self._spool
 
     @property
     def _coming(self) -> Ahead:
         with self._lock:
             if self._ahead is None:
-                self._spool = Spool()
                 threads = threads_of(self.fs, REQUESTS)
-                self._ahead = Ahead(threads, self._whole, self._into_spool)
+                self._ahead = Ahead(threads, self._spooled, self._whole, self._into_spool)
             return self._ahead
 
     def _whole(self, file: Wanted) -> bytes:
         return self._part(file, 0, file.size) if file.size else b""
 
     def _into_spool(self, file: Wanted) -> Kept:
-        assert self._spool is not None
-        kept = self._spool.room(file.size)
+        spool = self._spooled
+        kept = spool.room(file.size)
         for at in range(0, file.size, PIECE):
-            self._spool.write(self._part(file, at, min(PIECE, file.size - at)), kept.start + at)
+            spool.write(self._part(file, at, min(PIECE, file.size - at)), kept.start + at)
         return kept
 
     def _part(self, file: Wanted, start: int, size: int) -> bytes:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from ssd_data.core.files.inside import expect
 from ssd_data.core.files.paths import read_lines
 from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.notes import Tally
@@ -39,6 +40,7 @@ def read(root: Path, source: ListSource, notes: Tally) -> Iterator[Entry]:
     numbered = enumerate(map(str.strip, read_lines(file, "list")), 1)
     places = [(f"{file}:{number}", line) for number, line in numbered if line]
     parted = [(where, *pairlists.parted(root, line, where)) for where, line in places]
+    expect(root, (root / annotation for _, _, annotation in parted))
     pairlists.survey(root, (annotation for _, _, annotation in parted))
     for where, image, annotation in parted:
         if image in seen:

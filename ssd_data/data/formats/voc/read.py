@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import expect
 from ssd_data.core.files.paths import is_below
 from ssd_data.core.files.there import is_named_there, is_there
 from ssd_data.core.notes import Tally
@@ -121,8 +122,17 @@ def read(root: Path, source: VocSource, notes: Tally) -> Iterator[Entry]:
             pictures.
     """
     finder = source.finder(Tree(root))
+    expect(root, _annotations(root, source, finder))
     for listed in read_listed(root, source.path(set_file(source.set)), finder, notes):
         yield _entry(root, source, listed, finder, notes)
+
+
+def _annotations(root: Path, source: VocSource, finder: Finder) -> Iterator[Path]:
+    """The files that will be read."""
+    folder = source.path(source.annotations)
+    for listed in read_listed(root, source.path(set_file(source.set)), finder, Tally()):
+        if listed.picture is not None:
+            yield root / f"{folder}/{stem_of(listed.picture.path)}{SUFFIX}"
 
 
 def _entry(root: Path, source: VocSource, listed: Listed, finder: Finder, notes: Tally) -> Entry:
