@@ -19,6 +19,7 @@ from ssd_data.core.files.inside import (
     require_inside,
     require_none_refused,
 )
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.legible import few
 from ssd_data.data import formats, recipes
 from ssd_data.data.formats import Confidence, Recognised
@@ -80,7 +81,7 @@ def find_layout(
             the folder, see :mod:`ssd_data.core.files.inside`.
         UsageError: ``format`` is no format of folders.
     """
-    top = tree = Tree(Path(folder))
+    top = tree = Tree(as_path(folder))
     keep_inside(top.root, follow_links, also)
     name = top.root.resolve().name
     if found := _layout(top, format):
@@ -115,7 +116,7 @@ def find_index(
     Raises:
         InputError: it is no such file, or may be one of two formats. A link leaves the root.
     """
-    file = Path(file)
+    file = as_path(file)
     asked = (
         [(format, formats.load(format))] if format else list(formats.formats_of_index(file.name))
     )

@@ -12,20 +12,41 @@ folder they read as those do. Each folder is looked at once: a file costs two lo
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, Protocol, TypeAlias
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files import paths
 from ssd_data.core.files.paths import TEXT_BYTES, listable
+from ssd_data.core.files.remote.address import remote
 
 HINT = "--follow-links reads through such links (in Python follow_links=True)"
+AHEAD, FAR_AHEAD = 16, 64
 AnyPath: TypeAlias = Path | str
+
+
+class HeldEntry(Protocol):
+    """What lies in a folder: an :class:`os.DirEntry`, or what a store has in its place."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+
+    def is_dir(self) -> bool:
+        """Whether it is a folder, or a link to one."""
+
+    def is_symlink(self) -> bool:
+        """Whether it is a link."""
 
 
 @dataclass(slots=True)
@@ -66,10 +87,15 @@ def keep_inside(folder: AnyPath, follow: bool = False, also: Iterable[AnyPath] =
     Args:
         follow: all is read. also: other folders that links may lead into: the user has named them.
     """
+    if (far := remote(folder)) is not None:  # a store has no links
+        from ssd_data.core.files.remote.stores import take_store
+
+        take_store(far)
+        return
     top = _absolute(folder)
     for other in [name for name in _fences if name.startswith(f"{top.rstrip('/')}/")]:
         del _fences[other]
-    real = tuple(os.path.realpath(one) for one in (folder, *also))
+    real = tuple(os.path.realpath(one) for one in (folder, *also) if remote(one) is None)
     _fences[top] = _Fence(top, real, follow)
     _places.clear()
 
@@ -91,6 +117,10 @@ def kept_inside(
 
 def is_kept(folder: AnyPath) -> bool:
     """Whether a folder is one of those, or lies in one."""
+    if (far := remote(folder)) is not None:
+        from ssd_data.core.files.remote.stores import is_named
+
+        return is_named(far)
     return _fence_of(_absolute(folder)) is not None
 
 
@@ -147,6 +177,8 @@ def leads_out(path: AnyPath) -> bool:
     >>> leads_out("sample/voc/JPEGImages/test000001.jpg")
     False
     """
+    if remote(path) is not None:
+        return False
     folder, _, name = str(path).rpartition("/")
     place = _look(folder if folder or name == str(path) else "/")
     if not place.out and name not in place.links and name != "..":
@@ -187,18 +219,22 @@ def require_none_refused(folder: AnyPath) -> None:
         InputError: since :func:`keep_inside` one was refused in the folder, or in that which it
             lies in.
     """
-    fence = _fence_of(_absolute(folder))
+    fence = _fence_of(_absolute(folder)) if remote(folder) is None else None
     if fence is not None and fence.refused is not None:
         raise fence.refused
 
 
-def entries(folder: AnyPath) -> list[os.DirEntry[str]]:
+def entries(folder: AnyPath) -> list[HeldEntry]:
     """What lies in a folder.
 
     Raises:
         InputError: a link that leads out leads to it.
         OSError: as the system says.
     """
+    if (far := remote(folder)) is not None:
+        from ssd_data.core.files.remote import reading
+
+        return [*reading.entries(far)]
     path = str(folder)
     known = _places.get(path)
     fence = None if known else _fence_of(_absolute(path))
@@ -207,7 +243,7 @@ def entries(folder: AnyPath) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as found:
         held = list(found)
     _look(path, held)
-    return held
+    return [*held]
 
 
 def names_in(folder: AnyPath) -> list[str]:
@@ -222,7 +258,7 @@ def names_in(folder: AnyPath) -> list[str]:
         return []
 
 
-def is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: HeldEntry) -> bool:
     """Whether it is a folder, or a link to one; not so a link that leads round in a circle."""
     try:
         return entry.is_dir()
@@ -231,7 +267,7 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def read_start(
-    path: AnyPath, what: str, most: int, where: object = "", start: int | None = None
+    path: AnyPath, what: str, most: int, where: object, start: int, again: bool = False
 ) -> tuple[bytes, int]:
     """See :func:`ssd_data.core.files.paths.read_start`.
 
@@ -239,7 +275,7 @@ def read_start(
         InputError: it cannot be read, or a link that leads out leads to it.
     """
     require_inside(path)
-    return paths.read_start(path, what, most, where, start)
+    return paths.read_start(path, what, most, where, start, again)
 
 
 def read_bytes(path: AnyPath, what: str, most: int, where: object = "") -> bytes:
@@ -268,6 +304,43 @@ def open_regular(path: AnyPath, what: str, most: int, where: object = "") -> Bin
     """See :func:`ssd_data.core.files.paths.open_regular`; else as :func:`read_bytes`."""
     require_inside(path)
     return paths.open_regular(path, what, most, where)
+
+
+def mapped(path: AnyPath, what: str, where: object) -> mmap.mmap | bytes:
+    """A regular file's bytes, as many of them in memory as are looked at; else as
+    :func:`read_bytes`."""
+    require_inside(path)
+    return paths.mapped(path, what, where)
+
+
+def openable(path: AnyPath, what: str, where: object) -> AnyPath | BinaryIO:
+    """A file as other packages take it that read parts of it: its path, or of a store a file of
+    which only those are fetched.
+
+    Raises:
+        InputError: as :func:`require_inside`, or a store has no such file.
+    """
+    require_inside(path)
+    if (far := remote(path)) is None:
+        return path
+    from ssd_data.core.files.remote import reading
+
+    return reading.open_parts(far, what, paths.ANY_BYTES, where)
+
+
+def expect(root: AnyPath, files: Iterable[AnyPath]) -> None:
+    """These files below a root are read next, in about this order. Nothing is done on the disk, and
+    ``files`` not asked: only a store is far enough for it to matter.
+    """
+    if (far := remote(root)) is not None:
+        from ssd_data.core.files.remote import reading
+
+        reading.expect(far, filter(None, map(remote, files)))
+
+
+def ahead_of(root: AnyPath) -> int:
+    """How many files of a root are best announced before they are read."""
+    return AHEAD if remote(root) is None else FAR_AHEAD
 
 
 def announce(path: str) -> None:

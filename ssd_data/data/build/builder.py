@@ -16,6 +16,7 @@ import msgspec
 
 from ssd_data.core.errors import InputError, OutputError, SsdDataError
 from ssd_data.core.files.publish import OutFolder
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.files.whole import write_text
 from ssd_data.core.images import picture_limits
 from ssd_data.core.labelmap import LabelMap
@@ -119,7 +120,7 @@ def build(
     """
     made = plan(dataset, options, splits, labelmap)
     dataset = made.dataset
-    folder_path = Path(out) if out is not None else default_out(dataset)
+    folder_path = as_path(out) if out is not None else default_out(dataset)
     own = folder_path.resolve() == dataset.root.resolve()
     if own and formats.load(dataset.format).names_splits:
         raise OutputError(

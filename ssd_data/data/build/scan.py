@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable
+from ssd_data.core.files.there import stamp
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.legible import MOST_LINES, quoted
 from ssd_data.core.notes import Tally
@@ -66,8 +66,8 @@ class Scan:
         digest = hashlib.sha256(repr(self.lines).encode())
         for image in self.images:
             entry = image.entry
-            stamp = entry.held.stamp if entry.held else _stamp(f"{root}/{entry.image}")
-            fields = (image.number, stamp, entry.width, entry.height, entry.image_id)
+            seen = entry.held.stamp if entry.held else _stamp(f"{root}/{entry.image}")
+            fields = (image.number, seen, entry.width, entry.height, entry.image_id)
             digest.update(repr(fields).encode())
             if entry.normalized:
                 digest.update(b"fractions")
@@ -81,12 +81,11 @@ _FAILING = (errno.EIO, errno.ESTALE, errno.ENOMEM)  # of what is there, and cann
 
 def _stamp(path: str) -> tuple[int, int]:
     try:
-        status = os.stat(path)  # noqa: PTH116 - Path takes as long as the call
+        return stamp(path)
     except OSError as error:
         if error.errno in _FAILING:
             raise
         return (-1, -1)
-    return (status.st_size, status.st_mtime_ns)
 
 
 def scan(dataset: Dataset, split: str, labelmap: LabelMap, options: BuildOptions) -> Scan:

@@ -127,7 +127,7 @@ def picture_size(path: Path) -> Size | None:
     """Width and height of a picture by its header; None where it has none."""
     require_inside(path)
     try:
-        return size_of(picture_bytes(path, str(path)))
+        return size_of(picture_bytes(path, str(path), again=True))
     except InputError:
         return None
 
