@@ -41,7 +41,8 @@ from ssd_data.data.lmdb.manifest import (
     differences,
     read_manifest,
 )
-from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
+from ssd_data.data.lmdb.store import LmdbReader
+from ssd_data.data.lmdb.writer import LmdbWriter
 
 MOST_FAILURES = 20
 
