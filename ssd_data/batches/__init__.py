@@ -24,7 +24,7 @@ from ssd_data.batches.cache import PictureCache
 from ssd_data.batches.composer import Composer, faults, needed
 from ssd_data.batches.elements._base import Element, Piece, Setting
 from ssd_data.batches.mix import Share
-from ssd_data.batches.sizes import Sizes, resized
+from ssd_data.batches.sizes import BatchSizes, resized
 from ssd_data.batches.stock import Stock
 from ssd_data.batches.streams import WORD, generator_at
 from ssd_data.core.errors import InputError
@@ -107,7 +107,7 @@ class Batches:
         mix: Sequence[Share] = (),
         elements: Sequence[Element] = (),
         closes: int | None = None,
-        sizes: Sizes | None = None,
+        sizes: BatchSizes | None = None,
     ) -> None:
         where = f'layer "{layer.name}"'
         _check(layer, where)
@@ -248,10 +248,6 @@ class Batches:
                 )
         return _Item(number, tuple(numbers), values, rows)
 
-    def _number(self, position: int) -> int:
-        """Of the record at a position of the stream."""
-        return (position + self._skip) % len(self._stock)
-
     def _picture(self, number: int) -> tuple[Record, Pixels]:
         """A record and its pixels, not to be written to."""
         if self.cache is not None and (kept := self.cache.get(number)) is not None:
@@ -304,7 +300,7 @@ class Batches:
 
 
 def _params(
-    param: caffe_pb2.TransformationParameter, sizes: Sizes | None
+    param: caffe_pb2.TransformationParameter, sizes: BatchSizes | None
 ) -> Iterator[caffe_pb2.TransformationParameter]:
     """The layer's own, and one of each size."""
     yield param

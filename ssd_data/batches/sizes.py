@@ -18,10 +18,10 @@ from ssd_data.proto import caffe_pb2
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
-    """Sizes of the input.
+class BatchSizes:
+    """BatchSizes of the input.
 
-    >>> sizes = Sizes(((256, 256), (320, 320)), every=8)
+    >>> sizes = BatchSizes(((256, 256), (320, 320)), every=8)
     >>> [sizes.at(1, position) for position in (0, 7, 8, 16)]
     [(256, 256), (256, 256), (256, 256), (320, 320)]
 

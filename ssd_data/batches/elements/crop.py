@@ -42,7 +42,7 @@ class Squares:
     places: _Numbers
 
 
-class Crop(Opening, frozen=True):
+class SquareCrop(Opening, frozen=True):
     """A square crop.
 
     Attributes:
@@ -119,4 +119,4 @@ def _in_larger(rect: Rect, width: int, height: int) -> tuple[Expansion | None, R
     return expansion, np.divide(edges, (wide, high) * 2, dtype=np.float32)
 
 
-ELEMENT = Crop
+ELEMENT = SquareCrop
