@@ -25,7 +25,7 @@ from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.protocols import make_plan
 from ssd_data.evaluation.results import Scored, write_and_score
 from ssd_data.evaluation.sources import EvalSet
-from ssd_data.evaluation.spread import Detector, detect_spread
+from ssd_data.evaluation.spread import SentDetector, detect_spread
 from ssd_data.evaluation.worst import draw_worst
 from ssd_data.metrics.plots import draw_curves
 from ssd_data.metrics.scores import Scores
@@ -79,13 +79,13 @@ class EvalNet:
             "threshold": self.threshold,
         }
 
-    def sent(self) -> Detector:
+    def sent(self) -> SentDetector:
         """The same as workers get it.
 
         Raises:
             InputError: the weights cannot be read.
         """
-        return Detector(
+        return SentDetector(
             self.engine.name,
             self.engine.graph,
             self._weights(),

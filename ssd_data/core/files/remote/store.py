@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ssd_data.core.files.remote.ahead import Ahead, Wanted
 from ssd_data.core.files.remote.fetching import ShortError, StoreError, attempt
-from ssd_data.core.files.remote.listing import Folder, Found, Listing, found_of, names_of
+from ssd_data.core.files.remote.listing import Folder, Listing, StoredFile, found_of, names_of
 from ssd_data.core.files.remote.opening import opened, quoted, threads_of, unquoted
 from ssd_data.core.files.remote.spool import Kept, PartFile, Spool
 
@@ -91,10 +91,10 @@ class Store:
         listing.settle()
         return listing
 
-    def _with_sizes(self, files: list[tuple[str, Found]]) -> Iterable[tuple[str, Found]]:
+    def _with_sizes(self, files: list[tuple[str, StoredFile]]) -> Iterable[tuple[str, StoredFile]]:
         """The same; a store that lists no sizes is asked for each."""
 
-        def ask(file: tuple[str, Found]) -> tuple[str, Found]:
+        def ask(file: tuple[str, StoredFile]) -> tuple[str, StoredFile]:
             key, found = file
             if found.st_size >= 0 or key.endswith("/"):
                 return file
@@ -116,7 +116,7 @@ class Store:
             key = "" if key == "." else key
         return None if key == ".." or key.startswith("../") else key
 
-    def file(self, path: RemotePath) -> Found | None:
+    def file(self, path: RemotePath) -> StoredFile | None:
         """What is known of a file; None where there is none."""
         if not (key := self.key_of(path)):
             return self.listing.whole if key is not None else None
