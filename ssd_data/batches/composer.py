@@ -130,12 +130,12 @@ def faults(
         min_box: see :class:`~ssd_data.batches.Batches`.
     """
     for element in elements:
-        for what in element.faults(layer, min_box):
-            yield InputError(f"{element.name}: {what}", where=where)
+        for what, hint in element.faults(layer, min_box):
+            yield InputError(f"{element.name}: {what}", where=where, hint=hint)
     noise = layer.transform_param.noise_param
     if noise.convert_to_hsv and any(isinstance(one, Colour) for one in elements):
         what = "noise_param: convert_to_hsv leaves no colours that could be changed after it"
-        yield InputError(what, where=where)
+        yield InputError(what, where=where, hint="Leave it out, or the colours")
 
 
 def known_elements() -> dict[str, type[Element]]:

@@ -73,12 +73,14 @@ class Element(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         prob: the share of pictures that it happens to.
         name: its file's. rank: where it stands in the order in which they happen.
         strong: whether it rests for a training's last iterations, where that is asked for.
+        takes_others: whether it needs other pictures.
     """
 
     prob: Part = 1.0
     name: ClassVar[str] = ""
     rank: ClassVar[int] = 0
     strong: ClassVar[bool] = False
+    takes_others: ClassVar[bool] = False
 
     def draw(self, generator: Generator, setting: Setting, records: int) -> Any:
         """All that is random, before any picture is looked at.
@@ -92,8 +94,9 @@ class Element(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         """How many positions further on the other pictures stand that it needs."""
         return ()
 
-    def faults(self, layer: caffe_pb2.LayerParameter, min_box: int) -> Iterator[str]:
-        """What speaks against it in a data layer, whose boxes have so many pixels at least."""
+    def faults(self, layer: caffe_pb2.LayerParameter, min_box: int) -> Iterator[tuple[str, str]]:
+        """What speaks against it in a data layer, whose boxes have so many pixels at least; and
+        the cure."""
         return iter(())
 
 

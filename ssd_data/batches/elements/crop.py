@@ -72,10 +72,11 @@ class SquareCrop(Opening, frozen=True):
         piece = Piece(own.pixels, project(own.rows, region, emit))
         return Opened(piece, *_in_larger(rect, width, height))
 
-    def faults(self, layer: caffe_pb2.LayerParameter, min_box: int) -> Iterator[str]:
+    def faults(self, layer: caffe_pb2.LayerParameter, min_box: int) -> Iterator[tuple[str, str]]:
         """It needs one size for all pictures."""
         if not layer.transform_param.HasField("resize_param"):
-            yield "it needs a resize_param: its squares have many sizes"
+            what = "it needs a resize_param: its squares have many sizes"
+            yield what, "Set one in transform_param"
 
 
 def square(drawn: Squares, rows: Rows, width: int, height: int) -> Rect | None:

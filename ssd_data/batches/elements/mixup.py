@@ -57,6 +57,7 @@ class Mixup(Joining, frozen=True):
     name: ClassVar[str] = "mixup"
     rank: ClassVar[int] = 2
     strong: ClassVar[bool] = True
+    takes_others: ClassVar[bool] = True
     share: Part = 0.5
     scale: tuple[Factor, Factor] = (0.5, 1.5)
     visible: Part = 0.2
@@ -81,10 +82,10 @@ class Mixup(Joining, frozen=True):
         """Both, where the other has a box to be seen; else the picture alone."""
         (other,) = others
         require_alike(own.pixels, other.pixels)
-        width, height = scaled_size(other, setting, drawn.factor)
-        across, down = own.size[0] - width, own.size[1] - height
-        x, y = (_between(n, room) for n, room in ((drawn.right, across), (drawn.down, down)))
-        placed = Placed(x, y, width, height, own.size)
+        scaled = scaled_size(other, setting, drawn.factor)
+        across, down = np.subtract(own.size, scaled).tolist()
+        place = _between(drawn.right, across), _between(drawn.down, down)
+        placed = Placed.at(other.size, scaled, place, own.size)
         found = mirror.move(other.rows) if drawn.mirrored else other.rows
         found = placed.rows(found, self.visible, self.least)
         if not len(found):

@@ -73,6 +73,7 @@ class Mosaic(Opening, frozen=True):
     name: ClassVar[str] = "mosaic"
     rank: ClassVar[int] = 0
     strong: ClassVar[bool] = True
+    takes_others: ClassVar[bool] = True
     scale: tuple[Factor, Factor] = (0.5, 1.5)
     shift: Part = 0.1
     visible: Part = 0.2
@@ -116,24 +117,23 @@ class Mosaic(Opening, frozen=True):
             width, height = scaled_size(piece, setting, drawn.scale)
             x = drawn.x - (0 if tile.right else width)
             y = drawn.y - (0 if tile.below else height)
-            placed = Placed(x, y, width, height, size)
-            x0, y0, x1, y1 = placed.seen
-            if x0 < x1 and y0 < y1:
+            placed = Placed.at(piece.size, (width, height), (x, y), size)
+            if not placed.hidden:
+                x0, y0, x1, y1 = placed.seen
                 pixels[y0:y1, x0:x1] = placed.pixels(piece.pixels, tile.interpolation, setting)
                 rows.append(placed.rows(piece.rows, self.visible, self.least))
         found = np.concatenate(rows) if rows else own.rows[:0]
         return Opened(Piece(pixels, found))
 
-    def faults(self, layer: caffe_pb2.LayerParameter, min_box: int) -> Iterator[str]:
+    def faults(self, layer: caffe_pb2.LayerParameter, min_box: int) -> Iterator[tuple[str, str]]:
         """It needs to know the input's size, and makes boxes small."""
         param = layer.transform_param
         if not param.HasField("resize_param") or param.resize_param.resize_mode == resize.FIT_SMALL:
-            yield "it needs a resize_param of WARP or FIT_LARGE_SIZE_AND_PAD"
+            what = "it needs a resize_param of WARP or FIT_LARGE_SIZE_AND_PAD"
+            yield what, "Set one in transform_param"
         if min_box:
-            yield (
-                f"it makes boxes small, and those below {min_box} pixels would be left out "
-                "although they are seen"
-            )
+            what = f"it makes boxes small: those below {min_box} pixels would be seen, and left out"
+            yield what, "Leave --min-face out, or mosaic"
 
 
 ELEMENT = Mosaic

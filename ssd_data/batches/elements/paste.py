@@ -71,6 +71,7 @@ class Paste(Joining, frozen=True):
     name: ClassVar[str] = "paste"
     rank: ClassVar[int] = 3
     strong: ClassVar[bool] = True
+    takes_others: ClassVar[bool] = True
     prob: Part = 0.5
     count: Times = 3
     scale: tuple[Factor, Factor] = (0.8, 1.2)

@@ -14,6 +14,7 @@ from ssd_data.batches.mix import Share
 from ssd_data.nets.graph import Graph
 from ssd_data.training.options import Extras
 from ssd_data.training.preflight import (
+    augmenting,
     branch,
     data,
     labels,
@@ -94,6 +95,7 @@ def preflight(
     data.check_unchanged(found, known.values())
     if recipe is not None:
         recipes.check_recipe(found, file, recipe, extras or Extras(), shapes)
+        augmenting.check_augmentation(found, file, recipe, train, extras or Extras(), world)
     if extras is not None:
         processes.check_processes(found, file, extras, world, resume, resume_state)
     return found
