@@ -141,7 +141,9 @@ def command(
         if size is None and protocol == "single":
             wanted_size = (net.shape[3], net.shape[2])
         detector = EvalNet(
-            net, weights, prepare, protocol, wanted_size, batch, threshold, half, options["device"]
+            *(net, weights, prepare, protocol, wanted_size, batch, threshold, half),
+            deploy=given,
+            device=options["device"],
         )
         wanted = EvalOptions(
             limit, rules(iou, extras, missing=missing), out is not None, worst or 0

@@ -31,6 +31,7 @@ from ssd_data.metrics.plots import draw_curves
 from ssd_data.metrics.scores import Scores
 from ssd_data.nets.caffemodel import MOST_BYTES
 from ssd_data.nets.detection import DETECTION_PARAMS, DETECTION_TYPE
+from ssd_data.nets.prepare import DeployNet, read_deploy
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.nets.prototxt import to_text
 
@@ -51,7 +52,7 @@ class EvalNet:
         batch: how many go through the net at a time, where they have one size.
         threshold: the net's own, which lower scores do not reach.
         half: whether it computes in half precision.
-        device: as it was asked for; workers elsewhere choose by it.
+        deploy, device: as the engine was loaded with; workers elsewhere load theirs so.
     """
 
     engine: Engine
@@ -62,6 +63,7 @@ class EvalNet:
     batch: int = 1
     threshold: float = 0.01
     half: bool = False
+    deploy: DeployNet | None = None
     device: str | None = None
 
     def made_with(self) -> dict[str, Any]:
@@ -83,11 +85,14 @@ class EvalNet:
         """The same as workers get it.
 
         Raises:
-            InputError: the weights cannot be read.
+            InputError: net or weights cannot be read.
+            ValueError: it does not say of which prototxt it is.
         """
+        if self.deploy is None:
+            raise ValueError("EvalNet(deploy=...) is what workers load")
         return Detector(
             self.engine.name,
-            self.engine.graph,
+            read_deploy(self.deploy, self.threshold),
             self._weights(),
             self.preprocessing,
             self.protocol,
@@ -189,7 +194,8 @@ def evaluate(
                 limit=options.limit,
                 counted=unread if missing == "count" else (),
             )
-            _add_notes(scored.scores.notes, journal, unread)
+            reasons = {name: unread[name] for name in data.names if name in unread}
+            _add_notes(scored.scores.notes, journal, reasons)
             report = Report(scored.scores, made_with, detected, before, seconds)
             drawn = _write(report, scored, data, options, work.staging)
             work.publish()
