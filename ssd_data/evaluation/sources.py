@@ -25,7 +25,7 @@ from ssd_data.data.find import find
 from ssd_data.data.lmdb.companions import labelmap_of, manifest_of, name_size_file, read_name_sizes
 from ssd_data.data.lmdb.manifest import Manifest, read_manifest
 from ssd_data.data.lmdb.one_build import one_build
-from ssd_data.data.lmdb.store import is_lmdb, open_shared
+from ssd_data.data.lmdb.store import bytes_on_disk, is_lmdb, open_shared
 from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import read_table
 from ssd_data.evaluation.pictures import FilePictures, ReadPicture, RecordPictures
@@ -164,7 +164,7 @@ def _opened(path: Path, choice: EvalChoice) -> EvalSet:
     read = RecordPictures(place)
     return EvalSet(
         path, name, names, labelmap, truth, sizes, read,
-        _identity(place, names, bytes=(place / "data.mdb").stat().st_size), (said,) if said else (),
+        _identity(place, names, bytes=bytes_on_disk(place)), (said,) if said else (),
     )  # fmt: skip
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from ssd_data.core.labelmap import LabelMap, write_labelmap
+from ssd_data.data.lmdb import writer
+from ssd_data.data.lmdb.merge import merge
 from support.trees import Voc
 from support.writers.scene import Scene, run
 
@@ -55,6 +61,25 @@ def _two_builds() -> None:
     Path("links/mine").write_text("mine")
 
 
+def _sharded() -> None:
+    built()
+    run("shard", "OUT/raw_trainval_lmdb", "-o", "cut", "--shards", "2")
+
+
+def _half_merged() -> None:
+    """A merge that was interrupted, and one of something else in its place."""
+    _sharded()
+    writer.BATCH_BYTES = 1
+    with suppress(KeyboardInterrupt):
+        merge("cut", "one", track=_one)
+
+
+def _one(items: Iterable[Any], total: int, what: str) -> Iterator[Any]:
+    """The first, and no more."""
+    yield from islice(items, 1)
+    raise KeyboardInterrupt
+
+
 def _labelmap() -> None:
     raw()
     write_labelmap(MAP, Path("labels/map.prototxt"))
@@ -65,6 +90,7 @@ PETS = ("--labelmap", "pets.prototxt")
 REDO = (*BUILD, "--redo", "--size", "32", *PETS)
 NAMES = ("labelmap", "--names", "bird,cat,dog")
 EXPORT = ("export", "OUT/raw_trainval_lmdb", "-q")
+MERGE = ("merge", "cut", "-o", "one", "-q")
 SCENES = {
     "build": Scene(raw, BUILD),
     "rebuild": Scene(_built_with_others, REDO),
@@ -87,6 +113,9 @@ SCENES = {
         f"export_{to}": Scene(built, (*EXPORT, "--to", to, "-o", f"deep/{to}"))
         for to in ("coco", "retinaface", "voc", "yolo")
     },
+    "shard": Scene(built, ("shard", "OUT/raw_trainval_lmdb", "-o", "cut", "--shards", "2", "-q")),
+    "merge": Scene(_sharded, MERGE, resumes=True),
+    "merge_on": Scene(_half_merged, MERGE, resumes=True),
     "sample": Scene(
         lambda: None, ("sample", "shapes", "--train", "1", "--test", "1", "--size", "64", "-q")
     ),
