@@ -18,7 +18,7 @@ from ssd_data.core.images import picture_limits
 from ssd_data.core.jsontext import json_text
 from ssd_data.core.notes import Tally
 from ssd_data.core.progress import Track, untracked
-from ssd_data.core.tasks import Workers
+from ssd_data.core.tasks import Pool
 from ssd_data.engines import Engine
 from ssd_data.evaluation.detecting import detect_all
 from ssd_data.evaluation.journal import Journal
@@ -153,7 +153,7 @@ def evaluate(
     folder: Path,
     options: EvalOptions | None = None,
     track: Track = untracked,
-    workers: Workers | None = None,
+    pool: Pool | None = None,
 ) -> Report:
     """Detect in all pictures of a set and score what was found.
 
@@ -163,7 +163,7 @@ def evaluate(
             Pictures that it has from an earlier run with the same net, weights and options are not
             detected again.
         track: wraps the names of pictures as they are done, to show progress.
-        workers: those of a cluster, who detect then; see :func:`ssd_data.core.tasks.connect`.
+        pool: whose workers detect, where they are not this process.
 
     Raises:
         UsageError: an option is out of range.
@@ -182,7 +182,7 @@ def evaluate(
         before = sum(name in journal for name in data.names[:total])
         with picture_limits(keep_threads=detector.engine.name == "opencv"):
             kept = None if missing == "fail" else unread
-            done = _detect(data, detector, journal, workers, options.limit, kept)
+            done = _detect(data, detector, journal, pool, options.limit, kept)
             detected = sum(1 for _ in track(done, total - before, "eval"))
         seconds = time.perf_counter() - start
         with OutFolder(folder) as work:
@@ -206,14 +206,14 @@ def _detect(
     data: EvalSet,
     net: EvalNet,
     journal: Journal,
-    workers: Workers | None,
+    pool: Pool | None,
     limit: int | None,
     unread: dict[str, str] | None,
 ) -> Iterator[str]:
     plan = make_plan(net.protocol, net.preprocessing, net.size, net.batch)
-    if workers is None:
+    if pool is None or pool.is_local:
         return detect_all(data, net.engine, plan, journal, limit=limit, unread=unread)
-    return detect_spread(data, net.sent(), plan.batch, journal, workers, limit=limit, unread=unread)
+    return detect_spread(data, net.sent(), plan.batch, journal, pool, limit=limit, unread=unread)
 
 
 def _add_notes(notes: Tally, journal: Journal, unread: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from support.nets import write_detector
 from support.places import Mixed
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.tasks import Size
 from ssd_data.data.build.builder import build
 from ssd_data.data.find import find
 from ssd_data.data.synthetic.sample import draw_sample
@@ -144,16 +145,13 @@ def test_another_lmdb_in_its_place(world: Path, tmp_path: Path) -> None:
 
 
 def test_gpus_are_asked_for_where_there_are_some(world: Path) -> None:
-    detector = replace(
-        spread.Detector("torch", None, b"", None, "single", None, 1),  # type: ignore[arg-type]
-    )
-    workers = Mixed()
-    assert detector.needs(workers).gpus == 0
-    workers.size = replace(workers.size, gpus=2)
-    assert detector.needs(workers).gpus == 1
-    assert replace(detector, device="cuda").needs(workers).gpus == 1
-    assert replace(detector, device="cpu").needs(workers).gpus == 0
-    assert replace(detector, engine="ncnn").needs(workers).gpus == 0
+    detector = spread.Detector("torch", None, b"", None, "single", None, 1)  # type: ignore[arg-type]
+    assert detector.needs(Size()).gpus == 0
+    some = Size(gpus=2)
+    assert detector.needs(some).gpus == 1
+    assert replace(detector, device="cuda").needs(some).gpus == 1
+    assert replace(detector, device="cpu").needs(some).gpus == 0
+    assert replace(detector, engine="ncnn").needs(some).gpus == 0
 
 
 @pytest.mark.skipif(not HERE, reason="ray is not installed")

@@ -24,7 +24,10 @@ class Mixed:
         self.most, self.stop, self.done = most, stop, 0
 
     def run(
-        self, function: Callable[[Any], Any], tasks: Iterable[Any], needs: Needs = Needs()  # noqa: B008
+        self,
+        function: Callable[[Any], Any],
+        tasks: Iterable[Any],
+        needs: Needs = Needs(),  # noqa: B008
     ) -> Iterator[tuple[int, Any]]:
         there = pickle.loads(pickle.dumps(function))
         source = enumerate(map(pickle.dumps, tasks))
