@@ -10,7 +10,7 @@ import click
 
 from ssd_data import metrics
 from ssd_data.cli.parts import net_options, shared
-from ssd_data.cli.parts.places import on_option, workers_of
+from ssd_data.cli.parts.places import on_option, pool_of
 from ssd_data.cli.parts.reading import reading_of, reading_options
 from ssd_data.cli.parts.scores import missing_option, print_scores, rules, rules_options
 from ssd_data.cli.parts.stops import STOPPED
@@ -141,7 +141,9 @@ def command(
         if size is None and protocol == "single":
             wanted_size = (net.shape[3], net.shape[2])
         detector = EvalNet(
-            net, weights, prepare, protocol, wanted_size, batch, threshold, half, options["device"]
+            *(net, weights, prepare, protocol, wanted_size, batch, threshold, half),
+            deploy=given,
+            device=options["device"],
         )
         wanted = EvalOptions(
             limit, rules(iou, extras, missing=missing), out is not None, worst or 0
@@ -149,8 +151,8 @@ def command(
         folder = out or stack.enter_context(scratch())
         track = shared.tracker(quiet)
         try:
-            with workers_of(on, quiet) as workers:
-                report = evaluate(data, detector, folder, wanted, track, workers)
+            with pool_of(on, quiet) as pool:
+                report = evaluate(data, detector, folder, wanted, track, pool)
         except KeyboardInterrupt:
             if out is None:
                 raise

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.fences import is_kept, keep_inside, require_inside
+from ssd_data.core.files.fences import Fence, fence_of, require_inside, set_up_fence
 from ssd_data.core.files.paths import below
 from ssd_data.core.images import in_colour, read_picture
 from ssd_data.core.structures import Pixels
@@ -38,26 +38,24 @@ class FilePictures(StoredPictures):
 
     Attributes:
         root: what they lie below. images: their paths there.
-        follow_links: whether they are read through links that leave it.
+        fence: what links are not followed out of; of another process.
     """
 
     root: Path
     images: Sequence[str]
-    follow_links: bool = False
+    fence: Fence | None = None
 
     def __call__(self, index: int, /, *, gray: bool = False) -> Pixels:
         """See :class:`ReadPicture`."""
-        if not is_kept(self.root):  # a process that has not found the data set itself
-            keep_inside(self.root, self.follow_links)
+        set_up_fence(self.fence)
         path = below(self.root, self.images[index])
         require_inside(path)
         return read_picture(path, self.images[index], gray=gray)
 
     def part(self, indices: Sequence[int]) -> FilePictures:
         """See :class:`StoredPictures`."""
-        return replace(
-            self, root=self.root.absolute(), images=[self.images[index] for index in indices]
-        )
+        images = [self.images[index] for index in indices]
+        return FilePictures(self.root.absolute(), images, fence_of(self.root))
 
 
 class RecordPictures(StoredPictures):

@@ -18,7 +18,7 @@ from ssd_data.core.images import picture_limits
 from ssd_data.core.jsontext import json_text
 from ssd_data.core.notes import Tally
 from ssd_data.core.progress import Track, untracked
-from ssd_data.core.tasks import Workers
+from ssd_data.core.tasks import Pool
 from ssd_data.engines import Engine
 from ssd_data.evaluation.detecting import detect_all
 from ssd_data.evaluation.journal import Journal
@@ -31,6 +31,7 @@ from ssd_data.metrics.plots import draw_curves
 from ssd_data.metrics.scores import Scores
 from ssd_data.nets.caffemodel import MOST_BYTES
 from ssd_data.nets.detection import DETECTION_PARAMS, DETECTION_TYPE
+from ssd_data.nets.prepare import DeployNet, read_deploy
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.nets.prototxt import to_text
 
@@ -51,7 +52,7 @@ class EvalNet:
         batch: how many go through the net at a time, where they have one size.
         threshold: the net's own, which lower scores do not reach.
         half: whether it computes in half precision.
-        device: as it was asked for; workers elsewhere choose by it.
+        deploy, device: as the engine was loaded with; workers elsewhere load theirs so.
     """
 
     engine: Engine
@@ -62,6 +63,7 @@ class EvalNet:
     batch: int = 1
     threshold: float = 0.01
     half: bool = False
+    deploy: DeployNet | None = None
     device: str | None = None
 
     def made_with(self) -> dict[str, Any]:
@@ -83,11 +85,14 @@ class EvalNet:
         """The same as workers get it.
 
         Raises:
-            InputError: the weights cannot be read.
+            InputError: net or weights cannot be read.
+            ValueError: it does not say of which prototxt it is.
         """
+        if self.deploy is None:
+            raise ValueError("EvalNet(deploy=...) is what workers load")
         return SentDetector(
             self.engine.name,
-            self.engine.graph,
+            read_deploy(self.deploy, self.threshold),
             self._weights(),
             self.preprocessing,
             self.protocol,
@@ -148,7 +153,7 @@ def evaluate(
     folder: Path,
     options: EvalOptions | None = None,
     track: Track = untracked,
-    workers: Workers | None = None,
+    pool: Pool | None = None,
 ) -> Report:
     """Detect in all pictures of a set and score what was found.
 
@@ -158,7 +163,7 @@ def evaluate(
             Pictures that it has from an earlier run with the same net, weights and options are not
             detected again.
         track: wraps the names of pictures as they are done, to show progress.
-        workers: those of a cluster, who detect then; see :func:`ssd_data.core.tasks.connect`.
+        pool: whose workers detect, where they are not this process.
 
     Raises:
         UsageError: an option is out of range.
@@ -177,7 +182,7 @@ def evaluate(
         before = sum(name in journal for name in data.names[:total])
         with picture_limits(keep_threads=detector.engine.name == "opencv"):
             kept = None if missing == "fail" else unread
-            done = _detect(data, detector, journal, workers, options.limit, kept)
+            done = _detect(data, detector, journal, pool, options.limit, kept)
             detected = sum(1 for _ in track(done, total - before, "eval"))
         seconds = time.perf_counter() - start
         with OutFolder(folder) as work:
@@ -189,7 +194,8 @@ def evaluate(
                 limit=options.limit,
                 counted=unread if missing == "count" else (),
             )
-            _add_notes(scored.scores.notes, journal, unread)
+            reasons = {name: unread[name] for name in data.names if name in unread}
+            _add_notes(scored.scores.notes, journal, reasons)
             report = Report(scored.scores, made_with, detected, before, seconds)
             drawn = _write(report, scored, data, options, work.staging)
             work.publish()
@@ -200,14 +206,14 @@ def _detect(
     data: EvalSet,
     net: EvalNet,
     journal: Journal,
-    workers: Workers | None,
+    pool: Pool | None,
     limit: int | None,
     unread: dict[str, str] | None,
 ) -> Iterator[str]:
     plan = make_plan(net.protocol, net.preprocessing, net.size, net.batch)
-    if workers is None:
+    if pool is None or pool.is_local:
         return detect_all(data, net.engine, plan, journal, limit=limit, unread=unread)
-    return detect_spread(data, net.sent(), plan.batch, journal, workers, limit=limit, unread=unread)
+    return detect_spread(data, net.sent(), plan.batch, journal, pool, limit=limit, unread=unread)
 
 
 def _add_notes(notes: Tally, journal: Journal, unread: Mapping[str, str]) -> None:

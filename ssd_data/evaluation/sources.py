@@ -219,7 +219,7 @@ def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
     official = choice.truth or metric.find_truth(dataset.root, dataset, split)
     truth = metric.truth(pictures, labelmap, dataset.root, official)
     names = metric.names(pictures)
-    read = FilePictures(dataset.root, pictures.images, choice.follow_links)
+    read = FilePictures(dataset.root, pictures.images)
     sizes = np.zeros((len(names), 2), np.int64)
     return EvalSet(
         dataset.root, name, names, labelmap, truth, sizes, read,

@@ -8,7 +8,7 @@ from itertools import chain
 
 from ssd_data.core.files.scratch import scratch
 from ssd_data.core.images import picture_limits
-from ssd_data.core.tasks import Needs, Workers
+from ssd_data.core.tasks import Needs, Pool, Size
 from ssd_data.engines import Engine, load_engine
 from ssd_data.evaluation.detecting import Looked, detect_groups, note, to_do
 from ssd_data.evaluation.journal import Journal
@@ -78,11 +78,11 @@ class SentDetector:
             )
         return engine, make_plan(self.protocol, self.preprocessing, self.size, self.batch)
 
-    def needs(self, workers: Workers) -> Needs:
+    def needs(self, place: Size) -> Needs:
         """A GPU where there are some that the engine would take."""
         device = self.device or "auto"
         wants = device.startswith("cuda") or (device == "auto" and self.engine == "torch")
-        return Needs(gpus=int(wants and workers.size.gpus >= 1), packages=PACKAGES)
+        return Needs(gpus=int(wants and place.gpus >= 1), packages=PACKAGES)
 
 
 def detect_spread(
@@ -90,7 +90,7 @@ def detect_spread(
     detector: SentDetector,
     batch: int,
     journal: Journal,
-    workers: Workers,
+    pool: Pool,
     *,
     limit: int | None = None,
     unread: dict[str, str] | None = None,
@@ -110,7 +110,7 @@ def detect_spread(
             given[number] = numbers = list(chain.from_iterable(groups))
             yield _share(data, numbers, groups)
 
-    for number, groups in workers.run(detector, shares(), detector.needs(workers)):
+    for number, groups in pool.run(detector, shares(), detector.needs(pool.size)):
         numbers = given.pop(number)
         for group in groups:
             found = [replace(looked, index=numbers[looked.index]) for looked in group]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +11,7 @@ from ssd_data.cli.parts import shared
 from ssd_data.core.registry import PLACES
 
 if TYPE_CHECKING:
-    from ssd_data.core.tasks import Workers
+    from ssd_data.core.tasks import Pool
 
 LOCAL = "local"
 
@@ -32,13 +32,18 @@ on_option = click.option(
 )
 
 
-def workers_of(on: str, quiet: bool) -> AbstractContextManager[Workers | None]:
-    """The workers of a place; None for this process itself."""
-    if on == LOCAL:
-        return nullcontext()
-    from ssd_data.core.tasks import connect, unsaid
+def pool_of(on: str, quiet: bool) -> Pool:
+    """The workers of a place; what is to be said of them goes to standard error."""
+    from ssd_data.core.tasks import Pool
 
-    def say(text: str) -> None:
-        shared.say(f"note: {text}", err=True)
+    return Pool(on, teller(quiet))
 
-    return connect(on, unsaid if quiet else say)
+
+def teller(quiet: bool) -> Callable[[str], None]:
+    """Says what a user should know of workers."""
+
+    def tell(text: str) -> None:
+        if not quiet:
+            shared.say(f"note: {text}", err=True)
+
+    return tell
