@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import everyformat
 from support.commands import run
 from support.trees import Voc, jpeg, xml
 
@@ -524,3 +525,20 @@ def test_links_and_copies(voc: Voc, tmp_path: Path) -> None:
             assert len(records) == 20
     assert (out("copies") / "trainval_lmdb" / SHARDS).is_file()
     assert not (out("copies") / "trainval_lmdb").is_symlink()
+
+
+@pytest.mark.parametrize("name", everyformat.MAKERS)
+def test_every_format(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its entries are sent to workers, and give the same there."""
+
+    def sent(one: task.ShardTask) -> task.ShardOutcome:
+        outcome: task.ShardOutcome = pickle.loads(
+            pickle.dumps(task.build_shard(pickle.loads(pickle.dumps(one))))
+        )
+        return outcome
+
+    monkeypatch.setattr(driver, "build_shard", sent)
+    found = recognise(everyformat.make(name, tmp_path / "raw"))
+    build(found, tmp_path / "one")
+    build(found, tmp_path / "cut", shards=2)
+    assert contents(tmp_path / "cut") == contents(tmp_path / "one")
