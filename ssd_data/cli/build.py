@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from ssd_data.cli.parts import shared
 from ssd_data.cli.parts.fields import options_of
+from ssd_data.cli.parts.places import on_option, teller
 from ssd_data.data.build.options import BuildOptions
 
 if TYPE_CHECKING:
@@ -62,12 +62,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Build each split as N LMDBs that are read as one; what is whole is not built again.",
 )
-@click.option(
-    "--on",
-    default="local",
-    metavar="WHERE",
-    help="Where shards are built: local, ray, or ray://HOST:PORT.  [default: local]",
-)
+@on_option
 @click.option("--redo", is_flag=True, help="Replace a build that was made otherwise.")
 @click.option(
     "--dry-run",
@@ -134,7 +129,7 @@ def command(
         dry_run=dry_run,
         shards=options["shards"],
         on=options["on"],
-        say=_teller(quiet),
+        say=teller(quiet),
     )
     if as_json and dry_run:
         shared.print_json(_rehearsed(found, result))
@@ -218,14 +213,6 @@ def _links(result: BuildResult) -> dict[str, str]:
     """The links of the splits that are there."""
     splits = result.record.splits
     return {link: split for link, split in result.record.links.items() if split in splits}
-
-
-def _teller(quiet: bool) -> Callable[[str], None]:
-    def tell(text: str) -> None:
-        if not quiet:
-            shared.say(text, err=True)
-
-    return tell
 
 
 def _print_said(found: Dataset, options: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ Other packages may add theirs as entry points of the group ``ssd_data.tasks``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -83,17 +83,63 @@ def connect(on: str = LOCAL, say: Say = unsaid) -> AbstractContextManager[Worker
         UsageError: there is no such place, or its package is not installed.
         SsdDataError: it cannot be reached.
     """
-    connected: AbstractContextManager[Workers] = PLACES.load(kind_of(on)).connect(on, say)
+    kind = on.partition("://")[0]
+    connected: AbstractContextManager[Workers] = PLACES.load(kind).connect(on, say)
     return connected
 
 
-def kind_of(on: str) -> str:
-    """The kind of place, by which its plug-in is called.
+class Pool:
+    """The workers of a place, connected to when they are needed first, until this is left.
 
-    >>> kind_of("ray://head:10001")
-    'ray'
+    >>> with Pool("local") as pool:
+    ...     sorted(pool.run(len, ["a", "bcd"])), sorted(pool.run(abs, [-2]))
+    ([(0, 1), (1, 3)], [(0, 2)])
+
+    Args:
+        on, say: see :func:`connect`.
     """
-    return on.partition("://")[0]
+
+    def __init__(self, on: str = LOCAL, say: Say = unsaid) -> None:
+        self.on, self._say = on, say
+        self._stack = ExitStack()
+        self._workers: Workers | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether tasks are run in this process."""
+        return self.on == LOCAL
+
+    @property
+    def workers(self) -> Workers:
+        """Those who work.
+
+        Raises:
+            UsageError, SsdDataError: as :func:`connect`.
+        """
+        if self._workers is None:
+            self._workers = self._stack.enter_context(connect(self.on, self._say))
+        return self._workers
+
+    @property
+    def size(self) -> Size:
+        """How large the place is."""
+        return self.workers.size
+
+    def run(
+        self,
+        function: Callable[[_T], _R],
+        tasks: Iterable[_T],
+        needs: Needs = Needs(),
+    ) -> Iterator[tuple[int, _R]]:
+        """See :func:`run`."""
+        return self.workers.run(function, tasks, needs)
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._workers = None
+        self._stack.close()
 
 
 def run(
@@ -122,8 +168,8 @@ def run(
     >>> sorted(run(len, ["a", "bcd"]))
     [(0, 1), (1, 3)]
     """
-    with connect(on, say) as workers:
-        yield from workers.run(function, tasks, needs)
+    with Pool(on, say) as pool:
+        yield from pool.run(function, tasks, needs)
 
 
-__all__ = ["LOCAL", "Needs", "Say", "Size", "Workers", "connect", "kind_of", "run", "unsaid"]
+__all__ = ["LOCAL", "Needs", "Pool", "Say", "Size", "Workers", "connect", "run", "unsaid"]

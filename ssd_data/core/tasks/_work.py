@@ -11,10 +11,10 @@ import traceback
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any
 
 from ssd_data.core.errors import OutputError, SsdDataWarning, UsageError, said_by_system
+from ssd_data.core.installed import version
 
 _held: dict[str, Callable[[Any], Any]] = {}  # the last function, by its digest
 
@@ -37,13 +37,7 @@ class Answer:
 
 def versions_of(packages: tuple[str, ...]) -> dict[str, str]:
     """The versions of distributions as they are installed here; "none" where one is not."""
-    found = {}
-    for package in packages:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "none"
-    return found
+    return {package: version(package) or "none" for package in packages}
 
 
 def work(
@@ -82,9 +76,9 @@ def _require_versions(wanted: Mapping[str, str], here: str) -> None:
     Raises:
         UsageError: a version differs; both are named.
     """
-    for package, version in versions_of(tuple(wanted)).items():
-        if version != wanted[package]:
-            raise other_version(package, here, version, wanted[package])
+    for package, theirs in versions_of(tuple(wanted)).items():
+        if theirs != wanted[package]:
+            raise other_version(package, here, theirs, wanted[package])
 
 
 def other_version(package: str, where: str, theirs: str, ours: str) -> UsageError:

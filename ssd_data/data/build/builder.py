@@ -23,7 +23,7 @@ from ssd_data.core.images import picture_limits
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.parallel import default_workers
 from ssd_data.core.progress import Track, untracked
-from ssd_data.core.tasks import LOCAL, Say, unsaid
+from ssd_data.core.tasks import LOCAL, Pool, Say, unsaid
 from ssd_data.data import formats
 from ssd_data.data.build import links
 from ssd_data.data.build.convert import BuiltRecord, make_records
@@ -148,8 +148,8 @@ def build(
     if dry_run:
         require_writable(folder_path)
     threads = workers or (default_workers() if on == LOCAL else 1)
-    sharding = Sharding(shards, on, threads, say) if shards and not dry_run else None
-    with nullcontext() if dry_run else OutFolder(folder_path) as folder:
+    with nullcontext() if dry_run else OutFolder(folder_path) as folder, Pool(on, say) as pool:
+        sharding = Sharding(shards, pool, threads) if shards and not dry_run else None
         result = _Job(made, folder_path, folder, threads, track, sharding).run(redo)
         if folder is not None:
             remove_tree(part_of(folder))

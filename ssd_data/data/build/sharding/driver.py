@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from ssd_data.core import tasks
 from ssd_data.core.errors import InputError, SsdDataError
 from ssd_data.core.files.exchange import remove_tree
 from ssd_data.core.files.inside import fence_of
 from ssd_data.core.files.whole import write_text
 from ssd_data.core.progress import Track
+from ssd_data.core.tasks import Needs, Pool
 from ssd_data.data.build.failures import MOST_FAILURES
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.recorded import PACKAGES, SplitCounts
@@ -32,8 +32,6 @@ from ssd_data.data.build.sharding.whole import (
 from ssd_data.data.lmdb.records import key_of
 from ssd_data.data.lmdb.shards import MOST_NUMBERS, SHARDS, VERSION, Shard, ShardTable
 
-Say = Callable[[str], object]
-
 
 @dataclass(frozen=True, slots=True)
 class Sharding:
@@ -41,15 +39,12 @@ class Sharding:
 
     Attributes:
         shards: of each split, where none is there from before.
-        on: where, see :func:`ssd_data.core.tasks.connect`.
-        threads: of each task.
-        say: is told what a user should know of the workers.
+        pool: who builds them. threads: of each task.
     """
 
     shards: int
-    on: str = tasks.LOCAL
+    pool: Pool
     threads: int = 1
-    say: Say = tasks.unsaid
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +150,9 @@ class Shards:
 
     def _run(self, split: str, inputs: ShardInputs, todo: dict[str, range]) -> list[SsdDataError]:
         found: list[tuple[int, list[SsdDataError]]] = []
-        needs = tasks.Needs(cpus=self.sharding.threads, packages=PACKAGES)
+        needs = Needs(cpus=self.sharding.threads, packages=PACKAGES)
         given = (self._task(inputs, name, place) for name, place in todo.items())
-        done = tasks.run(build_shard, given, self.sharding.on, needs, self.sharding.say)
+        done = self.sharding.pool.run(build_shard, given, needs)
         with closing(done):  # type: ignore[type-var]
             for number, outcome in self.track(done, len(todo), f"{split}, shards"):
                 found.append((number, outcome.failures))
@@ -168,7 +163,7 @@ class Shards:
 
     def _task(self, inputs: ShardInputs, name: str, place: range) -> ShardTask:
         images, stamps = inputs.images(place)
-        local = self.sharding.on == tasks.LOCAL
+        local = self.sharding.pool.is_local
         return ShardTask(
             name=name,
             place=self.part.absolute(),
