@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from ssd_data.core.errors import InputError, SsdDataError
@@ -157,7 +158,8 @@ class Shards:
                 found.append((number, outcome.failures))
                 if sum(len(failures) for _, failures in found) >= MOST_FAILURES:
                     break
-        return [failure for _, failures in sorted(found, key=_first) for failure in failures]
+        ordered = [failures for _, failures in sorted(found, key=_first)]
+        return list(chain.from_iterable(ordered))[:MOST_FAILURES]
 
     def _task(self, inputs: ShardInputs, name: str, place: range) -> ShardTask:
         images, stamps = inputs.images(place)
