@@ -57,7 +57,7 @@ class RknnOptions(Int8Options):
         Int8Options.__post_init__(self)
         if self.chip.startswith(WHOLE) and not self.int8:
             hint = "Add --int8 --calibrate LMDB"
-            raise UsageError(f"{self.chip} computes in whole numbers alone", "--chip", hint)
+            raise UsageError(f"{self.chip} takes whole numbers alone", where="--chip", hint=hint)
 
 
 OPTIONS = RknnOptions
