@@ -113,6 +113,7 @@ def interpreter(folder: Path, modules: dict[str, str], distributions: dict[str, 
         held = packages / f"{name.replace('-', '_')}-{version}.dist-info"
         held.mkdir(parents=True)
         (held / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    packages.mkdir(parents=True, exist_ok=True)
     program = folder / "python"
     quoted = shlex.quote(str(packages)), shlex.quote(sys.executable)
     program.write_text('#!/bin/sh\nPYTHONPATH={} exec {} "$@"\n'.format(*quoted))
