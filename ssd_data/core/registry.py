@@ -144,7 +144,12 @@ WRITERS = Registry(
 FAMILIES = Registry("families", 'unknown family "{}"', "Known: {}")
 METRICS = Registry("metrics", 'no metric "{}"', kinds=FOLDERS)
 ENGINES = Registry(
-    "engines", 'no engine is called "{}"', "Known are {}", where="--engine", kinds=FILES | FOLDERS
+    "engines",
+    'no engine is called "{}"',
+    "Known are {}",
+    where="--engine",
+    kinds=FILES | FOLDERS,
+    dashed=True,
 )
 LAYERS = Registry("engines/torch/layers", 'no layer type is called "{}"', "Known are {}")
 PROTOCOLS = Registry("evaluation/protocols", 'no protocol "{}"')

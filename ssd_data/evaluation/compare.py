@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ssd_data.engines.torch.net import Net
 
 SCORE, COORDINATE = 1e-4, 1e-3  # within these a detection of one engine is one of the other
+FEW = 100  # of so many detections one may be alone by a tie
 NEAR = 1e-4  # of a threshold: rounding decides what happens there
 ALLOWED = 1e-4  # of an output's largest value, for two forms of a net that should be equal
 RANGES = (1.0, 128.0)  # values of the random inputs: within ±1, and within ±128
@@ -145,6 +146,7 @@ def _unexplained(
     if not (alone[0].any() or alone[1].any()):
         return 0
     fell = [_fell(sides[k], sides[1 - k], alone[k], param) for k in (0, 1)]
+    _add_ties(sides, alone, fell, param.nms_param.nms_threshold)
     limit, changed = param.nms_param.nms_threshold - NEAR, True
     while changed:
         changed = False
@@ -174,6 +176,28 @@ def _fell(
         shared = overlaps(ours.boxes[i : i + 1], theirs.boxes[better])
         fell[i] = bool((np.abs(shared - limit) <= NEAR).any())
     return fell
+
+
+def _add_ties(
+    sides: tuple[Detections, Detections],
+    alone: tuple[Flags, Flags],
+    fell: list[Flags],
+    limit: float,
+) -> None:
+    """Add what fell to a box of its own score: rounding decides which of two suppresses the other.
+
+    Where many are alone they are not: then boxes of equal scores are in other places.
+    """
+    if any(alone[k].sum() * FEW > len(sides[k]) for k in (0, 1)):
+        return
+    for k in (0, 1):
+        ours, theirs = sides[k], sides[1 - k].only(alone[1 - k])
+        for i in np.flatnonzero(alone[k] & ~fell[k]):
+            same = (theirs.labels == ours.labels[i]) & (
+                np.abs(theirs.scores - ours.scores[i]) <= NEAR
+            )
+            shared = overlaps(ours.boxes[i : i + 1], theirs.boxes[same])
+            fell[k][i] = bool((shared > limit - NEAR).any())
 
 
 # ---- one net in several engines ----

@@ -109,3 +109,18 @@ def test_what_rounding_keeps_takes_others_with_it() -> None:
     assert compare_detections("detections", "y", [far], param).unmatched == 1
     better = found(first, (1, 0.85, 0.1 + 1.5 * third)), found(first, second)
     assert compare_detections("detections", "y", [better], param).unmatched == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "score", "moved", "unmatched"),
+    [(200, 0.4, 1, 0), (200, 0.4, 40, 80), (20, 0.4, 1, 2), (200, 0.41, 1, 2)],
+)
+def test_of_two_boxes_of_one_score_rounding_decides_which_stays(
+    count: int, score: float, moved: int, unmatched: int
+) -> None:
+    """But not where many boxes of equal scores are in other places, nor with other scores."""
+    rows = [(1 + i, 0.4, 0.1) for i in range(count)]
+    others = [(1 + i, score, 0.15) if i < moved else (1 + i, 0.4, 0.1) for i in range(count)]
+    pair = found(*rows), found(*others)
+    param = caffe_pb2.DetectionOutputParameter(keep_top_k=-1, confidence_threshold=0.25)
+    assert compare_detections("detections", "y", [pair], param).unmatched == unmatched
