@@ -11,7 +11,7 @@ import msgspec
 
 from ssd_data.batches.composer import known_elements
 from ssd_data.batches.elements._base import Element
-from ssd_data.batches.sizes import Sizes
+from ssd_data.batches.sizes import BatchSizes
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.recipe.parts import Augmentation, TrainRecipe
 
@@ -62,7 +62,7 @@ def closing(recipe: TrainRecipe, course: Course) -> int | None:
 
 def sizes_of(
     recipe: TrainRecipe | None, param: caffe_pb2.TransformationParameter, update: int
-) -> Sizes | None:
+) -> BatchSizes | None:
     """The sizes of the input; None where there is one.
 
     Args:
@@ -73,4 +73,4 @@ def sizes_of(
         return None
     how = param.resize_param
     known = tuple(recipe.input.sizes(how.width, how.height))
-    return Sizes(known, recipe.input.every * update)
+    return BatchSizes(known, recipe.input.every * update)

@@ -35,7 +35,7 @@ class Folder:
     folders: dict[str, None] = field(default_factory=dict)
 
 
-class Listing:
+class StoreListing:
     """The folders of a store, by their paths below the root; the root's is empty.
 
     Attributes:

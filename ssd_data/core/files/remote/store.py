@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ssd_data.core.files.remote.ahead import Ahead, Wanted
 from ssd_data.core.files.remote.fetching import ShortError, StoreError, attempt
-from ssd_data.core.files.remote.listing import Folder, Listing, StoredFile, found_of, names_of
+from ssd_data.core.files.remote.listing import Folder, StoredFile, StoreListing, found_of, names_of
 from ssd_data.core.files.remote.opening import opened, quoted, threads_of, unquoted
 from ssd_data.core.files.remote.spool import Kept, PartFile, Spool
 
@@ -42,7 +42,7 @@ class Store:
     def __init__(self, root: str, user: str = "") -> None:
         self.root, self.user = root, user
         self.taken = False
-        self._listing: Listing | None = None
+        self._listing: StoreListing | None = None
         self.forget_connection()
 
     def forget_connection(self) -> None:
@@ -63,7 +63,7 @@ class Store:
             return self._fs
 
     @property
-    def listing(self) -> Listing:
+    def listing(self) -> StoreListing:
         """All that there is.
 
         Raises:
@@ -75,8 +75,8 @@ class Store:
                 self._listing = self._listing or self._listed()
         return self._listing
 
-    def _listed(self) -> Listing:
-        listing, fs = Listing(self.root), self.fs
+    def _listed(self) -> StoreListing:
+        listing, fs = StoreListing(self.root), self.fs
         try:
             find = partial(fs.find, self._top, detail=True)
             infos = self._attempt(find, self.root)

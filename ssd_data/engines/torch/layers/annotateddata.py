@@ -12,7 +12,7 @@ from torch import Tensor
 from ssd_data.batches import Batches
 from ssd_data.batches.elements._base import Element
 from ssd_data.batches.mix import Share
-from ssd_data.batches.sizes import Sizes
+from ssd_data.batches.sizes import BatchSizes
 from ssd_data.engines.torch.layer import Layer, naming, sized
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Feed:
     mix: tuple[Share, ...] = ()
     elements: tuple[Element, ...] = ()
     closes: int | None = None
-    sizes: Sizes | None = None
+    sizes: BatchSizes | None = None
 
 
 class AnnotatedData(Layer):
