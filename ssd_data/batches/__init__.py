@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from ssd_data.batches.augment import DataTransformer, resize
 from ssd_data.batches.cache import PictureCache
+from ssd_data.batches.plan import FeedPlan
 from ssd_data.core.errors import InputError
 from ssd_data.core.images import picture_limits
 from ssd_data.core.parallel import default_workers
@@ -32,7 +33,8 @@ Array: TypeAlias = npt.NDArray[np.float32]
 Item: TypeAlias = tuple[str, Array, Array]  # key, values, rows
 CHUNK = 4  # pictures a task, at most
 _WORD = 1 << 64
-_SKIP = _WORD - 1  # a position that no record has
+_SKIP = _WORD - 1  # a position that no record has; the ones before it are the sizes' of a plan
+NO_PLAN = FeedPlan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Batches:
         rank, world: this process and their number; of each ``world`` records it reads one.
         min_box: boxes of fewer pixels of the batch's pictures are left out.
         cache: megabytes of decoded pictures to keep; what is in a batch does not depend on it.
+        plan: how what is fed changes along the stream.
 
     Attributes:
         waited: seconds that the caller has spent in ``next``: the data's share of its time.
@@ -85,19 +88,29 @@ class Batches:
         world: int = 1,
         min_box: int = 0,
         cache: int = 0,
+        plan: FeedPlan = NO_PLAN,
     ) -> None:
         where = f'layer "{layer.name}"'
         _check(layer, where)
         self.batch_size = layer.data_param.batch_size
         self.seed, self.rank, self.world = seed, rank, world
-        self.transformer = DataTransformer(
-            layer.transform_param,
-            layer.annotated_data_param.batch_sampler,
-            training=(layer.phase if phase is None else phase) == caffe_pb2.TRAIN,
-            jpeg_roundtrip=jpeg_roundtrip,
-            min_box=min_box,
-            where=where,
-        )
+        self.plan = plan
+
+        def transformer(size: tuple[int, int] | None, closed: bool) -> DataTransformer:
+            own = plan.layer_for(layer, size, closed)
+            return DataTransformer(
+                own.transform_param,
+                own.annotated_data_param.batch_sampler,
+                training=(layer.phase if phase is None else phase) == caffe_pb2.TRAIN,
+                jpeg_roundtrip=jpeg_roundtrip,
+                min_box=min_box,
+                where=where,
+            )
+
+        ends = (False,) if plan.closes is None else (False, True)
+        sizes = plan.sizes or (None,)
+        self._ways = {(size, end): transformer(size, end) for size in sizes for end in ends}
+        self.transformer = transformer(None, False)
         self.source = layer.data_param.source
         self.cache = PictureCache(cache) if cache else None
         self._reader: LmdbReader | None = open_shared(self.source)
@@ -121,7 +134,10 @@ class Batches:
     @property
     def shape(self) -> tuple[int, int, int, int] | None:
         """Of every batch's data; None where it depends on the pictures."""
-        size = self.transformer.shape()
+        return self._shape(self.transformer)
+
+    def _shape(self, transformer: DataTransformer) -> tuple[int, int, int, int] | None:
+        size = transformer.shape()
         return None if size is None else (self.batch_size, self._channels, *size)
 
     @property
@@ -167,37 +183,49 @@ class Batches:
 
     def _begin(self) -> _Pending:
         """Give a batch to the workers."""
-        data = None if self.shape is None else np.empty(self.shape, np.float32)
+        size = self._size(self._next)
+        shape = self._shape(self._ways[size, False])
+        data = None if shape is None else np.empty(shape, np.float32)
         first = self._next + self.rank
         positions = range(first, first + self.batch_size * self.world, self.world)
         self._next += self.batch_size * self.world
         tasks = []
         for at in range(0, self.batch_size, CHUNK):
             slots = None if data is None else data[at : at + CHUNK]
-            tasks.append(self._submit(positions[at : at + CHUNK], slots))
+            tasks.append(self._submit(positions[at : at + CHUNK], size, slots))
         return _Pending(data, tasks)
 
-    def _submit(self, positions: Sequence[int], slots: Array | None) -> Future[list[Item]]:
+    def _size(self, position: int) -> tuple[int, int] | None:
+        """The size of the batch that begins there; the same in all processes."""
+        batch = position // (self.batch_size * self.world)
+        return self.plan.size_of(batch, lambda n: generator_at(self.seed, _SKIP - 1 - n))
+
+    def _submit(
+        self, positions: Sequence[int], size: tuple[int, int] | None, slots: Array | None
+    ) -> Future[list[Item]]:
         if self._pool is not None:
-            return self._pool.submit(self._work, positions, slots)
+            return self._pool.submit(self._work, positions, size, slots)
         done: Future[list[Item]] = Future()
-        done.set_result(self._work(positions, slots))
+        done.set_result(self._work(positions, size, slots))
         return done
 
-    def _work(self, positions: Sequence[int], slots: Array | None) -> list[Item]:
+    def _work(
+        self, positions: Sequence[int], size: tuple[int, int] | None, slots: Array | None
+    ) -> list[Item]:
         outs = [None] * len(positions) if slots is None else slots
-        return [self._item(at, out) for at, out in zip(positions, outs, strict=True)]
+        return [self._item(at, size, out) for at, out in zip(positions, outs, strict=True)]
 
-    def _item(self, position: int, out: Array | None) -> Item:
+    def _item(self, position: int, size: tuple[int, int] | None, out: Array | None) -> Item:
+        transformer = self._ways[size, self.plan.is_closed(position)]
         number = (position + self._skip) % len(self._keys)
         where = self._where(number)
         kept = None if self.cache is None else self.cache.get(number)
         record, pixels = (self._record(number), None) if kept is None else kept
         try:
             if self.cache is not None and pixels is None:
-                pixels = self.transformer.decode(record)
+                pixels = transformer.decode(record)
                 self.cache.put(number, record, pixels)
-            data, rows = self.transformer(record, generator_at(self.seed, position), out, pixels)
+            data, rows = transformer(record, generator_at(self.seed, position), out, pixels)
         except InputError as error:
             raise InputError(error.what, where=where, hint=error.hint) from None
         except cv2.error as error:

@@ -99,7 +99,8 @@ class TorchEngine:
             cache=extras.cache,
         )
         for layer in data_layers(self.solver.net):
-            layer.feed = feed
+            layer.feed = feed  # which says how large the batch of all is
+            layer.feed = replace(feed, plan=self.solver.recipe.plan(layer))
         if processes.rank == 0:
             self._load(options, say)
             self.solver.about["data"] = identities(self.sources)

@@ -95,7 +95,7 @@ def preflight(
     solver.check_snapshots(found, file, nets.snapshot_size(shapes, kept), engine)
     data.check_unchanged(found, known.values())
     if recipe is not None:
-        recipes.check_recipe(found, file, recipe, extras or Extras(), shapes)
+        recipes.check_recipe(found, file, recipe, extras or Extras(), shapes, train)
     if extras is not None:
         processes.check_processes(found, file, extras, world, resume, resume_state)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -101,13 +101,15 @@ class Distillation(RecipePart, frozen=True):
 
 
 class Augmentation(RecipePart, frozen=True):
-    """``[augmentation]``.
+    """``[augmentation]``: what is too strong rests towards the end.
 
     Attributes:
-        close: the share of the iterations, at the end, in which what is too strong rests.
+        close: the share of the iterations, at the end, in which it does.
+        rest: of the net's own augmentation what does: ``distort``, ``expand``, ``crop``, ``noise``.
     """
 
-    close: Share = 0.0
+    close: Share
+    rest: tuple[Literal["distort", "expand", "crop", "noise"], ...] = ("expand", "crop")
 
 
 class TrainRecipe(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ssd_data.batches import Batches
+from ssd_data.batches import NO_PLAN, Batches
+from ssd_data.batches.plan import FeedPlan
 from ssd_data.engines.torch.layer import Layer, naming, sized
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Feed:
     world: int = 1
     min_box: int = 0
     cache: int = 0
+    plan: FeedPlan = NO_PLAN
 
 
 class AnnotatedData(Layer):
@@ -92,7 +94,8 @@ class AnnotatedData(Layer):
             self._batches = None
 
     def _open(self) -> Batches:
-        return Batches(self.param, self.phase, start=self._start, **asdict(self.feed))
+        feed = {one.name: getattr(self.feed, one.name) for one in fields(self.feed)}
+        return Batches(self.param, self.phase, start=self._start, **feed)
 
 
 def data_layers(*nets: Net) -> Iterator[AnnotatedData]:
