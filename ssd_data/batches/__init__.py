@@ -22,9 +22,9 @@ from ssd_data.batches.augment import DataTransformer, resize
 from ssd_data.batches.augment.rows import rows_of
 from ssd_data.batches.cache import PictureCache
 from ssd_data.batches.composer import Composer, faults, needed
-from ssd_data.batches.elements._base import Element, Piece, Setting
+from ssd_data.batches.elements._base import Piece, Setting
 from ssd_data.batches.mix import Share
-from ssd_data.batches.sizes import BatchSizes, resized
+from ssd_data.batches.plan import FeedPlan
 from ssd_data.batches.stock import Stock
 from ssd_data.batches.streams import WORD, generator_at
 from ssd_data.core.errors import InputError
@@ -34,10 +34,12 @@ from ssd_data.core.structures import Batch, Pixels
 from ssd_data.data.lmdb.records import Record
 from ssd_data.proto import caffe_pb2
 
-__all__ = ["Batches", "generator_at"]
+__all__ = ["NO_PLAN", "Batches", "generator_at"]
 Array: TypeAlias = npt.NDArray[np.float32]
 CHUNK = 4  # pictures a task, at most
-_SKIP = WORD - 1  # a position that no record has
+_SKIP = WORD - 1  # a position that no record has; the ones before it are the sizes' of a plan
+NO_PLAN = FeedPlan()
+Size: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +81,8 @@ class Batches:
         mix: LMDBs to read in the place of the layer's source, each as often as its weight says, see
             :class:`~ssd_data.batches.mix.Mix`; empty for that one alone. A batch's keys have their
             LMDB's path before them, where there are several.
-        elements: of augmentation that the original has not, see ``batches/elements``.
-        closes: from this position on the strong ones of them rest; None for never.
-        sizes: of the batches, in the place of the layer's own.
+        plan: what the original has not: elements of augmentation, and how what is fed changes along
+            the stream.
 
     Attributes:
         waited: seconds that the caller has spent in ``next``: the data's share of its time.
@@ -105,31 +106,32 @@ class Batches:
         min_box: int = 0,
         cache: int = 0,
         mix: Sequence[Share] = (),
-        elements: Sequence[Element] = (),
-        closes: int | None = None,
-        sizes: BatchSizes | None = None,
+        plan: FeedPlan = NO_PLAN,
     ) -> None:
         where = f'layer "{layer.name}"'
         _check(layer, where)
-        for fault in faults(elements, layer, min_box, where):
+        for fault in faults(plan.elements, layer, min_box, where):
             raise fault
         self.batch_size = layer.data_param.batch_size
-        self.seed, self.rank, self.world, self.sizes = seed, rank, world, sizes
-        self.composer = Composer(elements, seed, closes) if elements else None
-        for fault in () if sizes is None else sizes.faults(layer, self.batch_size * world, where):
-            raise fault
-        self.transformer, *scaled = (
-            DataTransformer(
-                param,
-                layer.annotated_data_param.batch_sampler,
+        self.seed, self.rank, self.world = seed, rank, world
+        self.plan = plan
+        self.composer = Composer(plan, seed) if plan.elements else None
+
+        def transformer(size: Size | None, closed: bool) -> DataTransformer:
+            own = plan.layer_for(layer, size, closed)
+            return DataTransformer(
+                own.transform_param,
+                own.annotated_data_param.batch_sampler,
                 training=(layer.phase if phase is None else phase) == caffe_pb2.TRAIN,
                 jpeg_roundtrip=jpeg_roundtrip,
                 min_box=min_box,
                 where=where,
             )
-            for param in _params(layer.transform_param, sizes)
-        )
-        self._scaled = dict(zip(() if sizes is None else sizes.known, scaled, strict=True))
+
+        ends = (False,) if plan.closes is None else (False, True)
+        sizes = plan.sizes or (None,)
+        self._ways = {(size, end): transformer(size, end) for size in sizes for end in ends}
+        self.transformer = transformer(None, False)
         self.cache = PictureCache(cache) if cache else None
         self._stock = Stock(mix or [Share(layer.data_param.source, 1)], seed)
         self._channels = self.transformer.channels(self._stock.record(0))
@@ -150,8 +152,12 @@ class Batches:
 
     @property
     def shape(self) -> tuple[int, int, int, int] | None:
-        """Of every batch's data; None where it depends on the pictures, or on the batch."""
-        return self._shape(self.transformer) if self.sizes is None else None
+        """Of every batch's data; None where it depends on the pictures."""
+        return self._shape(self.transformer)
+
+    def _shape(self, transformer: DataTransformer) -> tuple[int, int, int, int] | None:
+        size = transformer.shape()
+        return None if size is None else (self.batch_size, self._channels, *size)
 
     @property
     def position(self) -> int:
@@ -196,10 +202,8 @@ class Batches:
 
     def _begin(self) -> _Pending:
         """Give a batch to the workers."""
-        transformer = self.transformer
-        if self.sizes is not None:
-            transformer = self._scaled[self.sizes.at(self.seed, self._next)]
-        shape = self._shape(transformer)
+        size = self._size(self._next)
+        shape = self._shape(self._ways[size, False])
         data = None if shape is None else np.empty(shape, np.float32)
         first = self._next + self.rank
         positions = range(first, first + self.batch_size * self.world, self.world)
@@ -207,29 +211,31 @@ class Batches:
         tasks = []
         for at in range(0, self.batch_size, CHUNK):
             slots = None if data is None else data[at : at + CHUNK]
-            tasks.append(self._submit(positions[at : at + CHUNK], slots, transformer))
+            tasks.append(self._submit(positions[at : at + CHUNK], size, slots))
         return _Pending(data, tasks)
 
-    def _shape(self, transformer: DataTransformer) -> tuple[int, int, int, int] | None:
-        size = transformer.shape()
-        return None if size is None else (self.batch_size, self._channels, *size)
+    def _size(self, position: int) -> Size | None:
+        """The size of the batch that begins there; the same in all processes."""
+        batch = position // (self.batch_size * self.world)
+        return self.plan.size_of(batch, lambda n: generator_at(self.seed, _SKIP - 1 - n))
 
     def _submit(
-        self, positions: Sequence[int], slots: Array | None, transformer: DataTransformer
+        self, positions: Sequence[int], size: Size | None, slots: Array | None
     ) -> Future[list[_Item]]:
         if self._pool is not None:
-            return self._pool.submit(self._work, positions, slots, transformer)
+            return self._pool.submit(self._work, positions, size, slots)
         done: Future[list[_Item]] = Future()
-        done.set_result(self._work(positions, slots, transformer))
+        done.set_result(self._work(positions, size, slots))
         return done
 
     def _work(
-        self, positions: Sequence[int], slots: Array | None, transformer: DataTransformer
+        self, positions: Sequence[int], size: Size | None, slots: Array | None
     ) -> list[_Item]:
         outs = [None] * len(positions) if slots is None else slots
-        return [self._item(at, out, transformer) for at, out in zip(positions, outs, strict=True)]
+        return [self._item(at, size, out) for at, out in zip(positions, outs, strict=True)]
 
-    def _item(self, position: int, out: Array | None, transformer: DataTransformer) -> _Item:
+    def _item(self, position: int, size: Size | None, out: Array | None) -> _Item:
+        transformer = self._ways[size, self.plan.is_closed(position)]
         number = self._stock.at(position + self._skip)
         record, pixels = self._picture(number)
         happening, setting = [], Setting(transformer.param, transformer.repeats(record))
@@ -297,15 +303,6 @@ class Batches:
                     hint="Give the layer a resize_param, or take one picture a batch",
                 )
         return np.stack([item.values for item in items])
-
-
-def _params(
-    param: caffe_pb2.TransformationParameter, sizes: BatchSizes | None
-) -> Iterator[caffe_pb2.TransformationParameter]:
-    """The layer's own, and one of each size."""
-    yield param
-    for size in () if sizes is None else sizes.known:
-        yield resized(param, size)
 
 
 def _check(layer: caffe_pb2.LayerParameter, where: str) -> None:

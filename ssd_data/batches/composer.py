@@ -24,6 +24,7 @@ from ssd_data.batches.elements._base import (
     Piece,
     Setting,
 )
+from ssd_data.batches.plan import FeedPlan
 from ssd_data.batches.streams import generator_at
 from ssd_data.core.errors import InputError
 from ssd_data.core.registry import AUGMENTATIONS
@@ -42,21 +43,20 @@ class Composer:
     """Makes a net's input of records and elements.
 
     Args:
-        elements: in any order.
+        plan: its elements, in any order, and when the strong ones rest.
         seed: of all that is random.
-        closes: from this position on strong ones rest; None for never.
     """
 
-    def __init__(self, elements: Sequence[Element], seed: int, closes: int | None = None) -> None:
-        self.elements = sorted(elements, key=lambda element: element.rank)
-        self.seed, self.closes = seed, closes
+    def __init__(self, plan: FeedPlan, seed: int) -> None:
+        self.elements = sorted(plan.elements, key=lambda element: element.rank)
+        self.plan, self.seed = plan, seed
 
     def draw(self, position: int, setting: Setting, records: int) -> list[Happening]:
         """What happens to the picture at a position, in order; of openings the first one only."""
         found: list[Happening] = []
         opened = False
         for element in self.elements:
-            if element.strong and self.closes is not None and position >= self.closes:
+            if element.strong and self.plan.is_closed(position):
                 continue
             generator = generator_at(self.seed, position, element.name)
             if generator.random() >= element.prob or (opened and isinstance(element, Opening)):

@@ -20,7 +20,6 @@ from ssd_data.training.log import Listener
 from ssd_data.training.options import Extras, TrainOptions, settle
 from ssd_data.training.preflight.processes import ALL_HINT, ALL_OF_THEM, undivided
 from ssd_data.training.processes import ALONE, Processes
-from ssd_data.training.recipe.augmenting import Course, closing, elements_of, sizes_of
 from ssd_data.training.recipe.change import settle_recipe
 from ssd_data.training.recipe.parts import TrainRecipe
 from ssd_data.training.resumestate import read_resume_state
@@ -100,17 +99,16 @@ class TorchEngine:
             min_box=extras.min_face,
             cache=extras.cache,
             mix=file.mix,
-            elements=elements_of(recipe),
         )
         for layer in data_layers(self.solver.net):
-            layer.feed = feed
+            layer.feed = feed  # which says how large the batch of all is
+            layer.feed = replace(feed, plan=self.solver.recipe.plan(layer))
         if processes.rank == 0:
             self._load(options, say)
             self.solver.about["data"] = identities(self.sources, file.mix)
         self.solver.about["options"] = {**options.recorded(), "seed": seed}
         broadcast_start(self.solver)
         self.iteration = self.solver.iter
-        set_course(self.solver, recipe)
         return {
             **({"mix": [share._asdict() for share in file.mix]} if file.mix else {}),
             "seed": seed,
@@ -155,18 +153,6 @@ class TorchEngine:
         """Stop the threads that read pictures."""
         for layer in data_layers(self.solver.net, *self.solver.test_nets):
             layer.close()
-
-
-def set_course(solver: Solver, recipe: TrainRecipe | None) -> None:
-    """Tell the data layers what depends on how far a run is: which size its batches have, and when
-    strong augmentation rests."""
-    if recipe is None:
-        return
-    for layer in data_layers(solver.net):
-        update = layer.global_batch * solver.param.iter_size
-        course = Course(solver.iter, layer.position, solver.param.max_iter, update)
-        sizes = sizes_of(recipe, layer.param.transform_param, update)
-        layer.feed = replace(layer.feed, closes=closing(recipe, course), sizes=sizes)
 
 
 # ---- several processes ----

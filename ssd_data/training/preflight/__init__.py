@@ -14,7 +14,6 @@ from ssd_data.batches.mix import Share
 from ssd_data.nets.graph import Graph
 from ssd_data.training.options import Extras
 from ssd_data.training.preflight import (
-    augmenting,
     branch,
     data,
     labels,
@@ -94,8 +93,7 @@ def preflight(
     solver.check_snapshots(found, file, nets.snapshot_size(shapes, kept), engine)
     data.check_unchanged(found, known.values())
     if recipe is not None:
-        recipes.check_recipe(found, file, recipe, extras or Extras(), shapes)
-        augmenting.check_augmentation(found, file, recipe, train, extras or Extras(), world)
+        recipes.check_recipe(found, file, recipe, extras or Extras(), shapes, train)
     if extras is not None:
         processes.check_processes(found, file, extras, world, resume, resume_state)
     return found

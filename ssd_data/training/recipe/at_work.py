@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 
+from ssd_data.batches.plan import FeedPlan
+from ssd_data.engines.torch.layers.annotateddata import AnnotatedData
 from ssd_data.engines.torch.net import Net
 from ssd_data.engines.torch.trainable import MoreLoss
 from ssd_data.nets.graph import Graph
@@ -12,6 +15,7 @@ from ssd_data.training.rates import Progress, learning_rate
 from ssd_data.training.recipe import rates
 from ssd_data.training.recipe.objective import set_objective
 from ssd_data.training.recipe.parts import TrainRecipe
+from ssd_data.training.recipe.teacher import DistillationLoss
 from ssd_data.training.updates import SolverType, find_type
 
 
@@ -65,5 +69,29 @@ class RecipeAtWork:
             rates.require_statistics(net, self.recipe.layers)
 
     def losses(self, net: Net) -> list[MoreLoss]:
-        """What is added to the net's own loss."""
-        return []
+        """What is added to the net's own loss.
+
+        Raises:
+            InputError: the teacher of a distillation cannot be had.
+        """
+        how = self.recipe.distillation
+        return [] if how is None else [DistillationLoss(how, net)]
+
+    def plan(self, layer: AnnotatedData) -> FeedPlan:
+        """How what a data layer of the training net gives changes along the run."""
+        sizes, rest, param = self.recipe.input, self.recipe.augmentation, self.param
+        own: tuple[tuple[int, int], ...] = ()
+        closes = None
+        if sizes is not None:
+            how = layer.param.transform_param.resize_param
+            own = tuple(sizes.sizes(how.width, how.height))
+        if rest is not None:
+            begins = math.ceil(param.max_iter * (1 - rest.close))
+            closes = begins * max(param.iter_size, 1) * layer.global_batch
+        return FeedPlan(
+            own,
+            1 if sizes is None else sizes.every * max(param.iter_size, 1),
+            closes,
+            () if rest is None else rest.rest,
+            () if rest is None else rest.elements(),
+        )

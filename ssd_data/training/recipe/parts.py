@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -103,17 +103,21 @@ class Distillation(RecipePart, frozen=True):
 
 class Augmentation(RecipePart, frozen=True, omit_defaults=True):
     """``[augmentation]``: each of its tables, ``[augmentation.mosaic]``, is an element of
-    ``batches/elements``, whose fields are its keys; see ``augmenting.py``.
+    ``batches/elements``, whose fields are its keys; see ``augmenting.py``. What is too strong rests
+    towards the end.
 
     Attributes:
-        close: the share of the iterations, at the end, in which what is too strong rests.
+        close: the share of the iterations, at the end, in which it does: the elements that are
+            strong, and what ``rest`` names.
+        rest: of the net's own augmentation what does: ``distort``, ``expand``, ``crop``, ``noise``.
     """
 
     close: Share = 0.0
+    rest: tuple[Literal["distort", "expand", "crop", "noise"], ...] = ("expand", "crop")
 
     def elements(self) -> tuple[Element, ...]:
         """Those that happen."""
-        names = [name for name in self.__struct_fields__ if name != "close"]
+        names = [name for name in self.__struct_fields__ if name not in ("close", "rest")]
         return tuple(one for name in names if (one := getattr(self, name)) is not None)
 
 

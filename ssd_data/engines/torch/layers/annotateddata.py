@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ssd_data.batches import Batches
-from ssd_data.batches.elements._base import Element
+from ssd_data.batches import NO_PLAN, Batches
 from ssd_data.batches.mix import Share
-from ssd_data.batches.sizes import BatchSizes
+from ssd_data.batches.plan import FeedPlan
 from ssd_data.engines.torch.layer import Layer, naming, sized
 
 if TYPE_CHECKING:
@@ -31,9 +30,7 @@ class Feed:
     min_box: int = 0
     cache: int = 0
     mix: tuple[Share, ...] = ()
-    elements: tuple[Element, ...] = ()
-    closes: int | None = None
-    sizes: BatchSizes | None = None
+    plan: FeedPlan = NO_PLAN
 
 
 class AnnotatedData(Layer):
@@ -101,8 +98,8 @@ class AnnotatedData(Layer):
             self._batches = None
 
     def _open(self) -> Batches:
-        how: dict[str, Any] = {one.name: getattr(self.feed, one.name) for one in fields(Feed)}
-        return Batches(self.param, self.phase, start=self._start, **how)
+        feed = {one.name: getattr(self.feed, one.name) for one in fields(self.feed)}
+        return Batches(self.param, self.phase, start=self._start, **feed)
 
 
 def data_layers(*nets: Net) -> Iterator[AnnotatedData]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -14,8 +15,8 @@ Beta = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 
 class AdamW(Optimiser, frozen=True):
-    """m = β₁ m + (1 - β₁) g; v = β₂ v + (1 - β₂) g²; w -= rate · c · m / (√v + delta), with
-    c = √(1 - β₂ⁿ) / (1 - β₁ⁿ) in update n, as Caffe's Adam has it.
+    """m = β₁ m + (1 - β₁) g; v = β₂ v + (1 - β₂) g²; w -= rate · m̂ / (√v̂ + delta), in update n with
+    m̂ = m / (1 - β₁ⁿ) and v̂ = v / (1 - β₂ⁿ).
 
     Attributes:
         beta1, beta2: how long means and squares are remembered.
@@ -29,7 +30,8 @@ class AdamW(Optimiser, frozen=True):
 
     def update(self, g: Tensors, history: Histories, rate: float, iteration: int) -> Tensors:
         """See :class:`Optimiser`."""
-        return adam(g, history, rate, (self.beta1, self.beta2), self.delta, iteration)
+        delta = self.delta * math.sqrt(1 - self.beta2 ** (iteration + 1))  # Caffe adds it to √v
+        return adam(g, history, rate, (self.beta1, self.beta2), delta, iteration)
 
 
 ELEMENT = AdamW

@@ -1,4 +1,4 @@
-"""Crop: a square of the shorter side times a factor; above 1 it reaches beyond the picture.
+"""Square: a crop of the shorter side times a factor, which above 1 reaches beyond the picture.
 
 J. Guo and others, SCRFD, arXiv:2105.04714 (sample redistribution): ``RandomSquareCrop`` in
 insightface's ``detection/scrfd/mmdet/datasets/pipelines/transforms.py``, with the factors of its
@@ -42,14 +42,14 @@ class Squares:
     places: _Numbers
 
 
-class SquareCrop(Opening, frozen=True):
+class Square(Opening, frozen=True):
     """A square crop.
 
     Attributes:
         scales: factors of the picture's shorter side, each as likely.
     """
 
-    name: ClassVar[str] = "crop"
+    name: ClassVar[str] = "square"
     rank: ClassVar[int] = 1
     scales: Annotated[tuple[Scale, ...], msgspec.Meta(min_length=1, max_length=100)] = (
         0.3, 0.45, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0,
@@ -120,4 +120,4 @@ def _in_larger(rect: Rect, width: int, height: int) -> tuple[Expansion | None, R
     return expansion, np.divide(edges, (wide, high) * 2, dtype=np.float32)
 
 
-ELEMENT = SquareCrop
+ELEMENT = Square
