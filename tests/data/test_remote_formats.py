@@ -9,7 +9,6 @@ import pytest
 from support import everyformat, stores
 
 from ssd_data import build, find
-from ssd_data.data.lmdb.store import LmdbReader
 
 pytest.importorskip("fsspec")
 

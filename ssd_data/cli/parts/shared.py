@@ -23,7 +23,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _T = TypeVar("_T")
 
 
-class Place(click.Path):
+class PathOrAddress(click.Path):
     """A path, or an address such as ``s3://bucket/folder``."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Place(click.Path):
         return as_path(value)
 
 
-PATH = Place()
+PATH = PathOrAddress()
 CELL = (200, QUOTE)  # how long a table's cell may be, and what is left of a longer one
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 from ssd_data.core.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from ssd_data.core.files.remote.listing import Found
+    from ssd_data.core.files.remote.listing import StoredFile
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _CHAINED = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(://[^:]*)?::")
@@ -174,7 +174,7 @@ class RemotePath:
         """Its path from a folder that it lies in."""
         return self.inside.relative_to(other.inside)
 
-    def stat(self) -> Found:
+    def stat(self) -> StoredFile:
         """What the store says of a file; as of a path, ``st_size`` and ``st_mtime_ns`` change with
         it.
 

@@ -18,7 +18,7 @@ _CONTENT = ("ETag", "etag", "e_tag", "md5Hash", "content_md5", "Content-MD5", "g
 _TIME = ("LastModified", "last_modified", "Last-Modified", "updated", "mtime", "created")
 
 
-class Found(NamedTuple):
+class StoredFile(NamedTuple):
     """A file of a store. As in a ``stat`` of the disk, ``st_mtime_ns`` is another number when the
     file is another: of its ETag, or where there is none, of its time.
     """
@@ -28,14 +28,14 @@ class Found(NamedTuple):
 
 
 @dataclass(slots=True)
-class Folder:
+class StoredFolder:
     """A folder: its own files and folders, by name."""
 
-    files: dict[str, Found] = field(default_factory=dict)
+    files: dict[str, StoredFile] = field(default_factory=dict)
     folders: dict[str, None] = field(default_factory=dict)
 
 
-class Listing:
+class StoreListing:
     """The folders of a store, by their paths below the root; the root's is empty.
 
     Attributes:
@@ -45,11 +45,11 @@ class Listing:
 
     def __init__(self, root: str) -> None:
         self.root = root
-        self.folders: dict[str, Folder] = {}
-        self.whole: Found | None = None
+        self.folders: dict[str, StoredFolder] = {}
+        self.whole: StoredFile | None = None
         self._count = 0
 
-    def add(self, key: str, found: Found) -> None:
+    def add(self, key: str, found: StoredFile) -> None:
         """Take in a file, or with a ``/`` at its end what stands for a folder.
 
         Raises:
@@ -59,6 +59,8 @@ class Listing:
         held = self.folders.get(folder)
         if held is None:
             held = self._folder(folder, key)
+        if key.startswith("/"):
+            raise self._hostile(key)
         if not name:
             return
         if name in (".", ".."):
@@ -72,15 +74,15 @@ class Listing:
                 hint="Name the folder of the data set, not the whole bucket",
             )
 
-    def _folder(self, folder: str, key: str) -> Folder:
-        held = self.folders.setdefault("", Folder())
+    def _folder(self, folder: str, key: str) -> StoredFolder:
+        held = self.folders.setdefault("", StoredFolder())
         path = ""
         for part in folder.split("/") if folder else ():
             if part in ("", ".", ".."):
                 raise self._hostile(key)
             held.folders[part] = None
             path = f"{path}/{part}" if path else part
-            held = self.folders.setdefault(path, Folder())
+            held = self.folders.setdefault(path, StoredFolder())
         return held
 
     def settle(self) -> None:
@@ -106,12 +108,12 @@ class Listing:
         )
 
 
-def found_of(info: Mapping[str, Any]) -> Found:
+def found_of(info: Mapping[str, Any]) -> StoredFile:
     """A file, from what fsspec says of it; a size that is not said is -1."""
     stated = next((str(info[key]) for key in (*_CONTENT, *_TIME) if info.get(key)), "")
     digest = hashlib.sha256(stated.strip('"').encode()).digest() if stated else bytes(8)
     size = info.get("size")
-    return Found(size if isinstance(size, int) else -1, int.from_bytes(digest[:8], "big") >> 1)
+    return StoredFile(size if isinstance(size, int) else -1, int.from_bytes(digest[:8], "big") >> 1)
 
 
 def names_of(infos: Iterable[tuple[str, Mapping[str, Any]]], top: str) -> Iterable[tuple[str, Any]]:

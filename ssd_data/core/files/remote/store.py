@@ -17,14 +17,19 @@ from typing import TYPE_CHECKING, Any
 
 from ssd_data.core.files.remote.ahead import Ahead, Wanted
 from ssd_data.core.files.remote.fetching import ShortError, StoreError, attempt
-from ssd_data.core.files.remote.listing import Folder, Found, Listing, found_of, names_of
+from ssd_data.core.files.remote.listing import (
+    StoredFile,
+    StoredFolder,
+    StoreListing,
+    found_of,
+    names_of,
+)
 from ssd_data.core.files.remote.opening import opened, quoted, threads_of, unquoted
 from ssd_data.core.files.remote.spool import Kept, PartFile, Spool
 
 if TYPE_CHECKING:
     from ssd_data.core.files.remote.address import RemotePath
 
-REQUESTS = 32  # on their way at once
 PIECE = 16 << 20  # of a large file
 SMALL = 1 << 20  # a part of one that is kept
 
@@ -42,7 +47,7 @@ class Store:
     def __init__(self, root: str, user: str = "") -> None:
         self.root, self.user = root, user
         self.taken = False
-        self._listing: Listing | None = None
+        self._listing: StoreListing | None = None
         self.forget_connection()
 
     def forget_connection(self) -> None:
@@ -63,7 +68,7 @@ class Store:
             return self._fs
 
     @property
-    def listing(self) -> Listing:
+    def listing(self) -> StoreListing:
         """All that there is.
 
         Raises:
@@ -75,8 +80,8 @@ class Store:
                 self._listing = self._listing or self._listed()
         return self._listing
 
-    def _listed(self) -> Listing:
-        listing, fs = Listing(self.root), self.fs
+    def _listed(self) -> StoreListing:
+        listing, fs = StoreListing(self.root), self.fs
         try:
             find = partial(fs.find, self._top, detail=True)
             infos = self._attempt(find, self.root)
@@ -91,10 +96,10 @@ class Store:
         listing.settle()
         return listing
 
-    def _with_sizes(self, files: list[tuple[str, Found]]) -> Iterable[tuple[str, Found]]:
+    def _with_sizes(self, files: list[tuple[str, StoredFile]]) -> Iterable[tuple[str, StoredFile]]:
         """The same; a store that lists no sizes is asked for each."""
 
-        def ask(file: tuple[str, Found]) -> tuple[str, Found]:
+        def ask(file: tuple[str, StoredFile]) -> tuple[str, StoredFile]:
             key, found = file
             if found.st_size >= 0 or key.endswith("/"):
                 return file
@@ -103,7 +108,7 @@ class Store:
 
         if all(found.st_size >= 0 for _, found in files):
             return files
-        with ThreadPoolExecutor(threads_of(self.fs, REQUESTS)) as pool:
+        with ThreadPoolExecutor(threads_of(self.fs)) as pool:
             return list(pool.map(ask, files))
 
     def key_of(self, path: RemotePath) -> str | None:
@@ -116,7 +121,7 @@ class Store:
             key = "" if key == "." else key
         return None if key == ".." or key.startswith("../") else key
 
-    def file(self, path: RemotePath) -> Found | None:
+    def file(self, path: RemotePath) -> StoredFile | None:
         """What is known of a file; None where there is none."""
         if not (key := self.key_of(path)):
             return self.listing.whole if key is not None else None
@@ -124,7 +129,7 @@ class Store:
         held = self.listing.folders.get(folder)
         return held.files.get(name) if held else None
 
-    def folder(self, path: RemotePath) -> Folder | None:
+    def folder(self, path: RemotePath) -> StoredFolder | None:
         """A folder; None where nothing lies in it."""
         key = self.key_of(path)
         return None if key is None else self.listing.folders.get(key)
@@ -196,7 +201,7 @@ class Store:
     def _coming(self) -> Ahead:
         with self._lock:
             if self._ahead is None:
-                threads = threads_of(self.fs, REQUESTS)
+                threads = threads_of(self.fs)
                 self._ahead = Ahead(threads, self._spooled, self._whole, self._into_spool)
             return self._ahead
 
