@@ -36,7 +36,7 @@ SECTIONS = {
     "Training": "train test",
     "Scores": "eval score",
     "Use": "merge-bn deploy detect parity time pycaffe",
-    "This machine": "doctor",
+    "This machine": "doctor completion",
 }
 OTHER = "Other"
 

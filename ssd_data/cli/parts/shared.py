@@ -15,8 +15,11 @@ from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.jsontext import json_text
 from ssd_data.core.legible import QUOTE, Legible, legible, visible
 from ssd_data.core.progress import Track, untracked
+from ssd_data.core.registry import FORMATS, Registry
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from ssd_data.core.labelmap import LabelMap
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -56,6 +59,29 @@ class Number(click.FloatRange):
         return "" if self.min is self.max is None else super()._describe_range()
 
 
+class Name(click.ParamType[str]):
+    """The name of a plug-in, which a shell may complete; whoever takes it says what is none.
+
+    Args:
+        registry: where it is one. files: whether it may as well be a file.
+    """
+
+    name = "text"
+
+    def __init__(self, registry: Registry, files: bool = False) -> None:
+        self.registry, self.files = registry, files
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The names that begin so, then files."""
+        from click.shell_completion import CompletionItem
+
+        names = [name for name in self.registry.names() if name.startswith(incomplete)]
+        files = [CompletionItem(incomplete, type="file")] if self.files else []
+        return [*map(CompletionItem, names), *files]
+
+
 def stacked(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
     """Several options as one decorator, in this order."""
 
@@ -88,6 +114,7 @@ def format_option(function: _F) -> _F:
     """``--format``: what a folder is in, where more than one layout fits or none is recognised."""
     return click.option(
         "--format",
+        type=Name(FORMATS),
         default="",
         metavar="NAME",
         help="Read a folder as this format, whatever else it may be.",
