@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     from ssd_data.data.find import recognise as recognise
     from ssd_data.data.lmdb.records import Record as Record
     from ssd_data.data.lmdb.store import LmdbReader as LmdbReader
-    from ssd_data.data.lmdb.store import LmdbWriter as LmdbWriter
+    from ssd_data.data.lmdb.writer import LmdbWriter as LmdbWriter
     from ssd_data.engines import load_engine as load_engine
     from ssd_data.engines.torch import io as io
     from ssd_data.engines.torch.alias import as_caffe as as_caffe
@@ -110,7 +110,8 @@ _FACE = {
     "data.find": "find from_list recognise",
     "data.export": "ExportResult export",
     "data.lmdb.records": "Record",
-    "data.lmdb.store": "LmdbReader LmdbWriter",
+    "data.lmdb.store": "LmdbReader",
+    "data.lmdb.writer": "LmdbWriter",
     "engines": "load_engine",
     "engines.torch.alias": "as_caffe",
     "engines.torch.blob": "BlobVec",

@@ -25,6 +25,7 @@ ROOMS = [
 PLUGINS = [
     "data/formats/*/",
     "deploy/targets",
+    "core/tasks",
     "evaluation/protocols",
     "families",
 ]
@@ -70,8 +71,8 @@ def plugins(folder: str) -> dict[str, list[Path]]:
         tops = [path.parent for path in (ROOT / "ssd_data").glob(f"{folder}__init__.py")]
         found = {top: sorted(top.rglob("*.py")) for top in tops}
     else:
-        tops = list((ROOT / "ssd_data" / folder).glob("*.py"))
-        found = {top: [top] for top in tops if top.stem != "__init__"}
+        tops = list((ROOT / "ssd_data" / folder).glob("[!_]*.py"))
+        found = {top: [top] for top in tops}
     return {".".join(p.relative_to(ROOT).with_suffix("").parts): f for p, f in found.items()}
 
 

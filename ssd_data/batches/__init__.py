@@ -101,7 +101,7 @@ class Batches:
         self.source = layer.data_param.source
         self.cache = PictureCache(cache) if cache else None
         self._reader: LmdbReader | None = open_shared(self.source)
-        self._keys = self._reader.keys()
+        self._records = len(self._reader)
         self._channels = self.transformer.channels(self._record(0))
         most = layer.data_param.rand_skip  # so many records at most are left out at the beginning
         self._skip = int(generator_at(seed, _SKIP).integers(most)) if most else 0
@@ -116,7 +116,7 @@ class Batches:
 
     def __len__(self) -> int:
         """The number of records, not of batches, of which there is no end."""
-        return len(self._keys)
+        return self._records
 
     @property
     def shape(self) -> tuple[int, int, int, int] | None:
@@ -189,8 +189,7 @@ class Batches:
         return [self._item(at, out) for at, out in zip(positions, outs, strict=True)]
 
     def _item(self, position: int, out: Array | None) -> Item:
-        number = (position + self._skip) % len(self._keys)
-        where = self._where(number)
+        number = (position + self._skip) % self._records
         kept = None if self.cache is None else self.cache.get(number)
         record, pixels = (self._record(number), None) if kept is None else kept
         try:
@@ -199,21 +198,24 @@ class Batches:
                 self.cache.put(number, record, pixels)
             data, rows = self.transformer(record, generator_at(self.seed, position), out, pixels)
         except InputError as error:
-            raise InputError(error.what, where=where, hint=error.hint) from None
+            raise InputError(error.what, where=self._where(number), hint=error.hint) from None
         except cv2.error as error:
-            raise InputError(f"OpenCV cannot use it: {error.err}", where=where) from None
+            text = f"OpenCV cannot use it: {error.err}"
+            raise InputError(text, where=self._where(number)) from None
         return record.key, data, rows
 
     def _record(self, number: int) -> Record:
         assert self._reader is not None
-        key = self._keys[number]
+        key = self._reader.key_at(number)
         try:
             return decode_record(key, self._reader.value(key))
         except InputError as error:
             raise InputError(error.what, where=self._where(number), hint=error.hint) from None
 
     def _where(self, number: int) -> str:
-        return f"{self.source}: {self._keys[number].decode('utf-8', 'backslashreplace')}"
+        assert self._reader is not None
+        key = self._reader.key_at(number)
+        return f"{self.source}: {key.decode('utf-8', 'backslashreplace')}"
 
     def _finish(self, pending: _Pending) -> Batch:
         items = [item for task in pending.tasks for item in task.result()]

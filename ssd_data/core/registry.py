@@ -149,4 +149,10 @@ ENGINES = Registry(
 LAYERS = Registry("engines/torch/layers", 'no layer type is called "{}"', "Known are {}")
 PROTOCOLS = Registry("evaluation/protocols", 'no protocol "{}"')
 TARGETS = Registry("deploy/targets", 'no profile "{}"', dashed=True)
+PLACES = Registry(
+    "core/tasks",
+    'there is no place "{}" for work',
+    where="--on",
+    group="ssd_data.tasks",
+)
 COMMANDS = Registry("cli", 'no command "{}"', dashed=True)

@@ -100,6 +100,28 @@ def keep_inside(folder: AnyPath, follow: bool = False, also: Iterable[AnyPath] =
     _places.clear()
 
 
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """What :func:`keep_inside` was told, for another process."""
+
+    folder: str
+    real: tuple[str, ...]
+    follow: bool
+
+
+def fence_of(folder: AnyPath) -> Fence | None:
+    """What was said of a folder, or of one that it lies in."""
+    found = _fence_of(_absolute(folder))
+    return None if found is None else Fence(found.top, found.real, found.follow)
+
+
+def set_up_fence(fence: Fence | None) -> None:
+    """Keep to it in this process too, which may be another than that in which it was made."""
+    if fence is not None and fence.folder not in _fences:
+        _fences[fence.folder] = _Fence(fence.folder, fence.real, fence.follow)
+        _places.clear()
+
+
 @contextmanager
 def kept_inside(
     folder: AnyPath, follow: bool = False, also: Iterable[AnyPath] = ()

@@ -14,6 +14,8 @@ from pathlib import Path
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.moving import require_settled
 from ssd_data.data.lmdb.manifest import MANIFEST
+from ssd_data.data.lmdb.shards import SHARDS
+from ssd_data.data.lmdb.strangers import DATA
 
 Mark = list[tuple[int, ...] | None]
 
@@ -34,7 +36,8 @@ def one_build(path: Path) -> Iterator[None]:
 def mark_of(path: Path) -> Mark:
     """What tells a build from the next one in its place."""
     real = Path(os.path.realpath(path))
-    return [_stamp(file) for file in (real / "data.mdb", real / MANIFEST, real.parent / MANIFEST)]
+    files = (real / DATA, real / SHARDS, real / MANIFEST, real.parent / MANIFEST)
+    return [_stamp(file) for file in files]
 
 
 def require_mark(path: Path, mark: Mark) -> None:
