@@ -29,10 +29,15 @@ class StoredFile(NamedTuple):
 
 @dataclass(slots=True)
 class StoredFolder:
-    """A folder: its own files and folders, by name."""
+    """A folder: its own files and folders, by name.
+
+    Attributes:
+        known: whether it was looked into.
+    """
 
     files: dict[str, StoredFile] = field(default_factory=dict)
     folders: dict[str, None] = field(default_factory=dict)
+    known: bool = True
 
 
 class StoreListing:
@@ -41,10 +46,13 @@ class StoreListing:
     Attributes:
         root: the address.
         whole: the file that the root itself is, if it is one.
+
+    Args:
+        flat: no folder inside was looked into.
     """
 
-    def __init__(self, root: str) -> None:
-        self.root = root
+    def __init__(self, root: str, flat: bool = False) -> None:
+        self.root, self._flat = root, flat
         self.folders: dict[str, StoredFolder] = {}
         self.whole: StoredFile | None = None
         self._count = 0
@@ -82,7 +90,7 @@ class StoreListing:
                 raise self._hostile(key)
             held.folders[part] = None
             path = f"{path}/{part}" if path else part
-            held = self.folders.setdefault(path, StoredFolder())
+            held = self.folders.setdefault(path, StoredFolder(known=not self._flat))
         return held
 
     def settle(self) -> None:
