@@ -18,7 +18,9 @@ pytest.importorskip("s3fs")
 pytest.importorskip("moto")
 
 import fsspec
+from moto.core import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.s3.models import s3_backends
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 KEY, SECRET = "AKIATESTING", "wJalr/XUtnFEMI+bPxRfi"
@@ -73,13 +75,17 @@ class S3:
 
     def holding(self, folder: Path) -> str:
         """The address of a copy of a folder, in a bucket of its own."""
-        fs, bucket = self.fs(), uuid4().hex
-        fs.mkdir(bucket)
-        files = [path for path in folder.rglob("*") if path.is_file()]
-        inside = [f"{bucket}/{folder.name}/{p.relative_to(folder).as_posix()}" for p in files]
-        fs.put([str(path) for path in files], inside)
+        bucket = uuid4().hex
+        s3_backends[DEFAULT_ACCOUNT_ID]["aws"].create_bucket(bucket, "us-east-1")
+        for path in filter(Path.is_file, folder.rglob("*")):
+            inside = path.relative_to(folder).as_posix()
+            self.put(bucket, f"{folder.name}/{inside}", path.read_bytes())
         self.forget()
         return f"s3://{bucket}/{folder.name}"
+
+    def put(self, bucket: str, key: str, data: bytes) -> None:
+        """Put what may be more than a client would."""
+        s3_backends[DEFAULT_ACCOUNT_ID]["aws"].put_object(bucket, key, data)
 
     def forget(self) -> None:
         """Begin to note anew."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Hashable
 from pathlib import Path
+from typing import NamedTuple
 
 from ssd_data.core.files.remote.address import remote
 
@@ -35,6 +36,31 @@ def is_folder(path: Path | str) -> bool:
     """Whether a folder is there."""
     found = remote(path)
     return os.path.isdir(path) if found is None else found.is_dir()  # noqa: PTH112
+
+
+class Stamp(NamedTuple):
+    """What tells a file from another of its name: two numbers of its place, its size and time.
+
+    Of a store the place is none, and what it has for the time changes with the content.
+    """
+
+    device: int
+    inode: int
+    size: int
+    changed: int
+
+
+def look_at(path: Path | str) -> Stamp:
+    """What is there.
+
+    Raises:
+        OSError: as the system says.
+    """
+    if (found := remote(path)) is not None:
+        file = found.stat()
+        return Stamp(0, 0, file.st_size, file.st_mtime_ns)
+    status = os.stat(path)  # noqa: PTH116 - Path takes as long as the call
+    return Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def stamp(path: Path | str) -> tuple[int, int]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable
-from ssd_data.core.files.there import stamp
+from ssd_data.core.files.there import stamp as stamp_of
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.legible import MOST_LINES, quoted
 from ssd_data.core.notes import Tally
@@ -91,7 +91,7 @@ _FAILING = (errno.EIO, errno.ESTALE, errno.ENOMEM)  # of what is there, and cann
 
 def _stamp(path: str) -> Stamp:
     try:
-        return stamp(path)
+        return stamp_of(path)
     except OSError as error:
         if error.errno in _FAILING:
             raise

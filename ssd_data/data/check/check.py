@@ -86,13 +86,13 @@ def check_lmdb(path: Path | str, labelmap: LabelMap | None = None, **settings: A
     A labelmap, ``build.json`` and ``<split>_name_size.txt`` beside it are held against it.
     """
     job = Job(labelmap, **settings)
-    real = Path(path).resolve()
+    real = as_path(path).resolve()
     manifest = None
     try:
         manifest = manifest_of(real)
     except InputError as error:
         job.findings.add(BUILD_JSON, [error.sentence])
-    job.find_labelmap(labelmap_file(Path(path)), manifest)
+    job.find_labelmap(labelmap_file(as_path(path)), manifest)
     found, sizes = manifest.find(real.name) if manifest else None, name_size_file(real)
     summary = SplitSummary(str(path), job.labelmap, found[1] if found else None, manifest)
     summary.name_size = sizes if found or sizes.is_file() else None
@@ -112,7 +112,7 @@ def check_build(
         UsageError: there is no such split.
         InputError: there is no ``build.json``, or it is not a build's.
     """
-    folder = Path(folder)
+    folder = as_path(folder)
     manifest = read_manifest(folder)
     if manifest is None:
         raise InputError("no build here: build.json is missing", where=folder)

@@ -174,6 +174,10 @@ class RemotePath:
         """Its path from a folder that it lies in."""
         return self.inside.relative_to(other.inside)
 
+    def with_name(self, name: str) -> RemotePath:
+        """Another of the same folder."""
+        return self.parent / name
+
     def stat(self) -> StoredFile:
         """What the store says of a file; as of a path, ``st_size`` and ``st_mtime_ns`` change with
         it.
@@ -187,6 +191,8 @@ class RemotePath:
         if found is None:
             raise FileNotFoundError(self._text)
         return found
+
+    lstat = stat
 
     def is_file(self) -> bool:
         """Whether it is one."""

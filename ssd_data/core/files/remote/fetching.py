@@ -71,7 +71,7 @@ def attempt(ask: Callable[[], _R], where: object, hidden: str = "") -> _R:
 
 
 def _is_final(error: Exception) -> bool:
-    if isinstance(error, StoreError | _FINAL) or type(error).__name__ in _NO_ENTRY:
+    if isinstance(error, (StoreError, *_FINAL)) or type(error).__name__ in _NO_ENTRY:
         return True
     status = getattr(error, "status", None)
     return isinstance(status, int) and 400 <= status < 500 and status not in _REPEATED
@@ -81,7 +81,7 @@ def _said(error: Exception, where: object, hidden: str, count: int) -> StoreErro
     if isinstance(error, StoreError):
         return error
     text = " ".join(str(error).split()) or type(error).__name__
-    for secret in filter(None, {hidden, hidden.partition(":")[2], hidden.partition(":")[0]}):
+    for secret in filter(None, (hidden, hidden.partition(":")[2])):
         text = text.replace(secret, "***")
     if isinstance(error, ShortError):
         return StoreError(text, where=where, hint="It may be changing: try again when it is not")

@@ -28,11 +28,16 @@ class StoredFile(NamedTuple):
 
 
 @dataclass(slots=True)
-class Folder:
-    """A folder: its own files and folders, by name."""
+class StoredFolder:
+    """A folder: its own files and folders, by name.
+
+    Attributes:
+        known: whether it was looked into.
+    """
 
     files: dict[str, StoredFile] = field(default_factory=dict)
     folders: dict[str, None] = field(default_factory=dict)
+    known: bool = True
 
 
 class StoreListing:
@@ -41,11 +46,14 @@ class StoreListing:
     Attributes:
         root: the address.
         whole: the file that the root itself is, if it is one.
+
+    Args:
+        flat: no folder inside was looked into.
     """
 
-    def __init__(self, root: str) -> None:
-        self.root = root
-        self.folders: dict[str, Folder] = {}
+    def __init__(self, root: str, flat: bool = False) -> None:
+        self.root, self._flat = root, flat
+        self.folders: dict[str, StoredFolder] = {}
         self.whole: StoredFile | None = None
         self._count = 0
 
@@ -59,6 +67,8 @@ class StoreListing:
         held = self.folders.get(folder)
         if held is None:
             held = self._folder(folder, key)
+        if key.startswith("/"):
+            raise self._hostile(key)
         if not name:
             return
         if name in (".", ".."):
@@ -72,15 +82,15 @@ class StoreListing:
                 hint="Name the folder of the data set, not the whole bucket",
             )
 
-    def _folder(self, folder: str, key: str) -> Folder:
-        held = self.folders.setdefault("", Folder())
+    def _folder(self, folder: str, key: str) -> StoredFolder:
+        held = self.folders.setdefault("", StoredFolder())
         path = ""
         for part in folder.split("/") if folder else ():
             if part in ("", ".", ".."):
                 raise self._hostile(key)
             held.folders[part] = None
             path = f"{path}/{part}" if path else part
-            held = self.folders.setdefault(path, Folder())
+            held = self.folders.setdefault(path, StoredFolder(known=not self._flat))
         return held
 
     def settle(self) -> None:

@@ -11,7 +11,8 @@ from ssd_data.core.files.remote.fetching import attempt
 from ssd_data.core.optional import require
 
 EXTRA = "remote"
-_KEYED = ("s3", "s3a")  # whose users are a key and its secret, which is no part of an address
+REQUESTS = 32  # on their way at once
+_S3 = ("s3", "s3a")
 
 
 def opened(root: str, user: str) -> tuple[Any, str]:
@@ -24,9 +25,8 @@ def opened(root: str, user: str) -> tuple[Any, str]:
     scheme, _, rest = root.partition("://")
     options: dict[str, Any] = {"skip_instance_cache": True, "use_listings_cache": False}
     given = root
-    if user and scheme in _KEYED:
-        key, _, secret = user.partition(":")
-        options |= {"key": unquote(key), "secret": unquote(secret)}
+    if scheme in _S3:
+        options |= _of_s3(user)
     elif user:
         given = f"{scheme}://{user}@{rest}"
     fs, top = attempt(lambda: core.url_to_fs(given, **options), root, user)
@@ -35,9 +35,20 @@ def opened(root: str, user: str) -> tuple[Any, str]:
     return fs, top.rstrip("/") or top
 
 
-def threads_of(fs: Any, most: int) -> int:
-    """How many may ask at once: those that are made for one at a time get one."""
-    return most if fs.async_impl or fs.protocol == "memory" else 1
+def _of_s3(user: str) -> dict[str, Any]:
+    """As many connections as there may be requests; and the key and its secret, which are no part
+    of its addresses.
+    """
+    settings = require("fsspec.config", EXTRA, "fsspec").conf
+    table = settings.get("s3", {}).get("config_kwargs", {})
+    options: dict[str, Any] = {"config_kwargs": {"max_pool_connections": REQUESTS, **table}}
+    key, _, secret = user.partition(":")
+    return options | ({"key": unquote(key), "secret": unquote(secret)} if user else {})
+
+
+def threads_of(fs: Any) -> int:
+    """How many may ask at once: of stores that are made for one at a time one."""
+    return REQUESTS if fs.async_impl or fs.protocol == "memory" else 1
 
 
 def quoted(root: str, key: str) -> str:

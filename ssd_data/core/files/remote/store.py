@@ -8,24 +8,32 @@ What is read of it:
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from posixpath import normpath
 from typing import TYPE_CHECKING, Any
 
 from ssd_data.core.files.remote.ahead import Ahead, Wanted
 from ssd_data.core.files.remote.fetching import ShortError, StoreError, attempt
-from ssd_data.core.files.remote.listing import Folder, StoredFile, StoreListing, found_of, names_of
+from ssd_data.core.files.remote.listing import (
+    StoredFile,
+    StoredFolder,
+    StoreListing,
+    found_of,
+    names_of,
+)
 from ssd_data.core.files.remote.opening import opened, quoted, threads_of, unquoted
 from ssd_data.core.files.remote.spool import Kept, PartFile, Spool
 
 if TYPE_CHECKING:
     from ssd_data.core.files.remote.address import RemotePath
 
-REQUESTS = 32  # on their way at once
 PIECE = 16 << 20  # of a large file
+PARTS = 8  # of one that are on their way at once
 SMALL = 1 << 20  # a part of one that is kept
 
 
@@ -34,13 +42,14 @@ class Store:
 
     Args:
         root: the address. user: name and password that it was given with.
+        flat: only what lies right there is known, not what lies in its folders.
 
     Attributes:
         taken: whether a data set was found in it: who names it again looks for another.
     """
 
-    def __init__(self, root: str, user: str = "") -> None:
-        self.root, self.user = root, user
+    def __init__(self, root: str, user: str = "", flat: bool = False) -> None:
+        self.root, self.user, self.flat = root, user, flat
         self.taken = False
         self._listing: StoreListing | None = None
         self.forget_connection()
@@ -76,10 +85,13 @@ class Store:
         return self._listing
 
     def _listed(self) -> StoreListing:
-        listing, fs = StoreListing(self.root), self.fs
+        listing, fs = StoreListing(self.root, self.flat), self.fs
         try:
-            find = partial(fs.find, self._top, detail=True)
-            infos = self._attempt(find, self.root)
+            if self.flat:
+                held = self._attempt(partial(fs.ls, self._top, detail=True), self.root)
+                infos = {info["name"]: info for info in held}
+            else:
+                infos = self._attempt(partial(fs.find, self._top, detail=True), self.root)
         except FileNotFoundError:
             return listing
         known = names_of(infos.items(), self._top)
@@ -103,7 +115,7 @@ class Store:
 
         if all(found.st_size >= 0 for _, found in files):
             return files
-        with ThreadPoolExecutor(threads_of(self.fs, REQUESTS)) as pool:
+        with ThreadPoolExecutor(threads_of(self.fs)) as pool:
             return list(pool.map(ask, files))
 
     def key_of(self, path: RemotePath) -> str | None:
@@ -121,13 +133,27 @@ class Store:
         if not (key := self.key_of(path)):
             return self.listing.whole if key is not None else None
         folder, _, name = key.rpartition("/")
-        held = self.listing.folders.get(folder)
+        held = self._known(folder, path)
         return held.files.get(name) if held else None
 
-    def folder(self, path: RemotePath) -> Folder | None:
+    def folder(self, path: RemotePath) -> StoredFolder | None:
         """A folder; None where nothing lies in it."""
         key = self.key_of(path)
-        return None if key is None else self.listing.folders.get(key)
+        return None if key is None else self._known(key, path)
+
+    def _known(self, key: str, path: RemotePath) -> StoredFolder | None:
+        """A folder that was looked into.
+
+        Raises:
+            RuntimeError: it was not: whoever asks has skipped a door.
+        """
+        folders = self.listing.folders
+        held = folders.get(key)
+        if held is None and self.flat:
+            held = folders.get(key.partition("/")[0])
+        if held is not None and not held.known:
+            raise RuntimeError(f"{path} is asked for, and nobody has named it")
+        return held
 
     def _wanted(self, path: RemotePath) -> Wanted | None:
         found, key = self.file(path), self.key_of(path)
@@ -192,11 +218,34 @@ class Store:
                 self._spool = Spool()
             return self._spool
 
+    def download(self, path: RemotePath, target: Path) -> None:
+        """A file's bytes into one of this machine that has its size; several parts at once.
+
+        Raises:
+            StoreError: the store fails. OSError: the disk does.
+        """
+        file = self.require(path)
+
+        def fetch(at: int) -> None:
+            data, start = memoryview(self._part(file, at, min(PIECE, file.size - at))), at
+            while data:
+                done = os.pwrite(descriptor, data, start)
+                data, start = data[done:], start + done
+
+        descriptor = os.open(target, os.O_WRONLY)
+        try:
+            with ThreadPoolExecutor(min(PARTS, threads_of(self.fs))) as pool:
+                for _ in pool.map(fetch, range(0, file.size, PIECE)):
+                    pass
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
     @property
     def _coming(self) -> Ahead:
         with self._lock:
             if self._ahead is None:
-                threads = threads_of(self.fs, REQUESTS)
+                threads = threads_of(self.fs)
                 self._ahead = Ahead(threads, self._spooled, self._whole, self._into_spool)
             return self._ahead
 

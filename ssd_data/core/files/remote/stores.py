@@ -17,13 +17,16 @@ def name_store(path: RemotePath, user: str = "") -> None:
         user: name and password that the address was given with.
     """
     text = str(path)
-    if (above := _above(text)) is not None:
+    if (above := _above(text)) is not None and not above.flat:
         if above.taken:
             _stores[above.root] = Store(above.root, user or above.user)
         return
     for other in [one for one in _stores if one.startswith(f"{text}/")]:
         del _stores[other]
     _stores[text] = Store(text, user or _user_of(text))
+    beside = str(path.parent)
+    if _above(beside) is None:  # of an LMDB, the labelmap and the build's record
+        _stores[beside] = Store(beside, _stores[text].user, flat=True)
 
 
 def take_store(path: RemotePath) -> None:

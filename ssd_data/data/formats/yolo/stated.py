@@ -16,6 +16,7 @@ from ssd_data.core.files.inside import read_lines
 from ssd_data.core.files.paths import listable
 from ssd_data.core.files.plain_yaml import PlainYaml, read_yaml
 from ssd_data.core.files.remote.address import remote
+from ssd_data.core.files.there import is_folder
 from ssd_data.data.formats.splits import TRAINING, role
 from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.yolo.names import YAML, files_of_names, from_yaml
@@ -219,7 +220,7 @@ def require_inside(root: Path, stated: YoloIndex) -> None:
     ):
         return
     other = os.path.normpath(root / stated.base)
-    if os.path.isdir(other):  # noqa: PTH112 - never raises
+    if is_folder(other):
         raise InputError(
             f"path: {listable(stated.base)} is another folder: only what lies below the index's "
             "own is read",
