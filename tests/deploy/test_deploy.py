@@ -40,6 +40,7 @@ from ssd_data.nets.sizes import map_sizes
 from ssd_data.training.run_folder import RunFolder
 
 PREPARE = Preprocessing((127.5, 127.5, 127.5), 0.007843)
+APART = ["rknn", "sophgo"]  # in Pythons of their own
 ONNX = [
     {"head": head, "dynamic_batch": dynamic, "half": half}
     for head in ("raw", "decoded", "nms")
@@ -82,7 +83,7 @@ def same_rows(ours: np.ndarray, theirs: np.ndarray) -> None:
 
 def test_names() -> None:
     names = ["ascend", "caffe-ssd", "litert", "mnn", "ncnn", "npu", "onnx", "openvino"]
-    assert TARGETS.names() == names
+    assert TARGETS.names() == sorted([*names, *APART])
 
 
 def test_caffe_ssd(net: tuple[Path, Path], tmp_path: Path) -> None:
@@ -329,7 +330,7 @@ def test_what_is_not_the_same_is_not_written(
         return param
 
     monkeypatch.setattr(canonical, "_bare", wrong)
-    for profile in TARGETS.names():
+    for profile in sorted({*TARGETS.names()} - {*APART}):
         with pytest.raises(OutputError, match="nothing was written"):
             ship(net, tmp_path / "out", profile)
     assert not list(tmp_path.iterdir())
