@@ -87,7 +87,7 @@ $(VENV)/ncnn/.ready: requirements/native.py requirements/dev.txt | $(VENV)/.dev
 	touch $@
 
 prove-all: $(VENV)/.dev  ## each net for each target, by the real runtimes; writes the table of docs/deploy.md
-	$(BIN)/python docs/make_deploy_table.py $(DATA) --demo $(DEMO) $(if $(ONLY),--only $(ONLY))
+	$(BIN)/python docs/make_deploy_table.py $(DATA) --demo $(DEMO) $(if $(ONLY),--only $(ONLY)) $(if $(TIMES),--times)
 
 docs: $(VENV)/.dev  ## the page of all commands, from their --help
 	$(BIN)/python docs/make_commands.py
