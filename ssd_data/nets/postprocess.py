@@ -95,6 +95,7 @@ def activate(confidences: Array, kind: str, classes: int) -> Array:
     return values
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of a broken net's values: they are no boxes
 def decode(
     locations: Array, priors: Array | None, variances: Array, code_type: str, encoded: bool = False
 ) -> Array:
@@ -123,7 +124,7 @@ def decode(
     return np.concatenate([centre - half, centre + half], -1)
 
 
-@np.errstate(over="ignore", invalid="ignore")  # of a broken net's values: they are no boxes
+@np.errstate(over="ignore", invalid="ignore")
 def detection_output(
     locations: Array,
     scores: Array,
@@ -176,8 +177,8 @@ def _candidates(scores: Array, settings: dict[str, Any]) -> tuple[Array, Array]:
     above = scores > settings["confidence_threshold"]
     if 0 <= background < settings["num_classes"]:
         above[background :: settings["num_classes"]] = False
-    if 0 < most < count:
-        last = np.partition(scores, count - most, 1)[:, count - most]
+    if 0 < most < count:  # what is no number is above nothing
+        last = np.partition(np.where(above, scores, -np.inf), count - most, 1)[:, count - most]
         above &= scores >= last[:, None]
     group, prior = np.nonzero(above)
     order = np.lexsort((-scores[group, prior], group))

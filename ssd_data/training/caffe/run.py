@@ -16,6 +16,7 @@ from ssd_data.training.caffe.finding import find_caffe
 from ssd_data.training.log import Displayed, Event, Listener, Snapshotted, Tested
 from ssd_data.training.options import TrainOptions, spelled
 from ssd_data.training.processes import ALONE, world_size
+from ssd_data.training.recipe.change import named
 from ssd_data.training.snapshots import iteration_of, recorded_extras
 from ssd_data.training.solver_file import SolverFile
 
@@ -61,6 +62,9 @@ class CaffeEngine:
         for name in ("workers", "skip_mismatch"):
             if getattr(options, name):
                 raise UsageError("a real Caffe does not have this option", where=flag(name))
+        if options.recipe is not None:
+            where = f"--recipe {named(options.recipe)}"
+            raise UsageError("a real Caffe trains as solver and nets say", where=where)
         if not options.jpeg_roundtrip:
             raise UsageError("a real Caffe always makes them", where="--no-jpeg-roundtrip")
         if names := spelled(options.recorded()["extras"]):
