@@ -37,7 +37,18 @@ from ssd_data.nets.prototxt import to_text
 PAGE = Path(__file__).with_name("deploy.md")
 BEGIN, END = "<!-- make prove-all -->", "<!-- /make prove-all -->"
 PHOTOGRAPHS, ROUNDS = 50, 20
-NETS = {".caffemodel", ".onnx", ".bin", ".param", ".mnn", ".xml", ".tflite", ".rknn", ".npy"}
+NETS = {
+    ".caffemodel",
+    ".onnx",
+    ".bin",
+    ".param",
+    ".mnn",
+    ".xml",
+    ".tflite",
+    ".rknn",
+    ".bmodel",
+    ".npy",
+}
 SFD, SSD = Preprocessing((104, 117, 123), 1.0), Preprocessing((127.5, 127.5, 127.5), 0.007843)
 HEADER = (
     "| net | target | largest difference | not matched | mAP before | after | time | ms | MB |",
