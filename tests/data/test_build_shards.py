@@ -196,6 +196,18 @@ def add(voc: Voc, *numbers: int) -> None:
     path = voc.root / "ImageSets/Main/trainval.txt"
     path.write_text(path.read_text() + "".join(f"{number}\n" for number in numbers))
 
+    @pytest.mark.parametrize("what", ["gone", "cut short"])
+    def test_a_shard_that_is_not_whole_any_more(self, what: str, voc: Voc, tmp_path: Path) -> None:
+        made(voc, tmp_path / "cut")
+        place = tmp_path / "cut/raw_trainval_lmdb" / names(tmp_path / "cut")[2]
+        if what == "gone":
+            shutil.rmtree(place)
+        else:
+            os.truncate(place / "data.mdb", 4096)
+        with pytest.raises(InputError):
+            LmdbReader(tmp_path / "cut/raw_trainval_lmdb").keys()
+        assert made(voc, tmp_path / "cut", redo=False).shards == {"trainval": (1, 4)}
+
 
 class TestInterrupted:
     """What was whole when it ended is not built again."""

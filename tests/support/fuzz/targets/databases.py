@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ssd_data.data.export import export
 from ssd_data.data.lmdb.identity import digest
 from ssd_data.data.lmdb.records import decode_record, encode_record, key_of, key_text
 from ssd_data.data.lmdb.skim import skim
+from ssd_data.data.lmdb.split import shard
 from ssd_data.data.lmdb.survey import Survey, look
 from ssd_data.data.lmdb.table import read_table
 from ssd_data.data.lmdb.writer import LmdbWriter
@@ -48,8 +50,19 @@ def lmdb(count: int, folder: str = "test_lmdb") -> Case:
     return built(write) | {"labelmap.prototxt": LABELMAP.encode()}
 
 
+def sharded(count: int, shards: int) -> Case:
+    def write(root: Path) -> None:
+        with LmdbWriter(root / "one", map_size=1 << 20) as writer:
+            for number in range(count):
+                writer.put(key_of(2 * number, f"i/{number}.jpg"), value(number))
+        shard(root / "one", root / "test_lmdb", shards)
+        shutil.rmtree(root / "one")
+
+    return built(write) | {"labelmap.prototxt": LABELMAP.encode()}
+
+
 def lmdbs() -> list[Case]:
-    return [lmdb(3), lmdb(40)]
+    return [lmdb(3), lmdb(40), sharded(7, 3)]
 
 
 def read_lmdb(folder: Path) -> list[str]:
