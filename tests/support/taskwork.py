@@ -7,10 +7,15 @@ import os
 import signal
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ssd_data.core.errors import InputError, OutputError, SsdDataWarning
+from ssd_data.data.build.convert import BuiltRecord
+from ssd_data.data.build.sharding import task as shards
+from ssd_data.data.build.sharding.task import ShardOutcome, ShardTask
 
 
 def square(number: int) -> int:
@@ -92,3 +97,19 @@ class Counter:
     def __call__(self, number: int) -> tuple[int, int]:
         self.begun.append(number)
         return os.getpid(), len(self.begun)
+
+
+def slow_shard(task: ShardTask) -> ShardOutcome:
+    """Builds a shard, and takes its time for each record."""
+    real = shards.make_records
+
+    def slowly(*given: Any) -> Iterator[BuiltRecord]:
+        for made in real(*given):
+            time.sleep(0.05)
+            yield made
+
+    shards.make_records = slowly  # type: ignore[attr-defined]
+    try:
+        return shards.build_shard(task)
+    finally:
+        shards.make_records = real  # type: ignore[attr-defined]
