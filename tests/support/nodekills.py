@@ -64,7 +64,7 @@ class NodeKills:
         if faults:
             raise faults[0]
         self._look(out)
-        self._compare(out)
+        self.require_one_builds(out)
 
     def _build(self, out: Path) -> bool:
         try:
@@ -107,7 +107,7 @@ class NodeKills:
             if self.inodes.setdefault(folder.name, inode) != inode:
                 raise Broken(f"{folder} was whole, and was built again")
 
-    def _compare(self, out: Path) -> None:
+    def require_one_builds(self, out: Path) -> None:
         for name in ("raw_trainval_lmdb", "raw_test_lmdb"):
             with LmdbReader(out / name) as made, LmdbReader(self.one / name) as wanted:
                 if list(made.items()) != list(wanted.items()):
