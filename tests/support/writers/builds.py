@@ -61,6 +61,17 @@ def _two_builds() -> None:
     Path("links/mine").write_text("mine")
 
 
+def _grown() -> None:
+    """A build of shards, of which the first is wanted again."""
+    raw()
+    run(*SHARDS)
+    voc = Voc(Path("other"), 5)
+    for number in (4, 5):
+        voc.picture(number).replace(f"raw/JPEGImages/{number}.jpg")
+        voc.annotation(number).replace(f"raw/Annotations/{number}.xml")
+    Path("raw/ImageSets/Main/trainval.txt").write_text("1\n2\n4\n5\n")
+
+
 def _sharded() -> None:
     built()
     run("shard", "OUT/raw_trainval_lmdb", "-o", "cut", "--shards", "2")
@@ -91,6 +102,7 @@ REDO = (*BUILD, "--redo", "--size", "32", *PETS)
 NAMES = ("labelmap", "--names", "bird,cat,dog")
 EXPORT = ("export", "OUT/raw_trainval_lmdb", "-q")
 MERGE = ("merge", "cut", "-o", "one", "-q")
+SHARDS = (*BUILD, "--shards", "2", "--no-shuffle")
 SCENES = {
     "build": Scene(raw, BUILD),
     "rebuild": Scene(_built_with_others, REDO),
@@ -113,6 +125,8 @@ SCENES = {
         f"export_{to}": Scene(built, (*EXPORT, "--to", to, "-o", f"deep/{to}"))
         for to in ("coco", "retinaface", "voc", "yolo")
     },
+    "build_shards": Scene(raw, SHARDS, resumes=True),
+    "rebuild_shards": Scene(_grown, (*SHARDS, "--redo"), resumes=True),
     "shard": Scene(built, ("shard", "OUT/raw_trainval_lmdb", "-o", "cut", "--shards", "2", "-q")),
     "merge": Scene(_sharded, MERGE, resumes=True),
     "merge_on": Scene(_half_merged, MERGE, resumes=True),

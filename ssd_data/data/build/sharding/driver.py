@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from ssd_data.core.errors import InputError, SsdDataError
@@ -133,12 +134,12 @@ class Shards:
             text = f'"{split}" has {len(inputs):,} pictures, keys can count {MOST_NUMBERS:,}'
             raise InputError(text, where=self.root)
         self._clean()
-        there = {**known_in(old), **known_in(self.part)}
+        there = {(place, one.name): one for place in (old, self.part) for one in known_in(place)}
+        places = {name: place for place, name in there}
         pieces = cut(inputs, self.sharding.shards, there.values())
-        todo = {name: place for place, name in pieces if name not in there}
+        todo = {name: place for place, name in pieces if name not in places}
         failures = self._run(split, inputs, todo)
-        kept = {name: (self.part if (self.part / name).is_dir() else old) for _, name in pieces}
-        made = [Piece(place, name, kept[name] / name) for place, name in pieces]
+        made = [Piece(place, name, places.get(name, self.part) / name) for place, name in pieces]
         return ShardedSplit(inputs, made, len(todo)), failures
 
     def _clean(self) -> None:
@@ -157,7 +158,8 @@ class Shards:
                 found.append((number, outcome.failures))
                 if sum(len(failures) for _, failures in found) >= MOST_FAILURES:
                     break
-        return [failure for _, failures in sorted(found, key=_first) for failure in failures]
+        ordered = [failures for _, failures in sorted(found, key=_first)]
+        return list(chain.from_iterable(ordered))[:MOST_FAILURES]
 
     def _task(self, inputs: ShardInputs, name: str, place: range) -> ShardTask:
         images, stamps = inputs.images(place)

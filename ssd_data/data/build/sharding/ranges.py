@@ -54,7 +54,7 @@ def cut(entries: Entries, shards: int, known: Iterable[Known] = ()) -> list[tupl
     aim = len(entries) / max(1, min(shards, len(entries)))
     found: list[tuple[range, str]] = []
     start = 0
-    fitting = [one for one in known if aim / 2 < one.numbers <= 1.5 * aim]
+    fitting = [one for one in known if aim / 2 < one.numbers < 1.5 * aim + 1]
     for kept, name in _kept(entries, fitting):
         found += _anew(entries, start, kept.start, aim)
         found.append((kept, name))

@@ -47,6 +47,10 @@ class ParquetTable:
         self._pyarrow = require("pyarrow", EXTRA, error=InputError, where=name)
         self._parquet = require("pyarrow.parquet", EXTRA, error=InputError, where=name)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process it is opened anew."""
+        return ParquetTable, (self.path, self.name)
+
     @cached_property
     def file(self) -> Any:
         """The open file.
@@ -213,6 +217,10 @@ class KeptGroups:
         self._lock = threading.Lock()
         self._held: OrderedDict[tuple[str, int], list[bytes | None]] = OrderedDict()
         self._size = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process nothing is kept yet."""
+        return KeptGroups, ()
 
     def picture(self, table: ParquetTable, group: int, row: int) -> bytes | None:
         """The bytes of a picture.
