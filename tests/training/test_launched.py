@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -116,7 +115,7 @@ def test_the_same_as_torchrun(world: Path, cluster: RayCluster) -> None:
     assert by_ray.returncode == 0, err_ray
     assert out_ray == out
     assert err_ray.decode().startswith("note: Ray at ")
-    assert re.sub("run/|ray/", "", err_ray.decode()).count("Iteration 0") == 1
+    assert err_ray.count(b"Iteration 0, loss") == 1  # process 0 alone prints
     assert losses(world / "ray") == losses(world / "torchrun")
     name = "tiny_ssd/tiny_ssd_iter_4.caffemodel"
     assert (world / "ray" / name).read_bytes() == (world / "torchrun" / name).read_bytes()
@@ -146,4 +145,6 @@ def test_stopped_and_a_worker_lost(world: Path, cluster: RayCluster) -> None:
     out, err = child.communicate()
     assert child.returncode == 1
     assert b"Traceback" not in err
-    assert b"another process of this run has ended" in err or b"this worker was lost" in err
+    assert (
+        b"another process of this run has ended" in err or b"a worker was lost, and with it" in err
+    )

@@ -107,6 +107,9 @@ def _refused(error: Exception, address: str) -> FailedError:
     hint = ""
     if "ersion mismatch" in text:
         hint = "Install the same versions of Ray and Python here as in the cluster"
+    elif "uthentication" in type(error.__cause__).__name__ + text:
+        text = "the cluster asks for a token"
+        hint = "RAY_AUTH_MODE=token, and its token in RAY_AUTH_TOKEN or ~/.ray/auth_token"
     return FailedError(f"Ray: {text}", address, hint)
 
 

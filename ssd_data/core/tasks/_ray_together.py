@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -59,9 +60,12 @@ class Together:
             }
             self._attend(pending, told)
             self.pipe.send(("together", self.answers))
+        except self.ray.exceptions.RayActorError:  # on a machine that was lost
+            raise _lost("") from None
         finally:
-            told.shutdown(force=True)
-            remove_placement_group(group)
+            with suppress(Exception):
+                told.shutdown(force=True)
+                remove_placement_group(group)
 
     def _on(self, group: Any, number: int, function: Any) -> Any:
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
@@ -142,11 +146,15 @@ class Together:
         except errors.LocalRayletDiedError:
             raise EOFError from None
         except lost_errors(self.ray):
-            what = "this worker was lost, and with it what all do together"
-            raise FailedError(what, f"process {rank}", "") from None
+            raise _lost(f"process {rank}") from None
         if isinstance(answer, tuple):
             raise other_version(answer[0], answer[1], self.wanted)
         self.answers[rank] = answer
+
+
+def _lost(where: str) -> FailedError:
+    hint = "Start it again, from what it has kept (a training: --resume auto)"
+    return FailedError("a worker was lost, and with it what all do together", where, hint)
 
 
 def _probe() -> Any:
