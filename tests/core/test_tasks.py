@@ -338,6 +338,21 @@ def test_this_process_is_alone() -> None:
 
 
 @needs_ray
+def test_rounds_that_are_left_early(on: str, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    with Pool(on) as pool:
+        for count in range(2):
+            done = pool.run(taskwork.mark, [(str(mark), 0.0)] + [(str(mark), 60.0)] * 3)
+            next(done)
+            await_lines(mark, 3 * (count + 1))
+            done.close()  # type: ignore[attr-defined]
+        done = pool.run(taskwork.square, [1, 2])
+        assert {next(done), next(done)} == {(0, 1), (1, 4)}
+        done.close()  # type: ignore[attr-defined]
+        assert sorted(pool.run(taskwork.square, range(20))) == [(n, n * n) for n in range(20)]
+
+
+@needs_ray
 def test_tasks_that_run_together(on: str) -> None:
     told: list[str] = []
     with Pool(on) as pool:

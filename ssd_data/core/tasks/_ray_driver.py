@@ -21,6 +21,7 @@ from ssd_data.core.tasks._ray_door import door
 OBJECTS = 1 << 28  # bytes that a cluster of our own may keep in shared memory
 REACHED = 5  # seconds in which a host must answer
 TRIES, MOVES = 4, 50  # times that a task may lose its process; its machine
+ENOUGH = ("enough",)  # instead of a task
 TICK, WAITS = 1, 30  # seconds between looks at who asked; until one says what is waited for
 
 
@@ -38,6 +39,8 @@ def main(descriptor: int) -> None:
         pipe.send(_connect(ray, *pipe.recv()))
         while True:
             kind, *given = pipe.recv()
+            if kind == "enough":  # the round had just ended
+                continue
             _kind(kind)(ray, pipe, *given).go()
             pipe.send(("finished",))
     except (EOFError, OSError):
@@ -168,13 +171,16 @@ class _Round:
             while more and len(self.pending) < self.room():
                 self.pipe.send(("next",))
                 task = self.pipe.recv()
+                if task == ENOUGH:
+                    return self.drop()
                 more = task is not None
                 if more:
                     self.pending[self.give(task)] = number, task
                     number += 1
             done, _ = self.ray.wait(list(self.pending), timeout=TICK) if self.pending else ([], [])
-            if self.pipe.poll():  # nothing was asked: it is closed
-                raise EOFError
+            if self.pipe.poll():  # nothing was asked
+                self.pipe.recv()
+                return self.drop()
             for reference in done:
                 self.take(reference)
             if done:
@@ -182,6 +188,13 @@ class _Round:
             elif time.monotonic() - stirred > WAITS:
                 self.say_what_lacks()
                 stirred = time.monotonic()
+        return None
+
+    def drop(self) -> None:
+        """End what was given out: it is wanted no more."""
+        for reference in self.pending:
+            self.ray.cancel(reference, force=True)
+        self.pending.clear()
 
     def room(self) -> int:
         """How many tasks may be given out and not be done, by what the cluster has now."""

@@ -86,8 +86,21 @@ class RayWorkers:
                 else:
                     number, answer = told
                     yield number, _taken(pickle.loads(answer))
+        except GeneratorExit:
+            self._end_round()
+            raise
         except BaseException:
             self._pipe.close()  # what was given out is wanted no more
+            raise
+
+    def _end_round(self) -> None:
+        """No more is wanted; another round may follow."""
+        try:
+            self._tell(("enough",))
+            while self._hear()[0] != "finished":
+                pass
+        except BaseException:
+            self._pipe.close()
             raise
 
     def together(
