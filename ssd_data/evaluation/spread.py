@@ -40,7 +40,7 @@ class Share:
 
 
 @dataclass(eq=False)
-class Detector:
+class SentNet:
     """A net as it is sent to workers: each loads it once.
 
     Attributes:
@@ -87,7 +87,7 @@ class Detector:
 
 def detect_spread(
     data: EvalSet,
-    detector: Detector,
+    detector: SentNet,
     batch: int,
     journal: Journal,
     pool: Pool,
