@@ -1,7 +1,8 @@
 """Annotations and pictures looked at by workers, where each has a file of its own.
 
 A format that can says which files it would read (``Format.listing``); workers read slices of them,
-and what they found comes back in the order of the list, as if it had been read here.
+and what they found comes back in the order of the list, as if it had been read here. What lies in a
+store is read by this process, which has listed it, and many at a time.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
-from ssd_data.core.files.inside import Fence, fence_of, set_up_fence
+from ssd_data.core.files.fences import Fence, fence_of, set_up_fence
+from ssd_data.core.files.remote.address import remote
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry
 from ssd_data.core.tasks import Pool
@@ -46,7 +48,7 @@ def entries(
 ) -> Iterator[Entry]:
     """The pictures of a source, see :attr:`Format.read`."""
     pool = _pool.get()
-    if pool is None or reader.listing is None:
+    if pool is None or reader.listing is None or remote(root) is not None:
         yield from reader.read(root, source, notes)
         return
     listed = _Listed(reader.listing, root, source)
@@ -66,7 +68,7 @@ def stamps(root: Path, paths: Iterable[str], look: Callable[[str], Stamp]) -> It
         look: a module's function that tells them of one.
     """
     pool = _pool.get()
-    if pool is None:
+    if pool is None or remote(root) is not None:
         yield from (look(f"{root}/{path}") for path in paths)
         return
     place = root.absolute()

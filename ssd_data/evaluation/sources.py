@@ -12,8 +12,9 @@ import numpy as np
 
 from ssd_data import metrics
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.inside import keep_inside
+from ssd_data.core.files.fences import keep_inside
 from ssd_data.core.files.paths import listable
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.legible import few
 from ssd_data.core.registry import METRICS
@@ -96,7 +97,7 @@ def open_set(what: str | Path, choice: EvalChoice | None = None) -> EvalSet:
         InputError: it is broken, or lacks what the metric needs.
     """
     choice = choice or EvalChoice()
-    path = Path(what)
+    path = as_path(what)
     given = {**({"format": choice.format} if choice.format else {}), **choice.reading}
     if is_lmdb(path):
         require_raw(given, what)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ssd_data.core.errors import SsdDataError
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.jsontext import json_text
 from ssd_data.core.legible import QUOTE, Legible, legible, visible
 from ssd_data.core.progress import Track, untracked
@@ -23,7 +24,20 @@ if TYPE_CHECKING:
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _T = TypeVar("_T")
-PATH = click.Path(path_type=Path)
+
+
+class PathOrAddress(click.Path):
+    """A path, or an address such as ``s3://bucket/folder``."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """As click's, but for addresses."""
+        return as_path(value)
+
+
+PATH = PathOrAddress()
 CELL = (200, QUOTE)  # how long a table's cell may be, and what is left of a longer one
 
 

@@ -17,6 +17,7 @@ import msgspec
 from ssd_data.core.errors import InputError, OutputError, SsdDataError
 from ssd_data.core.files.exchange import remove_tree
 from ssd_data.core.files.publish import OutFolder
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.files.resumable import part_of
 from ssd_data.core.files.whole import write_text
 from ssd_data.core.images import picture_limits
@@ -134,7 +135,7 @@ def build(
     """
     with Pool(on, say) as pool, spread_over(pool):
         made = plan(dataset, options, splits, labelmap)
-        place = Path(out) if out is not None else default_out(made.dataset)
+        place = as_path(out) if out is not None else default_out(made.dataset)
         _refuse_misplaced(made, place, link)
         if dry_run:
             require_writable(place)
@@ -154,9 +155,8 @@ def _refuse_misplaced(made: BuildPlan, out: Path, link: Path | str | None) -> No
     dataset = made.dataset
     names_splits = formats.load(dataset.format).names_splits
     if names_splits and out.resolve() == dataset.root.resolve():
-        raise OutputError(
-            "this is the data set's own folder", where=out, hint="Choose another with --out"
-        )
+        hint = "Choose another with --out"
+        raise OutputError("this is the data set's own folder", where=out, hint=hint)
     if link is not None:
         names = [name for name, split in dataset.links.items() if split in made.splits]
         if not names and names_splits:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable
+from ssd_data.core.files.there import stamp as stamp_of
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.legible import MOST_LINES, quoted
 from ssd_data.core.notes import Tally
@@ -66,9 +66,10 @@ class Scan:
     def stamps(self, root: Path) -> Iterator[Stamp]:
         """Size and time of each picture's file, as it is now; of one that is not there -1."""
         files = (one.entry.image for one in self.images if one.entry.held is None)
-        found = spread.stamps(root, files, _stamp)
+        found = spread.stamps(root, files, picture_stamp)
         for image in self.images:
             yield image.entry.held.stamp if image.entry.held else next(found)
+        yield from found  # none is left; what asks workers must come to its end
 
     def input_digest(self, root: Path, stamps: Iterable[Stamp] | None = None) -> str:
         """A digest of what goes in: annotations by content, pictures by size and time.
@@ -77,9 +78,9 @@ class Scan:
             stamps: where they were asked for already, see :meth:`stamps`.
         """
         digest = hashlib.sha256(repr(self.lines).encode())
-        for image, stamp in zip(self.images, stamps or self.stamps(root), strict=True):
+        for image, seen in zip(self.images, stamps or self.stamps(root), strict=True):
             entry = image.entry
-            fields = (image.number, stamp, entry.width, entry.height, entry.image_id)
+            fields = (image.number, seen, entry.width, entry.height, entry.image_id)
             digest.update(repr(fields).encode())
             if entry.normalized:
                 digest.update(b"fractions")
@@ -91,14 +92,18 @@ class Scan:
 _FAILING = (errno.EIO, errno.ESTALE, errno.ENOMEM)  # of what is there, and cannot be looked at now
 
 
-def _stamp(path: str) -> Stamp:
+def picture_stamp(path: str) -> Stamp:
+    """Size and time of a file, as it is now; -1 where it is not there.
+
+    Raises:
+        OSError: it cannot be told whether it is.
+    """
     try:
-        status = os.stat(path)  # noqa: PTH116 - Path takes as long as the call
+        return stamp_of(path)
     except OSError as error:
         if error.errno in _FAILING:
             raise
         return (-1, -1)
-    return (status.st_size, status.st_mtime_ns)
 
 
 def scan(dataset: Dataset, split: str, labelmap: LabelMap, options: BuildOptions) -> Scan:

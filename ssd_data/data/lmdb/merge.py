@@ -12,7 +12,9 @@ from pathlib import Path
 
 from ssd_data.core.errors import InputError, OutputError
 from ssd_data.core.files.exchange import remove_tree
+from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.files.publish import OutFolder
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.files.resumable import part_of, this_boot
 from ssd_data.core.files.unlocked import own_name
 from ssd_data.core.files.whole import write_whole
@@ -22,7 +24,7 @@ from ssd_data.data.lmdb.forms import is_taken, require_same
 from ssd_data.data.lmdb.manifest import LABELMAP
 from ssd_data.data.lmdb.one_build import one_build
 from ssd_data.data.lmdb.sharded import ShardedLmdb
-from ssd_data.data.lmdb.shards import SHARDS
+from ssd_data.data.lmdb.shards import MAX_BYTES, SHARDS
 from ssd_data.data.lmdb.single import SingleLmdb
 from ssd_data.data.lmdb.store import bytes_on_disk, is_lmdb, is_sharded, require_filled
 from ssd_data.data.lmdb.strangers import DATA, refuse_stranger
@@ -63,7 +65,7 @@ def merge(
         InputError: there is no sharded LMDB, or a shard is missing or damaged.
         OutputError: something else lies there, or it cannot be written.
     """
-    source, out = Path(source), Path(out)
+    source, out = as_path(source), Path(out)
     _require_sharded(source)
     with OutFolder(out) as folder, one_build(source), closing(ShardedLmdb(source)) as records:
         count = require_filled(records)
@@ -76,7 +78,7 @@ def merge(
         _write(part / MERGED, records, done, track)
         _stage(part / MERGED / DATA, folder.staging / DATA)
         if (labelmap := labelmap_file(source)) is not None:
-            shutil.copyfile(labelmap, folder.staging / LABELMAP)
+            (folder.staging / LABELMAP).write_bytes(read_bytes(labelmap, "labelmap", MAX_BYTES))
         folder.publish()
         remove_tree(part)
     return MergeResult(out, count, bytes_on_disk(out), done)
@@ -96,7 +98,7 @@ def _require_sharded(source: Path) -> None:
 
 def _begin(part: Path, source: Path, records: ShardedLmdb) -> int:
     """How many records are written already, by a process that has died since."""
-    identity = hashlib.sha256((source / SHARDS).read_bytes()).hexdigest()
+    identity = hashlib.sha256(read_bytes(source / SHARDS, "list of shards", MAX_BYTES)).hexdigest()
     wanted = {"source": identity, "boot": this_boot()}
     if done := _done(part, wanted, records):
         return done

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.moving import require_settled
+from ssd_data.core.files.there import Stamp, look_at
 from ssd_data.data.lmdb.shards import DIGITS, SHARDS, Shard, as_read, number_of, read_shards
 from ssd_data.data.lmdb.single import SingleLmdb
 from ssd_data.data.lmdb.strangers import DATA
@@ -24,7 +25,6 @@ from ssd_data.data.lmdb.strangers import DATA
 MOST_OPEN = 8
 LEAST_RECORD = 18  # bytes that LMDB's own notes of a record and a numbered key take
 AGAIN = "Build it again: shards that are whole are taken as they are"
-Stamp = tuple[int, int, int, int]
 
 
 @dataclass(slots=True)
@@ -73,8 +73,8 @@ class ShardedLmdb:
         stamp = _stamp(place / DATA)
         if stamp is None:
             raise self._missing(place)
-        if shard.records * LEAST_RECORD > stamp[2]:
-            text = f"it has {stamp[2]:,} bytes: too few for {shard.records:,} records"
+        if shard.records * LEAST_RECORD > stamp.size:
+            text = f"it has {stamp.size:,} bytes: too few for {shard.records:,} records"
             raise InputError(text, where=place, hint=AGAIN)
 
     def _missing(self, place: Path) -> InputError:
@@ -210,7 +210,6 @@ class ShardedLmdb:
 
 def _stamp(file: Path) -> Stamp | None:
     try:
-        status = file.stat()
+        return look_at(file)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

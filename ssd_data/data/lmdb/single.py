@@ -17,6 +17,7 @@ import lmdb
 
 from ssd_data.core.errors import InputError, cure
 from ssd_data.core.files.moving import require_settled
+from ssd_data.core.files.remote.cache import on_disk
 from ssd_data.data.lmdb.pages import require_sound
 from ssd_data.data.lmdb.strangers import DATA, refuse_stranger
 
@@ -38,7 +39,7 @@ class SingleLmdb:
 
     def __init__(self, path: Path, known: int | None = None) -> None:
         self.path = path
-        self._env, self._file, self.bytes = _open_existing(path, known)
+        self._env, self._file, self.bytes = _open_held(path, known)
         self._let_go = weakref.finalize(self, os.close, self._file)
         self._closed = False
 
@@ -103,6 +104,23 @@ class SingleLmdb:
         self._closed = True
         self._env.close()
         self._let_go()
+
+
+def _open_held(path: Path, known: int | None) -> tuple[lmdb.Environment, int, int]:
+    """As :func:`_open_existing`; of a store's the file that is kept on this machine's disk."""
+    for again in (True, True, False):
+        try:
+            place = on_disk(path, DATA)
+        except FileNotFoundError:
+            raise InputError("no LMDB here: data.mdb is missing", where=path) from None
+        try:
+            return _open_existing(place, known)
+        except InputError as error:
+            if again and place != path and not (place / DATA).exists():
+                continue  # another process made room meanwhile
+            error.where = error.where.replace(str(place), str(path))
+            raise
+    raise AssertionError
 
 
 def _open_existing(path: Path, known: int | None) -> tuple[lmdb.Environment, int, int]:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from ssd_data.core.errors import OutputError, UsageError
 from ssd_data.core.files.exchange import remove_tree
+from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.files.publish import OutFolder
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.files.whole import write_text
 from ssd_data.core.progress import Track, untracked
 from ssd_data.data.lmdb.companions import labelmap_file
@@ -22,6 +24,7 @@ from ssd_data.data.lmdb.one_build import one_build
 from ssd_data.data.lmdb.sharded import ShardedLmdb
 from ssd_data.data.lmdb.shards import (
     DIGITS,
+    MAX_BYTES,
     SHARDS,
     VERSION,
     Keys,
@@ -73,7 +76,7 @@ def shard(
         OutputError: something else lies there, or it cannot be written.
         UsageError: there cannot be so many shards.
     """
-    lmdb, out = Path(lmdb), Path(out)
+    lmdb, out = as_path(lmdb), Path(out)
     if shards < 1:
         raise UsageError(f"{shards} is less than 1", where="--shards")
     with OutFolder(out) as folder, one_build(lmdb), closing(open_stored(lmdb)) as records:
@@ -88,7 +91,7 @@ def shard(
         table = ShardTable(VERSION, keys, made)
         write_text(folder.staging / SHARDS, table.to_text())
         if (labelmap := labelmap_file(lmdb)) is not None:
-            shutil.copyfile(labelmap, folder.staging / LABELMAP)
+            (folder.staging / LABELMAP).write_bytes(read_bytes(labelmap, "labelmap", MAX_BYTES))
         folder.publish()
         _remove_stale(out, table)
     return ShardResult(out, table)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.data.lmdb.records import Record, decode_record
 from ssd_data.data.lmdb.sharded import ShardedLmdb
 from ssd_data.data.lmdb.shards import SHARDS, read_shards
@@ -34,7 +34,7 @@ class LmdbReader:
     """
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
+        self.path = as_path(path)
         self._stored = open_stored(self.path)
         self._keys: list[bytes] | None = None
         try:
@@ -141,8 +141,9 @@ def open_shared(path: Path | str) -> LmdbReader:
     Raises:
         InputError: as :class:`LmdbReader`.
     """
+    path = as_path(path)
     try:
-        key = os.path.realpath(path)
+        key = str(path.resolve())
     except ValueError:  # a null byte
         raise InputError("no file can have that name", where=path) from None
     reader = _SHARED.get(key)

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+from ssd_data.core.files.inside import expect
 from ssd_data.core.files.paths import read_lines
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry
 from ssd_data.data.formats import Format, pairlists
@@ -38,11 +40,12 @@ def read(root: Path, source: ListSource, notes: Tally) -> Iterator[Entry]:
 
 def listing(root: Path, source: ListSource, notes: Tally) -> Iterator[pairlists.Pending]:
     """The same, not read yet; raises as :func:`read`."""
-    file = Path(source.list)
+    file = as_path(source.list)
     seen: set[str] = set()
     numbered = enumerate(map(str.strip, read_lines(file, "list")), 1)
     places = [(f"{file}:{number}", line) for number, line in numbered if line]
     parted = [(where, *pairlists.parted(root, line, where)) for where, line in places]
+    expect(root, (root / annotation for _, _, annotation in parted))
     pairlists.survey(root, (annotation for _, _, annotation in parted))
     for where, image, annotation in parted:
         if image in seen:
@@ -56,6 +59,6 @@ FORMAT = Format(
     read,
     needs=lambda source: [],
     names_splits=False,
-    outside=lambda source: [Path(source.list)],
+    outside=lambda source: [as_path(source.list)],
     listing=listing,
 )
