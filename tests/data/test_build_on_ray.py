@@ -11,9 +11,15 @@ import pytest
 from support.clusters import HERE
 from support.nodekills import SHARDS, node_kills
 
-from ssd_data.data.build.sharding.whole import known_in
+from ssd_data.data.build.sharding.whole import read_summary
+from ssd_data.data.lmdb.shards import is_name
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not HERE, reason="ray is not installed")]
+
+
+def whole_in(part: Path) -> list[Path]:
+    found = list(part.iterdir()) if part.is_dir() else []
+    return [path for path in found if is_name(path.name) and read_summary(path) is not None]
 
 
 def test_nodes_that_are_killed_and_a_head_that_is_lost(tmp_path: Path, run: Any) -> None:
@@ -26,7 +32,7 @@ def test_nodes_that_are_killed_and_a_head_that_is_lost(tmp_path: Path, run: Any)
 
         def end_head() -> None:
             end = time.monotonic() + 120
-            while len(known_in(part)) < 3 and time.monotonic() < end:
+            while len(whole_in(part)) < 3 and time.monotonic() < end:
                 time.sleep(0.02)
             world.cluster.kill_head()
 
@@ -39,7 +45,7 @@ def test_nodes_that_are_killed_and_a_head_that_is_lost(tmp_path: Path, run: Any)
         assert "Run it again when the cluster is there" in lost.err
         assert not out.exists()
 
-    kept = {name: (part / name / "data.mdb").stat().st_ino for name in known_in(part)}
+    kept = {path.name: (path / "data.mdb").stat().st_ino for path in whole_in(part)}
     assert len(kept) >= 3
     again = run(*words)
     assert (again.status, again.err) == (0, "")

@@ -12,6 +12,7 @@ from support.attack import Clock, Row
 from support.nodekills import node_kills
 
 IN_A_BUILD = 6  # kills, at most
+MOST_FINDINGS = 5  # then it ends
 
 
 def attack(seconds: float, seed: int, kills: int | None = None) -> Row:
@@ -23,6 +24,8 @@ def attack(seconds: float, seed: int, kills: int | None = None) -> Row:
     row, clock = Row("nodes"), Clock(seconds)
     with tempfile.TemporaryDirectory() as folder, node_kills(Path(folder), seed) as world:
         while not clock.is_over and (kills is None or world.kills < kills):
+            if len(row.findings) >= MOST_FINDINGS:
+                break
             left = IN_A_BUILD if kills is None else min(IN_A_BUILD, kills - world.kills)
             try:
                 world.round(left)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError, OutputError, SsdDataWarning
-from ssd_data.core.tasks import Member
+from ssd_data.core.tasks import Rank
 from ssd_data.data.build.convert import BuiltRecord
 from ssd_data.data.build.sharding import task as shards
 from ssd_data.data.build.sharding.task import ShardOutcome, ShardTask
@@ -91,7 +91,7 @@ def mark(task: tuple[str, float]) -> int:
     return os.getpid()
 
 
-def meet(name: str, member: Member) -> tuple[str, int, int]:
+def meet(name: str, member: Rank) -> tuple[str, int, int]:
     """Ends when all others have come to the place where they meet."""
     if member.rank == 0:
         with socket.create_server((member.address, member.port)) as server:

@@ -17,7 +17,7 @@ from support.clusters import HERE, RayCluster, ray_cluster
 
 from ssd_data.cli.parts.launched import ERR, OUT, Launch, run_member
 from ssd_data.cli.train import without
-from ssd_data.core.tasks import Member
+from ssd_data.core.tasks import Rank
 from ssd_data.data.build.builder import build
 from ssd_data.data.find import find
 from ssd_data.data.synthetic.sample import draw_sample
@@ -42,7 +42,7 @@ def test_one_without_the_other(words: list[str], run: Any) -> None:
 
 def test_a_member_is_what_torchrun_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[int, bytes]] = []
-    member = Member(3, 4, 1, 2, "10.0.0.7", 4321, told.append)
+    member = Rank(3, 4, 1, 2, "10.0.0.7", 4321, told.append)
     before, argv, folder = dict(os.environ), sys.argv, Path.cwd()
     try:
         launch = Launch(("inspect", "nö"), str(tmp_path), gpu=False)

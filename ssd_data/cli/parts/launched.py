@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssd_data.cli.parts.places import pool_of
-from ssd_data.core.tasks import Member, Needs
+from ssd_data.core.tasks import Needs, Rank
 
 PACKAGES = ("numpy", "opencv-python-headless", "pillow", "simplejpeg")
 OUT, ERR = 1, 2
@@ -47,7 +47,7 @@ class _Told(io.RawIOBase):
         return len(data)
 
 
-def run_member(launch: Launch, member: Member) -> int:
+def run_member(launch: Launch, member: Rank) -> int:
     """Run the command as one of its processes, and give its exit status; in a worker."""
     from ssd_data.cli import main
 
@@ -66,7 +66,7 @@ def run_member(launch: Launch, member: Member) -> int:
     return 0
 
 
-def _environment(member: Member, gpu: bool) -> dict[str, str]:
+def _environment(member: Rank, gpu: bool) -> dict[str, str]:
     """What torchrun says to a process; of GPUs each finds only its own."""
     return {
         "RANK": str(member.rank),

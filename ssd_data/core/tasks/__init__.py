@@ -50,7 +50,7 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class Rank:
     """One of several tasks that run at the same time and speak to one another.
 
     Attributes:
@@ -88,7 +88,7 @@ class Workers(Protocol):
 
     def together(
         self,
-        function: Callable[[_T, Member], _R],
+        function: Callable[[_T, Rank], _R],
         tasks: Sequence[_T],
         needs: Needs,
         told: Callable[[Any], object],
@@ -168,7 +168,7 @@ class Pool:
 
     def together(
         self,
-        function: Callable[[_T, Member], _R],
+        function: Callable[[_T, Rank], _R],
         tasks: Sequence[_T],
         needs: Needs,
         told: Callable[[Any], object],
@@ -230,4 +230,4 @@ def run(
         yield from pool.run(function, tasks, needs)
 
 
-__all__ = ["LOCAL", "Member", "Needs", "Pool", "Say", "Size", "Workers", "connect", "run", "unsaid"]
+__all__ = ["LOCAL", "Needs", "Pool", "Rank", "Say", "Size", "Workers", "connect", "run", "unsaid"]

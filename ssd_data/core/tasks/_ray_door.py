@@ -32,10 +32,10 @@ def door() -> Any:
             return platform.node(), version
         import ray
 
-        from ssd_data.core.tasks import Member
+        from ssd_data.core.tasks import Rank
         from ssd_data.core.tasks._work import work
 
-        member = None if place is None else Member(**place, tell=told.put)
+        member = None if place is None else Rank(**place, tell=told.put)
         others = {name: text for name, text in wanted.items() if name != "ssd-data"}
         return work(digest, lambda: ray.get(function[0]), others, driver, task, member)
 

@@ -7,6 +7,7 @@ ended it), more often where a machine was.
 from __future__ import annotations
 
 import hashlib
+import math
 import signal
 import socket
 import time
@@ -157,6 +158,7 @@ class _Round:
         self.pending: dict[Any, tuple[int, bytes]] = {}
         self.lost: Counter[int] = Counter()
         self.losses = 0
+        self.looked, self.room_seen = -math.inf, 1
 
     def go(self) -> None:
         """Until all tasks are done.
@@ -200,7 +202,10 @@ class _Round:
         """How many tasks may be given out and not be done, by what the cluster has now."""
         if self.needs.ahead is not None:
             return max(1, self.needs.ahead)
-        return 2 * max(1, self.slots())
+        now = time.monotonic()
+        if now - self.looked >= TICK:
+            self.looked, self.room_seen = now, 2 * max(1, self.slots())
+        return self.room_seen
 
     def slots(self) -> int:
         """How many tasks can run at a time; 0 where no machine has what one needs."""

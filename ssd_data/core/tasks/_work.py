@@ -15,7 +15,7 @@ from typing import Any
 
 from ssd_data.core.errors import OutputError, SsdDataWarning, UsageError, said_by_system
 from ssd_data.core.installed import version
-from ssd_data.core.tasks import Member
+from ssd_data.core.tasks import Rank
 
 _held: dict[str, Callable[..., Any]] = {}  # the last function, by its digest
 
@@ -47,7 +47,7 @@ def work(
     wanted: Mapping[str, str],
     driver: str,
     task: bytes,
-    member: Member | None = None,
+    member: Rank | None = None,
 ) -> bytes:
     """The pickled :class:`Answer` to a task.
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 from ssd_data.core.errors import UsageError
-from ssd_data.core.tasks import LOCAL, Member, Needs, Say, Size, Workers
+from ssd_data.core.tasks import LOCAL, Needs, Rank, Say, Size, Workers
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -30,7 +30,7 @@ class LocalWorkers:
 
     def together(
         self,
-        function: Callable[[_T, Member], _R],
+        function: Callable[[_T, Rank], _R],
         tasks: Sequence[_T],
         needs: Needs,
         told: Callable[[Any], object],

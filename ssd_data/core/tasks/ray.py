@@ -22,7 +22,7 @@ from ssd_data.core.errors import SsdDataError, SsdDataWarning, UsageError
 from ssd_data.core.legible import count_of
 from ssd_data.core.optional import require_there
 from ssd_data.core.parallel import default_workers
-from ssd_data.core.tasks import Member, Needs, Say, Size, Workers
+from ssd_data.core.tasks import Needs, Rank, Say, Size, Workers
 from ssd_data.core.tasks._work import Answer, versions_of
 from ssd_data.core.version import __version__
 
@@ -105,7 +105,7 @@ class RayWorkers:
 
     def together(
         self,
-        function: Callable[[_T, Member], _R],
+        function: Callable[[_T, Rank], _R],
         tasks: Sequence[_T],
         needs: Needs,
         told: Callable[[Any], object],
