@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union, get_args
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.files.remote.address import as_path, remote
 from ssd_data.core.legible import Legible
 from ssd_data.core.version import __version__
 from ssd_data.data.build.links import link
@@ -277,7 +278,8 @@ def _solver_of(solver: Path | str | None, options: TrainOptions) -> Path | str:
         raise UsageError("give a solver, or a build with a family")
     folder = Path(options.out or family)
     write_model(family, folder, build=build, redo=True)
-    link(build, Path())
+    if remote(as_path(build)) is None:
+        link(build, Path())
     return folder / "solver.prototxt"
 
 
