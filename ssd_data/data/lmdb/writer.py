@@ -28,6 +28,7 @@ class LmdbWriter:
     Args:
         path: its folder, which must not be there.
         map_size: bytes that it may have before it grows.
+        durable: False leaves it to whoever calls to sync the file after :meth:`close`.
         resume: it is there, as a process that has died since left it: records follow those that
             are in it. It must not be so after the machine has died.
 
@@ -44,9 +45,16 @@ class LmdbWriter:
         OutputError: the folder cannot be made or written; the disk is full.
     """
 
-    def __init__(self, path: Path, map_size: int = FIRST_MAP_SIZE, *, resume: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        map_size: int = FIRST_MAP_SIZE,
+        *,
+        resume: bool = False,
+        durable: bool = True,
+    ) -> None:
         self.path, self.count = path, 0
-        self._last_key = b""
+        self._last_key, self._durable = b"", durable
         self._batch: list[tuple[bytes, bytes]] = []
         self._batch_bytes = self._unsynced = 0
         self._syncer = ThreadPoolExecutor(1, thread_name_prefix="ssd-data-sync")
@@ -116,7 +124,8 @@ class LmdbWriter:
         self._finish_sync()
         self._syncer.shutdown()
         with _output_errors(self.path):
-            self._env.sync(True)
+            if self._durable:
+                self._env.sync(True)
             self._env.close()
 
     def __enter__(self) -> LmdbWriter:

@@ -17,7 +17,8 @@ from pathlib import Path
 from ssd_data.core.version import __version__
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.recorded import PACKAGES
-from ssd_data.data.build.scan import LabelledImage, Scan, Stamp
+from ssd_data.data.build.scan import LabelledImage, Scan
+from ssd_data.data.spread import Stamp
 
 FORM = 1  # of shards: another makes other names
 # What these say stands in the entries, which are in the digest themselves.

@@ -12,16 +12,18 @@ from pathlib import Path
 from ssd_data.core.errors import InputError, OutputError, SsdDataError
 from ssd_data.core.files.exchange import remove_tree
 from ssd_data.core.files.inside import Fence, set_up_fence
-from ssd_data.core.files.whole import sync_folder, write_text
+from ssd_data.core.files.paths import naming
+from ssd_data.core.files.whole import failed, sync_folder
 from ssd_data.core.images import picture_limits
 from ssd_data.core.notes import Tally
 from ssd_data.data.build.convert import make_records
 from ssd_data.data.build.failures import MOST_FAILURES, note_failure
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.recorded import SplitCounts
-from ssd_data.data.build.scan import LabelledImage, Stamp
+from ssd_data.data.build.scan import LabelledImage
 from ssd_data.data.build.sharding.inputs import name_of, settings_of, stamps_now
 from ssd_data.data.build.sharding.whole import (
+    FILES,
     RECORDS,
     SUMMARY,
     ShardSummary,
@@ -31,6 +33,7 @@ from ssd_data.data.build.sharding.whole import (
 from ssd_data.data.lmdb.single import SingleLmdb
 from ssd_data.data.lmdb.strangers import DATA
 from ssd_data.data.lmdb.writer import LmdbWriter
+from ssd_data.data.spread import Stamp
 
 ENDING = ".part"
 
@@ -92,8 +95,6 @@ def build_shard(task: ShardTask) -> ShardOutcome:
         _require_unchanged(task)
         _take_place(beside, task.place / task.name)
     except OSError as error:
-        from ssd_data.core.files.whole import failed
-
         raise failed(error, Path(error.filename or beside)) from None
     finally:
         with suppress(OSError):
@@ -106,7 +107,7 @@ def _write(task: ShardTask, folder: Path) -> list[SsdDataError]:
     counts, failures = SplitCounts(Tally()), list[SsdDataError]()
     skips = task.options.missing == "skip"
     lines: list[str] = []
-    with LmdbWriter(folder, resume=True) as writer:
+    with LmdbWriter(folder, resume=True, durable=False) as writer:
         for made in make_records(task.root, task.images, task.options, task.threads):
             if made.error is not None:
                 note_failure(made.error, skips, failures, counts.notes)
@@ -121,10 +122,22 @@ def _write(task: ShardTask, folder: Path) -> list[SsdDataError]:
     _require_written(folder, counts.keys)
     size = (folder / DATA).stat().st_size
     summary = ShardSummary.of(counts, task.first, task.numbers, size)
-    write_text(folder / RECORDS, "".join(lines))
-    write_text(folder / SUMMARY, summary.to_text())
-    sync_folder(folder)
+    (folder / RECORDS).write_text("".join(lines), "utf-8")
+    (folder / SUMMARY).write_text(summary.to_text(), "utf-8")
+    _sync(folder)
     return []
+
+
+def _sync(folder: Path) -> None:
+    """One file after the other when all are written: the first takes the others' names along."""
+    for file in FILES:
+        descriptor = os.open(folder / file, os.O_RDONLY)
+        try:
+            with naming(folder / file):
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    sync_folder(folder)
 
 
 def _require_written(folder: Path, keys: Sequence[bytes]) -> None:
