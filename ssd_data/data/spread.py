@@ -17,6 +17,8 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 
 from ssd_data.core.files.inside import Fence, fence_of, set_up_fence
+from ssd_data.core.files.remote.address import remote
+from ssd_data.core.files.soon import expect
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry
 from ssd_data.core.tasks import Pool
@@ -66,7 +68,7 @@ def stamps(root: Path, paths: Iterable[str], look: Callable[[str], Stamp]) -> It
         look: a module's function that tells them of one.
     """
     pool = _pool.get()
-    if pool is None:
+    if pool is None or remote(root) is not None:  # a store is listed, not asked of each
         yield from (look(f"{root}/{path}") for path in paths)
         return
     place = root.absolute()
@@ -113,6 +115,8 @@ class _Paths:
 def _read(task: _Slice) -> list[Noted]:
     """What a worker does: reads what is still to be read."""
     set_up_fence(task.fence)
+    pending = (one for _, one in task.listed if isinstance(one, Pending))
+    expect(task.root, (task.root / one.annotation for one in pending))
     return [
         (odd, one.read(task.root, odd) if isinstance(one, Pending) else one)
         for odd, one in task.listed

@@ -19,34 +19,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeAlias
+from typing import BinaryIO, TypeAlias
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files import paths
 from ssd_data.core.files.paths import TEXT_BYTES, listable
 from ssd_data.core.files.remote.address import remote
+from ssd_data.core.files.there import HeldEntry
 
 HINT = "--follow-links reads through such links (in Python follow_links=True)"
-AHEAD, FAR_AHEAD = 16, 64
 AnyPath: TypeAlias = Path | str
-
-
-class HeldEntry(Protocol):
-    """What lies in a folder: an :class:`os.DirEntry`, or what a store has in its place."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    def path(self) -> str:
-        """Where it is."""
-
-    def is_dir(self) -> bool:
-        """Whether it is a folder, or a link to one."""
-
-    def is_symlink(self) -> bool:
-        """Whether it is a link."""
 
 
 @dataclass(slots=True)
@@ -111,6 +93,8 @@ class Fence:
 
 def fence_of(folder: AnyPath) -> Fence | None:
     """What was said of a folder, or of one that it lies in."""
+    if remote(folder) is not None:
+        return None
     found = _fence_of(_absolute(folder))
     return None if found is None else Fence(found.top, found.real, found.follow)
 
@@ -348,21 +332,6 @@ def openable(path: AnyPath, what: str, where: object) -> AnyPath | BinaryIO:
     from ssd_data.core.files.remote import reading
 
     return reading.open_parts(far, what, paths.ANY_BYTES, where)
-
-
-def expect(root: AnyPath, files: Iterable[AnyPath]) -> None:
-    """These files below a root are read next, in about this order. Nothing is done on the disk, and
-    ``files`` not asked: only a store is far enough for it to matter.
-    """
-    if (far := remote(root)) is not None:
-        from ssd_data.core.files.remote import reading
-
-        reading.expect(far, filter(None, map(remote, files)))
-
-
-def ahead_of(root: AnyPath) -> int:
-    """How many files of a root are best announced before they are read."""
-    return AHEAD if remote(root) is None else FAR_AHEAD
 
 
 def announce(path: str) -> None:

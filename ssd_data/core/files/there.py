@@ -9,9 +9,27 @@ from __future__ import annotations
 import os
 from collections.abc import Hashable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ssd_data.core.files.remote.address import remote
+
+
+class HeldEntry(Protocol):
+    """What lies in a folder: an :class:`os.DirEntry`, or what a store has in its place."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+
+    def is_dir(self) -> bool:
+        """Whether it is a folder, or a link to one."""
+
+    def is_symlink(self) -> bool:
+        """Whether it is a link."""
 
 
 def is_there(path: Path | str) -> bool:
@@ -71,6 +89,14 @@ def stamp(path: Path | str) -> tuple[int, int]:
     """
     status = os.stat(path) if (found := remote(path)) is None else found.stat()  # noqa: PTH116
     return status.st_size, status.st_mtime_ns
+
+
+def look_anew(path: Path | str) -> None:
+    """What lies there may have changed since it was looked at. The disk is always asked."""
+    if (found := remote(path)) is not None:
+        from ssd_data.core.files.remote.stores import store_of
+
+        store_of(found).look_anew()
 
 
 def identity(path: Path | str) -> Hashable | None:

@@ -157,7 +157,7 @@ class Store:
 
     def _wanted(self, path: RemotePath) -> Wanted | None:
         found, key = self.file(path), self.key_of(path)
-        return None if found is None or key is None else Wanted(key, found.st_size)
+        return None if found is None or key is None else Wanted(key, *found)
 
     def require(self, path: RemotePath) -> Wanted:
         """A file.
@@ -240,6 +240,37 @@ class Store:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+    def put(self, path: RemotePath, file: Path) -> None:
+        """Send a file of this machine there.
+
+        Raises:
+            StoreError: the store fails, or does not let one write.
+        """
+        name = self._name_of(path)
+        self._attempt(partial(self.fs.put_file, str(file), name), str(path))
+
+    def remove(self, paths: Iterable[RemotePath]) -> None:
+        """Remove files.
+
+        Raises:
+            StoreError: the store fails. FileNotFoundError: there is no such file.
+        """
+        names = list(map(self._name_of, paths))
+        if names:
+            self._attempt(partial(self.fs.rm, names), self.root)
+
+    def look_anew(self) -> None:
+        """List again what there is, when somebody asks."""
+        with self._lock:
+            self._listing = None
+
+    def _name_of(self, path: RemotePath) -> str:
+        key = self.key_of(path)
+        assert key is not None
+        fs = self.fs
+        fs.invalidate_cache()
+        return self._top + (f"/{quoted(self.root, key)}" if key else "")
 
     @property
     def _coming(self) -> Ahead:

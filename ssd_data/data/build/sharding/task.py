@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from ssd_data.core.errors import InputError, OutputError, SsdDataError
 from ssd_data.core.files.exchange import remove_tree
 from ssd_data.core.files.inside import Fence, set_up_fence
 from ssd_data.core.files.paths import naming
+from ssd_data.core.files.remote.address import remote
+from ssd_data.core.files.remote.out import put_files
 from ssd_data.core.files.whole import failed, sync_folder
 from ssd_data.core.images import picture_limits
 from ssd_data.core.notes import Tally
@@ -85,9 +88,8 @@ def build_shard(task: ShardTask) -> ShardOutcome:
     set_up_fence(task.fence)
     if read_summary(task.place / task.name) is not None:  # another worker was lost, and was not
         return ShardOutcome(task.name)
-    beside = task.place / f"{task.name}.{secrets.token_hex(4)}{ENDING}"
+    beside = _beside(task)
     try:
-        beside.mkdir()
         with picture_limits():
             failures = _write(task, beside)
         if failures:
@@ -167,7 +169,22 @@ def _require_unchanged(task: ShardTask) -> None:
     )
 
 
+def _beside(task: ShardTask) -> Path:
+    """A new folder to write in; for a shard of a store one on this machine's disk."""
+    if remote(task.place) is not None:
+        return Path(tempfile.mkdtemp(prefix="ssd-data-shard-"))
+    beside = task.place / f"{task.name}.{secrets.token_hex(4)}{ENDING}"
+    try:
+        beside.mkdir()
+    except OSError as error:
+        raise failed(error, beside) from None
+    return beside
+
+
 def _take_place(beside: Path, place: Path) -> None:
+    if (far := remote(place)) is not None:  # the last of the files tells that the others are whole
+        put_files(far, [beside / file for file in FILES])
+        return
     try:
         os.rename(beside, place)
     except OSError:
