@@ -113,7 +113,8 @@ class Occupied:
             path = self.path / name
             if path.exists() and path.is_dir() != name.endswith("_lmdb"):
                 raise OutputError("a folder or file is in the way", where=path, hint="Move it")
-            there = is_named_there(path) and name not in known
+            unpublished = remote(path) is not None and path.is_dir() and not is_lmdb(path)
+            there = is_named_there(path) and name not in known and not unpublished
             if there and not redo and not self.is_input(path):
                 raise OutputError(
                     "exists, and no build.json says that a build made it",

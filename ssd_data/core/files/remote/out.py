@@ -6,15 +6,14 @@ of the others go last. Who reads meanwhile sees what was there before, or all of
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from ssd_data.core.errors import SsdDataError
 from ssd_data.core.files.remote.address import RemotePath
 from ssd_data.core.files.remote.stores import name_store, store_of
+from ssd_data.core.files.scratch import scratch
 
 TRIED = ".ssd-data-writing"
 
@@ -50,22 +49,23 @@ class StoreOut:
     def __init__(self, path: RemotePath, last: Sequence[str]) -> None:
         self.path, self._last = path, tuple(last)
         self.staging = Path()
+        self._held = ExitStack()
 
     def __enter__(self) -> StoreOut:
         name_store(self.path)
         store_of(self.path).look_anew()
-        self.staging = Path(tempfile.mkdtemp(prefix="ssd-data-out-"))
+        self.staging = self._held.enter_context(scratch())
         try:
             (self.staging / TRIED).touch()
             put_files(self.path, [self.staging / TRIED])
             (self.staging / TRIED).unlink()
         except BaseException:
-            shutil.rmtree(self.staging, ignore_errors=True)
+            self._held.close()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self.staging, ignore_errors=True)
+        self._held.close()
         with suppress(SsdDataError, FileNotFoundError):
             store_of(self.path).remove([self.path / TRIED])
 

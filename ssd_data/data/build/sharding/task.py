@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from ssd_data.core.files.inside import Fence, set_up_fence
 from ssd_data.core.files.paths import naming
 from ssd_data.core.files.remote.address import remote
 from ssd_data.core.files.remote.out import put_files
+from ssd_data.core.files.scratch import scratch
 from ssd_data.core.files.whole import failed, sync_folder
 from ssd_data.core.images import picture_limits
 from ssd_data.core.notes import Tally
@@ -88,20 +88,32 @@ def build_shard(task: ShardTask) -> ShardOutcome:
     set_up_fence(task.fence)
     if read_summary(task.place / task.name) is not None:  # another worker was lost, and was not
         return ShardOutcome(task.name)
-    beside = _beside(task)
-    try:
+    with _beside(task) as beside:
         with picture_limits():
             failures = _write(task, beside)
         if failures:
             return ShardOutcome(task.name, failures)
         _require_unchanged(task)
         _take_place(beside, task.place / task.name)
+    return ShardOutcome(task.name)
+
+
+@contextmanager
+def _beside(task: ShardTask) -> Iterator[Path]:
+    """A new folder to write in, gone in the end; for a shard of a store on this machine's disk."""
+    if remote(task.place) is not None:
+        with scratch() as made:
+            yield made
+        return
+    beside = task.place / f"{task.name}.{secrets.token_hex(4)}{ENDING}"
+    try:
+        beside.mkdir()
+        yield beside
     except OSError as error:
         raise failed(error, Path(error.filename or beside)) from None
     finally:
         with suppress(OSError):
             remove_tree(beside)
-    return ShardOutcome(task.name)
 
 
 def _write(task: ShardTask, folder: Path) -> list[SsdDataError]:
@@ -167,18 +179,6 @@ def _require_unchanged(task: ShardTask) -> None:
         where=f"{task.root}/{changed}",
         hint="Run this again: what is whole is not built again",
     )
-
-
-def _beside(task: ShardTask) -> Path:
-    """A new folder to write in; for a shard of a store one on this machine's disk."""
-    if remote(task.place) is not None:
-        return Path(tempfile.mkdtemp(prefix="ssd-data-shard-"))
-    beside = task.place / f"{task.name}.{secrets.token_hex(4)}{ENDING}"
-    try:
-        beside.mkdir()
-    except OSError as error:
-        raise failed(error, beside) from None
-    return beside
 
 
 def _take_place(beside: Path, place: Path) -> None:
