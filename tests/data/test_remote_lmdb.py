@@ -324,3 +324,12 @@ def test_no_links_into_a_store(made: Path, store: S3, run: Run, tmp_path: Path) 
     result = run("build", raw, "-o", "s3://bucket/x", "--link", tmp_path)
     assert result.status == 2
     assert "--link: what lies in a store cannot be linked" in result.err
+
+
+def test_it_is_browsed(made: Path, store: S3) -> None:
+    viewed = pytest.importorskip("support.viewed")
+    address = store.holding(made / "shards")
+    with viewed.viewing(as_path(f"{address}/{TEST}"), labelmap=None) as viewer:
+        page = viewed.get(viewer, "/")
+        assert page.status_code == 200
+        assert TEST in page.text

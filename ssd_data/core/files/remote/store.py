@@ -26,7 +26,14 @@ from ssd_data.core.files.remote.listing import (
     found_of,
     names_of,
 )
-from ssd_data.core.files.remote.opening import opened, quoted, threads_of, unquoted
+from ssd_data.core.files.remote.opening import (
+    all_below,
+    info_of,
+    opened,
+    quoted,
+    threads_of,
+    unquoted,
+)
 from ssd_data.core.files.remote.spool import Kept, PartFile, Spool
 
 if TYPE_CHECKING:
@@ -91,7 +98,7 @@ class Store:
                 held = self._attempt(partial(fs.ls, self._top, detail=True), self.root)
                 infos = {info["name"]: info for info in held}
             else:
-                infos = self._attempt(partial(fs.find, self._top, detail=True), self.root)
+                infos = self._attempt(partial(all_below, fs, self._top), self.root)
         except FileNotFoundError:
             return listing
         known = names_of(infos.items(), self._top)
@@ -106,16 +113,18 @@ class Store:
     def _with_sizes(self, files: list[tuple[str, StoredFile]]) -> Iterable[tuple[str, StoredFile]]:
         """The same; a store that lists no sizes is asked for each."""
 
+        fs = self.fs
+
         def ask(file: tuple[str, StoredFile]) -> tuple[str, StoredFile]:
             key, found = file
             if found.st_size >= 0 or key.endswith("/"):
                 return file
             name = self._top + (f"/{key}" if key else "")
-            return key, found_of(self._attempt(partial(self.fs.info, name), name))
+            return key, found_of(self._attempt(partial(info_of, fs, name), name))
 
         if all(found.st_size >= 0 for _, found in files):
             return files
-        with ThreadPoolExecutor(threads_of(self.fs)) as pool:
+        with ThreadPoolExecutor(threads_of(fs)) as pool:
             return list(pool.map(ask, files))
 
     def key_of(self, path: RemotePath) -> str | None:
