@@ -5,8 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import commands, data_layers, s3
@@ -18,6 +20,7 @@ from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.files.remote import cache, fetching
 from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.files.remote.fetching import StoreError
+from ssd_data.data.build import builder
 from ssd_data.data.lmdb.identity import digest
 from ssd_data.data.lmdb.one_build import one_build
 from ssd_data.data.synthetic.sample import draw_sample
@@ -333,3 +336,40 @@ def test_it_is_browsed(made: Path, store: S3) -> None:
         page = viewed.get(viewer, "/")
         assert page.status_code == 200
         assert TEST in page.text
+
+
+class _Elsewhere:
+    """Workers that share nothing with this process, as those of other machines."""
+
+    def __init__(self, on: str, say: object = None) -> None:
+        self.is_local = False
+        self._pool = multiprocessing.get_context("spawn").Pool(1)
+
+    def run(self, function: Any, tasks: Any, needs: object = None) -> Iterator[tuple[int, Any]]:
+        yield from enumerate(self._pool.imap(function, tasks))
+
+    def __enter__(self) -> _Elsewhere:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.terminate()
+        self._pool.join()
+
+
+def test_workers_of_other_machines_need_no_folder_in_common(
+    made: Path, store: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builder, "Pool", _Elsewhere)
+    raw = store.holding(made / "sample" / "voc")
+    out = f"{raw.rpartition('/')[0]}/built"
+    store.forget()
+    result = build(find(raw), out, splits=["trainval"], shards=3, on="elsewhere")
+    assert result.shards == {"trainval": (3, 3)}
+    pictures = Counter(one.key for one in store.asked if one.key.endswith(".jpg"))
+    assert len(pictures) == 18
+    assert set(pictures.values()) == {1}
+    annotations = Counter(one.key for one in store.asked if one.key.endswith(".xml"))
+    assert set(annotations.values()) <= {1, 2}  # some here, to see what they are
+    assert store.counted()["LIST"] <= 8
+    with LmdbReader(f"{out}/{TRAIN}") as there, LmdbReader(made / "whole" / TRAIN) as here:
+        assert list(there.items()) == list(here.items())
