@@ -72,6 +72,11 @@ if TYPE_CHECKING:
     help="BatchNorm in the convolutions of the nets that are published so, or layers of it.",
 )
 @click.option(
+    "--scores",
+    type=click.Choice(["softmax", "sigmoid"]),
+    help="Class scores of one softmax, or of a sigmoid each.  [default: as published]",
+)
+@click.option(
     "--from-scratch",
     is_flag=True,
     default=None,

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.inside import keep_inside
+from ssd_data.core.files.fences import keep_inside
 from ssd_data.core.files.remote.address import as_path, remote
 from ssd_data.core.files.there import is_there
 from ssd_data.core.legible import few

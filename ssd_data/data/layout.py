@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.inside import (
+from ssd_data.core.files.fences import (
     keep_inside,
     kept_inside,
     require_inside,
@@ -74,11 +74,11 @@ def find_layout(
 
     Args:
         format: ask only this one.
-        follow_links, also: see :func:`ssd_data.core.files.inside.keep_inside`.
+        follow_links, also: see :func:`ssd_data.core.files.fences.keep_inside`.
 
     Raises:
         InputError: no layout fits, or two fit alike; the error says how to choose. Or a link leaves
-            the folder, see :mod:`ssd_data.core.files.inside`.
+            the folder, see :mod:`ssd_data.core.files.fences`.
         UsageError: ``format`` is no format of folders.
     """
     top = tree = Tree(as_path(folder))

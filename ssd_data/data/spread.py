@@ -16,9 +16,9 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
-from ssd_data.core.files.inside import Fence, fence_of, set_up_fence
+from ssd_data.core.files.fences import Fence, fence_of, set_up_fence
+from ssd_data.core.files.inside import expect
 from ssd_data.core.files.remote.address import remote
-from ssd_data.core.files.soon import expect
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry
 from ssd_data.core.tasks import Pool

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import Fence, fence_of, require_inside, set_up_fence
+from ssd_data.core.files.fences import Fence, fence_of, require_inside, set_up_fence
 from ssd_data.core.files.paths import below
 from ssd_data.core.images import in_colour, read_picture
 from ssd_data.core.structures import Pixels

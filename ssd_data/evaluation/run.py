@@ -25,7 +25,7 @@ from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.protocols import make_plan
 from ssd_data.evaluation.results import Scored, write_and_score
 from ssd_data.evaluation.sources import EvalSet
-from ssd_data.evaluation.spread import Detector, detect_spread
+from ssd_data.evaluation.spread import SentDetector, detect_spread
 from ssd_data.evaluation.worst import draw_worst
 from ssd_data.metrics.plots import draw_curves
 from ssd_data.metrics.scores import Scores
@@ -81,7 +81,7 @@ class EvalNet:
             "threshold": self.threshold,
         }
 
-    def sent(self) -> Detector:
+    def sent(self) -> SentDetector:
         """The same as workers get it.
 
         Raises:
@@ -90,7 +90,7 @@ class EvalNet:
         """
         if self.deploy is None:
             raise ValueError("EvalNet(deploy=...) is what workers load")
-        return Detector(
+        return SentDetector(
             self.engine.name,
             read_deploy(self.deploy, self.threshold),
             self._weights(),

@@ -12,7 +12,7 @@ import numpy as np
 
 from ssd_data import metrics
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.inside import keep_inside
+from ssd_data.core.files.fences import keep_inside
 from ssd_data.core.files.paths import listable
 from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.labelmap import LabelMap, read_labelmap

@@ -26,7 +26,7 @@ PACKAGES = ("numpy", "opencv-python-headless", "pillow", "simplejpeg")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Share:
+class PictureShare:
     """What a task looks at.
 
     Attributes:
@@ -40,7 +40,7 @@ class Share:
 
 
 @dataclass(eq=False)
-class Detector:
+class SentDetector:
     """A net as it is sent to workers: each loads it once.
 
     Attributes:
@@ -60,7 +60,7 @@ class Detector:
     half: bool = False
     _loaded: tuple[Engine, Plan] | None = None
 
-    def __call__(self, share: Share) -> list[list[Looked]]:
+    def __call__(self, share: PictureShare) -> list[list[Looked]]:
         """What is found in pictures, group by group."""
         with picture_limits(keep_threads=self.engine == "opencv"):
             if self._loaded is None:
@@ -87,7 +87,7 @@ class Detector:
 
 def detect_spread(
     data: EvalSet,
-    detector: Detector,
+    detector: SentDetector,
     batch: int,
     journal: Journal,
     pool: Pool,
@@ -105,7 +105,7 @@ def detect_spread(
     """
     given: dict[int, list[int]] = {}
 
-    def shares() -> Iterator[Share]:
+    def shares() -> Iterator[PictureShare]:
         for number, groups in enumerate(_shares(to_do(data, journal, limit, batch))):
             given[number] = numbers = list(chain.from_iterable(groups))
             yield _share(data, numbers, groups)
@@ -128,8 +128,8 @@ def _shares(groups: Sequence[list[int]]) -> Iterator[list[list[int]]]:
         yield share
 
 
-def _share(data: EvalSet, numbers: list[int], groups: Sequence[Sequence[int]]) -> Share:
+def _share(data: EvalSet, numbers: list[int], groups: Sequence[Sequence[int]]) -> PictureShare:
     assert isinstance(data.read, StoredPictures)
     places = iter(range(len(numbers)))
     own = [[next(places) for _ in group] for group in groups]
-    return Share(data.read.part(numbers), data.sizes[numbers], own)
+    return PictureShare(data.read.part(numbers), data.sizes[numbers], own)

@@ -16,6 +16,9 @@ from typing import Any, Literal, TypedDict, get_args
 from ssd_data.core.errors import UsageError
 from ssd_data.core.legible import quoted
 from ssd_data.core.options import flag, offered, option
+from ssd_data.training.recipe.change import recorded_recipe
+from ssd_data.training.recipe.parts import TrainRecipe
+from ssd_data.training.shares import parse_shares
 
 EngineName = Literal["torch", "caffe"]
 Precision = Literal["off", "bf16", "fp16"]
@@ -41,6 +44,8 @@ class Extras:
             out of training.
         freeze_bn: BatchNorm uses the statistics that it came with, and leaves them.
         sync_bn: several processes normalise by the statistics of the whole batch.
+        mix: builds or LMDBs with weights, ``VOC0712=1,MINE=3``, in the place of the training net's
+            source; empty is off. See :class:`~ssd_data.batches.mix.Mix`.
 
     Raises:
         UsageError: a value makes no sense.
@@ -67,6 +72,7 @@ class Extras:
     )
     freeze_bn: bool = option(False, "Leave BatchNorm's statistics as they are.")
     sync_bn: bool = option(False, "BatchNorm over the batches of all processes.")
+    mix: str = option("", "Train on several builds, by turns.", metavar="DIR=N[,DIR=N]")
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -80,6 +86,7 @@ class Extras:
         if self.amp not in get_args(Precision):
             what = f"{quoted(self.amp)} is none of {', '.join(get_args(Precision))}"
             raise UsageError(what, where="--amp")
+        parse_shares(self.mix)
 
     def _check_range(self, name: str, value: float, low: int, below: int | None) -> None:
         if not low <= value < (below or MOST):
@@ -108,6 +115,7 @@ class ExtrasTold(TypedDict, total=False):
     min_face: int
     freeze_bn: bool
     sync_bn: bool
+    mix: str
 
 
 @dataclass(slots=True)
@@ -123,6 +131,8 @@ class TrainOptions:
             solver's own.
         build: in the place of a solver: nets of a ``family`` are written for this build into
             ``out``, and its LMDBs are linked.
+        recipe: what it does otherwise than solver and nets say: a file, or the name of a shipped
+            one; once settled, what it says. None on resuming: as the snapshot records.
         extras: what the original has not: of the fields of :class:`Extras` those that are told
             (what is not is off, or on resuming as the snapshot records), or all of them.
     """
@@ -138,6 +148,11 @@ class TrainOptions:
     )
     workers: int | None = option(None, "Threads that read pictures.", metavar="N", low=0)
     seed: int | None = option(None, "Of all that is random.", metavar="N", low=0)
+    recipe: Path | str | TrainRecipe | None = option(
+        None,
+        "Otherwise than solver and nets say: a .toml, or a name.",
+        metavar="F|NAME",
+    )
     max_iter: int | None = option(None, "Instead of the solver's.", metavar="N", low=1)
     jpeg_roundtrip: bool = option(
         True, "Training pictures pass the original's JPEG round trips.  [default: they do]"
@@ -165,7 +180,8 @@ class TrainOptions:
         names = ("weights", "resume", "device", "seed", "workers", "max_iter", "jpeg_roundtrip")
         table = {name: getattr(self, name) for name in (*names, "keep", "skip_mismatch")}
         own = asdict(self.extras) if isinstance(self.extras, Extras) else dict(self.extras)
-        return {**table, "extras": own}
+        recipe = {} if self.recipe is None else {"recipe": recorded_recipe(self.recipe)}
+        return {**table, **recipe, "extras": own}
 
 
 def settle(

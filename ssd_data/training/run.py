@@ -15,20 +15,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union, get_args
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.remote.address import as_path, remote
 from ssd_data.core.legible import Legible
 from ssd_data.core.version import __version__
-from ssd_data.data.build.links import link
-from ssd_data.families.parts.write import write_model
 from ssd_data.nets.matching import Matching
 from ssd_data.training.caffe.hdf5 import or_newer_hdf5
 from ssd_data.training.caffe.run import CaffeEngine
 from ssd_data.training.curves import draw_at_tests, open_board, require_tensorboard
+from ssd_data.training.fresh import solver_of
 from ssd_data.training.log import Listener, RunLog, Snapshotted, Tested
+from ssd_data.training.mixing import mix_into
 from ssd_data.training.options import AUTO, EngineName, Extras, TrainOptions
 from ssd_data.training.preflight import preflight
 from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.processes import FirstProcessError, PeerError, signals
+from ssd_data.training.recipe.parts import TrainRecipe
 from ssd_data.training.run_folder import SnapshotKeeper
 from ssd_data.training.snapshots import newest_whole
 from ssd_data.training.solver_file import SolverFile, look_at_solver, read_solver, solver_weights
@@ -87,6 +87,7 @@ def train(
     workers: int | None = None,
     seed: int | None = None,
     max_iter: int | None = None,
+    recipe: Path | str | None = None,
     jpeg_roundtrip: bool = True,
     tensorboard: Path | str | None = None,
     keep: int | None = None,
@@ -140,6 +141,7 @@ def train(
         workers=workers,
         seed=seed,
         max_iter=max_iter,
+        recipe=recipe,
         jpeg_roundtrip=jpeg_roundtrip,
         tensorboard=tensorboard,
         keep=keep,
@@ -159,7 +161,7 @@ def train(
             return follow(chosen)
         if tensorboard is not None:
             require_tensorboard()
-        file = look_at_solver(_solver_of(solver, options))
+        file = look_at_solver(solver_of(solver, options))
         notes: list[str] = []
         options = _settle(file, options, chosen, say, notes.append)
         found = _check(file, options, chosen, show)
@@ -192,6 +194,8 @@ def train_file(
 
         engine = TorchEngine()
     options = _settle(file, options or TrainOptions(), engine, say, say)
+    if file.faults:
+        raise file.faults[0]
     homes = homes_of(file.origin, options.write_in)
     require_named(outputs_of_run(file, engine.name), homes)
     facts = engine.prepare(file, options, say)
@@ -268,21 +272,6 @@ def _find_engine(options: TrainOptions, quiet: bool) -> Engine:
     return TorchEngine(join(options.device))
 
 
-def _solver_of(solver: Path | str | None, options: TrainOptions) -> Path | str:
-    """The solver that is given, or that of a family's nets: they are written, and what they read is
-    linked."""
-    build, family = options.build, options.family
-    if solver is not None and build is None and family is None:
-        return solver
-    if solver is not None or build is None or family is None:
-        raise UsageError("give a solver, or a build with a family")
-    folder = Path(options.out or family)
-    write_model(family, folder, build=build, redo=True)
-    if remote(as_path(build)) is None:
-        link(build, Path())
-    return folder / "solver.prototxt"
-
-
 def _settle(
     file: SolverFile, options: TrainOptions, engine: Engine, say: Say, note: Say
 ) -> TrainOptions:
@@ -299,10 +288,11 @@ def _settle(
         resume = newest_whole(file.param.snapshot_prefix, say)
         resume = or_newer_hdf5(file.param.snapshot_prefix, resume, engine.name)
     resume = None if resume is None else Path(resume)
-    weights = options.weights
-    if resume is None and not weights:
-        weights = solver_weights(file)
-    return engine.settle(replace(options, resume=resume, weights=weights), note)
+    weights = options.weights or (solver_weights(file) if resume is None else ())
+    options = engine.settle(replace(options, resume=resume, weights=weights), note)
+    if isinstance(options.extras, Extras):
+        mix_into(file, options.extras.mix)
+    return options
 
 
 def _check(
@@ -325,6 +315,7 @@ def _check(
         other_data=options.other_data,
         write_in=options.write_in,
         extras=options.extras if isinstance(options.extras, Extras) else None,
+        recipe=options.recipe if isinstance(options.recipe, TrainRecipe) else None,
         world=engine.processes.world,
     )
     if show is not None:

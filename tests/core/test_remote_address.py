@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -107,3 +109,14 @@ def test_links_are_no_matter() -> None:
     inside.keep_inside(path)
     assert inside.is_kept(path)
     assert not inside.leads_out(f"{path}/b")
+
+
+def test_nothing_of_it_is_imported_for_the_disk(tmp_path: Path) -> None:
+    code = (
+        "import sys; from ssd_data import build, find; "
+        "from ssd_data.data.synthetic.sample import draw_sample; "
+        "draw_sample('s', ['voc'], train=2, test=1, size=64); "
+        "assert build(find('s/voc'), 'out').built; "
+        "assert 'fsspec' not in sys.modules and 'aiohttp' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)

@@ -147,7 +147,7 @@ def test_paths_lead_where_they_lead(folder: Path) -> None:
 def test_json(folder: Path) -> None:
     edit(SOLVER, r"snapshot: \d+", "snapshot: 0")
     table = json.loads(json.dumps(check().to_json()))
-    assert set(table) == {"errors", "warnings", "paths", "weights"}
+    assert set(table) == {"errors", "warnings", "paths", "weights", "mix"}
     assert set(table["warnings"][0]) == {"where", "what", "hint"}
 
 

@@ -9,27 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Hashable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from ssd_data.core.files.remote.address import remote
-
-
-class HeldEntry(Protocol):
-    """What lies in a folder: an :class:`os.DirEntry`, or what a store has in its place."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    def path(self) -> str:
-        """Where it is."""
-
-    def is_dir(self) -> bool:
-        """Whether it is a folder, or a link to one."""
-
-    def is_symlink(self) -> bool:
-        """Whether it is a link."""
 
 
 def is_there(path: Path | str) -> bool:

@@ -14,9 +14,8 @@ import numpy as np
 
 from ssd_data.core import boxes as boxlib
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import announce
+from ssd_data.core.files.inside import ahead_of, announce
 from ssd_data.core.files.paths import is_below, require_below
-from ssd_data.core.files.soon import ahead_of
 from ssd_data.core.headers import PictureInfo
 from ssd_data.core.images import (
     DamagedError,

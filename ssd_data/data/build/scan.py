@@ -77,9 +77,9 @@ class Scan:
             stamps: where they were asked for already, see :meth:`stamps`.
         """
         digest = hashlib.sha256(repr(self.lines).encode())
-        for image, stamp in zip(self.images, stamps or self.stamps(root), strict=True):
+        for image, seen in zip(self.images, stamps or self.stamps(root), strict=True):
             entry = image.entry
-            fields = (image.number, stamp, entry.width, entry.height, entry.image_id)
+            fields = (image.number, seen, entry.width, entry.height, entry.image_id)
             digest.update(repr(fields).encode())
             if entry.normalized:
                 digest.update(b"fractions")

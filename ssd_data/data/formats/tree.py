@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import entries, is_folder, leads_out, refused
+from ssd_data.core.files.fences import leads_out, refused
+from ssd_data.core.files.inside import HeldEntry, entries, is_folder
 from ssd_data.core.files.paths import listable
-from ssd_data.core.files.there import HeldEntry, identity
+from ssd_data.core.files.there import identity
 from ssd_data.data.formats.foldernames import is_left_behind
 
 _LISTS = "ImageSets/"

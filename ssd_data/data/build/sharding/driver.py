@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ssd_data.core.errors import InputError, SsdDataError
 from ssd_data.core.files.exchange import remove_tree
-from ssd_data.core.files.inside import fence_of
+from ssd_data.core.files.fences import fence_of
 from ssd_data.core.files.remote.address import remote
 from ssd_data.core.files.remote.stores import store_of
 from ssd_data.core.files.whole import write_text
@@ -50,7 +50,7 @@ class Sharding:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class ShardPiece:
     """A range of a split's list, and the folder of its shard."""
 
     cut: range
@@ -67,7 +67,7 @@ class ShardedSplit:
     """
 
     inputs: ShardInputs
-    pieces: list[Piece]
+    pieces: list[ShardPiece]
     built: int
 
     def stage(self, target: Path) -> list[Shard]:
@@ -102,7 +102,7 @@ class ShardedSplit:
             if counts.records - before != summary.records:
                 raise _not_whole(piece.place)
 
-    def _records(self, piece: Piece) -> Iterator[tuple[bytes, bytes, str]]:
+    def _records(self, piece: ShardPiece) -> Iterator[tuple[bytes, bytes, str]]:
         images = iter(self.inputs.images(piece.cut)[0])
         for number, digest, size_line in read_records(piece.place):
             image = next((one for one in images if one.number == number), None)
@@ -150,7 +150,8 @@ class Shards:
         failures = self._run(split, inputs, todo)
         if (far := remote(self.part)) is not None:
             store_of(far).look_anew()
-        made = [Piece(place, name, places.get(name, self.part) / name) for place, name in pieces]
+        found = ((place, name, places.get(name, self.part) / name) for place, name in pieces)
+        made = [ShardPiece(*one) for one in found]
         return ShardedSplit(inputs, made, len(todo)), failures
 
     def _clean(self) -> None:
@@ -195,7 +196,7 @@ def _first(pair: tuple[int, list[SsdDataError]]) -> int:
     return pair[0]
 
 
-def _summary_of(piece: Piece) -> ShardSummary:
+def _summary_of(piece: ShardPiece) -> ShardSummary:
     summary = read_summary(piece.place)
     if summary is None or summary.numbers != len(piece.cut):
         raise _not_whole(piece.place)

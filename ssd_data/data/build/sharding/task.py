@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ssd_data.core.errors import InputError, OutputError, SsdDataError
 from ssd_data.core.files.exchange import remove_tree
-from ssd_data.core.files.inside import Fence, set_up_fence
+from ssd_data.core.files.fences import Fence, set_up_fence
 from ssd_data.core.files.paths import naming
 from ssd_data.core.files.remote.address import remote
 from ssd_data.core.files.remote.out import put_files

@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import expect
 from ssd_data.core.files.paths import open_regular, read_text
-from ssd_data.core.files.soon import expect
 from ssd_data.core.files.typed import plain
 from ssd_data.core.notes import Count, Tally
 from ssd_data.data.build.convert import BuiltRecord

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+from ssd_data.core.files.inside import expect
 from ssd_data.core.files.paths import read_lines
 from ssd_data.core.files.remote.address import as_path
-from ssd_data.core.files.soon import expect
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry
 from ssd_data.data.formats import Format, pairlists

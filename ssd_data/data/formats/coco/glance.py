@@ -16,7 +16,8 @@ import msgspec
 
 from ssd_data.core.classes.background import is_background, is_background_first
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import open_regular, require_inside
+from ssd_data.core.files.fences import require_inside
+from ssd_data.core.files.inside import open_regular
 from ssd_data.core.files.paths import listable
 from ssd_data.core.files.there import stamp
 from ssd_data.data.formats.coco.jsonfile import (

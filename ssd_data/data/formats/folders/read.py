@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import expect
 from ssd_data.core.files.paths import below
-from ssd_data.core.files.soon import expect
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data.formats import Format

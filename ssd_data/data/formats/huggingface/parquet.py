@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import openable, require_inside
+from ssd_data.core.files.fences import require_inside
+from ssd_data.core.files.inside import openable
 from ssd_data.core.files.there import stamp
 from ssd_data.core.images import MOST_BYTES
 from ssd_data.core.optional import require

@@ -15,9 +15,8 @@ import msgspec
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import read_lines, read_text
+from ssd_data.core.files.inside import expect, read_lines, read_text
 from ssd_data.core.files.paths import below
-from ssd_data.core.files.soon import expect
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable
 from ssd_data.data.formats import Confidence, Format, Recognised

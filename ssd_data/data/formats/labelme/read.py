@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.soon import expect
+from ssd_data.core.files.inside import expect
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable
 from ssd_data.data.formats import AnnotationFile, Format

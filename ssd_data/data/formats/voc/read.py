@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import expect
 from ssd_data.core.files.paths import is_below
-from ssd_data.core.files.soon import expect
 from ssd_data.core.files.there import is_named_there, is_there
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable

@@ -6,8 +6,7 @@ import math
 from collections.abc import Collection, Sequence
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import read_bytes, read_text
-from ssd_data.core.files.soon import expect
+from ssd_data.core.files.inside import expect, read_bytes, read_text
 from ssd_data.data.formats.numbers import number
 from ssd_data.data.formats.pictures import has_picture_ending, stem_of
 from ssd_data.data.formats.tree import Tree, joined

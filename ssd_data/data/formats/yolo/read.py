@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ssd_data.core.classes.background import is_background_first
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import expect
 from ssd_data.core.files.paths import listable
-from ssd_data.core.files.soon import expect
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data.formats import Confidence, Format, Recognised
