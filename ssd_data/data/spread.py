@@ -1,7 +1,8 @@
 """Annotations and pictures looked at by workers, where each has a file of its own.
 
 A format that can says which files it would read (``Format.listing``); workers read slices of them,
-and what they found comes back in the order of the list, as if it had been read here.
+and what they found comes back in the order of the list, as if it had been read here. What lies in a
+store is read by this process, which has listed it, and many at a time.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 
 from ssd_data.core.files.fences import Fence, fence_of, set_up_fence
-from ssd_data.core.files.inside import expect
 from ssd_data.core.files.remote.address import remote
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry
@@ -48,7 +48,7 @@ def entries(
 ) -> Iterator[Entry]:
     """The pictures of a source, see :attr:`Format.read`."""
     pool = _pool.get()
-    if pool is None or reader.listing is None:
+    if pool is None or reader.listing is None or remote(root) is not None:
         yield from reader.read(root, source, notes)
         return
     listed = _Listed(reader.listing, root, source)
@@ -115,8 +115,6 @@ class _Paths:
 def _read(task: _Slice) -> list[Noted]:
     """What a worker does: reads what is still to be read."""
     set_up_fence(task.fence)
-    pending = (one for _, one in task.listed if isinstance(one, Pending))
-    expect(task.root, (task.root / one.annotation for one in pending))
     return [
         (odd, one.read(task.root, odd) if isinstance(one, Pending) else one)
         for odd, one in task.listed

@@ -66,9 +66,10 @@ class Scan:
     def stamps(self, root: Path) -> Iterator[Stamp]:
         """Size and time of each picture's file, as it is now; of one that is not there -1."""
         files = (one.entry.image for one in self.images if one.entry.held is None)
-        found = spread.stamps(root, files, _stamp)
+        found = spread.stamps(root, files, picture_stamp)
         for image in self.images:
             yield image.entry.held.stamp if image.entry.held else next(found)
+        yield from found  # none is left; what asks workers must come to its end
 
     def input_digest(self, root: Path, stamps: Iterable[Stamp] | None = None) -> str:
         """A digest of what goes in: annotations by content, pictures by size and time.
@@ -91,7 +92,12 @@ class Scan:
 _FAILING = (errno.EIO, errno.ESTALE, errno.ENOMEM)  # of what is there, and cannot be looked at now
 
 
-def _stamp(path: str) -> Stamp:
+def picture_stamp(path: str) -> Stamp:
+    """Size and time of a file, as it is now; -1 where it is not there.
+
+    Raises:
+        OSError: it cannot be told whether it is.
+    """
     try:
         return stamp_of(path)
     except OSError as error:

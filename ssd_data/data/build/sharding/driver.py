@@ -150,8 +150,9 @@ class Shards:
         failures = self._run(split, inputs, todo)
         if (far := remote(self.part)) is not None:
             store_of(far).look_anew()
-        found = ((place, name, places.get(name, self.part) / name) for place, name in pieces)
-        made = [ShardPiece(*one) for one in found]
+        made = [
+            ShardPiece(place, name, places.get(name, self.part) / name) for place, name in pieces
+        ]
         return ShardedSplit(inputs, made, len(todo)), failures
 
     def _clean(self) -> None:
