@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files import inside, paths, there
+from ssd_data.core.files import fences, paths, there
 from ssd_data.core.files.remote.address import RemotePath, as_path, is_address, remote
 from ssd_data.core.files.remote.stores import is_named, store_of
 
@@ -106,9 +106,9 @@ def test_another_process_may_read_what_this_one_named() -> None:
 
 def test_links_are_no_matter() -> None:
     path = as_path("memory://linkless/a")
-    inside.keep_inside(path)
-    assert inside.is_kept(path)
-    assert not inside.leads_out(f"{path}/b")
+    fences.keep_inside(path)
+    assert fences.is_kept(path)
+    assert not fences.leads_out(f"{path}/b")
 
 
 def test_nothing_of_it_is_imported_for_the_disk(tmp_path: Path) -> None:
