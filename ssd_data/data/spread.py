@@ -68,7 +68,7 @@ def stamps(root: Path, paths: Iterable[str], look: Callable[[str], Stamp]) -> It
         look: a module's function that tells them of one.
     """
     pool = _pool.get()
-    if pool is None or remote(root) is not None:
+    if pool is None or remote(root) is not None:  # a store is listed, not asked of each
         yield from (look(f"{root}/{path}") for path in paths)
         return
     place = root.absolute()

@@ -16,7 +16,7 @@ from support.places import Mixed
 from support.trees import Voc, jpeg, xml
 
 from ssd_data import BuildOptions, InputError, build, recognise
-from ssd_data.core.files import inside
+from ssd_data.core.files import fences
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Unreadable
 from ssd_data.core.tasks import Pool
@@ -175,15 +175,15 @@ def test_what_leads_out_is_refused_there(tmp_path: Path) -> None:
         def elsewhere(function: Any, tasks: Any, needs: Any = None) -> Any:
             """In a process that has not looked at the data set."""
             given = list(tasks)
-            before = dict(inside._fences)
-            inside._fences.clear()
-            inside._places.clear()
+            before = dict(fences._fences)
+            fences._fences.clear()
+            fences._places.clear()
             try:
                 done = list(really(function, given))
             finally:
-                inside._fences.clear()
-                inside._fences.update(before)
-                inside._places.clear()
+                fences._fences.clear()
+                fences._fences.update(before)
+                fences._places.clear()
             return iter(done)
 
         mixed.run = elsewhere  # type: ignore[method-assign]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,9 @@ from ssd_data.core.errors import InputError, OutputError, SsdDataError
 from ssd_data.core.files.exchange import remove_tree
 from ssd_data.core.files.fences import Fence, set_up_fence
 from ssd_data.core.files.paths import naming
+from ssd_data.core.files.remote.address import remote
+from ssd_data.core.files.remote.out import put_files
+from ssd_data.core.files.scratch import scratch
 from ssd_data.core.files.whole import failed, sync_folder
 from ssd_data.core.images import picture_limits
 from ssd_data.core.notes import Tally
@@ -85,21 +88,32 @@ def build_shard(task: ShardTask) -> ShardOutcome:
     set_up_fence(task.fence)
     if read_summary(task.place / task.name) is not None:  # another worker was lost, and was not
         return ShardOutcome(task.name)
-    beside = task.place / f"{task.name}.{secrets.token_hex(4)}{ENDING}"
-    try:
-        beside.mkdir()
+    with _beside(task) as beside:
         with picture_limits():
             failures = _write(task, beside)
         if failures:
             return ShardOutcome(task.name, failures)
         _require_unchanged(task)
         _take_place(beside, task.place / task.name)
+    return ShardOutcome(task.name)
+
+
+@contextmanager
+def _beside(task: ShardTask) -> Iterator[Path]:
+    """A new folder to write in, gone in the end; for a shard of a store on this machine's disk."""
+    if remote(task.place) is not None:
+        with scratch() as made:
+            yield made
+        return
+    beside = task.place / f"{task.name}.{secrets.token_hex(4)}{ENDING}"
+    try:
+        beside.mkdir()
+        yield beside
     except OSError as error:
         raise failed(error, Path(error.filename or beside)) from None
     finally:
         with suppress(OSError):
             remove_tree(beside)
-    return ShardOutcome(task.name)
 
 
 def _write(task: ShardTask, folder: Path) -> list[SsdDataError]:
@@ -168,6 +182,9 @@ def _require_unchanged(task: ShardTask) -> None:
 
 
 def _take_place(beside: Path, place: Path) -> None:
+    if (far := remote(place)) is not None:  # the last of the files tells that the others are whole
+        put_files(far, [beside / file for file in FILES])
+        return
     try:
         os.rename(beside, place)
     except OSError:

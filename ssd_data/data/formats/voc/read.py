@@ -122,13 +122,13 @@ def read(root: Path, source: VocSource, notes: Tally) -> Iterator[Entry]:
         InputError: the list is absent, has several names in a line, or a name may mean several
             pictures.
     """
+    expect(root, _annotations(root, source, source.finder(Tree(root))))
     return pairlists.all_read(root, listing(root, source, notes), notes)
 
 
 def listing(root: Path, source: VocSource, notes: Tally) -> Iterator[Entry | Pending]:
     """The same; only those are read already whose annotation has to be looked at to find them."""
     finder = source.finder(Tree(root))
-    expect(root, _annotations(root, source, finder))
     for listed in read_listed(root, source.path(set_file(source.set)), finder, notes):
         yield _entry(root, source, listed, finder, notes)
 
