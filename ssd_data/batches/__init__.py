@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -19,26 +19,41 @@ import numpy as np
 import numpy.typing as npt
 
 from ssd_data.batches.augment import DataTransformer, resize
+from ssd_data.batches.augment.rows import rows_of
 from ssd_data.batches.cache import PictureCache
+from ssd_data.batches.composer import Composer, faults, needed
+from ssd_data.batches.elements._base import Piece, Setting
 from ssd_data.batches.mix import Share
+from ssd_data.batches.plan import FeedPlan
 from ssd_data.batches.stock import Stock
+from ssd_data.batches.streams import WORD, generator_at
 from ssd_data.core.errors import InputError
 from ssd_data.core.images import picture_limits
 from ssd_data.core.parallel import default_workers
-from ssd_data.core.structures import Batch
+from ssd_data.core.structures import Batch, Pixels
+from ssd_data.data.lmdb.records import Record
 from ssd_data.proto import caffe_pb2
 
+__all__ = ["NO_PLAN", "Batches", "generator_at"]
 Array: TypeAlias = npt.NDArray[np.float32]
-Item: TypeAlias = tuple[int, Array, Array]  # the record's number, values, rows
 CHUNK = 4  # pictures a task, at most
-_WORD = 1 << 64
-_SKIP = _WORD - 1  # a position that no record has
+_SKIP = WORD - 1  # a position that no record has; the ones before it are the sizes' of a plan
+NO_PLAN = FeedPlan()
+Size: TypeAlias = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    number: int
+    others: tuple[int, ...]
+    values: Array
+    rows: Array
 
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
     data: Array | None
-    tasks: list[Future[list[Item]]]
+    tasks: list[Future[list[_Item]]]
 
 
 class Batches:
@@ -66,6 +81,8 @@ class Batches:
         mix: LMDBs to read in the place of the layer's source, each as often as its weight says, see
             :class:`~ssd_data.batches.mix.Mix`; empty for that one alone. A batch's keys have their
             LMDB's path before them, where there are several.
+        plan: what the original has not: elements of augmentation, and how what is fed changes along
+            the stream.
 
     Attributes:
         waited: seconds that the caller has spent in ``next``: the data's share of its time.
@@ -89,19 +106,32 @@ class Batches:
         min_box: int = 0,
         cache: int = 0,
         mix: Sequence[Share] = (),
+        plan: FeedPlan = NO_PLAN,
     ) -> None:
         where = f'layer "{layer.name}"'
         _check(layer, where)
+        for fault in faults(plan.elements, layer, min_box, where):
+            raise fault
         self.batch_size = layer.data_param.batch_size
         self.seed, self.rank, self.world = seed, rank, world
-        self.transformer = DataTransformer(
-            layer.transform_param,
-            layer.annotated_data_param.batch_sampler,
-            training=(layer.phase if phase is None else phase) == caffe_pb2.TRAIN,
-            jpeg_roundtrip=jpeg_roundtrip,
-            min_box=min_box,
-            where=where,
-        )
+        self.plan = plan
+        self.composer = Composer(plan, seed) if plan.elements else None
+
+        def transformer(size: Size | None, closed: bool) -> DataTransformer:
+            own = plan.layer_for(layer, size, closed)
+            return DataTransformer(
+                own.transform_param,
+                own.annotated_data_param.batch_sampler,
+                training=(layer.phase if phase is None else phase) == caffe_pb2.TRAIN,
+                jpeg_roundtrip=jpeg_roundtrip,
+                min_box=min_box,
+                where=where,
+            )
+
+        ends = (False,) if plan.closes is None else (False, True)
+        sizes = plan.sizes or (None,)
+        self._ways = {(size, end): transformer(size, end) for size in sizes for end in ends}
+        self.transformer = transformer(None, False)
         self.cache = PictureCache(cache) if cache else None
         self._stock = Stock(mix or [Share(layer.data_param.source, 1)], seed)
         self._channels = self.transformer.channels(self._stock.record(0))
@@ -123,7 +153,10 @@ class Batches:
     @property
     def shape(self) -> tuple[int, int, int, int] | None:
         """Of every batch's data; None where it depends on the pictures."""
-        size = self.transformer.shape()
+        return self._shape(self.transformer)
+
+    def _shape(self, transformer: DataTransformer) -> tuple[int, int, int, int] | None:
+        size = transformer.shape()
         return None if size is None else (self.batch_size, self._channels, *size)
 
     @property
@@ -169,73 +202,107 @@ class Batches:
 
     def _begin(self) -> _Pending:
         """Give a batch to the workers."""
-        data = None if self.shape is None else np.empty(self.shape, np.float32)
+        size = self._size(self._next)
+        shape = self._shape(self._ways[size, False])
+        data = None if shape is None else np.empty(shape, np.float32)
         first = self._next + self.rank
         positions = range(first, first + self.batch_size * self.world, self.world)
         self._next += self.batch_size * self.world
         tasks = []
         for at in range(0, self.batch_size, CHUNK):
             slots = None if data is None else data[at : at + CHUNK]
-            tasks.append(self._submit(positions[at : at + CHUNK], slots))
+            tasks.append(self._submit(positions[at : at + CHUNK], size, slots))
         return _Pending(data, tasks)
 
-    def _submit(self, positions: Sequence[int], slots: Array | None) -> Future[list[Item]]:
+    def _size(self, position: int) -> Size | None:
+        """The size of the batch that begins there; the same in all processes."""
+        batch = position // (self.batch_size * self.world)
+        return self.plan.size_of(batch, lambda n: generator_at(self.seed, _SKIP - 1 - n))
+
+    def _submit(
+        self, positions: Sequence[int], size: Size | None, slots: Array | None
+    ) -> Future[list[_Item]]:
         if self._pool is not None:
-            return self._pool.submit(self._work, positions, slots)
-        done: Future[list[Item]] = Future()
-        done.set_result(self._work(positions, slots))
+            return self._pool.submit(self._work, positions, size, slots)
+        done: Future[list[_Item]] = Future()
+        done.set_result(self._work(positions, size, slots))
         return done
 
-    def _work(self, positions: Sequence[int], slots: Array | None) -> list[Item]:
+    def _work(
+        self, positions: Sequence[int], size: Size | None, slots: Array | None
+    ) -> list[_Item]:
         outs = [None] * len(positions) if slots is None else slots
-        return [self._item(at, out) for at, out in zip(positions, outs, strict=True)]
+        return [self._item(at, size, out) for at, out in zip(positions, outs, strict=True)]
 
-    def _item(self, position: int, out: Array | None) -> Item:
+    def _item(self, position: int, size: Size | None, out: Array | None) -> _Item:
+        transformer = self._ways[size, self.plan.is_closed(position)]
         number = self._stock.at(position + self._skip)
+        record, pixels = self._picture(number)
+        happening, setting = [], Setting(transformer.param, transformer.repeats(record))
+        if self.composer is not None:
+            happening = self.composer.draw(position, setting, len(self._stock))
+        numbers = [self._stock.at(position + self._skip + n) for n in needed(happening)]
+        others = [self._picture(one) for one in numbers]
+        generator = generator_at(self.seed, position)
+        with self._naming(number):
+            if self.composer is None or not happening:
+                values, rows = transformer(record, generator, out, pixels)
+            else:
+                own, *pieces = (Piece(p, rows_of(r)) for r, p in [(record, pixels), *others])
+                values, rows = self.composer(
+                    happening, own, pieces, transformer, setting, generator, out
+                )
+        return _Item(number, tuple(numbers), values, rows)
+
+    def _picture(self, number: int) -> tuple[Record, Pixels]:
+        """A record and its pixels, not to be written to."""
+        if self.cache is not None and (kept := self.cache.get(number)) is not None:
+            return kept
+        record = self._stock.record(number)
+        with self._naming(number):
+            pixels = self.transformer.decode(record)
+        if self.cache is not None:
+            self.cache.put(number, record, pixels)
+        return record, pixels
+
+    @contextmanager
+    def _naming(self, number: int) -> Iterator[None]:
+        """Errors name the LMDB and the record's key."""
         where = self._stock.where(number)
-        kept = None if self.cache is None else self.cache.get(number)
-        record, pixels = (self._stock.record(number), None) if kept is None else kept
         try:
-            if self.cache is not None and pixels is None:
-                pixels = self.transformer.decode(record)
-                self.cache.put(number, record, pixels)
-            data, rows = self.transformer(record, generator_at(self.seed, position), out, pixels)
+            yield
         except InputError as error:
             raise InputError(error.what, where=where, hint=error.hint) from None
         except cv2.error as error:
             raise InputError(f"OpenCV cannot use it: {error.err}", where=where) from None
-        return number, data, rows
 
     def _finish(self, pending: _Pending) -> Batch:
         items = [item for task in pending.tasks for item in task.result()]
-        for place, (_, _, rows) in enumerate(items):
-            rows[:, 0] = place
-        rows = np.concatenate([rows for _, _, rows in items])
+        for number, item in enumerate(items):
+            item.rows[:, 0] = number
+        rows = np.concatenate([item.rows for item in items])
         if not len(rows):
             rows = np.full((1, 8), -1, np.float32)
         data = self._stack(items) if pending.data is None else pending.data
-        return Batch(data, rows[None, None], tuple(self._stock.name(n) for n, _, _ in items))
+        name = self._stock.name
+        others = tuple(tuple(map(name, item.others)) for item in items)
+        keys = tuple(name(item.number) for item in items)
+        return Batch(data, rows[None, None], keys, others if any(others) else ())
 
-    def _stack(self, items: list[Item]) -> Array:
+    def _stack(self, items: list[_Item]) -> Array:
         """One array of pictures whose sizes were not known before."""
-        first = items[0][1].shape
-        for number, values, _ in items:
-            if values.shape != first:
+        first = items[0].values.shape
+        for item in items:
+            if item.values.shape != first:
                 sizes = " and ".join(
-                    f"{s[2]}x{s[1]}, {s[0]} channels" for s in (values.shape, first)
+                    f"{s[2]}x{s[1]}, {s[0]} channels" for s in (item.values.shape, first)
                 )
                 raise InputError(
                     f"a batch holds pictures of several sizes: {sizes}",
-                    where=self._stock.where(number),
+                    where=self._stock.where(item.number),
                     hint="Give the layer a resize_param, or take one picture a batch",
                 )
-        return np.stack([values for _, values, _ in items])
-
-
-def generator_at(seed: int, position: int) -> np.random.Generator:
-    """All that is random of the record at a position of the stream."""
-    key = np.array((seed % _WORD, position % _WORD), np.uint64)
-    return np.random.Generator(np.random.Philox(key=key))
+        return np.stack([item.values for item in items])
 
 
 def _check(layer: caffe_pb2.LayerParameter, where: str) -> None:

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Write train, test, deploy and solver prototxts.")
-@click.argument("family", metavar="FAMILY|PROTOTXT", required=False)
+@click.argument(
+    "family",
+    metavar="FAMILY|PROTOTXT",
+    type=shared.Name(FAMILIES, files=True),
+    required=False,
+)
 @shared.out_option("Folder of the four prototxts.", metavar="DIR")
 @click.option(
     "--num-classes", type=int, metavar="N", help="Classes; the background counts: 21 for VOC."
@@ -65,6 +70,11 @@ if TYPE_CHECKING:
     "--merged/--unmerged",
     default=None,
     help="BatchNorm in the convolutions of the nets that are published so, or layers of it.",
+)
+@click.option(
+    "--scores",
+    type=click.Choice(["softmax", "sigmoid"]),
+    help="Class scores of one softmax, or of a sigmoid each.  [default: as published]",
 )
 @click.option(
     "--from-scratch",

@@ -155,11 +155,13 @@ class Batch:
             group_label, instance_id, xmin, ymin, xmax, ymax (fractions of the input), difficult;
             one row of -1 where there is no box.
         keys: of the N records; of a mix of LMDBs with their path before them.
+        others: of each those of records that something was taken of besides.
     """
 
     data: npt.NDArray[np.float32]
     label: npt.NDArray[np.float32]
     keys: tuple[str, ...]
+    others: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

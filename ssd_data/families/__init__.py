@@ -22,11 +22,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from ssd_data.core.errors import UsageError
 from ssd_data.core.registry import FAMILIES
-from ssd_data.families.parts.detector import STAGES, Settings, Stage
+from ssd_data.families.parts.detector import STAGES, Scores, Settings, Stage
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.proto import caffe_pb2
 
@@ -93,17 +93,22 @@ def resolve(family: str, num_classes: int, options: Mapping[str, Any]) -> Settin
                 where=f"--{key.replace('_', '-')}",
                 hint="It has " + ", ".join(f"--{k.replace('_', '-')}" for k in known),
             )
-    settings = Settings(variant=variant, num_classes=num_classes, **{**published, **given})
+    own = {"scores": "sigmoid" if module.DETECTOR.scores.logistic else "softmax"}
+    settings = Settings(variant=variant, num_classes=num_classes, **{**own, **published, **given})
     _check(settings)
     return settings
 
 
 def options_of(module: Any, variant: str) -> list[str]:
     """The names of the options that a variant of a family's module has."""
-    return [key for key in module.VARIANTS[variant] if key not in getattr(module, "FIXED", ())]
+    own = [key for key in module.VARIANTS[variant] if key not in getattr(module, "FIXED", ())]
+    return [*own, "scores"]
 
 
 def _check(settings: Settings) -> None:
+    if settings.scores not in get_args(Scores):
+        known = " or ".join(get_args(Scores))
+        raise UsageError(f'"{settings.scores}" is no way to score: {known}', where="--scores")
     for option, value, least, most in (
         ("--num-classes", settings.num_classes, 2, MOST_CLASSES),
         ("--size", min(settings.size), 32, MOST_SIDE),

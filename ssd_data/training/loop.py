@@ -20,6 +20,9 @@ from ssd_data.training.log import Listener
 from ssd_data.training.options import Extras, TrainOptions, settle
 from ssd_data.training.preflight.processes import ALL_HINT, ALL_OF_THEM, undivided
 from ssd_data.training.processes import ALONE, Processes
+from ssd_data.training.recipe.change import settle_recipe
+from ssd_data.training.recipe.parts import TrainRecipe
+from ssd_data.training.resumestate import read_resume_state
 from ssd_data.training.resuming import identities, open_sources
 from ssd_data.training.snapshots import recorded_extras
 from ssd_data.training.solver import Solver
@@ -53,10 +56,15 @@ class TorchEngine:
         """
         if isinstance(options.extras, Extras):
             return options
-        recorded = {} if options.resume is None else recorded_extras(Path(options.resume))
-        extras = settle(options.extras, recorded, say)
+        recorded, kept, where = {}, None, ""
+        if options.resume is not None:
+            recorded, where = recorded_extras(Path(options.resume)), str(options.resume)
+            kept = read_resume_state(Path(where)).get("options", {}).get("recipe")
+        recipe = settle_recipe(options.recipe, kept, where, say)
+        own = {} if recipe is None or options.recipe is None else recipe.extras()
+        extras = settle({**own, **options.extras}, recorded, say)
         check_device(extras, find_device(options.device))
-        return replace(options, extras=extras)
+        return replace(options, extras=extras, recipe=recipe)
 
     def prepare(
         self, file: SolverFile, options: TrainOptions, say: Callable[[str], None]
@@ -79,7 +87,8 @@ class TorchEngine:
         seed = options.seed if options.seed is not None else max(file.param.random_seed, 0)
         file.param.random_seed = seed
         self.sources = open_sources([file.train, *file.tests], file.mix)
-        self.solver = Solver(file, processes.device(options.device), extras)
+        recipe = options.recipe if isinstance(options.recipe, TrainRecipe) else None
+        self.solver = Solver(file, processes.device(options.device), extras, recipe)
         share_batches(self.solver, processes)
         feed = Feed(
             seed,
@@ -92,7 +101,8 @@ class TorchEngine:
             mix=file.mix,
         )
         for layer in data_layers(self.solver.net):
-            layer.feed = feed
+            layer.feed = feed  # which says how large the batch of all is
+            layer.feed = replace(feed, plan=self.solver.recipe.plan(layer))
         if processes.rank == 0:
             self._load(options, say)
             self.solver.about["data"] = identities(self.sources, file.mix)

@@ -16,6 +16,8 @@ from typing import Any, Literal, TypedDict, get_args
 from ssd_data.core.errors import UsageError
 from ssd_data.core.legible import quoted
 from ssd_data.core.options import flag, offered, option
+from ssd_data.training.recipe.change import recorded_recipe
+from ssd_data.training.recipe.parts import TrainRecipe
 from ssd_data.training.shares import parse_shares
 
 EngineName = Literal["torch", "caffe"]
@@ -129,6 +131,8 @@ class TrainOptions:
             solver's own.
         build: in the place of a solver: nets of a ``family`` are written for this build into
             ``out``, and its LMDBs are linked.
+        recipe: what it does otherwise than solver and nets say: a file, or the name of a shipped
+            one; once settled, what it says. None on resuming: as the snapshot records.
         extras: what the original has not: of the fields of :class:`Extras` those that are told
             (what is not is off, or on resuming as the snapshot records), or all of them.
     """
@@ -144,6 +148,11 @@ class TrainOptions:
     )
     workers: int | None = option(None, "Threads that read pictures.", metavar="N", low=0)
     seed: int | None = option(None, "Of all that is random.", metavar="N", low=0)
+    recipe: Path | str | TrainRecipe | None = option(
+        None,
+        "Otherwise than solver and nets say: a .toml, or a name.",
+        metavar="F|NAME",
+    )
     max_iter: int | None = option(None, "Instead of the solver's.", metavar="N", low=1)
     jpeg_roundtrip: bool = option(
         True, "Training pictures pass the original's JPEG round trips.  [default: they do]"
@@ -171,7 +180,8 @@ class TrainOptions:
         names = ("weights", "resume", "device", "seed", "workers", "max_iter", "jpeg_roundtrip")
         table = {name: getattr(self, name) for name in (*names, "keep", "skip_mismatch")}
         own = asdict(self.extras) if isinstance(self.extras, Extras) else dict(self.extras)
-        return {**table, "extras": own}
+        recipe = {} if self.recipe is None else {"recipe": recorded_recipe(self.recipe)}
+        return {**table, **recipe, "extras": own}
 
 
 def settle(

@@ -28,6 +28,7 @@ from ssd_data.training.options import AUTO, EngineName, Extras, TrainOptions
 from ssd_data.training.preflight import preflight
 from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.processes import FirstProcessError, PeerError, signals
+from ssd_data.training.recipe.parts import TrainRecipe
 from ssd_data.training.run_folder import SnapshotKeeper
 from ssd_data.training.snapshots import newest_whole
 from ssd_data.training.solver_file import SolverFile, look_at_solver, read_solver, solver_weights
@@ -86,6 +87,7 @@ def train(
     workers: int | None = None,
     seed: int | None = None,
     max_iter: int | None = None,
+    recipe: Path | str | None = None,
     jpeg_roundtrip: bool = True,
     tensorboard: Path | str | None = None,
     keep: int | None = None,
@@ -139,6 +141,7 @@ def train(
         workers=workers,
         seed=seed,
         max_iter=max_iter,
+        recipe=recipe,
         jpeg_roundtrip=jpeg_roundtrip,
         tensorboard=tensorboard,
         keep=keep,
@@ -285,9 +288,7 @@ def _settle(
         resume = newest_whole(file.param.snapshot_prefix, say)
         resume = or_newer_hdf5(file.param.snapshot_prefix, resume, engine.name)
     resume = None if resume is None else Path(resume)
-    weights = options.weights
-    if resume is None and not weights:
-        weights = solver_weights(file)
+    weights = options.weights or (solver_weights(file) if resume is None else ())
     options = engine.settle(replace(options, resume=resume, weights=weights), note)
     if isinstance(options.extras, Extras):
         mix_into(file, options.extras.mix)
@@ -314,6 +315,7 @@ def _check(
         other_data=options.other_data,
         write_in=options.write_in,
         extras=options.extras if isinstance(options.extras, Extras) else None,
+        recipe=options.recipe if isinstance(options.recipe, TrainRecipe) else None,
         world=engine.processes.world,
     )
     if show is not None:

@@ -20,7 +20,9 @@ from ssd_data.training.extras import ExtrasState
 from ssd_data.training.log import Displayed, Event, Listener, Snapshotted, Stepped, Tested
 from ssd_data.training.options import Extras
 from ssd_data.training.processes import ALONE, Processes
-from ssd_data.training.rates import Progress, learning_rate, warmed
+from ssd_data.training.rates import Progress, warmed
+from ssd_data.training.recipe.at_work import RecipeAtWork
+from ssd_data.training.recipe.parts import TrainRecipe
 from ssd_data.training.resuming import positions, random_states, set_positions, set_random_states
 from ssd_data.training.smoothing import SmoothedLoss, smoothed_again
 from ssd_data.training.solver_file import SolverFile, read_solver
@@ -41,7 +43,7 @@ class Solver:
     Args:
         source: the prototxt, or its message.
         device: as for :class:`~ssd_data.engines.torch.net.Net`; by default ``cpu``.
-        extras: what the original has not; by default nothing.
+        extras: what the original has not; by default nothing. recipe: what is done otherwise.
 
     Attributes:
         net: the training net. test_nets: the test nets, which share its parameters.
@@ -59,15 +61,19 @@ class Solver:
         source: Path | str | caffe_pb2.SolverParameter | SolverFile,
         device: str | None = None,
         extras: Extras | None = None,
+        recipe: TrainRecipe | None = None,
     ) -> None:
         self.file = source if isinstance(source, SolverFile) else read_solver(source)
         self.param = self.file.param
-        self.type = updates.find_type(self.param)
+        self.recipe = RecipeAtWork(recipe, self.param)
+        self.type = self.recipe.solver_type()
         if self.param.random_seed >= 0:
             torch.manual_seed(self.param.random_seed)
-        self.net = Net(self.file.train, device=device)
+        self.net = Net(self.recipe.graph(self.file.train), device=device)
+        self.recipe.prepare(self.net)
         self.extras = ExtrasState(self.net, extras or Extras())
         self.trainable = self.extras.trainable
+        self.trainable.more_losses += self.recipe.losses(self.net)
         self.test_nets = [Net(graph, device=device) for graph in self.file.tests]
         self.progress = Progress()
         self.listeners: list[Listener] = []
@@ -124,6 +130,7 @@ class Solver:
             DivergedError: the loss is no number any more.
         """
         self.extras.begin()
+        self.recipe.begin(self.net)
         self._began = self.iter
         new = SmoothedLoss(self.param.average_loss, first=self.iter)
         self.smoothed, self._smoothed = self._smoothed or new, None
@@ -301,7 +308,7 @@ class Solver:
 
     def _rate(self, progress: Progress) -> float:
         """The learning rate of the coming update; the policy may move the progress."""
-        rate = learning_rate(self.param, progress)
+        rate = self.recipe.rate(progress)
         return warmed(rate, self.iter, self.extras.options.warm_up)
 
     def _smooth(self, loss: float) -> float:

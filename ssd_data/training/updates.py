@@ -80,13 +80,18 @@ def set_histories(params: Sequence[Param], arrays: Sequence[Array], where: objec
 class SolverType:
     """A solver type: its rule, how many histories a parameter has, and whether it has momentum.
 
-    ``shares`` are the solver's fields that the rule takes from 1: from 0 on, and below it.
+    Attributes:
+        shares: the solver's fields that the rule takes from 1: from 0 on, and below it.
+        decay: a recipe's, in the place of the solver's ``weight_decay``.
+        decouples: the weights decay by themselves, and the rule does not see it.
     """
 
     rule: Rule
     histories: int
     takes_momentum: bool = True
     shares: tuple[str, ...] = ()
+    decay: float | None = None
+    decouples: bool = False
 
 
 def find_type(param: caffe_pb2.SolverParameter) -> SolverType:
@@ -115,9 +120,13 @@ def find_type(param: caffe_pb2.SolverParameter) -> SolverType:
 def _sgd(
     g: Tensors, history: Histories, rate: float, param: caffe_pb2.SolverParameter, iteration: int
 ) -> Tensors:
+    return sgd(g, history, rate, param.momentum)
+
+
+def sgd(g: Tensors, history: Histories, rate: float, momentum: float) -> Tensors:
     """h = momentum · h + rate · g; the history contains the rate."""
     (before,) = history
-    torch._foreach_mul_(before, param.momentum)
+    torch._foreach_mul_(before, momentum)
     torch._foreach_add_(before, g, alpha=rate)
     return before
 
@@ -125,9 +134,14 @@ def _sgd(
 def _nesterov(
     g: Tensors, history: Histories, rate: float, param: caffe_pb2.SolverParameter, iteration: int
 ) -> Tensors:
-    before = torch._foreach_mul(history[0], param.momentum)
-    after = _sgd(g, history, rate, param, iteration)
-    return list(torch._foreach_sub(torch._foreach_mul(after, 1 + param.momentum), before))
+    return nesterov(g, history, rate, param.momentum)
+
+
+def nesterov(g: Tensors, history: Histories, rate: float, momentum: float) -> Tensors:
+    """(1 + momentum) · h - momentum · h before, with :func:`sgd`'s h."""
+    before = torch._foreach_mul(history[0], momentum)
+    after = sgd(g, history, rate, momentum)
+    return list(torch._foreach_sub(torch._foreach_mul(after, 1 + momentum), before))
 
 
 def _adagrad(
@@ -165,7 +179,20 @@ def _adadelta(
 def _adam(
     g: Tensors, history: Histories, rate: float, param: caffe_pb2.SolverParameter, iteration: int
 ) -> Tensors:
-    beta1, beta2 = param.momentum, param.momentum2
+    return adam(g, history, rate, (param.momentum, param.momentum2), param.delta, iteration)
+
+
+def adam(
+    g: Tensors,
+    history: Histories,
+    rate: float,
+    betas: tuple[float, float],
+    delta: float,
+    iteration: int,
+) -> Tensors:
+    """rate · c · m / (√v + delta), with means m of g and v of g² over time, and a c that makes up
+    for their beginning at 0."""
+    beta1, beta2 = betas
     first, second = history
     torch._foreach_mul_(first, beta1)
     torch._foreach_add_(first, g, alpha=1 - beta1)
@@ -173,7 +200,7 @@ def _adam(
     torch._foreach_addcmul_(second, g, g, value=1 - beta2)
     count = iteration + 1
     correction = float((1 - beta2**count) ** 0.5 / (1 - beta1**count))
-    return _over_root(first, second, param.delta, rate * correction)
+    return _over_root(first, second, delta, rate * correction)
 
 
 def _over_root(above: Tensors, below: Tensors, delta: float, rate: float) -> Tensors:
@@ -226,8 +253,11 @@ def update_(
         histories = [list(of) for of in zip(*(p.history for p in group), strict=True)]
         if param.iter_size > 1:
             torch._foreach_mul_(gradients, 1 / param.iter_size)
-        decay = param.weight_decay * decay_mult
-        regularize(gradients, weights, decay, param.regularization_type)
+        decay = (param.weight_decay if found.decay is None else found.decay) * decay_mult
+        if not found.decouples:
+            regularize(gradients, weights, decay, param.regularization_type)
+        elif rate * lr_mult * decay:
+            torch._foreach_mul_(weights, 1 - rate * lr_mult * decay)
         update = found.rule(gradients, histories, rate * lr_mult, param, iteration)
         torch._foreach_sub_(weights, update)
 

@@ -314,3 +314,30 @@ def test_bad_options_are_named(
         families.generate(family, classes, **options)
     assert caught.value.where == where
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("family", FAMILIES.names())
+@pytest.mark.parametrize("scores", ["softmax", "sigmoid"])
+def test_scores_are_what_is_asked_for_in_all_three_nets(family: str, scores: str) -> None:
+    published = families.generate(family, 3)
+    own = published.settings.scores
+    model = families.generate(family, 3, scores=scores)
+    assert model.settings.scores == scores
+    for stage, net in model.nets.items():
+        types = {layer.type for layer in net.layer}
+        if stage == "train":
+            (loss,) = (layer for layer in net.layer if layer.type == "MultiBoxLoss")
+            kind = loss.multibox_loss_param.conf_loss_type
+            assert kind == (scores == "sigmoid")
+        else:
+            assert ("Sigmoid" in types, "Softmax" in types) == (
+                scores == "sigmoid",
+                scores == "softmax",
+            )
+        assert (net == published.nets[stage]) == (scores == own)
+
+
+def test_scores_that_are_none() -> None:
+    with pytest.raises(UsageError, match="softmax or sigmoid") as error:
+        families.generate("tiny_ssd", 3, scores="relu")
+    assert error.value.where == "--scores"

@@ -146,7 +146,8 @@ def test_options_reach_the_nets(capsys: pytest.CaptureFixture[str]) -> None:
         "test_batch_size": 2, "iter_size": 7, "width_multiplier": 0.5, "relu6": True,
         "expand": False,
         "min_sizes": [20, 40, 60, 80, 100, 120], "max_sizes": [], "aspect_ratios": [],
-        "from_scratch": True, "new_heads": True, "tf_padding": False, "merged": False,
+        "from_scratch": True, "new_heads": True, "tf_padding": False, "scores": "softmax",
+        "merged": False,
     }  # fmt: skip
     assert table["preprocessing"] == {"mean": [127.5] * 3, "scale": 0.007843}
     assert solver("m/solver.prototxt").iter_size == 7

@@ -67,9 +67,9 @@ def _said(text: str, kind: type[msgspec.Struct], where: str) -> InputError:
             return InputError("the key is missing", where=f"{where}: {key}")
         hint = _nearest(named[2], kind) if "." not in key else ""
         return InputError("unknown key", where=f"{where}: {key}", hint=hint)
-    wanted = re.match(r"Expected `(\w+)", what)
+    wanted = re.match(r"Expected `(\w+)[^`]*`(?P<range> (?:<=?|>=?|of) .*)?", what)
     if wanted is not None:
-        what = f"should be a {_PYTHON.get(wanted[1], wanted[1])}"
+        what = f"should be a {_PYTHON.get(wanted[1], wanted[1])}{wanted['range'] or ''}"
     return InputError(what, where=f"{where}: {key}" if key else where)
 
 

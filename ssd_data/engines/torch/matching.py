@@ -91,7 +91,7 @@ def match(
         index[truth.picture] = torch.where(left_out, IGNORED, UNMATCHED)
     rows, taken = bipartite(table, truth.picture)
     index[truth.picture[rows], taken] = rows
-    best, row = _best_truth(table, truth.picture, pictures)
+    best, row = best_truth(table, truth.picture, pictures)
     if threshold is not None:
         free = (index == UNMATCHED) & (best > 0) & (best >= threshold)
         index = torch.where(free, row, index)
@@ -200,11 +200,11 @@ def compensate(index: Tensor, table: Tensor, picture: Tensor) -> Tensor:
     last = values.topk(int(missing.max()), 1).values.gather(1, missing - 1)
     above, ties = values > last, candidates & (values == last)
     taken = above | (ties & (ties.cumsum(1) <= missing - above.sum(1, keepdim=True)))
-    best, row = _best_truth(values.masked_fill(~taken, 0), picture[poor], len(index))
+    best, row = best_truth(values.masked_fill(~taken, 0), picture[poor], len(index))
     return torch.where(best > 0, poor[row.clamp(max=len(poor) - 1)], index)
 
 
-def _best_truth(table: Tensor, picture: Tensor, pictures: int) -> tuple[Tensor, Tensor]:
+def best_truth(table: Tensor, picture: Tensor, pictures: int) -> tuple[Tensor, Tensor]:
     """For each box of each picture (N, P) its greatest overlap, and the first truth that has it."""
     where = picture[:, None].expand(table.shape)
     best = table.new_zeros(pictures, table.shape[1]).scatter_reduce(0, where, table, "amax")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -21,6 +23,7 @@ from ssd_data.engines.torch.layers.batchnorm import BatchNorm
 from ssd_data.engines.torch.layers.scale import Scale
 from ssd_data.engines.torch.net import Net
 
+MoreLoss: TypeAlias = Callable[[Mapping[str, Tensor]], Tensor]
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # glibc's malloc.h
 _NEVER = -1
 
@@ -36,6 +39,9 @@ class Trainable:
         precision: of convolutions under automatic mixed precision, None for single. Losses,
             BatchNorm and whatever else is ``single`` stay in float32, as do all parameters.
         compiles: whether torch.compile makes one function of the layers, see ``fused.py``.
+
+    Attributes:
+        more_losses: are given all blobs' values after a forward, and add to the loss.
 
     Raises:
         UsageError: the layers cannot be compiled, here or (from the first ``forward``) at all.
@@ -70,6 +76,7 @@ class Trainable:
                     step.call = _in_single(step.call, net.device.type)
         if compiles:
             self.steps = fuse(self.steps, net.outputs)
+        self.more_losses: list[MoreLoss] = []
 
     def forward(self) -> Tensor:
         """The weighted loss of the next batch, with what backward needs; blobs get their values."""
@@ -88,6 +95,9 @@ class Trainable:
                     net.blobs[name].tensor = values[name].detach()
                     if weight:
                         loss = loss + weight * top.sum()
+        for more in self.more_losses:
+            with exact_arithmetic():
+                loss = loss + more(values)
         return loss
 
     def backward(self, loss: Tensor) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from ssd_data.core.errors import UsageError
@@ -23,6 +23,7 @@ from ssd_data.families.parts.heads import (
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.proto import caffe_pb2
 
+Scores: TypeAlias = Literal["softmax", "sigmoid"]
 Stage: TypeAlias = Literal["train", "test", "deploy"]
 STAGES: tuple[Stage, ...] = ("train", "test", "deploy")
 # What chuanqi305's conversions of TensorFlow's SSDs have in common.
@@ -60,6 +61,7 @@ class Settings:
         from_scratch: all layers learn at the same rate.
         new_heads: layers that predict classes have names that no published weights have.
         tf_padding: strided layers pad as TensorFlow does.
+        scores: what class scores come from: one softmax over all, or a sigmoid each.
         merged: BatchNorm is in the convolutions (which nets that concerns is the family's).
     """
 
@@ -78,6 +80,7 @@ class Settings:
     from_scratch: bool = False
     new_heads: bool = False
     tf_padding: bool = False
+    scores: Scores = "softmax"
     merged: bool = False
 
 
@@ -124,7 +127,8 @@ def finish(
     maps: Iterable[FeatureMap],
 ) -> caffe_pb2.NetParameter:
     """Heads, and the loss or the detections and their evaluation; the whole net."""
-    classes, scores = settings.num_classes, detector.scores
+    classes = settings.num_classes
+    scores = replace(detector.scores, logistic=settings.scores == "sigmoid")
     maps = with_shapes(maps, settings.max_sizes, settings.aspect_ratios)
     heads = add_heads(net, maps, classes, detector.heads)
     if stage == "train":

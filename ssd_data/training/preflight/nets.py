@@ -14,6 +14,7 @@ from ssd_data.nets.matching import match
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.preflight.data import ANNOTATED, Shape, Source, picture_shape
 from ssd_data.training.preflight.report import Loaded, Preflight
+from ssd_data.training.recipe.parts import TrainRecipe
 from ssd_data.training.snapshots import HDF5, learned_net, read_snapshot
 
 if TYPE_CHECKING:
@@ -185,10 +186,14 @@ def check_resume(
     train: Shapes | None,
     resume: Path,
     param: caffe_pb2.SolverParameter,
+    kept: int,
     engine: str = "torch",
 ) -> Mapping[str, Any]:
     """A solver state is this net's and this solver type's, and its caffemodel is there. One in HDF5
     is Caffe's to read.
+
+    Args:
+        kept: how many arrays of history a parameter has.
 
     Returns:
         the resume state beside it.
@@ -205,7 +210,7 @@ def check_resume(
     if done >= param.max_iter:
         found.warn(path, f"it is of iteration {done}, max_iter is {param.max_iter}: nothing to do")
     if train is not None and train.whole:
-        wanted = train.parameters * histories(param)
+        wanted = train.parameters * kept
         if len(snapshot.history) != len(wanted):
             found.error(
                 path,
@@ -223,8 +228,10 @@ def check_resume(
     return snapshot.resume_state
 
 
-def histories(param: caffe_pb2.SolverParameter) -> int:
+def histories(param: caffe_pb2.SolverParameter, recipe: TrainRecipe | None) -> int:
     """How many arrays of history a parameter has; 1 where the solver's type is not known."""
+    if recipe is not None and recipe.optimiser is not None:
+        return recipe.optimiser.histories
     from ssd_data.training.updates import find_type
 
     try:
@@ -233,11 +240,12 @@ def histories(param: caffe_pb2.SolverParameter) -> int:
         return 1
 
 
-def snapshot_size(train: Shapes | None, param: caffe_pb2.SolverParameter) -> int:
-    """Bytes of a snapshot's two files, about; 0 where the net is not known."""
+def snapshot_size(train: Shapes | None, kept: int) -> int:
+    """Bytes of a snapshot's two files, about, with ``kept`` arrays of history a parameter; 0 where
+    the net is not known."""
     if train is None:
         return 0
-    return 4 * sum(map(math.prod, train.parameters)) * (1 + histories(param))
+    return 4 * sum(map(math.prod, train.parameters)) * (1 + kept)
 
 
 def _text(shapes: tuple[Shape, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -51,12 +52,14 @@ class MultiBoxLoss(LossLayer):
 
     Attributes:
         parts: see :class:`Parts`; None before the first forward.
+        objective: computes the loss of the bottoms in its place, see ``training/recipe``.
         compensates: whether truths with few priors get more (``--scale-compensation``).
     """
 
     bottoms = (4, 4)
     no_gradient = (2, 3)
     parts: Parts | None = None
+    objective: Callable[[MultiBoxLoss, Tensor, Tensor, Tensor, Tensor], Tensor] | None = None
     compensates: bool = False
 
     def setup(self, *bottoms: Tensor) -> None:
@@ -103,29 +106,38 @@ class MultiBoxLoss(LossLayer):
     def forward(self, *bottoms: Tensor) -> Tensor:
         """The loss, a scalar; of a part whose ``propagate_down`` is false nothing enters."""
         loc, conf, prior, label = bottoms
+        if self.objective is not None:
+            return self.objective(self, loc, conf, prior, label)
         p, pictures = self.p, len(loc)
-        priors = self._priors(prior.detach())
+        priors = self.priors_of(prior.detach())
         offsets = loc.reshape(pictures, len(priors.boxes), self.loc_classes, 4)
         scores = conf.reshape(pictures, len(priors.boxes), p.num_classes)
-        truth = self._truth(label.detach(), pictures)
+        truth = self.truth_of(label.detach(), pictures)
         with torch.no_grad():
-            index, overlap = self._match(offsets, priors, truth)
+            index, overlap = self.match_priors(offsets, priors, truth)
             chosen = torch.ones_like(overlap, dtype=torch.bool)
             if self.mines:
-                index, chosen = self._mine(scores, offsets, priors, truth, index, overlap)
+                index, chosen = self.mine(scores, offsets, priors, truth, index, overlap)
         matches = (index >= 0).sum()
         normalizer = self.normalizer(pictures, len(priors.boxes), matches)
-        difference = self._differences(offsets, priors, truth, index)[-1]
-        loc_loss = p.loc_weight * self._loc_losses(difference).sum() / normalizer
-        conf_loss = self._conf_loss(scores, truth, index, chosen) / normalizer
-        self.parts = Parts(loc_loss.detach(), conf_loss.detach(), matches, chosen.sum(), normalizer)
+        difference = self.differences(offsets, priors, truth, index)[-1]
+        loc_loss = p.loc_weight * self.loc_losses(difference).sum() / normalizer
+        conf_loss = self.conf_loss_of(scores, truth, index, chosen) / normalizer
+        return self.sum_of(loc_loss, conf_loss, matches, chosen.sum(), normalizer)
+
+    def sum_of(
+        self, loc: Tensor, conf: Tensor, matches: Tensor, examples: Tensor, normalizer: Tensor
+    ) -> Tensor:
+        """Both parts of the loss together; all of it is kept as :attr:`parts`."""
+        self.parts = Parts(loc.detach(), conf.detach(), matches, examples, normalizer)
         asked = self.param.propagate_down or (True, True)
         zero = torch.zeros((), device=loc.device)
-        return (loc_loss if asked[0] else zero) + (conf_loss if asked[1] else zero)
+        return (loc if asked[0] else zero) + (conf if asked[1] else zero)
 
     # ---- what the bottoms hold ----
 
-    def _priors(self, prior: Tensor) -> Priors:
+    def priors_of(self, prior: Tensor) -> Priors:
+        """The priors (1, 2, P·4) as boxes and variances."""
         boxes, variances = prior.reshape(2, -1, 4)
         if not (variances > 0).all():
             raise self.error("a prior's variance is not above 0")
@@ -136,7 +148,8 @@ class MultiBoxLoss(LossLayer):
             raise self.error("a prior has no area")
         return Priors(boxes, variances)
 
-    def _truth(self, label: Tensor, pictures: int) -> GroundTruth:
+    def truth_of(self, label: Tensor, pictures: int) -> GroundTruth:
+        """The boxes that count, of labels (1, 1, M, 8)."""
         p, rows = self.p, label.reshape(-1, 8).cpu()
         picture = rows[:, 0].long()
         rows, picture = (t[(picture >= 0) & (picture < pictures)] for t in (rows, picture))
@@ -155,7 +168,9 @@ class MultiBoxLoss(LossLayer):
 
     # ---- matching and mining; no gradients ----
 
-    def _match(self, offsets: Tensor, priors: Priors, truth: GroundTruth) -> tuple[Tensor, Tensor]:
+    def match_priors(
+        self, offsets: Tensor, priors: Priors, truth: GroundTruth
+    ) -> tuple[Tensor, Tensor]:
         """Rows of the truth (N, P, 1 or classes), and the greatest overlaps (N, P)."""
         p, pictures = self.p, len(offsets)
         threshold = p.overlap_threshold if p.match_type == MultiBox.PER_PREDICTION else None
@@ -187,7 +202,7 @@ class MultiBoxLoss(LossLayer):
             index[:, :, c] = torch.where(found >= 0, rows[found.clamp(min=0)], found)
         return index, offsets.new_zeros(offsets.shape[:2])
 
-    def _mine(
+    def mine(
         self,
         scores: Tensor,
         offsets: Tensor,
@@ -199,12 +214,12 @@ class MultiBoxLoss(LossLayer):
         """The matches that stay (N, P, 1), and the priors, matched or not, to look at (N, P)."""
         p = self.p
         matched = index >= 0
-        losses = confidence_losses(scores, self._labels(truth, index), self.logistic)
+        losses = confidence_losses(scores, self.labels_of(truth, index), self.logistic)
         eligible = torch.zeros_like(overlap, dtype=torch.bool)
         eligible[truth.picture] = True  # a picture without truth gives no examples
         if p.mining_type == MultiBox.HARD_EXAMPLE:
-            picture, prior, _, difference = self._differences(offsets, priors, truth, index)
-            losses[picture, prior] += self._loc_losses(difference).sum(1)
+            picture, prior, _, difference = self.differences(offsets, priors, truth, index)
+            losses[picture, prior] += self.loc_losses(difference).sum(1)
             count = torch.full((len(losses),), p.sample_size, device=losses.device)
         else:
             eligible &= (index[..., 0] == UNMATCHED) & (overlap < p.neg_overlap)
@@ -223,7 +238,7 @@ class MultiBoxLoss(LossLayer):
 
     # ---- the two sums ----
 
-    def _differences(
+    def differences(
         self, offsets: Tensor, priors: Priors, truth: GroundTruth, index: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Picture, prior and class of each match (K,), and its offsets' errors (K, 4)."""
@@ -240,11 +255,12 @@ class MultiBoxLoss(LossLayer):
             difference = difference.masked_fill(outside(boxes), 0)
         return picture, prior, c, difference
 
-    def _loc_losses(self, difference: Tensor) -> Tensor:
+    def loc_losses(self, difference: Tensor) -> Tensor:
+        """Of each error (K, 4) its loss."""
         l2 = self.p.loc_loss_type == MultiBox.L2
         return half_square(difference) if l2 else smooth_l1(difference)
 
-    def _labels(self, truth: GroundTruth, index: Tensor, agnostic: bool = False) -> Tensor:
+    def labels_of(self, truth: GroundTruth, index: Tensor, agnostic: bool = False) -> Tensor:
         """Each prior's label (N, P); of several classes' matches the last one's counts."""
         picture, prior, c = (index >= 0).nonzero(as_tuple=True)
         background = self.p.background_label_id
@@ -263,10 +279,11 @@ class MultiBoxLoss(LossLayer):
         """Of scores (K, classes) and labels (K,) the losses (K,)."""
         return softmax_losses(scores, labels)
 
-    def _conf_loss(
+    def conf_loss_of(
         self, scores: Tensor, truth: GroundTruth, index: Tensor, chosen: Tensor
     ) -> Tensor:
-        labels = self._labels(truth, index, self.p.map_object_to_agnostic)
+        """The sum of the losses of the chosen priors' scores, a scalar."""
+        labels = self.labels_of(truth, index, self.p.map_object_to_agnostic)
         if not self.logistic:
             return self.softmax_losses(scores[chosen], labels[chosen]).sum()
         # Where a class is no object's, the original's target is the background's number, not 0.

@@ -1,0 +1,1 @@
+"""Box losses, one a file."""

@@ -1,0 +1,1 @@
+"""Classification losses, one a file."""

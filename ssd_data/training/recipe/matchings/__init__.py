@@ -1,0 +1,1 @@
+"""Matchings of priors and truths, one a file."""

@@ -1,0 +1,1 @@
+"""Optimisers that Caffe has not, one a file."""
