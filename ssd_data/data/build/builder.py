@@ -33,7 +33,7 @@ from ssd_data.data.build.occupied import Occupied, require_writable
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.plan import BuildPlan, plan
 from ssd_data.data.build.recorded import SplitCounts, new_manifest
-from ssd_data.data.build.scan import LabelledImage, Scan, Stamp
+from ssd_data.data.build.scan import LabelledImage, Scan
 from ssd_data.data.build.sharding.driver import Sharding, Shards
 from ssd_data.data.build.sharding.inputs import ShardInputs
 from ssd_data.data.dataset import Dataset
@@ -49,6 +49,7 @@ from ssd_data.data.lmdb.manifest import (
 from ssd_data.data.lmdb.shards import Shard
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.data.lmdb.writer import LmdbWriter
+from ssd_data.data.spread import Stamp, spread_over
 
 
 @dataclass(slots=True)
@@ -132,31 +133,36 @@ def build(
         InputError: the data set is broken, or does not fit the labelmap.
         OutputError: the out folder holds something else, is locked or cannot be written.
     """
-    made = plan(dataset, options, splits, labelmap)
-    dataset = made.dataset
-    folder_path = as_path(out) if out is not None else default_out(dataset)
-    own = folder_path.resolve() == dataset.root.resolve()
-    if own and formats.load(dataset.format).names_splits:
-        raise OutputError(
-            "this is the data set's own folder", where=folder_path, hint="Choose another with --out"
-        )
-    if link is not None:
-        names = [name for name, split in dataset.links.items() if split in made.splits]
-        if not names and formats.load(dataset.format).names_splits:
-            raise links.nothing_to_link(made.splits, Path(link))
-        require_writable(Path(link), "--link")
-        links.refuse_obstacles(Path(link), [*names, LABELMAP], dataset.links, folder_path)
-    if dry_run:
-        require_writable(folder_path)
-    threads = workers or (default_workers() if on == LOCAL else 1)
-    with nullcontext() if dry_run else OutFolder(folder_path) as folder, Pool(on, say) as pool:
+    with Pool(on, say) as pool, spread_over(pool):
+        made = plan(dataset, options, splits, labelmap)
+        place = as_path(out) if out is not None else default_out(made.dataset)
+        _refuse_misplaced(made, place, link)
+        if dry_run:
+            require_writable(place)
+        threads = workers or (default_workers() if pool.is_local else 1)
         sharding = Sharding(shards, pool, threads) if shards and not dry_run else None
-        result = _Job(made, folder_path, folder, threads, track, sharding).run(redo)
-        if folder is not None:
-            remove_tree(part_of(folder))
+        with nullcontext() if dry_run else OutFolder(place) as folder:
+            result = _Job(made, place, folder, threads, track, sharding).run(redo)
+            if folder is not None:
+                remove_tree(part_of(folder))
     if link is not None and not dry_run:
         result.linked = links.link(result.out, link)
     return result
+
+
+def _refuse_misplaced(made: BuildPlan, out: Path, link: Path | str | None) -> None:
+    """Whether the result and its links may go where they are to."""
+    dataset = made.dataset
+    names_splits = formats.load(dataset.format).names_splits
+    if names_splits and out.resolve() == dataset.root.resolve():
+        hint = "Choose another with --out"
+        raise OutputError("this is the data set's own folder", where=out, hint=hint)
+    if link is not None:
+        names = [name for name, split in dataset.links.items() if split in made.splits]
+        if not names and names_splits:
+            raise links.nothing_to_link(made.splits, Path(link))
+        require_writable(Path(link), "--link")
+        links.refuse_obstacles(Path(link), [*names, LABELMAP], dataset.links, out)
 
 
 def default_out(dataset: Dataset) -> Path:

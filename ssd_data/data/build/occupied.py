@@ -11,6 +11,7 @@ from typing import Any
 from ssd_data.core.errors import OutputError
 from ssd_data.core.files.remote.address import remote
 from ssd_data.data import formats
+from ssd_data.data.build.sharding.whole import read_summary
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.formats import Format
 from ssd_data.data.lmdb.companions import name_size_name
@@ -47,13 +48,16 @@ class Occupied:
         return formats.load(self.dataset.format)
 
     def is_current(self, old: Manifest, split: str, digest: str) -> bool:
-        """Whether a split's LMDB is there, made of the same input.
+        """Whether a split's LMDB is there, of shards each of them, made of the same input.
 
         Raises:
             OutputError: it was made of another input.
         """
         made = old.splits.get(split)
         if made is None or not is_lmdb(self.path / made.lmdb):
+            return False
+        places = {self.path / made.lmdb / shard.name for shard in made.shards or ()}
+        if not all(map(read_summary, places)):
             return False
         if made.input_digest == digest:
             return True

@@ -134,12 +134,14 @@ class Shards:
             text = f'"{split}" has {len(inputs):,} pictures, keys can count {MOST_NUMBERS:,}'
             raise InputError(text, where=self.root)
         self._clean()
-        there = {**known_in(old), **known_in(self.part)}
+        there = {(place, one.name): one for place in (old, self.part) for one in known_in(place)}
+        places = {name: place for place, name in there}
         pieces = cut(inputs, self.sharding.shards, there.values())
-        todo = {name: place for place, name in pieces if name not in there}
+        todo = {name: place for place, name in pieces if name not in places}
         failures = self._run(split, inputs, todo)
-        kept = {name: (self.part if (self.part / name).is_dir() else old) for _, name in pieces}
-        made = [ShardPiece(place, name, kept[name] / name) for place, name in pieces]
+        made = [
+            ShardPiece(place, name, places.get(name, self.part) / name) for place, name in pieces
+        ]
         return ShardedSplit(inputs, made, len(todo)), failures
 
     def _clean(self) -> None:

@@ -20,7 +20,7 @@ from ssd_data.data.build.convert import make_records
 from ssd_data.data.build.failures import MOST_FAILURES, note_failure
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.recorded import SplitCounts
-from ssd_data.data.build.scan import LabelledImage, Stamp
+from ssd_data.data.build.scan import LabelledImage
 from ssd_data.data.build.sharding.inputs import name_of, settings_of, stamps_now
 from ssd_data.data.build.sharding.whole import (
     FILES,
@@ -33,6 +33,7 @@ from ssd_data.data.build.sharding.whole import (
 from ssd_data.data.lmdb.single import SingleLmdb
 from ssd_data.data.lmdb.strangers import DATA
 from ssd_data.data.lmdb.writer import LmdbWriter
+from ssd_data.data.spread import Stamp
 
 ENDING = ".part"
 

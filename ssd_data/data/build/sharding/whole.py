@@ -109,11 +109,9 @@ def read_summary(folder: Path) -> ShardSummary | None:
     return None
 
 
-def known_in(folder: Path) -> dict[str, Known]:
-    """The whole shards of a folder, by name."""
-    found = {}
+def known_in(folder: Path) -> Iterator[Known]:
+    """The whole shards of a folder."""
     with suppress(FileNotFoundError, NotADirectoryError):
         for place in folder.iterdir():
             if is_name(place.name) and (summary := read_summary(place)) is not None:
-                found[place.name] = Known(place.name, summary.first, summary.numbers)
-    return found
+                yield Known(place.name, summary.first, summary.numbers)
