@@ -144,7 +144,7 @@ class TrainOptions:
     seed: int | None = option(None, "Of all that is random.", metavar="N", low=0)
     recipe: Path | str | TrainRecipe | None = option(
         None,
-        "Otherwise than solver and nets say: a .toml, or a name.",
+        "A recipe to train by: a .toml, or a name.",
         metavar="F|NAME",
     )
     max_iter: int | None = option(None, "Instead of the solver's.", metavar="N", low=1)

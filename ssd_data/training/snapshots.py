@@ -12,13 +12,13 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.errors import InputError
 from ssd_data.core.files.messages import parse_message
 from ssd_data.core.files.paths import read_bytes, read_text
 from ssd_data.core.files.whole import failed, write_whole
@@ -33,7 +33,6 @@ from ssd_data.nets.caffemodel import (
 )
 from ssd_data.nets.filetypes import CAFFEMODEL, SOLVERSTATE, file_type
 from ssd_data.proto import caffe_pb2
-from ssd_data.training.options import DEFAULTS, Extras
 from ssd_data.training.rates import FLOAT_MAX, Progress
 from ssd_data.training.smoothing import is_smoothed
 
@@ -204,29 +203,6 @@ _KEPT: dict[str, Callable[[object], bool]] = {
     "processes": _is_count,
     "data": _are_sources,
 }
-
-
-def recorded_extras(state: Path) -> dict[str, Any]:
-    """The extras that the resume state beside a solver state records; none of Caffe's own.
-
-    Raises:
-        InputError: what it records are no such options.
-    """
-    where = state.with_suffix(RESUME)
-    options = read_resume_state(state).get("options", {})
-    found = options.get("extras", {}) if isinstance(options, dict) else None
-    if not isinstance(found, dict):
-        raise InputError("its options are no table", where=where)
-    if unknown := found.keys() - DEFAULTS.keys():
-        raise InputError(
-            f"it records an option that is not known: {sorted(unknown)[0][:40]!a}",
-            where=where,
-            hint="Was it written by a later version of ssd-data?",
-        )
-    try:
-        return asdict(Extras(**found))
-    except UsageError as error:
-        raise InputError(f"it records {error.where}, but {error.what}", where=where) from None
 
 
 def learned_net(snapshot: Snapshot, state: Path | str) -> Path:

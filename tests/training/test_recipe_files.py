@@ -317,6 +317,26 @@ def test_a_teacher_of_other_priors(solver_file: Path) -> None:
     assert "priors, the net" in found
 
 
+def test_a_teacher_that_scores_or_codes_otherwise(solver_file: Path) -> None:
+    text = Path("test.prototxt").read_text()
+    own = '[distillation]\nnet = "other.prototxt"\nweights = "sgd_iter_120.caffemodel"'
+    for old, new, what in (
+        (
+            'type: "Softmax"',
+            'type: "Sigmoid"',
+            "scores are those of a sigmoid, the net's of a soft",
+        ),
+        (
+            "code_type: CENTER_SIZE",
+            "code_type: CORNER",
+            "are of code_type CORNER, the net's CENTER",
+        ),
+    ):
+        assert old in text
+        Path("other.prototxt").write_text(text.replace(old, new))
+        assert what in said(found_of(own))
+
+
 def test_two_warm_ups_and_averages(solver_file: Path) -> None:
     assert "warms up by itself" in said(found_of('[schedule]\nkind = "linear"', warm_up=3))
     found = found_of("[average]\ndecay = 0.9", ema=0.8)

@@ -304,6 +304,8 @@ def test_what_differs_is_said(solver_file: Path, run: Any) -> None:
     assert "without boxes.kind, until the snapshot it was giou" in again.err
     again = run(*base, "--resume", "auto", "--max-iter", "8")
     assert "--recipe" not in again.err
+    late = run(*base, "--resume", "auto", "--max-iter", "9", "--recipe", "my.toml")
+    assert "--recipe my.toml: until the snapshot there was none" in late.err
     assert set(printed(again.err)) == {7, 8}
 
 
