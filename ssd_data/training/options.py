@@ -169,6 +169,11 @@ class TrainOptions:
     )
     extras: Mapping[str, Any] | Extras = field(default_factory=dict)
 
+    def policy(self, own: str) -> str:
+        """What the learning rate goes by: a recipe's schedule, else the solver's own policy."""
+        schedule = self.recipe.schedule if isinstance(self.recipe, TrainRecipe) else None
+        return own if schedule is None else f"{schedule.kind} (recipe)"
+
     def recorded(self) -> dict[str, Any]:
         """What log and snapshots keep of it."""
         names = ("weights", "resume", "device", "seed", "workers", "max_iter", "jpeg_roundtrip")

@@ -36,7 +36,7 @@ class Atss(MatchingRule, frozen=True):
 
     def match(self, predictions: Predictions) -> PriorMatches:
         """See :class:`MatchingRule`."""
-        p, levels = predictions, list(levels_of(predictions))
+        p, levels = predictions, levels_of(predictions)
         priors = len(p.priors.boxes)
 
         def find(rows: Tensor) -> PriorMatches:
