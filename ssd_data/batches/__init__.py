@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -19,28 +19,41 @@ import numpy as np
 import numpy.typing as npt
 
 from ssd_data.batches.augment import DataTransformer, resize
+from ssd_data.batches.augment.rows import rows_of
 from ssd_data.batches.cache import PictureCache
+from ssd_data.batches.composer import Composer, faults, needed
+from ssd_data.batches.elements._base import Piece, Setting
+from ssd_data.batches.mix import Share
 from ssd_data.batches.plan import FeedPlan
+from ssd_data.batches.stock import Stock
+from ssd_data.batches.streams import WORD, generator_at
 from ssd_data.core.errors import InputError
 from ssd_data.core.images import picture_limits
 from ssd_data.core.parallel import default_workers
-from ssd_data.core.structures import Batch
-from ssd_data.data.lmdb.records import Record, decode_record
-from ssd_data.data.lmdb.store import LmdbReader, open_shared
+from ssd_data.core.structures import Batch, Pixels
+from ssd_data.data.lmdb.records import Record
 from ssd_data.proto import caffe_pb2
 
+__all__ = ["NO_PLAN", "Batches", "generator_at"]
 Array: TypeAlias = npt.NDArray[np.float32]
-Item: TypeAlias = tuple[str, Array, Array]  # key, values, rows
 CHUNK = 4  # pictures a task, at most
-_WORD = 1 << 64
-_SKIP = _WORD - 1  # a position that no record has; the ones before it are the sizes' of a plan
+_SKIP = WORD - 1  # a position that no record has; the ones before it are the sizes' of a plan
 NO_PLAN = FeedPlan()
+Size: TypeAlias = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    number: int
+    others: tuple[int, ...]
+    values: Array
+    rows: Array
 
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
     data: Array | None
-    tasks: list[Future[list[Item]]]
+    tasks: list[Future[list[_Item]]]
 
 
 class Batches:
@@ -65,7 +78,11 @@ class Batches:
         rank, world: this process and their number; of each ``world`` records it reads one.
         min_box: boxes of fewer pixels of the batch's pictures are left out.
         cache: megabytes of decoded pictures to keep; what is in a batch does not depend on it.
-        plan: how what is fed changes along the stream.
+        mix: LMDBs to read in the place of the layer's source, each as often as its weight says, see
+            :class:`~ssd_data.batches.mix.Mix`; empty for that one alone. A batch's keys have their
+            LMDB's path before them, where there are several.
+        plan: what the original has not: elements of augmentation, and how what is fed changes along
+            the stream.
 
     Attributes:
         waited: seconds that the caller has spent in ``next``: the data's share of its time.
@@ -88,15 +105,19 @@ class Batches:
         world: int = 1,
         min_box: int = 0,
         cache: int = 0,
+        mix: Sequence[Share] = (),
         plan: FeedPlan = NO_PLAN,
     ) -> None:
         where = f'layer "{layer.name}"'
         _check(layer, where)
+        for fault in faults(plan.elements, layer, min_box, where):
+            raise fault
         self.batch_size = layer.data_param.batch_size
         self.seed, self.rank, self.world = seed, rank, world
         self.plan = plan
+        self.composer = Composer(plan, seed) if plan.elements else None
 
-        def transformer(size: tuple[int, int] | None, closed: bool) -> DataTransformer:
+        def transformer(size: Size | None, closed: bool) -> DataTransformer:
             own = plan.layer_for(layer, size, closed)
             return DataTransformer(
                 own.transform_param,
@@ -111,11 +132,9 @@ class Batches:
         sizes = plan.sizes or (None,)
         self._ways = {(size, end): transformer(size, end) for size in sizes for end in ends}
         self.transformer = transformer(None, False)
-        self.source = layer.data_param.source
         self.cache = PictureCache(cache) if cache else None
-        self._reader: LmdbReader | None = open_shared(self.source)
-        self._keys = self._reader.keys()
-        self._channels = self.transformer.channels(self._record(0))
+        self._stock = Stock(mix or [Share(layer.data_param.source, 1)], seed)
+        self._channels = self.transformer.channels(self._stock.record(0))
         most = layer.data_param.rand_skip  # so many records at most are left out at the beginning
         self._skip = int(generator_at(seed, _SKIP).integers(most)) if most else 0
         self._open = ExitStack()
@@ -129,7 +148,7 @@ class Batches:
 
     def __len__(self) -> int:
         """The number of records, not of batches, of which there is no end."""
-        return len(self._keys)
+        return len(self._stock)
 
     @property
     def shape(self) -> tuple[int, int, int, int] | None:
@@ -173,7 +192,7 @@ class Batches:
         if self._pool is not None:
             self._pool.shutdown()
         self._open.close()
-        self._reader = None
+        self._stock.close()
 
     def __enter__(self) -> Batches:
         return self
@@ -195,84 +214,95 @@ class Batches:
             tasks.append(self._submit(positions[at : at + CHUNK], size, slots))
         return _Pending(data, tasks)
 
-    def _size(self, position: int) -> tuple[int, int] | None:
+    def _size(self, position: int) -> Size | None:
         """The size of the batch that begins there; the same in all processes."""
         batch = position // (self.batch_size * self.world)
         return self.plan.size_of(batch, lambda n: generator_at(self.seed, _SKIP - 1 - n))
 
     def _submit(
-        self, positions: Sequence[int], size: tuple[int, int] | None, slots: Array | None
-    ) -> Future[list[Item]]:
+        self, positions: Sequence[int], size: Size | None, slots: Array | None
+    ) -> Future[list[_Item]]:
         if self._pool is not None:
             return self._pool.submit(self._work, positions, size, slots)
-        done: Future[list[Item]] = Future()
+        done: Future[list[_Item]] = Future()
         done.set_result(self._work(positions, size, slots))
         return done
 
     def _work(
-        self, positions: Sequence[int], size: tuple[int, int] | None, slots: Array | None
-    ) -> list[Item]:
+        self, positions: Sequence[int], size: Size | None, slots: Array | None
+    ) -> list[_Item]:
         outs = [None] * len(positions) if slots is None else slots
         return [self._item(at, size, out) for at, out in zip(positions, outs, strict=True)]
 
-    def _item(self, position: int, size: tuple[int, int] | None, out: Array | None) -> Item:
+    def _item(self, position: int, size: Size | None, out: Array | None) -> _Item:
         transformer = self._ways[size, self.plan.is_closed(position)]
-        number = (position + self._skip) % len(self._keys)
-        where = self._where(number)
-        kept = None if self.cache is None else self.cache.get(number)
-        record, pixels = (self._record(number), None) if kept is None else kept
+        number = self._stock.at(position + self._skip)
+        record, pixels = self._picture(number)
+        happening, setting = [], Setting(transformer.param, transformer.repeats(record))
+        if self.composer is not None:
+            happening = self.composer.draw(position, setting, len(self._stock))
+        numbers = [self._stock.at(position + self._skip + n) for n in needed(happening)]
+        others = [self._picture(one) for one in numbers]
+        generator = generator_at(self.seed, position)
+        with self._naming(number):
+            if self.composer is None or not happening:
+                values, rows = transformer(record, generator, out, pixels)
+            else:
+                own, *pieces = (Piece(p, rows_of(r)) for r, p in [(record, pixels), *others])
+                values, rows = self.composer(
+                    happening, own, pieces, transformer, setting, generator, out
+                )
+        return _Item(number, tuple(numbers), values, rows)
+
+    def _picture(self, number: int) -> tuple[Record, Pixels]:
+        """A record and its pixels, not to be written to."""
+        if self.cache is not None and (kept := self.cache.get(number)) is not None:
+            return kept
+        record = self._stock.record(number)
+        with self._naming(number):
+            pixels = self.transformer.decode(record)
+        if self.cache is not None:
+            self.cache.put(number, record, pixels)
+        return record, pixels
+
+    @contextmanager
+    def _naming(self, number: int) -> Iterator[None]:
+        """Errors name the LMDB and the record's key."""
+        where = self._stock.where(number)
         try:
-            if self.cache is not None and pixels is None:
-                pixels = transformer.decode(record)
-                self.cache.put(number, record, pixels)
-            data, rows = transformer(record, generator_at(self.seed, position), out, pixels)
+            yield
         except InputError as error:
             raise InputError(error.what, where=where, hint=error.hint) from None
         except cv2.error as error:
             raise InputError(f"OpenCV cannot use it: {error.err}", where=where) from None
-        return record.key, data, rows
-
-    def _record(self, number: int) -> Record:
-        assert self._reader is not None
-        key = self._keys[number]
-        try:
-            return decode_record(key, self._reader.value(key))
-        except InputError as error:
-            raise InputError(error.what, where=self._where(number), hint=error.hint) from None
-
-    def _where(self, number: int) -> str:
-        return f"{self.source}: {self._keys[number].decode('utf-8', 'backslashreplace')}"
 
     def _finish(self, pending: _Pending) -> Batch:
         items = [item for task in pending.tasks for item in task.result()]
-        for number, (_, _, rows) in enumerate(items):
-            rows[:, 0] = number
-        rows = np.concatenate([rows for _, _, rows in items])
+        for number, item in enumerate(items):
+            item.rows[:, 0] = number
+        rows = np.concatenate([item.rows for item in items])
         if not len(rows):
             rows = np.full((1, 8), -1, np.float32)
         data = self._stack(items) if pending.data is None else pending.data
-        return Batch(data, rows[None, None], tuple(key for key, _, _ in items))
+        name = self._stock.name
+        others = tuple(tuple(map(name, item.others)) for item in items)
+        keys = tuple(name(item.number) for item in items)
+        return Batch(data, rows[None, None], keys, others if any(others) else ())
 
-    def _stack(self, items: list[Item]) -> Array:
+    def _stack(self, items: list[_Item]) -> Array:
         """One array of pictures whose sizes were not known before."""
-        first = items[0][1].shape
-        for key, values, _ in items:
-            if values.shape != first:
+        first = items[0].values.shape
+        for item in items:
+            if item.values.shape != first:
                 sizes = " and ".join(
-                    f"{s[2]}x{s[1]}, {s[0]} channels" for s in (values.shape, first)
+                    f"{s[2]}x{s[1]}, {s[0]} channels" for s in (item.values.shape, first)
                 )
                 raise InputError(
                     f"a batch holds pictures of several sizes: {sizes}",
-                    where=f"{self.source}: {key}",
+                    where=self._stock.where(item.number),
                     hint="Give the layer a resize_param, or take one picture a batch",
                 )
-        return np.stack([values for _, values, _ in items])
-
-
-def generator_at(seed: int, position: int) -> np.random.Generator:
-    """All that is random of the record at a position of the stream."""
-    key = np.array((seed % _WORD, position % _WORD), np.uint64)
-    return np.random.Generator(np.random.Philox(key=key))
+        return np.stack([item.values for item in items])
 
 
 def _check(layer: caffe_pb2.LayerParameter, where: str) -> None:

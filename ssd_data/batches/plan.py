@@ -1,8 +1,7 @@
-"""How what a net is fed changes along the stream of records: sizes in turn, and augmentation that
-rests towards the end.
+"""What a net is fed otherwise than its layer says, and how that changes along the stream:
+elements of augmentation, sizes in turn, and augmentation that rests towards the end.
 
 All of it follows from the seed and the position in the stream, as everything that is random does.
-What is to be mixed of several pictures belongs here as well: it asks the plan when it rests.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ssd_data.batches.elements._base import Element
 from ssd_data.proto import caffe_pb2
 
 # What may rest, and the fields of ``transform_param`` that say it; a crop is the batch samplers'.
@@ -25,14 +25,17 @@ class FeedPlan:
     Attributes:
         sizes: width and height of the input, of which a batch has one; empty for the layer's own.
         every: so many batches have the same.
-        closes: the position from which on what is ``resting`` is left out; None for never.
+        closes: the position from which on strong elements and what is ``resting`` are left out;
+            None for never.
         resting: of :data:`STEPS`.
+        elements: of augmentation, see ``batches/elements``.
     """
 
     sizes: tuple[tuple[int, int], ...] = ()
     every: int = 1
     closes: int | None = None
     resting: tuple[str, ...] = ()
+    elements: tuple[Element, ...] = ()
 
     def size_of(
         self, batch: int, draw: Callable[[int], np.random.Generator]

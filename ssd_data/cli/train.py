@@ -59,6 +59,7 @@ def command(solver: Path | None, as_json: bool, quiet: bool, **options: Any) -> 
       ssd-data train --build SHAPES --family mobilenet_ssd
       ssd-data train solver.prototxt --engine caffe --caffe ~/caffe
       torchrun --nproc-per-node 2 -m ssd_data train solver.prototxt --sync-bn
+      ssd-data train solver.prototxt --mix VOC0712=1,MINE=3
     """
     from ssd_data.training.log import Screen
     from ssd_data.training.processes import FirstProcessError, is_follower
@@ -101,13 +102,16 @@ def command(solver: Path | None, as_json: bool, quiet: bool, **options: Any) -> 
 
 
 def print_preflight(found: Preflight, quiet: bool = False) -> None:
-    """Where the paths lead, what the weights give, then all errors and warnings.
+    """Where the paths lead, how long a mix's sources last, what the weights give, then all errors
+    and warnings.
 
     Args:
         quiet: show errors alone.
     """
     if not quiet:
         shared.print_table(found.rows(), right=[3], err=True)
+        if found.mix:
+            shared.print_table(found.mix_rows(), right=[1, 2, 4], err=True)
         for loaded in found.weights:
             shared.say(f"weights: {loaded}", err=True)
     for trouble in found.errors:

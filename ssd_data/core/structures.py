@@ -154,12 +154,14 @@ class Batch:
         label: float32 (1, 1, M, 8), a row a box in the pictures' order: item_id (0 … N-1),
             group_label, instance_id, xmin, ymin, xmax, ymax (fractions of the input), difficult;
             one row of -1 where there is no box.
-        keys: of the N records.
+        keys: of the N records; of a mix of LMDBs with their path before them.
+        others: of each those of records that something was taken of besides.
     """
 
     data: npt.NDArray[np.float32]
     label: npt.NDArray[np.float32]
     keys: tuple[str, ...]
+    others: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,15 +2,18 @@
 
 ``run.py`` shows a run from top to bottom: begin there. Then, each file using only those before it:
 
+- ``shares.py``: what ``--mix`` says
 - ``options.py``: what a run is told, and what it may have beyond the original
+- ``fresh.py``: the solver of a family's nets, written for a build
 - ``solver_file.py``: the solver's prototxt with its nets
+- ``mixing.py``: the several builds that a run trains on
 - ``rates.py``: the learning rate of each iteration
 - ``smoothing.py``: the loss as it is displayed
 - ``updates.py``: the parameters, and the rules that move them
 - ``processes.py``: one process or several, and what they say to one another
 - ``group.py``: the same through ``torch.distributed``
+- ``resumestate.py``: what lies beside a snapshot's files of Caffe's
 - ``snapshots.py``: what is written to go on from, and read back
-- ``recorded.py``: which options a run had that is to go on
 - ``resuming.py``: what goes on where a run is resumed: data, random state
 - ``log.py``: the events that a run tells, the log and the table made of them
 - ``display.py``: what a solver shows of a batch, and what it says when the loss is no number

@@ -23,6 +23,7 @@ from ssd_data.engines.torch.trainable import Trainable
 from ssd_data.training import snapshots
 from ssd_data.training.options import Extras
 from ssd_data.training.rates import FLOAT_MAX
+from ssd_data.training.resumestate import RESUME
 from ssd_data.training.updates import parameters
 
 GROWTH, BACKOFF, INTERVAL = 2.0, 0.5, 2000
@@ -232,7 +233,7 @@ class ExtrasState:
 def _number(table: object, name: str) -> float:
     value = table.get(name) if isinstance(table, dict) else None
     if not isinstance(value, (int, float)) or not 0 <= value <= FLOAT_MAX:
-        raise InputError(f'it has no number "{name}"', where=f"the snapshot's {snapshots.RESUME}")
+        raise InputError(f'it has no number "{name}"', where=f"the snapshot's {RESUME}")
     return value
 
 

@@ -199,6 +199,9 @@ class RunLog:
         self._write("caffe.cpp:251", "Starting Optimization")
         self._write("solver.cpp:294", f"Solving {net}")
         self._write("solver.cpp:295", f"Learning Rate Policy: {policy}")
+        for share in table.get("mix", ()):
+            text = f"Opened lmdb {share['source']}, weight {share['weight']}"
+            self._write("db_lmdb.cpp:35", text)
         self._add({"event": BEGIN, **table})
 
     def __call__(self, event: Event) -> None:

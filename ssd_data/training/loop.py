@@ -22,8 +22,8 @@ from ssd_data.training.preflight.processes import ALL_HINT, ALL_OF_THEM, undivid
 from ssd_data.training.processes import ALONE, Processes
 from ssd_data.training.recipe.change import settle_recipe
 from ssd_data.training.recipe.parts import TrainRecipe
-from ssd_data.training.recorded import recorded_extras, recorded_options
 from ssd_data.training.resuming import identities, open_sources
+from ssd_data.training.snapshots import recorded_extras, recorded_options
 from ssd_data.training.solver import Solver
 from ssd_data.training.solver_file import SolverFile
 
@@ -85,7 +85,7 @@ class TorchEngine:
         assert isinstance(extras, Extras)
         seed = options.seed if options.seed is not None else max(file.param.random_seed, 0)
         file.param.random_seed = seed
-        self.sources = open_sources([file.train, *file.tests])
+        self.sources = open_sources([file.train, *file.tests], file.mix)
         recipe = options.recipe if isinstance(options.recipe, TrainRecipe) else None
         self.solver = Solver(file, processes.device(options.device), extras, recipe)
         share_batches(self.solver, processes)
@@ -97,17 +97,19 @@ class TorchEngine:
             world=processes.world,
             min_box=extras.min_face,
             cache=extras.cache,
+            mix=file.mix,
         )
         for layer in data_layers(self.solver.net):
             layer.feed = feed  # which says how large the batch of all is
             layer.feed = replace(feed, plan=self.solver.recipe.plan(layer))
         if processes.rank == 0:
             self._load(options, say)
-            self.solver.about["data"] = identities(self.sources)
+            self.solver.about["data"] = identities(self.sources, file.mix)
         self.solver.about["options"] = {**options.recorded(), "seed": seed}
         broadcast_start(self.solver)
         self.iteration = self.solver.iter
         return {
+            **({"mix": [share._asdict() for share in file.mix]} if file.mix else {}),
             "seed": seed,
             "threads": torch.get_num_threads(),
             "device": str(self.solver.net.device),

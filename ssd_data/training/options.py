@@ -18,6 +18,7 @@ from ssd_data.core.legible import quoted
 from ssd_data.core.options import flag, offered, option
 from ssd_data.training.recipe.change import recorded_recipe
 from ssd_data.training.recipe.parts import TrainRecipe
+from ssd_data.training.shares import parse_shares
 
 EngineName = Literal["torch", "caffe"]
 Precision = Literal["off", "bf16", "fp16"]
@@ -43,6 +44,8 @@ class Extras:
             out of training.
         freeze_bn: BatchNorm uses the statistics that it came with, and leaves them.
         sync_bn: several processes normalise by the statistics of the whole batch.
+        mix: builds or LMDBs with weights, ``VOC0712=1,MINE=3``, in the place of the training net's
+            source; empty is off. See :class:`~ssd_data.batches.mix.Mix`.
 
     Raises:
         UsageError: a value makes no sense.
@@ -69,6 +72,7 @@ class Extras:
     )
     freeze_bn: bool = option(False, "Leave BatchNorm's statistics as they are.")
     sync_bn: bool = option(False, "BatchNorm over the batches of all processes.")
+    mix: str = option("", "Train on several builds, by turns.", metavar="DIR=N[,DIR=N]")
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -82,6 +86,7 @@ class Extras:
         if self.amp not in get_args(Precision):
             what = f"{quoted(self.amp)} is none of {', '.join(get_args(Precision))}"
             raise UsageError(what, where="--amp")
+        parse_shares(self.mix)
 
     def _check_range(self, name: str, value: float, low: int, below: int | None) -> None:
         if not low <= value < (below or MOST):
@@ -110,6 +115,7 @@ class ExtrasTold(TypedDict, total=False):
     min_face: int
     freeze_bn: bool
     sync_bn: bool
+    mix: str
 
 
 @dataclass(slots=True)

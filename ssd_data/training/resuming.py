@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 import torch
 
+from ssd_data.batches.mix import Share
 from ssd_data.core.errors import InputError
-from ssd_data.data.lmdb.identity import digest
 from ssd_data.data.lmdb.store import LmdbReader, open_shared
 from ssd_data.engines.torch.labelled import LabelledPictures
 from ssd_data.engines.torch.layers.annotateddata import AnnotatedData
@@ -18,11 +18,12 @@ from ssd_data.engines.torch.layers.detectionevaluate import DetectionEvaluate
 from ssd_data.engines.torch.layers.hdf5data import HDF5Data
 from ssd_data.engines.torch.net import Net
 from ssd_data.nets.graph import Graph
+from ssd_data.training.mixing import identity
 from ssd_data.training.processes import Processes
-from ssd_data.training.snapshots import RESUME
+from ssd_data.training.resumestate import RESUME
 
 Counting: TypeAlias = AnnotatedData | HDF5Data | LabelledPictures | DetectionEvaluate
-Sources: TypeAlias = dict[str, LmdbReader]
+Sources: TypeAlias = dict[str, list[LmdbReader]]
 
 
 def counting(net: Net) -> Iterator[Counting]:
@@ -60,24 +61,36 @@ def _batch(layer: Counting) -> int:
     return layer.global_batch if isinstance(layer, AnnotatedData) else 0
 
 
-def open_sources(graphs: Sequence[Graph]) -> list[Sources]:
+def open_sources(graphs: Sequence[Graph], mix: Sequence[Share] = ()) -> list[Sources]:
     """Of each net the LMDBs that its data layers read, without those that cannot be. While they are
-    held, the same records are read, whatever is built in their place."""
+    held, the same records are read, whatever is built in their place.
+
+    Args:
+        mix: what the first net's layer of pictures with boxes reads in the place of its source.
+    """
     found: list[Sources] = []
     for graph in graphs:
         found.append({})
         for node in graph.nodes:
             if node.type in ("AnnotatedData", "Data"):
+                names = [node.param.data_param.source]
+                if len(found) == 1 and node.type == "AnnotatedData" and mix:
+                    names = [share.source for share in mix]
                 with suppress(InputError):  # the net says so
-                    found[-1][node.name] = open_shared(node.param.data_param.source)
+                    found[-1][node.name] = [open_shared(name) for name in names]
     return found
 
 
-def identities(sources: Sequence[Sources]) -> list[dict[str, dict[str, object]]]:
-    """Of each net layer → how many records its LMDB has, and their digest."""
-    known = {id(reader): reader for net in sources for reader in net.values()}
-    told = {key: {"records": len(r), "digest": digest(r)} for key, r in known.items()}
-    return [{name: told[id(reader)] for name, reader in net.items()} for net in sources]
+def identities(
+    sources: Sequence[Sources], mix: Sequence[Share] = ()
+) -> list[dict[str, dict[str, Any]]]:
+    """Of each net layer → how many records it reads, and their digest, see
+    :func:`~ssd_data.training.mixing.identity`."""
+    known = {tuple(map(id, readers)): readers for net in sources for readers in net.values()}
+    told = {key: identity(readers, mix) for key, readers in known.items()}
+    return [
+        {name: told[tuple(map(id, readers))] for name, readers in net.items()} for net in sources
+    ]
 
 
 def random_states(processes: Processes, device: torch.device) -> dict[str, object]:

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union, get_args
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.legible import Legible
 from ssd_data.core.version import __version__
-from ssd_data.data.build.links import link
-from ssd_data.families.parts.write import write_model
 from ssd_data.nets.matching import Matching
 from ssd_data.training.caffe.hdf5 import or_newer_hdf5
 from ssd_data.training.caffe.run import CaffeEngine
 from ssd_data.training.curves import draw_at_tests, open_board, require_tensorboard
+from ssd_data.training.fresh import solver_of
 from ssd_data.training.log import Listener, RunLog, Snapshotted, Tested
+from ssd_data.training.mixing import mix_into
 from ssd_data.training.options import AUTO, EngineName, Extras, TrainOptions
 from ssd_data.training.preflight import preflight
 from ssd_data.training.preflight.report import Preflight
@@ -161,7 +161,7 @@ def train(
             return follow(chosen)
         if tensorboard is not None:
             require_tensorboard()
-        file = look_at_solver(_solver_of(solver, options))
+        file = look_at_solver(solver_of(solver, options))
         notes: list[str] = []
         options = _settle(file, options, chosen, say, notes.append)
         found = _check(file, options, chosen, show)
@@ -194,6 +194,8 @@ def train_file(
 
         engine = TorchEngine()
     options = _settle(file, options or TrainOptions(), engine, say, say)
+    if file.faults:
+        raise file.faults[0]
     homes = homes_of(file.origin, options.write_in)
     require_named(outputs_of_run(file, engine.name), homes)
     facts = engine.prepare(file, options, say)
@@ -270,20 +272,6 @@ def _find_engine(options: TrainOptions, quiet: bool) -> Engine:
     return TorchEngine(join(options.device))
 
 
-def _solver_of(solver: Path | str | None, options: TrainOptions) -> Path | str:
-    """The solver that is given, or that of a family's nets: they are written, and what they read is
-    linked."""
-    build, family = options.build, options.family
-    if solver is not None and build is None and family is None:
-        return solver
-    if solver is not None or build is None or family is None:
-        raise UsageError("give a solver, or a build with a family")
-    folder = Path(options.out or family)
-    write_model(family, folder, build=build, redo=True)
-    link(build, Path())
-    return folder / "solver.prototxt"
-
-
 def _settle(
     file: SolverFile, options: TrainOptions, engine: Engine, say: Say, note: Say
 ) -> TrainOptions:
@@ -301,7 +289,10 @@ def _settle(
         resume = or_newer_hdf5(file.param.snapshot_prefix, resume, engine.name)
     resume = None if resume is None else Path(resume)
     weights = options.weights or (solver_weights(file) if resume is None else ())
-    return engine.settle(replace(options, resume=resume, weights=weights), note)
+    options = engine.settle(replace(options, resume=resume, weights=weights), note)
+    if isinstance(options.extras, Extras):
+        mix_into(file, options.extras.mix)
+    return options
 
 
 def _check(

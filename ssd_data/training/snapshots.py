@@ -12,15 +12,15 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ssd_data.core.errors import InputError
+from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.messages import parse_message
-from ssd_data.core.files.paths import read_bytes, read_text
+from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.files.whole import failed, write_whole
 from ssd_data.nets.caffemodel import (
     Array,
@@ -33,17 +33,16 @@ from ssd_data.nets.caffemodel import (
 )
 from ssd_data.nets.filetypes import CAFFEMODEL, SOLVERSTATE, file_type
 from ssd_data.proto import caffe_pb2
-from ssd_data.training.rates import FLOAT_MAX, Progress
-from ssd_data.training.smoothing import is_smoothed
+from ssd_data.training.options import DEFAULTS, Extras
+from ssd_data.training.rates import Progress
+from ssd_data.training.resumestate import RESUME, read_resume_state
 
 MOST_BYTES = 2 << 30
 STATE, MODEL = ".solverstate", ".caffemodel"
 HDF5 = ".h5"  # behind either, where the solver's snapshot_format says so
-RESUME, AVERAGE = ".resume.json", ".ema.caffemodel"
+AVERAGE = ".ema.caffemodel"
 BETWEEN = "between"  # marks a snapshot that only a stop has asked for
-_MOST = 1 << 62  # records read
 _ITERATION = re.compile(r"_iter_(\d{1,9})\.", re.ASCII)
-_HEXADECIMAL = re.compile(r"([0-9a-f]{2})*")
 
 
 @dataclass(slots=True)
@@ -135,74 +134,37 @@ def read_snapshot(path: Path | str) -> Snapshot:
     return Snapshot(progress, state.learned_net, history, read_resume_state(path))
 
 
-def read_resume_state(path: Path) -> dict[str, Any]:
-    """The resume state beside a solver state; empty where there is none.
-
-    Its ``positions`` are a table a net, data layer → records read; ``random`` a state a process, in
-    hexadecimal digits (one alone in older files); ``data`` a table a net, data layer → records and
-    digest of its LMDB. All may be missing, and be null.
+def recorded_options(state: Path) -> dict[str, Any]:
+    """The options that the resume state beside a solver state records; none of Caffe's own.
 
     Raises:
-        InputError: it is no table in JSON, or these are something else.
+        InputError: they are no table.
     """
-    file = path.with_suffix(RESUME)
-    if not file.is_file():
-        return {}
-    try:
-        table = json.loads(read_text(file, "resume file"))
-    except (ValueError, RecursionError):
-        raise InputError("the file beside the solver state is not JSON", where=file) from None
-    if not isinstance(table, dict):
-        raise InputError("the file beside the solver state is no table", where=file)
-    for name, holds in _KEPT.items():
-        if (value := table.get(name)) is not None and not holds(value):
-            raise InputError(f'its "{name}" is not what a training writes', where=file)
-    return table
+    options = read_resume_state(state).get("options", {})
+    if not isinstance(options, dict):
+        raise InputError("its options are no table", where=state.with_suffix(RESUME))
+    return options
 
 
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value < _MOST
+def recorded_extras(state: Path) -> dict[str, Any]:
+    """The extras among them.
 
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and abs(value) <= FLOAT_MAX
-
-
-def _are_positions(value: object) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(net, dict) and all(map(_is_count, net.values())) for net in value
-    )
-
-
-def _are_sources(value: object) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(net, dict)
-        and all(
-            isinstance(source, dict)
-            and _is_count(source.get("records"))
-            and isinstance(source.get("digest"), str)
-            for source in net.values()
+    Raises:
+        InputError: what it records are no such options.
+    """
+    where, found = state.with_suffix(RESUME), recorded_options(state).get("extras", {})
+    if not isinstance(found, dict):
+        raise InputError("its options are no table", where=where)
+    if unknown := found.keys() - DEFAULTS.keys():
+        raise InputError(
+            f"it records an option that is not known: {sorted(unknown)[0][:40]!a}",
+            where=where,
+            hint="Was it written by a later version of ssd-data?",
         )
-        for net in value
-    )
-
-
-def _are_states(value: object) -> bool:
-    states = [value] if isinstance(value, str) else value
-    return isinstance(states, list) and all(
-        isinstance(state, str) and _HEXADECIMAL.fullmatch(state) for state in states
-    )
-
-
-_KEPT: dict[str, Callable[[object], bool]] = {
-    "positions": _are_positions,
-    "random": _are_states,
-    "gpu_random": _are_states,
-    "smoothed": is_smoothed,
-    "minimum_loss": _is_number,
-    "processes": _is_count,
-    "data": _are_sources,
-}
+    try:
+        return asdict(Extras(**found))
+    except UsageError as error:
+        raise InputError(f"it records {error.where}, but {error.what}", where=where) from None
 
 
 def learned_net(snapshot: Snapshot, state: Path | str) -> Path:

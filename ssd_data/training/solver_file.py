@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from ssd_data.core.errors import InputError, cure
 from ssd_data.core.legible import reason
@@ -15,6 +15,9 @@ from ssd_data.nets.graph import Graph, to_graph
 from ssd_data.nets.phases import phase_number
 from ssd_data.nets.prototxt import Prototxt, read_prototxt
 from ssd_data.proto import caffe_pb2
+
+if TYPE_CHECKING:
+    from ssd_data.batches.mix import Share
 
 _TRAIN_FIELDS = ("train_net", "net", "train_net_param", "net_param")
 _Net: TypeAlias = str | caffe_pb2.NetParameter  # a file's name, or the net itself
@@ -30,6 +33,7 @@ class SolverFile:
         tests: the test nets, one for each ``test_iter``.
         origin: the file's name.
         faults: what is wrong with solver and nets; a net that cannot be read has no nodes.
+        mix: what the training net reads in the place of its source; empty for that alone.
     """
 
     param: caffe_pb2.SolverParameter
@@ -37,6 +41,7 @@ class SolverFile:
     tests: list[Graph]
     origin: str
     faults: list[InputError] = field(default_factory=list)
+    mix: tuple[Share, ...] = ()
 
 
 def read_solver(source: Path | str | caffe_pb2.SolverParameter) -> SolverFile:

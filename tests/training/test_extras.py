@@ -27,8 +27,8 @@ from ssd_data.training.extras import LEAST, LossScale, OverflowedError
 from ssd_data.training.log import Displayed
 from ssd_data.training.options import Extras, TrainOptions, settle
 from ssd_data.training.rates import warmed
-from ssd_data.training.recorded import recorded_extras
 from ssd_data.training.run import train_file
+from ssd_data.training.snapshots import recorded_extras
 from ssd_data.training.solver import Solver
 from ssd_data.training.solver_file import read_solver
 

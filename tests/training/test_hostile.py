@@ -22,7 +22,7 @@ from ssd_data.core.files.together import new_folder
 from ssd_data.core.files.whole import UNLOCKED, write_whole
 from ssd_data.nets.graph import read_graph
 from ssd_data.proto import caffe_pb2
-from ssd_data.training import snapshots
+from ssd_data.training import resumestate, snapshots
 from ssd_data.training.curves import draw_run
 from ssd_data.training.log import Displayed, RunLog
 from ssd_data.training.preflight import preflight
@@ -111,9 +111,9 @@ JSON = st.recursive(
 
 @given(positions=JSON, random=JSON)
 def test_a_resume_file_serves_or_is_refused(positions: Any, random: Any) -> None:
-    if snapshots._are_positions(positions):
+    if resumestate._are_positions(positions):
         assert all(0 <= n < 2**63 for net in positions for n in net.values())
-    if snapshots._are_states(random):
+    if resumestate._are_states(random):
         assert all(
             bytes.fromhex(one).hex() == one
             for one in ([random] if isinstance(random, str) else random)

@@ -168,6 +168,20 @@ def test_two_equal_one_of_twice_the_batch(
     assert rows[0]["processes"] == 2
 
 
+def test_two_read_a_mix_as_one_does(folder: Path) -> None:
+    shutil.copytree("lmdb", "more")
+    mix = ("--mix", "lmdb=1,more=2", "--json")
+    children = start(*TRAIN, *mix)
+    said = [child.communicate(timeout=300) for child in children]
+    assert [child.returncode for child in children] == [0, 0], said
+    shown = LOSS.findall(said[0][1])
+    alone = start("-m", "ssd_data", "train", "one.prototxt", "--weights", WEIGHTS, *mix, world=1)
+    wanted = LOSS.findall(alone[0].communicate(timeout=300)[1])
+    assert [n for n, _ in shown] == [n for n, _ in wanted] == [str(n) for n in range(9)]
+    for (_, loss), (_, other) in zip(shown, wanted, strict=True):
+        assert float(loss) == pytest.approx(float(other), rel=1e-4)
+
+
 def test_killed_and_resumed_by_one(folder: Path, one: tuple[dict[int, float], float, Path]) -> None:
     first, second = start(*TRAIN)
     read_until(first, "Iteration 6, loss")

@@ -122,15 +122,16 @@ def grow(rect: Rect, limit: Rect, by: int = CONTEXT, stride: int = BLOCK) -> Rec
     return intersect(limit, wide)
 
 
-def round_trip(picture: Pixels) -> Pixels:
-    """Encode as JPEG of OpenCV's default quality and decode again.
+def round_trip(picture: Pixels, quality: int | None = None) -> Pixels:
+    """Encode as JPEG of a quality, OpenCV's default where it is None, and decode again.
 
     Raises:
         InputError: OpenCV cannot encode it: a side of more than 65,500 pixels.
     """
     gray = picture.ndim == 2
+    how = [] if quality is None else [cv2.IMWRITE_JPEG_QUALITY, quality]
     try:
-        data = cv2.imencode(".jpg", picture)[1]
+        data = cv2.imencode(".jpg", picture, how)[1]
         decoded = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR)
     except cv2.error as error:
         raise InputError(f"a JPEG of it cannot be made: {error.err}") from None

@@ -88,12 +88,7 @@ def apply(
     size = new_size(param, picture.shape[1], picture.shape[0])
     if max(size) > MOST_SIDE:
         raise InputError(f"resized to {size[0]}x{size[1]} it has over {MOST_SIDE} pixels a side")
-    if interpolation == cv2.INTER_LANCZOS4 and not exact:
-        values = cv2.resize(picture.astype(np.float32), size, interpolation=interpolation)
-        # Rounds, and cuts to 0 … 255.
-        resized = cv2.add(values, 0, dtype=cv2.CV_8U)  # type: ignore[call-overload]
-    else:
-        resized = cv2.resize(picture, size, interpolation=interpolation)
+    resized = scale(picture, size, interpolation, exact=exact)
     if param.resize_mode == FIT_LARGE_AND_PAD:
         padding = list(param.pad_value) or [0.0]
         channels = 1 if picture.ndim == 2 else picture.shape[2]
@@ -103,7 +98,21 @@ def apply(
         left, top = across // 2, down // 2
         edges = (top, down - top, left, across - left)
         padding *= channels // len(padding)
-        resized = cv2.copyMakeBorder(resized, *edges, BORDERS[param.pad_mode], value=padding)
+        padded = cv2.copyMakeBorder(resized, *edges, BORDERS[param.pad_mode], value=padding)
+        resized = np.asarray(padded, np.uint8)
+    return resized
+
+
+def scale(
+    picture: Pixels, size: tuple[int, int], interpolation: int, *, exact: bool = True
+) -> Pixels:
+    """The picture in a size, its width and height in pixels; else as :func:`apply`."""
+    if interpolation == cv2.INTER_LANCZOS4 and not exact:
+        values = cv2.resize(picture.astype(np.float32), size, interpolation=interpolation)
+        # Rounds, and cuts to 0 … 255.
+        resized = cv2.add(values, 0, dtype=cv2.CV_8U)  # type: ignore[call-overload]
+    else:
+        resized = cv2.resize(picture, size, interpolation=interpolation)
     return np.asarray(resized, np.uint8)
 
 

@@ -113,9 +113,17 @@ class DataTransformer:
         """
         pixels = self.decode(record) if pixels is None else pixels
         draft, rows = self.draw(rows_of(record), pixels.shape[1], pixels.shape[0], generator)
-        again = self.jpeg_roundtrip and record.encoded
+        again = self.repeats(record)
         pixels = self.crop(pixels, draft, again)
         pixels, rows = self.fit(pixels, rows, generator, exact=again)
+        return self.finish(pixels, rows, out)
+
+    def finish(self, pixels: Pixels, rows: Rows, out: Array | None = None) -> tuple[Array, Rows]:
+        """A finished picture's values, and the boxes that are large enough.
+
+        Raises:
+            InputError: ``out`` has other channels.
+        """
         if self.min_box:
             rows = large_enough(rows, pixels.shape[1], pixels.shape[0], self.min_box)
         shape = (1 if pixels.ndim == 2 else pixels.shape[2], *pixels.shape[:2])
@@ -125,6 +133,10 @@ class DataTransformer:
             raise InputError(f"it has {shape[0]} channels, the first record {out.shape[0]}")
         write_values(pixels, self.tables, out)
         return out, rows
+
+    def repeats(self, record: Record) -> bool:
+        """Whether a record's picture makes JPEG round trips."""
+        return self.jpeg_roundtrip and record.encoded
 
     def channels(self, record: Record) -> int:
         """How many channels a record's picture will have."""
@@ -142,10 +154,8 @@ class DataTransformer:
 
     def draw(self, rows: Rows, width: int, height: int, generator: Generator) -> tuple[Draft, Rows]:
         """Decide all up to the crop, and what becomes of the boxes."""
-        param = self.param
-        distortion = expansion = None
-        if param.HasField("distort_param"):
-            distortion = distort.draw(param.distort_param, generator)
+        param, expansion = self.param, None
+        distortion = self.draw_distortion(generator)
         if param.HasField("expand_param"):
             expansion = expand.draw(param.expand_param, width, height, generator)
         if expansion is not None:
@@ -154,6 +164,15 @@ class DataTransformer:
         if region is not None:
             rows = project(rows, region, self._emit)
         return Draft(distortion, expansion, region), rows
+
+    def draw_distortion(self, generator: Generator) -> Distortion | None:
+        """Decide how the colours change; None where they do not."""
+        param = self.param
+        return (
+            distort.draw(param.distort_param, generator)
+            if param.HasField("distort_param")
+            else None
+        )
 
     def crop(self, pixels: Pixels, draft: Draft, again: bool) -> Pixels:
         """Distort, expand and crop as drawn; ``again``: a JPEG round trip after each."""

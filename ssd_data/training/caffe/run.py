@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from ssd_data.core.errors import UsageError
 from ssd_data.core.options import flag
-from ssd_data.engines.caffe import require_types
+from ssd_data.engines.caffe import layer_types, require_types
 from ssd_data.nets.matching import Matching
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.caffe.binary import run_caffe
@@ -17,8 +17,7 @@ from ssd_data.training.log import Displayed, Event, Listener, Snapshotted, Teste
 from ssd_data.training.options import TrainOptions, spelled
 from ssd_data.training.processes import ALONE, world_size
 from ssd_data.training.recipe.change import named
-from ssd_data.training.recorded import recorded_extras, recorded_options
-from ssd_data.training.snapshots import iteration_of
+from ssd_data.training.snapshots import iteration_of, recorded_extras, recorded_options
 from ssd_data.training.solver_file import SolverFile
 
 
@@ -85,7 +84,7 @@ class CaffeEngine:
         if not self.quiet:
             say(f"caffe: {self.found.said}")
         if self.found.module is not None:
-            require_types(self.found.module, [file.train, *file.tests])
+            require_types(layer_types(self.found.module), [file.train, *file.tests])
         self.resume = None if options.resume is None else Path(options.resume)
         self.iteration = 0 if self.resume is None else iteration_of(self.resume)
         if self.resume is not None and (lost := spelled(recorded_extras(self.resume))):

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ssd_data.batches.mix import Share
 from ssd_data.nets.graph import Graph
 from ssd_data.training.options import Extras
 from ssd_data.training.preflight import (
     branch,
     data,
     labels,
+    mix,
     nets,
     processes,
     recipes,
@@ -26,6 +28,9 @@ from ssd_data.training.preflight.data import Lmdb, Source
 from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.recipe.parts import TrainRecipe
 from ssd_data.training.solver_file import SolverFile
+
+if TYPE_CHECKING:
+    from ssd_data.engines.torch.shapes import Shapes
 
 
 def preflight(
@@ -63,8 +68,9 @@ def preflight(
     solver.check_places(found, file, write_in, engine)
     tests.check_tests(found, file)
     known: dict[str, Lmdb] = {}
-    train = _check_net(found, "train", file.train, known, engine)
+    train = _check_net(found, "train", file.train, known, engine, file.mix)
     tested = [_check_net(found, "test", graph, known, engine) for graph in file.tests]
+    mix.check_mix(found, file, train, world)
     labels.check_classes(found, [file.train, *file.tests])
     labels.check_one_labelmap(
         found, [*train, *(source for sources in tested for source in sources)]
@@ -73,16 +79,8 @@ def preflight(
     if shapes is not None and shapes.whole and not shapes.losses:
         found.warn(file.train.origin, "the training net has no loss: nothing is learned")
     for graph, sources, count in zip(file.tests, tested, file.param.test_iter, strict=True):
-        if not graph.nodes:
-            continue
-        for source in sources[:1]:
-            tests.check_coverage(found, source, count)
-        data.check_phases(found, train, sources, engine)
-        tests.check_saving(found, graph, sources, count, engine)
-        tests.check_name_sizes(found, graph, sources)  # before the shapes, which look into it too
-        their_shapes = nets.check_shapes(found, graph, sources)
-        if shapes is not None and their_shapes is not None:
-            nets.check_sharing(found, shapes, their_shapes, graph.origin)
+        if graph.nodes:
+            _check_test(found, graph, train, sources, count, shapes, engine)
     kept = nets.histories(file.param, recipe)
     resume_state: Mapping[str, Any] = {}
     if resume is None:
@@ -91,7 +89,7 @@ def preflight(
         if weights:
             found.warn("--weights", f"not used: the run goes on from {resume}")
         resume_state = nets.check_resume(found, shapes, resume, file.param, kept, engine)
-        data.check_same(found, [train, *tested], resume, resume_state, other_data)
+        data.check_same(found, [train, *tested], resume, resume_state, other_data, file.mix)
     solver.check_snapshots(found, file, nets.snapshot_size(shapes, kept), engine)
     data.check_unchanged(found, known.values())
     if recipe is not None:
@@ -99,6 +97,26 @@ def preflight(
     if extras is not None:
         processes.check_processes(found, file, extras, world, resume, resume_state)
     return found
+
+
+def _check_test(
+    found: Preflight,
+    graph: Graph,
+    train: list[Source],
+    sources: list[Source],
+    count: int,
+    shapes: Shapes | None,
+    engine: str,
+) -> None:
+    """A test net, its data, and whether it fits the training net's shapes."""
+    for source in sources[:1]:
+        tests.check_coverage(found, source, count)
+    data.check_phases(found, train, sources, engine)
+    tests.check_saving(found, graph, sources, count, engine)
+    tests.check_name_sizes(found, graph, sources)  # before the shapes, which look into it too
+    their_shapes = nets.check_shapes(found, graph, sources)
+    if shapes is not None and their_shapes is not None:
+        nets.check_sharing(found, shapes, their_shapes, graph.origin)
 
 
 def _locate_nets(found: Preflight, file: SolverFile) -> None:
@@ -110,9 +128,14 @@ def _locate_nets(found: Preflight, file: SolverFile) -> None:
 
 
 def _check_net(
-    found: Preflight, role: str, graph: Graph, known: dict[str, Lmdb], engine: str
+    found: Preflight,
+    role: str,
+    graph: Graph,
+    known: dict[str, Lmdb],
+    engine: str,
+    shares: Sequence[Share] = (),
 ) -> list[Source]:
-    sources = data.check_sources(found, role, graph, known)
+    sources = data.check_sources(found, role, graph, known, shares)
     classes = labels.classes_of(graph)
     for source in sources:
         data.check_pictures(found, source, engine)

@@ -12,16 +12,18 @@ import numpy as np
 
 from ssd_data.batches.augment.resize import new_size
 from ssd_data.batches.augment.transform import faults
+from ssd_data.batches.mix import Share
 from ssd_data.core.errors import InputError
-from ssd_data.data.lmdb.identity import digest
 from ssd_data.data.lmdb.one_build import Mark, mark_of, require_mark
-from ssd_data.data.lmdb.store import LmdbReader, is_lmdb, open_shared
+from ssd_data.data.lmdb.store import LmdbReader, is_lmdb, is_sharded, open_shared
 from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import read_table
 from ssd_data.nets.graph import Graph, Node
 from ssd_data.nets.sizes import fixed_size
 from ssd_data.proto import caffe_pb2
+from ssd_data.training.mixing import differing, identity
 from ssd_data.training.preflight.report import Preflight
+from ssd_data.training.shares import WHERE
 
 ANNOTATED, PLAIN = "AnnotatedData", "Data"
 Shape = tuple[int, ...]
@@ -94,39 +96,57 @@ def survey(path: Path) -> Lmdb:
 
 
 def check_sources(
-    found: Preflight, role: str, graph: Graph, known: dict[str, Lmdb]
+    found: Preflight,
+    role: str,
+    graph: Graph,
+    known: dict[str, Lmdb],
+    mix: Sequence[Share] = (),
 ) -> list[Source]:
-    """A net's data layers, each with its LMDB looked through, once each."""
+    """A net's data layers, each with its LMDB looked through, once each.
+
+    Args:
+        mix: what a layer of pictures with boxes reads in the place of its source; then there is a
+            :class:`Source` of the layer for each.
+    """
     sources = []
     for node in graph.nodes:
         if node.type not in (ANNOTATED, PLAIN):
             continue
-        source = Source(graph, node)
-        sources.append(source)
-        param = node.param.data_param
-        if not param.source:
-            found.error(node.where, "data_param has no source")
-            continue
-        source.path = path = found.locate(f"{role} data", param.source, node.where)
-        if path is None:
-            continue
-        if param.backend != param.LMDB and not is_lmdb(path):
-            try:
-                refuse_stranger(path)
-                hint = "Build an LMDB, and say backend: LMDB"
-                found.error(node.where, "LevelDBs are not read", hint)
-            except InputError as error:
-                found.error(f"{node.where}: {error.where}", error.what, error.hint)
-            continue
-        if param.backend != param.LMDB and node.type == ANNOTATED:
-            hint = "Say backend: LMDB; where none is said it is LEVELDB"
-            found.error(node.where, "the backend is LEVELDB, the source is an LMDB", hint)
-        if node.type == ANNOTATED:
-            source.lmdb = _survey_once(found, node, path, known)
-        for resolved in found.paths:
-            if resolved.stated == param.source and source.lmdb is not None:
-                resolved.records = source.lmdb.records
+        names = [node.param.data_param.source]
+        if mix and node.type == ANNOTATED:
+            names = [share.source for share in mix]
+        for name in names:
+            sources.append(Source(graph, node))
+            if name:
+                _look_through(found, role, sources[-1], name, known)
+            else:
+                found.error(node.where, "data_param has no source")
     return sources
+
+
+def _look_through(
+    found: Preflight, role: str, source: Source, stated: str, known: dict[str, Lmdb]
+) -> None:
+    node, param = source.node, source.node.param.data_param
+    source.path = path = found.locate(f"{role} data", stated, node.where)
+    if path is None:
+        return
+    if param.backend != param.LMDB and not is_lmdb(path):
+        try:
+            refuse_stranger(path)
+            hint = "Build an LMDB, and say backend: LMDB"
+            found.error(node.where, "LevelDBs are not read", hint)
+        except InputError as error:
+            found.error(f"{node.where}: {error.where}", error.what, error.hint)
+        return
+    if param.backend != param.LMDB and node.type == ANNOTATED:
+        hint = "Say backend: LMDB; where none is said it is LEVELDB"
+        found.error(node.where, "the backend is LEVELDB, the source is an LMDB", hint)
+    if node.type == ANNOTATED:
+        source.lmdb = _survey_once(found, node, path, known)
+    for resolved in found.paths:
+        if resolved.stated == stated and source.lmdb is not None:
+            resolved.records = source.lmdb.records
 
 
 def _survey_once(found: Preflight, node: Node, path: Path, known: dict[str, Lmdb]) -> Lmdb | None:
@@ -160,6 +180,9 @@ def check_pictures(found: Preflight, source: Source, engine: str = "torch") -> N
     sizing = p.resize_param
     if not batch:
         found.error(node.where, "data_param has no batch_size")
+    if engine == "caffe" and source.path is not None and is_sharded(source.path):
+        hint = f"Make one LMDB of it, and name that: ssd-data merge {source.path} -o LMDB"
+        found.error(node.where, "a real Caffe cannot read a sharded LMDB", hint)
     if p.HasField("mean_file"):
         found.locate("mean", p.mean_file, node.where)
         if p.mean_value:
@@ -227,6 +250,7 @@ def check_same(
     resume: Path,
     resume_state: Mapping[str, Any],
     other_data: bool,
+    mix: Sequence[Share] = (),
 ) -> None:
     """That the LMDBs have the records that they had when a snapshot was written: where the run
     stands in them means nothing else. Another one to test with is only doubtful.
@@ -234,19 +258,22 @@ def check_same(
     Args:
         nets: data layers of the training net and of each test net.
         resume_state: what lies beside the snapshot. other_data: whether they may be others.
+        mix: what the training net reads, see :func:`check_sources`.
     """
     kept = resume_state.get("data") or []
     for number, (sources, before) in enumerate(zip(nets, kept, strict=False)):
-        for source in sources:
-            then = before.get(source.node.name)
-            if then is None or source.lmdb is None or digest(source.lmdb.reader) == then["digest"]:
+        for name in dict.fromkeys(source.node.name for source in sources):
+            same = [source for source in sources if source.node.name == name]
+            lmdbs = [source.lmdb for source in same if source.lmdb is not None]
+            then = before.get(name)
+            if then is None or len(lmdbs) < len(same):
                 continue
-            now, were = source.lmdb.records, then["records"]
-            how = "other pictures, boxes, or another order"
-            if now != were:
-                how = f"{now:,} records, then {were:,}"
-            what = f"it is not the LMDB that {resume} was trained on ({how})"
-            where = f"{source.node.where}: {source.lmdb.path}"
+            now = identity([lmdb.reader for lmdb in lmdbs], mix)
+            if now["digest"] == then["digest"]:
+                continue
+            kind = "mix" if len(same) > 1 else "LMDB"
+            what = f"it is not the {kind} that {resume} was trained on ({differing(now, then)})"
+            where = f"{same[0].node.where}: {WHERE if len(same) > 1 else lmdbs[0].path}"
             if number or other_data:
                 found.warn(where, what)
             else:
@@ -260,6 +287,9 @@ def check_phases(
     found: Preflight, train: list[Source], test: list[Source], engine: str = "torch"
 ) -> None:
     """What the training and a test net do to pictures alike, and what they must not share."""
+    for b in test:
+        if b.lmdb is not None and any(a.lmdb is b.lmdb for a in train):
+            found.warn(b.node.where, f"tests the pictures it is trained on: {b.lmdb.path}")
     for a in train[:1]:
         for b in test:
             for name, first, second in _unlike(a, b):
@@ -268,8 +298,6 @@ def check_phases(
                     f"{name} {second}, but {first} in {a.node.where}",
                     "Both phases should prepare pictures alike",
                 )
-            if a.lmdb is not None and a.lmdb is b.lmdb:
-                found.warn(b.node.where, f"tests the pictures it is trained on: {a.lmdb.path}")
             same = a.node.param.data_param.source == b.node.param.data_param.source
             if engine == "caffe" and same and a.node.name == b.node.name:
                 found.error(

@@ -153,9 +153,17 @@ def _labelmap_of(lmdb: Lmdb) -> LabelMap | None:
 
 
 def _names_differ(a: LabelMap, b: LabelMap) -> str:
-    """The first label that has another name in each, empty where there is none."""
+    """The first label that has another name in each, or name another label; empty where there is
+    none."""
     names = {item.label: item.name for item in b}
     for item in a:
         if item.label > 0 and names.get(item.label, item.name) != item.name:
             return f'label {item.label} is "{item.name}" and "{names[item.label]}"'
+    labels: dict[str, list[int]] = {}
+    for item in b:
+        labels.setdefault(item.name, []).append(item.label)
+    for item in a:
+        others = labels.get(item.name)
+        if item.label > 0 and others and item.label not in others:
+            return f'"{item.name}" is label {item.label} and {others[0]}'
     return ""

@@ -21,6 +21,7 @@ from ssd_data.training.solver_file import SolverFile
 if TYPE_CHECKING:
     from ssd_data.engines.torch.shapes import Shapes
 
+_FIXED = ("img_size", "img_h", "img_w")
 _LOSSES = ("MultiBoxLoss", "MultiBoxFocalLoss")
 
 
@@ -31,6 +32,11 @@ def check_sizes(
     annotated = [source for source in sources if source.node.type == ANNOTATED]
     if not annotated:
         found.error(where, f"{file.train.origin} has no AnnotatedData layer", "Leave [input] out")
+    for node in file.train.nodes:
+        fixed = [name for name in _FIXED if node.param.prior_box_param.HasField(name)]
+        if node.type == "PriorBox" and fixed:
+            what = f"{fixed[0]} keeps the priors from following the input"
+            found.error(node.where, what, f"Leave {fixed[0]} out, or [input]")
     for source in annotated:
         param = source.node.param.transform_param
         resize, size = param.resize_param, fixed_size(param)
@@ -75,7 +81,8 @@ def check_rest(
             "noise": param.HasField("noise_param"),
             "crop": bool(source.node.param.annotated_data_param.batch_sampler),
         }
-        if not any(there[step] for step in how.rest):
+        strong = any(element.strong for element in how.elements())
+        if how.close and not strong and not any(there[step] for step in how.rest):
             what = f"has nothing of what is to rest: {', '.join(how.rest) or 'no step is named'}"
             found.warn(source.node.where, what, "Say in [augmentation] rest what it has")
 

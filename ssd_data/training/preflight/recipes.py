@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ssd_data.training.options import Extras
-from ssd_data.training.preflight import recipe_inputs, recipe_losses
+from ssd_data.training.preflight import recipe_elements, recipe_inputs, recipe_losses
 from ssd_data.training.preflight.data import Source
 from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.recipe.parts import LayerRates, TrainRecipe
@@ -38,11 +38,12 @@ def check_recipe(
     if recipe.input is not None:
         recipe_inputs.check_sizes(found, file, recipe.input, sources, f"{where}: input")
         if extras.compile:
-            what = "a compiled net takes pictures of one size"
-            found.error(f"{where}: input", what, "Leave out --compile, or [input]")
+            text = "a compiled net takes pictures of one size"
+            found.error(f"{where}: input", text, "Leave out --compile, or [input]")
     if recipe.augmentation is not None:
         what = recipe.augmentation
         recipe_inputs.check_rest(found, file, what, sources, f"{where}: augmentation")
+        recipe_elements.check_elements(found, what, extras, sources, f"{where}: augmentation")
     if recipe.distillation is not None and file.train.nodes:
         own = recipe.distillation
         recipe_inputs.check_teacher(found, file, own, extras, shapes, f"{where}: distillation")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError, SsdDataError, cure
-from ssd_data.core.legible import few, reason, visible
+from ssd_data.core.legible import count_of, few, reason, visible
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.training.solver_file import find
 
@@ -68,12 +68,38 @@ class Loaded:
         return f"{self.file}: {', '.join(parts)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How a mix takes a source.
+
+    Attributes:
+        source: its LMDB. weight, turns: of so many turns it has so many. records: it has.
+        pictures: that are read of all sources until each of its records was.
+        batch: pictures an iteration, of all processes together.
+        run: how often each of its records is read in the whole run.
+    """
+
+    source: str
+    weight: int
+    turns: int
+    records: int
+    pictures: int
+    batch: int
+    run: float
+
+    @property
+    def iterations(self) -> int:
+        """Until each of its records was read; 0 where a batch's size is not known."""
+        return -(-self.pictures // self.batch) if self.batch else 0
+
+
 @dataclass(slots=True)
 class Preflight:
     """All that is wrong (``errors``) or doubtful (``warnings``), before anything starts.
 
     Attributes:
         paths: what each path leads to. weights: what each caffemodel would give.
+        mix: how long each source of a mix lasts.
         readers: hold the LMDBs that were looked at: as long as they are here, no other ones are
             read that are built in their place.
     """
@@ -82,6 +108,7 @@ class Preflight:
     warnings: list[Trouble] = field(default_factory=list)
     paths: list[Resolved] = field(default_factory=list)
     weights: list[Loaded] = field(default_factory=list)
+    mix: list[Taken] = field(default_factory=list)
     readers: list[LmdbReader] = field(default_factory=list)
 
     def error(self, where: object, what: str, hint: str = "") -> None:
@@ -134,13 +161,29 @@ class Preflight:
             table.append([path.stated, path.role, shown, path.records or ""])
         return table
 
+    def mix_rows(self) -> list[list[object]]:
+        """A table of a mix's sources, its first row the heads; empty where there is no mix."""
+        heads: list[object] = ["mix", "share", "records", "all of them in", "in the run"]
+        rows: list[list[object]] = [
+            [
+                one.source,
+                f"{one.weight:,} of {one.turns:,}",
+                f"{one.records:,}",
+                f"{one.pictures:,} pictures, {count_of(one.iterations, 'iteration')}",
+                f"{one.run:,.2f} times",
+            ]
+            for one in self.mix
+        ]
+        return [heads, *rows] if rows else []
+
     def to_json(self) -> dict[str, Any]:
-        """``{"errors": […], "warnings": […], "paths": […], "weights": […]}``"""
+        """``{"errors": […], "warnings": […], "paths": […], "weights": […], "mix": […]}``"""
         return {
             "errors": [asdict(error) for error in self.errors],
             "warnings": [asdict(warning) for warning in self.warnings],
             "paths": [asdict(path) for path in self.paths],
             "weights": [asdict(loaded) for loaded in self.weights],
+            "mix": [asdict(one) for one in self.mix],
         }
 
 

@@ -90,7 +90,8 @@ class RecipeAtWork:
             closes = begins * max(param.iter_size, 1) * layer.global_batch
         return FeedPlan(
             own,
-            1 if sizes is None else sizes.every,
+            1 if sizes is None else sizes.every * max(param.iter_size, 1),
             closes,
             () if rest is None else rest.rest,
+            () if rest is None else rest.elements(),
         )

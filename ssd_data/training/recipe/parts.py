@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 if TYPE_CHECKING:
+    from ssd_data.batches.elements._base import Element
     from ssd_data.training.recipe.boxes._base import BoxLoss
     from ssd_data.training.recipe.classification._base import ClassLoss
     from ssd_data.training.recipe.matchings._base import MatchingRule
@@ -63,7 +64,7 @@ class InputSizes(RecipePart, frozen=True):
 
     Attributes:
         scales: of the input's width and height, from which each time one is drawn.
-        every: batches until the next one is drawn.
+        every: updates until the next one is drawn.
         multiple: sides are rounded to a multiple of it; those of scale 1 are the net's own.
     """
 
@@ -100,16 +101,24 @@ class Distillation(RecipePart, frozen=True):
     maps: tuple[str, ...] = ()
 
 
-class Augmentation(RecipePart, frozen=True):
-    """``[augmentation]``: what is too strong rests towards the end.
+class Augmentation(RecipePart, frozen=True, omit_defaults=True):
+    """``[augmentation]``: each of its tables, ``[augmentation.mosaic]``, is an element of
+    ``batches/elements``, whose fields are its keys; see ``augmenting.py``. What is too strong rests
+    towards the end.
 
     Attributes:
-        close: the share of the iterations, at the end, in which it does.
+        close: the share of the iterations, at the end, in which it does: the elements that are
+            strong, and what ``rest`` names.
         rest: of the net's own augmentation what does: ``distort``, ``expand``, ``crop``, ``noise``.
     """
 
-    close: Share
+    close: Share = 0.0
     rest: tuple[Literal["distort", "expand", "crop", "noise"], ...] = ("expand", "crop")
+
+    def elements(self) -> tuple[Element, ...]:
+        """Those that happen."""
+        names = [name for name in self.__struct_fields__ if name not in ("close", "rest")]
+        return tuple(one for name in names if (one := getattr(self, name)) is not None)
 
 
 class TrainRecipe(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from ssd_data.core.registry import (
     Registry,
 )
 from ssd_data.training.recipe import parts
+from ssd_data.training.recipe.augmenting import with_elements
 from ssd_data.training.recipe.parts import TrainRecipe
 
 if sys.version_info >= (3, 11):
@@ -47,7 +48,7 @@ PARTS: dict[str, type[parts.RecipePart]] = {
     "layers": parts.LayerRates,
     "input": parts.InputSizes,
     "distillation": parts.Distillation,
-    "augmentation": parts.Augmentation,
+    "augmentation": with_elements(),
 }
 TABLES = (*ELEMENTS, *PARTS)
 
@@ -170,16 +171,22 @@ def _leaves(value: object, key: str) -> Iterator[tuple[str, object]]:
 
 
 def _line(text: str, keys: str) -> str:
-    """``:N``, the line of a key (``schedule.kind``); of its table where it has none; or nothing."""
-    name, _, rest = keys.partition(".")
-    key = re.escape(rest.partition(".")[0].partition("[")[0])
-    at, inside = "", False
+    """``:N``, the line of a key (``schedule.kind``); of the table around it where it has none; or
+    nothing."""
+    wanted = [part.partition("[")[0] for part in keys.split(".")]
+    table: list[str] = []
+    at, most = "", 0
     for number, line in enumerate(text.split("\n"), 1):
-        if (head := re.match(r'\s*\[{1,2}\s*"?([^]".]+)', line)) is not None:
-            inside = head[1].strip() == name
-            at = f":{number}" if inside and not at else at
-        elif key and inside and re.match(rf'\s*"?{key}"?\s*[=.]', line):
-            return f":{number}"
-        elif re.match(rf"\s*{re.escape(name)}\s*[=.]", line):
-            at = at or f":{number}"
+        if (head := re.match(r"\s*\[{1,2}([^]]+)]", line)) is not None:
+            path = table = _path_of(head[1])
+        elif (key := re.match(r"\s*([\w\"'. -]+?)\s*=", line)) is not None:
+            path = table + _path_of(key[1])
+        else:
+            continue
+        if most < len(path) and path == wanted[: len(path)]:
+            at, most = f":{number}", len(path)
     return at
+
+
+def _path_of(dotted: str) -> list[str]:
+    return [part.strip(" \t\"'") for part in dotted.split(".")]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ssd_data.batches import NO_PLAN, Batches
+from ssd_data.batches.mix import Share
 from ssd_data.batches.plan import FeedPlan
 from ssd_data.engines.torch.layer import Layer, naming, sized
 
@@ -28,6 +29,7 @@ class Feed:
     world: int = 1
     min_box: int = 0
     cache: int = 0
+    mix: tuple[Share, ...] = ()
     plan: FeedPlan = NO_PLAN
 
 
@@ -37,7 +39,7 @@ class AnnotatedData(Layer):
     Attributes:
         feed: how it reads; set it before the first forward.
         position: how many records were read; setting it goes on from there.
-        keys: of the last batch.
+        keys: of the last batch, and behind them those of what its pictures took of others.
     """
 
     bottoms = (0, 0)
@@ -63,7 +65,9 @@ class AnnotatedData(Layer):
         if self._batches is None:
             self._batches = self._open()
         batch = next(self._batches)
-        self.keys = batch.keys
+        self.keys = tuple(
+            dict.fromkeys((*batch.keys, *(k for other in batch.others for k in other)))
+        )
         return torch.from_numpy(batch.data), torch.from_numpy(batch.label)
 
     @property

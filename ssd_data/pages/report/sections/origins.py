@@ -12,6 +12,7 @@ from google.protobuf import text_format
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.legible import legible
+from ssd_data.data.lmdb.store import bytes_on_disk
 from ssd_data.pages.report.blocks import Block, Cell, Note, Panel, Section, Table
 from ssd_data.pages.report.history import Session
 from ssd_data.pages.report.run_subject import RunSubject
@@ -111,7 +112,14 @@ def _lmdb(subject: RunSubject, net: Path, phase: str) -> list[Cell]:
         path = subject.find_lmdb(name)
     except InputError:
         return [name, f"{what}: not there", None]
-    return [str(path), f"{what}, {name}", _megabytes(path / "data.mdb")]
+    return [str(path), f"{what}, {name}", _lmdb_megabytes(path)]
+
+
+def _lmdb_megabytes(path: Path) -> float | None:
+    try:
+        return bytes_on_disk(path) / 1e6
+    except (OSError, InputError):
+        return None
 
 
 def _megabytes(path: Path) -> float | None:

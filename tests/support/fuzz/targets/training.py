@@ -23,9 +23,8 @@ from ssd_data.training.caffe.log import parse_log
 from ssd_data.training.curves import draw_run
 from ssd_data.training.options import settle
 from ssd_data.training.preflight import preflight
-from ssd_data.training.recorded import recorded_extras
 from ssd_data.training.run_folder import RunFolder, continuous, read_rows, scores_of
-from ssd_data.training.snapshots import newest_good, newest_whole, read_snapshot
+from ssd_data.training.snapshots import newest_good, newest_whole, read_snapshot, recorded_extras
 from ssd_data.training.solver_file import look_at_solver
 from ssd_data.training.testing import nets_to_test
 from support import GOLDEN
