@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.files import plain_toml
 from ssd_data.training.options import Extras
 from ssd_data.training.preflight import preflight
 from ssd_data.training.preflight.report import Preflight
@@ -78,6 +80,7 @@ def test_all_of_it_is_read_and_written_back(tmp_path: Path) -> None:
     again = from_table(msgspec.json.decode(msgspec.json.encode(table)), recipe.origin)
     assert again == recipe
     assert recipe.extras() == {"ema": 0.9998}
+    assert pickle.loads(pickle.dumps(recipe)) == recipe
 
 
 @pytest.mark.parametrize(
@@ -121,16 +124,23 @@ def test_what_is_refused(text: str, where: str, what: str, hint: str, tmp_path: 
 @given(st.text("[]=.'\"\n\t 0123456789abcdefkind_-#{}", max_size=80))
 def test_whatever_is_written_is_a_recipe_or_an_error(text: str) -> None:
     path = Path("/tmp") / "never_read.toml"
-    from ssd_data.training.recipe import read
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(read, "read_text", lambda *_: text)
+        patch.setattr(plain_toml, "read_text", lambda *_: text)
         where = str(path)
         try:
             parse_recipe(path)
         except InputError as error:
             where = str(error.where)
         assert where.startswith(str(path))
+
+
+def test_a_key_of_very_many_parts(tmp_path: Path) -> None:
+    path = written(tmp_path, "# first\n" + "a." * 20_000 + "b = 1")
+    with pytest.raises(InputError, match="a key or list of 20,000 parts") as error:
+        parse_recipe(path)
+    assert error.value.where == f"{path}:2"
+    with pytest.raises(InputError, match="bytes"):
+        parse_recipe(written(tmp_path, "#" * 100_000))
 
 
 def test_names() -> None:
@@ -308,6 +318,20 @@ def test_what_does_not_fit(
     assert cure in found
 
 
+def test_priors_of_unknown_places(solver_file: Path) -> None:
+    text = Path("train.prototxt").read_text()
+    flat = (
+        'layer { name: "again" type: "Concat" bottom: "conv3_mbox_priorbox" top: "again" '
+        "concat_param { axis: 2 } }\n"
+    )
+    at = text.index('layer { name: "mbox_priorbox"')
+    text = text[:at] + flat + text[at:].replace('bottom: "conv3_mbox_priorbox"', 'bottom: "again"')
+    Path("train.prototxt").write_text(text)
+    found = said(found_of('[matching]\nkind = "atss"'))
+    assert '"again" is not a PriorBox\'s, so that atss cannot tell' in found
+    assert not found_of('[boxes]\nkind = "giou"').errors
+
+
 def test_a_teacher_of_other_priors(solver_file: Path) -> None:
     text = Path("test.prototxt").read_text()
     Path("other.prototxt").write_text(
@@ -317,10 +341,31 @@ def test_a_teacher_of_other_priors(solver_file: Path) -> None:
     assert "priors, the net" in found
 
 
+def test_a_teacher_that_scores_or_codes_otherwise(solver_file: Path) -> None:
+    text = Path("test.prototxt").read_text()
+    own = '[distillation]\nnet = "other.prototxt"\nweights = "sgd_iter_120.caffemodel"'
+    for old, new, what in (
+        (
+            'type: "Softmax"',
+            'type: "Sigmoid"',
+            "scores are those of a sigmoid, the net's of a soft",
+        ),
+        (
+            "code_type: CENTER_SIZE",
+            "code_type: CORNER",
+            "are of code_type CORNER, the net's CENTER",
+        ),
+    ):
+        assert old in text
+        Path("other.prototxt").write_text(text.replace(old, new))
+        assert what in said(found_of(own))
+
+
 def test_two_warm_ups_and_averages(solver_file: Path) -> None:
     assert "warms up by itself" in said(found_of('[schedule]\nkind = "linear"', warm_up=3))
     found = found_of("[average]\ndecay = 0.9", ema=0.8)
     assert any("The option counts" in str(one) for one in found.warnings)
+    assert "of one size" in said(found_of("[input]\nscales = [1]", compile=True))
     found = found_of('[matching]\nkind = "atss"', scale_compensation=True)
     assert "has no second stage" in said(found)
     found = found_of('[optimiser]\nkind = "adamw"\n[schedule]\nkind = "linear"\nwarm_up = 12')

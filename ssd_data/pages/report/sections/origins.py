@@ -16,6 +16,7 @@ from ssd_data.data.lmdb.store import bytes_on_disk
 from ssd_data.pages.report.blocks import Block, Cell, Note, Panel, Section, Table
 from ssd_data.pages.report.history import Session
 from ssd_data.pages.report.run_subject import RunSubject
+from ssd_data.training.recipe.change import flat
 
 MOST_TEXT, MOST_LINES = 2000, 200
 FACTS = ("engine", "device", "processes", "threads", "seed", "resumed")
@@ -72,8 +73,9 @@ def _options(facts: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(options, dict):
         return {}
     beyond = options.get("extras")
-    rest = {name: value for name, value in options.items() if name != "extras"}
-    return {**rest, **beyond} if isinstance(beyond, dict) else options
+    rest = {name: value for name, value in options.items() if name not in ("extras", "recipe")}
+    recipe = dict(flat({"recipe": options["recipe"]})) if "recipe" in options else {}
+    return {**rest, **recipe, **beyond} if isinstance(beyond, dict) else options
 
 
 def _files(subject: RunSubject) -> Iterator[list[Cell]]:
