@@ -127,7 +127,7 @@ def test_a_fitting_recipe_has_no_errors(solver_file: Path) -> None:
     assert not found.errors, said(found.errors)
     assert not any("my.toml" in str(one) for one in found.warnings)
     (warning,) = [one for one in found_of(ALL).warnings if "my.toml" in str(one)]
-    assert "mixup and mosaic and paste decode pictures again and again" in str(warning)
+    assert "mixup, mosaic and paste decode pictures again and again" in str(warning)
     assert "--cache MB" in str(warning)
 
 
