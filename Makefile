@@ -12,7 +12,7 @@ LOCKS := requirements/run.txt requirements/dev.txt requirements/torch.txt
 DEMO ?= demo
 HOURS ?= 2
 
-.PHONY: demo test tests hard prove-all lint format types docs proto clean audit lock lowest
+.PHONY: demo test tests hard native prove-all lint format types docs proto clean audit lock lowest
 
 # What the README shows, word for word; most of the time is the training.
 demo: $(VENV)/.run  ## draw a data set, build its LMDBs, train a net, score it, merge it, detect
@@ -67,8 +67,15 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+native: $(VENV)/ncnn/.ready  ## ncnn from its source, half a minute, for the tests of examples in C++
+
+$(VENV)/ncnn/.ready: requirements/native.py requirements/dev.txt | $(VENV)/.dev
+	$(BIN)/python requirements/native.py $(VENV)/ncnn
+	mkdir -p $(@D)
+	touch $@
+
 prove-all: $(VENV)/.dev  ## each net for each target, by the real runtimes; writes the table of docs/deploy.md
-	$(BIN)/python docs/make_deploy_table.py $(DATA) --demo $(DEMO)
+	$(BIN)/python docs/make_deploy_table.py $(DATA) --demo $(DEMO) $(if $(ONLY),--only $(ONLY))
 
 docs: $(VENV)/.dev  ## the page of all commands, from their --help
 	$(BIN)/python docs/make_commands.py

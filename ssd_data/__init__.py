@@ -69,11 +69,12 @@ if TYPE_CHECKING:
     from ssd_data.data.find import recognise as recognise
     from ssd_data.data.lmdb.records import Record as Record
     from ssd_data.data.lmdb.store import LmdbReader as LmdbReader
-    from ssd_data.data.lmdb.store import LmdbWriter as LmdbWriter
+    from ssd_data.data.lmdb.writer import LmdbWriter as LmdbWriter
     from ssd_data.engines import load_engine as load_engine
     from ssd_data.engines.torch import io as io
     from ssd_data.engines.torch.alias import as_caffe as as_caffe
     from ssd_data.engines.torch.blob import BlobVec as BlobVec
+    from ssd_data.engines.torch.dataset import torch_dataset as torch_dataset
     from ssd_data.engines.torch.mode import set_device as set_device
     from ssd_data.engines.torch.mode import set_mode_cpu as set_mode_cpu
     from ssd_data.engines.torch.mode import set_mode_gpu as set_mode_gpu
@@ -109,10 +110,12 @@ _FACE = {
     "data.find": "find from_list recognise",
     "data.export": "ExportResult export",
     "data.lmdb.records": "Record",
-    "data.lmdb.store": "LmdbReader LmdbWriter",
+    "data.lmdb.store": "LmdbReader",
+    "data.lmdb.writer": "LmdbWriter",
     "engines": "load_engine",
     "engines.torch.alias": "as_caffe",
     "engines.torch.blob": "BlobVec",
+    "engines.torch.dataset": "torch_dataset",
     "engines.torch.mode": "set_device set_mode_cpu set_mode_gpu set_random_seed",
     "engines.torch.net": "Net",
     "engines.torch.randomise": "write_random_weights",

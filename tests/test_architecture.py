@@ -25,6 +25,7 @@ ROOMS = [
 PLUGINS = [
     "data/formats/*/",
     "deploy/targets",
+    "core/tasks",
     "evaluation/protocols",
     "families",
 ]
@@ -70,8 +71,8 @@ def plugins(folder: str) -> dict[str, list[Path]]:
         tops = [path.parent for path in (ROOT / "ssd_data").glob(f"{folder}__init__.py")]
         found = {top: sorted(top.rglob("*.py")) for top in tops}
     else:
-        tops = list((ROOT / "ssd_data" / folder).glob("*.py"))
-        found = {top: [top] for top in tops if top.stem != "__init__"}
+        tops = list((ROOT / "ssd_data" / folder).glob("[!_]*.py"))
+        found = {top: [top] for top in tops}
     return {".".join(p.relative_to(ROOT).with_suffix("").parts): f for p, f in found.items()}
 
 
@@ -134,7 +135,6 @@ READS = (
     "read_bytes",
 )
 DOORS = {
-    "coco/jsonfile.py": {"os.open"},
     "cvat/read.py": {"self.tracks.open"},
     "parts.py": {"tree.walk"},
     "tree.py": {"self.walk"},
@@ -159,6 +159,29 @@ def test_data_sets_are_read_through_one_door() -> None:
                 names = {alias.name for alias in node.names}
                 found |= {"paths"} if any("read" in n or "open" in n for n in names) else set()
         assert found == DOORS.get(str(path.relative_to(top)), set()), path
+
+
+# What looks at raw data besides the formats.
+LOOKING = ("find", "layout", "classlist", "dataset", "build/scan", "build/convert", "check/raw")
+ASKED = {"exists", "lexists", "isfile", "isdir", "islink", "stat", "lstat", "access", "getsize"}
+ASKED |= {"samefile", "realpath", "readlink", "open", "scandir", "listdir", "abspath"}
+
+
+def test_the_disk_is_asked_through_one_door() -> None:
+    """A path of a data set may be the address of a store, of which the disk says "not there".
+
+    ``core/files/there.py`` asks who knows, and so do the methods of a path; ``as_path`` makes one.
+    """
+    top = ROOT / "ssd_data" / "data"
+    files = [*(top / "formats").rglob("*.py"), *(top / f"{name}.py" for name in LOOKING)]
+    for path in (file for file in files if file.name not in ("write.py", "writing.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("os", "os.path"):
+                assert node.attr not in ASKED, (path, node.lineno)
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Path":
+                given = node.args[0] if node.args else ast.Constant("")
+                bare = ast.unparse(node) in ("Path(path)", "Path(recipe.origin)")
+                assert bare or isinstance(given, ast.Constant), (path, node.lineno)
 
 
 def test_every_folder_of_tests_is_a_room() -> None:

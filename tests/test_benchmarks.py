@@ -3,10 +3,14 @@
 from pathlib import Path
 
 import pytest
+from support import ROOT
 
-from benchmarks import agreement, augment, fit, loss, nets, scores
+from benchmarks import agreement, augment, fit, loss, nets, recipes, scores
 from benchmarks import eval as evaluation
 from benchmarks.build import main
+from ssd_data.data.build.builder import build
+from ssd_data.data.find import find
+from ssd_data.data.synthetic.sample import draw_sample
 
 
 def test_a_quick_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,3 +77,21 @@ def test_a_quick_run_of_eval(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert evaluation.main(few) == 0
     assert "ratio of the rates" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
+
+
+def test_recipes_beside_the_original(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw_sample(tmp_path / "sample", ["voc"], train=8, test=4, size=100)
+    build(find(tmp_path / "sample" / "voc"), tmp_path / "build")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    arguments = ["build", "--dir", "trials", "--iterations", "2", "--seeds", "1", "--device", "cpu"]
+    assert recipes.main([str(tmp_path / arguments[0]), *arguments[1:], "--only", "focal"]) == 0
+    told = capsys.readouterr().out
+    assert "2 of 2: focal, seed 1" in told
+    assert "| original | 1 | " in told
+    assert "| focal | 1 | " in told
+    monkeypatch.chdir(tmp_path)
+    assert recipes.main([str(tmp_path / arguments[0]), *arguments[1:], "--only", "focal"]) == 0
+    assert capsys.readouterr().out == told[told.index("| recipe") :]  # nothing is made again

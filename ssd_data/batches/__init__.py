@@ -254,10 +254,6 @@ class Batches:
                 )
         return _Item(number, tuple(numbers), values, rows)
 
-    def _number(self, position: int) -> int:
-        """Of the record at a position of the stream."""
-        return (position + self._skip) % len(self._stock)
-
     def _picture(self, number: int) -> tuple[Record, Pixels]:
         """A record and its pixels, not to be written to."""
         if self.cache is not None and (kept := self.cache.get(number)) is not None:

@@ -26,8 +26,7 @@ class Stock:
     def __init__(self, shares: Sequence[Share], seed: int) -> None:
         self.sources = [share.source for share in shares]
         self._readers: list[LmdbReader] = [open_shared(source) for source in self.sources]
-        self._keys = [reader.keys() for reader in self._readers]
-        counts = [len(keys) for keys in self._keys]
+        counts = [len(reader) for reader in self._readers]
         *self._starts, self._count = accumulate(counts, initial=0)
         self._mix: Mix | None = None
         if len(shares) > 1:
@@ -72,4 +71,4 @@ class Stock:
 
     def _find(self, number: int) -> tuple[int, bytes]:
         source = bisect_right(self._starts, number) - 1
-        return source, self._keys[source][number - self._starts[source]]
+        return source, self._readers[source].key_at(number - self._starts[source])

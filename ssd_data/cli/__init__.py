@@ -31,12 +31,12 @@ from ssd_data.core.version import __version__
 DEBUG = "SSD_DATA_DEBUG"
 # What --help shows, in the order of the work; a command that is not here stands at the end.
 SECTIONS = {
-    "Data": "download build labelmap link check diff inspect report view export sample",
+    "Data": "download build labelmap link shard merge check diff inspect report view export sample",
     "Nets": "model fit import-backbone weights transfer",
     "Training": "train test",
     "Scores": "eval score",
     "Use": "merge-bn deploy detect parity time pycaffe",
-    "This machine": "doctor",
+    "This machine": "doctor completion",
 }
 OTHER = "Other"
 

@@ -11,6 +11,7 @@ import click
 
 from ssd_data.cli.parts import shared
 from ssd_data.cli.parts.fields import options_of
+from ssd_data.cli.parts.places import on_option, teller
 from ssd_data.data.build.options import BuildOptions
 
 if TYPE_CHECKING:
@@ -55,6 +56,13 @@ if TYPE_CHECKING:
     metavar="N",
     help="Threads; the result is the same with any.  [default: one a processor]",
 )
+@click.option(
+    "--shards",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Build each split as N LMDBs that are read as one; what is whole is not built again.",
+)
+@on_option
 @click.option("--redo", is_flag=True, help="Replace a build that was made otherwise.")
 @click.option(
     "--dry-run",
@@ -83,6 +91,10 @@ def command(
     your own (my.toml) or a folder whose layout is recognised. A recipe's files are looked for in
     --root, else in $SSD_DATA_ROOT, else here and in ./data.
 
+    With --shards each split is a folder of LMDBs with a shards.json, which every command reads as
+    one LMDB ('ssd-data merge' makes one of it). Run again after a failure, or with --redo after
+    pictures came or went, it builds only what is not there.
+
     \b
     Examples:
       ssd-data build voc0712 --root VOCdevkit --link .
@@ -94,6 +106,8 @@ def command(
     """
     from ssd_data.data.build.builder import build
 
+    if options["on"] != "local" and options["shards"] is None:
+        raise click.UsageError("--on needs --shards N: the shards are what is spread.")
     build_options = _options(options, from_list=list_file is not None)
     if fetch:
         options["root"] = _fetch(dataset, list_file, options, quiet)
@@ -113,6 +127,9 @@ def command(
         link=options["link"],
         track=shared.tracker(quiet),
         dry_run=dry_run,
+        shards=options["shards"],
+        on=options["on"],
+        say=teller(quiet),
     )
     if as_json and dry_run:
         shared.print_json(_rehearsed(found, result))
@@ -212,6 +229,9 @@ def _print(result: BuildResult, dry_run: bool) -> None:
     splits, made = result.record.splits, "would be built" if dry_run else "built"
     for name, split in splits.items():
         state = made if name in result.built else "up to date"
+        if name in result.shards:
+            new, all_ = result.shards[name]
+            state = f"built, {new:,} of {all_:,} shards"
         counts = [split.records, split.boxes, split.difficult, split.without_boxes]
         rows.append([name, *counts, f"{split.bytes / 1e6:.1f}", state])
     shared.print_table(rows, right=range(1, 6))

@@ -33,6 +33,7 @@ USES = {
     "score": "score coco, curves",
     "download": "download, build --download",
     "hf": "data sets of Hugging Face",
+    "hdf5": "HDF5Data layers",
     "tensorboard": "train --tensorboard",
     "report": "report",
     "view": "view",

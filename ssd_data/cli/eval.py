@@ -10,6 +10,7 @@ import click
 
 from ssd_data import metrics
 from ssd_data.cli.parts import net_options, shared
+from ssd_data.cli.parts.places import on_option, pool_of
 from ssd_data.cli.parts.reading import reading_of, reading_options
 from ssd_data.cli.parts.scores import missing_option, print_scores, rules, rules_options
 from ssd_data.cli.parts.stops import STOPPED
@@ -73,6 +74,7 @@ NATIVE = "native"
 @shared.out_option("Keep detections, scores and curves here; the same command again goes on.")
 @net_options.preprocessing_options
 @net_options.engine_options
+@on_option
 @shared.output_options
 def command(
     dataset: str,
@@ -95,6 +97,7 @@ def command(
     worst: int | None,
     out: Path | None,
     size: str | None,
+    on: str,
     as_json: bool,
     quiet: bool,
     **options: Any,
@@ -137,14 +140,19 @@ def command(
         prepare = prepare.fitted(net.graph)
         if size is None and protocol == "single":
             wanted_size = (net.shape[3], net.shape[2])
-        detector = EvalNet(net, weights, prepare, protocol, wanted_size, batch, threshold, half)
+        detector = EvalNet(
+            *(net, weights, prepare, protocol, wanted_size, batch, threshold, half),
+            deploy=given,
+            device=options["device"],
+        )
         wanted = EvalOptions(
             limit, rules(iou, extras, missing=missing), out is not None, worst or 0
         )
         folder = out or stack.enter_context(scratch())
         track = shared.tracker(quiet)
         try:
-            report = evaluate(data, detector, folder, wanted, track)
+            with pool_of(on, quiet) as pool:
+                report = evaluate(data, detector, folder, wanted, track, pool)
         except KeyboardInterrupt:
             if out is None:
                 raise

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Write train, test, deploy and solver prototxts.")
-@click.argument("family", metavar="FAMILY|PROTOTXT", required=False)
+@click.argument(
+    "family",
+    metavar="FAMILY|PROTOTXT",
+    type=shared.Name(FAMILIES, files=True),
+    required=False,
+)
 @shared.out_option("Folder of the four prototxts.", metavar="DIR")
 @click.option(
     "--num-classes", type=int, metavar="N", help="Classes; the background counts: 21 for VOC."

@@ -63,7 +63,7 @@ def command(
       ssd-data view VOC0712/VOC0712_test_lmdb --detections scores/detections
       ssd-data view trainval_lmdb --port 8000 --no-browser
     """
-    from ssd_data.core.files.inside import keep_inside
+    from ssd_data.core.files.fences import keep_inside
     from ssd_data.core.images import picture_limits
     from ssd_data.core.optional import require
     from ssd_data.data.lmdb.companions import labelmap_file

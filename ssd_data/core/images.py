@@ -195,13 +195,18 @@ def read_picture(
     return decode(data, where, gray, info=probe(data, where))
 
 
-def picture_bytes(path: Path | str, where: str, what: str = "picture") -> bytes:
+def picture_bytes(
+    path: Path | str, where: str, what: str = "picture", again: bool = False
+) -> bytes:
     """A picture file's bytes; a large one is read where it begins as so large a picture does.
+
+    Args:
+        again: it will be read once more, so that it need not be fetched then.
 
     Raises:
         InputError: the file is missing, no regular file, too large, or no picture.
     """
-    start, size = read_start(path, what, MOST_BYTES, where, LARGE)
+    start, size = read_start(path, what, MOST_BYTES, where, LARGE, again)
     if size <= LARGE:
         return start
     require_filled(start, size, where)

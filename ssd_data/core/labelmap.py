@@ -23,6 +23,7 @@ from ssd_data.core.classes.names_file import parse_names
 from ssd_data.core.classes.tensorflow import parse_pbtxt
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_text
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.files.together import write_one
 from ssd_data.core.legible import first_lines
 from ssd_data.proto import caffe_pb2
@@ -244,7 +245,7 @@ def read_labelmap(path: Path | str) -> LabelMap:
     Raises:
         InputError: the file is absent, unreadable or not a labelmap.
     """
-    path = Path(path)
+    path = as_path(path)
     text = read_text(path, "labelmap", MAX_BYTES)
     if path.suffix.lower() in _ENDINGS or _is_message(text):
         return parse_labelmap(text, str(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from ssd_data.core.errors import SsdDataError, UsageError
@@ -30,9 +31,32 @@ def require(
     try:
         return import_module(module)
     except ImportError:
-        called = name or module.partition(".")[0].replace("_", "-")
-        hint = f"Install it: pip install 'ssd-data[{extra}]'"
-        raise error(f"this needs {called}", where=where, hint=hint) from None
+        raise _absent(module, extra, name, error, where) from None
+
+
+def require_there(
+    module: str,
+    extra: str,
+    name: str = "",
+    *,
+    error: type[SsdDataError] = SsdDataError,
+    where: str = "",
+) -> None:
+    """The same of a package that another process imports: it is only looked for.
+
+    Raises:
+        SsdDataError: as :func:`require`.
+    """
+    if find_spec(module) is None:
+        raise _absent(module, extra, name, error, where)
+
+
+def _absent(
+    module: str, extra: str, name: str, error: type[SsdDataError], where: str
+) -> SsdDataError:
+    called = name or module.partition(".")[0].replace("_", "-")
+    hint = f"Install it: pip install 'ssd-data[{extra}]'"
+    return error(f"this needs {called}", where=where, hint=hint)
 
 
 def missing(what: str, error: ImportError, extra: str) -> UsageError:

@@ -144,7 +144,12 @@ WRITERS = Registry(
 FAMILIES = Registry("families", 'unknown family "{}"', "Known: {}")
 METRICS = Registry("metrics", 'no metric "{}"', kinds=FOLDERS)
 ENGINES = Registry(
-    "engines", 'no engine is called "{}"', "Known are {}", where="--engine", kinds=FILES | FOLDERS
+    "engines",
+    'no engine is called "{}"',
+    "Known are {}",
+    where="--engine",
+    kinds=FILES | FOLDERS,
+    dashed=True,
 )
 LAYERS = Registry("engines/torch/layers", 'no layer type is called "{}"', "Known are {}")
 PROTOCOLS = Registry("evaluation/protocols", 'no protocol "{}"')
@@ -157,4 +162,10 @@ CLASSIFICATION = Registry(
 )
 BOX_LOSSES = Registry("training/recipe/boxes", 'no box loss is called "{}"', "Known are {}")
 MATCHINGS = Registry("training/recipe/matchings", 'no matching is called "{}"', "Known are {}")
+PLACES = Registry(
+    "core/tasks",
+    'there is no place "{}" for work',
+    where="--on",
+    group="ssd_data.tasks",
+)
 COMMANDS = Registry("cli", 'no command "{}"', dashed=True)

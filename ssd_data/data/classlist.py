@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import require_inside
+from ssd_data.core.files.fences import require_inside
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.data import formats
 from ssd_data.data.formats import Recognised

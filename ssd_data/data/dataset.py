@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.inside import is_kept, keep_inside
+from ssd_data.core.files.fences import is_kept, keep_inside
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable

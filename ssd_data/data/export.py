@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.files.together import new_folder
 from ssd_data.core.files.whole import write_text
 from ssd_data.core.images import encode, picture_limits, probe
@@ -117,7 +118,7 @@ def export(
         OutputError: the folder is taken or cannot be written. Nothing is left behind.
         UsageError: the split's name cannot be a file's.
     """
-    lmdb, out, module = Path(lmdb), Path(out), WRITERS.load(to)
+    lmdb, out, module = as_path(lmdb), Path(out), WRITERS.load(to)
     with (
         new_folder(out.resolve(), marks=[LABELMAP], sync=True) as folder,
         one_build(lmdb),

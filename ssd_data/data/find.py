@@ -9,7 +9,9 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.inside import keep_inside
+from ssd_data.core.files.fences import keep_inside
+from ssd_data.core.files.remote.address import as_path, remote
+from ssd_data.core.files.there import is_there
 from ssd_data.core.legible import few
 from ssd_data.data import formats, recipes
 from ssd_data.data.classlist import class_list
@@ -51,8 +53,10 @@ def find(
         InputError: the files are not there; the error shows what was expected and found. A link
             leaves the folder.
     """
-    path, what = Path(what), str(what)
-    root = None if root is None else Path(root)
+    path, what = as_path(what), str(what)
+    root = None if root is None else as_path(root)
+    if remote(path) and not path.exists():
+        raise InputError("nothing lies at this address", where=path)
     if what not in recipes.names() and path.exists() and path.suffix != ".toml":
         if root is not None:
             raise UsageError("--root belongs to a recipe; a folder is its own root", where=what)
@@ -107,7 +111,7 @@ def _roots(recipe: Recipe, root: Path | None, path: Path) -> Iterator[Path]:
             raise InputError("no such folder", where=root)
         starts = [root]
     elif environment := os.environ.get("SSD_DATA_ROOT"):
-        starts = [Path(environment)]
+        starts = [as_path(environment)]
     else:
         starts = [Path(), Path("data"), *([path.parent] if path.suffix == ".toml" else [])]
     for start in starts:
@@ -122,7 +126,7 @@ def _resolve(recipe: Recipe, root: Path, wanted: Collection[str]) -> Dataset | N
         for choice in split.choices:
             sources = tuple(_decide(root, table, reader.source) for table in choice)
             needed = (root / path for one in sources for path in reader.needs(one))
-            if all(map(os.path.exists, needed)):  # a path that is too long is none
+            if all(map(is_there, needed)):  # a path that is too long is none
                 splits[name] = DatasetSplit(sources, split.shuffle)
                 break
     links = {}
@@ -157,15 +161,12 @@ def _nothing_fits(recipe: Recipe, tried: list[Path], wanted: Collection[str]) ->
         sources = [_decide(root, table, reader.source) for choice in chosen for table in choice]
         return sorted({path for source in sources for path in reader.needs(source)})
 
-    def is_there(root: Path, path: str) -> bool:
-        return os.path.exists(root / path)  # noqa: PTH110 - one that is too long is not
-
     def absent(root: Path) -> int:
-        return sum(not is_there(root, path) for path in paths(root))
+        return sum(not is_there(root / path) for path in paths(root))
 
     nearest = min(tried, key=absent)
     wanted_paths = paths(nearest)
-    lines = [f"{'found  ' if is_there(nearest, p) else 'MISSING'}  {p}" for p in wanted_paths]
+    lines = [f"{'found  ' if is_there(nearest / p) else 'MISSING'}  {p}" for p in wanted_paths]
     there = sorted(p.name for p in nearest.iterdir()) if nearest.is_dir() else []
     lines.append(f"In {nearest.resolve()} there is: {few(there, 12) or 'nothing'}")
     if recipe.home:
@@ -238,17 +239,17 @@ def from_list(
     Raises:
         InputError: there is no such folder.
     """
-    root = Path(root)
+    file, root = as_path(file), as_path(root)
     if not root.is_dir():
         raise InputError("no such folder", where=root)
     keep_inside(root, follow_links)
-    stem = Path(file).stem
+    stem = file.stem
     return Dataset(
         name=stem,
         root=root,
         format="annoset",
         splits={stem: DatasetSplit((ListSource(str(file)),))},
         links={f"{stem}_lmdb": stem},
-        labelmap=Path(labelmap),
+        labelmap=as_path(labelmap),
         lmdb_pattern="{split}_lmdb",
     )

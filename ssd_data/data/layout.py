@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.inside import (
+from ssd_data.core.files.fences import (
     keep_inside,
     kept_inside,
     require_inside,
     require_none_refused,
 )
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.legible import few
 from ssd_data.data import formats, recipes
 from ssd_data.data.formats import Confidence, Recognised
@@ -73,14 +74,14 @@ def find_layout(
 
     Args:
         format: ask only this one.
-        follow_links, also: see :func:`ssd_data.core.files.inside.keep_inside`.
+        follow_links, also: see :func:`ssd_data.core.files.fences.keep_inside`.
 
     Raises:
         InputError: no layout fits, or two fit alike; the error says how to choose. Or a link leaves
-            the folder, see :mod:`ssd_data.core.files.inside`.
+            the folder, see :mod:`ssd_data.core.files.fences`.
         UsageError: ``format`` is no format of folders.
     """
-    top = tree = Tree(Path(folder))
+    top = tree = Tree(as_path(folder))
     keep_inside(top.root, follow_links, also)
     name = top.root.resolve().name
     if found := _layout(top, format):
@@ -115,7 +116,7 @@ def find_index(
     Raises:
         InputError: it is no such file, or may be one of two formats. A link leaves the root.
     """
-    file = Path(file)
+    file = as_path(file)
     asked = (
         [(format, formats.load(format))] if format else list(formats.formats_of_index(file.name))
     )

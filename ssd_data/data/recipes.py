@@ -17,6 +17,7 @@ import msgspec
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.paths import is_below, is_plain_name, read_text
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.files.typed import typed
 from ssd_data.data import formats
 
@@ -121,7 +122,7 @@ def load(name: str) -> Recipe:
         UsageError: there is no such recipe.
         InputError: the file is no recipe.
     """
-    path = Path(name) if name.endswith(".toml") else shipped("datasets") / f"{name}.toml"
+    path = as_path(name) if name.endswith(".toml") else shipped("datasets") / f"{name}.toml"
     if not path.is_file():
         near = get_close_matches(name.lower(), names(), n=1)
         guess = f' Did you mean "{near[0]}"?' if near else ""

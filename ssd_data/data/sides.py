@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.images import picture_limits
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
@@ -129,7 +130,7 @@ def read_side(
         InputError: it cannot be read, or an LMDB has no labelmap.
         UsageError: it is nothing of the kind.
     """
-    path, side = Path(what), Compared(str(what))
+    path, side = as_path(what), Compared(str(what))
     if is_lmdb(path):
         refuse_stranger(path)
         _add_stored(side, path, "")
@@ -139,7 +140,7 @@ def read_side(
             for split, made in manifest.splits.items():
                 _add_stored(side, path / made.lmdb, split)
             return side, False
-    dataset = find(str(what), root, format=format, follow_links=follow_links)
+    dataset = find(what, root, format=format, follow_links=follow_links)
     _add_raw(side, dataset, reading, track)
     return side, True
 

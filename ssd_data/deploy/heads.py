@@ -12,6 +12,7 @@ from ssd_data.deploy.extras_files import load_postprocess
 from ssd_data.deploy.proof import WrittenEngine
 from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines import Array
+from ssd_data.nets.onnx.maps import MapsOfHeads
 from ssd_data.nets.prepare import PreparedNet
 
 
@@ -85,3 +86,38 @@ def written_engine(
         return dict(zip(written.outputs, run(batch), strict=True))
 
     return WrittenEngine(written.net, name, lambda batch: after(*run(batch)), values)
+
+
+def map_outputs_table(maps: MapsOfHeads) -> dict[str, dict[str, Any]]:
+    """The outputs of a net that ends map by map, as ``preprocess.json`` has them."""
+    found: dict[str, dict[str, Any]] = {}
+    for head, names in maps.heads.items():
+        for name in names:
+            told = f"{head} of one map, channels first" if name != head else head
+            before = f"{found[name]['holds']}; " if name in found else ""
+            found[name] = {"shape": list(maps.shapes[name]), "holds": before + told}
+    return {name: found[name] for name in maps.shapes}
+
+
+def mapped_engine(
+    written: WrittenNet, name: str, folder: Path, run: Callable[[Array], list[Array]]
+) -> WrittenEngine:
+    """A net that ends map by map, as an engine.
+
+    Args:
+        folder: holds what follows the net, which joins them.
+        run: a picture to the outputs, in the order of ``written.outputs``.
+    """
+    after: Any = load_postprocess(folder)
+
+    def heads(batch: Array) -> list[tuple[Array, Array]]:
+        return [after.joined(run(batch[i : i + 1])) for i in range(len(batch))]
+
+    def values(batch: Array) -> dict[str, Array]:
+        names = ("locations", "confidences")
+        return {
+            n: np.concatenate(v)
+            for n, v in zip(names, zip(*heads(batch), strict=True), strict=True)
+        }
+
+    return WrittenEngine(written.net, name, lambda batch: after(*values(batch).values()), values)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ssd_data.core.errors import UsageError
+from ssd_data.core.errors import OutputError, UsageError
 from ssd_data.core.options import option
 from ssd_data.deploy.calibration import RECORDS
 from ssd_data.deploy.layer_errors import furthest_off
@@ -15,16 +15,39 @@ from ssd_data.deploy.proof import REPORT, Proof, WrittenEngine
 from ssd_data.deploy.targets import WrittenNet
 from ssd_data.evaluation.compare import Difference
 
+NEAR = 0.1  # of a head's largest value, in half precision; another net is off by about all of it
+
 
 @dataclass(frozen=True, slots=True)
-class PrecisionOptions:
+class Int8Options:
+    """What targets have in common that compute in whole numbers.
+
+    Attributes:
+        int8: whole numbers of 8 bits, by ``calibrate``, an LMDB, and its first ``records`` records.
+    """
+
+    int8: bool = option(False, "8-bit convolutions (mnn: weights alone); the loss is measured.")
+    calibrate: Path | None = option(None, "whose pictures.", of="int8", metavar="LMDB")
+    records: int | None = option(
+        None, f"how many of its records.  [default: {RECORDS}]", of="int8", metavar="N", low=1
+    )
+
+    def __post_init__(self) -> None:
+        if self.int8 and self.calibrate is None:
+            hint = "Give --calibrate LMDB"
+            raise UsageError("says how large values get", where="--int8", hint=hint)
+        if not self.int8 and (self.calibrate or self.records):
+            raise UsageError("--calibrate and --records belong to --int8")
+
+
+@dataclass(frozen=True, slots=True)
+class PrecisionOptions(Int8Options):
     """What targets have in common that write a net's head and arrays in several ways.
 
     Attributes:
         head: what the net ends with, see :func:`ssd_data.nets.onnx.detection_head.head_outputs`;
             None for what the target has.
         half: half precision, within or of the weights.
-        int8: whole numbers of 8 bits, by ``calibrate``, an LMDB, and its first ``records`` records.
     """
 
     head: Literal["raw", "decoded", "nms"] | None = option(
@@ -36,20 +59,11 @@ class PrecisionOptions:
     half: bool = option(
         False, "half precision within (litert, mnn and ncnn: weights); its loss is measured."
     )
-    int8: bool = option(False, "8-bit convolutions (mnn: weights alone); the loss is measured.")
-    calibrate: Path | None = option(None, "whose pictures.", of="int8", metavar="LMDB")
-    records: int | None = option(
-        None, f"how many of its records.  [default: {RECORDS}]", of="int8", metavar="N", low=1
-    )
 
     def __post_init__(self) -> None:
+        Int8Options.__post_init__(self)
         if self.half and self.int8:
             raise UsageError("--half and --int8 exclude each other")
-        if self.int8 and self.calibrate is None:
-            hint = "Give --calibrate LMDB"
-            raise UsageError("says how large values get", where="--int8", hint=hint)
-        if not self.int8 and (self.calibrate or self.records):
-            raise UsageError("--calibrate and --records belong to --int8")
 
     @property
     def lower(self) -> str:
@@ -60,6 +74,21 @@ class PrecisionOptions:
 def lower_precision(half: bool, int8: bool) -> str:
     """What is lower than single precision, for people; nothing where nothing is."""
     return "half precision" if half else "whole numbers" if int8 else ""
+
+
+def require_near(proof: Proof, engine: WrittenEngine) -> None:
+    """Refuse a net in half precision, of a runtime that has no other, which is another net.
+
+    Raises:
+        OutputError: a head is off by more than half precision explains.
+    """
+    for found in proof.measure(engine):
+        if found.output != "detections" and not found.relative <= NEAR:
+            raise OutputError(
+                "what was made is not the same net, nothing was written: " + found.sentence(),
+                where=proof.net.deploy,
+                hint=REPORT,
+            )
 
 
 def measure_lower(

@@ -14,6 +14,7 @@ import numpy as np
 from ssd_data.core.errors import OutputError
 from ssd_data.core.files.scratch import scratch
 from ssd_data.core.overlaps import overlaps
+from ssd_data.core.structures import Detections
 from ssd_data.data.synthetic.shapes import draw
 from ssd_data.engines import Array, Engine
 from ssd_data.evaluation.compare import Difference, compare_engines, compare_values
@@ -108,7 +109,8 @@ class Proof:
                 if not np.isfinite(found[-1].largest):
                     what = f'{written.name} gives values in "{name}" that are no numbers'
                     raise OutputError(what)
-        (rows,) = compare_engines([self.reference, written], self.batches, written.outputs)
+        engines = [self.reference, written]
+        (rows,) = compare_engines(engines, self.batches, written.outputs, self._boxes)
         return [*found, replace(rows, output="detections")]
 
     def require(self, written: WrittenEngine, hint: str = REPORT) -> list[Difference]:
@@ -226,6 +228,16 @@ class Proof:
             found[name] = float(report.scores.ap[VERSION] or 0)
         loss = found["embedded"] - found["shipped"]
         return {**found, "loss": loss, "records": len(data.names)}
+
+    def _boxes(self, picture: Array) -> Detections:
+        """All that the net gives before suppression, of every class but the background."""
+        values, settings = self._heads(picture), self.net.settings()
+        (scores,), (boxes,) = values["scores"], values["boxes"]
+        above = scores > settings["confidence_threshold"]
+        above[:, [settings["background_label_id"]] * (settings["background_label_id"] >= 0)] = False
+        prior, label = np.nonzero(above)
+        chosen = boxes[prior] if boxes.ndim == 2 else boxes[prior, label]
+        return Detections(label.astype(np.int32), scores[prior, label], chosen)
 
     @cached_property
     def _heads(self) -> Callable[[Array], dict[str, Array]]:

@@ -119,7 +119,6 @@ def _proof(proven: bool, written: WrittenNet, proofs: Sequence[Difference]) -> l
 def _input(given: dict[str, Any]) -> list[str]:
     axes = [_AXES[letter] for letter in given["layout"]]
     _, channels, height, width = (given["shape"][given["layout"].index(i)] for i in "NCHW")
-    mean = ", ".join(f"{v:g}" for v in given["mean"])
     return [
         f"{_code(given['name'])}: {given['type']}, {' x '.join(map(str, given['shape']))} "
         f"({', '.join(axes)}).",
@@ -127,11 +126,18 @@ def _input(given: dict[str, Any]) -> list[str]:
         _CHANNELS[channels],
         f"2. Resize the picture to {width} x {height} (width x height), bilinear, without keeping "
         "the aspect ratio.",
-        f"3. Subtract the mean{' of each channel' if channels == 3 else ''} ({mean}), then "
-        f"multiply by {given['scale']:g}.",
+        _normalising(given, channels),
         *_whole("4. As a whole number: the value / {step:g}, rounded, + {zero}.", given),
         *_example(given),
     ]
+
+
+def _normalising(given: dict[str, Any], channels: int) -> str:
+    mean = ", ".join(f"{v:g}" for v in given["mean"])
+    numbers = f"the mean{' of each channel' if channels == 3 else ''} ({mean})"
+    if given["type"] == "uint8":
+        return f"3. Nothing more: the net subtracts {numbers} and multiplies by {given['scale']:g}."
+    return f"3. Subtract {numbers}, then multiply by {given['scale']:g}."
 
 
 def _example(given: dict[str, Any]) -> list[str]:
@@ -175,6 +181,8 @@ def _left_to_do(written: WrittenNet) -> list[str]:
     if written.detection is None:
         return []
     names = "boxes, scores" if "boxes" in written.outputs else "locations, confidences"
+    if "maps" in written.facts:
+        names = "*detector.joined(outputs)"
     return [
         "`postprocess.py` does it with NumPy alone, as Caffe's DetectionOutput; "
         "`preprocess.json` has its numbers:",

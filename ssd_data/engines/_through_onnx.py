@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from ssd_data.core.errors import InputError
+from ssd_data.core.errors import InputError, SsdDataError
 from ssd_data.core.optional import missing
 from ssd_data.engines import Array
 from ssd_data.engines._emitted import EmittedEngine, RuntimeNet
@@ -63,6 +63,8 @@ class ThroughOnnx(EmittedEngine):
         def run(batch: Array) -> dict[str, Array]:
             try:
                 return dict(zip(blobs, give(batch), strict=True))
+            except SsdDataError:
+                raise
             except Exception as error:  # runtimes' exceptions have no common base but this
                 text = f"{self.title} cannot run this net: {first_line(error)}"
                 raise InputError(text, where=self.graph.origin) from None

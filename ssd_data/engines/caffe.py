@@ -1,4 +1,5 @@
-"""Real Caffe through pycaffe, where it can be imported."""
+"""Real Caffe through pycaffe: where it can be imported, or in the interpreter that ``CAFFE_PYTHON``
+names."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ import numpy as np
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.legible import few
 from ssd_data.engines import Array, Engine, EngineOptions, caffe_files
+from ssd_data.engines._foreign import Child, Toolkit
 from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.graph import Graph
 from ssd_data.nets.matching import match, pair
@@ -24,6 +26,12 @@ from ssd_data.nets.prepare import DeployNet, read_trained
 LEVEL = "GLOG_minloglevel"  # below it Caffe logs nothing: 0 all, 2 errors alone
 _LEARN = ("Convolution", "Deconvolution", "InnerProduct", "BatchNorm", "Scale", "Normalize")
 _REGISTERED = ("Input",)  # where old nets say input:, the graph has such a layer
+PYCAFFE = Toolkit(
+    "pycaffe",
+    "for_caffe",
+    "CAFFE_PYTHON",
+    "build Caffe for its Python, and point CAFFE_ROOT there",
+)
 HINT = "Point CAFFE_ROOT to a Caffe that was built with its Python module (or PYTHONPATH to it)"
 
 
@@ -89,13 +97,21 @@ def _unusable(error: Exception, said: str) -> UsageError:
     return UsageError(f"pycaffe cannot be imported: {what}", where="--engine caffe", hint=HINT)
 
 
-def require_types(caffe: Any, graphs: Iterable[Graph]) -> None:
-    """Refuse nets with layers that a pycaffe does not have: it would end this process.
+def layer_types(caffe: Any) -> list[str]:
+    """The layer types that a pycaffe has; none where it does not say."""
+    return list(caffe.layer_type_list()) if hasattr(caffe, "layer_type_list") else []
+
+
+def require_types(types: Iterable[str], graphs: Iterable[Graph]) -> None:
+    """Refuse nets with layers that a Caffe does not have: it would end its process.
+
+    Args:
+        types: those that it has; none where that is not known.
 
     Raises:
         InputError: names the first such layer.
     """
-    known = set(caffe.layer_type_list()) if hasattr(caffe, "layer_type_list") else set()
+    known = set(types)
     for node in (node for graph in graphs for node in graph.nodes):
         if known and node.type not in known and node.type not in _REGISTERED:
             raise InputError(
@@ -159,7 +175,24 @@ def _refuse_unread(graph: Graph) -> None:
                 raise node.error(f"the SSD branch's Pooling has no {name}: false", hint)
 
 
-def load(deploy: DeployNet, weights: Path | str, options: EngineOptions) -> Caffe:
+class CaffeElsewhere(Engine):
+    """A pycaffe net in another interpreter; where Caffe ends its process, that is an error here."""
+
+    name = "caffe"
+
+    def __init__(self, graph: Graph, child: Child) -> None:
+        super().__init__(graph)
+        self._child = child
+
+    def forward(self, batch: Array) -> dict[str, Array]:
+        """See :meth:`Engine.forward`."""
+        words = {"given": self.input, "outputs": self.outputs}
+        values = np.ascontiguousarray(batch, np.float32)
+        found = self._child.ask("run", [values], self.graph.origin, **words)[1]
+        return dict(zip(self.outputs, found, strict=True))
+
+
+def load(deploy: DeployNet, weights: Path | str, options: EngineOptions) -> Engine:
     """See :func:`ssd_data.engines.load_engine`."""
     if options.half:
         raise UsageError("the engine caffe has no half precision")
@@ -168,13 +201,27 @@ def load(deploy: DeployNet, weights: Path | str, options: EngineOptions) -> Caff
     _refuse_unread(graph)
     changed = _silence(graph) or options.threshold is not None
     require_weights(graph, weights)
+    gpu = _gpu(options.device or "auto")
+    if os.environ.get(PYCAFFE.variable):
+        child = Child(PYCAFFE)
+        require_types(child.ask("types")[0]["types"], [graph])
+        with caffe_files(trained, deploy, weights, changed) as files:
+            net, arrays = (str(Path(file).absolute()) for file in files)
+            child.ask("load", where=graph.origin, net=net, weights=arrays, gpu=gpu)
+        return CaffeElsewhere(graph, child)
     caffe = import_caffe()
-    require_types(caffe, [graph])
-    device = options.device or "auto"
-    if device in ("auto", "cpu"):
+    require_types(layer_types(caffe), [graph])
+    if gpu is None:
         caffe.set_mode_cpu()
     else:
-        caffe.set_device(int(device.rpartition(":")[2] or 0) if ":" in device else 0)
+        caffe.set_device(gpu)
         caffe.set_mode_gpu()
     with caffe_files(trained, deploy, weights, changed) as (net, arrays):
         return Caffe(graph, caffe.Net(net, arrays, caffe.TEST))
+
+
+def _gpu(device: str) -> int | None:
+    """The number of the GPU that is meant; None for the CPU."""
+    if device in ("auto", "cpu"):
+        return None
+    return int(device.rpartition(":")[2] or 0) if ":" in device else 0

@@ -85,6 +85,8 @@ def _places(graph: Graph) -> dict[str, tuple[str, int]]:
 def _refuse_unread(graph: Graph) -> None:
     """What OpenCV passes over without a word, and what it cannot know."""
     for node in graph.nodes:
+        if not node.bottoms and node.type != "Input":
+            raise node.error(f'OpenCV\'s DNN has no layer of type "{node.type}"', OTHERS)
         unread = sorted(set(node.tops) & set(graph.outputs))
         if node.type == "Slice" and unread and not node.param.slice_param.slice_point:
             raise InputError(

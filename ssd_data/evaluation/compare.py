@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -97,14 +97,18 @@ def compare_detections(
     engine: str,
     pairs: Iterable[tuple[Detections, Detections]],
     param: caffe_pb2.DetectionOutputParameter,
+    boxes: Callable[[int], Detections] | None = None,
 ) -> Difference:
     """How far the detections of pictures differ, as sets; what is no number has no counterpart.
 
     Args:
         param: the thresholds at which rounding decides.
+        boxes: of a picture, by its number, all that the first side's net gives before suppression,
+            where that is known: then it is seen where rounding decided which of two equally good
+            ones comes first.
     """
     largest, unmatched, compared = 0.0, 0, 0
-    for a, b in pairs:
+    for number, (a, b) in enumerate(pairs):
         compared += len(a)
         sound = a.sound(), b.sound()
         unmatched += len(a) + len(b) - sum(map(len, sound))
@@ -113,7 +117,11 @@ def compare_detections(
             far, without = _nearest(one, other)
             largest = max(largest, float(far[~without].max(initial=0)))
             alone.append(without)
-        unmatched += _unexplained(sound, (alone[0], alone[1]), param)
+        both = alone[0], alone[1]
+        left = _unexplained(sound, both, param)
+        if left and boxes is not None:
+            left = _unexplained(sound, both, param, boxes(number))
+        unmatched += left
     return Difference(output, engine, largest, 1.0, unmatched, compared)
 
 
@@ -139,13 +147,16 @@ def _unexplained(
     sides: tuple[Detections, Detections],
     alone: tuple[Flags, Flags],
     param: caffe_pb2.DetectionOutputParameter,
+    boxes: Detections | None = None,
 ) -> int:
-    """How many of those that are alone did not fall at a threshold, nor for the sake of one that
-    did: what rounding keeps on one side takes others with it there."""
+    """How many of those that are alone did not fall at a threshold or to one as good, nor for the
+    sake of one that did: what rounding keeps on one side takes others with it there."""
     if not (alone[0].any() or alone[1].any()):
         return 0
     fell = [_fell(sides[k], sides[1 - k], alone[k], param) for k in (0, 1)]
     limit, changed = param.nms_param.nms_threshold - NEAR, True
+    for k, tied in enumerate(_tied(sides, alone, boxes, limit) if boxes is not None else ()):
+        fell[k] |= tied
     while changed:
         changed = False
         for ours, theirs, side in ((*sides, 0), (*sides[::-1], 1)):
@@ -176,21 +187,46 @@ def _fell(
     return fell
 
 
+def _tied(
+    sides: tuple[Detections, Detections],
+    alone: tuple[Flags, Flags],
+    boxes: Detections,
+    limit: float,
+) -> tuple[Flags, Flags]:
+    """Which of those that are alone overlap one of equal score that is alone on the other side: one
+    of the two had to go. A box that the first side's net does not give at all is none of them."""
+    found = np.zeros_like(alone[0]), np.zeros_like(alone[1])
+    given = ~_nearest(sides[1], boxes)[1]
+    for i in np.flatnonzero(alone[0]):
+        same = alone[1] & given & (sides[1].labels == sides[0].labels[i])
+        same &= np.abs(sides[1].scores - sides[0].scores[i]) <= NEAR
+        same &= overlaps(sides[0].boxes[i : i + 1], sides[1].boxes)[0] > limit
+        found[0][i] = same.any()
+        found[1][same] = True
+    return found
+
+
 # ---- one net in several engines ----
 
 
 def compare_engines(
-    engines: Sequence[Engine], batches: Sequence[Array], outputs: Sequence[str] | None = None
+    engines: Sequence[Engine],
+    batches: Sequence[Array],
+    outputs: Sequence[str] | None = None,
+    boxes: Callable[[Array], Detections] | None = None,
 ) -> list[Difference]:
     """Compare each engine with the first, output by output, the worst of all batches.
 
     Args:
         batches: preprocessed pictures.
         outputs: names; all of the first engine's by default.
+        boxes: all that the first engine's net gives for a picture; see :func:`compare_detections`.
 
     Raises:
         InputError: outputs have different shapes.
     """
+    pictures = [batch[i : i + 1] for batch in batches for i in range(len(batch))]
+    known = None if boxes is None else lambda number: boxes(pictures[number])
     answers = [[engine.forward(batch) for batch in batches] for engine in engines]
     first = engines[0]
     writers = first.graph.producers()
@@ -206,7 +242,7 @@ def compare_engines(
                     for (a, b), batch in zip(pairs, batches, strict=True)
                     for both in zip(*(to_detections(x, len(batch)) for x in (a, b)), strict=True)
                 )
-                rows.append(compare_detections(name, engine.name, found, param))
+                rows.append(compare_detections(name, engine.name, found, param, known))
             else:
                 rows.append(compare_values(name, engine.name, pairs))
     return rows

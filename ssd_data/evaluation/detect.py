@@ -10,7 +10,7 @@ import numpy as np
 
 from ssd_data.core import apart
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.inside import keep_inside, require_inside
+from ssd_data.core.files.fences import keep_inside, require_inside
 from ssd_data.core.files.paths import spelled
 from ssd_data.core.images import read_picture
 from ssd_data.core.structures import Detections, Pixels

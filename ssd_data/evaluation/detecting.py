@@ -1,18 +1,25 @@
-"""A net over many pictures: threads read and prepare ahead, so that the net need not wait."""
+"""A net over many pictures: threads read and prepare ahead, so that the net need not wait.
+
+Pictures go through it in groups by their numbers, the same in each run and on each machine: a
+net's numbers depend a little on how many it is given at a time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, groupby, islice
 from typing import Any
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.parallel import default_workers, ordered_map
+from ssd_data.core.structures import Detections
 from ssd_data.engines import Engine
 from ssd_data.evaluation.journal import Journal
+from ssd_data.evaluation.pictures import ReadPicture
 from ssd_data.evaluation.protocols import Plan
 from ssd_data.evaluation.sources import EvalSet
+from ssd_data.metrics.scores import Ints
 
 
 @dataclass(slots=True)
@@ -22,6 +29,22 @@ class _Ready:
     index: int
     size: tuple[int, int] = (0, 0)
     prepared: Any = None
+    error: InputError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A picture that was looked at.
+
+    Attributes:
+        index: its number. size: (width, height) that boxes are to be scored in.
+        found: in it; None where it could not be read.
+        error: why not.
+    """
+
+    index: int
+    size: tuple[int, int]
+    found: Detections | None
     error: InputError | None = None
 
 
@@ -46,39 +69,85 @@ def detect_all(
         InputError: a picture cannot be read, or the net cannot take it.
         OutputError: the journal cannot be written.
     """
+    todo = to_do(data, journal, limit, plan.batch)
+    for group in detect_groups(data.read, data.sizes, engine, plan, todo, workers):
+        yield from note(data, journal, group, unread)
+
+
+def to_do(data: EvalSet, journal: Journal, limit: int | None, batch: int) -> list[list[int]]:
+    """The groups of pictures that the journal lacks, of the first ``limit``."""
     indices = range(len(data.names) if limit is None else min(limit, len(data.names)))
-    todo = [i for i in indices if data.names[i] not in journal]
-    threads = workers or max(2, default_workers())
-    read = ordered_map(_preparer(data, plan), todo, threads, chunk_size=1)
-    readable = _readable(data, read, unread)
-    while batch := list(islice(readable, plan.batch)):
-        results = plan.run(engine, [ready.prepared for ready in batch])
-        for left, ready, found in zip(range(len(batch))[::-1], batch, results, strict=True):
-            journal.add(data.names[ready.index], ready.size, found, more=left > 0)
-        journal.flush()
-        yield from (data.names[ready.index] for ready in batch)
+    lacks = (index for index in indices if data.names[index] not in journal)
+    return [list(group) for _, group in groupby(lacks, lambda index: index // batch)]
 
 
-def _readable(
-    data: EvalSet, read: Iterable[_Ready], unread: dict[str, str] | None
-) -> Iterator[_Ready]:
-    for ready in read:
-        if (error := ready.error) is None:
-            yield ready
+def note(
+    data: EvalSet, journal: Journal, group: Sequence[Looked], unread: dict[str, str] | None
+) -> Iterator[str]:
+    """Write down what was found in a group; yields the names of its pictures.
+
+    Raises:
+        InputError: one could not be read, and ``unread`` is None.
+        OutputError: the journal cannot be written.
+    """
+    read = []
+    for looked in group:
+        if looked.error is None:
+            read.append(looked)
         elif unread is not None:
-            unread[data.names[ready.index]] = error.what
+            unread[data.names[looked.index]] = looked.error.what
         else:
+            error = looked.error
             hint = "Go on without it with --missing skip, or --missing count"
             raise InputError(error.what, where=error.where, hint=error.hint or hint)
+    for looked in read:
+        assert looked.found is not None
+        name = data.names[looked.index]
+        journal.add(name, looked.size, looked.found, more=looked is not read[-1])
+    journal.flush()
+    yield from (data.names[looked.index] for looked in read)
 
 
-def _preparer(data: EvalSet, plan: Plan) -> Callable[[int], _Ready]:
+def detect_groups(
+    read: ReadPicture,
+    sizes: Ints,
+    engine: Engine,
+    plan: Plan,
+    groups: Sequence[Sequence[int]],
+    workers: int | None = None,
+) -> Iterator[list[Looked]]:
+    """What is found in pictures, group by group.
+
+    Args:
+        read, sizes: see :class:`~ssd_data.evaluation.sources.EvalSet`.
+        groups: numbers of pictures, at most ``plan.batch`` in a group.
+        workers: as for :func:`detect_all`.
+
+    Raises:
+        InputError: the net cannot take a picture.
+    """
+    threads = workers or max(2, default_workers())
+    numbers = chain.from_iterable(groups)
+    ready = ordered_map(_preparer(read, sizes, plan), numbers, threads, chunk_size=1)
+    for group in groups:
+        yield list(_looked(engine, plan, list(islice(ready, len(group)))))
+
+
+def _looked(engine: Engine, plan: Plan, group: Sequence[_Ready]) -> Iterable[Looked]:
+    given = [ready.prepared for ready in group if ready.error is None]
+    results = iter(plan.run(engine, given) if given else ())
+    for ready in group:
+        found = next(results) if ready.error is None else None
+        yield Looked(ready.index, ready.size, found, ready.error)
+
+
+def _preparer(read: ReadPicture, sizes: Ints, plan: Plan) -> Callable[[int], _Ready]:
     def prepare(index: int) -> _Ready:
         try:
-            picture = data.read(index, gray=True) if plan.gray else data.read(index)
+            picture = read(index, gray=True) if plan.gray else read(index)
         except InputError as error:
             return _Ready(index, error=error)
-        width, height = data.sizes[index].tolist()
+        width, height = sizes[index].tolist()
         size = (width, height) if width else (picture.shape[1], picture.shape[0])
         return _Ready(index, size, plan.prepare(picture))
 

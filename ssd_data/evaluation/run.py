@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,20 @@ from ssd_data.core.images import picture_limits
 from ssd_data.core.jsontext import json_text
 from ssd_data.core.notes import Tally
 from ssd_data.core.progress import Track, untracked
+from ssd_data.core.tasks import Pool
 from ssd_data.engines import Engine
 from ssd_data.evaluation.detecting import detect_all
 from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.protocols import make_plan
 from ssd_data.evaluation.results import Scored, write_and_score
 from ssd_data.evaluation.sources import EvalSet
+from ssd_data.evaluation.spread import SentDetector, detect_spread
 from ssd_data.evaluation.worst import draw_worst
 from ssd_data.metrics.plots import draw_curves
 from ssd_data.metrics.scores import Scores
 from ssd_data.nets.caffemodel import MOST_BYTES
 from ssd_data.nets.detection import DETECTION_PARAMS, DETECTION_TYPE
+from ssd_data.nets.prepare import DeployNet, read_deploy
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.nets.prototxt import to_text
 
@@ -49,6 +52,7 @@ class EvalNet:
         batch: how many go through the net at a time, where they have one size.
         threshold: the net's own, which lower scores do not reach.
         half: whether it computes in half precision.
+        deploy, device: as the engine was loaded with; workers elsewhere load theirs so.
     """
 
     engine: Engine
@@ -59,6 +63,8 @@ class EvalNet:
     batch: int = 1
     threshold: float = 0.01
     half: bool = False
+    deploy: DeployNet | None = None
+    device: str | None = None
 
     def made_with(self) -> dict[str, Any]:
         """All that detections depend on, as JSON."""
@@ -74,6 +80,27 @@ class EvalNet:
             "size": "x".join(map(str, self.size)) if self.size else size,
             "threshold": self.threshold,
         }
+
+    def sent(self) -> SentDetector:
+        """The same as workers get it.
+
+        Raises:
+            InputError: net or weights cannot be read.
+            ValueError: it does not say of which prototxt it is.
+        """
+        if self.deploy is None:
+            raise ValueError("EvalNet(deploy=...) is what workers load")
+        return SentDetector(
+            self.engine.name,
+            read_deploy(self.deploy, self.threshold),
+            self._weights(),
+            self.preprocessing,
+            self.protocol,
+            self.size,
+            self.batch,
+            self.device,
+            self.half,
+        )
 
     def _weights(self) -> bytes:
         return read_bytes(self.weights, "caffemodel", MOST_BYTES)
@@ -126,6 +153,7 @@ def evaluate(
     folder: Path,
     options: EvalOptions | None = None,
     track: Track = untracked,
+    pool: Pool | None = None,
 ) -> Report:
     """Detect in all pictures of a set and score what was found.
 
@@ -135,6 +163,7 @@ def evaluate(
             Pictures that it has from an earlier run with the same net, weights and options are not
             detected again.
         track: wraps the names of pictures as they are done, to show progress.
+        pool: whose workers detect, where they are not this process.
 
     Raises:
         UsageError: an option is out of range.
@@ -144,7 +173,6 @@ def evaluate(
     options = options or EvalOptions()
     _check(data, detector, options, folder)
     detector = replace(detector, preprocessing=detector.preprocessing.fitted(detector.engine.graph))
-    plan = make_plan(detector.protocol, detector.preprocessing, detector.size, detector.batch)
     made_with = {**detector.made_with(), **data.identity}
     unread: dict[str, str] = {}
     missing = options.rules.missing
@@ -153,14 +181,8 @@ def evaluate(
         total = min(len(data.names), options.limit or len(data.names))
         before = sum(name in journal for name in data.names[:total])
         with picture_limits(keep_threads=detector.engine.name == "opencv"):
-            done = detect_all(
-                data,
-                detector.engine,
-                plan,
-                journal,
-                limit=options.limit,
-                unread=None if missing == "fail" else unread,
-            )
+            kept = None if missing == "fail" else unread
+            done = _detect(data, detector, journal, pool, options.limit, kept)
             detected = sum(1 for _ in track(done, total - before, "eval"))
         seconds = time.perf_counter() - start
         with OutFolder(folder) as work:
@@ -172,11 +194,26 @@ def evaluate(
                 limit=options.limit,
                 counted=unread if missing == "count" else (),
             )
-            _add_notes(scored.scores.notes, journal, unread)
+            reasons = {name: unread[name] for name in data.names if name in unread}
+            _add_notes(scored.scores.notes, journal, reasons)
             report = Report(scored.scores, made_with, detected, before, seconds)
             drawn = _write(report, scored, data, options, work.staging)
             work.publish()
     return replace(report, drawn=[folder / name for name in drawn])
+
+
+def _detect(
+    data: EvalSet,
+    net: EvalNet,
+    journal: Journal,
+    pool: Pool | None,
+    limit: int | None,
+    unread: dict[str, str] | None,
+) -> Iterator[str]:
+    plan = make_plan(net.protocol, net.preprocessing, net.size, net.batch)
+    if pool is None or pool.is_local:
+        return detect_all(data, net.engine, plan, journal, limit=limit, unread=unread)
+    return detect_spread(data, net.sent(), plan.batch, journal, pool, limit=limit, unread=unread)
 
 
 def _add_notes(notes: Tally, journal: Journal, unread: Mapping[str, str]) -> None:

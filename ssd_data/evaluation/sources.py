@@ -6,19 +6,18 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from ssd_data import metrics
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.inside import keep_inside, require_inside
-from ssd_data.core.files.paths import below, listable
-from ssd_data.core.images import in_colour, read_picture
+from ssd_data.core.files.fences import keep_inside
+from ssd_data.core.files.paths import listable
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.legible import few
 from ssd_data.core.registry import METRICS
-from ssd_data.core.structures import Pixels
 from ssd_data.data.build.convert import in_pixels
 from ssd_data.data.build.options import BuildOptions, require_raw
 from ssd_data.data.build.plan import plan
@@ -27,18 +26,12 @@ from ssd_data.data.find import find
 from ssd_data.data.lmdb.companions import labelmap_of, manifest_of, name_size_file, read_name_sizes
 from ssd_data.data.lmdb.manifest import Manifest, read_manifest
 from ssd_data.data.lmdb.one_build import one_build
-from ssd_data.data.lmdb.store import is_lmdb, open_shared
+from ssd_data.data.lmdb.store import bytes_on_disk, is_lmdb, open_shared
 from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import read_table
+from ssd_data.evaluation.pictures import FilePictures, ReadPicture, RecordPictures
 from ssd_data.metrics.scores import Ints, Truth
 from ssd_data.metrics.truth import TruthBuilder
-
-
-class ReadPicture(Protocol):
-    """Reads the picture of an index; threads may call it."""
-
-    def __call__(self, index: int, /, *, gray: bool = False) -> Pixels:
-        """Uint8 (height, width, 3), BGR; with ``gray`` (height, width)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +97,7 @@ def open_set(what: str | Path, choice: EvalChoice | None = None) -> EvalSet:
         InputError: it is broken, or lacks what the metric needs.
     """
     choice = choice or EvalChoice()
-    path = Path(what)
+    path = as_path(what)
     given = {**({"format": choice.format} if choice.format else {}), **choice.reading}
     if is_lmdb(path):
         require_raw(given, what)
@@ -169,16 +162,10 @@ def _opened(path: Path, choice: EvalChoice) -> EvalSet:
     official = choice.truth or metric.find_truth(root, None, "")
     truth = metric.truth(pictures, labelmap, path, official)
     names = metric.names(pictures)
-    keys = records.keys()
-
-    def read(index: int, /, *, gray: bool = False) -> Pixels:
-        record = records.record(keys[index])
-        with records.naming():
-            return record.decode(gray=True) if gray else in_colour(record.decode())
-
+    read = RecordPictures(place)
     return EvalSet(
         path, name, names, labelmap, truth, sizes, read,
-        _identity(place, names, bytes=(place / "data.mdb").stat().st_size), (said,) if said else (),
+        _identity(place, names, bytes=bytes_on_disk(place)), (said,) if said else (),
     )  # fmt: skip
 
 
@@ -231,13 +218,8 @@ def _open_raw(dataset: Dataset, choice: EvalChoice) -> EvalSet:
     metric = metrics.load(name)
     official = choice.truth or metric.find_truth(dataset.root, dataset, split)
     truth = metric.truth(pictures, labelmap, dataset.root, official)
-    names, images = metric.names(pictures), pictures.images
-
-    def read(index: int, /, *, gray: bool = False) -> Pixels:
-        path = below(dataset.root, images[index])
-        require_inside(path)
-        return read_picture(path, images[index], gray=gray)
-
+    names = metric.names(pictures)
+    read = FilePictures(dataset.root, pictures.images)
     sizes = np.zeros((len(names), 2), np.int64)
     return EvalSet(
         dataset.root, name, names, labelmap, truth, sizes, read,

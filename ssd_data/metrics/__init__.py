@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.inside import keep_inside
+from ssd_data.core.files.fences import keep_inside
 from ssd_data.core.registry import METRICS
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ Formulas: weiliu89/caffe, ``src/caffe/util/bbox_util.cpp`` and ``detection_outpu
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +38,35 @@ class Detector:
 
     def prepare(self, picture: Array) -> Array:
         """A net's input, float32 (channels, height, width), of a picture (height, width, 3), BGR,
-        or (height, width), gray; as that lies where the net wants channels last."""
+        or (height, width), gray; as that lies where the net wants channels last, and as it is where
+        the net subtracts the mean itself."""
         given = self.table["input"]
         values = picture.reshape(*picture.shape[:2], -1)
         if values.shape[2] != len(given["mean"]):
             wants = "is to be gray: (height, width)" if len(given["mean"]) == 1 else "is to be BGR"
             raise ValueError(f"the picture {wants}, not {picture.shape}")
+        if given.get("type") == "uint8":  # the net subtracts the mean itself
+            return values
         values = values.astype(np.float32) - np.float32(given["mean"])
         values *= np.float32(given["scale"])
         last = given.get("layout") == "NHWC"
         return values if last else np.ascontiguousarray(values.transpose(2, 0, 1))
+
+    def joined(self, outputs: Sequence[Array]) -> tuple[Array, Array]:
+        """Locations and confidences of one picture, of the outputs of a net that ends map by map
+        (each batch, channels, height, width): as Permute, Flatten and Concat."""
+        order, heads = list(self.table["outputs"]), []
+        for head, names in self.table["net"]["maps"].items():
+            maps = [outputs[order.index(name)] for name in names]
+            parts = maps if names == [head] else [values.transpose(0, 2, 3, 1) for values in maps]
+            heads.append(np.concatenate([part.reshape(1, -1) for part in parts], 1))
+        settings = self.table["detection"]
+        each = (4,) if settings["share_location"] else (settings["num_classes"], 4)
+        locations, confidences = heads
+        return (
+            locations.reshape(1, -1, *each),
+            confidences.reshape(1, -1, settings["num_classes"]),
+        )
 
     def __call__(self, locations: Array, confidences: Array) -> Array:
         """The detections of a batch, see :func:`detection_output`."""
@@ -75,6 +95,7 @@ def activate(confidences: Array, kind: str, classes: int) -> Array:
     return values
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of a broken net's values: they are no boxes
 def decode(
     locations: Array, priors: Array | None, variances: Array, code_type: str, encoded: bool = False
 ) -> Array:
@@ -103,7 +124,7 @@ def decode(
     return np.concatenate([centre - half, centre + half], -1)
 
 
-@np.errstate(over="ignore", invalid="ignore")  # of a broken net's values: they are no boxes
+@np.errstate(over="ignore", invalid="ignore")
 def detection_output(
     locations: Array,
     scores: Array,
@@ -156,8 +177,8 @@ def _candidates(scores: Array, settings: dict[str, Any]) -> tuple[Array, Array]:
     above = scores > settings["confidence_threshold"]
     if 0 <= background < settings["num_classes"]:
         above[background :: settings["num_classes"]] = False
-    if 0 < most < count:
-        last = np.partition(scores, count - most, 1)[:, count - most]
+    if 0 < most < count:  # what is no number is above nothing
+        last = np.partition(np.where(above, scores, -np.inf), count - most, 1)[:, count - most]
         above &= scores >= last[:, None]
     group, prior = np.nonzero(above)
     order = np.lexsort((-scores[group, prior], group))

@@ -34,7 +34,7 @@ _LOOKED_AT = 1 << 16
 _LAYER_FIELDS = {"layer", "layers"}
 _INPUT_FIELDS = {"input", "input_shape", "input_dim"}
 _PLACE = re.compile(r"^(\d+):(\d+) : ")
-_PLACEHOLDER = re.compile(r"Couldn't parse (?:integer|float|number)[^:]*: ([A-Za-z_$]\w*)")
+_PLACEHOLDER = re.compile(r"Couldn't parse (?:integer|float|number)[^:]*: ([A-Za-z_$%{@<]\w*)")
 _NO_LINE_END = re.compile(r"[^\n]")
 _ODD_BYTE = re.compile("[\udc80-\udcff]")
 # What stands before a comment: strings and all else but "#".

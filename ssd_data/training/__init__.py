@@ -18,6 +18,7 @@
 - ``log.py``: the events that a run tells, the log and the table made of them
 - ``display.py``: what a solver shows of a batch, and what it says when the loss is no number
 - ``extras.py``: averaged weights, loss scale and what else the original has not, at work
+- ``recipe/``: what a recipe does otherwise than solver and nets say; see its docstring
 - ``save_output.py``: a test's detections in files
 - ``written.py``: what solver and nets have written, and where it may be
 - ``testing.py``: a test net's scores

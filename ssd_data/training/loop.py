@@ -22,9 +22,8 @@ from ssd_data.training.preflight.processes import ALL_HINT, ALL_OF_THEM, undivid
 from ssd_data.training.processes import ALONE, Processes
 from ssd_data.training.recipe.change import settle_recipe
 from ssd_data.training.recipe.parts import TrainRecipe
-from ssd_data.training.resumestate import read_resume_state
 from ssd_data.training.resuming import identities, open_sources
-from ssd_data.training.snapshots import recorded_extras
+from ssd_data.training.snapshots import recorded_extras, recorded_options
 from ssd_data.training.solver import Solver
 from ssd_data.training.solver_file import SolverFile
 
@@ -59,7 +58,7 @@ class TorchEngine:
         recorded, kept, where = {}, None, ""
         if options.resume is not None:
             recorded, where = recorded_extras(Path(options.resume)), str(options.resume)
-            kept = read_resume_state(Path(where)).get("options", {}).get("recipe")
+            kept = recorded_options(Path(where)).get("recipe")
         recipe = settle_recipe(options.recipe, kept, where, say)
         own = {} if recipe is None or options.recipe is None else recipe.extras()
         extras = settle({**own, **options.extras}, recorded, say)

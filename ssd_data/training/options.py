@@ -150,7 +150,7 @@ class TrainOptions:
     seed: int | None = option(None, "Of all that is random.", metavar="N", low=0)
     recipe: Path | str | TrainRecipe | None = option(
         None,
-        "Otherwise than solver and nets say: a .toml, or a name.",
+        "A recipe to train by: a .toml, or a name.",
         metavar="F|NAME",
     )
     max_iter: int | None = option(None, "Instead of the solver's.", metavar="N", low=1)
@@ -174,6 +174,11 @@ class TrainOptions:
         None, "With --build: folder of the nets.  [default: the family's name]", letter="o"
     )
     extras: Mapping[str, Any] | Extras = field(default_factory=dict)
+
+    def policy(self, own: str) -> str:
+        """What the learning rate goes by: a recipe's schedule, else the solver's own policy."""
+        schedule = self.recipe.schedule if isinstance(self.recipe, TrainRecipe) else None
+        return own if schedule is None else f"{schedule.kind} (recipe)"
 
     def recorded(self) -> dict[str, Any]:
         """What log and snapshots keep of it."""

@@ -210,7 +210,7 @@ def train_file(
             keeper.go_on(log.table_path, engine.iteration)
             log.begin(
                 file.train.net.name,
-                file.param.lr_policy,
+                options.policy(file.param.lr_policy),
                 {**_about(file, options, engine), **facts},
             )
             listeners = [log, keeper, *listeners, draw_at_tests(log.table_path)]

@@ -134,15 +134,25 @@ def read_snapshot(path: Path | str) -> Snapshot:
     return Snapshot(progress, state.learned_net, history, read_resume_state(path))
 
 
+def recorded_options(state: Path) -> dict[str, Any]:
+    """The options that the resume state beside a solver state records; none of Caffe's own.
+
+    Raises:
+        InputError: they are no table.
+    """
+    options = read_resume_state(state).get("options", {})
+    if not isinstance(options, dict):
+        raise InputError("its options are no table", where=state.with_suffix(RESUME))
+    return options
+
+
 def recorded_extras(state: Path) -> dict[str, Any]:
-    """The extras that the resume state beside a solver state records; none of Caffe's own.
+    """The extras among them.
 
     Raises:
         InputError: what it records are no such options.
     """
-    where = state.with_suffix(RESUME)
-    options = read_resume_state(state).get("options", {})
-    found = options.get("extras", {}) if isinstance(options, dict) else None
+    where, found = state.with_suffix(RESUME), recorded_options(state).get("extras", {})
     if not isinstance(found, dict):
         raise InputError("its options are no table", where=where)
     if unknown := found.keys() - DEFAULTS.keys():

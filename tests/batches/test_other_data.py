@@ -110,7 +110,7 @@ def test_without_h5py(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(InputError, match="needs h5py") as error:
         net("HDF5Data", param(tmp_path / "list.txt", 1))
-    assert error.value.hint == "pip install h5py"
+    assert error.value.hint == "pip install 'ssd-data[hdf5]'"
 
 
 def test_what_hdf5_is_refused(files: Path) -> None:

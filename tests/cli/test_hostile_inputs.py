@@ -23,7 +23,7 @@ from support.nets import detector_text
 from support.trees import Voc, jpeg, xml
 
 from ssd_data.data.lmdb.records import encode_record
-from ssd_data.data.lmdb.store import LmdbWriter
+from ssd_data.data.lmdb.writer import LmdbWriter
 
 MOST_SECONDS, MOST_MEGABYTES = 20, 500  # of the processor, imports and all; torch is among them
 CROWD = 20_000

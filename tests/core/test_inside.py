@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssd_data import InputError
-from ssd_data.core.files import inside
+from ssd_data.core.files import fences, inside
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def root(tmp_path: Path) -> Path:
         ("gone", "../nowhere"),
     ):
         (tmp_path / "set" / name).symlink_to(target)
-    inside.keep_inside(tmp_path / "set")
+    fences.keep_inside(tmp_path / "set")
     return tmp_path / "set"
 
 
@@ -40,9 +40,9 @@ IN = {"a", "deep", "deep/b", "near", "absolute", "back", "back/b", "circle", "no
 
 def test_which_lead_out(root: Path) -> None:
     for name in OUT | IN:
-        assert inside.leads_out(f"{root}/{name}") == (name in OUT), name
-    assert not inside.leads_out(root)
-    assert not inside.leads_out(root.parent / "d")  # nobody named what it lies in
+        assert fences.leads_out(f"{root}/{name}") == (name in OUT), name
+    assert not fences.leads_out(root)
+    assert not fences.leads_out(root.parent / "d")  # nobody named what it lies in
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_the_link_is_named(path: str, link: str, target: str, root: Path) -> Non
         inside.read_bytes(f"{root}/{path}", "file", 10)
     assert str(caught.value) == (
         f"{root / link}: this link leaves the data set's folder: it leads to "
-        f'"{root.parent / target}"\n  {inside.HINT}'
+        f'"{root.parent / target}"\n  {fences.HINT}'
     )
 
 
@@ -88,44 +88,44 @@ def test_each_way_of_reading_asks(root: Path) -> None:
 
 
 def test_it_is_followed_or_allowed_on_request(root: Path) -> None:
-    inside.keep_inside(root, also=[root.parent / "set2"])
+    fences.keep_inside(root, also=[root.parent / "set2"])
     assert inside.read_text(root / "folder" / "c", "file") == "set2/c"
-    assert inside.leads_out(root / "far")
-    inside.keep_inside(root, follow=True)
+    assert fences.leads_out(root / "far")
+    fences.keep_inside(root, follow=True)
     assert inside.read_text(root / "far", "file") == "d"
-    inside.keep_inside(root)
-    assert inside.leads_out(root / "folder" / "c")
+    fences.keep_inside(root)
+    assert fences.leads_out(root / "folder" / "c")
 
 
 def test_a_link_that_is_named_itself(root: Path) -> None:
-    inside.keep_inside(root / "folder")
+    fences.keep_inside(root / "folder")
     assert inside.read_text(root / "folder" / "c", "file") == "set2/c"
-    inside.keep_inside(root)  # what holds it is named after it
-    assert inside.leads_out(root / "folder" / "c")
+    fences.keep_inside(root)  # what holds it is named after it
+    assert fences.leads_out(root / "folder" / "c")
 
 
 def test_relative_paths(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root)
     for name in (".", ""):
-        inside.keep_inside(name)
+        fences.keep_inside(name)
         assert inside.read_text(Path("near"), "file") == "set/a"
         with pytest.raises(InputError, match=r"^folder: this link leaves"):
             inside.read_bytes(Path("folder/c"), "file", 10)
         with pytest.raises(InputError, match=r"^\./far: this link leaves"):
             inside.read_bytes("./far", "file", 10)
     monkeypatch.chdir(root / "deep")
-    inside.keep_inside("..")
+    fences.keep_inside("..")
     with pytest.raises(InputError, match=r"^\.\./far: this link leaves"):
         inside.read_bytes("../far", "file", 10)
 
 
 def test_what_was_passed_over_is_said_in_the_end(root: Path) -> None:
-    inside.require_none_refused(root)
+    fences.require_none_refused(root)
     for name in ("through", "far"):
         with pytest.raises(InputError):
             inside.read_bytes(root / name, "file", 10)
     with pytest.raises(InputError, match="through: this link leaves"):
-        inside.require_none_refused(root / "deep")
+        fences.require_none_refused(root / "deep")
 
 
 def test_names_are_shown_as_they_can_be(root: Path) -> None:
@@ -148,9 +148,9 @@ def test_no_way_leads_out_unseen(
     (top / "set" / "folder").symlink_to("../set2")
     (top / "set" / "back").symlink_to("../set2/deep/../../set")
     (top / "set2" / "deep" / "back").symlink_to("../../set/deep")
-    inside.keep_inside(top / "set")
+    fences.keep_inside(top / "set")
     path = "/".join([str(top / "set"), *parts])
     real = Path(path).resolve()
     absolute = Path(inside._absolute(path))
     if absolute.is_relative_to(top / "set"):  # what ``below`` lets pass
-        assert inside.leads_out(path) == (not real.is_relative_to(top / "set"))
+        assert fences.leads_out(path) == (not real.is_relative_to(top / "set"))

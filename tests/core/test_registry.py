@@ -21,6 +21,7 @@ DEFINES = {
     "ENGINES": ["load"],
     "PROTOCOLS": ["plan"],
     "TARGETS": ["prove"],
+    "PLACES": ["connect"],
     "COMMANDS": ["command"],
 }
 

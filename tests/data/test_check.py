@@ -27,7 +27,7 @@ from ssd_data.data.check.findings import Findings
 from ssd_data.data.check.raw import check_dataset
 from ssd_data.data.find import find, recognise
 from ssd_data.data.lmdb.records import encode_record
-from ssd_data.data.lmdb.store import LmdbWriter
+from ssd_data.data.lmdb.writer import LmdbWriter
 
 LABELS = LabelMap.from_names(["cat", "dog"])
 Rows = list[tuple[float, ...]]

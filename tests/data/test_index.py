@@ -9,7 +9,7 @@ from support.trees import Voc, jpeg
 from support.yolo import tree
 
 from ssd_data import InputError, UsageError, build, find
-from ssd_data.core.files.inside import is_kept
+from ssd_data.core.files.fences import is_kept
 
 LINE = "0 0.5 0.5 0.2 0.2\n"
 YAML = "train: images/train\nval: images/val\nnames: [cat, dog]\n"

@@ -20,8 +20,9 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.legible import visible
 from ssd_data.data.lmdb.records import encode_record
-from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
+from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.data.lmdb.survey import Survey, bands, find_item, look
+from ssd_data.data.lmdb.writer import LmdbWriter
 from ssd_data.proto import caffe_pb2
 
 Rows = list[tuple[float, ...]]

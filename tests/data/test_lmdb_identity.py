@@ -9,7 +9,8 @@ import lmdb
 import pytest
 
 from ssd_data.data.lmdb.identity import TAIL, digest
-from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
+from ssd_data.data.lmdb.store import LmdbReader
+from ssd_data.data.lmdb.writer import LmdbWriter
 
 RECORDS = [(b"00000000_a.jpg", b"x" * 9000 + b"boxes"), (b"00000001_b.jpg", b"y")]
 

@@ -13,7 +13,7 @@ from support import everyformat
 from support.trees import Voc
 
 from ssd_data import BuildOptions, InputError, LabelMap, Tally, build, find, write_labelmap
-from ssd_data.core.files.inside import HINT, keep_inside
+from ssd_data.core.files.fences import HINT, keep_inside
 from ssd_data.core.structures import Unreadable
 from ssd_data.data.build.convert import make_records
 from ssd_data.data.build.plan import plan

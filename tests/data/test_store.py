@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.trees import jpeg
 
 from ssd_data import InputError, LmdbReader, LmdbWriter, OutputError
-from ssd_data.data.lmdb import store
+from ssd_data.data.lmdb import writer as writing
 from ssd_data.data.lmdb.records import decode_record, encode_record, key_of
 from ssd_data.proto import caffe_pb2
 
@@ -224,8 +224,8 @@ def test_the_compiled_descriptor_is_that_of_the_schema(tmp_path: Path) -> None:
 class TestSyncsBeside:
     @pytest.fixture(autouse=True)
     def often(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(store, "SYNC_BYTES", 1)
-        monkeypatch.setattr(store, "BATCH_BYTES", 1)
+        monkeypatch.setattr(writing, "SYNC_BYTES", 1)
+        monkeypatch.setattr(writing, "BATCH_BYTES", 1)
 
     def test_while_the_map_grows(self, tmp_path: Path) -> None:
         with LmdbWriter(tmp_path / "db", map_size=1 << 16) as writer:

@@ -13,7 +13,6 @@ from support.coco_trees import roboflow
 
 from ssd_data import InputError, find
 from ssd_data.core.notes import Tally
-from ssd_data.data.formats.coco import jsonfile
 from ssd_data.data.formats.cvat import document
 
 CURE = "The disk may be failing: see the system's log (dmesg), and try again"
@@ -53,7 +52,7 @@ def test_coco(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(path: Path, flags: int) -> int:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(jsonfile.os, "open", fails)
+    monkeypatch.setattr(os, "open", fails)
     with pytest.raises(InputError) as caught:
         list(found.entries("train", Tally()))
     assert caught.value.where.endswith("train/_annotations.coco.json")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -364,43 +362,3 @@ def test_wrong_usage(
     with pytest.raises(UsageError, match=said):
         ship(net, tmp_path / "out", profile, **options)
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("profile", "home", "flags"),
-    [
-        ("ncnn", "NCNN_ROOT", ["-I{}/include/ncnn", "-L{}/lib", "-lncnn", "-fopenmp"]),
-        ("mnn", "MNN_ROOT", ["-I{}/include", "-L{}/build", "-L{}/lib", "-lMNN"]),
-    ],
-)
-def test_the_program_in_cpp(
-    profile: str, home: str, flags: list[str], net: Net, tmp_path: Path
-) -> None:
-    """Built and run where the runtime lies built, which its wheel does not bring."""
-    root, compiler = os.environ.get(home), shutil.which("g++")
-    if not root or not compiler:
-        pytest.skip(f"no compiler, or {home} does not say where {profile} lies built")
-    out = tmp_path / "out"
-    ship(net, out, profile)
-    known = [flag.format(root) for flag in flags]
-    subprocess.run(
-        [compiler, "-std=c++11", out / "example.cpp", *known, "-o", out / "x"], check=True
-    )
-    pixels = np.random.default_rng(5).integers(0, 256, (64, 64, 3)).astype(np.uint8)
-    cv2.imwrite(str(tmp_path / "p.ppm"), pixels)
-    places = os.pathsep.join([f"{root}/lib", f"{root}/build"])
-    done = subprocess.run(
-        [out / "x", tmp_path / "p.ppm"],
-        cwd=out, capture_output=True, text=True, check=True,
-        env={**os.environ, "LD_LIBRARY_PATH": places},
-    )  # fmt: skip
-    lines = [line for line in done.stdout.splitlines() if len(line.split()) == 6]
-    (theirs,) = load_engine("torch", *net, device="cpu").detect(
-        PREPARE.apply(pixels, (64, 64))[None]
-    )
-    wanted = sorted(
-        f"{label} {score:.2f}" for label, score in zip(theirs.labels, theirs.scores, strict=True)
-    )
-    found = sorted(f"{line.split()[0]} {float(line.split()[1]):.2f}" for line in lines)
-    assert len(found) == len(wanted) > 5
-    assert sum(a == b for a, b in zip(found, wanted, strict=True)) > 0.9 * len(wanted)

@@ -44,6 +44,28 @@ def test_every_command_names_an_unknown_type(engine: str, tmp_path: Path, run: A
     assert not out.exists()
 
 
+@pytest.mark.parametrize("engine", ["torch", "opencv"])
+@pytest.mark.parametrize(
+    "layer_text",
+    [
+        'type: "VideoData" video_data_param { video_type: VIDEO video_file: "nowhere.mp4" }',
+        'type: "ImageData" image_data_param { source: "nowhere.txt" batch_size: 1 }',
+        'type: "WindowData" window_data_param { source: "nowhere.txt" batch_size: 1 }',
+        'type: "MemoryData" memory_data_param { batch_size: 1 channels: 1 height: 1 width: 1 }',
+    ],
+)
+def test_data_within_a_deploy_net(engine: str, layer_text: str, tmp_path: Path, run: Any) -> None:
+    deploy, weights = write_detector(tmp_path)
+    text = deploy.read_text()
+    deploy.write_text(text + f'layer {{ name: "more" top: "more" {layer_text} }}\n')
+    picture = tmp_path / "p.png"
+    assert cv2.imwrite(str(picture), np.zeros((64, 64, 3), np.uint8))
+    found = run("detect", deploy, weights, picture, "--mean", "0", "--engine", engine)
+    assert found.status == 1
+    line = text.count("\n") + 1
+    assert f'{deploy}:{line} (layer "more"): ' in found.err
+
+
 @pytest.mark.parametrize("kind", DATA)
 def test_data_that_is_not_there(kind: str, tmp_path: Path, run: Any) -> None:
     path = tmp_path / "train.prototxt"

@@ -109,3 +109,26 @@ def test_what_rounding_keeps_takes_others_with_it() -> None:
     assert compare_detections("detections", "y", [far], param).unmatched == 1
     better = found(first, (1, 0.85, 0.1 + 1.5 * third)), found(first, second)
     assert compare_detections("detections", "y", [better], param).unmatched == 1
+
+
+def test_of_equally_good_ones_rounding_decides_which_comes_first() -> None:
+    """Two overlap, of one score; each side has another first, and what only the other takes."""
+    param = caffe_pb2.DetectionOutputParameter(keep_top_k=10, confidence_threshold=0.25)
+    param.nms_param.nms_threshold = 0.4
+    third = 0.2 / 3
+    one, other = (1, 0.90001, 0.1), (1, 0.90000, 0.1 + third)
+    taken = (1, 0.7, 0.1 - third)  # by the one
+    pair = found(one), found(other, taken)
+    every = found(one, other, taken, (2, 0.9, 0.5))
+
+    def unmatched(boxes: Detections | None, pair: tuple[Detections, Detections] = pair) -> int:
+        known = None if boxes is None else lambda number: (every, boxes)[number]
+        found = compare_detections("detections", "y", [(every, every), pair], param, known)
+        return found.unmatched
+
+    assert unmatched(every) == 0
+    assert unmatched(every, pair[::-1]) == 0
+    assert unmatched(None) == 3  # it is not known that the net gives the other
+    assert unmatched(found(one, taken)) == 3  # the net does not give it: it is a wrong box
+    assert unmatched(every, (found(one), found((1, 0.8999, 0.1 + third)))) == 2  # not equally good
+    assert unmatched(every, (found(one), found((*one[:2], 0.5)))) == 2

@@ -17,7 +17,7 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.registry import FAMILIES
 from ssd_data.core.structures import Boxes
 from ssd_data.data.lmdb.records import encode_record, key_of
-from ssd_data.data.lmdb.store import LmdbWriter
+from ssd_data.data.lmdb.writer import LmdbWriter
 from ssd_data.engines.torch import matching as original
 from ssd_data.engines.torch.summary import summarise
 from ssd_data.families.fit import fit as fitting

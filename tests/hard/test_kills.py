@@ -18,6 +18,7 @@ from support.writers import READERS, SCENES
 from ssd_data.core.registry import COMMANDS
 
 FEW = ["rebuild", "rebuild_here", "relink", "export_yolo", "labelmap", "download", "deploy_npu"]
+FEW += ["shard", "merge", "merge_on", "build_shards"]
 FEW += ["train_keep", "test_saving", "eval_more", "detect", "score_voc", "inspect"]
 VIEWS = {"view"}  # serves what it reads until it is stopped
 

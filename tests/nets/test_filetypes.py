@@ -86,11 +86,15 @@ def test_swapped(tmp_path: Path, run: Any) -> None:
         assert "The prototxt comes first, then the caffemodel" in found.err
 
 
-def test_a_template() -> None:
-    text = 'layer { name: "c" convolution_param {\n num_output: cls6x } }'
-    with pytest.raises(InputError, match=r"^n:2: .*cls6x") as error:
+@pytest.mark.parametrize(
+    ("written", "named"),
+    [("cls6x", "cls6x"), ("%d", "%"), ("{{ n }}", "{"), ("$N", "$"), ("@N@", "@"), ("<n>", "<")],
+)
+def test_a_template(written: str, named: str) -> None:
+    text = f'layer {{ name: "c" convolution_param {{\n num_output: {written} }} }}'
+    with pytest.raises(InputError, match=r"^n:2: ") as error:
         parse_prototxt(text, caffe_pb2.NetParameter, "n")
-    assert "Is this a template? Its script writes a number for cls6x" in error.value.hint
+    assert f"Is this a template? Its script writes a number for {named}" in error.value.hint
 
 
 @given(st.binary(max_size=300))

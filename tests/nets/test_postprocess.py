@@ -80,6 +80,30 @@ def test_activations_of_large_values(kind: str) -> None:
     np.testing.assert_allclose(scores, [[[0, 1]]])
 
 
+SETTINGS = {
+    "num_classes": 2, "background_label_id": 0, "share_location": True, "top_k": 2,
+    "code_type": "CENTER_SIZE", "variance_encoded_in_target": False, "confidence_threshold": 0.1,
+    "nms_threshold": 0.5, "eta": 1.0, "keep_top_k": -1,
+}  # fmt: skip
+
+
+def test_a_score_that_is_no_number_takes_no_place() -> None:
+    priors = np.array([[0, 0, 0.1, 0.1], [0.3, 0, 0.4, 0.1], [0.6, 0, 0.7, 0.1]], np.float32)
+    scores = np.array([[[0.1, 0.9], [np.nan, np.nan], [0.2, 0.8]]], np.float32)
+    rows = postprocess.detection_output(
+        np.zeros((1, 12)), scores, priors, np.ones(4, np.float32), SETTINGS
+    )
+    assert rows[:, 2].tolist() == np.float32([0.9, 0.8]).tolist()
+
+
+def test_boxes_beyond_all_numbers_are_decoded_without_a_word() -> None:
+    boxes = postprocess.decode(
+        np.full((1, 4), 1e4, np.float32), np.float32([[0, 0, 1, 1]]), np.ones(4, np.float32),
+        "CENTER_SIZE",
+    )  # fmt: skip
+    assert not np.isfinite(boxes).all()  # a warning would be an error here
+
+
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 def test_pictures_of_a_gray_net(layout: str, tmp_path: Path) -> None:
     table = {"input": {"mean": [100], "scale": 0.5, "layout": layout}}

@@ -16,7 +16,7 @@ from support.html_pages import EVIL, read_safely
 
 from ssd_data.core.labelmap import LabelMap, write_labelmap
 from ssd_data.data.lmdb.records import encode_record, key_of
-from ssd_data.data.lmdb.store import LmdbWriter
+from ssd_data.data.lmdb.writer import LmdbWriter
 from ssd_data.pages.report import picks
 from ssd_data.pages.report.blocks import (
     Bar,

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from ssd_data.data.lmdb.records import encode_record
-from ssd_data.data.lmdb.store import LmdbWriter
+from ssd_data.data.lmdb.writer import LmdbWriter
 from ssd_data.engines.torch.randomise import write_random_weights
 from support import coco_trees, cvat_xml, hub, labelme_json, openimages_csv, yolo
 from support.nets import detector_text

@@ -18,6 +18,7 @@ from support.stages import Stage
 
 STOPPED = 130
 # Ctrl-C in the midst of clearing up may leave it to the next one.
+RESUMED = re.compile(r"(^|/)\.[^/]+\.part(/|$)")
 STAGED = re.compile(r"(^|/)\.lock$|(^|/)\.([^/]*\.)?staging(/|$)")
 
 
@@ -56,6 +57,8 @@ def stopped_at_event(stage: Stage, event: int, number: int = signal.SIGINT) -> b
     fine = status in (STOPPED, stage.scene.status) and "Traceback" not in stage.said
     stage.require(fine, what, "ended with", status, stage.said)
     left = [name for name in stage.tree() if HIDDEN.search(name) and not STAGED.search(name)]
+    if stage.scene.resumes:
+        left = [name for name in left if not RESUMED.search(name)]
     left += [*tree(stage.temp)]
     stage.require(not left, what, "left", left)
     was_stopped = status == STOPPED

@@ -9,13 +9,14 @@ import torch
 
 from ssd_data.engines.torch.boxes import Priors
 from ssd_data.engines.torch.matching import GroundTruth
-from ssd_data.training.recipe.pairs import Predictions
+from ssd_data.training.recipe.pairs import MapSize, Predictions
 from support.multibox import make
 from support.multibox_twin import Settings
 
 F = np.float32
 MAPS = ((4, 3, 2), (2, 2, 2), (1, 1, 1))  # width, height, priors a place
 SIZE = (96, 64)
+LEVELS = tuple(MapSize(width * height * each, width, height) for width, height, each in MAPS)
 
 
 @dataclass
@@ -85,7 +86,7 @@ def scene(
         torch.from_numpy(rng.integers(1, classes, count)),
         boxes,
     )
-    levels = tuple(one.count for one in maps())
+    levels = LEVELS
     own = Priors(*torch.from_numpy(prior))
     return Predictions(layer, loc, conf, own, truth, levels, SIZE)
 

@@ -43,7 +43,7 @@ class Stage:
         self.require(in_child(lambda: self._act(self._prepare), to=self.said_to) == 0, self.said)
         self.work.rename(self.first)
         self.set_up()
-        self.old = self.tree()
+        self.old = self.tree(hidden=False)
         self.require(self.run(lambda: self._watch(events, seen)) == scene.status, self.said)
         self.events = range(1, events.stat().st_size + 1)
         self.new = self.tree()

@@ -13,7 +13,8 @@ from werkzeug.test import Client, TestResponse
 
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.data.lmdb.records import encode_record, key_of
-from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
+from ssd_data.data.lmdb.store import LmdbReader
+from ssd_data.data.lmdb.writer import LmdbWriter
 from ssd_data.pages.viewer.app import Viewer
 from ssd_data.pages.viewer.door import Door
 from ssd_data.pages.viewer.index import Index

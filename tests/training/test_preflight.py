@@ -21,7 +21,8 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import read_labelmap
 from ssd_data.data.lmdb.manifest import LABELMAP, labelmap_digest
 from ssd_data.data.lmdb.records import decode_record, encode_record
-from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
+from ssd_data.data.lmdb.store import LmdbReader
+from ssd_data.data.lmdb.writer import LmdbWriter
 from ssd_data.nets.caffemodel import LayerWeights, read_caffemodel, write_caffemodel
 from ssd_data.nets.graph import read_graph
 from ssd_data.proto import caffe_pb2

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from support import commands
 
-from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
+from ssd_data.data.lmdb.store import LmdbReader
+from ssd_data.data.lmdb.writer import LmdbWriter
 from ssd_data.proto import caffe_pb2
 from ssd_data.training import loop, run
 from ssd_data.training.solver_file import SolverFile

@@ -308,6 +308,20 @@ def test_what_does_not_fit(
     assert cure in found
 
 
+def test_priors_of_unknown_places(solver_file: Path) -> None:
+    text = Path("train.prototxt").read_text()
+    flat = (
+        'layer { name: "again" type: "Concat" bottom: "conv3_mbox_priorbox" top: "again" '
+        "concat_param { axis: 2 } }\n"
+    )
+    at = text.index('layer { name: "mbox_priorbox"')
+    text = text[:at] + flat + text[at:].replace('bottom: "conv3_mbox_priorbox"', 'bottom: "again"')
+    Path("train.prototxt").write_text(text)
+    found = said(found_of('[matching]\nkind = "atss"'))
+    assert '"again" is not a PriorBox\'s, so that atss cannot tell' in found
+    assert not found_of('[boxes]\nkind = "giou"').errors
+
+
 def test_a_teacher_of_other_priors(solver_file: Path) -> None:
     text = Path("test.prototxt").read_text()
     Path("other.prototxt").write_text(
@@ -317,10 +331,31 @@ def test_a_teacher_of_other_priors(solver_file: Path) -> None:
     assert "priors, the net" in found
 
 
+def test_a_teacher_that_scores_or_codes_otherwise(solver_file: Path) -> None:
+    text = Path("test.prototxt").read_text()
+    own = '[distillation]\nnet = "other.prototxt"\nweights = "sgd_iter_120.caffemodel"'
+    for old, new, what in (
+        (
+            'type: "Softmax"',
+            'type: "Sigmoid"',
+            "scores are those of a sigmoid, the net's of a soft",
+        ),
+        (
+            "code_type: CENTER_SIZE",
+            "code_type: CORNER",
+            "are of code_type CORNER, the net's CENTER",
+        ),
+    ):
+        assert old in text
+        Path("other.prototxt").write_text(text.replace(old, new))
+        assert what in said(found_of(own))
+
+
 def test_two_warm_ups_and_averages(solver_file: Path) -> None:
     assert "warms up by itself" in said(found_of('[schedule]\nkind = "linear"', warm_up=3))
     found = found_of("[average]\ndecay = 0.9", ema=0.8)
     assert any("The option counts" in str(one) for one in found.warnings)
+    assert "of one size" in said(found_of("[input]\nscales = [1]", compile=True))
     found = found_of('[matching]\nkind = "atss"', scale_compensation=True)
     assert "has no second stage" in said(found)
     found = found_of('[optimiser]\nkind = "adamw"\n[schedule]\nkind = "linear"\nwarm_up = 12')

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.multibox_twin import Settings, decode, overlap_of
-from support.recipe_scenes import SIZE, label_of, maps, scene
+from support.recipe_scenes import LEVELS, SIZE, label_of, scene
 
 from ssd_data.engines.torch.layers.multiboxloss import MultiBoxLoss
 from ssd_data.training.recipe.boxes._base import BoxLoss
@@ -31,7 +31,6 @@ from ssd_data.training.recipe.matchings.simota import Simota
 from ssd_data.training.recipe.objective import Objective
 from ssd_data.training.recipe.pairs import MatchedPairs, Predictions, PriorMatches
 
-LEVELS = tuple(one.count for one in maps())
 BOXES: list[BoxLoss] = [Iou(), Giou(), Diou(), Ciou()]
 SIGMOIDS: list[Focal | QualityFocal | Varifocal] = [
     Focal(),
@@ -324,6 +323,24 @@ def test_gradients_of_the_whole_by_differences(match: Atss | Simota, classes: Cl
     assert loc_grad.abs().sum() > 0
     background = conf_grad.reshape(p.scores.shape)[..., p.background]
     assert not background.any()  # no detector reads it
+
+
+@pytest.mark.parametrize("match", [Atss(), Simota(), OriginalMatching()], ids=lambda one: one.kind)
+@pytest.mark.parametrize("how", [OriginalBoxes(), *BOXES], ids=lambda one: one.kind)
+def test_truths_without_area_are_never_learned(
+    match: Atss | Simota | OriginalMatching, how: BoxLoss
+) -> None:
+    p = scene(17, count=4, logistic=True)
+    p.truth.boxes[0, 2:] = p.truth.boxes[0, :2]
+    p.truth.boxes[1, 3] = p.truth.boxes[1, 1] - 0.2
+    p.truth.boxes[2] = torch.tensor([0.5, 0.5, 0.5, 0.9])
+    p.layer.objective = objective(match, Varifocal(), how)
+    assert set(match.match(p).index.flatten().tolist()) <= {-1, 3}
+    prior = torch.stack([p.priors.boxes.reshape(-1), p.priors.variances.reshape(-1)])[None]
+    flat = [t.reshape(p.pictures, -1).requires_grad_() for t in (p.offsets, p.scores)]
+    loss = p.layer.forward(*flat, prior, label_of(p))
+    assert torch.isfinite(loss)
+    assert all(torch.isfinite(grad).all() for grad in torch.autograd.grad(loss, flat))
 
 
 def test_no_truth_at_all() -> None:

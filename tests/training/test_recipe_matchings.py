@@ -120,6 +120,13 @@ def test_atss_like_the_twin(seed: int, count: int, k: int, least: bool) -> None:
     assert as_maps(found.index) == atss_twin(p, k, least)
 
 
+def test_a_crowd_like_the_twin() -> None:
+    for seed in range(3):
+        p = scene(seed, pictures=3, count=60)
+        assert as_maps(Atss().match(p).index) == atss_twin(p, 9, True)
+        assert as_maps(Simota().match(p).index) == simota_twin(p, Simota())
+
+
 @settings(max_examples=60)
 @given(st.integers(0, 2**32), st.integers(0, 9), st.booleans(), st.sampled_from([0.5, 2.5]))
 def test_simota_like_the_twin(seed: int, count: int, logistic: bool, radius: float) -> None:

@@ -293,6 +293,7 @@ def test_what_differs_is_said(solver_file: Path, run: Any) -> None:
     base = ["train", solver_file.name, "--device", "cpu"]
     recipe(ELEMENTS["cosine"] + "\n" + ELEMENTS["focal"])
     assert run(*base, "--recipe", "my.toml", "--max-iter", "4").status == 0
+    assert "Learning Rate Policy: cosine (recipe)" in Path("short.log").read_text()
     again = run(*base, "--resume", "auto", "--max-iter", "5")
     assert "--recipe my.toml: as the snapshot records" in again.err
     recipe(ELEMENTS["cosine"].replace("0.1", "0.2") + "\n" + ELEMENTS["giou"])
@@ -304,6 +305,8 @@ def test_what_differs_is_said(solver_file: Path, run: Any) -> None:
     assert "without boxes.kind, until the snapshot it was giou" in again.err
     again = run(*base, "--resume", "auto", "--max-iter", "8")
     assert "--recipe" not in again.err
+    late = run(*base, "--resume", "auto", "--max-iter", "9", "--recipe", "my.toml")
+    assert "--recipe my.toml: until the snapshot there was none" in late.err
     assert set(printed(again.err)) == {7, 8}
 
 

@@ -35,7 +35,7 @@ from ssd_data.proto import caffe_pb2
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
+class MosaicTile:
     """One of the four: left and above the point, or right, or below, which one, and how resized.
 
     Attributes:
@@ -51,13 +51,13 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True)
-class Tiles:
+class Tiling:
     """What was drawn: where they meet, in pixels of the input, their scale, and those seen."""
 
     x: int
     y: int
     scale: float
-    seen: tuple[Tile, ...]
+    seen: tuple[MosaicTile, ...]
 
 
 class Mosaic(Opening, frozen=True):
@@ -82,7 +82,7 @@ class Mosaic(Opening, frozen=True):
     def __post_init__(self) -> None:
         rising(self.scale, "scale")
 
-    def draw(self, generator: Generator, setting: Setting, records: int) -> Tiles:
+    def draw(self, generator: Generator, setting: Setting, records: int) -> Tiling:
         """Where the pictures meet, their scale, and which they are."""
         how = setting.param.resize_param
         size = input_size(setting.param)
@@ -96,14 +96,14 @@ class Mosaic(Opening, frozen=True):
         for at, (other, way) in enumerate(zip(others, ways, strict=True)):
             right, below = at % 2 == 1, at >= 2
             if (x < size[0] if right else x > 0) and (y < size[1] if below else y > 0):
-                seen.append(Tile(right, below, other, way))
-        return Tiles(x, y, scale, tuple(seen))
+                seen.append(MosaicTile(right, below, other, way))
+        return Tiling(x, y, scale, tuple(seen))
 
-    def others(self, drawn: Tiles) -> Sequence[int]:
+    def others(self, drawn: Tiling) -> Sequence[int]:
         """Of the pictures that are seen."""
         return [tile.other for tile in drawn.seen if tile.other is not None]
 
-    def open(self, drawn: Tiles, own: Piece, others: Sequence[Piece], setting: Setting) -> Opened:
+    def open(self, drawn: Tiling, own: Piece, others: Sequence[Piece], setting: Setting) -> Opened:
         """A picture of the input's size."""
         size = input_size(setting.param)
         channels = 1 if own.pixels.ndim == 2 else own.pixels.shape[2]

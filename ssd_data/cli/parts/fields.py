@@ -10,8 +10,9 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import click
 
-from ssd_data.cli.parts.shared import PATH, Number, parse_map, parse_size
+from ssd_data.cli.parts.shared import PATH, Name, Number, parse_map, parse_size
 from ssd_data.core.options import flag, offered
+from ssd_data.core.registry import FAMILIES
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -56,6 +57,8 @@ def offered_option(
     settings |= {"default": None} if told or one.default is None else {}
     if offer.below is not None:
         settings["type"] = Number(offer.low, offer.below, max_open=True)
+    elif name in _NAMES:
+        settings["type"] = Name(_NAMES[name])
     elif offer.low is not None:
         settings["type"] = click.IntRange(offer.low, offer.most)
     more = [f"-{offer.letter}"] if offer.letter else []
@@ -91,6 +94,7 @@ def _paths(text: str | Sequence[Path]) -> Sequence[Path]:
     return [Path(name) for name in text.split(",")] if text else []
 
 
+_NAMES = {"family": FAMILIES}
 _TYPES: dict[object, dict[str, Any]] = {
     bool: {"is_flag": True},
     float: {"type": Number()},

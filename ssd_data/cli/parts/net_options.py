@@ -28,7 +28,10 @@ mean_options = shared.stacked(
         "[default: DEPLOY's own, or of train.prototxt or test.prototxt beside it]",
     ),
     click.option(
-        "--family", metavar="NAME", help="Take mean and scale of a family, see model --list."
+        "--family",
+        type=shared.Name(FAMILIES),
+        metavar="NAME",
+        help="Take mean and scale of a family, see model --list.",
     ),
     click.option("--mean", metavar="B,G,R", help="Mean of blue, green and red; or one for all."),
     click.option(

@@ -11,16 +11,33 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ssd_data.core.errors import SsdDataError
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.jsontext import json_text
 from ssd_data.core.legible import QUOTE, Legible, legible, visible
 from ssd_data.core.progress import Track, untracked
+from ssd_data.core.registry import FORMATS, Registry
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from ssd_data.core.labelmap import LabelMap
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _T = TypeVar("_T")
-PATH = click.Path(path_type=Path)
+
+
+class PathOrAddress(click.Path):
+    """A path, or an address such as ``s3://bucket/folder``."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """As click's, but for addresses."""
+        return as_path(value)
+
+
+PATH = PathOrAddress()
 CELL = (200, QUOTE)  # how long a table's cell may be, and what is left of a longer one
 
 
@@ -40,6 +57,29 @@ class Number(click.FloatRange):
 
     def _describe_range(self) -> str:
         return "" if self.min is self.max is None else super()._describe_range()
+
+
+class Name(click.ParamType[str]):
+    """The name of a plug-in, which a shell may complete; whoever takes it says what is none.
+
+    Args:
+        registry: where it is one. files: whether it may as well be a file.
+    """
+
+    name = "text"
+
+    def __init__(self, registry: Registry, files: bool = False) -> None:
+        self.registry, self.files = registry, files
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The names that begin so, then files."""
+        from click.shell_completion import CompletionItem
+
+        names = [name for name in self.registry.names() if name.startswith(incomplete)]
+        files = [CompletionItem(incomplete, type="file")] if self.files else []
+        return [*map(CompletionItem, names), *files]
 
 
 def stacked(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
@@ -74,6 +114,7 @@ def format_option(function: _F) -> _F:
     """``--format``: what a folder is in, where more than one layout fits or none is recognised."""
     return click.option(
         "--format",
+        type=Name(FORMATS),
         default="",
         metavar="NAME",
         help="Read a folder as this format, whatever else it may be.",

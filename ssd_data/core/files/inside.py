@@ -1,213 +1,66 @@
-"""What lies in a folder that a user has named is read there, and not where a link leads out of it.
+"""What lies in a folder that a user has named, on the disk or in a store, is read through this.
 
-A data set may come from a stranger, and a link in it may lead to anything that whoever builds it
-can read: what is built would hold that. So a link that leaves the folder is not followed, unless
-the user asks for it. Links that stay inside are followed, and the folder may be a link itself: the
-user has named it.
-
-:func:`keep_inside` says which folder that is, for this process. All that is read below it comes
-through the functions here, which are called as those of ``paths.py``; what lies below no such
-folder they read as those do. Each folder is looked at once: a file costs two look-ups.
+The functions are called as those of ``paths.py``, and ask first whether a link leads out of the
+folder (``fences.py``); what lies below no such folder they read as those do.
 """
 
 from __future__ import annotations
 
+import mmap
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import accumulate
+from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, Protocol
 
-from ssd_data.core.errors import InputError
 from ssd_data.core.files import paths
-from ssd_data.core.files.paths import TEXT_BYTES, listable
+from ssd_data.core.files.fences import (
+    AnyPath,
+    leads_out,
+    remember,
+    require_inside,
+    require_not_out,
+)
+from ssd_data.core.files.paths import TEXT_BYTES
+from ssd_data.core.files.remote.address import remote
 
-HINT = "--follow-links reads through such links (in Python follow_links=True)"
-AnyPath: TypeAlias = Path | str
-
-
-@dataclass(slots=True)
-class _Fence:
-    """A folder that was named.
-
-    Attributes:
-        top: its absolute path.
-        real: where it is, and the other folders that links may lead into.
-        follow: whether links may leave it. refused: the first error about one.
-    """
-
-    top: str
-    real: tuple[str, ...]
-    follow: bool
-    refused: InputError | None = None
+AHEAD, FAR_AHEAD = 16, 64
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A folder that was looked at: whether a link out leads to it, and its own links."""
+class HeldEntry(Protocol):
+    """What lies in a folder: an :class:`os.DirEntry`, or what a store has in its place."""
 
-    out: bool = False
-    links: frozenset[str] = frozenset()
+    @property
+    def name(self) -> str:
+        """Its name."""
 
+    @property
+    def path(self) -> str:
+        """Where it is."""
 
-_FREE = _Place()
-_absolute, _above = os.path.abspath, os.path.dirname  # of Path's none leaves links as they are
-_fences: dict[str, _Fence] = {}
-_places: dict[str, _Place] = {}
+    def is_dir(self) -> bool:
+        """Whether it is a folder, or a link to one."""
 
-
-def keep_inside(folder: AnyPath, follow: bool = False, also: Iterable[AnyPath] = ()) -> None:
-    """From now on nothing is read through a link that leaves this folder.
-
-    The same holds for the folders inside, whatever was said of them before.
-
-    Args:
-        follow: all is read. also: other folders that links may lead into: the user has named them.
-    """
-    top = _absolute(folder)
-    for other in [name for name in _fences if name.startswith(f"{top.rstrip('/')}/")]:
-        del _fences[other]
-    real = tuple(os.path.realpath(one) for one in (folder, *also))
-    _fences[top] = _Fence(top, real, follow)
-    _places.clear()
+    def is_symlink(self) -> bool:
+        """Whether it is a link."""
 
 
-@contextmanager
-def kept_inside(
-    folder: AnyPath, follow: bool = False, also: Iterable[AnyPath] = ()
-) -> Iterator[None]:
-    """As :func:`keep_inside`, for as long as a folder is looked at that may not be meant."""
-    before = dict(_fences)
-    keep_inside(folder, follow, also)
-    try:
-        yield
-    finally:
-        _fences.clear()
-        _fences.update(before)
-        _places.clear()
-
-
-def is_kept(folder: AnyPath) -> bool:
-    """Whether a folder is one of those, or lies in one."""
-    return _fence_of(_absolute(folder)) is not None
-
-
-def _fence_of(absolute: str) -> _Fence | None:
-    while absolute not in _fences:
-        above = _above(absolute)
-        if above == absolute:
-            return None
-        absolute = above
-    return _fences[absolute]
-
-
-def _is_out(fence: _Fence, path: str) -> bool:
-    real = os.path.realpath(path)
-    return not any(
-        real == place or real.startswith(f"{place.rstrip('/')}/") for place in fence.real
-    )
-
-
-def _look(folder: str, held: Iterable[os.DirEntry[str]] | None = None) -> _Place:
-    """A folder, looked at now where it was not.
-
-    Args:
-        held: what is in it, if that is known, so that it is not asked for again; no link that
-            leads out leads to it then.
-    """
-    place = _places.get(folder)
-    if place is None and "\0" in folder:  # no file is called so: whoever reads it says so
-        return _FREE
-    if place is None:
-        fence = _fence_of(_absolute(folder))
-        if fence is None or fence.follow:
-            place = _FREE
-        elif held is None and _is_out(fence, folder):
-            place = _Place(out=True)
-        else:
-            held = _held(folder) if held is None else held
-            place = _Place(links=frozenset(one.name for one in held if one.is_symlink()))
-        _places[folder] = place
-    return place
-
-
-def _held(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder or ".") as found:
-            return list(found)
-    except OSError:  # whoever reads it says so
-        return []
-
-
-def leads_out(path: AnyPath) -> bool:
-    """Whether a file or folder is reached through a link that leaves the folder it is kept in.
-
-    >>> leads_out("sample/voc/JPEGImages/test000001.jpg")
-    False
-    """
-    folder, _, name = str(path).rpartition("/")
-    place = _look(folder if folder or name == str(path) else "/")
-    if not place.out and name not in place.links and name != "..":
-        return False
-    fence = _fence_of(_absolute(path))
-    return fence is not None and _is_out(fence, str(path))
-
-
-def require_inside(path: AnyPath) -> None:
-    """Refuse what :func:`leads_out`.
-
-    Raises:
-        InputError: it does; the error names the link.
-    """
-    if leads_out(path):
-        raise refused(path)
-
-
-def refused(path: AnyPath) -> InputError:
-    """The error about a path that leads out: it names the link that does."""
-    fence = _fence_of(_absolute(path))
-    assert fence is not None
-    ways = list(accumulate(str(path).split("/"), "{}/{}".format))
-    inside = (way for way in ways if way and _fence_of(_absolute(way)) is fence)
-    link = next((way for way in inside if _is_out(fence, way)), ways[-1])
-    target = listable(os.path.realpath(link))
-    what = f'this link leaves the data set\'s folder: it leads to "{target}"'
-    error = InputError(what, where=listable(link), hint=HINT)
-    fence.refused = fence.refused or error
-    return error
-
-
-def require_none_refused(folder: AnyPath) -> None:
-    """Whoever looks at what lies in a folder may pass over what cannot be read. A link that leads
-    out is no such thing: it is for the user to say whether it is followed.
-
-    Raises:
-        InputError: since :func:`keep_inside` one was refused in the folder, or in that which it
-            lies in.
-    """
-    fence = _fence_of(_absolute(folder))
-    if fence is not None and fence.refused is not None:
-        raise fence.refused
-
-
-def entries(folder: AnyPath) -> list[os.DirEntry[str]]:
+def entries(folder: AnyPath) -> list[HeldEntry]:
     """What lies in a folder.
 
     Raises:
         InputError: a link that leads out leads to it.
         OSError: as the system says.
     """
+    if (far := remote(folder)) is not None:
+        from ssd_data.core.files.remote import reading
+
+        return [*reading.entries(far)]
     path = str(folder)
-    known = _places.get(path)
-    fence = None if known else _fence_of(_absolute(path))
-    if known.out if known else fence is not None and not fence.follow and _is_out(fence, path):
-        raise refused(folder)
+    require_not_out(path)
     with os.scandir(folder) as found:
         held = list(found)
-    _look(path, held)
-    return held
+    remember(path, held)
+    return [*held]
 
 
 def names_in(folder: AnyPath) -> list[str]:
@@ -222,7 +75,7 @@ def names_in(folder: AnyPath) -> list[str]:
         return []
 
 
-def is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: HeldEntry) -> bool:
     """Whether it is a folder, or a link to one; not so a link that leads round in a circle."""
     try:
         return entry.is_dir()
@@ -231,7 +84,7 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def read_start(
-    path: AnyPath, what: str, most: int, where: object = "", start: int | None = None
+    path: AnyPath, what: str, most: int, where: object, start: int, again: bool = False
 ) -> tuple[bytes, int]:
     """See :func:`ssd_data.core.files.paths.read_start`.
 
@@ -239,7 +92,7 @@ def read_start(
         InputError: it cannot be read, or a link that leads out leads to it.
     """
     require_inside(path)
-    return paths.read_start(path, what, most, where, start)
+    return paths.read_start(path, what, most, where, start, again)
 
 
 def read_bytes(path: AnyPath, what: str, most: int, where: object = "") -> bytes:
@@ -268,6 +121,43 @@ def open_regular(path: AnyPath, what: str, most: int, where: object = "") -> Bin
     """See :func:`ssd_data.core.files.paths.open_regular`; else as :func:`read_bytes`."""
     require_inside(path)
     return paths.open_regular(path, what, most, where)
+
+
+def mapped(path: AnyPath, what: str, where: object) -> mmap.mmap | bytes:
+    """A regular file's bytes, as many of them in memory as are looked at; else as
+    :func:`read_bytes`."""
+    require_inside(path)
+    return paths.mapped(path, what, where)
+
+
+def openable(path: AnyPath, what: str, where: object) -> AnyPath | BinaryIO:
+    """A file as other packages take it that read parts of it: its path, or of a store a file of
+    which only those are fetched.
+
+    Raises:
+        InputError: as :func:`require_inside`, or a store has no such file.
+    """
+    require_inside(path)
+    if (far := remote(path)) is None:
+        return path
+    from ssd_data.core.files.remote import reading
+
+    return reading.open_parts(far, what, paths.ANY_BYTES, where)
+
+
+def expect(root: AnyPath, files: Iterable[AnyPath]) -> None:
+    """These files below a root are read next, in about this order. Nothing is done on the disk, and
+    ``files`` not asked: only a store is far enough for it to matter.
+    """
+    if (far := remote(root)) is not None:
+        from ssd_data.core.files.remote import reading
+
+        reading.expect(far, filter(None, map(remote, files)))
+
+
+def ahead_of(root: AnyPath) -> int:
+    """How many files of a root are best announced before they are read."""
+    return AHEAD if remote(root) is None else FAR_AHEAD
 
 
 def announce(path: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ssd_data.core.errors import InputError, OutputError
 from ssd_data.core.files.exchange import remove_tree
+from ssd_data.core.files.remote.address import remote
 from ssd_data.core.files.whole import sync_folder
 
 STAGING, READY, LOCK = ".staging", ".ready", ".lock"
@@ -79,7 +80,7 @@ def require_settled(folder: Path) -> None:
     Raises:
         InputError: it is; what lies in it does not belong together.
     """
-    if os.path.lexists(folder / READY):
+    if remote(folder) is None and os.path.lexists(folder / READY):
         raise InputError(
             "a command that writes into this folder was interrupted while it did",
             where=folder,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import re
 import stat
@@ -12,8 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from ssd_data.core.errors import InputError, cure
+from ssd_data.core.files.remote.address import remote
 
-TEXT_BYTES = 1 << 30
+TEXT_BYTES, ANY_BYTES = 1 << 30, 1 << 62
 _UNFIT = re.compile("[\\x00-\\x1f\\x7f\\ud800-\\udfff]")
 
 
@@ -24,7 +26,7 @@ def below(root: Path, relative: str, where: object = "") -> Path:
         InputError: see :func:`require_below`.
     """
     require_below(root, relative, where)
-    return Path(root, relative)
+    return root / relative
 
 
 def require_below(root: Path, relative: str, where: object = "") -> None:
@@ -68,14 +70,32 @@ def read_bytes(path: Path | str, what: str, most: int, where: object = "") -> by
     Raises:
         InputError: the file is absent, unreadable, no regular file, or larger than ``most``.
     """
-    return read_start(path, what, most, where)[0]
+    where = where or path
+    if (far := remote(path)) is not None:
+        from ssd_data.core.files.remote import reading
+
+        return reading.read_bytes(far, what, most, where)
+    return _read(path, what, most, where, None)[0]
 
 
 def read_start(
-    path: Path | str, what: str, most: int, where: object = "", start: int | None = None
+    path: Path | str, what: str, most: int, where: object, start: int, again: bool = False
 ) -> tuple[bytes, int]:
-    """A file's first bytes, at most ``start``, and how many it has; else as :func:`read_bytes`."""
-    where = where or path
+    """A file's first bytes, at most ``start``, and how many it has; else as :func:`read_bytes`.
+
+    For what is read once, as pictures are: of a store it is fetched anew each time, but for what
+    is kept until it is read ``again``.
+    """
+    if (far := remote(path)) is not None:
+        from ssd_data.core.files.remote import reading
+
+        return reading.read_start(far, what, most, where, start, again)
+    return _read(path, what, most, where, start)
+
+
+def _read(
+    path: Path | str, what: str, most: int, where: object, start: int | None
+) -> tuple[bytes, int]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
@@ -92,6 +112,10 @@ def read_start(
 def open_regular(path: Path | str, what: str, most: int, where: object = "") -> BinaryIO:
     """A regular file to be read piece by piece; else as :func:`read_bytes`."""
     where = where or path
+    if (far := remote(path)) is not None:
+        from ssd_data.core.files.remote import reading
+
+        return reading.open_regular(far, what, most, where)
     try:
         file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115
     except (OSError, ValueError) as error:
@@ -130,6 +154,24 @@ def _unreadable(
     return InputError(f"cannot read the {what}: {error}", where=ascii(str(path)))
 
 
+def mapped(path: Path | str, what: str, where: object) -> mmap.mmap | bytes:
+    """A regular file's bytes, as many of them in memory as are looked at; else as
+    :func:`read_bytes`."""
+    if (far := remote(path)) is not None:
+        from ssd_data.core.files.remote import reading
+
+        return reading.mapped(far, what, ANY_BYTES, where)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            size = _size(descriptor, what, ANY_BYTES, where)
+            return mmap.mmap(descriptor, size, access=mmap.ACCESS_READ) if size else b""
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, what, where, error) from None
+
+
 @contextmanager
 def naming(path: Path | str) -> Iterator[None]:
     """The system's errors name the file also where they come of reading or writing it."""
@@ -143,6 +185,11 @@ def naming(path: Path | str) -> Iterator[None]:
 
 def announce(path: str) -> None:
     """Let the system fetch a file that is read soon; what is wrong with it is said then."""
+    if (far := remote(path)) is not None:
+        from ssd_data.core.files.remote import reading
+
+        reading.announce(far)
+        return
     if not hasattr(os, "posix_fadvise"):
         return
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.data import formats, recipes
 from ssd_data.data.build.options import BuildOptions, require_raw
@@ -44,7 +45,7 @@ def labelmap_of(
         UsageError: ``source`` is none of these.
         InputError: the labelmap or the data set is broken or absent.
     """
-    path = Path(source)
+    path = as_path(source)
     given = {**({"format": format} if format else {}), **(reading or {})}
     if _is_labelmap(path):
         require_raw(given, source)
@@ -89,7 +90,7 @@ def disagreements(
         UsageError: ``source`` is none of these.
         InputError: it is broken or absent.
     """
-    path = Path(source)
+    path = as_path(source)
     found = [f"{labelmap.origin}: {fault}" for fault in labelmap.faults()]
     if _is_labelmap(path) or is_lmdb(path):
         require_raw({**({"format": format} if format else {}), **(reading or {})}, source)

@@ -15,22 +15,27 @@ from typing import Any
 import msgspec
 
 from ssd_data.core.errors import InputError, OutputError, SsdDataError
+from ssd_data.core.files.exchange import remove_tree
 from ssd_data.core.files.publish import OutFolder
+from ssd_data.core.files.remote.address import as_path
+from ssd_data.core.files.resumable import part_of
 from ssd_data.core.files.whole import write_text
 from ssd_data.core.images import picture_limits
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.core.legible import count_of
-from ssd_data.core.notes import Tally
 from ssd_data.core.parallel import default_workers
 from ssd_data.core.progress import Track, untracked
+from ssd_data.core.tasks import LOCAL, Pool, Say, unsaid
 from ssd_data.data import formats
 from ssd_data.data.build import links
-from ssd_data.data.build.convert import BoxRuleError, BuiltRecord, make_records
+from ssd_data.data.build.convert import BuiltRecord, make_records
+from ssd_data.data.build.failures import MOST_FAILURES, all_of, note_failure
 from ssd_data.data.build.occupied import Occupied, require_writable
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.plan import BuildPlan, plan
 from ssd_data.data.build.recorded import SplitCounts, new_manifest
-from ssd_data.data.build.scan import LabelledImage, Scan
+from ssd_data.data.build.scan import LabelledImage, Scan, Stamp
+from ssd_data.data.build.sharding.driver import Sharding, Shards
+from ssd_data.data.build.sharding.inputs import ShardInputs
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.formats.pairlists import line_of
 from ssd_data.data.lmdb.manifest import (
@@ -41,9 +46,9 @@ from ssd_data.data.lmdb.manifest import (
     differences,
     read_manifest,
 )
-from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
-
-MOST_FAILURES = 20
+from ssd_data.data.lmdb.shards import Shard
+from ssd_data.data.lmdb.store import LmdbReader
+from ssd_data.data.lmdb.writer import LmdbWriter
 
 
 @dataclass(slots=True)
@@ -60,6 +65,7 @@ class BuildResult:
         labelmap: of the records.
         built: the splits that were written, or of a dry run would be; the others are up to date.
         linked: the links that were made.
+        shards: of a split that was built as shards, how many were built, and how many it has.
     """
 
     out: Path
@@ -67,6 +73,7 @@ class BuildResult:
     labelmap: LabelMap
     built: list[str]
     linked: list[str] = field(default_factory=list)
+    shards: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -91,6 +98,9 @@ def build(
     link: Path | str | None = None,
     track: Track = untracked,
     dry_run: bool = False,
+    shards: int | None = None,
+    on: str = LOCAL,
+    say: Say = unsaid,
 ) -> BuildResult:
     """Build a data set's LMDBs.
 
@@ -112,6 +122,11 @@ def build(
         link: also make the links there, as :func:`ssd_data.data.build.links.link` does.
         track: wraps the records as they are made, to show progress.
         dry_run: do all of it, errors included, but write nothing.
+        shards: build each split as so many LMDBs that are read as one (what there is to be read is
+            the same), and keep those that are whole when it is interrupted, or when some pictures
+            have changed.
+        on: where shards are built, as :func:`ssd_data.core.tasks.connect` takes it.
+        say: is told what a user should know of those who build them.
 
     Raises:
         InputError: the data set is broken, or does not fit the labelmap.
@@ -119,7 +134,7 @@ def build(
     """
     made = plan(dataset, options, splits, labelmap)
     dataset = made.dataset
-    folder_path = Path(out) if out is not None else default_out(dataset)
+    folder_path = as_path(out) if out is not None else default_out(dataset)
     own = folder_path.resolve() == dataset.root.resolve()
     if own and formats.load(dataset.format).names_splits:
         raise OutputError(
@@ -133,8 +148,12 @@ def build(
         links.refuse_obstacles(Path(link), [*names, LABELMAP], dataset.links, folder_path)
     if dry_run:
         require_writable(folder_path)
-    with nullcontext() if dry_run else OutFolder(folder_path) as folder:
-        result = _Job(made, folder_path, folder, workers or default_workers(), track).run(redo)
+    threads = workers or (default_workers() if on == LOCAL else 1)
+    with nullcontext() if dry_run else OutFolder(folder_path) as folder, Pool(on, say) as pool:
+        sharding = Sharding(shards, pool, threads) if shards and not dry_run else None
+        result = _Job(made, folder_path, folder, threads, track, sharding).run(redo)
+        if folder is not None:
+            remove_tree(part_of(folder))
     if link is not None and not dry_run:
         result.linked = links.link(result.out, link)
     return result
@@ -158,6 +177,7 @@ class _Job:
     folder: OutFolder | None
     workers: int
     track: Track
+    sharding: Sharding | None
 
     @property
     def dataset(self) -> Dataset:
@@ -182,7 +202,13 @@ class _Job:
         if old is not None:
             there.refuse_other(old, new, wanted, redo)
         scans = self.plan.scans()
-        digests = {split: s.input_digest(self.dataset.root) for split, s in scans.items()}
+        stamps = {
+            split: list(s.stamps(self.dataset.root)) if self.sharding else None
+            for split, s in scans.items()
+        }
+        digests = {
+            split: s.input_digest(self.dataset.root, stamps[split]) for split, s in scans.items()
+        }
         todo = [
             s for s in wanted if redo or old is None or not there.is_current(old, s, digests[s])
         ]
@@ -193,69 +219,106 @@ class _Job:
         if old is not None and not differences(old, new):
             new.splits.update(old.splits)
         failures: list[SsdDataError] = []
+        result = BuildResult(self.path, new, self.labelmap, todo)
         with picture_limits():
             for split in todo:
-                made = self._write(split, scans.pop(split), failures)
+                made = self._write(split, scans.pop(split), stamps.pop(split), failures, result)
                 new.splits[split] = msgspec.structs.replace(made, input_digest=digests[split])
         if failures:
-            raise self._failed(failures)
+            raise all_of(failures, self.dataset.root)
         self._stage(LABELMAP, self.labelmap.to_text())
         self._stage(MANIFEST, new.to_text())
         if self.folder is not None:
             self.folder.publish()
-        return BuildResult(self.path, new, self.labelmap, todo)
+        return result
 
     def _stage(self, name: str, text: str) -> None:
         """Stage a text file, but for the very list or labelmap that is built from."""
         if self.folder is not None and not self.there.is_input(self.path / name):
             write_text(self.folder.staging / name, text)
 
-    def _write(self, split: str, scanned: Scan, failures: list[SsdDataError]) -> BuiltSplit:
+    def _write(
+        self,
+        split: str,
+        scanned: Scan,
+        stamps: list[Stamp] | None,
+        failures: list[SsdDataError],
+        result: BuildResult,
+    ) -> BuiltSplit:
         """Write one split below staging; problems are appended to ``failures``."""
         name, list_name, size_name = self.there.names(split)
         skips = self.options.missing == "skip"
         for entry in scanned.failures:
-            _note_failure(entry.error, skips, failures, scanned.notes)
+            note_failure(entry.error, skips, failures, scanned.notes)
         summary = SplitCounts(scanned.notes)
+        shards = None
+        if self.sharding is None or stamps is None:
+            self._write_one(split, scanned.images, failures, summary)
+        elif not failures:
+            inputs = ShardInputs(scanned, stamps, self.options)
+            shards = self._write_shards(split, inputs, failures, summary, result)
+        if not failures:
+            self._require_boxes(split, scanned, summary)
+            if not summary.records:
+                raise InputError(f"no record is left for {name}", where=self.dataset.root)
+            self._stage(list_name, "".join(line_of(*pair) for pair in scanned.lines))
+            self._stage(size_name, "".join(summary.size_lines))
+        made = summary.split(self.labelmap, name, list_name, size_name, len(scanned.lines))
+        return msgspec.structs.replace(made, shards=shards)
+
+    def _write_one(
+        self,
+        split: str,
+        images: list[LabelledImage],
+        failures: list[SsdDataError],
+        summary: SplitCounts,
+    ) -> None:
+        """Write a split as one LMDB."""
+        name, skips = self.dataset.lmdb_name(split), self.options.missing == "skip"
         with LmdbWriter(self.folder.staging / name) if self.folder else nullcontext() as writer:
-            for made in self._records(split, scanned.images):
+            for made in self._records(split, images):
                 if made.error is not None:
-                    skippable = skips and not isinstance(made.error, BoxRuleError)
-                    _note_failure(made.error, skippable, failures, scanned.notes)
+                    note_failure(made.error, skips, failures, summary.notes)
                     if len(failures) >= MOST_FAILURES:
-                        raise self._failed(failures)
+                        raise all_of(failures, self.dataset.root)
                 elif not failures:
                     if writer is not None:
                         writer.put(made.key, made.value)
                     summary.add(made)
         if not failures:
-            self._require_boxes(split, scanned, summary)
             self._verify(name, summary)
-            self._stage(list_name, "".join(line_of(*pair) for pair in scanned.lines))
-            self._stage(size_name, "".join(summary.size_lines))
-        return summary.split(self.labelmap, name, list_name, size_name, len(scanned.lines))
+
+    def _write_shards(
+        self,
+        split: str,
+        inputs: ShardInputs,
+        failures: list[SsdDataError],
+        summary: SplitCounts,
+        result: BuildResult,
+    ) -> tuple[Shard, ...] | None:
+        """Write a split as shards, of which those that are whole stay where they are."""
+        assert self.folder is not None
+        assert self.sharding is not None
+        job = Shards(
+            self.dataset.root,
+            self.options,
+            self.sharding,
+            part_of(self.folder),
+            self.folder.locked,
+            self.track,
+        )
+        name = self.dataset.lmdb_name(split)
+        made, found = job.build(split, inputs, self.path / name)
+        failures += found
+        if failures:
+            return None
+        made.count(summary)
+        result.shards[split] = made.built, len(made.pieces)
+        return tuple(made.stage(self.folder.staging / name)) if summary.records else None
 
     def _records(self, split: str, images: list[LabelledImage]) -> Iterator[BuiltRecord]:
         made = make_records(self.dataset.root, images, self.options, self.workers)
         yield from self.track(made, len(images), split)
-
-    def _failed(self, failures: list[SsdDataError]) -> InputError:
-        cures = {error.hint for error in failures}
-        alike = cures.pop() if len(cures) == 1 and len(failures) > 1 else ""
-        lines = [
-            f"{error.sentence} ({error.hint})" if error.hint and not alike else error.sentence
-            for error in failures[:MOST_FAILURES]
-        ]
-        count = count_of(len(failures), "problem")
-        more = ", perhaps more" if len(failures) >= MOST_FAILURES else ""
-        what = (
-            f"The root is {self.dataset.root.resolve()}. Mend what is wrong, or leave such "
-            "pictures out with --missing skip"
-        )
-        return InputError(
-            [f"nothing was built: {count}{more}", *lines],
-            hint=filter(None, [alike, what]),
-        )
 
     def _require_boxes(self, split: str, scanned: Scan, summary: SplitCounts) -> None:
         """A split of which no box is left is said aloud, and refused where there were some."""
@@ -269,24 +332,13 @@ class _Job:
                 hint="--empty and --outside say what to do with such boxes; --empty mend exchanges "
                 "corners that stand in each other's place",
             )
-        if summary.keys:
+        if summary.records:
             scanned.notes.add("no picture of the split has a box", split)
 
     def _verify(self, name: str, summary: SplitCounts) -> None:
         """Read the new LMDB back: every key, in order, none more."""
-        if not summary.keys:
-            raise InputError(f"no record is left for {name}", where=self.dataset.root)
-        if self.folder is None:
+        if self.folder is None or not summary.keys:
             return
         with LmdbReader(self.folder.staging / name) as reader:
             if reader.keys() != summary.keys:
                 raise OutputError("the LMDB read back is not what was written", where=name)
-
-
-def _note_failure(
-    error: SsdDataError, skip: bool, failures: list[SsdDataError], notes: Tally
-) -> None:
-    if skip:
-        notes.add("picture left out (skipped)", error.sentence)
-    else:
-        failures.append(error)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ssd_data.core import boxes as boxlib
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import announce
+from ssd_data.core.files.inside import ahead_of, announce
 from ssd_data.core.files.paths import is_below, require_below
 from ssd_data.core.headers import PictureInfo
 from ssd_data.core.images import (
@@ -35,7 +35,6 @@ from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.scan import LabelledImage
 from ssd_data.data.lmdb.records import encode_record, key_of
 
-AHEAD = 16
 MOST_KEY_BYTES = 511  # LMDB's own limit
 
 
@@ -89,11 +88,12 @@ def make_records(
 def _announced(root: Path, images: Iterable[LabelledImage]) -> Iterator[LabelledImage]:
     """The same pictures; the disk fetches those that come next."""
     waiting: deque[LabelledImage] = deque()
+    ahead = ahead_of(root)
     for image in images:
         if is_below(image.entry.image) and not image.entry.held:
             announce(f"{root}/{image.entry.image}")
         waiting.append(image)
-        if len(waiting) > AHEAD:
+        if len(waiting) > ahead:
             yield waiting.popleft()
     yield from waiting
 

@@ -16,7 +16,7 @@ from ssd_data.core.registry import FORMATS
 from ssd_data.data import formats
 from ssd_data.data.lmdb.manifest import LABELMAP, Manifest, read_manifest
 from ssd_data.data.lmdb.one_build import one_build
-from ssd_data.data.lmdb.store import is_lmdb
+from ssd_data.data.lmdb.store import files_of, is_lmdb
 
 STANDARD = ("trainval_lmdb", "test_lmdb")
 
@@ -140,21 +140,31 @@ def _copy(into: Path, targets: Mapping[str, Path], build: Path) -> None:
         with one_build(build):
             for name, target in targets.items():
                 if target.is_dir():
-                    (folder.staging / name).mkdir()
-                    for file in filter(Path.is_file, sorted(target.iterdir())):
-                        shutil.copy2(file, folder.staging / name)
+                    _copy_lmdb(target, folder.staging / name)
                 else:
                     shutil.copy2(target, folder.staging / name)
         os.sync()
         folder.publish()
 
 
+def _copy_lmdb(source: Path, target: Path) -> None:
+    """What lies in its folder, and in those of its shards."""
+    shards = {Path(file).parent for file in files_of(source)}
+    for folder in (Path(), *sorted(shards - {Path()})):
+        (target / folder).mkdir()
+        for file in filter(Path.is_file, sorted((source / folder).iterdir())):
+            shutil.copy2(file, target / folder)
+
+
 def _is_copy(here: Path, target: Path) -> bool:
     """Whether a real file or LMDB holds the same."""
-    data = Path("data.mdb") if is_lmdb(target) else Path()
-    if here.is_symlink() or not (here / data).is_file():
+    if here.is_symlink():
         return False
-    return filecmp.cmp(here / data, target / data, shallow=False)
+    files = files_of(target) if is_lmdb(target) else [""]
+    return all(
+        (here / file).is_file() and filecmp.cmp(here / file, target / file, shallow=False)
+        for file in files
+    )
 
 
 def _leads(link: Path) -> str | None:

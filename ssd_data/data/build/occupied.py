@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import OutputError
+from ssd_data.core.files.remote.address import remote
 from ssd_data.data import formats
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.formats import Format
@@ -126,4 +127,5 @@ class Occupied:
         sources = [s for split in self.dataset.splits.values() for s in split.sources]
         own = [file for source in sources for file in self.format.outside(source)]
         own += [self.dataset.labelmap] if self.dataset.labelmap is not None else []
+        own = [file for file in own if remote(file) is None]
         return path.exists() and any(file.is_file() and path.samefile(file) for file in own)

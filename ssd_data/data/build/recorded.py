@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections import Counter
+from collections.abc import Mapping
 from importlib.metadata import version
 
 import numpy as np
@@ -47,7 +48,8 @@ class SplitCounts:
     """Counts of one split, collected record by record.
 
     Attributes:
-        keys: of its records; size_lines: their lines in the file of names and sizes.
+        records: how many; keys: of those that were added whole.
+        size_lines: their lines in the file of names and sizes.
     """
 
     def __init__(self, notes: Tally) -> None:
@@ -55,19 +57,37 @@ class SplitCounts:
         self.keys: list[bytes] = []
         self.size_lines: list[str] = []
         self.classes: Counter[int] = Counter()
-        self.difficult = self.without_boxes = self.bytes = 0
+        self.records = self.difficult = self.without_boxes = self.bytes = 0
         self._digest = hashlib.sha256()
 
     def add(self, made: BuiltRecord) -> None:
         """Take in one more."""
-        self.keys.append(made.key)
-        self.size_lines.append(made.size_line)
+        self.add_record(made.key, made.digest, made.size_line)
         self.classes.update(made.labels.tolist())
-        self.difficult += int(np.count_nonzero(made.difficult))
-        self.without_boxes += not len(made.labels)
-        self.bytes += len(made.value)
+        hard, boxless = int(np.count_nonzero(made.difficult)), not len(made.labels)
+        self.add_counts({}, hard, boxless, len(made.value))
         self.notes.merge(made.notes)
-        self._digest.update(made.key + b"\0" + made.digest)
+        self.keys.append(made.key)
+
+    def add_record(self, key: bytes, digest: bytes, size_line: str) -> None:
+        """Take in one more record, of which all else is counted elsewhere."""
+        self.records += 1
+        self.size_lines.append(size_line)
+        self._digest.update(key + b"\0" + digest)
+
+    def add_counts(
+        self, classes: Mapping[int, int], difficult: int, without_boxes: int, size: int
+    ) -> None:
+        """Take in what was counted of records."""
+        self.classes.update(classes)
+        self.difficult += difficult
+        self.without_boxes += without_boxes
+        self.bytes += size
+
+    @property
+    def content_digest(self) -> str:
+        """Of all keys and values so far."""
+        return self._digest.hexdigest()
 
     def split(
         self, labelmap: LabelMap, lmdb: str, list_: str, name_size: str, listed: int
@@ -79,12 +99,12 @@ class SplitCounts:
             list=list_,
             name_size=name_size,
             listed=listed,
-            records=len(self.keys),
+            records=self.records,
             boxes=self.classes.total(),
             difficult=self.difficult,
             without_boxes=self.without_boxes,
             bytes=self.bytes,
             classes={shown[n]: self.classes[n] for n in sorted(self.classes)},
-            content_digest=self._digest.hexdigest(),
+            content_digest=self.content_digest,
             notes=self.notes.kinds,
         )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -15,6 +14,7 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable
+from ssd_data.core.files.there import stamp as stamp_of
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.legible import MOST_LINES, quoted
 from ssd_data.core.notes import Tally
@@ -22,6 +22,7 @@ from ssd_data.core.structures import AnnotatedImage, Entry, Labels, Unreadable
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.dataset import Dataset
 
+Stamp = tuple[int, int]  # of a file: size and time
 MOST_SHOWN = 12  # classes that an error lists
 
 
@@ -61,13 +62,22 @@ class Scan:
     stated: set[str] = field(default_factory=set)
     notes: Tally = field(default_factory=Tally)
 
-    def input_digest(self, root: Path) -> str:
-        """A digest of what goes in: annotations by content, pictures by size and time."""
-        digest = hashlib.sha256(repr(self.lines).encode())
+    def stamps(self, root: Path) -> Iterator[Stamp]:
+        """Size and time of each picture's file, as it is now; of one that is not there -1."""
         for image in self.images:
             entry = image.entry
-            stamp = entry.held.stamp if entry.held else _stamp(f"{root}/{entry.image}")
-            fields = (image.number, stamp, entry.width, entry.height, entry.image_id)
+            yield entry.held.stamp if entry.held else _stamp(f"{root}/{entry.image}")
+
+    def input_digest(self, root: Path, stamps: Iterable[Stamp] | None = None) -> str:
+        """A digest of what goes in: annotations by content, pictures by size and time.
+
+        Args:
+            stamps: where they were asked for already, see :meth:`stamps`.
+        """
+        digest = hashlib.sha256(repr(self.lines).encode())
+        for image, seen in zip(self.images, stamps or self.stamps(root), strict=True):
+            entry = image.entry
+            fields = (image.number, seen, entry.width, entry.height, entry.image_id)
             digest.update(repr(fields).encode())
             if entry.normalized:
                 digest.update(b"fractions")
@@ -79,14 +89,13 @@ class Scan:
 _FAILING = (errno.EIO, errno.ESTALE, errno.ENOMEM)  # of what is there, and cannot be looked at now
 
 
-def _stamp(path: str) -> tuple[int, int]:
+def _stamp(path: str) -> Stamp:
     try:
-        status = os.stat(path)  # noqa: PTH116 - Path takes as long as the call
+        return stamp_of(path)
     except OSError as error:
         if error.errno in _FAILING:
             raise
         return (-1, -1)
-    return (status.st_size, status.st_mtime_ns)
 
 
 def scan(dataset: Dataset, split: str, labelmap: LabelMap, options: BuildOptions) -> Scan:

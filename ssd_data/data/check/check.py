@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.progress import Track, untracked
 from ssd_data.data.build.options import require_raw
@@ -56,7 +57,7 @@ def check(
         UsageError: there is no such data set or split, or an LMDB was given with splits or root.
         InputError: the data set's files are not there, or ``build.json`` is not a build's.
     """
-    path = Path(what)
+    path = as_path(what)
     settings: dict[str, Any] = {"decode": decode, "workers": workers, "track": track}
     built = (path / MANIFEST).is_file()
     one = is_lmdb(path) or (not built and path.is_dir() and path.name.endswith("_lmdb"))
@@ -75,7 +76,7 @@ def check(
     if built:
         with one_build(path):
             return check_build(path, labelmap, splits, **settings)
-    dataset = find(str(what), root, splits, format, follow_links=follow_links)
+    dataset = find(what, root, splits, format, follow_links=follow_links)
     return check_dataset(dataset, labelmap, splits, reading, **settings)
 
 
@@ -85,13 +86,13 @@ def check_lmdb(path: Path | str, labelmap: LabelMap | None = None, **settings: A
     A labelmap, ``build.json`` and ``<split>_name_size.txt`` beside it are held against it.
     """
     job = Job(labelmap, **settings)
-    real = Path(path).resolve()
+    real = as_path(path).resolve()
     manifest = None
     try:
         manifest = manifest_of(real)
     except InputError as error:
         job.findings.add(BUILD_JSON, [error.sentence])
-    job.find_labelmap(labelmap_file(Path(path)), manifest)
+    job.find_labelmap(labelmap_file(as_path(path)), manifest)
     found, sizes = manifest.find(real.name) if manifest else None, name_size_file(real)
     summary = SplitSummary(str(path), job.labelmap, found[1] if found else None, manifest)
     summary.name_size = sizes if found or sizes.is_file() else None
@@ -111,7 +112,7 @@ def check_build(
         UsageError: there is no such split.
         InputError: there is no ``build.json``, or it is not a build's.
     """
-    folder = Path(folder)
+    folder = as_path(folder)
     manifest = read_manifest(folder)
     if manifest is None:
         raise InputError("no build here: build.json is missing", where=folder)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import require_inside
+from ssd_data.core.files.fences import require_inside
 from ssd_data.core.files.paths import listable
 from ssd_data.core.headers.read import read_header
 from ssd_data.core.images import picture_bytes
@@ -127,7 +127,7 @@ def picture_size(path: Path) -> Size | None:
     """Width and height of a picture by its header; None where it has none."""
     require_inside(path)
     try:
-        return size_of(picture_bytes(path, str(path)))
+        return size_of(picture_bytes(path, str(path), again=True))
     except InputError:
         return None
 

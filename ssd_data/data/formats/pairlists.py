@@ -5,12 +5,12 @@ Paths may hold spaces: image and annotation are parted by a tab, or where both p
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import below, is_below, require_below
+from ssd_data.core.files.there import is_file, is_named_there, is_there
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable
 from ssd_data.data.formats import annotation_files
@@ -66,7 +66,7 @@ def parted(root: Path, line: str, where: str) -> tuple[str, str]:
     for at in range(len(line)):
         if line[at] == " ":
             image, annotation = line[:at].rstrip(), line[at:].lstrip()
-            if os.path.isfile(root / image) and os.path.isfile(root / annotation):  # noqa: PTH113
+            if is_file(root / image) and is_file(root / annotation):
                 return image, annotation
     raise InputError(
         f'"{line}" is not an image and an annotation',
@@ -77,7 +77,7 @@ def parted(root: Path, line: str, where: str) -> tuple[str, str]:
 
 def _plain(root: Path, path: str) -> str:
     """A path from the root with ``/``, where it is absolute or from Windows; else as it is."""
-    if "\\" in path and not os.path.exists(root / path):  # noqa: PTH110 - never raises
+    if "\\" in path and not is_there(root / path):
         path = path.replace("\\", "/")
     if path.startswith("/"):
         for start in (f"{root.absolute()}/", f"{root.resolve()}/"):
@@ -128,5 +128,5 @@ def entry(root: Path, image: str, annotation: str, where: str, notes: Tally) -> 
     except BoxlessError as error:
         return error.entry()
     except InputError as error:
-        absent = is_below(annotation) and not os.path.lexists(root / annotation)
+        absent = is_below(annotation) and not is_named_there(root / annotation)
         return Unreadable(image, annotation, error, unannotated=absent)

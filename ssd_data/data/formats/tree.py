@@ -9,14 +9,15 @@ itself is found under its own name. Links that leave the data set are refused, s
 from __future__ import annotations
 
 import errno
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import entries, is_folder, leads_out, refused
+from ssd_data.core.files.fences import leads_out, refused
+from ssd_data.core.files.inside import HeldEntry, entries, is_folder
 from ssd_data.core.files.paths import listable
+from ssd_data.core.files.there import identity
 from ssd_data.data.formats.foldernames import is_left_behind
 
 _LISTS = "ImageSets/"
@@ -108,18 +109,15 @@ class Tree:
             descends: whether to go into a folder, by the path from ``top`` that leads to it (empty,
                 or with ``/`` at its end) and its name.
         """
-        seen: set[tuple[int, int]] = set()
+        seen: set[Hashable] = set()
         waiting, links = [""], list[str]()
         while waiting or links:
             start = waiting.pop() if waiting else links.pop(0)
             folder = f"{top}/{start}".strip("/")
-            try:
-                status = os.stat(self.path(folder))  # noqa: PTH116
-            except OSError:
+            one = identity(self.path(folder))
+            if one is None or one in seen:
                 continue
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
+            seen.add(one)
             held = self._held(folder)
             yield from (start + name for name in held.files)
             for name in reversed(held.folders):
@@ -165,7 +163,7 @@ def _listed(path: str) -> HeldNames:
     return HeldNames(tuple(sorted(folders)), tuple(sorted(files)), frozenset(links))
 
 
-def _is_followed(link: os.DirEntry[str]) -> bool:
+def _is_followed(link: HeldEntry) -> bool:
     """Whether a link to a folder is part of the data set.
 
     Raises:

@@ -15,6 +15,7 @@ from ssd_data.core.files.paths import is_plain_name, listable, read_text
 from ssd_data.core.files.typed import plain, typed
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.notes import Count
+from ssd_data.data.lmdb.shards import Shard
 
 MANIFEST = "build.json"
 LABELMAP = "labelmap.prototxt"
@@ -40,6 +41,7 @@ class BuiltSplit(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         classes: display name to number of boxes; see :meth:`LabelMap.shown_apart`.
         content_digest: of all keys and values; input_digest: of what was read.
         notes: what is odd but no error, and what options left out.
+        shards: of which the LMDB consists, in order; None where it is one.
     """
 
     lmdb: str
@@ -55,6 +57,7 @@ class BuiltSplit(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     content_digest: str | None = None
     notes: dict[str, Count]
     input_digest: str | None = None
+    shards: tuple[Shard, ...] | None = None
 
 
 class Manifest(msgspec.Struct, omit_defaults=True, kw_only=True):

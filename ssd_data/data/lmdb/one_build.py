@@ -6,16 +6,18 @@ reads several must see that they are of the same.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.moving import require_settled
+from ssd_data.core.files.there import Stamp, look_at
 from ssd_data.data.lmdb.manifest import MANIFEST
+from ssd_data.data.lmdb.shards import SHARDS
+from ssd_data.data.lmdb.strangers import DATA
 
-Mark = list[tuple[int, ...] | None]
+Mark = list[Stamp | None]
 
 
 @contextmanager
@@ -33,8 +35,9 @@ def one_build(path: Path) -> Iterator[None]:
 
 def mark_of(path: Path) -> Mark:
     """What tells a build from the next one in its place."""
-    real = Path(os.path.realpath(path))
-    return [_stamp(file) for file in (real / "data.mdb", real / MANIFEST, real.parent / MANIFEST)]
+    real = path.resolve()
+    files = (real / DATA, real / SHARDS, real / MANIFEST, real.parent / MANIFEST)
+    return [_stamp(file) for file in files]
 
 
 def require_mark(path: Path, mark: Mark) -> None:
@@ -53,9 +56,8 @@ def require_mark(path: Path, mark: Mark) -> None:
         require_settled(folder)
 
 
-def _stamp(file: Path) -> tuple[int, ...] | None:
+def _stamp(file: Path) -> Stamp | None:
     try:
-        status = file.stat()
+        return look_at(file)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)

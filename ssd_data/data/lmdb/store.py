@@ -1,131 +1,28 @@
-"""LMDBs: a writer that grows its map and a reader that refuses what is none.
-
-The folder holds ``data.mdb`` (and ``lock.mdb``, which Caffe's readers need). Keys rise, so records
-are appended; a batch is one transaction, which is written again when the map has to grow.
-"""
+"""AnnotatedDatum LMDBs as sequences of records: one LMDB, or many that are read as one."""
 
 from __future__ import annotations
 
-import errno
-import os
 import weakref
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-import lmdb
-
-from ssd_data.core.errors import InputError, OutputError, cure
-from ssd_data.core.files.moving import require_settled
-from ssd_data.data.lmdb.pages import require_sound
+from ssd_data.core.errors import InputError
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.data.lmdb.records import Record, decode_record
-from ssd_data.data.lmdb.strangers import refuse_stranger
+from ssd_data.data.lmdb.sharded import ShardedLmdb
+from ssd_data.data.lmdb.shards import SHARDS, read_shards
+from ssd_data.data.lmdb.single import SingleLmdb
+from ssd_data.data.lmdb.strangers import DATA, refuse_stranger
 
-BATCH_BYTES = 1 << 20
-SYNC_BYTES = 16 << 20
-FIRST_MAP_SIZE = 64 << 20
 _SHARED: weakref.WeakValueDictionary[str, LmdbReader] = weakref.WeakValueDictionary()
-
-
-class LmdbWriter:
-    """Writes one new LMDB. It is durable only after :meth:`close`.
-
-    >>> with LmdbReader("test_lmdb") as records:
-    ...     value = records.value(records.keys()[1])
-    >>> writer = LmdbWriter(Path("one_lmdb"))
-    >>> writer.put(b"00000000_one.jpg", value)
-    >>> writer.close()
-    >>> [record.image for record in LmdbReader("one_lmdb")]
-    ['one.jpg']
-
-    Raises:
-        OutputError: the folder cannot be made or written; the disk is full.
-    """
-
-    def __init__(self, path: Path, map_size: int = FIRST_MAP_SIZE) -> None:
-        self.path = path
-        self.count = 0
-        self._last_key = b""
-        self._batch: list[tuple[bytes, bytes]] = []
-        self._batch_bytes = self._unsynced = 0
-        self._syncer = ThreadPoolExecutor(1, thread_name_prefix="ssd-data-sync")
-        self._sync: Future[None] | None = None
-        with _output_errors(path):
-            path.mkdir(parents=True)
-            # Commits need no sync: until close() the folder bears no database's name. Nobody else
-            # knows of it, so it needs no lock, which not every file system has.
-            self._env = lmdb.open(
-                os.fsencode(path),
-                map_size=map_size,
-                sync=False,
-                metasync=False,
-                meminit=False,
-                lock=False,
-            )
-
-    def put(self, key: bytes, value: bytes) -> None:
-        """Append a record; keys must rise."""
-        if key <= self._last_key:
-            raise OutputError(f"key {key!r} does not follow {self._last_key!r}", where=self.path)
-        if len(key) > self._env.max_key_size():
-            limit = self._env.max_key_size()
-            raise OutputError(f"key {key!r} is longer than LMDB's {limit} bytes", where=self.path)
-        self._last_key = key
-        self._batch.append((key, value))
-        self._batch_bytes += len(value)
-        self.count += 1
-        if self._batch_bytes >= BATCH_BYTES:
-            self._write()
-
-    def _write(self) -> None:
-        with _output_errors(self.path):
-            while True:
-                try:
-                    with self._env.begin(write=True) as transaction:
-                        transaction.cursor().putmulti(self._batch, append=True)
-                    break
-                except lmdb.MapFullError:
-                    size = self._env.info()["map_size"] + 2 * self._batch_bytes
-                    self._env.set_mapsize(_round_up(max(2 * size, FIRST_MAP_SIZE), 1 << 20))
-        self._unsynced += self._batch_bytes
-        self._batch = []
-        self._batch_bytes = 0
-        if self._unsynced >= SYNC_BYTES and (self._sync is None or self._sync.done()):
-            self._finish_sync()
-            self._sync = self._syncer.submit(self._env.sync, True)
-            self._unsynced = 0
-
-    def _finish_sync(self) -> None:
-        """Wait for the sync that runs beside; its error must be raised, no later one has it."""
-        with _output_errors(self.path):
-            if self._sync is not None:
-                self._sync.result()
-
-    def close(self) -> None:
-        """Write what is left and sync all of it to the disk, most of which has begun before."""
-        self._write()
-        self._finish_sync()
-        self._syncer.shutdown()
-        with _output_errors(self.path):
-            self._env.sync(True)
-            self._env.close()
-
-    def __enter__(self) -> LmdbWriter:
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self._syncer.shutdown()
-            self._env.close()
 
 
 class LmdbReader:
     """An AnnotatedDatum LMDB, ours or the original's, as a sequence of :class:`Record`.
 
-    Opened without a lock, so that read-only media will do; do not read what is being written.
+    A sharded one is read as the LMDB that ``ssd-data merge`` makes of it. Opened without a lock, so
+    that read-only media will do; do not read what is being written.
 
     >>> with LmdbReader("test_lmdb") as records:
     ...     print(len(records), [len(record.boxes) for record in records])
@@ -137,40 +34,32 @@ class LmdbReader:
     """
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
-        self._env, self._file, self._bytes = _open_existing(self.path)
-        self._let_go = weakref.finalize(self, os.close, self._file)
+        self.path = as_path(path)
+        self._stored = open_stored(self.path)
         self._keys: list[bytes] | None = None
-        self._closed = False
-        if not len(self):
+        try:
+            require_filled(self._stored)
+        except InputError:
             self.close()
-            hint = "Was it still being written, or its writer stopped? Build it anew"
-            raise InputError("the LMDB is empty", where=self.path, hint=hint)
+            raise
 
     def __len__(self) -> int:
-        return int(self._env.stat()["entries"])
+        return len(self._stored)
 
     def keys(self) -> list[bytes]:
         """All keys in order; the pictures' pages are not touched."""
         if self._keys is None:
-            with self._reading(), self._env.begin(buffers=True) as transaction:
-                self._keys = [bytes(key) for key in transaction.cursor().iternext(values=False)]
+            self._keys = list(self._stored.keys())
         return self._keys
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """All keys and raw values, in order."""
-        with self._reading(), self._env.begin() as transaction:
-            for item in transaction.cursor():
-                self._require_whole()
-                yield item
+        return self._stored.items()
 
     def views(self) -> Iterator[tuple[bytes, memoryview]]:
         """All keys and raw values, in order, without copying a value: a view holds until the next
         is asked for, and bytes that are not looked at are not read from the disk."""
-        with self._reading(), self._env.begin(buffers=True) as transaction:
-            for key, value in transaction.cursor():
-                self._require_whole()
-                yield bytes(key), value
+        return self._stored.views()
 
     def __iter__(self) -> Iterator[Record]:
         for key, value in self.items():
@@ -201,13 +90,25 @@ class LmdbReader:
         Raises:
             InputError: there is no such key.
         """
-        with self._reading(), self._env.begin() as transaction:
-            value = transaction.get(key)
+        value = self._stored.value(key)
         if value is None:
             raise InputError(
                 f'no record has the key "{key.decode(errors="replace")}"', where=self.path
             )
-        return bytes(value)
+        return value
+
+    def key_at(self, index: int) -> bytes:
+        """The key of a record by its index, 0 to ``len - 1``. Of a sharded LMDB no more keys are
+        kept than those of the few shards that are open.
+
+        Raises:
+            InputError: there is no such record.
+        """
+        if not 0 <= index < len(self):
+            raise InputError(f"no record {index}: there are {len(self)}", where=self.path)
+        if isinstance(self._stored, ShardedLmdb):
+            return self._stored.key_at(index)
+        return self.keys()[index]
 
     def __getitem__(self, which: int | str) -> Record:
         """A record by index (0 is the first, -1 the last) or by key.
@@ -216,41 +117,14 @@ class LmdbReader:
             InputError: there is no such record.
         """
         if isinstance(which, str):
-            key = which.encode()
-        else:
-            try:
-                key = self.keys()[which]
-            except IndexError:
-                raise InputError(
-                    f"no record {which}: there are {len(self)}", where=self.path
-                ) from None
-        return self.record(key)
-
-    def _require_whole(self) -> None:
-        """What is cut off a mapped file kills the process that reads it."""
-        try:
-            size = os.fstat(self._file).st_size
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self.path)) from None
-        if size < self._bytes:
-            text = "the LMDB has been cut short since it was opened"
-            raise InputError(text, where=self.path, hint="Is something copied over it?")
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        try:
-            if not self._closed:
-                self._require_whole()
-            yield
-        except lmdb.Error as error:
-            if not self._closed:  # else a loop that was left early is being put away
-                raise InputError(f"the LMDB is damaged: {error}", where=self.path) from None
+            return self.record(which.encode())
+        if not -len(self) <= which < len(self):
+            raise InputError(f"no record {which}: there are {len(self)}", where=self.path)
+        return self.record(self.key_at(which % len(self)))
 
     def close(self) -> None:
         """Let go of the files."""
-        self._closed = True
-        self._env.close()
-        self._let_go()
+        self._stored.close()
 
     def __enter__(self) -> LmdbReader:
         return self
@@ -267,8 +141,9 @@ def open_shared(path: Path | str) -> LmdbReader:
     Raises:
         InputError: as :class:`LmdbReader`.
     """
+    path = as_path(path)
     try:
-        key = os.path.realpath(path)
+        key = str(path.resolve())
     except ValueError:  # a null byte
         raise InputError("no file can have that name", where=path) from None
     reader = _SHARED.get(key)
@@ -278,61 +153,66 @@ def open_shared(path: Path | str) -> LmdbReader:
 
 
 def is_lmdb(path: Path) -> bool:
-    """Whether ``path`` is a folder with a ``data.mdb``."""
-    return (path / "data.mdb").is_file()
+    """Whether ``path`` is a folder with a ``data.mdb``, or a sharded LMDB."""
+    return (path / DATA).is_file() or is_sharded(path)
 
 
-def _open_existing(path: Path) -> tuple[lmdb.Environment, int, int]:
-    """The opened LMDB, a descriptor of its file, and how many bytes that must keep."""
-    refuse_stranger(path)
-    data = path / "data.mdb"
-    if not data.is_file():
+def is_sharded(path: Path) -> bool:
+    """Whether ``path`` is a folder with a ``shards.json``."""
+    return (path / SHARDS).is_file()
+
+
+def require_filled(stored: SingleLmdb | ShardedLmdb) -> int:
+    """How many records there are.
+
+    Raises:
+        InputError: none.
+    """
+    if not len(stored):
+        hint = "Was it still being written, or its writer stopped? Build it anew"
+        raise InputError("the LMDB is empty", where=stored.path, hint=hint)
+    return len(stored)
+
+
+def files_of(path: Path) -> list[str]:
+    """The files that an LMDB consists of, below its folder; the first changes when any does.
+
+    Raises:
+        InputError: ``shards.json`` says what cannot be.
+    """
+    if not is_sharded(path):
+        return [DATA]
+    names = dict.fromkeys(shard.name for shard in read_shards(path).shards)
+    return [SHARDS, *(f"{name}/{DATA}" for name in names)]
+
+
+def bytes_on_disk(path: Path) -> int:
+    """How many bytes an LMDB's files have.
+
+    Raises:
+        InputError: as :func:`files_of`. OSError: a file is not there.
+    """
+    return sum((path / name).stat().st_size for name in files_of(path))
+
+
+def open_stored(path: Path) -> SingleLmdb | ShardedLmdb:
+    """An LMDB's keys and values.
+
+    Raises:
+        InputError: as :class:`LmdbReader`, but that it may be empty.
+    """
+    there = (path / DATA).is_file()
+    if is_sharded(path):
+        if there:
+            raise InputError(
+                f"there are both {DATA} and {SHARDS}: which of the two is meant?",
+                where=path,
+                hint="Move the one that is not",
+            )
+        return ShardedLmdb(path)
+    if not there:
+        refuse_stranger(path)
         inside = sorted(p.name for p in path.iterdir() if is_lmdb(p)) if path.is_dir() else []
         hint = f"Here are {', '.join(inside)}: name one" if inside else ""
         raise InputError("no LMDB here: data.mdb is missing", where=path, hint=hint)
-    if not data.stat().st_size:
-        raise InputError("not an LMDB: data.mdb is empty", where=path)
-    for folder in {path.parent, path.resolve().parent}:
-        require_settled(folder)
-    try:
-        size = require_sound(data)
-        file = os.open(data, os.O_RDONLY)
-        try:
-            env = lmdb.open(os.fsencode(path), readonly=True, lock=False, create=False, max_dbs=0)
-        except (lmdb.Error, ValueError):
-            os.close(file)
-            raise
-        return env, file, size
-    except ValueError:  # it has become empty
-        raise InputError("not an LMDB: data.mdb is empty", where=path) from None
-    except (lmdb.Error, OSError) as error:
-        system = _as_system(error)
-        hint = cure(system) if system.errno else ""
-        what = f"not a readable LMDB: {system.strerror}"
-        raise InputError(what, where=path, hint=hint) from None
-
-
-@contextmanager
-def _output_errors(path: Path) -> Iterator[None]:
-    """Turn LMDB's and the system's write errors into OutputError."""
-    try:
-        yield
-    except lmdb.MapFullError:
-        raise
-    except (lmdb.Error, OSError) as error:
-        system = _as_system(error)
-        hint = f"{cure(system)}; nothing that was there is changed"
-        raise OutputError(f"cannot write: {system.strerror}", where=path, hint=hint) from None
-
-
-def _as_system(error: lmdb.Error | OSError) -> OSError:
-    """The system's error, also where LMDB has but its text, behind the path."""
-    text = str(error)
-    if isinstance(error, OSError):
-        return OSError(error.errno, error.strerror or text)
-    code = next((code for code in errno.errorcode if text.endswith(os.strerror(code))), 0)
-    return OSError(code, os.strerror(code) if code else text)
-
-
-def _round_up(number: int, step: int) -> int:
-    return -(-number // step) * step
+    return SingleLmdb(path)

@@ -12,6 +12,8 @@ import struct
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.paths import ANY_BYTES, read_start
+from ssd_data.core.files.remote.address import remote
 from ssd_data.core.legible import Legible, few, visible
 from ssd_data.data.lmdb.pages import HEADER, MAGIC, named_databases
 from ssd_data.data.lmdb.records import key_text
@@ -192,6 +194,8 @@ def _head(file: Path) -> bytes:
     try:
         if not file.is_file():
             return b""
+        if remote(file) is not None:
+            return read_start(file, "file", ANY_BYTES, file, _HEAD, again=True)[0]
         with file.open("rb") as opened:
             return opened.read(_HEAD)
     except OSError:

@@ -39,6 +39,7 @@ class WrittenNet:
         given: what ``preprocess.json`` says of the input where it is not the usual: its ``layout``,
             ``shape``, ``type``; of whole numbers, ``scale_of_one`` and ``zero`` (a value is
             ``(number - zero) * scale_of_one``).
+        session: what runs it, where that cannot be had of the files.
     """
 
     net: PreparedNet
@@ -49,6 +50,7 @@ class WrittenNet:
     losses: dict[str, Any] = field(default_factory=dict)
     given: dict[str, Any] = field(default_factory=dict)
     input_name: str = ""
+    session: Any = None
 
     @property
     def input(self) -> str:

@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import keep_inside
+from ssd_data.core.files.fences import keep_inside
 from ssd_data.core.files.paths import below, is_plain_name, listable
 from ssd_data.core.files.together import new_folder
 from ssd_data.core.labelmap import LabelMap, read_labelmap

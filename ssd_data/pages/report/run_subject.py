@@ -11,6 +11,8 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap, read_labelmap
+from ssd_data.data.lmdb.shards import SHARDS
+from ssd_data.data.lmdb.strangers import DATA
 from ssd_data.nets.graph import Node, read_graph
 from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.pages.report.history import History, Session, read_history
@@ -86,7 +88,7 @@ class RunSubject:
             InputError: it is not there.
         """
         for base in self.bases:
-            if _is_there(base / name / "data.mdb"):
+            if any(_is_there(base / name / file) for file in (DATA, SHARDS)):
                 return base / name
         looked = ", ".join(map(str, self.bases))
         raise InputError(f'the LMDB "{name}" is not there; looked from {looked}')

@@ -24,7 +24,7 @@ from werkzeug.wrappers import Request, Response
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.legible import visible
-from ssd_data.data.lmdb.store import LmdbReader
+from ssd_data.data.lmdb.store import LmdbReader, files_of
 from ssd_data.data.lmdb.survey import Look, class_name, look
 from ssd_data.metrics.scores import Ints
 from ssd_data.pages.viewer import images
@@ -83,7 +83,7 @@ class Viewer:
         self.reader, self.index, self.labelmap, self.judged = reader, index, labelmap, judged
         self.keys = reader.keys()
         # A port may be another LMDB's tomorrow: pictures that browsers keep are told apart by this.
-        state = (reader.path / "data.mdb").stat()
+        state = (reader.path / files_of(reader.path)[0]).stat()
         identity = f"{reader.path.resolve()} {state.st_mtime_ns} {state.st_size}"
         self.version = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:12]
         self.select = lru_cache(32)(self._select)

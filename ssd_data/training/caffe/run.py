@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from ssd_data.core.errors import UsageError
 from ssd_data.core.options import flag
-from ssd_data.engines.caffe import require_types
+from ssd_data.engines.caffe import layer_types, require_types
 from ssd_data.nets.matching import Matching
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.caffe.binary import run_caffe
@@ -17,7 +17,7 @@ from ssd_data.training.log import Displayed, Event, Listener, Snapshotted, Teste
 from ssd_data.training.options import TrainOptions, spelled
 from ssd_data.training.processes import ALONE, world_size
 from ssd_data.training.recipe.change import named
-from ssd_data.training.snapshots import iteration_of, recorded_extras
+from ssd_data.training.snapshots import iteration_of, recorded_extras, recorded_options
 from ssd_data.training.solver_file import SolverFile
 
 
@@ -84,11 +84,14 @@ class CaffeEngine:
         if not self.quiet:
             say(f"caffe: {self.found.said}")
         if self.found.module is not None:
-            require_types(self.found.module, [file.train, *file.tests])
+            require_types(layer_types(self.found.module), [file.train, *file.tests])
         self.resume = None if options.resume is None else Path(options.resume)
         self.iteration = 0 if self.resume is None else iteration_of(self.resume)
         if self.resume is not None and (lost := spelled(recorded_extras(self.resume))):
             say(f"warning: the snapshot was made with {lost}, which a real Caffe does not have")
+        if self.resume is not None and (recipe := recorded_options(self.resume).get("recipe")):
+            name = recipe.get("origin") if isinstance(recipe, dict) else recipe
+            say(f"warning: the snapshot was made with --recipe {name}; a real Caffe has none")
         hdf5 = file.param.snapshot_format == caffe_pb2.SolverParameter.HDF5
         if hdf5 and options.keep is not None:
             say("warning: --keep deletes no HDF5 snapshots")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ssd_data.batches.mix import Share
 from ssd_data.nets.graph import Graph
@@ -29,6 +29,9 @@ from ssd_data.training.preflight.data import Lmdb, Source
 from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.recipe.parts import TrainRecipe
 from ssd_data.training.solver_file import SolverFile
+
+if TYPE_CHECKING:
+    from ssd_data.engines.torch.shapes import Shapes
 
 
 def preflight(
@@ -75,16 +78,8 @@ def preflight(
     if shapes is not None and shapes.whole and not shapes.losses:
         found.warn(file.train.origin, "the training net has no loss: nothing is learned")
     for graph, sources, count in zip(file.tests, tested, file.param.test_iter, strict=True):
-        if not graph.nodes:
-            continue
-        for source in sources[:1]:
-            tests.check_coverage(found, source, count)
-        data.check_phases(found, train, sources, engine)
-        tests.check_saving(found, graph, sources, count, engine)
-        tests.check_name_sizes(found, graph, sources)  # before the shapes, which look into it too
-        their_shapes = nets.check_shapes(found, graph, sources)
-        if shapes is not None and their_shapes is not None:
-            nets.check_sharing(found, shapes, their_shapes, graph.origin)
+        if graph.nodes:
+            _check_test(found, graph, train, sources, count, shapes, engine)
     kept = nets.histories(file.param, recipe)
     resume_state: Mapping[str, Any] = {}
     if resume is None:
@@ -101,6 +96,26 @@ def preflight(
     if extras is not None:
         processes.check_processes(found, file, extras, world, resume, resume_state)
     return found
+
+
+def _check_test(
+    found: Preflight,
+    graph: Graph,
+    train: list[Source],
+    sources: list[Source],
+    count: int,
+    shapes: Shapes | None,
+    engine: str,
+) -> None:
+    """A test net, its data, and whether it fits the training net's shapes."""
+    for source in sources[:1]:
+        tests.check_coverage(found, source, count)
+    data.check_phases(found, train, sources, engine)
+    tests.check_saving(found, graph, sources, count, engine)
+    tests.check_name_sizes(found, graph, sources)  # before the shapes, which look into it too
+    their_shapes = nets.check_shapes(found, graph, sources)
+    if shapes is not None and their_shapes is not None:
+        nets.check_sharing(found, shapes, their_shapes, graph.origin)
 
 
 def _locate_nets(found: Preflight, file: SolverFile) -> None:

@@ -15,7 +15,7 @@ from ssd_data.batches.augment.transform import faults
 from ssd_data.batches.mix import Share
 from ssd_data.core.errors import InputError
 from ssd_data.data.lmdb.one_build import Mark, mark_of, require_mark
-from ssd_data.data.lmdb.store import LmdbReader, is_lmdb, open_shared
+from ssd_data.data.lmdb.store import LmdbReader, is_lmdb, is_sharded, open_shared
 from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import read_table
 from ssd_data.nets.graph import Graph, Node
@@ -180,6 +180,9 @@ def check_pictures(found: Preflight, source: Source, engine: str = "torch") -> N
     sizing = p.resize_param
     if not batch:
         found.error(node.where, "data_param has no batch_size")
+    if engine == "caffe" and source.path is not None and is_sharded(source.path):
+        hint = f"Make one LMDB of it, and name that: ssd-data merge {source.path} -o LMDB"
+        found.error(node.where, "a real Caffe cannot read a sharded LMDB", hint)
     if p.HasField("mean_file"):
         found.locate("mean", p.mean_file, node.where)
         if p.mean_value:

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssd_data.core.errors import InputError
+from ssd_data.nets.detection import DetectionHead, find_detection_head
+from ssd_data.nets.graph import Node
 from ssd_data.nets.sizes import fixed_size
+from ssd_data.proto import caffe_pb2
 from ssd_data.training.options import Extras
 from ssd_data.training.preflight.data import ANNOTATED, Shape, Source, picture_shape
 from ssd_data.training.preflight.report import Preflight
@@ -107,9 +110,23 @@ def check_teacher(
         found.error(where, f"{file.train.origin} has no MultiBoxLoss", "Leave [distillation] out")
         return
     try:
-        _compare(found, how, net, weights, loss.bottoms[:3], shapes, where)
+        _compare(found, how, net, weights, loss, shapes, where)
     except InputError as error:
         found.take(error)
+
+
+def _check_meaning(found: Preflight, loss: Node, head: DetectionHead, where: str) -> None:
+    """Scores and locations of both nets mean the same."""
+    p, theirs = loss.param.multibox_loss_param, head.settings
+    scores = "sigmoid" if p.conf_loss_type == p.LOGISTIC else "softmax"
+    if head.activation not in (scores, "none"):
+        what = f"the teacher's scores are those of a {head.activation}, the net's of a {scores}"
+        found.error(where, what, "Both must score classes in the same way")
+    code = caffe_pb2.PriorBoxParameter.CodeType.Name(p.code_type)
+    own = (code, p.encode_variance_in_target)
+    if (theirs["code_type"], theirs["variance_encoded_in_target"]) != own:
+        what = f"the teacher's locations are of code_type {theirs['code_type']}, the net's {code}"
+        found.error(where, what, "Both must say boxes in the same way")
 
 
 def _compare(
@@ -117,13 +134,12 @@ def _compare(
     how: Distillation,
     net: Path,
     weights: Path,
-    ours: Sequence[str],
+    loss: Node,
     shapes: Shapes,
     where: str,
 ) -> None:
     from ssd_data.engines.torch.shapes import infer_shapes
     from ssd_data.nets.caffemodel import read_caffemodel
-    from ssd_data.nets.detection import find_detection_head
     from ssd_data.nets.edit.deploy_form import read_deploy_form
     from ssd_data.nets.matching import match
 
@@ -131,13 +147,16 @@ def _compare(
     head, theirs = find_detection_head(graph), infer_shapes(graph, {})
     for error in theirs.errors[:1]:
         found.take(error)
+    _check_meaning(found, loss, head, where)
     result = match(read_caffemodel(weights), theirs.slots, skip_mismatch=True)
     for line in (*result.mismatched, *result.new):
         what = f"the teacher's weights do not fit its net: layer {line}"
         found.error(f"{where}: weights", what, "Give the caffemodel of that net")
         break
     names = ("locations", "confidences", "priors")
-    pairs = zip(ours, (head.locations, head.confidences, head.priors), names, strict=True)
+    pairs = zip(
+        loss.bottoms[:3], (head.locations, head.confidences, head.priors), names, strict=True
+    )
     for own, other, what in pairs:
         counts = [
             math.prod(table.blobs[blob][1:]) if blob in table.blobs else 0

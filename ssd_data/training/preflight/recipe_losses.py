@@ -25,6 +25,8 @@ def check_losses(found: Preflight, file: SolverFile, recipe: TrainRecipe, extras
         found.error(where, f"{file.train.origin} has no MultiBoxLoss", "Leave out what is about it")
     for node in losses:
         _check_one(found, node, recipe, where)
+        if recipe.matching is not None and not recipe.matching.by_priors:
+            _check_maps(found, file.train, node, recipe.matching.kind)
         if recipe.classification is not None:
             _check_scores(found, node, recipe.classification, where)
             for graph in file.tests:
@@ -53,6 +55,18 @@ def _check_one(found: Preflight, node: Node, recipe: TrainRecipe, where: str) ->
     if recipe.classification is not None and node.type != "MultiBoxLoss":
         what = f"its focal_loss_param is not used: the recipe says {recipe.classification.kind}"
         found.warn(node.where, what)
+
+
+def _check_maps(found: Preflight, graph: Graph, node: Node, kind: str) -> None:
+    """The priors are gathered from PriorBox layers: so it is known which map each stands on."""
+    try:
+        from ssd_data.training.recipe.objective import prior_maps
+    except ImportError:
+        return  # without PyTorch nothing trains by a recipe
+    pairs, _ = prior_maps(graph, node.bottoms[2])
+    if odd := [part for part, name in pairs if not name]:
+        what = f'"{odd[0]}" is not a PriorBox\'s, so that {kind} cannot tell where its priors stand'
+        found.error(node.where, what, "Gather the priors by one Concat, or leave [matching] out")
 
 
 def _check_scores(found: Preflight, node: Node, classes: object, where: str) -> None:

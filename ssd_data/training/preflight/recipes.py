@@ -37,6 +37,9 @@ def check_recipe(
         recipe_losses.check_losses(found, file, recipe, extras)
     if recipe.input is not None:
         recipe_inputs.check_sizes(found, file, recipe.input, sources, f"{where}: input")
+        if extras.compile:
+            text = "a compiled net takes pictures of one size"
+            found.error(f"{where}: input", text, "Leave out --compile, or [input]")
     if recipe.augmentation is not None:
         what = recipe.augmentation
         recipe_inputs.check_rest(found, file, what, sources, f"{where}: augmentation")

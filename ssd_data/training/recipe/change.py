@@ -37,7 +37,8 @@ def settle_recipe(
 
     Args:
         recorded: what :func:`recorded_recipe` gave; None where there is none.
-        where: the file that records it. say: is told what differs, and what is taken over.
+        where: the snapshot that the run goes on from, if it does.
+        say: is told what differs, and what is taken over.
 
     Raises:
         UsageError: no recipe has the name that was told.
@@ -51,7 +52,9 @@ def settle_recipe(
             say(f"--recipe {before.origin}: as the snapshot records")
         return before
     recipe = told if isinstance(told, TrainRecipe) else read_recipe(told)
-    if recorded is not None:
+    if recorded is None and where and to_table(recipe):
+        say(f"--recipe {recipe.origin}: until the snapshot there was none")
+    elif recorded is not None:
         old = {} if before is None else to_table(before)
         for line in _differences(old, to_table(recipe)):
             say(f"--recipe {recipe.origin}: {line}")
@@ -76,7 +79,7 @@ def _from_record(recorded: object, where: object) -> TrainRecipe | None:
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    old, new = dict(_flat(before)), dict(_flat(now))
+    old, new = dict(flat(before)), dict(flat(now))
     for key in dict.fromkeys((*old, *new)):
         if key not in new:
             yield f"without {key}, until the snapshot it was {old[key]}"
@@ -86,9 +89,14 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
             yield f"{key} is {new[key]}, until the snapshot it was {old[key]}"
 
 
-def _flat(table: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:
+def flat(table: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:
+    """The keys of nested tables that say something, ``schedule.kind``, and their values.
+
+    >>> dict(flat({"origin": "a", "boxes": {"kind": "giou", "weight": None}}))
+    {'origin': 'a', 'boxes.kind': 'giou'}
+    """
     for key, value in table.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{start}{key}.")
+            yield from flat(value, f"{start}{key}.")
         elif value is not None:
             yield f"{start}{key}", value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -18,8 +19,10 @@ from ssd_data.training.recipe.classification._base import ClassLoss
 from ssd_data.training.recipe.classification.original import OriginalClasses
 from ssd_data.training.recipe.matchings._base import MatchingRule
 from ssd_data.training.recipe.matchings.original import OriginalMatching
-from ssd_data.training.recipe.pairs import Predictions
+from ssd_data.training.recipe.pairs import MapSize, Predictions
 from ssd_data.training.recipe.parts import TrainRecipe
+
+Layout: TypeAlias = tuple[tuple[MapSize, ...], tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +31,13 @@ class Objective:
     MultiBoxLoss's own ``loss_param`` says: by default how many priors are matched.
 
     Attributes:
-        layout: tells how many priors each feature map has, and the input's width and height.
+        layout: tells of the feature maps with priors, and the input's width and height.
     """
 
     matching: MatchingRule
     classes: ClassLoss
     boxes: BoxLoss
-    layout: Callable[[], tuple[tuple[int, ...], tuple[int, int]]]
+    layout: Callable[[], Layout]
 
     def __call__(
         self, layer: MultiBoxLoss, loc: Tensor, conf: Tensor, prior: Tensor, label: Tensor
@@ -51,7 +54,7 @@ class Objective:
             conf.reshape(pictures, count, -1),
             priors,
             truth,
-            levels if sum(levels) == count else (count,),
+            levels,
             size,
         )
         with torch.no_grad():
@@ -80,23 +83,32 @@ def set_objective(net: Net, recipe: TrainRecipe) -> None:
             _set_biases(net, layer, layer.objective.classes)
 
 
-def _layout(net: Net, prior: str) -> Callable[[], tuple[tuple[int, ...], tuple[int, int]]]:
+def _layout(net: Net, prior: str) -> Callable[[], Layout]:
     """What an objective asks for its layout."""
-    parts, picture = prior_maps(net.graph, prior)
+    pairs, picture = prior_maps(net.graph, prior)
 
-    def layout() -> tuple[tuple[int, ...], tuple[int, int]]:
-        height, width = net.blobs[picture].shape[-2:] if picture else (1, 1)
-        return tuple(net.blobs[part].tensor.shape[-1] // 4 for part in parts), (width, height)
+    def layout() -> Layout:
+        def places(blob: str) -> tuple[int, int]:
+            height, width = net.blobs[blob].shape[-2:] if blob else (1, 1)
+            return width, height
+
+        maps = (
+            MapSize(net.blobs[part].tensor.shape[-1] // 4, *places(name)) for part, name in pairs
+        )
+        return tuple(maps), places(picture)
 
     return layout
 
 
-def prior_maps(graph: Graph, prior: str) -> tuple[list[str], str]:
-    """The blobs of the feature maps' priors that are gathered into one, and the picture's."""
+def prior_maps(graph: Graph, prior: str) -> tuple[list[tuple[str, str]], str]:
+    """Of the feature maps' priors that are gathered into one blob, theirs and the map's, in order;
+    and the blob of the pictures. Where that is no PriorBox's, nothing is known of it: ``""``."""
     nodes = [graph.nodes[index] for index in graph.needed([prior])]
     concat = next((n for n in reversed(nodes) if n.type == "Concat" and prior in n.tops), None)
-    boxes = next((n for n in nodes if n.type == "PriorBox" and len(n.bottoms) > 1), None)
-    return [prior] if concat is None else concat.bottoms, boxes.bottoms[1] if boxes else ""
+    makers = {n.tops[0]: n for n in nodes if n.type == "PriorBox" and len(n.bottoms) > 1}
+    parts = [prior] if concat is None else concat.bottoms
+    pairs = [(part, makers[part].bottoms[0] if part in makers else "") for part in parts]
+    return pairs, next((node.bottoms[1] for node in makers.values()), "")
 
 
 def _set_biases(net: Net, layer: MultiBoxLoss, classes: ClassLoss) -> None:

@@ -46,6 +46,19 @@ class MatchedPairs:
     l2: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class MapSize:
+    """A feature map with priors.
+
+    Attributes:
+        count: how many priors. width, height: places of the map.
+    """
+
+    count: int
+    width: int
+    height: int
+
+
 @dataclass(frozen=True)
 class Predictions:
     """What a net says of a batch of N pictures, and what is true of them.
@@ -54,7 +67,7 @@ class Predictions:
         layer: the MultiBoxLoss.
         offsets: float32 (N, P, 4). scores: float32 (N, P, classes), before softmax or sigmoid.
         priors: P boxes and variances. truth: the batch's boxes. All boxes are fractions.
-        levels: how many priors each feature map has, in their order.
+        levels: the feature maps, in the order of their priors.
         size: width and height of the net's input.
     """
 
@@ -63,7 +76,7 @@ class Predictions:
     scores: Tensor
     priors: Priors
     truth: GroundTruth
-    levels: tuple[int, ...]
+    levels: tuple[MapSize, ...]
     size: tuple[int, int]
 
     @property

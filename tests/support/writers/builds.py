@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from ssd_data.core.labelmap import LabelMap, write_labelmap
+from ssd_data.data.lmdb import writer
+from ssd_data.data.lmdb.merge import merge
 from support.trees import Voc
 from support.writers.scene import Scene, run
 
@@ -55,6 +61,36 @@ def _two_builds() -> None:
     Path("links/mine").write_text("mine")
 
 
+def _grown() -> None:
+    """A build of shards, of which the first is wanted again."""
+    raw()
+    run(*SHARDS)
+    voc = Voc(Path("other"), 5)
+    for number in (4, 5):
+        voc.picture(number).replace(f"raw/JPEGImages/{number}.jpg")
+        voc.annotation(number).replace(f"raw/Annotations/{number}.xml")
+    Path("raw/ImageSets/Main/trainval.txt").write_text("1\n2\n4\n5\n")
+
+
+def _sharded() -> None:
+    built()
+    run("shard", "OUT/raw_trainval_lmdb", "-o", "cut", "--shards", "2")
+
+
+def _half_merged() -> None:
+    """A merge that was interrupted, and one of something else in its place."""
+    _sharded()
+    writer.BATCH_BYTES = 1
+    with suppress(KeyboardInterrupt):
+        merge("cut", "one", track=_one)
+
+
+def _one(items: Iterable[Any], total: int, what: str) -> Iterator[Any]:
+    """The first, and no more."""
+    yield from islice(items, 1)
+    raise KeyboardInterrupt
+
+
 def _labelmap() -> None:
     raw()
     write_labelmap(MAP, Path("labels/map.prototxt"))
@@ -65,6 +101,8 @@ PETS = ("--labelmap", "pets.prototxt")
 REDO = (*BUILD, "--redo", "--size", "32", *PETS)
 NAMES = ("labelmap", "--names", "bird,cat,dog")
 EXPORT = ("export", "OUT/raw_trainval_lmdb", "-q")
+MERGE = ("merge", "cut", "-o", "one", "-q")
+SHARDS = (*BUILD, "--shards", "2", "--no-shuffle")
 SCENES = {
     "build": Scene(raw, BUILD),
     "rebuild": Scene(_built_with_others, REDO),
@@ -87,6 +125,11 @@ SCENES = {
         f"export_{to}": Scene(built, (*EXPORT, "--to", to, "-o", f"deep/{to}"))
         for to in ("coco", "retinaface", "voc", "yolo")
     },
+    "build_shards": Scene(raw, SHARDS, resumes=True),
+    "rebuild_shards": Scene(_grown, (*SHARDS, "--redo"), resumes=True),
+    "shard": Scene(built, ("shard", "OUT/raw_trainval_lmdb", "-o", "cut", "--shards", "2", "-q")),
+    "merge": Scene(_sharded, MERGE, resumes=True),
+    "merge_on": Scene(_half_merged, MERGE, resumes=True),
     "sample": Scene(
         lambda: None, ("sample", "shapes", "--train", "1", "--test", "1", "--size", "64", "-q")
     ),

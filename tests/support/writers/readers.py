@@ -24,6 +24,7 @@ def _script() -> None:
 
 SCENES = {
     "check": Scene(_set, ("check", "SHAPES")),
+    "completion": Scene(lambda: None, ("completion", "bash")),
     "diff": Scene(_two_builds, ("diff", "OUT", "NEW")),
     "doctor": Scene(_two_builds, ("doctor", "OUT")),
     "eval_only": Scene(_set, EVAL[:-2]),

@@ -32,6 +32,7 @@ class Scene:
         pieces: its files come one after another, each of them whole.
         grows: names of files that grow line by line → what of them is the same in the end, however
             often it was killed.
+        resumes: stopped, it leaves what is done beside the result, and goes on there.
         status: of the command when nothing disturbs it.
         helper: starts what must live as long as the process that looks on.
         elsewhere: a folder that is a link to one on another disk, made in the second.
@@ -44,6 +45,7 @@ class Scene:
     parts: tuple[str, ...] = ()
     pieces: bool = False
     grows: Mapping[str, Reduce] = field(default_factory=dict)
+    resumes: bool = False
     status: int = 0
     helper: Callable[[], object] | None = None
     elsewhere: tuple[str, Path] | None = None

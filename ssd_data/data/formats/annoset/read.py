@@ -10,7 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+from ssd_data.core.files.inside import expect
 from ssd_data.core.files.paths import read_lines
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry
 from ssd_data.data.formats import Format, pairlists
@@ -33,11 +35,12 @@ def read(root: Path, source: ListSource, notes: Tally) -> Iterator[Entry]:
         InputError: the list is unreadable, or a line is not an image and an annotation (one with
             a label number is a classification list).
     """
-    file = Path(source.list)
+    file = as_path(source.list)
     seen: set[str] = set()
     numbered = enumerate(map(str.strip, read_lines(file, "list")), 1)
     places = [(f"{file}:{number}", line) for number, line in numbered if line]
     parted = [(where, *pairlists.parted(root, line, where)) for where, line in places]
+    expect(root, (root / annotation for _, _, annotation in parted))
     pairlists.survey(root, (annotation for _, _, annotation in parted))
     for where, image, annotation in parted:
         if image in seen:
@@ -51,5 +54,5 @@ FORMAT = Format(
     read,
     needs=lambda source: [],
     names_splits=False,
-    outside=lambda source: [Path(source.list)],
+    outside=lambda source: [as_path(source.list)],
 )

@@ -16,8 +16,10 @@ import msgspec
 
 from ssd_data.core.classes.background import is_background, is_background_first
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import open_regular, require_inside
+from ssd_data.core.files.fences import require_inside
+from ssd_data.core.files.inside import open_regular
 from ssd_data.core.files.paths import listable
+from ssd_data.core.files.there import stamp
 from ssd_data.data.formats.coco.jsonfile import (
     BOM,
     BROKEN,
@@ -108,15 +110,15 @@ def glance(path: Path, name: str) -> JsonGlance:
     """
     require_inside(path)
     try:
-        status = path.stat()
+        seen = stamp(path)
     except OSError:
         raise InputError("the annotation is missing", where=name) from None
-    return _glance(str(path), name, status.st_size, status.st_mtime_ns)
+    return _glance(path, name, seen)
 
 
 @lru_cache(maxsize=64)
-def _glance(path: str, name: str, size: int, changed: int) -> JsonGlance:
-    file = JsonFile(Path(path), name)
+def _glance(path: Path, name: str, seen: tuple[int, int]) -> JsonGlance:
+    file = JsonFile(path, name)
     parts = file.decode(CocoParts)
     begin = bytes(memoryview(parts.annotations)[:LOOKED_AT]).partition(b"}")[0]
     if b'"segments_info"' in begin or (b'"caption"' in begin and b'"bbox"' not in begin):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import mmap
-import os
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from ssd_data.core.errors import InputError, cure
-from ssd_data.core.files.inside import require_inside
+from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import mapped
+from ssd_data.core.files.there import is_named_there
 from ssd_data.data.formats.coco.schema import CocoAnnotation, CocoImage, RawInstances
 
 SHOWN = 20
@@ -42,7 +40,11 @@ class JsonFile:
 
     def __init__(self, path: Path, name: str) -> None:
         self.name = name
-        self._data = _mapped(path, name)
+        if not is_named_there(path):
+            raise InputError("the annotation is missing", where=name)
+        self._data = mapped(path, "JSON", name)
+        if not self._data:
+            raise InputError("the JSON is empty", where=name)
         skipped = len(BOM) if self._data[: len(BOM)] == BOM else 0
         self.view = memoryview(self._data)[skipped:]
 
@@ -97,26 +99,6 @@ class JsonFile:
             return "The file is cut short: fetch or write it again"
         near = b"" if at is None else bytes(self.view[max(at - 1, 0) : at + 2])
         return NO_NUMBERS if any(word in near for word in (b"Na", b"In", b"-I")) else ""
-
-
-def _mapped(path: Path, name: str) -> mmap.mmap:
-    require_inside(path)
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise InputError("the JSON is no regular file", where=name)
-            if not status.st_size:
-                raise InputError("the JSON is empty", where=name)
-            return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
-        finally:
-            os.close(descriptor)
-    except FileNotFoundError:
-        raise InputError("the annotation is missing", where=name) from None
-    except (OSError, ValueError) as error:
-        text = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read the JSON: {text}", where=name, hint=cure(error)) from None
 
 
 def _position(error: Exception) -> int | None:

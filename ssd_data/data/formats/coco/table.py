@@ -308,7 +308,8 @@ class CocoTable:
         self, path: str, boxes: Any, traced: npt.NDArray[np.bool_], width: int, height: int
     ) -> Any:
         try:
-            turned = probe(picture_bytes(self.context.root / path, path), path).orientation >= 5
+            file = picture_bytes(self.context.root / path, path, again=True)
+            turned = probe(file, path).orientation >= 5
         except InputError:  # the build says it
             return boxes
         return boxlib.unstretched(boxes, traced, width, height) if turned else boxes

@@ -6,6 +6,7 @@ The one of the same path without ending; else of the same name alone; else the o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -66,6 +67,12 @@ class Pairs:
             with suppress(InputError):  # said when it is read
                 found.append(joined(self.labels, self._chosen(self.annotations[stem])))
         survey(self.root, found)
+
+    def files(self) -> Iterator[Path]:
+        """The annotations that have a picture's name: those that will be read, nearly all."""
+        for stem in self.pictures.by_stem:
+            for path in self.annotations.get(stem, ()):
+                yield self.root / joined(self.labels, path)
 
     def entry(self, picture: str) -> Entry | None:
         """A picture with its annotation; None where that is of its twin with another ending."""

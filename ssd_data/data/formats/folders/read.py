@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import expect
 from ssd_data.core.files.paths import below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
@@ -31,6 +32,7 @@ def read(root: Path, source: FolderSource, notes: Tally) -> Iterator[Entry]:
     pairs = Pairs(root, source, notes)
     if not pairs.finder.pictures.paths:
         raise InputError("no pictures here", where=below(root, source.images or "."))
+    expect(root, pairs.files())
     pairs.survey()
     if source.list:
         yield from _listed(root, source, pairs, notes)

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import require_inside
+from ssd_data.core.files.fences import require_inside
+from ssd_data.core.files.inside import openable
+from ssd_data.core.files.there import stamp
 from ssd_data.core.images import MOST_BYTES
 from ssd_data.core.optional import require
 
@@ -47,6 +49,10 @@ class ParquetTable:
         self._pyarrow = require("pyarrow", EXTRA, error=InputError, where=name)
         self._parquet = require("pyarrow.parquet", EXTRA, error=InputError, where=name)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process it is opened anew."""
+        return ParquetTable, (self.path, self.name)
+
     @cached_property
     def file(self) -> Any:
         """The open file.
@@ -57,8 +63,9 @@ class ParquetTable:
         require_inside(self.path)
         if not self.path.is_file():
             raise InputError("the Parquet file is missing", where=self.name)
+        place = openable(self.path, "Parquet file", self.name)
         with self._reading():
-            file = self._parquet.ParquetFile(self.path, pre_buffer=False)
+            file = self._parquet.ParquetFile(place, pre_buffer=False)
             rows = file.metadata.num_rows
         if not 0 <= rows <= MOST_ROWS:
             raise InputError(f"more than {MOST_ROWS:,} rows", where=self.name)
@@ -75,8 +82,7 @@ class ParquetTable:
     @property
     def stamp(self) -> tuple[int, int]:
         """Size and time of the file."""
-        status = self.path.stat()
-        return (status.st_size, status.st_mtime_ns)
+        return stamp(self.path)
 
     @property
     def metadata(self) -> bytes | None:
@@ -213,6 +219,10 @@ class KeptGroups:
         self._lock = threading.Lock()
         self._held: OrderedDict[tuple[str, int], list[bytes | None]] = OrderedDict()
         self._size = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process nothing is kept yet."""
+        return KeptGroups, ()
 
     def picture(self, table: ParquetTable, group: int, row: int) -> bytes | None:
         """The bytes of a picture.

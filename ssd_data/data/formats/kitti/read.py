@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import read_lines, read_text
+from ssd_data.core.files.inside import expect, read_lines, read_text
 from ssd_data.core.files.paths import below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable
@@ -135,6 +135,7 @@ def read(root: Path, source: KittiSource, notes: Tally) -> Iterator[Entry]:
     names = _listed(root, source, pictures) if source.list else list(pictures.paths)
     if not names:
         raise InputError("no pictures here", where=root / source.images)
+    expect(root, (root / f"{source.labels}/{stem_of(name)}.txt" for name in names))
     for name in names:
         yield _entry(root, source, name, labels, notes)
     if not source.list:

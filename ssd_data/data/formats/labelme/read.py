@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import expect
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable
 from ssd_data.data.formats import AnnotationFile, Format
@@ -54,7 +55,9 @@ def _found(root: Path, source: LabelmeSource, notes: Tally) -> Iterator[LabelmeP
     pictures = PicturesOfJson(root)
     claimed: dict[str, str] = {}
     places: set[str] = set()
-    for name in source.files(root):
+    files = source.files(root)
+    expect(root, (root / name for name in files))
+    for name in files:
         one = _picture(root, name, pictures)
         if one is None:
             notes.add("JSON that is not LabelMe's (read over)", name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -11,7 +10,9 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import expect
 from ssd_data.core.files.paths import is_below
+from ssd_data.core.files.there import is_named_there, is_there
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data.formats import AnnotationFile, Confidence, Format, Recognised, pairlists
@@ -121,8 +122,17 @@ def read(root: Path, source: VocSource, notes: Tally) -> Iterator[Entry]:
             pictures.
     """
     finder = source.finder(Tree(root))
+    expect(root, _annotations(root, source, finder))
     for listed in read_listed(root, source.path(set_file(source.set)), finder, notes):
         yield _entry(root, source, listed, finder, notes)
+
+
+def _annotations(root: Path, source: VocSource, finder: Finder) -> Iterator[Path]:
+    """The files that will be read."""
+    folder = source.path(source.annotations)
+    for listed in read_listed(root, source.path(set_file(source.set)), finder, Tally()):
+        if listed.picture is not None:
+            yield root / f"{folder}/{stem_of(listed.picture.path)}{SUFFIX}"
 
 
 def _entry(root: Path, source: VocSource, listed: Listed, finder: Finder, notes: Tally) -> Entry:
@@ -140,7 +150,7 @@ def _entry(root: Path, source: VocSource, listed: Listed, finder: Finder, notes:
         or "A list has one name a line, with nothing behind it but perhaps -1, 0 or 1",
     )
     plain = is_below(annotation) and is_below(image) and "\\" not in annotation + image
-    if plain and not os.path.lexists(f"{root}/{annotation}"):
+    if plain and not is_named_there(f"{root}/{annotation}"):
         return Unreadable(f"{images}/{image}", annotation, neither)
     try:
         named = _named_inside(root, source, annotation, finder)
@@ -161,7 +171,7 @@ def _named_inside(root: Path, source: VocSource, annotation: str, finder: Finder
     if named is None:
         return ""
     own = source.path(f"{source.annotations}/{stem_of(named.path)}{SUFFIX}")
-    return "" if os.path.exists(root / own) else named.path  # noqa: PTH110 - never raises
+    return "" if is_there(root / own) else named.path
 
 
 FORMAT = Format(VocSource, read, needs, layout=LAYOUT, recognise=recognise)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Sequence
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import read_bytes, read_text
+from ssd_data.core.files.inside import expect, read_bytes, read_text
 from ssd_data.data.formats.numbers import number
 from ssd_data.data.formats.pictures import has_picture_ending, stem_of
 from ssd_data.data.formats.tree import Tree, joined
@@ -82,9 +82,9 @@ def highest_number(tree: Tree) -> int:
     Lines that are none of YOLO's do not count: they are met when the files are read.
     """
     highest, pictures = -1, _picture_stems(tree)
-    for path in tree.below():
-        if not _is_label(path, pictures):
-            continue
+    labels = [path for path in tree.below() if _is_label(path, pictures)]
+    expect(tree.root, map(tree.path, labels))
+    for path in labels:
         try:
             text = read_text(tree.path(path), "txt", MOST_LABEL_BYTES)
         except InputError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from posixpath import normpath
 from typing import NamedTuple
 
 from ssd_data.core.files.paths import is_below
+from ssd_data.core.files.there import is_there
 from ssd_data.data.formats.pictures import stem_of
 from ssd_data.data.formats.tree import Tree, joined
 from ssd_data.data.formats.yolo.schema import IMAGES
@@ -46,7 +46,7 @@ def resolve(root: Path, stated: str, base: str = "") -> YoloPlace | None:
 
 def is_here(root: Path, path: str) -> bool:
     """Whether something lies at a path, and below the root."""
-    return is_below(path) and os.path.exists(root / path)  # noqa: PTH110 - never raises
+    return is_below(path) and is_there(root / path)
 
 
 def inner_base(root: Path, base: str) -> str:

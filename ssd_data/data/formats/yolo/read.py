@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ssd_data.core.classes.background import is_background_first
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import expect
 from ssd_data.core.files.paths import listable
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
@@ -22,7 +23,7 @@ from ssd_data.data.formats.yolo.folders import Arranged, arrangement
 from ssd_data.data.formats.yolo.lines import LabelReader
 from ssd_data.data.formats.yolo.names import Classes, files_of_names, read_classes
 from ssd_data.data.formats.yolo.pairs import pairs
-from ssd_data.data.formats.yolo.places import is_here
+from ssd_data.data.formats.yolo.places import Pair, is_here
 from ssd_data.data.formats.yolo.schema import LAYOUT, YoloSource, needs
 from ssd_data.data.formats.yolo.stated import (
     YoloIndex,
@@ -132,7 +133,9 @@ def read(root: Path, source: YoloSource, notes: Tally) -> Iterator[Entry]:
     classes = read_classes(root, source.names)
     reader = LabelReader(root, classes, notes)
     entries: list[Entry] = []
-    for pair in pairs(root, source, notes):
+    found = pairs(root, source, notes)
+    expect(root, (root / pair.label for pair in found if isinstance(pair, Pair) and pair.there))
+    for pair in found:
         if isinstance(pair, Unreadable):
             entries.append(pair)
             continue

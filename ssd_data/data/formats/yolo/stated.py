@@ -15,6 +15,8 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import read_lines
 from ssd_data.core.files.paths import listable
 from ssd_data.core.files.plain_yaml import PlainYaml, read_yaml
+from ssd_data.core.files.remote.address import remote
+from ssd_data.core.files.there import is_folder
 from ssd_data.data.formats.splits import TRAINING, role
 from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.yolo.names import YAML, files_of_names, from_yaml
@@ -193,9 +195,14 @@ def _sources(
             continue
         if not place.exact:
             result.said.append(f"{text} is taken as {place.path}")
-            if stated.startswith("../") and is_here(root.resolve().parent, stated[3:]):
+            if stated.startswith("../") and _is_beside(root, stated[3:]):
                 result.said.append(f"{text} is there too, outside this folder: it is not used")
         yield YoloSource(images=place.path, names=result.names)
+
+
+def _is_beside(root: Path, path: str) -> bool:
+    """Whether something lies beside the root; of a store only what was named is asked for."""
+    return remote(root) is None and is_here(root.resolve().parent, path)
 
 
 def require_inside(root: Path, stated: YoloIndex) -> None:
@@ -205,10 +212,15 @@ def require_inside(root: Path, stated: YoloIndex) -> None:
         InputError: there is such a folder, and nothing that it names is below the root.
     """
     sources = [source.images for several in stated.splits.values() for source in several]
-    if not stated.base or not sources or any(is_here(root, path) for path in sources):
+    if (
+        remote(root)
+        or not stated.base
+        or not sources
+        or any(is_here(root, path) for path in sources)
+    ):
         return
     other = os.path.normpath(root / stated.base)
-    if os.path.isdir(other):  # noqa: PTH112 - never raises
+    if is_folder(other):
         raise InputError(
             f"path: {listable(stated.base)} is another folder: only what lies below the index's "
             "own is read",

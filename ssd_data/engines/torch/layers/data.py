@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 from google.protobuf.message import DecodeError
 
 from ssd_data.batches.classifier import Planes, as_planes
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.images import decode, probe
 from ssd_data.data.lmdb.store import is_lmdb, open_shared
 from ssd_data.data.lmdb.strangers import refuse_stranger
@@ -36,8 +36,8 @@ class Data(LabelledPictures):
             InputError: there is no LMDB, or a record is no Datum, with the LMDB and the key.
         """
         p = self.param.data_param
-        if p.backend == p.LEVELDB and not is_lmdb(Path(p.source)):
-            refuse_stranger(Path(p.source))
+        if p.backend == p.LEVELDB and not is_lmdb(as_path(p.source)):
+            refuse_stranger(as_path(p.source))
             raise InputError(
                 "no LMDB here; LevelDBs are not read",
                 where=f"{self.node.where}: {p.source}",

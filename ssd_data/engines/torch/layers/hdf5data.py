@@ -136,7 +136,7 @@ class HDF5Data(Layer):
 
 def _require_h5py(layer: Layer) -> Any:
     try:
-        import h5py  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        import h5py
     except ImportError:
-        raise layer.error("reads HDF5, which needs h5py", "pip install h5py") from None
+        raise layer.error("reads HDF5, which needs h5py", "pip install 'ssd-data[hdf5]'") from None
     return h5py

@@ -12,9 +12,11 @@ from google.protobuf import text_format
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.legible import legible
+from ssd_data.data.lmdb.store import bytes_on_disk
 from ssd_data.pages.report.blocks import Block, Cell, Note, Panel, Section, Table
 from ssd_data.pages.report.history import Session
 from ssd_data.pages.report.run_subject import RunSubject
+from ssd_data.training.recipe.change import flat
 
 MOST_TEXT, MOST_LINES = 2000, 200
 FACTS = ("engine", "device", "processes", "threads", "seed", "resumed")
@@ -71,8 +73,9 @@ def _options(facts: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(options, dict):
         return {}
     beyond = options.get("extras")
-    rest = {name: value for name, value in options.items() if name != "extras"}
-    return {**rest, **beyond} if isinstance(beyond, dict) else options
+    rest = {name: value for name, value in options.items() if name not in ("extras", "recipe")}
+    recipe = dict(flat({"recipe": options["recipe"]})) if "recipe" in options else {}
+    return {**rest, **recipe, **beyond} if isinstance(beyond, dict) else options
 
 
 def _files(subject: RunSubject) -> Iterator[list[Cell]]:
@@ -109,7 +112,14 @@ def _lmdb(subject: RunSubject, net: Path, phase: str) -> list[Cell]:
         path = subject.find_lmdb(name)
     except InputError:
         return [name, f"{what}: not there", None]
-    return [str(path), f"{what}, {name}", _megabytes(path / "data.mdb")]
+    return [str(path), f"{what}, {name}", _lmdb_megabytes(path)]
+
+
+def _lmdb_megabytes(path: Path) -> float | None:
+    try:
+        return bytes_on_disk(path) / 1e6
+    except (OSError, InputError):
+        return None
 
 
 def _megabytes(path: Path) -> float | None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ssd_data.training.recipe.pairs import Predictions
-
-NEAR = 1e-6  # what is not farther apart is at one place
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,29 +28,16 @@ class Level:
     stride: tuple[float, float]
 
 
-def levels_of(predictions: Predictions) -> Iterator[Level]:
+def levels_of(predictions: Predictions) -> list[Level]:
     """The feature maps, in their order."""
-    boxes, first = predictions.priors.boxes * predictions.pixels, 0
-    for count in predictions.levels:
-        own = boxes[first : first + count]
-        centres = (own[:, :2] + own[:, 2:]) / 2
-        away = (centres - centres[0]).abs() > NEAR * max(predictions.size)
-        moved = away.any(1)
-        each = int(moved.int().argmax()) if bool(moved.any()) else count
-        stride = (
-            _next(centres[:, 0], away[:, 0], predictions.size[0]),
-            _next(centres[:, 1], away[:, 1], predictions.size[1]),
-        )
-        yield Level(first, first + count, centres, each, stride)
-        first += count
-
-
-def _next(values: Tensor, away: Tensor, whole: int) -> float:
-    """How far the first value is that is not the first place's; the whole side where none is."""
-    if not bool(away.any()):
-        return float(whole)
-    place = int(away.int().argmax())
-    return float((values[place] - values[0]).abs())
+    boxes, first, found = predictions.priors.boxes * predictions.pixels, 0, []
+    for one in predictions.levels:
+        last = first + one.count
+        centres = (boxes[first:last, :2] + boxes[first:last, 2:]) / 2
+        stride = (predictions.size[0] / one.width, predictions.size[1] / one.height)
+        found.append(Level(first, last, centres, one.count // (one.width * one.height), stride))
+        first = last
+    return found
 
 
 def inside(centres: Tensor, boxes: Tensor) -> Tensor:

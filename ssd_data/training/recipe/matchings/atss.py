@@ -15,6 +15,8 @@ from ssd_data.training.recipe.matchings._tables import best_of, in_parts, table_
 from ssd_data.training.recipe.pairs import Predictions, PriorMatches
 from ssd_data.training.recipe.parts import Number
 
+EXACT = "donot_use_mm_for_euclid_dist"  # which rounds by tenths of a pixel
+
 
 class Atss(MatchingRule, frozen=True):
     """Of each feature map the priors at the places nearest to a truth's centre are its candidates.
@@ -34,7 +36,7 @@ class Atss(MatchingRule, frozen=True):
 
     def match(self, predictions: Predictions) -> PriorMatches:
         """See :class:`MatchingRule`."""
-        p, levels = predictions, list(levels_of(predictions))
+        p, levels = predictions, levels_of(predictions)
         priors = len(p.priors.boxes)
 
         def find(rows: Tensor) -> PriorMatches:
@@ -69,7 +71,7 @@ class Atss(MatchingRule, frozen=True):
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2
         found = []
         for level in levels:
-            far = torch.cdist(centres, level.centres)
+            far = torch.cdist(centres, level.centres, compute_mode=EXACT)
             count = min(self.candidates * level.each, far.shape[1])
             near = far.topk(count, 1, largest=False).indices
             found.append(torch.zeros_like(far, dtype=torch.bool).scatter_(1, near, True))

@@ -38,7 +38,7 @@ class Simota(MatchingRule, frozen=True):
 
     def match(self, predictions: Predictions) -> PriorMatches:
         """See :class:`MatchingRule`."""
-        p, levels = predictions, list(levels_of(predictions))
+        p, levels = predictions, levels_of(predictions)
         priors = len(p.priors.boxes)
 
         def find(rows: Tensor) -> PriorMatches:
@@ -52,10 +52,11 @@ class Simota(MatchingRule, frozen=True):
     def _find(self, p: Predictions, rows: Tensor, levels: list[Level]) -> PriorMatches:
         truth = p.truth.rows(rows)
         boxes = truth.boxes * p.pixels
-        within, near = inside(all_centres(levels), boxes), self._near(boxes, levels)
+        area = (boxes[:, 2:] > boxes[:, :2]).all(1)[:, None]  # none is no box to learn
+        within, near = inside(all_centres(levels), boxes) & area, self._near(boxes, levels) & area
         possible = torch.zeros(p.pictures, within.shape[1], device=boxes.device)
         possible.index_add_(0, truth.picture, (within | near).float())
-        open_ = possible[truth.picture] > 0
+        open_ = (possible[truth.picture] > 0) & area
         overlaps = table_of(p.boxes, truth) * open_
         cost = class_costs(p, truth.picture, truth.label) - self.boxes * (overlaps + LEAST).log()
         cost = cost + NOT_BOTH * ~(within & near)

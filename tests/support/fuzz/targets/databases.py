@@ -16,9 +16,9 @@ from ssd_data.data.export import export
 from ssd_data.data.lmdb.identity import digest
 from ssd_data.data.lmdb.records import decode_record, encode_record, key_of, key_text
 from ssd_data.data.lmdb.skim import skim
-from ssd_data.data.lmdb.store import LmdbWriter
 from ssd_data.data.lmdb.survey import Survey, look
 from ssd_data.data.lmdb.table import read_table
+from ssd_data.data.lmdb.writer import LmdbWriter
 from support.fuzz.cases import built
 from support.fuzz.datasets import LABELMAP
 from support.fuzz.target import Case, Target

@@ -12,7 +12,7 @@ from ssd_data import SsdDataError
 from ssd_data.batches import Batches
 from ssd_data.core.images import picture_limits
 from ssd_data.data.lmdb.records import key_of
-from ssd_data.data.lmdb.store import LmdbWriter
+from ssd_data.data.lmdb.writer import LmdbWriter
 from ssd_data.engines.torch.net import Net
 from ssd_data.nets.caffemodel import to_blob
 from ssd_data.nets.graph import read_graph

@@ -1,0 +1,181 @@
+"""Toolkits that need an interpreter of their own, asked through a child process of it.
+
+Some want versions of Python, NumPy or PyTorch that this package does not run on. The user names an
+interpreter in which such a toolkit is installed; a program of ``_children`` runs there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import threading
+import weakref
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.files.scratch import scratch
+from ssd_data.core.legible import legible
+
+SERVE = Path(__file__).parent / "_children" / "serve.py"
+MINUTES = 60  # that an answer may take
+LOGGED = 1 << 16  # bytes of what a toolkit printed last
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_BUILT_IN = re.compile(r"^(?:[A-Za-z]+Error|E[ :]|.*\b(?:error|ERROR|Error|Check failed)\b)")
+
+
+@dataclass(frozen=True, slots=True)
+class Toolkit:
+    """A toolkit for another interpreter.
+
+    Attributes:
+        name: what people call it. module: which program of ``_children`` drives it.
+        variable: where the environment names the interpreter. install: how it is installed there.
+        option: of the command line, which names it, too.
+    """
+
+    name: str
+    module: str
+    variable: str
+    install: str
+    option: str = ""
+
+    def interpreter(self, given: Path | None = None) -> str:
+        """The interpreter: the given one, or the environment's.
+
+        Raises:
+            UsageError: none is named, or there is none.
+        """
+        told = str(given) if given is not None else os.environ.get(self.variable, "")
+        if not told:
+            raise UsageError(
+                f"this needs {self.name}, which is installed in an environment of its own",
+                where=self.option,
+                hint=f"Install it there ({self.install}) and name its Python: "
+                f"{self.variable}=/path/to/python",
+            )
+        if not Path(told).is_file() or not os.access(told, os.X_OK):
+            where = self.option if given is not None else self.variable
+            raise UsageError(f"{legible(told)} is no interpreter", where=where)
+        return told
+
+
+class Child:
+    """A process of another interpreter, which does what is asked until it is no longer held.
+
+    Attributes:
+        folder: where it runs; removed with it. python: the interpreter.
+
+    Raises:
+        UsageError: there is no such interpreter.
+    """
+
+    def __init__(self, toolkit: Toolkit, given: Path | None = None) -> None:
+        self.toolkit = toolkit
+        self.python = toolkit.interpreter(given)
+        held = ExitStack()
+        self.folder = held.enter_context(scratch())
+        log: IO[bytes] = held.enter_context((self.folder / "log").open("w+b"))
+        words = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        self._log = log
+        self._process = subprocess.Popen(
+            [self.python, str(SERVE), toolkit.module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd=self.folder,
+            env=words | {"PYTHONDONTWRITEBYTECODE": "1"},
+            start_new_session=True,  # whoever interrupts us does not interrupt it halfway
+        )
+        self.close = weakref.finalize(self, _end, self._process, held, os.getpid())
+
+    def ask(
+        self, do: str, arrays: Sequence[Any] = (), where: object = "", **words: Any
+    ) -> tuple[dict[str, Any], list[Any]]:
+        """What it answers: words and arrays.
+
+        Args:
+            do: one of the functions that its module has. where: which file it is about.
+
+        Raises:
+            UsageError: the toolkit is not installed there.
+            InputError: it cannot do that; says what it said.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        held = [np.ascontiguousarray(values) for values in arrays]
+        kinds = [[values.dtype.str, list(values.shape)] for values in held]
+        line = json.dumps({"do": do, "arrays": kinds, **words}).encode() + b"\n"
+        late = threading.Timer(60 * MINUTES, self._process.kill)
+        late.daemon = True
+        try:
+            late.start()
+            with suppress(BrokenPipeError):
+                self._process.stdin.write(line)
+                for values in held:
+                    self._process.stdin.write(values.tobytes())
+                self._process.stdin.flush()
+            answer, found = _read(self._process.stdout)
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            late.cancel()
+        return self._judged(answer, where), found
+
+    def _judged(self, answer: dict[str, Any] | None, where: object) -> dict[str, Any]:
+        name = self.toolkit.name
+        if answer is not None and "missing" in answer:
+            hint = f"Install it there: {self.toolkit.install}"
+            text = f"{name} cannot be imported by {self.python}: {answer['missing']}"
+            raise UsageError(legible(text), where=self.toolkit.variable, hint=hint)
+        if answer is None or "error" in answer:
+            said = self._reason(answer["error"] if answer else "")
+            raise InputError(f"{name} cannot take this net: {said}", where=where)
+        return answer
+
+    def _reason(self, error: str) -> str:
+        """What a toolkit said of it, in a line."""
+        size = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, size - LOGGED))
+        text = self._log.read().decode("utf-8", "replace") + "\n" + error
+        lines = [_COLOUR.sub("", line).strip() for line in text.splitlines()]
+        told = [line for line in lines if _BUILT_IN.match(line)] or [x for x in lines if x]
+        return legible(told[-1][:300]) if told else "it ended without a word"
+
+
+def _read(stream: IO[bytes]) -> tuple[dict[str, Any] | None, list[Any]]:
+    """An answer; None where the process has ended."""
+    line = stream.readline()
+    if not line:
+        return None, []
+    answer: dict[str, Any] = json.loads(line)
+    arrays = []
+    for kind, shape in answer.pop("arrays"):
+        size = int(np.prod(shape)) * np.dtype(kind).itemsize
+        held = stream.read(size)
+        if len(held) != size:
+            return None, []
+        arrays.append(np.frombuffer(held, kind).reshape(shape).copy())
+    return answer, arrays
+
+
+def _end(process: subprocess.Popen[bytes], held: ExitStack, owner: int) -> None:
+    """End it, and what it started; but not where we are a fork of who began it."""
+    if os.getpid() != owner:
+        return
+    with suppress(OSError):
+        os.killpg(process.pid, 9)
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with suppress(OSError):
+                stream.close()
+    held.close()

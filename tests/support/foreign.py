@@ -1,0 +1,127 @@
+"""Stand-ins for interpreters with toolkits of their own: this one, with modules in their place."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+# rknn-toolkit2 as far as it is used: a net computed by ONNX Runtime, with its last digits lost.
+RKNN = """
+import os
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+
+TABLE = "layer_name   file_name\\n----\\n"
+
+
+class RKNN:
+    def __init__(self, verbose=False):
+        print("I rknn-toolkit2 version: 0.0")  # on standard output, as the real one
+        self.pictures = None
+
+    def config(self, target_platform, mean_values=None, std_values=None):
+        self.chip = target_platform
+        self.mean = np.float32((mean_values or [[0]])[0])
+        self.std = np.float32((std_values or [[1]])[0])
+        return 0
+
+    def load_onnx(self, model):
+        self.model = onnx.load(model)
+        return 0
+
+    def build(self, do_quantization, dataset=None):
+        if os.environ.get("RKNN_FAILS") == "raise":
+            raise ValueError("Traceback:\\nValueError: this layer is odd!")
+        if os.environ.get("RKNN_FAILS") == "status":
+            print("\\033[1;31mE\\033[0m \\033[1;31mbuild: no such chip\\033[0m", file=sys.stderr)
+            return -1
+        if os.environ.get("RKNN_FAILS") == "dies":
+            os.abort()
+        if do_quantization:
+            self.pictures = [np.load(line) for line in open(dataset).read().split()]
+            assert self.pictures[0].dtype == np.uint8
+        self.steps = 64 if do_quantization else 1024
+        self.ran = onnxruntime.InferenceSession(self.model.SerializeToString())
+        return 0
+
+    def init_runtime(self):
+        return 0
+
+    def inference(self, inputs, data_format):
+        (picture,) = inputs
+        assert data_format == ["nhwc"], data_format
+        values = (picture.astype(np.float32) - self.mean) / self.std
+        if values.ndim == 4:
+            values = np.ascontiguousarray(values.transpose(0, 3, 1, 2))
+        found = self.ran.run(None, {self.ran.get_inputs()[0].name: values})
+        found = [self._rounded(one) for one in found]
+        if os.environ.get("RKNN_FAILS") == "other":
+            found = [-one for one in found]
+        return found
+
+    def _rounded(self, values):
+        largest = np.abs(values).max() or 1
+        return (np.round(values / largest * self.steps) / self.steps * largest).astype(np.float32)
+
+    def export_rknn(self, path):
+        with open(path, "wb") as file:
+            file.write(b"RKNN " + self.chip.encode() + self.model.SerializeToString())
+        return 0
+
+    def accuracy_analysis(self, inputs, output_dir):
+        picture = np.load(inputs[0])
+        assert picture.dtype == np.uint8
+        net = onnx.ModelProto()
+        net.CopyFrom(self.model)
+        names = [node.output[0] for node in net.graph.node if node.op_type in ("Conv", "Relu")]
+        del net.graph.output[:]
+        net.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+        ran = onnxruntime.InferenceSession(net.SerializeToString())
+        mean, std = (np.reshape(v, (1, -1, 1, 1)) for v in (self.mean, self.std))
+        values = ((picture - mean) / std).astype(np.float32)
+        found = ran.run(names, {ran.get_inputs()[0].name: values})
+        with open_in(output_dir, "map_name_to_file.txt") as table:
+            table.write(TABLE)
+            for name, one in zip(names, found):
+                file = name.replace("/", "_") + ".txt"
+                table.write(f"{name}   {file}   \\n")
+                for side, values in (("golden", one), ("simulator", self._rounded(one))):
+                    with open_in(output_dir, side, file) as text:
+                        text.write("\\n".join(f"{v:.6f}" for v in values.ravel()))
+        return 0
+
+
+def open_in(*parts):
+    path = os.path.join(*parts)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    return open(path, "w")
+"""
+
+
+def interpreter(folder: Path, modules: dict[str, str], distributions: dict[str, str]) -> Path:
+    """An interpreter that has these modules, by their files' paths, and distributions, by name."""
+    packages = folder / "packages"
+    for name, text in modules.items():
+        path = packages / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    for name, version in distributions.items():
+        held = packages / f"{name.replace('-', '_')}-{version}.dist-info"
+        held.mkdir(parents=True)
+        (held / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    packages.mkdir(parents=True, exist_ok=True)
+    program = folder / "python"
+    quoted = shlex.quote(str(packages)), shlex.quote(sys.executable)
+    program.write_text('#!/bin/sh\nPYTHONPATH={} exec {} "$@"\n'.format(*quoted))
+    program.chmod(0o755)
+    return program
+
+
+def rknn_interpreter(folder: Path) -> Path:
+    """One with rknn-toolkit2."""
+    modules = {"rknn/__init__.py": "", "rknn/api.py": RKNN}
+    return interpreter(folder, modules, {"rknn-toolkit2": "0.0"})
