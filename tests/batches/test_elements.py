@@ -39,7 +39,9 @@ def draw(element, seed, text=None, records=10):
 
 
 def corner(x, y, scale, ways=(0, 0, 0, 0)):
-    tiles = [mosaics.Tile(at % 2 == 1, at >= 2, at or None, way) for at, way in enumerate(ways)]
+    tiles = [
+        mosaics.MosaicTile(at % 2 == 1, at >= 2, at or None, way) for at, way in enumerate(ways)
+    ]
     return mosaics.Tiles(x, y, scale, tuple(tiles))
 
 
