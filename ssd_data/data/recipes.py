@@ -6,7 +6,6 @@ Its keys are the fields of :class:`Recipe`, :class:`SplitRecipe` and :class:`Dow
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,17 +15,13 @@ from urllib.parse import unquote
 import msgspec
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files.paths import is_below, is_plain_name, read_text
+from ssd_data.core.files.paths import is_below, is_plain_name
+from ssd_data.core.files.plain_toml import read_toml
 from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.files.typed import typed
 from ssd_data.data import formats
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-MAX_BYTES, MOST_PARTS = 1 << 20, 1 << 22
+MAX_BYTES = 1 << 20
 _PACKAGE = Path(__file__).resolve().parent.parent
 SourceTable: TypeAlias = dict[str, Any]
 
@@ -139,12 +134,7 @@ def parse(path: Path) -> Recipe:
     Raises:
         InputError: it is not TOML, lacks a key, has an unknown one or one of the wrong type.
     """
-    text = read_text(path, "recipe", MAX_BYTES)
-    _require_shallow(text, path)
-    try:
-        table = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"not TOML: {error}", where=path) from None
+    _, table = read_toml(path, "recipe", MAX_BYTES)
     keys = _keys(table, str(path))
     labelmap = keys.labelmap and str(keys.labelmap)
     recipe = Recipe(
@@ -163,16 +153,6 @@ def parse(path: Path) -> Recipe:
     _check_links(recipe)
     _check_downloads(recipe)
     return recipe
-
-
-def _require_shallow(text: str, path: Path) -> None:
-    """Refuse keys of very many parts: the parser takes memory by their square."""
-    cost = 0
-    for number, line in enumerate(text.split("\n"), 1):
-        cost += line.count(".") ** 2
-        if cost > MOST_PARTS:
-            text = f"a key or list of {line.count('.'):,} parts, or many such"
-            raise InputError(text, where=f"{path}:{number}", hint="Part long lists into lines")
 
 
 def _keys(table: dict[str, Any], origin: str) -> RecipeKeys:

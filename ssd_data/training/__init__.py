@@ -3,13 +3,14 @@
 ``run.py`` shows a run from top to bottom: begin there. Then, each file using only those before it:
 
 - ``shares.py``: what ``--mix`` says
+- ``rates.py``: the learning rate of each iteration
+- ``updates.py``: the parameters, and the rules that move them
+- ``recipe/``: what a recipe does otherwise than solver and nets say; see its docstring
 - ``options.py``: what a run is told, and what it may have beyond the original
 - ``fresh.py``: the solver of a family's nets, written for a build
 - ``solver_file.py``: the solver's prototxt with its nets
 - ``mixing.py``: the several builds that a run trains on
-- ``rates.py``: the learning rate of each iteration
 - ``smoothing.py``: the loss as it is displayed
-- ``updates.py``: the parameters, and the rules that move them
 - ``processes.py``: one process or several, and what they say to one another
 - ``group.py``: the same through ``torch.distributed``
 - ``resumestate.py``: what lies beside a snapshot's files of Caffe's
@@ -18,7 +19,6 @@
 - ``log.py``: the events that a run tells, the log and the table made of them
 - ``display.py``: what a solver shows of a batch, and what it says when the loss is no number
 - ``extras.py``: averaged weights, loss scale and what else the original has not, at work
-- ``recipe/``: what a recipe does otherwise than solver and nets say; see its docstring
 - ``save_output.py``: a test's detections in files
 - ``written.py``: what solver and nets have written, and where it may be
 - ``testing.py``: a test net's scores

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.files import plain_toml
 from ssd_data.training.options import Extras
 from ssd_data.training.preflight import preflight
 from ssd_data.training.preflight.report import Preflight
@@ -121,16 +122,23 @@ def test_what_is_refused(text: str, where: str, what: str, hint: str, tmp_path: 
 @given(st.text("[]=.'\"\n\t 0123456789abcdefkind_-#{}", max_size=80))
 def test_whatever_is_written_is_a_recipe_or_an_error(text: str) -> None:
     path = Path("/tmp") / "never_read.toml"
-    from ssd_data.training.recipe import read
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(read, "read_text", lambda *_: text)
+        patch.setattr(plain_toml, "read_text", lambda *_: text)
         where = str(path)
         try:
             parse_recipe(path)
         except InputError as error:
             where = str(error.where)
         assert where.startswith(str(path))
+
+
+def test_a_key_of_very_many_parts(tmp_path: Path) -> None:
+    path = written(tmp_path, "# first\n" + "a." * 20_000 + "b = 1")
+    with pytest.raises(InputError, match="a key or list of 20,000 parts") as error:
+        parse_recipe(path)
+    assert error.value.where == f"{path}:2"
+    with pytest.raises(InputError, match="bytes"):
+        parse_recipe(written(tmp_path, "#" * 100_000))
 
 
 def test_names() -> None:

@@ -229,14 +229,15 @@ def check_resume(
 
 
 def histories(param: caffe_pb2.SolverParameter, recipe: TrainRecipe | None) -> int:
-    """How many arrays of history a parameter has; 1 where the solver's type is not known."""
+    """How many arrays of history a parameter has; 1 where the solver's type is not known, or
+    PyTorch is not there."""
     if recipe is not None and recipe.optimiser is not None:
         return recipe.optimiser.histories
-    from ssd_data.training.updates import find_type
-
     try:
+        from ssd_data.training.updates import find_type
+
         return find_type(param).histories
-    except InputError:
+    except (ImportError, InputError):
         return 1
 
 

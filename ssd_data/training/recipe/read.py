@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ssd_data.core.errors import InputError, SsdDataError, UsageError
-from ssd_data.core.files.paths import read_text
+from ssd_data.core.files.plain_toml import read_toml
 from ssd_data.core.files.typed import plain, typed
 from ssd_data.core.registry import (
     BOX_LOSSES,
@@ -26,11 +25,6 @@ from ssd_data.core.registry import (
 from ssd_data.training.recipe import parts
 from ssd_data.training.recipe.augmenting import with_elements
 from ssd_data.training.recipe.parts import TrainRecipe
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 ORIGINAL = "original"  # the recipe that changes nothing
 MOST_BYTES = 1 << 16
@@ -87,13 +81,7 @@ def parse_recipe(path: Path) -> TrainRecipe:
     Raises:
         InputError: it is no TOML, or what it says is no recipe.
     """
-    text = read_text(path, "recipe", MOST_BYTES)
-    try:
-        table = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        line = re.search(r"\(at line (\d+)", str(error))
-        where = f"{path}:{line[1]}" if line else path
-        raise InputError(f"not TOML: {error}", where=where) from None
+    text, table = read_toml(path, "recipe", MOST_BYTES)
     return from_table(table, str(path), lambda keys: f"{path}{_line(text, keys)}")
 
 
