@@ -17,7 +17,7 @@ from ssd_data.proto import caffe_pb2
 Generator: TypeAlias = np.random.Generator
 Part = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Factor = Annotated[float, msgspec.Meta(ge=0.01, le=100)]
-Times = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+Times = Annotated[int, msgspec.Meta(ge=1, le=100)]
 Sides = Annotated[int, msgspec.Meta(ge=0, le=1 << 14)]
 
 
