@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
 
-from benchmarks.shared import FeedSetting, Result, Rounds, Topic, mebibytes, show, work_folder
+from benchmarks.shared import Context, Result, Rounds, Topic, mebibytes, show, work_folder
 from ssd_data import build, find
 from ssd_data.core.tasks import run
 from ssd_data.data.dataset import Dataset
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     with work_folder(options.dir) as folder:
         rounds = 1 if options.quick else options.rounds
-        setting = FeedSetting(folder, None, options.quick, rounds, options.patience)
+        setting = Context(folder, None, options.quick, rounds, options.patience)
         topic = measure(setting, 60 if options.quick else options.pictures)
     print(show(topic), flush=True)
     if options.json:
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def measure(setting: FeedSetting, count: int) -> Topic:
+def measure(setting: Context, count: int) -> Topic:
     """Builds by one process and by 1, 2 and 4 workers; connecting is measured apart."""
     dataset = _drawn(setting.folder / "drawn", count)
     shards = max(4, count // A_SHARD)

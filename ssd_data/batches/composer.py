@@ -17,8 +17,8 @@ from ssd_data.batches.augment.transform import Draft
 from ssd_data.batches.augment.values import Array
 from ssd_data.batches.elements._base import (
     Colour,
+    Context,
     Element,
-    FeedSetting,
     Generator,
     Joining,
     Opening,
@@ -51,7 +51,7 @@ class Composer:
         self.elements = sorted(plan.elements, key=lambda element: element.rank)
         self.plan, self.seed = plan, seed
 
-    def draw(self, position: int, setting: FeedSetting, records: int) -> list[Happening]:
+    def draw(self, position: int, setting: Context, records: int) -> list[Happening]:
         """What happens to the picture at a position, in order; of openings the first one only."""
         found: list[Happening] = []
         opened = False
@@ -71,7 +71,7 @@ class Composer:
         own: Piece,
         others: Sequence[Piece],
         transformer: DataTransformer,
-        setting: FeedSetting,
+        setting: Context,
         generator: Generator,
         out: Array | None = None,
     ) -> tuple[Array, Rows]:
@@ -104,7 +104,7 @@ class Composer:
         taken: Sequence[Sequence[Piece]],
         own: Piece,
         transformer: DataTransformer,
-        setting: FeedSetting,
+        setting: Context,
         generator: Generator,
     ) -> tuple[Draft, Piece]:
         for one, pieces in zip(happening, taken, strict=True):
