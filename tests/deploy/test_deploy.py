@@ -60,6 +60,9 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "deploy.prototxt", folder / "net.caffemodel"
 
 
+ELSEWHERE = {"rknn", "sophgo"}  # have tests of their own, with stand-ins of their toolkits
+
+
 def ship(
     net: tuple[Path, Path], out: Path, profile: str, options: dict[str, Any] | None = None
 ) -> DeployedNet:
@@ -81,6 +84,7 @@ def same_rows(ours: np.ndarray, theirs: np.ndarray) -> None:
 
 def test_names() -> None:
     names = ["ascend", "caffe-ssd", "litert", "mnn", "ncnn", "npu", "onnx", "openvino"]
+    names += ["rknn", "sophgo"]
     assert TARGETS.names() == names
 
 
@@ -291,7 +295,7 @@ def test_what_is_not_the_same_is_not_written(
         return param
 
     monkeypatch.setattr(canonical, "_bare", wrong)
-    for profile in TARGETS.names():
+    for profile in sorted({*TARGETS.names()} - ELSEWHERE):
         with pytest.raises(OutputError, match="nothing was written"):
             ship(net, tmp_path / "out", profile)
     assert not list(tmp_path.iterdir())
@@ -350,11 +354,12 @@ def test_wrong_usage(
 def test_options_are_the_targets_own() -> None:
     found = known_options()
     assert sorted(found) == [
-        "calibrate", "dynamic_batch", "half", "head", "int8", "records", "relu6", "source",
+        "calibrate", "chip", "dynamic_batch", "half", "head", "int8", "processor", "records",
+        "relu6", "rknn_python", "source", "tpu_mlir_python",
     ]  # fmt: skip
     assert found["relu6"] == (CaffeOptions, ["ascend", "caffe-ssd", "npu"])
     assert found["dynamic_batch"] == (OnnxOptions, ["onnx", "openvino"])
-    assert found["records"][1] == ["litert", "ncnn", "onnx", "openvino"]
+    assert found["records"][1] == ["litert", "ncnn", "onnx", "openvino", "rknn", "sophgo"]
     options = {one.name: one for one in target_options()}
     assert list(options) == list(found)
     assert options["records"].help == "--int8: how many of its records.  [default: 128]"
@@ -430,7 +435,9 @@ def test_the_trained_face_detectors(shared: Path, tmp_path: Path) -> None:
     folder = shared / "models" / "sfd_mobilenetv2_mod11j"
     files = folder / "deploy.prototxt", folder / "wider_iter_90000.caffemodel"
     pictures = sorted((shared / "WIDER_FACE" / "WIDER_val" / "images").rglob("*.jpg"))[:2]
-    for profile in sorted({*TARGETS.names()} - {"litert"}):  # which is not installed with the rest
+    for profile in sorted(
+        {*TARGETS.names()} - ELSEWHERE - {"litert"}
+    ):  # which is not installed with the rest
         out = tmp_path / profile
         made = deploy(profile, *files, out, Preprocessing((104, 117, 123)), pictures=pictures)
         if profile == "ascend":  # whose layer takes fewer boxes than this net gives
