@@ -10,6 +10,7 @@ from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ssd_data.cli.parts import shared
 from ssd_data.cli.parts.places import pool_of
 from ssd_data.core.tasks import Needs, Rank
 
@@ -108,7 +109,7 @@ def launch(words: Sequence[str], processes: int, on: str, device: str | None, qu
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    shared.say(text, err=True)
 
 
 def _print(told: tuple[int, bytes]) -> None:
