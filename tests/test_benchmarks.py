@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import agreement, augment, fit, loss, nets, scores
+from benchmarks import agreement, augment, cluster, fit, loss, nets, scores
 from benchmarks import eval as evaluation
 from benchmarks.build import main
 
@@ -72,4 +72,13 @@ def test_a_quick_run_of_eval(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     few = ["--pictures", "2", "--batch", "1", "--rounds", "1", "--dir", str(tmp_path)]
     assert evaluation.main(few) == 0
     assert "ratio of the rates" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_small_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = ["--pictures", "5000", "--shards", "10", "100", "--machines", "3", "--cpus", "2"]
+    assert cluster.main([*small, "--life", "300", "--dir", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "a machine is lost every 2 hours each" in printed
+    assert "planned 100 shards" in printed
     assert not list(tmp_path.iterdir())
