@@ -45,7 +45,7 @@ class Cluster:
         task: cost of giving out a task and hearing of it, one after another.
         link: bytes a second that a machine reads; store: all machines together.
         merge: bytes a second of a merge.
-        slow, slowness: which share of the machines takes how many times as long.
+        slow, slowness: which share of the machines takes how many times as long, for all.
         life, away: mean time until a machine is lost, 0 for never; until another is there.
     """
 
@@ -142,10 +142,10 @@ class MadeUpMachines:
         return begin + float(self._random.exponential(life)) if life else float("inf")
 
     def _seconds(self, task: Any, machine: int) -> float:
-        """Of its CPU, or of its share of the machine's link and of the store, the longest."""
+        """The longest of its CPU's and of its share of the machine's link and of the store."""
         it = self.cluster
         share = min(it.link / it.cpus, it.store / (it.machines * it.cpus))
-        return float(task.numbers * max(it.picture * self._pace[machine], it.size / share))
+        return float(task.numbers * self._pace[machine] * max(it.picture, it.size / share))
 
 
 def plan(cluster: Cluster, shards: int, folder: Path) -> tuple[list[ShardTask], float]:
@@ -168,11 +168,11 @@ def worked(cluster: Cluster, tasks: Sequence[ShardTask]) -> dict[str, float]:
     """Seconds of a build, and how many tasks were lost."""
     machines = MadeUpMachines(cluster)
     machines.work(tasks)
-    ideal = cluster.pictures * cluster.picture / (cluster.machines * cluster.cpus)
+    cpus, reading, *_ = bounds(cluster).values()
     return {
         "shards": len(tasks),
         "workers": machines.clock,
-        "over ideal": machines.clock / ideal,
+        "over its bound": machines.clock / max(cpus, reading),
         "lost tasks": machines.lost,
     }
 

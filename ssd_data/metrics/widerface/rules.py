@@ -34,7 +34,7 @@ RULES = {
 
 def score(truth: Truth, found: Found, options: ScoreOptions) -> Numbers:
     """The AP of each part of the truth."""
-    settings = {name: Setting(truth, counted) for name, counted in truth.sets.items()}
+    settings = {name: FaceSetting(truth, counted) for name, counted in truth.sets.items()}
     for some, scores in _pieces(found):
         best, index = best_faces(truth, some)
         # How many of the thresholds each score reaches; the lowest is 0, so at least 1.
@@ -97,7 +97,7 @@ def best_faces(truth: Truth, found: Found) -> tuple[Floats, Ints]:
     return best, index
 
 
-class Setting:
+class FaceSetting:
     """Precision and recall of one setting at the 1,000 thresholds.
 
     Boxes in pictures without any face in the truth are passed over; precision is 0 where no box is
