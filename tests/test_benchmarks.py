@@ -57,10 +57,12 @@ def test_a_quick_run_of_the_data_layers(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert augment.main(["--quick", "--data", str(shared / "VOCdevkit"), "sfd", "mobilenet"]) == 0
+    topics = ["sfd", "mobilenet", "elements"]
+    assert augment.main(["--quick", "--data", str(shared / "VOCdevkit"), *topics]) == 0
     printed = capsys.readouterr().out
     assert "### mobilenet: the training data layer" in printed
     assert "no round trips, 2 workers" in printed
+    assert "sfd, pictures kept in memory: mosaic" in printed
     assert not list(tmp_path.iterdir())
 
 
