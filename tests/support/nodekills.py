@@ -97,7 +97,9 @@ class NodeKills:
 
     def _look(self, place: Path) -> None:
         """Each folder that is called as a shard is a whole one, and the same as before."""
-        for folder in [path for path in place.rglob("*") if is_name(path.name)]:
+        # What vanishes meanwhile is passed over.
+        seen = [Path(top) / name for top, names, _ in os.walk(place) for name in names]
+        for folder in [path for path in seen if is_name(path.name)]:
             try:
                 inode = (folder / "data.mdb").stat().st_ino
             except FileNotFoundError:  # the build has ended meanwhile, and they have moved
