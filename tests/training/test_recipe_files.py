@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from pathlib import Path
 
 import msgspec
@@ -79,6 +80,7 @@ def test_all_of_it_is_read_and_written_back(tmp_path: Path) -> None:
     again = from_table(msgspec.json.decode(msgspec.json.encode(table)), recipe.origin)
     assert again == recipe
     assert recipe.extras() == {"ema": 0.9998}
+    assert pickle.loads(pickle.dumps(recipe)) == recipe
 
 
 @pytest.mark.parametrize(

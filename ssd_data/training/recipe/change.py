@@ -46,7 +46,7 @@ def settle_recipe(
     """
     from ssd_data.training.recipe.read import read_recipe, to_table
 
-    before = _from_record(recorded, where)
+    before = from_record(recorded, where)
     if told is None:
         if before is not None:
             say(f"--recipe {before.origin}: as the snapshot records")
@@ -61,7 +61,12 @@ def settle_recipe(
     return recipe if to_table(recipe) else None
 
 
-def _from_record(recorded: object, where: object) -> TrainRecipe | None:
+def from_record(recorded: object, where: object = "") -> TrainRecipe | None:
+    """The recipe that :func:`recorded_recipe` has kept; None where it kept none.
+
+    Raises:
+        InputError: what is recorded is no recipe.
+    """
     if recorded is None:
         return None
     from ssd_data.training.recipe.read import from_table

@@ -142,6 +142,12 @@ class TrainRecipe(msgspec.Struct, frozen=True, kw_only=True):
     distillation: Distillation | None = None
     augmentation: Augmentation | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To other processes it goes as what it says: the struct of its elements is made here."""
+        from ssd_data.training.recipe.change import from_record, recorded_recipe
+
+        return from_record, (recorded_recipe(self),)
+
     def extras(self) -> dict[str, Any]:
         """What of it is an option of :class:`~ssd_data.training.options.Extras`."""
         return {} if self.average is None else {"ema": self.average.decay}
