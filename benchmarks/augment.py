@@ -13,7 +13,7 @@ from statistics import median
 
 from benchmarks import datalayer
 from benchmarks.kolmogorov import Columns, distances, golden
-from benchmarks.shared import Result, Rounds, Setting, Topic, find_pictures, show, work_folder
+from benchmarks.shared import Context, Result, Rounds, Topic, find_pictures, show, work_folder
 from ssd_data.batches import Batches
 from ssd_data.batches.composer import known_elements
 from ssd_data.batches.plan import FeedPlan
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with work_folder(None) as folder:
         limit = 24 if options.quick else None
         source = build_trainval(devkit, folder / "lmdb", limit)
-        setting = Setting(folder, devkit, options.quick, rounds, options.patience)
+        setting = Context(folder, devkit, options.quick, rounds, options.patience)
         for name in options.topic or known:
             measure = TOPICS[name] if name in TOPICS else partial(speed, name=name)
             print(show(measure(setting, source)), flush=True)
@@ -74,7 +74,7 @@ def layer_of(name: str, source: Path) -> caffe_pb2.LayerParameter:
     return layer
 
 
-def speed(setting: Setting, source: Path, name: str) -> Topic:
+def speed(setting: Context, source: Path, name: str) -> Topic:
     """Pictures a second, with the JPEG round trips and without, against the stand-in."""
     layer = layer_of(name, source)
     works = datalayer.draw(layer)
@@ -128,7 +128,7 @@ def _epoch(
             pass
 
 
-def statistics(setting: Setting, source: Path) -> Topic:
+def statistics(setting: Context, source: Path) -> Topic:
     """How far the distributions lie from the original's: Kolmogorov-Smirnov, the worst column."""
     draws = 48 if setting.quick else DRAWS
     results = []
@@ -149,7 +149,7 @@ def statistics(setting: Setting, source: Path) -> Topic:
     return Topic("Kolmogorov-Smirnov statistics", results, [f"{draws} pictures each."])
 
 
-def elements(setting: Setting, source: Path) -> Topic:
+def elements(setting: Context, source: Path) -> Topic:
     """What each element of augmentation costs, as a share of the layer's own work without it: the
     processor's time of a batch on two threads, with pictures in memory and without."""
     rounds, count = Rounds(setting), 12 if setting.quick else 96

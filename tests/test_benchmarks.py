@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from support import ROOT
 
-from benchmarks import agreement, augment, fit, loss, nets, recipes, scores
+from benchmarks import agreement, augment, fit, loss, nets, recipes, scores, shards
 from benchmarks import eval as evaluation
 from benchmarks.build import main
 from ssd_data.data.build.builder import build
@@ -24,6 +24,14 @@ def test_a_quick_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 def test_a_quick_run_of_the_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert scores.main(["--quick", "--dir", str(tmp_path)]) == 0
     assert '"ratio"' in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_quick_run_of_the_shards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert shards.main(["--quick", "--dir", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "merge: time" in printed
+    assert "one changed: time" in printed
     assert not list(tmp_path.iterdir())
 
 

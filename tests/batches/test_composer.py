@@ -12,7 +12,7 @@ from support.trees import jpeg
 from ssd_data.batches import NO_PLAN, Batches
 from ssd_data.batches.augment import DataTransformer
 from ssd_data.batches.composer import Composer, known_elements, needed
-from ssd_data.batches.elements._base import Setting
+from ssd_data.batches.elements._base import Context
 from ssd_data.batches.mix import Share
 from ssd_data.batches.plan import FeedPlan
 from ssd_data.core.errors import InputError
@@ -114,7 +114,7 @@ def test_strong_ones_rest_from_their_position_on(records):
 
 @pytest.mark.parametrize("name", sorted(KINDS))
 def test_what_an_element_draws_depends_on_no_other(name):
-    setting = Setting(_TRANSFORM)
+    setting = Context(_TRANSFORM)
     alone = Composer(FeedPlan(elements=(KINDS[name](prob=0.5),)), 3)
     together = Composer(FeedPlan(elements=tuple(kind(prob=0.5) for kind in KINDS.values())), 3)
     happened = 0
@@ -135,7 +135,7 @@ def test_elements_happen_in_one_order(records, wanted):
 
 def test_one_opening_alone_happens():
     both = Composer(FeedPlan(elements=(KINDS["square"](), KINDS["mosaic"](prob=0.4))), 0)
-    setting = Setting(_TRANSFORM)
+    setting = Context(_TRANSFORM)
     drawn = [[h.element.name for h in both.draw(n, setting, 9)] for n in range(200)]
     assert all(len(names) == 1 for names in drawn)
     assert 50 < sum(names == ["mosaic"] for names in drawn) < 110
@@ -169,7 +169,7 @@ def test_others_come_from_everywhere_of_a_mix(records, tmp_path):
 
 def first_that_takes(name, record, position, records=6):
     """The seed with which an element takes of that record at a position."""
-    plan, setting = FeedPlan(elements=(KINDS[name](prob=1.0),)), Setting(_TRANSFORM)
+    plan, setting = FeedPlan(elements=(KINDS[name](prob=1.0),)), Context(_TRANSFORM)
     for seed in range(100):
         offsets = needed(Composer(plan, seed).draw(position, setting, records))
         if record in [(position + offset) % records for offset in offsets]:

@@ -19,7 +19,7 @@ from ssd_data.batches.augment.transform import DataTransformer, Draft
 from ssd_data.batches.composer import faults, known_elements
 from ssd_data.batches.elements import mosaic as mosaics
 from ssd_data.batches.elements import square as squares
-from ssd_data.batches.elements._base import Piece, Setting
+from ssd_data.batches.elements._base import Context, Piece
 from ssd_data.batches.streams import generator_at
 from ssd_data.core.errors import InputError
 from ssd_data.families import generate
@@ -31,7 +31,7 @@ seeds = st.integers(0, 1 << 32)
 
 
 def draw(element, seed, text=None, records=10):
-    setting = Setting(transform() if text is None else transform(text))
+    setting = Context(transform() if text is None else transform(text))
     return element.draw(generator_at(seed, 0, element.name), setting, records)
 
 
@@ -49,7 +49,7 @@ def corner(x, y, scale, ways=(0, 0, 0, 0)):
 def test_a_mosaic_of_whole_pictures_is_the_twins(ways):
     drawn, element = corner(60, 45, 0.5, ways), KINDS["mosaic"]()
     pieces = [painted(n, 150 - n, 110 + 7 * n) for n in range(4)]
-    setting = Setting(transform("mean_value: 104 mean_value: 117 mean_value: 123 " + _SIZE))
+    setting = Context(transform("mean_value: 104 mean_value: 117 mean_value: 123 " + _SIZE))
     own, *others = (Piece(*piece) for piece in pieces)
     opened = element.open(drawn, own, others, setting)
     wanted, rows = element_twins.mosaic(drawn, pieces, (120, 90), (104, 117, 123), 0.2, 2)
@@ -76,7 +76,7 @@ def test_parts_of_a_mosaic_are_those_of_whole_pictures(seed, scale, point):
     drawn, element = corner(*point, scale, (1, 1, 1, 1)), KINDS["mosaic"]()
     pieces = [ramp(n, *(int(v) for v in sizes.integers(60, 300, 2))) for n in range(4)]
     own, *others = (Piece(*piece) for piece in pieces)
-    opened = element.open(drawn, own, others, Setting(transform(_SIZE)))
+    opened = element.open(drawn, own, others, Context(transform(_SIZE)))
     wanted, rows = element_twins.mosaic(drawn, pieces, (120, 90), (0, 0, 0), 0.2, 2)
     differ = np.abs(opened.piece.pixels.astype(int) - wanted)
     assert np.quantile(differ, 0.97) <= 5  # a pixel of a border may be another's
@@ -114,7 +114,7 @@ def test_a_square_is_scrfds(seed, width, height, corners):
     element, pixels = KINDS["square"](), picture(width, height, seed)
     rows = as_rows([(v, v / 2, v + 0.2, v / 2 + 0.3) for v in corners])
     drawn = draw(element, seed)
-    setting = Setting(transform("mean_value: 127.5 " + _SIZE))
+    setting = Context(transform("mean_value: 127.5 " + _SIZE))
     opened = element.open(drawn, Piece(pixels, rows), [], setting)
     steps = DataTransformer(setting.param, jpeg_roundtrip=False)
     ours = steps.crop(pixels, Draft(None, opened.expansion, opened.region), False)
@@ -130,7 +130,7 @@ def test_without_a_box_in_any_square_the_picture_stays_whole():
     rows = as_rows([(0.999, 0.999, 1.2, 1.2)])  # its centre lies outside
     drawn = squares.Squares(np.full(10, 0.3), np.zeros((10, 250, 2)))
     own = Piece(picture(40, 30), rows)
-    opened = KINDS["square"]().open(drawn, own, [], Setting(transform(_SIZE)))
+    opened = KINDS["square"]().open(drawn, own, [], Context(transform(_SIZE)))
     assert opened.piece is own
     assert opened.expansion is opened.region is None
 
@@ -145,7 +145,7 @@ def test_mixup_is_the_twins(seed):
     drawn = draw(element, seed, "resize_param { width: 60 height: 40 interp_mode: NEAREST }")
     own = Piece(picture(60, 40, seed), as_rows([]))
     other = Piece(ramp(seed % 50, 60, 40)[0], as_rows([(0, 0, 1, 1)]))
-    setting = Setting(transform("resize_param { width: 60 height: 40 interp_mode: NEAREST }"))
+    setting = Context(transform("resize_param { width: 60 height: 40 interp_mode: NEAREST }"))
     joined = element.join(drawn, own, [other], setting)
     wanted = element_twins.mixup(drawn, own.pixels, other.pixels, 0.25)
     differ = np.abs(joined.pixels - wanted)
@@ -155,7 +155,7 @@ def test_mixup_is_the_twins(seed):
 
 def test_mixup_without_a_box_to_be_seen_leaves_the_picture():
     element, own = KINDS["mixup"](), Piece(picture(60, 40), as_rows([(0, 0, 1, 1)]))
-    setting = Setting(transform(_SIZE))
+    setting = Context(transform(_SIZE))
     for boxes in ([], [(0, 0, 0.01, 0.01)]):
         other = Piece(picture(60, 40, 1), as_rows(boxes))
         assert element.join(draw(element, 1), own, [other], setting) is own
@@ -167,7 +167,7 @@ def test_paste_leaves_the_own_picture_as_it_was():
     own.pixels.setflags(write=False)
     other = Piece(picture(120, 90), as_rows([(0.2, 0.2, 0.4, 0.5)]))
     drawn = draw(element, 4)
-    joined = element.join(drawn, own, [other], Setting(transform(_SIZE)))
+    joined = element.join(drawn, own, [other], Context(transform(_SIZE)))
     assert not own.pixels.any()
     assert 1 <= len(joined.rows) <= 3
     edges = (joined.rows[:, 3:7] * (120, 90, 120, 90)).round().astype(int)
@@ -183,7 +183,7 @@ def test_paste_fades_at_its_edges_alone():
     element = KINDS["paste"](count=1, margin=0.5, scale=(1, 1))
     own = Piece(np.zeros((90, 120, 3), np.uint8), as_rows([]))
     other = Piece(np.full((90, 120, 3), 200, np.uint8), as_rows([(0.4, 0.4, 0.6, 0.6)]))
-    joined = element.join(draw(element, 1), own, [other], Setting(transform(_SIZE)))
+    joined = element.join(draw(element, 1), own, [other], Context(transform(_SIZE)))
     left, top, right, bottom = (joined.rows[0, 3:7] * (120, 90, 120, 90)).round().astype(int)
     assert (joined.pixels[top:bottom, left:right] == 200).all()
     line = joined.pixels[(top + bottom) // 2, :, 0].astype(int)
@@ -198,7 +198,7 @@ def test_paste_copies_neither_what_is_too_large_nor_what_another_touches(boxes):
     element, own = KINDS["paste"](), Piece(picture(120, 90), as_rows([]))
     other = Piece(picture(120, 90, 1), as_rows(boxes))
     for seed in range(10):
-        joined = element.join(draw(element, seed), own, [other], Setting(transform(_SIZE)))
+        joined = element.join(draw(element, seed), own, [other], Context(transform(_SIZE)))
         assert joined.pixels is own.pixels
         assert joined.rows.shape == (0, COLUMNS)
 
@@ -215,7 +215,7 @@ def test_gray_and_coloured_pictures_are_not_joined(name):
             continue
         act = element.open if name == "mosaic" else element.join
         with pytest.raises(InputError, match="it is gray, a picture that is to be joined with it"):
-            act(drawn, own, others[:count], Setting(transform(_SIZE)))
+            act(drawn, own, others[:count], Context(transform(_SIZE)))
 
 
 @pytest.mark.parametrize("name", ["mosaic", "mixup", "paste"])

@@ -10,7 +10,7 @@ from google.protobuf import text_format
 from ssd_data.batches.augment import DataTransformer
 from ssd_data.batches.augment.rows import Rows
 from ssd_data.batches.composer import Composer, Happening, needed
-from ssd_data.batches.elements._base import Element, Piece, Setting
+from ssd_data.batches.elements._base import Context, Element, Piece
 from ssd_data.batches.plan import FeedPlan
 from ssd_data.batches.streams import generator_at
 from ssd_data.proto import caffe_pb2
@@ -39,7 +39,7 @@ class Table:
     ) -> None:
         self.give, self.count, self.seed = give, count, seed
         param = transform(text)
-        self.setting = Setting(param, exact=False)
+        self.setting = Context(param, exact=False)
         self.transformer = DataTransformer(param, jpeg_roundtrip=False)
         self.composer = Composer(FeedPlan(elements=tuple(elements)), seed)
 
