@@ -42,7 +42,7 @@ def corner(x, y, scale, ways=(0, 0, 0, 0)):
     tiles = [
         mosaics.MosaicTile(at % 2 == 1, at >= 2, at or None, way) for at, way in enumerate(ways)
     ]
-    return mosaics.Tiles(x, y, scale, tuple(tiles))
+    return mosaics.Tiling(x, y, scale, tuple(tiles))
 
 
 @pytest.mark.parametrize("ways", [(0, 1, 2, 3), (4, 0, 0, 1)])
