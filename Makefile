@@ -12,7 +12,7 @@ LOCKS := requirements/run.txt requirements/dev.txt requirements/torch.txt
 DEMO ?= demo
 HOURS ?= 2
 
-.PHONY: demo test tests hard native prove-all lint format types docs proto clean audit lock lowest
+.PHONY: demo test tests hard native prove-all lint format types docs proto clean audit lock lowest lowest-data
 
 # What the README shows, word for word; most of the time is the training.
 demo: $(VENV)/.run  ## draw a data set, build its LMDBs, train a net, score it, merge it, detect
@@ -63,6 +63,18 @@ lowest: $(SUPPLY)/.ready  ## the tests, less the slow ones, with the lowest vers
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -p no:cacheprovider -m 'not slow' \
 		-W ignore::DeprecationWarning --deselect $(SCHEMA_TEST) $(ROOMS)
 
+# The half without PyTorch, on the Python at hand: CI runs it.
+lowest-data: $(SUPPLY)/.ready  ## the tests of data sets, LMDBs and scores with the lowest versions
+	$(SUPPLY)/bin/uv venv --quiet --clear --python $(SUPPLY)/bin/python $(LOWEST)
+	$(SUPPLY)/bin/uv pip compile --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
+		--extra score --extra report --extra view --extra download --extra hf \
+		--output-file $(LOWEST)/lowest.txt setup.cfg
+	$(SUPPLY)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --requirement $(LOWEST)/lowest.txt \
+		pytest pytest-xdist hypothesis 'scipy==1.11.*'
+	$(SUPPLY)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --no-deps --editable .
+	$(LOWEST)/bin/python -m pytest -p no:cacheprovider -m 'not slow' -W ignore::DeprecationWarning \
+		--deselect $(SCHEMA_TEST) tests/core tests/data tests/metrics
+
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -75,7 +87,7 @@ $(VENV)/ncnn/.ready: requirements/native.py requirements/dev.txt | $(VENV)/.dev
 	touch $@
 
 prove-all: $(VENV)/.dev  ## each net for each target, by the real runtimes; writes the table of docs/deploy.md
-	$(BIN)/python docs/make_deploy_table.py $(DATA) --demo $(DEMO) $(if $(ONLY),--only $(ONLY))
+	$(BIN)/python docs/make_deploy_table.py $(DATA) --demo $(DEMO) $(if $(ONLY),--only $(ONLY)) $(if $(TIMES),--times)
 
 docs: $(VENV)/.dev  ## the page of all commands, from their --help
 	$(BIN)/python docs/make_commands.py

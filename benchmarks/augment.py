@@ -1,4 +1,4 @@
-"""Measure the data layer: ``python -m benchmarks.augment [mobilenet] [sfd] [statistics]``."""
+"""Measure the data layer: ``python -m benchmarks.augment [mobilenet] [sfd] [elements] …``."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import sys
 import time
 from collections.abc import Sequence
 from functools import partial
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from statistics import median
 
 from benchmarks import datalayer
 from benchmarks.kolmogorov import Columns, distances, golden
-from benchmarks.shared import Result, Rounds, Setting, Topic, find_pictures, show, work_folder
+from benchmarks.shared import Context, Result, Rounds, Topic, find_pictures, show, work_folder
 from ssd_data.batches import Batches
+from ssd_data.batches.composer import known_elements
+from ssd_data.batches.plan import FeedPlan
 from ssd_data.data.build.builder import build
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.find import find
@@ -28,13 +30,14 @@ LAYERS = {
 }
 TARGETS = {True: ">= 1.8", False: ">= 4"}
 WORKERS = 2
+CACHE = 400  # megabytes: all pictures
 DRAWS = 4000  # pictures whose statistics are compared: as many as the goldens have
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the topics and print a table each."""
     parser = argparse.ArgumentParser("python -m benchmarks.augment", description=__doc__)
-    known = [*LAYERS, "statistics"]
+    known = [*LAYERS, *TOPICS]
     parser.add_argument("topic", nargs="*", help=f"{', '.join(known)}; all of them by default")
     parser.add_argument("--data", type=Path, help="a VOCdevkit; else that of $SSD_DATA_SHARED")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured")
@@ -50,14 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with work_folder(None) as folder:
         limit = 24 if options.quick else None
         source = build_trainval(devkit, folder / "lmdb", limit)
-        setting = Setting(folder, devkit, options.quick, rounds, options.patience)
+        setting = Context(folder, devkit, options.quick, rounds, options.patience)
         for name in options.topic or known:
-            topic = (
-                statistics(setting, source)
-                if name == "statistics"
-                else speed(setting, source, name)
-            )
-            print(show(topic), flush=True)
+            measure = TOPICS[name] if name in TOPICS else partial(speed, name=name)
+            print(show(measure(setting, source)), flush=True)
     return 0
 
 
@@ -75,7 +74,7 @@ def layer_of(name: str, source: Path) -> caffe_pb2.LayerParameter:
     return layer
 
 
-def speed(setting: Setting, source: Path, name: str) -> Topic:
+def speed(setting: Context, source: Path, name: str) -> Topic:
     """Pictures a second, with the JPEG round trips and without, against the stand-in."""
     layer = layer_of(name, source)
     works = datalayer.draw(layer)
@@ -129,7 +128,7 @@ def _epoch(
             pass
 
 
-def statistics(setting: Setting, source: Path) -> Topic:
+def statistics(setting: Context, source: Path) -> Topic:
     """How far the distributions lie from the original's: Kolmogorov-Smirnov, the worst column."""
     draws = 48 if setting.quick else DRAWS
     results = []
@@ -149,6 +148,47 @@ def statistics(setting: Setting, source: Path) -> Topic:
             results.append(Result(what, shown, f"worst: {worst}", found[worst], "<= 0.05"))
     return Topic("Kolmogorov-Smirnov statistics", results, [f"{draws} pictures each."])
 
+
+def elements(setting: Context, source: Path) -> Topic:
+    """What each element of augmentation costs, as a share of the layer's own work without it: the
+    processor's time of a batch on two threads, with pictures in memory and without."""
+    rounds, count = Rounds(setting), 12 if setting.quick else 96
+    cases = {"none": (), **{n: (kind(prob=1.0),) for n, kind in known_elements().items()}}
+    cases["all, as often as by default"] = tuple(kind() for kind in known_elements().values())
+    ways = [(name, cache) for name in LAYERS for cache in (0, CACHE)]
+    for number in range(setting.rounds):
+        for (name, cache), (label, chosen) in product(ways, cases.items()):
+            layer = layer_of(name, source)
+            layer.data_param.batch_size = 12
+            plan = FeedPlan(elements=chosen)
+            with Batches(
+                layer, workers=WORKERS, seed=number, plan=plan, cache=cache, jpeg_roundtrip=False
+            ) as batches:
+                if cache and not setting.quick:
+                    _take(batches, -(-len(batches) // 12), setting.folder)
+                run = partial(_take, batches, count // 12)
+                rounds.time(f"{name} {cache} {label}", run)
+    results = []
+    for name, cache in ways:
+        base = rounds.busy[f"{name} {cache} none"]
+        for label in cases:
+            own = rounds.busy[f"{name} {cache} {label}"]
+            ratio = median(a / b for a, b in zip(own, base, strict=True))
+            kept = "kept in memory" if cache else "decoded"
+            what = f"{name}, pictures {kept}: {label}"
+            results.append(
+                Result(what, f"{1000 * median(own) / count:.1f} ms a picture", "", ratio)
+            )
+    note = f"{count} pictures, {setting.rounds} rounds, no JPEG round trips; the ratio is to none."
+    return Topic("elements of augmentation: processor time", results, [note])
+
+
+def _take(batches: Batches, count: int, _: Path) -> None:
+    for _batch in islice(batches, count):
+        pass
+
+
+TOPICS = {"statistics": statistics, "elements": elements}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.shared import Setting, find_data, show, work_folder
+from benchmarks.shared import Context, find_data, show, work_folder
 from benchmarks.topics import TOPICS
 from ssd_data.data import formats
 
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with work_folder(options.dir) as folder:
         rounds = 1 if options.quick else options.rounds
         data = find_data(options.data)
-        setting = Setting(folder, data, options.quick, rounds, options.patience)
+        setting = Context(folder, data, options.quick, rounds, options.patience)
         for name in options.topic or TOPICS:
             topic = TOPICS[name](setting)
             print(show(topic), flush=True)

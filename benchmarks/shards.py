@@ -12,9 +12,9 @@ from statistics import median
 
 from benchmarks import sources, standin
 from benchmarks.shared import (
+    Context,
     Result,
     Rounds,
-    Setting,
     Topic,
     find_data,
     mebibytes,
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with work_folder(options.dir) as folder:
         rounds = 1 if options.quick else options.rounds
         data = find_data(options.data)
-        setting = Setting(folder, data, options.quick, rounds, options.patience)
+        setting = Context(folder, data, options.quick, rounds, options.patience)
         topics = _measured(setting)
     for topic in topics:
         print(show(topic), flush=True)
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _measured(setting: Setting) -> list[Topic]:
+def _measured(setting: Context) -> list[Topic]:
     pictures = sources.wider(setting.folder, setting.data, 12 if setting.quick else 1000)
     one, cut = setting.folder / "one", setting.folder / "cut"
     build(pictures.dataset, one, splits=[SPLIT], workers=2)
@@ -67,7 +67,7 @@ def _measured(setting: Setting) -> list[Topic]:
     ]
 
 
-def _merging(setting: Setting, about: str, lmdb: Path, cut: Path) -> Topic:
+def _merging(setting: Context, about: str, lmdb: Path, cut: Path) -> Topic:
     """Merging, over copying the shards' files into one file; cutting, over copying the LMDB."""
     rounds = Rounds(setting)
     files = sorted(cut.glob("*/data.mdb"))
@@ -81,7 +81,7 @@ def _merging(setting: Setting, about: str, lmdb: Path, cut: Path) -> Topic:
     return Topic("Merging and cutting", results, [about, _busy(rounds)])
 
 
-def _reading(setting: Setting, about: str, lmdb: Path, cut: Path) -> Topic:
+def _reading(setting: Context, about: str, lmdb: Path, cut: Path) -> Topic:
     """Reading shards over reading the LMDB: all values, single ones, and what a net is fed."""
     rounds = Rounds(setting)
     works: dict[str, Work] = {}
@@ -110,7 +110,7 @@ def _read_single(path: Path) -> None:
             reader.value(reader.key_at(index))
 
 
-def _fed(path: Path, setting: Setting) -> None:
+def _fed(path: Path, setting: Context) -> None:
     layer = families.generate("mobilenet_ssd", 21).nets["train"].layer[0]
     layer.data_param.source, layer.data_param.batch_size = str(path), 8
     with Batches(layer, workers=2) as batches:
@@ -118,7 +118,7 @@ def _fed(path: Path, setting: Setting) -> None:
             next(batches)
 
 
-def _building(setting: Setting, about: str, dataset: Dataset) -> Topic:
+def _building(setting: Context, about: str, dataset: Dataset) -> Topic:
     """Building shards over building one LMDB; and once more when one picture has changed."""
     rounds = Rounds(setting)
     works: dict[str, Work] = {

@@ -64,7 +64,7 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class Context:
     """Where and how much to measure.
 
     Attributes:
@@ -117,7 +117,7 @@ def work_folder(given: Path | None, keep: bool = False) -> Iterator[Path]:
 class Rounds:
     """Times of several things that are measured in turn, so that each round can be compared."""
 
-    setting: Setting
+    setting: Context
     seconds: dict[str, list[float]] = field(default_factory=dict)
     busy: dict[str, list[float]] = field(default_factory=dict)
     others: list[float] = field(default_factory=list)
@@ -212,7 +212,7 @@ class Memory:
     file: int | None
 
 
-def run_child(setting: Setting, job: str, **arguments: object) -> Memory:
+def run_child(setting: Context, job: str, **arguments: object) -> Memory:
     """Run a job of ``benchmarks.child`` in a fresh process and watch its memory."""
     wait_for_quiet(setting.patience)
     command = [sys.executable, "-m", "benchmarks.child", job, json.dumps(arguments, default=str)]

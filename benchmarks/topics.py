@@ -10,10 +10,10 @@ from statistics import median
 from benchmarks import sources, standin
 from benchmarks.shared import (
     MIB,
+    Context,
     Memory,
     Result,
     Rounds,
-    Setting,
     Topic,
     forget_pages,
     mebibytes,
@@ -31,7 +31,7 @@ ORIGINAL_KEPT, ORIGINAL_RESIZED = 81, 74  # pictures/s, measured once on a machi
 ANON_LIMIT = 400 * MIB
 
 
-def kept(setting: Setting) -> Topic:
+def kept(setting: Context) -> Topic:
     """Bytes kept: against the stand-in, and against the copying of the same bytes."""
     pictures = _pictures(setting)
     count = len(pictures.files)
@@ -59,7 +59,7 @@ def kept(setting: Setting) -> Topic:
     return Topic("Bytes kept", results, [_about(pictures, setting), _busy(rounds)])
 
 
-def resized(setting: Setting) -> Topic:
+def resized(setting: Context) -> Topic:
     """Resized to 640x640 and encoded anew: against the stand-in."""
     pictures = _pictures(setting)
     count = len(pictures.files)
@@ -78,7 +78,7 @@ def resized(setting: Setting) -> Topic:
     return Topic("Resized to 640x640", results, notes)
 
 
-def scaling(setting: Setting) -> Topic:
+def scaling(setting: Context) -> Topic:
     """Ever more small pictures: time a record, and memory."""
     counts = (20, 40) if setting.quick else (1_000, 10_000, 100_000)
     results = []
@@ -102,7 +102,7 @@ def scaling(setting: Setting) -> Topic:
     return Topic("Ever more records", results, notes)
 
 
-def _watched(setting: Setting, root: Path) -> Memory:
+def _watched(setting: Context, root: Path) -> Memory:
     out = setting.folder / "out"
     remove(out)
     found = run_child(setting, "build", root=root, out=out, workers=2)
@@ -127,7 +127,7 @@ def _memory(what: str, runs: list[Memory]) -> Result:
     return Result(what, mebibytes(peak), mebibytes(ANON_LIMIT), ratio, "<= 1")
 
 
-def coco(setting: Setting) -> Topic:
+def coco(setting: Context) -> Topic:
     """One large instances JSON: memory as a multiple of the file, and time."""
     images = 50 if setting.quick else 25_000
     cases = ((False, 56, "boxes alone"), (True, 12, "segmentation"))
@@ -151,7 +151,7 @@ def coco(setting: Setting) -> Topic:
     return Topic("One large COCO JSON", results, notes)
 
 
-def _one_json(setting: Setting, what: str, root: Path, path: Path) -> list[Result]:
+def _one_json(setting: Context, what: str, root: Path, path: Path) -> list[Result]:
     size = path.stat().st_size
     reference = run_child(setting, "json", path=path)
     results = []
@@ -168,7 +168,7 @@ def _one_json(setting: Setting, what: str, root: Path, path: Path) -> list[Resul
     return [*results, Result(f"{what}: the classes alone, time", f"{seconds:.2f} s")]
 
 
-def workers(setting: Setting) -> Topic:
+def workers(setting: Context) -> Topic:
     """One worker against two, and what the phases before the pictures take."""
     pictures = _pictures(setting)
     voc = sources.small_voc(setting.folder, 20 if setting.quick else 10_000)
@@ -235,7 +235,7 @@ def _up_to_date(dataset: Dataset, options: BuildOptions, out: Path) -> None:
     assert build(dataset, out.with_name("before"), options, workers=2).up_to_date
 
 
-def _pictures(setting: Setting) -> sources.Pictures:
+def _pictures(setting: Context) -> sources.Pictures:
     """The large pictures, made once."""
     remove(setting.folder / "WIDER_FACE")
     remove(setting.folder / "drawn")
@@ -270,7 +270,7 @@ def _slower(rounds: Rounds, name: str, other: str, target: str = "", reference: 
     return Result(what, ours, f"{reference or other} {theirs}", ratio, target)
 
 
-def _about(pictures: sources.Pictures, setting: Setting) -> str:
+def _about(pictures: sources.Pictures, setting: Context) -> str:
     size = mebibytes(pictures.bytes)
     return f"{pictures.note}; {size}; median of {setting.rounds} rounds; 2 workers"
 
@@ -282,7 +282,7 @@ def _busy(rounds: Rounds) -> str:
     return f"processors kept busy: {each}; other processes on the machine meanwhile: {others:.1f}"
 
 
-TOPICS: dict[str, Callable[[Setting], Topic]] = {
+TOPICS: dict[str, Callable[[Context], Topic]] = {
     "kept": kept,
     "resized": resized,
     "scaling": scaling,

@@ -2,7 +2,8 @@
 
 ``make prove-all DATA=DIR``: DIR holds ``models/``, ``WIDER_FACE/`` and ``VOCdevkit/``; the demo's
 net is taken from ``make demo``. A target whose packages are not installed here keeps the lines that
-another environment wrote, by ``--only TARGET``.
+another environment wrote, by ``--only TARGET``. ``--times`` measures times alone, where a machine
+has nothing else to do, and leaves what else stands there.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from ssd_data.nets.prototxt import to_text
 PAGE = Path(__file__).with_name("deploy.md")
 BEGIN, END = "<!-- make prove-all -->", "<!-- /make prove-all -->"
 PHOTOGRAPHS, ROUNDS = 50, 20
-NETS = {".caffemodel", ".onnx", ".bin", ".param", ".mnn", ".xml", ".tflite", ".rknn", ".npy"}
+NETS = set(".caffemodel .onnx .bin .param .mnn .xml .tflite .rknn .bmodel .npy".split())  # noqa: SIM905
 SFD, SSD = Preprocessing((104, 117, 123), 1.0), Preprocessing((127.5, 127.5, 127.5), 0.007843)
 HEADER = (
     "| net | target | largest difference | not matched | mAP before | after | time | ms | MB |",
@@ -82,15 +83,15 @@ def _options(profile: str) -> set[str]:
 class NetProof:
     """One net, its photographs, and the embedded engine with it, to hold targets against."""
 
-    def __init__(self, net: Net) -> None:
+    def __init__(self, net: Net, photographs: int = PHOTOGRAPHS) -> None:
         self.net = net
         self.reference = load_engine("torch", net.deploy, net.weights, device="cpu")
         sizes = self.reference.map_sizes()
         self.made = prepare(net.deploy, net.weights, net.preprocessing, None, sizes)
         files = sorted(net.pictures.rglob("*.jpg"))
-        files = files[:: max(1, len(files) // PHOTOGRAPHS)][:PHOTOGRAPHS]
+        files = files[:: max(1, len(files) // photographs)][:photographs]
         size, given = self.made.size, self.made.preprocessing
-        self.batches = read_inputs(files, given, size, PHOTOGRAPHS, True)
+        self.batches = read_inputs(files, given, size, photographs, True)
 
     def rows(self, profile: str, called: str, options: dict[str, Any]) -> list[str]:
         """The lines of a target: its own, and one for each other runtime that reads the same.
@@ -177,15 +178,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("data", type=Path)
     parser.add_argument("--demo", type=Path, default=Path("demo"))
     parser.add_argument("--only", nargs="*", default=TARGETS.names(), metavar="TARGET")
+    parser.add_argument("--times", action="store_true")
     options = parser.parse_args(arguments)
     table = Table()
     with scratch() as work:
         for net in nets(options.data, options.demo, work):
-            proof = NetProof(net)
+            proof = NetProof(replace(net, scored=None), 2) if options.times else NetProof(net)
             for profile in options.only:
-                table.take(net.name, profile, proof)
+                table.take(net.name, profile, proof, options.times)
             table.write()
     return 0
+
+
+def _retimed(stood: Sequence[str], lines: Sequence[str]) -> list[str]:
+    """The lines that stood there with the times of new ones."""
+    times = {cells[2]: cells[7:9] for cells in (line.split("|") for line in lines)}
+    made = []
+    for cells in (line.split("|") for line in stood):
+        cells[7:9] = times.get(cells[2], cells[7:9])
+        made.append("|".join(cells))
+    return made
 
 
 class Table:
@@ -201,18 +213,22 @@ class Table:
                 self.lines.setdefault((cells[1], profile), []).append(line)
         self.load: list[float] = []
 
-    def take(self, net: str, profile: str, proof: NetProof) -> None:
-        """A target's lines, in the place of those that stood there, where it is installed."""
+    def take(self, net: str, profile: str, proof: NetProof, times: bool) -> None:
+        """A target's lines, or their times alone, in the place of those that stood there, where it
+        is installed."""
         lines = []
         for called, options in ways(profile):
+            few = times and "int8" in options and "records" in _options(profile)
             try:
-                found = proof.rows(profile, called, options)
+                found = proof.rows(profile, called, options | ({"records": 4} if few else {}))
             except UsageError as error:
                 print(f"{profile} {called}: {error}", flush=True)
                 continue
             print("\n".join(found), flush=True)
             lines += found
             self.load.append(os.getloadavg()[0])
+        if times:
+            lines = _retimed(self.lines.get((net, profile), []), lines)
         if lines:
             self.lines[net, profile] = lines
 
@@ -223,11 +239,13 @@ class Table:
         known = [*TARGETS.names(), *(profile for _, profile in self.lines)]
         places = sorted(self.lines, key=lambda one: (nets.index(one[0]), known.index(one[1])))
         lines = [line for place in places for line in self.lines[place]]
-        load = f"{min(self.load, default=0):.1f} to {max(self.load, default=0):.1f}"
+        most, count = max(self.load, default=0), os.cpu_count() or 1
         machine = (
-            f"{date.today()}, {os.cpu_count()} processors; the machine's load was {load} (this "
-            f"program's own is 1 to {os.cpu_count()})."
+            f"{date.today()}, {count} processors; the machine's load was "
+            f"{min(self.load, default=0):.1f} to {most:.1f}."
         )
+        if most > count + 1:
+            machine += " Others ran at the same time: time and ms are rough."
         text = PAGE.read_text("utf-8")
         before, after = text.split(BEGIN)[0], text.split(END)[1]
         made = "\n".join([BEGIN, "", *HEADER, *lines, "", machine, "", END])

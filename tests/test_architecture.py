@@ -23,6 +23,7 @@ ROOMS = [
     "cli",
 ]
 PLUGINS = [
+    "batches/elements",
     "data/formats/*/",
     "deploy/targets",
     "core/tasks",

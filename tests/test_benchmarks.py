@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from support import ROOT
 
-from benchmarks import agreement, augment, fit, loss, nets, recipes, scores
+from benchmarks import agreement, augment, cluster, fit, loss, nets, recipes, scores, shards
 from benchmarks import eval as evaluation
 from benchmarks.build import main
 from ssd_data.data.build.builder import build
@@ -24,6 +24,14 @@ def test_a_quick_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 def test_a_quick_run_of_the_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert scores.main(["--quick", "--dir", str(tmp_path)]) == 0
     assert '"ratio"' in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_quick_run_of_the_shards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert shards.main(["--quick", "--dir", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "merge: time" in printed
+    assert "one changed: time" in printed
     assert not list(tmp_path.iterdir())
 
 
@@ -49,10 +57,12 @@ def test_a_quick_run_of_the_data_layers(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert augment.main(["--quick", "--data", str(shared / "VOCdevkit"), "sfd", "mobilenet"]) == 0
+    topics = ["sfd", "mobilenet", "elements"]
+    assert augment.main(["--quick", "--data", str(shared / "VOCdevkit"), *topics]) == 0
     printed = capsys.readouterr().out
     assert "### mobilenet: the training data layer" in printed
     assert "no round trips, 2 workers" in printed
+    assert "sfd, pictures kept in memory: mosaic" in printed
     assert not list(tmp_path.iterdir())
 
 
@@ -95,3 +105,12 @@ def test_recipes_beside_the_original(
     monkeypatch.chdir(tmp_path)
     assert recipes.main([str(tmp_path / arguments[0]), *arguments[1:], "--only", "focal"]) == 0
     assert capsys.readouterr().out == told[told.index("| recipe") :]  # nothing is made again
+
+
+def test_a_small_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = ["--pictures", "5000", "--shards", "10", "100", "--machines", "3", "--cpus", "2"]
+    assert cluster.main([*small, "--life", "300", "--dir", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "a machine is lost every 2 hours each" in printed
+    assert "planned 100 shards" in printed
+    assert not list(tmp_path.iterdir())

@@ -22,7 +22,7 @@ from ssd_data.batches.augment import DataTransformer, resize
 from ssd_data.batches.augment.rows import rows_of
 from ssd_data.batches.cache import PictureCache
 from ssd_data.batches.composer import Composer, faults, needed
-from ssd_data.batches.elements._base import Piece, Setting
+from ssd_data.batches.elements._base import Context, Piece
 from ssd_data.batches.mix import Share
 from ssd_data.batches.plan import FeedPlan
 from ssd_data.batches.stock import Stock
@@ -238,7 +238,7 @@ class Batches:
         transformer = self._ways[size, self.plan.is_closed(position)]
         number = self._stock.at(position + self._skip)
         record, pixels = self._picture(number)
-        happening, setting = [], Setting(transformer.param, transformer.repeats(record))
+        happening, setting = [], Context(transformer.param, transformer.repeats(record))
         if self.composer is not None:
             happening = self.composer.draw(position, setting, len(self._stock))
         numbers = [self._stock.at(position + self._skip + n) for n in needed(happening)]

@@ -17,12 +17,12 @@ from ssd_data.batches.augment.transform import Draft
 from ssd_data.batches.augment.values import Array
 from ssd_data.batches.elements._base import (
     Colour,
+    Context,
     Element,
     Generator,
     Joining,
     Opening,
     Piece,
-    Setting,
 )
 from ssd_data.batches.plan import FeedPlan
 from ssd_data.batches.streams import generator_at
@@ -51,7 +51,7 @@ class Composer:
         self.elements = sorted(plan.elements, key=lambda element: element.rank)
         self.plan, self.seed = plan, seed
 
-    def draw(self, position: int, setting: Setting, records: int) -> list[Happening]:
+    def draw(self, position: int, setting: Context, records: int) -> list[Happening]:
         """What happens to the picture at a position, in order; of openings the first one only."""
         found: list[Happening] = []
         opened = False
@@ -71,7 +71,7 @@ class Composer:
         own: Piece,
         others: Sequence[Piece],
         transformer: DataTransformer,
-        setting: Setting,
+        setting: Context,
         generator: Generator,
         out: Array | None = None,
     ) -> tuple[Array, Rows]:
@@ -104,7 +104,7 @@ class Composer:
         taken: Sequence[Sequence[Piece]],
         own: Piece,
         transformer: DataTransformer,
-        setting: Setting,
+        setting: Context,
         generator: Generator,
     ) -> tuple[Draft, Piece]:
         for one, pieces in zip(happening, taken, strict=True):

@@ -102,6 +102,7 @@ def command(
       ssd-data build voc0712 --download
       ssd-data build my_pictures --dry-run
       ssd-data build my_pictures -o my_lmdbs --map dog=hound
+      ssd-data build s3://bucket/pictures -o s3://bucket/lmdbs
       ssd-data build --list trainval.txt --labelmap labelmap.prototxt --root .
     """
     from ssd_data.data.build.builder import build

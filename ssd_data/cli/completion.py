@@ -35,7 +35,7 @@ def command(shell: str | None, install: bool, as_json: bool, quiet: bool) -> Non
     if as_json:
         shared.print_json({"shell": name, "script": text, "file": file})
     elif file is None:
-        click.echo(text)
+        shared.print_prototxt(text + "\n")
     elif not quiet:
         shared.say(f"{file}: from the next {name} on")
         if name == "zsh":

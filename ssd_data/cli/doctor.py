@@ -38,7 +38,15 @@ USES = {
     "report": "report",
     "view": "view",
 }
-VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES", "CAFFE_ROOT")
+VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OMP_WAIT_POLICY",
+    "CUDA_VISIBLE_DEVICES",
+    "CAFFE_ROOT",
+    "CAFFE_PYTHON",
+    "RKNN_PYTHON",
+    "TPU_MLIR_PYTHON",
+)
 
 
 @click.command(short_help="What is here: versions, engines, GPU, this folder, what is missing.")
@@ -78,6 +86,7 @@ def command(folder: Path, as_json: bool, quiet: bool) -> None:
         "environment": {name: os.environ[name] for name in VARIABLES if name in os.environ},
         "packages": [asdict(one) | {"is_there": one.is_there} for one in packages],
         "gpu": gpus,
+        "toolkits": toolkits(),
         "folder": {"path": str(folder.absolute()), "refused": refused}
         | (asdict(seen) if seen else {}),
         "missing": missing(packages),
@@ -107,6 +116,25 @@ def missing(packages: list[Needed]) -> list[dict[str, Any]]:
     ]
 
 
+def toolkits() -> list[dict[str, Any]]:
+    """The toolkits that another interpreter has, if one is named: its version, or what is wrong."""
+    from ssd_data.core.errors import SsdDataError
+    from ssd_data.engines._foreign import Child
+    from ssd_data.engines._toolkits import TOOLKITS
+
+    found = []
+    for one in TOOLKITS:
+        version = why = ""
+        if os.environ.get(one.variable):
+            try:
+                version = Child(one).ask("version")[0]["version"] or "there"
+            except SsdDataError as error:
+                why = error.what
+        named = {"name": one.name, "for": one.use, "variable": one.variable}
+        found.append({**named, "version": version, "why": why, "install": one.install})
+    return found
+
+
 def _gpus(packages: list[Needed]) -> dict[str, Any]:
     """What PyTorch sees of GPUs."""
     if not any(one.name == "torch" and one.version for one in packages):
@@ -128,6 +156,8 @@ def _print(
         shared.say(f"{name}={value}")
     shared.say()
     _print_packages(packages)
+    shared.say()
+    _print_toolkits(found["toolkits"])
     shared.say()
     _print_folder(found["folder"], seen)
     shared.say()
@@ -159,6 +189,17 @@ def _print_packages(packages: list[Needed]) -> None:
         for one in sorted(packages, key=lambda one: one.extra)
     ]
     shared.print_table([["for", "package", "version", ""], *rows])
+
+
+def _print_toolkits(found: list[dict[str, Any]]) -> None:
+    rows = [
+        [one["for"], one["name"], one["version"] or "-", one["why"] or _named(one)] for one in found
+    ]
+    shared.print_table([["for", "in a Python of its own", "version", ""], *rows])
+
+
+def _named(one: dict[str, Any]) -> str:
+    return "" if one["version"] else f"{one['variable']} names none ({one['install']})"
 
 
 def _judged(one: Needed) -> str:

@@ -11,6 +11,7 @@ import click
 
 from ssd_data.cli.parts import shared
 from ssd_data.cli.parts.fields import options_of
+from ssd_data.cli.parts.places import LOCAL, on_option
 from ssd_data.cli.parts.stops import STOPPED
 from ssd_data.training.options import DEFAULTS, Extras, TrainOptions
 
@@ -21,8 +22,19 @@ if TYPE_CHECKING:
     from ssd_data.training.solver_file import SolverFile
 
 
+WORDS = "ssd_data.words"
+
+
 class GroupedCommand(click.Command):
-    """A command whose help shows these options below the others, under a heading."""
+    """A command whose help shows these options below the others, under a heading.
+
+    Its words can be given to others, see :data:`WORDS`.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Note the words."""
+        ctx.meta[WORDS] = list(args)
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write both groups."""
@@ -42,8 +54,22 @@ class GroupedCommand(click.Command):
 @click.argument("solver", required=False, type=shared.PATH)
 @options_of(TrainOptions)
 @options_of(Extras, told=True)
+@on_option
+@click.option(
+    "--num-workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="With --on ray: so many processes train one net, each on a worker.",
+)
 @shared.output_options
-def command(solver: Path | None, as_json: bool, quiet: bool, **options: Any) -> None:
+def command(
+    solver: Path | None,
+    on: str,
+    num_workers: int | None,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
     """Do what 'caffe train' does with SOLVER: train, test, and write snapshots.
 
     Before anything starts, solver, nets, LMDBs, labelmap and weights are checked against one
@@ -59,6 +85,7 @@ def command(solver: Path | None, as_json: bool, quiet: bool, **options: Any) -> 
       ssd-data train --build SHAPES --family mobilenet_ssd
       ssd-data train solver.prototxt --engine caffe --caffe ~/caffe
       torchrun --nproc-per-node 2 -m ssd_data train solver.prototxt --sync-bn
+      ssd-data train solver.prototxt --sync-bn --on ray --num-workers 8
       ssd-data train solver.prototxt --mix VOC0712=1,MINE=3
     """
     from ssd_data.training.log import Screen
@@ -68,6 +95,13 @@ def command(solver: Path | None, as_json: bool, quiet: bool, **options: Any) -> 
     if len({solver is None, options["build"] is not None, options["family"] is not None}) > 1:
         raise click.UsageError("Give a SOLVER, or --build with --family.")
     context = click.get_current_context()
+    if (num_workers is None) != (on == LOCAL):
+        raise click.UsageError("--on ray and --num-workers N go together.")
+    if num_workers is not None:
+        from ssd_data.cli.parts.launched import launch
+
+        words = ["train", *without(context.meta[WORDS], "--on", "--num-workers")]
+        context.exit(launch(words, num_workers, on, options["device"], quiet))
     bars: list[ProgressBar] = []
     with ExitStack() as stack:
 
@@ -99,6 +133,17 @@ def command(solver: Path | None, as_json: bool, quiet: bool, **options: Any) -> 
             _print(run)
     if not run.finished:
         context.exit(STOPPED)
+
+
+def without(words: list[str], *options: str) -> list[str]:
+    """The words of a command less some options and their values."""
+    kept, rest = [], iter(words)
+    for word in rest:
+        if word in options:
+            next(rest, None)
+        elif word.partition("=")[0] not in options:
+            kept.append(word)
+    return kept
 
 
 def print_preflight(found: Preflight, quiet: bool = False) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ssd_data.core.errors import InputError
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.options import option
 from ssd_data.deploy.proof import Proof, WrittenEngine
@@ -69,12 +72,33 @@ def prove_net(
 def opencv_engine(
     written: WrittenNet, deploy: Path, weights: Path, name: str = "opencv"
 ) -> WrittenEngine:
-    """The files as OpenCV's DNN reads them; rows of label 0 fill up what it gives."""
-    engine = load_engine("opencv", deploy, weights)
+    """The files as OpenCV's DNN reads them; rows of label 0 fill up what it gives.
+
+    Raises:
+        InputError: it does not read them; the layer is named where the net as it was given has it.
+    """
+    with named_as_given(written):
+        engine = load_engine("opencv", deploy, weights)
     own = engine.outputs[0]
 
     def rows(batch: Array) -> Array:
-        found = engine.forward(batch)[own].reshape(-1, 7)
+        with named_as_given(written):
+            found = engine.forward(batch)[own].reshape(-1, 7)
         return found[found[:, 1] > 0]
 
     return WrittenEngine(written.net, name, rows)
+
+
+@contextmanager
+def named_as_given(written: WrittenNet) -> Iterator[None]:
+    """A layer that a reader has not is named where the net as it was given has it: what was written
+    is gone by then."""
+    try:
+        yield
+    except InputError as error:
+        _, _, layer = error.where.partition(" (")
+        for node in written.net.given.graph.nodes:
+            if layer and node.where.endswith(f" ({layer}"):
+                hint = "Take --profile onnx"
+                raise InputError(error.what, where=node.where, hint=hint) from None
+        raise

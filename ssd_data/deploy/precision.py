@@ -61,9 +61,9 @@ class PrecisionOptions(Int8Options):
     )
 
     def __post_init__(self) -> None:
-        Int8Options.__post_init__(self)
         if self.half and self.int8:
             raise UsageError("--half and --int8 exclude each other")
+        Int8Options.__post_init__(self)
 
     @property
     def lower(self) -> str:

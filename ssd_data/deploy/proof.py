@@ -98,12 +98,13 @@ class Proof:
         """How far what was written differs.
 
         Raises:
-            OutputError: it gives values that are no numbers.
+            OutputError: it gives values that are no numbers, or another count of them.
         """
         found = []
         if written.values is not None:
             pairs = [(self._heads(batch), written.values(batch)) for batch in self.batches]
             for name in pairs[0][1]:
+                self._require_size(name, written, pairs)
                 sides = [(a[name], b[name].reshape(a[name].shape)) for a, b in pairs]
                 found.append(compare_values(name, written.name, sides))
                 if not np.isfinite(found[-1].largest):
@@ -132,6 +133,23 @@ class Proof:
                     hint=self._why(written) or hint,
                 )
         return differences
+
+    def _require_size(
+        self,
+        name: str,
+        written: WrittenEngine,
+        pairs: Sequence[tuple[Mapping[str, Array], Mapping[str, Array]]],
+    ) -> None:
+        """Refuse an output that has more or fewer values."""
+        for ours, theirs in pairs:
+            if ours[name].size != theirs[name].size:
+                raise OutputError(
+                    "what was made is not the same net, nothing was written: "
+                    f'{written.name} gives {theirs[name].size} values in "{name}", '
+                    f"not {ours[name].size}",
+                    where=self.net.deploy,
+                    hint=self._why(written) or REPORT,
+                )
 
     def _why(self, written: WrittenEngine) -> str:
         """Where the runtime is known to compute something else; empty where it is not."""

@@ -10,18 +10,13 @@ import numpy as np
 from ssd_data.core.errors import OutputError
 from ssd_data.core.files.whole import write_whole
 from ssd_data.deploy.caffe_files import DEPLOY, WEIGHTS, write_net
+from ssd_data.deploy.precision import NEAR
 from ssd_data.deploy.proof import REPORT, TOLERANCE
 from ssd_data.engines import Array
-from ssd_data.engines._foreign import Child, Toolkit
+from ssd_data.engines._foreign import Child
+from ssd_data.engines._toolkits import TPU_MLIR
 from ssd_data.nets.prepare import PreparedNet
 
-TPU_MLIR = Toolkit(
-    "TPU-MLIR",
-    "for_tpu_mlir",
-    "TPU_MLIR_PYTHON",
-    "pip install 'tpu_mlir[caffe]' torch, for Python 3.10",
-    "--tpu-mlir-python",
-)
 COMPILED = "net.bmodel"
 
 
@@ -86,7 +81,7 @@ class CompiledNet:
             float(np.abs(a.ravel() - b.ravel()).max() / (np.abs(a).max() or 1))
             for a, b in zip(own, found, strict=True)
         )
-        if not off <= TOLERANCE:
+        if not off <= (TOLERANCE if self.kind == "F32" else NEAR):
             raise OutputError(
                 f"{COMPILED} gives other values in the chip's emulator, by {off:.2g} of the "
                 "largest: nothing was written",

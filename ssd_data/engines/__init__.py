@@ -117,7 +117,8 @@ def load_engine(
 
     Args:
         name: ``torch`` (the embedded one), ``onnxruntime``, ``openvino``, ``litert``, ``ncnn``,
-            ``mnn``, ``opencv`` or ``caffe``; see :data:`ssd_data.core.registry.ENGINES`.
+            ``mnn``, ``rknn-sim``, ``opencv`` or ``caffe``; see
+            :data:`ssd_data.core.registry.ENGINES`.
         deploy: a prototxt, or a net as :func:`ssd_data.nets.graph.read_graph` gives it.
         device: ``cpu``, ``cuda``, ``cuda:1``, ``auto``, where the engine has a choice.
         half: half precision, on a GPU.

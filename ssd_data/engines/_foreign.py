@@ -14,7 +14,6 @@ import threading
 import weakref
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,48 +22,14 @@ import numpy as np
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.scratch import scratch
 from ssd_data.core.legible import legible
+from ssd_data.engines._toolkits import Toolkit
 
 SERVE = Path(__file__).parent / "_children" / "serve.py"
 MINUTES = 60  # that an answer may take
+LINE = 1 << 24  # bytes of an answer's words
 LOGGED = 1 << 16  # bytes of what a toolkit printed last
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _BUILT_IN = re.compile(r"^(?:[A-Za-z]+Error|E[ :]|.*\b(?:error|ERROR|Error|Check failed)\b)")
-
-
-@dataclass(frozen=True, slots=True)
-class Toolkit:
-    """A toolkit for another interpreter.
-
-    Attributes:
-        name: what people call it. module: which program of ``_children`` drives it.
-        variable: where the environment names the interpreter. install: how it is installed there.
-        option: of the command line, which names it, too.
-    """
-
-    name: str
-    module: str
-    variable: str
-    install: str
-    option: str = ""
-
-    def interpreter(self, given: Path | None = None) -> str:
-        """The interpreter: the given one, or the environment's.
-
-        Raises:
-            UsageError: none is named, or there is none.
-        """
-        told = str(given) if given is not None else os.environ.get(self.variable, "")
-        if not told:
-            raise UsageError(
-                f"this needs {self.name}, which is installed in an environment of its own",
-                where=self.option,
-                hint=f"Install it there ({self.install}) and name its Python: "
-                f"{self.variable}=/path/to/python",
-            )
-        if not Path(told).is_file() or not os.access(told, os.X_OK):
-            where = self.option if given is not None else self.variable
-            raise UsageError(f"{legible(told)} is no interpreter", where=where)
-        return told
 
 
 class Child:
@@ -138,7 +103,8 @@ class Child:
             raise UsageError(legible(text), where=self.toolkit.variable, hint=hint)
         if answer is None or "error" in answer:
             said = self._reason(answer["error"] if answer else "")
-            raise InputError(f"{name} cannot take this net: {said}", where=where)
+            what = "cannot take this net" if where else "does not answer"
+            raise InputError(f"{name} {what}: {said}", where=where)
         return answer
 
     def _reason(self, error: str) -> str:
@@ -148,17 +114,19 @@ class Child:
         text = self._log.read().decode("utf-8", "replace") + "\n" + error
         lines = [_COLOUR.sub("", line).strip() for line in text.splitlines()]
         told = [line for line in lines if _BUILT_IN.match(line)] or [x for x in lines if x]
-        return legible(told[-1][:300]) if told else "it ended without a word"
+        return legible(told[-1][:300]) if told else "it says nothing"
 
 
 def _read(stream: IO[bytes]) -> tuple[dict[str, Any] | None, list[Any]]:
-    """An answer; None where the process has ended."""
-    line = stream.readline()
-    if not line:
+    """An answer; None where the process gives none."""
+    line = stream.readline(LINE)
+    try:
+        answer: dict[str, Any] = json.loads(line)
+        kinds = answer.pop("arrays")
+    except (ValueError, AttributeError, KeyError):  # it has ended, or is another program
         return None, []
-    answer: dict[str, Any] = json.loads(line)
     arrays = []
-    for kind, shape in answer.pop("arrays"):
+    for kind, shape in kinds:
         size = int(np.prod(shape)) * np.dtype(kind).itemsize
         held = stream.read(size)
         if len(held) != size:

@@ -17,7 +17,8 @@ import numpy as np
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.legible import few
 from ssd_data.engines import Array, Engine, EngineOptions, caffe_files
-from ssd_data.engines._foreign import Child, Toolkit
+from ssd_data.engines._foreign import Child
+from ssd_data.engines._toolkits import PYCAFFE
 from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.graph import Graph
 from ssd_data.nets.matching import match, pair
@@ -26,12 +27,6 @@ from ssd_data.nets.prepare import DeployNet, read_trained
 LEVEL = "GLOG_minloglevel"  # below it Caffe logs nothing: 0 all, 2 errors alone
 _LEARN = ("Convolution", "Deconvolution", "InnerProduct", "BatchNorm", "Scale", "Normalize")
 _REGISTERED = ("Input",)  # where old nets say input:, the graph has such a layer
-PYCAFFE = Toolkit(
-    "pycaffe",
-    "for_caffe",
-    "CAFFE_PYTHON",
-    "build Caffe for its Python, and point CAFFE_ROOT there",
-)
 HINT = "Point CAFFE_ROOT to a Caffe that was built with its Python module (or PYTHONPATH to it)"
 
 

@@ -119,7 +119,11 @@ def _refuse_other_values(graph: Graph) -> None:
     for node in graph.nodes:
         p = node.param
         dense = dense_fields(p.prior_box_param) if node.type == "PriorBox" else []
+        c = p.convolution_param
+        padded = (c.pad_h or c.pad_w) and c.HasField("pad_h") != c.HasField("pad_w")
+        one_pad = (padded, "passes over a pad_h without pad_w, and a pad_w without pad_h")
         others = {
+            **dict.fromkeys(("Convolution", "Deconvolution", "DepthwiseConvolution"), one_pad),
             "Axpy": (len(set(node.bottoms[1:])) > 1, "scales the third bottom, not the second"),
             "Interp": (p.interp_param.pad_beg or p.interp_param.pad_end, "does not crop"),
             "Log": (p.log_param.ListFields(), "has no base, scale and shift"),

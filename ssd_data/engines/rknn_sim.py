@@ -14,18 +14,12 @@ import numpy as np
 from ssd_data.core.errors import UsageError
 from ssd_data.core.files.paths import spelled
 from ssd_data.engines import Array, EngineOptions
-from ssd_data.engines._foreign import Child, Toolkit
+from ssd_data.engines._foreign import Child
 from ssd_data.engines._through_onnx import Run, ThroughOnnx, require_onnx
+from ssd_data.engines._toolkits import RKNN
 from ssd_data.nets.edit.merge_bn import merge_bn
 from ssd_data.nets.prepare import DeployNet, read_trained
 
-RKNN = Toolkit(
-    "rknn-toolkit2",
-    "for_rknn",
-    "RKNN_PYTHON",
-    "pip install rknn-toolkit2 'setuptools<81'",
-    "--rknn-python",
-)
 CHIP = "rk3588"
 MODEL = "net.onnx"
 

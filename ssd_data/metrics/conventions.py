@@ -18,7 +18,14 @@ from ssd_data.metrics.classes import require_own_classes
 from ssd_data.metrics.columns import looks_like_scores, require_score_column, wrong_columns
 from ssd_data.metrics.hits import Hits, Targets, best_rows, inverted
 from ssd_data.metrics.lines import SCORE
-from ssd_data.metrics.readings import all_readings, boxes_as, is_common, numbers_of
+from ssd_data.metrics.many import parts
+from ssd_data.metrics.readings import (
+    all_readings,
+    boxes_as,
+    columns_of,
+    is_common,
+    numbers_at,
+)
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
 
 SAMPLE = 400  # detections that are looked at, those of the highest scores
@@ -84,7 +91,7 @@ def require_convention(truth: Truth, found: Found) -> None:
     """
     if not len(found.boxes) or not len(truth.boxes):
         return
-    if np.quantile(np.abs(found.boxes), 0.99) <= 2 < np.median(truth.boxes[:, 2:]):
+    if _mostly_within(found.boxes, 2) and np.median(truth.boxes[:, 2:]) > 2:
         raise _wrong(found, FRACTIONS, 0)
     targets = Targets(truth)
     require_score_column(truth, found, targets)
@@ -141,15 +148,14 @@ def _columns(found: Found, targets: Targets) -> Iterator[_Attempt]:
     if found.lines is None:
         return
     expected = found.lines.numbers
-    numbers = numbers_of(found, expected)
-    best = [best_rows(numbers[:, i], SAMPLE) for i in range(5)]
+    best = [best_rows(column, SAMPLE) for column in columns_of(found, expected)]
     known = expected.index(SCORE) if looks_like_scores(found.scores) else -1
     for reading in all_readings(expected):
         score = reading.index(SCORE)
         if known not in (score, -1):
             continue
         rows = best[score]
-        boxes = boxes_as(numbers[rows], reading)
+        boxes = boxes_as(numbers_at(found, expected, rows), reading)
         if inverted(boxes).mean() > 1 - RARE_SHARE:
             continue
         yield _Attempt(
@@ -195,15 +201,34 @@ def _wrong(found: Found, name: str, row: int) -> InputError:
     )
 
 
+def _mostly_within(boxes: Floats, most: float) -> bool:
+    """Whether the 0.99 quantile of the numbers' sizes, of which there are some, is at most that."""
+    at = 0.99 * (boxes.size - 1)
+    within, below, above = 0, -np.inf, np.inf
+    for part in parts(len(boxes)):
+        size = np.abs(boxes[part]).ravel()
+        small = size <= most
+        within += int(small.sum())
+        below = max(below, size[small].max(initial=-np.inf))
+        above = min(above, size[~small].min(initial=np.inf))
+    if within > np.ceil(at) or within <= int(at):
+        return within > int(at)
+    return bool(below + (above - below) * (at - int(at)) <= most)
+
+
 def _require_upright(found: Found) -> None:
     """Refuse detections of which nearly all are inverted: they cannot hit anything."""
-    turned = inverted(found.boxes)
-    if turned.sum() < max(UPRIGHT_LEAST, UPRIGHT_SHARE * len(turned)):
+    count, number = 0, len(found.boxes)
+    row = number
+    for part in parts(number):
+        turned = np.flatnonzero(inverted(found.boxes[part]))
+        count += len(turned)
+        row = min(row, *(turned[:1] + part.start).tolist(), number)
+    if count < max(UPRIGHT_LEAST, UPRIGHT_SHARE * number):
         return
-    row = int(np.argmax(turned))
     lines = found.lines
     raise InputError(
-        f"{turned.sum():,} of {len(turned):,} boxes are inverted: they end before they begin",
+        f"{count:,} of {number:,} boxes are inverted: they end before they begin",
         where=found.place(row),
         hint=f"Expected: {lines.line(lines.numbers)}" if lines else "",
     )

@@ -8,6 +8,7 @@ import numpy as np
 
 from ssd_data.core.overlaps import best_overlaps
 from ssd_data.core.structures import Flags
+from ssd_data.metrics.many import parts
 from ssd_data.metrics.scores import Floats, Ints, Truth
 
 OVERLAP = 0.5
@@ -76,10 +77,20 @@ class Targets:
 
 
 def best_rows(scores: Floats, most: int) -> Ints:
-    """The rows of the highest scores, in their order; int64, at most ``most``."""
-    if len(scores) <= most:
-        return np.arange(len(scores))
-    return np.sort(np.argpartition(-scores, most)[:most])
+    """The rows of the highest scores, in their order; int64, at most ``most``; of equals the
+    first."""
+    best = np.zeros(0, np.int64)
+    for part in parts(len(scores)):
+        rows = np.concatenate([best, np.arange(part.start, part.stop)])
+        best = rows if len(rows) <= most else _best(rows, scores[rows], most)
+    return best
+
+
+def _best(rows: Ints, scores: Floats, most: int) -> Ints:
+    least = -np.partition(-scores, most - 1)[most - 1]
+    above, equal = np.flatnonzero(scores > least), np.flatnonzero(scores == least)
+    chosen: Ints = rows[np.sort(np.concatenate([above, equal[: most - len(above)]]))]
+    return chosen
 
 
 def inverted(boxes: Floats) -> Flags:

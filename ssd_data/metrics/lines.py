@@ -74,7 +74,7 @@ class Lines:
             return "score" if number == 4 else f"bbox[{number}]"
         return f"column {len(self.columns) - 5 + number + 1}"
 
-    def rows(self, which: npt.NDArray[Any]) -> Lines:
+    def rows(self, which: npt.NDArray[Any] | slice) -> Lines:
         """Of some of the detections: those of the given indices or flags."""
         return replace(self, file=self.file[which], entry=self.entry[which])
 

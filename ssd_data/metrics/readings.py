@@ -6,7 +6,7 @@ a file is can then be told by what its boxes would hit if read so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import permutations
 from typing import TypeAlias
 
@@ -14,16 +14,29 @@ import numpy as np
 
 from ssd_data.core.boxes import from_xywh, to_xywh
 from ssd_data.metrics.lines import CORNERS, SCORE, SIDES
-from ssd_data.metrics.scores import Floats, Found, Truth
+from ssd_data.metrics.scores import Floats, Found, Ints, Truth
 
 CENTRES = ("xcentre", "ycentre", "width", "height")
 ORDERS = (("xmin", "xmax", "ymin", "ymax"), ("xmax", "ymax", "xmin", "ymin"))
 Reading: TypeAlias = tuple[str, ...]
 
 
-def numbers_of(found: Found, reading: Reading) -> Floats:
-    """The numbers as they stand in a file that is read so, float64 (N, 5)."""
-    return _in_order(found.boxes, found.scores, reading)
+def numbers_at(found: Found, reading: Reading, which: Ints | slice) -> Floats:
+    """The numbers of some rows as they stand in a file that is read so, float64 (N, 5)."""
+    return _in_order(found.boxes[which], found.scores[which], reading)
+
+
+def columns_of(found: Found, reading: Reading) -> Iterator[Floats]:
+    """The same, one of the five columns after the other, float64 (N,)."""
+    four = [name for name in reading if name != SCORE]
+    sides = set(four) == set(SIDES)
+    for name in reading:
+        if name == SCORE:
+            yield found.scores
+        elif sides and (at := SIDES.index(name)) > 1:
+            yield found.boxes[:, at] - found.boxes[:, at - 2]
+        else:
+            yield found.boxes[:, four.index(name)]
 
 
 def true_numbers(truth: Truth, reading: Reading) -> Floats:

@@ -15,6 +15,7 @@ from ssd_data.metrics.lines import Lines
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
+Rows: TypeAlias = Ints | Flags | slice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +55,7 @@ class Truth:
         counts = np.bincount(self.label[~self.ignored], minlength=len(self.classes))
         return [int(count) for count in counts]
 
-    def rows(self, which: Ints | Flags) -> Truth:
+    def rows(self, which: Rows) -> Truth:
         """The same pictures with some of the boxes: those of the given indices or flags."""
         return replace(
             self,
@@ -99,7 +100,7 @@ class Found:
         """File and line of a detection, for errors; where it has none, what all come from."""
         return self.origin if self.lines is None else self.lines.place(row)
 
-    def rows(self, which: Ints | Flags) -> Found:
+    def rows(self, which: Rows) -> Found:
         """Some of the detections, in the given order: those of the given indices or flags."""
         return replace(
             self,

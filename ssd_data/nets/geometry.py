@@ -158,9 +158,15 @@ def pooling_window(node: Node, size: Size) -> Window:
     """The window of a Pooling over a map of that size: all of it where the pooling is global.
 
     Raises:
-        LayerError: a number is missing or 0, or more is padded than a window holds.
+        LayerError: a number is missing, given twice, or 0, or more is padded than a window holds.
     """
     p = node.param.pooling_param
+    for name, side in (("kernel_size", "kernel"), ("pad", "pad"), ("stride", "stride")):
+        sides = [side + end for end in ("_h", "_w") if p.HasField(side + end)]
+        if len(sides) == 1 or (sides and p.HasField(name)):
+            given = [name] * p.HasField(name) + sides
+            hint = f"Give it {name}, or both {side}_h and {side}_w"
+            raise node.error(f"has {' and '.join(given)}, which Caffe refuses", hint)
     one = p.HasField("kernel_size")
     window = Window(
         kernel=(p.kernel_size, p.kernel_size) if one else (p.kernel_h, p.kernel_w),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ssd_data.core.errors import UsageError
+from ssd_data.core.files.remote.address import as_path, remote
 from ssd_data.data.build.links import link
 from ssd_data.families.parts.write import write_model
 from ssd_data.training.options import TrainOptions
@@ -25,5 +26,6 @@ def solver_of(solver: Path | str | None, options: TrainOptions) -> Path | str:
         raise UsageError("give a solver, or a build with a family")
     folder = Path(options.out or family)
     write_model(family, folder, build=build, redo=True)
-    link(build, Path())
+    if remote(as_path(build)) is None:
+        link(build, Path())
     return folder / "solver.prototxt"

@@ -16,8 +16,6 @@ from typing import Any, Literal, TypedDict, get_args
 from ssd_data.core.errors import UsageError
 from ssd_data.core.legible import quoted
 from ssd_data.core.options import flag, offered, option
-from ssd_data.training.recipe.change import recorded_recipe
-from ssd_data.training.recipe.parts import TrainRecipe
 from ssd_data.training.shares import parse_shares
 
 EngineName = Literal["torch", "caffe"]
@@ -148,7 +146,7 @@ class TrainOptions:
     )
     workers: int | None = option(None, "Threads that read pictures.", metavar="N", low=0)
     seed: int | None = option(None, "Of all that is random.", metavar="N", low=0)
-    recipe: Path | str | TrainRecipe | None = option(
+    recipe: Path | str | Any | None = option(  # or a TrainRecipe, whose import would cost --help
         None,
         "A recipe to train by: a .toml, or a name.",
         metavar="F|NAME",
@@ -177,7 +175,7 @@ class TrainOptions:
 
     def policy(self, own: str) -> str:
         """What the learning rate goes by: a recipe's schedule, else the solver's own policy."""
-        schedule = self.recipe.schedule if isinstance(self.recipe, TrainRecipe) else None
+        schedule = getattr(self.recipe, "schedule", None)
         return own if schedule is None else f"{schedule.kind} (recipe)"
 
     def recorded(self) -> dict[str, Any]:
@@ -185,6 +183,8 @@ class TrainOptions:
         names = ("weights", "resume", "device", "seed", "workers", "max_iter", "jpeg_roundtrip")
         table = {name: getattr(self, name) for name in (*names, "keep", "skip_mismatch")}
         own = asdict(self.extras) if isinstance(self.extras, Extras) else dict(self.extras)
+        from ssd_data.training.recipe.change import recorded_recipe
+
         recipe = {} if self.recipe is None else {"recipe": recorded_recipe(self.recipe)}
         return {**table, **recipe, "extras": own}
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from ssd_data.batches.augment.resize import extent
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import is_plain_name
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.files.together import write_together
 from ssd_data.core.labelmap import read_labelmap
 from ssd_data.data.lmdb.companions import read_name_sizes
@@ -66,14 +67,14 @@ class Saver:
         self.resize = p.resize_param if p.HasField("resize_param") else None
         if self.resize is not None and not (self.resize.width and self.resize.height):
             raise InputError("the resize_param in save_output_param has no size", where=where)
-        names = _class_names(Path(p.label_map_file), where)
+        names = _class_names(as_path(p.label_map_file), where)
         others = [n for n in range(param.num_classes) if n != param.background_label_id]
         if missing := [label for label in others if label not in names]:
             what = f"{p.label_map_file} lacks label {missing[0]}, which the layer detects"
             raise InputError(what, where=where, hint="Is it another data set's?")
         self.names = {label: names[label] for label in others}
         self._require_plain_names(where)
-        listed = _sizes(Path(p.name_size_file), where)
+        listed = _sizes(as_path(p.name_size_file), where)
         self.pictures = [name for name, _ in listed]
         self.sizes = np.array([size for _, size in listed], np.float32).reshape(-1, 2)
         self.wanted = p.num_test_image if p.HasField("num_test_image") else len(listed)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from ssd_data.core.errors import InputError, cure
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.legible import reason
 from ssd_data.nets.foreign import faults_of
 from ssd_data.nets.graph import Graph, to_graph
@@ -131,7 +132,7 @@ def find(name: str, origin: str) -> Path:
     Raises:
         InputError: it is not there; the error says so where it lies beside the solver.
     """
-    path = Path(name)
+    path = as_path(name)
     try:
         if path.exists():
             return path

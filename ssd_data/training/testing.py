@@ -107,7 +107,7 @@ def test(
     require_torch()
     from ssd_data.engines.torch.net import Net
 
-    names = None if labelmap is None else read_labelmap(Path(labelmap))
+    names = None if labelmap is None else read_labelmap(labelmap)
     found = nets_to_test(Path(net), iterations)
     for graph, _, _ in found:
         require_named(outputs_of_net(graph, "torch"), homes_of(net, write_in))

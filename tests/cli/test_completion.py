@@ -31,7 +31,7 @@ def completed(words: str, folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("ssd-data merge", ["plain,merge-bn"]),
+        ("ssd-data merge", ["plain,merge", "plain,merge-bn"]),
         ("ssd-data train --build B --family tiny", ["plain,tiny_ssd"]),
         ("ssd-data deploy RUN --profile ope", ["plain,openvino"]),
         ("ssd-data eval L --engine onnxr", ["plain,onnxruntime"]),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.foreign import interpreter, rknn_interpreter
 
 from ssd_data.cli.doctor import USES, missing
 from ssd_data.core import installed
@@ -156,3 +157,20 @@ def test_a_machine_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     found = machine()
     assert (found.memory, found.running, found.features, found.quota) == (None, None, (), None)
     assert found.processor
+
+
+def test_toolkits_in_pythons_of_their_own(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("CAFFE_PYTHON", "TPU_MLIR_PYTHON", "RKNN_PYTHON"):
+        monkeypatch.delenv(name, raising=False)
+    text = run("doctor", tmp_path).out
+    assert "RKNN_PYTHON names none (pip install rknn-toolkit2" in text
+    monkeypatch.setenv("RKNN_PYTHON", str(rknn_interpreter(tmp_path / "a")))
+    monkeypatch.setenv("TPU_MLIR_PYTHON", str(interpreter(tmp_path / "b", {}, {})))
+    monkeypatch.setenv("CAFFE_PYTHON", "/bin/echo")
+    found = {one["name"]: one for one in run("doctor", tmp_path, "--json").json["toolkits"]}
+    assert found["rknn-toolkit2"]["version"] == "0.0"
+    assert "No module named 'tpu_mlir'" in found["TPU-MLIR"]["why"]
+    assert found["pycaffe"]["why"] == "pycaffe does not answer: it says nothing"
+    assert "--engine rknn-sim" in found["rknn-toolkit2"]["for"]

@@ -151,6 +151,6 @@ def test_no_way_leads_out_unseen(
     fences.keep_inside(top / "set")
     path = "/".join([str(top / "set"), *parts])
     real = Path(path).resolve()
-    absolute = Path(inside._absolute(path))
+    absolute = Path(fences._absolute(path))
     if absolute.is_relative_to(top / "set"):  # what ``below`` lets pass
         assert fences.leads_out(path) == (not real.is_relative_to(top / "set"))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.files import inside, paths, there
+from ssd_data.core.files import fences, paths, there
 from ssd_data.core.files.remote.address import RemotePath, as_path, is_address, remote
 from ssd_data.core.files.remote.stores import is_named, store_of
 
@@ -104,6 +106,17 @@ def test_another_process_may_read_what_this_one_named() -> None:
 
 def test_links_are_no_matter() -> None:
     path = as_path("memory://linkless/a")
-    inside.keep_inside(path)
-    assert inside.is_kept(path)
-    assert not inside.leads_out(f"{path}/b")
+    fences.keep_inside(path)
+    assert fences.is_kept(path)
+    assert not fences.leads_out(f"{path}/b")
+
+
+def test_nothing_of_it_is_imported_for_the_disk(tmp_path: Path) -> None:
+    code = (
+        "import sys; from ssd_data import build, find; "
+        "from ssd_data.data.synthetic.sample import draw_sample; "
+        "draw_sample('s', ['voc'], train=2, test=1, size=64); "
+        "assert build(find('s/voc'), 'out').built; "
+        "assert 'fsspec' not in sys.modules and 'aiohttp' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)

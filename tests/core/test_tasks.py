@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
@@ -18,9 +18,10 @@ from typing import Any, cast
 import pytest
 from support import taskwork
 from support.clusters import HERE, RayCluster, ray_cluster
+from support.places import Mixed
 
 from ssd_data.core.errors import InputError, SsdDataError, SsdDataWarning, UsageError
-from ssd_data.core.tasks import Needs, _work, connect, run
+from ssd_data.core.tasks import Needs, Pool, _ray_driver, _work, connect, run
 from ssd_data.core.version import __version__
 
 needs_ray = pytest.mark.skipif(not HERE, reason="ray is not installed")
@@ -292,3 +293,71 @@ def test_lost_nodes_another_version_and_a_lost_head(
         cluster.kill_head()
         with pytest.raises(SsdDataError, match="the Ray cluster was lost"):
             next(done)
+
+
+def test_a_cluster_that_takes_not_anyone() -> None:
+    """A token is asked for by one that ``ray.init`` has started."""
+    cause = type("AuthenticationError", (Exception,), {})("InvalidAuthToken")
+    error = ConnectionError("Failed to connect to Ray cluster at 10.0.0.7:6379")
+    error.__cause__ = cause
+    failed = _ray_driver._refused(error, "10.0.0.7:6379")
+    assert failed.args == (
+        "Ray: the cluster asks for a token",
+        "10.0.0.7:6379",
+        "RAY_AUTH_MODE=token, and its token in RAY_AUTH_TOKEN or ~/.ray/auth_token",
+    )
+    failed = _ray_driver._refused(RuntimeError("Version mismatch:\n Ray: 2.9"), "head:6379")
+    assert failed.args == (
+        "Ray: Version mismatch: Ray: 2.9",
+        "head:6379",
+        "Install the same versions of Ray and Python here as in the cluster",
+    )
+
+
+def test_a_pool_is_connected_to_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+
+    @contextmanager
+    def connected(on: str, say: object) -> Iterator[Mixed]:
+        begun.append(on)
+        yield Mixed()
+        begun.append("end")
+
+    monkeypatch.setattr("ssd_data.core.tasks.connect", connected)
+    with Pool("ray") as pool:
+        assert not begun
+        assert pool.size.cpus == 3
+        assert sorted(pool.run(taskwork.square, [2, 3])) == [(0, 4), (1, 9)]
+        assert begun == ["ray"]
+    assert begun == ["ray", "end"]
+
+
+def test_this_process_is_alone() -> None:
+    with pytest.raises(UsageError, match="this process is alone"), Pool() as alone:
+        alone.together(taskwork.meet, ["a", "b"], Needs(), print)
+
+
+@needs_ray
+def test_rounds_that_are_left_early(on: str, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    with Pool(on) as pool:
+        for count in range(2):
+            done = pool.run(taskwork.mark, [(str(mark), 0.0)] + [(str(mark), 60.0)] * 3)
+            next(done)
+            await_lines(mark, 3 * (count + 1))
+            done.close()  # type: ignore[attr-defined]
+        done = pool.run(taskwork.square, [1, 2])
+        assert {next(done), next(done)} == {(0, 1), (1, 4)}
+        done.close()  # type: ignore[attr-defined]
+        assert sorted(pool.run(taskwork.square, range(20))) == [(n, n * n) for n in range(20)]
+
+
+@needs_ray
+def test_tasks_that_run_together(on: str) -> None:
+    told: list[str] = []
+    with Pool(on) as pool:
+        found = pool.together(taskwork.meet, ["a", "b"], Needs(), told.append)
+        assert found == [("a", 0, 2), ("b", 1, 2)]
+        assert sorted(told) == ["a is 0", "b is 1"]
+        # Together means at the same time, and there is room for two.
+        assert pool.together(taskwork.meet, ["c"], Needs(), told.append) == [("c", 0, 1)]

@@ -196,6 +196,18 @@ def add(voc: Voc, *numbers: int) -> None:
     path = voc.root / "ImageSets/Main/trainval.txt"
     path.write_text(path.read_text() + "".join(f"{number}\n" for number in numbers))
 
+    @pytest.mark.parametrize("what", ["gone", "cut short"])
+    def test_a_shard_that_is_not_whole_any_more(self, what: str, voc: Voc, tmp_path: Path) -> None:
+        made(voc, tmp_path / "cut")
+        place = tmp_path / "cut/raw_trainval_lmdb" / names(tmp_path / "cut")[2]
+        if what == "gone":
+            shutil.rmtree(place)
+        else:
+            os.truncate(place / "data.mdb", 4096)
+        with pytest.raises(InputError):
+            LmdbReader(tmp_path / "cut/raw_trainval_lmdb").keys()
+        assert made(voc, tmp_path / "cut", redo=False).shards == {"trainval": (1, 4)}
+
 
 class TestInterrupted:
     """What was whole when it ended is not built again."""
@@ -329,9 +341,9 @@ class TestWorkers:
 
     def test_run_twice_it_is_built_once(self, tasks: list[Any]) -> None:
         task.build_shard(tasks[0])
-        state = (tasks[0].place / tasks[0].name / "data.mdb").stat()
+        state = (tasks[0].place / tasks[0].name / "data.mdb").stat().st_ino
         task.build_shard(tasks[0])
-        assert (tasks[0].place / tasks[0].name / "data.mdb").stat() == state
+        assert (tasks[0].place / tasks[0].name / "data.mdb").stat().st_ino == state
 
     def test_two_at_once(self, tasks: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
         """The second takes its place while the first is about to."""

@@ -16,6 +16,7 @@ from ssd_data.data.lmdb.companions import labelmap_file
 from ssd_data.data.lmdb.one_build import one_build
 
 READ = ["export_voc", "check", "diff", "inspect", "report", "labelmap", "link_copy"]
+READ += ["export_voc of shards", "check of shards", "inspect of shards", "link_copy of shards"]
 LMDB = Path("OUT/raw_trainval_lmdb")
 
 

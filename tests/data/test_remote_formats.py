@@ -10,8 +10,6 @@ from support import everyformat, stores
 
 from ssd_data import build, find
 
-pytest.importorskip("fsspec")
-
 
 def recorded(result: Any) -> dict[str, Any]:
     table = result.manifest

@@ -207,9 +207,9 @@ class TestMerge:
     def test_the_same_again_is_no_error(self, cut: Path, tmp_path: Path) -> None:
         out = tmp_path / "merged"
         assert merge(cut, out).resumed == 0
-        state = (out / "data.mdb").stat()
+        state = (out / "data.mdb").stat().st_ino
         assert merge(cut, out).resumed == 30
-        assert (out / "data.mdb").stat() == state
+        assert (out / "data.mdb").stat().st_ino == state
         assert sorted(p.name for p in out.iterdir()) == ["data.mdb"]
         assert sorted(p.name for p in tmp_path.iterdir()) == ["cut", "merged", "one"]
 
@@ -300,9 +300,9 @@ class TestShard:
     def test_the_same_again_is_no_error(self, tmp_path: Path) -> None:
         one, out = write(tmp_path / "one", numbered(5)), tmp_path / "cut"
         shard(one, out, 2)
-        state = (out / SHARDS).stat()
+        state = (out / SHARDS).stat().st_ino
         shard(one, out, 2)
-        assert (out / SHARDS).stat() == state
+        assert (out / SHARDS).stat().st_ino == state
         with pytest.raises(OutputError, match="2 shards of it already"):
             shard(one, out, 3)
         assert len(shard(one, out, 3, redo=True).table.shards) == 3

@@ -26,7 +26,7 @@ from ssd_data.core.labelmap import LabelMap, write_labelmap
 from ssd_data.core.registry import TARGETS
 from ssd_data.deploy import DeployedNet, deploy
 from ssd_data.deploy.caffe_files import CaffeOptions
-from ssd_data.deploy.proof import TOLERANCE
+from ssd_data.deploy.proof import TOLERANCE, Proof, WrittenEngine, read_batches
 from ssd_data.deploy.targets import choose, known_options
 from ssd_data.deploy.targets.onnx import OnnxOptions
 from ssd_data.engines import load_engine
@@ -34,11 +34,13 @@ from ssd_data.engines.torch.randomise import write_random_weights
 from ssd_data.nets.caffemodel import read_caffemodel, write_caffemodel
 from ssd_data.nets.detection import find_detection_head
 from ssd_data.nets.graph import parse_graph, read_graph
+from ssd_data.nets.prepare import prepare
 from ssd_data.nets.preprocessing import Preprocessing
 from ssd_data.nets.sizes import map_sizes
 from ssd_data.training.run_folder import RunFolder
 
 PREPARE = Preprocessing((127.5, 127.5, 127.5), 0.007843)
+APART = ["rknn", "sophgo"]  # in Pythons of their own
 ONNX = [
     {"head": head, "dynamic_batch": dynamic, "half": half}
     for head in ("raw", "decoded", "nms")
@@ -81,7 +83,7 @@ def same_rows(ours: np.ndarray, theirs: np.ndarray) -> None:
 
 def test_names() -> None:
     names = ["ascend", "caffe-ssd", "litert", "mnn", "ncnn", "npu", "onnx", "openvino"]
-    assert TARGETS.names() == names
+    assert TARGETS.names() == sorted([*names, *APART])
 
 
 def test_caffe_ssd(net: tuple[Path, Path], tmp_path: Path) -> None:
@@ -250,6 +252,43 @@ def test_sides_of_priors_are_whole(tmp_path: Path) -> None:
     assert all(proof.within(TOLERANCE) for proof in shipped.proofs)
 
 
+@pytest.mark.parametrize("profile", ["caffe-ssd", "npu", "onnx"])
+def test_padding_of_one_side(tmp_path: Path, profile: str) -> None:
+    """OpenCV passes over a pad_h without pad_w: both are written."""
+    made = text().replace("kernel_size: 3 stride: 2 pad: 1", "kernel_size: 3 stride: 2 pad_h: 2")
+    assert made != text()
+    file, weights = tmp_path / "deploy.prototxt", tmp_path / "net.caffemodel"
+    file.write_text(made)
+    write_random_weights(file, weights)
+    shipped = ship((file, weights), tmp_path / "out", profile)
+    assert all(proof.within(TOLERANCE) for proof in shipped.proofs)
+    assert shipped.proofs[0].compared > 10
+
+
+def test_a_layer_that_opencv_has_not_is_named_where_it_was_given(tmp_path: Path) -> None:
+    made = text().replace('"relu2" type: "ReLU6"', '"relu2" type: "Threshold"')
+    assert made != text()
+    line = made[: made.index('"relu2"')].count("\n") + 1
+    file, weights = tmp_path / "deploy.prototxt", tmp_path / "net.caffemodel"
+    file.write_text(made)
+    write_random_weights(file, weights)
+    for profile in ("caffe-ssd", "npu"):
+        with pytest.raises(InputError, match='no layer of type "Threshold"') as caught:
+            ship((file, weights), tmp_path / "out", profile)
+        assert caught.value.where == f'{file}:{line} (layer "relu2")'
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_of_another_size_is_another_net(net: tuple[Path, Path], tmp_path: Path) -> None:
+    made = prepare(*net, PREPARE, None, load_engine("torch", *net, device="cpu").map_sizes())
+    proof = Proof(made, load_engine("torch", *net, device="cpu"), read_batches(made)[:1])
+    less = {"locations": np.zeros((1, 7), np.float32)}
+    rows = np.zeros((0, 7), np.float32)
+    wrong = WrittenEngine(made, "it", lambda batch: rows, lambda batch: less)
+    with pytest.raises(OutputError, match='it gives 7 values in "locations", not '):
+        proof.require(wrong)
+
+
 def test_maps_whose_size_the_engine_alone_knows(tmp_path: Path) -> None:
     """Channels shuffled as ShuffleNet does, before maps that have priors."""
     shuffle = """
@@ -291,7 +330,7 @@ def test_what_is_not_the_same_is_not_written(
         return param
 
     monkeypatch.setattr(canonical, "_bare", wrong)
-    for profile in TARGETS.names():
+    for profile in sorted({*TARGETS.names()} - {*APART}):
         with pytest.raises(OutputError, match="nothing was written"):
             ship(net, tmp_path / "out", profile)
     assert not list(tmp_path.iterdir())
@@ -350,11 +389,12 @@ def test_wrong_usage(
 def test_options_are_the_targets_own() -> None:
     found = known_options()
     assert sorted(found) == [
-        "calibrate", "dynamic_batch", "half", "head", "int8", "records", "relu6", "source",
+        "calibrate", "chip", "dynamic_batch", "half", "head", "int8", "processor", "records",
+        "relu6", "rknn_python", "source", "tpu_mlir_python",
     ]  # fmt: skip
     assert found["relu6"] == (CaffeOptions, ["ascend", "caffe-ssd", "npu"])
     assert found["dynamic_batch"] == (OnnxOptions, ["onnx", "openvino"])
-    assert found["records"][1] == ["litert", "ncnn", "onnx", "openvino"]
+    assert found["records"][1] == ["litert", "ncnn", "onnx", "openvino", "rknn", "sophgo"]
     options = {one.name: one for one in target_options()}
     assert list(options) == list(found)
     assert options["records"].help == "--int8: how many of its records.  [default: 128]"
@@ -430,7 +470,9 @@ def test_the_trained_face_detectors(shared: Path, tmp_path: Path) -> None:
     folder = shared / "models" / "sfd_mobilenetv2_mod11j"
     files = folder / "deploy.prototxt", folder / "wider_iter_90000.caffemodel"
     pictures = sorted((shared / "WIDER_FACE" / "WIDER_val" / "images").rglob("*.jpg"))[:2]
-    for profile in sorted({*TARGETS.names()} - {"litert"}):  # which is not installed with the rest
+    for profile in sorted(
+        {*TARGETS.names()} - {*APART} - {"litert"}
+    ):  # which is not installed with the rest
         out = tmp_path / profile
         made = deploy(profile, *files, out, Preprocessing((104, 117, 123)), pictures=pictures)
         if profile == "ascend":  # whose layer takes fewer boxes than this net gives

@@ -62,6 +62,11 @@ def test_they_agree(layer: str, tmp_path: Path) -> None:
     [
         ('type: "Axpy" bottom: "each" bottom: "x" bottom: "up"', "scales the third bottom"),
         ('type: "Interp" bottom: "x" interp_param { zoom_factor: 2 pad_end: -1 }', "not crop"),
+        (
+            'type: "Convolution" bottom: "x" '
+            "convolution_param { num_output: 2 kernel_size: 3 pad_w: 1 }",
+            "Convolution passes over a pad_h without",
+        ),
         ('type: "Log" bottom: "up" log_param { base: 3 }', "has no base"),
         ('type: "MVN" bottom: "x" mvn_param { eps: 0.5 }', "adds eps"),
         ('type: "Reorg" bottom: "x" reorg_param { stride: 2 reverse: true }', "has no reverse"),

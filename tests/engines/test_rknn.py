@@ -18,7 +18,7 @@ from support.nets import write_detector
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines import load_engine
 from ssd_data.engines._foreign import Child
-from ssd_data.engines.rknn_sim import RKNN
+from ssd_data.engines._toolkits import RKNN
 from ssd_data.engines.torch.randomise import write_random_weights
 from ssd_data.evaluation.compare import compare_values
 
@@ -93,7 +93,7 @@ def _children() -> set[str]:
 KILLED = """
 import os, sys, time
 from ssd_data.engines._foreign import Child
-from ssd_data.engines.rknn_sim import RKNN
+from ssd_data.engines._toolkits import RKNN
 child = Child(RKNN)
 print(child._process.pid, flush=True)
 child.ask("version")
@@ -145,11 +145,14 @@ def test_an_interpreter_without_the_toolkit(
     assert "pip install rknn-toolkit2" in caught.value.hint
 
 
+@pytest.mark.parametrize("program", ["exit 0", "echo serve.py", "echo 7", "echo '{}'"])
 def test_what_is_no_python_at_all(
-    detector: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+    detector: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
 ) -> None:
-    monkeypatch.setenv("RKNN_PYTHON", "/bin/true")
-    with pytest.raises(InputError, match="cannot take this net: it ended without a word"):
+    (tmp_path / "python").write_text(f"#!/bin/sh\n{program}\n")
+    (tmp_path / "python").chmod(0o755)
+    monkeypatch.setenv("RKNN_PYTHON", str(tmp_path / "python"))
+    with pytest.raises(InputError, match="cannot take this net: it says nothing"):
         load_engine("rknn-sim", *detector)
 
 
@@ -158,7 +161,7 @@ def test_what_is_no_python_at_all(
     [
         ("raise", "ValueError: this layer is odd!"),
         ("status", "E build: no such chip"),
-        ("dies", "it ended without a word|I rknn-toolkit2 version"),
+        ("dies", "it says nothing|I rknn-toolkit2 version"),
     ],
 )
 def test_what_the_toolkit_says(

@@ -77,6 +77,11 @@ def test_what_layers_say() -> None:
         ("pooling_param { }", "has a kernel or stride of 0"),
         ("pooling_param { kernel_size: 2 pad: 2 }", "pads by the whole kernel or more"),
         ("pooling_param { global_pooling: true stride: 2 }", "global pooling has no kernel"),
+        ("pooling_param { kernel_size: 3 pad_h: 1 }", "has pad_h, which Caffe refuses"),
+        ("pooling_param { kernel_h: 3 kernel_w: 2 pad_w: 1 }", "has pad_w, which Caffe refuses"),
+        ("pooling_param { kernel_size: 3 kernel_h: 2 kernel_w: 2 }", "kernel_size and kernel_h"),
+        ("pooling_param { kernel_size: 3 stride: 2 stride_h: 1 stride_w: 1 }", "has stride and"),
+        ("pooling_param { kernel_w: 3 }", "has kernel_w, which Caffe refuses"),
     ],
 )
 def test_what_is_no_window(said: str, wrong: str) -> None:

@@ -13,6 +13,7 @@ from support.nets import write_detector
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.engines import load_engine
 from ssd_data.engines.onnxruntime import open_session
+from ssd_data.engines.openvino import open_net, read_net
 from ssd_data.engines.torch.net import Net
 from ssd_data.evaluation.compare import compare_engines
 from ssd_data.nets.caffemodel import LayerWeights
@@ -104,10 +105,17 @@ LAYERS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", LAYERS)
-@pytest.mark.parametrize("dynamic", [False, True])
-def test_the_embedded_engines_answers(case: str, dynamic: bool) -> None:
-    kind, _, rest = LAYERS[case].partition(":")
+# As OpenVINO reads them, too: of ReduceL1 it passes over the axes, of an LRN it cuts k.
+READ = LAYERS | {
+    "sums of absolute values, two axes": "Reduction:reduction_param { operation: ASUM axis: 2 }",
+    "a k between": "LRN:lrn_param { local_size: 3 alpha: 2 beta: 0.5 k: 1.5 }",
+    "a small k": "LRN:lrn_param { local_size: 3 alpha: 0.5 k: 0.25 }",
+}
+
+
+def one_layer(case: str) -> tuple[Graph, Net, np.ndarray]:
+    """A layer with drawn arrays, and its input."""
+    kind, _, rest = READ[case].partition(":")
     graph = parse_graph(
         'layer { name: "data" type: "Input" top: "data" '
         "input_param { shape { dim: 1 dim: 4 dim: 8 dim: 7 } } }"
@@ -116,7 +124,27 @@ def test_the_embedded_engines_answers(case: str, dynamic: bool) -> None:
     net, random = Net(graph), np.random.default_rng(1)
     for blob in (b for blobs in net.params.values() for b in blobs):
         blob.data[...] = random.uniform(0.5, 1.5, blob.shape)
-    value = random.normal(size=(1, 4, 8, 7)).astype(np.float32)
+    return graph, net, random.normal(size=(1, 4, 8, 7)).astype(np.float32)
+
+
+@pytest.mark.parametrize("case", READ)
+def test_the_same_by_openvino(case: str) -> None:
+    pytest.importorskip("openvino")
+    graph, net, value = one_layer(case)
+    theirs = net.forward(data=value)["x"]
+    made = emit(TrainedNet(graph, net.weights()), ["x"], value.shape, reserved=["out"])
+    model = made.emission.model({made.input.name: made.input}, {"out": made.blobs["x"]})
+    (ours,) = open_net(read_net(model.SerializeToString()), ["out"])(value)
+    assert ours.size == theirs.size
+    np.testing.assert_allclose(
+        ours.reshape(theirs.shape), theirs, rtol=0, atol=2e-5 * np.abs(theirs).max()
+    )
+
+
+@pytest.mark.parametrize("case", READ)
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_the_embedded_engines_answers(case: str, dynamic: bool) -> None:
+    graph, net, value = one_layer(case)
     theirs = net.forward(data=value)["x"]
     ours = through_onnx(graph, net.weights(), value, "x", dynamic)
     assert ours.shape == ((2 if dynamic else 1), *theirs.shape[1:])

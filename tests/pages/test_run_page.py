@@ -35,6 +35,8 @@ from ssd_data.pages.report.options import RunView
 from ssd_data.pages.report.run_subject import gather_run
 from ssd_data.pages.report.sections import fed, learning, progress
 from ssd_data.proto import caffe_pb2
+from ssd_data.training.recipe.feeding import plan_of
+from ssd_data.training.recipe.read import from_table
 from ssd_data.training.run_folder import read_rows
 
 TRAINING = GOLDEN / "training"
@@ -393,6 +395,45 @@ def test_the_pictures_are_those_that_were_fed(
         fed_one = fed.to_pixels(data, prepare)
         assert drawn.shape == fed_one.shape
         assert np.abs(drawn.astype(int) - fed_one).mean() < 12
+
+
+RECIPE = {
+    "origin": "my.toml",
+    "augmentation": {"close": 0.5, "rest": [], "mixup": {"prob": 0.9}, "hsv": {}},
+    "input": {"scales": [0.75, 1, 1.25], "every": 2, "multiple": 8},
+}
+
+
+@pytest.mark.parametrize("iteration", [0, 5, 59])
+def test_the_pictures_are_those_that_a_recipe_fed(
+    iteration: int, copy: Path, monkeypatch: Any
+) -> None:
+    rows = [begin(options={"seed": 3, "recipe": RECIPE, "max_iter": 100}), *ROWS[1:]]
+    write_rows(copy / "sgd.jsonl", rows)
+    monkeypatch.chdir(copy)
+    layer = next(
+        n for n in read_graph(copy / "train.prototxt", "TRAIN").nodes if n.type == "AnnotatedData"
+    ).param
+    table = {name: part for name, part in RECIPE.items() if name != "origin"}
+    solver = caffe_pb2.SolverParameter(max_iter=100)
+    plan = plan_of(from_table(table, ""), solver, layer.transform_param, 4)
+    assert plan.closes == 200
+    with Batches(layer, seed=3, workers=0, start=4 * iteration, plan=plan) as batches:
+        batch = next(batches)
+    (panel,) = fed.section([gather_run(copy)], RunView(4, iteration)).panels
+    (gallery,) = [block for block in panel.blocks if isinstance(block, Gallery)]
+    prepare = from_transform(layer.transform_param)
+    for number, (picture, data) in enumerate(zip(gallery.pictures, batch.data, strict=True)):
+        jpeg = np.frombuffer(base64.b64decode(picture.uri.partition(",")[2]), np.uint8)
+        drawn = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
+        fed_one = fed.to_pixels(data, prepare)
+        assert drawn.shape == fed_one.shape
+        assert np.abs(drawn.astype(int) - fed_one).mean() < 12
+        others = batch.others[number] if batch.others else ()
+        said = " ".join(picture.facts)
+        assert ("with something of" in said) == bool(others)
+        assert all(key in said for key in others)
+    assert bool(batch.others) == (iteration < 50)
 
 
 def test_snapshots_in_time(folder: Path) -> None:

@@ -58,14 +58,19 @@ def _raw() -> None:
     Path("out").mkdir()
 
 
-def two_builds() -> None:
+def two_sharded_builds() -> None:
+    """The same, of shards."""
+    two_builds("--shards", 2)
+
+
+def two_builds(*how: object) -> None:
     """Two builds of the same pictures, at two sizes, whose labelmaps number the classes otherwise;
     and what else commands take."""
     _raw()
     for name, order, size in (("OUT", "cat dog", 0), ("NEWER", "dog cat", 32)):
         write_labelmap(LabelMap.from_names(order.split()), Path(f"{name}.prototxt"))
         sized = ("--size", size) if size else ()
-        run("build", "raw", "-o", name, "--labelmap", f"{name}.prototxt", *sized)
+        run("build", "raw", "-o", name, "--labelmap", f"{name}.prototxt", *sized, *how)
     run("model", "tiny_ssd", "--build", "OUT", "-o", "ssd")
     write_detector(Path(), classes=3)
     shutil.copytree("OUT", "THIRD")
@@ -124,6 +129,10 @@ READS = {
 }
 BUILD = ("build", "raw", "-o", "out/OUT")
 CHANGES = {
+    **{
+        f"{name} of shards swap": Changing(Scene(two_sharded_builds, READS[name]), swap)
+        for name in ("export_voc", "check", "inspect", "eval", "link_copy", "train")
+    },
     **{
         f"{name} {change.__name__}": Changing(Scene(two_builds, words), change)
         for name, words in READS.items()

@@ -125,3 +125,95 @@ def rknn_interpreter(folder: Path) -> Path:
     """One with rknn-toolkit2."""
     modules = {"rknn/__init__.py": "", "rknn/api.py": RKNN}
     return interpreter(folder, modules, {"rknn-toolkit2": "0.0"})
+
+
+# TPU-MLIR as far as it is used: a net computed by this package, with its last digits lost.
+TPU_MLIR = {
+    "tpu_mlir/__init__.py": "",
+    "tpu_mlir/entry.py": """
+import json, os, sys
+from pathlib import Path
+import numpy as np
+
+def words():
+    left = [a for a in sys.argv[1:] if a != "--debug"]
+    if len(left) % 2:
+        left = ["--mlir", *left]
+    return dict(zip(left[::2], left[1::2]))
+
+def model_transform():
+    if os.environ.get("TPU_FAILS") == "transform":
+        print("RuntimeError: Op not support: Odd", file=sys.stderr)
+        sys.exit(1)
+    given = words()
+    assert json.loads(given["--input_shapes"]) == [[1, 3, 64, 64]]
+    held = {"deploy": given["--model_def"], "weights": given["--model_data"], "steps": 0}
+    Path(given["--mlir"]).write_text(json.dumps(held))
+
+def run_calibration():
+    given = words()
+    files = sorted(Path(given["--dataset"]).iterdir())
+    assert len(files) == int(given["--input_num"])
+    assert np.load(files[0])["data"].shape == (1, 3, 64, 64)
+    Path(given["-o"]).write_text("table")
+
+def model_deploy():
+    given = words()
+    kind = given["--quantize"].lower()
+    assert (kind == "int8") == ("--calibration_table" in given)
+    held = json.loads(Path(given["--mlir"]).read_text())
+    held["steps"] = {"f32": 0, "f16": 1024, "int8": 64}[kind]
+    name = f"net_{given['--processor']}_{kind}{'_sym' * (kind == 'int8')}"
+    Path(f"{name}_tpu.mlir").write_text(json.dumps(held))
+    Path(f"{name}_tpu_opt.mlir").write_text("none")
+    Path(given["--model"]).write_text(json.dumps(held))
+
+def model_runner():
+    import pymlir
+    given, net = words(), pymlir.module()
+    net.load(given["--model"])
+    ((name, value),) = np.load(given["--input"]).items()
+    net.set_tensor(name, value, value.shape)
+    pymlir.MODE.append("value_mem")
+    net.invoke(True)
+    sign = -1 if os.environ.get("TPU_FAILS") == "emulator" else 1
+    found = {name: sign * values for name, values in net.get_all_tensor().items()}
+    np.savez(given["--output"], **found)
+""",
+    "pymlir.py": """
+import json
+from pathlib import Path
+import numpy as np
+from ssd_data import TEST, Net
+
+MODE = []
+set_mem_mode = MODE.append
+
+class module:
+    def load(self, file):
+        held = json.loads(Path(file).read_text())
+        self.net, self.steps = Net(held["deploy"], held["weights"], TEST), held["steps"]
+        self.own = list(self.net.outputs)
+        self.input_names = list(self.net.inputs)
+        self.output_names = [name + "_f32" * bool(self.steps) for name in self.own]
+    def set_tensor(self, name, value, shape):
+        self.net.blobs[name].reshape(*shape)
+        self.net.blobs[name].data[...] = value
+    def invoke(self, floats):
+        assert floats and "value_mem" in MODE
+        self.net.forward()
+    def get_all_tensor(self):
+        return {name: self._values(name) for name in self.output_names}
+    def _values(self, name):
+        values = np.array(self.net.blobs[self.own[self.output_names.index(name)]].data)
+        if self.steps:
+            largest = np.abs(values).max()
+            values = np.round(values / largest * self.steps) / self.steps * largest
+        return values.astype(np.float32)
+""",
+}
+
+
+def tpu_mlir_interpreter(folder: Path) -> Path:
+    """One with TPU-MLIR."""
+    return interpreter(folder, TPU_MLIR, {"tpu_mlir": "0.0"})

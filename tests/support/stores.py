@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import fsspec
+import pytest
+
+fsspec = pytest.importorskip("fsspec")
 
 _ASKING = {os: ("stat", "lstat", "open", "scandir", "listdir", "readlink", "access")}
 

@@ -5,12 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import socket
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ssd_data.core.errors import InputError, OutputError, SsdDataWarning
+from ssd_data.core.tasks import Rank
+from ssd_data.data.build.convert import BuiltRecord
+from ssd_data.data.build.sharding import task as shards
+from ssd_data.data.build.sharding.task import ShardOutcome, ShardTask
 
 
 def square(number: int) -> int:
@@ -83,6 +91,24 @@ def mark(task: tuple[str, float]) -> int:
     return os.getpid()
 
 
+def meet(name: str, member: Rank) -> tuple[str, int, int]:
+    """Ends when all others have come to the place where they meet."""
+    if member.rank == 0:
+        with socket.create_server((member.address, member.port)) as server:
+            server.settimeout(60)
+            for _ in range(member.world - 1):
+                server.accept()[0].close()
+    else:
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            with suppress(OSError):
+                socket.create_connection((member.address, member.port)).close()
+                break
+            time.sleep(0.1)
+    member.tell(f"{name} is {member.rank}")
+    return name, member.rank, member.world
+
+
 @dataclass
 class Counter:
     """Keeps what it made for the next task of its process."""
@@ -92,3 +118,19 @@ class Counter:
     def __call__(self, number: int) -> tuple[int, int]:
         self.begun.append(number)
         return os.getpid(), len(self.begun)
+
+
+def slow_shard(task: ShardTask) -> ShardOutcome:
+    """Builds a shard, and takes its time for each record."""
+    real = shards.make_records
+
+    def slowly(*given: Any) -> Iterator[BuiltRecord]:
+        for made in real(*given):
+            time.sleep(0.05)
+            yield made
+
+    shards.make_records = slowly  # type: ignore[attr-defined]
+    try:
+        return shards.build_shard(task)
+    finally:
+        shards.make_records = real  # type: ignore[attr-defined]

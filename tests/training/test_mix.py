@@ -13,7 +13,8 @@ from support import commands
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.labelmap import read_labelmap
-from ssd_data.data.lmdb.store import LmdbReader, LmdbWriter
+from ssd_data.data.lmdb.store import LmdbReader
+from ssd_data.data.lmdb.writer import LmdbWriter
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.mixing import find_source, mix_into
 from ssd_data.training.options import Extras, TrainOptions

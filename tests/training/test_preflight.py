@@ -21,6 +21,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import read_labelmap
 from ssd_data.data.lmdb.manifest import LABELMAP, labelmap_digest
 from ssd_data.data.lmdb.records import decode_record, encode_record
+from ssd_data.data.lmdb.split import shard
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.data.lmdb.writer import LmdbWriter
 from ssd_data.nets.caffemodel import LayerWeights, read_caffemodel, write_caffemodel
@@ -413,6 +414,16 @@ def test_training_pictures_tested(folder: Path) -> None:
     assert "tests the pictures it is trained on" in texts(found.warnings)
     assert found.errors == []
     only(check(engine="caffe").errors, "Caffe refuses")
+
+
+def test_a_real_caffe_reads_no_shards(folder: Path) -> None:
+    shard("trainval_lmdb", "shards", 2)
+    Path("trainval_lmdb").unlink()
+    Path("shards").rename("trainval_lmdb")
+    shutil.copy(next(Path("SHAPES").glob("*trainval_name_size.txt")), ".")
+    assert check().errors == []
+    found = only(check(engine="caffe").errors, "a real Caffe cannot read a sharded LMDB")
+    assert "ssd-data merge trainval_lmdb -o LMDB" in found.hint
 
 
 def test_size_files(folder: Path) -> None:

@@ -17,7 +17,7 @@ from ssd_data.proto import caffe_pb2
 Generator: TypeAlias = np.random.Generator
 Part = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Factor = Annotated[float, msgspec.Meta(ge=0.01, le=100)]
-Times = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+Times = Annotated[int, msgspec.Meta(ge=1, le=100)]
 Sides = Annotated[int, msgspec.Meta(ge=0, le=1 << 14)]
 
 
@@ -54,7 +54,7 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Setting:
+class Context:
     """What an element must know of the data layer.
 
     Attributes:
@@ -82,7 +82,7 @@ class Element(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     strong: ClassVar[bool] = False
     takes_others: ClassVar[bool] = False
 
-    def draw(self, generator: Generator, setting: Setting, records: int) -> Any:
+    def draw(self, generator: Generator, setting: Context, records: int) -> Any:
         """All that is random, before any picture is looked at.
 
         Args:
@@ -103,7 +103,7 @@ class Element(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 class Opening(Element, frozen=True):
     """Makes the picture that goes on. Where it happens there are neither expand nor samplers."""
 
-    def open(self, drawn: Any, own: Piece, others: Sequence[Piece], setting: Setting) -> Opened:
+    def open(self, drawn: Any, own: Piece, others: Sequence[Piece], setting: Context) -> Opened:
         """The picture that goes on; ``own`` and ``others`` as they are stored."""
         raise NotImplementedError
 
@@ -111,7 +111,7 @@ class Opening(Element, frozen=True):
 class Joining(Element, frozen=True):
     """Puts something of other pictures into the finished one."""
 
-    def join(self, drawn: Any, own: Piece, others: Sequence[Piece], setting: Setting) -> Piece:
+    def join(self, drawn: Any, own: Piece, others: Sequence[Piece], setting: Context) -> Piece:
         """The finished picture with that; ``others`` as they are stored."""
         raise NotImplementedError
 

@@ -14,7 +14,7 @@ import numpy as np
 from ssd_data.batches.augment import resize
 from ssd_data.batches.augment.canvas import Rect, intersect, is_empty
 from ssd_data.batches.augment.rows import WHOLE, Rows, large_enough, project
-from ssd_data.batches.elements._base import Piece, Setting
+from ssd_data.batches.elements._base import Context, Piece
 from ssd_data.core.errors import InputError
 from ssd_data.core.structures import Pixels
 from ssd_data.proto import caffe_pb2
@@ -59,7 +59,7 @@ class Placed:
         """Whether nothing of it is seen."""
         return is_empty(self.seen)
 
-    def pixels(self, picture: Pixels, interpolation: int, setting: Setting) -> Pixels:
+    def pixels(self, picture: Pixels, interpolation: int, setting: Context) -> Pixels:
         """Those that are seen, uint8."""
         left, top, right, bottom = self.source
         x, y = self.target[0], self.target[1]
@@ -101,7 +101,7 @@ def input_size(param: caffe_pb2.TransformationParameter) -> tuple[int, int]:
     return param.resize_param.width, param.resize_param.height
 
 
-def scaled_size(piece: Piece, setting: Setting, factor: float) -> tuple[int, int]:
+def scaled_size(piece: Piece, setting: Context, factor: float) -> tuple[int, int]:
     """Width and height of a picture that is resized as the layer resizes, times a factor."""
     size = piece.size
     if setting.param.HasField("resize_param"):

@@ -13,7 +13,7 @@ import cv2
 import msgspec
 import numpy as np
 
-from ssd_data.batches.elements._base import Colour, Generator, Part, Setting, rising
+from ssd_data.batches.elements._base import Colour, Context, Generator, Part, rising
 from ssd_data.core.structures import Pixels
 
 Deviation = Annotated[float, msgspec.Meta(ge=0.1, le=20)]
@@ -34,7 +34,7 @@ class Blur(Colour, frozen=True):
     def __post_init__(self) -> None:
         rising(self.sigma, "sigma")
 
-    def draw(self, generator: Generator, setting: Setting, records: int) -> float:
+    def draw(self, generator: Generator, setting: Context, records: int) -> float:
         """The standard deviation."""
         return float(generator.uniform(*self.sigma))
 

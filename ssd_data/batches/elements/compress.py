@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from ssd_data.batches.augment.canvas import round_trip
-from ssd_data.batches.elements._base import Colour, Generator, Part, Setting, rising
+from ssd_data.batches.elements._base import Colour, Context, Generator, Part, rising
 from ssd_data.core.structures import Pixels
 
 Quality = Annotated[int, msgspec.Meta(ge=1, le=100)]
@@ -33,7 +33,7 @@ class Compress(Colour, frozen=True):
     def __post_init__(self) -> None:
         rising(self.quality, "quality")
 
-    def draw(self, generator: Generator, setting: Setting, records: int) -> int:
+    def draw(self, generator: Generator, setting: Context, records: int) -> int:
         """The quality."""
         return int(generator.integers(self.quality[0], self.quality[1] + 1))
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from ssd_data.batches.augment.distort import Table
-from ssd_data.batches.elements._base import Colour, Factor, Generator, Part, Setting, rising
+from ssd_data.batches.elements._base import Colour, Context, Factor, Generator, Part, rising
 from ssd_data.core.structures import Pixels
 
 
@@ -32,7 +32,7 @@ class Gamma(Colour, frozen=True):
     def __post_init__(self) -> None:
         rising(self.power, "power")
 
-    def draw(self, generator: Generator, setting: Setting, records: int) -> Table:
+    def draw(self, generator: Generator, setting: Context, records: int) -> Table:
         """What becomes of each value, uint8 (256,)."""
         power = np.exp(generator.uniform(*np.log(self.power)))
         table: Table = np.rint(255 * (np.arange(256) / 255) ** power).astype(np.uint8)

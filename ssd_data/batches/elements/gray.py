@@ -12,7 +12,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
-from ssd_data.batches.elements._base import Colour, Generator, Part, Setting
+from ssd_data.batches.elements._base import Colour, Context, Generator, Part
 from ssd_data.core.structures import Pixels
 
 
@@ -23,7 +23,7 @@ class Gray(Colour, frozen=True):
     rank: ClassVar[int] = 6
     prob: Part = 0.1
 
-    def draw(self, generator: Generator, setting: Setting, records: int) -> None:
+    def draw(self, generator: Generator, setting: Context, records: int) -> None:
         """Nothing."""
 
     def paint(self, drawn: None, pixels: Pixels) -> Pixels:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from ssd_data.batches.augment.distort import Table
-from ssd_data.batches.elements._base import Colour, Generator, Part, Setting
+from ssd_data.batches.elements._base import Colour, Context, Generator, Part
 from ssd_data.core.structures import Pixels
 
 HUES = 180
@@ -40,7 +40,7 @@ class Hsv(Colour, frozen=True):
     saturation: Part = 0.7
     value: Part = 0.4
 
-    def draw(self, generator: Generator, setting: Setting, records: int) -> Gains:
+    def draw(self, generator: Generator, setting: Context, records: int) -> Gains:
         """The three factors."""
         gains = np.array((self.hue, self.saturation, self.value))
         factors = generator.uniform(-1, 1, 3) * gains + 1

@@ -20,12 +20,12 @@ import numpy as np
 
 from ssd_data.batches.augment import mirror, resize
 from ssd_data.batches.elements._base import (
+    Context,
     Factor,
     Generator,
     Joining,
     Part,
     Piece,
-    Setting,
     Sides,
     rising,
 )
@@ -66,7 +66,7 @@ class Mixup(Joining, frozen=True):
     def __post_init__(self) -> None:
         rising(self.scale, "scale")
 
-    def draw(self, generator: Generator, setting: Setting, records: int) -> Veil:
+    def draw(self, generator: Generator, setting: Context, records: int) -> Veil:
         """Which picture, how large, where."""
         factor = float(generator.uniform(*self.scale))
         other, turned = int(generator.integers(records)), bool(generator.integers(2))
@@ -78,7 +78,7 @@ class Mixup(Joining, frozen=True):
         """The one."""
         return (drawn.other,)
 
-    def join(self, drawn: Veil, own: Piece, others: Sequence[Piece], setting: Setting) -> Piece:
+    def join(self, drawn: Veil, own: Piece, others: Sequence[Piece], setting: Context) -> Piece:
         """Both, where the other has a box to be seen; else the picture alone."""
         (other,) = others
         require_alike(own.pixels, other.pixels)

@@ -20,13 +20,13 @@ import numpy as np
 
 from ssd_data.batches.augment import expand, resize
 from ssd_data.batches.elements._base import (
+    Context,
     Factor,
     Generator,
     Opened,
     Opening,
     Part,
     Piece,
-    Setting,
     Sides,
     rising,
 )
@@ -82,7 +82,7 @@ class Mosaic(Opening, frozen=True):
     def __post_init__(self) -> None:
         rising(self.scale, "scale")
 
-    def draw(self, generator: Generator, setting: Setting, records: int) -> Tiling:
+    def draw(self, generator: Generator, setting: Context, records: int) -> Tiling:
         """Where the pictures meet, their scale, and which they are."""
         how = setting.param.resize_param
         size = input_size(setting.param)
@@ -103,7 +103,7 @@ class Mosaic(Opening, frozen=True):
         """Of the pictures that are seen."""
         return [tile.other for tile in drawn.seen if tile.other is not None]
 
-    def open(self, drawn: Tiling, own: Piece, others: Sequence[Piece], setting: Setting) -> Opened:
+    def open(self, drawn: Tiling, own: Piece, others: Sequence[Piece], setting: Context) -> Opened:
         """A picture of the input's size."""
         size = input_size(setting.param)
         channels = 1 if own.pixels.ndim == 2 else own.pixels.shape[2]

@@ -22,12 +22,12 @@ from ssd_data.batches.augment import resize
 from ssd_data.batches.augment.canvas import Rect
 from ssd_data.batches.augment.rows import BOX, WHOLE, Rows, project
 from ssd_data.batches.elements._base import (
+    Context,
     Factor,
     Generator,
     Joining,
     Part,
     Piece,
-    Setting,
     Sides,
     Times,
     rising,
@@ -82,7 +82,7 @@ class Paste(Joining, frozen=True):
     def __post_init__(self) -> None:
         rising(self.scale, "scale")
 
-    def draw(self, generator: Generator, setting: Setting, records: int) -> Copies:
+    def draw(self, generator: Generator, setting: Context, records: int) -> Copies:
         """Which boxes of which picture, how large, and where they are tried."""
         other = int(generator.integers(records))
         way = resize.draw(setting.param.resize_param, generator)
@@ -95,7 +95,7 @@ class Paste(Joining, frozen=True):
         """The one."""
         return (drawn.other,)
 
-    def join(self, drawn: Copies, own: Piece, others: Sequence[Piece], setting: Setting) -> Piece:
+    def join(self, drawn: Copies, own: Piece, others: Sequence[Piece], setting: Context) -> Piece:
         """The picture with the copies that found a place; its own boxes come first."""
         (other,) = others
         require_alike(own.pixels, other.pixels)
@@ -112,7 +112,13 @@ class Paste(Joining, frozen=True):
         return Piece(pixels, rows)
 
     def _first(
-        self, rows: Rows, chosen: _Floats, factor: float, own: Piece, other: Piece, setting: Setting
+        self,
+        rows: Rows,
+        chosen: _Floats,
+        factor: float,
+        own: Piece,
+        other: Piece,
+        setting: Context,
     ) -> Copy | None:
         """The first of the chosen boxes that may be copied."""
         scaled = scaled_size(other, setting, factor)
@@ -166,7 +172,7 @@ class Copy:
         return None
 
     def put(
-        self, pixels: Pixels, at: tuple[int, int], other: Pixels, way: int, setting: Setting
+        self, pixels: Pixels, at: tuple[int, int], other: Pixels, way: int, setting: Context
     ) -> None:
         """Write the copy into a picture."""
         left, top, right, bottom = self.source

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from ssd_data.batches.augment.canvas import Rect
 from ssd_data.batches.augment.expand import MOST_PIXELS, Expansion
 from ssd_data.batches.augment.rows import BOX, Region, Rows, project
-from ssd_data.batches.elements._base import Generator, Opened, Opening, Piece, Setting
+from ssd_data.batches.elements._base import Context, Generator, Opened, Opening, Piece
 from ssd_data.core.errors import InputError
 from ssd_data.proto import caffe_pb2
 
@@ -55,12 +55,12 @@ class Square(Opening, frozen=True):
         0.3, 0.45, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0,
     )  # fmt: skip
 
-    def draw(self, generator: Generator, setting: Setting, records: int) -> Squares:
+    def draw(self, generator: Generator, setting: Context, records: int) -> Squares:
         """Factors and places."""
         factors = np.array(self.scales)[generator.integers(len(self.scales), size=FACTORS)]
         return Squares(factors, generator.random((FACTORS, PLACES, 2)))
 
-    def open(self, drawn: Squares, own: Piece, others: Sequence[Piece], setting: Setting) -> Opened:
+    def open(self, drawn: Squares, own: Piece, others: Sequence[Piece], setting: Context) -> Opened:
         """The picture, and the square of it that goes on."""
         rect = square(drawn, own.rows, *own.size)
         if rect is None:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
     from ssd_data.core.labelmap import LabelMap
 
+    _Text = click.ParamType[str]
+else:
+    _Text = click.ParamType  # before click 8.2 it was no generic type
+
 _F = TypeVar("_F", bound=Callable[..., Any])
 _T = TypeVar("_T")
 
@@ -59,7 +63,7 @@ class Number(click.FloatRange):
         return "" if self.min is self.max is None else super()._describe_range()
 
 
-class Name(click.ParamType[str]):
+class Name(_Text):
     """The name of a plug-in, which a shell may complete; whoever takes it says what is none.
 
     Args:

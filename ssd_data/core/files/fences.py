@@ -89,6 +89,8 @@ class Fence:
 
 def fence_of(folder: AnyPath) -> Fence | None:
     """What was said of a folder, or of one that it lies in."""
+    if remote(folder) is not None:
+        return None
     found = _fence_of(_absolute(folder))
     return None if found is None else Fence(found.top, found.real, found.follow)
 

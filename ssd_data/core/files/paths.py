@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from ssd_data.core.errors import InputError, cure
-from ssd_data.core.files.remote.address import remote
+from ssd_data.core.files.remote.address import as_path, remote
 
 TEXT_BYTES, ANY_BYTES = 1 << 30, 1 << 62
 _UNFIT = re.compile("[\\x00-\\x1f\\x7f\\ud800-\\udfff]")
@@ -247,7 +247,7 @@ def spelled(path: Path | str) -> str:
     Raises:
         InputError: it is none.
     """
-    text = Path(path).as_posix()
+    text = as_path(path).as_posix()
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -73,6 +73,14 @@ def stamp(path: Path | str) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
+def look_anew(path: Path | str) -> None:
+    """What lies there may have changed since it was looked at. The disk is always asked."""
+    if (found := remote(path)) is not None:
+        from ssd_data.core.files.remote.stores import store_of
+
+        store_of(found).look_anew()
+
+
 def identity(path: Path | str) -> Hashable | None:
     """What a folder has in common with itself under another name; None where there is none."""
     if (found := remote(path)) is not None:

@@ -9,10 +9,10 @@ Other packages may add theirs as entry points of the group ``ssd_data.tasks``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ssd_data.core.registry import PLACES
 
@@ -49,6 +49,26 @@ class Size:
     gpus: float = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """One of several tasks that run at the same time and speak to one another.
+
+    Attributes:
+        rank: its number. world: how many there are.
+        local_rank, local_world: the same on its machine.
+        address, port: where they meet, on the machine of the first.
+        tell: hands something that can be pickled to who gave out the tasks.
+    """
+
+    rank: int
+    world: int
+    local_rank: int
+    local_world: int
+    address: str
+    port: int
+    tell: Callable[[Any], object]
+
+
 class Workers(Protocol):
     """Who works on tasks.
 
@@ -65,6 +85,18 @@ class Workers(Protocol):
         needs: Needs = Needs(),
     ) -> Iterator[tuple[int, _R]]:
         """See :func:`run`."""
+
+    def together(
+        self,
+        function: Callable[[_T, Rank], _R],
+        tasks: Sequence[_T],
+        needs: Needs,
+        told: Callable[[Any], object],
+    ) -> list[_R | None]:
+        """See :meth:`Pool.together`."""
+
+    def stop(self) -> None:
+        """See :meth:`Pool.stop`."""
 
 
 def unsaid(text: str) -> None:
@@ -134,6 +166,32 @@ class Pool:
         """See :func:`run`."""
         return self.workers.run(function, tasks, needs)
 
+    def together(
+        self,
+        function: Callable[[_T, Rank], _R],
+        tasks: Sequence[_T],
+        needs: Needs,
+        told: Callable[[Any], object],
+    ) -> list[_R | None]:
+        """What the function gives for each task, all of which run at the same time, each once.
+
+        Args:
+            told: gets what they tell.
+
+        Returns:
+            In the order of the tasks; None for one that was stopped.
+
+        Raises:
+            UsageError: this place cannot do that.
+            SsdDataError: a worker was lost, or as :func:`run`.
+        """
+        return self.workers.together(function, tasks, needs, told)
+
+    def stop(self) -> None:
+        """Interrupt the first of those that work together; whether others stop is its affair."""
+        if self._workers is not None:
+            self._workers.stop()
+
     def __enter__(self) -> Pool:
         return self
 
@@ -172,4 +230,4 @@ def run(
         yield from pool.run(function, tasks, needs)
 
 
-__all__ = ["LOCAL", "Needs", "Pool", "Say", "Size", "Workers", "connect", "run", "unsaid"]
+__all__ = ["LOCAL", "Needs", "Pool", "Rank", "Say", "Size", "Workers", "connect", "run", "unsaid"]

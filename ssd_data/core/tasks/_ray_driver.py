@@ -7,6 +7,7 @@ ended it), more often where a machine was.
 from __future__ import annotations
 
 import hashlib
+import math
 import signal
 import socket
 import time
@@ -16,10 +17,12 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ssd_data.core.tasks import Needs
+from ssd_data.core.tasks._ray_door import door
 
 OBJECTS = 1 << 28  # bytes that a cluster of our own may keep in shared memory
 REACHED = 5  # seconds in which a host must answer
 TRIES, MOVES = 4, 50  # times that a task may lose its process; its machine
+ENOUGH = ("enough",)  # instead of a task
 TICK, WAITS = 1, 30  # seconds between looks at who asked; until one says what is waited for
 
 
@@ -36,7 +39,10 @@ def main(descriptor: int) -> None:
 
         pipe.send(_connect(ray, *pipe.recv()))
         while True:
-            _Round(ray, pipe, *pipe.recv()).go()
+            kind, *given = pipe.recv()
+            if kind == "enough":  # the round had just ended
+                continue
+            _kind(kind)(ray, pipe, *given).go()
             pipe.send(("finished",))
     except (EOFError, OSError):
         pass  # nobody wants more
@@ -44,6 +50,14 @@ def main(descriptor: int) -> None:
         pipe.send(("failed", *failed.args))
     except Exception as error:  # Ray's own, of many kinds
         pipe.send(("failed", f"Ray: {_first(error)}", "", ""))
+
+
+def _kind(kind: str) -> Callable[..., Any]:
+    if kind == "run":
+        return _Round
+    from ssd_data.core.tasks._ray_together import Together
+
+    return Together
 
 
 def _first(error: Exception) -> str:
@@ -97,35 +111,29 @@ def _refused(error: Exception, address: str) -> FailedError:
     hint = ""
     if "ersion mismatch" in text:
         hint = "Install the same versions of Ray and Python here as in the cluster"
+    elif "uthentication" in type(error.__cause__).__name__ + text:
+        text = "the cluster asks for a token"
+        hint = "RAY_AUTH_MODE=token, and its token in RAY_AUTH_TOKEN or ~/.ray/auth_token"
     return FailedError(f"Ray: {text}", address, hint)
 
 
-def _door() -> Any:
-    """What runs in a worker: known by value, as the worker may have another version of us."""
+def lost_errors(ray: Any) -> tuple[type[Exception], ...]:
+    """What Ray says of a task whose worker was lost."""
+    errors = ray.exceptions
+    return (
+        errors.WorkerCrashedError,
+        errors.NodeDiedError,
+        errors.ObjectLostError,
+        errors.OutOfMemoryError,
+    )
 
-    def enter(
-        digest: str,
-        function: list[Any],
-        wanted: Mapping[str, str],
-        driver: str,
-        task: bytes,
-    ) -> bytes | tuple[str, str]:
-        import platform
 
-        try:
-            from ssd_data.core.version import __version__ as version
-        except ImportError:
-            return platform.node(), "none"
-        if version != wanted["ssd-data"]:
-            return platform.node(), version
-        import ray
+def other_version(machine: str, theirs: str, wanted: Mapping[str, str]) -> FailedError:
+    """What to say of a worker with another version of us."""
+    from ssd_data.core.tasks import _work
 
-        from ssd_data.core.tasks._work import work
-
-        others = {name: text for name, text in wanted.items() if name != "ssd-data"}
-        return work(digest, lambda: ray.get(function[0]), others, driver, task)
-
-    return enter
+    error = _work.other_version("ssd-data", machine, theirs, wanted["ssd-data"])
+    return FailedError(error.what, error.where, error.hint)
 
 
 class _Round:
@@ -142,7 +150,7 @@ class _Round:
     ) -> None:
         self.ray, self.pipe, self.needs, self.wanted = ray, pipe, needs, wanted
         took = {"num_cpus": needs.cpus, "num_gpus": needs.gpus}
-        remote = ray.remote(_door()).options(max_retries=0, **took)
+        remote = ray.remote(door()).options(max_retries=0, **took)
         digest, held = hashlib.sha256(function).hexdigest(), [ray.put(function)]
         self.give: Callable[[bytes], Any] = lambda task: remote.remote(
             digest, held, wanted, driver, task
@@ -150,6 +158,7 @@ class _Round:
         self.pending: dict[Any, tuple[int, bytes]] = {}
         self.lost: Counter[int] = Counter()
         self.losses = 0
+        self.looked, self.room_seen = -math.inf, 1
 
     def go(self) -> None:
         """Until all tasks are done.
@@ -164,13 +173,16 @@ class _Round:
             while more and len(self.pending) < self.room():
                 self.pipe.send(("next",))
                 task = self.pipe.recv()
+                if task == ENOUGH:
+                    return self.drop()
                 more = task is not None
                 if more:
                     self.pending[self.give(task)] = number, task
                     number += 1
             done, _ = self.ray.wait(list(self.pending), timeout=TICK) if self.pending else ([], [])
-            if self.pipe.poll():  # nothing was asked: it is closed
-                raise EOFError
+            if self.pipe.poll():  # nothing was asked
+                self.pipe.recv()
+                return self.drop()
             for reference in done:
                 self.take(reference)
             if done:
@@ -178,12 +190,22 @@ class _Round:
             elif time.monotonic() - stirred > WAITS:
                 self.say_what_lacks()
                 stirred = time.monotonic()
+        return None
+
+    def drop(self) -> None:
+        """End what was given out: it is wanted no more."""
+        for reference in self.pending:
+            self.ray.cancel(reference, force=True)
+        self.pending.clear()
 
     def room(self) -> int:
         """How many tasks may be given out and not be done, by what the cluster has now."""
         if self.needs.ahead is not None:
             return max(1, self.needs.ahead)
-        return 2 * max(1, self.slots())
+        now = time.monotonic()
+        if now - self.looked >= TICK:
+            self.looked, self.room_seen = now, 2 * max(1, self.slots())
+        return self.room_seen
 
     def slots(self) -> int:
         """How many tasks can run at a time; 0 where no machine has what one needs."""
@@ -199,21 +221,15 @@ class _Round:
     def take(self, reference: Any) -> None:
         """Hand on what a task gave, or give it out once more."""
         number, task = self.pending.pop(reference)
-        errors = self.ray.exceptions
         try:
             answer = self.ray.get(reference)
-        except errors.LocalRayletDiedError:
+        except self.ray.exceptions.LocalRayletDiedError:
             raise EOFError from None
-        except (
-            errors.WorkerCrashedError,
-            errors.NodeDiedError,
-            errors.ObjectLostError,
-            errors.OutOfMemoryError,
-        ) as error:
+        except lost_errors(self.ray) as error:
             self.pending[self.again(number, task, error)] = number, task
             return
         if isinstance(answer, tuple):
-            self.refuse(*answer)
+            raise other_version(answer[0], answer[1], self.wanted)
         self.pipe.send(("done", number, answer))
 
     def again(self, number: int, task: bytes, error: Exception) -> Any:
@@ -230,13 +246,6 @@ class _Round:
             raise FailedError(what, "", hint)
         self.pipe.send(("said", f"a worker {why}; its task is run again ({self.losses} so far)"))
         return self.give(task)
-
-    def refuse(self, machine: str, theirs: str) -> None:
-        """Say that a worker has another version."""
-        from ssd_data.core.tasks._work import other_version
-
-        error = other_version("ssd-data", machine, theirs, self.wanted["ssd-data"])
-        raise FailedError(error.what, error.where, error.hint)
 
     def say_what_lacks(self) -> None:
         """Where no machine can run a task, say what is waited for."""

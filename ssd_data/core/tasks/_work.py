@@ -15,8 +15,9 @@ from typing import Any
 
 from ssd_data.core.errors import OutputError, SsdDataWarning, UsageError, said_by_system
 from ssd_data.core.installed import version
+from ssd_data.core.tasks import Rank
 
-_held: dict[str, Callable[[Any], Any]] = {}  # the last function, by its digest
+_held: dict[str, Callable[..., Any]] = {}  # the last function, by its digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,12 @@ def versions_of(packages: tuple[str, ...]) -> dict[str, str]:
 
 
 def work(
-    digest: str, fetch: Callable[[], bytes], wanted: Mapping[str, str], driver: str, task: bytes
+    digest: str,
+    fetch: Callable[[], bytes],
+    wanted: Mapping[str, str],
+    driver: str,
+    task: bytes,
+    member: Rank | None = None,
 ) -> bytes:
     """The pickled :class:`Answer` to a task.
 
@@ -49,21 +55,22 @@ def work(
         digest: of the pickled function. fetch: brings it.
         wanted: the versions that packages have where the task comes from.
         driver: that machine's name.
-        task: pickled.
+        task: pickled. member: who it is, of those that work together.
     """
     here = platform.node()
     try:
         _require_versions(wanted, here)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SsdDataWarning)
-            value = _function(digest, fetch)(pickle.loads(task))
+            function, given = _function(digest, fetch), pickle.loads(task)
+            value = function(given) if member is None else function(given, member)
         said = [str(one.message) for one in caught if issubclass(one.category, SsdDataWarning)]
         return pickle.dumps(Answer(value, warned=tuple(said)))
     except Exception as error:
         return _failed(error, here if here != driver else "")
 
 
-def _function(digest: str, fetch: Callable[[], bytes]) -> Callable[[Any], Any]:
+def _function(digest: str, fetch: Callable[[], bytes]) -> Callable[..., Any]:
     if digest not in _held:
         _held.clear()
         _held[digest] = pickle.loads(fetch())

@@ -13,7 +13,7 @@ import platform
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, TypeVar
@@ -22,7 +22,7 @@ from ssd_data.core.errors import SsdDataError, SsdDataWarning, UsageError
 from ssd_data.core.legible import count_of
 from ssd_data.core.optional import require_there
 from ssd_data.core.parallel import default_workers
-from ssd_data.core.tasks import Needs, Say, Size, Workers
+from ssd_data.core.tasks import Needs, Rank, Say, Size, Workers
 from ssd_data.core.tasks._work import Answer, versions_of
 from ssd_data.core.version import __version__
 
@@ -75,7 +75,7 @@ class RayWorkers:
         """See :func:`ssd_data.core.tasks.run`."""
         wanted = {"ssd-data": __version__, **versions_of(needs.packages)}
         source = map(pickle.dumps, tasks)
-        self._tell((pickle.dumps(function), wanted, platform.node(), needs))
+        self._tell(("run", pickle.dumps(function), wanted, platform.node(), needs))
         try:
             while (heard := self._hear())[0] != "finished":
                 kind, *told = heard
@@ -86,9 +86,48 @@ class RayWorkers:
                 else:
                     number, answer = told
                     yield number, _taken(pickle.loads(answer))
+        except GeneratorExit:
+            self._end_round()
+            raise
         except BaseException:
             self._pipe.close()  # what was given out is wanted no more
             raise
+
+    def _end_round(self) -> None:
+        """No more is wanted; another round may follow."""
+        try:
+            self._tell(("enough",))
+            while self._hear()[0] != "finished":
+                pass
+        except BaseException:
+            self._pipe.close()
+            raise
+
+    def together(
+        self,
+        function: Callable[[_T, Rank], _R],
+        tasks: Sequence[_T],
+        needs: Needs,
+        told: Callable[[Any], object],
+    ) -> list[_R | None]:
+        """See :meth:`ssd_data.core.tasks.Pool.together`."""
+        wanted = {"ssd-data": __version__, **versions_of(needs.packages)}
+        given = [pickle.dumps(task) for task in tasks]
+        self._tell(("together", pickle.dumps(function), wanted, platform.node(), needs, given))
+        found: list[_R | None] = []
+        while (heard := self._hear())[0] != "finished":
+            kind, what = heard
+            if kind == "told":
+                told(what)
+            elif kind == "said":
+                self._say(what)
+            else:
+                found = [_taken(pickle.loads(one)) if one else None for one in what]
+        return found
+
+    def stop(self) -> None:
+        """See :meth:`ssd_data.core.tasks.Pool.stop`."""
+        self._tell(("stop",))
 
     def _tell(self, what: Any) -> None:
         try:

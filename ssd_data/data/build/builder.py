@@ -17,7 +17,8 @@ import msgspec
 from ssd_data.core.errors import InputError, OutputError, SsdDataError
 from ssd_data.core.files.exchange import remove_tree
 from ssd_data.core.files.publish import OutFolder
-from ssd_data.core.files.remote.address import as_path
+from ssd_data.core.files.remote.address import as_path, remote
+from ssd_data.core.files.remote.out import StoreOut
 from ssd_data.core.files.resumable import part_of
 from ssd_data.core.files.whole import write_text
 from ssd_data.core.images import picture_limits
@@ -25,16 +26,17 @@ from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.parallel import default_workers
 from ssd_data.core.progress import Track, untracked
 from ssd_data.core.tasks import LOCAL, Pool, Say, unsaid
-from ssd_data.data import formats
 from ssd_data.data.build import links
 from ssd_data.data.build.convert import BuiltRecord, make_records
 from ssd_data.data.build.failures import MOST_FAILURES, all_of, note_failure
+from ssd_data.data.build.misplaced import refuse_misplaced
 from ssd_data.data.build.occupied import Occupied, require_writable
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.plan import BuildPlan, plan
 from ssd_data.data.build.recorded import SplitCounts, new_manifest
-from ssd_data.data.build.scan import LabelledImage, Scan, Stamp
+from ssd_data.data.build.scan import LabelledImage, Scan
 from ssd_data.data.build.sharding.driver import Sharding, Shards
+from ssd_data.data.build.sharding.far import FAR_SHARDS, out_folder, publish_shards
 from ssd_data.data.build.sharding.inputs import ShardInputs
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.formats.pairlists import line_of
@@ -49,6 +51,7 @@ from ssd_data.data.lmdb.manifest import (
 from ssd_data.data.lmdb.shards import Shard
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.data.lmdb.writer import LmdbWriter
+from ssd_data.data.spread import Stamp, spread_over
 
 
 @dataclass(slots=True)
@@ -132,28 +135,20 @@ def build(
         InputError: the data set is broken, or does not fit the labelmap.
         OutputError: the out folder holds something else, is locked or cannot be written.
     """
-    made = plan(dataset, options, splits, labelmap)
-    dataset = made.dataset
-    folder_path = as_path(out) if out is not None else default_out(dataset)
-    own = folder_path.resolve() == dataset.root.resolve()
-    if own and formats.load(dataset.format).names_splits:
-        raise OutputError(
-            "this is the data set's own folder", where=folder_path, hint="Choose another with --out"
-        )
-    if link is not None:
-        names = [name for name, split in dataset.links.items() if split in made.splits]
-        if not names and formats.load(dataset.format).names_splits:
-            raise links.nothing_to_link(made.splits, Path(link))
-        require_writable(Path(link), "--link")
-        links.refuse_obstacles(Path(link), [*names, LABELMAP], dataset.links, folder_path)
-    if dry_run:
-        require_writable(folder_path)
-    threads = workers or (default_workers() if on == LOCAL else 1)
-    with nullcontext() if dry_run else OutFolder(folder_path) as folder, Pool(on, say) as pool:
+    with Pool(on, say) as pool, spread_over(pool):
+        made = plan(dataset, options, splits, labelmap)
+        place = as_path(out) if out is not None else default_out(made.dataset)
+        refuse_misplaced(made, place, link)
+        if dry_run:
+            require_writable(place)
+        threads = workers or (default_workers() if pool.is_local else 1)
+        if remote(place) is not None and shards is None:
+            shards = FAR_SHARDS
         sharding = Sharding(shards, pool, threads) if shards and not dry_run else None
-        result = _Job(made, folder_path, folder, threads, track, sharding).run(redo)
-        if folder is not None:
-            remove_tree(part_of(folder))
+        with nullcontext() if dry_run else out_folder(place) as folder:
+            result = _Job(made, place, folder, threads, track, sharding).run(redo)
+            if isinstance(folder, OutFolder):
+                remove_tree(part_of(folder))
     if link is not None and not dry_run:
         result.linked = links.link(result.out, link)
     return result
@@ -174,7 +169,7 @@ class _Job:
 
     plan: BuildPlan
     path: Path
-    folder: OutFolder | None
+    folder: OutFolder | StoreOut | None
     workers: int
     track: Track
     sharding: Sharding | None
@@ -228,8 +223,10 @@ class _Job:
             raise all_of(failures, self.dataset.root)
         self._stage(LABELMAP, self.labelmap.to_text())
         self._stage(MANIFEST, new.to_text())
-        if self.folder is not None:
+        if isinstance(self.folder, OutFolder):
             self.folder.publish()
+        elif self.folder is not None:
+            publish_shards(self.folder, [self.path / new.splits[split].lmdb for split in todo])
         return result
 
     def _stage(self, name: str, text: str) -> None:
@@ -299,15 +296,11 @@ class _Job:
         """Write a split as shards, of which those that are whole stay where they are."""
         assert self.folder is not None
         assert self.sharding is not None
-        job = Shards(
-            self.dataset.root,
-            self.options,
-            self.sharding,
-            part_of(self.folder),
-            self.folder.locked,
-            self.track,
-        )
         name = self.dataset.lmdb_name(split)
+        part = part_of(self.folder) if isinstance(self.folder, OutFolder) else self.path / name
+        job = Shards(
+            self.dataset.root, self.options, self.sharding, part, self.folder.locked, self.track
+        )
         made, found = job.build(split, inputs, self.path / name)
         failures += found
         if failures:

@@ -10,7 +10,9 @@ from typing import Any
 
 from ssd_data.core.errors import OutputError
 from ssd_data.core.files.remote.address import remote
+from ssd_data.core.files.there import is_named_there
 from ssd_data.data import formats
+from ssd_data.data.build.sharding.whole import read_summary
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.formats import Format
 from ssd_data.data.lmdb.companions import name_size_name
@@ -27,6 +29,8 @@ def require_writable(folder: Path, option: str = "--out") -> None:
     Raises:
         OutputError: a file is in the way, or there is no permission.
     """
+    if remote(folder) is not None:
+        return
     near = next(p for p in (folder, *folder.absolute().parents) if os.path.lexists(p))
     if not (near.is_dir() and os.access(near, os.W_OK | os.X_OK)):
         reason = "Permission denied" if near.is_dir() else "Not a directory"
@@ -47,13 +51,16 @@ class Occupied:
         return formats.load(self.dataset.format)
 
     def is_current(self, old: Manifest, split: str, digest: str) -> bool:
-        """Whether a split's LMDB is there, made of the same input.
+        """Whether a split's LMDB is there, of shards each of them, made of the same input.
 
         Raises:
             OutputError: it was made of another input.
         """
         made = old.splits.get(split)
         if made is None or not is_lmdb(self.path / made.lmdb):
+            return False
+        places = {self.path / made.lmdb / shard.name for shard in made.shards or ()}
+        if not all(map(read_summary, places)):
             return False
         if made.input_digest == digest:
             return True
@@ -110,7 +117,8 @@ class Occupied:
             path = self.path / name
             if path.exists() and path.is_dir() != name.endswith("_lmdb"):
                 raise OutputError("a folder or file is in the way", where=path, hint="Move it")
-            there = os.path.lexists(path) and name not in known
+            unpublished = remote(path) is not None and path.is_dir() and not is_lmdb(path)
+            there = is_named_there(path) and name not in known and not unpublished
             if there and not redo and not self.is_input(path):
                 raise OutputError(
                     "exists, and no build.json says that a build made it",
@@ -127,5 +135,5 @@ class Occupied:
         sources = [s for split in self.dataset.splits.values() for s in split.sources]
         own = [file for source in sources for file in self.format.outside(source)]
         own += [self.dataset.labelmap] if self.dataset.labelmap is not None else []
-        own = [file for file in own if remote(file) is None]
+        own = [file for file in own if remote(file) is None and remote(path) is None]
         return path.exists() and any(file.is_file() and path.samefile(file) for file in own)

@@ -19,10 +19,11 @@ from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.legible import MOST_LINES, quoted
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry, Labels, Unreadable
+from ssd_data.data import spread
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.dataset import Dataset
+from ssd_data.data.spread import Stamp
 
-Stamp = tuple[int, int]  # of a file: size and time
 MOST_SHOWN = 12  # classes that an error lists
 
 
@@ -64,9 +65,11 @@ class Scan:
 
     def stamps(self, root: Path) -> Iterator[Stamp]:
         """Size and time of each picture's file, as it is now; of one that is not there -1."""
+        files = (one.entry.image for one in self.images if one.entry.held is None)
+        found = spread.stamps(root, files, picture_stamp)
         for image in self.images:
-            entry = image.entry
-            yield entry.held.stamp if entry.held else _stamp(f"{root}/{entry.image}")
+            yield image.entry.held.stamp if image.entry.held else next(found)
+        yield from found  # none is left; what asks workers must come to its end
 
     def input_digest(self, root: Path, stamps: Iterable[Stamp] | None = None) -> str:
         """A digest of what goes in: annotations by content, pictures by size and time.
@@ -89,7 +92,12 @@ class Scan:
 _FAILING = (errno.EIO, errno.ESTALE, errno.ENOMEM)  # of what is there, and cannot be looked at now
 
 
-def _stamp(path: str) -> Stamp:
+def picture_stamp(path: str) -> Stamp:
+    """Size and time of a file, as it is now; -1 where it is not there.
+
+    Raises:
+        OSError: it cannot be told whether it is.
+    """
     try:
         return stamp_of(path)
     except OSError as error:

@@ -5,8 +5,10 @@ Paths may hold spaces: image and annotation are parted by a tab, or where both p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import below, is_below, require_below
@@ -29,6 +31,9 @@ class BoxlessError(InputError):
     def __init__(self, lacking: Sequence[str], rest: AnnotatedImage) -> None:
         super().__init__("; ".join(lacking[:3]) + (" …" if len(lacking) > 3 else ""))
         self.lacking, self.rest = tuple(lacking), rest
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return BoxlessError, (self.lacking, self.rest), self.__dict__
 
     def entry(self) -> Unreadable:
         """The picture as one that cannot be read, unless it is meant without such objects."""
@@ -104,6 +109,25 @@ def survey(root: Path, annotations: Iterable[str]) -> None:
                 some.append((root / inside, inside))
     for kind, files in of_kind.items():
         annotation_files()[kind].survey(files)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A picture whose annotation file is still to be read, with what :func:`entry` takes."""
+
+    image: str
+    annotation: str
+    where: str
+
+    def read(self, root: Path, notes: Tally) -> Entry:
+        """The picture."""
+        return entry(root, self.image, self.annotation, self.where, notes)
+
+
+def all_read(root: Path, listed: Iterable[Entry | Pending], notes: Tally) -> Iterator[Entry]:
+    """What a format lists, read one after the other."""
+    for one in listed:
+        yield one.read(root, notes) if isinstance(one, Pending) else one
 
 
 def entry(root: Path, image: str, annotation: str, where: str, notes: Tally) -> Entry:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.moving import require_settled
-from ssd_data.core.files.there import Stamp, look_at
+from ssd_data.core.files.remote.address import remote
+from ssd_data.core.files.there import Stamp, look_anew, look_at
 from ssd_data.data.lmdb.manifest import MANIFEST
 from ssd_data.data.lmdb.shards import SHARDS
 from ssd_data.data.lmdb.strangers import DATA
@@ -37,6 +38,11 @@ def mark_of(path: Path) -> Mark:
     """What tells a build from the next one in its place."""
     real = path.resolve()
     files = (real / DATA, real / SHARDS, real / MANIFEST, real.parent / MANIFEST)
+    mark = [_stamp(file) for file in files]
+    if remote(real) is None or not any(mark):
+        return mark
+    for folder in (real, real.parent):
+        look_anew(folder)
     return [_stamp(file) for file in files]
 
 

@@ -51,6 +51,8 @@ def refuse_stranger(path: Path) -> None:
             Or no file can have that name.
     """
     if _is_folder(path):
+        if remote(path) is not None and (path / DATA).is_file():
+            return  # it is looked at when it is opened, on this machine's disk
         if (path / DATA).is_file():
             _refuse_file(path / DATA, path)
             _refuse_named(path)

@@ -68,7 +68,6 @@ class LmdbWriter:
                 map_size=map_size,
                 sync=False,
                 metasync=False,
-                meminit=False,
                 lock=False,
             )
             if resume:

@@ -5,7 +5,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ssd_data.deploy.caffe_files import DEPLOY, FILES, WEIGHTS, CaffeOptions, prove_net, write_net
+from ssd_data.deploy.caffe_files import (
+    DEPLOY,
+    FILES,
+    WEIGHTS,
+    CaffeOptions,
+    named_as_given,
+    prove_net,
+    write_net,
+)
 from ssd_data.deploy.extras_files import load_postprocess, write_extras
 from ssd_data.deploy.proof import Proof, WrittenEngine
 from ssd_data.deploy.targets import WrittenNet
@@ -49,11 +57,14 @@ def prove(
     written: WrittenNet, options: CaffeOptions, folder: Path, proof: Proof
 ) -> list[Difference]:
     """Through OpenCV's DNN and the post-processing that was written."""
-    engine: Engine = OpenCV(read_graph(folder / DEPLOY, "TEST"), folder / DEPLOY, folder / WEIGHTS)
+    graph = read_graph(folder / DEPLOY, "TEST")
+    with named_as_given(written):
+        engine: Engine = OpenCV(graph, folder / DEPLOY, folder / WEIGHTS)
     head, postprocess = written.net.head, load_postprocess(folder)
 
     def values(batch: Array) -> dict[str, Array]:
-        found = engine.forward(batch)
+        with named_as_given(written):
+            found = engine.forward(batch)
         return {"locations": found[head.locations], "confidences": found[head.confidences]}
 
     def rows(batch: Array) -> Array:

@@ -20,7 +20,8 @@ from ssd_data.deploy.proof import Proof, WrittenEngine
 from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines import Array
 from ssd_data.engines._through_onnx import require_onnx
-from ssd_data.engines.rknn_sim import CHIP, RKNN, BuiltNet
+from ssd_data.engines._toolkits import RKNN
+from ssd_data.engines.rknn_sim import CHIP, BuiltNet
 from ssd_data.evaluation.compare import Difference
 from ssd_data.nets.prepare import PreparedNet
 

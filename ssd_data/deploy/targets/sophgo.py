@@ -13,9 +13,10 @@ from ssd_data.deploy.examples import write_examples
 from ssd_data.deploy.extras_files import load_postprocess, write_extras
 from ssd_data.deploy.precision import Int8Options, lower_precision, measure_lower
 from ssd_data.deploy.proof import Proof, WrittenEngine
-from ssd_data.deploy.sophgo_model import COMPILED, TPU_MLIR, CompiledNet
+from ssd_data.deploy.sophgo_model import COMPILED, CompiledNet
 from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines import Array
+from ssd_data.engines._toolkits import TPU_MLIR
 from ssd_data.evaluation.compare import Difference
 from ssd_data.nets.prepare import PreparedNet
 
@@ -51,9 +52,9 @@ class SophgoOptions(Int8Options):
     )
 
     def __post_init__(self) -> None:
-        Int8Options.__post_init__(self)
         if self.half and self.int8:
             raise UsageError("--half and --int8 exclude each other")
+        Int8Options.__post_init__(self)
 
 
 OPTIONS = SophgoOptions

@@ -27,6 +27,11 @@ def types() -> Answer:
     return {"types": list(known), "file": str(caffe.__file__)}, []
 
 
+def version() -> Answer:
+    """What it says of its version."""
+    return {"version": str(getattr(caffe, "__version__", "")), "file": str(caffe.__file__)}, []
+
+
 def load(net: str, weights: str, gpu: int | None) -> Answer:
     """Take a net: on the GPU of that number, or the CPU."""
     if gpu is None:
@@ -50,4 +55,4 @@ def run(batch: Any, given: str, outputs: list[str]) -> Answer:
     return {}, [np.array(net.blobs[name].data, np.float32) for name in outputs]
 
 
-DOES = {f.__name__: f for f in (types, load, run)}
+DOES = {f.__name__: f for f in (version, types, load, run)}

@@ -58,8 +58,9 @@ def run(picture: Any, names: list[str], kind: str) -> Answer:
         (file,) = (str(path) for path in Path().glob(f"net_*_{kind.lower()}*_tpu.mlir"))
     net = loaded(file)
     net.set_tensor(net.input_names[0], picture, picture.shape)
-    net.invoke()
-    held = {plain(name): net.get_tensor(name).data for name in net.output_names}
+    net.invoke(True)  # whole numbers as what they mean
+    values = net.get_all_tensor()
+    held = {plain(name): values[name] for name in net.output_names}
     return {}, [np.array(held[name], np.float32) for name in names]
 
 
@@ -76,7 +77,9 @@ def loaded(file: str) -> Any:
     """A net in pymlir, which holds one at a time."""
     if HELD.get("file") != file:
         HELD.clear()
-        net = import_module("pymlir").module()
+        pymlir = import_module("pymlir")
+        pymlir.set_mem_mode("value_mem")  # else what is read is another blob's by then
+        net = pymlir.module()
         net.load(file)
         HELD.update(file=file, net=net)
     return HELD["net"]

@@ -15,6 +15,7 @@ import torch
 from torch.utils.data import Dataset
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.images import in_colour
 from ssd_data.data.lmdb.records import Record
 from ssd_data.data.lmdb.store import LmdbReader, open_shared
@@ -42,7 +43,7 @@ class TorchDataset(Dataset[tuple[Any, Any]]):
     """
 
     def __init__(self, path: Path | str, transforms: Transforms | None = None) -> None:
-        self.path = Path(path)
+        self.path = as_path(path)
         self.transforms = transforms
         self._reader: LmdbReader | None = None
         self._count = len(self._records())

@@ -9,6 +9,7 @@ from typing import Any
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.paths import spelled
+from ssd_data.core.files.remote.address import as_path, remote
 from ssd_data.core.files.together import write_together
 from ssd_data.core.labelmap import CAFFE, LabelMap, read_labelmap
 from ssd_data.core.legible import count_of
@@ -74,18 +75,18 @@ def write_model(
         InputError: labelmap or build cannot be read.
         OutputError: another file is there already, or they cannot be written; none is, then.
     """
-    manifest = _manifest(Path(build)) if build is not None else None
+    manifest = _manifest(as_path(build)) if build is not None else None
     model = generate(family, count_classes(num_classes, labelmap, build), **options)
     files = {name: Path(out) / f"{name}.prototxt" for name in (*model.nets, "solver")}
     foreign = None if labelmap is None else _foreign(labelmap)
     if foreign is not None:
         files["labelmap"] = Path(out) / LABEL_MAP_FILE
     if labelmap is not None:
-        _name_labelmap(model, spelled(files.get("labelmap", Path(labelmap))))
+        _name_labelmap(model, spelled(files.get("labelmap", as_path(labelmap))))
     solver = _with_paths(model, files, Path(out) / family)
     notes: list[str] = []
     if manifest is not None:
-        notes += _fit_to_build(model, solver, Path(build or ""), manifest)
+        notes += _fit_to_build(model, solver, as_path(build or ""), manifest)
     else:
         batch = model.settings.test_batch_size
         notes.append(
@@ -115,7 +116,7 @@ def count_classes(
     if [num_classes, labelmap, build].count(None) != 2:
         raise UsageError("give one of --num-classes, --labelmap and --build")
     if build is not None:
-        classes = _manifest(Path(build)).labelmap.classes
+        classes = _manifest(as_path(build)).labelmap.classes
         if classes is None:
             raise InputError("the build's record does not say how many classes", where=build)
         return classes
@@ -167,6 +168,8 @@ def _fit_to_build(
         for link in (TRAIN_SOURCE, TEST_SOURCE)
         if links.get(link) not in splits
     ]
+    if remote(build) is not None:
+        _name_sources(model, build, manifest)
     made = splits.get(links.get(TEST_SOURCE, ""))
     if made is None:
         return notes
@@ -183,6 +186,16 @@ def _fit_to_build(
         cure = f" (--test-batch-size {records}: each once)" if records < batch else ""
         notes.append(f"the last test batch starts over: {over} pictures are {again}{cure}")
     return notes
+
+
+def _name_sources(model: Model, build: Path, manifest: Manifest) -> None:
+    """The LMDBs and the labelmap of a build in a store by their addresses: nothing links there."""
+    for net in model.nets.values():
+        for layer in net.layer:
+            made = manifest.splits.get(manifest.links.get(layer.data_param.source, ""))
+            if made is not None:
+                layer.data_param.source = spelled(build / made.lmdb)
+    _name_labelmap(model, spelled(build / LABEL_MAP_FILE))
 
 
 def _note_on_merging(model: Model) -> list[str]:

@@ -8,7 +8,8 @@ at as ``images``: then a picture in which nothing was found can be told from one
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -18,14 +19,23 @@ import numpy.typing as npt
 
 from ssd_data.core.boxes import from_xywh, to_xywh
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import open_regular
 from ssd_data.core.files.paths import naming
 from ssd_data.core.files.whole import new_file
 from ssd_data.core.legible import few
 from ssd_data.core.structures import Detections
 from ssd_data.data.formats.coco.schema import CocoCategory, Id
 from ssd_data.metrics import NO, PERHAPS, SURELY
-from ssd_data.metrics.files import BOM, FAR, note_flat_scores, note_odd_boxes, read_plain
+from ssd_data.metrics.files import (
+    BLOCK,
+    BOM,
+    FAR,
+    note_flat_scores,
+    note_odd_boxes,
+    read_plain,
+)
 from ssd_data.metrics.lines import SCORE, SIDES, Lines
+from ssd_data.metrics.many import Columns
 from ssd_data.metrics.scores import Floats, Found, Ints, Truth
 
 MAX_BYTES = 1 << 32
@@ -40,6 +50,9 @@ COUNTED = {
     "image": "are these another split's, or were pictures counted from 0 or 1?",
     "category": "are these labels, or were classes counted from 0?",
 }
+_BETWEEN = re.compile(rb"\}\s*,\s*\{")
+_SEEN = 1 << 16  # of a block's end, where a cut is looked for
+MOST_WAITING = 1 << 28
 _Side = Annotated[float, msgspec.Meta(ge=0, le=2**31)]
 _T = TypeVar("_T")
 _Name = TypeVar("_Name", int, str)
@@ -131,32 +144,85 @@ def read_detections(path: Path, truth: Truth) -> Found:
     Raises:
         InputError: it is malformed, or an image or category is not in the truth.
     """
-    data = read_plain(path, RESULTS, MAX_BYTES)
-    kind: Any = _Results if _first_byte(data) == b"{" else list[_Result]
-    read = _decode(data, path, kind, RESULTS)
-    results: list[_Result] = read.annotations if isinstance(read, _Results) else read
-    xywh = _boxes(path, [result.bbox for result in results])
-    scores = np.array([result.score for result in results], np.float64)
-    ids = np.array([int(name) for name in truth.pictures], np.int64)
-    picture = _places(path, [r.image_id for r in results], ids, "image")
-    label = _places(path, [r.category_id for r in results], truth.class_ids, "category")
-    has_entry = np.isin(np.arange(len(ids)), picture)
-    if isinstance(read, _Results) and read.images:
-        has_entry |= np.isin(ids, [image.id for image in read.images])
+    columns, looked_at = _read_rows(path, truth)
+    picture, label, scores, boxes, xywh, file, entry = columns.whole()
+    has_entry = np.zeros(len(truth.pictures), np.bool_)
+    has_entry[picture] = True
+    if looked_at:
+        ids = [int(name) for name in truth.pictures]
+        has_entry |= np.isin(ids, [image.id for image in looked_at])
     found = Found(
         origin=str(path),
         picture=picture,
         label=label,
         scores=scores,
-        boxes=from_xywh(xywh),
+        boxes=boxes,
         has_entry=has_entry,
         attributes={"xywh": xywh},
-        lists_empty=isinstance(read, _Results),
-        lines=Lines.of((*SIDES, SCORE), [path], [len(results)], head=None),
+        lists_empty=looked_at is not None,
+        lines=Lines((*SIDES, SCORE), (str(path),), file, entry, head=None),
     )
     note_odd_boxes(found, truth)
     note_flat_scores(found, truth)
     return found
+
+
+def _read_rows(path: Path, truth: Truth) -> tuple[Columns, list[_Looked] | None]:
+    """All results, and the pictures that were looked at, None where the file has a list alone.
+
+    A large list is read some megabytes at a time. Whatever is wrong in it is found once more as in
+    a small one, and said so.
+    """
+    if Path(path).is_file() and Path(path).stat().st_size > BLOCK:
+        try:
+            columns = Columns()
+            for results in _some_at_a_time(path):
+                _add(columns, results, path, truth)
+            return columns, None
+        except (InputError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass
+    columns = Columns()
+    data = read_plain(path, RESULTS, MAX_BYTES)
+    kind: Any = _Results if _first_byte(data) == b"{" else list[_Result]
+    read = _decode(data, path, kind, RESULTS)
+    _add(columns, read.annotations if isinstance(read, _Results) else read, path, truth)
+    return columns, (read.images or []) if isinstance(read, _Results) else None
+
+
+def _some_at_a_time(path: Path) -> Iterator[list[_Result]]:
+    """The results of a list, cut where an object ends and the next begins.
+
+    Within an object or a text there may be such a place as well: what stands before it is no list
+    then, and cannot be decoded.
+    """
+    decode = msgspec.json.Decoder(list[_Result]).decode
+    with open_regular(path, RESULTS, MAX_BYTES) as file:
+        rest = file.read(BLOCK).removeprefix(BOM)
+        while data := file.read(BLOCK):
+            rest += data
+            ends = [match.start() + 1 for match in _BETWEEN.finditer(rest, len(rest) - _SEEN)]
+            if ends:
+                yield decode(rest[: ends[-1]] + b"]")
+                rest = b"[" + rest[ends[-1] :].lstrip()[1:]
+            elif len(rest) > MOST_WAITING:
+                raise InputError("no object ends there", where=path)
+        yield decode(rest)
+
+
+def _add(columns: Columns, results: list[_Result], path: Path, truth: Truth) -> None:
+    xywh = _boxes(path, [result.bbox for result in results])
+    ids = np.array([int(name) for name in truth.pictures], np.int64)
+    number = len(results)
+    boxes: Floats = from_xywh(xywh)
+    columns.add(
+        _places(path, [r.image_id for r in results], ids, "image"),
+        _places(path, [r.category_id for r in results], truth.class_ids, "category"),
+        np.array([result.score for result in results], np.float64),
+        boxes,
+        xywh,
+        np.zeros(number, np.int64),
+        np.arange(columns.count, columns.count + number),
+    )
 
 
 def sniff(path: Path) -> int:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import io
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ssd_data.core.optional import require
 from ssd_data.metrics import ScoreOptions
-from ssd_data.metrics.scores import Floats, Found, Numbers, PrCurve, Truth
+from ssd_data.metrics.many import MANY, by_key
+from ssd_data.metrics.scores import Floats, Found, Ints, Numbers, PrCurve, Truth
 
 NAMES = (
     *("AP", "AP50", "AP75", "APsmall", "APmedium", "APlarge"),
     *("AR1", "AR10", "AR100", "ARsmall", "ARmedium", "ARlarge"),
 )
+AT_ONCE = 500_000  # detections, where there are many
 RULES = {
     "ap": "mean of 101 points of recall, of all thresholds and of the classes with true boxes",
     "overlap": "0.50:0.05:0.95",
@@ -32,19 +35,18 @@ def score(truth: Truth, found: Found, options: ScoreOptions) -> Numbers:
     Raises:
         SsdDataError: hotcoco is not installed.
     """
-    evaluator = _evaluate(truth, found)
-    precision, recall, scores = (
-        np.ascontiguousarray(np.moveaxis(np.asarray(evaluator.eval[name]), -3, 0))
-        for name in ("precision", "recall", "scores")
-    )
+    if len(found.boxes) > MANY:
+        precision, recall, scores, points = _by_classes(truth, found)
+        stats = _stats(precision, recall)
+    else:
+        precision, recall, scores, points, stats = _evaluate(truth, found)
     classes = dict(zip(truth.classes, map(_of_class, precision, recall), strict=True))
-    points = np.asarray(evaluator.params.recThrs)
     curves = {
         name: PrCurve(points, precision[k, 0, :, 0, -1], scores[k, 0, :, 0, -1])
         for k, name in enumerate(truth.classes)
         if (precision[k, 0, :, 0, -1] > -1).all()
     }
-    ap = dict(zip(NAMES, map(_known, evaluator.stats[:12]), strict=True))
+    ap = dict(zip(NAMES, map(_known, stats), strict=True))
     return Numbers(ap, RULES, {"crowd": int(truth.ignored.sum())}, classes, curves)
 
 
@@ -71,11 +73,53 @@ def _of_class(precision: Floats, recall: Floats) -> dict[str, float | None]:
     }
 
 
-def _evaluate(truth: Truth, found: Found) -> Any:
+def _by_classes(truth: Truth, found: Found) -> tuple[Floats, Floats, Floats, Floats]:
+    """The evaluator's curves from a few classes at a time, none of which depends on the others."""
+    number = len(truth.classes)
+    true, mine = by_key(truth.label, number), by_key(found.label, number)
+    counts = np.bincount(found.label, minlength=number)
+    group = np.cumsum(counts) // AT_ONCE
+    parts: list[tuple[Floats, ...]] = []
+    for chosen in (np.flatnonzero(group == one) for one in np.unique(group)):
+        first, last = int(chosen[0]), int(chosen[-1]) + 1
+        own = truth.rows(_together(true[first:last]))
+        some = found.rows(_together(mine[first:last]))
+        own = replace(own, classes=truth.classes[first:last], label=own.label - first)
+        parts.append(_evaluate(own, replace(some, label=some.label - first))[:4])
+    precision, recall, scores = (np.concatenate(one) for one in list(zip(*parts, strict=True))[:3])
+    return precision, recall, scores, parts[0][3]
+
+
+def _together(rows: Sequence[Ints | slice]) -> Ints:
+    return np.concatenate(
+        [np.arange(one.start, one.stop) if isinstance(one, slice) else one for one in rows]
+    )
+
+
+def _stats(precision: Floats, recall: Floats) -> list[float]:
+    """What the evaluator makes of its curves: :data:`NAMES`, -1 for what is not known.
+
+    Args:
+        precision: (K, T, R, A, M); recall: (K, T, A, M).
+    """
+    precision, recall = (np.moveaxis(one, 0, -3) for one in (precision, recall))
+    chosen = [precision[:, :, :, 0, -1], precision[:1, :, :, 0, -1], precision[5:6, :, :, 0, -1]]
+    chosen += [precision[:, :, :, area, -1] for area in (1, 2, 3)]
+    chosen += [recall[:, :, 0, most] for most in (0, 1, 2)]
+    chosen += [recall[:, :, area, -1] for area in (1, 2, 3)]
+    known = (values[values > -1] for values in map(np.ascontiguousarray, chosen))
+    return [float(values.mean()) if values.size else -1.0 for values in known]
+
+
+def _evaluate(truth: Truth, found: Found) -> tuple[Floats, Floats, Floats, Floats, list[float]]:
     """Run the evaluator; ids are given anew: pictures from 0, annotations and categories from 1.
 
     It takes categories by rising ids, so that these are the classes in the truth's order; and
     pictures, which decides between detections of one score.
+
+    Returns:
+        precision (K, T, R, A, M), recall (K, T, A, M), scores as precision; the points of recall
+        (R,), and :data:`NAMES`.
     """
     library = require("hotcoco", "score")
     image = np.argsort(sorted(range(len(truth.pictures)), key=lambda i: int(truth.pictures[i])))
@@ -87,9 +131,11 @@ def _evaluate(truth: Truth, found: Found) -> Any:
         truth.attributes["area"].tolist(),
         truth.ignored.astype(int).tolist(),
     )
+    used = np.zeros(len(image), np.bool_)
+    used[image[truth.picture]] = used[image[found.picture]] = True
     names = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
     dataset = {
-        "images": [{"id": index} for index in range(len(truth.pictures))],
+        "images": [{"id": index} for index in np.flatnonzero(used).tolist()],
         "annotations": [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)],
         "categories": [{"id": i, "name": name} for i, name in enumerate(truth.classes, 1)],
     }
@@ -102,4 +148,9 @@ def _evaluate(truth: Truth, found: Found) -> Any:
     evaluator.accumulate()
     with contextlib.redirect_stdout(io.StringIO()):
         evaluator.summarize()
-    return evaluator
+    precision, recall, scores = (
+        np.ascontiguousarray(np.moveaxis(np.asarray(evaluator.eval[name]), -3, 0))
+        for name in ("precision", "recall", "scores")
+    )
+    points = np.asarray(evaluator.params.recThrs)
+    return precision, recall, scores, points, evaluator.stats[:12]

@@ -15,7 +15,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TextIO
 
-import msgspec
 import numpy as np
 
 from ssd_data.core.errors import InputError
@@ -38,21 +37,18 @@ from ssd_data.data.lmdb.strangers import refuse_stranger
 from ssd_data.data.lmdb.table import read_table
 from ssd_data.metrics import NO, PERHAPS, SURELY
 from ssd_data.metrics.files import (
-    line_of_numbers,
     note_flat_scores,
     note_odd_boxes,
-    read_plain,
     unpack_hint,
 )
-from ssd_data.metrics.lines import CORNERS, SCORE, Lines
-from ssd_data.metrics.scores import Floats, Found, Ints, Truth
+from ssd_data.metrics.lines import Lines
+from ssd_data.metrics.many import Columns
+from ssd_data.metrics.scores import Found, Truth
 from ssd_data.metrics.truth import TruthBuilder
+from ssd_data.metrics.voc.lines import COLUMNS, read_class
 
-MAX_BYTES = 1 << 31
-COLUMNS = ("image", SCORE, *CORNERS)
 NAME = re.compile(r"(?:.*_)?det_[^_]+_(.+)\.txt", re.S)
-_OTHERS = bytes(set(range(256)) - set(b" \n"))
-_decode = msgspec.json.Decoder(list[float]).decode
+_NOTHING = np.zeros(0, np.int64), np.zeros((0, 5))
 
 
 def read_truth(
@@ -179,24 +175,26 @@ def read_detections(folder: Path, truth: Truth, missing: str = "fail") -> Found:
     # A name with spaces may stand with "_" in their place, as eval writes it.
     index = {"_".join(name.split()).encode(): i for i, name in enumerate(truth.pictures)}
     index |= {name.encode(): i for i, name in enumerate(truth.pictures)}
-    nothing = np.zeros(0, np.int64), np.zeros((0, 5))
-    read = [_read_file(files[name], index) if name in files else nothing for name in truth.classes]
-    picture = np.concatenate([which for which, _ in read])
-    values = np.concatenate([rows for _, rows in read])
+    columns = Columns()
+    for number, name in enumerate(truth.classes):
+        entry = 0
+        for which, rows in read_class(files[name], index) if name in files else [_NOTHING]:
+            entries = np.arange(entry, entry + len(which))
+            columns.add(which, np.full(len(which), number), rows[:, 0], rows[:, 1:], entries)
+            entry += len(which)
+    picture, label, scores, boxes, entries = columns.whole()
+    has_entry = np.zeros(len(truth.pictures), np.bool_)
+    has_entry[picture] = True
+    places = tuple(str(files.get(name, folder)) for name in truth.classes)
     found = Found(
         origin=str(folder),
         picture=picture,
-        label=np.repeat(np.arange(len(read)), [len(which) for which, _ in read]),
-        scores=values[:, 0].copy(),
-        boxes=values[:, 1:].copy(),
-        has_entry=np.isin(np.arange(len(truth.pictures)), picture),
+        label=label,
+        scores=scores,
+        boxes=boxes,
+        has_entry=has_entry,
         notes=notes,
-        lines=Lines.of(
-            COLUMNS,
-            [files.get(name, folder) for name in truth.classes],
-            [len(which) for which, _ in read],
-            head=0,
-        ),
+        lines=Lines(COLUMNS, places, label, entries, head=0),
     )
     note_odd_boxes(found, truth)
     note_flat_scores(found, truth)
@@ -238,62 +236,6 @@ def _files(folder: Path, classes: Sequence[str]) -> dict[str, Path]:
 
 def _listed(folder: Path) -> list[Path]:
     return [folder] if folder.is_file() else sorted(folder.iterdir())
-
-
-def _read_file(path: Path, index: Mapping[bytes, int]) -> tuple[Ints, Floats]:
-    """The pictures' indices (N,) and rows of score, xmin, ymin, xmax, ymax, float64 (N, 5)."""
-    data = read_plain(path, "file of detections", MAX_BYTES)
-    if b"\r" in data or b"\t" in data:
-        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\t", b" ")
-    tidy = data.rstrip()
-    for twice, once in ((b"  ", b" "), (b" \n", b"\n")):
-        while twice in tidy:
-            tidy = tidy.replace(twice, once)
-    words = tidy.split()
-    count = len(words) // 6
-    # Fast where each line is six words and all numbers are plain.
-    if 6 * count == len(words) and tidy.translate(None, _OTHERS) == (b"     \n" * count)[:-1]:
-        names = words[::6]
-        del words[::6]
-        try:
-            values = np.array(_decode(b"[" + b",".join(words) + b"]")).reshape(-1, 5)
-            which = np.fromiter(map(index.__getitem__, names), np.int64, len(names))
-            if not count or np.abs(values).max() < 1e9:
-                return which, values
-        except (msgspec.DecodeError, KeyError, ValueError):
-            pass
-    return _read_slowly(data, path, index)
-
-
-def _read_slowly(data: bytes, path: Path, index: Mapping[bytes, int]) -> tuple[Ints, Floats]:
-    """Line by line, which finds the fault."""
-    which, rows = [], []
-    for number, line in enumerate(data.split(b"\n"), 1):
-        if not line.strip():
-            continue
-        where = f"{path}:{number}"
-        name, *rest = line.split(maxsplit=1)
-        if name not in index and (spaced := line.rsplit(maxsplit=5))[0].strip() in index:
-            name, rest = spaced[0].strip(), [b" ".join(spaced[1:])]
-        if name not in index:
-            raise _unknown(line.split(), index, where)
-        text = rest[0].decode(errors="replace") if rest else ""
-        which.append(index[name])
-        rows.append(line_of_numbers(text, COLUMNS, where))
-    return np.array(which, np.int64), np.array(rows, np.float64).reshape(-1, 5)
-
-
-def _unknown(words: list[bytes], index: Mapping[bytes, int], where: str) -> InputError:
-    """That the truth does not know a line's first word, and what may be meant."""
-    name = words[0].decode(errors="replace")
-    stem = Path(name).stem
-    column = next((i for i, word in enumerate(words) if word in index), 0)
-    hint = f"A line is: {' '.join(COLUMNS)}; is this another image set's?"
-    if stem.encode() in index:
-        hint = f"Pictures stand there without folder and ending: {stem}"
-    elif column:
-        hint = f"The picture seems to stand in column {column + 1}. A line is: {' '.join(COLUMNS)}"
-    return InputError(f'the truth has no picture "{name}"', where=where, hint=hint)
 
 
 def write_voc_detections(

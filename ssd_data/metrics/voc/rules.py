@@ -8,6 +8,9 @@ a mean over the classes that have a true box. Difficult boxes are ignored in all
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,8 +19,9 @@ from ssd_data.core.errors import UsageError
 from ssd_data.metrics import SSD_VERSIONS, ScoreOptions
 from ssd_data.metrics.average_precision import DEVKIT_VERSIONS, average_precision, curve
 from ssd_data.metrics.detection_evaluate import evaluate, mean_ap
+from ssd_data.metrics.many import MANY, Columns, by_key
 from ssd_data.metrics.matching import match_classes
-from ssd_data.metrics.scores import Found, Numbers, PrCurve, Truth
+from ssd_data.metrics.scores import Floats, Found, Numbers, PrCurve, Truth
 
 NO_SIZE = "picture whose size the truth does not state: the SSD branch's numbers are left out"
 
@@ -32,15 +36,56 @@ def score(truth: Truth, found: Found, options: ScoreOptions) -> Numbers:
         raise UsageError("a threshold of overlap lies above 0 and is at most 1", where="--iou")
     ap: dict[str, float | None] = {}
     classes: dict[str, dict[str, float | None]] = _boxes_of_classes(truth, found)
-    curves: dict[str, PrCurve] = {}
+    curves = _Curves()
     for iou in options.iou:
         behind = "" if iou == 0.5 else f"@{iou:g}"
-        for name, each in {**_ssd(truth, found, iou), **_devkit(truth, found, iou, curves)}.items():
+        numbers: dict[str, list[float | None]] = {}
+        for true, some in _by_class(truth, found) if len(found.boxes) > MANY else [(truth, found)]:
+            for name, each in {**_ssd(true, some, iou), **_devkit(true, some, iou, curves)}.items():
+                numbers.setdefault(name, []).extend(each)
+        for name, each in numbers.items():
             known = [value for value in each if value is not None]
             ap[name + behind] = float(np.mean(known)) if known else None
             for label, value in enumerate(each):
                 classes[truth.classes[label]][name + behind] = value
-    return Numbers(ap, _rules(options), {"ignored": int(truth.ignored.sum())}, classes, curves)
+    counts = {"ignored": int(truth.ignored.sum())}
+    return Numbers(ap, _rules(options), counts, classes, curves.whole())
+
+
+class _Curves:
+    """A curve for each class: of the first threshold that gives one."""
+
+    def __init__(self) -> None:
+        self._ends: dict[str, int] = {}
+        self._points = Columns()
+
+    def add(self, name: str, *points: Floats) -> None:
+        """Recall, precision and scores of a class."""
+        if name not in self._ends:
+            self._points.add(*points)
+            self._ends[name] = self._points.count
+
+    def whole(self) -> dict[str, PrCurve]:
+        """Class → its curve."""
+        if not self._ends:
+            return {}
+        columns, spans = self._points.whole(), pairwise([0, *self._ends.values()])
+        return {
+            name: PrCurve(*(column[start:end] for column in columns))
+            for name, (start, end) in zip(self._ends, spans, strict=True)
+        }
+
+
+def _by_class(truth: Truth, found: Found) -> Iterator[tuple[Truth, Found]]:
+    """Each class alone, whose numbers do not depend on the others."""
+    number = len(truth.classes)
+    rows = by_key(truth.label, number), by_key(found.label, number)
+    for name, true, mine in zip(truth.classes, *rows, strict=True):
+        own, some = truth.rows(true), found.rows(mine)
+        yield (
+            replace(own, classes=(name,), label=np.zeros_like(own.label)),
+            replace(some, label=np.zeros_like(some.label)),
+        )
 
 
 def _rules(options: ScoreOptions) -> dict[str, Any]:
@@ -87,7 +132,7 @@ def _ssd(truth: Truth, found: Found, iou: float) -> dict[str, list[float | None]
 
 
 def _devkit(
-    truth: Truth, found: Found, iou: float, curves: dict[str, PrCurve]
+    truth: Truth, found: Found, iou: float, curves: _Curves
 ) -> dict[str, list[float | None]]:
     """Per version the AP of each class (None without a true box), as VOCevaldet has it."""
     found = found.rows(np.lexsort((-found.scores, found.label)))
@@ -98,7 +143,7 @@ def _devkit(
         mine = np.arange(ends[i], ends[i + 1])[~passed[ends[i] : ends[i + 1]]]
         recall, precision = curve(found.scores[mine], hits[mine], max(positives, 1))
         if positives:
-            curves.setdefault(name, PrCurve(recall, precision, found.scores[mine]))
+            curves.add(name, recall, precision, found.scores[mine])
         for version in DEVKIT_VERSIONS:
             ap = average_precision(recall, precision, version) if positives else None
             result[version].append(ap)

@@ -27,6 +27,7 @@ from ssd_data.core.structures import Detections, Flags
 from ssd_data.metrics import NO, PERHAPS
 from ssd_data.metrics.files import FAR, line_of_numbers, note_odd_boxes, read_plain, unpack_hint
 from ssd_data.metrics.lines import SCORE, SIDES, Lines
+from ssd_data.metrics.many import Columns
 from ssd_data.metrics.scores import Floats, Found, Truth
 from ssd_data.metrics.widerface.matlab import HINT, read_mat
 
@@ -180,19 +181,25 @@ def read_detections(folder: Path, truth: Truth) -> Found:
         notes.add("file of a picture that the truth does not have (not read)", files[name])
     contents = ordered_map(lambda name: read_plain(files[name], WHAT, MAX_BYTES), known, 2)
     pairs = zip(known, contents, strict=True)
-    rows = [_parse_file(data, files[name], name, notes) for name, data in pairs]
-    places = np.array([index[name] for name in known])
-    xywh: Floats = np.concatenate([row[:, :4] for row in rows])
+    columns = Columns()
+    has_entry = np.zeros(len(index), np.bool_)
+    for file, (name, data) in enumerate(pairs):
+        rows = _parse_file(data, files[name], name, notes)
+        has_entry[index[name]] = True
+        same = (np.full(len(rows), value) for value in (index[name], 0, file))
+        boxes: Floats = from_xywh(rows[:, :4])
+        columns.add(*same, rows[:, 4], boxes, np.arange(len(rows)))
+    picture, label, file_of, scores, corners, entries = columns.whole()
     found = Found(
         origin=str(folder),
-        picture=np.repeat(places, [len(r) for r in rows]),
-        label=np.zeros(len(xywh), np.int64),
-        scores=np.concatenate([row[:, 4] for row in rows]),
-        boxes=from_xywh(xywh),
-        has_entry=np.isin(np.arange(len(index)), places),
+        picture=picture,
+        label=label,
+        scores=scores,
+        boxes=corners,
+        has_entry=has_entry,
         notes=notes,
         lists_empty=True,
-        lines=Lines.of(COLUMNS, [files[name] for name in known], list(map(len, rows)), head=2),
+        lines=Lines(COLUMNS, tuple(files[name] for name in known), file_of, entries, head=2),
     )
     note_odd_boxes(found, truth)
     return found

@@ -7,6 +7,7 @@ face is found from its best box's score on. So nothing depends on the order of t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ssd_data.core.overlaps import CROWD, best_overlaps, jaccard
 from ssd_data.core.structures import Flags
 from ssd_data.metrics import ScoreOptions
 from ssd_data.metrics.average_precision import average_precision
+from ssd_data.metrics.many import MANY, parts
 from ssd_data.metrics.scores import Floats, Found, Ints, Numbers, PrCurve, Truth
 
 THRESHOLDS = 1 - np.arange(1, 1001) / 1000
@@ -32,12 +34,14 @@ RULES = {
 
 def score(truth: Truth, found: Found, options: ScoreOptions) -> Numbers:
     """The AP of each part of the truth."""
-    best, index = best_faces(truth, found)
-    # How many of the thresholds each score reaches; the lowest is 0, so at least 1.
-    reached = np.searchsorted(THRESHOLDS[::-1], normalised(found), "right")
-    curves = {
-        name: setting_curve(truth, reached, best, index, truth.sets[name]) for name in truth.sets
-    }
+    settings = {name: FaceSetting(truth, counted) for name, counted in truth.sets.items()}
+    for some, scores in _pieces(found):
+        best, index = best_faces(truth, some)
+        # How many of the thresholds each score reaches; the lowest is 0, so at least 1.
+        reached = np.searchsorted(THRESHOLDS[::-1], scores, "right")
+        for setting in settings.values():
+            setting.add(reached, best, index)
+    curves = {name: setting.curve() for name, setting in settings.items()}
     counts = {f"truths_{name}": int(counted.sum()) for name, counted in truth.sets.items()}
     ap: dict[str, float | None] = {
         name: average_precision(curve.recall, curve.precision, "VOC10")
@@ -46,16 +50,25 @@ def score(truth: Truth, found: Found, options: ScoreOptions) -> Numbers:
     return Numbers(ap, RULES, counts, curves=curves)
 
 
-def normalised(found: Found) -> Floats:
-    """The scores stretched to 0..1; where all are the same, 1 (there the official tool has 0/0)."""
+def _pieces(found: Found) -> Iterator[tuple[Found, Floats]]:
+    """All detections with their scores :func:`stretched` to 0..1; where there are many, some at a
+    time: nothing depends on the others."""
     if not len(found.scores):
-        return found.scores
+        yield found, found.scores
+        return
     low, high = found.scores.min(), found.scores.max()
     if low == high:
         found.notes.add("all scores are the same: taken as 1", found.origin)
-        return np.ones_like(found.scores)
-    stretched: Floats = (found.scores - low) / (high - low)
-    return stretched
+    number = len(found.scores)
+    for part in parts(number) if number > MANY else [slice(number)]:
+        some = found.rows(part)
+        yield some, stretched(some.scores, low, high)
+
+
+def stretched(scores: Floats, low: float, high: float) -> Floats:
+    """Scores so that the lowest of all is 0 and the highest 1; where all are the same, 1 (there the
+    official tool has 0/0)."""
+    return np.ones_like(scores) if low == high else (scores - low) / (high - low)
 
 
 def best_faces(truth: Truth, found: Found) -> tuple[Floats, Ints]:
@@ -84,25 +97,38 @@ def best_faces(truth: Truth, found: Found) -> tuple[Floats, Ints]:
     return best, index
 
 
-def setting_curve(
-    truth: Truth, reached: Ints, best: Floats, index: Ints, counted: Flags
-) -> PrCurve:
+class FaceSetting:
     """Precision and recall of one setting at the 1,000 thresholds.
 
     Boxes in pictures without any face in the truth are passed over; precision is 0 where no box is
     left (the official tool has 0/0 there, which its AP passes over).
+
+    Args:
+        counted: bool (M,), the faces that are to be found.
     """
-    hit = best >= OVERLAP
-    of_ignored = hit.copy()
-    of_ignored[hit] = ~counted[index[hit]]
-    proposals = _at_least(reached[(best >= 0) & ~of_ignored])
-    matched = hit & ~of_ignored
-    highest = np.zeros(len(truth.boxes), np.int64)
-    np.maximum.at(highest, index[matched], reached[matched])
-    recalled = _at_least(highest)
-    precision = np.divide(recalled, proposals, out=np.zeros(len(proposals)), where=proposals > 0)
-    recall: Any = recalled / max(int(counted.sum()), 1)
-    return PrCurve(recall, precision, THRESHOLDS)
+
+    def __init__(self, truth: Truth, counted: Flags) -> None:
+        self.counted = counted
+        self._proposals = np.zeros(len(THRESHOLDS), np.int64)
+        self._highest = np.zeros(len(truth.boxes), np.int64)
+
+    def add(self, reached: Ints, best: Floats, index: Ints) -> None:
+        """Take detections in: how many thresholds each reaches; what :func:`best_faces` says."""
+        hit = best >= OVERLAP
+        of_ignored = hit.copy()
+        of_ignored[hit] = ~self.counted[index[hit]]
+        self._proposals += _at_least(reached[(best >= 0) & ~of_ignored])
+        matched = hit & ~of_ignored
+        np.maximum.at(self._highest, index[matched], reached[matched])
+
+    def curve(self) -> PrCurve:
+        """Of all that was taken in."""
+        recalled, proposals = _at_least(self._highest), self._proposals
+        precision = np.divide(
+            recalled, proposals, out=np.zeros(len(proposals)), where=proposals > 0
+        )
+        recall: Any = recalled / max(int(self.counted.sum()), 1)
+        return PrCurve(recall, precision, THRESHOLDS)
 
 
 def _at_least(reached: Ints) -> Ints:

@@ -6,6 +6,7 @@
 - PriorBox always says ``clip``, of which readers have another default than Caffe, and its sides are
   whole pixels: Caffe cuts off the rest, readers do not.
 - An InnerProduct's weights lie the common way, and an LRN's k is 1: readers know no other.
+- A convolution with ``pad_h`` says ``pad_w`` too, and the other way round: OpenCV takes both alone.
 - Pooling says ``ceil_mode: false`` where it rounds down and that matters.
 - ReLU6 stays, unless :func:`without_relu6` takes it away for a reader that has none.
 """
@@ -98,6 +99,8 @@ def _bare(source: caffe_pb2.LayerParameter) -> caffe_pb2.LayerParameter:
         param.ClearField(field_name)
     if param.type == "PriorBox":
         param.prior_box_param.clip = source.prior_box_param.clip
+    if (p := param.convolution_param).pad_h or p.pad_w:
+        p.pad_h, p.pad_w = p.pad_h, p.pad_w
     if param.type == DETECTION_TYPE:
         del param.bottom[3:]  # pictures to visualize
     return param

@@ -113,8 +113,12 @@ def lrn(step: EmitStep) -> Value:
                 shape,
             )
         else:
-            named = {"alpha": p.alpha, "beta": p.beta, "bias": p.k, "size": p.local_size}
+            # OpenVINO takes whole numbers for k: y = k^-beta · x / (1 + alpha / (k n) · Σ x²)^beta.
+            k = p.k if p.k > 0 and p.k % 1 else 1.0
+            named = {"alpha": p.alpha / k, "beta": p.beta, "bias": p.k / k, "size": p.local_size}
             y = step.add("LRN", [x], shape, **named)
+            if k != 1:
+                y = step.add("Mul", [y, step.constant(k**-p.beta, "k")], shape)
     return e.cast(y)
 
 

@@ -28,11 +28,13 @@ def reduction(step: EmitStep) -> Value:
     with e.single():
         inputs = [e.cast(step.bottom)]
         named = {"axes": axes}
-        if p.operation == _R.SUM:  # whose axes became an input
+        if p.operation == _R.ASUM:  # of ReduceL1 OpenVINO passes over the axes
+            inputs = [step.add("Abs", inputs, shape)]
+        if p.operation in (_R.SUM, _R.ASUM):  # whose axes became an input
             inputs.append(step.constant(np.array(axes, np.int64), "axes"))
             named = {}
         operator = {
-            _R.SUM: "ReduceSum", _R.ASUM: "ReduceL1", _R.SUMSQ: "ReduceSumSquare",
+            _R.SUM: "ReduceSum", _R.ASUM: "ReduceSum", _R.SUMSQ: "ReduceSumSquare",
             _R.MEAN: "ReduceMean",
         }[p.operation]  # fmt: skip
         batched = start > 0 and step.bottom.batched

@@ -7,6 +7,7 @@ error; what is only doubtful is a warning, and the run may go on.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,9 +73,7 @@ def preflight(
     tested = [_check_net(found, "test", graph, known, engine) for graph in file.tests]
     mix.check_mix(found, file, train, world)
     labels.check_classes(found, [file.train, *file.tests])
-    labels.check_one_labelmap(
-        found, [*train, *(source for sources in tested for source in sources)]
-    )
+    labels.check_one_labelmap(found, [*train, *chain.from_iterable(tested)])
     shapes = nets.check_shapes(found, file.train, train) if file.train.nodes else None
     if shapes is not None and shapes.whole and not shapes.losses:
         found.warn(file.train.origin, "the training net has no loss: nothing is learned")

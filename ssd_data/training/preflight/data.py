@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,7 +149,7 @@ def _look_through(
 
 
 def _survey_once(found: Preflight, node: Node, path: Path, known: dict[str, Lmdb]) -> Lmdb | None:
-    real = os.path.realpath(path)
+    real = str(path.resolve())
     if real not in known:
         try:
             known[real] = survey(path)

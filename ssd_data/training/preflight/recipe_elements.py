@@ -29,5 +29,6 @@ def check_elements(
     several = [one.name for one in elements if one.takes_others]
     if several and not extras.cache:
         verb = "decodes" if len(several) == 1 else "decode"
-        what = f"{' and '.join(several)} {verb} pictures again and again"
+        listed = " and ".join(filter(None, (", ".join(several[:-1]), several[-1])))
+        what = f"{listed} {verb} pictures again and again"
         found.warn(where, what, "Keep as many as memory allows: --cache MB")

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import InputError, SsdDataError, cure
+from ssd_data.core.files.remote.address import as_path, remote
+from ssd_data.core.files.there import is_there
 from ssd_data.core.legible import count_of, few, reason, visible
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.training.solver_file import find
@@ -133,7 +135,7 @@ class Preflight:
             None where nothing is there.
         """
         note = self.error if fatal else self.warn
-        path = Path(stated)
+        path = as_path(stated)
         try:
             self._resolve(role, path, stated)
             return find(stated, origin)
@@ -145,9 +147,12 @@ class Preflight:
 
     def _resolve(self, role: str, path: Path, stated: str) -> None:
         """Note where a path leads, once for each that it is used for."""
-        real, absolute = os.path.realpath(path), os.path.normpath(Path.cwd() / path)
+        if remote(path) is not None:
+            real = absolute = str(path)
+        else:
+            real, absolute = os.path.realpath(path), os.path.normpath(Path.cwd() / path)
         target = visible(real) if real != absolute else ""
-        there = os.path.exists(path)  # noqa: PTH110 - False also where it may not be looked at
+        there = is_there(path)
         resolved = Resolved(role, visible(stated), visible(str(absolute)), target, there)
         if all((p.role, p.stated) != (resolved.role, resolved.stated) for p in self.paths):
             self.paths.append(resolved)

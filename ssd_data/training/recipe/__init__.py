@@ -9,9 +9,9 @@ part that it changes; what it does not name stays the original's:
   and it defines ``ELEMENT``, a struct whose fields are the keys of the table. What its methods must
   do, the class in the folder's ``_base.py`` says.
 - ``[average]``, ``[gradients]``, ``[layers]``, ``[input]``, ``[distillation]``, ``[augmentation]``:
-  see ``parts.py``.
+  see ``parts.py``. The tables of the last are elements of ``batches/elements``.
 
 Read on in this order: ``parts.py`` (what all of it is), ``read.py`` (from a file), ``change.py``
-(on resuming), ``objective.py`` (the loss that elements are put together to), ``at_work.py`` (a
-solver's).
+(on resuming), ``feeding.py`` (what a net is fed), ``objective.py`` (the loss that elements are put
+together to), ``at_work.py`` (a solver's).
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from copy import deepcopy
 
 from ssd_data.batches.plan import FeedPlan
@@ -13,6 +12,7 @@ from ssd_data.nets.graph import Graph
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.rates import Progress, learning_rate
 from ssd_data.training.recipe import rates
+from ssd_data.training.recipe.feeding import plan_of
 from ssd_data.training.recipe.objective import set_objective
 from ssd_data.training.recipe.parts import TrainRecipe
 from ssd_data.training.recipe.teacher import DistillationLoss
@@ -79,19 +79,4 @@ class RecipeAtWork:
 
     def plan(self, layer: AnnotatedData) -> FeedPlan:
         """How what a data layer of the training net gives changes along the run."""
-        sizes, rest, param = self.recipe.input, self.recipe.augmentation, self.param
-        own: tuple[tuple[int, int], ...] = ()
-        closes = None
-        if sizes is not None:
-            how = layer.param.transform_param.resize_param
-            own = tuple(sizes.sizes(how.width, how.height))
-        if rest is not None:
-            begins = math.ceil(param.max_iter * (1 - rest.close))
-            closes = begins * max(param.iter_size, 1) * layer.global_batch
-        return FeedPlan(
-            own,
-            1 if sizes is None else sizes.every * max(param.iter_size, 1),
-            closes,
-            () if rest is None else rest.rest,
-            () if rest is None else rest.elements(),
-        )
+        return plan_of(self.recipe, self.param, layer.param.transform_param, layer.global_batch)

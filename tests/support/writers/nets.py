@@ -79,7 +79,9 @@ SCENES = {
         ("import-backbone", "body.pth", "--net", "ssd/train.prototxt", "-o", "start.caffemodel"),
     ),
     **{
-        f"deploy_{name}": Scene(_detector, (*DEPLOY, "--profile", *words, "-o", "shipped"))
+        f"deploy_{name}": Scene(
+            _detector, (*DEPLOY, "--profile", *words, "-o", "shipped"), measured="shipped/README.md"
+        )
         for name, words in {
             "caffe-ssd": ("caffe-ssd",),
             "npu": ("npu",),

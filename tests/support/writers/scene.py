@@ -33,6 +33,7 @@ class Scene:
         grows: names of files that grow line by line → what of them is the same in the end, however
             often it was killed.
         resumes: stopped, it leaves what is done beside the result, and goes on there.
+        measured: names of files that say how large a difference was measured, which rounding moves.
         status: of the command when nothing disturbs it.
         helper: starts what must live as long as the process that looks on.
         elsewhere: a folder that is a link to one on another disk, made in the second.
@@ -45,6 +46,7 @@ class Scene:
     parts: tuple[str, ...] = ()
     pieces: bool = False
     grows: Mapping[str, Reduce] = field(default_factory=dict)
+    measured: str = ""
     resumes: bool = False
     status: int = 0
     helper: Callable[[], object] | None = None

@@ -82,7 +82,7 @@ SCENES = {
     "eval": Scene(_set, (*EVAL, "--draw-worst", "2", "-q"), grows=JOURNAL),
     "eval_more": Scene(_evaluated, (*EVAL, "--draw-worst", "1", "-q"), grows=JOURNAL),
     "eval_coco": Scene(_set, (*COCO, "-q"), grows=JOURNAL),
-    "deploy_int8": Scene(_set, INT8),
+    "deploy_int8": Scene(_set, INT8, measured="shipped/README.md"),
     "detect": Scene(_seen, DETECT, parts=("drawn/a.jpg", "drawn/b.jpg", "drawn/street.mp4")),
     "score_voc": Scene(
         lambda: _scored(VocScored),

@@ -17,10 +17,11 @@ LARGE = 16 << 20  # a file that is not fetched before it is read
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A file of a store: its key and its size."""
+    """A file of a store: its key, its size, and what changes with its content."""
 
     key: str
     size: int
+    changed: int
 
 
 class Ahead:
@@ -41,18 +42,18 @@ class Ahead:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="ssd-data-remote")
         self._spool, self._fetch, self._keep = spool, fetch, keep
         self._lock, self._telling = threading.Lock(), threading.Lock()
-        self._coming: OrderedDict[str, tuple[Future[bytes], int]] = OrderedDict()
+        self._coming: OrderedDict[Wanted, tuple[Future[bytes], int]] = OrderedDict()
         self._bytes = 0
-        self._kept: dict[str, Future[Kept] | Kept] = {}
+        self._kept: dict[Wanted, Future[Kept] | Kept] = {}
         self._expected: Iterator[Wanted] = iter(())
-        self._unread: set[str] = set()
+        self._unread: set[Wanted] = set()
 
     def announce(self, file: Wanted) -> None:
         """A file is read soon, once."""
         if file.size > LARGE:
             return
         with self._lock:
-            if file.key in self._coming or file.key in self._kept:
+            if file in self._coming or file in self._kept:
                 return
             while self._coming and (
                 len(self._coming) >= WAITING or self._bytes + file.size > BYTES
@@ -60,16 +61,16 @@ class Ahead:
                 _, (oldest, size) = self._coming.popitem(last=False)  # nobody came for it
                 oldest.cancel()
                 self._bytes -= size
-            self._coming[file.key] = self._pool.submit(self._fetch, file), file.size
+            self._coming[file] = self._pool.submit(self._fetch, file), file.size
             self._bytes += file.size
 
     def bytes_of(self, file: Wanted) -> bytes:
         """A file's bytes, which are not kept."""
         with self._lock:
-            found = self._coming.pop(file.key, None)
+            found = self._coming.pop(file, None)
             if found is not None:
                 self._bytes -= found[1]
-            kept = self._kept.get(file.key)
+            kept = self._kept.get(file)
         if kept is not None:
             return self._spool.read(self.kept(file))
         return found[0].result() if found is not None else self._fetch(file)
@@ -86,10 +87,10 @@ class Ahead:
     def kept(self, file: Wanted) -> Kept:
         """Where a file is kept; it is fetched if it was not yet."""
         with self._lock:
-            found = self._kept.get(file.key)
+            found = self._kept.get(file)
             if found is None:
-                found = self._kept[file.key] = self._pool.submit(self._keep, file)
-            self._unread.discard(file.key)
+                found = self._kept[file] = self._pool.submit(self._keep, file)
+            self._unread.discard(file)
         self._top_up()
         if isinstance(found, Kept):
             return found
@@ -97,10 +98,10 @@ class Ahead:
             kept = found.result()
         except BaseException:
             with self._lock:
-                self._kept.pop(file.key, None)
+                self._kept.pop(file, None)
             raise
         with self._lock:
-            self._kept[file.key] = kept
+            self._kept[file] = kept
         return kept
 
     def _top_up(self) -> None:
@@ -113,8 +114,8 @@ class Ahead:
                 if file is None:
                     return
                 with self._lock:
-                    if file.key not in self._kept and file.size <= LARGE:
-                        self._kept[file.key] = self._pool.submit(self._keep, file)
-                        self._unread.add(file.key)
+                    if file not in self._kept and file.size <= LARGE:
+                        self._kept[file] = self._pool.submit(self._keep, file)
+                        self._unread.add(file)
         finally:
             self._telling.release()

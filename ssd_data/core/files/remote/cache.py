@@ -140,7 +140,7 @@ class Cache:
                 part.mkdir()
                 _take(part / name, size)
             store.download(file, part / name)
-            shutil.rmtree(self.folder / key, ignore_errors=True)
+            _remove(self.folder / key)
             part.rename(self.folder / key)
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -168,6 +168,14 @@ class Cache:
                 if _NAME.fullmatch(folder.name) or folder.name.endswith(_PART):
                     size = sum(file.stat().st_size for file in folder.iterdir())
                     yield folder.stat().st_mtime_ns, size, folder
+
+
+def _remove(place: Path) -> None:
+    """Remove what is there, whatever it is."""
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        place.unlink(missing_ok=True)
 
 
 def _take(file: Path, size: int) -> None:

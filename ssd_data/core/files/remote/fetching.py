@@ -33,7 +33,7 @@ _NO_ENTRY = frozenset(
         "RefreshError",
     }
 )
-_REPEATED = (408, 425, 429)  # statuses of HTTP below 500 that pass
+_REPEATED, _NEVER = (408, 425, 429), (501, 505)  # statuses of HTTP that pass, those that do not
 _TRY = "Try again when the store can be reached; a build goes on where it can"
 _ENTRY = "fsspec's own settings say who you are: environment variables, ~/.aws, ~/.config/fsspec"
 
@@ -74,7 +74,9 @@ def _is_final(error: Exception) -> bool:
     if isinstance(error, (StoreError, *_FINAL)) or type(error).__name__ in _NO_ENTRY:
         return True
     status = getattr(error, "status", None)
-    return isinstance(status, int) and 400 <= status < 500 and status not in _REPEATED
+    if not isinstance(status, int) or status in _REPEATED:
+        return False
+    return 400 <= status < 500 or status in _NEVER
 
 
 def _said(error: Exception, where: object, hidden: str, count: int) -> StoreError:
@@ -92,4 +94,5 @@ def _said(error: Exception, where: object, hidden: str, count: int) -> StoreErro
     if isinstance(error, ImportError):
         return StoreError(text, where=where, hint="fsspec needs that package for such addresses")
     again = f", {count} times" if count > 1 else ""
-    return StoreError(f"the store failed{again}: {text}", where=where, hint=_TRY)
+    hint = "" if _is_final(error) else _TRY
+    return StoreError(f"the store failed{again}: {text}", where=where, hint=hint)

@@ -46,6 +46,53 @@ def _of_s3(user: str) -> dict[str, Any]:
     return options | ({"key": unquote(key), "secret": unquote(secret)} if user else {})
 
 
+def all_below(fs: Any, top: str) -> dict[str, Any]:
+    """What fsspec says of each file below a folder, or of the one that is named.
+
+    Where it goes from folder to folder, it would leave out those that it cannot list.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+    """
+    if not _walks(fs):
+        found: dict[str, Any] = fs.find(top, detail=True)
+        return found
+    info = info_of(fs, top)
+    is_page = "html" in (info.get("mimetype") or "")  # of a web server, what lists a folder
+    if info.get("type") == "file" and not is_page:
+        return {top: info}
+    try:
+        found = fs.find(top, detail=True, on_error="raise")
+    except FileNotFoundError as error:
+        raise ConnectionError(f"a folder that was listed is not there: {error}") from None
+    return found
+
+
+def info_of(fs: Any, name: str) -> dict[str, Any]:
+    """What fsspec says of one file.
+
+    Raises:
+        FileNotFoundError: it is not there. fsspec's HTTP says so of any failure; that is raised.
+    """
+    try:
+        found: dict[str, Any] = fs.info(name)
+        return found
+    except FileNotFoundError as error:
+        cause = error.__cause__
+        of_network = isinstance(cause, OSError) or type(cause).__module__.startswith("aiohttp")
+        missing = isinstance(cause, FileNotFoundError) or getattr(cause, "status", 0) in (404, 410)
+        if cause is not None and of_network and not missing:
+            raise cause from None
+        raise
+
+
+def _walks(fs: Any) -> bool:
+    general = require("fsspec.asyn" if fs.async_impl else "fsspec", EXTRA, "fsspec")
+    if fs.async_impl:
+        return bool(type(fs)._find is general.AsyncFileSystem._find)
+    return bool(type(fs).find is general.AbstractFileSystem.find)
+
+
 def threads_of(fs: Any) -> int:
     """How many may ask at once: of stores that are made for one at a time one."""
     return REQUESTS if fs.async_impl or fs.protocol == "memory" else 1

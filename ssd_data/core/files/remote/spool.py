@@ -30,8 +30,8 @@ class Spool:
     """Takes files and gives them back; for any number of threads."""
 
     def __init__(self) -> None:
-        self._file, name = tempfile.mkstemp(prefix="ssd-data-")
-        os.unlink(name)  # noqa: PTH108
+        with tempfile.TemporaryFile() as made:  # which has no name
+            self._file = os.dup(made.fileno())
         weakref.finalize(self, os.close, self._file)
         self._end = 0
         self._lock = threading.Lock()

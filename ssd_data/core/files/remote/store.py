@@ -26,7 +26,14 @@ from ssd_data.core.files.remote.listing import (
     found_of,
     names_of,
 )
-from ssd_data.core.files.remote.opening import opened, quoted, threads_of, unquoted
+from ssd_data.core.files.remote.opening import (
+    all_below,
+    info_of,
+    opened,
+    quoted,
+    threads_of,
+    unquoted,
+)
 from ssd_data.core.files.remote.spool import Kept, PartFile, Spool
 
 if TYPE_CHECKING:
@@ -91,7 +98,7 @@ class Store:
                 held = self._attempt(partial(fs.ls, self._top, detail=True), self.root)
                 infos = {info["name"]: info for info in held}
             else:
-                infos = self._attempt(partial(fs.find, self._top, detail=True), self.root)
+                infos = self._attempt(partial(all_below, fs, self._top), self.root)
         except FileNotFoundError:
             return listing
         known = names_of(infos.items(), self._top)
@@ -106,16 +113,18 @@ class Store:
     def _with_sizes(self, files: list[tuple[str, StoredFile]]) -> Iterable[tuple[str, StoredFile]]:
         """The same; a store that lists no sizes is asked for each."""
 
+        fs = self.fs
+
         def ask(file: tuple[str, StoredFile]) -> tuple[str, StoredFile]:
             key, found = file
             if found.st_size >= 0 or key.endswith("/"):
                 return file
             name = self._top + (f"/{key}" if key else "")
-            return key, found_of(self._attempt(partial(self.fs.info, name), name))
+            return key, found_of(self._attempt(partial(info_of, fs, name), name))
 
         if all(found.st_size >= 0 for _, found in files):
             return files
-        with ThreadPoolExecutor(threads_of(self.fs)) as pool:
+        with ThreadPoolExecutor(threads_of(fs)) as pool:
             return list(pool.map(ask, files))
 
     def key_of(self, path: RemotePath) -> str | None:
@@ -157,7 +166,7 @@ class Store:
 
     def _wanted(self, path: RemotePath) -> Wanted | None:
         found, key = self.file(path), self.key_of(path)
-        return None if found is None or key is None else Wanted(key, found.st_size)
+        return None if found is None or key is None else Wanted(key, *found)
 
     def require(self, path: RemotePath) -> Wanted:
         """A file.
@@ -240,6 +249,37 @@ class Store:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+    def put(self, path: RemotePath, file: Path) -> None:
+        """Send a file of this machine there.
+
+        Raises:
+            StoreError: the store fails, or does not let one write.
+        """
+        name = self._name_of(path)
+        self._attempt(partial(self.fs.put_file, str(file), name), str(path))
+
+    def remove(self, paths: Iterable[RemotePath]) -> None:
+        """Remove files.
+
+        Raises:
+            StoreError: the store fails. FileNotFoundError: there is no such file.
+        """
+        names = list(map(self._name_of, paths))
+        if names:
+            self._attempt(partial(self.fs.rm, names), self.root)
+
+    def look_anew(self) -> None:
+        """List again what there is, when somebody asks."""
+        with self._lock:
+            self._listing = None
+
+    def _name_of(self, path: RemotePath) -> str:
+        key = self.key_of(path)
+        assert key is not None
+        fs = self.fs
+        fs.invalidate_cache()
+        return self._top + (f"/{quoted(self.root, key)}" if key else "")
 
     @property
     def _coming(self) -> Ahead:

@@ -31,7 +31,7 @@ def name_store(path: RemotePath, user: str = "") -> None:
 
 def take_store(path: RemotePath) -> None:
     """A data set was found there: what is known of the store is so for as long as that is used."""
-    if _above(str(path)) is None:
+    if not is_named(path):
         name_store(path)
     store_of(path).taken = True
 
@@ -65,7 +65,8 @@ def store_of(path: RemotePath) -> Store:
 
 def is_named(path: RemotePath) -> bool:
     """Whether it lies in a store that was named."""
-    return _above(str(path)) is not None
+    found = _above(str(path))
+    return found is not None and not found.flat
 
 
 def _after_fork() -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 from ssd_data.core.errors import InputError, SsdDataError
 from ssd_data.core.files.exchange import remove_tree
 from ssd_data.core.files.fences import fence_of
+from ssd_data.core.files.remote.address import remote
+from ssd_data.core.files.remote.stores import store_of
 from ssd_data.core.files.whole import write_text
 from ssd_data.core.progress import Track
 from ssd_data.core.tasks import Needs, Pool
@@ -71,7 +73,10 @@ class ShardedSplit:
     def stage(self, target: Path) -> list[Shard]:
         """Put it together in a new folder; what is there stays where it was."""
         target.mkdir()
-        for name, place in {piece.name: piece.place for piece in self.pieces}.items():
+        places = {piece.name: piece.place for piece in self.pieces}
+        for name, place in places.items():
+            if remote(place) is not None:  # it was sent there
+                continue
             (target / name).mkdir()
             for file in FILES:
                 _second_name(place / file, target / name / file)
@@ -134,15 +139,25 @@ class Shards:
             text = f'"{split}" has {len(inputs):,} pictures, keys can count {MOST_NUMBERS:,}'
             raise InputError(text, where=self.root)
         self._clean()
-        there = {**known_in(old), **known_in(self.part)}
+        there = {
+            (place, one.name): one
+            for place in dict.fromkeys((old, self.part))
+            for one in known_in(place)
+        }
+        places = {name: place for place, name in there}
         pieces = cut(inputs, self.sharding.shards, there.values())
-        todo = {name: place for place, name in pieces if name not in there}
+        todo = {name: place for place, name in pieces if name not in places}
         failures = self._run(split, inputs, todo)
-        kept = {name: (self.part if (self.part / name).is_dir() else old) for _, name in pieces}
-        made = [ShardPiece(place, name, kept[name] / name) for place, name in pieces]
+        if (far := remote(self.part)) is not None:
+            store_of(far).look_anew()
+        made = [
+            ShardPiece(place, name, places.get(name, self.part) / name) for place, name in pieces
+        ]
         return ShardedSplit(inputs, made, len(todo)), failures
 
     def _clean(self) -> None:
+        if remote(self.part) is not None:  # nothing of it lies there before it is whole
+            return
         self.part.mkdir(parents=True, exist_ok=True)
         for place in self.part.iterdir() if self.cleans else ():
             if place.name.endswith(ENDING):

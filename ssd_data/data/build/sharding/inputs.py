@@ -17,7 +17,8 @@ from pathlib import Path
 from ssd_data.core.version import __version__
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.recorded import PACKAGES
-from ssd_data.data.build.scan import LabelledImage, Scan, Stamp
+from ssd_data.data.build.scan import LabelledImage, Scan, picture_stamp
+from ssd_data.data.spread import Stamp
 
 FORM = 1  # of shards: another makes other names
 # What these say stands in the entries, which are in the digest themselves.
@@ -95,5 +96,6 @@ def name_of(
 
 
 def stamps_now(root: Path, images: Iterable[LabelledImage]) -> list[Stamp]:
-    """The stamps of pictures as they are now."""
-    return list(Scan(images=list(images)).stamps(root))
+    """The stamps of pictures as they are now, and as this machine sees them."""
+    entries = (image.entry for image in images)
+    return [one.held.stamp if one.held else picture_stamp(f"{root}/{one.image}") for one in entries]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,9 @@ from ssd_data.core.errors import InputError, OutputError, SsdDataError
 from ssd_data.core.files.exchange import remove_tree
 from ssd_data.core.files.fences import Fence, set_up_fence
 from ssd_data.core.files.paths import naming
+from ssd_data.core.files.remote.address import remote
+from ssd_data.core.files.remote.out import put_files
+from ssd_data.core.files.scratch import scratch
 from ssd_data.core.files.whole import failed, sync_folder
 from ssd_data.core.images import picture_limits
 from ssd_data.core.notes import Tally
@@ -20,7 +23,7 @@ from ssd_data.data.build.convert import make_records
 from ssd_data.data.build.failures import MOST_FAILURES, note_failure
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.recorded import SplitCounts
-from ssd_data.data.build.scan import LabelledImage, Stamp
+from ssd_data.data.build.scan import LabelledImage
 from ssd_data.data.build.sharding.inputs import name_of, settings_of, stamps_now
 from ssd_data.data.build.sharding.whole import (
     FILES,
@@ -33,6 +36,7 @@ from ssd_data.data.build.sharding.whole import (
 from ssd_data.data.lmdb.single import SingleLmdb
 from ssd_data.data.lmdb.strangers import DATA
 from ssd_data.data.lmdb.writer import LmdbWriter
+from ssd_data.data.spread import Stamp
 
 ENDING = ".part"
 
@@ -84,21 +88,32 @@ def build_shard(task: ShardTask) -> ShardOutcome:
     set_up_fence(task.fence)
     if read_summary(task.place / task.name) is not None:  # another worker was lost, and was not
         return ShardOutcome(task.name)
-    beside = task.place / f"{task.name}.{secrets.token_hex(4)}{ENDING}"
-    try:
-        beside.mkdir()
+    with _beside(task) as beside:
         with picture_limits():
             failures = _write(task, beside)
         if failures:
             return ShardOutcome(task.name, failures)
         _require_unchanged(task)
         _take_place(beside, task.place / task.name)
+    return ShardOutcome(task.name)
+
+
+@contextmanager
+def _beside(task: ShardTask) -> Iterator[Path]:
+    """A new folder to write in, gone in the end; for a shard of a store on this machine's disk."""
+    if remote(task.place) is not None:
+        with scratch() as made:
+            yield made
+        return
+    beside = task.place / f"{task.name}.{secrets.token_hex(4)}{ENDING}"
+    try:
+        beside.mkdir()
+        yield beside
     except OSError as error:
         raise failed(error, Path(error.filename or beside)) from None
     finally:
         with suppress(OSError):
             remove_tree(beside)
-    return ShardOutcome(task.name)
 
 
 def _write(task: ShardTask, folder: Path) -> list[SsdDataError]:
@@ -167,6 +182,9 @@ def _require_unchanged(task: ShardTask) -> None:
 
 
 def _take_place(beside: Path, place: Path) -> None:
+    if (far := remote(place)) is not None:  # the last of the files tells that the others are whole
+        put_files(far, [beside / file for file in FILES])
+        return
     try:
         os.rename(beside, place)
     except OSError:

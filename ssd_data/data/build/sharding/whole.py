@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.inside import expect
 from ssd_data.core.files.paths import open_regular, read_text
 from ssd_data.core.files.typed import plain
 from ssd_data.core.notes import Count, Tally
@@ -109,11 +110,11 @@ def read_summary(folder: Path) -> ShardSummary | None:
     return None
 
 
-def known_in(folder: Path) -> dict[str, Known]:
-    """The whole shards of a folder, by name."""
-    found = {}
+def known_in(folder: Path) -> Iterator[Known]:
+    """The whole shards of a folder."""
     with suppress(FileNotFoundError, NotADirectoryError):
-        for place in folder.iterdir():
+        places = [place for place in folder.iterdir() if is_name(place.name)]
+        expect(folder, (place / SUMMARY for place in places))
+        for place in places:
             if is_name(place.name) and (summary := read_summary(place)) is not None:
-                found[place.name] = Known(place.name, summary.first, summary.numbers)
-    return found
+                yield Known(place.name, summary.first, summary.numbers)

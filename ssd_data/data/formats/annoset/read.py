@@ -35,6 +35,11 @@ def read(root: Path, source: ListSource, notes: Tally) -> Iterator[Entry]:
         InputError: the list is unreadable, or a line is not an image and an annotation (one with
             a label number is a classification list).
     """
+    return pairlists.all_read(root, listing(root, source, notes), notes)
+
+
+def listing(root: Path, source: ListSource, notes: Tally) -> Iterator[pairlists.Pending]:
+    """The same, not read yet; raises as :func:`read`."""
     file = as_path(source.list)
     seen: set[str] = set()
     numbered = enumerate(map(str.strip, read_lines(file, "list")), 1)
@@ -46,7 +51,7 @@ def read(root: Path, source: ListSource, notes: Tally) -> Iterator[Entry]:
         if image in seen:
             notes.add("picture stands more than once in the list", f"{where}: {image}")
         seen.add(image)
-        yield pairlists.entry(root, image, annotation, where, notes)
+        yield pairlists.Pending(image, annotation, where)
 
 
 FORMAT = Format(
@@ -55,4 +60,5 @@ FORMAT = Format(
     needs=lambda source: [],
     names_splits=False,
     outside=lambda source: [as_path(source.list)],
+    listing=listing,
 )

@@ -17,6 +17,7 @@ from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
 from ssd_data.data.formats import AnnotationFile, Confidence, Format, Recognised, pairlists
 from ssd_data.data.formats.namelists import Finder, Listed, missing_picture, read_listed
+from ssd_data.data.formats.pairlists import Pending
 from ssd_data.data.formats.parts import files_in
 from ssd_data.data.formats.pictures import stem_of
 from ssd_data.data.formats.splitlists import (
@@ -121,8 +122,13 @@ def read(root: Path, source: VocSource, notes: Tally) -> Iterator[Entry]:
         InputError: the list is absent, has several names in a line, or a name may mean several
             pictures.
     """
+    expect(root, _annotations(root, source, source.finder(Tree(root))))
+    return pairlists.all_read(root, listing(root, source, notes), notes)
+
+
+def listing(root: Path, source: VocSource, notes: Tally) -> Iterator[Entry | Pending]:
+    """The same; only those are read already whose annotation has to be looked at to find them."""
     finder = source.finder(Tree(root))
-    expect(root, _annotations(root, source, finder))
     for listed in read_listed(root, source.path(set_file(source.set)), finder, notes):
         yield _entry(root, source, listed, finder, notes)
 
@@ -135,12 +141,14 @@ def _annotations(root: Path, source: VocSource, finder: Finder) -> Iterator[Path
             yield root / f"{folder}/{stem_of(listed.picture.path)}{SUFFIX}"
 
 
-def _entry(root: Path, source: VocSource, listed: Listed, finder: Finder, notes: Tally) -> Entry:
+def _entry(
+    root: Path, source: VocSource, listed: Listed, finder: Finder, notes: Tally
+) -> Entry | Pending:
     images, annotations = source.path(source.images), source.path(source.annotations)
     if listed.picture is not None:
         image = listed.picture.path
         annotation = f"{annotations}/{stem_of(image)}{SUFFIX}"
-        return pairlists.entry(root, f"{images}/{image}", annotation, listed.where, notes)
+        return Pending(f"{images}/{image}", annotation, listed.where)
     stem, image = missing_picture(listed, finder)
     annotation = f"{annotations}/{stem}{SUFFIX}"
     neither = InputError(
@@ -174,5 +182,5 @@ def _named_inside(root: Path, source: VocSource, annotation: str, finder: Finder
     return "" if is_there(root / own) else named.path
 
 
-FORMAT = Format(VocSource, read, needs, layout=LAYOUT, recognise=recognise)
+FORMAT = Format(VocSource, read, needs, layout=LAYOUT, recognise=recognise, listing=listing)
 FILE = AnnotationFile(SUFFIX, read_file, looks_like, stated_name)

@@ -65,9 +65,7 @@ class AnnotatedData(Layer):
         if self._batches is None:
             self._batches = self._open()
         batch = next(self._batches)
-        self.keys = tuple(
-            dict.fromkeys((*batch.keys, *(k for other in batch.others for k in other)))
-        )
+        self.keys = (*batch.keys, *(key for keys in batch.others for key in keys))
         return torch.from_numpy(batch.data), torch.from_numpy(batch.label)
 
     @property

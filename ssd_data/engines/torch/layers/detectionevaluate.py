@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.data.lmdb.companions import read_name_sizes
 from ssd_data.engines.torch.blob import to_numpy
 from ssd_data.engines.torch.layer import Layer
@@ -42,7 +41,7 @@ class DetectionEvaluate(Layer):
         self.sizes: npt.NDArray[np.int64] | None = None
         self.position = 0
         if p.HasField("name_size_file"):
-            listed = read_name_sizes(Path(p.name_size_file))
+            listed = read_name_sizes(as_path(p.name_size_file))
             if not listed:
                 raise InputError("the file is empty", where=p.name_size_file)
             self.sizes = np.array([(height, width) for _, (width, height) in listed], np.int64)

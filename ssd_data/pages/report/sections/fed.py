@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ssd_data.batches import Batches
+from ssd_data.batches import NO_PLAN, Batches
 from ssd_data.batches.augment.rows import BOX
+from ssd_data.batches.plan import FeedPlan
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.legible import count_of, visible
 from ssd_data.core.scene import Mark, Scene
@@ -30,9 +31,11 @@ from ssd_data.pages.report.blocks import (
 )
 from ssd_data.pages.report.history import table
 from ssd_data.pages.report.options import RunView
-from ssd_data.pages.report.run_subject import RunSubject
+from ssd_data.pages.report.run_subject import RunSubject, processes
 from ssd_data.pages.report.thumbnails import to_thumbnail
 from ssd_data.proto import caffe_pb2
+from ssd_data.training.recipe.change import settle_recipe
+from ssd_data.training.recipe.feeding import plan_of
 
 LEAD = (
     "Thick: true boxes as the loss is given them. Thin: the priors that are matched with them; "
@@ -89,6 +92,7 @@ def _fed(subject: RunSubject, count: int, iteration: int) -> list[Block]:
         jpeg_roundtrip=options.get("jpeg_roundtrip") is not False,
         start=position,
         min_box=_whole(table(options, "extras").get("min_face")) or 0,
+        plan=_plan(subject, options, layer, batch * processes(subject.session(iteration))),
     ) as batches:
         pictures = [_picture(next(batches), prepare, matched, subject) for _ in range(count)]
     title = f"iteration {iteration:,}: the first {len(pictures)} of its {batch:,} pictures"
@@ -109,6 +113,25 @@ def _layer(subject: RunSubject) -> tuple[caffe_pb2.LayerParameter, int]:
     layer.data_param.batch_size = 1  # what happens to a picture depends on its position alone
     layer.data_param.source = str(subject.find_lmdb(layer.data_param.source))
     return layer, batch
+
+
+def _plan(
+    subject: RunSubject, options: dict[str, object], layer: caffe_pb2.LayerParameter, batch: int
+) -> FeedPlan:
+    """What the run's recipe changes, for batches of one picture.
+
+    Args:
+        batch: pictures of its batches, of all processes together.
+    """
+    recorded = options.get("recipe")
+    recipe = settle_recipe(None, recorded, "the run's log") if recorded else None
+    if recipe is None or subject.solver is None:
+        return NO_PLAN
+    solver = caffe_pb2.SolverParameter()
+    solver.CopyFrom(subject.solver)
+    solver.max_iter = _whole(options.get("max_iter")) or solver.max_iter
+    plan = plan_of(recipe, solver, layer.transform_param, batch)
+    return replace(plan, every=plan.every * batch)
 
 
 def _priors(subject: RunSubject, options: dict[str, object]) -> tuple[_Matched, list[Block]]:
@@ -137,6 +160,9 @@ def _picture(
     if matched.layout is not None:
         scene, said = _match(scene, rows, matched, matched.layout)
         facts.append(said)
+    if batch.others:
+        names = ", ".join(visible(key) for key in dict.fromkeys(batch.others[0]))
+        facts.append(f"with something of {names}")
     return to_thumbnail(visible(batch.keys[0]), to_pixels(batch.data[0], prepare), scene, facts)
 
 

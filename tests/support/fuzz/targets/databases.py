@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-from ssd_data import LabelMap, LmdbReader, SsdDataError
+from ssd_data import BuildOptions, LabelMap, LmdbReader, SsdDataError, build, recognise
 from ssd_data.core.images import decode, picture_limits, probe, read_picture, without_orientation
+from ssd_data.data.build.sharding.whole import read_records, read_summary
 from ssd_data.data.check.check import check
 from ssd_data.data.diff import diff
 from ssd_data.data.draw import draw_file
@@ -16,13 +18,14 @@ from ssd_data.data.export import export
 from ssd_data.data.lmdb.identity import digest
 from ssd_data.data.lmdb.records import decode_record, encode_record, key_of, key_text
 from ssd_data.data.lmdb.skim import skim
+from ssd_data.data.lmdb.split import shard
 from ssd_data.data.lmdb.survey import Survey, look
 from ssd_data.data.lmdb.table import read_table
 from ssd_data.data.lmdb.writer import LmdbWriter
 from support.fuzz.cases import built
 from support.fuzz.datasets import LABELMAP
 from support.fuzz.target import Case, Target
-from support.trees import jpeg
+from support.trees import Voc, jpeg
 
 PIXELS = 1_000_000
 CLASSES = LabelMap.from_names(["cat", "dog", "emu"])
@@ -48,8 +51,46 @@ def lmdb(count: int, folder: str = "test_lmdb") -> Case:
     return built(write) | {"labelmap.prototxt": LABELMAP.encode()}
 
 
+def sharded(count: int, shards: int) -> Case:
+    def write(root: Path) -> None:
+        with LmdbWriter(root / "one", map_size=1 << 20) as writer:
+            for number in range(count):
+                writer.put(key_of(2 * number, f"i/{number}.jpg"), value(number))
+        shard(root / "one", root / "test_lmdb", shards)
+        shutil.rmtree(root / "one")
+
+    return built(write) | {"labelmap.prototxt": LABELMAP.encode()}
+
+
 def lmdbs() -> list[Case]:
-    return [lmdb(3), lmdb(40)]
+    return [lmdb(3), lmdb(40), sharded(7, 3)]
+
+
+def shards_built() -> list[Case]:
+    """The shards that a build has made, which the next takes as they are."""
+
+    def write(root: Path) -> None:
+        voc = Voc(root / "raw", 4)
+        options = BuildOptions(shuffle=False)
+        build(recognise(voc.root), root / "OUT", options, splits=["trainval"], shards=2)
+        for place in (root / "OUT/raw_trainval_lmdb").iterdir():
+            if place.is_dir():
+                place.rename(root / place.name)
+        shutil.rmtree(root / "raw")
+        shutil.rmtree(root / "OUT")
+
+    return [built(write)]
+
+
+def built_again(folder: Path) -> list[str]:
+    said = []
+    for place in sorted(folder.iterdir()):
+        if (summary := read_summary(place)) is not None:
+            said += [str(summary.to_tally().to_json()), *summary.notes]
+            summary.listed(place.name, 0)
+            for _, _, line in read_records(place):
+                said.append(line)
+    return said
 
 
 def read_lmdb(folder: Path) -> list[str]:
@@ -155,10 +196,14 @@ TARGETS = [
         "lmdb",
         lmdbs,
         read_lmdb,
-        ("data.lmdb.store", "data.lmdb.pages", "data.lmdb.strangers", "data.lmdb.table"),
+        (
+            *("data.lmdb.store", "data.lmdb.pages", "data.lmdb.strangers", "data.lmdb.table"),
+            *("data.lmdb.single", "data.lmdb.sharded", "data.lmdb.shards"),
+        ),
         kept=("labelmap.prototxt",),
         renames=True,
     ),
+    Target("shard", shards_built, built_again, ("data.build.sharding",), batch=100),
     Target(
         "check",
         lmdbs,

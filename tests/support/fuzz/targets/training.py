@@ -23,6 +23,7 @@ from ssd_data.training.caffe.log import parse_log
 from ssd_data.training.curves import draw_run
 from ssd_data.training.options import settle
 from ssd_data.training.preflight import preflight
+from ssd_data.training.recipe.read import read_recipe
 from ssd_data.training.run_folder import RunFolder, continuous, read_rows, scores_of
 from ssd_data.training.snapshots import newest_good, newest_whole, read_snapshot, recorded_extras
 from ssd_data.training.solver_file import look_at_solver
@@ -232,6 +233,35 @@ def journal_read(folder: Path) -> None:
             _ = journal[name], journal.sizes[name]
 
 
+RECIPE = """[schedule]
+kind = "cosine"
+rate = 0.001
+warm_up = 10
+[optimiser]
+kind = "adamw"
+decay = 0.05
+[boxes]
+kind = "giou"
+weight = 2
+[layers]
+freeze = ["conv*"]
+[layers.rates]
+"fc*" = 0.1
+[input]
+scales = [0.75, 1]
+[augmentation]
+close = 0.1
+rest = ["crop"]
+[augmentation.mosaic]
+prob = 0.5
+scale = [0.5, 1.5]
+"""
+
+
+def recipes() -> list[Case]:
+    return [case({"my.toml": RECIPE})]
+
+
 SOLVERS = {"solver.prototxt": "solver", "labelmap.prototxt": "labelmap"}
 TARGETS = [
     Target(
@@ -255,8 +285,15 @@ TARGETS = [
         "snapshot",
         lambda: [snapshot("snap", 8) | snapshot("snap", 4)],
         resumed,
-        ("training.snapshots", "training.options", "training.smoothing"),
+        ("training.snapshots", "training.resumestate", "training.options", "training.smoothing"),
         renames=True,
+    ),
+    Target(
+        "train-recipe",
+        recipes,
+        lambda folder: read_recipe(folder / "my.toml"),
+        ("training.recipe", "core.files.plain_toml"),
+        batch=1000,
     ),
     Target(
         "run-table",
