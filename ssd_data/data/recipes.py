@@ -18,6 +18,7 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.paths import is_below, is_plain_name
 from ssd_data.core.files.plain_toml import read_toml
 from ssd_data.core.files.remote.address import as_path
+from ssd_data.core.files.there import is_file
 from ssd_data.core.files.typed import typed
 from ssd_data.data import formats
 
@@ -118,7 +119,7 @@ def load(name: str) -> Recipe:
         InputError: the file is no recipe.
     """
     path = as_path(name) if name.endswith(".toml") else shipped("datasets") / f"{name}.toml"
-    if not path.is_file():
+    if not is_file(path):
         near = get_close_matches(name.lower(), names(), n=1)
         guess = f' Did you mean "{near[0]}"?' if near else ""
         raise UsageError(
@@ -195,7 +196,7 @@ def _download(table: object, where: str) -> Download:
 
 def _labelmap(path: Path, name: str) -> Path:
     beside, ours = path.parent / name, shipped("labelmaps") / name
-    return ours if ours.is_file() and not beside.is_file() else beside
+    return ours if is_file(ours) and not is_file(beside) else beside
 
 
 def alternatives(value: object) -> list[Any]:

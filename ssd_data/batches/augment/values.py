@@ -26,6 +26,8 @@ def tables_of(param: caffe_pb2.TransformationParameter, where: str) -> Array:
         raise InputError(
             "a mean_file is not supported", where=where, hint="Give mean_value instead"
         )
+    if not np.isfinite([*param.mean_value, param.scale]).all():
+        raise InputError("mean_value or scale is no finite number", where=where)
     means = np.array(list(param.mean_value) or [0.0], np.float32)
     return (np.arange(256, dtype=np.float32) - means[:, None]) * np.float32(param.scale)
 

@@ -103,7 +103,7 @@ def _fits(record: UnpackedArchive, file: Download) -> bool:
 def _read(path: Path) -> UnpackedArchive | None:
     try:
         record = msgspec.json.decode(read_bytes(path, "record", MOST), type=UnpackedArchive)
-    except (InputError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (InputError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return record if all(map(is_below, record.files)) else None
 

@@ -85,7 +85,7 @@ class Part:
         try:
             table = json.loads(read_text(self.note, "note", 1 << 16))
             return str(table["url"]), str(table["version"])
-        except (InputError, ValueError, KeyError, TypeError):
+        except (InputError, ValueError, KeyError, TypeError, RecursionError):
             return "", ""
 
     def begin(self, url: str, version: str) -> None:

@@ -27,6 +27,7 @@ from typing import IO, NamedTuple, cast
 
 from ssd_data.core.errors import InputError, OutputError
 from ssd_data.core.files.paths import is_below, listable
+from ssd_data.core.legible import QUOTE, legible
 from ssd_data.data.download.transfer import Report, looks_like_a_page
 
 MOST_FILES = 2_000_000
@@ -107,6 +108,11 @@ def _once(archive: Path, path: PurePosixPath) -> Iterator[None]:
         yield
     except (FileExistsError, NotADirectoryError):
         raise _refused(archive, f'holds "{path}" twice') from None
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        what = f'holds a file whose name is too long: "{legible(path, QUOTE)}"'
+        raise _refused(archive, what) from None
 
 
 def _copy(archive: Path, member: Member, source: IO[bytes], out: IO[bytes]) -> None:

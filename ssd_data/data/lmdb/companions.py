@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_lines
+from ssd_data.core.files.there import is_file
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.data.lmdb.manifest import LABELMAP, BuiltSplit, Manifest, read_manifest
 from ssd_data.data.lmdb.store import is_lmdb
@@ -26,7 +27,7 @@ def labelmap_file(lmdb: Path) -> Path | None:
     if not is_lmdb(lmdb):
         return None
     folders = (lmdb, lmdb.parent, lmdb.resolve().parent)
-    return next((f / LABELMAP for f in folders if (f / LABELMAP).is_file()), None)
+    return next((f / LABELMAP for f in folders if is_file(f / LABELMAP)), None)
 
 
 def labelmap_of(lmdb: Path) -> LabelMap:
@@ -74,7 +75,7 @@ def name_size_file(lmdb: Path) -> Path:
         return lmdb.with_name(found[1].name_size)
     names = [lmdb.name.removesuffix(ENDING), _last(lmdb)]
     files = [lmdb.with_name(name_size_name(name)) for name in names]
-    return next((file for file in files if file.is_file()), files[-1])
+    return next((file for file in files if is_file(file)), files[-1])
 
 
 def name_size_name(split: str) -> str:

@@ -118,7 +118,7 @@ def _done(part: Path, wanted: dict[str, str], records: ShardedLmdb) -> int:
             if not 0 < count <= len(records) or there.last_key() != records.key_at(count - 1):
                 return 0
             return count
-    except (OSError, ValueError, InputError):
+    except (OSError, ValueError, InputError, RecursionError):
         return 0
 
 

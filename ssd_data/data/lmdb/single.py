@@ -18,6 +18,7 @@ import lmdb
 from ssd_data.core.errors import InputError, cure
 from ssd_data.core.files.moving import require_settled
 from ssd_data.core.files.remote.cache import on_disk
+from ssd_data.core.files.there import is_file
 from ssd_data.data.lmdb.pages import require_sound
 from ssd_data.data.lmdb.strangers import DATA, refuse_stranger
 
@@ -128,7 +129,7 @@ def _open_existing(path: Path, known: int | None) -> tuple[lmdb.Environment, int
     data = path / DATA
     if known is None:
         refuse_stranger(path)
-    if not data.is_file():
+    if not is_file(data):
         raise InputError("no LMDB here: data.mdb is missing", where=path)
     if not data.stat().st_size:
         raise InputError("not an LMDB: data.mdb is empty", where=path)

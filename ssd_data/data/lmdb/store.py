@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.remote.address import as_path
+from ssd_data.core.files.there import is_file
 from ssd_data.data.lmdb.records import Record, decode_record
 from ssd_data.data.lmdb.sharded import ShardedLmdb
 from ssd_data.data.lmdb.shards import SHARDS, read_shards
@@ -154,12 +155,12 @@ def open_shared(path: Path | str) -> LmdbReader:
 
 def is_lmdb(path: Path) -> bool:
     """Whether ``path`` is a folder with a ``data.mdb``, or a sharded LMDB."""
-    return (path / DATA).is_file() or is_sharded(path)
+    return is_file(path / DATA) or is_sharded(path)
 
 
 def is_sharded(path: Path) -> bool:
     """Whether ``path`` is a folder with a ``shards.json``."""
-    return (path / SHARDS).is_file()
+    return is_file(path / SHARDS)
 
 
 def require_filled(stored: SingleLmdb | ShardedLmdb) -> int:
@@ -201,7 +202,7 @@ def open_stored(path: Path) -> SingleLmdb | ShardedLmdb:
     Raises:
         InputError: as :class:`LmdbReader`, but that it may be empty.
     """
-    there = (path / DATA).is_file()
+    there = is_file(path / DATA)
     if is_sharded(path):
         if there:
             raise InputError(

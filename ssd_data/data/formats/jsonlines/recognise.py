@@ -53,7 +53,7 @@ def _maker(folder: Path, name: str) -> str:
         _, line = next(lines_of(folder / name, name), (0, b""))
         head = head_of(line, name)
         keys = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
-    except (InputError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (InputError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
     if head.gcs:
         return "Vertex AI"

@@ -97,6 +97,10 @@ def yaml() -> list[Case]:
     return [case({"a.yaml": text}) for text in texts]
 
 
+def yaml_read(folder: Path) -> None:
+    read_yaml(folder / "a.yaml", "yaml")
+
+
 def manifests() -> list[Case]:
     def build(folder: Path) -> None:
         from ssd_data import build
@@ -201,7 +205,7 @@ TARGETS = [
     Target(
         "yaml",
         yaml,
-        lambda folder: read_yaml(folder / "a.yaml", "yaml"),
+        yaml_read,
         ("core.files.plain_yaml",),
         batch=1500,
     ),

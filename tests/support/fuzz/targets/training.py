@@ -258,6 +258,10 @@ scale = [0.5, 1.5]
 """
 
 
+def recipe_read(folder: Path) -> None:
+    read_recipe(folder / "my.toml")
+
+
 def recipes() -> list[Case]:
     return [case({"my.toml": RECIPE})]
 
@@ -291,7 +295,7 @@ TARGETS = [
     Target(
         "train-recipe",
         recipes,
-        lambda folder: read_recipe(folder / "my.toml"),
+        recipe_read,
         ("training.recipe", "core.files.plain_toml"),
         batch=1000,
     ),
