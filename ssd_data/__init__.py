@@ -45,6 +45,8 @@ TRAIN, TEST = 0, 1  # a net's phases, as pycaffe numbers them
 if TYPE_CHECKING:
     from ssd_data import families as families
     from ssd_data.batches import Batches as Batches
+    from ssd_data.batches.composer import augmentation as augmentation
+    from ssd_data.batches.plan import FeedPlan as FeedPlan
     from ssd_data.core.errors import InputError as InputError
     from ssd_data.core.errors import OutputError as OutputError
     from ssd_data.core.errors import SsdDataError as SsdDataError
@@ -99,6 +101,8 @@ if TYPE_CHECKING:
 
 _FACE = {
     "batches": "Batches",
+    "batches.composer": "augmentation",
+    "batches.plan": "FeedPlan",
     "core.errors": "InputError OutputError SsdDataError UsageError",
     "core.labelmap": "LabelMap LabelMapItem parse_labelmap read_labelmap write_labelmap",
     "core.notes": "Tally",

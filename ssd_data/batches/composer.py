@@ -27,6 +27,7 @@ from ssd_data.batches.elements._base import (
 from ssd_data.batches.plan import FeedPlan
 from ssd_data.batches.streams import generator_at
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.typed import typed
 from ssd_data.core.registry import AUGMENTATIONS
 from ssd_data.proto import caffe_pb2
 
@@ -141,3 +142,18 @@ def faults(
 def known_elements() -> dict[str, type[Element]]:
     """Of each element's name its class."""
     return {name: AUGMENTATIONS.load(name).ELEMENT for name in AUGMENTATIONS.names()}
+
+
+def augmentation(name: str, **keys: Any) -> Element:
+    """An element of augmentation, for a :class:`~ssd_data.batches.plan.FeedPlan`.
+
+    >>> augmentation("mosaic", prob=0.5).strong
+    True
+
+    Args:
+        name: of a file in ``batches/elements``. keys: the element's fields, as a recipe has them.
+
+    Raises:
+        UsageError: there is none of that name. InputError: a key is unknown or out of range.
+    """
+    return typed(keys, AUGMENTATIONS.load(name).ELEMENT, name)  # type: ignore[no-any-return]

@@ -22,6 +22,10 @@ STEPS = {"distort": "distort_param", "expand": "expand_param", "noise": "noise_p
 class FeedPlan:
     """By default nothing changes.
 
+    >>> plan = FeedPlan(sizes=((96, 96), (128, 128)), closes=1000)
+    >>> plan.is_closed(999), plan.is_closed(1000)
+    (False, True)
+
     Attributes:
         sizes: width and height of the input, of which a batch has one; empty for the layer's own.
         every: so many batches have the same.

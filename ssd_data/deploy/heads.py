@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,8 +12,10 @@ from ssd_data.deploy.extras_files import load_postprocess
 from ssd_data.deploy.proof import WrittenEngine
 from ssd_data.deploy.targets import WrittenNet
 from ssd_data.engines import Array
-from ssd_data.nets.onnx.maps import MapsOfHeads
 from ssd_data.nets.prepare import PreparedNet
+
+if TYPE_CHECKING:
+    from ssd_data.nets.onnx.maps import MapsOfHeads
 
 
 def head_outputs_table(

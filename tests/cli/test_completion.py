@@ -36,7 +36,7 @@ def completed(words: str, folder: Path) -> list[str]:
         ("ssd-data deploy RUN --profile ope", ["plain,openvino"]),
         ("ssd-data eval L --engine onnxr", ["plain,onnxruntime"]),
         ("ssd-data build D --format voc", ["plain,voc"]),
-        ("ssd-data detect D W --family sfd", ["plain,sfd_mobilenetv2"]),
+        ("ssd-data detect D W --family sfd_m", ["plain,sfd_mobilenetv2"]),
         ("ssd-data model vgg", ["plain,vgg_ssd", "file,vgg"]),
         ("ssd-data check ", []),
     ],

@@ -20,26 +20,26 @@ SAID = (
 # Cut after the last look at its size, just before the map is read.
 OF_LMDBS = """
 import os
-from ssd_data.data.lmdb.store import LmdbReader
-looked = LmdbReader._require_whole
+from ssd_data.data.lmdb.single import SingleLmdb
+looked = SingleLmdb._require_whole
 
 def cut(self):
     looked(self)
     os.truncate(f"{self.path}/data.mdb", 0)
 
-LmdbReader._require_whole = cut
+SingleLmdb._require_whole = cut
 """
 OF_JSON = """
 import os
 from ssd_data.data.formats.coco import jsonfile
-mapped = jsonfile._mapped
+mapped = jsonfile.mapped
 
-def cut(path, name):
-    found = mapped(path, name)
+def cut(path, what, name):
+    found = mapped(path, what, name)
     os.truncate(path, 0)
     return found
 
-jsonfile._mapped = cut
+jsonfile.mapped = cut
 """
 IN_A_THREAD = """
 import threading

@@ -22,6 +22,12 @@ DEFINES = {
     "PROTOCOLS": ["plan"],
     "TARGETS": ["prove"],
     "PLACES": ["connect"],
+    "AUGMENTATIONS": ["ELEMENT"],
+    "SCHEDULES": ["ELEMENT"],
+    "OPTIMISERS": ["ELEMENT"],
+    "CLASSIFICATION": ["ELEMENT"],
+    "BOX_LOSSES": ["ELEMENT"],
+    "MATCHINGS": ["ELEMENT"],
     "COMMANDS": ["command"],
 }
 

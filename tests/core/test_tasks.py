@@ -226,6 +226,7 @@ def test_a_cluster_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 @needs_ray
 def test_a_cluster_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "local")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     said: list[str] = []
     with connect("ray", said.append) as workers:
         assert said[0].startswith("started Ray on this machine, ")

@@ -377,19 +377,19 @@ class TestWorkers:
 
     def test_a_link_that_leads_out(self, tasks: list[Any], voc: Voc, tmp_path: Path) -> None:
         """In a process that has not looked at the data set."""
-        from ssd_data.core.files import inside
+        from ssd_data.core.files import fences
 
         (tmp_path / "secret.jpg").write_bytes(jpeg(seed=1))
         voc.picture(1).unlink()
         voc.picture(1).symlink_to(tmp_path / "secret.jpg")
-        before = dict(inside._fences)
-        inside._fences.clear()
-        inside._places.clear()
+        before = dict(fences._fences)
+        fences._fences.clear()
+        fences._places.clear()
         try:
             failures = task.build_shard(tasks[0]).failures
         finally:
-            inside._fences.update(before)
-            inside._places.clear()
+            fences._fences.update(before)
+            fences._places.clear()
         assert "leaves the data set's folder" in failures[0].what
 
 

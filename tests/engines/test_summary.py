@@ -114,7 +114,7 @@ def test_the_table_of_the_docs(family: str) -> None:
     module = FAMILIES.load(family)
     assert list(seen) == list(module.VARIANTS)
     for variant, (side, parameters, adds, _, total) in seen.items():
-        classes = 2 if family.startswith("sfd") else 21
+        classes = 2 if family.startswith(("sfd", "face")) else 21
         model = families.generate(family, classes, variant=variant)
         found = summarise(to_graph(model.nets["deploy"]))
         assert f"{model.settings.size[0]}" == side

@@ -219,6 +219,7 @@ def test_other_settings_give_sound_nets(
     which: tuple[str, str], classes: int, width: float, side: int, merged: bool
 ) -> None:
     family, variant = which
+    side = 32 * (side // 32) if family == "face_ssd" else side
     wanted = {"width_multiplier": width, "size": (side, side), "merged": merged}
     has = families.options_of(FAMILIES.load(family), variant)
     options = {key: value for key, value in wanted.items() if key in has}

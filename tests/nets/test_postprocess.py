@@ -130,7 +130,15 @@ def test_it_depends_on_numpy_alone(tmp_path: Path) -> None:
             modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             modules.add(node.module or "")
-    assert modules == {"__future__", "json", "numpy", "numpy.typing", "pathlib", "typing"}
+    assert modules == {
+        "__future__",
+        "collections.abc",
+        "json",
+        "numpy",
+        "numpy.typing",
+        "pathlib",
+        "typing",
+    }
     (tmp_path / "postprocess.py").write_bytes(source.read_bytes())
     np.save(tmp_path / "priors.npy", np.array([[0.1, 0.1, 0.5, 0.5]], np.float32))
     settings_ = {
