@@ -35,6 +35,8 @@ USES = {
     "hf": "data sets of Hugging Face",
     "hdf5": "HDF5Data layers",
     "tensorboard": "train --tensorboard",
+    "ray": "build, eval, train --on ray",
+    "remote": "data sets and LMDBs in stores (s3://, https:// …)",
     "report": "report",
     "view": "view",
 }
