@@ -8,6 +8,7 @@ LOWEST := $(VENV)/lowest
 LOWEST_PYTHON ?= 3.10
 ROOMS := $(addprefix tests/,core nets data batches families metrics engines training evaluation deploy pages cli)
 SCHEMA_TEST := tests/data/test_store.py::test_the_compiled_descriptor_is_that_of_the_schema # by grpcio-tools
+WITH_TORCH := data/test_build_on_ray.py data/test_one_build.py metrics/test_contract.py
 LOCKS := requirements/run.txt requirements/dev.txt requirements/torch.txt
 DEMO ?= demo
 HOURS ?= 2
@@ -73,7 +74,7 @@ lowest-data: $(SUPPLY)/.ready  ## the tests of data sets, LMDBs and scores with 
 		pytest pytest-xdist hypothesis 'scipy==1.11.*'
 	$(SUPPLY)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --no-deps --editable .
 	$(LOWEST)/bin/python -m pytest -p no:cacheprovider -m 'not slow' -W ignore::DeprecationWarning \
-		--deselect $(SCHEMA_TEST) tests/core tests/data tests/metrics
+		--deselect $(SCHEMA_TEST) $(addprefix --ignore=tests/,$(WITH_TORCH)) tests/core tests/data tests/metrics
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

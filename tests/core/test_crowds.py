@@ -117,6 +117,8 @@ assert (index >= 0).any()
 @pytest.mark.parametrize("name", CROWDS)
 def test_a_crowd_takes_no_more_than_its_number(name: str, alike: bool) -> None:
     """Compared each with each, these would take gigabytes, or minutes."""
+    if "torch" in CROWDS[name]:
+        pytest.importorskip("torch")
     program = f"""
 import numpy as np
 N, alike = 40_000, {alike}
