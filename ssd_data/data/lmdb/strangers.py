@@ -11,7 +11,7 @@ import shlex
 import struct
 from pathlib import Path
 
-from ssd_data.core.errors import InputError
+from ssd_data.core.errors import InputError, cure
 from ssd_data.core.files.paths import ANY_BYTES, read_start
 from ssd_data.core.files.remote.address import remote
 from ssd_data.core.legible import Legible, few, visible
@@ -76,15 +76,16 @@ def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
     except OSError as error:
-        raise InputError(f"cannot be looked at: {error.strerror}", where=path) from None
+        what = f"cannot be looked at: {error.strerror}"
+        raise InputError(what, where=path, hint=cure(error)) from None
 
 
 def _refuse_file(file: Path, path: Path) -> None:
     """By its first bytes; ``path`` is what was named, the file itself or its folder."""
     head, this = _head(file), "this" if file == path else file.name
-    for at, magic, what, cure in _KINDS:
+    for at, magic, what, hint in _KINDS:
         if head[at : at + len(magic)].lower() == magic.lower():
-            raise InputError(f"{this} is {what}", where=path, hint=cure)
+            raise InputError(f"{this} is {what}", where=path, hint=hint)
     magics = [struct.pack(f"{order}I", MAGIC) for order in "<>"]
     first, second = head[HEADER : HEADER + 4], head[HEADER_32:HEADER]
     if first != struct.pack("=I", MAGIC) and {first, second} & {*magics}:
