@@ -10,7 +10,7 @@ from torch import Tensor
 from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.boxes import overlap
 from ssd_data.engines.torch.matching import MOST_PAIRS, UNMATCHED, GroundTruth, best_truth
-from ssd_data.training.recipe.pairs import PriorMatches
+from ssd_data.training.recipe.pairs import Predictions, PriorMatches
 
 
 def table_of(boxes: Tensor, truth: GroundTruth) -> Tensor:
@@ -19,11 +19,9 @@ def table_of(boxes: Tensor, truth: GroundTruth) -> Tensor:
     return overlap(truth.boxes[:, None], own).squeeze(1)
 
 
-def in_parts(
-    truth: GroundTruth, pictures: int, priors: int, find: Callable[[Tensor], PriorMatches]
-) -> PriorMatches:
+def in_parts(predictions: Predictions, find: Callable[[Tensor], PriorMatches]) -> PriorMatches:
     """What ``find`` gives of rows of the truth, all at once where a table holds them, else picture
-    by picture.
+    by picture; nothing where there is no truth.
 
     Args:
         find: of rows int64 (K,), all of their pictures, the matches of all N pictures.
@@ -31,12 +29,13 @@ def in_parts(
     Raises:
         InputError: one picture has more truths than a table can hold.
     """
+    truth, priors = predictions.truth, len(predictions.priors.boxes)
     rows = torch.arange(len(truth), device=truth.picture.device)
-    if len(truth) * priors <= MOST_PAIRS:
+    if 0 < len(truth) * priors <= MOST_PAIRS:
         return find(rows)
     found = PriorMatches(
-        torch.full((pictures, priors), UNMATCHED, device=rows.device),
-        torch.zeros(pictures, priors, device=rows.device),
+        torch.full((predictions.pictures, priors), UNMATCHED, device=rows.device),
+        torch.zeros(predictions.pictures, priors, device=rows.device),
     )
     for picture in sorted(set(truth.picture.tolist())):
         own = rows[truth.picture == picture]

@@ -36,16 +36,8 @@ class Atss(MatchingRule, frozen=True):
 
     def match(self, predictions: Predictions) -> PriorMatches:
         """See :class:`MatchingRule`."""
-        p, levels = predictions, levels_of(predictions)
-        priors = len(p.priors.boxes)
-
-        def find(rows: Tensor) -> PriorMatches:
-            return self._find(p, rows, levels)
-
-        if not len(p.truth):
-            nothing = torch.zeros(p.pictures, priors, device=p.scores.device)
-            return PriorMatches(torch.full_like(nothing, UNMATCHED, dtype=torch.long), nothing)
-        return in_parts(p.truth, p.pictures, priors, find)
+        levels = levels_of(predictions)
+        return in_parts(predictions, lambda rows: self._find(predictions, rows, levels))
 
     def _find(self, p: Predictions, rows: Tensor, levels: list[Level]) -> PriorMatches:
         truth = p.truth.rows(rows)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ssd_data.engines.torch.matching import UNMATCHED, best_truth
+from ssd_data.engines.torch.matching import best_truth
 from ssd_data.training.recipe.matchings._base import MatchingRule
 from ssd_data.training.recipe.matchings._places import Level, all_centres, inside, levels_of
 from ssd_data.training.recipe.matchings._tables import best_of, in_parts, table_of
@@ -38,16 +38,8 @@ class Simota(MatchingRule, frozen=True):
 
     def match(self, predictions: Predictions) -> PriorMatches:
         """See :class:`MatchingRule`."""
-        p, levels = predictions, levels_of(predictions)
-        priors = len(p.priors.boxes)
-
-        def find(rows: Tensor) -> PriorMatches:
-            return self._find(p, rows, levels)
-
-        if not len(p.truth):
-            nothing = torch.zeros(p.pictures, priors, device=p.scores.device)
-            return PriorMatches(torch.full_like(nothing, UNMATCHED, dtype=torch.long), nothing)
-        return in_parts(p.truth, p.pictures, priors, find)
+        levels = levels_of(predictions)
+        return in_parts(predictions, lambda rows: self._find(predictions, rows, levels))
 
     def _find(self, p: Predictions, rows: Tensor, levels: list[Level]) -> PriorMatches:
         truth = p.truth.rows(rows)
