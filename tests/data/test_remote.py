@@ -11,7 +11,6 @@ from support.s3 import S3, Asked
 
 from ssd_data import build, find
 from ssd_data.core.errors import InputError, OutputError
-from ssd_data.core.files.remote import fetching
 from ssd_data.core.files.remote.fetching import StoreError
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.check.check import check
@@ -30,11 +29,8 @@ def served() -> Iterator[S3]:
 @pytest.fixture
 def store(served: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
     """The server, which behaves, and waits that take no time."""
-    monkeypatch.setattr(fetching, "FIRST", 0.001)
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    yield served
-    served.ways.clear()
-    served.always = lambda asked: None
+    with s3.behaved(served, monkeypatch) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

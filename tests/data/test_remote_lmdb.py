@@ -17,7 +17,7 @@ from support.s3 import S3, Asked
 from ssd_data import LmdbReader, build, find
 from ssd_data.batches import Batches
 from ssd_data.core.errors import InputError, OutputError, UsageError
-from ssd_data.core.files.remote import cache, fetching
+from ssd_data.core.files.remote import cache
 from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.files.remote.fetching import StoreError
 from ssd_data.data.build import builder
@@ -37,12 +37,9 @@ def served() -> Iterator[S3]:
 
 @pytest.fixture
 def store(served: S3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[S3]:
-    monkeypatch.setattr(fetching, "FIRST", 0.001)
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setenv("SSD_DATA_CACHE", str(tmp_path / "cache"))
-    yield served
-    served.ways.clear()
-    served.always = lambda asked: None
+    with s3.behaved(served, monkeypatch) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

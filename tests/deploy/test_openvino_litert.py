@@ -249,18 +249,6 @@ def test_another_net_is_not_written(
 # ---- whole numbers ----
 
 
-@pytest.fixture(scope="module")
-def lmdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Half a dozen drawn pictures."""
-    from ssd_data import BuildOptions, build, find
-    from ssd_data.data.synthetic.sample import draw_sample
-
-    folder = tmp_path_factory.mktemp("lmdb")
-    draw_sample(folder / "sample", train=6, test=6, size=96)
-    build(find(folder / "sample" / "voc"), folder / "lmdbs", BuildOptions())
-    return next((folder / "lmdbs").glob("*_test_lmdb"))
-
-
 @pytest.mark.parametrize(("profile", "head"), cases())
 def test_int8(lmdb: Path, tmp_path: Path, run: Any, profile: str, head: str) -> None:
     pytest.importorskip(QUANTISERS[profile])

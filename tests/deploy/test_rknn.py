@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from support.foreign import rknn_interpreter
+from support.foreign import rknn_interpreter, toolkit_python
 from support.nets import EDGES, detector_text, with_edge, write_detector
 
 from ssd_data.core.errors import InputError, OutputError, UsageError
@@ -29,17 +29,14 @@ from ssd_data.nets.prepare import prepare
 from ssd_data.nets.preprocessing import Preprocessing
 
 pytest.importorskip("onnxruntime")
-REAL = os.environ.get("RKNN_PYTHON", "")
 PREPARE = Preprocessing((104, 117, 123), 0.01)
 
 
 @pytest.fixture(params=["stand-in", "real"])
 def python(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    if request.param == "real" and not REAL:
-        pytest.skip("RKNN_PYTHON names no interpreter with rknn-toolkit2")
-    found = Path(REAL) if request.param == "real" else rknn_interpreter(tmp_path)
-    monkeypatch.setenv("RKNN_PYTHON", str(found))
-    return found
+    return toolkit_python(
+        request.param, "RKNN_PYTHON", lambda: rknn_interpreter(tmp_path), monkeypatch
+    )
 
 
 @pytest.fixture(scope="module")
@@ -166,18 +163,6 @@ def test_pictures_are_what_a_batch_was_made_of(net: tuple[Path, Path]) -> None:
         picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
         batch = made.preprocessing.apply(picture, None)[None]
         assert (as_pictures(made, batch)[0] == picture).all()
-
-
-@pytest.fixture(scope="module")
-def lmdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Half a dozen drawn pictures."""
-    from ssd_data import BuildOptions, build, find
-    from ssd_data.data.synthetic.sample import draw_sample
-
-    folder = tmp_path_factory.mktemp("lmdb")
-    draw_sample(folder / "sample", train=6, test=6, size=96)
-    build(find(folder / "sample" / "voc"), folder / "lmdbs", BuildOptions())
-    return next((folder / "lmdbs").glob("*_test_lmdb"))
 
 
 def test_int8(python: Path, lmdb: Path, tmp_path: Path, run: Any) -> None:

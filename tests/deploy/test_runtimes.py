@@ -13,10 +13,8 @@ import numpy as np
 import pytest
 from support.nets import EDGES, detector_text
 
-from ssd_data import BuildOptions, build, find
 from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.labelmap import LabelMap
-from ssd_data.data.synthetic.sample import draw_sample
 from ssd_data.deploy import DeployedNet, deploy
 from ssd_data.deploy.checks import CheckOptions
 from ssd_data.deploy.onnx_model import make_model
@@ -53,14 +51,6 @@ def write(folder: Path, *changes: tuple[str, str], classes: int = 4) -> Net:
 @pytest.fixture(scope="module")
 def net(tmp_path_factory: pytest.TempPathFactory) -> Net:
     return write(tmp_path_factory.mktemp("net") / "net")
-
-
-@pytest.fixture(scope="module")
-def lmdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    draw_sample(folder / "sample", train=6, test=6, size=96)
-    build(find(folder / "sample" / "voc"), folder / "lmdbs", BuildOptions())
-    return next((folder / "lmdbs").glob("*_test_lmdb"))
 
 
 def ship(net: Net, out: Path, profile: str, **options: Any) -> DeployedNet:

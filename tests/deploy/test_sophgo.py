@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from support.foreign import tpu_mlir_interpreter
+from support.foreign import toolkit_python, tpu_mlir_interpreter
 from support.nets import write_detector
 
 from ssd_data.core.errors import InputError, OutputError, UsageError
@@ -24,17 +24,14 @@ from ssd_data.deploy.targets.sophgo import SophgoOptions
 from ssd_data.engines import load_engine
 from ssd_data.nets.preprocessing import Preprocessing
 
-REAL = os.environ.get("TPU_MLIR_PYTHON", "")
 PREPARE = Preprocessing((104, 117, 123), 0.01)
 
 
 @pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.slow)])
 def python(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    if request.param == "real" and not REAL:
-        pytest.skip("TPU_MLIR_PYTHON names no interpreter with TPU-MLIR")
-    found = Path(REAL) if request.param == "real" else tpu_mlir_interpreter(tmp_path)
-    monkeypatch.setenv("TPU_MLIR_PYTHON", str(found))
-    return found
+    return toolkit_python(
+        request.param, "TPU_MLIR_PYTHON", lambda: tpu_mlir_interpreter(tmp_path), monkeypatch
+    )
 
 
 @pytest.fixture
@@ -45,18 +42,6 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def net(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return write_detector(tmp_path_factory.mktemp("net"))
-
-
-@pytest.fixture(scope="module")
-def lmdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Half a dozen drawn pictures."""
-    from ssd_data import BuildOptions, build, find
-    from ssd_data.data.synthetic.sample import draw_sample
-
-    folder = tmp_path_factory.mktemp("lmdb")
-    draw_sample(folder / "sample", train=6, test=6, size=96)
-    build(find(folder / "sample" / "voc"), folder / "lmdbs", BuildOptions())
-    return next((folder / "lmdbs").glob("*_test_lmdb"))
 
 
 def ship(files: tuple[Path, Path], out: Path, **options: Any) -> DeployedNet:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.foreign import interpreter, rknn_interpreter
+from support.foreign import interpreter, rknn_interpreter, toolkit_python
 from support.nets import write_detector
 
 from ssd_data.core.errors import InputError, UsageError
@@ -23,16 +22,13 @@ from ssd_data.engines.torch.randomise import write_random_weights
 from ssd_data.evaluation.compare import compare_values
 
 pytest.importorskip("onnxruntime")
-REAL = os.environ.get("RKNN_PYTHON", "")
 
 
 @pytest.fixture(params=["stand-in", "real"])
 def python(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    if request.param == "real" and not REAL:
-        pytest.skip("RKNN_PYTHON names no interpreter with rknn-toolkit2")
-    found = Path(REAL) if request.param == "real" else rknn_interpreter(tmp_path)
-    monkeypatch.setenv("RKNN_PYTHON", str(found))
-    return found
+    return toolkit_python(
+        request.param, "RKNN_PYTHON", lambda: rknn_interpreter(tmp_path), monkeypatch
+    )
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 # rknn-toolkit2 as far as it is used: a net computed by ONNX Runtime, with its last digits lost.
 RKNN = """
@@ -217,3 +221,16 @@ class module:
 def tpu_mlir_interpreter(folder: Path) -> Path:
     """One with TPU-MLIR."""
     return interpreter(folder, TPU_MLIR, {"tpu_mlir": "0.0"})
+
+
+def toolkit_python(
+    kind: str, variable: str, stand_in: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The interpreter that a variable names, or with ``stand-in`` as its kind one of ours, which it
+    names then."""
+    real = os.environ.get(variable, "")
+    if kind == "real" and not real:
+        pytest.skip(f"{variable} names no interpreter with that toolkit")
+    found = Path(real) if kind == "real" else stand_in()
+    monkeypatch.setenv(variable, str(found))
+    return found

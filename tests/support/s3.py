@@ -23,6 +23,8 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from moto.s3.models import s3_backends
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from ssd_data.core.files.remote import fetching
+
 KEY, SECRET = "AKIATESTING", "wJalr/XUtnFEMI+bPxRfi"
 App = Callable[[dict[str, Any], Any], Iterable[bytes]]
 Way = Callable[[App, dict[str, Any], Any], Iterable[bytes]]
@@ -170,3 +172,13 @@ def serving() -> Iterator[S3]:
             yield server
         finally:
             server.close()
+
+
+@contextmanager
+def behaved(server: S3, patch: pytest.MonkeyPatch) -> Iterator[S3]:
+    """The server for one test, after which it behaves again; waits take no time."""
+    patch.setattr(fetching, "FIRST", 0.001)
+    patch.setenv("AWS_MAX_ATTEMPTS", "1")
+    yield server
+    server.ways.clear()
+    server.always = lambda asked: None

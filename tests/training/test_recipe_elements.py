@@ -8,17 +8,15 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from support.golden_run import TRAINED
+from support.recipe_runs import run_of
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.registry import AUGMENTATIONS
 from ssd_data.engines.torch.layers.annotateddata import data_layers
-from ssd_data.training.log import Displayed, Event
 from ssd_data.training.options import Extras
 from ssd_data.training.preflight import preflight
 from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.recipe.read import from_table, parse_recipe, to_table
-from ssd_data.training.run import train
 from ssd_data.training.solver import Solver
 from ssd_data.training.solver_file import look_at_solver
 
@@ -179,31 +177,11 @@ def test_something_that_is_strong_may_rest(solver_file: Path) -> None:
 # ---- runs ----
 
 
-def run_of(path: Path | None, resume: Path | None = None) -> dict[int, float]:
-    losses: dict[int, float] = {}
-
-    def note(event: Event) -> None:
-        if isinstance(event, Displayed):
-            losses[event.iteration] = event.loss
-
-    train(
-        "short.prototxt",
-        [] if resume else TRAINED,
-        resume=resume,
-        recipe=path,
-        device="cpu",
-        max_iter=12,
-        workers=0,
-        listeners=[note],
-    )
-    return losses
-
-
 def test_a_resumed_run_is_the_same(solver_file: Path) -> None:
     solver_file.write_text(solver_file.read_text() + "iter_size: 2\n")
     whole = run_of(written(ALL))
     assert all(np.isfinite(loss) for loss in whole.values())
-    again = run_of(None, Path("short_iter_4.solverstate"))
+    again = run_of(None, resume=Path("short_iter_4.solverstate"))
     assert again == {n: loss for n, loss in whole.items() if n >= 4}
     beside = json.loads(Path("short_iter_12.resume.json").read_text())
     assert beside["options"]["recipe"]["augmentation"]["mosaic"]["scale"] == [0.4, 1.2]

@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 import torch
 from support.golden_run import TRAINED, printed
+from support.recipe_runs import run_of
 
 from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.layers.annotateddata import data_layers
 from ssd_data.engines.torch.layers.batchnorm import BatchNorm
 from ssd_data.engines.torch.layers.multiboxloss import MultiBoxLoss
-from ssd_data.training.log import Displayed, Event
+from ssd_data.training.log import Displayed
 from ssd_data.training.options import TrainOptions
 from ssd_data.training.recipe import read
 from ssd_data.training.recipe.read import parse_recipe
-from ssd_data.training.run import train, train_file
+from ssd_data.training.run import train_file
 from ssd_data.training.solver import Solver
 from ssd_data.training.solver_file import read_solver
 
@@ -76,30 +77,6 @@ def with_sigmoids() -> None:
         text = Path(name).read_text()
         assert old in text
         Path(name).write_text(text.replace(old, new))
-
-
-def run_of(
-    path: Path | None, most: int = 12, *, resume: Path | None = None, **extras: Any
-) -> dict[int, float]:
-    """The loss of each iteration of a run of ``short.prototxt``."""
-    losses: dict[int, float] = {}
-
-    def note(event: Event) -> None:
-        if isinstance(event, Displayed):
-            losses[event.iteration] = event.loss
-
-    train(
-        "short.prototxt",
-        [] if resume else TRAINED,
-        resume=resume,
-        recipe=path,
-        device="cpu",
-        max_iter=most,
-        workers=0,
-        listeners=[note],
-        **extras,
-    )
-    return losses
 
 
 def solver_of(text: str) -> Solver:
