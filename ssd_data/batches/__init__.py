@@ -268,13 +268,14 @@ class Batches:
     @contextmanager
     def _naming(self, number: int) -> Iterator[None]:
         """Errors name the LMDB and the record's key."""
-        where = self._stock.where(number)
         try:
             yield
         except InputError as error:
+            where = self._stock.where(number)
             raise InputError(error.what, where=where, hint=error.hint) from None
         except cv2.error as error:
-            raise InputError(f"OpenCV cannot use it: {error.err}", where=where) from None
+            text = f"OpenCV cannot use it: {error.err}"
+            raise InputError(text, where=self._stock.where(number)) from None
 
     def _finish(self, pending: _Pending) -> Batch:
         items = [item for task in pending.tasks for item in task.result()]

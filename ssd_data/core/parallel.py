@@ -24,6 +24,16 @@ def default_workers() -> int:
     return os.cpu_count() or 1
 
 
+def chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    """The items in lists of so many; the last may be shorter.
+
+    >>> list(chunks("abcde", 2))
+    [['a', 'b'], ['c', 'd'], ['e']]
+    """
+    source = iter(items)
+    return iter(lambda: list(islice(source, size)), [])
+
+
 def ordered_map(
     function: Callable[[_T], _R], items: Iterable[_T], workers: int, chunk_size: int = CHUNK
 ) -> Iterator[_R]:
@@ -39,12 +49,10 @@ def ordered_map(
     def run(chunk: list[_T]) -> list[_R]:
         return [function(item) for item in chunk]
 
-    source = iter(items)
-    chunks = iter(lambda: list(islice(source, chunk_size)), [])
     pending: deque[Future[list[_R]]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="ssd-data") as pool:
         try:
-            for chunk in chunks:
+            for chunk in chunks(items, chunk_size):
                 pending.append(pool.submit(run, chunk))
                 if len(pending) > 2 * workers:
                     yield from pending.popleft().result()

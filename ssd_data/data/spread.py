@@ -20,6 +20,7 @@ import msgspec
 from ssd_data.core.files.fences import Fence, fence_of, set_up_fence
 from ssd_data.core.files.remote.address import remote
 from ssd_data.core.notes import Tally
+from ssd_data.core.parallel import chunks
 from ssd_data.core.structures import Entry
 from ssd_data.core.tasks import Pool
 from ssd_data.data.formats import Format
@@ -53,7 +54,7 @@ def entries(
         return
     listed = _Listed(reader.listing, root, source)
     place, fence = root.absolute(), fence_of(root)
-    tasks = (_Slice(place, fence, some) for some in _slices(listed))
+    tasks = (_Slice(place, fence, some) for some in chunks(listed, SLICE))
     for odd, entry in chain.from_iterable(_in_order(pool, _read, tasks)):
         notes.merge(odd)
         assert not isinstance(entry, Pending)
@@ -72,7 +73,7 @@ def stamps(root: Path, paths: Iterable[str], look: Callable[[str], Stamp]) -> It
         yield from (look(f"{root}/{path}") for path in paths)
         return
     place = root.absolute()
-    tasks = (_Paths([f"{place}/{path}" for path in some], look) for some in _slices(paths))
+    tasks = (_Paths([f"{place}/{path}" for path in some], look) for some in chunks(paths, SLICE))
     yield from chain.from_iterable(_in_order(pool, _look, tasks))
 
 
@@ -123,17 +124,6 @@ def _read(task: _Slice) -> list[Noted]:
 
 def _look(task: _Paths) -> list[Stamp]:
     return list(map(task.look, task.paths))
-
-
-def _slices(items: Iterable[_T]) -> Iterator[list[_T]]:
-    some: list[_T] = []
-    for item in items:
-        some.append(item)
-        if len(some) == SLICE:
-            yield some
-            some = []
-    if some:
-        yield some
 
 
 def _in_order(pool: Pool, function: Callable[[_T], _R], tasks: Iterable[_T]) -> Iterator[_R]:

@@ -14,7 +14,6 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import numpy as np
 import onnx
 
 from ssd_data.core.errors import UsageError
+from ssd_data.core.parallel import chunks
 from ssd_data.deploy.calibration import CalibrationPictures
 from ssd_data.deploy.layer_errors import Blobs
 from ssd_data.engines import Array
@@ -109,7 +109,7 @@ def _ranges(model: bytes, recipe: Any, pictures: CalibrationPictures) -> Any:
     )
     (own,) = open_interpreter(model).get_signature_runner().get_input_details()
     fed = ({own: np.ascontiguousarray(x.transpose(0, 2, 3, 1))} for x in pictures)
-    while some := list(islice(fed, AT_A_TIME)):
+    for some in chunks(fed, AT_A_TIME):
         tool.calibrate({SIGNATURE: some}, manager)
     return tool.get_model_qsvs()
 

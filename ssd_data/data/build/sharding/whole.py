@@ -116,5 +116,5 @@ def known_in(folder: Path) -> Iterator[Known]:
         places = [place for place in folder.iterdir() if is_name(place.name)]
         expect(folder, (place / SUMMARY for place in places))
         for place in places:
-            if is_name(place.name) and (summary := read_summary(place)) is not None:
+            if (summary := read_summary(place)) is not None:
                 yield Known(place.name, summary.first, summary.numbers)
