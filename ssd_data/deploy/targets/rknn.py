@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ssd_data.core.errors import UsageError
 from ssd_data.core.options import option
@@ -24,6 +24,9 @@ from ssd_data.engines._toolkits import RKNN
 from ssd_data.engines.rknn_sim import CHIP, BuiltNet
 from ssd_data.evaluation.compare import Difference
 from ssd_data.nets.prepare import PreparedNet
+
+if TYPE_CHECKING:
+    from ssd_data.nets.onnx.maps import MapsOfHeads
 
 BRIEF = "net.rknn, for a chip of Rockchip's (rknn-toolkit2, in a Python of its own)."
 SUMMARY = (
@@ -73,7 +76,7 @@ def write(net: PreparedNet, options: RknnOptions, folder: Path) -> WrittenNet:
     if options.calibrate is not None:
         held, text = calibration_pictures(net, options.calibrate, options.records or RECORDS)
         pictures, notes = held, [*notes, text]
-    built = _built(net, options, options.chip, pictures)
+    built = _built(net, maps, options, options.chip, pictures)
     built.export(folder / NET)
     kind = "8-bit whole numbers" if options.int8 else "half precision"
     facts: dict[str, Any] = {
@@ -96,7 +99,7 @@ def write(net: PreparedNet, options: RknnOptions, folder: Path) -> WrittenNet:
     )
 
 
-def _maps(net: PreparedNet) -> Any:
+def _maps(net: PreparedNet) -> MapsOfHeads:
     from ssd_data.deploy.onnx_model import make_model
     from ssd_data.nets.onnx.maps import maps_of_heads
 
@@ -104,11 +107,15 @@ def _maps(net: PreparedNet) -> Any:
 
 
 def _built(
-    net: PreparedNet, options: RknnOptions, chip: str, pictures: Sequence[Any] = ()
+    net: PreparedNet,
+    maps: MapsOfHeads,
+    options: RknnOptions,
+    chip: str,
+    pictures: Sequence[Any] = (),
 ) -> BuiltNet:
     prepare = net.preprocessing
     return BuiltNet(
-        _maps(net).model,
+        maps.model,
         chip,
         options.rknn_python,
         pictures=pictures,
@@ -128,21 +135,22 @@ def prove(
     shipped = _engine(written, folder, built, "rknn-sim")
     given = mapped_engine(written, "onnxruntime, what the toolkit is given", folder, built.given)
     found = proof.require(given)
-    half = shipped
     if options.int8:
-        half = _engine(written, folder, _in_half(net, options), "rknn-sim, in half precision")
-    require_near(proof, half)
-    if options.int8:
-        written.facts["layer_errors"] = told = _errors(written, built, proof)
+        maps = _maps(net)
+        half = _engine(written, folder, _in_half(net, maps, options), "rknn-sim, in half precision")
+        require_near(proof, half)
+        written.facts["layer_errors"] = told = _errors(written, maps, built, proof)
         written.notes += furthest_off(told)
+    else:
+        require_near(proof, shipped)
     called = "whole numbers" if options.int8 else "half precision"
     written.losses[f"{called}, in {RKNN.name}'s simulator"] = proof.losses(shipped)
     return found
 
 
-def _in_half(net: PreparedNet, options: RknnOptions) -> BuiltNet:
+def _in_half(net: PreparedNet, maps: MapsOfHeads, options: RknnOptions) -> BuiltNet:
     """The net in half precision, for another chip where the chip has none."""
-    return _built(net, options, CHIP if options.chip.startswith(WHOLE) else options.chip)
+    return _built(net, maps, options, CHIP if options.chip.startswith(WHOLE) else options.chip)
 
 
 def _engine(written: WrittenNet, folder: Path, built: BuiltNet, name: str) -> WrittenEngine:
@@ -152,10 +160,11 @@ def _engine(written: WrittenNet, folder: Path, built: BuiltNet, name: str) -> Wr
     return mapped_engine(written, name, folder, run)
 
 
-def _errors(written: WrittenNet, built: BuiltNet, proof: Proof) -> dict[str, float]:
+def _errors(
+    written: WrittenNet, maps: MapsOfHeads, built: BuiltNet, proof: Proof
+) -> dict[str, float]:
     """How far each layer with weights is off in whole numbers, on the proof's first picture: its
     own values, or those of the activation that the toolkit takes into it."""
-    maps = _maps(written.net)
     if maps.values > MOST_VALUES:
         written.notes.append("its layers have too many values for the toolkit's own analysis")
         return {}
