@@ -144,12 +144,12 @@ def read_detections(path: Path, truth: Truth) -> Found:
     Raises:
         InputError: it is malformed, or an image or category is not in the truth.
     """
-    columns, looked_at = _read_rows(path, truth)
+    ids = np.array([int(name) for name in truth.pictures], np.int64)
+    columns, looked_at = _read_rows(path, ids, truth.class_ids)
     picture, label, scores, boxes, xywh, file, entry = columns.whole()
     has_entry = np.zeros(len(truth.pictures), np.bool_)
     has_entry[picture] = True
     if looked_at:
-        ids = [int(name) for name in truth.pictures]
         has_entry |= np.isin(ids, [image.id for image in looked_at])
     found = Found(
         origin=str(path),
@@ -167,17 +167,20 @@ def read_detections(path: Path, truth: Truth) -> Found:
     return found
 
 
-def _read_rows(path: Path, truth: Truth) -> tuple[Columns, list[_Looked] | None]:
+def _read_rows(path: Path, pictures: Ints, classes: Ints) -> tuple[Columns, list[_Looked] | None]:
     """All results, and the pictures that were looked at, None where the file has a list alone.
 
     A large list is read some megabytes at a time. Whatever is wrong in it is found once more as in
     a small one, and said so.
+
+    Args:
+        pictures, classes: the truth's, as their ids.
     """
     if Path(path).is_file() and Path(path).stat().st_size > BLOCK:
         try:
             columns = Columns()
             for results in _some_at_a_time(path):
-                _add(columns, results, path, truth)
+                _add(columns, results, path, pictures, classes)
             return columns, None
         except (InputError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
@@ -185,7 +188,8 @@ def _read_rows(path: Path, truth: Truth) -> tuple[Columns, list[_Looked] | None]
     data = read_plain(path, RESULTS, MAX_BYTES)
     kind: Any = _Results if _first_byte(data) == b"{" else list[_Result]
     read = _decode(data, path, kind, RESULTS)
-    _add(columns, read.annotations if isinstance(read, _Results) else read, path, truth)
+    results = read.annotations if isinstance(read, _Results) else read
+    _add(columns, results, path, pictures, classes)
     return columns, (read.images or []) if isinstance(read, _Results) else None
 
 
@@ -209,14 +213,19 @@ def _some_at_a_time(path: Path) -> Iterator[list[_Result]]:
         yield decode(rest)
 
 
-def _add(columns: Columns, results: list[_Result], path: Path, truth: Truth) -> None:
+def _add(
+    columns: Columns,
+    results: list[_Result],
+    path: Path,
+    pictures: Ints,
+    classes: Ints,
+) -> None:
     xywh = _boxes(path, [result.bbox for result in results])
-    ids = np.array([int(name) for name in truth.pictures], np.int64)
     number = len(results)
     boxes: Floats = from_xywh(xywh)
     columns.add(
-        _places(path, [r.image_id for r in results], ids, "image"),
-        _places(path, [r.category_id for r in results], truth.class_ids, "category"),
+        _places(path, [r.image_id for r in results], pictures, "image"),
+        _places(path, [r.category_id for r in results], classes, "category"),
         np.array([result.score for result in results], np.float64),
         boxes,
         xywh,

@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ssd_data.core.errors import InputError, OutputError, UsageError, cure
+from ssd_data.core.files.exchange import remove_tree
 from ssd_data.core.files.remote.address import RemotePath, remote
 from ssd_data.core.files.remote.stores import store_of
 
@@ -80,8 +81,7 @@ class Cache:
 
     def folder_of(self, file: RemotePath, name: str) -> Path:
         """The folder in which a file lies under this name; see :func:`on_disk`."""
-        store = store_of(file)
-        stamp = store.require(file)
+        stamp = store_of(file).require(file)
         seen = file.stat()
         key = hashlib.sha256(f"{file}\0{name}\0{seen}".encode()).hexdigest()[:32]
         kept = self.folder / key
@@ -95,7 +95,7 @@ class Cache:
             )
         with self._locked(key):
             if not self._is_there(kept, name, stamp.size):
-                self._fetch(file, name, key)
+                self._fetch(file, name, key, stamp.size)
         return kept
 
     def _is_there(self, kept: Path, name: str, size: int) -> bool:
@@ -130,17 +130,16 @@ class Cache:
         hint = f"{cure(error)}; {PLACE} names another folder"
         return OutputError(what, where=self.folder.parent, hint=hint)
 
-    def _fetch(self, file: RemotePath, name: str, key: str) -> None:
+    def _fetch(self, file: RemotePath, name: str, key: str, size: int) -> None:
         part = self.folder / f"{key}.{os.getpid()}{_PART}"
-        store, size = store_of(file), store_of(file).require(file).size
         self._remove_parts(key)
         try:
             with self._locked("room"):
                 self._make_room(size)
                 part.mkdir()
                 _take(part / name, size)
-            store.download(file, part / name)
-            _remove(self.folder / key)
+            store_of(file).download(file, part / name)
+            remove_tree(self.folder / key)
             part.rename(self.folder / key)
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -168,14 +167,6 @@ class Cache:
                 if _NAME.fullmatch(folder.name) or folder.name.endswith(_PART):
                     size = sum(file.stat().st_size for file in folder.iterdir())
                     yield folder.stat().st_mtime_ns, size, folder
-
-
-def _remove(place: Path) -> None:
-    """Remove what is there, whatever it is."""
-    if place.is_dir() and not place.is_symlink():
-        shutil.rmtree(place, ignore_errors=True)
-    else:
-        place.unlink(missing_ok=True)
 
 
 def _take(file: Path, size: int) -> None:
