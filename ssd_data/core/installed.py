@@ -12,6 +12,7 @@ GROUPS = ("all", "dev")  # extras that only name others
 OTHERS = {  # the same module by other names
     "opencv-python-headless": ("opencv-python", "opencv-contrib-python-headless"),
 }
+PICTURES = ("numpy", "opencv-python-headless", "pillow", "simplejpeg")  # decode and warp them
 _NEED = re.compile(r"(?P<name>[\w.-]+)\s*(?P<bounds>[^;\[]*)(?:;\s*(?P<marker>.*))?$")
 _EXTRA = re.compile(r"extra\s*==\s*['\"]([\w-]+)['\"]")
 _LEAST = re.compile(r">=\s*([\d.]+)")

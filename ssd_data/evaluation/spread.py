@@ -8,6 +8,7 @@ from itertools import chain
 
 from ssd_data.core.files.scratch import scratch
 from ssd_data.core.images import picture_limits
+from ssd_data.core.installed import PICTURES
 from ssd_data.core.tasks import Needs, Pool, Size
 from ssd_data.engines import Engine, load_engine
 from ssd_data.evaluation.detecting import Looked, detect_groups, note, to_do
@@ -21,8 +22,6 @@ from ssd_data.nets.preprocessing import Preprocessing
 
 SHARE = 64  # pictures of a task, at least
 READERS = 2  # threads of a worker that read ahead
-# What decodes pictures and warps them.
-PACKAGES = ("numpy", "opencv-python-headless", "pillow", "simplejpeg")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +81,7 @@ class SentDetector:
         """A GPU where there are some that the engine would take."""
         device = self.device or "auto"
         wants = device.startswith("cuda") or (device == "auto" and self.engine == "torch")
-        return Needs(gpus=int(wants and place.gpus >= 1), packages=PACKAGES)
+        return Needs(gpus=int(wants and place.gpus >= 1), packages=PICTURES)
 
 
 def detect_spread(

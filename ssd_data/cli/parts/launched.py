@@ -12,9 +12,9 @@ from pathlib import Path
 
 from ssd_data.cli.parts import shared
 from ssd_data.cli.parts.places import pool_of
+from ssd_data.core.installed import PICTURES
 from ssd_data.core.tasks import Needs, Rank
 
-PACKAGES = ("numpy", "opencv-python-headless", "pillow", "simplejpeg")
 OUT, ERR = 1, 2
 
 
@@ -97,7 +97,7 @@ def launch(words: Sequence[str], processes: int, on: str, device: str | None, qu
     with pool_of(on, quiet) as pool:
         gpu = pool.size.gpus >= 1 and (device in (None, "auto") or str(device).startswith("cuda"))
         task = Launch(tuple(words), str(Path.cwd()), gpu)
-        needs = Needs(gpus=int(gpu), packages=PACKAGES)
+        needs = Needs(gpus=int(gpu), packages=PICTURES)
 
         def stop() -> str:
             pool.stop()
