@@ -106,7 +106,7 @@ def _read(
         finally:
             os.close(descriptor)
     except (OSError, ValueError) as error:
-        raise _unreadable(path, what, where, error) from None
+        raise file_error(path, what, where, error) from None
 
 
 def open_regular(path: Path | str, what: str, most: int, where: object = "") -> BinaryIO:
@@ -119,7 +119,7 @@ def open_regular(path: Path | str, what: str, most: int, where: object = "") -> 
     try:
         file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115
     except (OSError, ValueError) as error:
-        raise _unreadable(path, what, where, error) from None
+        raise file_error(path, what, where, error) from None
     try:
         _size(file.fileno(), what, most, where)
     except InputError:
@@ -141,9 +141,10 @@ def _size(descriptor: int, what: str, most: int, where: object) -> int:
     return status.st_size
 
 
-def _unreadable(
+def file_error(
     path: Path | str, what: str, where: object, error: OSError | ValueError
 ) -> InputError:
+    """What is said of a file that the system does not let be read, or that is missing."""
     if isinstance(error, FileNotFoundError):
         from ssd_data.core.files.near import near_file  # which needs this module
 
@@ -169,7 +170,7 @@ def mapped(path: Path | str, what: str, where: object) -> mmap.mmap | bytes:
         finally:
             os.close(descriptor)
     except (OSError, ValueError) as error:
-        raise _unreadable(path, what, where, error) from None
+        raise file_error(path, what, where, error) from None
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import msgspec
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import expect
 from ssd_data.core.files.paths import open_regular, read_text
+from ssd_data.core.files.there import is_file
 from ssd_data.core.files.typed import plain
 from ssd_data.core.notes import Count, Tally
 from ssd_data.data.build.convert import BuiltRecord
@@ -105,7 +106,7 @@ def read_summary(folder: Path) -> ShardSummary | None:
         path = folder / SUMMARY
         table = json.loads(read_text(path, "shard's record", MOST_BYTES))
         summary = msgspec.convert(table, ShardSummary, strict=False)
-        if summary.file == (folder / DATA).stat().st_size and (folder / RECORDS).is_file():
+        if summary.file == (folder / DATA).stat().st_size and is_file(folder / RECORDS):
             return summary
     return None
 

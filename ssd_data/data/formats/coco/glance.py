@@ -18,7 +18,7 @@ from ssd_data.core.classes.background import is_background, is_background_first
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.fences import require_inside
 from ssd_data.core.files.inside import open_regular
-from ssd_data.core.files.paths import listable
+from ssd_data.core.files.paths import file_error, listable
 from ssd_data.core.files.there import stamp
 from ssd_data.data.formats.coco.jsonfile import (
     BOM,
@@ -111,8 +111,8 @@ def glance(path: Path, name: str) -> JsonGlance:
     require_inside(path)
     try:
         seen = stamp(path)
-    except OSError:
-        raise InputError("the annotation is missing", where=name) from None
+    except OSError as error:
+        raise file_error(path, "annotation", name, error) from None
     return _glance(path, name, seen)
 
 

@@ -13,6 +13,7 @@ from ssd_data.core.boxes import from_xywh
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import open_regular, read_lines
 from ssd_data.core.files.paths import below, require_below
+from ssd_data.core.files.there import is_folder
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry
 from ssd_data.data.formats import Confidence, Format, Recognised
@@ -89,7 +90,7 @@ def _lists(tree: Tree) -> Iterator[str]:
 
 def _images(folder: Path, split: str) -> str:
     places = (f"WIDER_{split}/{IMAGES}", f"{split}/{IMAGES}", split, IMAGES)
-    return next((place for place in places if (folder / place).is_dir()), ".")
+    return next((place for place in places if is_folder(folder / place)), ".")
 
 
 def _is_list(path: Path) -> bool:
