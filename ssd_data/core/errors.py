@@ -30,6 +30,9 @@ _CURES = {
     errno.ENOMEM: "Free memory, and try again",
     errno.EIO: "The disk may be failing: see the system's log (dmesg), and try again",
 }
+# What the system says of itself, its disks and its limits, and not of the file that was asked for.
+_FAILURES = {errno.EIO, errno.ENXIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_FAILURES |= {errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN}
 # How long a part may be, and how much is left of a longer one. Paths and cures may be long.
 _WHERE, _WHAT, _HINT = (300, 120), (500, 200), (500, 160)
 
@@ -125,6 +128,15 @@ def cure(error: OSError | ValueError) -> str:
     if isinstance(error, ValueError):
         return ""
     return _CURES.get(error.errno or 0, "Try again, or choose another place")
+
+
+def is_failure(error: OSError) -> bool:
+    """Whether the system fails, so that nothing is known of the file.
+
+    >>> is_failure(OSError(errno.EIO, "")), is_failure(OSError(errno.ENOENT, ""))
+    (True, False)
+    """
+    return error.errno in _FAILURES
 
 
 def said_by_system(error: OSError) -> SsdDataError:
