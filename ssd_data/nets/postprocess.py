@@ -21,8 +21,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.core.files.there import is_there
-
 Array = npt.NDArray[Any]
 
 
@@ -36,7 +34,7 @@ class Detector:
     def __init__(self, folder: Path | str) -> None:
         self.table = json.loads((Path(folder) / "preprocess.json").read_text("utf-8"))
         file = Path(folder) / "priors.npy"
-        self.priors = np.load(file) if is_there(file) else None  # boxes may be decoded already
+        self.priors = np.load(file) if file.exists() else None  # boxes may be decoded already
 
     def prepare(self, picture: Array) -> Array:
         """A net's input, float32 (channels, height, width), of a picture (height, width, 3), BGR,

@@ -75,8 +75,15 @@ def require_settled(folder: Path) -> None:
 
     Raises:
         InputError: it is; what lies in it does not belong together.
+        OSError: that cannot be told.
     """
-    if remote(folder) is None and is_named_there(folder / READY):
+    if remote(folder) is not None:
+        return
+    try:
+        between = is_named_there(folder / READY)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from None
+    if between:
         raise InputError(
             "a command that writes into this folder was interrupted while it did",
             where=folder,

@@ -130,7 +130,9 @@ class OutFolder:
         hidden = (self._beside / NEW, self._beside, self.staging, self._place / READY)
         for folder in (*hidden, self._place):
             if where == str(folder) or where.startswith(f"{folder}/"):
-                return str(self.path) + where[len(str(folder)) :]
+                below = Path(where).relative_to(folder)
+                shown = (part for part in below.parts if not part.startswith("."))
+                return str(self.path.joinpath(*shown))
         return where
 
     def _enter(self) -> None:
