@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ssd_data.core import apart
-from ssd_data.core.errors import InputError, UsageError, cure
+from ssd_data.core.errors import InputError, UsageError, as_input_error
 from ssd_data.core.files.fences import keep_inside, require_inside
 from ssd_data.core.files.paths import spelled
 from ssd_data.core.files.there import is_file, is_folder, is_there
@@ -115,12 +115,10 @@ def read_inputs(
 
 def _picture(path: Path, gray: bool) -> Frame:
     try:
-        return Frame(str(path), read_picture(path, gray=gray))
+        with as_input_error():
+            return Frame(str(path), read_picture(path, gray=gray))
     except InputError as error:
         return Frame(str(path), error=error)
-    except OSError as error:
-        text = error.strerror or str(error)
-        return Frame(str(path), error=InputError(text, where=path, hint=cure(error)))
 
 
 def _video(path: Path, every: int) -> Iterator[Frame]:

@@ -46,9 +46,9 @@ def move_in(place: Path, trash: Path) -> None:
     ready = place / READY
     if is_named_there(ready / ".journal.json"):
         raise OutputError(
-            "what an interrupted build left here cannot be read",
-            where=ready,
-            hint="Remove this folder, then build with --redo",
+            f"what an interrupted build left in {READY} cannot be read",
+            where=place,
+            hint=f"Remove {ready}, then build with --redo",
         )
     if is_link(ready / _OLD):
         (ready / _OLD).unlink()

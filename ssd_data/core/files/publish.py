@@ -23,7 +23,14 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from ssd_data.core.errors import InputError, OutputError, SsdDataError, cure, said_by_system
+from ssd_data.core.errors import (
+    InputError,
+    OutputError,
+    SsdDataError,
+    cure,
+    said_by_system,
+    where_seen,
+)
 from ssd_data.core.files import unlocked
 from ssd_data.core.files.exchange import (
     CannotExchangeError,
@@ -109,10 +116,8 @@ class OutFolder:
     def _failed(self, error: OSError) -> SsdDataError:
         named = [Path(name).absolute() for name in (error.filename2, error.filename) if name]
         for where in named or [self._place]:
-            if where in self._place.parents or {self._beside, self._place} & {
-                where,
-                *where.parents,
-            }:
+            ours = {self._beside, self._place} & {where, *where.parents}
+            if ours or where in self._place.parents:
                 return OutputError(
                     f"cannot write: {error.strerror or error}",
                     where=self._said(str(where)),
@@ -121,19 +126,11 @@ class OutFolder:
         return said_by_system(error)  # it is what is being read
 
     def _said(self, where: str) -> str:
-        """What is wrong in a hidden folder is said of the folder itself."""
-        name = Path(where).name
-        if is_hidden(name):
-            where = str(Path(where).parent)
-        elif result := staged_for(name):
-            where = str(Path(where).with_name(result))
-        hidden = (self._beside / NEW, self._beside, self.staging, self._place / READY)
-        for folder in (*hidden, self._place):
-            if where == str(folder) or where.startswith(f"{folder}/"):
-                below = Path(where).relative_to(folder)
-                shown = (part for part in below.parts if not part.startswith("."))
-                return str(self.path.joinpath(*shown))
-        return where
+        """What is wrong below the folder, or where it is made, is said of it as it was named."""
+        seen = where_seen(where)
+        if seen == str(self._place) or seen.startswith(f"{self._place}/"):
+            return str(self.path) + seen[len(str(self._place)) :]
+        return seen
 
     def _enter(self) -> None:
         place = self._place

@@ -102,7 +102,7 @@ def read_records(folder: Path) -> Iterator[tuple[int, bytes, str]]:
 
 def read_summary(folder: Path) -> ShardSummary | None:
     """What a shard says of itself; None where it is not whole."""
-    with suppress(InputError, ValueError, RecursionError, OSError):
+    with suppress(InputError, ValueError, RecursionError, FileNotFoundError, NotADirectoryError):
         path = folder / SUMMARY
         table = json.loads(read_text(path, "shard's record", MOST_BYTES))
         summary = msgspec.convert(table, ShardSummary, strict=False)
