@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ssd_data import InputError
+from ssd_data.core.errors import as_input_error
 from ssd_data.core.files import there
 from ssd_data.core.files.inside import names_in, read_start
 
@@ -75,12 +76,15 @@ def test_a_file_that_a_failing_disk_does_not_give_is_no_other_kind_of_file(
 
         monkeypatch.setattr(os, "open", opened)
 
-    fail(errno.EIO)
-    with pytest.raises(OSError, match="cannot read the list: Input/output error") as caught:
-        read_start(place / "file", "list", 100, place / "file", 10)
-    assert caught.value.filename == str(place / "file")
-    fail(errno.EACCES)
-    with pytest.raises(InputError, match="cannot read the list: Permission denied"):
+    for code in (errno.EIO, errno.EACCES):
+        fail(code)
+        with pytest.raises(OSError, match=f"cannot read the list: {os.strerror(code)}") as caught:
+            read_start(place / "file", "list", 100, place / "file", 10)
+        assert caught.value.filename == str(place / "file")
+        with pytest.raises(InputError, match="cannot read the list"), as_input_error():
+            read_start(place / "file", "list", 100, place / "file", 10)
+    fail(errno.ENOENT)
+    with pytest.raises(InputError, match="the list is missing"):
         read_start(place / "file", "list", 100, place / "file", 10)
 
 

@@ -69,6 +69,7 @@ NO_READERS = {
 READING = {
     *(
         "read_bytes",
+        "read_head",
         "read_start",
         "read_text",
         "read_lines",

@@ -92,6 +92,16 @@ def is_folder(entry: HeldEntry) -> bool:
         raise
 
 
+def read_head(path: AnyPath, what: str, most: int, start: int) -> bytes:
+    """The first bytes of a file that may be read as a whole thereafter.
+
+    Raises:
+        InputError, OSError: as :func:`open_regular`.
+    """
+    with paths.naming(path), open_regular(path, what, most) as file:
+        return file.read(start)
+
+
 def read_start(
     path: AnyPath, what: str, most: int, where: object, start: int, again: bool = False
 ) -> tuple[bytes, int]:

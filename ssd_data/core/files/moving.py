@@ -46,7 +46,7 @@ def move_in(place: Path, trash: Path) -> None:
     ready = place / READY
     if is_named_there(ready / ".journal.json"):
         raise OutputError(
-            f"what an interrupted build left in {READY} cannot be read",
+            "what an interrupted build left here cannot be read",
             where=place,
             hint=f"Remove {ready}, then build with --redo",
         )

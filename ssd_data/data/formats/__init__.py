@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import read_start
+from ssd_data.core.files.inside import read_head
 from ssd_data.core.registry import FORMATS
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class AnnotationFile:
     def claims(self, path: Path) -> bool:
         """Whether a file's first bytes are such a file's; not so where it cannot be read."""
         try:
-            head, _ = read_start(path, "annotation", MOST_BYTES, path, HEAD_BYTES)
+            head = read_head(path, "annotation", MOST_BYTES, HEAD_BYTES)
         except InputError:
             return False
         return self.looks_like(head)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import read_start, read_text
+from ssd_data.core.files.inside import read_head, read_text
 from ssd_data.core.files.paths import below
 from ssd_data.core.files.there import is_file
 from ssd_data.core.notes import Tally
@@ -73,7 +73,7 @@ class NameList:
 def seems_flagged(file: Path) -> bool:
     """Whether a file's first lines are those of a class's list."""
     try:
-        head = read_start(file, "list", MOST_BYTES, file, _HEAD)[0].decode("utf-8-sig", "replace")
+        head = read_head(file, "list", MOST_BYTES, _HEAD).decode("utf-8-sig", "replace")
     except InputError:
         return False
     lines = _lines(head)

@@ -17,7 +17,7 @@ import msgspec
 from ssd_data.core.classes.background import is_background, is_background_first
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.fences import require_inside
-from ssd_data.core.files.inside import read_start
+from ssd_data.core.files.inside import read_head
 from ssd_data.core.files.paths import file_error, listable
 from ssd_data.core.files.there import stamp
 from ssd_data.data.formats.coco.jsonfile import (
@@ -94,7 +94,7 @@ def is_by_label_studio(info: msgspec.Raw) -> bool:
 def is_likely(path: Path) -> bool:
     """Whether a file begins as an instances JSON does; its first bytes are read."""
     try:
-        head, _ = read_start(path, "JSON", MOST_BYTES, path, HEAD)
+        head = read_head(path, "JSON", MOST_BYTES, HEAD)
     except InputError:
         return False
     return head.removeprefix(BOM).lstrip()[:1] == b"{" and _KEY.search(head) is not None

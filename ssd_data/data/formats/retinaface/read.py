@@ -11,7 +11,7 @@ import numpy as np
 
 from ssd_data.core.boxes import from_xywh
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import read_lines, read_start
+from ssd_data.core.files.inside import read_head, read_lines
 from ssd_data.core.files.paths import below, require_below
 from ssd_data.core.files.there import is_folder
 from ssd_data.core.notes import Tally
@@ -95,7 +95,7 @@ def _images(folder: Path, split: str) -> str:
 
 def _is_list(path: Path) -> bool:
     try:
-        data, _ = read_start(path, "list of faces", MOST_BYTES, path, HEAD_BYTES)
+        data = read_head(path, "list of faces", MOST_BYTES, HEAD_BYTES)
     except InputError:
         return False
     head = data.decode("utf-8", "replace").removeprefix("\ufeff")
