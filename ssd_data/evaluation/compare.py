@@ -177,8 +177,8 @@ def _fell(
     """Which of those that are alone fell at a threshold, where rounding decides."""
     keep, least = param.keep_top_k, param.confidence_threshold
     limit = param.nms_param.nms_threshold
-    full = [one.scores.min() for one in (ours, theirs) if len(one) and 0 <= keep <= len(one)]
-    last = max(full, default=-np.inf)
+    full = len(theirs) > 0 and 0 <= keep <= len(theirs)  # then it left out what scores less
+    last = theirs.scores.min() if full else -np.inf
     fell: Flags = alone & ((ours.scores <= last + NEAR) | (np.abs(ours.scores - least) <= NEAR))
     for i in np.flatnonzero(alone & ~fell):
         better = (theirs.labels == ours.labels[i]) & (theirs.scores >= ours.scores[i] - NEAR)

@@ -85,6 +85,17 @@ def test_what_is_far_above_the_last_of_keep_top_k_is_no_rounding() -> None:
     assert compare_detections("detections", "y", [pair], PARAM).unmatched == 1
 
 
+def test_a_full_side_explains_what_the_other_has_and_not_what_it_has_itself() -> None:
+    """A wrong engine may fill all its places with one high score: none of these is rounding."""
+    ours = found(*((1, 0.85 - 0.05 * i, 0.01 * i) for i in range(10)))
+    wrong = found(*((1, 0.9, 0.5 + 0.01 * i) for i in range(10)))
+    for pair in ((ours, wrong), (wrong, ours)):
+        assert compare_detections("detections", "y", [pair], PARAM).unmatched == 10
+    few = ours.only(np.arange(10) < 9)
+    assert compare_detections("detections", "y", [(few, wrong)], PARAM).unmatched == 10
+    assert compare_detections("detections", "y", [(few, ours)], PARAM).unmatched == 1
+
+
 def test_two_forms_of_a_net_have_to_be_equal() -> None:
     require_equal([Difference("loc", "torch", 9e-5, 0.1)], "net")
     with pytest.raises(OutputError, match='"loc" differs by 0.2 after merging') as caught:
