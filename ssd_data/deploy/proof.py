@@ -27,6 +27,7 @@ from ssd_data.nets.prepare import PreparedNet, ending
 TOLERANCE = 1e-3  # of an output's largest value
 MOST_PICTURES = 16
 VERSION = "VOC10"
+ROUNDING = 1e-9
 REPORT = "Please report it with the net; see also ssd-data parity"
 TIES = (
     "Take --head raw, if scores are equal: the runtime then has its own order. Else please report "
@@ -202,19 +203,14 @@ class Proof:
 
         Raises:
             InputError: see :meth:`scores`.
-            OutputError: it is lower by more.
+            OutputError: it is lower by more, or the net scores nothing before.
         """
         if lmdb is None:
             return {}
         assert self.shipped is not None, "a target's prove holds nothing against the reference"
         found = self.scores(self.shipped, lmdb, worst or 0, folder)
-        if allowed is not None and not found["loss"] <= allowed:
-            raise OutputError(
-                f"mAP on {lmdb.name} falls from {found['embedded']:.4f} to {found['shipped']:.4f}, "
-                f"by more than {allowed:g}: nothing was written",
-                where=self.net.deploy,
-                hint="Allow more with --allow-loss, or take a higher precision",
-            )
+        if allowed is not None:
+            _require_loss(found, allowed, lmdb.name, self.net.deploy)
         return {f"mAP on {lmdb.name}": found}
 
     def scores(
@@ -283,6 +279,25 @@ class Proof:
             }
 
         return run
+
+
+def _require_loss(found: Mapping[str, Any], allowed: float, lmdb: str, where: Path) -> None:
+    """Refuse what is lost beyond what is allowed, but for a rounding error of the difference."""
+    before, after, loss = (found[name] for name in ("embedded", "shipped", "loss"))
+    if before == 0:
+        raise OutputError(
+            f"the net has a mAP of 0 on {lmdb} by the embedded engine: what is lost cannot be "
+            "seen, nothing was written",
+            where=where,
+            hint="Are --mean, --scale and the classes those that it was trained with?",
+        )
+    if not loss <= allowed + ROUNDING:
+        raise OutputError(
+            f"mAP on {lmdb} falls by {loss:.2g}, from {before:.4f} to {after:.4f}, and "
+            f"{allowed:g} is allowed: nothing was written",
+            where=where,
+            hint="Allow more with --allow-loss, or take a higher precision",
+        )
 
 
 def difference_table(found: Difference) -> dict[str, Any]:
