@@ -143,3 +143,25 @@ def test_of_equally_good_ones_rounding_decides_which_comes_first() -> None:
     assert unmatched(found(one, taken)) == 3  # the net does not give it: it is a wrong box
     assert unmatched(every, (found(one), found((1, 0.8999, 0.1 + third)))) == 2  # not equally good
     assert unmatched(every, (found(one), found((*one[:2], 0.5)))) == 2
+
+
+def test_rounding_decides_who_is_the_last_of_a_class_that_is_looked_at() -> None:
+    """Four of one score, of which top_k takes two: each side may take others of them."""
+    param = caffe_pb2.DetectionOutputParameter(keep_top_k=10, confidence_threshold=0.25)
+    param.nms_param.top_k, param.nms_param.nms_threshold = 2, 0.5
+    first, more, *_ = rows = [(1, 0.9, 0.1), (1, 0.60001, 0.3), (1, 0.6, 0.5), (1, 0.6, 0.7)]
+    every = found(*rows, (2, 0.8, 0.1))
+
+    def unmatched(boxes: Detections | None, *sides: Detections) -> int:
+        known = None if boxes is None else lambda number: boxes
+        pairs = [(sides[0], sides[1]), (sides[1], sides[0])]
+        found = compare_detections("detections", "y", pairs, param, known)
+        assert found.unmatched % 2 == 0
+        return found.unmatched // 2
+
+    assert unmatched(every, found(first, more), found(first, rows[2])) == 0
+    assert unmatched(None, found(first, more), found(first, rows[2])) == 2
+    assert unmatched(every, found(first, more), found(first, (1, 0.6, 0.9))) == 1  # no box of it
+    assert unmatched(every, found(first, more), found(more, rows[2])) == 1  # the first is no last
+    assert unmatched(every, found((2, 0.8, 0.1)), found()) == 1  # its class has no more than two
+    assert unmatched(found(*rows[:2]), found(first, more), found(first)) == 1  # nor has this one
