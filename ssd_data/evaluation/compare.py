@@ -95,7 +95,7 @@ def compare_detections(
     engine: str,
     pairs: Iterable[tuple[Detections, Detections]],
     param: caffe_pb2.DetectionOutputParameter,
-    boxes: Callable[[int], Detections] | None = None,
+    boxes: Callable[[int], Detections | None] | None = None,
 ) -> Difference:
     """How far the detections of pictures differ, as sets; what is no number has no counterpart.
 
@@ -130,7 +130,7 @@ def compare_engines(
     engines: Sequence[Engine],
     batches: Sequence[Array],
     outputs: Sequence[str] | None = None,
-    boxes: Callable[[Array], Detections] | None = None,
+    boxes: Callable[[Array], Detections | None] | None = None,
 ) -> list[Difference]:
     """Compare each engine with the first, output by output, the worst of all batches.
 
