@@ -32,11 +32,11 @@ _SCORES = {
     "SoftmaxWithFocalLoss": "Softmax",
 }
 _SOURCELESS = {"Input", "Parameter", "DummyData"}  # give what a deploy net may have, too
-# Where fields of forks say how pictures are read and drawn from: an Input does neither.
+# Where fields of forks say how pictures are read, drawn from and judged: a deploy net does neither.
 _FEEDING = {
     "AnnotatedDataParameter", "DataParameter", "ImageDataParameter", "VideoDataParameter",
     "BatchSampler", "Sampler", "SampleConstraint", "EmitConstraint", "NoiseParameter",
-    "DistortionParameter", "ExpansionParameter",
+    "DistortionParameter", "ExpansionParameter", "DetectionEvaluateParameter",
 }  # fmt: skip
 _JUDGES = {"Accuracy", "DetectionEvaluate", "Silence", "HDF5Output"}
 
