@@ -78,6 +78,7 @@ def command(
       ssd-data parity deploy.prototxt random
     """  # fmt: skip
     from ssd_data.engines import load_engine
+    from ssd_data.evaluation.candidates import CandidatesOf
     from ssd_data.evaluation.compare import compare_engines
     from ssd_data.evaluation.detect import read_inputs
     from ssd_data.evaluation.reasons import opencv_reasons
@@ -91,13 +92,14 @@ def command(
             load_engine(name, given, file, device="cpu" if name == "opencv" else device)
             for name in names
         ]
-    if pictures:
-        prepare = net_options.preprocessing(deploy, options).fitted(nets[0].graph)
-        wanted = shared.parse_size(size) or (nets[0].shape[3], nets[0].shape[2])
-        batches = read_inputs(pictures, prepare, wanted, follow_links=follow_links)
-    else:
-        batches = _random(nets[0], count, seed, shared.parse_size(size))
-    rows = compare_engines(nets, batches)
+        if pictures:
+            prepare = net_options.preprocessing(deploy, options).fitted(nets[0].graph)
+            wanted = shared.parse_size(size) or (nets[0].shape[3], nets[0].shape[2])
+            batches = read_inputs(pictures, prepare, wanted, follow_links=follow_links)
+        else:
+            batches = _random(nets[0], count, seed, shared.parse_size(size))
+        boxes = CandidatesOf(given, file, nets[0].map_sizes())
+        rows = compare_engines(nets, batches, boxes=boxes)
     passed = all(row.within(tolerance) for row in rows)
     apart = {row.engine for row in rows if not row.within(tolerance)}
     reasons = opencv_reasons(nets[0].graph) if "opencv" in apart else []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -14,19 +13,19 @@ import numpy as np
 from ssd_data.core.errors import OutputError
 from ssd_data.core.files.scratch import scratch
 from ssd_data.core.overlaps import overlaps
-from ssd_data.core.structures import Detections
 from ssd_data.data.synthetic.shapes import draw
 from ssd_data.engines import Array, Engine
+from ssd_data.evaluation.candidates import Candidates
 from ssd_data.evaluation.compare import Difference, compare_engines, compare_values
 from ssd_data.evaluation.detect import read_inputs
 from ssd_data.evaluation.reasons import opencv_reasons
 from ssd_data.nets.detection import detection_blob
-from ssd_data.nets.postprocess import activate, decode
-from ssd_data.nets.prepare import PreparedNet, ending
+from ssd_data.nets.prepare import PreparedNet
 
 TOLERANCE = 1e-3  # of an output's largest value
 MOST_PICTURES = 16
 VERSION = "VOC10"
+ROUNDING = 1e-9
 REPORT = "Please report it with the net; see also ssd-data parity"
 TIES = (
     "Take --head raw, if scores are equal: the runtime then has its own order. Else please report "
@@ -93,6 +92,7 @@ class Proof:
     def __init__(self, net: PreparedNet, reference: Engine, batches: Sequence[Array]) -> None:
         self.net, self.reference, self.batches = net, reference, list(batches)
         self.shipped: WrittenEngine | None = None
+        self.candidates = Candidates(net)
 
     def measure(self, written: WrittenEngine) -> list[Difference]:
         """How far what was written differs.
@@ -102,7 +102,9 @@ class Proof:
         """
         found = []
         if written.values is not None:
-            pairs = [(self._heads(batch), written.values(batch)) for batch in self.batches]
+            pairs = [
+                (self.candidates.heads(batch), written.values(batch)) for batch in self.batches
+            ]
             for name in pairs[0][1]:
                 self._require_size(name, written, pairs)
                 sides = [(a[name], b[name].reshape(a[name].shape)) for a, b in pairs]
@@ -111,7 +113,7 @@ class Proof:
                     what = f'{written.name} gives values in "{name}" that are no numbers'
                     raise OutputError(what)
         engines = [self.reference, written]
-        (rows,) = compare_engines(engines, self.batches, written.outputs, self._boxes)
+        (rows,) = compare_engines(engines, self.batches, written.outputs, self.candidates.boxes)
         return [*found, replace(rows, output="detections")]
 
     def require(self, written: WrittenEngine, hint: str = REPORT) -> list[Difference]:
@@ -202,19 +204,14 @@ class Proof:
 
         Raises:
             InputError: see :meth:`scores`.
-            OutputError: it is lower by more.
+            OutputError: it is lower by more, or the net scores nothing before.
         """
         if lmdb is None:
             return {}
         assert self.shipped is not None, "a target's prove holds nothing against the reference"
         found = self.scores(self.shipped, lmdb, worst or 0, folder)
-        if allowed is not None and not found["loss"] <= allowed:
-            raise OutputError(
-                f"mAP on {lmdb.name} falls from {found['embedded']:.4f} to {found['shipped']:.4f}, "
-                f"by more than {allowed:g}: nothing was written",
-                where=self.net.deploy,
-                hint="Allow more with --allow-loss, or take a higher precision",
-            )
+        if allowed is not None:
+            _require_loss(found, allowed, lmdb.name, self.net.deploy)
         return {f"mAP on {lmdb.name}": found}
 
     def scores(
@@ -247,42 +244,24 @@ class Proof:
         loss = found["embedded"] - found["shipped"]
         return {**found, "loss": loss, "records": len(data.names)}
 
-    def _boxes(self, picture: Array) -> Detections:
-        """All that the net gives before suppression, of every class but the background."""
-        values, settings = self._heads(picture), self.net.settings()
-        (scores,), (boxes,) = values["scores"], values["boxes"]
-        above = scores > settings["confidence_threshold"]
-        above[:, [settings["background_label_id"]] * (settings["background_label_id"] >= 0)] = False
-        prior, label = np.nonzero(above)
-        chosen = boxes[prior] if boxes.ndim == 2 else boxes[prior, label]
-        return Detections(label.astype(np.int32), scores[prior, label], chosen)
 
-    @cached_property
-    def _heads(self) -> Callable[[Array], dict[str, Array]]:
-        """The embedded engine's locations and confidences, and boxes and scores of them."""
-        from ssd_data.engines.torch.compiled import compile_net
-
-        net, head, settings = self.net, self.net.head, self.net.settings()
-        engine = compile_net(ending(net.merged, head), str(net.weights))
-        each = (4,) if settings["share_location"] else (settings["num_classes"], 4)
-        spread = (slice(None), None) if len(each) == 2 else (slice(None),)
-
-        def run(batch: Array) -> dict[str, Array]:
-            values = engine.forward(batch)
-            locations = values[head.locations].reshape(len(batch), -1, *each)
-            confidences = values[head.confidences].reshape(len(batch), -1, settings["num_classes"])
-            boxes = decode(
-                locations, net.boxes[spread], net.variances[spread], settings["code_type"],
-                settings["variance_encoded_in_target"],
-            )  # fmt: skip
-            return {
-                "locations": locations,
-                "confidences": confidences,
-                "boxes": boxes,
-                "scores": activate(confidences, settings["activation"], settings["num_classes"]),
-            }
-
-        return run
+def _require_loss(found: Mapping[str, Any], allowed: float, lmdb: str, where: Path) -> None:
+    """Refuse what is lost beyond what is allowed, but for a rounding error of the difference."""
+    before, after, loss = (found[name] for name in ("embedded", "shipped", "loss"))
+    if before == 0:
+        raise OutputError(
+            f"the net has a mAP of 0 on {lmdb} by the embedded engine: what is lost cannot be "
+            "seen, nothing was written",
+            where=where,
+            hint="Are --mean, --scale and the classes those that it was trained with?",
+        )
+    if not loss <= allowed + ROUNDING:
+        raise OutputError(
+            f"mAP on {lmdb} falls by {loss:.2g}, from {before:.4f} to {after:.4f}, and "
+            f"{allowed:g} is allowed: nothing was written",
+            where=where,
+            hint="Allow more with --allow-loss, or take a higher precision",
+        )
 
 
 def difference_table(found: Difference) -> dict[str, Any]:

@@ -22,6 +22,7 @@ import numpy as np
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.scratch import scratch
 from ssd_data.core.legible import legible
+from ssd_data.engines._built_for import built_for
 from ssd_data.engines._toolkits import Toolkit
 
 SERVE = Path(__file__).parent / "_children" / "serve.py"
@@ -98,20 +99,34 @@ class Child:
     def _judged(self, answer: dict[str, Any] | None, where: object) -> dict[str, Any]:
         name = self.toolkit.name
         if answer is not None and "missing" in answer:
-            hint = f"Install it there: {self.toolkit.install}"
-            text = f"{name} cannot be imported by {self.python}: {answer['missing']}"
-            raise UsageError(legible(text), where=self.toolkit.variable, hint=hint)
+            raise self._unusable(answer["missing"], answer.get("numpy", ""))
         if answer is None or "error" in answer:
             said = self._reason(answer["error"] if answer else "")
             what = "cannot take this net" if where else "does not answer"
             raise InputError(f"{name} {what}: {said}", where=where)
         return answer
 
-    def _reason(self, error: str) -> str:
-        """What a toolkit said of it, in a line."""
+    def _unusable(self, missing: str, numpy: str) -> UsageError:
+        """It cannot be imported: it is not there, or was built for something else."""
+        why = built_for(f"{missing} {self._logged()}", numpy)
+        what, hint = why or (
+            f"cannot be imported by {self.python}: {' '.join(missing.split())}",
+            f"Install it there: {self.toolkit.install}",
+        )
+        if why is not None:
+            what = f"{what}, in the environment of {self.python}"
+        text = legible(f"{self.toolkit.name} {what}")
+        return UsageError(text, where=self.toolkit.variable, hint=hint)
+
+    def _logged(self) -> str:
+        """What it printed last."""
         size = self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, size - LOGGED))
-        text = self._log.read().decode("utf-8", "replace") + "\n" + error
+        return self._log.read().decode("utf-8", "replace")
+
+    def _reason(self, error: str) -> str:
+        """What a toolkit said of it, in a line."""
+        text = self._logged() + "\n" + error
         lines = [_COLOUR.sub("", line).strip() for line in text.splitlines()]
         told = [line for line in lines if _BUILT_IN.match(line)] or [x for x in lines if x]
         return legible(told[-1][:300]) if told else "it says nothing"

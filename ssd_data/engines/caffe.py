@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
-from ssd_data.core.legible import few
+from ssd_data.core.legible import few, legible
 from ssd_data.engines import Array, Engine, EngineOptions, caffe_files
+from ssd_data.engines._built_for import built_for
 from ssd_data.engines._foreign import Child
 from ssd_data.engines._toolkits import PYCAFFE
 from ssd_data.nets.caffemodel import read_caffemodel
@@ -65,7 +66,7 @@ def import_caffe() -> Any:
     try:
         with redirect_stderr(said):  # NumPy says a page where a module is for another NumPy
             module = import_module("caffe")
-    except (ImportError, AttributeError, SystemError) as error:
+    except Exception as error:
         raise _unusable(error, said.getvalue()) from None
     sys.stderr.write(said.getvalue())
     if module.__name__ == "ssd_data":
@@ -81,15 +82,15 @@ def import_caffe() -> Any:
 
 
 def _unusable(error: Exception, said: str) -> UsageError:
-    text = f"{error} {said}"
-    if "compiled using NumPy 1" in text or "multiarray" in text or "_ARRAY_API" in text:
-        return UsageError(
-            f"pycaffe was built for NumPy 1, and here is NumPy {np.__version__}",
-            where="--engine caffe",
-            hint="Use an environment of its own with pip install 'numpy<2', or build pycaffe anew",
-        )
-    what = " ".join(str(error).split()) or type(error).__name__
-    return UsageError(f"pycaffe cannot be imported: {what}", where="--engine caffe", hint=HINT)
+    why = built_for(f"{type(error).__name__}: {error} {said}", np.__version__)
+    if why is not None:
+        what, hint = why
+        if "environment" in hint:
+            hint += f"; for all but train, {PYCAFFE.variable} can name that environment's Python"
+        return UsageError(f"pycaffe {what}", where="--engine caffe", hint=hint)
+    text = " ".join(str(error).split()) or type(error).__name__
+    what = f"pycaffe cannot be imported: {legible(text)}"
+    return UsageError(what, where="--engine caffe", hint=HINT)
 
 
 def layer_types(caffe: Any) -> list[str]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ssd_data.core.errors import InputError, OutputError
-from ssd_data.core.overlaps import overlaps
 from ssd_data.core.structures import Detections, Flags
 from ssd_data.engines import Array, Engine, to_detections
 from ssd_data.engines.torch import require_torch
+from ssd_data.evaluation.explained import nearest, unexplained
 from ssd_data.nets.caffemodel import Caffemodel
 from ssd_data.nets.detection import DETECTION_PARAMS, DETECTION_TYPE, detection_thresholds
 from ssd_data.nets.edit.stats import largest_difference, largest_value
@@ -23,8 +23,6 @@ from ssd_data.proto import caffe_pb2
 if TYPE_CHECKING:
     from ssd_data.engines.torch.net import Net
 
-SCORE, COORDINATE = 1e-4, 1e-3  # within these a detection of one engine is one of the other
-NEAR = 1e-4  # of a threshold: rounding decides what happens there
 ALLOWED = 1e-4  # of an output's largest value, for two forms of a net that should be equal
 RANGES = (1.0, 128.0)  # values of the random inputs: within ±1, and within ±128
 _PICKS_BOXES = (*DETECTION_PARAMS, "DetectionEvaluate")
@@ -97,7 +95,7 @@ def compare_detections(
     engine: str,
     pairs: Iterable[tuple[Detections, Detections]],
     param: caffe_pb2.DetectionOutputParameter,
-    boxes: Callable[[int], Detections] | None = None,
+    boxes: Callable[[int], Detections | None] | None = None,
 ) -> Difference:
     """How far the detections of pictures differ, as sets; what is no number has no counterpart.
 
@@ -114,96 +112,15 @@ def compare_detections(
         unmatched += len(a) + len(b) - sum(map(len, sound))
         alone: list[Flags] = []
         for one, other in (sound, sound[::-1]):
-            far, without = _nearest(one, other)
+            far, without = nearest(one, other)
             largest = max(largest, float(far[~without].max(initial=0)))
             alone.append(without)
         both = alone[0], alone[1]
-        left = _unexplained(sound, both, param)
+        left = unexplained(sound, both, param)
         if left and boxes is not None:
-            left = _unexplained(sound, both, param, boxes(number))
+            left = unexplained(sound, both, param, boxes(number))
         unmatched += left
     return Difference(output, engine, largest, 1.0, unmatched, compared)
-
-
-def _nearest(ours: Detections, theirs: Detections) -> tuple[Array, Flags]:
-    """For each of ours how far the nearest of theirs is, and whether there is none.
-
-    Coordinates differ in fractions of the picture; of boxes larger than it, of the box.
-    """
-    if not len(ours) or not len(theirs):
-        return np.zeros(len(ours), np.float32), np.ones(len(ours), np.bool_)
-    score = np.abs(ours.scores[:, None] - theirs.scores)
-    size = np.maximum(np.abs(ours.boxes).max(1), 1)
-    place = np.abs(ours.boxes[:, None] - theirs.boxes).max(2) / size[:, None]
-    far = np.maximum(score, place)
-    alike = (score <= SCORE) & (place <= COORDINATE) & (ours.labels[:, None] == theirs.labels)
-    far[~alike] = np.inf
-    best = far.min(1)
-    alone = ~np.isfinite(best)
-    return np.where(alone, 0, best).astype(np.float32), alone
-
-
-def _unexplained(
-    sides: tuple[Detections, Detections],
-    alone: tuple[Flags, Flags],
-    param: caffe_pb2.DetectionOutputParameter,
-    boxes: Detections | None = None,
-) -> int:
-    """How many of those that are alone did not fall at a threshold or to one as good, nor for the
-    sake of one that did: what rounding keeps on one side takes others with it there."""
-    if not (alone[0].any() or alone[1].any()):
-        return 0
-    fell = [_fell(sides[k], sides[1 - k], alone[k], param) for k in (0, 1)]
-    limit, changed = param.nms_param.nms_threshold - NEAR, True
-    for k, tied in enumerate(_tied(sides, alone, boxes, limit) if boxes is not None else ()):
-        fell[k] |= tied
-    while changed:
-        changed = False
-        for ours, theirs, side in ((*sides, 0), (*sides[::-1], 1)):
-            takers = theirs.only(fell[1 - side])
-            for i in np.flatnonzero(alone[side] & ~fell[side]):
-                better = (takers.labels == ours.labels[i]) & (
-                    takers.scores >= ours.scores[i] - NEAR
-                )
-                shared = overlaps(ours.boxes[i : i + 1], takers.boxes[better])
-                if (shared > limit).any():
-                    fell[side][i] = changed = True
-    return sum(int((alone[k] & ~fell[k]).sum()) for k in (0, 1))
-
-
-def _fell(
-    ours: Detections, theirs: Detections, alone: Flags, param: caffe_pb2.DetectionOutputParameter
-) -> Flags:
-    """Which of those that are alone fell at a threshold, where rounding decides."""
-    keep, least = param.keep_top_k, param.confidence_threshold
-    limit = param.nms_param.nms_threshold
-    full = [one.scores.min() for one in (ours, theirs) if len(one) and 0 <= keep <= len(one)]
-    last = max(full, default=-np.inf)
-    fell: Flags = alone & ((ours.scores <= last + NEAR) | (np.abs(ours.scores - least) <= NEAR))
-    for i in np.flatnonzero(alone & ~fell):
-        better = (theirs.labels == ours.labels[i]) & (theirs.scores >= ours.scores[i] - NEAR)
-        shared = overlaps(ours.boxes[i : i + 1], theirs.boxes[better])
-        fell[i] = bool((np.abs(shared - limit) <= NEAR).any())
-    return fell
-
-
-def _tied(
-    sides: tuple[Detections, Detections],
-    alone: tuple[Flags, Flags],
-    boxes: Detections,
-    limit: float,
-) -> tuple[Flags, Flags]:
-    """Which of those that are alone overlap one of equal score that is alone on the other side: one
-    of the two had to go. A box that the first side's net does not give at all is none of them."""
-    found = np.zeros_like(alone[0]), np.zeros_like(alone[1])
-    given = ~_nearest(sides[1], boxes)[1]
-    for i in np.flatnonzero(alone[0]):
-        same = alone[1] & given & (sides[1].labels == sides[0].labels[i])
-        same &= np.abs(sides[1].scores - sides[0].scores[i]) <= NEAR
-        same &= overlaps(sides[0].boxes[i : i + 1], sides[1].boxes)[0] > limit
-        found[0][i] = same.any()
-        found[1][same] = True
-    return found
 
 
 # ---- one net in several engines ----
@@ -213,7 +130,7 @@ def compare_engines(
     engines: Sequence[Engine],
     batches: Sequence[Array],
     outputs: Sequence[str] | None = None,
-    boxes: Callable[[Array], Detections] | None = None,
+    boxes: Callable[[Array], Detections | None] | None = None,
 ) -> list[Difference]:
     """Compare each engine with the first, output by output, the worst of all batches.
 

@@ -205,7 +205,8 @@ def _error(field: ForeignField, where: str) -> InputError:
     value = legible(field.value, QUOTE)
     said = f"{name}: {value}" if value and not value.startswith("{") else name
     hint = _CURES.get(f"{field.scope}.{field.name}", "")
-    if not hint and (near := get_close_matches(field.name, _names(field.scope), n=1, cutoff=0.8)):
+    near = get_close_matches(field.name, _names(field.scope), n=1, cutoff=0.8)
+    if not hint and near and field.name[:-1] != near[0][:-1]:  # pad_l is no pad_w
         hint = f"Did you mean {near[0]}?"
     return InputError(
         f'"{said}" is no field of {_message(field.scope)} in the SSD branch, and may make another '

@@ -24,6 +24,7 @@ from ssd_data.core.files.paths import naming
 from ssd_data.core.files.whole import failed, lock
 from ssd_data.core.jsontext import json_text
 from ssd_data.core.legible import QUOTE, legible
+from ssd_data.training.snapshots import HDF5
 
 LOG, TABLE = ".log", ".jsonl"
 MOST_LINE = 5000
@@ -132,9 +133,14 @@ def lines(event: Event) -> list[tuple[str, str]]:
             for i, (name, value) in enumerate(event.outputs)
         ]
     if isinstance(event, Snapshotted):
+        hdf5 = event.state.suffix == HDF5
+        kind, line, of_state = ("HDF5", 606, 317) if hdf5 else ("binary proto", 596, 307)
         return [
-            ("solver.cpp:596", f"Snapshotting to binary proto file {event.model}"),
-            ("sgd_solver.cpp:307", f"Snapshotting solver state to binary proto file {event.state}"),
+            (f"solver.cpp:{line}", f"Snapshotting to {kind} file {event.model}"),
+            (
+                f"sgd_solver.cpp:{of_state}",
+                f"Snapshotting solver state to {kind} file {event.state}",
+            ),
         ]
     return []
 

@@ -35,7 +35,7 @@ from ssd_data.training.log import (
     Tested,
     to_row,
 )
-from ssd_data.training.snapshots import AVERAGE, own_snapshots, prune
+from ssd_data.training.snapshots import AVERAGE, HDF5, own_snapshots, prune
 
 Row: TypeAlias = dict[str, Any]
 T = TypeVar("T")
@@ -147,6 +147,8 @@ class RunFolder:
             raise self.fault
         if not self.models:
             what = "the folder has no snapshot (*_iter_N.caffemodel)"
+            if any(self.folder.glob(f"*_iter_*.caffemodel{HDF5}")):
+                what += "; those in HDF5 a real Caffe alone reads"
             raise InputError(what, where=self.folder, hint=HINT)
         newest = sorted(self.models, key=lambda one: (-one.iteration, -one.path.stat().st_mtime))
         tables = {one.table for one in newest if is_file(one.table)}

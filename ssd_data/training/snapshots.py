@@ -62,11 +62,11 @@ class Snapshot:
     resume_state: Mapping[str, Any] = field(default_factory=dict)
 
 
-def snapshot_paths(prefix: str, iteration: int) -> tuple[Path, Path]:
+def snapshot_paths(prefix: str, iteration: int, hdf5: bool = False) -> tuple[Path, Path]:
     """Caffemodel and solver state, ``<prefix>_iter_<iteration>`` with their endings, as Caffe names
     them."""
-    start = f"{prefix}_iter_{iteration}"
-    return Path(start + MODEL), Path(start + STATE)
+    start, end = f"{prefix}_iter_{iteration}", HDF5 * hdf5
+    return Path(start + MODEL + end), Path(start + STATE + end)
 
 
 def write_snapshot(

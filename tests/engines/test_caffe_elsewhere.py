@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.foreign import interpreter
+from support.foreign import BUILT_FOR_OTHERS, interpreter
 from support.nets import write_detector
 
 from ssd_data.core.errors import InputError, UsageError
@@ -95,6 +95,24 @@ def test_where_caffe_ends_its_process_ours_goes_on(
     monkeypatch.setenv("CAFFE_ENDS", "1")
     with pytest.raises(InputError, match=r"cannot take this net: .*Check failed: a == b \(1 vs"):
         load_engine("caffe", *detector)
+
+
+@pytest.mark.parametrize(("module", "what", "needs"), BUILT_FOR_OTHERS)
+def test_one_that_was_built_for_others_is_one_sentence(
+    detector: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    module: str,
+    what: str,
+    needs: str,
+) -> None:
+    monkeypatch.delenv("CAFFE_ROOT", raising=False)
+    python = interpreter(tmp_path, {"caffe/__init__.py": module}, {})
+    monkeypatch.setenv("CAFFE_PYTHON", str(python))
+    with pytest.raises(UsageError, match=f"^CAFFE_PYTHON: pycaffe {what}") as error:
+        load_engine("caffe", *detector)
+    assert needs in error.value.hint
+    assert str(python) in error.value.what
 
 
 def test_none_there_and_the_empty_package(

@@ -15,6 +15,7 @@ from google.protobuf import text_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.detections import differences
+from support.foreign import BUILT_FOR_OTHERS
 from support.nets import write_detector
 
 from ssd_data.core.errors import InputError, UsageError
@@ -219,27 +220,24 @@ def test_pycaffe_is_given_no_layer_that_it_lacks(
     assert "deploy.prototxt:" in error.value.where
 
 
-NUMPY_1 = """
-import sys
-sys.stderr.write("A module that was compiled using NumPy 1.x cannot be run in\\nNumPy 2\\n")
-raise ImportError("numpy.core.multiarray failed to import")
-"""
-
-
-def test_pycaffe_of_another_numpy_is_one_sentence(
+@pytest.mark.parametrize(("module", "what", "needs"), BUILT_FOR_OTHERS)
+def test_pycaffe_that_was_built_for_others_is_one_sentence(
     detector: tuple[Path, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
+    module: str,
+    what: str,
+    needs: str,
 ) -> None:
     folder = tmp_path / "python" / "caffe"
     folder.mkdir(parents=True)
-    (folder / "__init__.py").write_text(NUMPY_1)
+    (folder / "__init__.py").write_text(module)
     monkeypatch.setenv("CAFFE_ROOT", str(tmp_path))
     monkeypatch.delitem(sys.modules, "caffe", raising=False)
-    with pytest.raises(UsageError, match="was built for NumPy 1, and here is NumPy") as error:
+    with pytest.raises(UsageError, match=f"^--engine caffe: pycaffe {what}") as error:
         load_engine("caffe", *detector)
-    assert "numpy<2" in error.value.hint
+    assert needs in error.value.hint
     assert capfd.readouterr().err == ""
 
 

@@ -11,6 +11,7 @@ import torch
 
 import ssd_data as caffe
 from ssd_data.core.errors import InputError, UsageError
+from ssd_data.proto import caffe_pb2
 
 SMALL = """
 name: "small"
@@ -234,3 +235,24 @@ def test_transformer_does_and_undoes(tmp_path: Path) -> None:
     assert transformer.preprocess("data", np.zeros((20, 30, 3))).shape == (3, 8, 8)
     with pytest.raises(UsageError, match="no input"):
         transformer.set_raw_scale("dato", 1)
+
+
+def test_messages_are_arrays_and_arrays_are_messages() -> None:
+    """A mean image has the old shape of four; a caffemodel's blobs the new one."""
+    old = caffe_pb2.BlobProto(num=1, channels=3, height=2, width=2, data=range(12))
+    assert caffe.io.blobproto_to_array(old).shape == (1, 3, 2, 2)
+    values = np.arange(6, dtype=np.float32).reshape(2, 3)
+    blob = caffe.io.array_to_blobproto(values, -values)
+    assert list(blob.shape.dim) == [2, 3]
+    np.testing.assert_array_equal(caffe.io.blobproto_to_array(blob), values)
+    np.testing.assert_array_equal(caffe.io.blobproto_to_array(blob, return_diff=True), -values)
+    pixels = np.arange(12, dtype=np.uint8).reshape(3, 2, 2)
+    for array in (pixels, pixels.astype(float)):
+        datum = caffe.io.array_to_datum(array, 5)
+        assert (datum.channels, datum.height, datum.width, datum.label) == (3, 2, 2, 5)
+        assert bool(datum.data) == (array.dtype == np.uint8)
+        found = caffe.io.datum_to_array(datum)
+        np.testing.assert_array_equal(found, array)
+        assert found.dtype == array.dtype
+    with pytest.raises(ValueError, match="three axes"):
+        caffe.io.array_to_datum(values)

@@ -368,3 +368,32 @@ def test_lists_where_python_3_has_none(capsys: pytest.CaptureFixture[str]) -> No
     run(run_it, {})
     out = capsys.readouterr().out
     assert out == "[1, 2] 1 ('b', 'd') [0, 1, 5] [3]\n[(1, 2)] [3]\n"
+
+
+def test_a_blob_that_is_put_into_another_net_is_its_own(tmp_path: Path) -> None:
+    """As public merge scripts take a net's arrays over: ``layers[i].blobs[0] = layer.blobs[0]``."""
+    deploy, weights = write_detector(tmp_path)
+    whole = ssd_data.Net(deploy, weights, ssd_data.TEST)
+    bare = ssd_data.Net(deploy, ssd_data.TEST)
+    for own, theirs in zip(bare.layers, whole.layers, strict=True):
+        for i, blob in enumerate(theirs.blobs):
+            own.blobs[i] = blob
+    picture = np.random.default_rng(0).uniform(-1, 1, (1, 3, 64, 64)).astype(np.float32)
+    wanted, found = (net.forward(data=picture)["detection_out"] for net in (whole, bare))
+    np.testing.assert_array_equal(found, wanted)
+    assert found.shape[2] > 5
+    bare.save(tmp_path / "bare.caffemodel")
+    for layer in read_caffemodel(weights).layers:
+        for mine, theirs in zip(read_caffemodel(tmp_path / "bare.caffemodel")[layer.name],
+                                layer.arrays, strict=True):  # fmt: skip
+            np.testing.assert_array_equal(mine, theirs)
+    bare.params["conv1"][0].data[...] = 7  # one blob, two nets
+    assert (whole.params["conv1"][0].data == 7).all()
+    assert len(bare.params["conv2"]) == len(bare.params["conv2"][:]) == 2
+
+
+def test_values_that_are_put_in_the_place_of_a_blob_are_refused(tmp_path: Path) -> None:
+    deploy, weights = write_detector(tmp_path)
+    net = ssd_data.Net(deploy, weights, ssd_data.TEST)
+    with pytest.raises(TypeError, match=r"written into blob\.data"):
+        net.params["conv1"][0] = np.zeros((8, 3, 3, 3), np.float32)  # type: ignore[call-overload]

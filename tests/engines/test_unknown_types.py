@@ -92,6 +92,8 @@ def test_data_that_is_not_there(kind: str, tmp_path: Path, run: Any) -> None:
         ("ConvolutionReLU", "write both"),
         ("Telepathy", "Known are"),
         ("PReLU7", "Known are"),
+        ("DetectionCcpdOutput", "Known are"),
+        ("BatchRenorm", "Known are"),
     ],
 )
 def test_suggestions_mean_the_same(kind: str, hint: str, tmp_path: Path, run: Any) -> None:

@@ -85,6 +85,17 @@ def test_what_is_far_above_the_last_of_keep_top_k_is_no_rounding() -> None:
     assert compare_detections("detections", "y", [pair], PARAM).unmatched == 1
 
 
+def test_a_full_side_explains_what_the_other_has_and_not_what_it_has_itself() -> None:
+    """A wrong engine may fill all its places with one high score: none of these is rounding."""
+    ours = found(*((1, 0.85 - 0.05 * i, 0.01 * i) for i in range(10)))
+    wrong = found(*((1, 0.9, 0.5 + 0.01 * i) for i in range(10)))
+    for pair in ((ours, wrong), (wrong, ours)):
+        assert compare_detections("detections", "y", [pair], PARAM).unmatched == 10
+    few = ours.only(np.arange(10) < 9)
+    assert compare_detections("detections", "y", [(few, wrong)], PARAM).unmatched == 10
+    assert compare_detections("detections", "y", [(few, ours)], PARAM).unmatched == 1
+
+
 def test_two_forms_of_a_net_have_to_be_equal() -> None:
     require_equal([Difference("loc", "torch", 9e-5, 0.1)], "net")
     with pytest.raises(OutputError, match='"loc" differs by 0.2 after merging') as caught:
@@ -132,3 +143,25 @@ def test_of_equally_good_ones_rounding_decides_which_comes_first() -> None:
     assert unmatched(found(one, taken)) == 3  # the net does not give it: it is a wrong box
     assert unmatched(every, (found(one), found((1, 0.8999, 0.1 + third)))) == 2  # not equally good
     assert unmatched(every, (found(one), found((*one[:2], 0.5)))) == 2
+
+
+def test_rounding_decides_who_is_the_last_of_a_class_that_is_looked_at() -> None:
+    """Four of one score, of which top_k takes two: each side may take others of them."""
+    param = caffe_pb2.DetectionOutputParameter(keep_top_k=10, confidence_threshold=0.25)
+    param.nms_param.top_k, param.nms_param.nms_threshold = 2, 0.5
+    first, more, *_ = rows = [(1, 0.9, 0.1), (1, 0.60001, 0.3), (1, 0.6, 0.5), (1, 0.6, 0.7)]
+    every = found(*rows, (2, 0.8, 0.1))
+
+    def unmatched(boxes: Detections | None, *sides: Detections) -> int:
+        known = None if boxes is None else lambda number: boxes
+        pairs = [(sides[0], sides[1]), (sides[1], sides[0])]
+        found = compare_detections("detections", "y", pairs, param, known)
+        assert found.unmatched % 2 == 0
+        return found.unmatched // 2
+
+    assert unmatched(every, found(first, more), found(first, rows[2])) == 0
+    assert unmatched(None, found(first, more), found(first, rows[2])) == 2
+    assert unmatched(every, found(first, more), found(first, (1, 0.6, 0.9))) == 1  # no box of it
+    assert unmatched(every, found(first, more), found(more, rows[2])) == 1  # the first is no last
+    assert unmatched(every, found((2, 0.8, 0.1)), found()) == 1  # its class has no more than two
+    assert unmatched(found(*rows[:2]), found(first, more), found(first)) == 1  # nor has this one

@@ -14,7 +14,12 @@ from support.trees import jpeg
 
 from ssd_data.core import apart
 from ssd_data.core.labelmap import LabelMap, write_labelmap
+from ssd_data.core.overlaps import overlaps
+from ssd_data.engines.opencv import OpenCV
+from ssd_data.evaluation.candidates import Candidates
 from ssd_data.evaluation.detect import find_files, read_frames
+from ssd_data.nets.caffemodel import read_caffemodel, write_caffemodel
+from ssd_data.nets.prepare import prepare
 from ssd_data.nets.preprocessing import Preprocessing, read_preprocessing
 
 
@@ -196,8 +201,6 @@ def test_parity_finds_a_difference(
     monkeypatch: pytest.MonkeyPatch,
     run: Any,
 ) -> None:
-    from ssd_data.engines.opencv import OpenCV
-
     right = OpenCV.forward
 
     def wrong(self: OpenCV, batch: np.ndarray) -> dict[str, np.ndarray]:
@@ -210,6 +213,36 @@ def test_parity_finds_a_difference(
     assert result.status == 1
     assert "error: the engines differ by more than 0.001" in result.err
     assert run("parity", *net, "--engines", "torch").status == 2
+
+
+@pytest.mark.parametrize(("place", "status"), [(0.0, 0), (0.2, 1)])
+def test_parity_where_scores_are_equal_at_top_k(
+    place: float, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Any
+) -> None:
+    """Hundreds score exactly 1, of which top_k takes some: another engine may take others of them,
+    but none that the net does not give."""
+    deploy, weights = write_detector(tmp_path)
+    deploy.write_text(deploy.read_text().replace("top_k: 100", "top_k: 9"))
+    model = read_caffemodel(weights)
+    for name in ("conf1", "conf2"):
+        model[name][0] *= 1e4
+    write_caffemodel(weights, model.net, model.layers)
+    right, boxes = OpenCV.forward, Candidates(prepare(deploy, weights, Preprocessing((0.0,)))).boxes
+
+    def other(self: OpenCV, batch: np.ndarray) -> dict[str, np.ndarray]:
+        answers = right(self, batch)
+        rows, all_of_them = answers["detection_out"][0, 0], boxes(batch)
+        same = all_of_them.only((all_of_them.scores == 1) & (all_of_them.labels == rows[0, 1]))
+        free = (overlaps(same.boxes, rows[:, 3:]) < 0.1).all(1)
+        rows[0, 3:] = same.boxes[free][0] + place
+        return answers
+
+    monkeypatch.setattr(OpenCV, "forward", other)
+    done = run("parity", deploy, weights)
+    assert done.status == status, done.out + done.err
+    assert "error: the engines differ" in done.err or not status
+    if not status:  # another size has other priors, which are not known
+        assert run("parity", deploy, weights, "--size", "80x64").status in (0, 1)
 
 
 def test_trained_detectors_find_the_faces(shared: Path, tmp_path: Path, run: Any) -> None:

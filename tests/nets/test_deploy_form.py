@@ -16,7 +16,7 @@ from ssd_data.engines import load_engine
 from ssd_data.engines.torch.randomise import write_random_weights
 from ssd_data.evaluation.compare import compare_engines
 from ssd_data.nets.edit.deploy_form import read_deploy_form
-from ssd_data.nets.graph import Graph, parse_graph, to_graph
+from ssd_data.nets.graph import Graph, parse_graph, read_graph, to_graph
 from ssd_data.nets.preprocessing import Preprocessing, find_preprocessing, read_preprocessing
 from ssd_data.nets.prototxt import to_text
 
@@ -290,3 +290,30 @@ def test_mean_of_a_single_value() -> None:
     picture = np.full((2, 2, 3), 10, np.uint8)
     assert prepare.fitted(parse_graph(detector_text())).mean == (9.0, 9.0, 9.0)
     assert prepare.apply(picture, None).tolist() == [[[1.0] * 2] * 2] * 3
+
+
+def test_what_forks_say_of_reading_and_drawing_is_nothing_to_an_input(tmp_path: Path) -> None:
+    odd = (
+        "annotated_data_param { yoloformat: true crop_type: CROP_BATCH "
+        "batch_sampler { odd: 1 sampler { odd: 2 } } data_anchor_sampler { odd: 3 } } data_param {"
+    )
+    path = tmp_path / "test.prototxt"
+    path.write_text(evaluated_text().replace("data_param {", odd, 1))
+    graph = read_deploy_form(path)
+    assert graph.input_shape() == (1, 3, 64, 64)
+    with pytest.raises(InputError, match='"yoloformat: true" is no field'):
+        read_graph(path, "TEST")  # for whoever reads data by it
+    path.write_text(path.read_text().replace("resize_param {", "resize_param { odd: 4 "))
+    with pytest.raises(InputError, match='"odd: 4" is no field of resize_param'):
+        read_deploy_form(path)
+
+
+def test_a_detection_output_that_reads_labels(tmp_path: Path) -> None:
+    """Forks draw the truth beside what was found."""
+    path = tmp_path / "test.prototxt"
+    more = 'bottom: "priors" bottom: "label" top: "detection_out"'
+    assert 'bottom: "priors" top: "detection_out"' in evaluated_text()
+    path.write_text(evaluated_text().replace('bottom: "priors" top: "detection_out"', more))
+    graph = read_deploy_form(path)
+    assert graph.nodes[-1].bottoms == ["loc", "scores", "priors"]
+    assert list(graph.net.layer[-1].bottom) == ["loc", "scores", "priors"]

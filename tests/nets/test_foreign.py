@@ -91,6 +91,9 @@ def test_cures() -> None:
         ("Pooling", "torch_pooling: true", "write ceil_mode: false"),
         ("Pooling", "kernel_siz: 2", "Did you mean kernel_size?"),
         ("DetectionOutput", "objectness_score: 0.1", "RefineDet"),
+        ("Convolution", "pad_l: 1", "Take it out, if the net is the same without it"),
+        ("Convolution", "kernel_d: 3", "Take it out, if the net is the same without it"),
+        ("PriorBox", "aspect_ratios: 2", "Did you mean aspect_ratio?"),
     ):
         with pytest.raises(InputError) as error:
             parse_graph(net(kind, field))

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 # rknn-toolkit2 as far as it is used: a net computed by ONNX Runtime, with its last digits lost.
@@ -104,6 +105,46 @@ def open_in(*parts):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     return open(path, "w")
 """
+
+
+# Modules that cannot be imported here: how, what is said of it, and what it needs.
+_NUMPY_1 = """
+import sys
+sys.stderr.write("A module that was compiled using NumPy 1.x cannot be run in\\nNumPy 2.4.6\\n")
+"""
+BUILT_FOR_OTHERS = [
+    (
+        _NUMPY_1 + "raise ImportError('numpy.core.multiarray failed to import')",
+        f"was built for NumPy 1, and NumPy {np.__version__} is there",
+        "'numpy<2'",
+    ),
+    (
+        _NUMPY_1 + "raise SystemError('initialization of _caffe raised unreported exception')",
+        f"was built for NumPy 1, and NumPy {np.__version__} is there",
+        "'numpy<2'",
+    ),
+    (
+        "raise ValueError('numpy.dtype size changed, may indicate binary incompatibility')",
+        f"was built for another NumPy than {np.__version__}",
+        "the NumPy that it was built for",
+    ),
+    (
+        "import numpy\nnumpy.float",
+        f"was written for an older NumPy than {np.__version__}",
+        "'numpy<1.24'",
+    ),
+    (
+        "raise TypeError('Descriptors cannot be created directly.\\nDowngrade the package')",
+        "has a caffe_pb2.py of an older protobuf",
+        "'protobuf<3.21'",
+    ),
+    ("print 'here'", "was written for Python 2", "Python 3"),
+    (
+        "raise OSError('libcudart.so.8.0: cannot open shared object file')",
+        "cannot be imported.*: libcudart.so.8.0: cannot open",
+        "CAFFE_ROOT",
+    ),
+]
 
 
 def interpreter(folder: Path, modules: dict[str, str], distributions: dict[str, str]) -> Path:

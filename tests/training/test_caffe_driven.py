@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,7 +26,8 @@ from ssd_data.core.files.whole import lock
 from ssd_data.training.caffe.binary import run_caffe
 from ssd_data.training.caffe.crash import LastLines
 from ssd_data.training.caffe.finding import find_caffe
-from ssd_data.training.log import Event
+from ssd_data.training.caffe.log import LogParser
+from ssd_data.training.log import Event, Snapshotted, lines
 
 Run = Callable[..., Result]
 NET = "solver_sgd.prototxt"
@@ -272,14 +274,20 @@ def test_what_is_no_number_is_none_in_the_table(folder: Path) -> None:
 def hdf5(*iterations: int) -> None:
     for iteration in iterations:
         for ending in ("caffemodel", "solverstate"):
-            Path(f"sgd_iter_{iteration}.{ending}.h5").write_bytes(b"\x89HDF\r\n")
+            Path(f"sgd_iter_{iteration}.{ending}.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+
+
+def asks_for_hdf5(names: str) -> None:
+    """The solver does, and layers are named with that in the place of the slash."""
+    for path in Path().glob("*_iter_*"):
+        path.unlink()
+    Path(NET).write_text(Path(NET).read_text() + "\nsnapshot_format: HDF5\n")
+    net = Path("train.prototxt")
+    net.write_text(re.sub(r'name: "[^"]+"', lambda m: m[0].replace("/", names), net.read_text()))
 
 
 def test_snapshots_in_hdf5_are_passed_through(folder: Path, run: Run) -> None:
-    for path in Path().glob("*_iter_*"):
-        path.unlink()
-    solver = Path(NET).read_text() + "\nsnapshot_format: HDF5\n"
-    Path(NET).write_text(solver)
+    asks_for_hdf5("_")
     hdf5(40, 80)
     Path("sgd_iter_90.solverstate.h5").touch()  # its caffemodel was not written any more
     binary = write_standin(Path("bin/caffe"))
@@ -291,6 +299,56 @@ def test_snapshots_in_hdf5_are_passed_through(folder: Path, run: Run) -> None:
         assert "BINARYPROTO" not in done.err
         for path in Path().glob("*_iter_*.caffemodel"):
             path.unlink()
+
+
+def test_weights_in_hdf5_are_passed_through(folder: Path, run: Run) -> None:
+    hdf5(40)
+    binary, weights = write_standin(Path("bin/caffe")), "sgd_iter_40.caffemodel.h5"
+    assert train(run, binary, "--weights", weights).status == 0
+    assert f"--weights={weights}" in json.loads(Path("called.json").read_text())["argv"]
+    done = run("train", NET, "--device", "cpu", "--weights", weights)
+    assert (done.status, "is an HDF5 file, not a caffemodel" in done.err) == (1, True)
+
+
+@pytest.mark.parametrize(("engine", "status"), [("caffe", 1), ("torch", 0)])
+def test_a_layer_whose_name_is_a_path_cannot_be_kept_in_hdf5(
+    engine: str, status: int, folder: Path, run: Run
+) -> None:
+    """The original ends at its first snapshot, or cannot read it back."""
+    asks_for_hdf5("/")
+    binary = write_standin(Path("bin/caffe"))
+    done = run("train", NET, "--engine", engine, *(["--caffe", binary] if status else []),
+               "--device", "cpu", "--max-iter", "1")  # fmt: skip
+    said = 'snapshot_format is HDF5, in which Caffe cannot keep "conv1/bn"'
+    assert (done.status, said in done.err) == (status, bool(status)), done.err
+    assert Path("called.json").exists() is False
+
+
+def test_a_split_whose_name_is_a_path_cannot_be_kept_either(folder: Path, run: Run) -> None:
+    """Caffe names it by blob and layer, and puts it into the snapshot as a layer."""
+    asks_for_hdf5("_")
+    net = Path("train.prototxt")
+    net.write_text(re.sub(r'((?:bottom|top): "[^"]+)"', r'\1/x"', net.read_text()))
+    done = train(run, write_standin(Path("bin/caffe")))
+    assert done.status == 1
+    assert 'Caffe cannot keep "data/x_data_0_split"' in done.err
+
+
+def test_the_log_says_hdf5_of_such_a_snapshot() -> None:
+    files = Path("x_iter_7.caffemodel.h5"), Path("x_iter_7.solverstate.h5")
+    text = "".join(
+        f"I1121 10:00:00.123456  7 {at}] {line}\n" for at, line in lines(Snapshotted(7, *files))
+    )
+    assert text.count("HDF5 file x_iter_7.") == 2
+    parser = LogParser()
+    assert parser.feed(text) + parser.close() == [Snapshotted(7, *files)]
+
+
+def test_a_folder_of_hdf5_says_so(folder: Path, run: Run) -> None:
+    asks_for_hdf5("_")
+    hdf5(40)
+    done = run("deploy", ".", "--profile", "npu", "-o", "out")
+    assert "has no snapshot (*_iter_N.caffemodel); those in HDF5 a real Caffe alone" in done.err
 
 
 def test_our_own_engine_does_not_begin_anew_beside_them(folder: Path, run: Run) -> None:

@@ -267,8 +267,9 @@ class FakeSolver:
             self.snapshot()
 
     def snapshot(self) -> None:
+        hdf5 = ".h5" if "snapshot_format: HDF5" in self.text else ""
         for ending in ("caffemodel", "solverstate"):
-            Path(f"sgd_iter_{self.iter}.{ending}").touch()
+            Path(f"sgd_iter_{self.iter}.{ending}{hdf5}").touch()
 
     def restore(self, path: str) -> None:
         self.iter = 60
@@ -326,6 +327,17 @@ def test_pycaffe_to_the_end(caffe: Any) -> None:
     assert solver.test_nets[0].shared is solver.net
     assert "display: 0\n" in solver.text
     assert Path("solver.prototxt").read_text() == SOLVER
+
+
+def test_pycaffe_tells_of_snapshots_in_hdf5(caffe: Any) -> None:
+    Path("solver.prototxt").write_text(SOLVER + "snapshot_format: HDF5\n")
+    events: list[Event] = []
+    run_caffe("solver.prototxt", listeners=[events.append])
+    told = [e for e in events if isinstance(e, Snapshotted)]
+    assert [e.state.name for e in told] == [
+        "sgd_iter_60.solverstate.h5", "sgd_iter_120.solverstate.h5"
+    ]  # fmt: skip
+    assert all(path.is_file() for e in told for path in e.files().values())
 
 
 def test_pycaffe_resumes_on_the_device_asked_for(caffe: Any) -> None:

@@ -27,6 +27,12 @@ def main(name: str) -> NoReturn:
         request, arrays = asked.get()
         try:
             does = import_module(name).DOES
+        except BaseException as error:  # not there, or built for something else
+            kind = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
+            missing = {"missing": f"{kind}{error}", "numpy": np.__version__}
+            answer(answers, missing, [])
+            continue
+        try:
             words, found = does[request.pop("do")](*arrays, **request)
         except ImportError as error:
             words, found = {"missing": str(error)}, []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, TypeAlias
+from collections.abc import Iterable, MutableSequence
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -144,14 +145,49 @@ class Blob:
         return f"Blob({'x'.join(map(str, self.shape)) or 'scalar'})"
 
 
-class BlobVec(list[Blob]):
-    """A layer's parameters, as ``net.params[name]`` has them.
+class BlobVec(MutableSequence[Blob]):
+    """A layer's parameters, as ``net.params[name]`` has them; a blob put into it is the layer's.
 
     >>> import ssd_data as caffe
     >>> net = caffe.Net("tiny_ssd/deploy.prototxt", caffe.TEST)
     >>> type(net.params["conv1"]) is caffe._caffe.BlobVec
     True
+
+    Args:
+        held: the layer's own list.
     """
+
+    def __init__(self, held: list[Blob]) -> None:
+        self._held = held
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    @overload
+    def __getitem__(self, index: int) -> Blob: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Blob]: ...
+    def __getitem__(self, index: int | slice) -> Blob | list[Blob]:
+        return self._held[index]
+
+    @overload
+    def __setitem__(self, index: int, value: Blob) -> None: ...
+    @overload
+    def __setitem__(self, index: slice, value: Iterable[Blob]) -> None: ...
+    def __setitem__(self, index: int | slice, value: Blob | Iterable[Blob]) -> None:
+        if isinstance(index, slice) or not isinstance(value, Blob):
+            raise TypeError("a blob is put into it; its values are written into blob.data[...]")
+        self._held[index] = value
+
+    def __delitem__(self, index: int | slice) -> None:
+        del self._held[index]
+
+    def insert(self, index: int, value: Blob) -> None:
+        """Put a blob before another."""
+        self._held.insert(index, value)
+
+    def __repr__(self) -> str:
+        return f"BlobVec({self._held})"
 
 
 def to_numpy(tensor: Tensor) -> npt.NDArray[np.float32]:

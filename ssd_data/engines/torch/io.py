@@ -1,4 +1,4 @@
-"""Pictures to arrays and back, as ``caffe.io`` has it: ``load_image`` and ``Transformer``.
+"""Pictures and messages to arrays and back, as ``caffe.io`` has it.
 
 >>> from ssd_data import io
 >>> picture = io.load_image("sample/voc/JPEGImages/test000001.jpg")  # RGB, 0 to 1
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -22,6 +22,8 @@ import numpy.typing as npt
 
 from ssd_data.core.errors import UsageError
 from ssd_data.core.images import read_picture
+from ssd_data.nets.caffemodel import to_array, to_blob
+from ssd_data.proto import caffe_pb2
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
@@ -132,3 +134,57 @@ class Transformer:
     def _check(self, name: str) -> None:
         if name not in self.inputs:
             raise UsageError(f'"{name}" is no input', hint=f"Inputs are {list(self.inputs)}")
+
+
+# ---- messages ----
+
+
+def blobproto_to_array(blob: caffe_pb2.BlobProto, return_diff: bool = False) -> Array:
+    """A blob's values, or gradients, in its shape: float32.
+
+    Raises:
+        InputError: their number is not the shape's.
+    """
+    if not return_diff:
+        return to_array(blob)
+    other = caffe_pb2.BlobProto()
+    other.CopyFrom(blob)
+    other.ClearField("data")
+    other.data.extend(blob.diff)
+    return to_array(other)
+
+
+def array_to_blobproto(
+    arr: npt.ArrayLike, diff: npt.ArrayLike | None = None
+) -> caffe_pb2.BlobProto:
+    """An array, and its gradient, as a ``BlobProto``."""
+    blob = to_blob(arr)
+    if diff is not None:
+        blob.diff.extend(np.asarray(diff, np.float32).ravel().tolist())
+    return blob
+
+
+def array_to_datum(arr: npt.NDArray[Any], label: int | None = None) -> caffe_pb2.Datum:
+    """An array (channels, height, width) as a ``Datum``: of uint8 as bytes, else as numbers.
+
+    Raises:
+        ValueError: it has another number of axes.
+    """
+    if arr.ndim != 3:
+        raise ValueError(f"a datum has three axes, not {arr.ndim}")
+    datum = caffe_pb2.Datum(channels=arr.shape[0], height=arr.shape[1], width=arr.shape[2])
+    if arr.dtype == np.uint8:
+        datum.data = arr.tobytes()
+    else:
+        datum.float_data.extend(np.asarray(arr, np.float32).ravel().tolist())
+    if label is not None:
+        datum.label = label
+    return datum
+
+
+def datum_to_array(datum: caffe_pb2.Datum) -> npt.NDArray[Any]:
+    """The values of a ``Datum`` that is not encoded: (channels, height, width), uint8 or float."""
+    shape = (datum.channels, datum.height, datum.width)
+    if datum.data:
+        return np.frombuffer(datum.data, np.uint8).reshape(shape)
+    return np.array(datum.float_data, float).reshape(shape)

@@ -270,7 +270,8 @@ def _same_meaning(kind: str, known: Sequence[str]) -> str:
     """What to write for a type that another one is, in other words or letters."""
     plain = kind.replace("_", "").lower()
     plain = _OTHER_WORDS.get(plain, plain)
-    typed = [n for n in get_close_matches(plain, known, n=1, cutoff=0.8) if n[0] == plain[0]]
+    near = get_close_matches(plain, known, n=1, cutoff=0.8)
+    typed = [n for n in near if n[0] == plain[0] and abs(len(n) - len(plain)) <= 1]
     if plain in known or (typed and plain.isalpha() and plain not in _REASONS):
         return f"Did you mean {_spelling(plain if plain in known else typed[0])}?"
     return _REASONS.get(plain, "")

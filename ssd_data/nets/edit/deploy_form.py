@@ -8,6 +8,7 @@ place: Softmax (or Sigmoid, by its ``conf_loss_type``) and DetectionOutput.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
@@ -31,6 +32,12 @@ _SCORES = {
     "SoftmaxWithFocalLoss": "Softmax",
 }
 _SOURCELESS = {"Input", "Parameter", "DummyData"}  # give what a deploy net may have, too
+# Where fields of forks say how pictures are read, drawn from and judged: a deploy net does neither.
+_FEEDING = {
+    "AnnotatedDataParameter", "DataParameter", "ImageDataParameter", "VideoDataParameter",
+    "BatchSampler", "Sampler", "SampleConstraint", "EmitConstraint", "NoiseParameter",
+    "DistortionParameter", "ExpansionParameter", "DetectionEvaluateParameter",
+}  # fmt: skip
 _JUDGES = {"Accuracy", "DetectionEvaluate", "Silence", "HDF5Output"}
 
 
@@ -57,6 +64,7 @@ def read_deploy_form(path: Path | str, weights: Path | None = None) -> Graph:
     phase = _phase(source)
     if phase is None:
         return to_graph(source, "TEST")
+    source = replace(source, foreign=[f for f in source.foreign if f.scope not in _FEEDING])
     return _Maker(to_graph(source, phase), source, weights).graph()
 
 
@@ -194,10 +202,17 @@ class _Maker:
                 hint=HINT,
             )
         data = found[0]
-        read = {bottom for node in kept for bottom in node.bottoms}
+        read = {bottom for node in kept for bottom in self._bottoms(node)}
         if more := [top for top in data.tops[1:] if top in read]:
             raise data.error(f'the net needs its top "{more[0]}" beside the pictures', HINT)
         return data
+
+    def _bottoms(self, node: Node) -> list[str]:
+        """What the layer reads there: a DetectionOutput has no use for labels."""
+        if node.type != DETECTION_TYPE:
+            return list(node.bottoms)
+        labels = self._after_labels()
+        return [*node.bottoms[:3], *(name for name in node.bottoms[3:] if name not in labels)]
 
     def _plain(self, node: Node) -> caffe_pb2.LayerParameter:
         """The layer without what belongs to training."""
@@ -205,6 +220,7 @@ class _Maker:
         layer.CopyFrom(node.param)
         for field in ("include", "exclude", "phase", "propagate_down", "loss_weight"):
             layer.ClearField(field)
+        layer.bottom[:] = self._bottoms(node)
         if self.body.phase == TRAIN:  # by its own averages, whatever it trains by
             layer.batch_norm_param.ClearField("use_global_stats")
             if not layer.batch_norm_param.ListFields():

@@ -61,7 +61,7 @@ def find_caffe(given: Path | str | None = None) -> FoundCaffe:
 
 def error_hint(error: UsageError) -> str:
     """What to do where there is no Caffe: about a module that is there but cannot be used, that."""
-    return error.hint if "NumPy" in error.what else HINT
+    return HINT if "cannot be imported" in error.what else error.hint
 
 
 def find_binary(given: Path | str | None = None) -> Path | None:

@@ -174,7 +174,8 @@ class _Run:
 
     def _tell_snapshot(self) -> None:
         iteration = int(self.driven.iter)
-        files = snapshot_paths(self.param.snapshot_prefix, iteration)
+        hdf5 = self.param.snapshot_format == caffe_pb2.SolverParameter.HDF5
+        files = snapshot_paths(self.param.snapshot_prefix, iteration, hdf5)
         self._tell(Snapshotted(iteration, *files))
 
     def _tell(self, event: Event) -> None:

@@ -80,10 +80,12 @@ def preflight(
     for graph, sources, count in zip(file.tests, tested, file.param.test_iter, strict=True):
         if graph.nodes:
             _check_test(found, graph, train, sources, count, shapes, engine)
+    if engine == "caffe":
+        branch.check_hdf5(found, file.train, file.param)
     kept = nets.histories(file.param, recipe)
     resume_state: Mapping[str, Any] = {}
     if resume is None:
-        nets.check_weights(found, shapes, weights, skip_mismatch)
+        nets.check_weights(found, shapes, weights, skip_mismatch, engine)
     else:
         if weights:
             found.warn("--weights", f"not used: the run goes on from {resume}")

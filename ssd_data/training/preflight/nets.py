@@ -154,12 +154,17 @@ def check_sharing(found: Preflight, train: Shapes, test: Shapes, origin: str) ->
 
 
 def check_weights(
-    found: Preflight, train: Shapes | None, files: Sequence[Path], skip_mismatch: bool
+    found: Preflight,
+    train: Shapes | None,
+    files: Sequence[Path],
+    skip_mismatch: bool,
+    engine: str = "torch",
 ) -> None:
-    """What the caffemodels would give; arrays of other shapes are errors unless skipped."""
+    """What the caffemodels would give; arrays of other shapes are errors unless skipped. One in
+    HDF5 is Caffe's to read."""
     for file in files:
         path = found.locate("weights", str(file), "--weights")
-        if path is None:
+        if path is None or (engine == "caffe" and path.suffix == HDF5):
             continue
         try:
             model = read_caffemodel(path)
