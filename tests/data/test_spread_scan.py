@@ -16,7 +16,7 @@ from support.places import Mixed
 from support.trees import Voc, jpeg, xml
 
 from ssd_data import BuildOptions, InputError, build, recognise
-from ssd_data.core.files import fences
+from ssd_data.core.files import fences, spill
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Unreadable
 from ssd_data.core.tasks import Pool
@@ -69,7 +69,7 @@ def said(dataset: Dataset, options: BuildOptions) -> Any:
         return str(error)
     found: list[Any] = [made.labelmap.to_text()]
     for name, scan in scans.items():
-        found += [name, scan.lines, scan.notes.to_json(), list(scan.notes.kinds)]
+        found += [name, list(scan.lines), scan.notes.to_json(), list(scan.notes.kinds)]
         found += [dict(scan.unknown), scan.first_place, scan.input_digest(dataset.root)]
         found += [list(scan.stamps(dataset.root)), scan.stated]
         found += [(bad.image, str(bad.error), bad.unannotated) for bad in scan.failures]
@@ -124,6 +124,21 @@ def test_a_scan_is_the_same(kinds: list[str], options: BuildOptions, most: int) 
         draw(voc, kinds)
         here = said(recognise(voc.root), options)
         with workers(most):
+            assert said(recognise(voc.root), options) == here
+
+
+@given(kinds=st.lists(KINDS, min_size=1, max_size=12), options=OPTIONS)
+@settings(max_examples=30, deadline=None)
+def test_a_scan_that_does_not_fit_in_memory_is_the_same(
+    kinds: list[str], options: BuildOptions
+) -> None:
+    with folder() as top:
+        voc = Voc(top / "raw", len(kinds))
+        draw(voc, kinds)
+        here = said(recognise(voc.root), options)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(spill, "HELD", 0)
+            patch.setattr(spill, "BLOCK", 2)
             assert said(recognise(voc.root), options) == here
 
 

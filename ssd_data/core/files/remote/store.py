@@ -34,7 +34,7 @@ from ssd_data.core.files.remote.opening import (
     threads_of,
     unquoted,
 )
-from ssd_data.core.files.remote.spool import Kept, PartFile, Spool
+from ssd_data.core.files.spool import Kept, PartFile, Spool
 
 if TYPE_CHECKING:
     from ssd_data.core.files.remote.address import RemotePath

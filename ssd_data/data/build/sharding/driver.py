@@ -103,12 +103,12 @@ class ShardedSplit:
                 raise _not_whole(piece.place)
 
     def _records(self, piece: ShardPiece) -> Iterator[tuple[bytes, bytes, str]]:
-        images = iter(self.inputs.images(piece.cut)[0])
+        paths = self.inputs.paths(piece.cut)
         for number, digest, size_line in read_records(piece.place):
-            image = next((one for one in images if one.number == number), None)
-            if image is None:
+            path = next((path for one, path in paths if one == number), None)
+            if path is None:
                 raise _not_whole(piece.place)
-            yield key_of(number + piece.cut.start, image.entry.image), digest, size_line
+            yield key_of(number + piece.cut.start, path), digest, size_line
 
 
 @dataclass(frozen=True, slots=True)
