@@ -25,7 +25,8 @@ class Spill(Sequence[T]):
     (4, 'b', ['c', 'd'], ['a', 'b', 'c', 'd'])
 
     Args:
-        held: how many stay in memory as they are, by default :data:`HELD`. spool: where others go, else one of its own.
+        held: how many stay in memory as they are, by default :data:`HELD`.
+        spool: gives where others go, else they have a file of their own.
 
     Raises:
         OutputError: the file cannot be written.
