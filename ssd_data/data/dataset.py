@@ -13,7 +13,7 @@ from ssd_data.core.files.fences import is_kept, keep_inside
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
-from ssd_data.data import formats, spread
+from ssd_data.data import formats
 from ssd_data.data.classes import Classes, numbered, renamed, united
 from ssd_data.data.formats.splits import role
 
@@ -106,7 +106,7 @@ class Dataset:
             )
         reader = formats.load(self.format)
         for source in self.splits[split].sources:
-            for entry in spread.entries(reader, self.root, source, notes):
+            for entry in reader.read(self.root, source, notes):
                 yield self._named(entry) if self.numbers else entry
 
     def _named(self, entry: Entry) -> Entry:

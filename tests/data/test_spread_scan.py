@@ -20,10 +20,10 @@ from ssd_data.core.files import fences, spill
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Unreadable
 from ssd_data.core.tasks import Pool
-from ssd_data.data import spread
 from ssd_data.data.build.plan import plan
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.find import from_list
+from ssd_data.data.formats import manyfiles
 
 
 class OneByOne(Mixed):
@@ -47,9 +47,9 @@ def workers(most: int = 3, slices: int = 2) -> Iterator[Mixed]:
     """Each reads few files, and all is pickled."""
     mixed = OneByOne(most)
     with pytest.MonkeyPatch.context() as patch, Pool("elsewhere") as pool:
-        patch.setattr(spread, "SLICE", slices)
+        patch.setattr(manyfiles, "SLICE", slices)
         patch.setattr(pool, "_workers", mixed)
-        with spread.spread_over(pool):
+        with manyfiles.read_by(pool):
             yield mixed
     assert not mixed.busy
 
@@ -174,7 +174,7 @@ def test_workers_do_read(tmp_path: Path) -> None:
     with workers() as mixed:
         list(recognise(voc.root).entries("trainval", Tally()))
         assert mixed.done == 5
-    with spread.spread_over(Pool("local")):
+    with manyfiles.read_by(Pool("local")):
         list(recognise(voc.root).entries("trainval", Tally()))
 
 
@@ -212,7 +212,7 @@ def test_a_build_by_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     voc = Voc(tmp_path / "raw", 9)
     voc.held_back("t1")
     monkeypatch.setattr("ssd_data.core.tasks.connect", OneByOne().connect)
-    monkeypatch.setattr(spread, "SLICE", 2)
+    monkeypatch.setattr(manyfiles, "SLICE", 2)
     build(recognise(voc.root), tmp_path / "cut", shards=3, on="elsewhere")
     build(recognise(voc.root), tmp_path / "one")
     for name in ("trainval.txt", "trainval_name_size.txt", "labelmap.prototxt"):

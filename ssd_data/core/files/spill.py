@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 from ssd_data.core.files.spool import Kept, Spool
 
@@ -45,6 +45,10 @@ class Spill(Sequence[T]):
         self._read: tuple[int, list[T]] = (-1, [])  # the last of them that was asked for
         for row in rows:
             self.append(row)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As a list: what is sent elsewhere is short."""
+        return Spill, (list(self),)
 
     def append(self, row: T) -> None:
         """One more row."""

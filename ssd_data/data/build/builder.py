@@ -40,6 +40,7 @@ from ssd_data.data.build.sharding.driver import Sharding, Shards
 from ssd_data.data.build.sharding.far import FAR_SHARDS, out_folder, publish_shards
 from ssd_data.data.build.sharding.inputs import ShardInputs
 from ssd_data.data.dataset import Dataset
+from ssd_data.data.formats.manyfiles import read_by
 from ssd_data.data.formats.pairlists import line_of
 from ssd_data.data.lmdb.manifest import (
     LABELMAP,
@@ -52,7 +53,7 @@ from ssd_data.data.lmdb.manifest import (
 from ssd_data.data.lmdb.shards import Shard
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.data.lmdb.writer import LmdbWriter
-from ssd_data.data.spread import Stamp, spread_over
+from ssd_data.data.spread import Stamp
 
 
 @dataclass(slots=True)
@@ -136,7 +137,7 @@ def build(
         InputError: the data set is broken, or does not fit the labelmap.
         OutputError: the out folder holds something else, is locked or cannot be written.
     """
-    with Pool(on, say) as pool, spread_over(pool):
+    with Pool(on, say) as pool, read_by(pool):
         made = plan(dataset, options, splits, labelmap)
         place = as_path(out) if out is not None else default_out(made.dataset)
         refuse_misplaced(made, place, link)
