@@ -188,9 +188,10 @@ class Memory:
 def _below(tops: Sequence[int]) -> list[int]:
     found = list(tops)
     for pid in found:
-        for task in Path(f"/proc/{pid}/task").glob("*/children"):
-            with suppress(OSError):
-                found += [one for one in map(int, task.read_text().split()) if one not in found]
+        with suppress(OSError):
+            for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
+                text = Path(f"/proc/{pid}/task/{task}/children").read_text()
+                found += [one for one in map(int, text.split()) if one not in found]
     return found
 
 
