@@ -107,8 +107,9 @@ def connect(on: str = LOCAL, say: Say = unsaid) -> AbstractContextManager[Worker
     """The workers of a place, for as long as they are needed.
 
     Args:
-        on: ``local``; ``ray``, a cluster that runs on this machine or that ``RAY_ADDRESS`` names,
-            or else one that is started here; ``ray://HOST:PORT``, one elsewhere.
+        on: ``local``; ``ray``, the cluster that ``RAY_ADDRESS`` names, or that ``ray start`` has
+            begun on this machine, or else one that is started here; ``ray://HOST:PORT``, one
+            elsewhere.
         say: is told what a user should know: what was started, which task is run again.
 
     Raises:
