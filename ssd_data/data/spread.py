@@ -12,7 +12,8 @@ from typing import TypeAlias
 
 from ssd_data.core.files.remote.address import remote
 from ssd_data.core.parallel import chunks
-from ssd_data.data.formats.manyfiles import SLICE, in_order, workers
+from ssd_data.core.tasks import in_order
+from ssd_data.data.formats.manyfiles import SLICE, workers
 
 Stamp: TypeAlias = tuple[int, int]  # of a file: size and time
 

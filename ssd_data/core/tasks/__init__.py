@@ -231,4 +231,33 @@ def run(
         yield from pool.run(function, tasks, needs)
 
 
-__all__ = ["LOCAL", "Needs", "Pool", "Rank", "Say", "Size", "Workers", "connect", "run", "unsaid"]
+def in_order(
+    pool: Pool, function: Callable[[_T], _R], tasks: Iterable[_T], needs: Needs = Needs()
+) -> Iterator[_R]:
+    """What comes of tasks, in their order.
+
+    >>> list(in_order(Pool("local"), len, ["a", "bcd"]))
+    [1, 3]
+    """
+    waiting: dict[int, _R] = {}
+    first = 0
+    for number, found in pool.run(function, tasks, needs):
+        waiting[number] = found
+        while first in waiting:
+            yield waiting.pop(first)
+            first += 1
+
+
+__all__ = [
+    "LOCAL",
+    "Needs",
+    "Pool",
+    "Rank",
+    "Say",
+    "Size",
+    "Workers",
+    "connect",
+    "in_order",
+    "run",
+    "unsaid",
+]

@@ -64,11 +64,8 @@ class RayWorkers:
         cpus = count_of(int(self.size.cpus), "CPU")
         machines = count_of(self.size.machines, "machine")
         gpus = f", {count_of(int(self.size.gpus), 'GPU')}" if self.size.gpus else ""
-        begun = (
-            "started Ray on this machine"
-            if started
-            else f"Ray at {where}{_FOUND * found}: {machines}"
-        )
+        joined = f"Ray at {where}{_FOUND * found}: {machines}"
+        begun = "started Ray on this machine" if started else joined
         self._say(f"{begun}, {cpus}{gpus}")
 
     def run(

@@ -20,7 +20,7 @@ from ssd_data.core.files.remote.known import KnownFiles, known_files, take_known
 from ssd_data.core.notes import Tally
 from ssd_data.core.parallel import chunks
 from ssd_data.core.structures import Entry, Unreadable
-from ssd_data.core.tasks import Pool
+from ssd_data.core.tasks import Pool, in_order
 
 SLICE = 500  # files a task
 T = TypeVar("T")
@@ -180,14 +180,3 @@ def _read(task: _Slice[T, R]) -> tuple[list[tuple[Tally, T, R]], Reader[T, R]]:
     inside.expect(task.root, (task.root / file for file in files))
     found = [(odd, item, task.reader.read(task.root, item, odd)) for odd, item in task.listed]
     return found, task.reader
-
-
-def in_order(pool: Pool, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
-    """What comes of tasks, in their order."""
-    waiting: dict[int, R] = {}
-    first = 0
-    for number, found in pool.run(function, tasks):
-        waiting[number] = found
-        while first in waiting:
-            yield waiting.pop(first)
-            first += 1
