@@ -12,7 +12,7 @@ import click
 
 from ssd_data.cli.parts import net_options, shared
 from ssd_data.cli.parts.places import on_option, pool_of
-from ssd_data.core.legible import count_of
+from ssd_data.core.legible import count_of, few
 
 if TYPE_CHECKING:
     from ssd_data.core.labelmap import LabelMap
@@ -88,7 +88,7 @@ def command(
     prepare = prepare.fitted(net.graph)
     wanted = shared.parse_size(size)
     pool = pool_of(on, quiet)
-    bad: list[str] = []
+    bad: dict[str, str] = {}
     rows: list[dict[str, Any]] = []
     drawing: AbstractContextManager[Any] = DetectionFiles(folder, names)
     with picture_limits(), drawing as drawn, pool:
@@ -104,7 +104,7 @@ def command(
                 frames = with_pictures(frames, files, every, prepare.gray)
         for frame in shared.tracker(quiet)(frames, len(files), "detect"):
             if frame.found is None:
-                bad.append(frame.error.sentence if frame.error else frame.name)
+                bad[frame.name] = frame.error.sentence if frame.error else frame.name
                 continue
             if frame.unsound:
                 shared.say(f"warning: {_unsound(frame)}", err=True)
@@ -113,13 +113,15 @@ def command(
             if not quiet and not as_json:
                 shared.say(_line(rows[-1]))
     if as_json:
-        shared.print_json({"pictures": rows, "unreadable": bad})
+        shared.print_json({"pictures": rows, "unreadable": [*bad.values()]})
     elif not quiet and folder is not None:
         shared.say(f"drawn: {folder}")
     if bad:
-        for text in bad:
+        for text in bad.values():
             shared.say(f"unreadable: {text}", err=True)
-        shared.say(f"error: {len(bad)} of {len(bad) + len(rows)} could not be read", err=True)
+        text = f"{len(bad)} of {len(bad) + len(rows)} could not be read: {few([*bad])}"
+        shared.say(f"error: {text}", err=True)
+        shared.say("  What is wrong with them is said above; all others were read", err=True)
         click.get_current_context().exit(1)
 
 

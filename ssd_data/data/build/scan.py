@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ssd_data.core.errors import InputError
+from ssd_data.core.errors import InputError, is_failure
 from ssd_data.core.files.paths import listable
 from ssd_data.core.files.spill import Ordered, Spill
 from ssd_data.core.files.there import stamp as stamp_of
@@ -121,9 +120,6 @@ class Scan:
         return digest.hexdigest()
 
 
-_FAILING = (errno.EIO, errno.ESTALE, errno.ENOMEM)  # of what is there, and cannot be looked at now
-
-
 def picture_stamp(path: str) -> Stamp:
     """Size and time of a file, as it is now; -1 where it is not there.
 
@@ -133,7 +129,7 @@ def picture_stamp(path: str) -> Stamp:
     try:
         return stamp_of(path)
     except OSError as error:
-        if error.errno in _FAILING:
+        if is_failure(error):
             raise
         return (-1, -1)
 
