@@ -22,6 +22,7 @@ from ssd_data.core.files.remote.out import StoreOut
 from ssd_data.core.files.resumable import part_of
 from ssd_data.core.files.spill import Spill
 from ssd_data.core.files.there import is_folder
+from ssd_data.core.files.unlocked import needing
 from ssd_data.core.files.whole import write_lines
 from ssd_data.core.images import picture_limits
 from ssd_data.core.labelmap import LabelMap
@@ -302,13 +303,14 @@ class _Job:
         job = Shards(
             self.dataset.root, self.options, self.sharding, part, self.folder.locked, self.track
         )
-        made, found = job.build(split, inputs, self.path / name)
-        failures += found
-        if failures:
-            return None
-        made.count(summary)
-        result.shards[split] = made.built, len(made.pieces)
-        return tuple(made.stage(self.folder.staging / name)) if summary.records else None
+        with needing(part, self.path, self.folder.locked or isinstance(self.folder, StoreOut)):
+            made, found = job.build(split, inputs, self.path / name)
+            failures += found
+            if failures:
+                return None
+            made.count(summary)
+            result.shards[split] = made.built, len(made.pieces)
+            return tuple(made.stage(self.folder.staging / name)) if summary.records else None
 
     def _records(self, split: str, images: Sequence[LabelledImage]) -> Iterator[BuiltRecord]:
         made = make_records(self.dataset.root, images, self.options, self.workers)
