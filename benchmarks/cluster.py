@@ -230,6 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     cluster = Cluster(**{name: getattr(options, name) for name in asdict(Cluster())})
     figures: dict[str, Any] = {}
+    planned: dict[int, float] = {}
     with work_folder(options.dir) as folder:
         if options.measure:
             cluster = measured(cluster, folder, find_data(options.data), options.measure)
@@ -239,6 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plans = [plan(cluster, shards, folder) for shards in options.shards]
     for tasks, seconds in plans:
         print(f"planned {len(tasks):,} shards in {seconds:.1f} s")
+        planned[len(tasks)] = seconds
     for name, differences in CASES.items():
         case = replace(cluster, **differences)  # type: ignore[arg-type]
         figures[name] = rows = [worked(case, tasks) for tasks, _ in plans]
@@ -246,12 +248,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for row in rows:
             print(" | ".join(f"{value:,.5g}" for value in row.values()))
     if options.json:
-        options.json.write_text(
-            json.dumps(
-                {"supposed": asdict(cluster), "bounds": bounds(cluster), **figures}, indent=1
-            )
-            + "\n"
-        )
+        told = {"supposed": asdict(cluster), "bounds": bounds(cluster), "planned": planned}
+        options.json.write_text(json.dumps({**told, "cases": figures}, indent=1) + "\n")
     return 0
 
 
