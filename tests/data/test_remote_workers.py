@@ -47,10 +47,13 @@ def test_workers_read_annotations_of_a_store(
     monkeypatch.setattr(builder, "Pool", Elsewhere)
     monkeypatch.setattr(manyfiles, "SLICE", 2)
     found = find(store.holding(here))
+    store.forget()  # what was looked at to recognise it
     read: list[Path] = []
     monkeypatch.setattr(manyfiles.inside, "expect", lambda root, files: read.extend(files))
     result = build(found, tmp_path / "out", shards=2, on="elsewhere")
     assert not read  # here
+    if name != "parquet":  # of which parts are read, by each who needs some
+        assert store.twice() == []
     wanted = build(find(here), tmp_path / "one")
     for split in wanted.record.splits.values():
         for file in (split.list, split.name_size, "labelmap.prototxt"):

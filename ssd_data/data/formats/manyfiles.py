@@ -6,7 +6,7 @@ comes of it is the same whoever reads, down to the order of what is odd.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files import inside
 from ssd_data.core.files.fences import Fence, fence_of, set_up_fence
 from ssd_data.core.files.remote.known import KnownFiles, known_files, take_known
+from ssd_data.core.files.spill import Spill
 from ssd_data.core.notes import Tally
 from ssd_data.core.parallel import chunks
 from ssd_data.core.structures import Entry, Unreadable
@@ -28,22 +29,52 @@ R = TypeVar("R")
 T_contra = TypeVar("T_contra", contravariant=True)
 R_co = TypeVar("R_co", covariant=True)
 Listing = Callable[[Tally], Iterable[T]]
-_pool: ContextVar[Pool | None] = ContextVar("pool", default=None)
+Kept = dict[Hashable, tuple[Spill[Entry], Tally]]
+_reading: ContextVar[tuple[Pool, Kept] | None] = ContextVar("reading", default=None)
 
 
 @contextmanager
 def read_by(pool: Pool) -> Iterator[None]:
     """Let workers read meanwhile; those of this process change nothing."""
-    token = _pool.set(None if pool.is_local else pool)
+    token = _reading.set(None if pool.is_local else (pool, {}))
     try:
         yield
     finally:
-        _pool.reset(token)
+        _reading.reset(token)
 
 
 def workers() -> Pool | None:
     """Those who read, None where this process does."""
-    return _pool.get()
+    reading = _reading.get()
+    return None if reading is None else reading[0]
+
+
+def read_once(
+    key: Hashable, read: Callable[[Tally], Iterator[Entry]], notes: Tally, again: bool
+) -> Iterator[Entry]:
+    """What is read; by workers, who may be another one the next time, it is not read twice.
+
+    Args:
+        key: names it. again: it will be asked for once more.
+    """
+    reading = _reading.get()
+    if reading is None:
+        yield from read(notes)
+        return
+    kept = reading[1]
+    if key in kept:
+        entries, odd = kept[key] if again else kept.pop(key)
+        notes.merge(odd)
+        yield from entries
+        return
+    entries, odd = Spill[Entry](), Tally()
+    for entry in read(odd):
+        if again:
+            entries.append(entry)
+        yield entry
+    notes.merge(odd)
+    if again:
+        kept[key] = entries, odd
 
 
 def expect(root: Path, files: Iterable[Path]) -> None:
