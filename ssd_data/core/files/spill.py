@@ -11,7 +11,7 @@ from ssd_data.core.files.spool import Kept, Spool
 
 T = TypeVar("T")
 BLOCK = 64  # rows that are written and read together
-HELD = 512 * BLOCK  # rows that need no file
+HELD = 2048 * BLOCK  # rows that need no file
 PARTS = 256  # in which rows are sorted
 WHAT = "what is read of the data set"
 
