@@ -47,12 +47,12 @@ def main(descriptor: int) -> None:
                 continue
             _kind(kind)(ray, pipe, *given).go()
             pipe.send(("finished",))
-    except (EOFError, OSError):
+    except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # nobody wants more
     except FailedError as failed:
         pipe.send(("failed", *failed.args))
     except Exception as error:  # Ray's own, of many kinds
-        if _answers(where):
+        if not where or _answers(where):
             pipe.send(("failed", f"Ray: {_first(error)}", "", ""))
         # else the cluster is lost, which this process says by its end
 
