@@ -90,6 +90,9 @@ $(VENV)/ncnn/.ready: requirements/native.py requirements/dev.txt | $(VENV)/.dev
 prove-all: $(VENV)/.dev  ## each net for each target, by the real runtimes; writes the table of docs/deploy.md
 	$(BIN)/python docs/make_deploy_table.py $(DATA) --demo $(DEMO) $(if $(ONLY),--only $(ONLY)) $(if $(TIMES),--times)
 
+figures: $(VENV)/.dev  ## what docs/from-one-machine-to-many.md tells, measured; ONLY="ray shards" some of it
+	$(BIN)/python docs/make_many_machines.py $(ONLY)
+
 docs: $(VENV)/.dev  ## the page of all commands, from their --help
 	$(BIN)/python docs/make_commands.py
 

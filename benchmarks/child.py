@@ -54,6 +54,25 @@ def _json(path: str) -> Answer:
         return {"keys": len(json.load(file))}
 
 
+def _score(metric: str, truth: str, found: str, many: int) -> Answer:
+    """Detections scored; more than ``many`` in files."""
+    from ssd_data.metrics import ScoreOptions
+    from ssd_data.metrics import many as columns
+    from ssd_data.metrics import score as scored
+
+    columns.MANY = many
+    begun = time.process_time()
+    result = scored(metric, truth, found, ScoreOptions(missing="count"))
+    return {"cpu": time.process_time() - begun, "scores": repr(result.to_json())}
+
+
+def _plan(entries: int, shards: int) -> Answer:
+    """A build of so many made-up pictures, planned."""
+    from benchmarks.planning import plan_made_up
+
+    return plan_made_up(entries, shards)
+
+
 def _nothing() -> Answer:
     """What imports alone take."""
     time.sleep(0.05)
@@ -67,6 +86,8 @@ JOBS: dict[str, Callable[..., Answer]] = {
     "classes": _classes,
     "json": _json,
     "nothing": _nothing,
+    "score": _score,
+    "plan": _plan,
 }
 
 

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dir", type=Path, help="work below this folder, else the current one")
     parser.add_argument("--json", type=Path, help="keep the figures in this file")
     parser.add_argument("--pictures", type=int, default=100_000, help="how many are drawn")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured")
+    parser.add_argument("--rounds", type=int, default=1, help="how often each is measured")
     parser.add_argument("--patience", type=float, default=0, help="seconds to wait for quiet")
     parser.add_argument("--quick", action="store_true", help="a smoke test; figures mean nothing")
     options = parser.parse_args(arguments)
@@ -188,9 +188,10 @@ class Memory:
 def _below(tops: Sequence[int]) -> list[int]:
     found = list(tops)
     for pid in found:
-        for task in Path(f"/proc/{pid}/task").glob("*/children"):
-            with suppress(OSError):
-                found += [one for one in map(int, task.read_text().split()) if one not in found]
+        with suppress(OSError):
+            for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
+                text = Path(f"/proc/{pid}/task/{task}/children").read_text()
+                found += [one for one in map(int, text.split()) if one not in found]
     return found
 
 

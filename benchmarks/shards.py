@@ -7,8 +7,10 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
+from unittest.mock import patch
 
 from benchmarks import sources, standin
 from benchmarks.shared import (
@@ -23,6 +25,7 @@ from benchmarks.shared import (
     work_folder,
 )
 from ssd_data import Batches, LmdbReader, Tally, build, families
+from ssd_data.core.files.remote.address import as_path
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.lmdb.merge import merge
 from ssd_data.data.lmdb.split import shard
@@ -82,18 +85,28 @@ def _merging(setting: Context, about: str, lmdb: Path, cut: Path) -> Topic:
 
 
 def _reading(setting: Context, about: str, lmdb: Path, cut: Path) -> Topic:
-    """Reading shards over reading the LMDB: all values, single ones, and what a net is fed."""
+    """Reading shards, as they are and through the cache, over reading the LMDB: all values, single
+    ones, and what a net is fed."""
     rounds = Rounds(setting)
     works: dict[str, Work] = {}
-    for name, path in (("one", lmdb), ("shards", cut)):
+    places: dict[str, Path] = {"one": lmdb, "shards": cut}
+    if find_spec("fsspec"):
+        places["cache"] = _stored(setting.folder, cut)
+        works["fetched"] = lambda out: _read_anew(places["cache"], out)
+        _read_all(places["cache"])
+    for name, path in places.items():
         works[f"all, {name}"] = lambda out, path=path: _read_all(path)  # type: ignore[misc]
         works[f"single, {name}"] = lambda out, path=path: _read_single(path)  # type: ignore[misc]
         works[f"fed, {name}"] = lambda out, path=path: _fed(path, setting)  # type: ignore[misc]
     _turns(rounds, works)
     results = [
-        _slower(rounds, f"{what}, shards", f"{what}, one", "<= 1.1" if what == "fed" else "")
+        _slower(rounds, f"{what}, {name}", f"{what}, one", "<= 1.1" if what == "fed" else "")
+        for name in places
         for what in ("all", "single", "fed")
+        if name != "one"
     ]
+    if "fetched" in works:
+        results.append(_slower(rounds, "fetched", "all, one"))
     return Topic("Reading", results, [about, _busy(rounds)])
 
 
@@ -101,6 +114,21 @@ def _read_all(path: Path) -> None:
     with LmdbReader(path) as reader:
         for _ in reader.items():
             pass
+
+
+def _stored(folder: Path, cut: Path) -> Path:
+    """The shards in a store that is this process's memory, and a cache in a folder."""
+    import fsspec
+
+    os.environ["SSD_DATA_CACHE"] = str(folder / "cache")
+    fsspec.filesystem("memory").put(str(cut), "/shards/cut", recursive=True)
+    return as_path("memory://shards/cut")
+
+
+def _read_anew(path: Path, cache: Path) -> None:
+    """All values, fetched into a cache that has nothing."""
+    with patch.dict(os.environ, {"SSD_DATA_CACHE": str(cache)}):
+        _read_all(path)
 
 
 def _read_single(path: Path) -> None:

@@ -1,5 +1,6 @@
 """The benchmarks run; what they measure is not looked at here."""
 
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,24 @@ def test_a_small_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "a machine is lost every 2 hours each" in printed
     assert "planned 100 shards" in printed
     assert not list(tmp_path.iterdir())
+
+
+def test_the_tables_of_many_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that need no cluster are made and pasted; all that is between other marks stays."""
+    spec = spec_from_file_location("tables", ROOT / "docs" / "make_many_machines.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tables = module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    page, before = tmp_path / "page.md", tables.PAGE.read_text("utf-8")
+    page.write_text(before, "utf-8")
+    parts = ["planning", "many", "cluster"]
+    assert tables.main([*parts, "--quick", "--dir", str(tmp_path), "--page", str(page)]) == 0
+    made = page.read_text("utf-8")
+    for part in tables.PARTS:
+        marks = f"<!-- figures: {part} -->", f"<!-- /figures: {part} -->"
+        (then, now) = (t.partition(marks[0])[2].partition(marks[1])[0] for t in (before, made))
+        assert (then != now) == (part in parts)
+    assert "| widerface: peak memory |" in made
+    assert "| reading through links and store |" in made
+    assert made.partition("## What bounds")[0].count("\n") > 90

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssd_data.cli.parts import net_options, shared
+from ssd_data.cli.parts.places import on_option, pool_of
 from ssd_data.core.legible import count_of, few
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 @shared.follow_links_option
 @net_options.preprocessing_options
 @net_options.engine_options
+@on_option
 @shared.output_options
 def command(
     deploy: Path,
@@ -56,6 +58,7 @@ def command(
     every: int,
     follow_links: bool,
     size: str | None,
+    on: str,
     as_json: bool,
     quiet: bool,
     **options: Any,
@@ -70,10 +73,12 @@ def command(
       ssd-data detect deploy.prototxt net.caffemodel photos --labelmap labelmap.prototxt --draw out
       ssd-data detect deploy.prototxt net.caffemodel street.mp4 --every 5 --json
       ssd-data detect deploy.prototxt wider.caffemodel crowd.jpg --mean 104,117,123
+      ssd-data detect deploy.prototxt net.caffemodel photos --json --on ray
     """
     from ssd_data.core.images import picture_limits
     from ssd_data.data.draw import DetectionFiles
     from ssd_data.evaluation.detect import detect, find_files, read_frames
+    from ssd_data.evaluation.finding import SentFinder, find_spread, with_pictures
 
     names = shared.read_names(labelmap)
     prepare = net_options.preprocessing(deploy, options)
@@ -82,18 +87,21 @@ def command(
     net = net_options.load(given, weights, options)
     prepare = prepare.fitted(net.graph)
     wanted = shared.parse_size(size)
+    pool = pool_of(on, quiet)
     bad: dict[str, str] = {}
     rows: list[dict[str, Any]] = []
     drawing: AbstractContextManager[Any] = DetectionFiles(folder, names)
-    with picture_limits(), drawing as drawn:
-        frames: Iterable[Frame] = detect(
-            net,
-            read_frames(files, every, prepare.gray),
-            prepare,
-            size=wanted,
-            batch=batch,
-            threshold=threshold,
-        )
+    with picture_limits(), drawing as drawn, pool:
+        frames: Iterable[Frame]
+        if pool.is_local:
+            read = read_frames(files, every, prepare.gray)
+            frames = detect(net, read, prepare, size=wanted, batch=batch, threshold=threshold)
+        else:
+            sent = net_options.sent(given, weights, prepare, options)
+            finder = SentFinder(sent, wanted, batch, threshold, every)
+            frames = find_spread(files, finder, pool)
+            if folder is not None:
+                frames = with_pictures(frames, files, every, prepare.gray)
         for frame in shared.tracker(quiet)(frames, len(files), "detect"):
             if frame.found is None:
                 bad[frame.name] = frame.error.sentence if frame.error else frame.name
@@ -120,8 +128,8 @@ def command(
 def _table(frame: Frame, names: LabelMap | None) -> dict[str, Any]:
     from ssd_data.data.lmdb.survey import class_name
 
-    assert frame.found is not None and frame.picture is not None  # noqa: PT018
-    height, width = frame.picture.shape[:2]
+    assert frame.found is not None
+    height, width = frame.shape
     boxes = frame.found.in_pixels(width, height)
     return {
         "picture": frame.name,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -98,6 +98,13 @@ class AnnotatedImage:
     upright: bool | None = None
     held: HeldPicture | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Arrays as their bytes: millions are pickled, and that takes a third of the time."""
+        boxes, difficult = packed(self.boxes), packed(self.difficult)
+        front = self.image, self.annotation, self.classes, boxes, difficult, self.width, self.height
+        more = self.image_id, self.places, self.place_kind, self.attributes
+        return _image, (*front, *more, self.normalized, self.upright, self.held)
+
     def size(self, width: int, height: int) -> tuple[int, int]:
         """The width and height that the annotation states, else those of the picture's file."""
         return self.width or width, self.height or height
@@ -120,6 +127,32 @@ class AnnotatedImage:
         if self.place_kind == "line":
             return f"{self.annotation}:{self.places[index]}"
         return f"{self.annotation}: {self.place_kind} {self.places[index]}"
+
+
+def packed(values: npt.NDArray[Any]) -> tuple[str, bytes]:
+    """An array's type and bytes."""
+    return values.dtype.str, values.tobytes()
+
+
+def unpacked(kind: str, data: bytes) -> npt.NDArray[Any]:
+    """The array of one dimension again.
+
+    >>> unpacked(*packed(np.array([1, 2], np.int32)))
+    array([1, 2], dtype=int32)
+    """
+    return np.frombuffer(bytearray(data), kind)
+
+
+def _image(
+    image: str,
+    annotation: str,
+    classes: tuple[str | int, ...],
+    boxes: tuple[str, bytes],
+    difficult: tuple[str, bytes],
+    *more: Any,
+) -> AnnotatedImage:
+    corners, flags = unpacked(*boxes).reshape(-1, 4), unpacked(*difficult)
+    return AnnotatedImage(image, annotation, classes, corners, flags, *more)
 
 
 @dataclass(frozen=True, slots=True)

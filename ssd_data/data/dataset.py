@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -13,8 +14,9 @@ from ssd_data.core.files.fences import is_kept, keep_inside
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
-from ssd_data.data import formats, spread
+from ssd_data.data import formats
 from ssd_data.data.classes import Classes, numbered, renamed, united
+from ssd_data.data.formats import manyfiles
 from ssd_data.data.formats.splits import role
 
 TRAINING_LINK, TEST_LINK = "trainval_lmdb", "test_lmdb"
@@ -93,8 +95,12 @@ class Dataset:
         others = [split for split in self.splits if self.why and split not in taken]
         return [split for split in others if not (whole and role(split) in ("train", "val"))]
 
-    def entries(self, split: str, notes: Tally) -> Iterator[Entry]:
+    def entries(self, split: str, notes: Tally, again: bool = False) -> Iterator[Entry]:
         """The pictures of a split in list order.
+
+        Args:
+            notes: takes what is odd but no error.
+            again: they will be asked for once more: where workers read them, they are kept.
 
         Raises:
             UsageError: there is no such split.
@@ -106,7 +112,9 @@ class Dataset:
             )
         reader = formats.load(self.format)
         for source in self.splits[split].sources:
-            for entry in spread.entries(reader, self.root, source, notes):
+            key = str(self.root), self.format, split, repr(source)
+            read = partial(reader.read, self.root, source)
+            for entry in manyfiles.read_once(key, read, notes, again):
                 yield self._named(entry) if self.numbers else entry
 
     def _named(self, entry: Entry) -> Entry:
@@ -192,7 +200,7 @@ class Dataset:
         used: set[str | int] = set()
         first: InputError | None = None
         for split in self.splits:
-            for entry in self.entries(split, Tally()):
+            for entry in self.entries(split, Tally(), again=True):
                 if isinstance(entry, Unreadable):
                     first = first or entry.error
                 else:

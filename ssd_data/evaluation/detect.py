@@ -31,6 +31,7 @@ class Frame:
         name: the file's path; of a video ``path#frame``, counted from 0.
         picture: uint8 (height, width, 3), BGR, or gray (height, width); None where there is an
             error.
+        sides: height and width of a picture that was let go of.
         found: once it has been through the net.
         unsound: how many more it gave whose score or box is no number; they are left out.
         error: why there is no picture.
@@ -38,9 +39,22 @@ class Frame:
 
     name: str
     picture: Pixels | None = None
+    sides: tuple[int, int] | None = None
     found: Detections | None = None
     unsound: int = 0
     error: InputError | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the picture."""
+        if self.picture is None:
+            return self.sides or (0, 0)
+        height, width = self.picture.shape[:2]
+        return height, width
+
+    def let_go(self) -> Frame:
+        """The same without its picture."""
+        return self if self.picture is None else replace(self, picture=None, sides=self.shape)
 
 
 def find_files(places: Iterable[Path | str], follow_links: bool = False) -> list[Path]:

@@ -26,7 +26,7 @@ from ssd_data.evaluation.journal import Journal
 from ssd_data.evaluation.protocols import make_plan
 from ssd_data.evaluation.results import Scored, write_and_score
 from ssd_data.evaluation.sources import EvalSet
-from ssd_data.evaluation.spread import SentDetector, detect_spread
+from ssd_data.evaluation.spread import SentDetector, SentNet, detect_spread
 from ssd_data.evaluation.worst import draw_worst
 from ssd_data.metrics.plots import draw_curves
 from ssd_data.metrics.scores import Scores
@@ -91,17 +91,13 @@ class EvalNet:
         """
         if self.deploy is None:
             raise ValueError("EvalNet(deploy=...) is what workers load")
-        return SentDetector(
-            self.engine.name,
-            read_deploy(self.deploy, self.threshold),
-            self._weights(),
-            self.preprocessing,
-            self.protocol,
-            self.size,
-            self.batch,
-            self.device,
-            self.half,
+        graph = read_deploy(self.deploy, self.threshold)
+        net = SentNet(
+            *(self.engine.name, graph, self._weights(), self.preprocessing),
+            device=self.device,
+            half=self.half,
         )
+        return SentDetector(net, self.protocol, self.size, self.batch)
 
     def _weights(self) -> bytes:
         return read_bytes(self.weights, "caffemodel", MOST_BYTES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -38,13 +39,13 @@ class PictureShare:
     groups: Sequence[Sequence[int]]
 
 
-@dataclass(eq=False)
-class SentDetector:
-    """A net as it is sent to workers: each loads it once.
+@dataclass(frozen=True, slots=True, eq=False)
+class SentNet:
+    """A net as it is sent to workers.
 
     Attributes:
         engine: which one. graph, weights: the net, and its caffemodel's bytes.
-        preprocessing, protocol, size, batch: see :class:`~ssd_data.evaluation.run.EvalNet`.
+        preprocessing: of its pictures.
         device, half: as for :func:`~ssd_data.engines.load_engine`.
     """
 
@@ -52,16 +53,44 @@ class SentDetector:
     graph: Graph
     weights: bytes
     preprocessing: Preprocessing
+    device: str | None = None
+    half: bool = False
+
+    def load(self) -> Engine:
+        """The net in its engine."""
+        with scratch() as folder:
+            weights = folder / "weights.caffemodel"
+            weights.write_bytes(self.weights)
+            return load_engine(self.engine, self.graph, weights, device=self.device, half=self.half)
+
+    def limits(self) -> AbstractContextManager[None]:
+        """Around all that reads pictures for it."""
+        return picture_limits(keep_threads=self.engine == "opencv")
+
+    def needs(self, place: Size) -> Needs:
+        """A GPU where there are some that the engine would take."""
+        device = self.device or "auto"
+        wants = device.startswith("cuda") or (device == "auto" and self.engine == "torch")
+        return Needs(gpus=int(wants and place.gpus >= 1), packages=PICTURES)
+
+
+@dataclass(eq=False)
+class SentDetector:
+    """What evaluates shares of pictures: each worker loads the net once.
+
+    Attributes:
+        net: it. protocol, size, batch: see :class:`~ssd_data.evaluation.run.EvalNet`.
+    """
+
+    net: SentNet
     protocol: str
     size: tuple[int, int] | None
     batch: int
-    device: str | None = None
-    half: bool = False
     _loaded: tuple[Engine, Plan] | None = None
 
     def __call__(self, share: PictureShare) -> list[list[Looked]]:
         """What is found in pictures, group by group."""
-        with picture_limits(keep_threads=self.engine == "opencv"):
+        with self.net.limits():
             if self._loaded is None:
                 self._loaded = self._load()
             return list(
@@ -69,19 +98,9 @@ class SentDetector:
             )
 
     def _load(self) -> tuple[Engine, Plan]:
-        with scratch() as folder:
-            weights = folder / "weights.caffemodel"
-            weights.write_bytes(self.weights)
-            engine = load_engine(
-                self.engine, self.graph, weights, device=self.device, half=self.half
-            )
-        return engine, make_plan(self.protocol, self.preprocessing, self.size, self.batch)
-
-    def needs(self, place: Size) -> Needs:
-        """A GPU where there are some that the engine would take."""
-        device = self.device or "auto"
-        wants = device.startswith("cuda") or (device == "auto" and self.engine == "torch")
-        return Needs(gpus=int(wants and place.gpus >= 1), packages=PICTURES)
+        return self.net.load(), make_plan(
+            self.protocol, self.net.preprocessing, self.size, self.batch
+        )
 
 
 def detect_spread(
@@ -109,7 +128,7 @@ def detect_spread(
             given[number] = numbers = list(chain.from_iterable(groups))
             yield _share(data, numbers, groups)
 
-    for number, groups in pool.run(detector, shares(), detector.needs(pool.size)):
+    for number, groups in pool.run(detector, shares(), detector.net.needs(pool.size)):
         numbers = given.pop(number)
         for group in groups:
             found = [replace(looked, index=numbers[looked.index]) for looked in group]

@@ -17,7 +17,7 @@ from ssd_data.engines.torch.mode import find_device
 from ssd_data.nets.matching import Matching
 from ssd_data.training.extras import check_device
 from ssd_data.training.log import Listener
-from ssd_data.training.options import Extras, TrainOptions, settle
+from ssd_data.training.options import Extras, TrainOptions, settle, settle_seed
 from ssd_data.training.preflight.processes import ALL_HINT, ALL_OF_THEM, undivided
 from ssd_data.training.processes import ALONE, Processes
 from ssd_data.training.recipe.change import settle_recipe
@@ -46,6 +46,7 @@ class TorchEngine:
         self.processes = processes
         self.matchings: list[Matching] = []
         self.iteration, self.loss, self.finished = 0, 0.0, False
+        self.seed_before: object = None  # of the run that this one goes on with
 
     def settle(self, options: TrainOptions, say: Callable[[str], None]) -> TrainOptions:
         """The options with all extras: those told, else as the snapshot records, else off.
@@ -55,15 +56,18 @@ class TorchEngine:
         """
         if isinstance(options.extras, Extras):
             return options
-        recorded, kept, where = {}, None, ""
+        recorded, before, where = {}, {}, ""
         if options.resume is not None:
             recorded, where = recorded_extras(Path(options.resume)), str(options.resume)
-            kept = recorded_options(Path(where)).get("recipe")
+            before = recorded_options(Path(where))
+        kept, self.seed_before = before.get("recipe"), before.get("seed")
         recipe = settle_recipe(options.recipe, kept, where, say)
         own = {} if recipe is None or options.recipe is None else recipe.extras()
         extras = settle({**own, **options.extras}, recorded, say)
         check_device(extras, find_device(options.device))
-        return replace(options, extras=extras, recipe=recipe)
+        fixed = bool(extras.mix) and not options.other_data
+        seed = settle_seed(options.seed, self.seed_before, fixed, say)
+        return replace(options, extras=extras, recipe=recipe, seed=seed)
 
     def prepare(
         self, file: SolverFile, options: TrainOptions, say: Callable[[str], None]
@@ -83,7 +87,10 @@ class TorchEngine:
         """
         extras, processes = options.extras, self.processes
         assert isinstance(extras, Extras)
-        seed = options.seed if options.seed is not None else max(file.param.random_seed, 0)
+        own = max(file.param.random_seed, 0)
+        seed = own if options.seed is None else options.seed
+        if seed == self.seed_before and seed != own:
+            say(f"--seed {seed}: as the snapshot records")
         file.param.random_seed = seed
         self.sources = open_sources([file.train, *file.tests], file.mix)
         recipe = options.recipe if isinstance(options.recipe, TrainRecipe) else None

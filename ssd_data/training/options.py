@@ -218,6 +218,39 @@ def settle(
     return extras
 
 
+def settle_seed(
+    told: int | None,
+    recorded: object,
+    fixed: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+) -> int | None:
+    """The seed of a run: what was told, else what the snapshot records; None where nothing says.
+
+    Args:
+        fixed: another than before is refused, since the order of a mix follows from it.
+        say: as :func:`settle` has it.
+
+    Raises:
+        UsageError: it is another than before.
+
+    >>> settle_seed(None, 6, say=print), settle_seed(7, 6, say=print)
+    --seed 7: until the snapshot it was --seed 6
+    (6, 7)
+    """
+    if not isinstance(recorded, int) or recorded < 0:
+        return told
+    if told is None or told == recorded:
+        return recorded
+    if fixed:
+        raise UsageError(
+            f"the snapshot's mix is in the order of --seed {recorded}",
+            where=f"--seed {told}",
+            hint="Leave --seed out; --other-data goes on at the same place of another order",
+        )
+    say(f"--seed {told}: until the snapshot it was --seed {recorded}")
+    return told
+
+
 def spelled(table: Mapping[str, Any]) -> str:
     """What is on of some extras, as the command line spells it.
 

@@ -16,7 +16,7 @@ from ssd_data.core.files.remote import fetching
 from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.files.remote.fetching import ATTEMPTS, ShortError, StoreError, attempt
 from ssd_data.core.files.remote.listing import StoredFile, StoreListing, found_of, names_of
-from ssd_data.core.files.remote.spool import LARGE, Spool
+from ssd_data.core.files.spool import LARGE, Spool
 
 ONE = StoredFile(7, 1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import pickle
 import platform
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
 import pytest
@@ -221,6 +223,43 @@ def test_a_cluster_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
             list(run(taskwork.square, [1], place))
         assert caught.value.what == "Ray cannot be reached: Connection refused"
         assert caught.value.where == (address or place)
+
+
+@needs_ray
+def test_which_cluster_of_this_machine_is_joined(
+    cluster: RayCluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """That of ``ray start``, if it lives; none that another program has for itself."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    kept = tmp_path / "ray/ray_current_cluster"
+    assert _ray_driver._on_this_machine() == ""
+    kept.parent.mkdir()
+    kept.write_text("127.0.0.1:9")
+    assert _ray_driver._on_this_machine() == ""
+    kept.write_text(cluster.address)
+    said: list[str] = []
+    with connect("ray", said.append) as workers:
+        assert list(workers.run(taskwork.square, [3])) == [(0, 9)]
+    begun = ", which ray start has begun on this machine: 3 machines, 2 CPUs"
+    assert said == [f"Ray at {cluster.address}{begun}"]
+
+
+def test_errors_of_a_lost_cluster_are_one_sentence() -> None:
+    """Whatever Ray raises when nobody answers any more, the process ends without a word."""
+    ours, theirs = multiprocessing.Pipe()
+    with pytest.MonkeyPatch.context() as patch:
+        gone = ModuleType("ray")
+        patch.setitem(sys.modules, "ray", gone)
+        patch.setattr(_ray_driver, "_connect", lambda *_: (False, "127.0.0.1:9", False, 1, 1, 0))
+        patch.setattr(_ray_driver.signal, "signal", lambda *_: None)
+        ours.send(("", 1))
+        ours.send(("run", b"", {}, "", Needs()))  # there is no ray.remote
+        _ray_driver.main(os.dup(theirs.fileno()))
+    theirs.close()
+    assert ours.recv()[1] == "127.0.0.1:9"
+    with pytest.raises(EOFError):
+        ours.recv()
 
 
 @needs_ray

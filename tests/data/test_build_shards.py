@@ -286,7 +286,7 @@ class TestInterrupted:
         self, voc: Voc, tmp_path: Path, counted: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr("ssd_data.data.build.builder.write_text", _no_memory)
+            patch.setattr("ssd_data.data.build.builder.write_lines", _no_memory)
             with pytest.raises(MemoryError):
                 made(voc, tmp_path / "cut", 5)
         shards = sorted((tmp_path / ".cut.part").iterdir())

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssd_data import InputError
-from ssd_data.data.formats.pictures import Pictures
+from ssd_data.data.formats.pictures import Pictures, stem_of
 
 part = st.sampled_from(["a", "b", "ab", "a b", "é"])
 path = st.lists(part, min_size=1, max_size=4).map(lambda parts: "/".join(parts) + ".jpg")
@@ -44,3 +44,14 @@ def test_names_that_all_folders_have_take_no_time(tmp_path: Path) -> None:
         found = pictures.find(f"x/c{n:05d}/1.jpg")
         assert found is not None
         assert found.path == f"c{n:05d}/1.jpg"
+
+
+@given(st.lists(st.from_regex(r"\A([ab]/)?[ab.]{1,3}\.(jpg|JPG|png)\Z"), unique=True, max_size=30))
+def test_stems_are_those_of_all_paths(paths: list[str]) -> None:
+    pictures, wanted = Pictures(Path(), sorted(paths)), dict[str, list[str]]()
+    for path in sorted(paths):
+        wanted.setdefault(stem_of(path), []).append(path)
+    assert list(pictures.by_stem.items()) == list(wanted.items())
+    for name in ("", "a", "b/a", "a.b", "zz", *paths):
+        assert pictures.by_stem.get(name) == wanted.get(name)
+        assert (name in pictures) == (name in paths)

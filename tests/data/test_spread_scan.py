@@ -16,14 +16,14 @@ from support.places import Mixed
 from support.trees import Voc, jpeg, xml
 
 from ssd_data import BuildOptions, InputError, build, recognise
-from ssd_data.core.files import fences
+from ssd_data.core.files import fences, spill
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Unreadable
 from ssd_data.core.tasks import Pool
-from ssd_data.data import spread
 from ssd_data.data.build.plan import plan
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.find import from_list
+from ssd_data.data.formats import manyfiles
 
 
 class OneByOne(Mixed):
@@ -47,9 +47,9 @@ def workers(most: int = 3, slices: int = 2) -> Iterator[Mixed]:
     """Each reads few files, and all is pickled."""
     mixed = OneByOne(most)
     with pytest.MonkeyPatch.context() as patch, Pool("elsewhere") as pool:
-        patch.setattr(spread, "SLICE", slices)
+        patch.setattr(manyfiles, "SLICE", slices)
         patch.setattr(pool, "_workers", mixed)
-        with spread.spread_over(pool):
+        with manyfiles.read_by(pool):
             yield mixed
     assert not mixed.busy
 
@@ -69,7 +69,7 @@ def said(dataset: Dataset, options: BuildOptions) -> Any:
         return str(error)
     found: list[Any] = [made.labelmap.to_text()]
     for name, scan in scans.items():
-        found += [name, scan.lines, scan.notes.to_json(), list(scan.notes.kinds)]
+        found += [name, list(scan.lines), scan.notes.to_json(), list(scan.notes.kinds)]
         found += [dict(scan.unknown), scan.first_place, scan.input_digest(dataset.root)]
         found += [list(scan.stamps(dataset.root)), scan.stated]
         found += [(bad.image, str(bad.error), bad.unannotated) for bad in scan.failures]
@@ -127,6 +127,21 @@ def test_a_scan_is_the_same(kinds: list[str], options: BuildOptions, most: int) 
             assert said(recognise(voc.root), options) == here
 
 
+@given(kinds=st.lists(KINDS, min_size=1, max_size=12), options=OPTIONS)
+@settings(max_examples=30, deadline=None)
+def test_a_scan_that_does_not_fit_in_memory_is_the_same(
+    kinds: list[str], options: BuildOptions
+) -> None:
+    with folder() as top:
+        voc = Voc(top / "raw", len(kinds))
+        draw(voc, kinds)
+        here = said(recognise(voc.root), options)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(spill, "HELD", 0)
+            patch.setattr(spill, "BLOCK", 2)
+            assert said(recognise(voc.root), options) == here
+
+
 @given(kinds=st.lists(KINDS, min_size=1, max_size=8), options=OPTIONS)
 @settings(max_examples=20, deadline=None)
 def test_a_list_is_the_same(kinds: list[str], options: BuildOptions) -> None:
@@ -159,7 +174,7 @@ def test_workers_do_read(tmp_path: Path) -> None:
     with workers() as mixed:
         list(recognise(voc.root).entries("trainval", Tally()))
         assert mixed.done == 5
-    with spread.spread_over(Pool("local")):
+    with manyfiles.read_by(Pool("local")):
         list(recognise(voc.root).entries("trainval", Tally()))
 
 
@@ -197,7 +212,7 @@ def test_a_build_by_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     voc = Voc(tmp_path / "raw", 9)
     voc.held_back("t1")
     monkeypatch.setattr("ssd_data.core.tasks.connect", OneByOne().connect)
-    monkeypatch.setattr(spread, "SLICE", 2)
+    monkeypatch.setattr(manyfiles, "SLICE", 2)
     build(recognise(voc.root), tmp_path / "cut", shards=3, on="elsewhere")
     build(recognise(voc.root), tmp_path / "one")
     for name in ("trainval.txt", "trainval_name_size.txt", "labelmap.prototxt"):

@@ -1,6 +1,9 @@
 """What YOLO's lines mean is judged over a whole set: no truth and no boxes are refused."""
 
+import pickle
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from support.yolo import PICTURE, tree
 
 from ssd_data import AnnotatedImage, InputError, Tally
 from ssd_data.data import formats
+from ssd_data.data.formats.yolo.meaning import Evidence
 from ssd_data.data.formats.yolo.schema import YoloSource
 
 Row = Sequence[float]
@@ -200,3 +204,40 @@ def test_rotated_boxes_are_refused(tmp_path: Path) -> None:
     assert read(tmp_path / "c", drawn)[1] == {"polygon (its box is taken)": 9}
     mixed = [*rotated(3, 0.3), *centres(corners(9))]
     assert read(tmp_path / "d", mixed)[1] == {"polygon (its box is taken)": 3}
+
+
+VALUES = st.lists(
+    st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.7, 1.0, 2.0, 30.0]), min_size=4, max_size=13
+)
+
+
+@given(lines=st.lists(VALUES, max_size=12), cuts=st.lists(st.integers(0, 12), max_size=3))
+def test_what_several_have_seen_is_what_one_sees(lines: list[list[float]], cuts: list[int]) -> None:
+    def seen(first: int, last: int) -> Evidence:
+        found = Evidence()
+        for number, numbers in enumerate(lines[first:last], first):
+            values, where = [0.0, *numbers], f"a.txt:{number}"
+            found.lines += 1
+            if not found.leaves(values, False, where) and len(values) > 5:
+                with suppress(InputError):
+                    found.is_box(values, where)
+            found.add_boxes(np.array([numbers[:4]], np.float32), f"{number}.txt")
+        return found
+
+    def told(found: Evidence) -> Any:
+        try:
+            found.judge("labels")
+        except InputError as error:
+            text = str(error)
+        else:
+            text = ""
+        return text, found.long.points(), [label for _, label in found._plain]
+
+    whole, merged = seen(0, len(lines)), Evidence()
+    edges = [0, *sorted(cuts), len(lines)]
+    for first, last in pairwise(edges):
+        merged.merge(pickle.loads(pickle.dumps(seen(first, max(first, last)))))
+    for name in ("far", "flagged", "scores", "sevens", "ids", "tracks", "turned", "straight"):
+        assert getattr(merged, name) == getattr(whole, name)
+    assert merged.lines == whole.lines
+    assert told(merged) == told(whole)

@@ -145,7 +145,7 @@ def test_another_lmdb_in_its_place(world: Path, tmp_path: Path) -> None:
 
 
 def test_gpus_are_asked_for_where_there_are_some(world: Path) -> None:
-    detector = spread.SentDetector("torch", None, b"", None, "single", None, 1)  # type: ignore[arg-type]
+    detector = spread.SentNet("torch", None, b"", None)  # type: ignore[arg-type]
     assert detector.needs(Size()).gpus == 0
     some = Size(gpus=2)
     assert detector.needs(some).gpus == 1

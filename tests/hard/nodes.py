@@ -6,6 +6,7 @@ import argparse
 import random
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 
 from support.attack import Clock, Row
@@ -30,7 +31,7 @@ def attack(seconds: float, seed: int, kills: int | None = None) -> Row:
             try:
                 world.round(left)
             except Exception as error:
-                row.found(f"seed {seed}, build {world.builds}: {type(error).__name__}: {error}")
+                row.found(f"seed {seed}, build {world.builds}: {told(error)}")
             row.executions, row.kills = world.builds, world.kills
     row.seconds = clock.spent
     row.reached = (
@@ -38,6 +39,13 @@ def attack(seconds: float, seed: int, kills: int | None = None) -> Row:
         f"were given out again, {world.again} builds run again"
     )
     return row
+
+
+def told(error: Exception) -> str:
+    """An error, and the calls that led to it."""
+    calls = traceback.extract_tb(error.__traceback__)
+    places = " > ".join(f"{Path(call.filename).name}:{call.lineno} {call.name}" for call in calls)
+    return f"{type(error).__name__}: {error} ({places})"
 
 
 def main() -> None:

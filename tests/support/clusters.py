@@ -31,6 +31,10 @@ SOON = {  # a lost node is known to be lost soon
 }
 
 
+class ClusterError(Exception):
+    """What the process that holds a cluster has said last."""
+
+
 class RayCluster:
     """The head, which runs no tasks, and nodes that do.
 
@@ -40,8 +44,8 @@ class RayCluster:
         nodes: number of each node that lives.
     """
 
-    def __init__(self, holder: subprocess.Popen[str]) -> None:
-        self.holder = holder
+    def __init__(self, holder: subprocess.Popen[str], log: Path) -> None:
+        self.holder, self.log = holder, log
         self.address, self.client = self.ask("address")
         self.nodes: list[int] = []
 
@@ -49,7 +53,10 @@ class RayCluster:
         assert self.holder.stdin is not None and self.holder.stdout is not None  # noqa: PT018
         self.holder.stdin.write(json.dumps(words) + "\n")
         self.holder.stdin.flush()
-        return json.loads(self.holder.stdout.readline())
+        answer = self.holder.stdout.readline()
+        if not answer:
+            raise ClusterError(f"{words[0]}: {self.log.read_text()[-2000:]}")
+        return json.loads(answer)
 
     def add(self, cpus: int = 1, **environment: str) -> int:
         """Start a node, and return its number."""
@@ -79,13 +86,15 @@ def ray_cluster(*nodes: int, path: str = "", client: bool = False) -> Iterator[R
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*filter(None, [path]), *sys.path])}
     environment.pop("RAY_ADDRESS", None)
     environment["RAY_USAGE_STATS_ENABLED"] = "0"
-    holder = subprocess.Popen(
-        [sys.executable, __file__, str(temp), str(free_port() if client else "")],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        text=True, env=environment, start_new_session=True,
-    )  # fmt: skip
+    log = temp / "holder.log"
+    with log.open("w") as said:
+        holder = subprocess.Popen(
+            [sys.executable, __file__, str(temp), str(free_port() if client else "")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
+            text=True, env=environment, start_new_session=True,
+        )  # fmt: skip
     try:
-        cluster = RayCluster(holder)
+        cluster = RayCluster(holder, log)
         for cpus in nodes:
             cluster.add(cpus)
         yield cluster
@@ -111,10 +120,12 @@ def end_tree(pid: int) -> None:
 
 
 def children(pid: int) -> list[int]:
+    """Those of a process; of one that ends meanwhile, as of any that has ended, none."""
     found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            found += map(int, task.read_text().split())
+    with suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
+            with suppress(OSError):
+                found += map(int, Path(f"/proc/{pid}/task/{task}/children").read_text().split())
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import pickle
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
@@ -40,3 +41,24 @@ class Mixed:
 
     def connect(self, on: str = "", say: object = None) -> nullcontext[Mixed]:
         return nullcontext(self)
+
+
+class Elsewhere:
+    """A worker that shares nothing with this process, as those of other machines; in the place of
+    :class:`ssd_data.core.tasks.Pool`."""
+
+    is_local = False
+    size = Size()
+
+    def __init__(self, on: str = "", say: object = None) -> None:
+        self._pool = multiprocessing.get_context("spawn").Pool(1)
+
+    def run(self, function: Any, tasks: Any, needs: object = None) -> Iterator[tuple[int, Any]]:
+        yield from enumerate(self._pool.imap(function, list(tasks)))
+
+    def __enter__(self) -> Elsewhere:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.terminate()
+        self._pool.join()

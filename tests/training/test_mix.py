@@ -318,3 +318,31 @@ def test_what_is_no_mix(text: str, run: Run) -> None:
         Extras(mix=text)
     assert error.value.where == "--mix"
     assert run(*TRAIN, "--mix", text).status == 2
+
+
+def test_it_goes_on_with_its_seed(run: Run) -> None:
+    whole = LOSS.findall(run(*TRAIN, *MIX, "--seed", 6, "--max-iter", 8).err)
+    for file in Path().glob("short_iter_*"):
+        file.unlink()
+    assert run(*TRAIN, *MIX, "--seed", 6, "--max-iter", 4).status == 0
+    done = run(*TRAIN, "--resume", "auto", "--max-iter", 8)
+    assert "--seed 6: as the snapshot records" in done.err
+    assert LOSS.findall(done.err) == whole[4:]
+
+
+def test_another_seed_is_refused(run: Run) -> None:
+    """Its place would be one in another order."""
+    assert run(*TRAIN, *MIX, "--seed", 6, "--max-iter", 4).status == 0
+    resumed = (*TRAIN, "--resume", "auto", "--seed", 7, "--max-iter", 6)
+    done = run(*resumed)
+    assert done.status == 2
+    assert "--seed 7: the snapshot's mix is in the order of --seed 6" in done.err
+    assert not Path("short_iter_6.solverstate").exists()
+    assert run(*resumed, "--other-data").status == 0
+
+
+def test_another_seed_of_one_lmdb_is_said(run: Run) -> None:
+    assert run(*TRAIN, "--seed", 6, "--max-iter", 4).status == 0
+    done = run(*TRAIN, "--resume", "auto", "--seed", 7, "--max-iter", 6)
+    assert done.status == 0
+    assert "--seed 7: until the snapshot it was --seed 6" in done.err

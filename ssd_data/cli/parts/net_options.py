@@ -17,6 +17,7 @@ from ssd_data.core.registry import ENGINES, FAMILIES
 
 if TYPE_CHECKING:
     from ssd_data.engines import Engine
+    from ssd_data.evaluation.spread import SentNet
     from ssd_data.nets.graph import Graph
     from ssd_data.nets.preprocessing import Preprocessing
 
@@ -113,6 +114,24 @@ def load(
 
     own = {key: options[key] for key in ("device", "half")}
     return load_engine(options["engine"], deploy, weights, threshold=threshold, **own)
+
+
+def sent(
+    deploy: Path | Graph, weights: Path, prepare: Preprocessing, options: Mapping[str, Any]
+) -> SentNet:
+    """The same as workers get it.
+
+    Raises:
+        InputError: net or weights cannot be read.
+    """
+    from ssd_data.core.files.paths import read_bytes
+    from ssd_data.evaluation.spread import SentNet
+    from ssd_data.nets.caffemodel import MOST_BYTES
+    from ssd_data.nets.prepare import read_deploy
+
+    data = read_bytes(weights, "caffemodel", MOST_BYTES)
+    own = {key: options[key] for key in ("device", "half")}
+    return SentNet(options["engine"], read_deploy(deploy), data, prepare, **own)
 
 
 @contextmanager

@@ -27,8 +27,8 @@ on_option = click.option(
     default=LOCAL,
     show_default=True,
     callback=_checked,
-    help="Who does it: this process, or the workers of a Ray cluster (that of this machine or of "
-    "RAY_ADDRESS, or else a new one here; or another's client server).",
+    help="Who does it: this process, or the workers of a Ray cluster (that of RAY_ADDRESS or of "
+    "'ray start' on this machine, or else a new one here; or another's client server).",
 )
 
 

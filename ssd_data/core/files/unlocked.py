@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ssd_data.core.errors import OutputError
+from ssd_data.core.errors import OutputError, SsdDataError
 from ssd_data.core.files.exchange import remove_tree
-from ssd_data.core.files.there import is_own_folder
+from ssd_data.core.files.there import is_named_there, is_own_folder
 
 FORGOTTEN = 7 * 24 * 3600  # seconds
 MOVING = 60  # seconds that moving a few items takes at most
@@ -52,6 +52,24 @@ def overtaken(where: Path) -> OutputError:
         where=where,
         hint="Run this one again; what is there is the other's, and whole",
     )
+
+
+@contextmanager
+def needing(work: Path, where: Path, locked: bool) -> Iterator[None]:
+    """Around what needs a folder that another command, which is not kept out, removes in the end.
+
+    Args:
+        work: that folder. where: the one that both write into.
+
+    Raises:
+        OutputError: another has.
+    """
+    try:
+        yield
+    except (OSError, SsdDataError):
+        if locked or is_named_there(work):
+            raise
+        raise overtaken(where) from None
 
 
 def clock(folder: Path) -> float:

@@ -10,7 +10,7 @@ import fcntl
 import io
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -238,6 +238,15 @@ def write_text(path: Path, text: str) -> None:
         OSError: as the system says.
     """
     write_bytes(path, text.encode())
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """The same of lines that come one by one, with their ends."""
+    with naming(path), path.open("xb") as file:
+        for line in lines:
+            file.write(line.encode())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_bytes(path: Path, data: bytes, mode: str = "xb") -> None:

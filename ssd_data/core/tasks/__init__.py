@@ -107,8 +107,9 @@ def connect(on: str = LOCAL, say: Say = unsaid) -> AbstractContextManager[Worker
     """The workers of a place, for as long as they are needed.
 
     Args:
-        on: ``local``; ``ray``, a cluster that runs on this machine or that ``RAY_ADDRESS`` names,
-            or else one that is started here; ``ray://HOST:PORT``, one elsewhere.
+        on: ``local``; ``ray``, the cluster that ``RAY_ADDRESS`` names, or that ``ray start`` has
+            begun on this machine, or else one that is started here; ``ray://HOST:PORT``, one
+            elsewhere.
         say: is told what a user should know: what was started, which task is run again.
 
     Raises:
@@ -230,4 +231,33 @@ def run(
         yield from pool.run(function, tasks, needs)
 
 
-__all__ = ["LOCAL", "Needs", "Pool", "Rank", "Say", "Size", "Workers", "connect", "run", "unsaid"]
+def in_order(
+    pool: Pool, function: Callable[[_T], _R], tasks: Iterable[_T], needs: Needs = Needs()
+) -> Iterator[_R]:
+    """What comes of tasks, in their order.
+
+    >>> list(in_order(Pool("local"), len, ["a", "bcd"]))
+    [1, 3]
+    """
+    waiting: dict[int, _R] = {}
+    first = 0
+    for number, found in pool.run(function, tasks, needs):
+        waiting[number] = found
+        while first in waiting:
+            yield waiting.pop(first)
+            first += 1
+
+
+__all__ = [
+    "LOCAL",
+    "Needs",
+    "Pool",
+    "Rank",
+    "Say",
+    "Size",
+    "Workers",
+    "connect",
+    "in_order",
+    "run",
+    "unsaid",
+]

@@ -34,22 +34,27 @@ def main(descriptor: int) -> None:
     """Do what the process at the other end of a socket asks for until it closes that."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for both: the other closes the socket
     pipe = Connection(descriptor)
+    where = ""
     try:
         import ray
 
-        pipe.send(_connect(ray, *pipe.recv()))
+        connected = _connect(ray, *pipe.recv())
+        where = connected[1]
+        pipe.send(connected)
         while True:
             kind, *given = pipe.recv()
             if kind == "enough":  # the round had just ended
                 continue
             _kind(kind)(ray, pipe, *given).go()
             pipe.send(("finished",))
-    except (EOFError, OSError):
+    except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # nobody wants more
     except FailedError as failed:
         pipe.send(("failed", *failed.args))
     except Exception as error:  # Ray's own, of many kinds
-        pipe.send(("failed", f"Ray: {_first(error)}", "", ""))
+        if not where or _answers(where):
+            pipe.send(("failed", f"Ray: {_first(error)}", "", ""))
+        # else the cluster is lost, which this process says by its end
 
 
 def _kind(kind: str) -> Callable[..., Any]:
@@ -66,18 +71,16 @@ def _first(error: Exception) -> str:
 
 
 def _connect(ray: Any, address: str, cpus: int) -> tuple[Any, ...]:
-    """Whether a cluster was started, where it is, and how many machines, CPUs and GPUs it has."""
+    """Whether a cluster was started, where it is, whether it was found here, and how many machines,
+    CPUs and GPUs it has."""
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-    begun = address == "local"
+    found = "" if address else _on_this_machine()
+    address = address or found
+    begun = address in ("local", "")
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():
         _reach(host, int(port), address)
     try:
-        if not address:
-            try:
-                ray.init(address="auto", **quiet)
-            except ConnectionError:
-                begun = True
         if begun:
             ray.init(
                 address="local",
@@ -86,14 +89,38 @@ def _connect(ray: Any, address: str, cpus: int) -> tuple[Any, ...]:
                 include_dashboard=False,
                 **quiet,
             )
-        elif address:
+        else:
             ray.init(address=address, **({} if "://" in address else quiet))
-    except (RuntimeError, ValueError, ConnectionError) as error:
+    except (RuntimeError, ValueError, OSError) as error:
         raise _refused(error, address) from error
     alive = [node for node in ray.nodes() if node["Alive"]]
     has = ray.cluster_resources()
-    where = address or ray.get_runtime_context().gcs_address
-    return begun, where, len(alive), has.get("CPU", 0), has.get("GPU", 0)
+    where = address if address not in ("local", "") else ray.get_runtime_context().gcs_address
+    return begun, where, bool(found), len(alive), has.get("CPU", 0), has.get("GPU", 0)
+
+
+def _on_this_machine() -> str:
+    """The cluster that ``ray start`` has begun here, or joined; empty where there is none.
+
+    Those that other programs have for themselves are left alone: they end with these.
+    """
+    try:
+        from ray._private.utils import read_ray_address
+
+        found = read_ray_address() or ""
+    except (ImportError, OSError):
+        return ""
+    return found if _answers(found) else ""
+
+
+def _answers(address: str) -> bool:
+    """Whether somebody listens there."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), REACHED).close()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _reach(host: str, port: int, address: str) -> None:
@@ -223,8 +250,8 @@ class _Round:
         number, task = self.pending.pop(reference)
         try:
             answer = self.ray.get(reference)
-        except self.ray.exceptions.LocalRayletDiedError:
-            raise EOFError from None
+        except (self.ray.exceptions.LocalRayletDiedError, self.ray.exceptions.OwnerDiedError):
+            raise EOFError from None  # who gave it out is this process: its cluster is lost
         except lost_errors(self.ray) as error:
             self.pending[self.again(number, task, error)] = number, task
             return

@@ -143,7 +143,7 @@ class Together:
             answer = self.ray.get(reference)
         except errors.TaskCancelledError:
             return
-        except errors.LocalRayletDiedError:
+        except (errors.LocalRayletDiedError, errors.OwnerDiedError):
             raise EOFError from None
         except lost_errors(self.ray):
             raise _lost(f"process {rank}") from None

@@ -34,6 +34,7 @@ sys.path[:] = {path!r}
 from ssd_data.core.tasks._ray_driver import main
 main({descriptor})
 """
+_FOUND = ", which ray start has begun on this machine"
 _PATIENCE = 20  # seconds until a driver that was told to end is ended
 _AGAIN = "Run it again when the cluster is there: what was done is taken as it is"
 
@@ -57,13 +58,14 @@ class RayWorkers:
         """Connect to a cluster, or start one, and say so."""
         self._lost = "Ray has ended while it was connected"
         self._tell((address, default_workers()))
-        started, where, *size = self._hear()
+        started, where, found, *size = self._hear()
         self._lost = "the Ray cluster was lost: its head, or this machine's part of it, has stopped"
         self.size = Size(*size)
         cpus = count_of(int(self.size.cpus), "CPU")
         machines = count_of(self.size.machines, "machine")
         gpus = f", {count_of(int(self.size.gpus), 'GPU')}" if self.size.gpus else ""
-        begun = "started Ray on this machine" if started else f"Ray at {where}: {machines}"
+        joined = f"Ray at {where}{_FOUND * found}: {machines}"
+        begun = "started Ray on this machine" if started else joined
         self._say(f"{begun}, {cpus}{gpus}")
 
     def run(
@@ -195,7 +197,7 @@ def _await(driver: subprocess.Popen[bytes]) -> None:
 
 
 def _address(on: str) -> str:
-    """As Ray takes it; empty: the cluster of this machine, or else a new one."""
+    """As Ray takes it; empty: that of this machine's ``ray start``, or else a new one."""
     _, mark, place = on.partition("://")
     if not mark:
         return os.environ.get("RAY_ADDRESS", "")

@@ -6,7 +6,7 @@ verified, and all of it is published at once. ``build.json`` records how.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +20,10 @@ from ssd_data.core.files.publish import OutFolder
 from ssd_data.core.files.remote.address import as_path, remote
 from ssd_data.core.files.remote.out import StoreOut
 from ssd_data.core.files.resumable import part_of
+from ssd_data.core.files.spill import Spill
 from ssd_data.core.files.there import is_folder
-from ssd_data.core.files.whole import write_text
+from ssd_data.core.files.unlocked import needing
+from ssd_data.core.files.whole import write_lines
 from ssd_data.core.images import picture_limits
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.parallel import default_workers
@@ -40,6 +42,7 @@ from ssd_data.data.build.sharding.driver import Sharding, Shards
 from ssd_data.data.build.sharding.far import FAR_SHARDS, out_folder, publish_shards
 from ssd_data.data.build.sharding.inputs import ShardInputs
 from ssd_data.data.dataset import Dataset
+from ssd_data.data.formats.manyfiles import read_by
 from ssd_data.data.formats.pairlists import line_of
 from ssd_data.data.lmdb.manifest import (
     LABELMAP,
@@ -52,7 +55,7 @@ from ssd_data.data.lmdb.manifest import (
 from ssd_data.data.lmdb.shards import Shard
 from ssd_data.data.lmdb.store import LmdbReader
 from ssd_data.data.lmdb.writer import LmdbWriter
-from ssd_data.data.spread import Stamp, spread_over
+from ssd_data.data.spread import Stamp
 
 
 @dataclass(slots=True)
@@ -136,7 +139,7 @@ def build(
         InputError: the data set is broken, or does not fit the labelmap.
         OutputError: the out folder holds something else, is locked or cannot be written.
     """
-    with Pool(on, say) as pool, spread_over(pool):
+    with Pool(on, say) as pool, read_by(pool):
         made = plan(dataset, options, splits, labelmap)
         place = as_path(out) if out is not None else default_out(made.dataset)
         refuse_misplaced(made, place, link)
@@ -198,12 +201,10 @@ class _Job:
         if old is not None:
             there.refuse_other(old, new, wanted, redo)
         scans = self.plan.scans()
-        stamps = {
-            split: list(s.stamps(self.dataset.root)) if self.sharding else None
-            for split, s in scans.items()
-        }
+        stamps = {split: Spill[Stamp]() for split in scans}
         digests = {
-            split: s.input_digest(self.dataset.root, stamps[split]) for split, s in scans.items()
+            split: one.input_digest(self.dataset.root, stamps[split].append)
+            for split, one in scans.items()
         }
         todo = [
             s for s in wanted if redo or old is None or not there.is_current(old, s, digests[s])
@@ -222,24 +223,24 @@ class _Job:
                 new.splits[split] = msgspec.structs.replace(made, input_digest=digests[split])
         if failures:
             raise all_of(failures, self.dataset.root)
-        self._stage(LABELMAP, self.labelmap.to_text())
-        self._stage(MANIFEST, new.to_text())
+        self._stage(LABELMAP, [self.labelmap.to_text()])
+        self._stage(MANIFEST, [new.to_text()])
         if isinstance(self.folder, OutFolder):
             self.folder.publish()
         elif self.folder is not None:
             publish_shards(self.folder, [self.path / new.splits[split].lmdb for split in todo])
         return result
 
-    def _stage(self, name: str, text: str) -> None:
+    def _stage(self, name: str, lines: Iterable[str]) -> None:
         """Stage a text file, but for the very list or labelmap that is built from."""
         if self.folder is not None and not self.there.is_input(self.path / name):
-            write_text(self.folder.staging / name, text)
+            write_lines(self.folder.staging / name, lines)
 
     def _write(
         self,
         split: str,
         scanned: Scan,
-        stamps: list[Stamp] | None,
+        stamps: Sequence[Stamp],
         failures: list[SsdDataError],
         result: BuildResult,
     ) -> BuiltSplit:
@@ -250,7 +251,7 @@ class _Job:
             note_failure(entry.error, skips, failures, scanned.notes)
         summary = SplitCounts(scanned.notes)
         shards = None
-        if self.sharding is None or stamps is None:
+        if self.sharding is None:
             self._write_one(split, scanned.images, failures, summary)
         elif not failures:
             inputs = ShardInputs(scanned, stamps, self.options)
@@ -259,15 +260,15 @@ class _Job:
             self._require_boxes(split, scanned, summary)
             if not summary.records:
                 raise InputError(f"no record is left for {name}", where=self.dataset.root)
-            self._stage(list_name, "".join(line_of(*pair) for pair in scanned.lines))
-            self._stage(size_name, "".join(summary.size_lines))
+            self._stage(list_name, (line_of(*pair) for pair in scanned.lines))
+            self._stage(size_name, summary.size_lines)
         made = summary.split(self.labelmap, name, list_name, size_name, len(scanned.lines))
         return msgspec.structs.replace(made, shards=shards)
 
     def _write_one(
         self,
         split: str,
-        images: list[LabelledImage],
+        images: Sequence[LabelledImage],
         failures: list[SsdDataError],
         summary: SplitCounts,
     ) -> None:
@@ -302,15 +303,16 @@ class _Job:
         job = Shards(
             self.dataset.root, self.options, self.sharding, part, self.folder.locked, self.track
         )
-        made, found = job.build(split, inputs, self.path / name)
-        failures += found
-        if failures:
-            return None
-        made.count(summary)
-        result.shards[split] = made.built, len(made.pieces)
-        return tuple(made.stage(self.folder.staging / name)) if summary.records else None
+        with needing(part, self.path, self.folder.locked or isinstance(self.folder, StoreOut)):
+            made, found = job.build(split, inputs, self.path / name)
+            failures += found
+            if failures:
+                return None
+            made.count(summary)
+            result.shards[split] = made.built, len(made.pieces)
+            return tuple(made.stage(self.folder.staging / name)) if summary.records else None
 
-    def _records(self, split: str, images: list[LabelledImage]) -> Iterator[BuiltRecord]:
+    def _records(self, split: str, images: Sequence[LabelledImage]) -> Iterator[BuiltRecord]:
         made = make_records(self.dataset.root, images, self.options, self.workers)
         yield from self.track(made, len(images), split)
 

@@ -9,7 +9,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.legible import few, first_lines
 from ssd_data.data.build.options import BuildOptions
-from ssd_data.data.build.scan import Scan, scan, unknown_classes
+from ssd_data.data.build.scan import Scan, members, scan, unknown_classes
 from ssd_data.data.build.units import settle_unit
 from ssd_data.data.classes import require_matched
 from ssd_data.data.dataset import Dataset
@@ -50,10 +50,11 @@ class BuildPlan:
         scans = {name: scan(self.dataset, name, labelmap, options) for name in self.splits}
         stated = {word for one in scans.values() for word in one.stated}
         require_matched(self.given, self.dataset.words | stated)
-        require_apart({name: dict(one.lines) for name, one in scans.items()})
+        require_apart(members(scans))
         if options.unknown == "fail":
             _refuse_unknown(scans, labelmap)
-        settle_unit(scans.values(), options, self.dataset.root)
+        units = ((one.unit, one.notes) for one in scans.values())
+        settle_unit(units, options.boxes, self.dataset.root)
         for alike in labelmap.lookalikes():
             next(iter(scans.values())).notes.add("class names look alike", str(alike))
         return scans

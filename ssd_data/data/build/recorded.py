@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 import numpy as np
 
+from ssd_data.core.files.spill import Spill
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.notes import Tally
 from ssd_data.core.version import __version__
@@ -55,7 +56,7 @@ class SplitCounts:
     def __init__(self, notes: Tally) -> None:
         self.notes = notes
         self.keys: list[bytes] = []
-        self.size_lines: list[str] = []
+        self.size_lines = Spill[str]()
         self.classes: Counter[int] = Counter()
         self.records = self.difficult = self.without_boxes = self.bytes = 0
         self._digest = hashlib.sha256()

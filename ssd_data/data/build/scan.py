@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice, tee
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ssd_data.core.errors import InputError, is_failure
 from ssd_data.core.files.paths import listable
+from ssd_data.core.files.spill import Ordered, Spill
 from ssd_data.core.files.there import stamp as stamp_of
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.legible import MOST_LINES, quoted
 from ssd_data.core.notes import Tally
-from ssd_data.core.structures import AnnotatedImage, Entry, Labels, Unreadable
+from ssd_data.core.structures import (
+    AnnotatedImage,
+    Entry,
+    Labels,
+    Unreadable,
+    packed,
+    unpacked,
+)
 from ssd_data.data import spread
 from ssd_data.data.build.options import BuildOptions
+from ssd_data.data.build.units import UnitEvidence
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.spread import Stamp
 
@@ -40,23 +52,34 @@ class LabelledImage:
     entry: AnnotatedImage
     labels: Labels
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _labelled, (self.number, self.entry, packed(self.labels))
+
+
+def _labelled(number: int, entry: AnnotatedImage, labels: tuple[str, bytes]) -> LabelledImage:
+    return LabelledImage(number, entry, unpacked(*labels))
+
 
 @dataclass(slots=True)
 class Scan:
-    """A split's annotations in the order of its records.
+    """A split's annotations in the order of its records; of many most lie in files.
 
     Attributes:
         lines: image and annotation of every list line, those without a record included.
         images: the pictures that can be read, with their labels.
         failures: the list lines whose annotation is broken or missing.
         stated: the classes as annotations state them.
+        escaped: whether lines name some pictures otherwise than they are called.
+        unit: what boxes are stated in.
         unknown: per class name that the labelmap lacks, how often, and where first.
         notes: what is odd but no error, and what options left out.
     """
 
-    lines: list[tuple[str, str]] = field(default_factory=list)
-    images: list[LabelledImage] = field(default_factory=list)
-    failures: list[Unreadable] = field(default_factory=list)
+    lines: Spill[tuple[str, str]] = field(default_factory=Spill)
+    images: Spill[LabelledImage] = field(default_factory=Spill)
+    failures: Spill[Unreadable] = field(default_factory=Spill)
+    escaped: bool = False
+    unit: UnitEvidence = field(default_factory=UnitEvidence)
     unknown: Counter[str] = field(default_factory=Counter)
     first_place: dict[str, str] = field(default_factory=dict)
     stated: set[str] = field(default_factory=set)
@@ -64,20 +87,29 @@ class Scan:
 
     def stamps(self, root: Path) -> Iterator[Stamp]:
         """Size and time of each picture's file, as it is now; of one that is not there -1."""
-        files = (one.entry.image for one in self.images if one.entry.held is None)
-        found = spread.stamps(root, files, picture_stamp)
-        for image in self.images:
-            yield image.entry.held.stamp if image.entry.held else next(found)
-        yield from found  # none is left; what asks workers must come to its end
+        return (seen for _, seen in self.stamped(root))
 
-    def input_digest(self, root: Path, stamps: Iterable[Stamp] | None = None) -> str:
+    def stamped(self, root: Path) -> Iterator[tuple[LabelledImage, Stamp]]:
+        """Each picture with its stamp."""
+        images, asked = tee(self.images)
+        files = (one.entry.image for one in asked if one.entry.held is None)
+        found = spread.stamps(root, files, picture_stamp)
+        for image in images:
+            yield image, image.entry.held.stamp if image.entry.held else next(found)
+        next(found, None)  # none is left; what asks workers must come to its end
+
+    def input_digest(self, root: Path, take: Callable[[Stamp], object] = lambda seen: None) -> str:
         """A digest of what goes in: annotations by content, pictures by size and time.
 
         Args:
-            stamps: where they were asked for already, see :meth:`stamps`.
+            take: gets each picture's stamp, in order.
         """
-        digest = hashlib.sha256(repr(self.lines).encode())
-        for image, seen in zip(self.images, stamps or self.stamps(root), strict=True):
+        digest = hashlib.sha256(b"[")  # of the list of lines, as Python writes it
+        for number, line in enumerate(self.lines):
+            digest.update(f"{', ' if number else ''}{line!r}".encode())
+        digest.update(b"]")
+        for image, seen in self.stamped(root):
+            take(seen)
             entry = image.entry
             fields = (image.number, seen, entry.width, entry.height, entry.image_id)
             digest.update(repr(fields).encode())
@@ -111,29 +143,45 @@ def scan(dataset: Dataset, split: str, labelmap: LabelMap, options: BuildOptions
         InputError: the split's list or JSON is broken, or it holds no picture.
     """
     result = Scan()
-    entries = list(dataset.entries(split, result.notes))
-    if not entries:
-        raise InputError(f'the split "{split}" holds no picture', where=dataset.root)
-    shuffled = dataset.splits[split].shuffle if options.shuffle is None else options.shuffle
-    if shuffled:
-        random = Random(options.seed)  # random() is the one method whose values never change
-        entries.sort(key=lambda _: random.random())
-    if options.limit is not None:
-        del entries[options.limit :]
+    later = Tally()  # it is told after all that reading tells
     known = _Known(labelmap, options)
-    wanted = (_wanted(entry, options, result.notes) for entry in entries)
+    entries = _in_order(dataset, split, options, result.notes)
+    wanted = (_wanted(entry, options, later) for entry in entries)
     for number, entry in enumerate(entry for entry in wanted if entry is not None):
-        result.lines.append((listable(entry.image), listable(entry.annotation)))
+        line = listable(entry.image), listable(entry.annotation)
+        result.lines.append(line)
+        result.escaped = result.escaped or line[0] != entry.image
         if isinstance(entry, Unreadable):
             result.failures.append(entry)
-        else:
-            labels = [known[stated] for stated in entry.classes]
-            image = LabelledImage(number, entry, np.array(labels, np.int32))
-            if 0 in labels:
-                image = _label(number, entry, labelmap, options, result)
-            result.images.append(image)
+            continue
+        labels = [known[stated] for stated in entry.classes]
+        image = LabelledImage(number, entry, np.array(labels, np.int32))
+        if 0 in labels:
+            image = _label(number, entry, labelmap, options, result, later)
+        if options.boxes == "fractions":
+            image = replace(image, entry=replace(image.entry, normalized=True))
+        result.unit.add(image.entry)
+        result.images.append(image)
+    result.notes.merge(later)
     result.stated = set(map(str, known))
     return result
+
+
+def _in_order(dataset: Dataset, split: str, options: BuildOptions, notes: Tally) -> Iterator[Entry]:
+    """The pictures in the order that the options ask for, all of which are read."""
+    shuffled = dataset.splits[split].shuffle if options.shuffle is None else options.shuffle
+    # random() is the one method whose values never change
+    rows = Ordered[Entry](Random(options.seed).random) if shuffled else None
+    count = 0
+    for entry in dataset.entries(split, notes):
+        if rows is not None:
+            rows.append(entry)
+        elif options.limit is None or count < options.limit:
+            yield entry
+        count += 1
+    if not count:
+        raise InputError(f'the split "{split}" holds no picture', where=dataset.root)
+    yield from islice(rows or (), options.limit)
 
 
 def _without_rotated(entry: AnnotatedImage, notes: Tally) -> AnnotatedImage:
@@ -191,13 +239,18 @@ class _Known(dict[str | int, int]):
 
 
 def _label(
-    number: int, entry: AnnotatedImage, labelmap: LabelMap, options: BuildOptions, result: Scan
+    number: int,
+    entry: AnnotatedImage,
+    labelmap: LabelMap,
+    options: BuildOptions,
+    result: Scan,
+    notes: Tally,
 ) -> LabelledImage:
     labels = np.zeros(len(entry.classes), np.int32)
     for index, stated in enumerate(entry.classes):
         name = options.map.get(str(stated), stated)
         if name == "":
-            result.notes.add("box dropped by --map", f"{entry.place(index)}: {stated}")
+            notes.add("box dropped by --map", f"{entry.place(index)}: {stated}")
             continue
         label = labelmap.label(name)
         if label is None or label <= 0:
@@ -205,7 +258,7 @@ def _label(
             result.unknown[str(name)] += 1
             result.first_place.setdefault(str(name), place)
             if options.unknown == "skip":
-                result.notes.add("box of an unknown class (skipped)", f"{place}: {name}")
+                notes.add("box of an unknown class (skipped)", f"{place}: {name}")
         else:
             labels[index] = label
     return LabelledImage(number, *_only(entry, labels))
@@ -230,6 +283,28 @@ def select(entry: AnnotatedImage, which: Iterable[int]) -> AnnotatedImage:
         places=tuple(entry.places[i] for i in chosen),
         attributes={name: values[chosen] for name, values in entry.attributes.items()},
     )
+
+
+def members(scans: Mapping[str, Scan]) -> dict[str, dict[str, str]]:
+    """Of each split the pictures that another may have too, with the places that name them.
+
+    All that two splits have are among them; of all others only a number is kept meanwhile.
+    """
+    hashes = {name: _hashes(one.lines) for name, one in scans.items()}
+    every, counts = np.unique(np.concatenate([*hashes.values(), _NONE]), return_counts=True)
+    shared = set(every[counts > 1].tolist())
+    return {
+        name: {image: place for image, place in one.lines if shared and hash(image) in shared}
+        for name, one in scans.items()
+    }
+
+
+_NONE = np.zeros(0, np.int64)
+
+
+def _hashes(lines: Sequence[tuple[str, str]]) -> npt.NDArray[np.int64]:
+    """Of the pictures, each once."""
+    return np.unique(np.fromiter((hash(image) for image, _ in lines), np.int64, len(lines)))
 
 
 def unknown_classes(scans: Mapping[str, Scan], labelmap: LabelMap) -> list[str]:

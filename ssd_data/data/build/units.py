@@ -3,70 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ssd_data.core.boxes import is_empty
 from ssd_data.core.errors import InputError
-from ssd_data.data.build.options import BuildOptions
-from ssd_data.data.build.scan import LabelledImage, Scan
+from ssd_data.core.notes import Tally
+from ssd_data.core.structures import AnnotatedImage
 
 FRACTION = "box lies within 0 to 1: a fraction of its picture? (taken as pixels)"
 MOST = 1 + 1e-6  # what 1.0 becomes when it is rounded up on its way
 
 
-def settle_unit(scans: Iterable[Scan], options: BuildOptions, origin: object) -> None:
-    """Take boxes as fractions where that was asked for; refuse them where nobody did.
+@dataclass(slots=True)
+class UnitEvidence:
+    """What boxes that are stated in pixels may be in truth.
+
+    Attributes:
+        first: the first picture with a box of some area that lies within 0 to 1.
+        pixels: whether a box leaves 0 to 1.
+        notes: those that do not.
+    """
+
+    first: AnnotatedImage | None = None
+    pixels: bool = False
+    notes: Tally = field(default_factory=Tally)
+
+    def add(self, entry: AnnotatedImage) -> None:
+        """Look at one more picture."""
+        boxes = entry.boxes
+        if entry.normalized or not len(boxes):
+            return
+        if boxes.min() > MOST:  # the most are seen at once
+            self.pixels = self.pixels or bool((~is_empty(boxes)).any())
+            return
+        some = ~is_empty(boxes)
+        within = (boxes.max(axis=1) <= MOST) & (boxes.min(axis=1) >= 1 - MOST) & some
+        for index in np.flatnonzero(within):
+            self.notes.add(FRACTION, entry.place(int(index)))
+        if (some & ~within).any():
+            self.pixels = True
+        elif some.any():
+            self.first = self.first or entry
+
+
+def settle_unit(found: Iterable[tuple[UnitEvidence, Tally]], boxes: str, origin: object) -> None:
+    """Refuse boxes that are fractions where nobody asked for such; count those that may be.
+
+    Args:
+        found: of each split what was seen, and its notes.
+        boxes: the option.
 
     Raises:
-        InputError: the boxes of all scans, stated in pixels, lie within 0 to 1.
+        InputError: the boxes of all splits, stated in pixels, lie within 0 to 1.
     """
-    scans = list(scans)
-    stated = [image for scan in scans for image in scan.images if not image.entry.normalized]
-    if options.boxes == "fractions":
-        for scan in scans:
-            scan.images = [_as_fractions(image) for image in scan.images]
-    elif options.boxes == "auto" and (first := _all_fractions(stated)):
+    if boxes != "auto":
+        return
+    found = list(found)
+    first = next((seen.first for seen, _ in found if seen.first), None)
+    if first is not None and not any(seen.pixels for seen, _ in found):
         raise InputError(
             "all boxes are fractions of their pictures, not pixels "
-            f"(the first, at {first.entry.place(0)}, is {_corners(first)})",
+            f"(the first, at {first.place(0)}, is {_corners(first)})",
             where=origin,
             hint="Take them as fractions with --boxes fractions; if they really are pixels, "
             "with --boxes pixels",
         )
-    if options.boxes == "auto":
-        for scan in scans:
-            _note_fractions(scan)
+    for seen, notes in found:
+        notes.merge(seen.notes)
 
 
-def _note_fractions(scan: Scan) -> None:
-    """Count the boxes that fractions may be among boxes that are pixels."""
-    for image in scan.images:
-        boxes = image.entry.boxes
-        if image.entry.normalized or not len(boxes):
-            continue
-        inside = (boxes.max(axis=1) <= MOST) & (boxes.min(axis=1) >= 1 - MOST) & ~is_empty(boxes)
-        for index in np.flatnonzero(inside):
-            scan.notes.add(FRACTION, image.entry.place(int(index)))
-
-
-def _all_fractions(images: list[LabelledImage]) -> LabelledImage | None:
-    """The first picture with a box of some area, where none of any picture leaves 0 to 1."""
-    first = None
-    for image in images:
-        boxes = image.entry.boxes[~is_empty(image.entry.boxes)]
-        if not len(boxes):
-            continue
-        if boxes.max() > MOST or boxes.min() < 1 - MOST:
-            return None
-        first = first or image
-    return first
-
-
-def _as_fractions(image: LabelledImage) -> LabelledImage:
-    return replace(image, entry=replace(image.entry, normalized=True))
-
-
-def _corners(image: LabelledImage) -> str:
-    return " ".join(f"{value:g}" for value in np.asarray(image.entry.boxes[0]))
+def _corners(entry: AnnotatedImage) -> str:
+    return " ".join(f"{value:g}" for value in np.asarray(entry.boxes[0]))

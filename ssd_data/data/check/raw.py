@@ -15,7 +15,7 @@ from ssd_data.core.parallel import default_workers, ordered_map
 from ssd_data.data.build.convert import BuiltRecord, make_record
 from ssd_data.data.build.frames import FrameError
 from ssd_data.data.build.options import BuildOptions
-from ssd_data.data.build.scan import LabelledImage, Scan, scan, unknown_classes
+from ssd_data.data.build.scan import LabelledImage, Scan, members, scan, unknown_classes
 from ssd_data.data.build.units import settle_unit
 from ssd_data.data.check.cases import RecordCase, SplitSummary
 from ssd_data.data.check.findings import ERROR, WARNING, Findings
@@ -86,11 +86,12 @@ class _RawCheck:
         if self.options.unknown == "fail":
             found.add(UNKNOWN_CLASS, unknown_classes(scans, self.labelmap))
         try:
-            require_apart({name: dict(one.lines) for name, one in scans.items()})
+            require_apart(members(scans))
         except InputError as error:
             found.add(SHARED_PICTURE, [error.sentence])
+        units = ((one.unit, one.notes) for one in scans.values())
         try:
-            settle_unit(scans.values(), self.options, self.dataset.root)
+            settle_unit(units, self.options.boxes, self.dataset.root)
         except InputError as error:
             found.add(FRACTIONS, [error.sentence])
         self.job.leaks({split: self._split(split, one) for split, one in scans.items()})

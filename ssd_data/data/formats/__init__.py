@@ -15,6 +15,7 @@ A schema that both need lies in the same folder. No format knows another; what t
   is stated;
 * ``namelists.py``: lists of pictures' names; ``splitlists.py``: those that are splits;
   ``pairlists.py``: lines of ``image annotation``;
+* ``manyfiles.py``: annotations that are a file a picture, which workers may read;
 * ``indexes.py``: files that list pictures with what is said of them; ``indexsplits.py``: their
   splits;
 * ``csvrows.py``, ``jsonrows.py``, ``entities.py``, ``numbers.py``, ``fournumbers.py``, ``hull.py``:
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
     from ssd_data.core.notes import Tally
     from ssd_data.core.structures import AnnotatedImage, Entry
-    from ssd_data.data.formats.pairlists import Pending
     from ssd_data.data.formats.tree import Tree
 
 S = TypeVar("S", bound="msgspec.Struct")
@@ -93,8 +93,6 @@ class Format(Generic[S]):
         needs: the paths below the root without which a source is not there.
         layout: the folder tree that it expects, shown when nothing fits.
         recognise: the splits of a folder, if it is in this layout.
-        listing: where each picture has an annotation file of its own: the same pictures as ``read``
-            gives, of which those are ``Pending`` whose file is not read yet; workers may read them.
         indexed: the same of a folder and its index, such as a ``data.yaml``, given the path below
             the folder; None where it is no such file.
         classes: name and display name of all classes, where the data set itself states them; empty
@@ -117,7 +115,6 @@ class Format(Generic[S]):
     outside: Callable[[S], list[Path]] = lambda source: []
     truth_file: Callable[[Path, S], str] | None = None
     indexed: Callable[[Tree, str], Recognised[S] | None] | None = None
-    listing: Callable[[Path, S, Tally], Iterator[Entry | Pending]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

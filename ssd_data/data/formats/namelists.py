@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import read_head, read_text
-from ssd_data.core.files.paths import below
+from ssd_data.core.files.paths import TEXT_BYTES, below
 from ssd_data.core.files.there import is_file
 from ssd_data.core.notes import Tally
 from ssd_data.data.formats import annotation_files
@@ -26,7 +26,7 @@ from ssd_data.data.formats.pictures import (
 )
 from ssd_data.data.formats.tree import Tree
 
-MOST_BYTES = 64 << 20
+MOST_BYTES = TEXT_BYTES
 MOST_SHOWN = 100  # names of a line that are counted
 ENDING = ".txt"
 FLAGS = frozenset(("-1", "0", "1", "+1"))

@@ -5,7 +5,7 @@ Paths may hold spaces: image and annotation are parted by a tab, or where both p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,15 +119,18 @@ class Pending:
     annotation: str
     where: str
 
+    @property
+    def file(self) -> str:
+        """Its annotation, as the list names it."""
+        return self.annotation
+
     def read(self, root: Path, notes: Tally) -> Entry:
         """The picture."""
         return entry(root, self.image, self.annotation, self.where, notes)
 
-
-def all_read(root: Path, listed: Iterable[Entry | Pending], notes: Tally) -> Iterator[Entry]:
-    """What a format lists, read one after the other."""
-    for one in listed:
-        yield one.read(root, notes) if isinstance(one, Pending) else one
+    def unreadable(self, error: InputError) -> Unreadable:
+        """The picture, where it cannot be read."""
+        return Unreadable(self.image, self.annotation, error)
 
 
 def entry(root: Path, image: str, annotation: str, where: str, notes: Tally) -> Entry:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -61,6 +62,39 @@ def owner_of(path: str) -> str:
     return stem_of(stem) if has_picture_ending(stem) else stem
 
 
+class _SortedPaths:
+    """Which paths there are, looked up where they lie: of millions a set takes as much again."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.paths = paths if all(a <= b for a, b in pairwise(paths)) else sorted(paths)
+
+    def __contains__(self, path: str) -> bool:
+        at = bisect_left(self.paths, path)
+        return at < len(self.paths) and self.paths[at] == path
+
+
+class _Stems(Mapping[str, list[str]]):
+    """Paths by their paths without ending, of which there are few kinds."""
+
+    def __init__(self, known: _SortedPaths) -> None:
+        self._known = known
+        self._endings = sorted({path[len(stem_of(path)) :] for path in known.paths})
+
+    def __getitem__(self, stem: str) -> list[str]:
+        found = [stem + ending for ending in self._endings if stem + ending in self._known]
+        if found := [path for path in found if stem_of(path) == stem]:
+            return found
+        raise KeyError(stem)
+
+    def __iter__(self) -> Iterator[str]:
+        for path in self._known.paths:
+            if self[stem := stem_of(path)][0] == path:
+                yield stem
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 @dataclass(frozen=True)
 class Pictures:
     """The picture files below a folder.
@@ -89,16 +123,16 @@ class Pictures:
         return cls(tree.path(folder), paths)
 
     @cached_property
-    def by_stem(self) -> dict[str, list[str]]:
+    def by_stem(self) -> Mapping[str, list[str]]:
         """The paths by their path without ending; several where pictures differ by it only."""
-        return _grouped((stem_of(path), path) for path in self.paths)
+        return _Stems(self._known)
 
     def __contains__(self, path: str) -> bool:
         return path in self._known
 
     @cached_property
-    def _known(self) -> frozenset[str]:
-        return frozenset(self.paths)
+    def _known(self) -> _SortedPaths:
+        return _SortedPaths(self.paths)
 
     @cached_property
     def _backwards(self) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from ssd_data.core.files.remote.spool import Kept, Spool
+from ssd_data.core.files.spool import Kept, Spool
 
 WAITING = 256  # files that nobody has read yet
 BYTES = 256 << 20  # of those that wait in memory

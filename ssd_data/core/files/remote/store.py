@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -34,7 +34,7 @@ from ssd_data.core.files.remote.opening import (
     threads_of,
     unquoted,
 )
-from ssd_data.core.files.remote.spool import Kept, PartFile, Spool
+from ssd_data.core.files.spool import Kept, PartFile, Spool
 
 if TYPE_CHECKING:
     from ssd_data.core.files.remote.address import RemotePath
@@ -59,6 +59,7 @@ class Store:
         self.root, self.user, self.flat = root, user, flat
         self.taken = False
         self._listing: StoreListing | None = None
+        self._told = False  # what it lists, another process has found
         self.forget_connection()
 
     def forget_connection(self) -> None:
@@ -69,6 +70,22 @@ class Store:
         self._spool: Spool | None = None
         self._ahead: Ahead | None = None
         self._parts: dict[tuple[str, int, int], Kept] = {}
+
+    def know(self, files: Mapping[str, StoredFile] | None) -> None:
+        """These are all that there are, by their keys.
+
+        Args:
+            files: None where it is to be listed after all.
+        """
+        if files is None and not self._told:
+            return
+        listing = StoreListing(self.root)
+        for key, found in (files or {}).items():
+            listing.add(key, found)
+        with self._lock:
+            self._told = files is not None
+            self._listing = listing if self._told else None
+            self._parts = {}
 
     @property
     def fs(self) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from ssd_data.core.files.remote.address import RemotePath
+from ssd_data.core.files.remote.listing import StoredFile
 from ssd_data.core.files.remote.store import Store
 
 _stores: dict[str, Store] = {}
@@ -34,6 +36,15 @@ def take_store(path: RemotePath) -> None:
     if not is_named(path):
         name_store(path)
     store_of(path).taken = True
+
+
+def know_store(path: RemotePath, files: Mapping[str, StoredFile] | None) -> None:
+    """Of what lies below an address another process has listed this, which is all that is read;
+    None: it is listed here."""
+    found = _stores.get(str(path))
+    if found is None or found.flat:
+        found = _stores[str(path)] = Store(str(path), _user_of(str(path)))
+    found.know(files)
 
 
 def _user_of(text: str) -> str:

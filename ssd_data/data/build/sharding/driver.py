@@ -14,16 +14,19 @@ from ssd_data.core.errors import InputError, SsdDataError
 from ssd_data.core.files.exchange import remove_tree
 from ssd_data.core.files.fences import fence_of
 from ssd_data.core.files.remote.address import remote
+from ssd_data.core.files.remote.known import known_of
 from ssd_data.core.files.remote.stores import store_of
+from ssd_data.core.files.there import look_anew
 from ssd_data.core.files.whole import write_text
 from ssd_data.core.progress import Track
 from ssd_data.core.tasks import Needs, Pool
 from ssd_data.data.build.failures import MOST_FAILURES
 from ssd_data.data.build.options import BuildOptions
 from ssd_data.data.build.recorded import PACKAGES, SplitCounts
-from ssd_data.data.build.sharding.inputs import ShardInputs
+from ssd_data.data.build.sharding.far import remove_shard
+from ssd_data.data.build.sharding.inputs import ShardInputs, stamps_now
 from ssd_data.data.build.sharding.ranges import cut
-from ssd_data.data.build.sharding.task import ENDING, ShardTask, build_shard
+from ssd_data.data.build.sharding.task import ENDING, ShardTask, build_shard, changed_meanwhile
 from ssd_data.data.build.sharding.whole import (
     FILES,
     ShardSummary,
@@ -103,12 +106,12 @@ class ShardedSplit:
                 raise _not_whole(piece.place)
 
     def _records(self, piece: ShardPiece) -> Iterator[tuple[bytes, bytes, str]]:
-        images = iter(self.inputs.images(piece.cut)[0])
+        paths = self.inputs.paths(piece.cut)
         for number, digest, size_line in read_records(piece.place):
-            image = next((one for one in images if one.number == number), None)
-            if image is None:
+            path = next((path for one, path in paths if one == number), None)
+            if path is None:
                 raise _not_whole(piece.place)
-            yield key_of(number + piece.cut.start, image.entry.image), digest, size_line
+            yield key_of(number + piece.cut.start, path), digest, size_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,7 @@ class Shards:
         pieces = cut(inputs, self.sharding.shards, there.values())
         todo = {name: place for place, name in pieces if name not in places}
         failures = self._run(split, inputs, todo)
+        self._require_unchanged(inputs, todo)
         if (far := remote(self.part)) is not None:
             store_of(far).look_anew()
         made = [
@@ -178,6 +182,8 @@ class Shards:
 
     def _task(self, inputs: ShardInputs, name: str, place: range) -> ShardTask:
         images, stamps = inputs.images(place)
+        names = [image.entry.image for image in images]
+        held = any(image.entry.held for image in images)
         local = self.sharding.pool.is_local
         return ShardTask(
             name=name,
@@ -190,7 +196,29 @@ class Shards:
             stamps=stamps,
             options=self.options,
             threads=self.sharding.threads,
+            known=None if local or held else known_of(self.root, zip(names, stamps, strict=True)),
+            sent=not local,
         )
+
+    def _require_unchanged(self, inputs: ShardInputs, built: dict[str, range]) -> None:
+        """A store is listed once more: what has changed meanwhile was perhaps read as it is now.
+
+        Raises:
+            InputError: a picture has; its shard is gone.
+        """
+        if not built or remote(self.root) is None:
+            return
+        look_anew(self.root)
+        changed = ""
+        for name, place in built.items():
+            images, stamps = inputs.images(place)
+            now = stamps_now(self.root, images)
+            if now != stamps:
+                remove_shard(self.part / name)
+                pairs = zip(images, stamps, now, strict=True)
+                changed = next(image.entry.image for image, then, seen in pairs if then != seen)
+        if changed:
+            raise changed_meanwhile(self.root, changed)
 
 
 def _first(pair: tuple[int, list[SsdDataError]]) -> int:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.exchange import remove_tree
 from ssd_data.core.files.publish import OutFolder
 from ssd_data.core.files.remote.address import RemotePath, remote
 from ssd_data.core.files.remote.out import StoreOut
@@ -41,6 +42,16 @@ def publish_shards(folder: StoreOut, lmdbs: Sequence[Path]) -> None:
         with suppress(FileNotFoundError):  # somebody else has removed them
             store_of(folder.path).remove(stale)
     store_of(folder.path).look_anew()
+
+
+def remove_shard(place: Path) -> None:
+    """Remove a shard that is not what its name says, wherever it lies."""
+    if remote(place) is None:
+        remove_tree(place)
+        return
+    files = _files(place)
+    with suppress(FileNotFoundError):
+        store_of(files[0]).remove(files) if files else None
 
 
 def _names(lmdb: Path) -> set[str]:

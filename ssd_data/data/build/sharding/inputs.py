@@ -7,8 +7,9 @@ whoever built it and when. Its numbers count from 0: so it is the same one where
 from __future__ import annotations
 
 import hashlib
+from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -36,12 +37,15 @@ class ShardInputs:
     """
 
     scan: Scan
-    stamps: list[Stamp]
+    stamps: Sequence[Stamp]
     options: BuildOptions
 
     @cached_property
-    def _numbers(self) -> list[int]:
-        return [image.number for image in self.scan.images]
+    def _numbers(self) -> array[int]:
+        """Of the pictures; none where they are all lines."""
+        if len(self.scan.images) == len(self.scan.lines):
+            return array("Q")
+        return array("Q", (image.number for image in self.scan.images))
 
     @cached_property
     def _settings(self) -> bytes:
@@ -57,12 +61,23 @@ class ShardInputs:
 
     def images(self, cut: range) -> tuple[list[LabelledImage], list[Stamp]]:
         """The pictures of a range with their numbers in it, and their stamps."""
-        low, high = (bisect_left(self._numbers, number) for number in (cut.start, cut.stop))
+        low, high = self._at(cut.start), self._at(cut.stop)
         images = [
             LabelledImage(image.number - cut.start, image.entry, image.labels)
             for image in self.scan.images[low:high]
         ]
-        return images, self.stamps[low:high]
+        return images, list(self.stamps[low:high])
+
+    def paths(self, cut: range) -> Iterator[tuple[int, str]]:
+        """The pictures' numbers in a range, and their paths."""
+        if self.scan.escaped or self._numbers:
+            yield from ((image.number, image.entry.image) for image in self.images(cut)[0])
+        else:
+            lines = enumerate(self.scan.lines[cut.start : cut.stop])
+            yield from ((number, image) for number, (image, _) in lines)
+
+    def _at(self, number: int) -> int:
+        return bisect_left(self._numbers, number) if self._numbers else number
 
     def name(self, cut: range) -> str:
         """The name of the shard of a range."""
@@ -90,8 +105,8 @@ def name_of(
         entry = image.entry
         sizes = (entry.width, entry.height, entry.normalized, entry.upright)
         digest.update(repr((image.number, entry.image, stamp, entry.image_id, sizes)).encode())
-        for array in (image.labels, entry.boxes, entry.difficult):
-            digest.update(repr(array.shape).encode() + array.tobytes())
+        for values in (image.labels, entry.boxes, entry.difficult):
+            digest.update(repr(values.shape).encode() + values.tobytes())
     return digest.hexdigest()[:32]
 
 

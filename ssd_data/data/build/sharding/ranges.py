@@ -69,7 +69,7 @@ def _kept(entries: Entries, known: Iterable[Known]) -> Iterator[tuple[range, str
         by_first[one.first].append(one)
     tries: dict[str, int] = defaultdict(int)
     start = 0
-    while start < len(entries):
+    while by_first and start < len(entries):
         step = 1
         for one in by_first.get(entries.first_of(start), ()):
             place = range(start, start + one.numbers)

@@ -14,6 +14,7 @@ from ssd_data.core.files.exchange import remove_tree
 from ssd_data.core.files.fences import Fence, set_up_fence
 from ssd_data.core.files.paths import naming
 from ssd_data.core.files.remote.address import remote
+from ssd_data.core.files.remote.known import KnownFiles, take_known
 from ssd_data.core.files.remote.out import put_files
 from ssd_data.core.files.scratch import scratch
 from ssd_data.core.files.whole import failed, sync_folder
@@ -52,6 +53,8 @@ class ShardTask:
         first: the picture of its first line. numbers: how many lines it takes.
         images: with their numbers in the shard. stamps: of their files when they were scanned.
         threads: so many work on it.
+        known: where pictures lie in a store, what it has of them: no worker lists it.
+        sent: to another process.
     """
 
     name: str
@@ -64,6 +67,8 @@ class ShardTask:
     stamps: list[Stamp]
     options: BuildOptions
     threads: int
+    known: KnownFiles | None = None
+    sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,8 @@ def build_shard(task: ShardTask) -> ShardOutcome:
         OutputError: it cannot be written.
     """
     set_up_fence(task.fence)
+    if task.sent:
+        take_known(task.root, task.known)
     if read_summary(task.place / task.name) is not None:  # another worker was lost, and was not
         return ShardOutcome(task.name)
     with _beside(task) as beside:
@@ -174,9 +181,14 @@ def _require_unchanged(task: ShardTask) -> None:
         raise InputError("a worker takes other options or packages than were asked for")
     pairs = zip(task.images, task.stamps, now, strict=True)
     changed = next(image.entry.image for image, then, seen in pairs if then != seen)
-    raise InputError(
+    raise changed_meanwhile(task.root, changed)
+
+
+def changed_meanwhile(root: Path, image: str) -> InputError:
+    """The error about a picture that is not what was scanned."""
+    return InputError(
         "a picture was changed while it was built, or is another one on this machine",
-        where=f"{task.root}/{changed}",
+        where=f"{root}/{image}",
         hint="Run this again: what is whole is not built again",
     )
 

@@ -6,16 +6,16 @@ Annotations are XML, one JSON a picture, or txt, by their ending; ``pairlists.py
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from ssd_data.core.files.inside import expect
 from ssd_data.core.files.paths import read_lines
 from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry
-from ssd_data.data.formats import Format, pairlists
+from ssd_data.data.formats import Format, manyfiles, pairlists
 
 
 class ListSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,17 +35,16 @@ def read(root: Path, source: ListSource, notes: Tally) -> Iterator[Entry]:
         InputError: the list is unreadable, or a line is not an image and an annotation (one with
             a label number is a classification list).
     """
-    return pairlists.all_read(root, listing(root, source, notes), notes)
+    return manyfiles.entries(root, partial(_listed, root, source), notes)
 
 
-def listing(root: Path, source: ListSource, notes: Tally) -> Iterator[pairlists.Pending]:
-    """The same, not read yet; raises as :func:`read`."""
+def _listed(root: Path, source: ListSource, notes: Tally) -> Iterator[pairlists.Pending]:
     file = as_path(source.list)
     seen: set[str] = set()
     numbered = enumerate(map(str.strip, read_lines(file, "list")), 1)
     places = [(f"{file}:{number}", line) for number, line in numbered if line]
     parted = [(where, *pairlists.parted(root, line, where)) for where, line in places]
-    expect(root, (root / annotation for _, _, annotation in parted))
+    manyfiles.expect(root, (root / annotation for _, _, annotation in parted))
     pairlists.survey(root, (annotation for _, _, annotation in parted))
     for where, image, annotation in parted:
         if image in seen:
@@ -60,5 +59,4 @@ FORMAT = Format(
     needs=lambda source: [],
     names_splits=False,
     outside=lambda source: [as_path(source.list)],
-    listing=listing,
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -27,6 +28,27 @@ from ssd_data.data.formats.tree import Tree, joined
 # Text files that lie beside annotations: lists of classes, and what exports come with.
 _COMPANIONS = """classes class_names labels labelmap label_map names notes obj predefined_classes
 readme readme.dataset readme.roboflow"""
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationOf:
+    """A picture whose annotation is still to be read."""
+
+    image: str
+    file: str
+
+    def read(self, root: Path, notes: Tally) -> Entry:
+        """See :class:`~ssd_data.data.formats.manyfiles.Waiting`."""
+        return file_of(self.file).read(root / self.file, self.image, self.file, notes)
+
+    def unreadable(self, error: InputError) -> Unreadable:
+        """See :class:`~ssd_data.data.formats.manyfiles.Waiting`."""
+        return Unreadable(self.image, self.file, error)
+
+
+def file_of(path: str) -> AnnotationFile:
+    """The format of an annotation file."""
+    return annotation_files()[Path(path).suffix.lower()]
 
 
 class Pairs:
@@ -74,7 +96,7 @@ class Pairs:
             for path in self.annotations.get(stem, ()):
                 yield self.root / joined(self.labels, path)
 
-    def entry(self, picture: str) -> Entry | None:
+    def entry(self, picture: str) -> Entry | AnnotationOf | None:
         """A picture with its annotation; None where that is of its twin with another ending."""
         image = joined(self.images, picture)
         annotation = joined(self.labels, f"{stem_of(picture)}.xml")
@@ -88,8 +110,7 @@ class Pairs:
                 hint = self._nearest(stem_of(picture))
                 missing = InputError("the annotation is missing", where=annotation, hint=hint)
                 return Unreadable(image, annotation, missing, unannotated=True)
-            annotation = joined(self.labels, found)
-            return self._file(found).read(self.root / annotation, image, annotation, self.notes)
+            return AnnotationOf(image, joined(self.labels, found))
         except InputError as error:
             return Unreadable(image, annotation, error)
 
@@ -160,7 +181,7 @@ class Pairs:
         """Of annotations that differ by their endings only the one that is what that says."""
         if len(paths) == 1:
             return paths[0]
-        right = [p for p in paths if self._file(p).claims(self.root / self.labels / p)]
+        right = [p for p in paths if file_of(p).claims(self.root / self.labels / p)]
         if len(right) != 1:
             endings = [Path(path).suffix for path in paths]
             raise InputError(
@@ -203,7 +224,7 @@ class Pairs:
 
     def _named(self, path: str) -> str:
         name = joined(self.labels, path)
-        stated = self._file(path).stated(self.root / name, name)
+        stated = file_of(path).stated(self.root / name, name)
         try:
             found = self.pictures.find(stated, name) if stated else None
         except InputError:
@@ -214,12 +235,9 @@ class Pairs:
         """The picture's name that the annotation of a path without ending states."""
         for path in self.annotations.get(stem, []):
             name = joined(self.labels, path)
-            if stated := self._file(path).stated(self.root / name, name):
+            if stated := file_of(path).stated(self.root / name, name):
                 return stated
         return ""
-
-    def _file(self, path: str) -> AnnotationFile:
-        return annotation_files()[Path(path).suffix.lower()]
 
 
 def _is_companion(stem: str) -> bool:

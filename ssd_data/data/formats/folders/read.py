@@ -8,15 +8,15 @@ pictures is one.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import expect
 from ssd_data.core.files.paths import below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
-from ssd_data.data.formats import Format
-from ssd_data.data.formats.folders.pairs import Pairs
+from ssd_data.data.formats import Format, manyfiles
+from ssd_data.data.formats.folders.pairs import AnnotationOf, Pairs
 from ssd_data.data.formats.folders.recognise import LAYOUT, recognise
 from ssd_data.data.formats.folders.schema import FolderSource
 from ssd_data.data.formats.namelists import read_listed
@@ -29,10 +29,14 @@ def read(root: Path, source: FolderSource, notes: Tally) -> Iterator[Entry]:
         InputError: a folder is absent or holds no picture, a list is broken, or the annotations are
             of another format.
     """
+    return manyfiles.entries(root, partial(_pairs, root, source), notes)
+
+
+def _pairs(root: Path, source: FolderSource, notes: Tally) -> Iterator[Entry | AnnotationOf]:
     pairs = Pairs(root, source, notes)
     if not pairs.finder.pictures.paths:
         raise InputError("no pictures here", where=below(root, source.images or "."))
-    expect(root, pairs.files())
+    manyfiles.expect(root, pairs.files())
     pairs.survey()
     if source.list:
         yield from _listed(root, source, pairs, notes)
@@ -45,7 +49,9 @@ def read(root: Path, source: FolderSource, notes: Tally) -> Iterator[Entry]:
             notes.add("annotation without a picture (left out)", path)
 
 
-def _listed(root: Path, source: FolderSource, pairs: Pairs, notes: Tally) -> Iterator[Entry]:
+def _listed(
+    root: Path, source: FolderSource, pairs: Pairs, notes: Tally
+) -> Iterator[Entry | AnnotationOf]:
     found = list(read_listed(root, source.list, pairs.finder, notes))
     for listed in source.share_of(found):
         if listed.picture is not None:

@@ -7,6 +7,7 @@ pictures in a shuffled order.
 from __future__ import annotations
 
 import threading
+import uuid
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ MOST_GROUP = 2 << 30  # bytes of a group's pictures
 _PICTURE = ("image", "img", "picture", "photo")
 AT_ONCE, SLACK, MOST_PACKED = 1 << 26, 1 << 25, 100  # bytes; bytes; times the file's size
 KEPT = 256 << 20  # bytes of pictures that are kept at all
+MOST_KNOWN = 4  # files whose pictures were pickled
 
 
 def has_pyarrow() -> bool:
@@ -216,13 +218,15 @@ class KeptGroups:
     """The row groups whose pictures were asked for last, as far as memory allows."""
 
     def __init__(self) -> None:
+        self._name = uuid.uuid4().hex
         self._lock = threading.Lock()
         self._held: OrderedDict[tuple[str, int], list[bytes | None]] = OrderedDict()
         self._size = 0
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """In another process nothing is kept yet."""
-        return KeptGroups, ()
+        """In another process nothing is kept yet; in one that has it, it is this."""
+        _known.setdefault(self._name, self)
+        return _known_groups, (self._name,)
 
     def picture(self, table: ParquetTable, group: int, row: int) -> bytes | None:
         """The bytes of a picture.
@@ -243,6 +247,16 @@ class KeptGroups:
                     self._size -= _bytes_of(old)
             self._held.move_to_end(key)
             return self._held[key][row]
+
+
+_known: dict[str, KeptGroups] = {}
+
+
+def _known_groups(name: str) -> KeptGroups:
+    """Those that pictures which were pickled share; the oldest few are forgotten."""
+    while name not in _known and len(_known) >= MOST_KNOWN:
+        _known.pop(next(iter(_known)), None)
+    return _known.setdefault(name, KeptGroups())
 
 
 def _bytes_of(pictures: list[bytes | None]) -> int:

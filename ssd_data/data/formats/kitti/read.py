@@ -8,6 +8,8 @@ difficult boxes of a class of that name, which a data set's ``map`` drops unless
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -15,11 +17,11 @@ import msgspec
 import numpy as np
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import expect, read_lines, read_text
+from ssd_data.core.files.inside import read_lines, read_text
 from ssd_data.core.files.paths import below
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable
-from ssd_data.data.formats import Confidence, Format, Recognised
+from ssd_data.data.formats import Confidence, Format, Recognised, manyfiles
 from ssd_data.data.formats.numbers import FAR, number
 from ssd_data.data.formats.parts import files_in
 from ssd_data.data.formats.pictures import Pictures, files_below, stem_of
@@ -130,14 +132,18 @@ def read(root: Path, source: KittiSource, notes: Tally) -> Iterator[Entry]:
     Raises:
         InputError: the list names a picture that is not there, or there is no picture.
     """
+    return manyfiles.entries(root, partial(_all, root, source), notes)
+
+
+def _all(root: Path, source: KittiSource, notes: Tally) -> Iterator[Entry | KittiFile]:
     pictures = Pictures.below(below(root, source.images))
     labels = {stem_of(p) for p in files_below(below(root, source.labels)) if p.endswith(".txt")}
     names = _listed(root, source, pictures) if source.list else list(pictures.paths)
     if not names:
         raise InputError("no pictures here", where=root / source.images)
-    expect(root, (root / f"{source.labels}/{stem_of(name)}.txt" for name in names))
+    manyfiles.expect(root, (root / f"{source.labels}/{stem_of(name)}.txt" for name in names))
     for name in names:
-        yield _entry(root, source, name, labels, notes)
+        yield _entry(source, name, labels)
     if not source.list:
         for stem in sorted(labels - {stem_of(name) for name in names}):
             notes.add("annotation without a picture", f"{source.labels}/{stem}.txt")
@@ -156,15 +162,28 @@ def _listed(root: Path, source: KittiSource, pictures: Pictures) -> list[str]:
     return found
 
 
-def _entry(root: Path, source: KittiSource, name: str, labels: set[str], notes: Tally) -> Entry:
+@dataclass(frozen=True, slots=True)
+class KittiFile:
+    """A picture whose txt is still to be read."""
+
+    image: str
+    file: str
+
+    def read(self, root: Path, notes: Tally) -> Entry:
+        """See :class:`~ssd_data.data.formats.manyfiles.Waiting`."""
+        return _image(root / self.file, self.image, self.file, notes)
+
+    def unreadable(self, error: InputError) -> Unreadable:
+        """See :class:`~ssd_data.data.formats.manyfiles.Waiting`."""
+        return Unreadable(self.image, self.file, error)
+
+
+def _entry(source: KittiSource, name: str, labels: set[str]) -> Entry | KittiFile:
     image, annotation = f"{source.images}/{name}", f"{source.labels}/{stem_of(name)}.txt"
     if stem_of(name) not in labels:
         missing = InputError("the annotation is missing", where=annotation)
         return Unreadable(image, annotation, missing, unannotated=True)
-    try:
-        return _image(root / annotation, image, annotation, notes)
-    except InputError as error:
-        return Unreadable(image, annotation, error)
+    return KittiFile(image, annotation)
 
 
 def _image(path: Path, image: str, annotation: str, notes: Tally) -> AnnotatedImage:

@@ -14,14 +14,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import expect
+from ssd_data.core.files.spill import Spill
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry, Unreadable
-from ssd_data.data.formats import AnnotationFile, Format
+from ssd_data.data.formats import AnnotationFile, Format, manyfiles
 from ssd_data.data.formats.labelme.objects import annotated
 from ssd_data.data.formats.labelme.pictures import PicturesOfJson
 from ssd_data.data.formats.labelme.recognise import recognise
-from ssd_data.data.formats.labelme.schema import LabelmeSource, decode, looks_like, stated_name
+from ssd_data.data.formats.labelme.schema import (
+    LabelmeJson,
+    LabelmeSource,
+    decode,
+    looks_like,
+    stated_name,
+)
 from ssd_data.data.formats.pairlists import BoxlessError
 from ssd_data.data.formats.pictures import stem_of
 
@@ -45,10 +51,13 @@ def read(root: Path, source: LabelmeSource, notes: Tally) -> Iterator[Entry]:
         InputError: there is no JSON of LabelMe's.
     """
     of_all = Tally() if source.first else notes  # what is of no picture is said once
-    found = sorted(_found(root, source, of_all), key=lambda one: one.entry.image)
-    for index in source.chosen([one.entry.image for one in found], root, in_order=False):
-        notes.merge(found[index].notes)
-        yield found[index].entry
+    found = Spill(_found(root, source, of_all))
+    images = [one.entry.image for one in found]
+    order = sorted(range(len(images)), key=images.__getitem__)
+    for index in source.chosen([images[at] for at in order], root, in_order=False):
+        one = found[order[index]]
+        notes.merge(one.notes)
+        yield one.entry
 
 
 def _found(root: Path, source: LabelmeSource, notes: Tally) -> Iterator[LabelmePicture]:
@@ -56,9 +65,9 @@ def _found(root: Path, source: LabelmeSource, notes: Tally) -> Iterator[LabelmeP
     claimed: dict[str, str] = {}
     places: set[str] = set()
     files = source.files(root)
-    expect(root, (root / name for name in files))
-    for name in files:
-        one = _picture(root, name, pictures)
+    manyfiles.expect(root, (root / name for name in files))
+    for name, data in manyfiles.each(root, lambda _: files, JsonReader(), notes):
+        one = _picture(name, data, pictures)
         if one is None:
             notes.add("JSON that is not LabelMe's (read over)", name)
             continue
@@ -80,14 +89,39 @@ def _found(root: Path, source: LabelmeSource, notes: Tally) -> Iterator[LabelmeP
             yield LabelmePicture(Unreadable(image, name, missing, unannotated=True), Tally())
 
 
-def _picture(root: Path, name: str, pictures: PicturesOfJson) -> LabelmePicture | None:
+class JsonReader:
+    """Reads JSON files, see :class:`~ssd_data.data.formats.manyfiles.Reader`."""
+
+    def files(self, item: str) -> tuple[str]:
+        """The one."""
+        return (item,)
+
+    def read(self, root: Path, item: str, notes: Tally) -> LabelmeJson | InputError | None:
+        """What it holds; None of another kind of JSON."""
+        try:
+            return decode(root / item, item)
+        except InputError as error:
+            return error
+
+    def fresh(self) -> JsonReader:
+        """It gathers nothing."""
+        return self
+
+    def merge(self, other: object) -> None:
+        """It gathers nothing."""
+
+
+def _picture(
+    name: str, data: LabelmeJson | InputError | None, pictures: PicturesOfJson
+) -> LabelmePicture | None:
     """The picture of a JSON; None where that is another's."""
     notes = Tally()
     image, stated = f"{name.rpartition('.')[0]}.jpg", ""  # where there is none, for the error
     try:
-        data = decode(root / name, name)
         if data is None:
             return None
+        if isinstance(data, InputError):
+            raise data
         stated = data.imagePath or ""
         picture = pictures.find(name, stated)
         if picture is None:

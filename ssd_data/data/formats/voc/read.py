@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import msgspec
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import expect
 from ssd_data.core.files.paths import is_below
 from ssd_data.core.files.there import is_named_there, is_there
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry, Unreadable
-from ssd_data.data.formats import AnnotationFile, Confidence, Format, Recognised, pairlists
+from ssd_data.data.formats import (
+    AnnotationFile,
+    Confidence,
+    Format,
+    Recognised,
+    manyfiles,
+    pairlists,
+)
 from ssd_data.data.formats.namelists import Finder, Listed, missing_picture, read_listed
 from ssd_data.data.formats.pairlists import Pending
 from ssd_data.data.formats.parts import files_in
@@ -122,20 +129,20 @@ def read(root: Path, source: VocSource, notes: Tally) -> Iterator[Entry]:
         InputError: the list is absent, has several names in a line, or a name may mean several
             pictures.
     """
-    expect(root, _annotations(root, source, source.finder(Tree(root))))
-    return pairlists.all_read(root, listing(root, source, notes), notes)
+    manyfiles.expect(root, _annotations(root, source))
+    return manyfiles.entries(root, partial(_listed, root, source), notes)
 
 
-def listing(root: Path, source: VocSource, notes: Tally) -> Iterator[Entry | Pending]:
-    """The same; only those are read already whose annotation has to be looked at to find them."""
+def _listed(root: Path, source: VocSource, notes: Tally) -> Iterator[Entry | Pending]:
+    """Only those are read already whose annotation has to be looked at to find them."""
     finder = source.finder(Tree(root))
     for listed in read_listed(root, source.path(set_file(source.set)), finder, notes):
         yield _entry(root, source, listed, finder, notes)
 
 
-def _annotations(root: Path, source: VocSource, finder: Finder) -> Iterator[Path]:
+def _annotations(root: Path, source: VocSource) -> Iterator[Path]:
     """The files that will be read."""
-    folder = source.path(source.annotations)
+    finder, folder = source.finder(Tree(root)), source.path(source.annotations)
     for listed in read_listed(root, source.path(set_file(source.set)), finder, Tally()):
         if listed.picture is not None:
             yield root / f"{folder}/{stem_of(listed.picture.path)}{SUFFIX}"
@@ -182,5 +189,5 @@ def _named_inside(root: Path, source: VocSource, annotation: str, finder: Finder
     return "" if is_there(root / own) else named.path
 
 
-FORMAT = Format(VocSource, read, needs, layout=LAYOUT, recognise=recognise, listing=listing)
+FORMAT = Format(VocSource, read, needs, layout=LAYOUT, recognise=recognise)
 FILE = AnnotationFile(SUFFIX, read_file, looks_like, stated_name)

@@ -16,7 +16,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import read_text
 from ssd_data.core.files.paths import listable
 from ssd_data.core.notes import Tally
-from ssd_data.core.structures import NO_BOXES, AnnotatedImage
+from ssd_data.core.structures import NO_BOXES, AnnotatedImage, Entry, Unreadable
 from ssd_data.data.formats.numbers import number
 from ssd_data.data.formats.yolo.meaning import Evidence
 from ssd_data.data.formats.yolo.names import Classes
@@ -43,15 +43,36 @@ class LabelReader:
 
     Args:
         classes: of the source.
-        notes: takes what is odd but no error.
     """
 
-    def __init__(self, root: Path, classes: Classes, notes: Tally) -> None:
-        self.root, self.classes, self.notes = root, classes, notes
+    def __init__(self, classes: Classes) -> None:
+        self.classes, self.notes = classes, Tally()
         self.evidence = Evidence()
         self._names: dict[float, str] = {}
 
-    def read(self, pair: Pair) -> AnnotatedImage:
+    def files(self, item: Pair | Unreadable) -> tuple[str, ...]:
+        """See :class:`~ssd_data.data.formats.manyfiles.Reader`."""
+        return (item.label,) if isinstance(item, Pair) and item.there else ()
+
+    def fresh(self) -> LabelReader:
+        """See :class:`~ssd_data.data.formats.manyfiles.Reader`."""
+        return LabelReader(self.classes)
+
+    def merge(self, other: LabelReader) -> None:
+        """See :class:`~ssd_data.data.formats.manyfiles.Reader`."""
+        self.evidence.merge(other.evidence)
+
+    def read(self, root: Path, item: Pair | Unreadable, notes: Tally) -> Entry:
+        """See :class:`~ssd_data.data.formats.manyfiles.Reader`."""
+        if isinstance(item, Unreadable):
+            return item
+        self.notes = notes
+        try:
+            return self._read(root, item)
+        except InputError as error:
+            return Unreadable(item.image, item.label, error)
+
+    def _read(self, root: Path, pair: Pair) -> AnnotatedImage:
         """A picture with its boxes.
 
         Raises:
@@ -61,7 +82,7 @@ class LabelReader:
         if not pair.there:
             self.notes.add(MISSING, listable(pair.image))
             return AnnotatedImage(pair.image, pair.label)
-        text = read_text(self.root / pair.label, "txt", MOST_BYTES, label)
+        text = read_text(root / pair.label, "txt", MOST_BYTES, label)
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         odd = "_" in text or not text.isascii()  # float() would take what is no number

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.spill import Spill
 from ssd_data.core.structures import Boxes
 from ssd_data.data.formats.yolo.schema import HIGH, LINE, LOW, SLACK
 
@@ -33,6 +34,11 @@ class Seen:
         """Count one more."""
         self.count += 1
         self.first = self.first or where
+
+    def merge(self, other: Seen) -> None:
+        """Count what was seen behind it."""
+        self.count += other.count
+        self.first = self.first or other.first
 
     def __str__(self) -> str:
         """How many lines there are, and where."""
@@ -66,6 +72,14 @@ class LongLines:
             self.flags = self.flags and _has_flags(values)
             single = len(values) == 8
             self.held = self.held and _holds(values[1:5], values[5:7] if single else values[5:])
+
+    def merge(self, other: LongLines) -> None:
+        """Look at those behind them."""
+        if other.seen.count:
+            same = not self.seen.count or self.length == other.length
+            self.length = other.length if same else 0
+            self.flags, self.held = self.flags and other.flags, self.held and other.held
+        self.seen.merge(other.seen)
 
     def points(self) -> tuple[int, int] | None:
         """How many key points they have, and values a point; None where they have none."""
@@ -104,7 +118,16 @@ class Evidence:
     turned: Seen = field(default_factory=Seen)
     straight: Seen = field(default_factory=Seen)
     long: LongLines = field(default_factory=LongLines)
-    _plain: list[tuple[Boxes, str]] = field(default_factory=list)
+    _plain: Spill[tuple[Boxes, str]] = field(default_factory=Spill)
+
+    def merge(self, other: Evidence) -> None:
+        """Take in what the lines behind them have shown."""
+        self.lines += other.lines
+        for name in ("far", "flagged", "scores", "sevens", "ids", "tracks", "turned", "straight"):
+            getattr(self, name).merge(getattr(other, name))
+        self.long.merge(other.long)
+        for row in other._plain:
+            self._plain.append(row)
 
     def add_boxes(self, boxes: Boxes, label: str) -> None:
         """Take note of a picture's boxes whose lines are five numbers each."""

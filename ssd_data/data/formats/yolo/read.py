@@ -12,18 +12,18 @@ from pathlib import Path
 
 from ssd_data.core.classes.background import is_background_first
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import expect
 from ssd_data.core.files.paths import listable
+from ssd_data.core.files.spill import Spill
 from ssd_data.core.notes import Tally
-from ssd_data.core.structures import Entry, Unreadable
-from ssd_data.data.formats import Confidence, Format, Recognised
+from ssd_data.core.structures import Entry
+from ssd_data.data.formats import Confidence, Format, Recognised, manyfiles
 from ssd_data.data.formats.tree import Tree
 from ssd_data.data.formats.yolo.content import are_yolos, highest_number
 from ssd_data.data.formats.yolo.folders import Arranged, arrangement
 from ssd_data.data.formats.yolo.lines import LabelReader
 from ssd_data.data.formats.yolo.names import Classes, files_of_names, read_classes
 from ssd_data.data.formats.yolo.pairs import pairs
-from ssd_data.data.formats.yolo.places import Pair, is_here
+from ssd_data.data.formats.yolo.places import is_here
 from ssd_data.data.formats.yolo.schema import LAYOUT, YoloSource, needs
 from ssd_data.data.formats.yolo.stated import (
     YoloIndex,
@@ -131,18 +131,11 @@ def read(root: Path, source: YoloSource, notes: Tally) -> Iterator[Entry]:
             the truth (``meaning.py``).
     """
     classes = read_classes(root, source.names)
-    reader = LabelReader(root, classes, notes)
-    entries: list[Entry] = []
+    reader = LabelReader(classes)
     found = pairs(root, source, notes)
-    expect(root, (root / pair.label for pair in found if isinstance(pair, Pair) and pair.there))
-    for pair in found:
-        if isinstance(pair, Unreadable):
-            entries.append(pair)
-            continue
-        try:
-            entries.append(reader.read(pair))
-        except InputError as error:
-            entries.append(Unreadable(pair.image, pair.label, error))
+    manyfiles.expect(root, (root / label for pair in found for label in reader.files(pair)))
+    read = manyfiles.each(root, lambda _: found, reader, notes)
+    entries = Spill(entry for _, entry in read)
     reader.evidence.judge(listable(source.images), classes.certain)
     yield from entries
 

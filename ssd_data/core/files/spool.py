@@ -1,5 +1,5 @@
-"""What was read of a store once and may be read again: one file without a name, which goes with
-the process however that ends.
+"""What does not lie in memory and may be read again: one file without a name, which goes with the
+process however that ends. ``TMPDIR`` says where.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ssd_data.core.files.remote.fetching import StoreError
+from ssd_data.core.errors import OutputError
 
 _PAGE = mmap.ALLOCATIONGRANULARITY
 LARGE = 16 * _PAGE  # from here on what is kept begins at a page, so that it can be mapped
@@ -27,9 +27,14 @@ class Kept(NamedTuple):
 
 
 class Spool:
-    """Takes files and gives them back; for any number of threads."""
+    """Takes files and gives them back; for any number of threads.
 
-    def __init__(self) -> None:
+    Args:
+        what: is kept in it.
+    """
+
+    def __init__(self, what: str = "what is read of a store") -> None:
+        self._what = what
         with tempfile.TemporaryFile() as made:  # which has no name
             self._file = os.dup(made.fileno())
         weakref.finalize(self, os.close, self._file)
@@ -47,7 +52,7 @@ class Spool:
         """Put a file, or a part of one, into its room.
 
         Raises:
-            StoreError: the disk is full.
+            OutputError: the disk is full.
         """
         view = memoryview(data)
         try:
@@ -55,9 +60,9 @@ class Spool:
                 done = os.pwrite(self._file, view, at)
                 view, at = view[done:], at + done
         except OSError as error:
-            what = f"what is read of a store cannot be kept: {error.strerror}"
+            what = f"{self._what} cannot be kept: {error.strerror}"
             hint = "Free space there, or name another folder in TMPDIR"
-            raise StoreError(what, where=tempfile.gettempdir(), hint=hint) from None
+            raise OutputError(what, where=tempfile.gettempdir(), hint=hint) from None
 
     def read(self, kept: Kept) -> bytes:
         """A file's bytes."""
