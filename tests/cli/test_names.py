@@ -232,7 +232,7 @@ def _with(name: str) -> list[Sequence[object]]:
         ("eval", name, "--deploy", name, "--weights", name, *MEAN), ("download", name),
         ("score", "voc", "--truth", name, "--detections", name), ("score", name),
         ("diff", name, name), ("doctor", name), ("pycaffe", name),
-        ("completion", name),
+        ("completion", name), ("recipe", name), ("train", "a", "--recipe", name),
         ("pycaffe", "--proto", name, "s.py"), ("pycaffe", "--model-libs", name, "s.py"),
         ("detect", *net, name, *MEAN), ("detect", *net, "a.jpg", "--mean", name), ("time", name),
         ("parity", *net, "--engines", f"{name},torch"), ("time", net[0], "--device", name),

@@ -1,5 +1,5 @@
-"""A run's recipe as a file beside its table: for people, and to train by once more. Resuming goes by
-what each snapshot records."""
+"""A run's recipe as a file beside its table: for people, and to train by once more. Resuming goes
+by what each snapshot records."""
 
 from __future__ import annotations
 

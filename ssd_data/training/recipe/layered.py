@@ -95,11 +95,10 @@ def _merged(below: Table, own: Table) -> Table:
     """Both; tables in tables are merged, too. An element of another kind takes nothing over."""
     found = dict(below)
     for name, value in own.items():
-        before = found.get(name)
-        if isinstance(value, dict) and isinstance(before, dict):
-            same = value.get("kind", before.get("kind")) == before.get("kind")
-            value = _merged(before, value) if same else value
-        found[name] = value
+        before: Any = found.get(name)
+        both = isinstance(value, dict) and isinstance(before, dict)
+        alike = both and value.get("kind", before.get("kind")) == before.get("kind")
+        found[name] = _merged(before, value) if alike else value
     return found
 
 
