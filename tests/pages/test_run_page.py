@@ -319,7 +319,7 @@ def test_usage_errors(folder: Path, tmp_path: Path, capsys: Any) -> None:
         ((folder, "--no-decode"), 2, "--no-decode is for pages of data"),
         ((folder / "lmdb", "--iteration", 5), 2, "--iteration is for pages of training runs"),
         ((folder, folder / "lmdb"), 2, "is a training run"),
-        ((folder,) * 7, 2, "6 runs at most"),
+        ((folder,) * 61, 2, "60 runs at most"),
         ((folder / "lmdb",) * 3, 2, "two builds or LMDBs at most"),
         ((tmp_path / "empty",), 2, "neither an LMDB nor"),
         ((tmp_path / "notes.log",), 1, "says nothing of a training"),
