@@ -12,7 +12,7 @@ from itertools import accumulate
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from ssd_data.core.errors import InputError, cure
+from ssd_data.core.errors import InputError, cure, is_failure
 from ssd_data.core.files.remote.address import as_path, remote
 
 TEXT_BYTES, ANY_BYTES = 1 << 30, 1 << 62
@@ -69,6 +69,7 @@ def read_bytes(path: Path | str, what: str, most: int, where: object = "") -> by
 
     Raises:
         InputError: the file is absent, unreadable, no regular file, or larger than ``most``.
+        OSError: the system fails.
     """
     where = where or path
     if (far := remote(path)) is not None:
@@ -106,7 +107,7 @@ def _read(
         finally:
             os.close(descriptor)
     except (OSError, ValueError) as error:
-        raise _unreadable(path, what, where, error) from None
+        raise file_error(path, what, where, error) from None
 
 
 def open_regular(path: Path | str, what: str, most: int, where: object = "") -> BinaryIO:
@@ -119,7 +120,7 @@ def open_regular(path: Path | str, what: str, most: int, where: object = "") -> 
     try:
         file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115
     except (OSError, ValueError) as error:
-        raise _unreadable(path, what, where, error) from None
+        raise file_error(path, what, where, error) from None
     try:
         _size(file.fileno(), what, most, where)
     except InputError:
@@ -141,16 +142,24 @@ def _size(descriptor: int, what: str, most: int, where: object) -> int:
     return status.st_size
 
 
-def _unreadable(
+def file_error(
     path: Path | str, what: str, where: object, error: OSError | ValueError
 ) -> InputError:
+    """What is said of a file that the system does not let be read, or that is missing.
+
+    Raises:
+        OSError: the system fails: whoever looks what kind of file it is cannot tell.
+    """
+    if isinstance(error, OSError) and is_failure(error):
+        text = f"cannot read the {what}: {error.strerror}"
+        raise OSError(error.errno, text, str(where)) from None
     if isinstance(error, FileNotFoundError):
         from ssd_data.core.files.near import near_file  # which needs this module
 
         return InputError(f"the {what} is missing", where=where, hint=near_file(path))
     if isinstance(error, OSError):
-        text = error.strerror or error
-        return InputError(f"cannot read the {what}: {text}", where=where, hint=cure(error))
+        reason = error.strerror or error
+        return InputError(f"cannot read the {what}: {reason}", where=where, hint=cure(error))
     return InputError(f"cannot read the {what}: {error}", where=ascii(str(path)))
 
 
@@ -169,7 +178,7 @@ def mapped(path: Path | str, what: str, where: object) -> mmap.mmap | bytes:
         finally:
             os.close(descriptor)
     except (OSError, ValueError) as error:
-        raise _unreadable(path, what, where, error) from None
+        raise file_error(path, what, where, error) from None
 
 
 @contextmanager

@@ -205,7 +205,7 @@ def _summary_of(piece: ShardPiece) -> ShardSummary:
 
 
 def _not_whole(place: Path) -> InputError:
-    hint = "Remove this folder, and run this again: the others are taken as they are"
+    hint = f"Remove {place}, and run this again: the others are taken as they are"
     return InputError("this shard is not what was built", where=place, hint=hint)
 
 
