@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ssd_data.core.files.there import is_file
 from ssd_data.core.files.whole import write_whole
 from ssd_data.training.recipe.parts import TrainRecipe
 
@@ -28,7 +29,7 @@ def keep_recipe(table: Path, recipe: object) -> None:
         from ssd_data.training.recipe.read import as_toml
 
         write_whole(path, as_toml(recipe))
-    elif path.is_file():
+    elif is_file(path):
         path.unlink()
 
 

@@ -10,6 +10,7 @@ from random import Random
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.publish import OutFolder
+from ssd_data.core.files.there import is_file
 from ssd_data.core.files.whole import write_text
 from ssd_data.core.labelmap import read_labelmap
 from ssd_data.core.progress import Track, untracked
@@ -119,7 +120,7 @@ def _write(folder: Path, split: str, reader: LmdbReader, keys: Iterable[bytes]) 
 def _name_sizes(source: Path, count: int) -> list[str]:
     """The lines of the pictures' names and sizes; none where they are not there."""
     path = name_size_file(source)
-    if not path.is_file():
+    if not is_file(path):
         return []
     rows = read_name_sizes(path)
     lines = [f"{name} {height} {width}" for name, (width, height) in rows]

@@ -11,6 +11,7 @@ from typing import Any
 
 from ssd_data.core.errors import InputError, OutputError
 from ssd_data.core.files.paths import read_text
+from ssd_data.core.files.there import is_file
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.progress import Track, untracked
 from ssd_data.families import generate
@@ -187,7 +188,7 @@ def _nets(
     model = generate(family, count_classes(build=build), **options.model())
     if share:
         tested = out / HELD
-        if not (tested / "build.json").is_file():
+        if not is_file(tested / "build.json"):
             say(f"{share:.0%} of the training pictures are held out to test on: {tested}")
             hold_out(build, tested, share, options.seed, track)
     else:
@@ -213,7 +214,7 @@ def _fitted(
 
     folder = out / "fit"
     kept = folder / "priors.json"
-    if kept.is_file():
+    if is_file(kept):
         return _as_options(json.loads(read_text(kept, "priors that fit", MOST_BYTES)))
     write_model(family, folder, build=build, redo=True, **options.model())
     found = fit(training_lmdb(build), folder / "train.prototxt", track=track)
@@ -243,7 +244,7 @@ def _require_same(out: Path, plan: Mapping[str, Any]) -> None:
         OutputError: another search lies there.
     """
     table, path = json.loads(json.dumps(plan)), out / PLAN
-    if path.is_file():
+    if is_file(path):
         try:
             there = json.loads(read_text(path, "plan of a search", MOST_BYTES))
         except ValueError:
@@ -264,7 +265,7 @@ def _winner(nets: TrialNets, build: Path, out: Path, best: TunedTrial, options: 
     folder = out / WINNER
     solver = whole.write(folder, best.config, 1.0)
     words: list[object] = ["ssd-data", "train", solver]
-    if (folder / RECIPE_FILE).is_file():
+    if is_file(folder / RECIPE_FILE):
         words += ["--recipe", folder / RECIPE_FILE]
     if options.weights:
         words += ["--weights", ",".join(map(str, options.weights))]

@@ -10,6 +10,7 @@ from typing import Any
 
 from ssd_data.core.errors import InputError, SsdDataError
 from ssd_data.core.files.paths import read_text, spelled
+from ssd_data.core.files.there import is_file
 from ssd_data.core.files.whole import write_whole
 from ssd_data.families.parts.data import LABEL_MAP_FILE, TEST_SOURCE, TRAIN_SOURCE
 from ssd_data.families.parts.write import write_model
@@ -127,7 +128,7 @@ def run_trial(
 
     solver = nets.write(folder, config, share)
     recipe = folder / RECIPE_FILE
-    own = recipe if recipe.is_file() else None
+    own = recipe if is_file(recipe) else None
     try:
         run = train(solver, nets.weights, resume="auto", recipe=own, keep=1, say=say, **nets.run)
     except DivergedError as error:
@@ -166,7 +167,7 @@ def read_result(folder: Path) -> TrialResult | None:
         InputError: what lies there is something else.
     """
     path = folder / RESULT
-    if not path.is_file():
+    if not is_file(path):
         return None
     try:
         return TrialResult(**json.loads(read_text(path, "result of a trial", MOST_BYTES)))
