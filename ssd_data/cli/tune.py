@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from ssd_data.training.tune.search import TuneResult
 
 PAGE = "tune.html"
-SHOWN = 6  # runs on the page
 
 
 @click.command(short_help="Find by short runs what trains a family best.")
@@ -85,11 +85,16 @@ def _page(found: TuneResult, out: Path, say: Any) -> Path | None:
     from ssd_data.pages.report.render import write_page
     from ssd_data.pages.report.run_page import MOST_RUNS, run_page
     from ssd_data.pages.report.run_subject import gather_run
+    from ssd_data.training.tune.space import told
 
-    runs = [one.folders[-1] for one in found.trials if one.last.score is not None][:MOST_RUNS]
-    if not runs:
+    trained = [one for one in found.trials if one.last.score is not None][:MOST_RUNS]
+    if not trained:
         return None
-    page = run_page([gather_run(run) for run in runs], RunView(0))
+    trained.sort(key=lambda one: one.number)  # the first is the family as it is
+    titles = [f"{one.number}: {told(one.config)}" for one in trained]
+    runs = [gather_run(one.folders[-1]) for one in trained]
+    named = [replace(run, title=title) for run, title in zip(runs, titles, strict=True)]
+    page = run_page(named, RunView(0))
     write_page(page, out / PAGE)
     return out / PAGE
 

@@ -94,6 +94,14 @@ def test_what_makes_another_group(tmp_path: Path) -> None:
     assert gain(groups[1], groups[0]) == (0.0, None)
 
 
+def test_no_gain_of_a_longer_training(tmp_path: Path) -> None:
+    first, longer = made(tmp_path / "a", 0.5), made(tmp_path / "b", 0.9, recipe=ATSS)
+    with (longer / "run.jsonl").open("a") as table:
+        table.write(json.dumps({"event": "train", "iteration": 30, "loss": 1.0}) + "\n")
+    groups = group_runs([gather_run(path) for path in (first, longer)])
+    assert gain(groups[1], groups[0]) is None
+
+
 def test_runs_without_tests_or_solver(tmp_path: Path) -> None:
     first, second = made(tmp_path / "a", 0.5), made(tmp_path / "b", 0.5, 2, recipe=ATSS)
     (first / "solver.prototxt").unlink()

@@ -85,7 +85,9 @@ def differing(groups: Sequence[RunGroup]) -> list[str]:
 
 def gain(group: RunGroup, base: RunGroup) -> tuple[float, float | None] | None:
     """The mean of the differences of scores from the base's of the same seeds, and its standard
-    error where there are several; None where no seed is in both."""
+    error where there are several; None where no seed is in both, or one was trained longer."""
+    if len({run.history.last for one in (group, base) for run in one.runs}) > 1:
+        return None
     own, theirs = group.scores(), base.scores()
     found = [own[seed] - theirs[seed] for seed in own if seed in theirs]
     if not found:
@@ -106,7 +108,8 @@ def seed_of(run: RunSubject) -> int:
 
 def traits_of(run: RunSubject) -> Traits:
     """What a run is trained by: its recipe, what it has beyond the original, solver and nets."""
-    return {name: str(value) for name, value in _traits(run) if value not in (None, "", [])}
+    found = ((name, value) for name, value in _traits(run) if value not in (None, "", []))
+    return {name: f"{v:.6g}" if isinstance(v, float) else str(v) for name, v in found}
 
 
 def _traits(run: RunSubject) -> Iterator[tuple[str, Any]]:
@@ -143,8 +146,10 @@ def _digest(net: Path | None) -> str | None:
 
 
 def _titles(groups: Sequence[Sequence[RunSubject]]) -> list[str]:
-    """Names that tell them apart: of their recipes, of the folders above, else of the runs."""
+    """Names that tell them apart: those given, of their recipes, of the folders above, else of the
+    runs."""
     ways: list[Callable[[RunSubject], str]] = [
+        _given_title,
         _recipe_name,
         lambda run: run.path.resolve().parent.name,
         lambda run: run.title,
@@ -155,6 +160,11 @@ def _titles(groups: Sequence[Sequence[RunSubject]]) -> list[str]:
         if all(len(each) == 1 for each in found) and len({*names, ""}) == len(groups) + 1:
             return names
     return [runs[0].title for runs in groups]
+
+
+def _given_title(run: RunSubject) -> str:
+    """What a run is called, where that is not its path's."""
+    return "" if run.title in (run.path.resolve().name, str(run.path)) else run.title
 
 
 def _recipe_name(run: RunSubject) -> str:

@@ -13,7 +13,7 @@ from ssd_data.pages.report.render import show
 from ssd_data.pages.report.run_subject import RunSubject
 from ssd_data.pages.report.sections import compared, fed, learning, mistakes, origins, progress
 
-MOST_RUNS = 60
+MOST_RUNS, MOST_NAMED = 60, 3
 
 
 def run_page(
@@ -39,7 +39,8 @@ def run_page(
     sections.append(origins.section(subjects))
     count = sum(len(group.runs) for group in groups)
     kind = f"{count} training runs" if count > 1 else "training run"
-    title = " and ".join(subject.title for subject in subjects)
+    titles = [subject.title for subject in subjects]
+    title = " and ".join(titles) if len(titles) <= MOST_NAMED else f"{titles[0]} and others"
     return Page(title, kind, _facts(subjects), sections)
 
 

@@ -16,7 +16,8 @@ HEAD = (
 )  # fmt: skip
 NOTE = (
     "Scores are those of the last tests. A gain is the mean of the differences from the first "
-    "row's runs of the same seeds, with its standard error; one seed has none. Time is an "
+    "row's runs of the same seeds, with its standard error; one seed has none, nor have "
+    "trainings of other lengths. Time is an "
     "iteration's, as a share of the first row's: on machines that did other work besides it says "
     "little."
 )
@@ -32,7 +33,7 @@ def section(groups: Sequence[RunGroup]) -> Section:
     losses = [(one.title, one.curve(lambda run: run.history.trained("loss"))) for one in drawn]
     rates = [(one.title, one.curve(lambda run: run.history.trained("lr"))) for one in drawn]
     charts = [
-        chart("Score, mean over seeds", scores, share=True),
+        chart("Score, mean over seeds", scores),
         chart("Loss, mean over seeds", losses),
         chart("Rate", rates, log=True),
     ]
