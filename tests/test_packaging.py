@@ -48,6 +48,9 @@ def test_nothing_but_ssd_data_is_installed(wheel: Path) -> None:
         shipped = {f"{folder}/{path.name}" for path in (ROOT / "ssd_data" / folder).iterdir()}
         assert shipped
         assert shipped <= held
+    named = {p.relative_to(ROOT / "ssd_data").as_posix() for p in ROOT.glob("ssd_data/**/*.toml")}
+    assert named
+    assert named <= held
     assert {"py.typed", "proto/caffe.desc", "proto/caffe.proto", "proto/caffe_pb2.pyi"} <= held
 
 

@@ -33,7 +33,7 @@ DEBUG = "SSD_DATA_DEBUG"
 SECTIONS = {
     "Data": "download build labelmap link shard merge check diff inspect report view export sample",
     "Nets": "model fit import-backbone weights transfer",
-    "Training": "train test",
+    "Training": "train tune recipe test",
     "Scores": "eval score",
     "Use": "merge-bn deploy detect parity time pycaffe",
     "This machine": "doctor completion",

@@ -69,7 +69,9 @@ def command(
     pictures; of two, side by side. Of a training run, its folder, table (.jsonl) or log: curves,
     the pictures that the net was fed with the priors matched, detections of its snapshots over
     time, the worst mistakes of the best one, command, versions and files; of several, in the same
-    drawings. A log of Caffe's will do. The page is one file, loads nothing and runs no script.
+    drawings, and what each gains over the first, costs, and differs in; those that differ in their
+    seed alone are one. A log of Caffe's will do. The page is one file, loads nothing and runs no
+    script.
 
     \b
     Examples:
@@ -78,6 +80,7 @@ def command(
       ssd-data report FACES FACES_cleaned -o compared.html
       ssd-data report tiny_ssd -o run.html
       ssd-data report tiny_ssd slower_rate caffe.log -o runs.html
+      ssd-data report runs/original/* runs/atss/* --pictures 0 -o gains.html
     """
     from ssd_data.data.lmdb.store import is_lmdb
     from ssd_data.data.lmdb.strangers import refuse_stranger
@@ -145,13 +148,19 @@ def _of_data(
 def _of_runs(
     paths: tuple[Path, ...], labelmap: LabelMap | None, view: Any, track: Any
 ) -> tuple[Page, dict[str, Any]]:
+    from ssd_data.pages.report.blocks import told_apart
+    from ssd_data.pages.report.groups import group_runs
     from ssd_data.pages.report.run_page import MOST_RUNS, run_page
     from ssd_data.pages.report.run_subject import gather_run
+    from ssd_data.pages.report.sections.compared import compared
 
     if len(paths) > MOST_RUNS:
         raise click.UsageError(f"A page compares {MOST_RUNS} runs at most.")
     subjects = [gather_run(path, labelmap) for path in paths]
-    return run_page(subjects, view, track), {"runs": [_run_table(one) for one in subjects]}
+    table: dict[str, Any] = {"runs": [_run_table(one) for one in subjects]}
+    if len(subjects) > 1:
+        table["compared"] = compared(group_runs(told_apart(subjects)))
+    return run_page(subjects, view, track), table
 
 
 def _table(subject: Subject) -> dict[str, Any]:

@@ -83,6 +83,7 @@ def command(
       ssd-data train solver.prototxt --weights mobilenet.caffemodel
       ssd-data train solver.prototxt --resume auto
       ssd-data train --build SHAPES --family mobilenet_ssd
+      ssd-data train solver.prototxt --recipe small-data
       ssd-data train solver.prototxt --engine caffe --caffe ~/caffe
       torchrun --nproc-per-node 2 -m ssd_data train solver.prototxt --sync-bn
       ssd-data train solver.prototxt --sync-bn --on ray --num-workers 8
@@ -207,6 +208,8 @@ class ProgressBar:
 
 
 def _table(run: TrainResult) -> dict[str, Any]:
+    from ssd_data.training.recipe.kept import said_of
+
     averaged = run.tested is not None and run.tested.averaged
     return {
         "iteration": run.iteration,
@@ -220,6 +223,7 @@ def _table(run: TrainResult) -> dict[str, Any]:
         "snapshots": [snapshot.files() for snapshot in run.snapshots],
         "resumed": run.resumed,
         "extras": run.extras,
+        "recipe": said_of(run.recipe),
         "weights": [{"rows": matching.rows()} for matching in run.matchings],
     }
 

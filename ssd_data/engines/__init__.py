@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
@@ -29,7 +30,7 @@ from ssd_data.nets.graph import Graph
 from ssd_data.nets.matching import TrainedNet
 from ssd_data.nets.prepare import DeployNet
 from ssd_data.nets.prototxt import to_text
-from ssd_data.nets.sizes import map_sizes
+from ssd_data.nets.sizes import map_sizes, side_multiple
 
 Array: TypeAlias = npt.NDArray[np.float32]
 
@@ -77,6 +78,12 @@ class Engine(ABC):
 
         The batch may have any size, also another than the prototxt says.
         """
+
+    @cached_property
+    def side_multiple(self) -> int:
+        """What sides of pictures have to be multiples of, see
+        :func:`~ssd_data.nets.sizes.side_multiple`."""
+        return side_multiple(self.graph)
 
     def map_sizes(self) -> dict[str, Size]:
         """(height, width) of the net's maps, with its own input, as far as the engine knows."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ssd_data.core.errors import InputError
 from ssd_data.nets.geometry import (
     Size,
     axis_of,
@@ -27,16 +28,22 @@ KEEPING = {
     "Exp", "HardSigmoid", "HardSwish", "Log", "Mish", "MVN", "ShuffleChannel", "Swish",
     "Threshold",
 }  # fmt: skip
+JOINING = ("Eltwise", "Concat")  # layers whose bottoms are of one size
+MULTIPLES = (1, 2, 4, 8, 16, 32, 64, 128)
+TRIED = (*range(12, 20), 97, 131)  # times a multiple: sides to look at
 MOST_SIDE = 1 << 16
 
 
-def map_sizes(graph: Graph, data: Size | None = None) -> dict[str, Size]:
+def map_sizes(
+    graph: Graph, data: Size | None = None, *, inputs: Size | None = None
+) -> dict[str, Size]:
     """The (height, width) of each blob that has these.
 
     Blobs behind layers that mix the places, and of layers that are not known here, are left out.
 
     Args:
         data: of what the data layers give; None for a net with Input layers alone.
+        inputs: of what Input layers give, in the place of what they say.
 
     Raises:
         InputError: a layer leaves nothing of its bottom, or has no sound window.
@@ -44,7 +51,8 @@ def map_sizes(graph: Graph, data: Size | None = None) -> dict[str, Size]:
     known: dict[str, Size] = {}
     for node in graph.nodes:
         if not node.bottoms:
-            sizes: Sequence[Size | None] = _given(node, data)
+            own = None if node.type == "Input" else data
+            sizes: Sequence[Size | None] = _given(node, inputs or own)
         elif _leading(node) not in known:
             sizes = [None] * len(node.tops)
         else:
@@ -59,8 +67,38 @@ def map_sizes(graph: Graph, data: Size | None = None) -> dict[str, Size]:
     return known
 
 
+def side_multiple(graph: Graph) -> int:
+    """What the sides of a net's input have to be multiples of, so that maps which are added up or
+    laid on one another are of one size: a pyramid's are halved, and doubled again. 1 where any side
+    will do, or where none of those tried does.
+
+    >>> from ssd_data import families
+    >>> from ssd_data.nets.graph import to_graph
+    >>> deploy = families.generate("face_ssd", num_classes=2).nets["deploy"]
+    >>> side_multiple(to_graph(deploy))
+    32
+    """
+    return next((number for number in MULTIPLES if _fits(graph, number)), 1)
+
+
+def _fits(graph: Graph, number: int) -> bool:
+    """Whether maps are of one size for several inputs of such sides."""
+    for sides in TRIED:
+        size = (number * sides, number * sides)
+        try:
+            known = map_sizes(graph, size, inputs=size)
+        except InputError:
+            continue  # too small a side, which says nothing of the others
+        for node in graph.nodes:
+            if node.type not in JOINING or (node.type == "Concat" and concat_axis(node, 4) != 1):
+                continue
+            if len({known[bottom] for bottom in node.bottoms if bottom in known}) > 1:
+                return False
+    return True
+
+
 def _given(node: Node, data: Size | None) -> list[Size | None]:
-    if node.type != "Input":
+    if data is not None or node.type != "Input":
         return [data, *[None] * len(node.tops)]
     shapes = [list(shape.dim) for shape in node.param.input_param.shape]
     if len(shapes) == 1:

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypedDict, get_args
 from ssd_data.core.errors import UsageError
 from ssd_data.core.legible import quoted
 from ssd_data.core.options import flag, offered, option
+from ssd_data.training.recipe.named import names
 from ssd_data.training.shares import parse_shares
 
 EngineName = Literal["torch", "caffe"]
@@ -148,7 +149,7 @@ class TrainOptions:
     seed: int | None = option(None, "Of all that is random.", metavar="N", low=0)
     recipe: Path | str | Any | None = option(  # or a TrainRecipe, whose import would cost --help
         None,
-        "A recipe to train by: a .toml, or a name.",
+        f"A recipe to train by: a .toml, or {', '.join(names())}.",
         metavar="F|NAME",
     )
     max_iter: int | None = option(None, "Instead of the solver's.", metavar="N", low=1)

@@ -28,6 +28,7 @@ from ssd_data.training.options import AUTO, EngineName, Extras, TrainOptions
 from ssd_data.training.preflight import preflight
 from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.processes import FirstProcessError, PeerError, signals
+from ssd_data.training.recipe.kept import in_a_line, keep_recipe
 from ssd_data.training.recipe.parts import TrainRecipe
 from ssd_data.training.run_folder import SnapshotKeeper
 from ssd_data.training.snapshots import newest_whole
@@ -57,6 +58,7 @@ class TrainResult:
         snapshots: the files that were written. matchings: what became of each ``weights``.
         resumed: the solver state that it went on from.
         extras: what it did that the original does not.
+        recipe: what it was trained by; None where it was the original's.
 
     >>> TrainResult(tested=Tested(10, net=0, outputs=[("detection_eval", 0.5)])).scores
     {'detection_eval': 0.5}
@@ -71,6 +73,7 @@ class TrainResult:
     matchings: list[Matching] = field(default_factory=list)
     resumed: Path | None = None
     extras: dict[str, Any] = field(default_factory=dict)
+    recipe: TrainRecipe | None = None
 
     @property
     def scores(self) -> dict[str, float]:
@@ -166,6 +169,8 @@ def train(
         options = _settle(file, options, chosen, say, notes.append)
         found = _check(file, options, chosen, show)
         with open_board(tensorboard) as board:
+            if isinstance(options.recipe, TrainRecipe):
+                say(in_a_line(options.recipe))
             for note in notes:
                 say(note)
             chosen.processes.broadcast_object((file.origin, options))
@@ -208,6 +213,7 @@ def train_file(
             if isinstance(engine, CaffeEngine):
                 engine.held = (log.descriptor,)
             keeper.go_on(log.table_path, engine.iteration)
+            keep_recipe(log.table_path, options.recipe)
             log.begin(
                 file.train.net.name,
                 options.policy(file.param.lr_policy),
@@ -225,6 +231,7 @@ def train_file(
         matchings=engine.matchings,
         resumed=None if options.resume is None else Path(options.resume),
         extras=options.extras.on() if isinstance(options.extras, Extras) else {},
+        recipe=options.recipe if isinstance(options.recipe, TrainRecipe) else None,
     )
 
 

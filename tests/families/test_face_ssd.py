@@ -1,5 +1,8 @@
 """Our own face detector: what it costs, what it is made of, what it refuses."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -47,3 +50,27 @@ def test_sides_are_multiples_of_32() -> None:
     families.generate("face_ssd", num_classes=2, size=(320, 224))
     with pytest.raises(UsageError, match="630 is no multiple of 32"):
         families.generate("face_ssd", num_classes=2, size=(640, 630))
+
+
+def test_a_training_of_other_sides_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Any
+) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    sample = ("sample", "s", "--layout", "voc", "--train", 4, "--test", 2, "--size", 64, "-q")
+    assert run(*sample).status == 0
+    assert run("build", "s/voc", "-o", "SHAPES", "--link", ".", "-q").status == 0
+    made = run("model", "face_ssd", "--build", "SHAPES", "-o", "f", "--size", "64x64", "-q")
+    assert made.status == 0
+    Path("in.toml").write_text("[input]\nscales = [0.7]\nmultiple = 16\n")
+    train = ("train", "f/solver.prototxt", "--device", "cpu", "--max-iter", 1)
+    done = run(*train, "--recipe", "in.toml")
+    assert done.status == 1
+    assert "the net does not take pictures of 48x48" in done.err
+    assert "round to multiples of 32" in done.err
+    net = Path("f/train.prototxt")
+    net.write_text(net.read_text().replace("height: 64", "height: 70"))
+    done = run(*train)
+    assert done.status == 1
+    assert "pictures of 64x70, but sides have to be multiples of 32" in done.err
+    assert "64x64 would do" in done.err

@@ -17,8 +17,11 @@ from support.commands import run
 from support.html_pages import EVIL, Reader, read_safely
 
 from ssd_data.batches import Batches
+from ssd_data.batches.mix import Share
 from ssd_data.core.errors import InputError
 from ssd_data.core.progress import untracked
+from ssd_data.data.lmdb.store import LmdbReader
+from ssd_data.data.lmdb.writer import LmdbWriter
 from ssd_data.families.fit.layout import Rules, read_layout
 from ssd_data.families.fit.matching import match, pairs
 from ssd_data.families.fit.truths import Truths
@@ -319,7 +322,7 @@ def test_usage_errors(folder: Path, tmp_path: Path, capsys: Any) -> None:
         ((folder, "--no-decode"), 2, "--no-decode is for pages of data"),
         ((folder / "lmdb", "--iteration", 5), 2, "--iteration is for pages of training runs"),
         ((folder, folder / "lmdb"), 2, "is a training run"),
-        ((folder,) * 7, 2, "6 runs at most"),
+        ((folder,) * 61, 2, "60 runs at most"),
         ((folder / "lmdb",) * 3, 2, "two builds or LMDBs at most"),
         ((tmp_path / "empty",), 2, "neither an LMDB nor"),
         ((tmp_path / "notes.log",), 1, "says nothing of a training"),
@@ -563,3 +566,28 @@ def test_a_folder_without_a_table(folder: Path, tmp_path: Path) -> None:
     shutil.copy(folder / "solver.prototxt", tmp_path)
     with pytest.raises(InputError, match="no table or log"):
         gather_run(tmp_path)
+
+
+def test_the_pictures_are_those_of_a_mix(copy: Path, monkeypatch: Any) -> None:
+    shares = [Share("lmdb", 1), Share("more", 2)]
+    with LmdbReader(copy / "lmdb") as reader, LmdbWriter(copy / "more") as writer:
+        for key, value in list(reader.items())[20:27]:
+            writer.put(key, value)
+    rows = [begin(mix=[share._asdict() for share in shares]), *ROWS[1:4]]
+    write_rows(copy / "sgd.jsonl", rows)
+    monkeypatch.chdir(copy)
+    subject = gather_run(copy)
+    layer = subject.data_layer(copy / "train.prototxt", "TRAIN").param
+    with Batches(layer, seed=3, workers=0, start=8, mix=shares) as batches:
+        batch = next(batches)
+    (panel,) = fed.section([subject], RunView(4, 2)).panels
+    (gallery,) = [block for block in panel.blocks if isinstance(block, Gallery)]
+    for picture, key in zip(gallery.pictures, batch.keys, strict=True):
+        assert picture.title.endswith(key)
+    assert {key.partition(":")[0] for key in batch.keys} == {"lmdb", "more"}
+    shutil.rmtree("more")
+    assert '"more" is not there' in notes_of(fed.section([subject], RunView(4)))
+    write_rows(copy / "sgd.jsonl", [begin(mix=[{"source": 5}]), *ROWS[1:4]])
+    assert "does not say what it was a mix of" in notes_of(
+        fed.section([gather_run(copy)], RunView(1))
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.multibox_twin import overlap_of
 from support.recipe_scenes import Map, label_of, maps, scene
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ssd_data.core.errors import InputError
 from ssd_data.training.recipe.matchings import _tables
@@ -169,6 +171,33 @@ def test_a_truth_without_area_and_a_batch_without_truths(how: MatchingRule) -> N
     empty = how.match(scene(5, count=0))
     assert (empty.index == -1).all()
     assert not empty.overlap.any()
+
+
+class Launches(TorchDispatchMode):
+    """Counts the operations that a GPU has to be told of; views are none."""
+
+    count = 0
+
+    def __torch_dispatch__(self, what: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = [one for one in args if isinstance(one, torch.Tensor)]
+        found = what(*args, **(kwargs or {}))
+        is_view = isinstance(found, torch.Tensor) and any(
+            found.untyped_storage().data_ptr() == one.untyped_storage().data_ptr() for one in given
+        )
+        self.count += not (is_view and what.overloadpacket.__name__[-1:] != "_")
+        return found
+
+
+@pytest.mark.parametrize("how", [Atss(at_least_one=False), Simota()], ids=lambda one: one.kind)
+def test_a_larger_batch_takes_no_more_operations(how: MatchingRule) -> None:
+    counts = []
+    for pictures, count in ((1, 2), (6, 40)):
+        p = scene(7, pictures=pictures, count=count)
+        how.match(p)
+        with Launches() as launches:
+            how.match(p)
+        counts.append(launches.count)
+    assert counts[0] == counts[1] < 150
 
 
 def test_where_places_are() -> None:

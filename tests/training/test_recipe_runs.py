@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ import torch
 from support.golden_run import TRAINED, printed
 from support.recipe_runs import run_of
 
+from ssd_data.batches.composer import known_elements
 from ssd_data.core.errors import InputError
+from ssd_data.data.lmdb.store import LmdbReader
+from ssd_data.data.lmdb.writer import LmdbWriter
 from ssd_data.engines.torch.layers.annotateddata import data_layers
 from ssd_data.engines.torch.layers.batchnorm import BatchNorm
 from ssd_data.engines.torch.layers.multiboxloss import MultiBoxLoss
@@ -135,6 +139,48 @@ def test_with_mixed_precision(text: str, solver_file: Path) -> None:
     plain, mixed = run_of(path, 4), run_of(path, 4, amp="bf16")
     assert plain != mixed
     assert list(mixed.values()) == pytest.approx(list(plain.values()), rel=5e-2)
+
+
+EVERY = [
+    *(f'[schedule]\nkind = "{n}"' for n in read.ELEMENTS["schedule"].names() if n != "steps"),
+    '[schedule]\nkind = "steps"\nat_shares = [0.5]',
+    *(f'[optimiser]\nkind = "{n}"' for n in read.ELEMENTS["optimiser"].names()),
+    *(f'[classification]\nkind = "{n}"' for n in read.ELEMENTS["classification"].names()),
+    *(f'[boxes]\nkind = "{n}"' for n in read.ELEMENTS["boxes"].names()),
+    *(f'[matching]\nkind = "{n}"' for n in read.ELEMENTS["matching"].names()),
+    *(f"[augmentation.{n}]\nprob = 1" for n in known_elements()),
+    *(ELEMENTS[n] for n in ("average", "layers", "input", "distillation")),
+    "[gradients]\nclip = 5",
+]
+
+
+@pytest.mark.parametrize("text", EVERY, ids=lambda text: "_".join(text.split()[:3]))
+def test_every_element_with_mixed_precision(text: str, solver_file: Path) -> None:
+    """The losses are those of float32, as near as eight bits of a fraction come."""
+    if "quality_focal" in text or "varifocal" in text:
+        with_sigmoids()
+    path = recipe(text)
+    plain, mixed = run_of(path, 2), run_of(path, 2, amp="bf16")
+    assert all(np.isfinite(loss) for loss in mixed.values())
+    assert plain != mixed
+    assert list(mixed.values()) == pytest.approx(list(plain.values()), rel=5e-2)
+
+
+def test_mixed_precision_of_several_builds(solver_file: Path) -> None:
+    """A mix, half precision and a recipe together, resumed to the same losses."""
+    with LmdbReader("lmdb") as reader:
+        items = list(reader.items())[20:27]
+    with LmdbWriter(Path("more")) as writer:
+        for key, value in items:
+            writer.put(key, value)
+    shutil.copy("labelmap.prototxt", "more")
+    names = ("atss", "giou", "average", "input")
+    text = "\n".join(ELEMENTS[name] for name in names) + "\n[augmentation.mosaic]\nprob = 0.5"
+    more = {"mix": "lmdb=1,more=2", "amp": "bf16"}
+    whole = run_of(recipe(text), **more)
+    assert all(np.isfinite(loss) for loss in whole.values())
+    again = run_of(None, resume=Path("short_iter_4.solverstate"))
+    assert again == {n: loss for n, loss in whole.items() if n >= 4}
 
 
 # ---- each part does what it says ----

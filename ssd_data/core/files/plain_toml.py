@@ -1,9 +1,11 @@
-"""TOML files of strangers."""
+"""TOML files: strangers' are read, small ones are written."""
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,33 @@ def read_toml(path: Path, what: str, most: int) -> tuple[str, dict[str, Any]]:
         line = re.search(r"\(at line (\d+)", str(error))
         where = f"{path}:{line[1]}" if line else path
         raise InputError(f"not TOML: {error}", where=where) from None
+
+
+def to_toml(table: Mapping[str, Any]) -> str:
+    """Tables of texts, numbers, lists of them and further tables; what is None is left out.
+
+    >>> print(to_toml({"boxes": {"kind": "giou", "weight": 2}}), end="")
+    [boxes]
+    kind = "giou"
+    weight = 2
+    """
+    return "\n".join(_tables(table, [])).lstrip("\n") + "\n"
+
+
+def _tables(table: Mapping[str, Any], path: list[str]) -> Iterator[str]:
+    inner = {key: value for key, value in table.items() if isinstance(value, Mapping)}
+    own = {k: value for k, value in table.items() if k not in inner and value is not None}
+    if path and (own or not inner):
+        yield f"\n[{'.'.join(path)}]" if len(path) == 1 else f"[{'.'.join(path)}]"
+    for key, value in own.items():
+        yield f"{_key(key)} = {json.dumps(value, ensure_ascii=False)}"
+    for key, value in inner.items():
+        yield from _tables(value, [*path, _key(key)])
+
+
+def _key(text: str) -> str:
+    plain = re.fullmatch(r"[A-Za-z0-9_-]+", text)
+    return text if plain else json.dumps(text, ensure_ascii=False)
 
 
 def _require_shallow(text: str, path: Path) -> None:

@@ -30,6 +30,7 @@ from ssd_data.core.errors import UsageError
 from ssd_data.core.structures import Detections, Pixels
 from ssd_data.engines import Engine
 from ssd_data.evaluation.protocols import Plan
+from ssd_data.evaluation.protocols._padded import detect_padded
 from ssd_data.metrics.scores import Floats
 from ssd_data.nets.preprocessing import Array, Preprocessing
 
@@ -109,7 +110,7 @@ def _pass(engine: Engine, picture: Array, factor: float, preprocessing: Preproce
     if factor != 1:
         picture = np.asarray(cv2.resize(picture, None, fx=factor, fy=factor), np.float32)
     height, width = picture.shape[:2]
-    (found,) = engine.detect(preprocessing.apply(picture, None)[None])
+    (found,) = detect_padded(engine, preprocessing.apply(picture, None)[None])
     # Not the picture's own size: what rounding added is part of their boxes.
     boxes = found.boxes.astype(np.float64) * (np.array([width, height] * 2) / factor)
     rows: Rows = np.column_stack([boxes, found.scores])

@@ -9,6 +9,7 @@ import numpy as np
 from ssd_data.core.structures import Detections
 from ssd_data.engines import Engine
 from ssd_data.evaluation.protocols import Plan
+from ssd_data.evaluation.protocols._padded import detect_padded
 from ssd_data.nets.preprocessing import Array, Preprocessing
 
 
@@ -19,7 +20,7 @@ def plan(preprocessing: Preprocessing, size: tuple[int, int] | None, batch: int 
     """
 
     def run(engine: Engine, pictures: Sequence[Array]) -> list[Detections]:
-        return engine.detect(np.stack(pictures))
+        return detect_padded(engine, np.stack(pictures))
 
     return Plan(
         lambda picture: preprocessing.apply(picture, size),

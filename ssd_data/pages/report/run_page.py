@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from ssd_data.core.progress import Track, untracked
 from ssd_data.pages.report.blocks import Page, told_apart
 from ssd_data.pages.report.curves import MOST_CURVES
+from ssd_data.pages.report.groups import RunGroup, group_runs
 from ssd_data.pages.report.options import RunView
 from ssd_data.pages.report.render import show
 from ssd_data.pages.report.run_subject import RunSubject
-from ssd_data.pages.report.sections import fed, learning, mistakes, origins, progress
+from ssd_data.pages.report.sections import compared, fed, learning, mistakes, origins, progress
 
-MOST_RUNS = MOST_CURVES
+MOST_RUNS, MOST_NAMED = 60, 3
 
 
 def run_page(
@@ -26,16 +27,30 @@ def run_page(
     """
     view = view or RunView()
     subjects = told_apart(subjects)
-    sections = [learning.section(subjects)]
+    groups = group_runs(subjects)
+    sections = [compared.section(groups)] if subjects[1:] else []
+    subjects = shown_runs(groups)
+    sections.append(learning.section(subjects))
     if view.pictures:
         sections.append(fed.section(subjects, view))
     if view.pictures and view.test_pictures:
         sections.append(progress.section(subjects, view, track))
         sections.append(mistakes.section(subjects, view, track))
     sections.append(origins.section(subjects))
-    kind = f"{len(subjects)} training runs" if subjects[1:] else "training run"
-    title = " and ".join(subject.title for subject in subjects)
+    count = sum(len(group.runs) for group in groups)
+    kind = f"{count} training runs" if count > 1 else "training run"
+    titles = [subject.title for subject in subjects]
+    title = " and ".join(titles) if len(titles) <= MOST_NAMED else f"{titles[0]} and others"
     return Page(title, kind, _facts(subjects), sections)
+
+
+def shown_runs(groups: Sequence[RunGroup]) -> list[RunSubject]:
+    """Those that are shown one by one: all where each has a colour, else the first of each group
+    that is drawn."""
+    every = [run for group in groups for run in group.runs]
+    if len(every) <= MOST_CURVES:
+        return every
+    return [group.runs[0] for group in compared.best(groups)]
 
 
 def _facts(subjects: Sequence[RunSubject]) -> list[tuple[str, str]]:

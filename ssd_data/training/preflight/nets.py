@@ -11,6 +11,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.graph import Graph, Node
 from ssd_data.nets.matching import match
+from ssd_data.nets.sizes import side_multiple
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.preflight.data import ANNOTATED, Shape, Source, picture_shape
 from ssd_data.training.preflight.report import Loaded, Preflight
@@ -43,6 +44,8 @@ def check_shapes(found: Preflight, graph: Graph, sources: Sequence[Source]) -> S
         )
         return None
     shapes = infer_shapes(graph, _given(sources))
+    if shapes.errors:
+        _check_sides(found, graph, sources)
     blamed = {
         node.where
         for node in graph.nodes
@@ -54,6 +57,20 @@ def check_shapes(found: Preflight, graph: Graph, sources: Sequence[Source]) -> S
         if error.where not in blamed and not error.what.startswith(missing):
             found.take(error)
     return shapes
+
+
+def _check_sides(found: Preflight, graph: Graph, sources: Sequence[Source]) -> None:
+    """A net that adds up maps of several sizes takes some sides alone."""
+    multiple = side_multiple(graph)
+    for source in sources:
+        shape = picture_shape(source)
+        if shape is None or not any(side % multiple for side in shape[2:]):
+            continue
+        height, width = shape[2:]
+        near = [max(round(side / multiple), 1) * multiple for side in (width, height)]
+        what = f"pictures of {width}x{height}, but sides have to be multiples of {multiple}"
+        hint = f"It adds up maps that were halved: {near[0]}x{near[1]} would do"
+        found.error(source.node.where, what, hint)
 
 
 def _given(sources: Sequence[Source]) -> dict[str, Shape | None]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ssd_data.core.errors import InputError
 from ssd_data.nets.detection import DetectionHead, find_detection_head
 from ssd_data.nets.graph import Node
-from ssd_data.nets.sizes import fixed_size
+from ssd_data.nets.sizes import fixed_size, side_multiple
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.options import Extras
 from ssd_data.training.preflight.data import ANNOTATED, Shape, Source, picture_shape
@@ -62,7 +62,9 @@ def _check_size(
     }
     for error in infer_shapes(file.train, given).errors[:1]:
         what = f"the net does not take pictures of {size[0]}x{size[1]}: {error.where}: {error.what}"
-        found.error(where, what, "Leave that scale out, or round to another multiple")
+        multiple = side_multiple(file.train)
+        other = f"to multiples of {multiple}" if multiple > 1 else "to another multiple"
+        found.error(where, what, f"Leave that scale out, or round {other}")
 
 
 def check_rest(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -12,8 +14,9 @@ from typing import Any
 import msgspec
 
 from ssd_data.core.errors import InputError, SsdDataError, UsageError
-from ssd_data.core.files.plain_toml import read_toml
+from ssd_data.core.files.plain_toml import to_toml
 from ssd_data.core.files.typed import plain, typed
+from ssd_data.core.legible import legible
 from ssd_data.core.registry import (
     BOX_LOSSES,
     CLASSIFICATION,
@@ -24,11 +27,10 @@ from ssd_data.core.registry import (
 )
 from ssd_data.training.recipe import parts
 from ssd_data.training.recipe.augmenting import with_elements
+from ssd_data.training.recipe.layered import read_layers
+from ssd_data.training.recipe.named import ORIGINAL, file_of, names, no_such
 from ssd_data.training.recipe.parts import TrainRecipe
 
-ORIGINAL = "original"  # the recipe that changes nothing
-MOST_BYTES = 1 << 16
-SHIPPED = Path(__file__).resolve().parent / "named"
 ELEMENTS: dict[str, Registry] = {
     "schedule": SCHEDULES,
     "optimiser": OPTIMISERS,
@@ -47,11 +49,6 @@ PARTS: dict[str, type[parts.RecipePart]] = {
 TABLES = (*ELEMENTS, *PARTS)
 
 
-def names() -> list[str]:
-    """The names of the shipped recipes, sorted."""
-    return sorted({ORIGINAL, *(path.stem for path in SHIPPED.glob("*.toml"))})
-
-
 def read_recipe(name: Path | str) -> TrainRecipe:
     """A recipe file by its path (``my.toml``), or a shipped one by its name.
 
@@ -68,21 +65,19 @@ def read_recipe(name: Path | str) -> TrainRecipe:
     if text.endswith(".toml"):
         return parse_recipe(Path(name))
     if text in names():
-        return msgspec.structs.replace(parse_recipe(SHIPPED / f"{text}.toml"), origin=text)
-    near = get_close_matches(text.lower(), names(), n=1)
-    guess = f' Did you mean "{near[0]}"?' if near else ""
-    hint = f"Recipes: {', '.join(names())}; or a path to a .toml"
-    raise UsageError(f'no recipe is called "{text}".{guess}', where="--recipe", hint=hint)
+        return msgspec.structs.replace(parse_recipe(file_of(text)), origin=text)
+    what, hint = no_such(text)
+    raise UsageError(what, where="--recipe", hint=hint)
 
 
 def parse_recipe(path: Path) -> TrainRecipe:
-    """Read one file.
+    """Read one file, and what it begins with, see ``layered.py``.
 
     Raises:
         InputError: it is no TOML, or what it says is no recipe.
     """
-    text, table = read_toml(path, "recipe", MOST_BYTES)
-    return from_table(table, str(path), lambda keys: f"{path}{_line(text, keys)}")
+    table, place = read_layers(path, _line)
+    return from_table(table, str(path), place)
 
 
 def from_table(
@@ -115,6 +110,29 @@ def to_table(recipe: TrainRecipe) -> dict[str, Any]:
             kind = {"kind": own.kind} if name in ELEMENTS else {}
             found[name] = kind | plain(own)
     return found
+
+
+def digest_of(recipe: TrainRecipe) -> str:
+    """Twelve digits that stand for what a recipe says, whatever it is called.
+
+    >>> digest_of(TrainRecipe(origin="a")) == digest_of(TrainRecipe(origin="b"))
+    True
+    """
+    text = json.dumps(to_table(recipe), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def as_toml(recipe: TrainRecipe) -> str:
+    """A recipe as a file that says the same, keys that say nothing left out.
+
+    >>> print(as_toml(from_table({"gradients": {"clip": 10}}, "mine")), end="")
+    # mine, 3d1de3ff3d47
+    [gradients]
+    clip = 10.0
+    """
+    name = recipe.origin.replace("\n", " ")
+    head = legible(f"# {name}, {digest_of(recipe)}")
+    return f"{head}\n{to_toml(to_table(recipe))}"
 
 
 def _part(name: str, table: object, tell: Callable[[str], str]) -> Any:

@@ -33,6 +33,7 @@ SCENES = {
     "parity": Scene(_set, ("parity", *NET, "shapes/voc/JPEGImages", *MEAN)),
     "parity_random": Scene(_set, ("parity", NET[0], "random", "--random", "1")),
     "pycaffe": Scene(_script, ("pycaffe", "net.py")),
+    "recipe": Scene(lambda: None, ("recipe", "small-data")),
     "test": Scene(_nets, ("test", "solver.prototxt", *WEIGHTS, "--device", "cpu")),
     "time": Scene(_set, ("time", *NET, "--iterations", "1")),
     "weights": Scene(_set, ("weights", "stats", NET[1])),

@@ -45,6 +45,11 @@ def state(resume: bytes) -> object:
     return json.dumps(table)
 
 
+def result(text: bytes) -> object:
+    """What a trial has come to, but for the time it took."""
+    return json.dumps({**json.loads(text), "seconds": 0})
+
+
 def _nets() -> None:
     """The golden run's small net at 32 by 32 pixels, and its pictures."""
     for name in ("train.prototxt", "test.prototxt"):
@@ -92,6 +97,19 @@ TRAIN = ("train", "solver.prototxt", "--device", "cpu", "--workers", "0", "--res
 WEIGHTS = ("--weights", "initial.caffemodel")
 GROWS = {"*.log": ignored, "*.jsonl": rows, "*.resume.json": state}
 TINY = ("train", "--build", "SHAPES", "--family", "tiny_ssd", "--max-iter", "1", "--device", "cpu")
+TUNE = (
+    "tune",
+    "SHAPES",
+    "--family",
+    "tiny_ssd",
+    "--iterations",
+    "2",
+    "--trials",
+    "2",
+    "--keep",
+    "2",
+)
+TUNE += ("--keep", "2", "--over", "rate", "--device", "cpu", "--workers", "0", "-q")
 SCENES = {
     "train": Scene(_nets, TRAIN, pieces=True, grows=GROWS),
     "train_keep": Scene(
@@ -106,6 +124,9 @@ SCENES = {
     ),
     "train_family": Scene(
         _build, (*TINY, "--workers", "0", "--resume", "auto"), pieces=True, grows=GROWS
+    ),
+    "tune": Scene(
+        _build, TUNE, pieces=True, grows={**GROWS, "*/result.json": result, "*.html": ignored}
     ),
     "test_saving": Scene(
         _saving, ("test", "solver.prototxt", *WEIGHTS, "--device", "cpu", "-q"), parts=("found",)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ssd_data.batches import NO_PLAN, Batches
 from ssd_data.batches.augment.rows import BOX
+from ssd_data.batches.mix import Share
 from ssd_data.batches.plan import FeedPlan
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.legible import count_of, visible
@@ -41,6 +42,7 @@ LEAD = (
     "Thick: true boxes as the loss is given them. Thin: the priors that are matched with them; "
     "dashed where only the bipartite rule does, below the threshold."
 )
+MOST_WEIGHT = 1 << 16
 MOST_PRIORS = 40  # drawn on a picture, those that overlap most
 
 
@@ -78,8 +80,9 @@ class _Matched:
 def _fed(subject: RunSubject, count: int, iteration: int) -> list[Block]:
     if subject.train is None:
         return [Note("The training net is not there.", "warning")]
-    layer, batch = _layer(subject)
     facts = subject.session(iteration).facts
+    mix = _mix(subject, facts)
+    layer, batch = _layer(subject, mix)
     options = table(facts, "options")
     position = subject.position(iteration, batch)
     matched, notes = _priors(subject, options)
@@ -92,6 +95,7 @@ def _fed(subject: RunSubject, count: int, iteration: int) -> list[Block]:
         jpeg_roundtrip=options.get("jpeg_roundtrip") is not False,
         start=position,
         min_box=_whole(table(options, "extras").get("min_face")) or 0,
+        mix=mix,
         plan=_plan(subject, options, layer, batch * processes(subject.session(iteration))),
     ) as batches:
         pictures = [_picture(next(batches), prepare, matched, subject) for _ in range(count)]
@@ -104,14 +108,32 @@ def _fed(subject: RunSubject, count: int, iteration: int) -> list[Block]:
     return [*notes, Gallery(title, pictures), *_tables(matched)]
 
 
-def _layer(subject: RunSubject) -> tuple[caffe_pb2.LayerParameter, int]:
+def _mix(subject: RunSubject, facts: dict[str, object]) -> list[Share]:
+    """The LMDBs that the run read by turns, where they are now; none where it read one.
+
+    Raises:
+        InputError: one of them is not there.
+    """
+    found = facts.get("mix")
+    rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+    shares = []
+    for row in rows:
+        source, weight = row.get("source"), row.get("weight")
+        if not isinstance(source, str) or type(weight) is not int or not 0 < weight <= MOST_WEIGHT:
+            raise InputError("its log does not say what it was a mix of")
+        shares.append(Share(str(subject.find_lmdb(source)), weight))
+    return shares
+
+
+def _layer(subject: RunSubject, mix: Sequence[Share]) -> tuple[caffe_pb2.LayerParameter, int]:
     """The data layer, one picture a batch, and how many its batch has."""
     assert subject.train is not None
     layer = caffe_pb2.LayerParameter()
     layer.CopyFrom(subject.data_layer(subject.train, "TRAIN").param)
     batch = layer.data_param.batch_size
     layer.data_param.batch_size = 1  # what happens to a picture depends on its position alone
-    layer.data_param.source = str(subject.find_lmdb(layer.data_param.source))
+    source = layer.data_param.source
+    layer.data_param.source = mix[0].source if mix else str(subject.find_lmdb(source))
     return layer, batch
 
 

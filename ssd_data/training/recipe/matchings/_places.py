@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from ssd_data.training.recipe.pairs import Predictions
+from ssd_data.training.recipe.pairs import MapSize, Predictions
+
+KEPT = 64  # layouts: batches of several sizes have one each
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,37 +19,54 @@ class Level:
 
     Attributes:
         first, last: where they lie among all, the last one excluded.
-        centres: float32 (K, 2), in pixels of the input.
         each: how many stand at a place, one behind the other.
         stride: pixels from one place to the next, in width and in height.
     """
 
     first: int
     last: int
-    centres: Tensor
     each: int
     stride: tuple[float, float]
 
 
 def levels_of(predictions: Predictions) -> list[Level]:
     """The feature maps, in their order."""
-    boxes, first, found = predictions.priors.boxes * predictions.pixels, 0, []
-    for one in predictions.levels:
+    return _levels(predictions.levels, predictions.size)
+
+
+def _levels(maps: tuple[MapSize, ...], size: tuple[int, int]) -> list[Level]:
+    first, found = 0, []
+    for one in maps:
         last = first + one.count
-        centres = (boxes[first:last, :2] + boxes[first:last, 2:]) / 2
-        stride = (predictions.size[0] / one.width, predictions.size[1] / one.height)
-        found.append(Level(first, last, centres, one.count // (one.width * one.height), stride))
+        stride = (size[0] / one.width, size[1] / one.height)
+        found.append(Level(first, last, one.count // (one.width * one.height), stride))
         first = last
     return found
 
 
+def strides_of(predictions: Predictions) -> Tensor:
+    """The stride of each prior's map in pixels, width and height; float32 (P, 2)."""
+    return _strides(predictions.levels, predictions.size, predictions.scores.device)
+
+
+@lru_cache(KEPT)
+def _strides(maps: tuple[MapSize, ...], size: tuple[int, int], device: torch.device) -> Tensor:
+    rows = [
+        torch.tensor([one.stride]).expand(one.last - one.first, 2) for one in _levels(maps, size)
+    ]
+    return torch.cat(rows).to(device)
+
+
+def centres_of(predictions: Predictions) -> Tensor:
+    """The centres of all priors in pixels of the input, float32 (P, 2)."""
+    return middle(predictions.priors.boxes * predictions.pixels)
+
+
+def middle(boxes: Tensor) -> Tensor:
+    """The centres of boxes (…, 4): (…, 2)."""
+    return (boxes[..., :2] + boxes[..., 2:]) / 2
+
+
 def inside(centres: Tensor, boxes: Tensor) -> Tensor:
-    """Which centres (P, 2) lie inside of which boxes (M, 4); bool (M, P)."""
-    x, y = centres[:, 0], centres[:, 1]
-    left, top, right, bottom = (side[:, None] for side in boxes.unbind(1))
-    return (x > left) & (x < right) & (y > top) & (y < bottom)
-
-
-def all_centres(levels: list[Level]) -> Tensor:
-    """The centres of all priors, float32 (P, 2)."""
-    return torch.cat([level.centres for level in levels])
+    """Which centres (…, 2) lie inside of which boxes (…, 4); bool."""
+    return ((centres > boxes[..., :2]) & (centres < boxes[..., 2:])).all(-1)

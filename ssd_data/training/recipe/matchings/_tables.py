@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ssd_data.core.errors import InputError
 from ssd_data.engines.torch.boxes import overlap
-from ssd_data.engines.torch.matching import MOST_PAIRS, UNMATCHED, GroundTruth, best_truth
+from ssd_data.engines.torch.matching import MOST_PAIRS, UNMATCHED, GroundTruth
 from ssd_data.training.recipe.pairs import Predictions, PriorMatches
 
 
@@ -47,12 +48,47 @@ def in_parts(predictions: Predictions, find: Callable[[Tensor], PriorMatches]) -
     return found
 
 
-def best_of(values: Tensor, rows: Tensor, picture: Tensor, pictures: int) -> Tensor:
-    """For each prior of each picture the row of the truth of its greatest value, UNMATCHED where
-    none is above 0; int64 (N, P). Of equal ones the first counts.
+@dataclass(frozen=True, slots=True)
+class Bids:
+    """What truths would take: of each truth K priors.
 
-    Args:
-        values: (M, P). rows: int64 (M,), of the truth. picture: int64 (M,), of each row.
+    Attributes:
+        prior: int64 (M, K). cost: float32 (M, K); the truth of the least gets a prior, of equal
+            ones the first. good: bool (M, K), which of them count.
     """
-    best, place = best_truth(values, picture, pictures)
-    return torch.where(best > 0, rows[place.clamp(max=len(rows) - 1)], UNMATCHED)
+
+    prior: Tensor
+    cost: Tensor
+    good: Tensor
+
+    def settle(
+        self, rows: Tensor, picture: Tensor, shape: tuple[int, int]
+    ) -> tuple[Tensor, Tensor]:
+        """Who gets what.
+
+        Args:
+            rows: int64 (M,), of the truth. picture: int64 (M,), of each row.
+            shape: pictures and priors.
+
+        Returns:
+            for each prior of each picture the row of its truth or UNMATCHED, int64 (N, P); and
+            which of the rows got any, bool (M,).
+        """
+        place = (picture[:, None] * shape[1] + self.prior).flatten()
+        cost = self.cost.masked_fill(~self.good, torch.inf).flatten()
+        least = cost.new_full((shape[0] * shape[1],), torch.inf)
+        least.scatter_reduce_(0, place, cost, "amin")
+        number = torch.arange(len(rows), device=rows.device)[:, None].expand(self.prior.shape)
+        wins = (cost == least[place]) & self.good.flatten()
+        bid = torch.where(wins, number.flatten(), len(rows))
+        first = torch.full_like(least, len(rows), dtype=torch.int64)
+        first.scatter_reduce_(0, place, bid, "amin")
+        got = (first[place] == bid).view_as(self.good) & self.good
+        named = torch.cat([rows, rows.new_full((1,), UNMATCHED)])
+        return named[first].view(shape), got.any(1)
+
+
+def greatest(table: Tensor, picture: Tensor, pictures: int) -> Tensor:
+    """For each box of each picture its greatest overlap, 0 where there is no truth; (N, P)."""
+    where = picture[:, None].expand(table.shape)
+    return table.new_zeros(pictures, table.shape[1]).scatter_reduce_(0, where, table, "amax")

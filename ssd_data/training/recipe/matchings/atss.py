@@ -8,14 +8,18 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ssd_data.engines.torch.matching import UNMATCHED, best_truth, bipartite
+from ssd_data.engines.torch.matching import UNMATCHED, bipartite
 from ssd_data.training.recipe.matchings._base import MatchingRule
-from ssd_data.training.recipe.matchings._places import Level, all_centres, inside, levels_of
-from ssd_data.training.recipe.matchings._tables import best_of, in_parts, table_of
+from ssd_data.training.recipe.matchings._places import (
+    Level,
+    centres_of,
+    inside,
+    levels_of,
+    middle,
+)
+from ssd_data.training.recipe.matchings._tables import Bids, greatest, in_parts, table_of
 from ssd_data.training.recipe.pairs import Predictions, PriorMatches
 from ssd_data.training.recipe.parts import Number
-
-EXACT = "donot_use_mm_for_euclid_dist"  # which rounds by tenths of a pixel
 
 
 class Atss(MatchingRule, frozen=True):
@@ -36,37 +40,39 @@ class Atss(MatchingRule, frozen=True):
 
     def match(self, predictions: Predictions) -> PriorMatches:
         """See :class:`MatchingRule`."""
-        levels = levels_of(predictions)
-        return in_parts(predictions, lambda rows: self._find(predictions, rows, levels))
+        return in_parts(predictions, lambda rows: self._find(predictions, rows))
 
-    def _find(self, p: Predictions, rows: Tensor, levels: list[Level]) -> PriorMatches:
-        truth = p.truth.rows(rows)
-        boxes, table = truth.boxes * p.pixels, table_of(p.priors.boxes, truth)
-        chosen = self._candidates(boxes, levels)
-        count = chosen.sum(1)
-        mean = table.mul(chosen).sum(1) / count
-        spread = (table - mean[:, None]).square().mul(chosen).sum(1) / (count - 1).clamp(min=1)
-        threshold = mean + spread.sqrt()
-        good = chosen & (table >= threshold[:, None]) & inside(all_centres(levels), boxes)
-        index = best_of(table * good, rows, truth.picture, p.pictures)
-        if self.at_least_one:
-            own = (index[truth.picture] == rows[:, None]).any(1)
-            left = (~own).nonzero().squeeze(1)
+    def _find(self, p: Predictions, rows: Tensor) -> PriorMatches:
+        truth, shape = p.truth.rows(rows), (p.pictures, len(p.priors.boxes))
+        boxes, table, centres = (
+            truth.boxes * p.pixels,
+            table_of(p.priors.boxes, truth),
+            centres_of(p),
+        )
+        near = self._candidates(middle(boxes), centres, levels_of(p))
+        overlap = table.gather(1, near)
+        spread, mean = torch.var_mean(
+            overlap, 1, correction=min(near.shape[1] - 1, 1), keepdim=True
+        )
+        good = (overlap >= mean + spread.sqrt()) & (overlap > 0)
+        good &= inside(centres[near], boxes[:, None])
+        index, got = Bids(near, -overlap, good).settle(rows, truth.picture, shape)
+        left = (~got).nonzero().squeeze(1) if self.at_least_one else rows[:0]
+        if len(left):
             picture = truth.picture[left]
             free = table[left].masked_fill(index[picture] != UNMATCHED, 0)
             which, prior = bipartite(free, picture)
             index[picture[which], prior] = rows[left[which]]
-        return PriorMatches(index, best_truth(table, truth.picture, p.pictures)[0])
+        return PriorMatches(index, greatest(table, truth.picture, p.pictures))
 
-    def _candidates(self, boxes: Tensor, levels: list[Level]) -> Tensor:
-        """The candidates of each truth; bool (M, P)."""
-        centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-        found = []
+    def _candidates(self, points: Tensor, centres: Tensor, levels: list[Level]) -> Tensor:
+        """The candidates of each truth, by their numbers; int64 (M, K)."""
+        x, y = (points[:, side, None] - centres[:, side] for side in (0, 1))
+        far, found = (x * x).addcmul_(y, y), []
         for level in levels:
-            far = torch.cdist(centres, level.centres, compute_mode=EXACT)
-            count = min(self.candidates * level.each, far.shape[1])
-            near = far.topk(count, 1, largest=False).indices
-            found.append(torch.zeros_like(far, dtype=torch.bool).scatter_(1, near, True))
+            count = min(self.candidates * level.each, level.last - level.first)
+            own = far[:, level.first : level.last].topk(count, 1, largest=False, sorted=False)
+            found.append(own.indices + level.first)
         return torch.cat(found, 1)
 
 

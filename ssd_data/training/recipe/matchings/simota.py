@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ssd_data.engines.torch.matching import best_truth
 from ssd_data.training.recipe.matchings._base import MatchingRule
-from ssd_data.training.recipe.matchings._places import Level, all_centres, inside, levels_of
-from ssd_data.training.recipe.matchings._tables import best_of, in_parts, table_of
+from ssd_data.training.recipe.matchings._places import centres_of, inside, middle, strides_of
+from ssd_data.training.recipe.matchings._tables import Bids, greatest, in_parts, table_of
 from ssd_data.training.recipe.pairs import Predictions, PriorMatches
 from ssd_data.training.recipe.parts import AtLeast0, Number, Positive
 
@@ -38,46 +37,32 @@ class Simota(MatchingRule, frozen=True):
 
     def match(self, predictions: Predictions) -> PriorMatches:
         """See :class:`MatchingRule`."""
-        levels = levels_of(predictions)
-        return in_parts(predictions, lambda rows: self._find(predictions, rows, levels))
+        return in_parts(predictions, lambda rows: self._find(predictions, rows))
 
-    def _find(self, p: Predictions, rows: Tensor, levels: list[Level]) -> PriorMatches:
-        truth = p.truth.rows(rows)
-        boxes = truth.boxes * p.pixels
-        area = (boxes[:, 2:] > boxes[:, :2]).all(1)[:, None]  # none is no box to learn
-        within, near = inside(all_centres(levels), boxes) & area, self._near(boxes, levels) & area
-        possible = torch.zeros(p.pictures, within.shape[1], device=boxes.device)
-        possible.index_add_(0, truth.picture, (within | near).float())
+    def _find(self, p: Predictions, rows: Tensor) -> PriorMatches:
+        truth, shape = p.truth.rows(rows), (p.pictures, len(p.priors.boxes))
+        boxes, centres = truth.boxes * p.pixels, centres_of(p)
+        within = inside(centres, boxes[:, None])
+        near = ((centres - middle(boxes)[:, None]).abs() < self.radius * strides_of(p)).all(-1)
+        area = (boxes[:, 2:] > boxes[:, :2]).all(1, keepdim=True)  # none is no box to learn
+        possible = torch.zeros(shape, device=boxes.device)
+        possible.index_add_(0, truth.picture, ((within | near) & area).float())
         open_ = (possible[truth.picture] > 0) & area
         overlaps = table_of(p.boxes, truth) * open_
         cost = class_costs(p, truth.picture, truth.label) - self.boxes * (overlaps + LEAST).log()
-        cost = cost + NOT_BOTH * ~(within & near)
-        cost = cost.masked_fill(~open_, torch.inf)
-        taken = self._cheapest(cost, overlaps) & open_
-        # The cheapest truth of each prior: the greatest of what falls with the cost, above 0.
-        rank = torch.where(taken, -cost, -torch.inf)
-        best = _greatest(rank, truth.picture, p.pictures)
-        wins = taken & (rank == best[truth.picture])
-        index = best_of(wins.float(), rows, truth.picture, p.pictures)
+        cost = torch.where(within & near, cost, cost + NOT_BOTH).masked_fill_(~open_, torch.inf)
+        bids = self._cheapest(cost, overlaps)
+        index, _ = bids.settle(rows, truth.picture, shape)
         own = table_of(p.priors.boxes, truth)
-        return PriorMatches(index, best_truth(own, truth.picture, p.pictures)[0])
+        return PriorMatches(index, greatest(own, truth.picture, p.pictures))
 
-    def _near(self, boxes: Tensor, levels: list[Level]) -> Tensor:
-        """Which priors stand near the centre of which truth; bool (M, P)."""
-        centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-        found = []
-        for level in levels:
-            reach = self.radius * torch.tensor(level.stride, device=boxes.device)
-            found.append(inside(level.centres, torch.cat([centres - reach, centres + reach], 1)))
-        return torch.cat(found, 1)
-
-    def _cheapest(self, cost: Tensor, overlaps: Tensor) -> Tensor:
-        """Those that each truth takes; bool (M, P)."""
+    def _cheapest(self, cost: Tensor, overlaps: Tensor) -> Bids:
+        """Those that each truth takes."""
         most = min(self.most, overlaps.shape[1])
-        count = overlaps.topk(most, 1).values.sum(1).int().clamp(min=1)
-        order = cost.argsort(dim=1, stable=True)
-        taken = torch.arange(cost.shape[1], device=cost.device) < count[:, None]
-        return torch.zeros_like(taken).scatter_(1, order, taken)
+        count = overlaps.topk(most, 1, sorted=False).values.sum(1, keepdim=True).int().clamp_(min=1)
+        found = cost.topk(most, 1, largest=False)
+        taken = torch.arange(most, device=cost.device) < count
+        return Bids(found.indices, found.values, taken & (found.values < torch.inf))
 
 
 def class_costs(p: Predictions, picture: Tensor, label: Tensor) -> Tensor:
@@ -87,13 +72,6 @@ def class_costs(p: Predictions, picture: Tensor, label: Tensor) -> Tensor:
         return -torch.log_softmax(scores, 2)[picture, :, label]
     wrong = functional.softplus(scores[..., p.objects]).sum(2)
     return wrong[picture] - scores[picture, :, label]
-
-
-def _greatest(values: Tensor, picture: Tensor, pictures: int) -> Tensor:
-    """For each prior of each picture its greatest value, -inf where there is none; (N, P)."""
-    where = picture[:, None].expand(values.shape)
-    start = values.new_full((pictures, values.shape[1]), -torch.inf)
-    return start.scatter_reduce(0, where, values, "amax")
 
 
 ELEMENT = Simota
