@@ -185,6 +185,34 @@ def test_the_disk_is_asked_through_one_door() -> None:
                 assert bare or isinstance(given, ast.Constant), (path, node.lineno)
 
 
+GUESSING = ("is_file", "is_dir", "exists", "is_symlink")
+OF_OS = ("exists", "lexists", "isfile", "isdir", "islink")
+ELSEWHERE = {"there.py", "address.py", "cache.py", "inside.py", "fences.py", "unpack.py"}
+ELSEWHERE |= {"postprocess.py"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_whether_something_is_there_is_asked_in_one_place(path: Path) -> None:
+    """``pathlib`` and ``os.path`` take a disk that fails for a file that is missing.
+
+    Left out: stores, the entries of folders and archives, and what is copied to devices.
+    """
+    if path.name in ELSEWHERE or path.parent.name in ("_children", "examples"):
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute):
+            of = ast.unparse(node.value)
+            bad = node.attr in GUESSING and of not in ("entry", "found", "file / name")
+            bad |= of == "os.path" and node.attr in (
+                "exists",
+                "lexists",
+                "isfile",
+                "isdir",
+                "islink",
+            )
+            assert not bad, (path, node.lineno)
+
+
 def test_every_folder_of_tests_is_a_room() -> None:
     top = ROOT / "tests"
     folders = {path.relative_to(top).parts[0] for path in TESTS if path.parent != top}

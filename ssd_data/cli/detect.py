@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssd_data.cli.parts import net_options, shared
-from ssd_data.core.legible import count_of
+from ssd_data.core.legible import count_of, few
 
 if TYPE_CHECKING:
     from ssd_data.core.labelmap import LabelMap
@@ -82,7 +82,7 @@ def command(
     net = net_options.load(given, weights, options)
     prepare = prepare.fitted(net.graph)
     wanted = shared.parse_size(size)
-    bad: list[str] = []
+    bad: dict[str, str] = {}
     rows: list[dict[str, Any]] = []
     drawing: AbstractContextManager[Any] = DetectionFiles(folder, names)
     with picture_limits(), drawing as drawn:
@@ -96,7 +96,7 @@ def command(
         )
         for frame in shared.tracker(quiet)(frames, len(files), "detect"):
             if frame.found is None:
-                bad.append(frame.error.sentence if frame.error else frame.name)
+                bad[frame.name] = frame.error.sentence if frame.error else frame.name
                 continue
             if frame.unsound:
                 shared.say(f"warning: {_unsound(frame)}", err=True)
@@ -105,13 +105,15 @@ def command(
             if not quiet and not as_json:
                 shared.say(_line(rows[-1]))
     if as_json:
-        shared.print_json({"pictures": rows, "unreadable": bad})
+        shared.print_json({"pictures": rows, "unreadable": [*bad.values()]})
     elif not quiet and folder is not None:
         shared.say(f"drawn: {folder}")
     if bad:
-        for text in bad:
+        for text in bad.values():
             shared.say(f"unreadable: {text}", err=True)
-        shared.say(f"error: {len(bad)} of {len(bad) + len(rows)} could not be read", err=True)
+        text = f"{len(bad)} of {len(bad) + len(rows)} could not be read: {few([*bad])}"
+        shared.say(f"error: {text}", err=True)
+        shared.say("  What is wrong with them is said above; all others were read", err=True)
         click.get_current_context().exit(1)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ssd_data.cli.parts import shared
+from ssd_data.core.files.there import is_link
 
 
 @click.command(short_help="Link a build under the names that prototxts use.")
@@ -32,4 +33,4 @@ def command(build_dir: Path, into: Path, copy: bool, as_json: bool, quiet: bool)
     elif not quiet:
         for path in made:
             target = Path(path)
-            shared.say(f"{path} -> {target.readlink()}" if target.is_symlink() else path)
+            shared.say(f"{path} -> {target.readlink()}" if is_link(target) else path)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssd_data.cli.parts import net_options, shared
+from ssd_data.core.files.there import is_there
 from ssd_data.core.legible import few
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _refuse_itself(targets: tuple[Path, Path], sources: tuple[Path, Path]) -> No
     from ssd_data.core.errors import UsageError
 
     for target, source in zip(targets, sources, strict=True):
-        if target.exists() and source.exists() and target.samefile(source):
+        if is_there(target) and is_there(source) and target.samefile(source):
             raise UsageError("is the net to be merged", where=target, hint="Give another folder")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssd_data.cli.parts import net_options, shared
+from ssd_data.core.files.there import is_file
 from ssd_data.core.registry import FAMILIES
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def _graph(
     """A family's deploy net, or that of a file."""
     from ssd_data import families
 
-    if name in FAMILIES.names() or not (Path(name).is_file() or name.endswith(".prototxt")):
+    if name in FAMILIES.names() or not (is_file(name) or name.endswith(".prototxt")):
         from ssd_data.families.parts.write import count_classes
 
         FAMILIES.check(name)

@@ -10,6 +10,7 @@ import click
 
 from ssd_data.cli.parts import shared
 from ssd_data.cli.parts.fields import field_option, options_of
+from ssd_data.core.files.there import is_file, is_folder
 from ssd_data.pages.report.options import RunView
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def command(
         raise click.UsageError("Name an LMDB, a build's folder, or a training run's.")
     if out is None:
         raise click.UsageError("Give -o FILE, the page.")
-    if out.is_dir():
+    if is_folder(out):
         raise click.UsageError(f"{out} is a folder; give -o a file such as {out / 'page.html'}")
     require_templates()
     from ssd_data.data.lmdb.manifest import MANIFEST
@@ -95,7 +96,7 @@ def command(
 
     for path in what:
         refuse_stranger(path)
-    data = [path for path in what if is_lmdb(path) or (path / MANIFEST).is_file()]
+    data = [path for path in what if is_lmdb(path) or is_file(path / MANIFEST)]
     runs = [path for path in what if path not in data and is_run(path)]
     if runs and len(runs) < len(what):
         other = next(path for path in what if path not in runs)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ssd_data.cli.parts import net_options, shared
+from ssd_data.core.files.there import is_there
 from ssd_data.core.legible import count_of
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def command(
     require_torch()
     from ssd_data.engines.torch.timing import measure, prepare
 
-    is_random = str(weights) == "random" and not weights.exists()
+    is_random = str(weights) == "random" and not is_there(weights)
     if phase is None:
         graph = net_options.deploy_graph(deploy, quiet, None if is_random else weights)
     else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ssd_data.cli.parts import shared
+from ssd_data.core.files.there import is_folder
 
 if TYPE_CHECKING:
     from ssd_data.core.labelmap import LabelMap
@@ -81,7 +82,7 @@ def command(
     hidden = no_browser or as_json or not has_screen()
     if quiet and hidden and not as_json:
         raise click.UsageError("-q hides the address, and nobody can look without it.")
-    if detections is not None and detections.is_dir():
+    if detections is not None and is_folder(detections):
         keep_inside(detections, follow_links)
     with ExitStack() as stack:
         with one_build(lmdb):

@@ -8,7 +8,10 @@ they are short and hold no character that is not seen (see ``core/legible.py``).
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import takewhile
 
 from ssd_data.core.legible import legible, legible_lines
 
@@ -30,8 +33,36 @@ _CURES = {
     errno.ENOMEM: "Free memory, and try again",
     errno.EIO: "The disk may be failing: see the system's log (dmesg), and try again",
 }
+# What commands make for themselves before it has its name.
+_HIDDEN = re.compile(
+    r"\.(?P<name>.+?)(\.\d+)?\.part"
+    r"|\.lock|(?P<whole>\.(ready|(?P<result>.+\.)?staging(\.[0-9a-f]{8})?))",
+    re.DOTALL,
+)
+# What the system says of itself, its disks and its limits, and not of the file that was asked for.
+_FAILURES = {errno.EIO, errno.ENXIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_FAILURES |= {errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN}
+_FAILURES |= {errno.EACCES, errno.EPERM}
 # How long a part may be, and how much is left of a longer one. Paths and cures may be long.
 _WHERE, _WHAT, _HINT = (300, 120), (500, 200), (500, 160)
+
+
+def where_seen(place: str) -> str:
+    """What is wrong in what is hidden is said of what it becomes.
+
+    >>> where_seen("a/.OUT.part/b2c5/data.mdb"), where_seen(".OUT.staging/new/a.txt")
+    ('a/OUT', 'OUT/a.txt')
+    >>> where_seen("a/b.part")
+    'a/b.part'
+    """
+    parts = place.split("/")
+    for at, part in enumerate(parts):
+        if (hidden := _HIDDEN.fullmatch(part)) is not None:
+            name = hidden["name"] or (hidden["result"] or "").removesuffix(".")
+            inside = parts[at + 1 :] if hidden["whole"] else []
+            shown = takewhile(lambda one: not one.startswith("."), inside[inside[:1] == ["new"] :])
+            return "/".join([*parts[:at], *filter(None, [name]), *shown]) or "."
+    return place
 
 
 class SsdDataError(Exception):
@@ -65,7 +96,7 @@ class SsdDataError(Exception):
 
     @where.setter
     def where(self, place: object) -> None:
-        self._where: str = legible(place, *_WHERE)
+        self._where: str = legible(where_seen(str(place)), *_WHERE)
 
     @property
     def sentence(self) -> str:
@@ -125,6 +156,29 @@ def cure(error: OSError | ValueError) -> str:
     if isinstance(error, ValueError):
         return ""
     return _CURES.get(error.errno or 0, "Try again, or choose another place")
+
+
+def is_failure(error: OSError) -> bool:
+    """Whether the system fails or refuses, so that nothing is known of the file.
+
+    >>> is_failure(OSError(errno.EIO, "")), is_failure(OSError(errno.ENOENT, ""))
+    (True, False)
+    """
+    return error.errno in _FAILURES
+
+
+@contextmanager
+def as_input_error() -> Iterator[None]:
+    """What the system does not let be read is an InputError: for who lists them and goes on.
+
+    Raises:
+        InputError: in place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        said = said_by_system(error)
+        raise InputError(said.what, where=said.where, hint=said.hint) from None
 
 
 def said_by_system(error: OSError) -> SsdDataError:

@@ -15,6 +15,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 from ssd_data.core.errors import InputError, SsdDataError, UsageError
+from ssd_data.core.files.there import is_file
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 FILES, FOLDERS = frozenset({False}), frozenset({True})
@@ -102,7 +103,7 @@ class Registry:
 def _modules(folder: str, kinds: frozenset[bool], part: str) -> tuple[str, ...]:
     place = _PACKAGE / folder
     held = [m.name for m in iter_modules([str(place)]) if m.ispkg in kinds]
-    held = [name for name in held if not part or (place / name / f"{part}.py").is_file()]
+    held = [name for name in held if not part or is_file(place / name / f"{part}.py")]
     return tuple(sorted(name for name in held if not name.startswith("_")))
 
 

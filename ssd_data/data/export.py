@@ -18,6 +18,7 @@ import numpy as np
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.remote.address import as_path
+from ssd_data.core.files.there import is_file
 from ssd_data.core.files.together import new_folder
 from ssd_data.core.files.whole import write_text
 from ssd_data.core.images import encode, picture_limits, probe
@@ -135,7 +136,7 @@ def export(
             result.split,
             left.labelmap,
             len(left.rows),
-            sizes if sizes.is_file() and len(left.rows) == len(reader) else None,
+            sizes if is_file(sizes) and len(left.rows) == len(reader) else None,
             result.notes,
         )
         writer = module.WRITER(target)

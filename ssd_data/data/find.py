@@ -11,7 +11,7 @@ import msgspec
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.fences import keep_inside
 from ssd_data.core.files.remote.address import as_path, remote
-from ssd_data.core.files.there import is_there
+from ssd_data.core.files.there import is_folder, is_there
 from ssd_data.core.legible import few
 from ssd_data.data import formats, recipes
 from ssd_data.data.classlist import class_list
@@ -55,9 +55,9 @@ def find(
     """
     path, what = as_path(what), str(what)
     root = None if root is None else as_path(root)
-    if remote(path) and not path.exists():
+    if remote(path) and not is_there(path):
         raise InputError("nothing lies at this address", where=path)
-    if what not in recipes.names() and path.exists() and path.suffix != ".toml":
+    if what not in recipes.names() and is_there(path) and path.suffix != ".toml":
         if root is not None:
             raise UsageError("--root belongs to a recipe; a folder is its own root", where=what)
         return _found(path, format, follow_links, out)
@@ -72,7 +72,7 @@ def find(
         )
     tried = list(_roots(recipe, root, path))
     for candidate in tried:
-        if candidate.is_dir() and (dataset := _resolve(recipe, candidate, splits)):
+        if is_folder(candidate) and (dataset := _resolve(recipe, candidate, splits)):
             keep_inside(candidate, follow_links)
             return dataset
     raise _nothing_fits(recipe, tried, splits)
@@ -80,7 +80,7 @@ def find(
 
 def _found(path: Path, format: str, follow_links: bool, out: Path | None) -> Dataset:
     """The data set that a folder holds, or that a file lists."""
-    if not path.is_dir():
+    if not is_folder(path):
         refuse_stranger(path)
         return _dataset(find_index(path, format, follow_links, [out] if out else []))
     try:
@@ -97,7 +97,7 @@ def _refuse_databases(path: Path) -> None:
         "ssd-data export LMDB --to voc -o DIR writes pictures and annotations; inspect and check "
     )
     hint += "take an LMDB as it is"
-    folders = sorted(inside for inside in path.iterdir() if inside.is_dir())
+    folders = sorted(inside for inside in path.iterdir() if is_folder(inside))
     if is_lmdb(path):
         raise InputError("this is an LMDB, not a data set to build one of", where=path, hint=hint)
     if folders and all(is_lmdb(inside) for inside in folders):
@@ -107,7 +107,7 @@ def _refuse_databases(path: Path) -> None:
 
 def _roots(recipe: Recipe, root: Path | None, path: Path) -> Iterator[Path]:
     if root is not None:
-        if not root.is_dir():
+        if not is_folder(root):
             raise InputError("no such folder", where=root)
         starts = [root]
     elif environment := os.environ.get("SSD_DATA_ROOT"):
@@ -146,7 +146,7 @@ def _decide(root: Path, table: SourceTable, kind: type[msgspec.Struct]) -> msgsp
     chosen = {}
     for key, value in table.items():
         several = alternatives(value)
-        there = (one for one in several if len(several) > 1 and (root / one).exists())
+        there = (one for one in several if len(several) > 1 and is_there(root / one))
         chosen[key] = next(there, several[0])
     return msgspec.convert(chosen, kind)
 
@@ -167,7 +167,7 @@ def _nothing_fits(recipe: Recipe, tried: list[Path], wanted: Collection[str]) ->
     nearest = min(tried, key=absent)
     wanted_paths = paths(nearest)
     lines = [f"{'found  ' if is_there(nearest / p) else 'MISSING'}  {p}" for p in wanted_paths]
-    there = sorted(p.name for p in nearest.iterdir()) if nearest.is_dir() else []
+    there = sorted(p.name for p in nearest.iterdir()) if is_folder(nearest) else []
     lines.append(f"In {nearest.resolve()} there is: {few(there, 12) or 'nothing'}")
     if recipe.home:
         lines.append(f"{recipe.name} is to be had from {recipe.home}")
@@ -240,7 +240,7 @@ def from_list(
         InputError: there is no such folder.
     """
     file, root = as_path(file), as_path(root)
-    if not root.is_dir():
+    if not is_folder(root):
         raise InputError("no such folder", where=root)
     keep_inside(root, follow_links)
     stem = file.stem

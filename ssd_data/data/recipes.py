@@ -18,7 +18,7 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.paths import is_below, is_plain_name
 from ssd_data.core.files.plain_toml import read_toml
 from ssd_data.core.files.remote.address import as_path
-from ssd_data.core.files.there import is_file
+from ssd_data.core.files.there import is_file, is_folder
 from ssd_data.core.files.typed import typed
 from ssd_data.data import formats
 
@@ -103,7 +103,7 @@ def shipped(folder: str) -> Path:
     """The shipped folder ``datasets`` or ``labelmaps``: in a wheel inside the package, else beside
     it."""
     inside = _PACKAGE / folder
-    return inside if inside.is_dir() else _PACKAGE.parent / folder
+    return inside if is_folder(inside) else _PACKAGE.parent / folder
 
 
 def names() -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.remote.address import as_path
+from ssd_data.core.files.there import is_folder
 from ssd_data.core.images import picture_limits
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.notes import Tally
@@ -136,7 +137,7 @@ def read_side(
         _add_stored(side, path, "")
         return side, False
     with one_build(path):
-        if (manifest := read_manifest(path) if path.is_dir() else None) is not None:
+        if (manifest := read_manifest(path) if is_folder(path) else None) is not None:
             for split, made in manifest.splits.items():
                 _add_stored(side, path / made.lmdb, split)
             return side, False

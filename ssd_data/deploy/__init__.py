@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.files.paths import is_plain_name
+from ssd_data.core.files.there import is_folder
 from ssd_data.core.files.together import new_folder
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.jsontext import json_text
@@ -93,7 +94,7 @@ def deploy(
             written.losses |= proof.score(
                 checks.score, checks.allow_loss, checks.draw_worst, hidden / WORST
             )
-            if (hidden / WORST).is_dir():
+            if is_folder(hidden / WORST):
                 written.facts["files"][WORST] = "the pictures with most errors, truth at the left"
         table["proven"] = not checks.unproven
         table["proofs"] = [difference_table(found) for found in proofs]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssd_data.core.errors import UsageError
+from ssd_data.core.files.there import is_file
 from ssd_data.core.legible import legible
 
 
@@ -41,7 +42,7 @@ class Toolkit:
                 hint=f"Install it there ({self.install}) and name its Python: "
                 f"{self.variable}=/path/to/python",
             )
-        if not Path(told).is_file() or not os.access(told, os.X_OK):
+        if not is_file(told) or not os.access(told, os.X_OK):
             where = self.option if given is not None else self.variable
             raise UsageError(f"{legible(told)} is no interpreter", where=where)
         return told

@@ -20,6 +20,7 @@ import numpy as np
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import spelled
 from ssd_data.core.files.scratch import scratch
+from ssd_data.core.files.there import is_file
 from ssd_data.core.optional import missing
 from ssd_data.engines import Array, EngineOptions
 from ssd_data.engines._emitted import EmittedEngine, RuntimeNet, threads
@@ -68,7 +69,7 @@ def convert(source: Sequence[str], folder: Path, made: str, where: object = "") 
         )
     except subprocess.TimeoutExpired:
         raise InputError("MNN's converter does not come to an end", where=where) from None
-    if done.returncode == 0 and (folder / made).is_file():
+    if done.returncode == 0 and is_file(folder / made):
         return
     said = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace").strip().splitlines()
     text = next((line for line in said if "rror" in line), said[-1] if said else "it says nothing")

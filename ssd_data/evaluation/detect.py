@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from ssd_data.core import apart
-from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.errors import InputError, UsageError, as_input_error
 from ssd_data.core.files.fences import keep_inside, require_inside
 from ssd_data.core.files.paths import spelled
+from ssd_data.core.files.there import is_file, is_folder, is_there
 from ssd_data.core.images import read_picture
 from ssd_data.core.structures import Detections, Pixels
 from ssd_data.data.formats.tree import Tree
@@ -53,14 +54,14 @@ def find_files(places: Iterable[Path | str], follow_links: bool = False) -> list
     """
     files: list[Path] = []
     for place in map(Path, places):
-        if not place.exists():
+        if not is_there(place):
             raise InputError("there is no such file or folder", where=place)
-        if not place.is_dir():
+        if not is_folder(place):
             files.append(place)
             continue
         keep_inside(place, follow_links)
         below = (place / name for name in Tree(place).below())
-        found = [path for path in below if path.suffix.lower() in PICTURES and path.is_file()]
+        found = [path for path in below if path.suffix.lower() in PICTURES and is_file(path)]
         if not found:
             raise InputError("the folder holds no picture", where=place)
         for path in found:
@@ -114,7 +115,8 @@ def read_inputs(
 
 def _picture(path: Path, gray: bool) -> Frame:
     try:
-        return Frame(str(path), read_picture(path, gray=gray))
+        with as_input_error():
+            return Frame(str(path), read_picture(path, gray=gray))
     except InputError as error:
         return Frame(str(path), error=error)
 
@@ -122,7 +124,7 @@ def _picture(path: Path, gray: bool) -> Frame:
 def _video(path: Path, every: int) -> Iterator[Frame]:
     last = -1
     try:
-        if not path.is_file():
+        if not is_file(path):
             raise InputError("the video is no regular file", where=path)
         for number, picture in apart.frames_apart(spelled(path), every):
             if picture is not None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import chain, groupby, islice
 from typing import Any
 
-from ssd_data.core.errors import InputError
+from ssd_data.core.errors import InputError, as_input_error
 from ssd_data.core.parallel import default_workers, ordered_map
 from ssd_data.core.structures import Detections
 from ssd_data.engines import Engine
@@ -144,7 +144,8 @@ def _looked(engine: Engine, plan: Plan, group: Sequence[_Ready]) -> Iterable[Loo
 def _preparer(read: ReadPicture, sizes: Ints, plan: Plan) -> Callable[[int], _Ready]:
     def prepare(index: int) -> _Ready:
         try:
-            picture = read(index, gray=True) if plan.gray else read(index)
+            with as_input_error():
+                picture = read(index, gray=True) if plan.gray else read(index)
         except InputError as error:
             return _Ready(index, error=error)
         width, height = sizes[index].tolist()

@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 
 from ssd_data.core.errors import OutputError
+from ssd_data.core.files.paths import naming
 from ssd_data.core.files.whole import failed, lock
 from ssd_data.core.legible import legible
 from ssd_data.core.structures import Detections
@@ -178,8 +179,9 @@ class Journal(Mapping[str, Detections]):
             raise failed(error, self.path) from None
 
     def __getitem__(self, name: str) -> Detections:
-        self._file.seek(self._places[name])
-        read = _sound(self._file.readline())
+        with naming(self.path):
+            self._file.seek(self._places[name])
+            read = _sound(self._file.readline())
         if read is None:
             raise OutputError("the file was changed meanwhile", where=self.path)
         return Detections(

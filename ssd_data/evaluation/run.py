@@ -13,6 +13,7 @@ from ssd_data import metrics
 from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.files.publish import OutFolder
+from ssd_data.core.files.there import is_there
 from ssd_data.core.files.whole import failed, write_text
 from ssd_data.core.images import picture_limits
 from ssd_data.core.jsontext import json_text
@@ -244,7 +245,7 @@ def _check(data: EvalSet, detector: EvalNet, options: EvalOptions, folder: Path)
         raise UsageError("at least one picture at a time", where="--batch")
     _check_classes(data, detector.engine)
     try:
-        strangers = not (folder / JOURNAL).exists() and any(folder.iterdir())
+        strangers = not is_there(folder / JOURNAL) and any(folder.iterdir())
     except FileNotFoundError:
         strangers = False
     except OSError as error:

@@ -15,6 +15,7 @@ from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.fences import keep_inside
 from ssd_data.core.files.paths import listable
 from ssd_data.core.files.remote.address import as_path
+from ssd_data.core.files.there import is_file, is_folder
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.legible import few
 from ssd_data.core.registry import METRICS
@@ -103,7 +104,7 @@ def open_set(what: str | Path, choice: EvalChoice | None = None) -> EvalSet:
         require_raw(given, what)
         refuse_stranger(path)
         return _open_lmdb(path, choice)
-    if path.is_dir() and (manifest := read_manifest(path)) is not None:
+    if is_folder(path) and (manifest := read_manifest(path)) is not None:
         require_raw(given, what)
         split = choice.split or manifest.links.get(TEST_LINK, "")
         if split not in manifest.splits:
@@ -157,7 +158,7 @@ def _opened(path: Path, choice: EvalChoice) -> EvalSet:
     pictures.to_pixels(sizes)
     metric = metrics.load(name)
     root = Path(str(manifest.root or "") if manifest else "")
-    if manifest and root.is_dir():
+    if manifest and is_folder(root):
         keep_inside(root, choice.follow_links)
     official = choice.truth or metric.find_truth(root, None, "")
     truth = metric.truth(pictures, labelmap, path, official)
@@ -181,7 +182,7 @@ def original_sizes(path: Path, stored: Ints, manifest: Manifest | None) -> Ints:
         InputError: the pictures were resized, and nothing says what they were.
     """
     file = name_size_file(path)
-    if found := read_name_sizes(file) if file.is_file() else []:
+    if found := read_name_sizes(file) if is_file(file) else []:
         if len(found) != len(stored):
             text = f"it has {len(found):,} lines, the LMDB {len(stored):,} records"
             raise InputError(text, where=file)

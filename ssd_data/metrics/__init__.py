@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.fences import keep_inside
+from ssd_data.core.files.there import is_folder, is_there
 from ssd_data.core.registry import METRICS
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ def recognise(detections: Path) -> Metric:
     Raises:
         InputError: there is nothing, or it looks like nobody's.
     """
-    if not detections.exists():
+    if not is_there(detections):
         raise InputError("there are no detections here", where=detections)
     known = [load(name) for name in METRICS.names()]
     found = max(known, key=lambda metric: metric.sniff(detections))
@@ -208,7 +209,7 @@ def score(
     """
     by, options = load(metric), options or ScoreOptions()
     for place in map(Path, (truth, detections)):
-        if place.is_dir():
+        if is_folder(place):
             keep_inside(place, options.follow_links)
     true = by.read_truth(Path(truth), options)
     return score_arrays(metric, true, by.read_detections(Path(detections), true, options), options)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import names_in, open_regular, read_bytes
+from ssd_data.core.files.there import is_file, is_folder
 from ssd_data.core.legible import few
 from ssd_data.core.structures import Flags
 from ssd_data.metrics.hits import inverted
@@ -48,8 +49,8 @@ def read_plain(path: Path | str, what: str, most: int) -> bytes:
         InputError: as :func:`ssd_data.core.files.inside.read_bytes`, or it is packed, UTF-16 or a
             folder.
     """
-    if (folder := Path(path)).is_dir():
-        inside = [name for name in names_in(folder) if (folder / name).is_file()]
+    if is_folder(folder := Path(path)):
+        inside = [name for name in names_in(folder) if is_file(folder / name)]
         hint = f"In it there are {few(inside)}" if inside else ""
         raise InputError(f"this is a folder; name the {what}", where=path, hint=hint)
     return _as_text(read_bytes(path, what, most), what, path)
@@ -61,7 +62,7 @@ def read_blocks(path: Path | str, what: str, most: int) -> Iterator[tuple[int, b
     Raises:
         InputError: as :func:`read_plain`.
     """
-    if Path(path).is_dir():
+    if is_folder(path):
         yield 0, read_plain(path, what, most)
         return
     with open_regular(path, what, most) as file:

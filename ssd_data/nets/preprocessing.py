@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.there import is_file
 from ssd_data.core.images import in_colour, in_gray
 from ssd_data.nets.graph import Graph
 from ssd_data.nets.phases import takes_part
@@ -141,7 +142,7 @@ def find_preprocessing(deploy: Path | str) -> Preprocessing:
         return own
     for name in ("train.prototxt", "test.prototxt"):
         path = Path(deploy).parent / name
-        if path.is_file() and not path.samefile(deploy):
+        if is_file(path) and not path.samefile(deploy):
             return read_preprocessing(path)
     read_prototxt(deploy, caffe_pb2.NetParameter)  # if it is none, that is what to say
     raise InputError(

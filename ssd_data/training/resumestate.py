@@ -10,6 +10,7 @@ from typing import Any
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_text
+from ssd_data.core.files.there import is_file
 from ssd_data.training.rates import FLOAT_MAX
 from ssd_data.training.smoothing import is_smoothed
 
@@ -29,7 +30,7 @@ def read_resume_state(path: Path) -> dict[str, Any]:
         InputError: it is no table in JSON, or these are something else.
     """
     file = path.with_suffix(RESUME)
-    if not file.is_file():
+    if not is_file(file):
         return {}
     try:
         table = json.loads(read_text(file, "resume file"))

@@ -7,7 +7,6 @@ itself where it keeps its best snapshot.
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -19,6 +18,7 @@ from typing import Any, TypeAlias, TypeGuard, TypeVar
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_bytes
+from ssd_data.core.files.there import is_file, is_folder
 from ssd_data.nets.prototxt import read_prototxt
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.caffe.log import parse_log
@@ -70,7 +70,7 @@ class SavedModel:
     def averaged(self) -> SavedModel:
         """The moving average of its weights, where the run kept one; else itself."""
         average = self.path.with_suffix(AVERAGE)
-        return replace(self, path=average) if average.is_file() else self
+        return replace(self, path=average) if is_file(average) else self
 
 
 class RunFolder:
@@ -89,7 +89,7 @@ class RunFolder:
         self.fault: InputError | None = None
         self.prefix = ""
         self.places = [folder]
-        if (folder / SOLVER).is_file():
+        if is_file(folder / SOLVER):
             try:
                 param = read_prototxt(folder / SOLVER, caffe_pb2.SolverParameter).message
             except InputError as error:
@@ -98,7 +98,7 @@ class RunFolder:
             self.prefix = param.snapshot_prefix
             bases = (folder, folder.parent, Path())
             found = [folder, *((base / self.prefix).parent for base in bases)]
-            there = (p for p in found if os.path.isdir(p))  # noqa: PTH112 - False of odd names too
+            there = (p for p in found if is_folder(p))
             self.places = list({p.resolve(): p for p in there}.values())
 
     @cached_property
@@ -111,7 +111,7 @@ class RunFolder:
     @property
     def records(self) -> list[Path]:
         """Its tables, the newest first; where there is none its logs."""
-        found = [path for place in self.places for path in place.iterdir() if path.is_file()]
+        found = [path for place in self.places for path in place.iterdir() if is_file(path)]
         tables = [path for path in found if path.suffix == TABLE]
         logs = [path for path in found if path.suffix == LOG]
         return sorted(tables or logs, key=lambda path: -path.stat().st_mtime)
@@ -123,10 +123,10 @@ class RunFolder:
         Raises:
             InputError: it is no folder, or has none of them.
         """
-        if not self.folder.is_dir():
+        if not is_folder(self.folder):
             raise InputError("is no folder, and no WEIGHTS are given", where=self.folder, hint=HINT)
         for name in (DEPLOY, *LEARNING):
-            if (self.folder / name).is_file():
+            if is_file(self.folder / name):
                 return self.folder / name
         raise InputError(f"the folder has no {DEPLOY}", where=self.folder, hint=HINT)
 
@@ -134,7 +134,7 @@ class RunFolder:
     def labelmaps(self) -> list[Path]:
         """The labelmaps in it and in the folder above."""
         places = (self.folder, self.folder.resolve().parent)
-        return [place / LABELMAP for place in places if (place / LABELMAP).is_file()]
+        return [place / LABELMAP for place in places if is_file(place / LABELMAP)]
 
     def best(self) -> tuple[SavedModel, str]:
         """The snapshot of the best test by its first output, as the tables have it; without tests
@@ -149,7 +149,7 @@ class RunFolder:
             what = "the folder has no snapshot (*_iter_N.caffemodel)"
             raise InputError(what, where=self.folder, hint=HINT)
         newest = sorted(self.models, key=lambda one: (-one.iteration, -one.path.stat().st_mtime))
-        tables = {one.table for one in newest if one.table.is_file()}
+        tables = {one.table for one in newest if is_file(one.table)}
         scores = {table: scores_of(read_rows(table)[0]) for table in tables}
         if found := best_of(newest, lambda one: scores.get(one.table, {}).get(one.iteration)):
             one, value = found

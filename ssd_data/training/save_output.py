@@ -7,7 +7,6 @@ They appear whole once ``num_test_image`` pictures were seen, and anew after as 
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from ssd_data.batches.augment.resize import extent
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import is_plain_name
 from ssd_data.core.files.remote.address import as_path
+from ssd_data.core.files.there import is_there
 from ssd_data.core.files.together import write_together
 from ssd_data.core.labelmap import read_labelmap
 from ssd_data.data.lmdb.companions import read_name_sizes
@@ -190,7 +190,7 @@ def _without_padding(boxes: Rows, size: Rows, resize: caffe_pb2.ResizeParameter)
 
 
 def _class_names(path: Path, where: str) -> dict[int, str]:
-    if not os.path.exists(path):  # noqa: PTH110 - never raises
+    if not is_there(path):
         raise InputError(f'label_map_file "{path}" is not there', where=where, hint=_HINT)
     labelmap = read_labelmap(path)
     names = {item.label: item.name for item in labelmap}
@@ -200,7 +200,7 @@ def _class_names(path: Path, where: str) -> dict[int, str]:
 
 
 def _sizes(path: Path, where: str) -> list[tuple[str, tuple[int, int]]]:
-    if not os.path.exists(path):  # noqa: PTH110 - never raises
+    if not is_there(path):
         raise InputError(f'name_size_file "{path}" is not there', where=where, hint=_HINT)
     listed = read_name_sizes(path)
     for _, size in listed:

@@ -9,7 +9,6 @@ there. One that it replaces goes first: weights of one run never lie beside the 
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -21,6 +20,7 @@ import numpy as np
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.messages import parse_message
 from ssd_data.core.files.paths import read_bytes
+from ssd_data.core.files.there import is_file, is_folder, is_there
 from ssd_data.core.files.whole import failed, write_whole
 from ssd_data.nets.caffemodel import (
     Array,
@@ -178,7 +178,7 @@ def learned_net(snapshot: Snapshot, state: Path | str) -> Path:
     """
     named = Path(snapshot.learned_net)
     for path in (Path(state).parent / named.name, Path(state).with_suffix(MODEL), named):
-        if os.path.isfile(path):  # noqa: PTH113 - False also of a name that no file can have
+        if is_file(path):
             return path
     raise InputError(
         f'its caffemodel "{named}" is missing',
@@ -197,7 +197,7 @@ def averaged_net(resume_state: Mapping[str, Any], state: Path | str) -> Path | N
     if not resume_state.get("average"):
         return None
     path = Path(state).with_suffix(AVERAGE)
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(
             f'its averaged weights "{path.name}" are missing',
             where=state,
@@ -216,7 +216,7 @@ def find_snapshots(prefix: str, ending: str = STATE) -> list[tuple[int, Path]]:
     """(iteration, solver state) of all snapshots of a prefix, the newest first."""
     start = Path(prefix)
     pattern = re.escape(start.name) + r"_iter_(\d{1,9})" + re.escape(ending)
-    if not start.parent.is_dir():
+    if not is_folder(start.parent):
         return []
     found = [(re.fullmatch(pattern, path.name, re.ASCII), path) for path in start.parent.iterdir()]
     return sorted(((int(m[1]), path) for m, path in found if m), reverse=True)
@@ -273,12 +273,14 @@ def prune(prefix: str, keep: int, spare: Sequence[Path] = ()) -> None:
     The caffemodel goes first and the solver state last: that tells of what one that was killed here
     has left, which is no snapshot any more and goes as well.
     """
-    own = {n: path for n, path in own_snapshots(prefix).items() if path.with_suffix(MODEL).exists()}
+    own = {
+        n: path for n, path in own_snapshots(prefix).items() if is_there(path.with_suffix(MODEL))
+    }
     stay = {*list(own.values())[:keep], *spare}
     for iteration, state in find_snapshots(prefix):
         if state in stay or iteration > max(own, default=-1):
             continue
         for ending in (MODEL, AVERAGE, RESUME, STATE):
             path = state.with_suffix(ending)
-            if path.is_file():
+            if is_file(path):
                 path.unlink()

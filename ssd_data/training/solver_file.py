@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ssd_data.core.errors import InputError, cure
 from ssd_data.core.files.remote.address import as_path
+from ssd_data.core.files.there import is_link, is_there
 from ssd_data.core.legible import reason
 from ssd_data.nets.foreign import faults_of
 from ssd_data.nets.graph import Graph, to_graph
@@ -134,10 +135,10 @@ def find(name: str, origin: str) -> Path:
     """
     path = as_path(name)
     try:
-        if path.exists():
+        if is_there(path):
             return path
         what, hint = f'"{name}" is not there', "Write your own path, or link it there"
-        if path.is_symlink():
+        if is_link(path):
             what = f'"{name}" is a link to {os.path.realpath(path)}, which is not there'
             hint = "Link it anew: ssd-data link BUILD"
         elif not path.is_absolute():
@@ -153,7 +154,7 @@ def find(name: str, origin: str) -> Path:
 def _base_of(path: Path, origin: str) -> Path | None:
     """The solver's folder, or one of the two above it, from which the path leads somewhere."""
     folder = Path(origin).resolve().parent
-    return next((b for b in (folder, *folder.parents[:2]) if (b / path).exists()), None)
+    return next((b for b in (folder, *folder.parents[:2]) if is_there(b / path)), None)
 
 
 def _graph(

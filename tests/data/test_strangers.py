@@ -318,5 +318,5 @@ def test_a_name_that_no_file_can_have() -> None:
         refuse_stranger(Path("a\0b"))
     with pytest.raises(InputError, match="no file can have that name"):
         open_shared("a\0b")
-    with pytest.raises(InputError, match="cannot be looked at: File name too long"):
-        refuse_stranger(Path("a " * 200))
+    with pytest.raises(InputError, match="no LMDB here"):
+        open_shared("a " * 200)

@@ -12,6 +12,7 @@ import pytest
 from support.coco_trees import roboflow
 
 from ssd_data import InputError, find
+from ssd_data.core.errors import cure
 from ssd_data.core.notes import Tally
 from ssd_data.data.formats.cvat import document
 
@@ -53,8 +54,7 @@ def test_coco(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(os, "open", fails)
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(OSError, match="cannot read the JSON: Input/output error") as caught:
         list(found.entries("train", Tally()))
-    assert caught.value.where.endswith("train/_annotations.coco.json")
-    assert caught.value.what == "cannot read the JSON: Input/output error"
-    assert caught.value.hint == CURE
+    assert caught.value.filename.endswith("train/_annotations.coco.json")
+    assert cure(caught.value) == CURE

@@ -67,7 +67,16 @@ NO_READERS = {
     "proto.caffe_pb2": "reads a file of ours",
 }
 READING = {
-    *("read_bytes", "read_text", "read_lines", "open_regular", "read_yaml", "parse_yaml"),
+    *(
+        "read_bytes",
+        "read_head",
+        "read_start",
+        "read_text",
+        "read_lines",
+        "open_regular",
+        "read_yaml",
+        "parse_yaml",
+    ),
     *("parse_message", "ParseFromString", "FromString", "loads", "read_prototxt", "parse_prototxt"),
 }
 

@@ -220,7 +220,7 @@ def test_an_lmdb_that_lies_beside_the_solver(folder: Path) -> None:
     [
         ("/nowhere/train_lmdb", '"/nowhere/train_lmdb" is not there\n  Write your own path'),
         (r"a\\000b", "cannot be looked at"),
-        ("a" * 5000, "cannot be looked at"),
+        ("a" * 5000, "is not there from"),
     ],
 )
 def test_paths_that_lead_nowhere(folder: Path, stated: str, words: str) -> None:

@@ -12,6 +12,7 @@ import click
 
 from ssd_data.cli.parts import shared
 from ssd_data.core.files.scratch import scratch
+from ssd_data.core.files.there import is_file, is_there
 from ssd_data.core.registry import ENGINES, FAMILIES
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def deploy_graph(deploy: Path, quiet: bool, weights: Path | None = None) -> Grap
     """The same as a graph."""
     from ssd_data.nets.edit.deploy_form import read_deploy_form
 
-    known = weights if weights is not None and weights.is_file() else None
+    known = weights if weights is not None and is_file(weights) else None
     graph = read_deploy_form(deploy, known)
     if graph.made and not quiet:
         shared.say(f"note: {graph.made}", err=True)
@@ -117,7 +118,7 @@ def load(
 @contextmanager
 def weights_file(deploy: Path | Graph, weights: Path, seed: int = 0) -> Iterator[Path]:
     """The caffemodel; in the place of the word ``random`` a temporary one of random weights."""
-    if str(weights) != "random" or weights.exists():
+    if str(weights) != "random" or is_there(weights):
         yield weights
         return
     from ssd_data.engines.torch import require_torch

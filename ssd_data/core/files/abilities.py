@@ -14,6 +14,7 @@ from pathlib import Path
 from ssd_data.core.errors import OutputError, cure
 from ssd_data.core.files.exchange import CannotExchangeError, exchange
 from ssd_data.core.files.scratch import scratch
+from ssd_data.core.files.there import is_there
 
 MOUNTS = Path("/proc/self/mounts")
 WITHOUT = {
@@ -54,7 +55,7 @@ def abilities(folder: Path) -> Abilities:
             sync = time.perf_counter() - start
             can = {name: _can(one, tried) for name, one in _TRIED.items()}
             free = shutil.disk_usage(tried).free >> 20
-            return Abilities(kind_of(tried), free, sync, (tried / "FILE").exists(), can)
+            return Abilities(kind_of(tried), free, sync, is_there(tried / "FILE"), can)
     except OSError as error:
         what = f"cannot be written: {error.strerror}"
         raise OutputError(what, where=folder, hint=cure(error)) from None

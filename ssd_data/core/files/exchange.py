@@ -16,6 +16,8 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from ssd_data.core.files.there import is_named_there, is_own_folder
+
 MOST_KEPT = 1000
 Stamp = list[int]  # size and time of a file, empty for a folder
 # What systems say where names cannot be exchanged; with all else something is wrong.
@@ -161,18 +163,15 @@ def take_late(old: Path, new: Path, published: Collection[str], kept: Mapping[st
 
 def stamp(path: Path) -> Stamp | None:
     """What tells whether a file was changed, by its content's size and time; None if not there."""
-    try:
-        status = path.lstat()
-    except OSError:
+    if not is_named_there(path):
         return None
-    if path.is_dir() and not path.is_symlink():
-        return []
-    return [status.st_size, status.st_mtime_ns]
+    status = path.lstat()
+    return [] if is_own_folder(path) else [status.st_size, status.st_mtime_ns]
 
 
 def remove_tree(path: Path) -> None:
     """Remove a file, link or folder, one with folders that are read-only included."""
-    if path.is_dir() and not path.is_symlink():
+    if is_own_folder(path):
         for folder, _, _ in os.walk(path):
             with suppress(OSError):
                 Path(folder).chmod(0o700)

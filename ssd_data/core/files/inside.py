@@ -22,6 +22,7 @@ from ssd_data.core.files.fences import (
 )
 from ssd_data.core.files.paths import TEXT_BYTES
 from ssd_data.core.files.remote.address import remote
+from ssd_data.core.files.there import NOT_THERE
 
 AHEAD, FAR_AHEAD = 16, 64
 
@@ -67,20 +68,38 @@ def names_in(folder: AnyPath) -> list[str]:
     """The names of what lies in a folder, sorted; none where there is no such folder.
 
     Raises:
-        InputError: as :func:`entries`.
+        InputError, OSError: as :func:`entries`.
     """
     try:
         return sorted(one.name for one in entries(folder))
-    except OSError:
-        return []
+    except OSError as error:
+        if error.errno in NOT_THERE:
+            return []
+        raise
 
 
 def is_folder(entry: HeldEntry) -> bool:
-    """Whether it is a folder, or a link to one; not so a link that leads round in a circle."""
+    """Whether it is a folder, or a link to one; not so a link that leads round in a circle.
+
+    Raises:
+        OSError: that cannot be told.
+    """
     try:
         return entry.is_dir()
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno in NOT_THERE:
+            return False
+        raise
+
+
+def read_head(path: AnyPath, what: str, most: int, start: int) -> bytes:
+    """The first bytes of a file that may be read as a whole thereafter.
+
+    Raises:
+        InputError, OSError: as :func:`open_regular`.
+    """
+    with paths.naming(path), open_regular(path, what, most) as file:
+        return file.read(start)
 
 
 def read_start(

@@ -14,6 +14,7 @@ from pathlib import Path
 from ssd_data.core.errors import InputError, OutputError
 from ssd_data.core.files.exchange import remove_tree
 from ssd_data.core.files.remote.address import remote
+from ssd_data.core.files.there import is_link, is_named_there, is_own_folder
 from ssd_data.core.files.whole import sync_folder
 
 STAGING, READY, LOCK = ".staging", ".ready", ".lock"
@@ -43,17 +44,17 @@ def move_in(place: Path, trash: Path) -> None:
         OutputError: what lies there is a later version's. OSError: as the system says.
     """
     ready = place / READY
-    if os.path.lexists(ready / ".journal.json"):
+    if is_named_there(ready / ".journal.json"):
         raise OutputError(
             "what an interrupted build left here cannot be read",
-            where=ready,
-            hint="Remove this folder, then build with --redo",
+            where=place,
+            hint=f"Remove {ready}, then build with --redo",
         )
-    if (ready / _OLD).is_symlink():
+    if is_link(ready / _OLD):
         (ready / _OLD).unlink()
     for name in sorted(names_in(ready) - {LOCK, _OLD}):
         source, target, old = ready / name, place / name, ready / _OLD / name
-        if is_folder(target) or (os.path.lexists(target) and is_folder(source)):
+        if is_own_folder(target) or (is_named_there(target) and is_own_folder(source)):
             # For a moment the name is missing.
             old.parent.mkdir(exist_ok=True)
             remove_tree(old)
@@ -69,18 +70,20 @@ def names_in(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def is_folder(path: Path) -> bool:
-    """Whether it is a folder, and no link to one."""
-    return path.is_dir() and not path.is_symlink()
-
-
 def require_settled(folder: Path) -> None:
     """Refuse a folder that is between two states, see the top of this file.
 
     Raises:
         InputError: it is; what lies in it does not belong together.
+        OSError: that cannot be told.
     """
-    if remote(folder) is None and os.path.lexists(folder / READY):
+    if remote(folder) is not None:
+        return
+    try:
+        between = is_named_there(folder / READY)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from None
+    if between:
         raise InputError(
             "a command that writes into this folder was interrupted while it did",
             where=folder,

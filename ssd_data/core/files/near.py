@@ -11,6 +11,7 @@ from pathlib import PurePath
 from unicodedata import normalize
 
 from ssd_data.core.files.paths import listable
+from ssd_data.core.files.there import is_named_there
 
 
 def folded(name: str) -> str:
@@ -50,7 +51,7 @@ def near_file(path: object) -> str:
         parts = PurePath(str(path)).parts
         here, wanted = "", ""
         for part in parts:
-            if os.path.lexists(os.path.join(here, part)):
+            if is_named_there(os.path.join(here, part)):
                 here = os.path.join(here, part)
                 continue
             status = os.stat(here or ".")  # noqa: PTH116

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import mmap
 import os
 import re
@@ -10,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
-from ssd_data.core.errors import InputError, cure
+from ssd_data.core.errors import InputError, cure, is_failure
 from ssd_data.core.files.remote.address import as_path, remote
 
 TEXT_BYTES, ANY_BYTES = 1 << 30, 1 << 62
@@ -69,6 +70,7 @@ def read_bytes(path: Path | str, what: str, most: int, where: object = "") -> by
 
     Raises:
         InputError: the file is absent, unreadable, no regular file, or larger than ``most``.
+        OSError: the system fails.
     """
     where = where or path
     if (far := remote(path)) is not None:
@@ -106,7 +108,7 @@ def _read(
         finally:
             os.close(descriptor)
     except (OSError, ValueError) as error:
-        raise _unreadable(path, what, where, error) from None
+        raise file_error(path, what, where, error) from None
 
 
 def open_regular(path: Path | str, what: str, most: int, where: object = "") -> BinaryIO:
@@ -117,15 +119,30 @@ def open_regular(path: Path | str, what: str, most: int, where: object = "") -> 
 
         return reading.open_regular(far, what, most, where)
     try:
-        file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115
+        file = cast(BinaryIO, io.BufferedReader(_Named(path, opener=_without_waiting)))
     except (OSError, ValueError) as error:
-        raise _unreadable(path, what, where, error) from None
+        raise file_error(path, what, where, error) from None
     try:
         _size(file.fileno(), what, most, where)
     except InputError:
         file.close()
         raise
+    except OSError as error:
+        file.close()
+        raise file_error(path, what, where, error) from None
     return file
+
+
+class _Named(io.FileIO):
+    """A file whose name stands in what the system says of reading it."""
+
+    def readinto(self, buffer: Any) -> int:
+        with naming(str(self.name)):
+            return super().readinto(buffer)
+
+    def readall(self) -> bytes:
+        with naming(str(self.name)):
+            return super().readall()
 
 
 def _without_waiting(path: str, flags: int) -> int:
@@ -141,16 +158,24 @@ def _size(descriptor: int, what: str, most: int, where: object) -> int:
     return status.st_size
 
 
-def _unreadable(
+def file_error(
     path: Path | str, what: str, where: object, error: OSError | ValueError
 ) -> InputError:
+    """What is said of a file that the system does not let be read, or that is missing.
+
+    Raises:
+        OSError: the system fails: whoever looks what kind of file it is cannot tell.
+    """
+    if isinstance(error, OSError) and is_failure(error):
+        text = f"cannot read the {what}: {error.strerror}"
+        raise OSError(error.errno, text, str(where)) from None
     if isinstance(error, FileNotFoundError):
         from ssd_data.core.files.near import near_file  # which needs this module
 
         return InputError(f"the {what} is missing", where=where, hint=near_file(path))
     if isinstance(error, OSError):
-        text = error.strerror or error
-        return InputError(f"cannot read the {what}: {text}", where=where, hint=cure(error))
+        reason = error.strerror or error
+        return InputError(f"cannot read the {what}: {reason}", where=where, hint=cure(error))
     return InputError(f"cannot read the {what}: {error}", where=ascii(str(path)))
 
 
@@ -169,7 +194,7 @@ def mapped(path: Path | str, what: str, where: object) -> mmap.mmap | bytes:
         finally:
             os.close(descriptor)
     except (OSError, ValueError) as error:
-        raise _unreadable(path, what, where, error) from None
+        raise file_error(path, what, where, error) from None
 
 
 @contextmanager

@@ -23,7 +23,14 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from ssd_data.core.errors import InputError, OutputError, SsdDataError, cure, said_by_system
+from ssd_data.core.errors import (
+    InputError,
+    OutputError,
+    SsdDataError,
+    cure,
+    said_by_system,
+    where_seen,
+)
 from ssd_data.core.files import unlocked
 from ssd_data.core.files.exchange import (
     CannotExchangeError,
@@ -39,13 +46,13 @@ from ssd_data.core.files.moving import (
     LOCK,
     READY,
     STAGING,
-    is_folder,
     is_hidden,
     move_in,
     names_in,
     staged_for,
 )
 from ssd_data.core.files.paths import read_text
+from ssd_data.core.files.there import is_folder, is_link, is_named_there, is_own_folder
 from ssd_data.core.files.whole import is_open_at, lock, sync_folder, sync_tree, write_bytes
 
 NEW, TRIES = "new", 100
@@ -109,10 +116,8 @@ class OutFolder:
     def _failed(self, error: OSError) -> SsdDataError:
         named = [Path(name).absolute() for name in (error.filename2, error.filename) if name]
         for where in named or [self._place]:
-            if where in self._place.parents or {self._beside, self._place} & {
-                where,
-                *where.parents,
-            }:
+            ours = {self._beside, self._place} & {where, *where.parents}
+            if ours or where in self._place.parents:
                 return OutputError(
                     f"cannot write: {error.strerror or error}",
                     where=self._said(str(where)),
@@ -121,34 +126,28 @@ class OutFolder:
         return said_by_system(error)  # it is what is being read
 
     def _said(self, where: str) -> str:
-        """What is wrong in a hidden folder is said of the folder itself."""
-        name = Path(where).name
-        if is_hidden(name):
-            where = str(Path(where).parent)
-        elif result := staged_for(name):
-            where = str(Path(where).with_name(result))
-        hidden = (self._beside / NEW, self._beside, self.staging, self._place / READY)
-        for folder in (*hidden, self._place):
-            if where == str(folder) or where.startswith(f"{folder}/"):
-                return str(self.path) + where[len(str(folder)) :]
-        return where
+        """What is wrong below the folder, or where it is made, is said of it as it was named."""
+        seen = where_seen(where)
+        if seen == str(self._place) or seen.startswith(f"{self._place}/"):
+            return str(self.path) + seen[len(str(self._place)) :]
+        return seen
 
     def _enter(self) -> None:
         place = self._place
-        self._made = [folder for folder in place.parents if not os.path.lexists(folder)]
+        self._made = [folder for folder in place.parents if not is_named_there(folder)]
         for path in (place, place.parent):
-            if os.path.lexists(path) and not path.is_dir():
+            if is_named_there(path) and not is_folder(path):
                 code = errno.ENOTDIR
                 raise NotADirectoryError(code, os.strerror(code), str(path))
         place.parent.mkdir(parents=True, exist_ok=True)
-        if os.path.lexists(place):
+        if is_named_there(place):
             self._lock(place)
         if self._claim_beside():
             self.staging = self._beside / NEW
         else:
             self._mkdir(place)
             self.staging = place / STAGING
-        if os.path.lexists(place) and not self._holds(place):
+        if is_named_there(place) and not self._holds(place):
             self._lock(place)  # it has appeared just now
         if not self.locked:
             self._stage_apart()
@@ -164,7 +163,7 @@ class OutFolder:
         for _ in range(TRIES):
             try:
                 self._mkdir(self._beside)
-                if self._beside.is_symlink():
+                if is_link(self._beside):
                     return False
                 if (names := names_in(self._beside)) and LOCK not in names:
                     return False  # not ours
@@ -193,7 +192,7 @@ class OutFolder:
         self.staging = unlocked.own_name(place / STAGING)
 
     def _mkdir(self, folder: Path) -> None:
-        if not os.path.lexists(folder):
+        if not is_named_there(folder):
             folder.mkdir(exist_ok=True)
             self._made.insert(0, folder)
 
@@ -204,12 +203,12 @@ class OutFolder:
             now = unlocked.clock(self.staging.parent)
             unlocked.remove_forgotten(place.with_name(f".{place.name}{STAGING}"), now)
             unlocked.remove_forgotten(place / STAGING, now)
-            if is_folder(place / READY):
+            if is_own_folder(place / READY):
                 unlocked.require_nobody_moves(place / READY, now, self.path)
                 move_in(place, unlocked.own_name(place / STAGING))
-        elif os.path.lexists(place):
+        elif is_named_there(place):
             remove_tree(place / STAGING)
-            if is_folder(place / READY):
+            if is_own_folder(place / READY):
                 move_in(place, place / STAGING)
             remove_tree(place / READY)
         self._clear_beside()
@@ -220,7 +219,7 @@ class OutFolder:
         """Empty the folder beside, from which what somebody wrote of late is saved before."""
         if self.staging != self._beside / NEW:
             return
-        if self.staging.is_dir() and (journal := self._swapped or _read_journal(self._place)):
+        if is_folder(self.staging) and (journal := self._swapped or _read_journal(self._place)):
             published, kept = journal
             take_late(self.staging, self._place, published | _hidden_in(self.staging), kept)
         for name in names_in(self._beside) - {LOCK}:
@@ -281,7 +280,7 @@ class OutFolder:
         names, is_beside = names_in(staging), staging.parent != place
         if self._is_overtaken(place, names | {READY}):
             raise unlocked.overtaken(self.path)
-        if is_beside and not os.path.lexists(place):
+        if is_beside and not is_named_there(place):
             os.rename(staging, place)
             sync_folder(place.parent)
             return

@@ -1,41 +1,74 @@
 """What lies at a path: on the disk, or in a store where it is an address.
 
-The one place where that is asked of a path made of what a data set says. None of this ever raises
-what the system says of a name that is too long, or holds a NUL: there is no such file.
+The one place where that is asked. A name that is too long, holds a NUL or leads round in a circle
+is that of no file; where the system cannot tell (a disk that fails, a folder that may not be looked
+into) that is raised, and nothing taken for missing. ``pathlib`` and ``os.path`` have it otherwise,
+and so has one version of Python from another.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Hashable
 from pathlib import Path
 from typing import NamedTuple
 
 from ssd_data.core.files.remote.address import remote
 
+NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
+
 
 def is_there(path: Path | str) -> bool:
-    """Whether something is there, and where it is a link at its end."""
+    """Whether something is there, and where it is a link at its end.
+
+    Raises:
+        OSError: that cannot be told. So have it the others here.
+    """
     found = remote(path)
-    return os.path.exists(path) if found is None else found.exists()  # noqa: PTH110
+    return _mode(path) != 0 if found is None else found.exists()
 
 
 def is_named_there(path: Path | str) -> bool:
     """Whether something is called so, be it a link to nothing."""
     found = remote(path)
-    return os.path.lexists(path) if found is None else found.exists()
+    return _mode(path, follow=False) != 0 if found is None else found.exists()
 
 
 def is_file(path: Path | str) -> bool:
     """Whether a file is there."""
     found = remote(path)
-    return os.path.isfile(path) if found is None else found.is_file()  # noqa: PTH113
+    return stat.S_ISREG(_mode(path)) if found is None else found.is_file()
 
 
 def is_folder(path: Path | str) -> bool:
     """Whether a folder is there."""
     found = remote(path)
-    return os.path.isdir(path) if found is None else found.is_dir()  # noqa: PTH112
+    return stat.S_ISDIR(_mode(path)) if found is None else found.is_dir()
+
+
+def is_own_folder(path: Path | str) -> bool:
+    """Whether a folder is there, and no link to one."""
+    found = remote(path)
+    return stat.S_ISDIR(_mode(path, follow=False)) if found is None else found.is_dir()
+
+
+def is_link(path: Path | str) -> bool:
+    """Whether a link is there, wherever it leads; a store has none."""
+    return remote(path) is None and stat.S_ISLNK(_mode(path, follow=False))
+
+
+def _mode(path: Path | str, follow: bool = True) -> int:
+    """What kind of thing is there; 0 where nothing is."""
+    try:
+        return os.stat(path, follow_symlinks=follow).st_mode  # noqa: PTH116
+    except ValueError:  # a NUL
+        return 0
+    except OSError as error:
+        if error.errno in NOT_THERE:
+            return 0
+        raise
 
 
 class Stamp(NamedTuple):
@@ -85,8 +118,7 @@ def identity(path: Path | str) -> Hashable | None:
     """What a folder has in common with itself under another name; None where there is none."""
     if (found := remote(path)) is not None:
         return str(found) if found.is_dir() else None
-    try:
-        status = os.stat(path)  # noqa: PTH116
-    except OSError:
+    if not is_there(path):
         return None
+    status = os.stat(path)  # noqa: PTH116
     return status.st_dev, status.st_ino

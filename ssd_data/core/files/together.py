@@ -15,6 +15,7 @@ from pathlib import Path
 from ssd_data.core.errors import OutputError
 from ssd_data.core.files.moving import is_hidden, names_in
 from ssd_data.core.files.publish import OutFolder
+from ssd_data.core.files.there import is_folder, is_named_there
 from ssd_data.core.files.whole import write_bytes, write_whole
 
 EMPTY = "Name a folder that does not exist yet, or empty this one: nothing is replaced"
@@ -35,10 +36,10 @@ def new_folder(folder: Path, *, marks: Collection[str] = (), sync: bool = False)
     """
     if folder.name in ("", ".."):
         raise OutputError("this names no new folder", where=folder, hint="Name one")
-    if os.path.lexists(folder) and not folder.is_dir():
+    if is_named_there(folder) and not is_folder(folder):
         raise OutputError("this is a file, no folder", where=folder, hint=EMPTY)
     with OutFolder(folder) as work:
-        names = names_in(folder) if folder.is_dir() else set()
+        names = names_in(folder) if is_folder(folder) else set()
         taken = {name for name in names if not is_hidden(name)}
         if taken and taken.isdisjoint(marks):
             raise _not_empty(folder)
@@ -64,9 +65,9 @@ def same_tree(a: Path, b: Path) -> bool:
     if found[0] != found[1]:
         return False
     for name in found[0]:
-        if (a / name).is_dir() != (b / name).is_dir():
+        if is_folder(a / name) != is_folder(b / name):
             return False
-        if not (a / name).is_dir() and not filecmp.cmp(a / name, b / name, shallow=False):
+        if not is_folder(a / name) and not filecmp.cmp(a / name, b / name, shallow=False):
             return False
     return True
 
@@ -111,9 +112,9 @@ def refuse_others(folder: Path, files: Mapping[str, bytes], redo: bool) -> None:
     """
     for name, data in files.items():
         path = folder / name
-        if path.is_dir():
+        if is_folder(path):
             raise OutputError("a folder is in the way", where=path, hint="Move it")
-        if os.path.lexists(path) and not redo and not _holds(path, data):
+        if is_named_there(path) and not redo and not _holds(path, data):
             hint = "--redo replaces it; another -o keeps it"
             raise OutputError("is there already", where=path, hint=hint)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ssd_data.core.errors import OutputError
 from ssd_data.core.files.exchange import remove_tree
-from ssd_data.core.files.moving import is_folder
+from ssd_data.core.files.there import is_own_folder
 
 FORGOTTEN = 7 * 24 * 3600  # seconds
 MOVING = 60  # seconds that moving a few items takes at most
@@ -79,7 +79,7 @@ def remove_forgotten(path: Path, now: float) -> None:
     with suppress(OSError):
         for there in path.parent.iterdir():
             ours = there.name == path.name or there.name.startswith(f"{path.name}.")
-            if ours and is_folder(there) and now - _changed(there) > FORGOTTEN:
+            if ours and is_own_folder(there) and now - _changed(there) > FORGOTTEN:
                 remove_tree(there)
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ssd_data.core.errors import OutputError, SsdDataWarning, cure
 from ssd_data.core.files.paths import naming
+from ssd_data.core.files.there import is_named_there
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
@@ -100,7 +101,7 @@ def _claim_first(names: Iterator[Path]) -> tuple[Path, int]:
 def _remove_more(names: Iterator[Path]) -> None:
     """What a second one that was killed has left."""
     for name in names:
-        if not os.path.lexists(name) or not _remove_dead(name):
+        if not is_named_there(name) or not _remove_dead(name):
             break
 
 
@@ -253,8 +254,12 @@ def write_bytes(path: Path, data: bytes, mode: str = "xb") -> None:
 
 def sync_tree(path: Path) -> None:
     """Make the names in a folder and in those below it durable."""
-    for folder, _, _ in os.walk(path):
+    for folder, _, _ in os.walk(path, onerror=_stop):
         sync_folder(Path(folder))
+
+
+def _stop(error: OSError) -> None:
+    raise error
 
 
 def sync_folder(path: Path) -> None:

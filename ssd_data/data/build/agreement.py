@@ -10,6 +10,7 @@ from typing import Any
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.remote.address import as_path
+from ssd_data.core.files.there import is_file, is_folder
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.data import formats, recipes
 from ssd_data.data.build.options import BuildOptions, require_raw
@@ -50,7 +51,7 @@ def labelmap_of(
     if _is_labelmap(path):
         require_raw(given, source)
         return read_labelmap(path)
-    if (path / MANIFEST).is_file():
+    if is_file(path / MANIFEST):
         require_raw(given, source)
         return read_labelmap(path / LABELMAP)
     if is_lmdb(path) and source not in recipes.names():
@@ -60,7 +61,7 @@ def labelmap_of(
             return read_labelmap(beside)
         hint = "What its labels mean is written nowhere; ssd-data inspect counts them"
         raise InputError("no labelmap lies in this LMDB or beside it", where=path, hint=hint)
-    if not path.is_dir() or source in recipes.names():
+    if not is_folder(path) or source in recipes.names():
         recipe = recipes.load(source)
         if recipe.labelmap is not None and not given:
             return read_labelmap(recipe.labelmap)
@@ -108,7 +109,7 @@ def _is_labelmap(path: Path) -> bool:
     Raises:
         InputError: it is a database, or a part of one.
     """
-    if not path.is_file() or path.suffix == ".toml":
+    if not is_file(path) or path.suffix == ".toml":
         return False
     refuse_stranger(path)
     return True

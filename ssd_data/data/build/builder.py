@@ -20,6 +20,7 @@ from ssd_data.core.files.publish import OutFolder
 from ssd_data.core.files.remote.address import as_path, remote
 from ssd_data.core.files.remote.out import StoreOut
 from ssd_data.core.files.resumable import part_of
+from ssd_data.core.files.there import is_folder
 from ssd_data.core.files.whole import write_text
 from ssd_data.core.images import picture_limits
 from ssd_data.core.labelmap import LabelMap
@@ -157,7 +158,7 @@ def build(
 def default_out(dataset: Dataset) -> Path:
     """``./<name>``, or ``./<name>_lmdb`` where the data set itself lies there."""
     out = Path(dataset.name)
-    taken = out.is_dir() and (
+    taken = is_folder(out) and (
         out.resolve() in (dataset.root.resolve(), *dataset.root.resolve().parents)
     )
     return Path(f"{dataset.name}_lmdb") if taken else out

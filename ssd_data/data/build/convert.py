@@ -13,7 +13,7 @@ from posixpath import basename, splitext
 import numpy as np
 
 from ssd_data.core import boxes as boxlib
-from ssd_data.core.errors import InputError
+from ssd_data.core.errors import InputError, as_input_error
 from ssd_data.core.files.inside import ahead_of, announce
 from ssd_data.core.files.paths import is_below, require_below
 from ssd_data.core.headers import PictureInfo
@@ -106,7 +106,8 @@ def _begin(root: Path, image: LabelledImage, options: BuildOptions) -> BuiltReco
         if len(made.key) > MOST_KEY_BYTES:
             raise InputError(f"the key is longer than LMDB's {MOST_KEY_BYTES} bytes", where=name)
         require_below(root, name)
-        file = picture_file(root, image.entry)
+        with as_input_error():
+            file = picture_file(root, image.entry)
         info = probe(file, name, options.max_pixels)
         if _is_kept(info, options) and options.verify == "header":
             _fill(made, file, info, image, options)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ssd_data.core.errors import InputError, OutputError
 from ssd_data.core.files.publish import OutFolder
+from ssd_data.core.files.there import is_file, is_folder, is_link, is_there
 from ssd_data.core.registry import FORMATS
 from ssd_data.data import formats
 from ssd_data.data.lmdb.manifest import LABELMAP, Manifest, read_manifest
@@ -57,7 +58,7 @@ def link(build: Path | str, into: Path | str, *, copy: bool = False) -> list[str
         raise nothing_to_link(manifest.splits, build)
     targets[LABELMAP] = build / LABELMAP
     for target in targets.values():
-        if not target.exists():
+        if not is_there(target):
             raise InputError("the build is not whole: this is missing", where=target)
     if copy and all(_is_copy(into / name, target) for name, target in targets.items()):
         with OutFolder(into):  # what a killed process left is removed
@@ -97,14 +98,14 @@ def refuse_obstacles(
             made now leads to another build.
     """
     for here in (into / name for name in {*STANDARD, *family} - set(names)):
-        if here.is_symlink() and here.resolve().parent != build.resolve():
+        if is_link(here) and here.resolve().parent != build.resolve():
             raise OutputError(
                 f"this link leads to another build, {here.resolve().parent}",
                 where=here,
                 hint="Remove it, or build its split too: labelmap and LMDBs belong together",
             )
     for here in (into / name for name in names):
-        if here.exists() and not here.is_symlink():
+        if is_there(here) and not is_link(here):
             raise OutputError(
                 "a real file or folder is in the way",
                 where=here,
@@ -139,7 +140,7 @@ def _copy(into: Path, targets: Mapping[str, Path], build: Path) -> None:
     with OutFolder(into) as folder:
         with one_build(build):
             for name, target in targets.items():
-                if target.is_dir():
+                if is_folder(target):
                     _copy_lmdb(target, folder.staging / name)
                 else:
                     shutil.copy2(target, folder.staging / name)
@@ -152,23 +153,23 @@ def _copy_lmdb(source: Path, target: Path) -> None:
     shards = {Path(file).parent for file in files_of(source)}
     for folder in (Path(), *sorted(shards - {Path()})):
         (target / folder).mkdir()
-        for file in filter(Path.is_file, sorted((source / folder).iterdir())):
+        for file in filter(is_file, sorted((source / folder).iterdir())):
             shutil.copy2(file, target / folder)
 
 
 def _is_copy(here: Path, target: Path) -> bool:
     """Whether a real file or LMDB holds the same."""
-    if here.is_symlink():
+    if is_link(here):
         return False
     files = files_of(target) if is_lmdb(target) else [""]
     return all(
-        (here / file).is_file() and filecmp.cmp(here / file, target / file, shallow=False)
+        is_file(here / file) and filecmp.cmp(here / file, target / file, shallow=False)
         for file in files
     )
 
 
 def _leads(link: Path) -> str | None:
-    return str(link.readlink()) if link.is_symlink() else None
+    return str(link.readlink()) if is_link(link) else None
 
 
 def _relative(folder: Path, target: Path) -> Path:

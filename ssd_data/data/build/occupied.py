@@ -10,7 +10,7 @@ from typing import Any
 
 from ssd_data.core.errors import OutputError
 from ssd_data.core.files.remote.address import remote
-from ssd_data.core.files.there import is_named_there
+from ssd_data.core.files.there import is_file, is_folder, is_named_there, is_there
 from ssd_data.data import formats
 from ssd_data.data.build.sharding.whole import read_summary
 from ssd_data.data.dataset import Dataset
@@ -31,9 +31,9 @@ def require_writable(folder: Path, option: str = "--out") -> None:
     """
     if remote(folder) is not None:
         return
-    near = next(p for p in (folder, *folder.absolute().parents) if os.path.lexists(p))
-    if not (near.is_dir() and os.access(near, os.W_OK | os.X_OK)):
-        reason = "Permission denied" if near.is_dir() else "Not a directory"
+    near = next(p for p in (folder, *folder.absolute().parents) if is_named_there(p))
+    if not (is_folder(near) and os.access(near, os.W_OK | os.X_OK)):
+        reason = "Permission denied" if is_folder(near) else "Not a directory"
         hint = f"Mend permissions or choose another folder with {option}"
         raise OutputError(f"cannot write: {reason}", where=near, hint=hint)
 
@@ -115,9 +115,9 @@ class Occupied:
             known |= {*self.names(split)}
         for name in (LABELMAP, *(n for s in todo for n in self.names(s))):
             path = self.path / name
-            if path.exists() and path.is_dir() != name.endswith("_lmdb"):
+            if is_there(path) and is_folder(path) != name.endswith("_lmdb"):
                 raise OutputError("a folder or file is in the way", where=path, hint="Move it")
-            unpublished = remote(path) is not None and path.is_dir() and not is_lmdb(path)
+            unpublished = remote(path) is not None and is_folder(path) and not is_lmdb(path)
             there = is_named_there(path) and name not in known and not unpublished
             if there and not redo and not self.is_input(path):
                 raise OutputError(
@@ -136,4 +136,4 @@ class Occupied:
         own = [file for source in sources for file in self.format.outside(source)]
         own += [self.dataset.labelmap] if self.dataset.labelmap is not None else []
         own = [file for file in own if remote(file) is None and remote(path) is None]
-        return path.exists() and any(file.is_file() and path.samefile(file) for file in own)
+        return is_there(path) and any(is_file(file) and path.samefile(file) for file in own)

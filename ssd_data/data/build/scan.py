@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +11,7 @@ from random import Random
 
 import numpy as np
 
-from ssd_data.core.errors import InputError
+from ssd_data.core.errors import InputError, is_failure
 from ssd_data.core.files.paths import listable
 from ssd_data.core.files.there import stamp as stamp_of
 from ssd_data.core.labelmap import LabelMap
@@ -89,9 +88,6 @@ class Scan:
         return digest.hexdigest()
 
 
-_FAILING = (errno.EIO, errno.ESTALE, errno.ENOMEM)  # of what is there, and cannot be looked at now
-
-
 def picture_stamp(path: str) -> Stamp:
     """Size and time of a file, as it is now; -1 where it is not there.
 
@@ -101,7 +97,7 @@ def picture_stamp(path: str) -> Stamp:
     try:
         return stamp_of(path)
     except OSError as error:
-        if error.errno in _FAILING:
+        if is_failure(error):
             raise
         return (-1, -1)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ssd_data.core.errors import InputError, UsageError
 from ssd_data.core.files.remote.address import as_path
+from ssd_data.core.files.there import is_file, is_folder
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.progress import Track, untracked
 from ssd_data.data.build.options import require_raw
@@ -59,8 +60,8 @@ def check(
     """
     path = as_path(what)
     settings: dict[str, Any] = {"decode": decode, "workers": workers, "track": track}
-    built = (path / MANIFEST).is_file()
-    one = is_lmdb(path) or (not built and path.is_dir() and path.name.endswith("_lmdb"))
+    built = is_file(path / MANIFEST)
+    one = is_lmdb(path) or (not built and is_folder(path) and path.name.endswith("_lmdb"))
     if root is not None and (one or built):
         raise UsageError("--root belongs to a recipe, this is an LMDB or a build", where=what)
     if format and (one or built):
@@ -95,7 +96,7 @@ def check_lmdb(path: Path | str, labelmap: LabelMap | None = None, **settings: A
     job.find_labelmap(labelmap_file(as_path(path)), manifest)
     found, sizes = manifest.find(real.name) if manifest else None, name_size_file(real)
     summary = SplitSummary(str(path), job.labelmap, found[1] if found else None, manifest)
-    summary.name_size = sizes if found or sizes.is_file() else None
+    summary.name_size = sizes if found or is_file(sizes) else None
     job.lmdb(summary, real)
     return job.findings
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ssd_data.core.boxes import normalize
-from ssd_data.core.errors import InputError
+from ssd_data.core.errors import InputError, as_input_error
 from ssd_data.core.images import picture_limits
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.parallel import default_workers, ordered_map
@@ -100,7 +100,8 @@ class _RawCheck:
         """A split's annotations, and all that reading them told; None where that failed."""
         found = self.job.findings
         try:
-            scanned = scan(self.dataset, split, self.labelmap, self.options)
+            with as_input_error():
+                scanned = scan(self.dataset, split, self.labelmap, self.options)
         except InputError as error:
             found.add(UNREADABLE_SPLIT, [f"{split}: {error.sentence}"])
             return None

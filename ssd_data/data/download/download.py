@@ -11,6 +11,7 @@ from pathlib import Path
 from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.files.moving import LOCK
 from ssd_data.core.files.publish import OutFolder
+from ssd_data.core.files.there import is_file, is_named_there, is_there
 from ssd_data.core.legible import few
 from ssd_data.data.download.records import Records
 from ssd_data.data.download.transfer import Part, Report, by_hand, transfer, wrong
@@ -43,7 +44,7 @@ def default_out() -> Path:
 def is_begun(recipe: Recipe, out: Path) -> bool:
     """Whether anything of a data set was ever downloaded into this folder."""
     names = [file.name + end for file in recipe.downloads for end in ("", ".part", ".json")]
-    return any((out / RESERVED / name).exists() for name in names)
+    return any(is_there(out / RESERVED / name) for name in names)
 
 
 def plan(recipe: Recipe, out: Path, splits: Collection[str] = ()) -> list[Step]:
@@ -83,7 +84,7 @@ def _step(file: Download, out: Path, records: Records) -> Step:
 def _archive(file: Download, out: Path) -> Path | None:
     """The archive, as this program or a person put it there."""
     for path in (out / RESERVED / file.name, out / file.name):
-        if path.is_file() and path.stat().st_size == file.bytes:
+        if is_file(path) and path.stat().st_size == file.bytes:
             return path
     return None
 
@@ -115,7 +116,7 @@ def download(
     """
     steps = plan(recipe, out, splits)
     todo = [step for step in steps if step.state != UP_TO_DATE]
-    was_killed = os.path.lexists(out / RESERVED / LOCK)
+    was_killed = is_named_there(out / RESERVED / LOCK)
     if not todo and not was_killed:
         return steps
     _require_space(todo, out, keep)
@@ -170,7 +171,7 @@ def _require_space(todo: list[Step], out: Path, keep: bool) -> None:
     missing = [step.missing for step in todo]
     need = sum(archives) + (sum(missing) if keep else max(missing, default=0))
     there = out.resolve()
-    while not there.exists():
+    while not is_there(there):
         there = there.parent
     if (free := shutil.disk_usage(there).free) < need:
         raise OutputError(

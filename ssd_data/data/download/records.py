@@ -16,7 +16,9 @@ from pathlib import Path
 import msgspec
 
 from ssd_data.core.errors import InputError, OutputError
+from ssd_data.core.files.inside import names_in
 from ssd_data.core.files.paths import is_below, read_bytes
+from ssd_data.core.files.there import is_file, is_folder, is_link, is_named_there
 from ssd_data.core.files.whole import new_file, write_whole
 from ssd_data.data.download.unpack import RESERVED
 from ssd_data.data.recipes import Download
@@ -44,7 +46,7 @@ class Records:
     def __init__(self, out: Path) -> None:
         self.out = out
         self.folder = out / RESERVED
-        paths = sorted(self.folder.glob("*.json")) if self.folder.is_dir() else []
+        paths = [self.folder / name for name in names_in(self.folder) if name.endswith(".json")]
         self._all = {p.stem: record for p in paths if (record := _read(p))}
         self._listed = {pair for record in self._all.values() for pair in record.files.items()}
         self._names = {name for name, _ in self._listed}
@@ -84,9 +86,9 @@ class Records:
     def _require_free(self, staged: Path, into: Path, names: Iterable[str]) -> None:
         for name in names:
             target = into / name
-            if not os.path.lexists(target):
+            if not is_named_there(target):
                 continue
-            plain = target.is_file() and not target.is_symlink()
+            plain = is_file(target) and not is_link(target)
             ours = os.path.normpath(os.path.relpath(target, self.out)) in self._names
             if not (plain and (ours or filecmp.cmp(staged / name, target, shallow=False))):
                 raise OutputError(
@@ -111,10 +113,10 @@ def _read(path: Path) -> UnpackedArchive | None:
 def _merge(source: Path, target: Path) -> None:
     """Move a tree into another: new folders in one step, of files those that differ."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir() and target.is_dir():
+    if is_folder(source) and is_folder(target):
         for inner in sorted(source.iterdir()):
             _merge(inner, target / inner.name)
-    elif target.is_file() and filecmp.cmp(source, target, shallow=False):
+    elif is_file(target) and filecmp.cmp(source, target, shallow=False):
         source.unlink()
     else:
         _move(source, target)
@@ -128,7 +130,7 @@ def _move(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        if source.is_dir():
+        if is_folder(source):
             target.mkdir()
             for inner in sorted(source.iterdir()):
                 _move(inner, target / inner.name)

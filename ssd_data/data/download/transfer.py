@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable, read_text
+from ssd_data.core.files.there import is_file
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.optional import require
 from ssd_data.core.version import __version__
@@ -63,7 +64,7 @@ class Part:
     @property
     def size(self) -> int:
         """Bytes that are there."""
-        return self.path.stat().st_size if self.path.is_file() else 0
+        return self.path.stat().st_size if is_file(self.path) else 0
 
     def clear(self) -> None:
         """Start anew."""

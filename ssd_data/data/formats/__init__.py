@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import open_regular
+from ssd_data.core.files.inside import read_head
 from ssd_data.core.registry import FORMATS
 
 if TYPE_CHECKING:
@@ -145,10 +145,10 @@ class AnnotationFile:
     def claims(self, path: Path) -> bool:
         """Whether a file's first bytes are such a file's; not so where it cannot be read."""
         try:
-            with open_regular(path, "annotation", MOST_BYTES) as file:
-                return self.looks_like(file.read(HEAD_BYTES))
-        except (InputError, OSError):
+            head = read_head(path, "annotation", MOST_BYTES, HEAD_BYTES)
+        except InputError:
             return False
+        return self.looks_like(head)
 
 
 @dataclass(frozen=True, slots=True)

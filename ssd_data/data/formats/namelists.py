@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import open_regular, read_text
+from ssd_data.core.files.inside import read_head, read_text
 from ssd_data.core.files.paths import below
+from ssd_data.core.files.there import is_file
 from ssd_data.core.notes import Tally
 from ssd_data.data.formats import annotation_files
 from ssd_data.data.formats.pictures import (
@@ -72,9 +73,8 @@ class NameList:
 def seems_flagged(file: Path) -> bool:
     """Whether a file's first lines are those of a class's list."""
     try:
-        with open_regular(file, "list", MOST_BYTES) as opened:
-            head = opened.read(_HEAD).decode("utf-8-sig", "replace")
-    except (InputError, OSError):
+        head = read_head(file, "list", MOST_BYTES, _HEAD).decode("utf-8-sig", "replace")
+    except InputError:
         return False
     lines = _lines(head)
     return _all_flagged(lines if len(head) < _HEAD else lines[:-1])
@@ -239,7 +239,7 @@ def read_listed(root: Path, path: str, finder: Finder, notes: Tally) -> Iterator
 def united(root: Path, path: str) -> list[str]:
     """The lists that a path means: itself, or with a ``*`` in its name those that fit, sorted."""
     folder, _, name = path.rpartition("/")
-    if "*" not in name or below(root, path).is_file():
+    if "*" not in name or is_file(below(root, path)):
         return [_as_spelt(root, path)]
     start, _, end = name.lower().partition("*")
     above = f"{folder}/" if folder else ""
@@ -262,7 +262,7 @@ def lists_in(tree: Tree, folder: str) -> list[str]:
 def _as_spelt(root: Path, path: str) -> str:
     """A list's path with the ending that it has there: ``train.TXT``."""
     file = below(root, path)
-    if file.is_file():
+    if is_file(file):
         return path
     others = (n for n in lists_in(Tree(file.parent), "") if n.rpartition(".")[0] == file.stem)
     return path[: -len(file.name)] + next(others, file.name)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ssd_data.core.errors import InputError
+from ssd_data.core.errors import InputError, as_input_error
 from ssd_data.core.files.paths import below, is_below, require_below
 from ssd_data.core.files.there import is_file, is_named_there, is_there
 from ssd_data.core.notes import Tally
@@ -148,7 +148,8 @@ def entry(root: Path, image: str, annotation: str, where: str, notes: Tally) -> 
             *others, last = sorted(annotation_files(), key=lambda suffix: suffix[::-1])
             text = f'"{annotation}" is neither {", ".join(others)} nor {last}'
             raise InputError(text, where=where)
-        return file.read(path, image, annotation, notes)
+        with as_input_error():
+            return file.read(path, image, annotation, notes)
     except BoxlessError as error:
         return error.entry()
     except InputError as error:

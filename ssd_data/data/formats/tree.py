@@ -8,7 +8,6 @@ itself is found under its own name. Links that leave the data set are refused, s
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -17,11 +16,11 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.fences import leads_out, refused
 from ssd_data.core.files.inside import HeldEntry, entries, is_folder
 from ssd_data.core.files.paths import listable
-from ssd_data.core.files.there import identity
+from ssd_data.core.files.there import NOT_THERE, identity
 from ssd_data.data.formats.foldernames import is_left_behind
 
 _LISTS = "ImageSets/"
-_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+
 _OWN_LINKS = "_lmdb"  # how they end
 
 
@@ -143,7 +142,7 @@ def _listed(path: str) -> HeldNames:
     try:
         held = entries(path)
     except OSError as error:
-        if error.errno in _NOT_THERE:
+        if error.errno in NOT_THERE:
             return HeldNames()
         raise InputError(
             f"this folder cannot be listed: {error.strerror}",

@@ -15,6 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ssd_data.core.files.there import is_file, is_there
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Flags
@@ -123,7 +124,7 @@ def place(folder: Path, files: Mapping[str, bytes]) -> bool:
     """
     targets = {folder / path: data for path, data in files.items()}
     if not all(_is_free(folder, path) for path in files):
-        return all(path.is_file() and path.read_bytes() == data for path, data in targets.items())
+        return all(is_file(path) and path.read_bytes() == data for path, data in targets.items())
     for path, data in targets.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as file:
@@ -134,7 +135,7 @@ def place(folder: Path, files: Mapping[str, bytes]) -> bool:
 def _is_free(folder: Path, path: str) -> bool:
     # Asked of the disk: a table of all names would grow with the number of records.
     above = (folder / parent for parent in PurePosixPath(path).parents)
-    return not (folder / path).exists() and not any(parent.is_file() for parent in above)
+    return not is_there(folder / path) and not any(is_file(parent) for parent in above)
 
 
 def append(path: Path, data: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import zip_longest
@@ -11,6 +10,7 @@ from pathlib import Path
 from ssd_data.core.errors import OutputError
 from ssd_data.core.files.moving import is_hidden
 from ssd_data.core.files.resumable import INSIDE
+from ssd_data.core.files.there import is_folder, is_named_there
 from ssd_data.data.lmdb.sharded import ShardedLmdb
 from ssd_data.data.lmdb.single import SingleLmdb
 from ssd_data.data.lmdb.store import is_lmdb, open_stored
@@ -26,9 +26,9 @@ def is_taken(out: Path, redo: bool, mark: str) -> bool:
     Raises:
         OutputError: something else lies there, or an LMDB of the other form.
     """
-    if os.path.lexists(out) and not out.is_dir():
+    if is_named_there(out) and not is_folder(out):
         raise OutputError("a file is in the way", where=out, hint="Move it")
-    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    names = {path.name for path in out.iterdir()} if is_folder(out) else set()
     names = {name for name in names if not is_hidden(name) and name != INSIDE}
     if names and not is_lmdb(out):
         raise OutputError("the folder is not empty", where=out, hint="Name another with -o")

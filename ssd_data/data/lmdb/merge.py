@@ -16,6 +16,7 @@ from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.files.publish import OutFolder
 from ssd_data.core.files.remote.address import as_path
 from ssd_data.core.files.resumable import part_of, this_boot
+from ssd_data.core.files.there import is_folder
 from ssd_data.core.files.unlocked import own_name
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.progress import Track, untracked
@@ -91,7 +92,7 @@ def _require_sharded(source: Path) -> None:
     if is_lmdb(source):
         hint = "ssd-data shard LMDB -o DIR --shards N makes shards of it"
         raise InputError("this LMDB is whole already", where=source, hint=hint)
-    inside = sorted(p.name for p in source.iterdir() if is_sharded(p)) if source.is_dir() else []
+    inside = sorted(p.name for p in source.iterdir() if is_sharded(p)) if is_folder(source) else []
     hint = f"Here are {', '.join(inside)}: name one" if inside else ""
     raise InputError(f"no sharded LMDB here: {SHARDS} is missing", where=source, hint=hint)
 

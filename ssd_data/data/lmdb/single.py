@@ -18,7 +18,7 @@ import lmdb
 from ssd_data.core.errors import InputError, cure
 from ssd_data.core.files.moving import require_settled
 from ssd_data.core.files.remote.cache import on_disk
-from ssd_data.core.files.there import is_file
+from ssd_data.core.files.there import is_file, is_there
 from ssd_data.data.lmdb.pages import require_sound
 from ssd_data.data.lmdb.strangers import DATA, refuse_stranger
 
@@ -117,7 +117,7 @@ def _open_held(path: Path, known: int | None) -> tuple[lmdb.Environment, int, in
         try:
             return _open_existing(place, known)
         except InputError as error:
-            if again and place != path and not (place / DATA).exists():
+            if again and place != path and not is_there(place / DATA):
                 continue  # another process made room meanwhile
             error.where = error.where.replace(str(place), str(path))
             raise

@@ -15,6 +15,7 @@ from ssd_data.core.files.exchange import remove_tree
 from ssd_data.core.files.paths import read_bytes
 from ssd_data.core.files.publish import OutFolder
 from ssd_data.core.files.remote.address import as_path
+from ssd_data.core.files.there import is_there
 from ssd_data.core.files.whole import write_text
 from ssd_data.core.progress import Track, untracked
 from ssd_data.data.lmdb.companions import labelmap_file
@@ -155,7 +156,7 @@ def _write(folder: Path, keys: Keys, cut: _Cut, items: Iterator[tuple[bytes, mem
             size += len(value)
     content = digest.hexdigest()
     name = named_after("shard", content, cut.numbers)
-    if (folder / name).exists():  # another holds the same
+    if is_there(folder / name):  # another holds the same
         shutil.rmtree(part)
     else:
         part.rename(folder / name)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.remote.address import as_path
-from ssd_data.core.files.there import is_file
+from ssd_data.core.files.there import is_file, is_folder
 from ssd_data.data.lmdb.records import Record, decode_record
 from ssd_data.data.lmdb.sharded import ShardedLmdb
 from ssd_data.data.lmdb.shards import SHARDS, read_shards
@@ -213,7 +213,7 @@ def open_stored(path: Path) -> SingleLmdb | ShardedLmdb:
         return ShardedLmdb(path)
     if not there:
         refuse_stranger(path)
-        inside = sorted(p.name for p in path.iterdir() if is_lmdb(p)) if path.is_dir() else []
+        inside = sorted(p.name for p in path.iterdir() if is_lmdb(p)) if is_folder(path) else []
         hint = f"Here are {', '.join(inside)}: name one" if inside else ""
         raise InputError("no LMDB here: data.mdb is missing", where=path, hint=hint)
     return SingleLmdb(path)

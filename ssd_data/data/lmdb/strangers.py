@@ -14,6 +14,7 @@ from pathlib import Path
 from ssd_data.core.errors import InputError, cure
 from ssd_data.core.files.paths import ANY_BYTES, read_start
 from ssd_data.core.files.remote.address import remote
+from ssd_data.core.files.there import is_file, is_folder
 from ssd_data.core.legible import Legible, few, visible
 from ssd_data.data.lmdb.pages import HEADER, MAGIC, named_databases
 from ssd_data.data.lmdb.records import key_text
@@ -51,9 +52,9 @@ def refuse_stranger(path: Path) -> None:
             Or no file can have that name.
     """
     if _is_folder(path):
-        if remote(path) is not None and (path / DATA).is_file():
+        if remote(path) is not None and is_file(path / DATA):
             return  # it is looked at when it is opened, on this machine's disk
-        if (path / DATA).is_file():
+        if is_file(path / DATA):
             _refuse_file(path / DATA, path)
             _refuse_named(path)
         else:
@@ -74,7 +75,7 @@ def _is_folder(path: Path) -> bool:
     if "\0" in str(path):
         raise InputError("no file can have that name", where=path)
     try:
-        return path.is_dir()
+        return is_folder(path)
     except OSError as error:
         what = f"cannot be looked at: {error.strerror}"
         raise InputError(what, where=path, hint=cure(error)) from None
@@ -195,7 +196,7 @@ def _is_lmdb_file(path: Path) -> bool:
 def _head(file: Path) -> bytes:
     """The first bytes of a regular file, none of any other."""
     try:
-        if not file.is_file():
+        if not is_file(file):
             return b""
         if remote(file) is not None:
             return read_start(file, "file", ANY_BYTES, file, _HEAD, again=True)[0]

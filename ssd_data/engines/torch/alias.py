@@ -13,6 +13,7 @@ from types import ModuleType
 
 from ssd_data.core.errors import InputError, SsdDataError
 from ssd_data.core.files.paths import read_text
+from ssd_data.core.files.there import is_file
 from ssd_data.engines.torch.mode import or_on_cpu
 from ssd_data.engines.torch.python2 import Beside, Loader, compile_script, run
 from ssd_data.nets.netspec import use_messages
@@ -98,7 +99,7 @@ def run_script(
 def find_model_libs(script: Path) -> Path | None:
     """The ``model_libs.py`` that lies beside a script (to be copied into a Caffe), or in the
     checkout that the script lies in."""
-    if (beside := script.absolute().with_name(MODEL_LIBS.name)).is_file():
+    if is_file(beside := script.absolute().with_name(MODEL_LIBS.name)):
         return beside
     return find_in_checkout(script, MODEL_LIBS)
 
@@ -109,7 +110,7 @@ def find_in_checkout(script: Path, name: Path) -> Path | None:
     for folder in script.absolute().parents:
         if folder.stat().st_mode & stat.S_IWOTH:
             return None
-        if (folder / name).is_file():
+        if is_file(folder / name):
             return folder / name
     return None
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_text
+from ssd_data.core.files.there import is_file
 from ssd_data.engines.torch.oldsyntax import to_python3
 
 NAMES = {"xrange": "range", "unicode": "str", "raw_input": "input", "long": "int", "unichr": "chr"}
@@ -186,6 +187,6 @@ class Beside(MetaPathFinder):
     def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
         """A module of that name in the folder."""
         file = self.folder / f"{fullname}.py"
-        if path is not None or not file.is_file():
+        if path is not None or not is_file(file):
             return None
         return spec_from_file_location(fullname, file, loader=Loader(fullname, str(file)))

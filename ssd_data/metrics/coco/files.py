@@ -21,6 +21,7 @@ from ssd_data.core.boxes import from_xywh, to_xywh
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import open_regular
 from ssd_data.core.files.paths import naming
+from ssd_data.core.files.there import is_file
 from ssd_data.core.files.whole import new_file
 from ssd_data.core.legible import few
 from ssd_data.core.structures import Detections
@@ -176,7 +177,7 @@ def _read_rows(path: Path, pictures: Ints, classes: Ints) -> tuple[Columns, list
     Args:
         pictures, classes: the truth's, as their ids.
     """
-    if Path(path).is_file() and Path(path).stat().st_size > BLOCK:
+    if is_file(path) and Path(path).stat().st_size > BLOCK:
         try:
             columns = Columns()
             for results in _some_at_a_time(path):
@@ -236,7 +237,7 @@ def _add(
 
 def sniff(path: Path) -> int:
     """By the first byte; other files than texts may be a broken JSON."""
-    if not path.is_file() or path.suffix == ".txt":
+    if not is_file(path) or path.suffix == ".txt":
         return NO
     with naming(path), path.open("rb") as file:
         return SURELY if _first_byte(file.read(64)) in (b"[", b"{") else PERHAPS

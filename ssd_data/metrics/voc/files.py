@@ -19,7 +19,9 @@ import numpy as np
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.fences import keep_inside
+from ssd_data.core.files.inside import names_in
 from ssd_data.core.files.paths import below, is_plain_name, listable
+from ssd_data.core.files.there import is_file, is_folder, is_there
 from ssd_data.core.files.together import new_folder
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.core.legible import count_of, few
@@ -75,8 +77,8 @@ def read_truth(
         return _from_lmdb(path, classes)
     named = path
     root, path = _image_set(named, split)
-    keep_inside(named if named.is_dir() else root, follow_links)
-    if not (root / "Annotations").is_dir():
+    keep_inside(named if is_folder(named) else root, follow_links)
+    if not is_folder(root / "Annotations"):
         raise InputError(
             "there is no VOC truth here",
             where=path,
@@ -110,16 +112,16 @@ def _listed_names(root: Path, path: Path) -> Iterator[tuple[str, str]]:
 
 def _image_set(path: Path, split: str | None) -> tuple[Path, Path]:
     """The folder that holds Annotations, and the list of pictures."""
-    if not path.is_dir():
+    if not is_folder(path):
         return path.absolute().parent.parent.parent, path
     if split and split.endswith(".txt"):
         return path, Path(split)
     name = Path("ImageSets", "Main", f"{split or 'test'}.txt")
-    years = sorted(file.parents[2] for file in path.glob(f"VOC*/{name}"))
-    if len(years) > 1 and not (path / name).exists():
+    years = [path / n for n in names_in(path) if n.startswith("VOC") and is_there(path / n / name)]
+    if len(years) > 1 and not is_there(path / name):
         text = f"{few([year.name for year in years])} all have the image set {name.stem}"
         raise InputError(text, where=path, hint=f"Name one: {years[0]}")
-    root = path if (path / name).exists() or not years else years[0]
+    root = path if is_there(path / name) or not years else years[0]
     return root, root / name
 
 
@@ -132,7 +134,7 @@ def _read_lmdb(path: Path, labelmap: LabelMap | None) -> Truth:
     if labelmap is None:
         labelmap = labelmap_of(path)
     sizes = name_size_file(path)
-    listed = read_name_sizes(sizes) if sizes.is_file() else []
+    listed = read_name_sizes(sizes) if is_file(sizes) else []
     records = open_shared(path)
     if listed and len(listed) != len(records):
         text = f"{sizes.name} has {len(listed):,} lines, the LMDB {len(records):,}"
@@ -203,16 +205,16 @@ def read_detections(folder: Path, truth: Truth, missing: str = "fail") -> Found:
 
 def sniff(path: Path) -> int:
     """By the files' names; any one text file may be of one class."""
-    inside = path.iterdir() if path.is_dir() else [path]
+    inside = path.iterdir() if is_folder(path) else [path]
     if any(NAME.fullmatch(file.name) for file in inside):
         return SURELY
-    return PERHAPS if path.is_file() and path.suffix == ".txt" else NO
+    return PERHAPS if is_file(path) and path.suffix == ".txt" else NO
 
 
 def _files(folder: Path, classes: Sequence[str]) -> dict[str, Path]:
     """Class → its file."""
     files: dict[str, Path] = {}
-    if not folder.exists():
+    if not is_there(folder):
         raise InputError("the folder of detections is missing", where=folder)
     for path in _listed(folder):
         match = NAME.fullmatch(path.name)
@@ -235,7 +237,7 @@ def _files(folder: Path, classes: Sequence[str]) -> dict[str, Path]:
 
 
 def _listed(folder: Path) -> list[Path]:
-    return [folder] if folder.is_file() else sorted(folder.iterdir())
+    return [folder] if is_file(folder) else sorted(folder.iterdir())
 
 
 def write_voc_detections(

@@ -9,7 +9,7 @@ as ``xmax = x + w``, as the official tool does, which then adds one to each side
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ import numpy as np
 
 from ssd_data.core.boxes import from_xywh, to_xywh
 from ssd_data.core.errors import InputError, cure
-from ssd_data.core.files.inside import entries
+from ssd_data.core.files import there
+from ssd_data.core.files.inside import entries, is_folder, names_in
 from ssd_data.core.files.paths import require_below
 from ssd_data.core.files.together import new_folder
 from ssd_data.core.notes import Tally
@@ -84,24 +85,28 @@ def read_truth(folder: Path) -> Truth:
 
 def sniff(path: Path) -> int:
     """Text files one folder deep."""
-    return PERHAPS if path.is_dir() and any(path.glob("*/*.txt")) else NO
+    return PERHAPS if there.is_folder(path) and any(_texts(path)) else NO
 
 
 def _ground_truth(folder: Path) -> Path:
     if folder.suffix == ".mat":
         return folder.parent
-    lists_only = any(folder.glob("*_bbx_gt.txt")) and not any(folder.glob("*.mat"))
+    names = names_in(folder)
+    lists_only = any(n.endswith("_bbx_gt.txt") for n in names)
+    lists_only &= not any(n.endswith(".mat") for n in names)
     if folder.suffix == ".txt" or lists_only:
         raise InputError(
             "the list of faces does not say which are easy, medium or hard", where=folder, hint=HINT
         )
     inside = folder / "ground_truth"
-    return inside if not (folder / "wider_face_val.mat").exists() and inside.is_dir() else folder
+    if there.is_there(folder / "wider_face_val.mat") or not there.is_folder(inside):
+        return folder
+    return inside
 
 
 def _load(path: Path, names: Sequence[str]) -> list[Sequence[Any]]:
     """Cell arrays of one ``.mat`` file."""
-    if not path.exists():
+    if not there.is_there(path):
         raise InputError("this file of the truth is missing", where=path, hint=HINT)
     found = read_mat(path, names)
     for name in names:
@@ -175,7 +180,8 @@ def read_detections(folder: Path, truth: Truth) -> Found:
     if not known:
         has = f"none of its {len(files):,} files is called like" if files else "it has no file of"
         hint = f"Expected files such as {truth.pictures[0]}.txt; the truth is {truth.origin}"
-        hint = unpack_hint(path.name for path in Path(folder).glob("*/*")) or hint
+        inside = (name for event in names_in(folder) for name in names_in(folder / event))
+        hint = unpack_hint(inside) or hint
         raise InputError(f"{has} a picture of the truth", where=folder, hint=hint)
     for name in files.keys() - index.keys():
         notes.add("file of a picture that the truth does not have (not read)", files[name])
@@ -207,19 +213,19 @@ def read_detections(folder: Path, truth: Truth) -> Found:
 
 def _files(folder: Path) -> dict[str, str]:
     """``EVENT/picture`` → path, of all text files one folder deep."""
-    files: dict[str, str] = {}
     try:
-        for event in entries(folder):
-            if event.is_dir():
-                files |= {
-                    f"{event.name}/{entry.name[:-4]}": entry.path
-                    for entry in entries(event.path)
-                    if entry.name.endswith(".txt")
-                }
+        return dict(_texts(folder))
     except OSError as error:
         text = f"cannot read the folder of detections: {error.strerror}"
         raise InputError(text, where=error.filename or folder, hint=cure(error)) from None
-    return files
+
+
+def _texts(folder: Path) -> Iterator[tuple[str, str]]:
+    for event in entries(folder):
+        if is_folder(event):
+            for entry in entries(event.path):
+                if entry.name.endswith(".txt"):
+                    yield f"{event.name}/{entry.name[:-4]}", entry.path
 
 
 def _parse_file(data: bytes, path: str, name: str, notes: Tally) -> Floats:

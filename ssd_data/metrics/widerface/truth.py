@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.there import is_folder
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.data.dataset import Dataset
 from ssd_data.metrics import all_labels
@@ -54,7 +55,7 @@ def _official(place: Path, names: tuple[str, ...]) -> Truth:
 def find_truth(root: Path, dataset: Dataset | None, split: str) -> Path | None:
     """The lists, where somebody has put them below the data set's root."""
     place = root / GROUND_TRUTH
-    return place if place.is_dir() else None
+    return place if is_folder(place) else None
 
 
 def names(pictures: TruthBuilder) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.there import is_file, is_folder, is_there
 from ssd_data.core.labelmap import LabelMap, read_labelmap
 from ssd_data.data.lmdb.shards import SHARDS
 from ssd_data.data.lmdb.strangers import DATA
@@ -131,9 +131,9 @@ def processes(session: Session) -> int:
 
 def is_run(path: Path) -> bool:
     """Whether it is a table or log, or a folder of a training run."""
-    if path.is_file():
+    if is_file(path):
         return True
-    return path.is_dir() and ((path / SOLVER).is_file() or bool(RunFolder(path).records))
+    return is_folder(path) and (is_file(path / SOLVER) or bool(RunFolder(path).records))
 
 
 def gather_run(path: Path, labelmap: LabelMap | None = None) -> RunSubject:
@@ -147,9 +147,9 @@ def gather_run(path: Path, labelmap: LabelMap | None = None) -> RunSubject:
         InputError: nothing of a training is there.
     """
     notes: list[str] = []
-    run = RunFolder(path if path.is_dir() else path.parent)
+    run = RunFolder(path if is_folder(path) else path.parent)
     folder = run.folder
-    record = _choose(run, notes) if path.is_dir() else path
+    record = _choose(run, notes) if is_folder(path) else path
     history = read_history(record)
     if history.broken:
         count = f"{history.broken:,} lines" if history.broken > 1 else "1 line"
@@ -165,7 +165,7 @@ def gather_run(path: Path, labelmap: LabelMap | None = None) -> RunSubject:
         file,
         train=_net(folder, bases, TRAIN_NET, _named(solver, "train_net")),
         test=_net(folder, bases, TEST_NET, _named(solver, "test_net")),
-        deploy=folder / DEPLOY if (folder / DEPLOY).is_file() else None,
+        deploy=folder / DEPLOY if is_file(folder / DEPLOY) else None,
         kept=_kept(run, history, notes),
         labelmap=labelmap or _labelmap(run, notes),
         bases=bases,
@@ -230,7 +230,7 @@ def _net(folder: Path, bases: tuple[Path, ...], usual: str, stated: str) -> Path
 
 
 def _is_there(path: Path) -> bool:
-    return os.path.exists(path)  # noqa: PTH110 - False also of a name that no file can have
+    return is_there(path)
 
 
 def _kept(run: RunFolder, history: History, notes: list[str]) -> tuple[SavedModel, ...]:

@@ -16,6 +16,8 @@ from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ssd_data.core.files.there import is_folder
+
 SNAPS = Path("/snap/bin")  # browsers from there see the person's folder, not the temporary ones
 PAGE = """<!doctype html>
 <meta charset="utf-8">
@@ -38,7 +40,7 @@ def has_screen() -> bool:
 @contextmanager
 def shown(address: str) -> Iterator[None]:
     """Open an address in the person's browser; the file that leads there lies until the end."""
-    home = Path.home() if SNAPS.is_dir() else None
+    home = Path.home() if is_folder(SNAPS) else None
     with TemporaryDirectory(prefix="ssd-data-view-", dir=home, ignore_cleanup_errors=True) as made:
         page = Path(made, "view.html")
         page.write_text(PAGE.format(address=escape(address)), encoding="utf-8")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import UsageError
+from ssd_data.core.files.there import is_file, is_folder, is_there
 from ssd_data.engines.caffe import import_caffe
 
 BINARY = Path("build/tools/caffe")
@@ -39,7 +40,7 @@ def find_caffe(given: Path | str | None = None) -> FoundCaffe:
     """
     without = ""
     root = os.environ.get("CAFFE_ROOT") if given is None else None
-    if root and not (Path(root) / BINARY).exists():
+    if root and not is_there(Path(root) / BINARY):
         without = f"CAFFE_ROOT={root} holds no {BINARY}"
     found = find_binary(given)
     if found is not None:
@@ -74,15 +75,15 @@ def find_binary(given: Path | str | None = None) -> Path | None:
     """
     if given is not None:
         path = Path(given)
-        return _require_executable(path / BINARY if path.is_dir() else path, "--caffe")
-    if (root := os.environ.get("CAFFE_ROOT")) and (Path(root) / BINARY).exists():
+        return _require_executable(path / BINARY if is_folder(path) else path, "--caffe")
+    if (root := os.environ.get("CAFFE_ROOT")) and is_there(Path(root) / BINARY):
         return _require_executable(Path(root) / BINARY, "CAFFE_ROOT")
     found = shutil.which("caffe")
     return Path(found) if found else None
 
 
 def _require_executable(path: Path, where: str) -> Path:
-    if not path.is_file():
+    if not is_file(path):
         raise UsageError(f'"{path}" is not there', where=where, hint=HINT)
     if not os.access(path, os.X_OK):
         raise UsageError(f'"{path}" is not executable', where=where, hint=f"chmod +x {path}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.there import is_file
 from ssd_data.training.snapshots import HDF5, MODEL, STATE, find_snapshots, iteration_of
 
 
@@ -20,7 +21,7 @@ def or_newer_hdf5(prefix: str, newest: Path | None, engine: str) -> Path | None:
     least = -1 if newest is None else iteration_of(newest)
     for iteration, state in find_snapshots(prefix, STATE + HDF5):
         model = state.with_name(state.name.replace(STATE + HDF5, MODEL + HDF5))
-        if iteration <= least or not model.is_file():
+        if iteration <= least or not is_file(model):
             continue
         if engine != "caffe":
             raise InputError(

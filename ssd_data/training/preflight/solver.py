@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable
+from ssd_data.core.files.there import is_folder, is_named_there
 from ssd_data.proto import caffe_pb2
 from ssd_data.training.preflight.report import Preflight
 from ssd_data.training.rates import Progress, learning_rate
@@ -141,9 +142,9 @@ def check_snapshots(found: Preflight, file: SolverFile, size: int, engine: str) 
 def check_folder(found: Preflight, where: str, folder: Path, engine: str) -> Path | None:
     """That files can be written into a folder; the part of its path that is there, if it is one."""
     existing = folder
-    while not os.path.lexists(existing) and existing != existing.parent:
+    while not is_named_there(existing) and existing != existing.parent:
         existing = existing.parent
-    if not existing.is_dir():
+    if not is_folder(existing):
         found.error(where, f'"{existing}" is no folder', "Choose another")
         return None
     if not os.access(existing, os.W_OK | os.X_OK):

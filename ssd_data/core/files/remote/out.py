@@ -14,6 +14,7 @@ from ssd_data.core.errors import SsdDataError
 from ssd_data.core.files.remote.address import RemotePath
 from ssd_data.core.files.remote.stores import name_store, store_of
 from ssd_data.core.files.scratch import scratch
+from ssd_data.core.files.there import is_file
 
 TRIED = ".ssd-data-writing"
 
@@ -75,7 +76,7 @@ class StoreOut:
         Raises:
             StoreError: the store fails; what was there before is whole still.
         """
-        files = [file for file in self.staging.rglob("*") if file.is_file()]
+        files = [file for file in self.staging.rglob("*") if is_file(file)]
         for file in sorted(files, key=self._rank):
             folder = file.parent.relative_to(self.staging).as_posix()
             put_files(self.path / folder, [file])

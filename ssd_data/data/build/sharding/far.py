@@ -11,6 +11,7 @@ from ssd_data.core.files.publish import OutFolder
 from ssd_data.core.files.remote.address import RemotePath, remote
 from ssd_data.core.files.remote.out import StoreOut
 from ssd_data.core.files.remote.stores import store_of
+from ssd_data.core.files.there import is_file, is_folder
 from ssd_data.data.lmdb.manifest import LABELMAP, MANIFEST
 from ssd_data.data.lmdb.shards import SHARDS, read_shards
 from ssd_data.data.lmdb.store import is_sharded
@@ -46,9 +47,9 @@ def _names(lmdb: Path) -> set[str]:
     with suppress(InputError):
         if is_sharded(lmdb):
             return {shard.name for shard in read_shards(lmdb).shards}
-    return {DATA} if (lmdb / DATA).is_file() else set()
+    return {DATA} if is_file(lmdb / DATA) else set()
 
 
 def _files(place: Path) -> list[RemotePath]:
-    inside = place.iterdir() if place.is_dir() else iter([place] if place.is_file() else [])
+    inside = place.iterdir() if is_folder(place) else iter([place] if is_file(place) else [])
     return [file for file in map(remote, inside) if file is not None]

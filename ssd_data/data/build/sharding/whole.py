@@ -12,6 +12,7 @@ import msgspec
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import expect
 from ssd_data.core.files.paths import open_regular, read_text
+from ssd_data.core.files.there import is_file
 from ssd_data.core.files.typed import plain
 from ssd_data.core.notes import Count, Tally
 from ssd_data.data.build.convert import BuiltRecord
@@ -101,11 +102,11 @@ def read_records(folder: Path) -> Iterator[tuple[int, bytes, str]]:
 
 def read_summary(folder: Path) -> ShardSummary | None:
     """What a shard says of itself; None where it is not whole."""
-    with suppress(InputError, ValueError, RecursionError, OSError):
+    with suppress(InputError, ValueError, RecursionError, FileNotFoundError, NotADirectoryError):
         path = folder / SUMMARY
         table = json.loads(read_text(path, "shard's record", MOST_BYTES))
         summary = msgspec.convert(table, ShardSummary, strict=False)
-        if summary.file == (folder / DATA).stat().st_size and (folder / RECORDS).is_file():
+        if summary.file == (folder / DATA).stat().st_size and is_file(folder / RECORDS):
             return summary
     return None
 

@@ -17,8 +17,8 @@ import msgspec
 from ssd_data.core.classes.background import is_background, is_background_first
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.fences import require_inside
-from ssd_data.core.files.inside import open_regular
-from ssd_data.core.files.paths import listable
+from ssd_data.core.files.inside import read_head
+from ssd_data.core.files.paths import file_error, listable
 from ssd_data.core.files.there import stamp
 from ssd_data.data.formats.coco.jsonfile import (
     BOM,
@@ -94,9 +94,8 @@ def is_by_label_studio(info: msgspec.Raw) -> bool:
 def is_likely(path: Path) -> bool:
     """Whether a file begins as an instances JSON does; its first bytes are read."""
     try:
-        with open_regular(path, "JSON", MOST_BYTES) as file:
-            head = file.read(HEAD)
-    except (InputError, OSError):
+        head = read_head(path, "JSON", MOST_BYTES, HEAD)
+    except InputError:
         return False
     return head.removeprefix(BOM).lstrip()[:1] == b"{" and _KEY.search(head) is not None
 
@@ -111,8 +110,8 @@ def glance(path: Path, name: str) -> JsonGlance:
     require_inside(path)
     try:
         seen = stamp(path)
-    except OSError:
-        raise InputError("the annotation is missing", where=name) from None
+    except OSError as error:
+        raise file_error(path, "annotation", name, error) from None
     return _glance(path, name, seen)
 
 

@@ -15,7 +15,7 @@ from ssd_data.core.files.inside import names_in
 from ssd_data.core.files.paths import listable, require_below
 from ssd_data.core.notes import Tally
 from ssd_data.data.formats.coco.loose import TextIds
-from ssd_data.data.formats.coco.places import is_file, is_folder
+from ssd_data.data.formats.coco.places import has_file, has_folder
 from ssd_data.data.formats.coco.schema import CocoImage
 from ssd_data.data.formats.pictures import Named, Pictures
 
@@ -111,7 +111,7 @@ class PictureFinder:
             if named := self._named(image.file_name, where):
                 return ListedImage(self._place(named.path), image, named.how)
             plain = image.file_name.replace("\\", "/").removeprefix("./")
-            if is_file(self.root, plain):
+            if has_file(self.root, plain):
                 return ListedImage(plain, image)
             require_below(self.root, path, where)
         except InputError as error:
@@ -129,7 +129,7 @@ class PictureFinder:
             return named
         plain = _plain(text)
         folder = plain.rpartition("/")[0]
-        here = any(is_folder(base, folder) for base in (self.pictures.folder, self.root))
+        here = any(has_folder(base, folder) for base in (self.pictures.folder, self.root))
         deeper = named.path.endswith(f"/{plain}")
         return None if here or (self.exact and deeper) else named
 

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import is_below
+from ssd_data.core.files.there import is_file, is_folder
 from ssd_data.data.formats.parts import files_in
 from ssd_data.data.formats.pictures import Pictures
 from ssd_data.data.formats.splits import role
@@ -130,7 +131,7 @@ def _candidates(tree: Tree, json: str, split: str) -> tuple[list[str], list[str]
         usual.append(top)
     homes = [d for d in held if d.lower() in _PICTURES]
     others = held + [joined(d, inner) for d in homes for inner in _folders(tree, d)]
-    usual = [place for place in dict.fromkeys(usual) if tree.path(place).is_dir()]
+    usual = [place for place in dict.fromkeys(usual) if is_folder(tree.path(place))]
     return usual, [d for d in others if d not in usual and not _is_foreign(d, split)]
 
 
@@ -143,23 +144,17 @@ def _is_foreign(path: str, split: str) -> bool:
 
 def _is_there(folder: Path, name: str) -> bool:
     plain = name.replace("\\", "/").removeprefix("./")
-    return any(is_file(folder, text) for text in dict.fromkeys((name, plain, unquote(plain))))
+    return any(has_file(folder, text) for text in dict.fromkeys((name, plain, unquote(plain))))
 
 
-def is_file(folder: Path, name: str) -> bool:
+def has_file(folder: Path, name: str) -> bool:
     """Whether a hostile name is that of a file below a folder."""
-    try:
-        return is_below(name) and (folder / name).is_file()
-    except OSError:  # too long for the file system
-        return False
+    return is_below(name) and is_file(folder / name)
 
 
-def is_folder(folder: Path, name: str) -> bool:
+def has_folder(folder: Path, name: str) -> bool:
     """The same of a folder."""
-    try:
-        return is_below(name) and (folder / name).is_dir()
-    except OSError:
-        return False
+    return is_below(name) and is_folder(folder / name)
 
 
 def _found_otherwise(tree: Tree, folder: str, split: str, names: Sequence[str]) -> int:

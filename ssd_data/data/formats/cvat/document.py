@@ -15,7 +15,7 @@ from typing import BinaryIO, Literal, TypeAlias
 from lxml import etree
 
 from ssd_data.core.errors import InputError, cure
-from ssd_data.core.files.inside import open_regular
+from ssd_data.core.files.inside import open_regular, read_head
 from ssd_data.data.formats.entities import refuse_entities
 
 MAX_BYTES = 4 << 30
@@ -32,9 +32,8 @@ _OURS = re.compile(rb"<(?:image|track|meta|version)[\s/>]")
 def is_ours(path: Path) -> bool:
     """Whether a file begins as CVAT's do; only its beginning is read."""
     try:
-        with open_regular(path, "XML", MAX_BYTES) as file:
-            head = file.read(HEAD_BYTES)
-    except (InputError, OSError):
+        head = read_head(path, "XML", MAX_BYTES, HEAD_BYTES)
+    except InputError:
         return False
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         head = head.decode("utf-16", "replace").encode()

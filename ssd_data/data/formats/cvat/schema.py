@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import below, is_below
+from ssd_data.core.files.there import is_folder
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Entry
 from ssd_data.data.formats.cvat.document import is_ours
@@ -35,7 +36,7 @@ class CvatSource(PartSource, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     def files(self, root: Path) -> list[str]:
         """Its files, below the root."""
-        if not below(root, self.xml).is_dir():
+        if not is_folder(below(root, self.xml)):
             return [self.xml]
         folder = "" if self.xml == "." else self.xml
         return [name for name in files_in(Tree(root), XML, folder) if is_ours(root / name)]

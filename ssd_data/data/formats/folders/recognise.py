@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.files.there import is_folder
 from ssd_data.data.formats import Confidence, Recognised
 from ssd_data.data.formats.folders.counterparts import Counterparts, Place, name_of, under
 from ssd_data.data.formats.folders.places import PlaceChoice
@@ -46,7 +47,7 @@ def recognise(tree: Tree) -> Recognised[FolderSource] | None:
         splits = found.splits() if places else {}
     except InputError:
         # What is wrong with a VOC tree says its own format.
-        if sure and not (tree.path(MAIN).is_dir() and "Annotations" in tree.folders()):
+        if sure and not (is_folder(tree.path(MAIN)) and "Annotations" in tree.folders()):
             raise
         return None
     if not splits:

@@ -19,7 +19,7 @@ from typing import Any
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.fences import require_inside
 from ssd_data.core.files.inside import openable
-from ssd_data.core.files.there import stamp
+from ssd_data.core.files.there import is_file, stamp
 from ssd_data.core.images import MOST_BYTES
 from ssd_data.core.optional import require
 
@@ -61,7 +61,7 @@ class ParquetTable:
             InputError: it is absent or no Parquet file, or a link leads out to it.
         """
         require_inside(self.path)
-        if not self.path.is_file():
+        if not is_file(self.path):
             raise InputError("the Parquet file is missing", where=self.name)
         place = openable(self.path, "Parquet file", self.name)
         with self._reading():

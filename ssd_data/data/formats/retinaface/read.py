@@ -11,8 +11,9 @@ import numpy as np
 
 from ssd_data.core.boxes import from_xywh
 from ssd_data.core.errors import InputError
-from ssd_data.core.files.inside import open_regular, read_lines
+from ssd_data.core.files.inside import read_head, read_lines
 from ssd_data.core.files.paths import below, require_below
+from ssd_data.core.files.there import is_folder
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry
 from ssd_data.data.formats import Confidence, Format, Recognised
@@ -89,15 +90,15 @@ def _lists(tree: Tree) -> Iterator[str]:
 
 def _images(folder: Path, split: str) -> str:
     places = (f"WIDER_{split}/{IMAGES}", f"{split}/{IMAGES}", split, IMAGES)
-    return next((place for place in places if (folder / place).is_dir()), ".")
+    return next((place for place in places if is_folder(folder / place)), ".")
 
 
 def _is_list(path: Path) -> bool:
     try:
-        with open_regular(path, "list of faces", MOST_BYTES) as file:
-            head = file.read(HEAD_BYTES).decode("utf-8", "replace").removeprefix("\ufeff")
-    except (InputError, OSError):
+        data = read_head(path, "list of faces", MOST_BYTES, HEAD_BYTES)
+    except InputError:
         return False
+    head = data.decode("utf-8", "replace").removeprefix("\ufeff")
     lines = [line for line in head.splitlines()[:50] if line.strip()]
     if not lines or not lines[0].startswith("#"):
         return False

@@ -19,6 +19,7 @@ from ssd_data.core.boxes import from_xywh
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import read_lines
 from ssd_data.core.files.paths import below, require_below
+from ssd_data.core.files.there import is_file
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import AnnotatedImage, Entry
 from ssd_data.data.formats import Format, Recognised
@@ -55,7 +56,7 @@ def recognise(tree: Tree) -> Recognised[WiderFaceSource] | None:
     """The splits whose list lies in ``wider_face_split``."""
     found: dict[str, list[WiderFaceSource]] = {}
     for split in ("train", "val"):
-        if tree.path(list_file(split)).is_file():
+        if is_file(tree.path(list_file(split))):
             found[split] = [WiderFaceSource(list_file(split), images_folder(split))]
     return Recognised(found, f"{LISTS} has its lists") if found else None
 

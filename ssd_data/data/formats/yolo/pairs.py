@@ -13,6 +13,7 @@ from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import read_text
 from ssd_data.core.files.near import folded
 from ssd_data.core.files.paths import is_below, listable
+from ssd_data.core.files.there import is_file
 from ssd_data.core.notes import Tally
 from ssd_data.core.structures import Unreadable
 from ssd_data.data.formats.pictures import (
@@ -56,7 +57,7 @@ def pairs(root: Path, source: YoloSource, notes: Tally) -> list[Pair | Unreadabl
         )
     path = root / source.images
     folders = LabelFolders(Tree(root), source.images, source.labels)
-    if path.is_file():
+    if is_file(path):
         found = list(_listed(root, source.images, folders, notes))
     else:
         found = _in_folder(source, folders, notes)

@@ -9,7 +9,7 @@ from posixpath import normpath
 from typing import NamedTuple
 
 from ssd_data.core.files.paths import is_below
-from ssd_data.core.files.there import is_there
+from ssd_data.core.files.there import is_folder, is_there
 from ssd_data.data.formats.pictures import stem_of
 from ssd_data.data.formats.tree import Tree, joined
 from ssd_data.data.formats.yolo.schema import IMAGES
@@ -129,7 +129,7 @@ class LabelFolders:
         above = "/".join(parts[:at])
         for name in label_folders(self.tree, above):
             path = "/".join([*parts[:at], name, *parts[at + 1 :]])
-            if self.tree.path(path).is_dir():
+            if is_folder(self.tree.path(path)):
                 return path
         return folder
 

@@ -233,7 +233,7 @@ def _is_split(root: Path, place: YoloPlace | None) -> bool:
     """Whether what a key names can be pictures, though the key does not say so."""
     if place is None or not place.exact:
         return False
-    return (root / place.path).is_dir() or place.path.lower().endswith(LIST)
+    return is_folder(root / place.path) or place.path.lower().endswith(LIST)
 
 
 def _overlaps(splits: Mapping[str, Sequence[YoloSource]]) -> list[str]:

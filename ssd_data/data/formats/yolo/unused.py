@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import listable
+from ssd_data.core.files.there import is_file
 from ssd_data.data.formats.pictures import Pictures
 from ssd_data.data.formats.splits import exclude, refuse_shared, role
 from ssd_data.data.formats.tree import Tree, joined
@@ -83,7 +84,7 @@ def _other_lists(tree: Tree, splits: Splits) -> Iterator[tuple[str, dict[str, st
 def _pictures(tree: Tree, sources: Sequence[YoloSource]) -> Iterator[str]:
     """The pictures of some sources, below the root."""
     for source in sources:
-        if tree.path(source.images).is_file():
+        if is_file(tree.path(source.images)):
             found = listed_pictures(tree.root, source.images, Pictures.of(tree))
             yield from (path for path, _ in found)
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import Tensor
 from ssd_data.batches import generator_at
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_text
+from ssd_data.core.files.there import is_file
 from ssd_data.engines.torch.layer import TOO_MANY, Layer
 from ssd_data.nets.graph import MOST_VALUES
 
@@ -105,7 +105,7 @@ class HDF5Data(Layer):
             InputError: the file or a data set is absent or broken, or they do not fit together.
         """
         where = f"{self.param.hdf5_data_param.source}: {file}"
-        if not os.path.isfile(file):  # noqa: PTH113 - never raises
+        if not is_file(file):
             raise InputError("there is no such file", where=where)
         try:
             with self.h5py.File(file, "r") as held:

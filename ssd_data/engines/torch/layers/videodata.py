@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
@@ -14,6 +13,7 @@ from ssd_data.batches import generator_at
 from ssd_data.batches.augment.transform import DataTransformer
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import spelled
+from ssd_data.core.files.there import is_file
 from ssd_data.core.structures import Pixels
 from ssd_data.data.lmdb.records import Record
 from ssd_data.engines.torch.layer import Layer
@@ -41,7 +41,7 @@ class VideoData(Layer):
         self.batch = self.param.data_param.batch_size
         if not self.batch:
             raise self.error("batch_size is missing, or 0", "It stands in data_param")
-        if not os.path.isfile(p.video_file):  # noqa: PTH113 - never raises
+        if not is_file(p.video_file):
             raise self.error(f'there is no video "{p.video_file}"', "See video_file")
         self.seed = int(torch.randint(1 << 62, (), device="cpu").item())
         where = self.node.where

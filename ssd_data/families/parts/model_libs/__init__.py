@@ -24,6 +24,7 @@ Source: github.com/weiliu89/caffe (branch ssd), ``python/caffe/model_libs.py``.
 # A star brings these as well, and scripts count on it.
 import os
 
+from ssd_data.core.files.there import is_there
 from ssd_data.families.parts.model_libs.blocks import (
     ConvBNLayer,
     InceptionTower,
@@ -64,7 +65,7 @@ __all__ = [
 
 def check_if_exist(path: str) -> bool:
     """Whether there is such a file or folder."""
-    return os.path.exists(path)  # noqa: PTH110 - False of a name that no file can have
+    return is_there(path)
 
 
 def make_if_not_exist(path: str) -> None:
