@@ -3,12 +3,15 @@
 import json
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from support import ROOT
 from support.documents import blocks, run
+
+from ssd_data.training.recipe.read import read_recipe
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 AS_VOC = {"circle": "person", "square": "car", "triangle": "dog"}
@@ -102,15 +105,42 @@ def without_numbers(text: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"\d[\d.,e+-]*|\b[0-9a-f]{16}\b", "#", text))
 
 
+def demo() -> list[tuple[str, str]]:
+    """The demo's commands in the README, and what it shows of each."""
+    (block,) = blocks(ROOT / "README.md", "console")
+    parts = re.split(r"^\$ (.*)\n", block, flags=re.M)[1:]
+    return list(zip(parts[::2], parts[1::2], strict=True))
+
+
+def test_make_demo_runs_what_the_readme_shows_and_demo_long_the_same_without_a_recipe() -> None:
+    def steps(target: str) -> list[str]:
+        command = ["make", "-n", target, "--assume-old", ".venv/.run"]
+        made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        (line,) = [line for line in made.splitlines() if "set -ex; " in line]
+        return [step.strip() for step in line.partition("set -ex; ")[2].split(";")]
+
+    shown = [command for command, _ in demo()]
+    assert steps("demo") == shown
+    (train,) = [command for command in shown if " train " in command]
+    plain, _, told = train.partition(" --recipe ")
+    assert told.split() == ["demo.toml", "--max-iter", "2000"]
+    other = [c.replace("iter_2000", "iter_6000") for c in shown]
+    other[shown.index(train)] = plain
+    assert steps("demo-long") == other
+
+
+def test_the_recipe_of_the_demo_is_one() -> None:
+    recipe = read_recipe(ROOT / "docs" / "demo.toml")
+    assert recipe.schedule is not None
+    assert recipe.matching is not None
+
+
 @pytest.mark.slow
 def test_the_demo_shows_what_the_readme_shows(tmp_path: Path) -> None:
     """All of it runs, training too; what depends on learned weights is compared but for numbers."""
-    (block,) = blocks(ROOT / "README.md", "console")
-    commands = re.split(r"^\$ (.*)\n", block, flags=re.M)[1:]
-    made = (ROOT / "Makefile").read_text()
+    shutil.copy(ROOT / "docs" / "demo.toml", tmp_path)
     learned = False
-    for command, expected in zip(commands[::2], commands[1::2], strict=True):
-        assert command in made
+    for command, expected in demo():
         printed, shown = run(command, tmp_path), expected.rstrip()
         learned = learned or command.startswith("ssd-data train")
         if learned:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 WORDS = "ssd_data.words"
+# How long it takes stands before what a narrow terminal cuts off.
+BAR = "{percentage:3.0f}%|{bar:12}| {n_fmt}/{total_fmt}, {remaining} left, {rate_fmt}{postfix}"
 
 
 class GroupedCommand(click.Command):
@@ -174,8 +176,14 @@ class ProgressBar:
 
         hidden = True if quiet else None  # None: unless it is a terminal
         self.bar: Any = tqdm(
-            total=total, unit="it", file=sys.stderr, dynamic_ncols=True, disable=hidden
+            total=total,
+            unit="it",
+            file=sys.stderr,
+            dynamic_ncols=True,
+            disable=hidden,
+            bar_format=BAR,
         )
+        self._pace = ""
         self._stack = ExitStack()
 
     def __enter__(self) -> ProgressBar:
@@ -199,12 +207,11 @@ class ProgressBar:
         if not self.bar.n:  # a run that goes on is not done with its iterations in no time
             self.bar.initial = self.bar.n = event.iteration - isinstance(event, Stepped)
         self.bar.update(event.iteration - self.bar.n)
-        self.bar.set_postfix_str(f"loss {event.loss:.4g}", refresh=False)
         if isinstance(event, Displayed):
-            text = f"lr {event.rate:.3g}"
+            self._pace = f", lr {event.rate:.3g}"
             if event.speed is not None and event.waiting is not None:
-                text += f", {event.speed:.1f} pictures/s, {event.waiting:.0%} waiting"
-            self.bar.set_description_str(text, refresh=False)
+                self._pace += f", {event.speed:.1f} pictures/s, {event.waiting:.0%} waiting"
+        self.bar.set_postfix_str(f"loss {event.loss:.4g}{self._pace}", refresh=False)
 
 
 def _table(run: TrainResult) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def test_a_training_process_keeps_freed_memory() -> None:
     program = """
 import resource
 import numpy as np
-from ssd_data.engines.torch.trainable import keep_freed_memory
+from ssd_data.engines.torch.memory import keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -25,6 +25,7 @@ from ssd_data.engines.torch.layer import (
     refused,
     set_up,
 )
+from ssd_data.engines.torch.memory import keep_freed_memory
 from ssd_data.nets.graph import Graph
 
 Tape = dict[int, tuple[list[Tensor], tuple[Tensor, ...]]]
@@ -96,11 +97,14 @@ class Interpreter:
     def propagate(self, last: int, first: int, after: Callable[[int], None] | None = None) -> None:
         """Compute gradients from layer ``last`` back to ``first``, both included.
 
-        ``after`` is called with each layer's index when it has run.
+        On the CPU the process keeps freed memory from then on. ``after`` is called with each
+        layer's index when it has run.
 
         Raises:
             UsageError: no forward was run.
         """
+        if self.device.type == "cpu":
+            keep_freed_memory()
         written: set[tuple[str, int]] = set()  # blobs whose gradient this pass has begun
         with exact_arithmetic():
             for i in range(last, first - 1, -1):
@@ -128,7 +132,7 @@ class Interpreter:
         )
         for param, grad in zip(learned, grads[len(sources) :], strict=True):
             if grad is not None:
-                param.grad = param.grad + grad
+                param.grad.add_(grad)
         given = iter(grads)
         for name, bottom in zip(layer.node.bottoms, bottoms, strict=True):
             if bottom.requires_grad:

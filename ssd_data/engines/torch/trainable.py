@@ -7,8 +7,6 @@ the last version is kept, and blobs have no gradients, only parameters.
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
@@ -21,11 +19,10 @@ from ssd_data.engines.torch.interpreter import exact_arithmetic
 from ssd_data.engines.torch.layer import REFUSALS, Layer, as_tuple, refused
 from ssd_data.engines.torch.layers.batchnorm import BatchNorm
 from ssd_data.engines.torch.layers.scale import Scale
+from ssd_data.engines.torch.memory import keep_freed_memory
 from ssd_data.engines.torch.net import Net
 
 MoreLoss: TypeAlias = Callable[[Mapping[str, Tensor]], Tensor]
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # glibc's malloc.h
-_NEVER = -1
 
 
 class Trainable:
@@ -193,18 +190,3 @@ def _in_single(call: Call, device: str) -> Call:
             return call(*(bottom.float() for bottom in bottoms))
 
     return run
-
-
-def keep_freed_memory() -> None:
-    """Let the process keep what was freed for what is needed next, from now on.
-
-    Each iteration needs the same large blocks again. glibc takes every block of over 32 MB from
-    the system anew and gives it back at once, and the system fills it with zeros page by page: a
-    fifth and more of a step on the CPU. Elsewhere than on glibc nothing changes.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_TRIM_THRESHOLD, _NEVER)
-        mallopt(_MMAP_MAX, 0)
