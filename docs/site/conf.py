@@ -1,5 +1,8 @@
 """Sphinx's settings for the site; ``docs/make_site.py`` calls it."""
 
+from sphinx.application import Sphinx
+from sphinx.domains.python import PyObject
+
 from ssd_data.core.version import __version__
 
 project = "ssd-data"
@@ -26,3 +29,19 @@ html_css_files = ["site.css"]
 html_copy_source = False  # the pages' Markdown lies beside them
 html_show_sphinx = False
 html_theme_options = {"navigation_with_keys": True}
+
+
+def plain_signature(*given: object) -> tuple[str, str] | None:
+    """Fields made by a factory, as Python can write them."""
+    signature, returned = given[5:7]
+    if not isinstance(signature, str):
+        return None
+    return signature.replace("<factory>", "..."), str(returned or "")
+
+
+def setup(app: Sphinx) -> None:
+    """What Sphinx calls variables, docstrings and Python call attributes."""
+    app.connect("autodoc-process-signature", plain_signature)
+    for field in PyObject.doc_field_types:
+        if field.name == "variable":
+            field.label = "Attributes"
