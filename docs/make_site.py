@@ -93,7 +93,7 @@ def public_names() -> str:
     for name in ssd_data.__all__:
         home = ssd_data._HOME.get(name)
         rooms.setdefault(home.split(".")[0] if home else "", []).append(name)
-    text = (HERE / "site" / "api.md").read_text("utf-8")
+    text = (HERE / "api.md").read_text("utf-8")
     for room, title in TITLES.items():
         text += f"\n## {title}\n"
         text += "".join(directive(name, getattr(ssd_data, name)) for name in rooms.pop(room))
@@ -103,16 +103,12 @@ def public_names() -> str:
 
 def directive(name: str, value: object) -> str:
     """One name's entry, which its docstring fills."""
-    kind, more = "autodata", ":no-value:\n"
+    kind, option = "autodata", "   :no-value:\n"
     if isinstance(value, type):
-        kind, more = "autoclass", ":members:\n"
+        kind, option = "autoclass", "   :members:\n"
     elif callable(value) and hasattr(value, "__code__"):
-        kind, more = "autofunction", ""
-    return f"\n```{{eval-rst}}\n.. {kind}:: ssd_data.{name}\n{indented(more)}```\n"
-
-
-def indented(options: str) -> str:
-    return "".join(f"   {line}\n" for line in options.splitlines())
+        kind, option = "autofunction", ""
+    return f"\n```{{eval-rst}}\n.. {kind}:: ssd_data.{name}\n{option}```\n"
 
 
 def stage(folder: Path) -> None:

@@ -26,6 +26,7 @@ html_theme = "furo"
 html_title = f"ssd-data {release}"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_js_files = ["search.js"]
 html_copy_source = False  # the pages' Markdown lies beside them
 html_show_sphinx = False
 html_theme_options = {"navigation_with_keys": True}
