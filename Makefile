@@ -10,10 +10,11 @@ ROOMS := $(addprefix tests/,core nets data batches families metrics engines trai
 SCHEMA_TEST := tests/data/test_store.py::test_the_compiled_descriptor_is_that_of_the_schema # by grpcio-tools
 WITH_TORCH := data/test_build_on_ray.py data/test_one_build.py metrics/test_contract.py
 LOCKS := requirements/run.txt requirements/dev.txt requirements/torch.txt
+SITE ?= build/site
 DEMO ?= demo
 HOURS ?= 2
 
-.PHONY: demo demo-long test tests hard native prove-all lint format types docs proto clean audit lock lowest lowest-data
+.PHONY: demo demo-long test tests hard native prove-all figures lint format types docs site proto clean audit lock lowest lowest-data
 
 # What the README shows, word for word; most of the time is the training.
 STEPS = ssd-data sample sample --layout voc --train 5000 --test 300 --size 200; \
@@ -107,6 +108,9 @@ figures: $(VENV)/.dev  ## what docs/from-one-machine-to-many.md tells, measured;
 docs: $(VENV)/.dev  ## the page of all commands, from their --help
 	$(BIN)/python docs/make_commands.py
 
+site: $(VENV)/.docs  ## the documentation site, from docs/; read without a network
+	$(BIN)/python docs/make_site.py $(SITE)
+
 proto: $(VENV)/.dev  ## after a change of caffe.proto
 	$(BIN)/python -m grpc_tools.protoc -I ssd_data/proto \
 		--descriptor_set_out=ssd_data/proto/caffe.desc --pyi_out=ssd_data/proto \
@@ -132,6 +136,10 @@ $(VENV)/.dev: setup.cfg $(LOCKS) | $(VENV)/bin/python
 	$(PIP) --requirement requirements/torch.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@ $(VENV)/.run
+
+$(VENV)/.docs: requirements/docs.txt | $(VENV)/.dev
+	$(PIP) --require-hashes --requirement requirements/docs.txt
+	touch $@
 
 $(SUPPLY)/.ready: requirements/supply.txt
 	$(PYTHON) -m venv --clear $(SUPPLY)

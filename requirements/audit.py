@@ -23,7 +23,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 HERE = Path(__file__).parent
-LOCKS = ("run.txt", "dev.txt", "supply.txt", "torch.txt")
+LOCKS = ("run.txt", "dev.txt", "docs.txt", "supply.txt", "torch.txt")
 PIN = re.compile(r"(?m)^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)")
 
 Pin = tuple[str, str]

@@ -17,10 +17,11 @@ BUILDER = "setuptools>=70.1\n"  # pyproject.toml's, since nothing is built apart
 
 
 def main(options: list[str]) -> None:
-    """Makes the three files."""
+    """Makes the four files."""
     solve("dev.txt", ["setup.cfg", "-", "--extra=dev"], "torch.txt", options)
     run = ["setup.cfg", "-", "--extra=torch", "--extra=score", "--extra=report"]
     solve("run.txt", run, "dev.txt", options)
+    solve("docs.txt", ["setup.cfg", "-", "--extra=docs"], "dev.txt", options)
     solve("supply.txt", ["requirements/supply.in"], "dev.txt", options)
 
 

@@ -71,7 +71,8 @@ def stated(*extras: str) -> list[Requirement]:
 
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize(
-    ("lock", "extras"), [("dev.txt", ["dev"]), ("run.txt", ["torch", "score", "report"])]
+    ("lock", "extras"),
+    [("dev.txt", ["dev"]), ("run.txt", ["torch", "score", "report"]), ("docs.txt", ["docs"])],
 )
 def test_every_python_gets_one_version_within_the_range(
     lock: str, extras: list[str], python: str
@@ -99,7 +100,7 @@ def test_the_locks_agree() -> None:
     assert not [name for name in run if name.startswith(("nvidia-", "cuda-"))]
 
 
-@pytest.mark.parametrize("name", ["run.txt", "dev.txt", "supply.txt"])
+@pytest.mark.parametrize("name", ["run.txt", "dev.txt", "docs.txt", "supply.txt"])
 def test_every_package_has_hashes(name: str) -> None:
     parts = re.split(r"(?m)^(?=[^\s#])", (LOCKS / name).read_text())[1:]
     assert len(parts) > 20
@@ -196,7 +197,7 @@ def test_every_locked_version_is_asked_about() -> None:
     pins = audit.locked(LOCKS / name for name in audit.LOCKS)
     wanted = {
         (requirement.name, pin.version)
-        for name in ("run.txt", "dev.txt", "supply.txt", "torch.txt")
+        for name in ("run.txt", "dev.txt", "docs.txt", "supply.txt", "torch.txt")
         for lines in locked(name).values()
         for requirement in lines
         for pin in requirement.specifier
