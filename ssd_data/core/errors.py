@@ -181,10 +181,15 @@ def as_input_error() -> Iterator[None]:
         raise InputError(said.what, where=said.where, hint=said.hint) from None
 
 
+class CannotReadError(OSError):
+    """A file that is there and that the system does not let be read; see :func:`is_failure`."""
+
+
 def said_by_system(error: OSError) -> SsdDataError:
     """An error of the system that nobody foresaw, as one of this package."""
     where = error.filename2 or error.filename or ""
-    return SsdDataError(error.strerror or str(error), where=where, hint=cure(error))
+    kind = InputError if isinstance(error, CannotReadError) else SsdDataError
+    return kind(error.strerror or str(error), where=where, hint=cure(error))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

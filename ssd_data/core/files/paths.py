@@ -13,7 +13,7 @@ from itertools import accumulate
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
-from ssd_data.core.errors import InputError, cure, is_failure
+from ssd_data.core.errors import CannotReadError, InputError, cure, is_failure
 from ssd_data.core.files.remote.address import as_path, remote
 
 TEXT_BYTES, ANY_BYTES = 1 << 30, 1 << 62
@@ -164,11 +164,11 @@ def file_error(
     """What is said of a file that the system does not let be read, or that is missing.
 
     Raises:
-        OSError: the system fails: whoever looks what kind of file it is cannot tell.
+        CannotReadError: the system fails: whoever looks what kind of file it is cannot tell.
     """
     if isinstance(error, OSError) and is_failure(error):
         text = f"cannot read the {what}: {error.strerror}"
-        raise OSError(error.errno, text, str(where)) from None
+        raise CannotReadError(error.errno, text, str(where)) from None
     if isinstance(error, FileNotFoundError):
         from ssd_data.core.files.near import near_file  # which needs this module
 

@@ -24,6 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ssd_data.core.errors import (
+    CannotReadError,
     InputError,
     OutputError,
     SsdDataError,
@@ -114,15 +115,15 @@ class OutFolder:
             error.where = self._said(error.where)
 
     def _failed(self, error: OSError) -> SsdDataError:
+        if isinstance(error, CannotReadError):
+            return said_by_system(error)
         named = [Path(name).absolute() for name in (error.filename2, error.filename) if name]
         for where in named or [self._place]:
             ours = {self._beside, self._place} & {where, *where.parents}
             if ours or where in self._place.parents:
-                return OutputError(
-                    f"cannot write: {error.strerror or error}",
-                    where=self._said(str(where)),
-                    hint=f"{cure(error)}; what is there is whole",
-                )
+                hint = f"{cure(error)}; what is there is whole"
+                text = f"cannot write: {error.strerror or error}"
+                return OutputError(text, where=self._said(str(where)), hint=hint)
         return said_by_system(error)  # it is what is being read
 
     def _said(self, where: str) -> str:
