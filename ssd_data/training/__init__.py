@@ -29,4 +29,5 @@
 - ``run_folder.py``: what a run has left, read back; its best snapshot
 - ``curves.py``: that as a picture, and for TensorBoard
 - ``run.py``: once more, now that all parts are known
+- ``tune/``: a search by short runs for what trains a family best
 """
