@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     help="Names the classes.  [default: labelmap.prototxt in the LMDB or beside it]",
 )
 @click.option(
+    "--marks",
+    type=shared.PATH,
+    metavar="FILE",
+    help="Let records be marked as to be fixed; their keys are kept in this text file, one a line.",
+)
+@click.option(
     "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="[default: a free one]"
 )
 @shared.follow_links_option
@@ -42,6 +48,7 @@ def command(
     lmdb: Path,
     detections: Path | None,
     labelmap: Path | None,
+    marks: Path | None,
     port: int,
     follow_links: bool,
     no_browser: bool,
@@ -52,8 +59,8 @@ def command(
 
     Any AnnotatedDatum LMDB of any size will do, the original Caffe's included. No picture is
     decoded before it is looked at. The page is at 127.0.0.1: other machines cannot reach it, and of
-    this one only who has the address that is printed, new each time. It changes nothing. Needs the
-    extra: pip install 'ssd-data[view]'.
+    this one only who has the address that is printed, new each time. It changes nothing but the
+    list that --marks names. Needs the extra: pip install 'ssd-data[view]'.
 
     On a machine far away say --port 8000, and here ssh -L 8000:127.0.0.1:8000 THERE: the printed
     address then leads to it.
@@ -62,6 +69,7 @@ def command(
     Examples:
       ssd-data view VOC0712/VOC0712_test_lmdb
       ssd-data view VOC0712/VOC0712_test_lmdb --detections scores/detections
+      ssd-data view trainval_lmdb --marks to_fix.txt
       ssd-data view trainval_lmdb --port 8000 --no-browser
     """
     from ssd_data.core.files.fences import keep_inside
@@ -76,6 +84,7 @@ def command(
         require(module, "view")
     from ssd_data.pages.viewer.app import Viewer
     from ssd_data.pages.viewer.door import Door
+    from ssd_data.pages.viewer.marks import Marks
     from ssd_data.pages.viewer.opening import has_screen, shown
     from ssd_data.pages.viewer.server import listening
 
@@ -89,11 +98,12 @@ def command(
             names = shared.read_names(labelmap or labelmap_file(lmdb))
             reader = stack.enter_context(LmdbReader(lmdb))
         stack.enter_context(picture_limits())
+        kept = None if marks is None else Marks(marks, reader.keys())
         index = Index(reader, None if names is None else [item.label for item in names])
         index.start()
         try:
             judged = _judged(index, reader, detections, names, quiet)
-            door = Door(Viewer(reader, index, names, judged))
+            door = Door(Viewer(reader, index, names, judged, kept), posts=kept is not None)
             with listening(door, port) as server:
                 url = door.address(server.port)
                 if as_json:

@@ -1,4 +1,6 @@
-"""The page as a WSGI application. It reads one LMDB, changes nothing, answers GET and HEAD only.
+"""The page as a WSGI application. It reads one LMDB and changes nothing of it.
+
+With a file for marks it takes POST for these, see ``marks.py``; else GET and HEAD only.
 
 Names in an LMDB come from strangers: templates escape all of them, addresses have records' numbers
 and never their keys, and the content security policy lets nothing run or load but what is here.
@@ -17,21 +19,22 @@ from typing import Any, TypeAlias
 
 import jinja2
 import numpy as np
-from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.legible import visible
 from ssd_data.data.lmdb.store import LmdbReader, files_of
 from ssd_data.data.lmdb.survey import Look, class_name, look
 from ssd_data.metrics.scores import Ints
 from ssd_data.pages.viewer import images
-from ssd_data.pages.viewer.choice import MISTAKE_SORTS, MISTAKES, SORTS, Choice
+from ssd_data.pages.viewer.choice import MARKED, MISTAKE_SORTS, MISTAKES, SORTS, Choice
 from ssd_data.pages.viewer.door import HEADERS, METHODS
 from ssd_data.pages.viewer.index import PROBLEMS, Index, Indexed
 from ssd_data.pages.viewer.judged import KINDS, Judged
+from ssd_data.pages.viewer.marks import Marks
 from ssd_data.pages.viewer.select import matching, select
 from ssd_data.pages.viewer.sight import MOST_MARKS, MOST_TAGS, TRUTH_KINDS, Sight, sight_of
 
@@ -46,6 +49,8 @@ ROUTES = Map(
         Rule("/picture/<int:number>", endpoint="picture", methods=["GET"]),
         Rule("/thumbnail/<int:number>", endpoint="thumbnail", methods=["GET"]),
         Rule("/progress", endpoint="progress", methods=["GET"]),
+        Rule("/marks", endpoint="marks", methods=["GET"]),
+        Rule("/mark/<int:number>", endpoint="mark", methods=["POST"]),
         Rule("/static/<name>", endpoint="static", methods=["GET"]),
     ],
     merge_slashes=False,  # no redirects
@@ -71,6 +76,7 @@ class Viewer:
         index: of it, started.
         labelmap: names the classes; None for label numbers.
         judged: detections over its truth.
+        marks: where records are marked; None: nowhere.
     """
 
     def __init__(
@@ -79,8 +85,10 @@ class Viewer:
         index: Index,
         labelmap: LabelMap | None = None,
         judged: Judged | None = None,
+        marks: Marks | None = None,
     ) -> None:
         self.reader, self.index, self.labelmap, self.judged = reader, index, labelmap, judged
+        self.marks = marks
         self.keys = reader.keys()
         # A port may be another LMDB's tomorrow: pictures that browsers keep are told apart by this.
         state = (reader.path / files_of(reader.path)[0]).stat()
@@ -99,6 +107,7 @@ class Viewer:
         self.templates.globals.update(
             path=visible(str(reader.path)), name=visible(reader.path.resolve().name),
             version=self.version, records=len(self.keys), judged=judged is not None,
+            marks=marks,
         )  # fmt: skip
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
@@ -116,7 +125,7 @@ class Viewer:
             return self._message(request, error, error.description or error.name)
         except UsageError as error:
             return self._message(request, None, error.sentence, 400)
-        except InputError as error:
+        except (InputError, OutputError) as error:
             return self._message(request, None, error.sentence, 500)
         except Exception as error:  # one page's fault must not end the others
             print(visible(f"error: {request.path}: {error!r}"), file=sys.stderr)
@@ -128,8 +137,8 @@ class Viewer:
         status = error.code or status if error is not None else status
         response = self._page(request, "message.html", status=status, text=visible(text))
         response.status_code = status
-        if status == 405 and error is not None:
-            response.headers["Allow"] = ", ".join(METHODS)
+        if isinstance(error, MethodNotAllowed):
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods or METHODS))
         return response
 
     def _page(self, request: Request, template: str, **values: Any) -> Response:
@@ -141,7 +150,7 @@ class Viewer:
     # ---- what is asked for ----
 
     def _choice(self, request: Request) -> Choice:
-        return Choice.read(request.args, self.judged is not None)
+        return Choice.read(request.args, self.judged is not None, self.marks is not None)
 
     @cached_property
     def _texts(self) -> list[str]:
@@ -156,6 +165,15 @@ class Viewer:
         if self.index.found is None or not (choice.needs_index or self.judged):
             return found
         return select(found, self.index.found, choice, self.judged)
+
+    def _chosen(self, choice: Choice) -> Ints:
+        """What :attr:`select` gives, which keeps it, less what marks leave out, which change."""
+        if not self._indexed(choice):
+            return np.zeros(0, np.int64)
+        found = self.select(choice.chosen)
+        if choice.problem == MARKED and self.marks is not None:
+            return found[np.isin(found, self.marks.numbers)]
+        return found
 
     def _indexed(self, choice: Choice) -> bool:
         """Whether a choice can be answered yet.
@@ -193,7 +211,7 @@ class Viewer:
     def _grid(self, request: Request) -> Response:
         choice = self._choice(request)
         ready = self._indexed(choice)
-        chosen = self.select(choice.chosen) if ready else np.zeros(0, np.int64)
+        chosen = self._chosen(choice)
         pages = max(1, ceil(len(chosen) / PAGE))
         page = min(choice.page, pages)
         numbers = chosen[(page - 1) * PAGE : page * PAGE].tolist()
@@ -213,8 +231,7 @@ class Viewer:
     def _record(self, request: Request, number: int) -> Response:
         choice = self._choice(request)
         sight = self._sight(number, choice, decode=True)
-        ready = self._indexed(choice)
-        chosen = self.select(choice.chosen) if ready else np.zeros(0, np.int64)
+        chosen = self._chosen(choice)
         places = np.flatnonzero(chosen == number).tolist()
         place = places[0] if places else None
         before = after = None
@@ -260,6 +277,27 @@ class Viewer:
     def _mistakes(self, choice: Choice) -> dict[str, Ints]:
         return {} if self.judged is None else self.judged.mistakes(choice.score)
 
+    # ---- marks ----
+
+    def _mark(self, request: Request, number: int) -> Response:
+        on = {"1": True, "0": False}.get(request.args.get("on", ""))
+        if on is None:
+            raise UsageError("not 1 or 0", where="on")
+        if self.marks is None:
+            raise NotFound()
+        if number >= len(self.keys):
+            raise NotFound(f"There is no record {number}: there are {len(self.keys)}.")
+        self.marks.set(number, on)
+        return self._told({"marked": on, "marks": len(self.marks.numbers)})
+
+    def _marks(self, request: Request) -> Response:
+        if self.marks is None:
+            raise NotFound()
+        response = Response(self.marks.text(), mimetype="text/plain")
+        response.headers["Content-Disposition"] = 'attachment; filename="to_fix.txt"'
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
     # ---- the rest ----
 
     def _picture(self, request: Request, number: int) -> Response:
@@ -287,7 +325,10 @@ class Viewer:
         }  # fmt: skip
 
     def _progress(self, request: Request) -> Response:
-        response = Response(json.dumps(self._state()), mimetype="application/json")
+        return self._told(self._state())
+
+    def _told(self, state: dict[str, Any]) -> Response:
+        response = Response(json.dumps(state), mimetype="application/json")
         response.headers["Cache-Control"] = "no-store"
         return response
 

@@ -21,6 +21,7 @@ MISTAKES = {
     "poor": "badly localised",
 }
 SORTS = {"key": "key", "boxes": "most boxes first", "smallest": "smallest box first"}
+MARKED = "marked"
 MISTAKE_SORTS = {
     "errors": "most errors first",
     "missed": "most missed first",
@@ -40,7 +41,7 @@ class Choice:
         label: a class that the record has, None for any.
         least, most: the square root of a box's area in stored pixels, from and up to; where a class
             is chosen, one of its boxes has to be of that size.
-        problem: one of PROBLEMS or MISTAKES, or empty.
+        problem: one of PROBLEMS or MISTAKES, MARKED, or empty.
         sort: one of SORTS or MISTAKE_SORTS; empty: most errors first, or by key without detections.
         score: detections below it do not count; None for each class's own best.
         page: from 1.
@@ -58,16 +59,18 @@ class Choice:
     hide: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, given: Mapping[str, str], judged: bool) -> Choice:
+    def read(cls, given: Mapping[str, str], judged: bool, markable: bool = False) -> Choice:
         """The choice that an address's parameters state; others are passed over.
 
         Args:
             judged: whether there are detections.
+            markable: whether records can be marked.
 
         Raises:
             UsageError: a parameter makes no sense.
         """
         problems = {"": "", **PROBLEMS, **(MISTAKES if judged else {})}
+        problems |= {MARKED: ""} if markable else {}
         sorts = SORTS | (MISTAKE_SORTS if judged else {})
         readers: dict[str, Callable[[str], Any]] = {
             "q": _text,
@@ -106,7 +109,8 @@ class Choice:
     @property
     def needs_index(self) -> bool:
         """Whether keys alone do not tell which records these are."""
-        return self.chosen not in (Choice(q=self.q), Choice(q=self.q, sort="key"))
+        asked = replace(self.chosen, problem="") if self.problem == MARKED else self.chosen
+        return asked not in (Choice(q=self.q), Choice(q=self.q, sort="key"))
 
     @property
     def about_boxes(self) -> bool:

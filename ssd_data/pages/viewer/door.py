@@ -42,10 +42,12 @@ class Door:
     Args:
         application: it is asked what may be asked, with the token in ``SCRIPT_NAME``.
         token: letters, digits, ``-`` and ``_``; by default a new one.
+        posts: whether POST comes through, from this page alone; it is for what changes something.
     """
 
-    def __init__(self, application: Any, token: str | None = None) -> None:
+    def __init__(self, application: Any, token: str | None = None, posts: bool = False) -> None:
         self.application = application
+        self.methods = (*METHODS, "POST") if posts else METHODS
         self.token = token or secrets.token_urlsafe(TOKEN_BYTES)
 
     def address(self, port: int) -> str:
@@ -55,7 +57,7 @@ class Door:
     def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         """WSGI."""
         token, _, rest = environ.get("PATH_INFO", "").removeprefix("/").partition("/")
-        refused = _refused(environ) or self._refused_token(token)
+        refused = _refused(environ, self.methods) or self._refused_token(token)
         if refused is not None:
             return refused(environ, start)
         inside = {**environ, "SCRIPT_NAME": f"/{token}", "PATH_INFO": f"/{rest}"}
@@ -78,13 +80,15 @@ def refusal(status: int, text: str, **headers: str) -> Response:
     return response
 
 
-def _refused(environ: dict[str, Any]) -> Response | None:
+def _refused(environ: dict[str, Any], methods: tuple[str, ...]) -> Response | None:
     host = environ.get("HTTP_HOST", "").lower()
     if not HOST.fullmatch(host):
         return refusal(400, "This page answers to 127.0.0.1 and localhost only.")
-    if environ["REQUEST_METHOD"] not in METHODS:
-        return refusal(405, "Nothing can be changed here.", Allow=", ".join(METHODS))
-    if environ.get("HTTP_ORIGIN", f"http://{host}").lower() != f"http://{host}":
+    method = environ["REQUEST_METHOD"]
+    if method not in methods:
+        return refusal(405, "Nothing can be changed here.", Allow=", ".join(methods))
+    unsaid = "" if method == "POST" else f"http://{host}"  # browsers say it with each POST
+    if environ.get("HTTP_ORIGIN", unsaid).lower() != f"http://{host}":
         return refusal(403, "Another site's page may not ask.")
     if not _is_own(environ):
         return refusal(403, "Another site's page may not ask.")
@@ -98,5 +102,7 @@ def _is_own(environ: dict[str, Any]) -> bool:
     """
     if environ.get("HTTP_SEC_FETCH_SITE", "none") in ("none", "same-origin"):
         return True
+    if environ["REQUEST_METHOD"] == "POST":
+        return False
     going = environ.get("HTTP_SEC_FETCH_MODE"), environ.get("HTTP_SEC_FETCH_DEST")
     return going == ("navigate", "document")

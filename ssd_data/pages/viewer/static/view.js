@@ -44,6 +44,36 @@ addEventListener("keydown", (event) => {
   location.assign(link.href);
 });
 
+// ---- marks: the one thing that is changed, and only by a POST from this page ----
+const mark = document.getElementById("mark");
+async function setMark() {
+  const on = mark.getAttribute("aria-pressed") === "false";
+  const fault = document.getElementById("mark-fault");
+  mark.disabled = true;
+  try {
+    const answer = await fetch(`${mark.dataset.mark}?on=${on ? 1 : 0}`, { method: "POST" });
+    if (!answer.ok) {
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      throw new Error((page.querySelector(".message p") || page.body).textContent.trim());
+    }
+    const state = await answer.json();
+    mark.setAttribute("aria-pressed", state.marked);
+    document.getElementById("marks").textContent = state.marks.toLocaleString("en");
+    fault.textContent = "";
+  } catch (error) {
+    fault.textContent = `not kept: ${error.message}`;
+  }
+  mark.disabled = false;
+}
+if (mark) {
+  mark.hidden = false;
+  mark.addEventListener("click", setMark);
+  addEventListener("keydown", (event) => {
+    if (event.key !== "m" || event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
+    if (!event.target.closest("input, select, textarea") && !mark.disabled) setMark();
+  });
+}
+
 // ---- names on boxes: of one size, however large the picture ----
 function letters() {
   for (const svg of document.querySelectorAll(".sight .canvas")) {
