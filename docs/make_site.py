@@ -17,6 +17,7 @@ from typing import NamedTuple
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 ELSEWHERE = {
+    "readme.md": ROOT / "README.md",
     "contributing.md": ROOT / "CONTRIBUTING.md",
     "speed.md": ROOT / "benchmarks" / "README.md",
     "changes.md": ROOT / "CHANGELOG.md",
@@ -61,7 +62,7 @@ def listed() -> dict[str, list[Entry]]:
 def site_name(file: Path) -> str:
     """What a page of the repository is called in the site; of other files, what they are called."""
     known = {path: name for name, path in ELSEWHERE.items()}
-    return "index.md" if file == ROOT / "README.md" else known.get(file, file.name)
+    return known.get(file, file.name)
 
 
 def moved(page: Path) -> str:
