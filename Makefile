@@ -10,11 +10,10 @@ ROOMS := $(addprefix tests/,core nets data batches families metrics engines trai
 SCHEMA_TEST := tests/data/test_store.py::test_the_compiled_descriptor_is_that_of_the_schema # by grpcio-tools
 WITH_TORCH := data/test_build_on_ray.py data/test_one_build.py metrics/test_contract.py
 LOCKS := requirements/run.txt requirements/dev.txt requirements/torch.txt
-SITE ?= build/site
 DEMO ?= demo
 HOURS ?= 2
 
-.PHONY: demo test tests hard native prove-all lint format types docs site proto clean audit lock lowest lowest-data
+.PHONY: demo test tests hard native prove-all lint format types docs proto clean audit lock lowest lowest-data
 
 # What the README shows, word for word; most of the time is the training.
 demo: $(VENV)/.run  ## draw a data set, build its LMDBs, train a net, score it, merge it, detect
@@ -94,6 +93,8 @@ prove-all: $(VENV)/.dev  ## each net for each target, by the real runtimes; writ
 docs: $(VENV)/.dev  ## the page of all commands, from their --help
 	$(BIN)/python docs/make_commands.py
 
+SITE ?= build/site
+.PHONY: site
 site: $(VENV)/.docs  ## the documentation site, from docs/; read without a network
 	$(BIN)/python docs/make_site.py $(SITE)
 

@@ -118,8 +118,9 @@ def stage(folder: Path) -> None:
     folder.mkdir(parents=True)
     for page in [*sorted(HERE.glob("*.md")), *ELSEWHERE.values()]:
         (folder / site_name(page)).write_text(moved(page), encoding="utf-8")
-    for picture in [*HERE.glob("*.jpg"), *HERE.glob("*.svg")]:
-        shutil.copy(picture, folder)
+    for pattern in ("*.jpg", "*.svg", "*.toml"):
+        for file in HERE.glob(pattern):
+            shutil.copy(file, folder)
     with (folder / "index.md").open("a", encoding="utf-8") as index:
         index.write(menu())
     (folder / "api.md").write_text(public_names(), encoding="utf-8")
