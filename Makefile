@@ -10,7 +10,6 @@ ROOMS := $(addprefix tests/,core nets data batches families metrics engines trai
 SCHEMA_TEST := tests/data/test_store.py::test_the_compiled_descriptor_is_that_of_the_schema # by grpcio-tools
 WITH_TORCH := data/test_build_on_ray.py data/test_one_build.py metrics/test_contract.py
 LOCKS := requirements/run.txt requirements/dev.txt requirements/torch.txt
-SITE ?= build/site
 DEMO ?= demo
 HOURS ?= 2
 
@@ -108,6 +107,8 @@ figures: $(VENV)/.dev  ## what docs/from-one-machine-to-many.md tells, measured;
 docs: $(VENV)/.dev  ## the page of all commands, from their --help
 	$(BIN)/python docs/make_commands.py
 
+SITE ?= build/site
+.PHONY: site
 site: $(VENV)/.docs  ## the documentation site, from docs/; read without a network
 	$(BIN)/python docs/make_site.py $(SITE)
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 ELSEWHERE = {
+    "readme.md": ROOT / "README.md",
     "contributing.md": ROOT / "CONTRIBUTING.md",
     "speed.md": ROOT / "benchmarks" / "README.md",
     "changes.md": ROOT / "CHANGELOG.md",
@@ -61,7 +62,7 @@ def listed() -> dict[str, list[Entry]]:
 def site_name(file: Path) -> str:
     """What a page of the repository is called in the site; of other files, what they are called."""
     known = {path: name for name, path in ELSEWHERE.items()}
-    return "index.md" if file == ROOT / "README.md" else known.get(file, file.name)
+    return known.get(file, file.name)
 
 
 def moved(page: Path) -> str:
@@ -117,8 +118,9 @@ def stage(folder: Path) -> None:
     folder.mkdir(parents=True)
     for page in [*sorted(HERE.glob("*.md")), *ELSEWHERE.values()]:
         (folder / site_name(page)).write_text(moved(page), encoding="utf-8")
-    for picture in [*HERE.glob("*.jpg"), *HERE.glob("*.svg")]:
-        shutil.copy(picture, folder)
+    for pattern in ("*.jpg", "*.svg", "*.toml"):
+        for file in HERE.glob(pattern):
+            shutil.copy(file, folder)
     with (folder / "index.md").open("a", encoding="utf-8") as index:
         index.write(menu())
     (folder / "api.md").write_text(public_names(), encoding="utf-8")

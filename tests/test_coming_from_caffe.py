@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
 
 import click
 import pytest
@@ -13,7 +12,6 @@ from support import ROOT
 from ssd_data.cli import root
 
 PAGE = ROOT / "docs" / "coming-from-caffe.md"
-README = ROOT / "README.md"
 STEPS = (
     "create_list", "create_data.sh", "trainval_lmdb", "labelmap.prototxt", "gen_model.sh",
     "train.sh", "test.sh", "merge_bn.py", "demo.py", "caffe train", "caffe test", "caffe time",
@@ -21,9 +19,9 @@ STEPS = (
 )  # fmt: skip
 
 
-def commands(page: Path = PAGE) -> list[str]:
-    """All commands of a page's tables' right columns."""
-    rows = [line.split("|") for line in page.read_text("utf-8").splitlines() if line[:1] == "|"]
+def commands() -> list[str]:
+    """All commands of the page's tables' right columns."""
+    rows = [line.split("|") for line in PAGE.read_text("utf-8").splitlines() if line[:1] == "|"]
     right = " ".join(cell for row in rows for cell in row[2:])
     return sorted(set(re.findall(r"`ssd-data ([^`]+)`", right)))
 
@@ -35,7 +33,7 @@ def steps_of_the_systems() -> list[str]:
     return re.findall(r"^ssd-data ([^#\n]+)", text, re.M)
 
 
-@pytest.mark.parametrize("line", sorted({*commands(), *commands(README), *steps_of_the_systems()}))
+@pytest.mark.parametrize("line", sorted({*commands(), *steps_of_the_systems()}))
 def test_the_command_is_one_of_ours(line: str) -> None:
     name, *args = shlex.split(line)
     command = root.get_command(click.Context(root), name)
@@ -44,9 +42,8 @@ def test_the_command_is_one_of_ours(line: str) -> None:
         command.make_context(name, args)  # parses options and arguments, runs nothing
 
 
-@pytest.mark.parametrize("page", [PAGE, README], ids=lambda page: page.name)
-def test_every_step_has_its_place(page: Path) -> None:
-    text = page.read_text("utf-8")
+def test_every_step_has_its_place() -> None:
+    text = PAGE.read_text("utf-8")
     for step in STEPS:
         assert step in text, step
-    assert len(commands(page)) > 12
+    assert len(commands()) > 12
