@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 SELF = "ssd-data"
-GROUPS = ("all", "dev")  # extras that only name others
+GROUPS = ("all", "dev", "docs")  # extras that name others, or serve this repository alone
 OTHERS = {  # the same module by other names
     "opencv-python-headless": ("opencv-python", "opencv-contrib-python-headless"),
 }
