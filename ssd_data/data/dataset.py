@@ -95,6 +95,17 @@ class Dataset:
         others = [split for split in self.splits if self.why and split not in taken]
         return [split for split in others if not (whole and role(split) in ("train", "val"))]
 
+    def split(self, name: str) -> DatasetSplit:
+        """What the split of this name is made of.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if name not in self.splits:
+            hint = f"Splits: {', '.join(self.splits)}"
+            raise UsageError(f'{self.name} has no split "{name}" here', hint=hint)
+        return self.splits[name]
+
     def entries(self, split: str, notes: Tally, again: bool = False) -> Iterator[Entry]:
         """The pictures of a split in list order.
 
@@ -106,12 +117,8 @@ class Dataset:
             UsageError: there is no such split.
             InputError: a list or JSON of the split is broken.
         """
-        if split not in self.splits:
-            raise UsageError(
-                f'{self.name} has no split "{split}" here', hint=f"Splits: {', '.join(self.splits)}"
-            )
         reader = formats.load(self.format)
-        for source in self.splits[split].sources:
+        for source in self.split(split).sources:
             key = str(self.root), self.format, split, repr(source)
             read = partial(reader.read, self.root, source)
             for entry in manyfiles.read_once(key, read, notes, again):

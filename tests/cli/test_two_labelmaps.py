@@ -46,7 +46,7 @@ def view(lmdb: Path, say: Say) -> str:
     class Seen(Exception):
         pass
 
-    def viewer(reader: LmdbReader, index: object, names: LabelMap, judged: object) -> None:
+    def viewer(reader: LmdbReader, index: object, names: LabelMap, *_: object) -> None:
         met.append(names)
         raise Seen
 

@@ -169,7 +169,7 @@ def scan(dataset: Dataset, split: str, labelmap: LabelMap, options: BuildOptions
 
 def _in_order(dataset: Dataset, split: str, options: BuildOptions, notes: Tally) -> Iterator[Entry]:
     """The pictures in the order that the options ask for, all of which are read."""
-    shuffled = dataset.splits[split].shuffle if options.shuffle is None else options.shuffle
+    shuffled = dataset.split(split).shuffle if options.shuffle is None else options.shuffle
     # random() is the one method whose values never change
     rows = Ordered[Entry](Random(options.seed).random) if shuffled else None
     count = 0

@@ -126,7 +126,7 @@ def as_toml(recipe: TrainRecipe) -> str:
     """A recipe as a file that says the same, keys that say nothing left out.
 
     >>> print(as_toml(from_table({"gradients": {"clip": 10}}, "mine")), end="")
-    # mine, 3d1de3ff3d47
+    # mine, f3e6d6ae7da1
     [gradients]
     clip = 10.0
     """
