@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssd_data.cli.parts import shared
+from ssd_data.core.optional import install_line
 from ssd_data.core.version import __version__
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def missing(packages: list[Needed]) -> list[dict[str, Any]]:
             "extra": extra,
             "packages": names,
             "for": USES.get(extra, extra),
-            "install": f"pip install 'ssd-data[{extra}]'" if extra else "pip install ssd-data",
+            "install": install_line(extra),
         }
         for extra, names in lacking.items()
     ]
