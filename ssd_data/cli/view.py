@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     "comp4_det_test_<class>.txt or a folder of them, COCO's results JSON, WIDER FACE's folder.",
 )
 @click.option(
+    "--marks",
+    type=shared.PATH,
+    metavar="FILE",
+    help="Let records be marked (the key m), and keep the marked ones' keys here, one a line.",
+)
+@click.option(
     "--labelmap",
     type=shared.PATH,
     help="Names the classes.  [default: labelmap.prototxt in the LMDB or beside it]",
@@ -41,6 +47,7 @@ if TYPE_CHECKING:
 def command(
     lmdb: Path,
     detections: Path | None,
+    marks: Path | None,
     labelmap: Path | None,
     port: int,
     follow_links: bool,
@@ -52,8 +59,8 @@ def command(
 
     Any AnnotatedDatum LMDB of any size will do, the original Caffe's included. No picture is
     decoded before it is looked at. The page is at 127.0.0.1: other machines cannot reach it, and of
-    this one only who has the address that is printed, new each time. It changes nothing. Needs the
-    extra: pip install 'ssd-data[view]'.
+    this one only who has the address that is printed, new each time. It changes nothing but
+    FILE of --marks. Needs the extra: pip install 'ssd-data[view]'.
 
     On a machine far away say --port 8000, and here ssh -L 8000:127.0.0.1:8000 THERE: the printed
     address then leads to it.
@@ -62,6 +69,7 @@ def command(
     Examples:
       ssd-data view VOC0712/VOC0712_test_lmdb
       ssd-data view VOC0712/VOC0712_test_lmdb --detections scores/detections
+      ssd-data view VOC0712/VOC0712_test_lmdb --marks to_fix.txt
       ssd-data view trainval_lmdb --port 8000 --no-browser
     """
     from ssd_data.core.files.fences import keep_inside
@@ -76,6 +84,7 @@ def command(
         require(module, "view")
     from ssd_data.pages.viewer.app import Viewer
     from ssd_data.pages.viewer.door import Door
+    from ssd_data.pages.viewer.marks import Marks
     from ssd_data.pages.viewer.opening import has_screen, shown
     from ssd_data.pages.viewer.server import listening
 
@@ -89,22 +98,27 @@ def command(
             names = shared.read_names(labelmap or labelmap_file(lmdb))
             reader = stack.enter_context(LmdbReader(lmdb))
         stack.enter_context(picture_limits())
+        marked = None if marks is None else Marks(marks, reader.keys())
         index = Index(reader, None if names is None else [item.label for item in names])
         index.start()
         try:
             judged = _judged(index, reader, detections, names, quiet)
-            door = Door(Viewer(reader, index, names, judged))
+            door = Door(Viewer(reader, index, names, judged, marked), changes=marked is not None)
             with listening(door, port) as server:
                 url = door.address(server.port)
                 if as_json:
                     shared.print_json({"url": url, "lmdb": lmdb, "records": len(reader)})
                 elif not quiet:
                     shared.say(f"{url}  {len(reader):,} records; Ctrl-C ends it")
+                    if marked is not None and marked.strangers:
+                        shared.say(f"{marks}: {marked.strangers:,} keys are of no record here")
                 with nullcontext() if hidden else shown(url), suppress(KeyboardInterrupt):
                     server.serve_forever()
         finally:
             index.close()
     if not (as_json or quiet):
+        if marked is not None:
+            shared.say(f"{len(marked):,} marked: {marks}")
         shared.say("ended")
 
 

@@ -20,6 +20,7 @@ from ssd_data.pages.viewer.door import Door
 from ssd_data.pages.viewer.index import Index
 from ssd_data.pages.viewer.judged import Judged
 from ssd_data.pages.viewer.judging import read_judged
+from ssd_data.pages.viewer.marks import Marks
 from ssd_data.pages.viewer.server import listening
 from support.trees import jpeg
 
@@ -98,6 +99,7 @@ def viewing(
     labelmap: LabelMap | None = CLASSES,
     detections: Path | None = None,
     started: bool = True,
+    marks: Path | None = None,
 ) -> Iterator[Viewer]:
     known = None if labelmap is None else [item.label for item in labelmap]
     with LmdbReader(lmdb) as reader:
@@ -109,15 +111,16 @@ def viewing(
                 index.wait()
             if detections is not None:
                 judged = read_judged(detections, index.wait(), lmdb, labelmap)
-            yield Viewer(reader, index, labelmap, judged)
+            marked = None if marks is None else Marks(marks, reader.keys())
+            yield Viewer(reader, index, labelmap, judged, marked)
         finally:
             index.close()
 
 
 @contextmanager
-def served(application: Any) -> Iterator[str]:
+def served(application: Any, changes: bool = False) -> Iterator[str]:
     """The address of its first page, token and all."""
-    door = Door(application)
+    door = Door(application, changes=changes)
     with listening(door) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -1,4 +1,5 @@
-"""The page as a WSGI application. It reads one LMDB, changes nothing, answers GET and HEAD only.
+"""The page as a WSGI application. It reads one LMDB and changes nothing: it answers GET and HEAD.
+Where the person has named a file for marks, POST sets them.
 
 Names in an LMDB come from strangers: templates escape all of them, addresses have records' numbers
 and never their keys, and the content security policy lets nothing run or load but what is here.
@@ -10,6 +11,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from importlib import resources
 from math import ceil
@@ -21,17 +23,18 @@ from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from ssd_data.core.errors import InputError, UsageError
+from ssd_data.core.errors import InputError, OutputError, UsageError
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.legible import visible
 from ssd_data.data.lmdb.store import LmdbReader, files_of
 from ssd_data.data.lmdb.survey import Look, class_name, look
 from ssd_data.metrics.scores import Ints
 from ssd_data.pages.viewer import images
-from ssd_data.pages.viewer.choice import MISTAKE_SORTS, MISTAKES, SORTS, Choice
+from ssd_data.pages.viewer.choice import MISTAKE_SORTS, MISTAKES, SORTS, Choice, in_letters
 from ssd_data.pages.viewer.door import HEADERS, METHODS
 from ssd_data.pages.viewer.index import PROBLEMS, Index, Indexed
 from ssd_data.pages.viewer.judged import KINDS, Judged
+from ssd_data.pages.viewer.marks import Marks
 from ssd_data.pages.viewer.select import matching, select
 from ssd_data.pages.viewer.sight import MOST_MARKS, MOST_TAGS, TRUTH_KINDS, Sight, sight_of
 
@@ -45,6 +48,9 @@ ROUTES = Map(
         Rule("/record/<int:number>", endpoint="record", methods=["GET"]),
         Rule("/picture/<int:number>", endpoint="picture", methods=["GET"]),
         Rule("/thumbnail/<int:number>", endpoint="thumbnail", methods=["GET"]),
+        Rule("/mark/<int:number>", endpoint="mark", methods=["POST"]),
+        Rule("/unmark/<int:number>", endpoint="unmark", methods=["POST"]),
+        Rule("/marked.txt", endpoint="marked", methods=["GET"]),
         Rule("/progress", endpoint="progress", methods=["GET"]),
         Rule("/static/<name>", endpoint="static", methods=["GET"]),
     ],
@@ -53,14 +59,10 @@ ROUTES = Map(
 )
 
 
-def _in_letters(environ: dict[str, Any]) -> dict[str, str]:
-    """An address without a path as the first page's, and a query with its bytes that are no ASCII
-    as escapes: of others Werkzeug reads no query."""
-    query = environ.get("QUERY_STRING", "").encode("latin-1")
-    return {
-        "PATH_INFO": environ.get("PATH_INFO") or "/",
-        "QUERY_STRING": "".join(chr(n) if n < 128 else f"%{n:02X}" for n in query),
-    }
+def _json(value: dict[str, Any]) -> Response:
+    response = Response(json.dumps(value), mimetype="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 class Viewer:
@@ -71,6 +73,7 @@ class Viewer:
         index: of it, started.
         labelmap: names the classes; None for label numbers.
         judged: detections over its truth.
+        marks: its marked records; None where none can be marked.
     """
 
     def __init__(
@@ -79,8 +82,10 @@ class Viewer:
         index: Index,
         labelmap: LabelMap | None = None,
         judged: Judged | None = None,
+        marks: Marks | None = None,
     ) -> None:
         self.reader, self.index, self.labelmap, self.judged = reader, index, labelmap, judged
+        self.marks = marks
         self.keys = reader.keys()
         # A port may be another LMDB's tomorrow: pictures that browsers keep are told apart by this.
         state = (reader.path / files_of(reader.path)[0]).stat()
@@ -99,11 +104,12 @@ class Viewer:
         self.templates.globals.update(
             path=visible(str(reader.path)), name=visible(reader.path.resolve().name),
             version=self.version, records=len(self.keys), judged=judged is not None,
+            marks=marks, marks_file="" if marks is None else visible(str(marks.file)),
         )  # fmt: skip
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         """WSGI."""
-        response = self._answer(Request({**environ, **_in_letters(environ)}))
+        response = self._answer(Request({**environ, **in_letters(environ)}))
         response.headers.extend(HEADERS)
         return response(environ, start)
 
@@ -129,7 +135,8 @@ class Viewer:
         response = self._page(request, "message.html", status=status, text=visible(text))
         response.status_code = status
         if status == 405 and error is not None:
-            response.headers["Allow"] = ", ".join(METHODS)
+            valid: Iterable[str] = getattr(error, "valid_methods", None) or METHODS
+            response.headers["Allow"] = ", ".join(sorted({*valid} - {"OPTIONS"}))
         return response
 
     def _page(self, request: Request, template: str, **values: Any) -> Response:
@@ -156,6 +163,14 @@ class Viewer:
         if self.index.found is None or not (choice.needs_index or self.judged):
             return found
         return select(found, self.index.found, choice, self.judged)
+
+    def _chosen(self, choice: Choice) -> Ints:
+        """The same, of the marked ones alone where they are asked for."""
+        found = self.select(replace(choice.chosen, marked=""))
+        if not choice.marked:
+            return found
+        marked = [] if self.marks is None else self.marks.numbers
+        return found[np.isin(found, marked)]
 
     def _indexed(self, choice: Choice) -> bool:
         """Whether a choice can be answered yet.
@@ -193,7 +208,7 @@ class Viewer:
     def _grid(self, request: Request) -> Response:
         choice = self._choice(request)
         ready = self._indexed(choice)
-        chosen = self.select(choice.chosen) if ready else np.zeros(0, np.int64)
+        chosen = self._chosen(choice) if ready else np.zeros(0, np.int64)
         pages = max(1, ceil(len(chosen) / PAGE))
         page = min(choice.page, pages)
         numbers = chosen[(page - 1) * PAGE : page * PAGE].tolist()
@@ -214,7 +229,7 @@ class Viewer:
         choice = self._choice(request)
         sight = self._sight(number, choice, decode=True)
         ready = self._indexed(choice)
-        chosen = self.select(choice.chosen) if ready else np.zeros(0, np.int64)
+        chosen = self._chosen(choice) if ready else np.zeros(0, np.int64)
         places = np.flatnonzero(chosen == number).tolist()
         place = places[0] if places else None
         before = after = None
@@ -260,6 +275,35 @@ class Viewer:
     def _mistakes(self, choice: Choice) -> dict[str, Ints]:
         return {} if self.judged is None else self.judged.mistakes(choice.score)
 
+    # ---- marks ----
+
+    def _mark(self, request: Request, number: int) -> Response:
+        return self._put(number, on=True)
+
+    def _unmark(self, request: Request, number: int) -> Response:
+        return self._put(number, on=False)
+
+    def _put(self, number: int, on: bool) -> Response:
+        marks = self._own_marks()
+        if number >= len(self.keys):
+            raise NotFound(f"There is no record {number}: there are {len(self.keys)}.")
+        try:
+            marks.put(number, on)
+        except (InputError, OutputError) as error:
+            text = visible(f"{error.where}: {error.sentence}")
+            return Response(text, status=500, mimetype="text/plain")
+        return _json({"marked": on, "all": len(marks)})
+
+    def _marked(self, request: Request) -> Response:
+        response = Response(self._own_marks().text, mimetype="text/plain")
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def _own_marks(self) -> Marks:
+        if self.marks is None:
+            raise NotFound("Nothing can be marked: ssd-data view --marks FILE names where.")
+        return self.marks
+
     # ---- the rest ----
 
     def _picture(self, request: Request, number: int) -> Response:
@@ -287,9 +331,7 @@ class Viewer:
         }  # fmt: skip
 
     def _progress(self, request: Request) -> Response:
-        response = Response(json.dumps(self._state()), mimetype="application/json")
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        return _json(self._state())
 
     def _static(self, request: Request, name: str) -> Response:
         if name not in STATIC:

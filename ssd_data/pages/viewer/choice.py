@@ -44,6 +44,7 @@ class Choice:
         sort: one of SORTS or MISTAKE_SORTS; empty: most errors first, or by key without detections.
         score: detections below it do not count; None for each class's own best.
         page: from 1.
+        marked: "yes" for the marked records alone.
         hide: labels (as text) and kinds of boxes that are not drawn.
     """
 
@@ -55,6 +56,7 @@ class Choice:
     sort: str = ""
     score: float | None = None
     page: int = 1
+    marked: str = ""
     hide: tuple[str, ...] = ()
 
     @classmethod
@@ -78,6 +80,7 @@ class Choice:
             "sort": _one_of(sorts),
             "score": _number,
             "page": _integer(1, 10**9),
+            "marked": _one_of({"": "", "yes": ""}),
             "hide": _hidden,
         }
         values = {}
@@ -106,12 +109,23 @@ class Choice:
     @property
     def needs_index(self) -> bool:
         """Whether keys alone do not tell which records these are."""
-        return self.chosen not in (Choice(q=self.q), Choice(q=self.q, sort="key"))
+        plain = Choice(q=self.q, marked=self.marked)
+        return self.chosen not in (plain, replace(plain, sort="key"))
 
     @property
     def about_boxes(self) -> bool:
         """Whether it asks for some boxes, not for all."""
         return not self.label is self.least is self.most is None
+
+
+def in_letters(environ: dict[str, Any]) -> dict[str, str]:
+    """An address without a path as the first page's, and a query with its bytes that are no ASCII
+    as escapes: of others Werkzeug reads no query."""
+    query = environ.get("QUERY_STRING", "").encode("latin-1")
+    return {
+        "PATH_INFO": environ.get("PATH_INFO") or "/",
+        "QUERY_STRING": "".join(chr(n) if n < 128 else f"%{n:02X}" for n in query),
+    }
 
 
 def _written(value: Any) -> str:

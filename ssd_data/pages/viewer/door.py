@@ -22,6 +22,7 @@ from werkzeug.wrappers import Response
 TOKEN_BYTES = 16
 HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?")  # any port: a tunnel's, too
 METHODS = ("GET", "HEAD")
+CHANGES = "POST"  # where the application takes any
 POLICY = (
     "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -42,10 +43,12 @@ class Door:
     Args:
         application: it is asked what may be asked, with the token in ``SCRIPT_NAME``.
         token: letters, digits, ``-`` and ``_``; by default a new one.
+        changes: whether anything can be changed there.
     """
 
-    def __init__(self, application: Any, token: str | None = None) -> None:
+    def __init__(self, application: Any, token: str | None = None, changes: bool = False) -> None:
         self.application = application
+        self.methods = (*METHODS, CHANGES) if changes else METHODS
         self.token = token or secrets.token_urlsafe(TOKEN_BYTES)
 
     def address(self, port: int) -> str:
@@ -55,7 +58,7 @@ class Door:
     def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         """WSGI."""
         token, _, rest = environ.get("PATH_INFO", "").removeprefix("/").partition("/")
-        refused = _refused(environ) or self._refused_token(token)
+        refused = _refused(environ, self.methods) or self._refused_token(token)
         if refused is not None:
             return refused(environ, start)
         inside = {**environ, "SCRIPT_NAME": f"/{token}", "PATH_INFO": f"/{rest}"}
@@ -78,12 +81,12 @@ def refusal(status: int, text: str, **headers: str) -> Response:
     return response
 
 
-def _refused(environ: dict[str, Any]) -> Response | None:
+def _refused(environ: dict[str, Any], methods: tuple[str, ...]) -> Response | None:
     host = environ.get("HTTP_HOST", "").lower()
     if not HOST.fullmatch(host):
         return refusal(400, "This page answers to 127.0.0.1 and localhost only.")
-    if environ["REQUEST_METHOD"] not in METHODS:
-        return refusal(405, "Nothing can be changed here.", Allow=", ".join(METHODS))
+    if environ["REQUEST_METHOD"] not in methods:
+        return refusal(405, "Nothing can be changed here.", Allow=", ".join(methods))
     if environ.get("HTTP_ORIGIN", f"http://{host}").lower() != f"http://{host}":
         return refusal(403, "Another site's page may not ask.")
     if not _is_own(environ):
@@ -98,5 +101,7 @@ def _is_own(environ: dict[str, Any]) -> bool:
     """
     if environ.get("HTTP_SEC_FETCH_SITE", "none") in ("none", "same-origin"):
         return True
+    if environ["REQUEST_METHOD"] == CHANGES:  # no link, and no form of another page
+        return False
     going = environ.get("HTTP_SEC_FETCH_MODE"), environ.get("HTTP_SEC_FETCH_DEST")
     return going == ("navigate", "document")

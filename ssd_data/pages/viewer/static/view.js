@@ -44,6 +44,33 @@ addEventListener("keydown", (event) => {
   location.assign(link.href);
 });
 
+// ---- marks: said to the server, shown when it has them in the file ----
+const marking = document.getElementById("mark");
+
+async function mark() {
+  const on = marking.getAttribute("aria-pressed") === "false";
+  const said = document.getElementById("unmarked");
+  try {
+    const answer = await fetch(on ? marking.dataset.mark : marking.dataset.unmark, { method: "POST" });
+    if (!answer.ok) throw new Error((await answer.text()).slice(0, 300));
+    const state = await answer.json();
+    marking.setAttribute("aria-pressed", state.marked);
+    marking.querySelector("span").textContent = state.marked ? "marked" : "mark";
+    document.querySelector("#marked b").textContent = state.all.toLocaleString("en");
+    said.textContent = "";
+  } catch (error) {
+    said.textContent = `not kept: ${error.message}`;
+  }
+}
+
+if (marking) {
+  marking.addEventListener("click", mark);
+  addEventListener("keydown", (event) => {
+    if (event.key !== "m" || event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (!event.target.closest("input, select, textarea")) mark();
+  });
+}
+
 // ---- names on boxes: of one size, however large the picture ----
 function letters() {
   for (const svg of document.querySelectorAll(".sight .canvas")) {
