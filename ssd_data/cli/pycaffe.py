@@ -66,6 +66,8 @@ def command(
         trace = error.__traceback__
         while trace is not None and trace.tb_frame.f_code.co_filename != str(script):
             trace = trace.tb_next
+        if trace is None and isinstance(error, OSError):  # it had not begun yet
+            raise
         text = "".join(traceback.format_exception(type(error), error, trace))
         for line in text.splitlines():
             shared.say(line, err=True)

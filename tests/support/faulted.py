@@ -52,7 +52,9 @@ class FaultedStage:
         if not names:
             names = {name for known in (*stage.old, *stage.new) for name in names_in(known)}
             names |= {*stage.scene.words}
-        links = {Path(name).name for name in stage.old if (stage.work / name).is_symlink()}
+        links = {
+            Path(name).name for name in (*stage.old, *stage.new) if (stage.work / name).is_symlink()
+        }
         return {*names, *links, str(stage.work), "error: .:"}
 
     def run(self, fault: Fault) -> bool:

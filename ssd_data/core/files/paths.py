@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import mmap
 import os
 import re
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from ssd_data.core.errors import InputError, cure, is_failure
 from ssd_data.core.files.remote.address import as_path, remote
@@ -118,7 +119,7 @@ def open_regular(path: Path | str, what: str, most: int, where: object = "") -> 
 
         return reading.open_regular(far, what, most, where)
     try:
-        file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115
+        file = cast(BinaryIO, io.BufferedReader(_Named(path, opener=_without_waiting)))
     except (OSError, ValueError) as error:
         raise file_error(path, what, where, error) from None
     try:
@@ -126,7 +127,22 @@ def open_regular(path: Path | str, what: str, most: int, where: object = "") -> 
     except InputError:
         file.close()
         raise
+    except OSError as error:
+        file.close()
+        raise file_error(path, what, where, error) from None
     return file
+
+
+class _Named(io.FileIO):
+    """A file whose name stands in what the system says of reading it."""
+
+    def readinto(self, buffer: Any) -> int:
+        with naming(str(self.name)):
+            return super().readinto(buffer)
+
+    def readall(self) -> bytes:
+        with naming(str(self.name)):
+            return super().readall()
 
 
 def _without_waiting(path: str, flags: int) -> int:

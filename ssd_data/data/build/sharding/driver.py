@@ -199,7 +199,10 @@ def _first(pair: tuple[int, list[SsdDataError]]) -> int:
 
 def _summary_of(piece: ShardPiece) -> ShardSummary:
     summary = read_summary(piece.place)
-    if summary is None or summary.numbers != len(piece.cut):
+    if summary is None:
+        hint = "Run this again: it is built anew, and the others are taken as they are"
+        raise InputError("a shard is gone, or not whole any more", where=piece.place, hint=hint)
+    if summary.numbers != len(piece.cut):
         raise _not_whole(piece.place)
     return summary
 
