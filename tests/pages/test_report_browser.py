@@ -102,6 +102,17 @@ def test_reports_of_data(page: Browser, tmp_path: Path) -> None:
         page.size(1280, 900)
 
 
+@pytest.mark.parametrize("width", [1280, 1920, 2560])
+def test_a_report_uses_the_whole_width(page: Browser, tmp_path: Path, width: int) -> None:
+    lmdb, path = ordinary(tmp_path / "x_lmdb"), tmp_path / "page.html"
+    assert run("report", lmdb, "-o", path, "-q") == 0
+    page.size(width, 1000)
+    show(page, path)
+    assert page.js("document.documentElement.scrollWidth") == width
+    edges = "[...document.querySelectorAll('.gallery')].map(p => p.getBoundingClientRect().right)"
+    assert max(page.js(edges)) > width - 40
+
+
 @pytest.mark.parametrize(
     "more",
     [
