@@ -73,7 +73,7 @@ def test_every_kind_of_block(page: Browser, tmp_path: Path) -> None:
     assert page.js("document.scripts.length + document.images.length") == 0
     assert EVIL in page.js("document.body.textContent")
     # The style sheet counts, and what it says of colours and widths.
-        assert page.js("getComputedStyle(document.body).marginLeft") == "0px"
+    assert page.js("getComputedStyle(document.body).marginLeft") == "0px"
     widths = "[...document.querySelectorAll('.bar rect')].map(r => r.getBoundingClientRect().width)"
     half, whole, nothing = page.js(widths)[:3]
     assert (whole, nothing) == (pytest.approx(2 * half), 0)

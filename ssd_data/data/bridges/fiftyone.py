@@ -74,7 +74,11 @@ def _importer(data: Any, fiftyone: Any) -> Any:
             file = _place(self.folder, entry)
             write_whole(file, entry.data, sync=False)
             size = {"width": entry.width, "height": entry.height}
-            return str(file), fiftyone.ImageMetadata(**size), self._detections(entry)
+            return (
+                str(file),
+                fiftyone.ImageMetadata(**size),
+                _detections(fiftyone, entry, self.entries.names),
+            )
 
         def setup(self) -> None:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -85,19 +89,18 @@ def _importer(data: Any, fiftyone: Any) -> Any:
         def get_dataset_info(self) -> dict[str, Any]:
             return {"lmdb": str(self.entries.reader.path), "classes": self.entries.names}
 
-        def _detections(self, entry: Entry) -> Any:
-            fractions = entry.boxes / np.array([entry.width, entry.height] * 2)
-            rows = zip(fractions.tolist(), entry.classes, entry.difficult.tolist(), strict=True)
-            return fiftyone.Detections(
-                detections=[
-                    fiftyone.Detection(
-                        label=self.entries.names[place], bounding_box=box, difficult=difficult
-                    )
-                    for box, place, difficult in rows
-                ]
-            )
-
     return LmdbImporter
+
+
+def _detections(fiftyone: Any, entry: Entry, names: list[str]) -> Any:
+    fractions = entry.boxes / np.array([entry.width, entry.height] * 2)
+    rows = zip(fractions.tolist(), entry.classes, entry.difficult.tolist(), strict=True)
+    return fiftyone.Detections(
+        detections=[
+            fiftyone.Detection(label=names[place], bounding_box=box, difficult=difficult)
+            for box, place, difficult in rows
+        ]
+    )
 
 
 def _place(folder: Path, entry: Entry) -> Path:
