@@ -59,6 +59,9 @@ if TYPE_CHECKING:
     from ssd_data.core.notes import Tally as Tally
     from ssd_data.core.structures import AnnotatedImage as AnnotatedImage
     from ssd_data.core.structures import Detections as Detections
+    from ssd_data.data.bridges.datumaro import datumaro_dataset as datumaro_dataset
+    from ssd_data.data.bridges.fiftyone import fiftyone_importer as fiftyone_importer
+    from ssd_data.data.bridges.huggingface import hf_dataset as hf_dataset
     from ssd_data.data.build.builder import BuildResult as BuildResult
     from ssd_data.data.build.builder import build as build
     from ssd_data.data.build.links import link as link
@@ -107,6 +110,9 @@ _FACE = {
     "core.labelmap": "LabelMap LabelMapItem parse_labelmap read_labelmap write_labelmap",
     "core.notes": "Tally",
     "core.structures": "AnnotatedImage Detections",
+    "data.bridges.datumaro": "datumaro_dataset",
+    "data.bridges.fiftyone": "fiftyone_importer",
+    "data.bridges.huggingface": "hf_dataset",
     "data.build.builder": "BuildResult build",
     "data.build.links": "link",
     "data.build.options": "BuildOptions",

@@ -16,6 +16,13 @@ MODULES = sorted(
     for path in (ROOT / "ssd_data").rglob("*.py")
     if ">>> " in path.read_text("utf-8")
 )
+OTHERS = {
+    f"ssd_data.data.bridges.{name}": package
+    for name, package in (
+        ("datumaro", "datumaro"), ("fiftyone", "fiftyone"),
+        ("huggingface", "datasets.arrow_dataset"),
+    )
+}  # fmt: skip
 TORCH = ("ssd_data.engines", "ssd_data.training")
 
 
@@ -40,6 +47,8 @@ def test_examples_of_a_module(
     if name.startswith(TORCH):
         pytest.importorskip("torch")
         ssd_data.write_random_weights("tiny_ssd/deploy.prototxt", "tiny_ssd/random.caffemodel")
+    if name in OTHERS:
+        pytest.importorskip(OTHERS[name])
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     result = doctest.testmod(import_module(name), optionflags=flags)
     assert result.attempted

@@ -1,9 +1,11 @@
 """What a wheel holds, and that it works from any folder."""
 
 import json
+import os
 import re
 import subprocess
 import sys
+import venv
 import zipfile
 from pathlib import Path
 
@@ -44,6 +46,9 @@ def test_nothing_but_ssd_data_is_installed(wheel: Path) -> None:
         assert f"labelmaps/{path.name}" in held
     sources = {p.relative_to(ROOT / "ssd_data").as_posix() for p in ROOT.glob("ssd_data/**/*.py")}
     assert sources <= held
+    assert {
+        p.relative_to(ROOT / "ssd_data").as_posix() for p in ROOT.glob("ssd_data/**/*.cpp")
+    } <= held
     for folder in ("pages/viewer/static", "pages/viewer/templates", "pages/report/templates"):
         shipped = {f"{folder}/{path.name}" for path in (ROOT / "ssd_data" / folder).iterdir()}
         assert shipped
@@ -69,6 +74,31 @@ def test_the_wheel_works_from_any_folder(wheel: Path, tmp_path: Path) -> None:
     assert done.stdout.split("\n")[:-1] == [
         "coco2014 81", "coco2017 81", "voc0712 21", "voc2007 21", "voc2012 21", "widerface 2",
     ]  # fmt: skip
+
+
+def test_the_command_of_a_wheel_in_an_environment_of_its_own(wheel: Path, tmp_path: Path) -> None:
+    """As uvx and pipx make one; what it needs is lent by this one, since there is no network."""
+    home = tmp_path / "venv"
+    venv.create(home, with_pip=False)
+    (site,) = home.glob("lib/python3*/site-packages")
+    python = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    install = ["--python", str(home), "install", "--no-deps", "--no-index", "--quiet", str(wheel)]
+    subprocess.run([*python, *install], check=True, cwd=tmp_path)
+    lent = [path for path in sys.path if path.endswith("site-packages")]
+    (site / "lent.pth").write_text("\n".join(lent))
+
+    def run(*words: str) -> str:
+        return subprocess.run(
+            [home / "bin" / "ssd-data", *words], cwd=tmp_path, env={"PATH": os.environ["PATH"]},
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+
+    assert run("--version").startswith(f"ssd-data, version {__version__} (Python ")
+    run("sample", "sample", "--layout", "voc", "--train", "2", "--test", "2", "--size", "64", "-q")
+    run("build", "sample/voc", "-o", "SHAPES", "-q")
+    assert "no errors" in run("check", "SHAPES")
+    assert run("report", "SHAPES", "-o", "page.html").startswith("page.html: ")
+    assert (tmp_path / "page.html").read_text("utf-8").startswith("<!doctype html>")
 
 
 def test_the_metadata_never_asks_for_caffe(wheel: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ssd_data.cli.parts import shared
+from ssd_data.core.optional import install_line
 from ssd_data.core.version import __version__
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ USES = {
     "score": "score coco, curves",
     "download": "download, build --download",
     "hf": "data sets of Hugging Face",
+    "datasets": "ssd_data.hf_dataset, in Python",
+    "datumaro": "ssd_data.datumaro_dataset, in Python",
+    "fiftyone": "ssd_data.fiftyone_importer, in Python",
     "hdf5": "HDF5Data layers",
     "tensorboard": "train --tensorboard",
     "ray": "build, eval, train --on ray",
@@ -112,7 +116,7 @@ def missing(packages: list[Needed]) -> list[dict[str, Any]]:
             "extra": extra,
             "packages": names,
             "for": USES.get(extra, extra),
-            "install": f"pip install 'ssd-data[{extra}]'" if extra else "pip install ssd-data",
+            "install": install_line(extra),
         }
         for extra, names in lacking.items()
     ]

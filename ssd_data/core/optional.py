@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from ssd_data.core.errors import SsdDataError, UsageError
+
+# What runs a program in an environment of its own, by where these environments lie.
+RUNNERS = {
+    "archive-v0": "uvx --from '{wanted}' ssd-data {words}",
+    "uv/tools": "uv tool install '{wanted}'",
+    "pipx/.cache": "pipx run --spec '{wanted}' ssd-data {words}",
+    "pipx/venvs": "pipx install --force '{wanted}'",
+}
+
+
+def install_line(extra: str) -> str:
+    """The command that brings an extra to where this runs: pip's, or that of uv or pipx.
+
+    Args:
+        extra: one of ssd-data's; empty for none.
+    """
+    wanted = f"ssd-data[{extra}]" if extra else "ssd-data"
+    folder = Path(sys.prefix).parent
+    for place, line in RUNNERS.items():
+        if folder.parts[-1 - place.count("/") :] == tuple(place.split("/")):
+            return line.format(wanted=wanted, words=shlex.join(sys.argv[1:]))
+    return f"pip install '{wanted}'" if extra else f"pip install {wanted}"
 
 
 def require(
@@ -55,7 +80,7 @@ def _absent(
     module: str, extra: str, name: str, error: type[SsdDataError], where: str
 ) -> SsdDataError:
     called = name or module.partition(".")[0].replace("_", "-")
-    hint = f"Install it: pip install 'ssd-data[{extra}]'"
+    hint = f"Install it: {install_line(extra)}"
     return error(f"this needs {called}", where=where, hint=hint)
 
 
@@ -66,5 +91,5 @@ def missing(what: str, error: ImportError, extra: str) -> UsageError:
         what: as people call them. extra: which of ssd-data's extras brings them.
     """
     them = "them" if " and " in what else "it"
-    hint = f"Install {them}: pip install 'ssd-data[{extra}]'"
+    hint = f"Install {them}: {install_line(extra)}"
     return UsageError(f"this needs {what}: {error}", hint=hint)

@@ -21,6 +21,7 @@ import numpy as np
 import onnx
 
 from ssd_data.core.errors import UsageError
+from ssd_data.core.optional import install_line
 from ssd_data.core.parallel import chunks
 from ssd_data.deploy.calibration import CalibrationPictures
 from ssd_data.deploy.layer_errors import Blobs
@@ -48,7 +49,7 @@ def require_quantiser() -> Any:
         raise UsageError(
             f"8 bits for LiteRT need its quantiser: {error}",
             where="--int8",
-            hint="Install it: pip install 'ssd-data[litert-int8]'",
+            hint=f"Install it: {install_line('litert-int8')}",
         ) from None
     return quantizer
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from ssd_data.core.errors import UsageError
 from ssd_data.core.files.paths import spelled
+from ssd_data.core.optional import install_line
 from ssd_data.deploy.calibration import CalibrationPictures
 from ssd_data.deploy.layer_errors import Blobs
 from ssd_data.engines import Array
@@ -43,7 +44,7 @@ def require_nncf() -> Any:
         raise UsageError(
             f"8 bits for OpenVINO need its quantiser, NNCF: {error}",
             where="--int8",
-            hint="Install it: pip install 'ssd-data[openvino-int8]'",
+            hint=f"Install it: {install_line('openvino-int8')}",
         ) from None
     nncf.set_log_level(logging.ERROR)
     return nncf

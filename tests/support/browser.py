@@ -185,7 +185,7 @@ class Browser:
     def key(self, name: str, loads: bool = False) -> None:
         """A key such as ``ArrowRight`` or ``Enter``."""
         before = self.loaded
-        code = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "Enter": 13}[name]
+        code = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "Enter": 13, "m": 77}[name]
         more = {"text": "\r"} if name == "Enter" else {}
         for kind in ("keyDown", "keyUp"):
             self.call(

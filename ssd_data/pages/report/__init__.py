@@ -12,6 +12,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from ssd_data.core.errors import SsdDataError
+from ssd_data.core.optional import install_line
 
 
 def require_templates() -> None:
@@ -21,5 +22,5 @@ def require_templates() -> None:
         SsdDataError: it is not; the hint says how to install it.
     """
     if find_spec("jinja2") is None:
-        hint = "Install it: pip install 'ssd-data[report]'"
+        hint = f"Install it: {install_line('report')}"
         raise SsdDataError("a page needs jinja2", hint=hint)

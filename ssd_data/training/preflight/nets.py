@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssd_data.core.errors import InputError
+from ssd_data.core.optional import install_line
 from ssd_data.nets.caffemodel import read_caffemodel
 from ssd_data.nets.graph import Graph, Node
 from ssd_data.nets.matching import match
@@ -40,7 +41,7 @@ def check_shapes(found: Preflight, graph: Graph, sources: Sequence[Source]) -> S
         found.warn(
             graph.origin,
             "shapes and weights are not checked: that needs PyTorch",
-            "pip install 'ssd-data[torch]'",
+            install_line("torch"),
         )
         return None
     shapes = infer_shapes(graph, _given(sources))
