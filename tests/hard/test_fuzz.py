@@ -36,6 +36,7 @@ NO_READERS = {
     "core.files.inside": "asks before others read",
     "core.files.together": "compares",
     "core.files.resumable": "reads what the system says",
+    "core.files.spill": "reads back what it wrote",
     "core.tasks._work": "unpickles what another process of this package has sent",
     "core.tasks.ray": "unpickles what another process of this package has sent",
     "core.machine": "reads what the system says",
@@ -63,8 +64,12 @@ NO_READERS = {
     "engines.torch.waiting": "reads what the system says",
     "evaluation.run": "only digests",
     "nets.postprocess": "is shipped with a net, and reads what lies beside it",
+    "pages.report.groups": "reads a net as nets.prototxt does",
     "pages.report.render": "reads a file of ours",
     "proto.caffe_pb2": "reads a file of ours",
+    "training.tune.options": "copies a table",
+    "training.tune.search": "reads back what it wrote",
+    "training.tune.trial": "reads back what it wrote",
 }
 READING = {
     *(

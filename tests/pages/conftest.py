@@ -21,6 +21,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def page(chromium: Browser) -> Iterator[Browser]:
     """A wide window; the page may not complain, nor ask for anything from elsewhere."""
     chromium.size(1280, 900)
+    chromium.open("about:blank")  # what the last test's page still waits for is let go
     chromium.complaints.clear()
     yield chromium
     assert chromium.complaints == []

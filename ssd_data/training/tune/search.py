@@ -247,7 +247,7 @@ def _require_same(out: Path, plan: Mapping[str, Any]) -> None:
     if is_file(path):
         try:
             there = json.loads(read_text(path, "plan of a search", MOST_BYTES))
-        except ValueError:
+        except (ValueError, RecursionError):
             there = None
         if not isinstance(there, dict):
             raise InputError("this is no plan of a search", where=path)

@@ -171,6 +171,6 @@ def read_result(folder: Path) -> TrialResult | None:
         return None
     try:
         return TrialResult(**json.loads(read_text(path, "result of a trial", MOST_BYTES)))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         hint = "Remove it: the trial is made again"
         raise InputError("this is no result of a trial", where=path, hint=hint) from None
