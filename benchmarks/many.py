@@ -24,8 +24,7 @@ from benchmarks.shared import (
     Topic,
     mebibytes,
     run_child,
-    show,
-    work_folder,
+    run_topic,
 )
 
 PICTURES, CLASSES = 5000, 80
@@ -38,19 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m benchmarks.many", description=__doc__)
     parser.add_argument("--detections", type=int, default=2_400_000, help="of each metric")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--patience", type=float, default=0, help="seconds to wait for quiet")
-    parser.add_argument("--dir", type=Path, help="work below this folder, else the current one")
-    parser.add_argument("--json", type=Path, help="keep the figures in this file")
-    parser.add_argument("--quick", action="store_true", help="a smoke test; figures mean nothing")
-    options = parser.parse_args(arguments)
-    with work_folder(options.dir) as folder:
-        rounds = 1 if options.quick else options.rounds
-        setting = Context(folder, None, options.quick, rounds, options.patience)
-        topic = measure(setting, 3000 if options.quick else options.detections)
-    print(show(topic), flush=True)
-    if options.json:
-        options.json.write_text(json.dumps(topic.to_json(), indent=1) + "\n")
-    return 0
+    return run_topic(
+        parser,
+        lambda setting, asked: measure(setting, 3000 if asked.quick else asked.detections),
+        arguments,
+    )
 
 
 def measure(setting: Context, count: int) -> Topic:

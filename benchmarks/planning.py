@@ -7,7 +7,6 @@ annotations are made up as they are asked for, so that what is kept is what a bu
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +17,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from benchmarks.shared import Context, Result, Topic, mebibytes, run_child, show, work_folder
+from benchmarks.shared import Context, Result, Topic, mebibytes, run_child, run_topic
 from ssd_data.core.files.spill import Spill
 from ssd_data.core.labelmap import LabelMap
 from ssd_data.core.progress import untracked
@@ -41,18 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Plan, each time in a process of its own, and print the table."""
     parser = argparse.ArgumentParser("python -m benchmarks.planning", description=__doc__)
     parser.add_argument("--pictures", type=int, nargs="+", default=COUNTS)
-    parser.add_argument("--patience", type=float, default=0, help="seconds to wait for quiet")
-    parser.add_argument("--dir", type=Path, help="work below this folder, else the current one")
-    parser.add_argument("--json", type=Path, help="keep the figures in this file")
-    parser.add_argument("--quick", action="store_true", help="a smoke test; figures mean nothing")
-    options = parser.parse_args(arguments)
-    with work_folder(options.dir) as folder:
-        setting = Context(folder, None, options.quick, 1, options.patience)
-        topic = measure(setting, [3000] if options.quick else options.pictures)
-    print(show(topic), flush=True)
-    if options.json:
-        options.json.write_text(json.dumps(topic.to_json(), indent=1) + "\n")
-    return 0
+    return run_topic(
+        parser,
+        lambda setting, asked: measure(setting, [3000] if asked.quick else asked.pictures),
+        arguments,
+    )
 
 
 def measure(setting: Context, counts: Sequence[int]) -> Topic:

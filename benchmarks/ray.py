@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
 
-from benchmarks.shared import Context, Result, Rounds, Topic, mebibytes, show, work_folder
+from benchmarks.shared import Context, Result, Rounds, Topic, mebibytes, run_topic
 from ssd_data import build, find
 from ssd_data.core.tasks import run
 from ssd_data.data.dataset import Dataset
@@ -38,21 +37,13 @@ sys.stdin.read()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure all, and print the table."""
     parser = argparse.ArgumentParser("python -m benchmarks.ray", description=__doc__)
-    parser.add_argument("--dir", type=Path, help="work below this folder, else the current one")
-    parser.add_argument("--json", type=Path, help="keep the figures in this file")
     parser.add_argument("--pictures", type=int, default=100_000, help="how many are drawn")
     parser.add_argument("--rounds", type=int, default=1, help="how often each is measured")
-    parser.add_argument("--patience", type=float, default=0, help="seconds to wait for quiet")
-    parser.add_argument("--quick", action="store_true", help="a smoke test; figures mean nothing")
-    options = parser.parse_args(arguments)
-    with work_folder(options.dir) as folder:
-        rounds = 1 if options.quick else options.rounds
-        setting = Context(folder, None, options.quick, rounds, options.patience)
-        topic = measure(setting, 60 if options.quick else options.pictures)
-    print(show(topic), flush=True)
-    if options.json:
-        options.json.write_text(json.dumps(topic.to_json(), indent=1) + "\n")
-    return 0
+    return run_topic(
+        parser,
+        lambda setting, asked: measure(setting, 60 if asked.quick else asked.pictures),
+        arguments,
+    )
 
 
 def measure(setting: Context, count: int) -> Topic:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -111,6 +112,31 @@ def work_folder(given: Path | None, keep: bool = False) -> Iterator[Path]:
     finally:
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_topic(
+    parser: argparse.ArgumentParser,
+    measure: Callable[[Context, argparse.Namespace], Topic],
+    arguments: Sequence[str] | None,
+) -> int:
+    """A program that measures one topic and prints its table.
+
+    Args:
+        parser: has the program's own options, ``--rounds`` among them where things are repeated;
+            those that all have come to them.
+    """
+    parser.add_argument("--patience", type=float, default=0, help="seconds to wait for quiet")
+    parser.add_argument("--dir", type=Path, help="work below this folder, else the current one")
+    parser.add_argument("--json", type=Path, help="keep the figures in this file")
+    parser.add_argument("--quick", action="store_true", help="a smoke test; figures mean nothing")
+    asked = parser.parse_args(arguments)
+    with work_folder(asked.dir) as folder:
+        rounds = 1 if asked.quick else vars(asked).get("rounds", 1)
+        topic = measure(Context(folder, None, asked.quick, rounds, asked.patience), asked)
+    print(show(topic), flush=True)
+    if asked.json:
+        asked.json.write_text(json.dumps(topic.to_json(), indent=1) + "\n")
+    return 0
 
 
 @dataclass(slots=True)

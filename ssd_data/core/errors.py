@@ -8,11 +8,10 @@ they are short and hold no character that is not seen (see ``core/legible.py``).
 from __future__ import annotations
 
 import errno
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import takewhile
 
+from ssd_data.core.files.hidden import where_seen
 from ssd_data.core.legible import legible, legible_lines
 
 _FULL = "Free space, and try again"
@@ -33,36 +32,12 @@ _CURES = {
     errno.ENOMEM: "Free memory, and try again",
     errno.EIO: "The disk may be failing: see the system's log (dmesg), and try again",
 }
-# What commands make for themselves before it has its name.
-_HIDDEN = re.compile(
-    r"\.(?P<name>.+?)(\.\d+)?\.part"
-    r"|\.lock|(?P<whole>\.(ready|(?P<result>.+\.)?staging(\.[0-9a-f]{8})?))",
-    re.DOTALL,
-)
 # What the system says of itself, its disks and its limits, and not of the file that was asked for.
 _FAILURES = {errno.EIO, errno.ENXIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 _FAILURES |= {errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN}
 _FAILURES |= {errno.EACCES, errno.EPERM}
 # How long a part may be, and how much is left of a longer one. Paths and cures may be long.
 _WHERE, _WHAT, _HINT = (300, 120), (500, 200), (500, 160)
-
-
-def where_seen(place: str) -> str:
-    """What is wrong in what is hidden is said of what it becomes.
-
-    >>> where_seen("a/.OUT.part/b2c5/data.mdb"), where_seen(".OUT.staging/new/a.txt")
-    ('a/OUT', 'OUT/a.txt')
-    >>> where_seen("a/b.part")
-    'a/b.part'
-    """
-    parts = place.split("/")
-    for at, part in enumerate(parts):
-        if (hidden := _HIDDEN.fullmatch(part)) is not None:
-            name = hidden["name"] or (hidden["result"] or "").removesuffix(".")
-            inside = parts[at + 1 :] if hidden["whole"] else []
-            shown = takewhile(lambda one: not one.startswith("."), inside[inside[:1] == ["new"] :])
-            return "/".join([*parts[:at], *filter(None, [name]), *shown]) or "."
-    return place
 
 
 class SsdDataError(Exception):

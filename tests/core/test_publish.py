@@ -24,7 +24,7 @@ from ssd_data import (
 )
 from ssd_data.core.files import publish
 from ssd_data.core.files.exchange import CannotExchangeError
-from ssd_data.core.files.moving import READY
+from ssd_data.core.files.hidden import READY
 from ssd_data.data.dataset import Dataset
 from ssd_data.data.lmdb.manifest import read_manifest
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,19 +18,6 @@ from ssd_data.data.find import from_list
 from ssd_data.data.synthetic.sample import draw_sample
 
 Run = Callable[..., commands.Result]
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[S3]:
-    with s3.serving() as server:
-        yield server
-
-
-@pytest.fixture
-def store(served: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
-    """The server, which behaves, and waits that take no time."""
-    with s3.behaved(served, monkeypatch) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

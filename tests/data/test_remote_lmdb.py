@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,17 +29,11 @@ Run = Callable[..., commands.Result]
 TRAIN, TEST = "voc_trainval_lmdb", "voc_test_lmdb"
 
 
-@pytest.fixture(scope="module")
-def served() -> Iterator[S3]:
-    with s3.serving() as server:
-        yield server
-
-
 @pytest.fixture
-def store(served: S3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[S3]:
+def store(store: S3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> S3:
+    """The same; what comes of it lies in a cache of its own."""
     monkeypatch.setenv("SSD_DATA_CACHE", str(tmp_path / "cache"))
-    with s3.behaved(served, monkeypatch) as server:
-        yield server
+    return store
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,11 @@ build's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import everyformat, s3
+from support import everyformat
 from support.places import Elsewhere
 from support.s3 import S3
 
@@ -19,18 +18,6 @@ from ssd_data.data.formats import manyfiles
 from ssd_data.data.synthetic.sample import draw_sample
 
 pytest.importorskip("fsspec")
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[S3]:
-    with s3.serving() as server:
-        yield server
-
-
-@pytest.fixture
-def store(served: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
-    with s3.behaved(served, monkeypatch) as server:
-        yield server
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from support.clusters import HERE, ray_cluster
 from support.nets import write_detector
-from support.places import Mixed
+from support.places import Mixed, mixed_workers
 from support.trees import jpeg
 
 from ssd_data.evaluation import finding
@@ -37,10 +37,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def workers(monkeypatch: pytest.MonkeyPatch) -> Mixed:
-    made = Mixed()
-    monkeypatch.setattr("ssd_data.core.tasks.connect", lambda on, say: made.connect())
-    monkeypatch.setattr(finding, "SHARE", 2)
-    return made
+    return mixed_workers(monkeypatch, finding)
 
 
 def drawn(folder: str) -> dict[Path, bytes]:

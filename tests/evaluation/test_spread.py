@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.clusters import HERE, ray_cluster
 from support.nets import write_detector
-from support.places import Mixed
+from support.places import Mixed, mixed_workers
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.tasks import Size
@@ -38,10 +38,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def workers(monkeypatch: pytest.MonkeyPatch) -> Mixed:
     """Those that ``--on ray`` means; of two pictures a task, or one batch."""
-    made = Mixed()
-    monkeypatch.setattr("ssd_data.core.tasks.connect", lambda on, say: made.connect())
-    monkeypatch.setattr(spread, "SHARE", 2)
-    return made
+    return mixed_workers(monkeypatch, spread)
 
 
 def args(world: Path, what: str, *more: object) -> list[object]:

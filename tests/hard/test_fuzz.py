@@ -67,7 +67,6 @@ NO_READERS = {
     "pages.report.groups": "reads a net as nets.prototxt does",
     "pages.report.render": "reads a file of ours",
     "proto.caffe_pb2": "reads a file of ours",
-    "training.tune.options": "copies a table",
     "training.tune.search": "reads back what it wrote",
     "training.tune.trial": "reads back what it wrote",
 }

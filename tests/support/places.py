@@ -7,7 +7,10 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from itertools import islice
+from types import ModuleType
 from typing import Any
+
+import pytest
 
 from ssd_data.core.tasks import Needs, Size
 
@@ -41,6 +44,18 @@ class Mixed:
 
     def connect(self, on: str = "", say: object = None) -> nullcontext[Mixed]:
         return nullcontext(self)
+
+
+def mixed_workers(patch: pytest.MonkeyPatch, module: ModuleType) -> Mixed:
+    """Those that ``--on ray`` means; of two pictures a task, or one batch.
+
+    Args:
+        module: whose ``SHARE`` that is.
+    """
+    made = Mixed()
+    patch.setattr("ssd_data.core.tasks.connect", lambda on, say: made.connect())
+    patch.setattr(module, "SHARE", 2)
+    return made
 
 
 class Elsewhere:

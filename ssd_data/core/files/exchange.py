@@ -11,12 +11,13 @@ import errno
 import os
 import re
 import shutil
+import stat
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from ssd_data.core.files.there import is_named_there, is_own_folder
+from ssd_data.core.files.there import is_own_folder, status_of
 
 MOST_KEPT = 1000
 Stamp = list[int]  # size and time of a file, empty for a folder
@@ -163,10 +164,10 @@ def take_late(old: Path, new: Path, published: Collection[str], kept: Mapping[st
 
 def stamp(path: Path) -> Stamp | None:
     """What tells whether a file was changed, by its content's size and time; None if not there."""
-    if not is_named_there(path):
+    status = status_of(path, follow=False)
+    if status is None:
         return None
-    status = path.lstat()
-    return [] if is_own_folder(path) else [status.st_size, status.st_mtime_ns]
+    return [] if stat.S_ISDIR(status.st_mode) else [status.st_size, status.st_mtime_ns]
 
 
 def remove_tree(path: Path) -> None:

@@ -98,7 +98,7 @@ def read_head(path: AnyPath, what: str, most: int, start: int) -> bytes:
     Raises:
         InputError, OSError: as :func:`open_regular`.
     """
-    with paths.naming(path), open_regular(path, what, most) as file:
+    with open_regular(path, what, most) as file:
         return file.read(start)
 
 

@@ -8,30 +8,16 @@ would not share.
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from ssd_data.core.errors import InputError, OutputError
 from ssd_data.core.files.exchange import remove_tree
+from ssd_data.core.files.hidden import LOCK, READY
 from ssd_data.core.files.remote.address import remote
 from ssd_data.core.files.there import is_link, is_named_there, is_own_folder
 from ssd_data.core.files.whole import sync_folder
 
-STAGING, READY, LOCK = ".staging", ".ready", ".lock"
 _OLD = ".old"
-_HIDDEN = re.compile(r"\.(staging(\.[0-9a-f]{8})?|ready|lock)", re.ASCII)
-_BESIDE = re.compile(r"\.(.+)\.staging(\.[0-9a-f]{8})?", re.ASCII | re.DOTALL)
-
-
-def is_hidden(name: str) -> bool:
-    """Whether this is the name of what commands make for themselves in a folder."""
-    return bool(_HIDDEN.fullmatch(name))
-
-
-def staged_for(name: str) -> str:
-    """The result's name, where this is that of a folder beside it in which it is made."""
-    made = _BESIDE.fullmatch(name)
-    return made[1] if made else ""
 
 
 def move_in(place: Path, trash: Path) -> None:

@@ -30,7 +30,6 @@ from ssd_data.core.errors import (
     SsdDataError,
     cure,
     said_by_system,
-    where_seen,
 )
 from ssd_data.core.files import unlocked
 from ssd_data.core.files.exchange import (
@@ -43,20 +42,21 @@ from ssd_data.core.files.exchange import (
     require_free,
     take_late,
 )
-from ssd_data.core.files.moving import (
+from ssd_data.core.files.hidden import (
     LOCK,
+    NEW,
     READY,
     STAGING,
     is_hidden,
-    move_in,
-    names_in,
     staged_for,
+    where_seen,
 )
+from ssd_data.core.files.moving import move_in, names_in
 from ssd_data.core.files.paths import read_text
 from ssd_data.core.files.there import is_folder, is_link, is_named_there, is_own_folder
 from ssd_data.core.files.whole import is_open_at, lock, sync_folder, sync_tree, write_bytes
 
-NEW, TRIES = "new", 100
+TRIES = 100
 Journal = tuple[set[str], dict[str, Stamp]]  # what was published, and what the rest was like
 
 

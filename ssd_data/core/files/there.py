@@ -59,16 +59,22 @@ def is_link(path: Path | str) -> bool:
     return remote(path) is None and stat.S_ISLNK(_mode(path, follow=False))
 
 
-def _mode(path: Path | str, follow: bool = True) -> int:
-    """What kind of thing is there; 0 where nothing is."""
+def status_of(path: Path | str, follow: bool = True) -> os.stat_result | None:
+    """What the disk says of what is there, or of the link itself; None where nothing is."""
     try:
-        return os.stat(path, follow_symlinks=follow).st_mode  # noqa: PTH116
+        return os.stat(path, follow_symlinks=follow)  # noqa: PTH116
     except ValueError:  # a NUL
-        return 0
+        return None
     except OSError as error:
         if error.errno in NOT_THERE:
-            return 0
+            return None
         raise
+
+
+def _mode(path: Path | str, follow: bool = True) -> int:
+    """What kind of thing is there; 0 where nothing is."""
+    status = status_of(path, follow)
+    return 0 if status is None else status.st_mode
 
 
 class Stamp(NamedTuple):
@@ -118,7 +124,5 @@ def identity(path: Path | str) -> Hashable | None:
     """What a folder has in common with itself under another name; None where there is none."""
     if (found := remote(path)) is not None:
         return str(found) if found.is_dir() else None
-    if not is_there(path):
-        return None
-    status = os.stat(path)  # noqa: PTH116
-    return status.st_dev, status.st_ino
+    status = status_of(path)
+    return None if status is None else (status.st_dev, status.st_ino)

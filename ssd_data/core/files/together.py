@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ssd_data.core.errors import OutputError
-from ssd_data.core.files.moving import is_hidden, names_in
+from ssd_data.core.files.hidden import is_hidden
+from ssd_data.core.files.moving import names_in
 from ssd_data.core.files.publish import OutFolder
 from ssd_data.core.files.there import is_folder, is_named_there
 from ssd_data.core.files.whole import write_bytes, write_whole

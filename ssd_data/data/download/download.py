@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssd_data.core.errors import InputError, OutputError, UsageError
-from ssd_data.core.files.moving import LOCK
+from ssd_data.core.files.hidden import LOCK
 from ssd_data.core.files.publish import OutFolder
 from ssd_data.core.files.there import is_file, is_named_there, is_there
 from ssd_data.core.legible import few

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from ssd_data.core.errors import OutputError
-from ssd_data.core.files.moving import is_hidden
+from ssd_data.core.files.hidden import is_hidden
 from ssd_data.core.files.resumable import INSIDE
 from ssd_data.core.files.there import is_folder, is_named_there
 from ssd_data.data.lmdb.sharded import ShardedLmdb

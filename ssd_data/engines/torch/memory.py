@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from functools import cache
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # glibc's malloc.h
 _NEVER = -1
 
 
+@cache  # it holds for the process
 def keep_freed_memory() -> None:
     """Let the process keep what was freed for what is needed next, from now on.
 

@@ -15,7 +15,14 @@ from ssd_data.core.files.whole import write_text
 from ssd_data.core.labelmap import read_labelmap
 from ssd_data.core.progress import Track, untracked
 from ssd_data.data.lmdb.companions import name_size_file, name_size_name, read_name_sizes
-from ssd_data.data.lmdb.manifest import LABELMAP, BuiltLabelmap, BuiltSplit, Manifest, read_manifest
+from ssd_data.data.lmdb.manifest import (
+    LABELMAP,
+    MANIFEST,
+    BuiltLabelmap,
+    BuiltSplit,
+    Manifest,
+    read_manifest,
+)
 from ssd_data.data.lmdb.one_build import one_build
 from ssd_data.data.lmdb.store import LmdbReader, bytes_on_disk
 from ssd_data.data.lmdb.writer import FIRST_MAP_SIZE, LmdbWriter
@@ -94,7 +101,7 @@ def hold_out(build: Path, out: Path, share: float, seed: int = 0, track: Track =
             name="held", format=manifest.format, metric=manifest.metric, options=manifest.options,
             labelmap=classes, links=links, splits=splits,
         )  # fmt: skip
-        write_text(folder.staging / "build.json", made.to_text())
+        write_text(folder.staging / MANIFEST, made.to_text())
         folder.publish()
 
 

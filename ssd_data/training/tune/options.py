@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,5 +95,4 @@ class TuneOptions:
         """Those that the trials come from: another search if one differs."""
         names = ("over", "trials", "keep", "iterations", "test", "seed", "amp")
         table = {name: getattr(self, name) for name in names}
-        table |= {"weights": [str(path) for path in self.weights], **self.model()}
-        return json.loads(json.dumps(table))  # type: ignore[no-any-return]
+        return table | {"weights": [str(path) for path in self.weights], **self.model()}

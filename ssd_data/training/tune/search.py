@@ -14,6 +14,7 @@ from ssd_data.core.files.paths import read_text
 from ssd_data.core.files.there import is_file
 from ssd_data.core.files.whole import write_whole
 from ssd_data.core.progress import Track, untracked
+from ssd_data.data.lmdb.manifest import MANIFEST
 from ssd_data.families import generate
 from ssd_data.families.parts.write import count_classes, write_model
 from ssd_data.training.recipe.read import digest_of, read_recipe
@@ -154,7 +155,6 @@ def lengths_of(trials: int, keep: int, longest: int) -> list[int]:
     rungs = 1
     while trials > 1:
         trials, rungs = -(-trials // keep), rungs + 1
-    rungs = max(rungs, 1)
     found = [max(longest // keep ** (rungs - 1 - n), 1) for n in range(rungs)]
     return sorted(set(found))
 
@@ -188,7 +188,7 @@ def _nets(
     model = generate(family, count_classes(build=build), **options.model())
     if share:
         tested = out / HELD
-        if not is_file(tested / "build.json"):
+        if not is_file(tested / MANIFEST):
             say(f"{share:.0%} of the training pictures are held out to test on: {tested}")
             hold_out(build, tested, share, options.seed, track)
     else:

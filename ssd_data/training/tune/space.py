@@ -32,7 +32,6 @@ OFFERED: dict[str, tuple[str, ...]] = {
     "augmentation": (OWN, "square", "mosaic", "mixup", "paste", "hsv"),
 }
 LOW, HIGH = 0.25, 4.0  # factors of the rate
-MOST_TRIALS = 1000
 TRIES = 100
 # Besides its kind, what an element of a trial's recipe says.
 MORE: dict[str, dict[str, Any]] = {"giou": {"weight": 2}, "ciou": {"weight": 2}}

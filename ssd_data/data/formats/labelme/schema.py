@@ -11,7 +11,7 @@ import msgspec
 
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.inside import open_regular, read_bytes
-from ssd_data.core.files.paths import naming, require_below
+from ssd_data.core.files.paths import require_below
 from ssd_data.data.formats.parts import files_in, files_of, holds_picture
 from ssd_data.data.formats.splits import role
 from ssd_data.data.formats.tree import Tree
@@ -100,7 +100,7 @@ def split_folder(path: str) -> str:
 def is_labelme(path: Path) -> bool:
     """Whether a file's beginning and end are of a JSON of LabelMe's."""
     try:
-        with naming(path), open_regular(path, "annotation", MAX_BYTES) as file:
+        with open_regular(path, "annotation", MAX_BYTES) as file:
             head = file.read(_LOOK)
             file.seek(max(path.stat().st_size - _LOOK, len(head)))
             ends = head + file.read(_LOOK)

@@ -17,6 +17,7 @@ from ssd_data.batches import generator_at
 from ssd_data.core.errors import InputError
 from ssd_data.core.files.paths import read_text
 from ssd_data.core.files.there import is_file
+from ssd_data.core.optional import install_line
 from ssd_data.engines.torch.layer import TOO_MANY, Layer
 from ssd_data.nets.graph import MOST_VALUES
 
@@ -138,5 +139,5 @@ def _require_h5py(layer: Layer) -> Any:
     try:
         import h5py
     except ImportError:
-        raise layer.error("reads HDF5, which needs h5py", "pip install 'ssd-data[hdf5]'") from None
+        raise layer.error("reads HDF5, which needs h5py", install_line("hdf5")) from None
     return h5py
