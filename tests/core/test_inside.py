@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ssd_data import InputError
@@ -138,6 +138,7 @@ def test_names_are_shown_as_they_can_be(root: Path) -> None:
 
 
 @given(st.lists(st.sampled_from(["set", "set2", "deep", "folder", "back", "..", "a", "b", "c"])))
+@example(["set", "..", "folder"])  # through a folder that is not there
 def test_no_way_leads_out_unseen(
     tmp_path_factory: pytest.TempPathFactory, parts: list[str]
 ) -> None:

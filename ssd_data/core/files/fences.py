@@ -45,10 +45,12 @@ class _Fence:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A folder that was looked at: whether a link out leads to it, and its own links."""
+    """A folder that was looked at: whether a link out leads to it, its own links, and whether it
+    could be listed."""
 
     out: bool = False
     links: frozenset[str] = frozenset()
+    listed: bool = True
 
 
 _FREE = _Place()
@@ -160,17 +162,18 @@ def _look(folder: str, held: Iterable[os.DirEntry[str]] | None = None) -> _Place
             place = _Place(out=True)
         else:
             held = _held(folder) if held is None else held
-            place = _Place(links=frozenset(one.name for one in held if one.is_symlink()))
+            links = frozenset(one.name for one in held or () if one.is_symlink())
+            place = _Place(links=links, listed=held is not None)
         _places[folder] = place
     return place
 
 
-def _held(folder: str) -> list[os.DirEntry[str]]:
+def _held(folder: str) -> list[os.DirEntry[str]] | None:
     try:
         with os.scandir(folder or ".") as found:
             return list(found)
     except OSError:  # whoever reads it says so
-        return []
+        return None
 
 
 def leads_out(path: AnyPath) -> bool:
@@ -183,7 +186,7 @@ def leads_out(path: AnyPath) -> bool:
         return False
     folder, _, name = str(path).rpartition("/")
     place = _look(folder if folder or name == str(path) else "/")
-    if not place.out and name not in place.links and name != "..":
+    if place.listed and not place.out and name not in place.links and name != "..":
         return False
     fence = _fence_of(_absolute(path))
     return fence is not None and _is_out(fence, str(path))
