@@ -67,13 +67,14 @@ class RunGroup:
 
 def group_runs(subjects: Sequence[RunSubject]) -> list[RunGroup]:
     """The groups, in the order of their first runs."""
-    found: dict[tuple[tuple[str, str], ...], list[RunSubject]] = {}
+    found: dict[frozenset[tuple[str, str]], tuple[Traits, list[RunSubject]]] = {}
     for subject in subjects:
-        found.setdefault(tuple(sorted(traits_of(subject).items())), []).append(subject)
-    titles = _titles(list(found.values()))
+        traits = traits_of(subject)
+        found.setdefault(frozenset(traits.items()), (traits, []))[1].append(subject)
+    titles = _titles([runs for _, runs in found.values()])
     return [
-        RunGroup(title, tuple(runs), traits_of(runs[0]))
-        for title, runs in zip(titles, found.values(), strict=True)
+        RunGroup(title, tuple(runs), traits)
+        for title, (traits, runs) in zip(titles, found.values(), strict=True)
     ]
 
 
