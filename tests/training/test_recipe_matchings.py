@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.multibox_twin import overlap_of
 from support.recipe_scenes import Map, label_of, maps, scene
@@ -131,6 +131,8 @@ def test_a_crowd_like_the_twin() -> None:
 
 @settings(max_examples=60)
 @given(st.integers(0, 2**32), st.integers(0, 9), st.booleans(), st.sampled_from([0.5, 2.5]))
+@example(2**32 - 1, 6, True, 0.5)  # two that are not both within and near cost nearly the same
+@example(2337, 7, True, 2.5)
 def test_simota_like_the_twin(seed: int, count: int, logistic: bool, radius: float) -> None:
     p = scene(seed, count=count, logistic=logistic)
     how = Simota(radius=radius)

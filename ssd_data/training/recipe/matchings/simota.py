@@ -50,6 +50,7 @@ class Simota(MatchingRule, frozen=True):
         open_ = (possible[truth.picture] > 0) & area
         overlaps = table_of(p.boxes, truth) * open_
         cost = class_costs(p, truth.picture, truth.label) - self.boxes * (overlaps + LEAST).log()
+        cost = cost.double()  # in single precision NOT_BOTH leaves hundredths of it
         cost = torch.where(within & near, cost, cost + NOT_BOTH).masked_fill_(~open_, torch.inf)
         bids = self._cheapest(cost, overlaps)
         index, _ = bids.settle(rows, truth.picture, shape)
